@@ -1,0 +1,3 @@
+//! The command `percache`.
+
+fn main() {}

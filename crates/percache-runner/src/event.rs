@@ -1,0 +1,104 @@
+//! What happens during a build, as data. The coordinator emits these; a reporter turns them into lines, a progress bar or
+//! JSON. Wording lives with the reporter.
+//!
+//! Knows nothing of the terminal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::TaskId;
+
+/// How a task ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its command ran and succeeded.
+    Ran,
+    /// A stored result holds and its outputs already lie in the tree.
+    UpToDate,
+    /// A stored result holds and its outputs were put back.
+    Restored,
+    /// A group: nothing of its own to do.
+    Group,
+    /// It failed.
+    Failed(Failure),
+    /// Something that it needs failed, or the build was stopped before it started.
+    Skipped,
+}
+
+/// Why a task failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The command ended with this status.
+    Exit(i32),
+    /// A signal ended the command.
+    Signal(i32),
+    /// The command ran longer than its timeout.
+    TimedOut(Duration),
+    /// The build was interrupted while the command ran.
+    Interrupted,
+    /// The command could not be started, its inputs not be read, its outputs not be stored or restored: one line.
+    Error(String),
+    /// Declared outputs that are missing after success.
+    MissingOutputs(Vec<String>),
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The build starts: how many tasks it is about, groups left out.
+    Begin {
+        /// Number of tasks.
+        tasks: usize,
+    },
+    /// A task's command starts to run.
+    Started {
+        /// The task.
+        task: TaskId,
+        /// How long it took the last time.
+        usual: Option<Duration>,
+    },
+    /// A task is done.
+    Finished {
+        /// The task.
+        task: TaskId,
+        /// How it ended.
+        outcome: Outcome,
+        /// Its log; empty for groups and skipped tasks.
+        log: Arc<LogText>,
+        /// Time spent on it in this build.
+        took: Duration,
+        /// Time that the stored result took when it ran; zero when the command ran now.
+        saved: Duration,
+        /// Why it ran, in one short line; only for tasks that ran or failed, or would run.
+        reason: Option<String>,
+    },
+    /// Something the user should know; shown once, with an optional remedy.
+    Warning {
+        /// One line: what is wrong.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// Another percache process holds what this one needs.
+    Waiting {
+        /// For whom: process id and command.
+        holder: String,
+    },
+}
+
+/// A captured log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogText {
+    /// What the command wrote to stdout and stderr, in order, as written. Of a log longer than what is kept in memory, the end.
+    pub bytes: Vec<u8>,
+    /// How many bytes stand before `bytes` and were left out.
+    pub omitted: u64,
+}
+
+/// Receives events. Called from the coordinating thread only.
+pub trait Reporter {
+    /// Takes one event.
+    fn event(&mut self, event: Event);
+    /// An interactive task is about to own the terminal (`true`) or has given it back (`false`).
+    fn yield_terminal(&mut self, _owned: bool) {}
+}

@@ -1,0 +1,7 @@
+//! The task runner of percache: `percache.toml` → graph → fingerprint → lookup → execute → capture or restore → record.
+//!
+//! Modules stand in the order of that flow, and each uses only what stands above it.
+
+pub mod diagnostic;
+pub mod event;
+pub mod model;

@@ -1,0 +1,3 @@
+//! `cargo xtask …`: what a person does with this repository.
+
+fn main() {}

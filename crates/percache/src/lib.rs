@@ -1,1 +1,8 @@
+//! percache never computes the same thing twice: a persistent cache for the results of functions and of tasks.
+//!
+//! Modules stand in order: each uses only what stands above it.
 
+pub mod codec;
+pub mod digest;
+
+pub use digest::Digest;

@@ -4,5 +4,10 @@
 
 pub mod codec;
 pub mod digest;
+pub mod engine;
+pub mod lock;
+pub mod memory;
+#[cfg(feature = "rocksdb")]
+pub mod rocks;
 
 pub use digest::Digest;

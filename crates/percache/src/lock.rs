@@ -1,0 +1,123 @@
+//! Advisory locks between processes: a lock file that names its holder and that the kernel frees when the holder dies.
+//!
+//! `flock` and not `fcntl`: an `fcntl` lock is lost as soon as the process closes any other descriptor of the file.
+//! Knows nothing of what is locked.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A held lock; dropping it frees it.
+#[derive(Debug)]
+pub struct FileLock {
+    file: File,
+}
+
+/// Why there is no lock.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody else holds it: process id and command, as far as known.
+    #[error("held by {0}")]
+    Held(String),
+    /// The lock file cannot be made or opened.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl FileLock {
+    /// Takes the lock if nobody holds it. `holder` says who we are, for those who wait.
+    pub fn try_acquire(path: &Path, holder: &str) -> Result<FileLock, LockError> {
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => return Err(LockError::Held(read_holder(&mut file))),
+            Err(std::fs::TryLockError::Error(e)) => return Err(e.into()),
+        }
+        // The name is a courtesy to those who wait: a full disk must not keep anybody from the lock.
+        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
+        Ok(FileLock { file })
+    }
+
+    /// Takes the lock, waiting for it at most `patience`; calls `waiting` once, with the holder, before the first wait.
+    pub fn acquire(
+        path: &Path,
+        holder: &str,
+        patience: Duration,
+        waiting: &mut dyn FnMut(&str),
+    ) -> Result<FileLock, LockError> {
+        let start = Instant::now();
+        let mut pause = Duration::from_micros(200);
+        let mut told = false;
+        loop {
+            match FileLock::try_acquire(path, holder) {
+                Err(LockError::Held(other)) if start.elapsed() < patience => {
+                    if !std::mem::replace(&mut told, true) {
+                        waiting(&other);
+                    }
+                }
+                answer => return answer,
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        let _ = self.file.set_len(0);
+    }
+}
+
+fn read_holder(file: &mut File) -> String {
+    let mut text = String::new();
+    match file.take(4096).read_to_string(&mut text) {
+        Ok(_) if !text.is_empty() => text,
+        _ => "another process".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_told_who_holds_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = FileLock::try_acquire(&path, "pid 7 (build)").unwrap();
+        match FileLock::try_acquire(&path, "me") {
+            Err(LockError::Held(holder)) => assert_eq!(holder, "pid 7 (build)"),
+            other => panic!("{other:?}"),
+        }
+        drop(held);
+        FileLock::try_acquire(&path, "me").unwrap();
+    }
+
+    #[test]
+    fn whoever_waits_gets_it_in_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = FileLock::try_acquire(&path, "first").unwrap();
+        let mut told = Vec::new();
+        std::thread::scope(|scope| {
+            let (waits, go) = std::sync::mpsc::channel();
+            let waiter = scope.spawn({
+                let path = &path;
+                move || {
+                    let mut who = Vec::new();
+                    let lock = FileLock::acquire(path, "second", Duration::from_secs(60), &mut |holder| {
+                        who.push(holder.to_owned());
+                        waits.send(()).unwrap();
+                    });
+                    lock.map(|_| who)
+                }
+            });
+            go.recv().unwrap();
+            drop(held);
+            told = waiter.join().unwrap().unwrap();
+        });
+        assert_eq!(told, ["first"]);
+    }
+}

@@ -2,6 +2,10 @@
 //!
 //! Modules stand in the order of that flow, and each uses only what stands above it.
 
+pub mod glob;
+pub mod paths;
+pub mod pattern;
+
 pub mod diagnostic;
 pub mod event;
 pub mod model;

@@ -53,12 +53,12 @@ pub trait Encode: Sink {
         self.raw(&value.to_le_bytes());
     }
     /// The length of a list or of bytes. What is longer than 4 GiB never comes in one piece here: contents are blobs.
-    fn len(&mut self, value: usize) {
+    fn count(&mut self, value: usize) {
         self.u32(u32::try_from(value).unwrap_or(u32::MAX));
     }
     /// Bytes.
     fn bytes(&mut self, value: &[u8]) {
-        self.len(value.len());
+        self.count(value.len());
         self.raw(value);
     }
     /// Text.
@@ -129,7 +129,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// The length of a list whose elements take at least `least` bytes each.
-    pub fn len(&mut self, least: usize) -> Result<usize, DecodeError> {
+    pub fn count(&mut self, least: usize) -> Result<usize, DecodeError> {
         let length = self.u32()? as usize;
         match length.checked_mul(least.max(1)) {
             Some(needed) if needed <= self.rest.len() => Ok(length),
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn damaged_bytes_are_errors() {
         assert!(Decoder::new(b"\xff\xff\xff\xffab").bytes().is_err());
-        assert!(Decoder::new(b"\xff\xff\xff\x7fab").len(20).is_err());
+        assert!(Decoder::new(b"\xff\xff\xff\x7fab").count(20).is_err());
         assert!(Decoder::new(b"\x02").bool().is_err());
         assert!(Decoder::new(b"\x01\0\0\0\xff").text().is_err());
         assert!(Decoder::new(b"x").finish().is_err());

@@ -13,9 +13,11 @@ use std::time::Duration;
 pub struct Column {
     /// Its name in the database.
     pub name: &'static str,
-    /// Its values are contents: kept apart from the keys, and written at once instead of with the commit. What a session leaves
-    /// behind without a commit is garbage that nothing names.
+    /// Its values are contents, kept apart from the keys.
     pub large: bool,
+    /// What is put goes to the disk in good time instead of with the commit, all columns of this kind together. What a session
+    /// leaves behind without a commit is garbage that nothing names yet.
+    pub early: bool,
 }
 
 /// Why the database could not do what was asked.

@@ -10,4 +10,6 @@ pub mod memory;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;
 
+pub mod store;
+
 pub use digest::Digest;

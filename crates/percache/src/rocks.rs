@@ -27,8 +27,8 @@ use rocksdb::{
 use crate::engine::{Column, Engine, EngineError, Session, SharedView, View, Visit};
 use crate::lock::{FileLock, LockError};
 
-/// Contents are handed to RocksDB in batches of about this many bytes.
-const LARGE_BATCH: usize = 4 << 20;
+/// What is not kept back for the commit is handed to RocksDB in batches of about this many bytes.
+const EARLY_BATCH: usize = 4 << 20;
 /// What RocksDB holds in memory of one column before it writes it out.
 const WRITE_BUFFER: usize = 32 << 20;
 /// Values of large columns from this size on go to blob files; smaller ones stay beside their keys.
@@ -122,7 +122,7 @@ impl Engine for RocksEngine {
     fn session(&self, patience: Duration) -> Result<Box<dyn Session + '_>, EngineError> {
         let lock = self.lock(patience)?;
         let db = self.open_session(Use::Write)?;
-        Ok(Box::new(RocksSession { engine: self, db, batch: WriteBatch::default(), large: WriteBatch::default(), _lock: lock }))
+        Ok(Box::new(RocksSession { engine: self, db, batch: WriteBatch::default(), early: WriteBatch::default(), _lock: lock }))
     }
 }
 
@@ -144,18 +144,18 @@ struct RocksSession<'a> {
     engine: &'a RocksEngine,
     db: DB,
     batch: WriteBatch,
-    large: WriteBatch,
+    early: WriteBatch,
     // Last: the lock is freed after the database is closed.
     _lock: FileLock,
 }
 
 impl RocksSession<'_> {
-    fn write_large(&mut self) -> Result<(), EngineError> {
-        self.db.write_without_wal(&std::mem::take(&mut self.large)).map_err(rocks_error)
+    fn write_early(&mut self) -> Result<(), EngineError> {
+        self.db.write_without_wal(&std::mem::take(&mut self.early)).map_err(rocks_error)
     }
 
     fn write_all(&mut self) -> Result<(), EngineError> {
-        self.write_large()?;
+        self.write_early()?;
         self.db.write_without_wal(&std::mem::take(&mut self.batch)).map_err(rocks_error)?;
         let columns = self.engine.columns.iter().map(|c| handle(&self.db, *c)).collect::<Result<Vec<_>, _>>()?;
         let mut options = FlushOptions::default();
@@ -178,12 +178,12 @@ impl View for RocksSession<'_> {
 impl Session for RocksSession<'_> {
     fn put(&mut self, column: Column, key: &[u8], value: &[u8]) -> Result<(), EngineError> {
         let family = handle(&self.db, column)?;
-        if !column.large {
+        if !column.early {
             self.batch.put_cf(family, key, value);
             return Ok(());
         }
-        self.large.put_cf(family, key, value);
-        if self.large.size_in_bytes() >= LARGE_BATCH { self.write_large() } else { Ok(()) }
+        self.early.put_cf(family, key, value);
+        if self.early.size_in_bytes() >= EARLY_BATCH { self.write_early() } else { Ok(()) }
     }
 
     fn delete(&mut self, column: Column, key: &[u8]) -> Result<(), EngineError> {

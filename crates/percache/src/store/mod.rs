@@ -1,0 +1,205 @@
+//! The store: results and the contents that they refer to, in a database, named by digests.
+//!
+//! Reading opens the database for reading and takes no lock. What is added collects in memory and is written in short sessions by
+//! a thread of the store's own ([`writer`]). Nothing here fails a build: errors are values that tell how much speed is lost.
+//! Knows nothing of tasks, of how keys come about, or of where outputs go.
+
+pub mod blob;
+pub mod gc;
+pub mod layout;
+pub mod record;
+pub mod stats;
+pub mod verify;
+pub mod writer;
+
+use std::io::{self, Read, Write};
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::digest::{Digest, Hasher};
+use crate::engine::{Column, Engine, EngineError, SharedView};
+use crate::store::layout::{BLOBS, CHUNKED_ABOVE, INDEX, PARTS, RESULTS, digest_key, kind, list_from, result_key, time_from};
+use crate::store::record::{Content, PathSet, ResultKey, StoredResult, Time};
+use crate::store::writer::{NewResult, Packed, Writer};
+
+/// The time now.
+pub fn now() -> Time {
+    SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_millis() as Time).unwrap_or(0)
+}
+
+/// Why a content cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The store does not have it, or not all of it.
+    #[error("the store does not have {0}")]
+    Missing(Digest),
+    /// What the store has is something else.
+    #[error("the store's copy of {0} is damaged")]
+    Damaged(Digest),
+    /// The database.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Whoever takes the content.
+    #[error(transparent)]
+    Write(#[from] io::Error),
+}
+
+/// A store.
+pub struct Store {
+    engine: Arc<dyn Engine>,
+    writer: Writer,
+    view: Mutex<Option<(u64, SharedView)>>,
+}
+
+impl Store {
+    /// A store on a database. Nothing is opened before it is needed.
+    pub fn new(engine: Arc<dyn Engine>) -> Store {
+        Store { writer: Writer::new(engine.clone()), engine, view: Mutex::new(None) }
+    }
+
+    /// The database beneath it.
+    pub fn engine(&self) -> &dyn Engine {
+        &*self.engine
+    }
+
+    /// The result of this name.
+    pub fn result(&self, key: &ResultKey) -> Result<Option<StoredResult>, EngineError> {
+        if let Some(new) = self.writer.find(|pending| pending.results.get(key).cloned()) {
+            return Ok(Some(new.result.clone()));
+        }
+        let value = self.get(RESULTS, &result_key(kind::RESULT, key))?;
+        value.map(|bytes| StoredResult::decode(&bytes)).transpose().map_err(|e| EngineError::Damaged(e.to_string()))
+    }
+
+    /// What was hashed into the key of a result.
+    pub fn parts(&self, key: &ResultKey) -> Result<Option<Vec<u8>>, EngineError> {
+        match self.writer.find(|pending| pending.results.get(key).map(|new| new.parts.clone())) {
+            Some(parts) => Ok(Some(parts)),
+            None => self.get(PARTS, &key.to_bytes()),
+        }
+    }
+
+    /// The path sets of a fingerprint, the newest first.
+    pub fn path_sets(&self, fingerprint: &Digest) -> Result<Vec<PathSet>, EngineError> {
+        let pending = self.writer.find(|pending| {
+            let of_it = pending.results.values().filter(|new| new.result.fingerprint == *fingerprint);
+            let sets: Vec<_> = of_it.filter_map(|new| new.paths.clone().map(|paths| (new.result.created, paths))).collect();
+            (!sets.is_empty()).then_some(sets)
+        });
+        let mut sets = pending.unwrap_or_default();
+        self.view()?.1.scan(RESULTS, &digest_key(kind::PATHS, fingerprint), &mut |_, value| {
+            if let Some(time) = time_from(value)
+                && let Ok(paths) = PathSet::decode(&value[8..])
+            {
+                sets.push((time, paths));
+            }
+            ControlFlow::Continue(())
+        })?;
+        sets.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
+        Ok(sets.into_iter().map(|(_, paths)| paths).collect())
+    }
+
+    /// Writes a content to `to`, verified: after `Ok`, exactly that content was written; after an error, anything may have been.
+    pub fn read(&self, content: &Content, to: &mut dyn Write) -> Result<(), ReadError> {
+        if content.length <= CHUNKED_ABOVE {
+            let piece = self.piece(&content.digest)?;
+            if Digest::of(&piece) != content.digest {
+                return Err(ReadError::Damaged(content.digest));
+            }
+            return Ok(to.write_all(&piece)?);
+        }
+        let mut hasher = Hasher::new();
+        for digest in self.list(&content.digest)? {
+            let piece = self.piece(&digest)?;
+            hasher.update(&piece);
+            to.write_all(&piece)?;
+        }
+        if hasher.finish() == content.digest { Ok(()) } else { Err(ReadError::Damaged(content.digest)) }
+    }
+
+    fn piece(&self, digest: &Digest) -> Result<Vec<u8>, ReadError> {
+        let packed = match self.writer.find(|pending| pending.blobs.get(digest).cloned()) {
+            Some(packed) => blob::unpack(&packed.bytes),
+            None => {
+                let mut piece = None;
+                if !self.look(BLOBS, digest.as_bytes(), &mut |bytes| piece = blob::unpack(bytes))? {
+                    return Err(ReadError::Missing(*digest));
+                }
+                piece
+            }
+        };
+        packed.ok_or(ReadError::Damaged(*digest))
+    }
+
+    fn list(&self, content: &Digest) -> Result<Vec<Digest>, ReadError> {
+        if let Some(list) = self.writer.find(|pending| pending.lists.get(content).cloned()) {
+            return Ok(list);
+        }
+        let bytes = self.get(INDEX, &digest_key(kind::LIST, content))?.ok_or(ReadError::Missing(*content))?;
+        list_from(&bytes).ok_or(ReadError::Damaged(*content))
+    }
+
+    /// Adds what `reader` gives; `seen` is shown the bytes in order. Holds no more than a few pieces at a time.
+    pub fn add(&self, reader: &mut dyn Read, seen: &mut dyn FnMut(&[u8])) -> io::Result<Content> {
+        let (content, list) = blob::cut(reader, seen, &mut |digest, piece| {
+            self.add_piece(digest, &piece);
+            Ok(())
+        })?;
+        if !list.is_empty() {
+            self.writer.add_list(content.digest, list);
+        }
+        Ok(content)
+    }
+
+    fn add_piece(&self, digest: Digest, piece: &[u8]) {
+        let waits = || self.writer.find(|pending| pending.blobs.contains_key(&digest).then_some(())).is_some();
+        if self.writer.failed().is_none() && !waits() && !self.has_piece(&digest) {
+            self.writer.add_blob(digest, Packed { length: piece.len() as u32, bytes: blob::pack(piece) });
+        }
+    }
+
+    /// Looks in the view at hand, however old: a blob that is packed twice costs time, and one that was removed since is noticed
+    /// before the result that names it is written.
+    fn has_piece(&self, digest: &Digest) -> bool {
+        self.view().and_then(|(_, view)| view.contains(INDEX, &digest_key(kind::SIZES, digest))).unwrap_or(false)
+    }
+
+    /// Records a result whose contents were added.
+    pub fn record(&self, new: NewResult) {
+        self.writer.add_result(new);
+    }
+
+    /// Writes everything added, and waits for it.
+    pub fn flush(&self) -> Result<(), EngineError> {
+        self.writer.flush()
+    }
+
+    fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        let mut value = None;
+        self.look(column, key, &mut |bytes| value = Some(bytes.to_vec()))?;
+        Ok(value)
+    }
+
+    /// Reads from the view at hand, and once more from a new one when that fails or has nothing and somebody has written since.
+    fn look(&self, column: Column, key: &[u8], found: &mut dyn FnMut(&[u8])) -> Result<bool, EngineError> {
+        let (generation, view) = self.view()?;
+        let first = view.read(column, key, found);
+        if matches!(first, Ok(true)) || self.engine.generation() == generation {
+            return first;
+        }
+        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.view()?.1.read(column, key, found)
+    }
+
+    fn view(&self) -> Result<(u64, SharedView), EngineError> {
+        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*view {
+            Some(view) => Ok(view.clone()),
+            None => {
+                let generation = self.engine.generation();
+                Ok(view.insert((generation, self.engine.view()?)).clone())
+            }
+        }
+    }
+}

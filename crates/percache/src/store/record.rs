@@ -1,0 +1,251 @@
+//! What the store keeps: results, their output manifests, path sets. Types and encodings, nothing else.
+//!
+//! Encodings are those of [`crate::codec`], fields in the order in which they stand here. Knows nothing of the database.
+
+use crate::codec::{DecodeError, Decoder, Encode};
+use crate::digest::Digest;
+
+/// Milliseconds since 1970.
+pub type Time = u64;
+
+/// The name of one result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ResultKey {
+    /// The action key: fingerprint and discovered inputs.
+    pub action: Digest,
+    /// For a result that is tied to one directory because its outputs contain that directory's path: the digest of the path.
+    pub place: Option<Digest>,
+}
+
+impl ResultKey {
+    /// Length of the encoding: action, then place or zeros.
+    pub const LEN: usize = 40;
+
+    /// The bytes under which the store keeps it.
+    pub fn to_bytes(self) -> [u8; ResultKey::LEN] {
+        let mut bytes = [0; ResultKey::LEN];
+        bytes[..20].copy_from_slice(self.action.as_bytes());
+        bytes[20..].copy_from_slice(self.place.unwrap_or_default().as_bytes());
+        bytes
+    }
+
+    /// The key that these bytes are.
+    pub fn from_bytes(bytes: &[u8]) -> Option<ResultKey> {
+        let (action, place) = bytes.split_at_checked(20)?;
+        let place = Digest::from_slice(place)?;
+        Some(ResultKey { action: Digest::from_slice(action)?, place: (place != Digest::default()).then_some(place) })
+    }
+}
+
+/// Some content in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Content {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub length: u64,
+}
+
+/// One thing in an output manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Node {
+    /// A regular file.
+    File {
+        /// What is in it.
+        content: Content,
+        /// Whether its owner may execute it.
+        executable: bool,
+    },
+    /// A symlink and the text of its target.
+    Symlink(Vec<u8>),
+    /// A directory; what is in it has entries of its own.
+    Directory,
+}
+
+/// A path, relative to the workspace, and what is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// `/`-separated; as bytes, because file names need not be UTF-8.
+    pub path: Vec<u8>,
+    /// What is there.
+    pub node: Node,
+}
+
+/// What a run left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredResult {
+    /// The name of what produced it, for people.
+    pub label: String,
+    /// The fingerprint that the action key is made from.
+    pub fingerprint: Digest,
+    /// When it was recorded.
+    pub created: Time,
+    /// How long the run took, in microseconds.
+    pub took: u64,
+    /// The exit status.
+    pub status: i32,
+    /// The captured log.
+    pub log: Content,
+    /// The output manifest, sorted by path: a directory stands before what is in it.
+    pub outputs: Vec<Entry>,
+}
+
+/// Which further paths a run reported: the discovered inputs, sorted. Workspace-relative, or absolute.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct PathSet(pub Vec<Vec<u8>>);
+
+impl Content {
+    fn encode(&self, to: &mut Vec<u8>) {
+        to.digest(&self.digest);
+        to.u64(self.length);
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Result<Content, DecodeError> {
+        Ok(Content { digest: from.digest()?, length: from.u64()? })
+    }
+}
+
+impl Entry {
+    /// Appends the encoding.
+    pub fn encode(&self, to: &mut Vec<u8>) {
+        to.bytes(&self.path);
+        match &self.node {
+            Node::File { content, executable } => {
+                to.u8(0);
+                content.encode(to);
+                to.bool(*executable);
+            }
+            Node::Symlink(target) => {
+                to.u8(1);
+                to.bytes(target);
+            }
+            Node::Directory => to.u8(2),
+        }
+    }
+
+    /// Reads one back.
+    pub fn decode(from: &mut Decoder<'_>) -> Result<Entry, DecodeError> {
+        let path = from.bytes()?.to_vec();
+        let node = match from.u8()? {
+            0 => Node::File { content: Content::decode(from)?, executable: from.bool()? },
+            1 => Node::Symlink(from.bytes()?.to_vec()),
+            2 => Node::Directory,
+            _ => return Err(DecodeError("an output is of an unknown kind")),
+        };
+        Ok(Entry { path, node })
+    }
+}
+
+impl StoredResult {
+    /// The encoding.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut to = Vec::with_capacity(128 + 64 * self.outputs.len());
+        to.text(&self.label);
+        to.digest(&self.fingerprint);
+        to.u64(self.created);
+        to.u64(self.took);
+        to.u32(self.status as u32);
+        self.log.encode(&mut to);
+        to.count(self.outputs.len());
+        self.outputs.iter().for_each(|entry| entry.encode(&mut to));
+        to
+    }
+
+    /// Reads one back.
+    pub fn decode(bytes: &[u8]) -> Result<StoredResult, DecodeError> {
+        let mut from = Decoder::new(bytes);
+        let result = StoredResult {
+            label: from.text()?.to_owned(),
+            fingerprint: from.digest()?,
+            created: from.u64()?,
+            took: from.u64()?,
+            status: from.u32()? as i32,
+            log: Content::decode(&mut from)?,
+            outputs: (0..from.count(5)?).map(|_| Entry::decode(&mut from)).collect::<Result<_, _>>()?,
+        };
+        from.finish()?;
+        Ok(result)
+    }
+
+    /// Every content that it refers to: the log and the files.
+    pub fn contents(&self) -> impl Iterator<Item = Content> + '_ {
+        let files = self.outputs.iter().filter_map(|entry| match &entry.node {
+            Node::File { content, .. } => Some(*content),
+            _ => None,
+        });
+        std::iter::once(self.log).chain(files)
+    }
+}
+
+impl PathSet {
+    /// The encoding.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut to = Vec::new();
+        to.count(self.0.len());
+        self.0.iter().for_each(|path| to.bytes(path));
+        to
+    }
+
+    /// Reads one back.
+    pub fn decode(bytes: &[u8]) -> Result<PathSet, DecodeError> {
+        let mut from = Decoder::new(bytes);
+        let paths = (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?;
+        from.finish()?;
+        Ok(PathSet(paths))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> StoredResult {
+        let content = Content { digest: Digest::of(b"x"), length: 1 };
+        StoredResult {
+            label: "pkgs/app:build".into(),
+            fingerprint: Digest::of(b"f"),
+            created: 1,
+            took: 2,
+            status: -3,
+            log: content,
+            outputs: vec![
+                Entry { path: b"d".into(), node: Node::Directory },
+                Entry { path: b"d/\xff".into(), node: Node::File { content, executable: true } },
+                Entry { path: b"l".into(), node: Node::Symlink(b"../x".into()) },
+            ],
+        }
+    }
+
+    #[test]
+    fn a_result_is_read_back_as_written() {
+        assert_eq!(StoredResult::decode(&example().encode()), Ok(example()));
+    }
+
+    #[test]
+    fn the_encoding_is_pinned() {
+        assert_eq!(Digest::of(&example().encode()).to_string(), "4a99d299bb874adfac35c80cf40cff73e22016d5");
+    }
+
+    #[test]
+    fn no_damage_panics() {
+        let bytes = example().encode();
+        for end in 0..bytes.len() {
+            assert!(StoredResult::decode(&bytes[..end]).is_err());
+        }
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0xff;
+            let _ = StoredResult::decode(&damaged);
+        }
+    }
+
+    #[test]
+    fn keys_with_and_without_a_place_differ() {
+        let action = Digest::of(b"a");
+        for place in [None, Some(Digest::of(b"/home"))] {
+            let key = ResultKey { action, place };
+            assert_eq!(ResultKey::from_bytes(&key.to_bytes()), Some(key));
+        }
+        assert_eq!(ResultKey::from_bytes(b"short"), None);
+    }
+}

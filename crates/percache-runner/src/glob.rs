@@ -1,13 +1,15 @@
-//! Wildcards within one component of a path, and the expansion of `{a,b}`.
+//! Wildcards within one component of a path.
 //!
 //! percache parses wildcards itself because two questions are asked of the same parsed form: does it match this name, and can two
 //! of them match one name. The second decides which task feeds which, and no glob crate answers it. The language is the one of
 //! the crate `globset` with literal separators, and a property test in `pattern` holds the two against each other; but `?` and
 //! `[…]` stand for a character and not for a byte.
 //!
-//! Knows nothing of directories: `/` and `**` belong to `pattern`.
+//! Knows nothing of directories and braces: `/` and `**` belong to `pattern`, `{a,b}` to `braces`.
 
 use thiserror::Error;
+
+use crate::braces::MAX_ALTERNATIVES;
 
 /// What is wrong with a wildcard.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -27,13 +29,10 @@ pub enum GlobError {
     /// A backslash with nothing behind it in the component.
     #[error("`\\` stands before nothing")]
     DanglingEscape,
-    /// Braces that stand for more than [`MAX_ALTERNATIVES`] patterns.
+    /// Braces that stand for too many patterns.
     #[error("the braces stand for more than {MAX_ALTERNATIVES} patterns")]
     TooManyAlternatives,
 }
-
-/// The largest number of patterns that one pattern with braces may stand for.
-pub const MAX_ALTERNATIVES: usize = 1000;
 
 /// A glob for one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,7 +196,7 @@ fn first_char(text: &[u8]) -> (Option<char>, &[u8]) {
 }
 
 /// Where the `]` stands that ends a class, given what follows its `[`. A `]` that comes first belongs to the class.
-fn class_end(body: &str) -> Option<usize> {
+pub(crate) fn class_end(body: &str) -> Option<usize> {
     let first = usize::from(body.starts_with(['!', '^']));
     let search = first + usize::from(body[first..].starts_with(']'));
     Some(search + body[search..].find(']')?)
@@ -221,75 +220,6 @@ fn class(body: &str) -> Result<Atom, GlobError> {
         ranges.push((from, to));
     }
     Ok(Atom::Class { negated: members.is_some(), ranges })
-}
-
-/// The patterns without braces that `text` stands for, in order. Escapes and classes are left as they are.
-pub(crate) fn expand_braces(text: &str) -> Result<Vec<String>, GlobError> {
-    let mut expanded = Vec::new();
-    if text.bytes().filter(|&byte| byte == b'{').count() > MAX_ALTERNATIVES {
-        return Err(GlobError::TooManyAlternatives);
-    }
-    expand_into(String::new(), text, &mut expanded)?;
-    Ok(expanded)
-}
-
-fn expand_into(mut done: String, text: &str, expanded: &mut Vec<String>) -> Result<(), GlobError> {
-    let Some(open) = find_special(text, |byte| byte == b'{' || byte == b'}') else {
-        if expanded.len() == MAX_ALTERNATIVES {
-            return Err(GlobError::TooManyAlternatives);
-        }
-        done.push_str(text);
-        expanded.push(done);
-        return Ok(());
-    };
-    if text.as_bytes()[open] == b'}' {
-        return Err(GlobError::UnopenedBrace);
-    }
-    done.push_str(&text[..open]);
-    let (alternatives, rest) = split_group(&text[open + 1..])?;
-    for alternative in alternatives {
-        expand_into(done.clone(), &format!("{alternative}{rest}"), expanded)?;
-    }
-    Ok(())
-}
-
-/// Splits what follows a `{` at the commas of its own level; also gives what follows its `}`.
-fn split_group(text: &str) -> Result<(Vec<&str>, &str), GlobError> {
-    let (mut parts, mut start, mut depth, mut at) = (Vec::new(), 0, 0usize, 0);
-    while let Some(offset) = find_special(&text[at..], |byte| matches!(byte, b'{' | b'}' | b',')) {
-        let found = at + offset;
-        at = found + 1;
-        match text.as_bytes()[found] {
-            b'{' => depth += 1,
-            b'}' if depth > 0 => depth -= 1,
-            b'}' => {
-                parts.push(&text[start..found]);
-                return Ok((parts, &text[at..]));
-            }
-            _ if depth == 0 => {
-                parts.push(&text[start..found]);
-                start = at;
-            }
-            _ => {}
-        }
-    }
-    Err(GlobError::UnclosedBrace)
-}
-
-/// The first byte that is `wanted` and neither escaped nor inside of a class.
-fn find_special(text: &str, wanted: impl Fn(u8) -> bool) -> Option<usize> {
-    let mut at = 0;
-    while let Some(&byte) = text.as_bytes().get(at) {
-        if wanted(byte) {
-            return Some(at);
-        }
-        at += match byte {
-            b'\\' => 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
-            b'[' => class_end(&text[at + 1..]).map_or(1, |end| end + 2),
-            _ => 1,
-        };
-    }
-    None
 }
 
 #[cfg(test)]
@@ -340,20 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn braces_stand_for_several_patterns() {
-        assert_eq!(expand_braces("a{b,c{d,e}}f").unwrap(), ["abf", "acdf", "acef"]);
-        assert_eq!(expand_braces("x{,.y}").unwrap(), ["x", "x.y"]);
-        assert_eq!(expand_braces("{src/a,lib}/*").unwrap(), ["src/a/*", "lib/*"]);
-        assert_eq!(expand_braces(r"\{a,b\}[{]").unwrap(), [r"\{a,b\}[{]"]);
-        assert_eq!(expand_braces(r"{a\,b,c}").unwrap(), [r"a\,b", "c"]);
-        assert_eq!(expand_braces(&"{a,b}".repeat(10)), Err(GlobError::TooManyAlternatives));
-        assert_eq!(expand_braces(&"{".repeat(100_000)), Err(GlobError::TooManyAlternatives));
-    }
-
-    #[test]
     fn mistakes_are_named() {
-        assert_eq!(expand_braces("{a,b"), Err(GlobError::UnclosedBrace));
-        assert_eq!(expand_braces("a}"), Err(GlobError::UnopenedBrace));
         assert_eq!(NameGlob::parse("[a"), Err(GlobError::UnclosedClass));
         assert_eq!(NameGlob::parse("[z-a]"), Err(GlobError::EmptyRange('z', 'a')));
         assert_eq!(NameGlob::parse("a\\"), Err(GlobError::DanglingEscape));
@@ -362,7 +279,6 @@ mod tests {
     #[test]
     fn an_escaped_text_matches_itself() {
         let text = r"!a{b},[c]*?\";
-        assert_eq!(expand_braces(&escape(text)).unwrap().len(), 1);
         assert_eq!(glob(&escape(text)).literal().as_deref(), Some(text));
     }
 }

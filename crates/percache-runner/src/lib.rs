@@ -2,6 +2,7 @@
 //!
 //! Modules stand in the order of that flow, and each uses only what stands above it.
 
+mod braces;
 pub mod glob;
 pub mod paths;
 pub mod pattern;

@@ -1,6 +1,8 @@
 //! What patterns match, and when two sets of them overlap.
 
 use super::*;
+use crate::glob::GlobError;
+use crate::paths::PathError;
 use proptest::prelude::*;
 
 fn path(text: &str) -> RelPath {
@@ -121,6 +123,27 @@ fn sets_overlap_when_a_path_may_be_meant_by_both() {
     assert!(!overlaps(&["!a"], &["a"]));
 }
 
+#[test]
+fn what_a_pattern_names_is_a_file_unless_somebody_says_otherwise() {
+    let overlaps = |a: &str, b: &str| {
+        assert_eq!(set(&[a]).overlaps_as_named(&set(&[b])), set(&[b]).overlaps_as_named(&set(&[a])), "{a} {b}");
+        set(&[a]).overlaps_as_named(&set(&[b]))
+    };
+    assert!(!overlaps("build/app", "**/*.c"));
+    assert!(!overlaps("build/*.o", "**/*.c"));
+    assert!(overlaps("build/app", "**/app"));
+    assert!(overlaps("build/*.o", "**/a.*"));
+    assert!(overlaps("gen/", "**/*.c"));
+    assert!(overlaps("gen/**", "**/*.c"));
+    assert!(overlaps("gen", "gen/**/*.c"));
+    assert!(overlaps("gen", "gen"));
+    assert!(overlaps("build/gen", "build"));
+    assert!(overlaps("build/gen", "."));
+    assert!(overlaps("build/*", "build/*/*.h"));
+    assert!(!overlaps("build/a/b", "build/**/c/d"));
+    assert!(!overlaps("gen", "lib/**/*.c"));
+}
+
 /// Patterns over a small alphabet, so that they often match.
 fn any_pattern() -> impl Strategy<Value = String> {
     let part = prop_oneof![
@@ -152,6 +175,7 @@ proptest! {
     fn sets_that_share_a_path_overlap(a in any_set(), b in any_set(), paths in prop::collection::vec(any_path(), 40)) {
         for path in paths {
             prop_assert!(!(a.matches(&path) && b.matches(&path)) || a.overlaps(&b), "{}", path);
+            prop_assert!(!a.overlaps_as_named(&b) || a.overlaps(&b));
         }
     }
 

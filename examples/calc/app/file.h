@@ -1,0 +1,12 @@
+/* Whole files. */
+#ifndef FILE_H
+#define FILE_H
+
+#include <stdbool.h>
+
+#include "strbuf.h"
+
+/* Adds the content of a file; false if it cannot be read. */
+bool file_read(const char *path, Strbuf *content);
+
+#endif

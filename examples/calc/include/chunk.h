@@ -1,0 +1,29 @@
+/* The code of one function. */
+#ifndef CHUNK_H
+#define CHUNK_H
+
+#include "arena.h"
+#include "opcodes.h"
+#include "value.h"
+
+typedef struct {
+    Opcode op;
+    int operand;
+    int line;
+} Instruction;
+
+struct Function {
+    Text name;
+    int arity;
+    Instruction *code;
+    int length, capacity;
+    Value *constants;
+    int constant_count, constant_capacity;
+};
+
+/* Appends an instruction; gives its position. */
+int chunk_emit(Function *function, Arena *arena, Opcode op, int operand, int line);
+/* The place of a constant, which is added if it is new. */
+int chunk_constant(Function *function, Arena *arena, Value value);
+
+#endif

@@ -1,0 +1,10 @@
+/* Code as people read it. */
+#ifndef DISASM_H
+#define DISASM_H
+
+#include "chunk.h"
+
+/* Appends a function and all functions among its constants. */
+void disasm_function(Strbuf *buffer, const Function *function);
+
+#endif

@@ -1,0 +1,31 @@
+/* Which variable a name means. */
+#ifndef SCOPE_H
+#define SCOPE_H
+
+#include <stdbool.h>
+
+#include "text.h"
+
+enum { MAX_VARIABLES = 256 };
+
+typedef struct {
+    Text name;
+    int depth; /* of the block that declares it */
+} Variable;
+
+/* The variables of a function, or the global ones, in the order of their slots. */
+typedef struct {
+    Variable variables[MAX_VARIABLES];
+    int count, depth;
+} Scope;
+
+/* The slot of a new variable; -1 if there are too many. */
+int scope_declare(Scope *scope, Text name);
+/* The slot of the innermost variable of that name; -1 if there is none. */
+int scope_find(const Scope *scope, Text name);
+bool scope_has_in_block(const Scope *scope, Text name);
+void scope_enter(Scope *scope);
+/* Ends a block; gives the number of variables that end with it. */
+int scope_leave(Scope *scope);
+
+#endif

@@ -151,12 +151,12 @@ struct RocksSession<'a> {
 
 impl RocksSession<'_> {
     fn write_early(&mut self) -> Result<(), EngineError> {
-        self.db.write_without_wal(&std::mem::take(&mut self.early)).map_err(rocks_error)
+        self.db.write_without_wal(std::mem::take(&mut self.early)).map_err(rocks_error)
     }
 
     fn write_all(&mut self) -> Result<(), EngineError> {
         self.write_early()?;
-        self.db.write_without_wal(&std::mem::take(&mut self.batch)).map_err(rocks_error)?;
+        self.db.write_without_wal(std::mem::take(&mut self.batch)).map_err(rocks_error)?;
         let columns = self.engine.columns.iter().map(|c| handle(&self.db, *c)).collect::<Result<Vec<_>, _>>()?;
         let mut options = FlushOptions::default();
         options.set_wait(true);

@@ -12,6 +12,9 @@ pub mod stats;
 pub mod verify;
 pub mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,0 +1,279 @@
+//! What the store promises, on every database that it runs on.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::gc::{Collected, Policy, collect};
+use super::layout::{BLOBS, COLUMNS};
+use super::record::{Content, Entry, Node, PathSet, ResultKey, StoredResult};
+use super::writer::NewResult;
+use super::{ReadError, Store, now};
+use crate::digest::Digest;
+use crate::engine::Engine;
+use crate::memory::MemoryEngine;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs a test on each database.
+fn on_every_engine(test: impl Fn(&dyn Fn() -> Store)) {
+    let memory: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    test(&|| Store::new(memory.clone()));
+    #[cfg(feature = "rocksdb")]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        test(&|| Store::new(Arc::new(crate::rocks::RocksEngine::new(dir.path(), COLUMNS, "test"))));
+    }
+}
+
+fn noise(seed: u32, length: usize) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+fn add(store: &Store, bytes: &[u8]) -> Content {
+    store.add(&mut &bytes[..], &mut |_| ()).unwrap()
+}
+
+fn read(store: &Store, content: &Content) -> Result<Vec<u8>, ReadError> {
+    let mut bytes = Vec::new();
+    store.read(content, &mut bytes).map(|()| bytes)
+}
+
+fn key(name: &str) -> ResultKey {
+    ResultKey { action: Digest::of(name.as_bytes()), place: None }
+}
+
+/// Records a result called `name` with one output of these bytes.
+fn record(store: &Store, name: &str, bytes: &[u8]) -> NewResult {
+    let node = Node::File { content: add(store, bytes), executable: false };
+    let new = NewResult {
+        key: key(name),
+        result: StoredResult {
+            label: name.into(),
+            fingerprint: Digest::of(format!("fingerprint of {name}").as_bytes()),
+            created: now(),
+            took: 1,
+            status: 0,
+            log: add(store, format!("log of {name}").as_bytes()),
+            outputs: vec![Entry { path: b"out".into(), node }],
+        },
+        parts: format!("parts of {name}").into_bytes(),
+        paths: Some(PathSet(vec![b"include/a.h".into()])),
+    };
+    store.record(new.clone());
+    new
+}
+
+fn policy<'a>(used: &'a HashMap<ResultKey, u64>) -> Policy<'a> {
+    Policy { unused_since: None, maxsize: None, only: None, used, worthwhile: 0.0 }
+}
+
+#[test]
+fn an_empty_store_has_nothing() {
+    on_every_engine(|open| {
+        let store = open();
+        assert_eq!(store.result(&key("a")).unwrap(), None);
+        assert_eq!(store.path_sets(&Digest::of(b"f")).unwrap(), []);
+        let content = Content { digest: Digest::of(b"x"), length: 1 };
+        assert!(matches!(read(&store, &content), Err(ReadError::Missing(_))));
+    });
+}
+
+#[test]
+fn what_is_recorded_is_found_before_and_after_it_is_written_and_by_another_store() {
+    on_every_engine(|open| {
+        let store = open();
+        assert_eq!(store.result(&key("a")).unwrap(), None);
+        let bytes = noise(1, 3 << 20);
+        let new = record(&store, "a", &bytes);
+        let check = |store: &Store| {
+            assert_eq!(store.result(&new.key).unwrap().as_ref(), Some(&new.result));
+            assert_eq!(store.parts(&new.key).unwrap().as_ref(), Some(&new.parts));
+            assert_eq!(store.path_sets(&new.result.fingerprint).unwrap(), [new.paths.clone().unwrap()]);
+            for content in new.result.contents() {
+                assert_eq!(Digest::of(&read(store, &content).unwrap()), content.digest);
+            }
+        };
+        check(&store);
+        store.flush().unwrap();
+        check(&store);
+        check(&open());
+    });
+}
+
+#[test]
+fn a_store_that_was_read_before_sees_what_another_wrote_since() {
+    on_every_engine(|open| {
+        let (reader, writer) = (open(), open());
+        assert_eq!(reader.result(&key("a")).unwrap(), None);
+        let new = record(&writer, "a", b"bytes");
+        writer.flush().unwrap();
+        assert_eq!(reader.result(&key("a")).unwrap(), Some(new.result));
+    });
+}
+
+#[test]
+fn one_content_is_stored_once() {
+    on_every_engine(|open| {
+        let store = open();
+        for name in ["a", "b", "c"] {
+            record(&store, name, &noise(1, 100_000));
+            store.flush().unwrap();
+        }
+        let stats = super::stats::stats(&*store.engine().view().unwrap(), &HashMap::new()).unwrap();
+        assert_eq!((stats.results, stats.blobs), (3, 4));
+        assert!(stats.logical > 300_000 && stats.stored < 110_000, "{stats:?}");
+    });
+}
+
+#[test]
+fn a_result_survives_for_as_long_as_it_is_used() {
+    on_every_engine(|open| {
+        let store = open();
+        let (old, kept) = (record(&store, "old", &noise(1, 50_000)), record(&store, "kept", &noise(2, 50_000)));
+        store.flush().unwrap();
+        let later = now() + 1_000;
+        let used = HashMap::from([(kept.key, later)]);
+        let policy = Policy { unused_since: Some(later - 1), ..policy(&used) };
+        let collected = collect(store.engine(), &policy, PATIENCE).unwrap();
+        assert_eq!((collected.results, collected.results_left, collected.blobs), (1, 1, 2));
+        let store = open();
+        assert_eq!(store.result(&old.key).unwrap(), None);
+        assert_eq!(store.parts(&old.key).unwrap(), None);
+        assert_eq!(store.path_sets(&old.result.fingerprint).unwrap(), []);
+        assert_eq!(store.result(&kept.key).unwrap(), Some(kept.result));
+        // The use was recorded: a second gc does not need to be told.
+        let again = Policy { used: &HashMap::new(), ..policy };
+        assert_eq!(collect(store.engine(), &again, PATIENCE).unwrap().results, 0);
+    });
+}
+
+#[test]
+fn above_the_size_the_least_recently_used_goes_first() {
+    on_every_engine(|open| {
+        let store = open();
+        let names = ["a", "b", "c", "d"];
+        let results: Vec<_> = (1u32..).zip(names).map(|(seed, name)| record(&store, name, &noise(seed, 100_000))).collect();
+        store.flush().unwrap();
+        let used = (1u64..).zip([1, 3, 0, 2]).map(|(age, i)| (results[i].key, now() + 1_000 * age)).collect();
+        let policy = Policy { maxsize: Some(250_000), ..policy(&used) };
+        let collected = collect(store.engine(), &policy, PATIENCE).unwrap();
+        assert!(collected.bytes_left <= 250_000);
+        let store = open();
+        let left = names.map(|name| store.result(&key(name)).unwrap().is_some());
+        assert_eq!(left, [true, false, true, false]);
+    });
+}
+
+#[test]
+fn shared_blobs_stay_with_the_last_result_that_refers_to_them() {
+    on_every_engine(|open| {
+        let store = open();
+        let bytes = noise(1, 3 << 20);
+        record(&store, "a", &bytes);
+        let kept = record(&store, "b", &bytes);
+        store.flush().unwrap();
+        let only = |label: &str| label == "a";
+        let used = HashMap::new();
+        let policy = Policy { only: Some(&only), ..policy(&used) };
+        let collected = collect(store.engine(), &policy, PATIENCE).unwrap();
+        assert_eq!((collected.results, collected.blobs), (1, 1), "the log of `a` alone");
+        let store = open();
+        for content in kept.result.contents() {
+            read(&store, &content).unwrap();
+        }
+    });
+}
+
+#[test]
+fn with_the_last_result_everything_goes() {
+    on_every_engine(|open| {
+        let store = open();
+        record(&store, "a", &noise(1, 3 << 20));
+        store.flush().unwrap();
+        let used = HashMap::new();
+        let policy = Policy { unused_since: Some(u64::MAX), ..policy(&used) };
+        let collected = collect(store.engine(), &policy, PATIENCE).unwrap();
+        assert_eq!((collected.results_left, collected.bytes_left), (0, 0));
+        let view = store.engine().view().unwrap();
+        for column in COLUMNS {
+            view.scan(*column, &[], &mut |key, _| panic!("{key:?} is left in {}", column.name)).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_damaged_blob_is_an_error_and_verify_finds_and_repair_removes_it() {
+    on_every_engine(|open| {
+        let store = open();
+        let (broken, whole) = (record(&store, "broken", b"the bytes"), record(&store, "whole", b"other bytes"));
+        store.flush().unwrap();
+        let Node::File { content, .. } = broken.result.outputs[0].node else { panic!() };
+        let mut session = store.engine().session(PATIENCE).unwrap();
+        session.put(BLOBS, content.digest.as_bytes(), b"\x00the bites").unwrap();
+        session.commit().unwrap();
+
+        let store = open();
+        assert!(matches!(read(&store, &content), Err(ReadError::Damaged(_))));
+        let findings = super::verify::verify(&*store.engine().view().unwrap()).unwrap();
+        assert_eq!((findings.broken_blobs.as_slice(), findings.results), (&[content.digest][..], 1));
+        assert_eq!(super::verify::repair(store.engine(), PATIENCE).unwrap(), findings);
+        let store = open();
+        assert!(super::verify::verify(&*store.engine().view().unwrap()).unwrap().is_sound());
+        assert_eq!(store.result(&broken.key).unwrap(), None);
+        assert_eq!(store.result(&whole.key).unwrap(), Some(whole.result));
+    });
+}
+
+#[test]
+fn a_reader_that_fails_is_an_error_and_leaves_the_store_as_it_was() {
+    struct Fails;
+    impl io::Read for Fails {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("no more"))
+        }
+    }
+    on_every_engine(|open| assert!(open().add(&mut Fails, &mut |_| ()).is_err()));
+}
+
+#[cfg(feature = "rocksdb")]
+#[test]
+fn a_store_in_a_place_that_cannot_be_written_says_so_and_can_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    let store = Store::new(Arc::new(crate::rocks::RocksEngine::new(&dir.path().join("file/store"), COLUMNS, "test")));
+    assert_eq!(store.result(&key("a")).unwrap(), None);
+    record(&store, "a", b"bytes");
+    assert!(store.flush().is_err());
+    record(&store, "b", b"bytes");
+    assert!(store.flush().is_err());
+}
+
+#[cfg(feature = "rocksdb")]
+#[test]
+fn gc_gives_the_space_back() {
+    fn size(dir: &Path) -> u64 {
+        let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+        entries.map(|e| if e.path().is_dir() { size(&e.path()) } else { e.metadata().unwrap().len() }).sum()
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::new(Arc::new(crate::rocks::RocksEngine::new(dir.path(), COLUMNS, "test")));
+    for seed in 1..=8 {
+        record(&store, &seed.to_string(), &noise(seed, 4 << 20));
+    }
+    store.flush().unwrap();
+    let before = size(dir.path());
+    assert!(before > 32 << 20);
+    let used = HashMap::new();
+    let policy = Policy { only: Some(&|label| label != "1"), ..policy(&used) };
+    let collected: Collected = collect(store.engine(), &policy, PATIENCE).unwrap();
+    let after = size(dir.path());
+    assert!(collected.results == 7 && after < before / 6, "{before} bytes before, {after} after");
+}

@@ -6,6 +6,9 @@ mod braces;
 pub mod glob;
 pub mod paths;
 pub mod pattern;
+pub mod source_tree;
+pub mod units;
+pub mod walk;
 
 pub mod diagnostic;
 pub mod event;

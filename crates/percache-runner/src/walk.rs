@@ -1,0 +1,260 @@
+//! Which files a set of patterns names now.
+//!
+//! Knows nothing of .gitignore: a pattern means what it says. What git would not ignore is the business of `source_tree`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::paths::RelPath;
+use crate::pattern::PatternSet;
+
+/// A path that could not be looked at.
+#[derive(Debug, Error)]
+#[error("cannot read `{}`", path.display())]
+pub struct WalkError {
+    /// The path in the file system.
+    pub path: PathBuf,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+/// What a walk looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// Regular files and symlinks.
+    Files,
+    /// Directories too.
+    Directories,
+}
+
+/// What was found at a path. Sockets, pipes and devices are never found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A symlink, wherever it leads.
+    Symlink,
+    /// A directory.
+    Directory,
+}
+
+/// One match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where.
+    pub path: RelPath,
+    /// What.
+    pub kind: Kind,
+}
+
+/// Everything below `root` that the patterns mean, sorted by bytes. Symlinks are found and not followed. Directories named `.git`
+/// and the paths of `skip` are not entered, except that a pattern may name something inside of `.git` without a wildcard.
+/// What vanishes meanwhile is not found.
+///
+/// # Errors
+/// A directory that cannot be read.
+pub fn expand(root: &Path, patterns: &PatternSet, skip: &[RelPath], want: Want) -> Result<Vec<Found>, WalkError> {
+    expand_noting(root, patterns, skip, want, &mut |_| {})
+}
+
+/// As [`expand`], and calls `note` with every path on whose own state the outcome depends: the directories that were listed, and the
+/// places where the patterns begin, present or not.
+///
+/// # Errors
+/// A directory that cannot be read.
+pub fn expand_noting(
+    root: &Path,
+    patterns: &PatternSet,
+    skip: &[RelPath],
+    want: Want,
+    note: &mut dyn FnMut(&RelPath),
+) -> Result<Vec<Found>, WalkError> {
+    let mut found = Vec::new();
+    let mut pending = Vec::new();
+    for start in patterns.roots() {
+        if skip.iter().any(|skipped| start.starts_with(skipped)) {
+            continue;
+        }
+        note(&start);
+        let Some(mut kind) = kind_at(&start.to_path(root))? else { continue };
+        let meant = patterns.matches(&start);
+        // A pattern like `link/*.c` names the symlink as the directory to look into; one like `link` means the symlink.
+        if kind == Kind::Symlink && !meant && start.to_path(root).is_dir() {
+            kind = Kind::Directory;
+        }
+        take(start, kind, meant, want, patterns, &mut found, &mut pending);
+    }
+    while let Some(dir) = pending.pop() {
+        note(&dir);
+        for (name, kind) in list(&dir.to_path(root))? {
+            if name == b".git" {
+                continue;
+            }
+            let path = dir.child(&name);
+            if !skip.contains(&path) {
+                let meant = patterns.matches(&path);
+                take(path, kind, meant, want, patterns, &mut found, &mut pending);
+            }
+        }
+    }
+    found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
+}
+
+fn take(
+    path: RelPath,
+    kind: Kind,
+    meant: bool,
+    want: Want,
+    patterns: &PatternSet,
+    found: &mut Vec<Found>,
+    pending: &mut Vec<RelPath>,
+) {
+    if kind == Kind::Directory && patterns.enters(&path) {
+        pending.push(path.clone());
+    }
+    if meant && (kind != Kind::Directory || want == Want::Directories) {
+        found.push(Found { path, kind });
+    }
+}
+
+/// What is at `path`; `None` when nothing is, or nothing that counts.
+fn kind_at(path: &Path) -> Result<Option<Kind>, WalkError> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(kind_of(metadata.file_type())),
+        Err(error) if is_absence(&error) => Ok(None),
+        Err(source) => Err(WalkError { path: path.to_owned(), source }),
+    }
+}
+
+fn kind_of(file_type: fs::FileType) -> Option<Kind> {
+    if file_type.is_file() {
+        Some(Kind::File)
+    } else if file_type.is_symlink() {
+        Some(Kind::Symlink)
+    } else {
+        file_type.is_dir().then_some(Kind::Directory)
+    }
+}
+
+/// Names and kinds of a directory's entries; nothing when it is none any more.
+fn list(path: &Path) -> Result<Vec<(Vec<u8>, Kind)>, WalkError> {
+    let list = || -> io::Result<Vec<(Vec<u8>, Kind)>> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(path)? {
+            let entry = entry?;
+            match entry.file_type() {
+                Ok(file_type) => {
+                    entries.extend(kind_of(file_type).map(|kind| (entry.file_name().into_encoded_bytes(), kind)))
+                }
+                Err(error) if is_absence(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(entries)
+    };
+    match list() {
+        Err(error) if is_absence(&error) => Ok(Vec::new()),
+        other => other.map_err(|source| WalkError { path: path.to_owned(), source }),
+    }
+}
+
+/// Whether the error says that nothing is at the path: it, or a directory on the way to it, does not exist or is a file.
+pub(crate) fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn tree(files: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            if !file.ends_with('/') {
+                fs::write(path, file).unwrap();
+            }
+        }
+        dir
+    }
+
+    fn found(dir: &tempfile::TempDir, patterns: &[&str], want: Want) -> Vec<String> {
+        let patterns = PatternSet::parse(&RelPath::root(), patterns).unwrap();
+        let skip = [RelPath::new(".percache").unwrap()];
+        expand(dir.path(), &patterns, &skip, want).unwrap().iter().map(|found| found.path.to_string()).collect()
+    }
+
+    #[test]
+    fn files_are_found_in_order_of_bytes() {
+        let dir = tree(&["src/b.c", "src/a.c", "src/a/z.c", "src/.h.c", "src/x.h", "lib/a.c"]);
+        assert_eq!(found(&dir, &["src/**/*.c"], Want::Files), ["src/.h.c", "src/a.c", "src/a/z.c", "src/b.c"]);
+        assert_eq!(found(&dir, &["*/a*", "!src/a"], Want::Files), ["lib/a.c", "src/a.c"]);
+        assert_eq!(found(&dir, &["missing/*", "lib/a.c/x", "lib/a.c"], Want::Files), ["lib/a.c"]);
+    }
+
+    #[test]
+    fn directories_are_found_when_asked_for() {
+        let dir = tree(&["out/a/f", "out/empty/"]);
+        assert_eq!(found(&dir, &["out"], Want::Files), ["out/a/f"]);
+        assert_eq!(found(&dir, &["out"], Want::Directories), ["out", "out/a", "out/a/f", "out/empty"]);
+        assert_eq!(found(&dir, &["out/**"], Want::Directories), ["out/a", "out/a/f", "out/empty"]);
+    }
+
+    #[test]
+    fn the_store_and_git_are_not_entered() {
+        let dir = tree(&[".percache/x", "sub/.git/x", ".git/HEAD", "a"]);
+        assert_eq!(found(&dir, &["**"], Want::Directories), ["a", "sub"]);
+        assert_eq!(found(&dir, &[".percache/x", ".percache/*"], Want::Files), [""; 0]);
+        assert_eq!(found(&dir, &[".git/HEAD"], Want::Files), [".git/HEAD"]);
+    }
+
+    #[test]
+    fn symlinks_are_entries_and_are_not_followed() {
+        let dir = tree(&["real/a.c"]);
+        symlink("real", dir.path().join("link")).unwrap();
+        symlink("nowhere", dir.path().join("dangling")).unwrap();
+        assert_eq!(found(&dir, &["**"], Want::Files), ["dangling", "link", "real/a.c"]);
+        assert_eq!(found(&dir, &["link"], Want::Files), ["link"]);
+        assert_eq!(found(&dir, &["link/*.c"], Want::Files), ["link/a.c"], "named as the directory to look into");
+        assert_eq!(found(&dir, &["*/a.c"], Want::Files), ["real/a.c"]);
+    }
+
+    #[test]
+    fn sockets_are_not_files() {
+        let dir = tree(&["a"]);
+        let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("socket")).unwrap();
+        assert_eq!(found(&dir, &["**", "socket"], Want::Directories), ["a"]);
+    }
+
+    #[test]
+    fn an_unreadable_directory_is_an_error_that_names_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tree(&["locked/a"]);
+        let locked = dir.path().join("locked");
+        fs::set_permissions(&locked, fs::Permissions::from_mode(0)).unwrap();
+        let patterns = PatternSet::parse(&RelPath::root(), &["**"]).unwrap();
+        let result = expand(dir.path(), &patterns, &[], Want::Files);
+        fs::set_permissions(&locked, fs::Permissions::from_mode(0o755)).unwrap();
+        // Root reads everything.
+        if !rustix::process::geteuid().is_root() {
+            assert_eq!(result.unwrap_err().path, locked);
+        }
+    }
+
+    #[test]
+    fn what_the_outcome_depends_on_is_noted() {
+        let dir = tree(&["src/a/x.c", "src/b/y.h", "doc/z"]);
+        let patterns = PatternSet::parse(&RelPath::root(), &["src/*/*.c", "gen/*.h"]).unwrap();
+        let mut noted = Vec::new();
+        expand_noting(dir.path(), &patterns, &[], Want::Files, &mut |path| noted.push(path.to_string())).unwrap();
+        noted.sort();
+        noted.dedup();
+        assert_eq!(noted, ["gen", "src", "src/a", "src/b"]);
+    }
+}

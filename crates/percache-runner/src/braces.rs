@@ -2,10 +2,7 @@
 //!
 //! Knows of escapes and classes only where they end: a brace or comma inside of them is no special character.
 
-use crate::glob::{GlobError, class_end};
-
-/// The largest number of patterns that one pattern with braces may stand for.
-pub const MAX_ALTERNATIVES: usize = 1000;
+use crate::glob::{GlobError, MAX_ALTERNATIVES, class_end};
 
 /// The patterns without braces that `text` stands for, in order. Escapes and classes are left as they are.
 pub(crate) fn expand_braces(text: &str) -> Result<Vec<String>, GlobError> {

@@ -9,8 +9,6 @@
 
 use thiserror::Error;
 
-use crate::braces::MAX_ALTERNATIVES;
-
 /// What is wrong with a wildcard.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum GlobError {
@@ -33,6 +31,9 @@ pub enum GlobError {
     #[error("the braces stand for more than {MAX_ALTERNATIVES} patterns")]
     TooManyAlternatives,
 }
+
+/// The largest number of patterns that one pattern with braces may stand for.
+pub const MAX_ALTERNATIVES: usize = 1000;
 
 /// A glob for one name.
 #[derive(Clone, Debug, PartialEq, Eq)]

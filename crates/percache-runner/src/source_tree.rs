@@ -178,7 +178,13 @@ mod tests {
 
     #[test]
     fn a_workspace_inside_of_a_repository_heeds_what_stands_above() {
-        let dir = tree(&[(".git/HEAD", ""), (".gitignore", "*.o\n/ws/gen\n"), ("ws/a.o", ""), ("ws/gen/x", ""), ("ws/a.c", "")]);
+        let dir = tree(&[
+            (".git/HEAD", ""),
+            (".gitignore", "*.o\n/ws/gen\n"),
+            ("ws/a.o", ""),
+            ("ws/gen/x", ""),
+            ("ws/a.c", ""),
+        ]);
         let tree = SourceTree::scan(&dir.path().join("ws"), &[]).unwrap();
         assert_eq!(texts(tree.files()), ["a.c"]);
     }

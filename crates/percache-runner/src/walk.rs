@@ -176,8 +176,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for file in files {
             let path = dir.path().join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            if !file.ends_with('/') {
+            if file.ends_with('/') {
+                fs::create_dir_all(path).unwrap();
+            } else {
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
                 fs::write(path, file).unwrap();
             }
         }
@@ -237,7 +239,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let dir = tree(&["locked/a"]);
         let locked = dir.path().join("locked");
-        fs::set_permissions(&locked, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&locked, fs::Permissions::from_mode(0o0)).unwrap();
         let patterns = PatternSet::parse(&RelPath::root(), &["**"]).unwrap();
         let result = expand(dir.path(), &patterns, &[], Want::Files);
         fs::set_permissions(&locked, fs::Permissions::from_mode(0o755)).unwrap();
@@ -245,6 +247,15 @@ mod tests {
         if !rustix::process::geteuid().is_root() {
             assert_eq!(result.unwrap_err().path, locked);
         }
+    }
+
+    #[test]
+    fn a_path_that_the_system_refuses_is_an_error_that_names_it() {
+        let dir = tree(&[]);
+        let name = "x".repeat(5000);
+        let patterns = PatternSet::parse(&RelPath::root(), &[&name]).unwrap();
+        let error = expand(dir.path(), &patterns, &[], Want::Files).unwrap_err();
+        assert_eq!(error.path, dir.path().join(&name));
     }
 
     #[test]

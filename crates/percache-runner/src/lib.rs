@@ -3,6 +3,8 @@
 //! Modules stand in the order of that flow, and each uses only what stands above it.
 
 mod braces;
+pub mod depfile;
+pub mod envfile;
 pub mod glob;
 pub mod paths;
 pub mod pattern;

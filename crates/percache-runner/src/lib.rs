@@ -15,3 +15,16 @@ pub mod walk;
 pub mod diagnostic;
 pub mod event;
 pub mod model;
+
+pub mod observe;
+pub mod fingerprint;
+pub mod environment;
+
+pub mod worktree;
+pub mod journal;
+pub mod intents;
+
+pub mod fanout;
+pub mod tree;
+pub mod capture;
+pub mod restore;

@@ -1,0 +1,232 @@
+//! Capture: from the files that a command left to an output manifest, their contents on the way to the store.
+//!
+//! Every file is read once: hashed, cut, and searched for the workspace's own path. Streams; a large output needs no large memory.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use memchr::memmem::Finder;
+use percache::Digest;
+use percache::store::Store;
+use percache::store::record::{Content, Entry, Node};
+
+use crate::fanout::fan_out;
+use crate::observe::{FileState, Observer, Stamp};
+use crate::paths::RelPath;
+use crate::pattern::PatternSet;
+use crate::walk::{self, Found, Kind, Want};
+
+/// What a command left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Captured {
+    /// The output manifest, sorted by path.
+    pub entries: Vec<Entry>,
+    /// Whether an output contains the workspace's own path.
+    pub tied: bool,
+}
+
+/// Why there is no manifest.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// Declared outputs (not globs) that are missing.
+    #[error("its output {} is missing", .0.join(", "))]
+    Missing(Vec<String>),
+    /// Somebody writes to an output although the command has ended.
+    #[error("its output `{0}` changed while it was stored")]
+    Changed(RelPath),
+    /// An output that cannot be read.
+    #[error("its output `{0}` cannot be read: {1}")]
+    Read(RelPath, io::Error),
+    /// A directory that cannot be read.
+    #[error(transparent)]
+    Walk(#[from] walk::WalkError),
+}
+
+/// What outputs lie in the tree now.
+pub fn present(root: &Path, outputs: &PatternSet, skip: &[RelPath]) -> Result<Vec<Found>, walk::WalkError> {
+    if outputs.is_empty() { Ok(Vec::new()) } else { walk::expand(root, outputs, skip, Want::Directories) }
+}
+
+/// Captures the outputs of a command that succeeded. Without a store they are hashed all the same.
+pub fn capture(
+    observer: &Observer<'_>,
+    store: Option<&Store>,
+    outputs: &PatternSet,
+    skip: &[RelPath],
+    threads: usize,
+) -> Result<Captured, CaptureError> {
+    let found = present(observer.root(), outputs, skip)?;
+    let missing = missing(outputs, &found);
+    if !missing.is_empty() {
+        return Err(CaptureError::Missing(missing));
+    }
+    let tied = AtomicBool::new(false);
+    let own = observer.root().as_os_str().as_bytes();
+    // A workspace at `/` would tie every text that names a path.
+    let own = (own.len() > 1).then(|| Finder::new(own));
+    let entries = fan_out(threads, &found, |found| {
+        let mut search = own.as_ref().map(|finder| Search { finder, tail: Vec::new(), found: false });
+        let node = node(observer, store, found, &mut |bytes| {
+            search.iter_mut().for_each(|search| search.see(bytes));
+        })?;
+        if search.is_some_and(|search| search.found) {
+            tied.store(true, Ordering::Relaxed);
+        }
+        Ok::<_, CaptureError>(Entry { path: found.path.as_bytes().to_vec(), node })
+    })?;
+    Ok(Captured { entries, tied: tied.into_inner() })
+}
+
+/// Literal outputs at and below which nothing was found.
+fn missing(outputs: &PatternSet, found: &[Found]) -> Vec<String> {
+    let literals = outputs.patterns().iter().filter(|pattern| !pattern.negated).filter_map(|pattern| pattern.literal());
+    let absent = literals.filter(|path| {
+        let from = found.partition_point(|found| found.path < **path);
+        !found.get(from).is_some_and(|found| found.path == **path)
+    });
+    absent.map(|path| path.to_string()).collect()
+}
+
+fn node(
+    observer: &Observer<'_>,
+    store: Option<&Store>,
+    found: &Found,
+    seen: &mut dyn FnMut(&[u8]),
+) -> Result<Node, CaptureError> {
+    let native = found.path.to_path(observer.root());
+    let unreadable = |e| CaptureError::Read(found.path.clone(), e);
+    match found.kind {
+        Kind::Directory => Ok(Node::Directory),
+        Kind::Symlink => {
+            let target = std::fs::read_link(native).map_err(unreadable)?;
+            seen(target.as_os_str().as_bytes());
+            Ok(Node::Symlink(target.as_os_str().as_bytes().to_vec()))
+        }
+        Kind::File => {
+            let no_follow = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+            let mut file = File::options().read(true).custom_flags(no_follow).open(native).map_err(unreadable)?;
+            let before = Stamp::of_file(&file).map_err(unreadable)?;
+            let content = match store {
+                Some(store) => store.add(&mut file, seen).map_err(unreadable)?,
+                None => hash(&mut file).map_err(unreadable)?,
+            };
+            let after = Stamp::of_file(&file).map_err(unreadable)?;
+            if before != after {
+                return Err(CaptureError::Changed(found.path.clone()));
+            }
+            observer.learn(found.path.as_bytes(), after, content.digest);
+            Ok(Node::File { content, executable: after.mode & 0o100 != 0 })
+        }
+    }
+}
+
+fn hash(file: &mut File) -> io::Result<Content> {
+    Digest::of_reader(file).map(|(digest, length)| Content { digest, length })
+}
+
+/// What `node` looks like when it lies in the tree, as far as its own path is concerned.
+pub fn is_right(node: &Node, state: &FileState) -> bool {
+    match (node, state) {
+        (Node::File { content, executable }, FileState::File { digest, executable: is }) => {
+            content.digest == *digest && executable == is
+        }
+        (Node::Symlink(target), FileState::Symlink { target: is, .. }) => target == is,
+        (Node::Directory, FileState::Directory) => true,
+        _ => false,
+    }
+}
+
+/// Searches a stream for the workspace's path, across the borders of its pieces.
+struct Search<'a> {
+    finder: &'a Finder<'a>,
+    tail: Vec<u8>,
+    found: bool,
+}
+
+impl Search<'_> {
+    fn see(&mut self, bytes: &[u8]) {
+        let reach = self.finder.needle().len() - 1;
+        if self.found {
+            return;
+        }
+        self.tail.extend_from_slice(&bytes[..reach.min(bytes.len())]);
+        self.found = self.finder.find(&self.tail).is_some() || self.finder.find(bytes).is_some();
+        if bytes.len() >= reach {
+            self.tail = bytes[bytes.len() - reach..].to_vec();
+        } else {
+            self.tail.drain(..self.tail.len().saturating_sub(reach));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::KnownFiles;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn captured(root: &Path, outputs: &[&str]) -> Result<Captured, CaptureError> {
+        let known = KnownFiles::new();
+        let outputs = PatternSet::parse(&RelPath::root(), outputs).unwrap();
+        let store = Store::new(std::sync::Arc::new(percache::memory::MemoryEngine::new()));
+        capture(&Observer::new(root, &known), Some(&store), &outputs, &[], 2)
+    }
+
+    #[test]
+    fn every_kind_of_output_is_in_the_manifest() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir_all(root.join("out/empty")).unwrap();
+        fs::write(root.join("out/run"), "x").unwrap();
+        fs::set_permissions(root.join("out/run"), fs::Permissions::from_mode(0o755)).unwrap();
+        symlink("nowhere", root.join("out/link")).unwrap();
+        let content = Content { digest: Digest::of(b"x"), length: 1 };
+        let entry = |path: &str, node| Entry { path: path.into(), node };
+        let expected = vec![
+            entry("out", Node::Directory),
+            entry("out/empty", Node::Directory),
+            entry("out/link", Node::Symlink(b"nowhere".into())),
+            entry("out/run", Node::File { content, executable: true }),
+        ];
+        assert_eq!(captured(root, &["out"]).unwrap(), Captured { entries: expected, tied: false });
+    }
+
+    #[test]
+    fn a_literal_output_must_be_there_and_a_glob_need_not_match() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), "x").unwrap();
+        assert!(matches!(captured(dir.path(), &["a", "b"]), Err(CaptureError::Missing(paths)) if paths == ["b"]));
+        assert_eq!(captured(dir.path(), &["a", "*.o"]).unwrap().entries.len(), 1);
+    }
+
+    #[test]
+    fn an_output_that_names_the_workspace_is_tied_to_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::write(root.join("plain"), "nothing").unwrap();
+        fs::write(root.join("named"), format!("prefix={}/lib\n", root.display())).unwrap();
+        assert!(!captured(root, &["plain"]).unwrap().tied);
+        assert!(captured(root, &["plain", "named"]).unwrap().tied);
+        fs::remove_file(root.join("named")).unwrap();
+        symlink(root.join("plain"), root.join("named")).unwrap();
+        assert!(captured(root, &["named"]).unwrap().tied);
+    }
+
+    #[test]
+    fn a_path_across_pieces_is_found() {
+        let finder = Finder::new("/home/me");
+        for size in 1..10 {
+            let mut search = Search { finder: &finder, tail: Vec::new(), found: false };
+            b"xx/home/mexx".chunks(size).for_each(|piece| search.see(piece));
+            assert!(search.found, "in pieces of {size}");
+            let mut search = Search { finder: &finder, tail: Vec::new(), found: false };
+            b"xx/home/mxexx".chunks(size).for_each(|piece| search.see(piece));
+            assert!(!search.found, "in pieces of {size}");
+        }
+    }
+}

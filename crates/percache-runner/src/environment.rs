@@ -1,0 +1,82 @@
+//! The environment of a command: a small base, what the task asks for, and nothing else.
+//!
+//! Later ones win: base, `env_pass`, `env_from`, `env_file`, `env`. Of the base only LANG, LC_* and TZ are in the fingerprint, because they
+//! change what programs write. Values enter it as digests. Knows nothing of how a command is run.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use globset::{Glob, GlobMatcher};
+use percache::Digest;
+
+use crate::fingerprint::{Kind, Part, Value};
+use crate::model::Task;
+
+/// Passed to every command when set.
+const BASE: &[&str] = &["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TERM", "LANG", "TZ"];
+/// What programs go by when they decide on colours.
+const COLOUR: &[&str] = &["COLORTERM", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR"];
+
+/// The variables of the caller.
+pub type Caller = BTreeMap<OsString, OsString>;
+
+/// The environment of one command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// Everything that the command sees.
+    pub variables: BTreeMap<OsString, OsString>,
+    /// What of it is in the fingerprint.
+    pub parts: Vec<Part>,
+}
+
+/// Makes the environment of `task`. `from_files` are the variables of its `env_file`s; `colour` asks for colours although the
+/// command does not see a terminal.
+pub fn resolve(task: &Task, caller: &Caller, from_files: &[(String, String)], colour: bool) -> Environment {
+    let mut variables = Caller::new();
+    let mut hashed: BTreeMap<OsString, Option<OsString>> = BTreeMap::new();
+    for (name, value) in caller {
+        let text = name.to_string_lossy();
+        let locale = text == "LANG" || text == "TZ" || text.starts_with("LC_");
+        if locale {
+            hashed.insert(name.clone(), Some(value.clone()));
+        }
+        if locale || BASE.contains(&&*text) || COLOUR.contains(&&*text) {
+            variables.insert(name.clone(), value.clone());
+        }
+    }
+    if colour && !caller.contains_key(&OsString::from("NO_COLOR")) {
+        for name in ["CLICOLOR_FORCE", "FORCE_COLOR"] {
+            variables.entry(name.into()).or_insert_with(|| "1".into());
+        }
+    }
+    for (name, value) in chosen(caller, &task.env_pass) {
+        variables.insert(name.clone(), value.clone());
+    }
+    for name in task.env_from.iter().filter(|name| !is_glob(name)) {
+        hashed.entry(name.into()).or_insert(None);
+    }
+    let set = chosen(caller, &task.env_from).map(|(name, value)| (name.clone(), value.clone()));
+    let set = set.chain(from_files.iter().map(|(name, value)| (name.into(), value.into())));
+    let set = set.chain(task.env.iter().map(|(name, value)| (name.into(), value.into())));
+    for (name, value) in set {
+        hashed.insert(name.clone(), Some(value.clone()));
+        variables.insert(name, value);
+    }
+    let parts = hashed.into_iter().map(|(name, value)| {
+        let value = value.map_or(Value::Unset, |value| Value::Digest(Digest::of(value.as_bytes())));
+        Part::new(Kind::Env, name.as_bytes(), value)
+    });
+    Environment { variables, parts: parts.collect() }
+}
+
+fn is_glob(name: &str) -> bool {
+    name.contains(['*', '?', '[', '{'])
+}
+
+/// The caller's variables that one of the names or globs means. A glob that does not parse was reported with the configuration.
+fn chosen<'a>(caller: &'a Caller, names: &[String]) -> impl Iterator<Item = (&'a OsString, &'a OsString)> {
+    let globs: Vec<GlobMatcher> =
+        names.iter().filter_map(|name| Glob::new(name).ok()).map(|glob| glob.compile_matcher()).collect();
+    caller.iter().filter(move |(name, _)| globs.iter().any(|glob| glob.is_match(name)))
+}

@@ -1,0 +1,121 @@
+//! Intents: what a build in progress is about to write, noted before it does.
+//!
+//! A killed build leaves outputs that no journal knows of. Were they taken for somebody's files, a later run could mistake them for
+//! its own outputs. So before a command runs or files are restored, one record says which patterns the task owns and what lay there
+//! that was not its own. After a kill, everything else that the patterns mean is the dead build's. When the journal is written, the
+//! intents are dropped.
+//!
+//! Each record: its length (4 bytes), patterns, paths of others; a torn one at the end was never acted on.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use percache::codec::{DecodeError, Decoder, Encode};
+
+use crate::paths::RelPath;
+use crate::pattern::PatternSet;
+
+/// One intent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// The output patterns of the task, relative to the workspace.
+    pub patterns: Vec<String>,
+    /// What they meant before and was not the task's.
+    pub others: Vec<RelPath>,
+}
+
+impl Intent {
+    /// The intent to write what `outputs` mean.
+    pub fn new(outputs: &PatternSet, others: Vec<RelPath>) -> Intent {
+        Intent { patterns: outputs.patterns().iter().map(ToString::to_string).collect(), others }
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        body.count(self.patterns.len());
+        self.patterns.iter().for_each(|pattern| body.text(pattern));
+        body.count(self.others.len());
+        self.others.iter().for_each(|path| body.bytes(path.as_bytes()));
+        let mut record = Vec::with_capacity(body.len() + 4);
+        record.bytes(&body);
+        record
+    }
+
+    fn decode(body: &[u8]) -> Result<Intent, DecodeError> {
+        let mut from = Decoder::new(body);
+        let patterns = (0..from.count(4)?).map(|_| from.text().map(str::to_owned)).collect::<Result<_, _>>()?;
+        let others = (0..from.count(4)?)
+            .map(|_| RelPath::new(from.bytes()?).map_err(|_| DecodeError("a path is none")))
+            .collect::<Result<_, _>>()?;
+        from.finish()?;
+        Ok(Intent { patterns, others })
+    }
+}
+
+/// The intents of the build in progress.
+pub struct Intents {
+    file: Mutex<File>,
+}
+
+impl Intents {
+    /// Begins to note, after those that are there.
+    pub fn open(path: &Path) -> io::Result<Intents> {
+        Ok(Intents { file: Mutex::new(OpenOptions::new().create(true).append(true).open(path)?) })
+    }
+
+    /// Notes one. It is known to a later build as soon as this returns, whatever happens to this one.
+    pub fn note(&self, intent: &Intent) -> io::Result<()> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&intent.encode())
+    }
+
+    /// Drops all: the journal knows everything now.
+    pub fn clear(&self) -> io::Result<()> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).set_len(0)
+    }
+
+    /// What a build that did not come to its end meant to do.
+    pub fn left_behind(path: &Path) -> Vec<Intent> {
+        let bytes = std::fs::read(path).unwrap_or_default();
+        let mut from = Decoder::new(&bytes);
+        std::iter::from_fn(|| Intent::decode(from.bytes().ok()?).ok()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_noted_is_left_behind_until_it_is_cleared() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("intents");
+        assert_eq!(Intents::left_behind(&path), []);
+        let outputs = PatternSet::parse(&RelPath::root(), &["build/", "!build/keep"]).unwrap();
+        let intent = Intent::new(&outputs, vec![RelPath::new("build/other").unwrap()]);
+        let intents = Intents::open(&path).unwrap();
+        intents.note(&intent).unwrap();
+        Intents::open(&path).unwrap().note(&intent).unwrap();
+        assert_eq!(Intents::left_behind(&path), [intent.clone(), intent.clone()]);
+        let patterns = PatternSet::parse(&RelPath::root(), &intent.patterns).unwrap();
+        assert!(patterns.matches(&RelPath::new("build/x").unwrap()));
+        assert!(!patterns.matches(&RelPath::new("build/keep").unwrap()));
+        intents.clear().unwrap();
+        assert_eq!(Intents::left_behind(&path), []);
+    }
+
+    #[test]
+    fn a_torn_record_is_ignored() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("intents");
+        let intent = Intent { patterns: vec!["out".into()], others: vec![] };
+        let mut bytes = intent.encode();
+        let whole = bytes.len();
+        bytes.extend_from_slice(&intent.encode());
+        for end in whole..bytes.len() {
+            std::fs::write(&path, &bytes[..end]).unwrap();
+            assert_eq!(Intents::left_behind(&path), [intent.clone()]);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The part of the store's directory that belongs to one worktree: its journal, its lock, and what a build in progress needs.
+//!
+//! ```text
+//! STORE/worktrees/ID/path       the worktree's absolute path, for people and for gc
+//! STORE/worktrees/ID/lock       held while a build runs here
+//! STORE/worktrees/ID/journal    see crate::journal
+//! STORE/worktrees/ID/intents    see crate::intents
+//! STORE/worktrees/ID/used       uses of results since the last gc, see crate::usage
+//! STORE/worktrees/ID/staging/   files on their way into the tree
+//! ```
+//!
+//! ID is the beginning of the SHA-1 of the path.
+
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use percache::Digest;
+use percache::lock::{FileLock, LockError};
+
+/// A worktree's own directory in the store.
+#[derive(Clone, Debug)]
+pub struct Worktree {
+    dir: PathBuf,
+    root: PathBuf,
+}
+
+impl Worktree {
+    /// That of the workspace at `root`. Nothing is made yet.
+    pub fn new(store: &Path, root: &Path) -> Worktree {
+        Worktree { dir: worktrees(store).join(Worktree::place(root).short()), root: root.to_owned() }
+    }
+
+    /// What a result is tied to that is tied to this directory.
+    pub fn place(root: &Path) -> Digest {
+        Digest::of(root.as_os_str().as_bytes())
+    }
+
+    /// Makes the directory, with all that is to be in it from the start.
+    pub fn create(&self) -> io::Result<()> {
+        create_private(&self.staging())?;
+        let path = self.dir.join("path");
+        if !path.exists() {
+            fs::write(path, self.root.as_os_str().as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Takes the lock of the worktree, however long that takes; `waiting` is told once for whom.
+    pub fn lock(&self, holder: &str, waiting: &mut dyn FnMut(&str)) -> Result<FileLock, LockError> {
+        FileLock::acquire(&self.dir.join("lock"), holder, Duration::MAX, waiting)
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> PathBuf {
+        self.dir.join("journal")
+    }
+
+    /// The intents.
+    pub fn intents(&self) -> PathBuf {
+        self.dir.join("intents")
+    }
+
+    /// The uses.
+    pub fn used(&self) -> PathBuf {
+        self.dir.join("used")
+    }
+
+    /// Where files wait.
+    pub fn staging(&self) -> PathBuf {
+        self.dir.join("staging")
+    }
+
+    /// Every worktree of a store, with its root.
+    pub fn all(store: &Path) -> io::Result<Vec<Worktree>> {
+        let entries = match fs::read_dir(worktrees(store)) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(e),
+        };
+        let mut all = Vec::new();
+        for entry in entries {
+            let dir = entry?.path();
+            if let Ok(path) = fs::read(dir.join("path")) {
+                all.push(Worktree { dir, root: PathBuf::from(std::ffi::OsStr::from_bytes(&path)) });
+            }
+        }
+        Ok(all)
+    }
+
+    /// Whether the worktree itself is gone.
+    pub fn is_abandoned(&self) -> bool {
+        matches!(self.root.try_exists(), Ok(false))
+    }
+
+    /// Removes the directory, unless a build is running there.
+    pub fn remove(&self) -> io::Result<()> {
+        match FileLock::try_acquire(&self.dir.join("lock"), "gc") {
+            Ok(_lock) => fs::remove_dir_all(&self.dir),
+            Err(LockError::Held(_)) => Ok(()),
+            Err(LockError::Io(e)) => Err(e),
+        }
+    }
+}
+
+fn worktrees(store: &Path) -> PathBuf {
+    store.join("worktrees")
+}
+
+/// Makes a directory that only its owner can enter.
+pub fn create_private(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700);
+    builder.create(path)
+}

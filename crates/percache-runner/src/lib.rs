@@ -8,6 +8,8 @@ pub mod envfile;
 pub mod glob;
 pub mod paths;
 pub mod pattern;
+#[cfg(unix)]
+pub mod process;
 pub mod source_tree;
 pub mod units;
 pub mod walk;

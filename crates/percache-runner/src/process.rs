@@ -1,0 +1,65 @@
+//! Runs one command to its end: what it is given, how it may end, and what it wrote.
+//!
+//! Knows nothing of tasks, of the cache, or of how many commands run at a time.
+
+mod run;
+mod spawn;
+mod spool;
+mod stop;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use run::run;
+pub use spawn::{SpawnError, SpawnErrorKind};
+pub use spool::SpooledLog;
+pub use stop::Stop;
+
+/// A command, completely.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// The program: looked up in `PATH` of `env` when it has no slash, else seen from `cwd`.
+    pub program: OsString,
+    /// Its arguments, without the program's name.
+    pub args: Vec<OsString>,
+    /// The directory it runs in, absolute.
+    pub cwd: PathBuf,
+    /// Its whole environment; nothing is inherited.
+    pub env: Vec<(OsString, OsString)>,
+    /// Ended after this long.
+    pub timeout: Option<Duration>,
+    /// Where its streams lead.
+    pub stdio: Stdio,
+}
+
+/// Where the streams of a command lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stdio {
+    /// stdin is empty; stdout and stderr are captured as one stream. The command leads a process group of its own.
+    Captured,
+    /// The streams of this process, in its process group: the command owns the terminal.
+    Inherited,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// By itself, with this exit status.
+    Exit(i32),
+    /// By this signal, which did not come from here.
+    Signal(i32),
+    /// It was ended because it ran longer than its timeout.
+    TimedOut,
+    /// It was ended because of [`Stop`].
+    Interrupted,
+}
+
+/// A command that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// How it ended.
+    pub status: Status,
+    /// Time from its start until it and whoever held its output had ended.
+    pub took: Duration,
+}

@@ -1,0 +1,206 @@
+//! Waits for a command without a thread of its own: one poll over its output, its end, and the wish to stop.
+//!
+//! A command has ended when its leader has exited and nobody holds its output any more, so that a child left in the background
+//! counts as running. On a timeout or a stop, the whole process group gets SIGTERM, and SIGKILL after a grace or as soon as its
+//! leader has exited. The leader is reaped last: until then its id, which is also the group's, cannot belong to anybody else.
+
+use std::io::{self, PipeReader, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use signal_hook::consts::SIGINT;
+
+use super::spawn::spawn;
+use super::{Finished, SpawnError, SpawnErrorKind, Spec, Status, Stdio, Stop};
+
+/// How long a command may take to end itself after SIGTERM.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long the output is still read after SIGKILL: who holds it then has left the process group.
+const DRAIN: Duration = Duration::from_millis(100);
+/// How often to look where no descriptor tells: for a second signal, and for the leader's end on systems without pidfd.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Runs a command to its end. `on_output` gets what it writes, stdout and stderr in the order of writing, as it comes.
+///
+/// # Errors
+/// When the command cannot be started.
+pub fn run(spec: &Spec, stop: &Stop, on_output: &mut dyn FnMut(&[u8])) -> Result<Finished, SpawnError> {
+    run_with_grace(spec, stop, GRACE, on_output)
+}
+
+pub(super) fn run_with_grace(
+    spec: &Spec,
+    stop: &Stop,
+    grace: Duration,
+    on_output: &mut dyn FnMut(&[u8]),
+) -> Result<Finished, SpawnError> {
+    if stop.requested() {
+        return Ok(Finished { status: Status::Interrupted, took: Duration::ZERO });
+    }
+    let started = Instant::now();
+    let (mut child, output) = spawn(spec)?;
+    let leader = Pid::from_child(&child);
+    let mut run = Run {
+        leader,
+        leader_end: watch_end(leader),
+        exited: false,
+        output,
+        buffer: vec![0; 64 << 10],
+        interactive: spec.stdio == Stdio::Inherited,
+        stop,
+        deadline: spec.timeout.and_then(|timeout| started.checked_add(timeout)),
+        grace,
+        ending: None,
+    };
+    while !run.is_over() {
+        run.wait(on_output);
+        run.decide(Instant::now());
+    }
+    let ending = run.ending.map(|ending| ending.cause);
+    if ending.is_some() {
+        run.signal(Signal::KILL);
+    }
+    let exit = child.wait().map_err(|error| SpawnError {
+        program: spec.program.clone(),
+        cwd: spec.cwd.clone(),
+        kind: SpawnErrorKind::Os(error),
+    })?;
+    Ok(Finished { status: ending.unwrap_or_else(|| status_of(exit)), took: started.elapsed() })
+}
+
+fn status_of(exit: ExitStatus) -> Status {
+    match (exit.code(), exit.signal()) {
+        (Some(code), _) => Status::Exit(code),
+        (None, signal) => Status::Signal(signal.unwrap_or(0)),
+    }
+}
+
+/// A descriptor that becomes readable when the process ends.
+#[cfg(target_os = "linux")]
+fn watch_end(leader: Pid) -> Option<OwnedFd> {
+    rustix::process::pidfd_open(leader, rustix::process::PidfdFlags::empty()).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn watch_end(_leader: Pid) -> Option<OwnedFd> {
+    None
+}
+
+/// A command that runs.
+struct Run<'a> {
+    leader: Pid,
+    leader_end: Option<OwnedFd>,
+    /// The leader has exited, and is not reaped.
+    exited: bool,
+    /// `None` at the end of the output.
+    output: Option<PipeReader>,
+    buffer: Vec<u8>,
+    interactive: bool,
+    stop: &'a Stop,
+    deadline: Option<Instant>,
+    grace: Duration,
+    ending: Option<Ending>,
+}
+
+/// SIGTERM was sent.
+#[derive(Clone, Copy)]
+struct Ending {
+    cause: Status,
+    kill_at: Instant,
+    killed: Option<Instant>,
+}
+
+impl Run<'_> {
+    fn is_over(&self) -> bool {
+        let drained = self.ending.as_ref().and_then(|ending| ending.killed).is_some_and(|at| at.elapsed() >= DRAIN);
+        self.exited && (self.output.is_none() || drained)
+    }
+
+    /// Waits until something happens, and takes note of it.
+    fn wait(&mut self, on_output: &mut dyn FnMut(&[u8])) {
+        let timeout = self.patience().and_then(|patience| Timespec::try_from(patience).ok());
+        let output = self.output.as_ref().map(|output| PollFd::new(output, PollFlags::IN));
+        let leader = self.leader_end.as_ref().filter(|_| !self.exited).map(|fd| PollFd::new(fd, PollFlags::IN));
+        // Once readable, it stays so and would end every poll at once.
+        let stop = (!self.stop.requested()).then(|| PollFd::new(self.stop, PollFlags::IN));
+        let readable = output.is_some();
+        let mut fds: Vec<PollFd<'_>> = [output, leader, stop].into_iter().flatten().collect();
+        // Its only errors here are EINTR and a lack of memory: then nothing is known to have happened.
+        let happened = poll(&mut fds, timeout.as_ref()).is_ok();
+        let readable = happened && readable && !fds[0].revents().is_empty();
+        if readable {
+            self.read(on_output);
+        }
+        if !self.exited {
+            self.exited = has_exited(self.leader);
+        }
+    }
+
+    fn read(&mut self, on_output: &mut dyn FnMut(&[u8])) {
+        let Some(output) = &mut self.output else { return };
+        match output.read(&mut self.buffer) {
+            Ok(count) if count > 0 => on_output(&self.buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(_) | Err(_) => self.output = None,
+        }
+    }
+
+    /// How long to wait for something to happen; `None` for ever.
+    fn patience(&self) -> Option<Duration> {
+        let blind = !self.exited && self.leader_end.is_none();
+        if blind || self.ending.is_some() || self.stop.requested() {
+            return Some(TICK);
+        }
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Ends the command when it is time.
+    fn decide(&mut self, now: Instant) {
+        match &mut self.ending {
+            None => {
+                let cause = match () {
+                    () if self.heeds_stop() => Status::Interrupted,
+                    () if self.deadline.is_some_and(|deadline| now >= deadline) => Status::TimedOut,
+                    () => return,
+                };
+                self.signal(Signal::TERM);
+                self.ending = Some(Ending { cause, kill_at: now + self.grace, killed: None });
+            }
+            Some(ending) => {
+                if ending.killed.is_none() && (self.exited || now >= ending.kill_at || self.stop.urgent()) {
+                    ending.killed = Some(now);
+                    self.signal(Signal::KILL);
+                }
+            }
+        }
+    }
+
+    /// A command that owns the terminal got the Ctrl-C itself, and may have a use for it.
+    fn heeds_stop(&self) -> bool {
+        self.stop.signal().is_some_and(|signal| !(self.interactive && signal == SIGINT))
+    }
+
+    /// Sends to the whole group, or to the command alone when it is in ours. That nobody is left to get it is no mistake.
+    fn signal(&self, signal: Signal) {
+        let _ = match self.interactive {
+            true => kill_process(self.leader, signal),
+            false => kill_process_group(self.leader, signal),
+        };
+    }
+}
+
+/// Whether the process has exited; it stays to be reaped. One that is lost to somebody else's wait counts as well.
+fn has_exited(leader: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    match waitid(WaitId::Pid(leader), options) {
+        Ok(status) => status.is_some(),
+        Err(error) => error == rustix::io::Errno::CHILD,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! Real commands, run by a real shell.
+
+use super::*;
+use std::ffi::OsString;
+
+/// Long enough for any machine; every test below ends earlier by other means.
+const LONG: Duration = Duration::from_secs(60);
+
+fn spec(program: &str, args: &[&str]) -> Spec {
+    Spec {
+        program: program.into(),
+        args: args.iter().map(OsString::from).collect(),
+        cwd: std::env::temp_dir(),
+        env: vec![("PATH".into(), std::env::var_os("PATH").unwrap())],
+        timeout: Some(LONG),
+        stdio: Stdio::Captured,
+    }
+}
+
+fn sh(script: &str) -> Spec {
+    spec("sh", &["-c", script])
+}
+
+/// Runs; calls `on_first` when the first output has come.
+fn run_until(spec: &Spec, stop: &Stop, mut on_first: impl FnMut()) -> (Status, String) {
+    let mut output = Vec::new();
+    let finished = run_with_grace(spec, stop, Duration::from_millis(50), &mut |bytes| {
+        if output.is_empty() {
+            on_first();
+        }
+        output.extend_from_slice(bytes);
+    });
+    (finished.unwrap().status, String::from_utf8(output).unwrap())
+}
+
+fn finish(spec: &Spec) -> (Status, String) {
+    run_until(spec, &Stop::manual().unwrap(), || {})
+}
+
+/// Waits for the end of a process that is not a child of this one.
+fn assert_ends(pid: &str) {
+    let pid = pid.trim();
+    let number = Pid::from_raw(pid.parse().unwrap()).unwrap();
+    // Where nobody reaps orphans, they stay as zombies.
+    let is_zombie = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
+    let started = Instant::now();
+    while rustix::process::test_kill_process(number).is_ok() && !is_zombie() {
+        assert!(started.elapsed() < LONG, "{pid} is still there");
+        std::thread::sleep(TICK);
+    }
+}
+
+#[test]
+fn the_two_streams_keep_their_order() {
+    let (status, output) = finish(&sh("i=0; while [ $i -lt 200 ]; do echo o$i; echo e$i >&2; i=$((i+1)); done"));
+    let expected: String = (0..200).map(|i| format!("o{i}\ne{i}\n")).collect();
+    assert_eq!((status, output), (Status::Exit(0), expected));
+}
+
+#[test]
+fn the_end_is_told() {
+    assert_eq!(finish(&sh("exit 3")).0, Status::Exit(3));
+    assert_eq!(finish(&sh("kill -9 $$")).0, Status::Signal(9));
+    assert_eq!(finish(&spec("true", &[])).0, Status::Exit(0));
+}
+
+#[test]
+fn stdin_is_empty() {
+    assert_eq!(finish(&spec("cat", &[])), (Status::Exit(0), String::new()));
+}
+
+#[test]
+fn the_environment_and_the_directory_are_those_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spec = spec("env", &[]);
+    spec.env.push(("Z".into(), "b c".into()));
+    let (_, output) = finish(&spec);
+    assert_eq!(output, format!("PATH={}\nZ=b c\n", std::env::var("PATH").unwrap()));
+    let pwd = Spec { cwd: dir.path().to_owned(), ..sh("pwd -P; echo $0") };
+    assert_eq!(finish(&pwd).1, format!("{}\nsh\n", dir.path().canonicalize().unwrap().display()));
+}
+
+#[test]
+fn a_broken_pipe_ends_a_command_as_in_a_shell() {
+    assert_eq!(finish(&sh("yes | head -n 1")), (Status::Exit(0), "y\n".into()));
+}
+
+#[test]
+fn much_output_comes_through() {
+    let mut count = 0;
+    let spec = sh("head -c 67108864 /dev/zero; echo end >&2");
+    let finished = run(&spec, &Stop::manual().unwrap(), &mut |bytes| count += bytes.len()).unwrap();
+    assert_eq!((finished.status, count), (Status::Exit(0), 67_108_864 + 4));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_child_in_the_background_that_holds_the_output_counts_as_running() {
+    let script = "(until grep -q '^State:.Z' /proc/$$/status; do sleep 0.01; done; echo late) & echo early";
+    assert_eq!(finish(&sh(script)), (Status::Exit(0), "early\nlate\n".into()));
+}
+
+#[test]
+fn a_child_in_the_background_that_holds_nothing_is_left_alone() {
+    let (status, output) = finish(&sh("sleep 1000 >/dev/null 2>&1 & echo $!"));
+    assert_eq!(status, Status::Exit(0));
+    let child = Pid::from_raw(output.trim().parse().unwrap()).unwrap();
+    kill_process(child, Signal::KILL).expect("it still runs");
+}
+
+#[test]
+fn a_timeout_ends_the_whole_group() {
+    let timeout = Some(Duration::from_millis(200));
+    let (status, output) = finish(&Spec { timeout, ..sh("sleep 1000 & echo $!; sleep 1000") });
+    assert_eq!(status, Status::TimedOut);
+    assert_ends(&output);
+
+    let (status, output) = finish(&Spec { timeout, ..sh("sleep 1000 & echo $!") });
+    assert_eq!(status, Status::TimedOut, "the leader has exited long since");
+    assert_ends(&output);
+}
+
+#[test]
+fn a_stop_ends_the_whole_group() {
+    let stop = Stop::manual().unwrap();
+    let (status, output) = run_until(&sh("sleep 1000 & echo $!; sleep 1000"), &stop, || stop.trigger().unwrap());
+    assert_eq!(status, Status::Interrupted);
+    assert_ends(&output);
+    assert_eq!(run_until(&sh("echo never"), &stop, || {}), (Status::Interrupted, String::new()));
+}
+
+#[test]
+fn a_command_may_clean_up() {
+    let stop = Stop::manual().unwrap();
+    // A loop without children: of those that SIGTERM ends, the shell may say so.
+    let script = "trap 'echo cleaned; exit 0' TERM; echo ready; while :; do :; done";
+    let mut output = Vec::new();
+    let finished = run_with_grace(&sh(script), &stop, LONG, &mut |bytes| {
+        if !stop.requested() {
+            stop.trigger().unwrap();
+        }
+        output.extend_from_slice(bytes);
+    });
+    assert_eq!(finished.unwrap().status, Status::Interrupted);
+    assert_eq!(String::from_utf8(output).unwrap(), "ready\ncleaned\n");
+}
+
+#[test]
+fn a_stubborn_command_is_killed_after_the_grace_or_at_a_second_signal() {
+    let script = "trap '' TERM; sleep 1000 & echo $!; while :; do sleep 0.01; done";
+    let stop = Stop::manual().unwrap();
+    let (status, output) = run_until(&sh(script), &stop, || stop.trigger().unwrap());
+    assert_eq!(status, Status::Interrupted);
+    assert_ends(&output);
+
+    let stop = Stop::manual().unwrap();
+    let finished = run_with_grace(&sh(script), &stop, 10 * LONG, &mut |_| {
+        stop.trigger().unwrap();
+        stop.trigger().unwrap();
+    });
+    let finished = finished.unwrap();
+    assert_eq!(finished.status, Status::Interrupted);
+    assert!(finished.took < LONG);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_leaves_the_group_and_keeps_the_output_does_not_hold_up_a_stop() {
+    let stop = Stop::manual().unwrap();
+    let script = "setsid sh -c 'echo $$; exec sleep 1000' & wait";
+    let (status, output) = run_until(&sh(script), &stop, || stop.trigger().unwrap());
+    assert_eq!(status, Status::Interrupted);
+    let escaped = Pid::from_raw(output.trim().parse().unwrap()).unwrap();
+    kill_process(escaped, Signal::KILL).expect("it still runs");
+}
+
+fn failure(spec: &Spec) -> String {
+    run(spec, &Stop::manual().unwrap(), &mut |_| {}).unwrap_err().to_string()
+}
+
+#[test]
+fn what_cannot_be_started_is_told_in_the_users_terms() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let write = |name: &str, text: &str, mode| {
+        std::fs::write(at(name), text).unwrap();
+        std::fs::set_permissions(at(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    write("plain", "", 0o644);
+    write("script", "#!/no/such/interpreter\n", 0o755);
+    write("works", "#!/bin/sh\necho works\n", 0o755);
+    let here = |program: &str| Spec { cwd: dir.path().to_owned(), ..spec(program, &[]) };
+    let cannot = |program: &str| format!("cannot run `{program}` in `{}`: ", dir.path().display());
+
+    assert_eq!(failure(&here("./missing")), cannot("./missing") + "there is no such program");
+    assert!(failure(&here("missing")).starts_with(&(cannot("missing") + "there is no such program in PATH (")));
+    assert_eq!(
+        failure(&here("./plain")),
+        cannot("./plain") + &format!("`{}` is not executable", at("./plain").display())
+    );
+    let interpreter = format!("the interpreter of `{}` does not exist", at("./script").display());
+    assert_eq!(failure(&here("./script")), cannot("./script") + &interpreter);
+    assert_eq!(finish(&here("./works")).1, "works\n");
+
+    let nowhere = Spec { cwd: at("missing"), ..sh("true") };
+    assert_eq!(
+        failure(&nowhere),
+        format!("cannot run `sh` in `{}`: there is no such directory", at("missing").display())
+    );
+}

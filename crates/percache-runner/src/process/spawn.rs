@@ -1,0 +1,129 @@
+//! Starts a command, and says in the user's terms why it cannot be started.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, PipeReader};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::{Spec, Stdio};
+
+/// A command that could not be started.
+#[derive(Debug, Error)]
+#[error("cannot run `{}` in `{}`: {kind}", program.display(), cwd.display())]
+pub struct SpawnError {
+    /// The program as written.
+    pub program: OsString,
+    /// Where it should have run.
+    pub cwd: PathBuf,
+    /// Why not.
+    pub kind: SpawnErrorKind,
+}
+
+/// Why a command could not be started.
+#[derive(Debug, Error)]
+pub enum SpawnErrorKind {
+    /// There is no such program.
+    #[error("there is no such program")]
+    NotFound,
+    /// No directory of PATH has the program.
+    #[error("there is no such program in PATH ({})", .0.display())]
+    NotInPath(OsString),
+    /// The file may not be executed.
+    #[error("`{}` is not executable", .0.display())]
+    NotExecutable(PathBuf),
+    /// The file is there, what its first line or its header asks for is not.
+    #[error("the interpreter of `{}` does not exist", .0.display())]
+    NoInterpreter(PathBuf),
+    /// The directory does not exist.
+    #[error("there is no such directory")]
+    NoDirectory,
+    /// Anything else.
+    #[error(transparent)]
+    Os(io::Error),
+}
+
+/// Where programs are looked for when the command's environment has no PATH.
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// Starts the command; also gives the end of the pipe that carries its output, when that is captured.
+pub(super) fn spawn(spec: &Spec) -> Result<(Child, Option<PipeReader>), SpawnError> {
+    start(spec).map_err(|kind| SpawnError { program: spec.program.clone(), cwd: spec.cwd.clone(), kind })
+}
+
+fn start(spec: &Spec) -> Result<(Child, Option<PipeReader>), SpawnErrorKind> {
+    if !spec.cwd.is_dir() {
+        return Err(SpawnErrorKind::NoDirectory);
+    }
+    let program = find_program(spec)?;
+    // With an absolute program and without a hook before exec, the standard library uses posix_spawn, which is much cheaper than fork
+    // in a process with a large memory.
+    let mut command = Command::new(&program);
+    command.arg0(&spec.program).args(&spec.args).current_dir(&spec.cwd).env_clear();
+    command.envs(spec.env.iter().map(|(name, value)| (name, value)));
+    let mut output = None;
+    if spec.stdio == Stdio::Captured {
+        let (reader, writer) = io::pipe().map_err(SpawnErrorKind::Os)?;
+        let other = writer.try_clone().map_err(SpawnErrorKind::Os)?;
+        command.stdin(std::process::Stdio::null()).stdout(writer).stderr(other).process_group(0);
+        output = Some(reader);
+    }
+    match spawn_patiently(&mut command) {
+        Ok(child) => Ok((child, output)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && program.is_file() => {
+            Err(SpawnErrorKind::NoInterpreter(program))
+        }
+        Err(error) => Err(SpawnErrorKind::Os(error)),
+    }
+}
+
+/// A program that was written a moment ago is "busy" (ETXTBSY) while another command, started at that moment by another thread,
+/// has inherited the descriptor it was written through and has not yet come to its exec (golang/go issue 22315). That passes in
+/// milliseconds.
+fn spawn_patiently(command: &mut Command) -> io::Result<Child> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && pause < Duration::from_millis(500) => {
+                std::thread::sleep(pause);
+                pause *= 2;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// The absolute path of the program.
+fn find_program(spec: &Spec) -> Result<PathBuf, SpawnErrorKind> {
+    if spec.program.as_bytes().contains(&b'/') {
+        let path = spec.cwd.join(&spec.program);
+        return match () {
+            () if is_executable(&path) => Ok(path),
+            () if path.exists() => Err(SpawnErrorKind::NotExecutable(path)),
+            () => Err(SpawnErrorKind::NotFound),
+        };
+    }
+    let search = spec.env.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
+    let search = search.unwrap_or(OsStr::new(DEFAULT_PATH));
+    let mut not_executable = None;
+    if !spec.program.is_empty() {
+        for dir in std::env::split_paths(search) {
+            let path = spec.cwd.join(dir).join(&spec.program);
+            if is_executable(&path) {
+                return Ok(path);
+            }
+            if not_executable.is_none() && path.is_file() {
+                not_executable = Some(path);
+            }
+        }
+    }
+    Err(not_executable.map_or_else(|| SpawnErrorKind::NotInPath(search.to_owned()), SpawnErrorKind::NotExecutable))
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}

@@ -84,12 +84,16 @@ impl SourceTree {
 }
 
 fn walker(root: &Path, skip: &[RelPath]) -> WalkBuilder {
+    // Without a repository, what stands above the workspace is nobody's word: `*` in a .gitignore of the home directory would hide
+    // every input.
+    let in_repository = root.ancestors().any(|dir| dir.join(".git").exists());
     let skip: Arc<[PathBuf]> = skip.iter().map(|path| path.to_path(root)).collect();
     let mut builder = WalkBuilder::new(root);
     builder
         .hidden(false)
         .ignore(false)
         .require_git(false)
+        .parents(in_repository)
         .follow_links(false)
         .threads(std::thread::available_parallelism().map_or(1, usize::from))
         .filter_entry(move |entry| entry.file_name() != ".git" && !skip.iter().any(|path| path == entry.path()));
@@ -187,6 +191,10 @@ mod tests {
         ]);
         let tree = SourceTree::scan(&dir.path().join("ws"), &[]).unwrap();
         assert_eq!(texts(tree.files()), ["a.c"]);
+
+        fs::remove_dir_all(dir.path().join(".git")).unwrap();
+        let tree = SourceTree::scan(&dir.path().join("ws"), &[]).unwrap();
+        assert_eq!(texts(tree.files()), ["a.c", "a.o", "gen/x"], "without a repository, nothing above counts");
     }
 
     #[test]

@@ -174,6 +174,19 @@ fn who_leaves_the_group_and_keeps_the_output_does_not_hold_up_a_stop() {
     kill_process(escaped, Signal::KILL).expect("it still runs");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interactive_command_has_our_streams_and_our_group() {
+    let interactive = |script: &str| Spec { stdio: Stdio::Inherited, ..sh(script) };
+    let group = rustix::process::getpgrp().as_raw_nonzero();
+    // Field 5 of proc_pid_stat(5) is the process group.
+    let script = format!("test $(cut -d' ' -f5 /proc/$$/stat) -eq {group} && exit 4");
+    assert_eq!(finish(&interactive(&script)), (Status::Exit(4), String::new()));
+
+    let timeout = Some(Duration::from_millis(200));
+    assert_eq!(finish(&Spec { timeout, ..interactive("exec sleep 1000") }).0, Status::TimedOut);
+}
+
 fn failure(spec: &Spec) -> String {
     run(spec, &Stop::manual().unwrap(), &mut |_| {}).unwrap_err().to_string()
 }

@@ -145,6 +145,11 @@ impl Pattern {
         path.below(&self.prefix).is_some_and(|rest| segments_match(&self.rest, rest))
     }
 
+    /// As [`PatternSet::overlaps_as_named`], for two patterns; `negated` left aside.
+    pub fn overlaps_as_named(&self, other: &Pattern) -> bool {
+        overlap(self, other, Unsaid::File)
+    }
+
     /// Whether it may match `path` or something below it.
     pub fn reaches(&self, path: &RelPath) -> bool {
         let Some(mut rest) = path.below(&self.prefix) else { return self.prefix.starts_with(path) };

@@ -1,0 +1,171 @@
+//! Finds the workspace that a directory belongs to, and where its store is.
+//!
+//! Reads of a configuration file no more than `members`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+use toml::de::DeTable;
+
+use super::files::{FILE_NAME, member_files};
+use super::raw::members_of;
+use crate::model::CacheSettings;
+use crate::paths::RelPath;
+use crate::pattern::PatternSet;
+
+/// Where a user stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// Absolute, canonical directory of the workspace's root file.
+    pub root: PathBuf,
+    /// The directory started from, relative to `root`.
+    pub cwd: RelPath,
+}
+
+/// Why there is no workspace.
+#[derive(Debug, Error)]
+pub enum DiscoverError {
+    /// No file here or above.
+    #[error("there is no {FILE_NAME} in `{}` or above", .0.display())]
+    NotFound(PathBuf),
+    /// The directory to start from cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Unreadable {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl DiscoverError {
+    /// What to do about it, if anything.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            DiscoverError::NotFound(_) => Some("`percache init` writes one for what it finds here".to_owned()),
+            DiscoverError::Unreadable { .. } => None,
+        }
+    }
+}
+
+/// The workspace of the directory `start`: the nearest file at or above it, unless a file further up names it as a member.
+///
+/// # Errors
+/// When there is no file at all, or `start` cannot be read.
+pub fn discover(start: &Path) -> Result<Location, DiscoverError> {
+    let unreadable = |source| DiscoverError::Unreadable { path: start.to_owned(), source };
+    let start = start.canonicalize().map_err(unreadable)?;
+    let mut with_file = start.ancestors().filter(|dir| dir.join(FILE_NAME).is_file());
+    let Some(nearest) = with_file.next() else { return Err(DiscoverError::NotFound(start)) };
+    let root = with_file.find(|above| has_member(above, nearest)).unwrap_or(nearest);
+    let cwd = RelPath::from_native(root, &start).unwrap_or_else(RelPath::root);
+    Ok(Location { root: root.to_owned(), cwd })
+}
+
+/// Whether the file in `root` names the directory `dir` as a member, as far as the file can be understood.
+fn has_member(root: &Path, dir: &Path) -> bool {
+    let Ok(text) = std::fs::read_to_string(root.join(FILE_NAME)) else { return false };
+    let Some(dir) = RelPath::from_native(root, dir) else { return false };
+    let members = members_of(DeTable::parse_recoverable(&text).0.into_inner());
+    let patterns = member_files(members.iter().map(|member| &member.value[..]));
+    PatternSet::parse(&RelPath::root(), &patterns).is_ok_and(|set| set.matches(&dir.child(FILE_NAME.as_bytes())))
+}
+
+/// Where the store of the workspace in `root` is: `dir` of `[cache]`, seen from `root`, or `.percache` in `root`; when that lies in
+/// a linked worktree of git, in the same directory of the main worktree, so that all worktrees share one store.
+pub fn store_dir(root: &Path, cache: &CacheSettings) -> PathBuf {
+    match &cache.dir {
+        Some(dir) => root.join(dir),
+        None => main_worktree(root).as_deref().unwrap_or(root).join(".percache"),
+    }
+}
+
+/// The directory in git's main worktree that corresponds to `root`, when that lies in a linked one. Follows the files that
+/// gitrepository-layout(5) describes: `.git` names the worktree's own directory, `commondir` in it the repository.
+fn main_worktree(root: &Path) -> Option<PathBuf> {
+    let worktree = root.ancestors().find(|dir| dir.join(".git").exists())?;
+    let link = std::fs::read_to_string(worktree.join(".git")).ok()?;
+    let git_dir = worktree.join(link.strip_prefix("gitdir:")?.trim());
+    let common = std::fs::read_to_string(git_dir.join("commondir")).ok()?;
+    let repository = git_dir.join(common.trim()).canonicalize().ok()?;
+    if repository.file_name()? != ".git" {
+        return None;
+    }
+    let corresponding = repository.parent()?.join(root.strip_prefix(worktree).ok()?);
+    corresponding.is_dir().then_some(corresponding)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn write(root: &Path, path: &str, text: &str) {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn cwd_and_root(root: &Path, start: &str) -> (String, String) {
+        let start = root.join(start);
+        fs::create_dir_all(&start).unwrap();
+        let location = discover(&start).unwrap();
+        let shown = location.root.strip_prefix(root.canonicalize().unwrap()).unwrap().display().to_string();
+        (shown, location.cwd.to_string())
+    }
+
+    #[test]
+    fn the_nearest_file_is_the_root_unless_one_above_names_it_as_a_member() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "percache.toml", "workspace.members = ['pkgs/*', '!pkgs/old']\n[task\nbroken");
+        for member in ["pkgs/app", "pkgs/old", "pkgs/app/deeper", "other"] {
+            write(dir.path(), &format!("{member}/percache.toml"), "");
+        }
+        let at = |start| cwd_and_root(dir.path(), start);
+        assert_eq!(at("src/x"), (String::new(), "src/x".to_owned()));
+        assert_eq!(at("pkgs/app/src"), (String::new(), "pkgs/app/src".to_owned()));
+        assert_eq!(at("pkgs/old"), ("pkgs/old".to_owned(), ".".to_owned()));
+        assert_eq!(at("pkgs/app/deeper"), ("pkgs/app/deeper".to_owned(), ".".to_owned()));
+        assert_eq!(at("other/x"), ("other".to_owned(), "x".to_owned()));
+    }
+
+    #[test]
+    fn without_a_file_the_way_out_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = discover(dir.path()).unwrap_err();
+        assert!(matches!(error, DiscoverError::NotFound(_)));
+        assert!(error.hint().unwrap().contains("percache init"));
+        assert!(matches!(discover(&dir.path().join("no")), Err(DiscoverError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn the_store_is_beside_the_root_file_or_where_it_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = |dir: Option<&str>| CacheSettings { dir: dir.map(PathBuf::from), maxage: None, maxsize: None };
+        assert_eq!(store_dir(dir.path(), &settings(None)), dir.path().join(".percache"));
+        assert_eq!(store_dir(dir.path(), &settings(Some("x/y"))), dir.path().join("x/y"));
+        assert_eq!(store_dir(dir.path(), &settings(Some("/x"))), Path::new("/x"));
+    }
+
+    #[test]
+    fn linked_worktrees_share_the_store_of_the_main_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let git = |dir: &Path, args: &[&str]| {
+            let identity = ["-c", "user.name=n", "-c", "user.email=e@example.com"];
+            let status = std::process::Command::new("git").current_dir(dir).args(identity).args(args).output().unwrap();
+            assert!(status.status.success(), "{status:?}");
+        };
+        let main = dir.path().join("main");
+        write(&main, "sub/percache.toml", "");
+        git(&main, &["init", "-q"]);
+        git(&main, &["add", "."]);
+        git(&main, &["commit", "-qm", "x"]);
+        git(&main, &["worktree", "add", "-q", "../linked"]);
+        let settings = CacheSettings { dir: None, maxage: None, maxsize: None };
+        let shared = main.canonicalize().unwrap().join("sub/.percache");
+        assert_eq!(store_dir(&dir.path().join("linked/sub"), &settings), shared);
+        assert_eq!(store_dir(&main.join("sub"), &settings), main.join("sub/.percache"));
+    }
+}

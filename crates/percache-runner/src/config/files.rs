@@ -1,0 +1,129 @@
+//! Reads the root file and the files of its members.
+//!
+//! Knows where files are and how members are named. Does not know what tasks mean.
+
+use std::io;
+use std::path::Path;
+
+use super::raw::{RawFile, read_file};
+use super::report::{At, Place, Report};
+use crate::paths::RelPath;
+use crate::pattern::PatternSet;
+use crate::walk::{Want, expand_noting};
+
+/// The name of every configuration file.
+pub const FILE_NAME: &str = "percache.toml";
+
+/// One configuration file. Its position is its number in the [`Report`].
+#[derive(Debug)]
+pub(super) struct File {
+    pub dir: RelPath,
+    pub raw: RawFile,
+}
+
+/// Reads all files, root first. Calls `note` with the paths on which the list of members depends.
+pub(super) fn read_all(root: &Path, report: &mut Report, note: &mut dyn FnMut(&RelPath)) -> Vec<File> {
+    let top = read(root, report, RelPath::root(), true);
+    let members = member_dirs(root, report, &top.raw.members, note);
+    let mut files = vec![top];
+    files.extend(members.into_iter().map(|dir| read(root, report, dir, false)));
+    files
+}
+
+/// The patterns of `members`, each extended to the file that has to be in the directory.
+pub(super) fn member_files<'t>(members: impl IntoIterator<Item = &'t str>) -> Vec<String> {
+    members.into_iter().map(|pattern| format!("{}/{FILE_NAME}", pattern.trim_end_matches('/'))).collect()
+}
+
+fn read(root: &Path, report: &mut Report, dir: RelPath, is_root: bool) -> File {
+    let path = dir.child(FILE_NAME.as_bytes());
+    let (text, problem) = match std::fs::read(path.to_path(root)) {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => (text, None),
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                (text, Some((at, "is not UTF-8".to_owned())))
+            }
+        },
+        Err(error) => (String::new(), Some((0, reason(&error)))),
+    };
+    let file = report.add_source(path.clone(), text.clone());
+    if let Some((at, problem)) = problem {
+        report.error(format!("cannot read {path}"), Place { file, span: at..at }, problem);
+        return File { dir, raw: RawFile { broken: true, ..RawFile::default() } };
+    }
+    File { dir, raw: read_file(report, file, &text, is_root) }
+}
+
+/// What the system says, without its error number.
+pub(super) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
+/// The directories of the members, sorted. A glob finds those that have a file; a directory named without wildcard must have one.
+fn member_dirs(
+    root: &Path,
+    report: &mut Report,
+    members: &[At<String>],
+    note: &mut dyn FnMut(&RelPath),
+) -> Vec<RelPath> {
+    let valid: Vec<&At<String>> = members.iter().filter(|member| check(root, report, member)).collect();
+    let patterns = member_files(valid.iter().map(|member| &member.value[..]));
+    let Ok(set) = PatternSet::parse(&RelPath::root(), &patterns) else { return Vec::new() };
+    let found = match expand_noting(root, &set, &[], Want::Files, note) {
+        Ok(found) => found,
+        Err(error) => {
+            let at = place(members.first());
+            let title = format!("cannot look for members: {error}");
+            report.error(title, at, reason(&error.source));
+            return Vec::new();
+        }
+    };
+    let dirs = found.into_iter().filter_map(|found| found.path.parent()).filter(|dir| !dir.is_root());
+    dirs.filter(|dir| check_dir(report, members, dir)).collect()
+}
+
+/// Whether one of `members` is a pattern that can be used; a mistake is reported.
+fn check(root: &Path, report: &mut Report, member: &At<String>) -> bool {
+    let at = place(Some(member));
+    let set = match PatternSet::parse(&RelPath::root(), &[&member.value]) {
+        Ok(set) => set,
+        Err(error) => {
+            report.error("this is not a pattern for members", at, error.kind.to_string());
+            return false;
+        }
+    };
+    let Some(dir) = set.patterns().first().filter(|pattern| !pattern.negated).and_then(|pattern| pattern.literal())
+    else {
+        return true;
+    };
+    if dir.is_root() {
+        report.error("the workspace root is not a member of itself", at, "names the root");
+        return false;
+    }
+    let file = dir.child(FILE_NAME.as_bytes());
+    if !file.to_path(root).is_file() {
+        let hint = format!("create {file}, or leave the directory out");
+        report.error(format!("member `{dir}` has no {FILE_NAME}"), at, "names no member").hint(hint);
+        return false;
+    }
+    true
+}
+
+/// The directory is part of its tasks' names.
+fn check_dir(report: &mut Report, members: &[At<String>], dir: &RelPath) -> bool {
+    let fits = dir.to_str().is_some_and(|dir| !dir.contains(|c: char| ":[]*?!,".contains(c) || c.is_control()));
+    if !fits {
+        let title = format!("directory `{dir}` cannot be a member");
+        let label = "its name has a character that has a meaning in names of tasks";
+        report.error(title, place(members.first()), label);
+    }
+    fits
+}
+
+/// Members are stated in the root file only.
+fn place(member: Option<&At<String>>) -> Place {
+    Place { file: 0, span: member.map_or(0..0, |member| member.span.clone()) }
+}

@@ -1,0 +1,192 @@
+//! Placeholders: `{file}`, `{dir}`, `{name}`, `{stem}`, `{ext}` in a `foreach` task, the names of its axes in a `matrix` task,
+//! `{args}` in a command.
+//!
+//! Only these are placeholders. `${VAR}`, `{{word}}`, `{a,b}`, `{print $1}` and every other brace stay as they are. Does not know
+//! where a text is used or how a value is quoted there.
+
+use crate::nearest::distance;
+
+/// What a placeholder stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slot {
+    File,
+    Dir,
+    Name,
+    Stem,
+    Ext,
+    Args,
+    /// Position of the axis among the axes sorted by name.
+    Axis(usize),
+}
+
+/// The placeholders of one task.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    /// The task has `foreach`.
+    pub foreach: bool,
+    /// Its axes, sorted.
+    pub axes: Vec<String>,
+}
+
+/// A text with its placeholders found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Template(Vec<Piece>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    Text(String),
+    Slot(Slot),
+}
+
+/// A lone `{word}` that is no placeholder but looks like one that was meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Typo {
+    pub word: String,
+    pub meant: String,
+}
+
+const OF_FILE: [(&str, Slot); 5] =
+    [("file", Slot::File), ("dir", Slot::Dir), ("name", Slot::Name), ("stem", Slot::Stem), ("ext", Slot::Ext)];
+
+impl Names {
+    fn slot(&self, word: &str) -> Option<Slot> {
+        self.all().find(|(name, _)| *name == word).map(|(_, slot)| slot)
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&str, Slot)> {
+        let of_file = OF_FILE.iter().copied().filter(|_| self.foreach);
+        let axes = self.axes.iter().enumerate().map(|(i, axis)| (axis.as_str(), Slot::Axis(i)));
+        of_file.chain(axes).chain([("args", Slot::Args)])
+    }
+
+    /// Names of one or two letters are one edit away from far too much to speak of a typo.
+    fn typo(&self, word: &str) -> Option<Typo> {
+        let (meant, _) = self.all().find(|(name, _)| name.len() > 2 && distance(name, word) <= 1)?;
+        Some(Typo { word: word.to_owned(), meant: meant.to_owned() })
+    }
+}
+
+impl Template {
+    /// Finds the placeholders of `text`, and the words that were probably meant as one.
+    pub fn parse(text: &str, names: &Names) -> (Template, Vec<Typo>) {
+        let (mut pieces, mut typos, mut plain) = (Vec::new(), Vec::new(), 0);
+        for (start, word) in lone_words(text) {
+            let Some(slot) = names.slot(word) else {
+                typos.extend(names.typo(word));
+                continue;
+            };
+            if plain < start {
+                pieces.push(Piece::Text(text[plain..start].to_owned()));
+            }
+            pieces.push(Piece::Slot(slot));
+            plain = start + word.len() + 2;
+        }
+        if plain < text.len() || pieces.is_empty() {
+            pieces.push(Piece::Text(text[plain..].to_owned()));
+        }
+        (Template(pieces), typos)
+    }
+
+    pub fn pieces(&self) -> &[Piece] {
+        &self.0
+    }
+
+    /// The text, when there is no placeholder in it.
+    pub fn fixed(&self) -> Option<&str> {
+        match &self.0[..] {
+            [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn uses(&self, slot: Slot) -> bool {
+        self.0.contains(&Piece::Slot(slot))
+    }
+
+    /// What was written outside of placeholders.
+    pub fn written(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Text(text) => Some(text.as_str()),
+            Piece::Slot(_) => None,
+        })
+    }
+
+    /// The text with every placeholder replaced by what `value` says.
+    pub fn render<'v>(&self, value: impl Fn(Slot) -> std::borrow::Cow<'v, str>) -> String {
+        let mut text = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(plain) => text.push_str(plain),
+                Piece::Slot(slot) => text.push_str(&value(*slot)),
+            }
+        }
+        text
+    }
+}
+
+/// Every `{word}` of `text`, with the position of its brace, that is neither `${word}` nor `{{word}}`.
+fn lone_words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let bytes = text.as_bytes();
+    text.match_indices('{').filter_map(move |(open, _)| {
+        let rest = &text[open + 1..];
+        let word = &rest[..rest.find('}')?];
+        let after = open + word.len() + 2;
+        let before = open.checked_sub(1).map(|at| bytes[at]);
+        let foreign = before == Some(b'$') || (before == Some(b'{') && bytes.get(after) == Some(&b'}'));
+        (is_word(word) && !foreign).then_some((open, word))
+    })
+}
+
+/// What the name of an axis may be, and hence what braces may hold to be looked at.
+pub(super) fn is_word(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        Names { foreach: true, axes: vec!["os".to_owned(), "python".to_owned()] }
+    }
+
+    fn render(text: &str) -> String {
+        let (template, _) = Template::parse(text, &names());
+        template.render(|slot| format!("<{slot:?}>").into())
+    }
+
+    fn typos(text: &str) -> Vec<(String, String)> {
+        Template::parse(text, &names()).1.into_iter().map(|typo| (typo.word, typo.meant)).collect()
+    }
+
+    #[test]
+    fn the_names_of_the_task_are_placeholders() {
+        assert_eq!(render("{file}"), "<File>");
+        assert_eq!(render("cc {file} -o b/{stem}.{ext}"), "cc <File> -o b/<Stem>.<Ext>");
+        assert_eq!(render("{dir}{name}{args}"), "<Dir><Name><Args>");
+        assert_eq!(render("{os}-{python}"), "<Axis(0)>-<Axis(1)>");
+        assert_eq!(render(""), "");
+    }
+
+    #[test]
+    fn every_other_brace_belongs_to_the_shell() {
+        for text in [
+            "${file}", "{{file}}", "awk '{print $1}'", "{}", "{ file }", "{a,b}", "{file", "file}", "{other}", "{1..9}", "{é}",
+        ] {
+            assert_eq!(render(text), text);
+        }
+        assert_eq!(render("{{stem}.c,{stem}.h}"), "{<Stem>.c,<Stem>.h}");
+    }
+
+    #[test]
+    fn a_word_one_slip_away_from_a_placeholder_is_a_typo() {
+        let one = |word: &str, meant: &str| vec![(word.to_owned(), meant.to_owned())];
+        assert_eq!(typos("cc {fiel}"), one("fiel", "file"));
+        assert_eq!(typos("{File}"), one("File", "file"));
+        assert_eq!(typos("{pyton}"), one("pyton", "python"));
+        assert_eq!(typos("{arg}"), one("arg", "args"));
+        assert_eq!(typos("${fiel} {{fiel}} {ox} {x} {filename}"), []);
+        assert_eq!(Template::parse("{fiel}", &Names::default()).1, [], "no foreach, no such placeholder");
+    }
+}

@@ -1,0 +1,116 @@
+//! Dependencies that nobody states: an input pattern of one task matches what another declares as its output.
+//!
+//! Decided by the patterns alone, so that a clean tree and a built one give the same graph. What an output names counts as a file
+//! unless it ends in `/` or `/**`, or the input goes on below it: `**/*.c` is fed by `gen/` and by `gen/*.c`, not by `app`.
+
+use std::collections::HashMap;
+
+use super::outputs::positive;
+use crate::model::{Inputs, Task, TaskId};
+use crate::paths::RelPath;
+use crate::pattern::{Pattern, PatternSet};
+
+/// Which patterns connect two tasks: positions among the patterns as written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Feed {
+    /// Position in the `outputs` of the one that produces.
+    pub output: usize,
+    /// Position in the `inputs` of the one that consumes.
+    pub input: usize,
+}
+
+/// How `producer` feeds `consumer`, if it does.
+pub fn feeds(producer: &Task, consumer: &Task) -> Option<Feed> {
+    let Inputs::Patterns(inputs) = &consumer.inputs else { return None };
+    if !inputs.overlaps_as_named(&producer.outputs) {
+        return None;
+    }
+    let pairs = positive(inputs).flat_map(|input| positive(&producer.outputs).map(move |output| (input, output)));
+    let mut meeting = pairs.filter(|(input, output)| input.overlaps_as_named(output));
+    meeting.next().map(|(input, output)| Feed { output: output.index, input: input.index })
+}
+
+/// For each task those that feed it, sorted, less its explicit dependencies and itself.
+pub fn inferred(tasks: &[Task]) -> Vec<Vec<TaskId>> {
+    let mut producers = Producers::new(tasks);
+    let ids = (0u32..).map(TaskId);
+    ids.zip(tasks).map(|(id, task)| producers.of(id, task)).collect()
+}
+
+/// All declared outputs, by where they begin.
+struct Producers<'t> {
+    tasks: &'t [Task],
+    /// Sorted by bytes, so that everything below a directory stands together.
+    outputs: Vec<(&'t RelPath, TaskId, &'t Pattern)>,
+    /// Instances of one task share their globs: who meets them is found once.
+    of_glob: HashMap<String, Vec<TaskId>>,
+}
+
+impl<'t> Producers<'t> {
+    fn new(tasks: &'t [Task]) -> Self {
+        let ids = (0u32..).map(TaskId);
+        let outputs = ids.zip(tasks).flat_map(|(id, task)| {
+            positive(&task.outputs).map(move |pattern| (pattern.prefix(), id, pattern))
+        });
+        let mut outputs: Vec<_> = outputs.collect();
+        outputs.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        Producers { tasks, outputs, of_glob: HashMap::new() }
+    }
+
+    fn of(&mut self, id: TaskId, task: &Task) -> Vec<TaskId> {
+        let Inputs::Patterns(inputs) = &task.inputs else { return Vec::new() };
+        let mut found = Vec::new();
+        for pattern in positive(inputs) {
+            if pattern.literal().is_some() {
+                found.extend(self.meeting(pattern));
+            } else {
+                let key = pattern.to_string();
+                if !self.of_glob.contains_key(&key) {
+                    let meeting = self.meeting(pattern);
+                    self.of_glob.insert(key.clone(), meeting);
+                }
+                found.extend(&self.of_glob[&key]);
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found.retain(|&other| other != id && task.deps.binary_search(&other).is_err() && self.remains(inputs, other));
+        found
+    }
+
+    /// Whether the two still meet when what each takes away is counted.
+    fn remains(&self, inputs: &PatternSet, producer: TaskId) -> bool {
+        let outputs = &self.tasks[producer.index()].outputs;
+        let takes_away = |set: &PatternSet| set.patterns().iter().any(|pattern| pattern.negated);
+        !(takes_away(inputs) || takes_away(outputs)) || inputs.overlaps_as_named(outputs)
+    }
+
+    /// The tasks with an output that meets `input`: it begins at or below where the input begins, or at a directory above.
+    fn meeting(&self, input: &Pattern) -> Vec<TaskId> {
+        let start = input.prefix();
+        let below = self.below(start);
+        let exact = self.at(start.as_bytes());
+        let above = start.ancestors().flat_map(|dir| self.at(dir));
+        let candidates = below.iter().chain(exact).chain(above);
+        candidates.filter(|(_, _, output)| input.overlaps_as_named(output)).map(|&(_, id, _)| id).collect()
+    }
+
+    fn at(&self, path: &[u8]) -> &[(&'t RelPath, TaskId, &'t Pattern)] {
+        let from = self.outputs.partition_point(|(start, ..)| start.as_bytes() < path);
+        let count = self.outputs[from..].partition_point(|(start, ..)| start.as_bytes() == path);
+        &self.outputs[from..from + count]
+    }
+
+    /// What begins below `dir`: the bytes from `dir/` to the first that is no `/` behind `dir`.
+    fn below(&self, dir: &RelPath) -> &[(&'t RelPath, TaskId, &'t Pattern)] {
+        if dir.is_root() {
+            let at_root = self.outputs.partition_point(|(start, ..)| start.is_root());
+            return &self.outputs[at_root..];
+        }
+        let edge = |byte| [dir.as_bytes(), &[byte]].concat();
+        let (from, to) = (edge(b'/'), edge(b'/' + 1));
+        let first = self.outputs.partition_point(|(start, ..)| start.as_bytes() < &from[..]);
+        let last = self.outputs.partition_point(|(start, ..)| start.as_bytes() < &to[..]);
+        &self.outputs[first..last]
+    }
+}

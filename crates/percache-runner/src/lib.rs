@@ -6,6 +6,7 @@ mod braces;
 pub mod depfile;
 pub mod envfile;
 pub mod glob;
+mod nearest;
 pub mod paths;
 pub mod pattern;
 #[cfg(unix)]
@@ -17,6 +18,10 @@ pub mod walk;
 pub mod diagnostic;
 pub mod event;
 pub mod model;
+
+pub mod graph;
+
+pub mod config;
 
 pub mod observe;
 pub mod fingerprint;

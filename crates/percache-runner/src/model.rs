@@ -34,12 +34,17 @@ pub struct Workspace {
     pub root: PathBuf,
     /// The configuration files that were read, root first, relative to `root`.
     pub files: Vec<RelPath>,
+    /// The paths besides `files` on whose own state the tasks depend, sorted: directories listed for `foreach` and `members`, and the
+    /// places where their patterns begin, present or not.
+    pub listed: Vec<RelPath>,
     /// Where the store is and how large and old it may grow.
     pub cache: CacheSettings,
     /// The pools by name, with how many of their tasks may run at a time.
     pub pools: Vec<Pool>,
     /// Every concrete task, sorted by name.
     pub tasks: Vec<Task>,
+    /// The names of tasks without instances: a `foreach` that matches no file.
+    pub empty: Vec<String>,
     /// What a bare `percache build` builds, resolved; every task without a `default`.
     pub default: Vec<TaskId>,
 }
@@ -78,7 +83,7 @@ pub struct Origin {
 pub struct Task {
     /// Full name: `app`, `pkgs/app:build`, `objects[src/a.c]`, `test[python=3.11]`.
     pub name: String,
-    /// The name without its instance: `objects` of `objects[src/a.c]`.
+    /// The full name without its instance: `objects` of `objects[src/a.c]`.
     pub template: String,
     /// `description`.
     pub description: Option<String>,

@@ -32,9 +32,7 @@ impl OutputIndex {
         let mut index = OutputIndex::default();
         for (id, task) in (0u32..).map(TaskId).zip(tasks) {
             index.insert(id, &task.outputs);
-            if let Some(depfile) = &task.depfile {
-                index.at.entry(depfile.clone()).or_default().push(Claim { owner: id, set: None });
-            }
+            index.extend(id, task.depfile.as_ref());
         }
         index
     }
@@ -51,6 +49,13 @@ impl OutputIndex {
             if claims.last().is_none_or(|last| last.owner != owner) {
                 claims.push(Claim { owner, set });
             }
+        }
+    }
+
+    /// Adds single files that `owner` owns.
+    pub fn extend<'p>(&mut self, owner: TaskId, paths: impl IntoIterator<Item = &'p RelPath>) {
+        for path in paths {
+            self.at.entry(path.clone()).or_default().push(Claim { owner, set: None });
         }
     }
 

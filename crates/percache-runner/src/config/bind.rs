@@ -1,0 +1,129 @@
+//! Fills in the placeholders of one instance: as plain text, as a path, as a pattern, as a command.
+//!
+//! Values are put in so that they mean themselves: escaped in patterns, quoted in shell commands. Does not know which instances
+//! there are.
+
+use std::borrow::Cow;
+
+use super::placeholder::{Piece, Slot};
+use super::quoting::ShellText;
+use super::report::Report;
+use super::stated::{Command, Text};
+use crate::glob::escape;
+use crate::model::TaskCommand;
+use crate::paths::RelPath;
+use crate::pattern::PatternSet;
+
+/// What the placeholders of one instance stand for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bindings<'b> {
+    /// The directory of the file that states the task.
+    pub base: &'b RelPath,
+    /// The file of a `foreach` instance.
+    pub file: Option<&'b RelPath>,
+    /// The values of the axes, in order of the axes' names.
+    pub axes: &'b [&'b str],
+    /// What stands behind `--` on the command line.
+    pub args: &'b [String],
+}
+
+impl<'b> Bindings<'b> {
+    /// The value of a placeholder, with paths as seen from `from`.
+    fn value(&self, slot: Slot, from: &RelPath) -> Cow<'b, str> {
+        let part = |part: &'b [u8]| String::from_utf8_lossy(part);
+        let seen = |path: &RelPath| Cow::Owned(String::from_utf8_lossy(&path.relative_to(from)).into_owned());
+        match (slot, self.file) {
+            (Slot::Axis(axis), _) => Cow::Borrowed(self.axes.get(axis).copied().unwrap_or_default()),
+            (Slot::Args, _) => Cow::Owned(self.args.join(" ")),
+            (_, None) => Cow::Borrowed(""),
+            (Slot::File, Some(file)) => seen(file),
+            (Slot::Dir, Some(file)) => seen(&file.parent().unwrap_or_else(RelPath::root)),
+            (Slot::Name, Some(file)) => part(file.file_name()),
+            (Slot::Stem, Some(file)) => part(file.stem()),
+            (Slot::Ext, Some(file)) => part(file.extension()),
+        }
+    }
+
+    /// The text, values as they are.
+    pub fn text(&self, text: &Text) -> String {
+        text.template.render(|slot| self.value(slot, self.base))
+    }
+
+    pub fn texts(&self, texts: &[Text]) -> Vec<String> {
+        texts.iter().map(|text| self.text(text)).collect()
+    }
+
+    /// A path, relative to the file that states it. A mistake is reported.
+    pub fn path(&self, text: &Text, report: &mut Report) -> Option<RelPath> {
+        let written = self.text(text);
+        match self.base.join(&written) {
+            Ok(path) => Some(path),
+            Err(error) => {
+                let title = format!("`{written}` is not a path in the workspace");
+                report.error(title, text.at.clone(), error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Patterns, relative to the file that states them. Mistakes are reported, each at its pattern.
+    pub fn patterns(&self, texts: &[Text], report: &mut Report) -> PatternSet {
+        let written: Vec<String> = texts.iter().map(|text| self.pattern(text)).collect();
+        PatternSet::parse(self.base, &written).unwrap_or_else(|_| {
+            for (text, written) in texts.iter().zip(&written) {
+                if let Err(error) = PatternSet::parse(self.base, &[written]) {
+                    report.error(format!("`{written}` is not a valid pattern"), text.at.clone(), error.kind.to_string());
+                }
+            }
+            PatternSet::default()
+        })
+    }
+
+    fn pattern(&self, text: &Text) -> String {
+        text.template.render(|slot| {
+            let value = self.value(slot, self.base);
+            if value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte)) {
+                value
+            } else {
+                escape(&value).into()
+            }
+        })
+    }
+
+    /// What runs in `cwd`: paths are as seen from there.
+    pub fn command(&self, command: &Command, cwd: &RelPath) -> TaskCommand {
+        match command {
+            Command::Shell(text) => TaskCommand::Shell(self.shell(text, cwd)),
+            Command::Argv(items) => TaskCommand::Argv(items.iter().flat_map(|item| self.words(item, cwd)).collect()),
+        }
+    }
+
+    /// A shell command that runs in `cwd`, values quoted.
+    pub fn shell(&self, text: &Text, cwd: &RelPath) -> String {
+        let mut shell = ShellText::new();
+        for piece in text.template.pieces() {
+            match piece {
+                Piece::Text(written) => shell.push_written(written),
+                Piece::Slot(Slot::Args) => shell.push_values(self.args),
+                Piece::Slot(slot) => shell.push_value(&self.argument(*slot, cwd)),
+            }
+        }
+        shell.finish()
+    }
+
+    /// The words that one element of an argument vector stands for: `{args}` alone for as many as there are.
+    fn words(&self, text: &Text, cwd: &RelPath) -> Vec<String> {
+        match text.template.pieces() {
+            [Piece::Slot(Slot::Args)] => self.args.to_vec(),
+            [Piece::Slot(slot)] => vec![self.argument(*slot, cwd).into_owned()],
+            _ => vec![text.template.render(|slot| self.value(slot, cwd))],
+        }
+    }
+
+    /// A value that may begin a word of a command: a file `-x` must not look like an option.
+    fn argument(&self, slot: Slot, cwd: &RelPath) -> Cow<'b, str> {
+        let value = self.value(slot, cwd);
+        let is_path = matches!(slot, Slot::File | Slot::Dir);
+        if is_path && value.starts_with('-') { format!("./{value}").into() } else { value }
+    }
+}

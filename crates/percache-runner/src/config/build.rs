@@ -1,0 +1,109 @@
+//! From an instance to a task: every text filled in, every value read.
+//!
+//! Knows nothing of names of other tasks and of dependencies: those are found when all tasks are there.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::bind::Bindings;
+use super::expand::Instance;
+use super::raw::read_age;
+use super::report::{At, Report};
+use super::stated::{Stated, Text};
+use crate::model::{Inputs, Origin, Pool, PoolId, Task};
+use crate::nearest::did_you_mean;
+use crate::pattern::PatternSet;
+
+/// What the tasks of a workspace have in common.
+pub(super) struct Common<'c> {
+    pub args: &'c [String],
+    pub pools: &'c [Pool],
+    /// `env` of `[workspace]`.
+    pub env: BTreeMap<String, String>,
+}
+
+/// The task that `instance` makes, without its dependencies, and the names of these. Mistakes are reported.
+pub(super) fn build(
+    common: &Common<'_>,
+    stated: &Stated,
+    instance: Instance,
+    report: &mut Report,
+) -> (Task, Vec<String>) {
+    let axes = instance.axes(stated);
+    let bind = Bindings { base: &stated.dir, file: instance.file.as_ref(), axes: &axes, args: common.args };
+    let cwd = stated.cwd.as_ref().and_then(|cwd| bind.path(cwd, report)).unwrap_or_else(|| stated.dir.clone());
+    let mut env = common.env.clone();
+    env.extend(stated.env.iter().map(|(name, value)| (name.clone(), bind.text(value))));
+    let mut tools: Vec<String> = stated.tools.iter().map(|tool| bind.shell(tool, &cwd)).collect();
+    tools.sort_unstable();
+    tools.dedup();
+    let task = Task {
+        name: instance_name(stated, &instance, &axes),
+        template: stated.name.clone(),
+        description: stated.description.as_ref().map(|text| bind.text(text)),
+        dir: stated.dir.clone(),
+        command: stated.command.as_ref().map(|command| bind.command(command, &cwd)),
+        inputs: inputs(stated, &bind, report),
+        depfile: instance.depfile.clone(),
+        tools,
+        env,
+        env_from: bind.texts(&stated.env_from),
+        env_pass: bind.texts(&stated.env_pass),
+        env_file: stated.env_file.iter().filter_map(|path| bind.path(path, report)).collect(),
+        deps: Vec::new(),
+        inferred: Vec::new(),
+        timeout: age("timeout", &bind, stated.timeout.as_ref(), report),
+        retries: stated.retries,
+        cache: stated.cache,
+        valid_for: age("valid_for", &bind, stated.valid_for.as_ref(), report),
+        interactive: stated.interactive,
+        pool: stated.pool.as_ref().and_then(|pool| find_pool(common.pools, &bind, pool, report)),
+        origin: Origin { file: stated.at.file, span: stated.at.span.clone() },
+        cwd,
+        outputs: instance.outputs.clone(),
+    };
+    (task, bind.texts(&stated.deps))
+}
+
+/// `objects[src/a.c]`, `test[python=3.11]`, `t[src/a.c,python=3.11]`; files as seen from the file that states the task.
+fn instance_name(stated: &Stated, instance: &Instance, axes: &[&str]) -> String {
+    let file = instance.file.iter().map(|file| String::from_utf8_lossy(&file.relative_to(&stated.dir)).into_owned());
+    let axes = stated.matrix.iter().zip(axes).map(|(axis, value)| format!("{}={value}", axis.name.value));
+    let parts: Vec<String> = file.chain(axes).collect();
+    if parts.is_empty() { stated.name.clone() } else { format!("{}[{}]", stated.name, parts.join(",")) }
+}
+
+fn inputs(stated: &Stated, bind: &Bindings<'_>, report: &mut Report) -> Inputs {
+    let Some(texts) = &stated.inputs else {
+        // A group reads nothing.
+        return if stated.command.is_some() { Inputs::Default } else { Inputs::Patterns(PatternSet::default()) };
+    };
+    check_first(texts, bind, report);
+    Inputs::Patterns(bind.patterns(texts, report))
+}
+
+/// A first pattern that takes away has nothing to take from: most likely the default was meant to be there.
+fn check_first(texts: &[Text], bind: &Bindings<'_>, report: &mut Report) {
+    let Some(first) = texts.first().filter(|text| bind.text(text).starts_with('!')) else { return };
+    let title = format!("`{}` takes away from nothing", bind.text(first));
+    let hint = "begin with a pattern that adds: `\".\"` is everything in the directory".to_owned();
+    report.error(title, first.at.clone(), "is the first pattern").hint(hint);
+}
+
+fn age(key: &str, bind: &Bindings<'_>, text: Option<&Text>, report: &mut Report) -> Option<Duration> {
+    let text = text?;
+    let written = At { value: bind.text(text), span: text.at.span.clone() };
+    read_age(report, text.at.file, key, &written)
+}
+
+fn find_pool(pools: &[Pool], bind: &Bindings<'_>, text: &Text, report: &mut Report) -> Option<PoolId> {
+    let name = bind.text(text);
+    if let Some(position) = pools.iter().position(|pool| pool.name == name) {
+        return Some(PoolId(position as u32));
+    }
+    let hint = did_you_mean(&name, pools.iter().map(|pool| &pool.name[..]));
+    let hint = hint.unwrap_or_else(|| "state it in [pools] of the root file".to_owned());
+    report.error(format!("there is no pool `{name}`"), text.at.clone(), "is not in [pools]").hint(hint);
+    None
+}
+

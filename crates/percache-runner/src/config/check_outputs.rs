@@ -1,0 +1,186 @@
+//! Every output belongs to one task, and no task reads what it writes.
+//!
+//! Reports only what is certain from the patterns alone; two globs that may meet are left to the build.
+
+use std::collections::HashMap;
+
+use super::cycles::seen_from;
+use super::load::Tasks;
+use super::placeholder::Piece;
+use super::report::{Place, Report};
+use super::stated::{Stated, Text};
+use crate::graph::OutputIndex;
+use crate::model::{Inputs, TaskId};
+use crate::paths::RelPath;
+use crate::pattern::{Pattern, PatternSet};
+
+/// Reports outputs with two owners, outputs that are their own inputs, and outputs that contain a configuration file.
+pub(super) fn check_outputs(tasks: &Tasks, files: &[RelPath], report: &mut Report) {
+    let mut index = OutputIndex::default();
+    for (id, task) in (0u32..).map(TaskId).zip(&tasks.tasks) {
+        index.insert(id, &task.outputs);
+    }
+    let mut check = Check { tasks, report, index, globs: HashMap::new(), depfiles: HashMap::new() };
+    for position in 0..tasks.tasks.len() {
+        check.owners(position);
+        check.depfile(position);
+        check.own_inputs(position);
+        check.configuration(position, files);
+    }
+}
+
+struct Check<'c> {
+    tasks: &'c Tasks,
+    report: &'c mut Report,
+    index: OutputIndex,
+    /// The first owner of each glob.
+    globs: HashMap<String, usize>,
+    depfiles: HashMap<&'c RelPath, usize>,
+}
+
+impl Check<'_> {
+    fn owners(&mut self, position: usize) {
+        let task = &self.tasks.tasks[position];
+        for pattern in positive(&task.outputs) {
+            let Some(path) = pattern.literal() else {
+                let first = *self.globs.entry(pattern.to_string()).or_insert(position);
+                self.owned_twice(position, pattern, first);
+                continue;
+            };
+            if !task.outputs.matches(path) {
+                continue;
+            }
+            let others: Vec<usize> = self.index.owners(path).map(TaskId::index).filter(|other| *other != position).collect();
+            for other in others {
+                // Two that name the same path see each other: the later one speaks.
+                let same = positive(&self.tasks.tasks[other].outputs).any(|other| other.literal() == Some(path));
+                if !same || other < position {
+                    self.owned_twice(position, pattern, other);
+                }
+            }
+        }
+    }
+
+    fn owned_twice(&mut self, position: usize, pattern: &Pattern, other: usize) {
+        if other == position {
+            return;
+        }
+        let (stated, first) = (self.tasks.stated(position), self.tasks.stated(other));
+        let (name, first_name) = (&self.tasks.tasks[position].name, &self.tasks.tasks[other].name);
+        let at = output_place(stated, pattern.index);
+        let title = format!("two tasks produce `{pattern}`");
+        if self.tasks.of[position] == self.tasks.of[other] {
+            let label = format!("is an output of `{first_name}` and of `{name}`");
+            self.report.error(title, at, label).hint(tell_apart(stated, stated.outputs.get(pattern.index)));
+            return;
+        }
+        let theirs = positive(&self.tasks.tasks[other].outputs);
+        let mut theirs = theirs.filter(|theirs| *theirs == pattern || theirs.matches(pattern.prefix()));
+        let first_at = theirs.next().map_or_else(|| first.at.clone(), |theirs| output_place(first, theirs.index));
+        let mistake = self.report.error(title, at, format!("`{name}` produces it"));
+        let hint = "every output belongs to one task: rename it, or take it away with a `!` pattern".to_owned();
+        mistake.also(&first_at, format!("`{first_name}` produces it too")).hint(hint);
+    }
+
+    fn depfile(&mut self, position: usize) {
+        let task = &self.tasks.tasks[position];
+        let Some(depfile) = &task.depfile else { return };
+        let stated = self.tasks.stated(position);
+        let at = stated.depfile.as_ref().map_or(&stated.at, |text| &text.at).clone();
+        let other = self.depfiles.insert(depfile, position);
+        let other = other.or_else(|| self.index.owners(depfile).map(TaskId::index).find(|other| *other != position));
+        let Some(other) = other else { return };
+        let label = format!("`{}` and `{}` both write it", self.tasks.tasks[other].name, task.name);
+        let same = self.tasks.of[position] == self.tasks.of[other];
+        let hint = if same { tell_apart(stated, stated.depfile.as_ref()) } else { None };
+        self.report.error(format!("two tasks write `{depfile}`"), at, label).hint(hint);
+    }
+
+    fn own_inputs(&mut self, position: usize) {
+        let task = &self.tasks.tasks[position];
+        let Inputs::Patterns(inputs) = &task.inputs else { return };
+        let reads = |output: &Pattern| example(output).is_some_and(|path| inputs.matches(&path));
+        let read = positive(&task.outputs).filter(|output| example(output).is_none_or(|path| task.outputs.matches(&path)));
+        let mut read = read.filter(|output| reads(output) || positive(inputs).any(|input| input.to_string() == output.to_string()));
+        if let Some(output) = read.next() {
+            let path = example(output);
+            let input = positive(inputs).find(|input| path.as_ref().is_some_and(|path| input.matches(path)));
+            return self.reads_itself(position, output, input);
+        }
+        let named = positive(inputs).filter(|input| input.literal().is_some_and(|path| inputs.matches(path)));
+        for input in named {
+            let Some(path) = input.literal().filter(|path| task.outputs.matches(path)) else { continue };
+            if let Some(output) = positive(&task.outputs).find(|output| output.matches(path)) {
+                return self.reads_itself(position, output, Some(input));
+            }
+        }
+    }
+
+    fn reads_itself(&mut self, position: usize, output: &Pattern, input: Option<&Pattern>) {
+        let (task, stated) = (&self.tasks.tasks[position], self.tasks.stated(position));
+        let title = format!("task `{}` reads its own output `{output}`", task.name);
+        let mut mistake = self.report.error(title, output_place(stated, output.index), "is an output");
+        if let Some(text) = input.and_then(|input| stated.inputs.as_ref()?.get(input.index)) {
+            mistake = mistake.also(&text.at, "and matches this input");
+        }
+        let exclude = seen_from(&stated.dir, output);
+        mistake.hint(format!("take it away from the inputs: add `\"!{exclude}\"` at the end"));
+    }
+
+    fn configuration(&mut self, position: usize, files: &[RelPath]) {
+        let (task, stated) = (&self.tasks.tasks[position], self.tasks.stated(position));
+        let Some(file) = files.iter().find(|file| task.outputs.matches(file)) else { return };
+        let output = positive(&task.outputs).find(|output| output.matches(file));
+        let at = output.map_or_else(|| stated.at.clone(), |output| output_place(stated, output.index));
+        let title = format!("an output of `{}` contains {file}", task.name);
+        let hint = "name the files that the task writes, or a directory of their own".to_owned();
+        self.report.error(title, at, "the configuration is nobody's output").hint(hint);
+    }
+}
+
+fn positive(set: &PatternSet) -> impl Iterator<Item = &Pattern> {
+    set.patterns().iter().filter(|pattern| !pattern.negated)
+}
+
+fn output_place(stated: &Stated, number: usize) -> Place {
+    stated.outputs.get(number).map_or(&stated.at, |text| &text.at).clone()
+}
+
+/// A path that `pattern` matches: itself, or with a name in place of each wildcard; `None` where that needs more thought.
+fn example(pattern: &Pattern) -> Option<RelPath> {
+    if let Some(path) = pattern.literal() {
+        return Some(path.clone());
+    }
+    let text = pattern.to_string();
+    if text.contains(['[', '\\']) {
+        return None;
+    }
+    RelPath::new(text.replace("**", "x").replace(['*', '?'], "x")).ok()
+}
+
+/// How the instances of one task can be told apart in `written`.
+fn tell_apart(stated: &Stated, written: Option<&Text>) -> Option<String> {
+    let text: String = written?.template.pieces().iter().map(|piece| spelled(stated, piece)).collect();
+    let (dir, name) = text.rsplit_once('/').map_or((String::new(), &text[..]), |(dir, name)| (format!("{dir}/"), name));
+    if stated.foreach.is_some() && !text.contains("{dir}") && !text.contains("{file}") {
+        let name = if text.contains("{stem}") || text.contains("{name}") { name.to_owned() } else { format!("{{stem}}.{name}") };
+        return Some(format!("tell them apart by `{{dir}}`: `{dir}{{dir}}/{name}`"));
+    }
+    let axis = stated.matrix.iter().find(|axis| !text.contains(&format!("{{{}}}", axis.name.value)))?;
+    Some(format!("tell them apart by the axis: `{dir}{{{}}}/{name}`", axis.name.value))
+}
+
+fn spelled(stated: &Stated, piece: &Piece) -> String {
+    use super::placeholder::Slot::{Args, Axis, Dir, Ext, File, Name, Stem};
+    let word = match piece {
+        Piece::Text(text) => return text.clone(),
+        Piece::Slot(Axis(axis)) => stated.matrix.get(*axis).map_or("", |axis| &axis.name.value),
+        Piece::Slot(File) => "file",
+        Piece::Slot(Dir) => "dir",
+        Piece::Slot(Name) => "name",
+        Piece::Slot(Stem) => "stem",
+        Piece::Slot(Ext) => "ext",
+        Piece::Slot(Args) => "args",
+    };
+    format!("{{{word}}}")
+}

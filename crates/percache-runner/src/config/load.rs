@@ -1,0 +1,141 @@
+//! From the text of the files to a checked workspace, in one pass that reports every mistake it meets.
+//!
+//! Knows the order of the steps; each step is a file of its own.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::build::{Common, build};
+use super::check_outputs::check_outputs;
+use super::discover::store_dir;
+use super::expand::{Tree, expand};
+use super::files::{File, read_all};
+use super::report::{At, Report};
+use super::cycles::report_cycles;
+use super::resolve::{resolve_default, resolve_deps};
+use super::stated::{Stated, check_variable, state};
+use crate::diagnostic::Diagnostics;
+use crate::graph::{Names, inferred};
+use crate::model::{CacheSettings, Pool, Task, TaskId, Workspace};
+use crate::paths::RelPath;
+
+/// What a workspace is loaded for.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// What `{args}` stands for: the arguments behind `--` on the command line.
+    pub args: Vec<String>,
+    /// Where the store is, when not where [`store_dir`] says. Nothing in it is ever a source file.
+    pub store: Option<PathBuf>,
+}
+
+/// All tasks of a workspace, each with where it is stated.
+#[derive(Debug, Default)]
+pub(super) struct Tasks {
+    /// Sorted by name.
+    pub tasks: Vec<Task>,
+    /// For each of `tasks` its position in `stated`.
+    pub of: Vec<usize>,
+    /// For each of `tasks` its `deps`, placeholders filled in.
+    pub deps: Vec<Vec<String>>,
+    pub stated: Vec<Stated>,
+}
+
+impl Tasks {
+    /// The task as stated that made a task.
+    pub fn stated(&self, position: usize) -> &Stated {
+        &self.stated[self.of[position]]
+    }
+
+    /// Tasks without instances: a `foreach` that matches no file.
+    pub fn empty(&self) -> Vec<String> {
+        let made: BTreeSet<usize> = self.of.iter().copied().collect();
+        let without = self.stated.iter().enumerate().filter(|(position, _)| !made.contains(position));
+        without.map(|(_, stated)| stated.name.clone()).collect()
+    }
+}
+
+/// Reads, expands and checks the workspace whose root file is in `root`, an absolute and canonical directory.
+///
+/// # Errors
+/// All mistakes of all files, those of reading them included.
+pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
+    let mut report = Report::default();
+    let mut noted = BTreeSet::new();
+    let mut files = read_all(root, &mut report, &mut |path| {
+        noted.insert(path.clone());
+    });
+    let top = std::mem::take(&mut files[0].raw);
+    let broken = top.broken || files.iter().any(|file| file.raw.broken);
+    let cache =
+        CacheSettings { dir: top.cache.dir.map(PathBuf::from), maxage: top.cache.maxage, maxsize: top.cache.maxsize };
+    let pools: Vec<Pool> = top.pools.into_iter().map(|(name, capacity)| Pool { name: name.value, capacity }).collect();
+    let env = top.env.into_iter().map(|(name, value)| {
+        check_variable(&mut report, 0, &name);
+        (name.value, value.value)
+    });
+    let common = Common { args: &request.args, pools: &pools, env: env.collect() };
+    files[0].raw.tasks = top.tasks;
+
+    let store = request.store.clone().unwrap_or_else(|| store_dir(root, &cache));
+    let skip: Vec<RelPath> = RelPath::from_native(root, &store).into_iter().collect();
+    let mut note = |path: &RelPath| {
+        noted.insert(path.clone());
+    };
+    let mut tree = Tree { root, skip: &skip, note: &mut note };
+    let mut tasks = make_tasks(&mut tree, &common, files, &mut report);
+    let empty = tasks.empty();
+    let files: Vec<RelPath> = report.paths().cloned().collect();
+    check_outputs(&tasks, &files, &mut report);
+    // Of a file that is not TOML, tasks may be missing: names would be reported that are there.
+    let default = if broken { Vec::new() } else { connect(&mut tasks, &empty, top.default.as_deref(), &mut report) };
+    if report.len() > 0 {
+        return Err(report.finish());
+    }
+    let listed = noted.into_iter().collect();
+    Ok(Workspace { root: root.to_owned(), files, listed, cache, pools, tasks: tasks.tasks, empty, default })
+}
+
+/// Every instance of every task of `files`, sorted by name.
+fn make_tasks(tree: &mut Tree<'_>, common: &Common<'_>, files: Vec<File>, report: &mut Report) -> Tasks {
+    let mut stated = Vec::new();
+    for (number, file) in files.into_iter().enumerate() {
+        let of_file = file.raw.tasks.into_iter().map(|raw| state(report, number, &file.dir, raw));
+        stated.extend(of_file);
+    }
+    let instances = expand(tree, &stated, common.args, report);
+    let mut made: Vec<(Task, usize, Vec<String>)> = Vec::with_capacity(instances.len());
+    for instance in instances {
+        let position = instance.stated;
+        let (task, deps) = build(common, &stated[position], instance, report);
+        made.push((task, position, deps));
+    }
+    made.sort_by(|a, b| a.0.name.cmp(&b.0.name));
+    let mut tasks = Tasks { stated, ..Tasks::default() };
+    for (task, position, deps) in made {
+        if tasks.tasks.last().is_some_and(|last| last.name == task.name) {
+            let at = tasks.stated[position].at.clone();
+            report.error(format!("two tasks are named `{}`", task.name), at, "makes the name twice");
+        }
+        tasks.tasks.push(task);
+        tasks.of.push(position);
+        tasks.deps.push(deps);
+    }
+    tasks
+}
+
+/// Finds all dependencies and what a bare build builds.
+fn connect(tasks: &mut Tasks, empty: &[String], default: Option<&[At<String>]>, report: &mut Report) -> Vec<TaskId> {
+    let (deps, default) = {
+        let names = Names::new(tasks.tasks.iter().map(|task| (&task.name[..], &task.template[..])), empty);
+        (resolve_deps(tasks, &names, report), resolve_default(tasks, &names, default, report))
+    };
+    for (task, deps) in tasks.tasks.iter_mut().zip(deps) {
+        task.deps = deps;
+    }
+    let inferred = inferred(&tasks.tasks);
+    for (task, inferred) in tasks.tasks.iter_mut().zip(inferred) {
+        task.inferred = inferred;
+    }
+    report_cycles(tasks, report);
+    default
+}

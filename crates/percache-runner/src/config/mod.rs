@@ -1,0 +1,29 @@
+//! From the text of `percache.toml` and its members to a checked [`Workspace`](crate::model::Workspace).
+//!
+//! In steps, each a file: find the root (`discover`), read the files (`files`), types and keys (`raw`), placeholders (`stated`),
+//! instances (`expand`), tasks (`build`), names (`resolve`), checks (`check_outputs`, `cycles`); `load` is the table of contents. Every
+//! mistake of every file is collected with its place (`report`). Knows nothing of the terminal and of running anything.
+
+mod bind;
+mod build;
+mod check_outputs;
+mod cycles;
+mod discover;
+mod expand;
+mod files;
+mod load;
+mod placeholder;
+mod quoting;
+mod raw;
+mod raw_task;
+mod reader;
+mod report;
+mod resolve;
+mod stated;
+
+pub use discover::{DiscoverError, Location, discover, store_dir};
+pub use files::FILE_NAME;
+pub use load::{Request, load};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! Finds the tasks that `deps` and `default` name.
+//!
+//! Knows where names are written. What they mean is the business of `graph`.
+
+use std::collections::HashMap;
+
+use super::load::Tasks;
+use super::report::{At, Place, Report};
+use crate::graph::{Names, SelectError};
+use crate::model::TaskId;
+use crate::paths::RelPath;
+
+/// For each task its explicit dependencies, sorted, without doubles. Unknown names are reported.
+pub(super) fn resolve_deps(tasks: &Tasks, names: &Names<'_>, report: &mut Report) -> Vec<Vec<TaskId>> {
+    // Most names have no placeholder: all instances of a task mean the same.
+    let mut known: HashMap<(usize, usize), Vec<TaskId>> = HashMap::new();
+    let mut all = Vec::with_capacity(tasks.tasks.len());
+    for (position, (id, deps)) in (0u32..).map(TaskId).zip(&tasks.deps).enumerate() {
+        let (of, stated) = (tasks.of[position], tasks.stated(position));
+        let mut ids = Vec::new();
+        for (number, (text, name)) in stated.deps.iter().zip(deps).enumerate() {
+            let shared = text.template.fixed().is_some();
+            if !shared || !known.contains_key(&(of, number)) {
+                let title = || format!("task `{}` depends on a task that does not exist", stated.name);
+                let found = find(names, &stated.dir, name, title, text.at.clone(), report);
+                known.insert((of, number), found);
+            }
+            let glob = text.template.written().any(|part| part.contains(['*', '?']));
+            // A glob means the others.
+            ids.extend(known[&(of, number)].iter().filter(|found| !(glob && **found == id)));
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        all.push(ids);
+    }
+    all
+}
+
+/// What a bare build builds: what `default` names, or every task without it.
+pub(super) fn resolve_default(
+    tasks: &Tasks,
+    names: &Names<'_>,
+    default: Option<&[At<String>]>,
+    report: &mut Report,
+) -> Vec<TaskId> {
+    let Some(default) = default else { return (0..tasks.tasks.len() as u32).map(TaskId).collect() };
+    let mut ids = Vec::new();
+    for name in default {
+        let at = Place { file: 0, span: name.span.clone() };
+        let title = || "`default` names a task that does not exist".to_owned();
+        ids.extend(find(names, &RelPath::root(), &name.value, title, at, report));
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+fn find(
+    names: &Names<'_>,
+    scope: &RelPath,
+    name: &str,
+    title: impl Fn() -> String,
+    at: Place,
+    report: &mut Report,
+) -> Vec<TaskId> {
+    names.resolve(scope, name).unwrap_or_else(|error| {
+        let title = match &error {
+            SelectError::Unknown { .. } => title(),
+            SelectError::NoMatch(_) => "this glob matches no task".to_owned(),
+        };
+        report.error(title, at, error.to_string()).hint(error.hint());
+        Vec::new()
+    })
+}

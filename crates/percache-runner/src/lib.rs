@@ -23,15 +23,15 @@ pub mod graph;
 
 pub mod config;
 
-pub mod observe;
-pub mod fingerprint;
 pub mod environment;
+pub mod fingerprint;
+pub mod observe;
 
-pub mod worktree;
-pub mod journal;
 pub mod intents;
+pub mod journal;
+pub mod worktree;
 
-pub mod fanout;
-pub mod tree;
 pub mod capture;
+pub mod fanout;
 pub mod restore;
+pub mod tree;

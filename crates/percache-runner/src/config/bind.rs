@@ -72,7 +72,11 @@ impl<'b> Bindings<'b> {
         PatternSet::parse(self.base, &written).unwrap_or_else(|_| {
             for (text, written) in texts.iter().zip(&written) {
                 if let Err(error) = PatternSet::parse(self.base, &[written]) {
-                    report.error(format!("`{written}` is not a valid pattern"), text.at.clone(), error.kind.to_string());
+                    report.error(
+                        format!("`{written}` is not a valid pattern"),
+                        text.at.clone(),
+                        error.kind.to_string(),
+                    );
                 }
             }
             PatternSet::default()

@@ -106,4 +106,3 @@ fn find_pool(pools: &[Pool], bind: &Bindings<'_>, text: &Text, report: &mut Repo
     report.error(format!("there is no pool `{name}`"), text.at.clone(), "is not in [pools]").hint(hint);
     None
 }
-

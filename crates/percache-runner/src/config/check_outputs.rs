@@ -50,7 +50,8 @@ impl Check<'_> {
             if !task.outputs.matches(path) {
                 continue;
             }
-            let others: Vec<usize> = self.index.owners(path).map(TaskId::index).filter(|other| *other != position).collect();
+            let others: Vec<usize> =
+                self.index.owners(path).map(TaskId::index).filter(|other| *other != position).collect();
             for other in others {
                 // Two that name the same path see each other: the later one speaks.
                 let same = positive(&self.tasks.tasks[other].outputs).any(|other| other.literal() == Some(path));
@@ -100,8 +101,10 @@ impl Check<'_> {
         let task = &self.tasks.tasks[position];
         let Inputs::Patterns(inputs) = &task.inputs else { return };
         let reads = |output: &Pattern| example(output).is_some_and(|path| inputs.matches(&path));
-        let read = positive(&task.outputs).filter(|output| example(output).is_none_or(|path| task.outputs.matches(&path)));
-        let mut read = read.filter(|output| reads(output) || positive(inputs).any(|input| input.to_string() == output.to_string()));
+        let read =
+            positive(&task.outputs).filter(|output| example(output).is_none_or(|path| task.outputs.matches(&path)));
+        let mut read = read
+            .filter(|output| reads(output) || positive(inputs).any(|input| input.to_string() == output.to_string()));
         if let Some(output) = read.next() {
             let path = example(output);
             let input = positive(inputs).find(|input| path.as_ref().is_some_and(|path| input.matches(path)));
@@ -163,7 +166,11 @@ fn tell_apart(stated: &Stated, written: Option<&Text>) -> Option<String> {
     let text: String = written?.template.pieces().iter().map(|piece| spelled(stated, piece)).collect();
     let (dir, name) = text.rsplit_once('/').map_or((String::new(), &text[..]), |(dir, name)| (format!("{dir}/"), name));
     if stated.foreach.is_some() && !text.contains("{dir}") && !text.contains("{file}") {
-        let name = if text.contains("{stem}") || text.contains("{name}") { name.to_owned() } else { format!("{{stem}}.{name}") };
+        let name = if text.contains("{stem}") || text.contains("{name}") {
+            name.to_owned()
+        } else {
+            format!("{{stem}}.{name}")
+        };
         return Some(format!("tell them apart by `{{dir}}`: `{dir}{{dir}}/{name}`"));
     }
     let axis = stated.matrix.iter().find(|axis| !text.contains(&format!("{{{}}}", axis.name.value)))?;

@@ -37,7 +37,9 @@ fn report_cycle(tasks: &Tasks, names: &Names<'_>, cycle: &[TaskId], report: &mut
         mistake = mistake.also(&step.at, &step.says);
     }
     let excluded = steps.iter().find_map(|step| step.exclude.as_ref());
-    mistake.hint(excluded.map(|output| format!("if `{output}` is not meant as an input, add `\"!{output}\"` to `inputs`")));
+    mistake.hint(
+        excluded.map(|output| format!("if `{output}` is not meant as an input, add `\"!{output}\"` to `inputs`")),
+    );
 }
 
 struct Step {

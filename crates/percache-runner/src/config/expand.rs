@@ -155,7 +155,8 @@ impl Expansion<'_> {
     fn run(&mut self, produced: &HashSet<(usize, RelPath)>) -> Run {
         let (mut run, mut seen) = (Run::default(), HashSet::new());
         let single = self.single.iter();
-        let single = single.map(|(stated, choice)| Open { stated: *stated, choice: choice.clone(), file: None, depth: 0 });
+        let single =
+            single.map(|(stated, choice)| Open { stated: *stated, choice: choice.clone(), file: None, depth: 0 });
         let mut open: Vec<Open> = single.collect();
         for (number, search) in self.searches.iter().enumerate() {
             for path in &search.present {

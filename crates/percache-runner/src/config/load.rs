@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::build::{Common, build};
 use super::check_outputs::check_outputs;
+use super::cycles::report_cycles;
 use super::discover::store_dir;
 use super::expand::{Tree, expand};
 use super::files::{File, read_all};
 use super::report::{At, Report};
-use super::cycles::report_cycles;
 use super::resolve::{resolve_default, resolve_deps};
 use super::stated::{Stated, check_variable, state};
 use crate::diagnostic::Diagnostics;

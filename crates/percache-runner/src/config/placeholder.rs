@@ -172,7 +172,17 @@ mod tests {
     #[test]
     fn every_other_brace_belongs_to_the_shell() {
         for text in [
-            "${file}", "{{file}}", "awk '{print $1}'", "{}", "{ file }", "{a,b}", "{file", "file}", "{other}", "{1..9}", "{é}",
+            "${file}",
+            "{{file}}",
+            "awk '{print $1}'",
+            "{}",
+            "{ file }",
+            "{a,b}",
+            "{file",
+            "file}",
+            "{other}",
+            "{1..9}",
+            "{é}",
         ] {
             assert_eq!(render(text), text);
         }

@@ -76,8 +76,21 @@ pub(super) fn read_tasks(
 
 /// Keys that say how a command runs and what it leaves: without a command they mean nothing.
 const NEED_COMMAND: [&str; 15] = [
-    "inputs", "outputs", "depfile", "tools", "env", "env_from", "env_pass", "env_file", "timeout", "retries", "cache",
-    "valid_for", "interactive", "cwd", "pool",
+    "inputs",
+    "outputs",
+    "depfile",
+    "tools",
+    "env",
+    "env_from",
+    "env_pass",
+    "env_file",
+    "timeout",
+    "retries",
+    "cache",
+    "valid_for",
+    "interactive",
+    "cwd",
+    "pool",
 ];
 
 fn read_task(mut fields: Fields<'_, '_>, name: At<String>) -> RawTask {
@@ -232,7 +245,8 @@ fn check_has_something_to_do(fields: &mut Fields<'_, '_>, name: &At<String>, wri
     let mut idle = !has("deps");
     for key in written.iter().filter(|key| NEED_COMMAND.contains(&key.value.as_str())) {
         let title = format!("task `{}` has `{}` but no `command`", name.value, key.value);
-        let hint = "only a task that runs something can have it; a task without `command` is a group of `deps`".to_owned();
+        let hint =
+            "only a task that runs something can have it; a task without `command` is a group of `deps`".to_owned();
         fields.error(title, &key.span, "means nothing without a command").hint(hint);
         idle = false;
     }

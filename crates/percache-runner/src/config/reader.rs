@@ -7,8 +7,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::nearest::did_you_mean;
 use super::report::{At, Mistake, Place, Report};
+use crate::nearest::did_you_mean;
 
 /// The entries of one table, taken one by one. What is left at the end is unknown.
 pub(super) struct Fields<'r, 'i> {
@@ -49,9 +49,7 @@ impl<'r, 'i> Fields<'r, 'i> {
         let value = self.take(key)?;
         let span = value.span();
         match value.into_inner() {
-            DeValue::Array(items) => {
-                Some(items.into_iter().filter_map(|item| self.expect_string(key, item)).collect())
-            }
+            DeValue::Array(items) => Some(items.into_iter().filter_map(|item| self.expect_string(key, item)).collect()),
             other => {
                 let hint = other.as_str().map(|_| format!("write `{key} = [{}]`", self.text(&span)));
                 self.wrong_type(key, span, "an array of strings", &other).hint(hint);
@@ -66,9 +64,7 @@ impl<'r, 'i> Fields<'r, 'i> {
         let span = value.span();
         match value.into_inner() {
             DeValue::String(text) => Some(vec![At { value: text.into_owned(), span }]),
-            DeValue::Array(items) => {
-                Some(items.into_iter().filter_map(|item| self.expect_string(key, item)).collect())
-            }
+            DeValue::Array(items) => Some(items.into_iter().filter_map(|item| self.expect_string(key, item)).collect()),
             other => {
                 self.wrong_type(key, span, "a string or an array of strings", &other);
                 None

@@ -49,9 +49,9 @@ struct Producers<'t> {
 impl<'t> Producers<'t> {
     fn new(tasks: &'t [Task]) -> Self {
         let ids = (0u32..).map(TaskId);
-        let outputs = ids.zip(tasks).flat_map(|(id, task)| {
-            positive(&task.outputs).map(move |pattern| (pattern.prefix(), id, pattern))
-        });
+        let outputs = ids
+            .zip(tasks)
+            .flat_map(|(id, task)| positive(&task.outputs).map(move |pattern| (pattern.prefix(), id, pattern)));
         let mut outputs: Vec<_> = outputs.collect();
         outputs.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
         Producers { tasks, outputs, of_glob: HashMap::new() }

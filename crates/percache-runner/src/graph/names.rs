@@ -215,7 +215,11 @@ mod tests {
     fn a_task_with_instances_stands_for_all_of_them() {
         assert_eq!(resolve("", "objects").unwrap(), ["objects[src/a.c]", "objects[src/b*.c]"]);
         assert_eq!(resolve("", "objects[src/a.c]").unwrap(), ["objects[src/a.c]"]);
-        assert_eq!(resolve("", "objects[src/b*.c]").unwrap(), ["objects[src/b*.c]"], "the name itself comes before the glob");
+        assert_eq!(
+            resolve("", "objects[src/b*.c]").unwrap(),
+            ["objects[src/b*.c]"],
+            "the name itself comes before the glob"
+        );
         assert_eq!(resolve("", "pkgs/lib:t[x:y]").unwrap(), ["pkgs/lib:t[x:y]"]);
         assert_eq!(resolve("", "none").unwrap(), [""; 0]);
     }

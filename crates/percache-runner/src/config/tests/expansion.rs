@@ -27,7 +27,8 @@ fn placeholders_of_a_file() {
 
 #[test]
 fn paths_in_commands_are_as_seen_from_where_they_run() {
-    let root = "[task.t]\nforeach = 'src/*.c'\ncommand = ['cc', '{file}', '-I{dir}']\ncwd = 'build'\ninputs = ['{file}']\n";
+    let root =
+        "[task.t]\nforeach = 'src/*.c'\ncommand = ['cc', '{file}', '-I{dir}']\ncwd = 'build'\ninputs = ['{file}']\n";
     let workspace = workspace(root, &[("src/a.c", "")]);
     let argv = ["cc", "../src/a.c", "-I../src"].map(str::to_owned).to_vec();
     assert_eq!(task(&workspace, "t[src/a.c]").command, Some(TaskCommand::Argv(argv)));
@@ -57,8 +58,14 @@ matrix.os = ["linux", "mac"]
 "#;
     let root = root.replace("2.50, true", "2");
     let workspace = workspace(&root, &[("linux/a.c", ""), ("mac/b.c", "")]);
-    let expected =
-        ["gen[os=linux]", "gen[os=mac]", "t[linux/a.c,os=linux,v=1]", "t[linux/a.c,os=linux,v=2]", "t[mac/b.c,os=mac,v=1]", "t[mac/b.c,os=mac,v=2]"];
+    let expected = [
+        "gen[os=linux]",
+        "gen[os=mac]",
+        "t[linux/a.c,os=linux,v=1]",
+        "t[linux/a.c,os=linux,v=2]",
+        "t[mac/b.c,os=mac,v=1]",
+        "t[mac/b.c,os=mac,v=2]",
+    ];
     assert_eq!(names(&workspace), expected);
     let task = task(&workspace, "t[mac/b.c,os=mac,v=2]");
     assert_eq!(named(&workspace, &task.deps), ["gen[os=mac]"]);
@@ -103,7 +110,8 @@ fn outputs_of_other_tasks_are_files_before_they_exist() {
     let expected = ["c[src/a.y]", "o[gen/a.c]", "o[src/b.c]", "z[build/a.o]", "z[build/b.o]"];
     assert_eq!(names(&clean), expected);
     assert_eq!(named(&clean, &task(&clean, "z[build/a.o]").inferred), ["o[gen/a.c]"]);
-    let built = ["src/a.y", "src/b.c", "gen/a.c", "build/a.o", "build/b.o", "build/a.o.z", "build/b.o.z"].map(|file| (file, ""));
+    let built = ["src/a.y", "src/b.c", "gen/a.c", "build/a.o", "build/b.o", "build/a.o.z", "build/b.o.z"]
+        .map(|file| (file, ""));
     assert_eq!(names(&workspace(CHAIN, &built)), expected, "a built tree has the same tasks");
 }
 
@@ -120,17 +128,24 @@ fn what_tasks_produce_is_no_source() {
 #[test]
 fn nothing_in_the_store_or_in_git_is_a_source() {
     let root = "cache.dir = 'st'\n[task.t]\nforeach = '**/*.c'\ncommand = 'x'\n";
-    assert_eq!(names(&workspace(root, &[("a.c", ""), ("st/b.c", ""), (".git/c.c", ""), (".hidden/d.c", "")])), ["t[.hidden/d.c]", "t[a.c]"]);
+    assert_eq!(
+        names(&workspace(root, &[("a.c", ""), ("st/b.c", ""), (".git/c.c", ""), (".hidden/d.c", "")])),
+        ["t[.hidden/d.c]", "t[a.c]"]
+    );
 }
 
 #[test]
 fn ten_thousand_files_expand_quickly() {
-    let root = format!("{CHAIN}[task.app]\ncommand = 'ld'\ninputs = ['build/*.o', 'include/**/*.h']\noutputs = ['app']\n");
+    let root =
+        format!("{CHAIN}[task.app]\ncommand = 'ld'\ninputs = ['build/*.o', 'include/**/*.h']\noutputs = ['app']\n");
     let tree = Tree::new(&root, &[]);
     for i in 0..10_000 {
         tree.write(&format!("src/d{}/f{i}.y", i % 100), "");
     }
-    tree.write("percache.toml", &root.replace("src/*.y", "src/**/*.y").replace("\"{file}\"", "\"{file}\", \"include/**/*.h\""));
+    tree.write(
+        "percache.toml",
+        &root.replace("src/*.y", "src/**/*.y").replace("\"{file}\"", "\"{file}\", \"include/**/*.h\""),
+    );
     let start = Instant::now();
     let workspace = tree.loaded();
     println!("{} tasks in {:?}", workspace.tasks.len(), start.elapsed());

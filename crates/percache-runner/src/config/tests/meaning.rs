@@ -76,7 +76,12 @@ fn every_key_reaches_its_task() {
     assert_eq!(
         names(&workspace),
         [
-            "app", "codegen", "objects[src/a.c]", "objects[src/x/b.c]", "pkgs/lib:test", "test[python=3.11]",
+            "app",
+            "codegen",
+            "objects[src/a.c]",
+            "objects[src/x/b.c]",
+            "pkgs/lib:test",
+            "test[python=3.11]",
             "test[python=3.12]"
         ]
     );
@@ -100,7 +105,10 @@ fn every_key_reaches_its_task() {
     assert_eq!(object.depfile, Some(path("build/b.d")));
     assert_eq!(object.env["SOURCE_DATE_EPOCH"], "0");
     assert_eq!(object.env["LANG"], "C.UTF-8");
-    assert_eq!((&object.env_from[..], &object.env_pass[..]), (&["CC", "CFLAGS"].map(String::from)[..], &["SSH_AUTH_SOCK".to_owned()][..]));
+    assert_eq!(
+        (&object.env_from[..], &object.env_pass[..]),
+        (&["CC", "CFLAGS"].map(String::from)[..], &["SSH_AUTH_SOCK".to_owned()][..])
+    );
     assert_eq!(object.env_file, [path(".env")]);
 
     let test = task(&workspace, "test[python=3.12]");
@@ -150,7 +158,13 @@ command = "true"
     );
     let workspace = tree.load(&["it's", "x"]).unwrap();
     let build = task(&workspace, "pkgs/app:build");
-    assert_eq!((inputs(build), outputs(build)), (["pkgs/app/src", "pkgs/shared/x.h", "pkgs/app/:"].map(String::from).to_vec(), vec!["pkgs/app/out/".to_owned()]));
+    assert_eq!(
+        (inputs(build), outputs(build)),
+        (
+            ["pkgs/app/src", "pkgs/shared/x.h", "pkgs/app/:"].map(String::from).to_vec(),
+            vec!["pkgs/app/out/".to_owned()]
+        )
+    );
     assert_eq!((&build.dir, &build.cwd), (&path("pkgs/app"), &path("pkgs/app/src")));
     assert_eq!(named(&workspace, &build.deps), ["gen", "pkgs/app:test", "pkgs/lib:build[-a b.c]"]);
     assert_eq!(build.command, Some(TaskCommand::Shell(r#"cc 'it'\''s' x"#.to_owned())));
@@ -161,7 +175,8 @@ command = "true"
 #[test]
 fn members_are_matched_in_order_and_sorted() {
     let task = "[task.t]\ncommand = 'x'\n";
-    let files = ["a/percache.toml", "b/percache.toml", "b/sub/percache.toml", "c/old/percache.toml", "c/new/percache.toml"];
+    let files =
+        ["a/percache.toml", "b/percache.toml", "b/sub/percache.toml", "c/old/percache.toml", "c/new/percache.toml"];
     let files = files.map(|file| (file, task));
     let load = |members: &str| {
         let workspace = workspace(&format!("workspace.members = {members}"), &files);

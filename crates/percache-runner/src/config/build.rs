@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::bind::Bindings;
 use super::expand::Instance;
+use super::placeholder::Piece;
 use super::raw::read_age;
 use super::report::{At, Report};
 use super::stated::{Stated, Text};
@@ -74,20 +75,23 @@ fn instance_name(stated: &Stated, instance: &Instance, axes: &[&str]) -> String 
 }
 
 fn inputs(stated: &Stated, bind: &Bindings<'_>, report: &mut Report) -> Inputs {
+    check_first(&stated.outputs, report);
     let Some(texts) = &stated.inputs else {
         // A group reads nothing.
         return if stated.command.is_some() { Inputs::Default } else { Inputs::Patterns(PatternSet::default()) };
     };
-    check_first(texts, bind, report);
+    check_first(texts, report);
     Inputs::Patterns(bind.patterns(texts, report))
 }
 
-/// A first pattern that takes away has nothing to take from: most likely the default was meant to be there.
-fn check_first(texts: &[Text], bind: &Bindings<'_>, report: &mut Report) {
-    let Some(first) = texts.first().filter(|text| bind.text(text).starts_with('!')) else { return };
-    let title = format!("`{}` takes away from nothing", bind.text(first));
-    let hint = "begin with a pattern that adds: `\".\"` is everything in the directory".to_owned();
-    report.error(title, first.at.clone(), "is the first pattern").hint(hint);
+/// A first pattern that takes away has nothing to take from: most likely it was meant to take from everything.
+fn check_first(texts: &[Text], report: &mut Report) {
+    let Some(Piece::Text(written)) = texts.first().and_then(|text| text.template.pieces().first()) else { return };
+    if written.starts_with('!') {
+        let hint = "begin with a pattern that adds: `\".\"` is everything in the directory".to_owned();
+        let title = "the first pattern takes away from nothing";
+        report.error(title, texts[0].at.clone(), "has nothing before it").hint(hint);
+    }
 }
 
 fn age(key: &str, bind: &Bindings<'_>, text: Option<&Text>, report: &mut Report) -> Option<Duration> {

@@ -76,7 +76,11 @@ impl Check<'_> {
             return;
         }
         let theirs = positive(&self.tasks.tasks[other].outputs);
-        let mut theirs = theirs.filter(|theirs| *theirs == pattern || theirs.matches(pattern.prefix()));
+        let literal = pattern.literal();
+        let mut theirs = theirs.filter(|theirs| match literal {
+            Some(path) => theirs.matches(path),
+            None => theirs.to_string() == pattern.to_string(),
+        });
         let first_at = theirs.next().map_or_else(|| first.at.clone(), |theirs| output_place(first, theirs.index));
         let mistake = self.report.error(title, at, format!("`{name}` produces it"));
         let hint = "every output belongs to one task: rename it, or take it away with a `!` pattern".to_owned();
@@ -100,34 +104,34 @@ impl Check<'_> {
     fn own_inputs(&mut self, position: usize) {
         let task = &self.tasks.tasks[position];
         let Inputs::Patterns(inputs) = &task.inputs else { return };
-        let reads = |output: &Pattern| example(output).is_some_and(|path| inputs.matches(&path));
-        let read =
-            positive(&task.outputs).filter(|output| example(output).is_none_or(|path| task.outputs.matches(&path)));
-        let mut read = read
-            .filter(|output| reads(output) || positive(inputs).any(|input| input.to_string() == output.to_string()));
-        if let Some(output) = read.next() {
-            let path = example(output);
-            let input = positive(inputs).find(|input| path.as_ref().is_some_and(|path| input.matches(path)));
-            return self.reads_itself(position, output, input);
+        for output in positive(&task.outputs) {
+            let Some(path) = example(output).filter(|path| task.outputs.matches(path) && inputs.matches(path)) else {
+                continue;
+            };
+            let input = positive(inputs).find(|input| input.matches(&path));
+            let exclude = seen_from(&self.tasks.stated(position).dir, output);
+            let hint = format!("take it away from the inputs: add `\"!{exclude}\"` at the end");
+            return self.reads_itself(position, output, input, hint);
         }
-        let named = positive(inputs).filter(|input| input.literal().is_some_and(|path| inputs.matches(path)));
-        for input in named {
-            let Some(path) = input.literal().filter(|path| task.outputs.matches(path)) else { continue };
+        for input in positive(inputs) {
+            let Some(path) = input.literal().filter(|path| inputs.matches(path) && task.outputs.matches(path)) else {
+                continue;
+            };
             if let Some(output) = positive(&task.outputs).find(|output| output.matches(path)) {
-                return self.reads_itself(position, output, Some(input));
+                let hint = "name the files that the task writes, or keep the input elsewhere".to_owned();
+                return self.reads_itself(position, output, Some(input), hint);
             }
         }
     }
 
-    fn reads_itself(&mut self, position: usize, output: &Pattern, input: Option<&Pattern>) {
+    fn reads_itself(&mut self, position: usize, output: &Pattern, input: Option<&Pattern>, hint: String) {
         let (task, stated) = (&self.tasks.tasks[position], self.tasks.stated(position));
         let title = format!("task `{}` reads its own output `{output}`", task.name);
         let mut mistake = self.report.error(title, output_place(stated, output.index), "is an output");
         if let Some(text) = input.and_then(|input| stated.inputs.as_ref()?.get(input.index)) {
-            mistake = mistake.also(&text.at, "and matches this input");
+            mistake = mistake.also(&text.at, "and here an input");
         }
-        let exclude = seen_from(&stated.dir, output);
-        mistake.hint(format!("take it away from the inputs: add `\"!{exclude}\"` at the end"));
+        mistake.hint(hint);
     }
 
     fn configuration(&mut self, position: usize, files: &[RelPath]) {
@@ -149,16 +153,14 @@ fn output_place(stated: &Stated, number: usize) -> Place {
     stated.outputs.get(number).map_or(&stated.at, |text| &text.at).clone()
 }
 
-/// A path that `pattern` matches: itself, or with a name in place of each wildcard; `None` where that needs more thought.
+/// A path that `pattern` matches: itself, or with a name in place of each wildcard. `None` where that needs more thought: what is
+/// not certain is left to the build.
 fn example(pattern: &Pattern) -> Option<RelPath> {
     if let Some(path) = pattern.literal() {
         return Some(path.clone());
     }
-    let text = pattern.to_string();
-    if text.contains(['[', '\\']) {
-        return None;
-    }
-    RelPath::new(text.replace("**", "x").replace(['*', '?'], "x")).ok()
+    let text = pattern.to_string().replace("**", "x").replace(['*', '?'], "x");
+    RelPath::new(&text).ok().filter(|path| pattern.matches(path))
 }
 
 /// How the instances of one task can be told apart in `written`.

@@ -85,9 +85,12 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
     let mut tasks = make_tasks(&mut tree, &common, files, &mut report);
     let empty = tasks.empty();
     let files: Vec<RelPath> = report.paths().cloned().collect();
-    check_outputs(&tasks, &files, &mut report);
+    let mut default = Vec::new();
     // Of a file that is not TOML, tasks may be missing: names would be reported that are there.
-    let default = if broken { Vec::new() } else { connect(&mut tasks, &empty, top.default.as_deref(), &mut report) };
+    if !broken {
+        check_outputs(&tasks, &files, &mut report);
+        default = connect(&mut tasks, &empty, top.default.as_deref(), &mut report);
+    }
     if report.len() > 0 {
         return Err(report.finish());
     }

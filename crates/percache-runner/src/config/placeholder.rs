@@ -87,6 +87,11 @@ impl Template {
         (Template(pieces), typos)
     }
 
+    /// A text without placeholders.
+    pub fn plain(text: &str) -> Template {
+        Template(vec![Piece::Text(text.to_owned())])
+    }
+
     pub fn pieces(&self) -> &[Piece] {
         &self.0
     }

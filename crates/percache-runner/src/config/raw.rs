@@ -22,7 +22,7 @@ pub(super) struct RawFile {
     pub cache: RawCache,
     pub pools: Vec<(At<String>, NonZeroUsize)>,
     pub tasks: Vec<RawTask>,
-    /// The text is not TOML: what was understood of it is not all there is.
+    /// The text is not TOML: what was understood of it may not be all there is.
     pub broken: bool,
 }
 
@@ -37,14 +37,13 @@ pub(super) struct RawCache {
 /// Reads the text of `file`. `root` says whether it is the workspace's root file.
 pub(super) fn read_file(report: &mut Report, file: usize, text: &str, root: bool) -> RawFile {
     let (document, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        for error in &errors {
-            let span = error.span().unwrap_or(text.len()..text.len());
-            report.error("this is not TOML", Place { file, span }, error.message());
-        }
-        return RawFile { members: members_of(document.into_inner()), broken: true, ..RawFile::default() };
+    for error in &errors {
+        let span = error.span().unwrap_or(text.len()..text.len());
+        report.error("this is not TOML", Place { file, span }, error.message());
     }
-    let mut raw = RawFile::default();
+    // What the parser made of a broken line would be reported as if the user had written it.
+    report.mute_lines_of_errors(file);
+    let mut raw = RawFile { broken: !errors.is_empty(), ..RawFile::default() };
     let mut top = Fields::new(report, file, "the file", document.into_inner());
     if root {
         read_root_tables(&mut top, &mut raw);
@@ -52,7 +51,7 @@ pub(super) fn read_file(report: &mut Report, file: usize, text: &str, root: bool
         refuse_root_tables(&mut top);
     }
     if let Some(tables) = top.table("task") {
-        raw.tasks = read_tasks(top.report, file, tables);
+        raw.tasks = read_tasks(top.report, file, tables, raw.broken);
     }
     top.finish();
     raw
@@ -110,10 +109,10 @@ fn read_cache(mut fields: Fields<'_, '_>) -> RawCache {
 pub(super) fn read_age(report: &mut Report, file: usize, key: &str, age: &At<String>) -> Option<Duration> {
     match units::parse_age(&age.value) {
         Ok(duration) => Some(duration),
-        Err(error) => {
+        Err(_) => {
             let at = Place { file, span: age.span.clone() };
-            let hint = "write a number with s, m, h, d or w: `90s`, `30m`, `12h`, `30d`, `2w`".to_owned();
-            report.error(format!("`{key}` is not an age"), at, error.to_string()).hint(hint);
+            let hint = "write a whole number with s, m, h, d or w: `90s`, `30m`, `12h`, `30d`, `2w`".to_owned();
+            report.error(format!("`{key}` is not an age"), at, "is not an age").hint(hint);
             None
         }
     }
@@ -122,10 +121,10 @@ pub(super) fn read_age(report: &mut Report, file: usize, key: &str, age: &At<Str
 fn read_size(report: &mut Report, file: usize, key: &str, size: &At<String>) -> Option<u64> {
     match units::parse_size(&size.value) {
         Ok(bytes) => Some(bytes),
-        Err(error) => {
+        Err(_) => {
             let at = Place { file, span: size.span.clone() };
-            let hint = "write a number with a unit: `500MB`, `2GiB`".to_owned();
-            report.error(format!("`{key}` is not a size"), at, error.to_string()).hint(hint);
+            let hint = "write a number of bytes, or one with a unit: `500MB`, `2GiB`, `1.5GiB`".to_owned();
+            report.error(format!("`{key}` is not a size"), at, "is not a size").hint(hint);
             None
         }
     }

@@ -5,8 +5,10 @@
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::placeholder::is_word;
 use super::reader::{Fields, wrong_type};
 use super::report::{At, Place, Report};
+use crate::nearest::nearest;
 
 /// One `[task.NAME]`.
 #[derive(Debug)]
@@ -56,14 +58,20 @@ pub(super) fn read_tasks(
     report: &mut Report,
     file: usize,
     tables: Vec<(At<String>, Spanned<DeValue<'_>>)>,
+    broken: bool,
 ) -> Vec<RawTask> {
     let read = tables.into_iter().filter_map(|(name, value)| {
-        check_name(report, file, "a task's name", &name);
+        check_name(report, file, &name);
         let span = value.span();
         match value.into_inner() {
             DeValue::Table(table) => {
                 let what = format!("[task.{}]", name.value);
-                Some(read_task(Fields::new(report, file, what, table), name))
+                let mut fields = Fields::new(report, file, what, table);
+                // In a file that is not TOML the command may be what was not understood.
+                if !broken {
+                    check_has_something_to_do(&mut fields, &name);
+                }
+                Some(read_task(fields, name))
             }
             other => {
                 wrong_type(report, file, &format!("task.{}", name.value), span, "a table", &other);
@@ -97,8 +105,7 @@ fn read_task(mut fields: Fields<'_, '_>, name: At<String>) -> RawTask {
     let written = fields.keys();
     let interactive = fields.boolean("interactive").is_some_and(|at| at.value);
     let cache = fields.boolean("cache");
-    check_never_stored(&mut fields, &name.value, interactive, cache.as_ref());
-    check_has_something_to_do(&mut fields, &name, &written);
+    check_never_stored(&mut fields, &name.value, &written, interactive, cache.as_ref());
     let task = RawTask {
         description: fields.string("description"),
         command: read_command(&mut fields),
@@ -160,7 +167,11 @@ fn read_matrix(fields: &mut Fields<'_, '_>) -> Vec<Axis> {
 }
 
 fn read_axis(fields: &mut Fields<'_, '_>, name: At<String>, value: Spanned<DeValue<'_>>) -> Option<Axis> {
-    check_name(fields.report, fields.file, "an axis", &name);
+    if !is_word(&name.value) {
+        let hint = "use letters, digits, `_` and `-`, not beginning with a digit or `-`".to_owned();
+        let title = format!("`{}` cannot be an axis", name.value);
+        fields.error(title, &name.span, "could not stand between braces").hint(hint);
+    }
     if RESERVED.contains(&name.value.as_str()) {
         let title = format!("`{}` cannot be an axis", name.value);
         fields.error(title, &name.span, format!("`{{{}}}` already has a meaning", name.value));
@@ -213,40 +224,46 @@ fn axis_value(fields: &mut Fields<'_, '_>, what: &str, item: Spanned<DeValue<'_>
 }
 
 /// Names stand in messages, on command lines and in `deps`, where `:`, `[`, `]`, `*`, `?` and `!` have a meaning.
-fn check_name(report: &mut Report, file: usize, what: &str, name: &At<String>) {
+fn check_name(report: &mut Report, file: usize, name: &At<String>) {
     let fits = |c: char| c.is_alphanumeric() || "_-./+@".contains(c);
     if !name.value.is_empty() && name.value.chars().all(fits) && !name.value.starts_with('-') {
         return;
     }
     let at = Place { file, span: name.span.clone() };
     let hint = "use letters, digits and `_ - . / + @`, not beginning with `-`".to_owned();
-    report.error(format!("`{}` cannot be {what}", name.value), at, "is not a valid name").hint(hint);
+    report.error(format!("`{}` cannot be a task's name", name.value), at, "is not a valid name").hint(hint);
 }
 
-fn check_never_stored(fields: &mut Fields<'_, '_>, name: &str, interactive: bool, cache: Option<&At<bool>>) {
-    let place = |fields: &Fields<'_, '_>, key| fields.keys().into_iter().find(|at| at.value == key).map(|at| at.span);
+fn check_never_stored(
+    fields: &mut Fields<'_, '_>,
+    name: &str,
+    written: &[At<String>],
+    interactive: bool,
+    cache: Option<&At<bool>>,
+) {
     if let Some(at) = cache.filter(|cache| cache.value && interactive) {
         let title = format!("task `{name}` is interactive and cannot be cached");
         fields.error(title, &at.span, "an interactive task is never stored").hint("leave `cache` out".to_owned());
     }
-    if interactive || cache.is_some_and(|at| !at.value) {
-        if let Some(span) = place(fields, "valid_for") {
-            let title = format!("task `{name}` is never stored, so `valid_for` has no effect");
-            fields.error(title, &span, "speaks of stored results").hint("leave it out".to_owned());
-        }
+    let stored = !interactive && cache.is_none_or(|at| at.value);
+    if let Some(at) = written.iter().find(|at| at.value == "valid_for" && !stored) {
+        let title = format!("task `{name}` is never stored, so `valid_for` has no effect");
+        fields.error(title, &at.span, "speaks of stored results").hint("leave it out".to_owned());
     }
 }
 
-fn check_has_something_to_do(fields: &mut Fields<'_, '_>, name: &At<String>, written: &[At<String>]) {
+fn check_has_something_to_do(fields: &mut Fields<'_, '_>, name: &At<String>) {
+    let written = fields.keys();
     let has = |key: &str| written.iter().any(|at| at.value == key);
-    if has("command") {
+    // A key that is almost one of the two is reported as unknown.
+    let almost = written.iter().any(|at| nearest(&at.value, ["command", "deps"]).is_some());
+    if has("command") || almost {
         return;
     }
     let mut idle = !has("deps");
     for key in written.iter().filter(|key| NEED_COMMAND.contains(&key.value.as_str())) {
         let title = format!("task `{}` has `{}` but no `command`", name.value, key.value);
-        let hint =
-            "only a task that runs something can have it; a task without `command` is a group of `deps`".to_owned();
+        let hint = "only a task that runs something has it; a task without `command` is a group of `deps`".to_owned();
         fields.error(title, &key.span, "means nothing without a command").hint(hint);
         idle = false;
     }

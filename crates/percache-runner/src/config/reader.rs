@@ -151,7 +151,8 @@ impl<'r, 'i> Fields<'r, 'i> {
     }
 
     /// Reports every key that nobody asked for.
-    pub fn finish(self) {
+    pub fn finish(mut self) {
+        self.known.sort_unstable();
         for (key, _) in entries(self.table) {
             let hint = did_you_mean(&key.value, self.known.iter().copied());
             let hint = hint.unwrap_or_else(|| format!("its keys are {}", listed(&self.known)));

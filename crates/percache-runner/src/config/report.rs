@@ -28,6 +28,8 @@ pub(super) struct Place {
 pub(super) struct Report {
     sources: Vec<(RelPath, String)>,
     errors: Vec<(Place, Diagnostic)>,
+    /// Lines (by file and the position of their first byte) that are wrong as a whole.
+    muted: HashSet<(usize, usize)>,
     /// Every instance of a task repeats the mistake of its table: it is said once.
     seen: HashSet<(Place, String)>,
 }
@@ -59,10 +61,22 @@ impl Report {
         self.errors.len()
     }
 
+    /// Nothing more is said about the lines of `file` that have a mistake already.
+    pub fn mute_lines_of_errors(&mut self, file: usize) {
+        let lines = self.errors.iter().filter(|(at, _)| at.file == file).map(|(at, _)| (file, self.line_start(at)));
+        let lines: Vec<(usize, usize)> = lines.collect();
+        self.muted.extend(lines);
+    }
+
+    fn line_start(&self, at: &Place) -> usize {
+        self.sources[at.file].1.get(..at.span.start).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1)
+    }
+
     /// Adds a mistake, unless its like was reported for this place.
     pub fn error(&mut self, title: impl Into<String>, at: Place, label: impl Into<String>) -> Mistake<'_> {
         let title = title.into();
-        let new = self.seen.insert((at.clone(), label_key(&title)));
+        let muted = !self.muted.is_empty() && self.muted.contains(&(at.file, self.line_start(&at)));
+        let new = !muted && self.seen.insert((at.clone(), label_key(&title)));
         let first = self.label(&at, label.into());
         let diagnostic = Diagnostic { title, labels: vec![first], hint: None };
         Mistake { report: self, diagnostic: new.then_some((at, diagnostic)) }

@@ -122,6 +122,10 @@ impl Reader<'_> {
             let at = self.within(&written, "{args}");
             let hint = "only `command` and `env` can take the arguments of the command line".to_owned();
             self.report.error("`{args}` cannot be used here", at, "has no value here").hint(hint);
+            return Text {
+                template: Template::plain(&written.value),
+                at: Place { file: self.file, span: written.span },
+            };
         }
         Text { template, at: Place { file: self.file, span: written.span } }
     }

@@ -5,6 +5,7 @@ mod fuzz;
 mod meaning;
 mod mistakes;
 mod mistakes_between;
+mod mistakes_in_values;
 
 use std::fs;
 

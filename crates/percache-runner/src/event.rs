@@ -21,6 +21,12 @@ pub enum Outcome {
     Group,
     /// It failed.
     Failed(Failure),
+    /// In a dry run: its command would run.
+    WouldRun,
+    /// In a dry run: its outputs would be put back.
+    WouldRestore,
+    /// In a dry run: something that it needs would run, and what that would make is not known.
+    MayRun,
     /// Something that it needs failed, or the build was stopped before it started.
     Skipped,
 }
@@ -78,6 +84,11 @@ pub enum Event {
         message: String,
         /// What to do.
         hint: Option<String>,
+    },
+    /// Something that happened beside the tasks, for information.
+    Note {
+        /// One line.
+        message: String,
     },
     /// Another percache process holds what this one needs.
     Waiting {

@@ -7,7 +7,7 @@
 //! ```text
 //! "percache journal 1\n"  epoch(8) hits(8) misses(8)
 //! tasks:  count, then of each: name, place flag [place], action(20), fingerprint(20), created(8), took(8),
-//!         previous flag [key(40)], discovered paths, output manifest
+//!         previous flag [key(40)], discovered paths, output manifest, paths of others
 //! files:  count, then of each: path, stamp, digest, settled
 //! digest of all of the above
 //! ```
@@ -55,8 +55,10 @@ pub struct TaskRecord {
     pub previous: Option<ResultKey>,
     /// Paths of its discovered inputs, sorted.
     pub discovered: Vec<Vec<u8>>,
-    /// What lies in the tree.
+    /// What lies in the tree, sorted by path.
     pub outputs: Vec<Entry>,
+    /// Of these, what lay there before and was right already: it may be somebody's own, and is never removed. Sorted.
+    pub others: Vec<Vec<u8>>,
 }
 
 impl Journal {
@@ -148,6 +150,8 @@ impl TaskRecord {
         self.discovered.iter().for_each(|path| to.bytes(path));
         to.count(self.outputs.len());
         self.outputs.iter().for_each(|entry| entry.encode(to));
+        to.count(self.others.len());
+        self.others.iter().for_each(|path| to.bytes(path));
     }
 
     fn decode(from: &mut Decoder<'_>) -> Result<TaskRecord, DecodeError> {
@@ -159,7 +163,13 @@ impl TaskRecord {
             previous: decode_key(from)?,
             discovered: (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?,
             outputs: (0..from.count(5)?).map(|_| Entry::decode(from)).collect::<Result<_, _>>()?,
+            others: (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// The outputs that percache put there.
+    pub fn own(&self) -> impl Iterator<Item = &Entry> {
+        self.outputs.iter().filter(|entry| self.others.binary_search(&entry.path).is_err())
     }
 }
 
@@ -189,6 +199,7 @@ mod tests {
             previous: None,
             discovered: vec![b"include/a.h".to_vec()],
             outputs: vec![Entry { path: b"out".to_vec(), node: Node::Directory }],
+            others: vec![b"other".to_vec()],
         };
         let stamp = Stamp { size: 1, mtime: -2, ctime: 3, inode: 4, mode: 0o100644 };
         let known = Known { stamp, digest: Digest::of(b"x"), settled: true };

@@ -35,3 +35,10 @@ pub mod capture;
 pub mod fanout;
 pub mod restore;
 pub mod tree;
+
+pub mod changes;
+pub mod territory;
+pub mod build;
+pub mod usage;
+pub mod maintenance;
+pub mod session;

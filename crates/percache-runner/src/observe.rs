@@ -13,7 +13,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use percache::Digest;
@@ -193,12 +193,13 @@ pub struct Observer<'a> {
     // Looked at by every job for every file: in shards, so that they rarely wait for one another.
     now: [Mutex<KnownFiles>; SHARDS],
     hasher: RandomState,
+    pretended: RwLock<HashMap<Vec<u8>, FileState>>,
 }
 
 impl<'a> Observer<'a> {
     /// An observer that knows what an earlier build knew.
     pub fn new(root: &'a Path, before: &'a KnownFiles) -> Observer<'a> {
-        Observer { root, before, now: Default::default(), hasher: RandomState::new() }
+        Observer { root, before, now: Default::default(), hasher: RandomState::new(), pretended: RwLock::default() }
     }
 
     /// The workspace.
@@ -215,8 +216,30 @@ impl<'a> Observer<'a> {
         &self.now[self.hasher.hash_one(path) as usize % SHARDS]
     }
 
+    /// From now on says that this is at `path`: for a build that only tells what it would do.
+    pub fn pretend(&self, path: Vec<u8>, state: FileState) {
+        self.pretended.write().unwrap_or_else(PoisonError::into_inner).insert(path, state);
+    }
+
+    /// The paths that are pretended to be there.
+    pub fn pretended(&self) -> Vec<Vec<u8>> {
+        let pretended = self.pretended.read().unwrap_or_else(PoisonError::into_inner);
+        pretended.iter().filter(|(_, state)| **state != FileState::Absent).map(|(path, _)| path.clone()).collect()
+    }
+
+    /// Forgets the digest of a file if it was made when the file was so young that a change may have gone unseen.
+    pub fn doubt(&self, path: &[u8]) {
+        let mut now = self.shard(path).lock().unwrap_or_else(PoisonError::into_inner);
+        if now.get(path).is_some_and(|known| !known.settled) {
+            now.remove(path);
+        }
+    }
+
     /// What is at `path` now.
     pub fn observe(&self, path: &[u8]) -> io::Result<FileState> {
+        if let Some(state) = self.pretended.read().unwrap_or_else(PoisonError::into_inner).get(path) {
+            return Ok(state.clone());
+        }
         let native = self.locate(path);
         let Some(stamp) = Stamp::at(&native)? else { return Ok(FileState::Absent) };
         Ok(match stamp.file_type() {

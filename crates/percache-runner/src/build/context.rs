@@ -1,0 +1,152 @@
+//! What all jobs of a build share, and nothing that only one of them needs.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use percache::Digest;
+use percache::store::Store;
+
+use crate::environment::Caller;
+use crate::graph::TaskGraph;
+use crate::intents::Intents;
+use crate::journal::Journal;
+use crate::model::{TaskId, Workspace};
+use crate::observe::Observer;
+use crate::paths::RelPath;
+use crate::process::{Spec, Status, Stdio, Stop, run};
+use crate::source_tree::SourceTree;
+
+/// Which logs of tasks that did not run are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HitLogs {
+    /// None.
+    No,
+    /// Those of restored tasks.
+    Restored,
+    /// Those of all.
+    All,
+}
+
+/// How to build.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many tasks run at a time.
+    pub jobs: usize,
+    /// Go on with what does not need what failed.
+    pub keep_going: bool,
+    /// Run every selected task, whatever the store has.
+    pub force: bool,
+    /// Run nothing and change nothing; tell what would happen.
+    pub dry_run: bool,
+    /// Find out why tasks run.
+    pub explain: bool,
+    /// Ask commands for colours although they see no terminal.
+    pub colour: bool,
+    /// Which logs to fetch.
+    pub hit_logs: HitLogs,
+}
+
+/// Shared by all jobs.
+pub struct Context<'a> {
+    /// The tasks.
+    pub workspace: &'a Workspace,
+    /// Who needs whom.
+    pub graph: &'a TaskGraph,
+    /// How to build.
+    pub options: &'a Options,
+    /// What is in the tree.
+    pub observer: Observer<'a>,
+    /// `None` when there is none to be used.
+    pub store: Option<&'a Store>,
+    /// What the last build left.
+    pub journal: &'a Journal,
+    /// Whether what the journal names is still in the store.
+    pub trusted: bool,
+    /// Where files wait on their way into the tree.
+    pub staging: PathBuf,
+    /// `None` in a dry run, and when the store's directory cannot be written.
+    pub intents: Option<Intents>,
+    /// The caller's variables.
+    pub caller: &'a Caller,
+    /// Tells when to stop.
+    pub stop: &'a Stop,
+    /// What is never an input or an output: the store.
+    pub skip: Vec<RelPath>,
+    /// What results are tied to that are tied to this directory.
+    pub place: Digest,
+    /// What earlier results left in the tree, by the task that owns the path now; sorted.
+    pub previous: HashMap<TaskId, Vec<RelPath>>,
+    /// Of tasks that ask for tools.
+    pub tools: Tools,
+    /// The inputs of tasks that declare none: found once.
+    pub sources: OnceLock<Result<Vec<RelPath>, String>>,
+    /// The first trouble with the store.
+    pub trouble: Mutex<Option<String>>,
+}
+
+impl Context<'_> {
+    /// What earlier results left of this task.
+    pub fn previous(&self, task: TaskId) -> &[RelPath] {
+        self.previous.get(&task).map_or(&[], Vec::as_slice)
+    }
+
+    /// Notes trouble with the store; the first one is told.
+    pub fn note_trouble(&self, trouble: impl std::fmt::Display) {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| trouble.to_string());
+    }
+
+    /// The answer of the store, or none and a note.
+    pub fn or_trouble<T, E: std::fmt::Display>(&self, answer: Result<T, E>) -> Option<T> {
+        answer.map_err(|e| self.note_trouble(e)).ok()
+    }
+
+    /// The files that tasks without declared inputs depend on, sorted: all that git would not ignore, less all outputs and
+    /// configuration files.
+    pub fn sources(&self) -> Result<&[RelPath], String> {
+        let sources = self.sources.get_or_init(|| {
+            let tree = SourceTree::scan(self.observer.root(), &self.skip).map_err(|e| format!("{e}: {}", e.source))?;
+            let counts = |path: &&RelPath| {
+                !self.workspace.files.contains(path) && self.graph.outputs.owner(path).is_none()
+            };
+            Ok(tree.files().iter().filter(counts).cloned().collect())
+        });
+        sources.as_deref().map_err(Clone::clone)
+    }
+}
+
+type ToolKey = (String, PathBuf, Vec<(OsString, OsString)>);
+type ToolAnswer = Arc<OnceLock<Result<Digest, String>>>;
+
+/// The outputs of tools, each run once per build.
+#[derive(Default)]
+pub struct Tools {
+    answers: Mutex<HashMap<ToolKey, ToolAnswer>>,
+}
+
+impl Tools {
+    /// The digest of what `command` prints, run by the shell with this environment; or what is wrong with it.
+    pub fn version(
+        &self,
+        command: &str,
+        cwd: PathBuf,
+        env: Vec<(OsString, OsString)>,
+        stop: &Stop,
+    ) -> Result<Digest, String> {
+        let key = (command.to_owned(), cwd, env);
+        let answer = self.answers.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default().clone();
+        answer.get_or_init(|| ask(key, stop)).clone()
+    }
+}
+
+fn ask((command, cwd, env): ToolKey, stop: &Stop) -> Result<Digest, String> {
+    let args = vec!["-e".into(), "-c".into(), OsString::from(&command)];
+    let spec = Spec { program: "sh".into(), args, cwd, env, timeout: None, stdio: Stdio::Captured };
+    let mut output = Vec::new();
+    let finished = run(&spec, stop, &mut |bytes| output.extend_from_slice(bytes)).map_err(|e| e.to_string())?;
+    match finished.status {
+        Status::Exit(0) => Ok(Digest::of(&output)),
+        _ => Err(format!("its tool `{command}` failed: {}", String::from_utf8_lossy(&output).trim())),
+    }
+}

@@ -1,0 +1,133 @@
+//! Execute: the command of one task runs, as often as `retries` allows, in a tree from which its earlier outputs are gone.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use crate::build::context::Context;
+use crate::build::inputs::{Prepared, variables};
+use crate::capture::present;
+use crate::event::Failure;
+use crate::intents::Intent;
+use crate::model::{Task, TaskCommand, TaskId};
+use crate::observe::Stamp;
+use crate::paths::RelPath;
+use crate::process::{self, SpooledLog, Spec, Status, Stdio};
+use crate::restore;
+use crate::tree::Tree;
+
+/// A command that has ended.
+pub struct Executed {
+    /// Why it failed, if it did.
+    pub failure: Option<Failure>,
+    /// What the last attempt wrote.
+    pub log: SpooledLog,
+    /// How long the last attempt took.
+    pub took: Duration,
+    /// The moment on the file system's clock at which the last attempt began.
+    pub began: i64,
+    /// What lay where its outputs are and was not its own, with stamps; sorted.
+    pub others: Vec<(RelPath, Option<Stamp>)>,
+}
+
+/// Runs the command of `task`.
+pub fn execute(ctx: &Context<'_>, id: TaskId, task: &Task, prepared: &Prepared) -> Result<Executed, String> {
+    let others = others(ctx, id, task)?;
+    if let Some(intents) = &ctx.intents {
+        let intent = Intent::new(&task.outputs, others.iter().map(|(path, _)| path.clone()).collect());
+        intents.note(&intent).map_err(|e| format!("cannot note what it is about to write: {e}"))?;
+    }
+    let mut attempt = 0;
+    loop {
+        make_room(ctx, task, &others)?;
+        let (failure, log, took, began) = run(ctx, task, prepared)?;
+        let final_one = matches!(failure, None | Some(Failure::Interrupted)) || attempt == task.retries;
+        if final_one {
+            return Ok(Executed { failure, log, took, began, others });
+        }
+        attempt += 1;
+    }
+}
+
+/// What the task's patterns mean now, less what earlier results of it left.
+fn others(ctx: &Context<'_>, id: TaskId, task: &Task) -> Result<Vec<(RelPath, Option<Stamp>)>, String> {
+    let found = present(ctx.observer.root(), &task.outputs, &ctx.skip).map_err(|e| format!("{e}: {}", e.source))?;
+    let own = ctx.previous(id);
+    let others = found.into_iter().map(|found| found.path).filter(|path| own.binary_search(path).is_err());
+    Ok(others.map(|path| (path.clone(), stamp(ctx, &path))).collect())
+}
+
+/// The stamp of what is at a path, if it can be had.
+pub fn stamp(ctx: &Context<'_>, path: &RelPath) -> Option<Stamp> {
+    Stamp::at(&path.to_path(ctx.observer.root())).ok().flatten()
+}
+
+/// Removes every output that is the task's own, and makes the directories that its outputs will lie in.
+///
+/// A command that appends to what is there, or adds to an archive, must find what it finds in a clean tree.
+fn make_room(ctx: &Context<'_>, task: &Task, others: &[(RelPath, Option<Stamp>)]) -> Result<(), String> {
+    let found = present(ctx.observer.root(), &task.outputs, &ctx.skip).map_err(|e| format!("{e}: {}", e.source))?;
+    let is_other = |path: &RelPath| others.binary_search_by(|(other, _)| other.cmp(path)).is_ok();
+    let mut own: Vec<_> = found.into_iter().map(|found| found.path).filter(|path| !is_other(path)).collect();
+    own.extend(task.depfile.clone());
+    own.sort();
+    let mut tree = Tree::open(ctx.observer.root()).map_err(|e| e.to_string())?;
+    restore::remove(&mut tree, &own).map_err(|(path, e)| format!("cannot remove its old output `{path}`: {e}"))?;
+    let outputs = task.outputs.patterns().iter().filter(|pattern| !pattern.negated);
+    for path in outputs.map(|pattern| pattern.prefix()).chain(&task.depfile) {
+        if let Some(parent) = path.parent() {
+            tree.make_directory(&parent).map_err(|e| format!("cannot make the directory `{parent}`: {e}"))?;
+        }
+    }
+    Ok(())
+}
+
+type Attempt = (Option<Failure>, SpooledLog, Duration, i64);
+
+fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Result<Attempt, String> {
+    let (program, args) = argv(&prepared.command);
+    let stdio = if task.interactive { Stdio::Inherited } else { Stdio::Captured };
+    let cwd = task.cwd.to_path(ctx.observer.root());
+    let env = variables(&prepared.environment);
+    let spec = Spec { program, args, cwd, env, timeout: task.timeout, stdio };
+    let mut log = SpooledLog::new(&ctx.staging);
+    let mut lost = None;
+    let began = file_clock();
+    let finished = process::run(&spec, ctx.stop, &mut |bytes| {
+        if let Err(e) = log.append(bytes) {
+            lost.get_or_insert(e);
+        }
+    });
+    let finished = finished.map_err(|e| e.to_string())?;
+    if let Some(e) = lost {
+        return Err(format!("its log cannot be kept: {e}"));
+    }
+    let failure = match finished.status {
+        Status::Exit(0) => None,
+        Status::Exit(code) => Some(Failure::Exit(code)),
+        Status::Signal(signal) => Some(Failure::Signal(signal)),
+        Status::TimedOut => Some(Failure::TimedOut(task.timeout.unwrap_or_default())),
+        Status::Interrupted => Some(Failure::Interrupted),
+    };
+    Ok((failure, log, finished.took, began))
+}
+
+fn argv(command: &TaskCommand) -> (OsString, Vec<OsString>) {
+    match command {
+        TaskCommand::Shell(text) => ("sh".into(), vec!["-e".into(), "-c".into(), text.into()]),
+        TaskCommand::Argv(arguments) => {
+            let mut arguments = arguments.iter().map(OsString::from);
+            (arguments.next().unwrap_or_default(), arguments.collect())
+        }
+    }
+}
+
+/// Now, on the clock that file systems take their times from: on Linux the coarse one, which stands still for up to 10 ms.
+pub fn file_clock() -> i64 {
+    #[cfg(target_os = "linux")]
+    {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+        time.tv_sec * 1_000_000_000 + time.tv_nsec
+    }
+    #[cfg(not(target_os = "linux"))]
+    crate::observe::moment()
+}

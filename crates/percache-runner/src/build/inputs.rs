@@ -1,0 +1,174 @@
+//! The fingerprint of a task: its declared inputs as they are now, its environment, its definition.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::sync::Arc;
+
+use percache::Digest;
+
+use crate::build::context::Context;
+use crate::environment::{self, Environment};
+use crate::envfile;
+use crate::fingerprint::{Kind, Part, Parts, Value};
+use crate::model::{Inputs, Task, TaskCommand, TaskId};
+use crate::observe::FileState;
+use crate::paths::RelPath;
+use crate::pattern::PatternSet;
+use crate::walk::{self, Want};
+
+/// What others see of a task that is done.
+#[derive(Clone, Debug, Default)]
+pub struct Visible {
+    /// Paths of its outputs.
+    pub outputs: Vec<RelPath>,
+    /// Its action key.
+    pub action: Digest,
+}
+
+/// The explicit direct dependencies of a task, groups replaced by what they stand for, and what is seen of each.
+pub type Dependencies = Vec<(TaskId, Arc<Visible>)>;
+
+/// Everything known about a task before it runs.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// What it runs.
+    pub command: TaskCommand,
+    /// What it sees.
+    pub environment: Environment,
+    /// What is hashed.
+    pub parts: Parts,
+    /// The digest of that.
+    pub fingerprint: Digest,
+    /// The inputs that are hashed, with what was there.
+    pub inputs: Vec<(RelPath, FileState)>,
+    /// Declared inputs, not globs, that do not exist.
+    pub missing: Vec<RelPath>,
+}
+
+/// Looks at everything that the fingerprint of `task` is made of.
+pub fn prepare(ctx: &Context<'_>, task: &Task, command: &TaskCommand, deps: &Dependencies) -> Result<Prepared, String> {
+    let environment = environment(ctx, task)?;
+    let mut parts = environment.parts.clone();
+    parts.push(Part::command(command));
+    parts.push(Part::new(Kind::Cwd, "", Value::Text(task.cwd.as_bytes().to_vec())));
+    let patterns = task.outputs.patterns().iter().map(|pattern| pattern.to_string().into_bytes()).collect();
+    parts.push(Part::new(Kind::Outputs, "", Value::List(patterns)));
+    if let Some(depfile) = &task.depfile {
+        parts.push(Part::new(Kind::Depfile, "", Value::Text(depfile.as_bytes().to_vec())));
+    }
+    let env: Vec<_> = environment.variables.clone().into_iter().collect();
+    for tool in &task.tools {
+        let version = ctx.tools.version(tool, task.cwd.to_path(ctx.observer.root()), env.clone(), ctx.stop)?;
+        parts.push(Part::new(Kind::Tool, tool.as_bytes(), Value::Digest(version)));
+    }
+    for (id, visible) in deps.iter().filter(|(_, visible)| visible.outputs.is_empty()) {
+        let remark = ctx.workspace.task(*id).name.clone();
+        parts.push(Part { kind: Kind::Dependency, name: Vec::new(), value: Value::Digest(visible.action), remark });
+    }
+    let (inputs, missing) = inputs(ctx, task, deps)?;
+    for (path, state) in &inputs {
+        parts.push(Part::new(Kind::Input, path.as_bytes(), Value::File(state.clone())));
+    }
+    let parts = Parts::new(parts);
+    let fingerprint = parts.fingerprint();
+    Ok(Prepared { command: command.clone(), environment, parts, fingerprint, inputs, missing })
+}
+
+fn environment(ctx: &Context<'_>, task: &Task) -> Result<Environment, String> {
+    let mut variables = Vec::new();
+    for path in &task.env_file {
+        let text = fs::read(path.to_path(ctx.observer.root())).map_err(|e| format!("env_file `{path}`: {e}"))?;
+        variables.extend(envfile::parse(path, &text).map_err(|e| e.to_string())?);
+    }
+    Ok(environment::resolve(task, ctx.caller, &variables, ctx.options.colour))
+}
+
+/// Its environment as the process module takes it.
+pub fn variables(environment: &Environment) -> Vec<(OsString, OsString)> {
+    environment.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+type Looked = (Vec<(RelPath, FileState)>, Vec<RelPath>);
+
+/// The declared inputs and the outputs of explicit dependencies, sorted; and the literal ones that do not exist.
+fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies) -> Result<Looked, String> {
+    let mut paths: BTreeSet<RelPath> = BTreeSet::new();
+    let mut missing = Vec::new();
+    match &task.inputs {
+        Inputs::Default => paths.extend(below(ctx.sources()?, &task.dir).iter().cloned()),
+        Inputs::Patterns(patterns) => {
+            paths.extend(matching(ctx, patterns)?);
+            missing = literals_without(patterns, &paths);
+            paths.extend(missing.iter().cloned());
+        }
+    }
+    paths.extend(deps.iter().flat_map(|(_, visible)| visible.outputs.iter().cloned()));
+    let mut looked = Vec::with_capacity(paths.len());
+    for path in paths {
+        let state = ctx.observer.observe(path.as_bytes()).map_err(|e| format!("cannot read its input `{path}`: {e}"))?;
+        looked.push((path, state));
+    }
+    missing.retain(|path| looked.iter().any(|(other, state)| other == path && *state == FileState::Absent));
+    Ok((looked, missing))
+}
+
+fn matching(ctx: &Context<'_>, patterns: &PatternSet) -> Result<Vec<RelPath>, String> {
+    if patterns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = walk::expand(ctx.observer.root(), patterns, &ctx.skip, Want::Files);
+    let found = found.map_err(|e| format!("{e}: {}", e.source))?;
+    let pretended = ctx.observer.pretended().into_iter().filter_map(|path| RelPath::new(path).ok());
+    let pretended = pretended.filter(|path| patterns.matches(path));
+    Ok(found.into_iter().map(|found| found.path).chain(pretended).collect())
+}
+
+/// The paths of a sorted list that are below a directory: those that begin with its name and a slash, and so stand together.
+fn below<'a>(sorted: &'a [RelPath], dir: &RelPath) -> &'a [RelPath] {
+    if dir.is_root() {
+        return sorted;
+    }
+    let border = |slash: u8| {
+        let border = [dir.as_bytes(), &[slash]].concat();
+        sorted.partition_point(|path| path.as_bytes() < border.as_slice())
+    };
+    &sorted[border(b'/')..border(b'/' + 1)]
+}
+
+/// Literal patterns at and below which nothing was found.
+fn literals_without(patterns: &PatternSet, found: &BTreeSet<RelPath>) -> Vec<RelPath> {
+    let literals = patterns.patterns().iter().filter(|pattern| !pattern.negated).filter_map(|pattern| pattern.literal());
+    let at_or_below = |literal: &RelPath| {
+        let mut alike =
+            found.range(literal.clone()..).take_while(|path| path.as_bytes().starts_with(literal.as_bytes()));
+        alike.any(|path| path.starts_with(literal))
+    };
+    let without = literals.filter(|literal| !at_or_below(literal));
+    without.filter(|literal| patterns.matches(literal)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(texts: &[&str]) -> Vec<RelPath> {
+        texts.iter().map(|text| RelPath::new(text).unwrap()).collect()
+    }
+
+    #[test]
+    fn below_a_directory_is_neither_beside_it_nor_itself() {
+        let mut all = paths(&["a", "a-b/c", "a.c", "a/b", "a/b/c", "a0", "b/a"]);
+        all.sort();
+        assert_eq!(below(&all, &RelPath::new("a").unwrap()), paths(&["a/b", "a/b/c"]));
+        assert_eq!(below(&all, &RelPath::root()), all);
+        assert_eq!(below(&all, &RelPath::new("c").unwrap()), []);
+    }
+
+    #[test]
+    fn a_literal_is_missing_when_nothing_is_at_or_below_it() {
+        let found = paths(&["gen-x", "gen/a.h", "main.c"]).into_iter().collect();
+        let patterns = PatternSet::parse(&RelPath::root(), &["gen", "main.c", "mian.c", "*.py", "x", "!x"]).unwrap();
+        assert_eq!(literals_without(&patterns, &found), paths(&["mian.c"]));
+    }
+}

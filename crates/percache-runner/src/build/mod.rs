@@ -1,0 +1,257 @@
+//! A build: the calling thread coordinates and owns every map; inside one rayon scope it spawns a job per ready task; a job answers
+//! with one message.
+
+pub mod context;
+pub mod execute;
+pub mod explain;
+pub mod inputs;
+pub mod job;
+pub mod lookup;
+pub mod recheck;
+pub mod schedule;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use rayon::{Scope, ThreadPool};
+
+use crate::build::context::Context;
+use crate::build::inputs::{Dependencies, Visible};
+use crate::build::job::{Done, Job};
+use crate::build::schedule::Schedule;
+use crate::event::{Event, LogText, Outcome, Reporter};
+use crate::journal::TaskRecord;
+use crate::model::{TaskId, Workspace};
+
+/// How many tasks ended how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Ran and succeeded.
+    pub ran: usize,
+    /// Were up to date.
+    pub up_to_date: usize,
+    /// Were restored.
+    pub restored: usize,
+    /// Failed, by name.
+    pub failed: Vec<String>,
+    /// Did not start because of a failure or an interruption.
+    pub skipped: usize,
+    /// Would run, in a dry run.
+    pub would_run: usize,
+    /// Would be restored, in a dry run.
+    pub would_restore: usize,
+    /// May run, in a dry run.
+    pub may_run: usize,
+    /// Whether the user stopped it.
+    pub interrupted: bool,
+    /// From its start to its end.
+    pub took: Duration,
+    /// Time that the commands of hits took when they ran.
+    pub saved: Duration,
+}
+
+/// What a build leaves for the journal.
+pub struct Outcomes {
+    /// Counts.
+    pub summary: Summary,
+    /// What the journal is to say of tasks, by name.
+    pub records: BTreeMap<String, TaskRecord>,
+}
+
+enum Message {
+    Started(TaskId),
+    Done(Box<Done>),
+}
+
+/// Builds `tasks`, which contain what they need. `forced` are to run whatever the store has.
+pub fn build(
+    ctx: &Context<'_>,
+    pool: &ThreadPool,
+    tasks: &[TaskId],
+    forced: &HashSet<TaskId>,
+    reporter: &mut dyn Reporter,
+) -> Outcomes {
+    let start = Instant::now();
+    let usual = |id: TaskId| {
+        let record = ctx.journal.tasks.get(&ctx.workspace.task(id).name)?;
+        (record.took > 0).then(|| Duration::from_micros(record.took))
+    };
+    let commands = tasks.iter().filter(|id| ctx.workspace.task(**id).command.is_some()).count();
+    reporter.event(Event::Begin { tasks: commands });
+    let (sender, receiver) = channel();
+    let mut build = Build {
+        ctx,
+        forced,
+        usual: &usual,
+        schedule: Schedule::new(ctx.workspace, ctx.graph, tasks, &usual),
+        visible: HashMap::with_capacity(tasks.len()),
+        uncertain: HashSet::new(),
+        outcomes: Outcomes { summary: Summary::default(), records: BTreeMap::new() },
+        running: 0,
+        stopping: false,
+        reporter,
+    };
+    pool.in_place_scope(|scope| build.run(scope, &sender, &receiver));
+    let mut outcomes = build.outcomes;
+    let summary = &mut outcomes.summary;
+    let ended = summary.ran + summary.up_to_date + summary.restored + summary.failed.len();
+    summary.skipped = commands.saturating_sub(ended + summary.would_run + summary.would_restore + summary.may_run);
+    summary.interrupted = ctx.stop.requested();
+    summary.took = start.elapsed();
+    outcomes
+}
+
+struct Build<'a, 'b> {
+    ctx: &'a Context<'b>,
+    forced: &'a HashSet<TaskId>,
+    usual: &'a dyn Fn(TaskId) -> Option<Duration>,
+    schedule: Schedule<'a>,
+    visible: HashMap<TaskId, Arc<Visible>>,
+    /// In a dry run: tasks whose outputs are not known, because they or what they need would run.
+    uncertain: HashSet<TaskId>,
+    outcomes: Outcomes,
+    running: usize,
+    stopping: bool,
+    reporter: &'a mut dyn Reporter,
+}
+
+impl<'a> Build<'a, '_> {
+    fn run<'scope>(&mut self, scope: &Scope<'scope>, sender: &Sender<Message>, receiver: &Receiver<Message>)
+    where
+        'a: 'scope,
+    {
+        loop {
+            while !self.stopping && !self.ctx.stop.requested() && self.running < self.ctx.options.jobs {
+                let Some(id) = self.schedule.next(self.running) else { break };
+                self.start(id, scope, sender);
+            }
+            if self.running == 0 {
+                return;
+            }
+            match receiver.recv() {
+                Ok(Message::Started(task)) => {
+                    let usual = (self.usual)(task);
+                    self.reporter.event(Event::Started { task, usual });
+                }
+                Ok(Message::Done(done)) => self.finish(*done),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn start<'scope>(&mut self, id: TaskId, scope: &Scope<'scope>, sender: &Sender<Message>)
+    where
+        'a: 'scope,
+    {
+        self.running += 1;
+        let ctx = self.ctx;
+        let task = ctx.workspace.task(id);
+        if task.interactive && !ctx.options.dry_run {
+            self.reporter.yield_terminal(true);
+        }
+        if self.is_uncertain(id) {
+            self.finish(may_run(ctx, id, &self.uncertain));
+            return;
+        }
+        let (deps, force, sender) = (self.dependencies(id), self.forced.contains(&id), sender.clone());
+        scope.spawn(move |_| {
+            let note = sender.clone();
+            // The receiver lives as long as the scope.
+            let started = move || drop(note.send(Message::Started(id)));
+            let job = Job { id, task, deps, force, started: &started };
+            let _ = sender.send(Message::Done(Box::new(job::run(ctx, &job))));
+        });
+    }
+
+    fn is_uncertain(&self, id: TaskId) -> bool {
+        !self.uncertain.is_empty() && self.ctx.graph.needs[id.index()].iter().any(|need| self.uncertain.contains(need))
+    }
+
+    /// The explicit dependencies, each group replaced by what it stands for.
+    fn dependencies(&self, id: TaskId) -> Dependencies {
+        let ids = explicit(self.ctx.workspace, id);
+        ids.into_iter().filter_map(|id| self.visible.get(&id).map(|visible| (id, visible.clone()))).collect()
+    }
+
+    fn finish(&mut self, done: Done) {
+        let task = self.ctx.workspace.task(done.task);
+        self.running -= 1;
+        self.schedule.ended(done.task);
+        if task.interactive && !self.ctx.options.dry_run {
+            self.reporter.yield_terminal(false);
+        }
+        self.count(&done, &task.name);
+        match &done.outcome {
+            Outcome::Failed(_) => self.stopping |= !self.ctx.options.keep_going,
+            outcome => {
+                let unknown = matches!(outcome, Outcome::WouldRun | Outcome::MayRun)
+                    || (*outcome == Outcome::Group && self.is_uncertain(done.task));
+                if unknown {
+                    self.uncertain.insert(done.task);
+                }
+                self.visible.insert(done.task, done.visible.clone());
+                self.schedule.done(done.task);
+            }
+        }
+        if let Some(record) = done.record {
+            self.outcomes.records.insert(task.name.clone(), record);
+        }
+        for message in done.warnings {
+            self.reporter.event(Event::Warning { message, hint: None });
+        }
+        let (outcome, log, reason) = (done.outcome, Arc::new(done.log), done.reason);
+        let (task, took, saved) = (done.task, done.took, done.saved);
+        self.reporter.event(Event::Finished { task, outcome, log, took, saved, reason });
+    }
+
+    fn count(&mut self, done: &Done, name: &str) {
+        let summary = &mut self.outcomes.summary;
+        summary.saved += done.saved;
+        match &done.outcome {
+            Outcome::Ran => summary.ran += 1,
+            Outcome::UpToDate => summary.up_to_date += 1,
+            Outcome::Restored => summary.restored += 1,
+            Outcome::Failed(_) => summary.failed.push(name.to_owned()),
+            Outcome::WouldRun => summary.would_run += 1,
+            Outcome::WouldRestore => summary.would_restore += 1,
+            Outcome::MayRun => summary.may_run += 1,
+            Outcome::Group | Outcome::Skipped => {}
+        }
+    }
+}
+
+/// The explicit direct dependencies of a task, each group replaced by what it stands for; sorted.
+pub fn explicit(workspace: &Workspace, id: TaskId) -> Vec<TaskId> {
+    let (mut pending, mut seen, mut ids) = (workspace.task(id).deps.clone(), HashSet::new(), Vec::new());
+    while let Some(id) = pending.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        match workspace.task(id).command {
+            Some(_) => ids.push(id),
+            None => pending.extend(&workspace.task(id).deps),
+        }
+    }
+    ids.sort_unstable();
+    ids
+}
+
+/// The answer for a task of a dry run that needs something whose outputs are not known.
+fn may_run(ctx: &Context<'_>, id: TaskId, uncertain: &HashSet<TaskId>) -> Done {
+    let causes = ctx.graph.needs[id.index()].iter().filter(|need| uncertain.contains(need));
+    let names: Vec<_> = causes.map(|need| format!("`{}`", ctx.workspace.task(*need).name)).collect();
+    let group = ctx.workspace.task(id).command.is_none();
+    Done {
+        task: id,
+        outcome: if group { Outcome::Group } else { Outcome::MayRun },
+        log: LogText::default(),
+        took: Duration::ZERO,
+        saved: Duration::ZERO,
+        reason: Some(format!("it depends on {}", names.join(", "))),
+        visible: Arc::default(),
+        record: None,
+        warnings: Vec::new(),
+    }
+}

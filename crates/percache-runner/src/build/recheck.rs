@@ -1,0 +1,127 @@
+//! After a run: which files it turned out to have read, and whether what it read is still what was hashed.
+//!
+//! A result is stored under what its inputs were when the command ran. When one changed meanwhile, nobody knows which version the
+//! command saw, and the result is not fit to be stored.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use crate::build::context::Context;
+use crate::build::inputs::Prepared;
+use crate::build::job::Job;
+use crate::depfile;
+use crate::observe::{FileState, Stamp};
+use crate::paths::RelPath;
+use crate::restore;
+use crate::tree::Tree;
+
+/// What a run reported.
+pub struct Reported {
+    /// The discovered inputs, sorted, and what is there.
+    pub states: Vec<(Vec<u8>, FileState)>,
+    /// The first one that changed after the command had begun.
+    pub changed: Option<Vec<u8>>,
+}
+
+/// Reads the depfile of a task whose command succeeded.
+pub fn discover(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, began: i64) -> Result<Reported, String> {
+    let mut reported = Reported { states: Vec::new(), changed: None };
+    let Some(path) = &job.task.depfile else { return Ok(reported) };
+    let text = match fs::read(path.to_path(ctx.observer.root())) {
+        Ok(text) => text,
+        Err(e) => return Err(format!("its depfile `{path}` cannot be read: {e}")),
+    };
+    let listed = depfile::parse(&text).map_err(|e| format!("its depfile `{path}`: {e}"))?;
+    for path in further_inputs(ctx, job, prepared, &listed)? {
+        let state = ctx.observer.observe(&path).map_err(|e| format!("`{}`: {e}", String::from_utf8_lossy(&path)))?;
+        if reported.changed.is_none() && changed_since(ctx, &path, began) {
+            reported.changed = Some(path.clone());
+        }
+        reported.states.push((path, state));
+    }
+    // It was made for us and is read; left behind, it would be a file that a restored tree does not have.
+    if job.task.outputs.matches(path) {
+        return Ok(reported);
+    }
+    let removed = Tree::open(ctx.observer.root()).and_then(|mut tree| {
+        restore::remove(&mut tree, std::slice::from_ref(path)).map_err(|(_, e)| e)
+    });
+    removed.map_err(|e| format!("its depfile `{path}` cannot be removed: {e}"))?;
+    Ok(reported)
+}
+
+/// What the depfile lists less what is hashed already and what the task made itself; sorted. Inside the workspace relative to it.
+fn further_inputs(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, listed: &[Vec<u8>]) -> Result<BTreeSet<Vec<u8>>, String> {
+    let cwd = job.task.cwd.to_path(ctx.observer.root());
+    let mut further = BTreeSet::new();
+    for path in listed {
+        let native = normalise(&cwd.join(bytes_to_path(path)));
+        let Some(inside) = RelPath::from_native(ctx.observer.root(), &native) else {
+            further.insert(path_to_bytes(&native));
+            continue;
+        };
+        let declared = prepared.inputs.binary_search_by(|(other, _)| other.cmp(&inside)).is_ok();
+        if declared || job.task.outputs.matches(&inside) || ctx.skip.iter().any(|skip| inside.starts_with(skip)) {
+            continue;
+        }
+        if let Some(owner) = ctx.graph.outputs.owner(&inside).filter(|owner| !comes_before(ctx, *owner, job)) {
+            let owner = &ctx.workspace.task(owner).name;
+            return Err(format!(
+                "it reads `{inside}`, which `{owner}` makes, without depending on it; add `{owner}` to its `deps`"
+            ));
+        }
+        further.insert(inside.as_bytes().to_vec());
+    }
+    Ok(further)
+}
+
+/// Whether a task is done before this one starts, in every build.
+fn comes_before(ctx: &Context<'_>, owner: crate::model::TaskId, job: &Job<'_>) -> bool {
+    owner == job.id || ctx.graph.closure(&[job.id]).binary_search(&owner).is_ok()
+}
+
+/// Whether a file changed after the command began, by the file system's own clock. That clock stands still for some milliseconds:
+/// what changed in the tick in which the command began was there before the command could read it.
+fn changed_since(ctx: &Context<'_>, path: &[u8], began: i64) -> bool {
+    Stamp::at(&ctx.observer.locate(path)).ok().flatten().is_some_and(|stamp| stamp.ctime > began)
+}
+
+/// Whether all inputs are what they were; else what is not.
+pub fn unchanged(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, reported: &Reported) -> Result<(), String> {
+    if let Some(path) = &reported.changed {
+        return Err(format!("`{}` changed", String::from_utf8_lossy(path)));
+    }
+    prepared.inputs.iter().for_each(|(path, _)| ctx.observer.doubt(path.as_bytes()));
+    // All of it once more, and not only the same files: a glob may match something that was not there before.
+    let Some(command) = &job.task.command else { return Ok(()) };
+    let again = crate::build::inputs::prepare(ctx, job.task, command, &job.deps)?;
+    if again.fingerprint != prepared.fingerprint {
+        let changes = crate::changes::compare(&prepared.parts, &again.parts);
+        return Err(crate::changes::summary(&changes).unwrap_or_else(|| "its inputs changed".to_owned()));
+    }
+    Ok(())
+}
+
+/// Resolves `.` and `..` by the text, as compilers write them: `src/../include/a.h`.
+fn normalise(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                normal.pop();
+            }
+            Component::CurDir => {}
+            other => normal.push(other),
+        }
+    }
+    normal
+}
+
+fn bytes_to_path(bytes: &[u8]) -> &Path {
+    Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes))
+}
+
+fn path_to_bytes(path: &Path) -> Vec<u8> {
+    std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec()
+}

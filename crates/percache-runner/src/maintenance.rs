@@ -1,0 +1,153 @@
+//! Maintenance: `gc`, `clear`, `stats`, `verify`, with what the worktrees know of uses.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use percache::engine::EngineError;
+use percache::store::gc::{Collected, Policy, collect, preview};
+use percache::store::stats::{Stats, stats};
+use percache::store::writer::PATIENCE;
+use percache::store::{Store, now};
+
+use crate::journal::Journal;
+use crate::model::CacheSettings;
+use crate::usage;
+use crate::worktree::Worktree;
+
+/// Automatic gc happens at most this often.
+const AUTOMATIC: Duration = Duration::from_secs(24 * 60 * 60);
+/// It compacts only when at least this share of the store went: rewriting the rest costs more than a little garbage.
+const WORTHWHILE: f64 = 0.1;
+/// What applies when `[cache]` says nothing: a cache must not grow without a bound.
+pub const DEFAULT_MAXAGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// The bound.
+pub const DEFAULT_MAXSIZE: u64 = 20 << 30;
+
+/// Why maintenance did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum MaintenanceError {
+    /// The store.
+    #[error("the store cannot be used: {0}")]
+    Engine(#[from] EngineError),
+    /// Its directory.
+    #[error("the store's directory cannot be used: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// What is to go.
+#[derive(Default)]
+pub struct Request<'a> {
+    /// Results not used for this long.
+    pub maxage: Option<Duration>,
+    /// The least recently used above this size in bytes.
+    pub maxsize: Option<u64>,
+    /// Only results whose task this is true of; without `maxage` all of them.
+    pub only: Option<&'a dyn Fn(&str) -> bool>,
+    /// Only say what would go.
+    pub dry_run: bool,
+    /// See [`Policy::worthwhile`].
+    pub worthwhile: f64,
+}
+
+/// What went, and the size of the store's directory in bytes on disk before and after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What went.
+    pub collected: Collected,
+    /// Before.
+    pub before: u64,
+    /// After; the same in a dry run.
+    pub after: u64,
+}
+
+/// Removes results, then what nothing refers to.
+pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, MaintenanceError> {
+    let before = disk_usage(dir);
+    if !dir.join("db").exists() {
+        return Ok(Report { collected: Collected::default(), before, after: before });
+    }
+    let used = usage::gather(dir)?;
+    let policy = Policy {
+        unused_since: request.maxage.map(|age| now().saturating_sub(age.as_millis() as u64)),
+        maxsize: request.maxsize,
+        only: request.only,
+        used: &used,
+        worthwhile: request.worthwhile,
+    };
+    if request.dry_run {
+        return Ok(Report { collected: preview(store.engine(), &policy)?, before, after: before });
+    }
+    // First, so that no journal is believed that names a result which is about to go.
+    advance_epoch(dir)?;
+    let collected = collect(store.engine(), &policy, PATIENCE)?;
+    usage::forget(dir)?;
+    for worktree in Worktree::all(dir)?.iter().filter(|worktree| worktree.is_abandoned()) {
+        worktree.remove()?;
+    }
+    Ok(Report { collected, before, after: disk_usage(dir) })
+}
+
+/// gc after a build, if it is time; `None` if it is not.
+pub fn automatic_gc(
+    store: &Store,
+    dir: &Path,
+    settings: &CacheSettings,
+) -> Result<Option<Report>, MaintenanceError> {
+    let stamp = dir.join("last-gc");
+    let age = fs::metadata(&stamp).and_then(|metadata| metadata.modified()).map(|at| SystemTime::now().duration_since(at));
+    match age {
+        // A time in the future is no reason never to do it again.
+        Ok(Ok(age)) if age < AUTOMATIC => return Ok(None),
+        Err(_) if !dir.join("db").exists() => return Ok(None),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            // A new store: in a day.
+            fs::write(&stamp, "")?;
+            return Ok(None);
+        }
+        _ => {}
+    }
+    fs::write(&stamp, "")?;
+    let request = Request {
+        maxage: Some(settings.maxage.unwrap_or(DEFAULT_MAXAGE)),
+        maxsize: Some(settings.maxsize.unwrap_or(DEFAULT_MAXSIZE)),
+        worthwhile: WORTHWHILE,
+        ..Request::default()
+    };
+    gc(store, dir, &request).map(Some)
+}
+
+/// The store's statistics, and how often all worktrees together found a result and did not.
+pub fn statistics(store: &Store, dir: &Path) -> Result<(Stats, u64, u64), MaintenanceError> {
+    let stats = stats(&*store.engine().view()?, &usage::gather(dir)?)?;
+    let (mut hits, mut misses) = (0, 0);
+    for worktree in Worktree::all(dir)? {
+        let journal = Journal::load(&worktree.journal());
+        hits += journal.hits;
+        misses += journal.misses;
+    }
+    Ok((stats, hits, misses))
+}
+
+/// Counts how often results were removed: a journal of another epoch must ask the store.
+pub fn epoch(dir: &Path) -> u64 {
+    let bytes = fs::read(dir.join("epoch")).unwrap_or_default();
+    bytes.try_into().map_or(0, u64::from_le_bytes)
+}
+
+/// To be called before results are removed.
+pub fn advance_epoch(dir: &Path) -> io::Result<()> {
+    fs::write(dir.join("epoch"), (epoch(dir) + 1).to_le_bytes())
+}
+
+/// Bytes that a directory takes on disk, as `du` counts them.
+pub fn disk_usage(dir: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(dir) else { return 0 };
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => disk_usage(&entry.path()),
+        Ok(metadata) => std::os::unix::fs::MetadataExt::blocks(&metadata) * 512,
+        Err(_) => 0,
+    };
+    entries.filter_map(Result::ok).map(size).sum()
+}

@@ -1,0 +1,201 @@
+//! One build of a worktree, from its lock to its journal.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use percache::lock::{FileLock, LockError};
+use percache::store::Store;
+
+use crate::build::context::{Context, Options, Tools};
+use crate::build::{Outcomes, Summary, build};
+use crate::environment::Caller;
+use crate::event::{Event, Reporter};
+use crate::graph::TaskGraph;
+use crate::intents::Intents;
+use crate::journal::Journal;
+use crate::maintenance;
+use crate::model::{TaskId, Workspace};
+use crate::observe::{KnownFiles, Observer};
+use crate::paths::RelPath;
+use crate::process::Stop;
+use crate::territory::{bury, survey};
+use crate::usage;
+use crate::worktree::Worktree;
+
+/// What a build is about.
+pub struct Session<'a> {
+    /// The tasks.
+    pub workspace: &'a Workspace,
+    /// Who needs whom.
+    pub graph: &'a TaskGraph,
+    /// The store's directory.
+    pub store_dir: &'a Path,
+    /// `None`: nothing is looked up and nothing is stored.
+    pub store: Option<&'a Store>,
+    /// How to build.
+    pub options: &'a Options,
+    /// The caller's variables.
+    pub caller: &'a Caller,
+    /// Tells when to stop.
+    pub stop: &'a Stop,
+    /// Names this process to others that wait for it.
+    pub holder: &'a str,
+}
+
+/// A build that cannot even begin.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The threads.
+    #[error("cannot start {0} threads: {1}")]
+    Threads(usize, String),
+    /// What earlier builds left.
+    #[error("cannot look at the outputs of earlier builds: {0}")]
+    Tree(io::Error),
+}
+
+/// What a worktree keeps between builds, as far as it can be had.
+struct Desk {
+    worktree: Worktree,
+    /// `None` when the store's directory cannot be written, and in a dry run.
+    lock: Option<FileLock>,
+    journal: Journal,
+    staging: PathBuf,
+}
+
+impl Session<'_> {
+    /// Builds the selected tasks and what they need.
+    pub fn run(&self, selected: &[TaskId], reporter: &mut dyn Reporter) -> Result<Summary, SessionError> {
+        let desk = self.sit_down(reporter);
+        let jobs = self.options.jobs.max(1);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).thread_name(|i| format!("percache-{i}")).build();
+        let pool = pool.map_err(|e| SessionError::Threads(jobs, e.to_string()))?;
+        let ctx = self.context(&desk, reporter).map_err(SessionError::Tree)?;
+        let tasks = self.graph.closure(selected);
+        let forced: HashSet<TaskId> = if self.options.force { selected.iter().copied().collect() } else { HashSet::new() };
+        let outcomes = build(&ctx, &pool, &tasks, &forced, reporter);
+        let trouble = ctx.trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (observer, intents) = (ctx.observer, ctx.intents);
+        let summary = outcomes.summary.clone();
+        if desk.lock.is_some() {
+            self.close(&desk, outcomes, observer.into_known(), intents, trouble, reporter);
+        }
+        Ok(summary)
+    }
+
+    fn sit_down(&self, reporter: &mut dyn Reporter) -> Desk {
+        let worktree = Worktree::new(self.store_dir, &self.workspace.root);
+        let waiting = &mut |holder: &str| reporter.event(Event::Waiting { holder: holder.to_owned() });
+        let lock = if self.options.dry_run {
+            None
+        } else {
+            let lock = worktree.create().map_err(LockError::Io).and_then(|()| worktree.lock(self.holder, waiting));
+            lock.map_err(|e| store_trouble(reporter, &e.to_string())).ok()
+        };
+        let staging = if lock.is_some() { worktree.staging() } else { std::env::temp_dir() };
+        Desk { journal: Journal::load(&worktree.journal()), lock, worktree, staging }
+    }
+
+    fn context<'a>(&'a self, desk: &'a Desk, reporter: &mut dyn Reporter) -> io::Result<Context<'a>> {
+        let root = &self.workspace.root;
+        let observer = Observer::new(root, &desk.journal.files);
+        let skip: Vec<_> = RelPath::from_native(root, self.store_dir).into_iter().collect();
+        let left_behind = Intents::left_behind(&desk.worktree.intents());
+        let territory = survey(&observer, &self.graph.outputs, &desk.journal, &left_behind, &skip)?;
+        if !self.options.dry_run && !territory.dead.is_empty() {
+            let gone = bury(&observer, &territory.dead)?;
+            tell_of_dead(reporter, &gone);
+        }
+        let intents = match &desk.lock {
+            Some(_) => Some(Intents::open(&desk.worktree.intents())?),
+            None => None,
+        };
+        Ok(Context {
+            workspace: self.workspace,
+            graph: self.graph,
+            options: self.options,
+            observer,
+            store: self.store,
+            trusted: self.store.is_some() && desk.journal.epoch == maintenance::epoch(self.store_dir),
+            journal: &desk.journal,
+            staging: desk.staging.clone(),
+            intents,
+            caller: self.caller,
+            stop: self.stop,
+            skip,
+            place: Worktree::place(root),
+            previous: territory.owned,
+            tools: Tools::default(),
+            sources: OnceLock::new(),
+            trouble: Mutex::new(None),
+        })
+    }
+
+    /// Writes down what the build leaves, stores what is left to store, and takes away what is too old.
+    fn close(
+        &self,
+        desk: &Desk,
+        outcomes: Outcomes,
+        known: KnownFiles,
+        intents: Option<Intents>,
+        mut trouble: Option<String>,
+        reporter: &mut dyn Reporter,
+    ) {
+        let journal = self.next_journal(&desk.journal, outcomes, known);
+        if let Err(e) = self.write_journal(desk, &journal, intents) {
+            trouble.get_or_insert(format!("its journal cannot be written: {e}"));
+        }
+        if let Some(store) = self.store {
+            if let Err(e) = store.flush() {
+                trouble.get_or_insert(e.to_string());
+            } else if trouble.is_none()
+                && let Err(e) = maintenance::automatic_gc(store, self.store_dir, &self.workspace.cache)
+            {
+                trouble = Some(e.to_string());
+            }
+        }
+        if let Some(trouble) = trouble {
+            store_trouble(reporter, &trouble);
+        }
+    }
+
+    fn next_journal(&self, before: &Journal, outcomes: Outcomes, known: KnownFiles) -> Journal {
+        let mut journal = before.clone();
+        journal.epoch = maintenance::epoch(self.store_dir);
+        journal.hits += (outcomes.summary.up_to_date + outcomes.summary.restored) as u64;
+        journal.misses += (outcomes.summary.ran + outcomes.summary.failed.len()) as u64;
+        // Tasks that are gone: their outputs are buried, or belong to others now.
+        let names: HashSet<&str> = self.workspace.tasks.iter().map(|task| task.name.as_str()).collect();
+        journal.tasks.retain(|name, _| names.contains(name.as_str()));
+        journal.tasks.extend(outcomes.records);
+        journal.files.extend(known);
+        journal
+    }
+
+    fn write_journal(&self, desk: &Desk, journal: &Journal, intents: Option<Intents>) -> io::Result<()> {
+        let path = desk.worktree.journal();
+        let kept: HashSet<_> = journal.keys().collect();
+        let replaced = desk.journal.keys().filter(|key| !kept.contains(key));
+        usage::append(&desk.worktree.used(), replaced, usage::last_use(&path).unwrap_or(0))?;
+        journal.save(&path)?;
+        intents.map_or(Ok(()), |intents| intents.clear())
+    }
+}
+
+fn store_trouble(reporter: &mut dyn Reporter, trouble: &str) {
+    reporter.event(Event::Warning {
+        message: format!("the store cannot be used: {trouble}"),
+        hint: Some("the build goes on without it; `percache verify --repair` puts a damaged store right".into()),
+    });
+}
+
+fn tell_of_dead(reporter: &mut dyn Reporter, gone: &[RelPath]) {
+    const NAMED: usize = 3;
+    if gone.is_empty() {
+        return;
+    }
+    let names: Vec<_> = gone.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
+    let more = if gone.len() > NAMED { format!(" and {} more", gone.len() - NAMED) } else { String::new() };
+    reporter.event(Event::Note { message: format!("removed {}{more}: no task makes it any more", names.join(", ")) });
+}

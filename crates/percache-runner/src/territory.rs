@@ -1,0 +1,90 @@
+//! Who owns what earlier builds left in the tree.
+//!
+//! The journal names every output that percache put there, and intents tell of those of a build that was killed. Each path belongs to
+//! the task that owns it *now*, whatever task had made it: renamed tasks keep their outputs. What nobody owns any more is dead: a clean
+//! tree would not have it, and a glob could still match it (`build/*.o` after a source file is gone).
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::path::Path;
+
+
+use crate::capture::{is_right, present};
+use crate::graph::OutputIndex;
+use crate::intents::Intent;
+use crate::journal::Journal;
+use crate::model::TaskId;
+use crate::observe::{FileState, Observer};
+use crate::paths::RelPath;
+use crate::pattern::PatternSet;
+use crate::restore;
+use crate::tree::Tree;
+
+/// What earlier builds left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Territory {
+    /// By the task that owns it now; sorted.
+    pub owned: HashMap<TaskId, Vec<RelPath>>,
+    /// What nobody owns and is as percache left it; sorted.
+    pub dead: Vec<RelPath>,
+}
+
+/// Divides up what the journal and the intents of a killed build tell of.
+pub fn survey(
+    observer: &Observer<'_>,
+    outputs: &OutputIndex,
+    journal: &Journal,
+    left_behind: &[Intent],
+    skip: &[RelPath],
+) -> io::Result<Territory> {
+    let mut owned: HashMap<TaskId, BTreeSet<RelPath>> = HashMap::new();
+    let mut dead = BTreeSet::new();
+    for entry in journal.tasks.values().flat_map(|record| record.own()) {
+        let Ok(path) = RelPath::new(&entry.path) else { continue };
+        match outputs.owner(&path) {
+            Some(task) => drop(owned.entry(task).or_default().insert(path)),
+            // Only as percache left it: what somebody has edited since is theirs.
+            None if is_right(&entry.node, &observer.observe(&entry.path)?) => drop(dead.insert(path)),
+            None => {}
+        }
+    }
+    for (path, literal) in abandoned(observer.root(), left_behind, skip) {
+        match outputs.owner(&path) {
+            Some(task) => drop(owned.entry(task).or_default().insert(path)),
+            None if literal => drop(dead.insert(path)),
+            // A glob may by now match what somebody has put there.
+            None => {}
+        }
+    }
+    let owned = owned.into_iter().map(|(task, paths)| (task, paths.into_iter().collect())).collect();
+    Ok(Territory { owned, dead: dead.into_iter().collect() })
+}
+
+/// What a killed build made or was about to make, and whether the task named it without a wildcard.
+fn abandoned(root: &Path, intents: &[Intent], skip: &[RelPath]) -> Vec<(RelPath, bool)> {
+    let mut paths = Vec::new();
+    for intent in intents {
+        let Ok(patterns) = PatternSet::parse(&RelPath::root(), &intent.patterns) else { continue };
+        let others: BTreeSet<_> = intent.others.iter().collect();
+        // What cannot be listed now is for the task to find out.
+        for found in present(root, &patterns, skip).unwrap_or_default() {
+            if !others.contains(&found.path) {
+                let literal = patterns.patterns().iter().any(|pattern| pattern.literal() == Some(&found.path));
+                paths.push((found.path, literal));
+            }
+        }
+    }
+    paths
+}
+
+/// Removes what is dead; what was really there, files first.
+pub fn bury(observer: &Observer<'_>, dead: &[RelPath]) -> io::Result<Vec<RelPath>> {
+    let files = |path: &&RelPath| {
+        matches!(observer.observe(path.as_bytes()), Ok(FileState::File { .. } | FileState::Symlink { .. }))
+    };
+    let gone: Vec<_> = dead.iter().filter(files).cloned().collect();
+    let mut tree = Tree::open(observer.root())?;
+    restore::remove(&mut tree, dead).map_err(|(_, e)| e)?;
+    Ok(gone)
+}
+

@@ -1,0 +1,271 @@
+//! Exact: restoring brings back all that a task had made, takes away what is no longer made, and touches nothing else.
+
+use crate::sandbox::{Node, Sandbox};
+
+/// A task whose output is a directory that a script fills.
+fn directory_task(script: &str) -> Sandbox {
+    let ws = Sandbox::new(
+        r#"
+            [task.fill]
+            command = "@ran(fill); sh fill.sh out/tree.dir"
+            inputs = ["fill.sh"]
+            outputs = ["out/tree.dir"]
+        "#,
+    );
+    ws.write("fill.sh", format!("set -e\nmkdir -p $1\ncd $1\n{script}\n"));
+    ws.build([]).ran(["fill"]);
+    ws
+}
+
+const EVERYTHING: &str = "
+    mkdir empty deep deep/empty
+    echo text > file; echo text > twin; : > nothing
+    printf '#!/bin/sh\\necho run\\n' > program; chmod +x program
+    ln -s file link; ln -s missing dangling; ln -s deep to-directory
+    echo deep > deep/file; ln -s ../file deep/up
+    printf 'a\\0b' > binary; echo spaces > 'with space'; echo dot > .hidden";
+
+#[test]
+fn files_empty_directories_symlinks_and_the_executable_bit_come_back() {
+    let ws = directory_task(EVERYTHING);
+    let before = ws.outputs();
+    assert_eq!(before["out/tree.dir/empty"], Node::Directory);
+    assert_eq!(before["out/tree.dir/dangling"], Node::Symlink("missing".into()));
+    ws.remove("out");
+    ws.build([]).ran([]).restored(1);
+    assert_eq!(ws.outputs(), before);
+}
+
+#[test]
+fn every_kind_of_damage_is_repaired_without_running() {
+    let damages: &[(&str, fn(&Sandbox))] = &[
+        ("a file is missing", |ws| ws.remove("out/tree.dir/file")),
+        ("a file has other content", |ws| ws.write("out/tree.dir/file", "other")),
+        ("a file was appended to", |ws| ws.write("out/tree.dir/nothing", "something")),
+        ("a file is a directory", |ws| {
+            ws.remove("out/tree.dir/file");
+            ws.write("out/tree.dir/file/inner", "x");
+            ws.remove("out/tree.dir/file/inner");
+        }),
+        ("a file is a symlink", |ws| {
+            ws.remove("out/tree.dir/file");
+            ws.symlink("twin", "out/tree.dir/file");
+        }),
+        ("a symlink points elsewhere", |ws| {
+            ws.remove("out/tree.dir/link");
+            ws.symlink("twin", "out/tree.dir/link");
+        }),
+        ("a symlink is a copy", |ws| {
+            ws.remove("out/tree.dir/link");
+            ws.write("out/tree.dir/link", "text\n");
+        }),
+        ("a dangling symlink is missing", |ws| ws.remove("out/tree.dir/dangling")),
+        ("an executable is not executable", |ws| ws.set_mode("out/tree.dir/program", 0o644)),
+        ("a plain file is executable", |ws| ws.set_mode("out/tree.dir/file", 0o755)),
+        ("an empty directory is missing", |ws| ws.remove("out/tree.dir/empty")),
+        ("a directory is a file", |ws| {
+            ws.remove("out/tree.dir/empty");
+            ws.write("out/tree.dir/empty", "x");
+        }),
+        ("a directory is a symlink", |ws| {
+            ws.remove("out/tree.dir/deep");
+            ws.symlink("empty", "out/tree.dir/deep");
+        }),
+        ("the whole directory is missing", |ws| ws.remove("out/tree.dir")),
+    ];
+    let ws = directory_task(EVERYTHING);
+    let before = ws.outputs();
+    for (name, damage) in damages {
+        damage(&ws);
+        assert_ne!(ws.outputs(), before, "{name}: this is no damage");
+        let run = ws.build([]).ran([]);
+        assert_eq!(ws.outputs(), before, "{name}\n{}", run.output());
+        ws.build([]).ran([]).up_to_date(1);
+    }
+}
+
+#[test]
+fn files_that_are_already_right_are_not_written_again() {
+    let ws = directory_task(EVERYTHING);
+    let before = ws.modified("out/tree.dir/twin");
+    ws.remove("out/tree.dir/file");
+    ws.build([]).ran([]).restored(1);
+    assert_eq!(ws.modified("out/tree.dir/twin"), before);
+}
+
+#[test]
+fn what_an_earlier_result_put_there_and_this_one_does_not_goes_on_a_run_and_on_a_restore() {
+    // The script takes away nothing by itself.
+    let ws = directory_task("echo 1 > one; mkdir only; echo 1 > only/inner");
+    ws.edit("fill.sh", "echo 1 > one; mkdir only; echo 1 > only/inner", "echo 2 > two");
+    ws.build([]).ran(["fill"]);
+    assert!(ws.exists("out/tree.dir/two"));
+    assert!(!ws.exists("out/tree.dir/one") && !ws.exists("out/tree.dir/only"), "stale outputs remain after a run");
+    ws.edit("fill.sh", "echo 2 > two", "echo 1 > one; mkdir only; echo 1 > only/inner");
+    ws.build([]).ran([]).restored(1);
+    assert!(ws.exists("out/tree.dir/only/inner"));
+    assert!(!ws.exists("out/tree.dir/two"), "a stale output remains after a restore");
+}
+
+#[test]
+fn outputs_of_a_glob_that_are_no_longer_made_go() {
+    let ws = Sandbox::new(
+        r#"
+            [task.split]
+            command = "@ran(split); for word in $(cat words); do echo $word > out/$word.txt; done"
+            inputs = ["words"]
+            outputs = ["out/*.txt"]
+
+            [task.join]
+            command = "@ran(join); cat out/*.txt > joined.out"
+            inputs = ["out/*.txt"]
+            outputs = ["joined.out"]
+        "#,
+    );
+    ws.write("words", "a b c");
+    ws.build([]).ran(["join", "split"]);
+    ws.write("words", "b d");
+    ws.build([]).ran(["join", "split"]);
+    assert_eq!(ws.read("joined.out"), "b\nd\n");
+    ws.write("words", "a b c");
+    ws.build([]).ran([]).restored(2);
+    assert_eq!(ws.read("joined.out"), "a\nb\nc\n");
+    assert!(!ws.exists("out/d.txt"));
+}
+
+#[test]
+fn the_output_of_a_task_that_changed_its_output_goes() {
+    let ws = Sandbox::new(
+        r#"
+            [task.one]
+            command = "@ran(one); echo 1 > out/old"
+            inputs = []
+            outputs = ["out/old"]
+        "#,
+    );
+    ws.build([]).ran(["one"]);
+    ws.edit_config("out/old", "out/new");
+    ws.build([]).ran(["one"]);
+    assert!(ws.exists("out/new") && !ws.exists("out/old"));
+}
+
+#[test]
+fn the_output_of_a_task_that_is_gone_goes() {
+    let both = r#"
+        [task.keep]
+        command = "@ran(keep); echo 1 > out/keep"
+        inputs = []
+        outputs = ["out/keep"]
+    "#;
+    let ws = Sandbox::new(&format!("{both}\n[task.go]\ncommand = \"@ran(go); echo 1 > out/go\"\ninputs = []\noutputs = [\"out/go\"]"));
+    ws.build([]).ran(["go", "keep"]);
+    ws.config(both);
+    ws.build([]).ran([]);
+    assert!(ws.exists("out/keep") && !ws.exists("out/go"));
+}
+
+#[test]
+fn a_file_that_percache_did_not_make_is_never_deleted() {
+    let ws = directory_task("echo 1 > one");
+    ws.write("out/tree.dir/mine", "mine");
+    ws.write("out/beside", "mine");
+    ws.edit("fill.sh", "echo 1 > one", "echo 2 > two");
+    ws.build([]).succeeds();
+    ws.remove("out/tree.dir/two");
+    ws.build([]).succeeds();
+    assert_eq!(ws.read("out/tree.dir/mine"), "mine");
+    assert_eq!(ws.read("out/beside"), "mine");
+}
+
+#[test]
+fn a_stale_output_that_the_user_has_rewritten_is_kept() {
+    let config = "[task.keep]\ncommand = \"true\"\ninputs = []\n";
+    let ws = Sandbox::new(&format!("{config}[task.go]\ncommand = \"echo 1 > out/go\"\ninputs = []\noutputs = [\"out/go\"]"));
+    ws.build([]).succeeds();
+    ws.write("out/go", "now this is mine");
+    ws.config(config);
+    ws.build([]).succeeds();
+    assert_eq!(ws.read("out/go"), "now this is mine");
+}
+
+#[test]
+fn an_output_that_cannot_be_written_to_is_replaced() {
+    let ws = directory_task("echo 1 > one; chmod 444 one");
+    ws.edit("fill.sh", "echo 1 > one; chmod 444 one", "rm -f one; echo 2 > one; chmod 444 one");
+    ws.build([]).ran(["fill"]);
+    ws.edit("fill.sh", "rm -f one; echo 2 > one; chmod 444 one", "echo 1 > one; chmod 444 one");
+    ws.build([]).ran([]).restored(1);
+    assert_eq!(ws.read("out/tree.dir/one"), "1\n");
+}
+
+#[test]
+fn nothing_is_written_through_a_symlink_that_leads_out_of_the_workspace() {
+    let ws = directory_task("echo secret > one");
+    let outside = ws.outside("elsewhere");
+    std::fs::create_dir(&outside).unwrap();
+    std::fs::write(outside.join("one"), "theirs").unwrap();
+    ws.remove("out/tree.dir");
+    ws.symlink(outside.to_str().unwrap(), "out/tree.dir");
+    ws.build([]);
+    assert_eq!(std::fs::read_to_string(outside.join("one")).unwrap(), "theirs");
+}
+
+#[test]
+fn two_outputs_of_one_content_both_come_back() {
+    let ws = directory_task("echo same > one; echo same > two");
+    ws.remove("out/tree.dir/one");
+    ws.remove("out/tree.dir/two");
+    ws.build([]).ran([]).restored(1);
+    assert_eq!(ws.read("out/tree.dir/one"), ws.read("out/tree.dir/two"));
+}
+
+#[test]
+fn a_large_output_comes_back_whole() {
+    let ws = Sandbox::new(
+        r#"
+            [task.large]
+            command = "@ran(large); seq 1 2000000 > out/large"
+            inputs = []
+            outputs = ["out/large"]
+        "#,
+    );
+    ws.build([]).ran(["large"]);
+    let before = std::fs::read(ws.path("out/large")).unwrap();
+    assert!(before.len() > 10_000_000);
+    ws.remove("out/large");
+    ws.build([]).ran([]).restored(1);
+    assert!(std::fs::read(ws.path("out/large")).unwrap() == before);
+}
+
+#[test]
+fn a_reader_sees_the_old_file_or_the_new_one() {
+    let ws = Sandbox::new(
+        r#"
+            [task.large]
+            command = "@ran(large); yes $(cat word) | head -c 4000000 > out/large"
+            inputs = ["word"]
+            outputs = ["out/large"]
+        "#,
+    );
+    for word in ["aaaaaaa", "bbbbbbb"] {
+        ws.write("word", word);
+        ws.build([]).ran(["large"]);
+    }
+    let whole = |bytes: &[u8]| bytes.len() == 4_000_000 && bytes.iter().all(|byte| *byte == bytes[0] || *byte == b'\n');
+    let path = ws.path("out/large");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let bytes = std::fs::read(&path).expect("the output is always there");
+                assert!(whole(&bytes), "half of an output was seen");
+            }
+        });
+        for word in ["aaaaaaa", "bbbbbbb"].repeat(5) {
+            ws.write("word", word);
+            ws.build([]).ran([]).restored(1);
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        reader.join().unwrap();
+    });
+}

@@ -1,0 +1,25 @@
+//! The integration tests of the command `percache`: each uses the real binary in a workspace of its own.
+//!
+//! They know percache from the outside only: its arguments, its exit status, the last line of a build, and the files.
+
+mod sandbox;
+
+mod concurrency;
+mod environment;
+mod examples;
+mod exact;
+mod expansion;
+mod honest;
+mod inputs;
+mod inspection;
+mod interruption;
+mod logs;
+mod maintenance;
+mod minimal;
+mod mistakes;
+mod random;
+mod robust;
+mod scheduling;
+mod six_cases;
+mod status;
+mod worktrees;

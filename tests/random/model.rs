@@ -1,0 +1,182 @@
+//! A project as data: sources, tasks, and what may happen to them. Numbers stand for names, so that any number makes sense.
+//!
+//! Knows nothing of files, and not what the commands do.
+
+use std::collections::BTreeMap;
+
+/// All files that may exist as sources. Their stems differ.
+pub const SOURCES: [&str; 7] =
+    ["src/a.txt", "src/b.txt", "src/c.txt", "src/deep/d.txt", "src/deep/e.txt", "inc/f.txt", "inc/g.txt"];
+
+/// All contents that they may have; some are of one length.
+pub const CONTENTS: [&str; 7] = ["one\n", "two\n", "six\n", "one two\n", "", "fail\n", "three four\n"];
+
+/// Tasks are numbered; a task depends on such with lower numbers only.
+pub const SLOTS: u8 = 7;
+
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// Part of the command and of its output.
+    pub salt: u8,
+    /// Part of the name and of the description only.
+    pub alias: u8,
+    pub kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// Joins named sources and outputs of other tasks (inferred dependencies); fails if one of them says `fail`.
+    Join { sources: Vec<u8>, upstream: Vec<u8> },
+    /// Joins all sources that a pattern matches.
+    Glob { pattern: u8 },
+    /// Joins all sources, by leaving `inputs` out.
+    All,
+    /// `foreach` over sources.
+    Each { deep: bool },
+    /// `foreach` over the outputs of another `foreach`.
+    EachOf { upstream: u8 },
+    /// A directory with files, symlinks, an executable and an empty directory, one of each for every word of the sources.
+    Directory { sources: Vec<u8> },
+    /// A symlink, which may dangle.
+    Link { source: u8 },
+    /// No output.
+    Check { sources: Vec<u8> },
+    /// Joins all outputs of explicit dependencies.
+    After { deps: Vec<u8> },
+    /// Reads a source that names the next one; tells by a depfile.
+    Discover,
+}
+
+/// What happens before a build.
+#[derive(Clone, Debug)]
+pub enum Edit {
+    Write { source: u8, content: u8 },
+    Delete { source: u8 },
+    Rename { from: u8, to: u8 },
+    Touch { source: u8 },
+    /// Sources and tasks become those of an earlier build.
+    Branch { back: u8 },
+    AddTask { slot: u8, task: Task },
+    RemoveTask { slot: u8 },
+    Salt { slot: u8, salt: u8 },
+    RenameTask { slot: u8, alias: u8 },
+    Reorder,
+    DeleteOutput { output: u8 },
+    DeleteAllOutputs,
+    /// A file beside the outputs that is none.
+    Foreign { number: u8 },
+}
+
+/// How an output is spoilt.
+#[derive(Clone, Copy, Debug)]
+pub enum Tamper {
+    Overwrite,
+    MakeExecutable,
+    BecomeDirectory,
+    BecomeSymlink,
+}
+
+#[derive(Clone, Debug)]
+pub enum Build {
+    /// Everything.
+    Full,
+    /// One task and what it needs.
+    Named { slot: u8 },
+    /// Everything, killed after so many milliseconds.
+    Killed { after: u8 },
+    /// Everything, after outputs were spoilt and nothing else happened.
+    Tampered { output: u8, how: Tamper },
+}
+
+#[derive(Clone, Debug)]
+pub struct Round {
+    pub edits: Vec<Edit>,
+    pub build: Build,
+}
+
+#[derive(Clone, Debug)]
+pub struct History {
+    pub sources: Vec<(u8, u8)>,
+    pub tasks: Vec<(u8, Task)>,
+    pub rounds: Vec<Round>,
+}
+
+/// The project at one time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Project {
+    /// Content by path.
+    pub sources: BTreeMap<&'static str, &'static str>,
+    pub tasks: BTreeMap<u8, Task>,
+    pub reversed: bool,
+}
+
+impl PartialEq for Task {
+    fn eq(&self, other: &Task) -> bool {
+        format!("{self:?}") == format!("{other:?}")
+    }
+}
+
+pub fn source(number: u8) -> &'static str {
+    SOURCES[usize::from(number) % SOURCES.len()]
+}
+
+pub fn content(number: u8) -> &'static str {
+    CONTENTS[usize::from(number) % CONTENTS.len()]
+}
+
+impl Project {
+    pub fn new(history: &History) -> Project {
+        let mut project = Project::default();
+        project.sources.extend(history.sources.iter().map(|(name, text)| (source(*name), content(*text))));
+        project.tasks.extend(history.tasks.iter().map(|(slot, task)| (slot % SLOTS, task.clone())));
+        project
+    }
+
+    /// A task that exists, if there is any.
+    pub fn some_slot(&self, number: u8) -> Option<u8> {
+        self.tasks.keys().copied().nth(usize::from(number) % self.tasks.len().max(1))
+    }
+
+    /// The edits that change the project itself.
+    pub fn edit(&mut self, edit: &Edit, earlier: &[Project]) {
+        match edit {
+            Edit::Write { source: name, content: text } => {
+                self.sources.insert(source(*name), content(*text));
+            }
+            Edit::Delete { source: name } => {
+                self.sources.remove(source(*name));
+            }
+            Edit::Rename { from, to } => {
+                if let Some(text) = self.sources.remove(source(*from)) {
+                    self.sources.insert(source(*to), text);
+                }
+            }
+            Edit::Branch { back } => {
+                let index = earlier.len().checked_sub(1 + usize::from(*back));
+                if let Some(project) = index.and_then(|index| earlier.get(index)) {
+                    *self = project.clone();
+                }
+            }
+            Edit::AddTask { slot, task } => {
+                self.tasks.insert(slot % SLOTS, task.clone());
+            }
+            Edit::RemoveTask { slot } => {
+                if let Some(slot) = self.some_slot(*slot) {
+                    self.tasks.remove(&slot);
+                }
+            }
+            Edit::Salt { slot, salt } => {
+                if let Some(task) = self.some_slot(*slot).and_then(|slot| self.tasks.get_mut(&slot)) {
+                    task.salt = *salt;
+                }
+            }
+            Edit::RenameTask { slot, alias } => {
+                if let Some(task) = self.some_slot(*slot).and_then(|slot| self.tasks.get_mut(&slot)) {
+                    task.alias = *alias;
+                }
+            }
+            Edit::Reorder => self.reversed = !self.reversed,
+            Edit::Touch { .. } | Edit::DeleteOutput { .. } | Edit::DeleteAllOutputs | Edit::Foreign { .. } => {}
+        }
+    }
+}

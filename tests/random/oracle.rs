@@ -1,0 +1,332 @@
+//! What a build has to do, computed without percache: the configuration of a project, the outputs of every task, and for each what its result
+//! depends on.
+//!
+//! Knows nothing of stores or earlier builds.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::model::{Kind, Project, Task};
+use crate::sandbox::{Node, Tree};
+
+/// One concrete task.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// What its command reports.
+    pub label: String,
+    /// The task that it is an instance of.
+    pub slot: u8,
+    /// The task and file that it is an instance for; `None` if it is the only one.
+    pub stem: Option<String>,
+    /// Everything that its result depends on. Two units with one key have one result.
+    pub key: String,
+    pub end: End,
+    /// Positions of the units that it needs.
+    pub needs: Vec<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// With these outputs.
+    Succeeds(Tree),
+    Fails,
+    /// Something that it needs fails.
+    Skipped,
+}
+
+/// How a task's outputs are read by a shell and matched by a pattern; `None` if it has none that others read.
+fn read_by(slot: u8, kind: &Kind) -> Option<(String, String)> {
+    match kind {
+        Kind::Link { .. } | Kind::Check { .. } => None,
+        Kind::Each { .. } | Kind::EachOf { .. } => {
+            Some((format!("find out/t{slot} -name '*.txt' 2>/dev/null"), format!("out/t{slot}/*.txt")))
+        }
+        Kind::Directory { .. } => Some((format!("find out/t{slot}.dir -type f"), format!("out/t{slot}.dir"))),
+        _ => Some((format!("echo out/t{slot}.txt"), format!("out/t{slot}.txt"))),
+    }
+}
+
+impl Project {
+    fn existing<'a>(&'a self, numbers: &'a [u8]) -> Vec<&'static str> {
+        let mut names: Vec<_> = numbers.iter().map(|number| super::model::source(*number)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.retain(|name| self.sources.contains_key(name));
+        names
+    }
+
+    /// The tasks of these numbers below `slot`, without doubles.
+    fn below(&self, slot: u8, numbers: &[u8]) -> Vec<u8> {
+        let mut slots: Vec<u8> = numbers.iter().copied().filter(|n| *n < slot && self.tasks.contains_key(n)).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        slots
+    }
+
+    /// Of these, the tasks whose outputs others read.
+    fn readable(&self, slot: u8, numbers: &[u8]) -> Vec<(u8, String, String)> {
+        let readable = |slot: u8| read_by(slot, &self.tasks[&slot].kind).map(|(script, pattern)| (slot, script, pattern));
+        self.below(slot, numbers).into_iter().filter_map(readable).collect()
+    }
+
+    fn upstream_each(&self, slot: u8, upstream: u8) -> Option<u8> {
+        let is_each = |kind: &Kind| matches!(kind, Kind::Each { .. } | Kind::EachOf { .. });
+        self.below(slot, &[upstream]).into_iter().find(|slot| is_each(&self.tasks[slot].kind))
+    }
+
+    pub fn name(&self, slot: u8) -> String {
+        match self.tasks[&slot].alias {
+            0 => format!("t{slot}"),
+            alias => format!("renamed{alias}-{slot}"),
+        }
+    }
+
+    /// The whole `percache.toml`.
+    pub fn config(&self) -> String {
+        let mut slots: Vec<u8> = self.tasks.keys().copied().collect();
+        if self.reversed {
+            slots.reverse();
+        }
+        let mut text = String::new();
+        for slot in slots {
+            let description = format!("description = \"{}\"\n", self.tasks[&slot].alias);
+            let _ = write!(text, "[task.{}]\n{description}{}\n", self.name(slot), self.definition(slot));
+        }
+        text
+    }
+
+    /// A task's table without its name and description; so two tasks whose definitions are equal do the same.
+    fn definition(&self, slot: u8) -> String {
+        let Task { salt, kind, .. } = &self.tasks[&slot];
+        let quote = |names: Vec<&str>| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+        let task = |command: String, inputs: Option<String>, rest: String| {
+            let inputs = inputs.map_or(String::new(), |inputs| format!("inputs = [{inputs}]\n"));
+            format!("command = '''\n@ran(t{slot})\n{command}\n'''\n{inputs}{rest}\n")
+        };
+        let text_output = format!("outputs = [\"out/t{slot}.txt\"]");
+        let joined = |files: String| format!("(echo {salt}; {files}) > out/t{slot}.txt");
+        match kind {
+            Kind::Join { sources, upstream } => {
+                let mut sources = self.existing(sources);
+                let upstream = self.readable(slot, upstream);
+                let mut files = vec![format!("cat {} /dev/null", sources.join(" "))];
+                files.extend(upstream.iter().map(|(_, script, _)| format!("{script} | LC_ALL=C sort | xargs -r cat")));
+                let files = files.join("; ");
+                sources.extend(upstream.iter().map(|(_, _, pattern)| pattern.as_str()));
+                let command = format!("if ({files}) | grep -q fail; then exit 1; fi\n{}", joined(files));
+                task(command, Some(quote(sources)), text_output)
+            }
+            Kind::Glob { pattern } => {
+                let (filter, inputs) = match pattern % 3 {
+                    0 => ("grep -v /deep/", vec!["src/*.txt"]),
+                    1 => ("cat", vec!["src"]),
+                    _ => ("grep -v deep/e", vec!["src/**/*.txt", "!src/deep/e.txt"]),
+                };
+                let files = format!("find src -type f 2>/dev/null | LC_ALL=C sort | {filter} | while read f; do echo $f; cat $f; done");
+                task(joined(files), Some(quote(inputs)), text_output)
+            }
+            Kind::All => {
+                let files = "find src inc -type f 2>/dev/null | LC_ALL=C sort | while read f; do echo $f; cat $f; done";
+                task(joined(files.into()), None, text_output)
+            }
+            Kind::Each { .. } | Kind::EachOf { .. } => self.each_definition(slot, *salt, kind),
+            Kind::Directory { sources } => {
+                let sources = self.existing(sources);
+                let command = format!(
+                    "d=out/t{slot}.dir; mkdir -p $d/empty\nfor w in $(cat {} /dev/null); do mkdir -p $d/$w; echo {salt} > $d/$w/$w; \
+                     ln -sfn $w/$w $d/link-$w; if [ $w = one ]; then printf x > $d/run; chmod +x $d/run; fi; done",
+                    sources.join(" ")
+                );
+                task(command, Some(quote(sources)), format!("outputs = [\"out/t{slot}.dir\"]"))
+            }
+            Kind::Link { source } => {
+                let sources = self.existing(&[*source]);
+                let command = format!("ln -sfn to-$(cat {} /dev/null | wc -c | tr -d ' ')-{salt} out/t{slot}.link", sources.join(" "));
+                task(command, Some(quote(sources)), format!("outputs = [\"out/t{slot}.link\"]"))
+            }
+            Kind::Check { sources } => {
+                let sources = self.existing(sources);
+                task(format!("echo {salt}; cat {} /dev/null", sources.join(" ")), Some(quote(sources)), String::new())
+            }
+            Kind::After { deps } => {
+                let mut files = vec!["true".to_owned()];
+                let readable = self.readable(slot, deps).into_iter();
+                files.extend(readable.map(|(_, script, _)| format!("{script} | LC_ALL=C sort | xargs -r cat")));
+                let names: Vec<String> = self.below(slot, deps).into_iter().map(|slot| self.name(slot)).collect();
+                let deps = quote(names.iter().map(String::as_str).collect());
+                task(joined(files.join("; ")), Some(String::new()), format!("{text_output}\ndeps = [{deps}]"))
+            }
+            Kind::Discover => {
+                let command = format!(
+                    "set -- inc/f.txt; if grep -q two inc/f.txt; then set -- $1 inc/g.txt; fi\n\
+                     cat \"$@\" > /dev/null\n{}\necho \"out/t{slot}.txt: $*\" > dep/t{slot}.d",
+                    joined("cat \"$@\"".into())
+                );
+                task(command, Some(String::new()), format!("{text_output}\ndepfile = \"dep/t{slot}.d\""))
+            }
+        }
+    }
+
+    fn each_definition(&self, slot: u8, salt: u8, kind: &Kind) -> String {
+        let pattern = match kind {
+            Kind::Each { deep: true } => "src/**/*.txt".to_owned(),
+            Kind::EachOf { upstream } => match self.upstream_each(slot, *upstream) {
+                Some(upstream) => format!("out/t{upstream}/*.txt"),
+                None => "none/*.txt".to_owned(),
+            },
+            _ => "src/*.txt".to_owned(),
+        };
+        format!(
+            "foreach = \"{pattern}\"\ncommand = '''\n@ran(t{slot}-{{stem}})\n(echo {salt}; cat {{file}}) > out/t{slot}/{{stem}}.txt\n'''\n\
+             inputs = [\"{{file}}\"]\noutputs = [\"out/t{slot}/{{stem}}.txt\"]\n"
+        )
+    }
+
+    /// Every unit, each behind those that it needs.
+    pub fn units(&self) -> Vec<Unit> {
+        let mut units: Vec<Unit> = Vec::new();
+        for (slot, task) in &self.tasks {
+            let new = match &task.kind {
+                Kind::Each { .. } | Kind::EachOf { .. } => self.each_units(*slot, task, &units),
+                _ => vec![self.single_unit(*slot, task, &units)],
+            };
+            units.extend(new);
+        }
+        units
+    }
+
+    fn text(&self, source: &str) -> &'static str {
+        self.sources.get(source).copied().unwrap_or_default()
+    }
+
+    fn each_units(&self, slot: u8, task: &Task, units: &[Unit]) -> Vec<Unit> {
+        // File, its text, and the unit that makes it.
+        let files: Vec<(String, End, Option<usize>)> = match &task.kind {
+            Kind::EachOf { upstream } => {
+                let upstream = self.upstream_each(slot, *upstream);
+                let makers = units.iter().enumerate().filter(|(_, unit)| Some(unit.slot) == upstream);
+                let file = |unit: &Unit| format!("out/t{}/{}.txt", unit.slot, unit.stem.as_deref().unwrap_or_default());
+                makers.map(|(index, unit)| (file(unit), unit.end.clone(), Some(index))).collect()
+            }
+            kind => {
+                let deep = matches!(kind, Kind::Each { deep: true });
+                let matches = |path: &str| path.starts_with("src/") && (deep || !path.contains("/deep/"));
+                let sources = self.sources.iter().filter(|(path, _)| matches(path));
+                sources.map(|(path, text)| (path.to_string(), End::Succeeds([file(path, text)].into()), None)).collect()
+            }
+        };
+        let unit = |(path, end, maker): (String, End, Option<usize>)| {
+            let stem = path.rsplit('/').next().unwrap_or_default().trim_end_matches(".txt").to_owned();
+            let end = match end {
+                End::Succeeds(made) => {
+                    let text = format!("{}\n{}", task.salt, bytes_of(made.get(&path)));
+                    End::Succeeds([file(&format!("out/t{slot}/{stem}.txt"), &text)].into())
+                }
+                _ => End::Skipped,
+            };
+            // The definition is the same for all of them; the file and what it says make the difference, and the salt is in the output.
+            let key = format!("{}{path}{end:?}", self.each_definition(slot, task.salt, &task.kind).split_once('\n').map_or("", |rest| rest.1));
+            Unit { label: format!("t{slot}-{stem}"), slot, stem: Some(stem), key, end, needs: maker.into_iter().collect() }
+        };
+        files.into_iter().map(unit).collect()
+    }
+
+    fn single_unit(&self, slot: u8, task: &Task, units: &[Unit]) -> Unit {
+        let (upstream, explicit) = match &task.kind {
+            Kind::Join { upstream, .. } => (self.readable(slot, upstream).into_iter().map(|(slot, ..)| slot).collect(), false),
+            Kind::After { deps } => (self.below(slot, deps), true),
+            _ => (Vec::new(), false),
+        };
+        let needs: Vec<usize> = (0..units.len()).filter(|index| upstream.contains(&units[*index].slot)).collect();
+        let needed: Vec<&Unit> = upstream.iter().flat_map(|slot| units.iter().filter(move |unit| unit.slot == *slot)).collect();
+        let mut key = self.definition(slot);
+        if let Some((before, _)) = key.split_once("\ndeps = ") {
+            key = before.to_owned(); // by which name a dependency is called does not count
+        }
+        for unit in &needed {
+            let counts_by_key = explicit && matches!(&unit.end, End::Succeeds(made) if made.is_empty());
+            let _ = if counts_by_key { write!(key, "{}", unit.key) } else { write!(key, "{:?}", unit.end) };
+        }
+        for (path, text) in self.sources_read(task) {
+            let _ = write!(key, "{path}={text:?}");
+        }
+        let end = match needed.iter().all(|unit| matches!(unit.end, End::Succeeds(_))) {
+            true => self.end(slot, task, &needed).map_or(End::Fails, End::Succeeds),
+            false => End::Skipped,
+        };
+        Unit { label: format!("t{slot}"), slot, stem: None, key, end, needs }
+    }
+
+    /// The sources that count for a task, discovered ones included.
+    fn sources_read(&self, task: &Task) -> BTreeMap<&'static str, &'static str> {
+        let wanted = |path: &str| match &task.kind {
+            Kind::Join { sources, .. } | Kind::Directory { sources } | Kind::Check { sources } => {
+                self.existing(sources).contains(&path)
+            }
+            Kind::Link { source } => self.existing(&[*source]).contains(&path),
+            Kind::Glob { pattern } => {
+                path.starts_with("src/") && !(pattern % 3 == 0 && path.contains("/deep/")) && !(pattern % 3 == 2 && path == "src/deep/e.txt")
+            }
+            Kind::All => true,
+            Kind::Discover => path == "inc/f.txt" || path == "inc/g.txt" && self.text("inc/f.txt").contains("two"),
+            Kind::Each { .. } | Kind::EachOf { .. } | Kind::After { .. } => false,
+        };
+        self.sources.iter().filter(|(path, _)| wanted(path)).map(|(path, text)| (*path, *text)).collect()
+    }
+
+    /// The outputs; `None` if the command fails.
+    fn end(&self, slot: u8, task: &Task, needed: &[&Unit]) -> Option<Tree> {
+        let salt = task.salt;
+        let read = self.sources_read(task);
+        let plain: String = read.values().copied().collect();
+        let named: String = read.iter().map(|(path, text)| format!("{path}\n{text}")).collect();
+        let upstream: String = needed.iter().map(|unit| read_outputs(unit)).collect();
+        let text = |text: String| Some([file(&format!("out/t{slot}.txt"), &format!("{salt}\n{text}"))].into());
+        match &task.kind {
+            Kind::Join { .. } if (plain.clone() + &upstream).contains("fail") => None,
+            Kind::Join { .. } | Kind::After { .. } => text(plain + &upstream),
+            Kind::Glob { .. } | Kind::All => text(named),
+            Kind::Discover => {
+                let next = self.text("inc/f.txt").contains("two");
+                let there = |path: &str| self.sources.contains_key(path);
+                if there("inc/f.txt") && (!next || there("inc/g.txt")) { text(plain) } else { None }
+            }
+            Kind::Directory { .. } => Some(directory(slot, salt, &plain)),
+            Kind::Link { .. } => Some([(format!("out/t{slot}.link"), Node::Symlink(format!("to-{}-{salt}", plain.len())))].into()),
+            Kind::Check { .. } | Kind::Each { .. } | Kind::EachOf { .. } => Some(Tree::new()),
+        }
+    }
+}
+
+fn file(path: &str, text: &str) -> (String, Node) {
+    (path.to_owned(), Node::File { bytes: text.as_bytes().to_vec(), executable: false })
+}
+
+fn bytes_of(node: Option<&Node>) -> String {
+    match node {
+        Some(Node::File { bytes, .. }) => String::from_utf8_lossy(bytes).into_owned(),
+        _ => String::new(),
+    }
+}
+
+/// What a shell reads of a unit's outputs: the regular files, in the order of their paths.
+fn read_outputs(unit: &Unit) -> String {
+    match &unit.end {
+        End::Succeeds(made) => made.values().map(|node| bytes_of(Some(node))).collect(),
+        _ => String::new(),
+    }
+}
+
+fn directory(slot: u8, salt: u8, text: &str) -> Tree {
+    let root = format!("out/t{slot}.dir");
+    let mut tree = Tree::from([(root.clone(), Node::Directory), (format!("{root}/empty"), Node::Directory)]);
+    for word in text.split_whitespace() {
+        tree.insert(format!("{root}/{word}"), Node::Directory);
+        tree.extend([file(&format!("{root}/{word}/{word}"), &format!("{salt}\n"))]);
+        tree.insert(format!("{root}/link-{word}"), Node::Symlink(format!("{word}/{word}")));
+        if word == "one" {
+            tree.insert(format!("{root}/run"), Node::File { bytes: b"x".to_vec(), executable: true });
+        }
+    }
+    tree
+}

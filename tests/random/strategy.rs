@@ -1,0 +1,88 @@
+//! How random histories are made. Frequent edits come first: shrinking prefers them.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::model::{Build, CONTENTS, Edit, History, Kind, Round, SLOTS, SOURCES, Tamper, Task};
+
+pub fn histories() -> impl Strategy<Value = History> {
+    let sources = vec((source(), content()), 1..=SOURCES.len());
+    let tasks = vec((slot(), task()), 1..=usize::from(SLOTS));
+    (sources, tasks, vec(round(), 5..=25)).prop_map(|(sources, tasks, rounds)| History { sources, tasks, rounds })
+}
+
+fn round() -> impl Strategy<Value = Round> {
+    (vec(edit(), 0..4), build()).prop_map(|(edits, build)| Round { edits, build })
+}
+
+fn build() -> impl Strategy<Value = Build> {
+    prop_oneof![
+        10 => Just(Build::Full),
+        2 => slot().prop_map(|slot| Build::Named { slot }),
+        3 => (0..120u8).prop_map(|after| Build::Killed { after }),
+        2 => (any::<u8>(), tamper()).prop_map(|(output, how)| Build::Tampered { output, how }),
+    ]
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    prop_oneof![
+        8 => (source(), content()).prop_map(|(source, content)| Edit::Write { source, content }),
+        2 => source().prop_map(|source| Edit::Delete { source }),
+        2 => (source(), source()).prop_map(|(from, to)| Edit::Rename { from, to }),
+        1 => source().prop_map(|source| Edit::Touch { source }),
+        3 => (0..5u8).prop_map(|back| Edit::Branch { back }),
+        2 => (slot(), task()).prop_map(|(slot, task)| Edit::AddTask { slot, task }),
+        1 => slot().prop_map(|slot| Edit::RemoveTask { slot }),
+        1 => (slot(), 0..3u8).prop_map(|(slot, salt)| Edit::Salt { slot, salt }),
+        1 => (slot(), 0..3u8).prop_map(|(slot, alias)| Edit::RenameTask { slot, alias }),
+        1 => Just(Edit::Reorder),
+        2 => any::<u8>().prop_map(|output| Edit::DeleteOutput { output }),
+        1 => Just(Edit::DeleteAllOutputs),
+        1 => (0..3u8).prop_map(|number| Edit::Foreign { number }),
+    ]
+}
+
+fn task() -> impl Strategy<Value = Task> {
+    (0..3u8, kind()).prop_map(|(salt, kind)| Task { salt, alias: 0, kind })
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        4 => (vec(source(), 0..3), vec(slot(), 0..3)).prop_map(|(sources, upstream)| Kind::Join { sources, upstream }),
+        2 => (0..3u8).prop_map(|pattern| Kind::Glob { pattern }),
+        1 => Just(Kind::All),
+        2 => any::<bool>().prop_map(|deep| Kind::Each { deep }),
+        2 => slot().prop_map(|upstream| Kind::EachOf { upstream }),
+        2 => vec(source(), 1..3).prop_map(|sources| Kind::Directory { sources }),
+        1 => source().prop_map(|source| Kind::Link { source }),
+        1 => vec(source(), 1..3).prop_map(|sources| Kind::Check { sources }),
+        2 => vec(slot(), 1..3).prop_map(|deps| Kind::After { deps }),
+        2 => Just(Kind::Discover),
+    ]
+}
+
+fn tamper() -> impl Strategy<Value = Tamper> {
+    prop_oneof![
+        Just(Tamper::Overwrite),
+        Just(Tamper::MakeExecutable),
+        Just(Tamper::BecomeDirectory),
+        Just(Tamper::BecomeSymlink)
+    ]
+}
+
+fn source() -> impl Strategy<Value = u8> {
+    0..SOURCES.len() as u8
+}
+
+/// The content that makes tasks fail is rare.
+fn content() -> impl Strategy<Value = u8> {
+    (0..4 * CONTENTS.len() as u8).prop_map(|number| {
+        let fails = CONTENTS.iter().position(|text| *text == "fail\n").unwrap_or(0) as u8;
+        let content = number % CONTENTS.len() as u8;
+        if content == fails && number > content { 0 } else { content }
+    })
+}
+
+fn slot() -> impl Strategy<Value = u8> {
+    0..SLOTS
+}

@@ -1,0 +1,134 @@
+//! What runs at the same time: `-j`, pools, dependencies, interactive tasks.
+
+use crate::sandbox::Sandbox;
+
+/// Tasks that notice how many of them run at the same time: each makes a directory entry while it runs and logs the number of entries.
+fn crowd(keys: &str) -> Sandbox {
+    let ws = Sandbox::new(&format!(
+        r#"
+            {keys}
+            foreach = "src/*"
+            command = """
+            mkdir -p running && touch running/{{name}}
+            ls running | wc -l >> counts
+            sleep 0.2
+            rm running/{{name}}
+            """
+            inputs = ["{{file}}"]
+        "#
+    ));
+    for name in ["a", "b", "c", "d"] {
+        ws.write(&format!("src/{name}"), name);
+    }
+    ws
+}
+
+fn most_at_once(ws: &Sandbox) -> usize {
+    ws.read("counts").lines().map(|line| line.trim().parse::<usize>().unwrap()).max().unwrap()
+}
+
+#[test]
+fn tasks_run_at_the_same_time_up_to_j() {
+    let ws = crowd("[task.crowd]");
+    ws.build(["-j", "3"]).succeeds();
+    assert!((2..=3).contains(&most_at_once(&ws)), "{}", ws.read("counts"));
+    let ws = crowd("[task.crowd]");
+    ws.build(["-j1"]).succeeds();
+    assert_eq!(most_at_once(&ws), 1);
+}
+
+#[test]
+fn at_most_as_many_tasks_of_a_pool_as_it_says() {
+    let ws = crowd("[pools]\nheavy = 1\n[task.crowd]\npool = \"heavy\"");
+    ws.build(["-j", "4"]).succeeds();
+    assert_eq!(most_at_once(&ws), 1);
+}
+
+#[test]
+fn a_full_pool_does_not_hold_up_other_tasks() {
+    let ws = Sandbox::new(
+        r#"
+            [pools]
+            one = 1
+
+            [task.waits]
+            command = "while [ ! -e go ]; do sleep 0.01; done"
+            inputs = []
+            pool = "one"
+            timeout = "20s"
+
+            [task.pooled]
+            foreach = "src/*"
+            command = "true"
+            inputs = ["{file}"]
+            pool = "one"
+
+            [task.zz-frees]
+            command = "touch go"
+            inputs = []
+        "#,
+    );
+    for name in ["a", "b", "c"] {
+        ws.write(&format!("src/{name}"), name);
+    }
+    ws.build(["-j", "2"]).succeeds();
+}
+
+#[test]
+fn a_dependency_is_done_before_its_dependents_start() {
+    let ws = Sandbox::new(
+        r#"
+            [task.a]
+            command = "test -e done-b"
+            inputs = []
+            deps = ["b"]
+
+            [task.b]
+            command = "test -e done-c; sleep 0.1; touch done-b"
+            inputs = []
+            deps = ["group"]
+
+            [task.group]
+            deps = ["c"]
+
+            [task.c]
+            command = "sleep 0.1; touch done-c"
+            inputs = []
+        "#,
+    );
+    ws.build(["-j", "4", "a"]).succeeds();
+}
+
+#[test]
+fn an_interactive_task_runs_each_time_and_alone_on_the_terminal() {
+    let ws = Sandbox::new("[task.ask]\ncommand = \"@ran(ask); echo question\"\ninputs = []\ninteractive = true");
+    ws.build([]).succeeds().reported(["ask"]).says(["question"]);
+    ws.build([]).succeeds().reported(["ask"]);
+}
+
+#[test]
+fn a_thousand_tasks() {
+    let ws = Sandbox::new(
+        r#"
+            [task.each]
+            foreach = "src/*"
+            command = "cat {file} > out/{name}"
+            inputs = ["{file}"]
+            outputs = ["out/{name}"]
+
+            [task.all]
+            command = "cat out/* > all.out"
+            inputs = ["out/*"]
+            outputs = ["all.out"]
+        "#,
+    );
+    for number in 0..1000 {
+        ws.write(&format!("src/{number}"), number.to_string());
+    }
+    assert_eq!(ws.build([]).succeeds().count("ran"), 1001);
+    ws.build([]).ran([]).up_to_date(1001);
+    ws.write("src/500", "changed");
+    assert_eq!(ws.build([]).succeeds().count("ran"), 2);
+    ws.remove("out");
+    ws.build([]).ran([]).restored(1000);
+}

@@ -145,7 +145,8 @@ fn the_command_runs_in_cwd_and_its_paths_are_still_those_of_the_file() {
 
 #[test]
 fn standard_input_is_closed() {
-    let ws = Sandbox::new("[task.read]\ncommand = \"@ran(read); cat > out/read\"\ninputs = []\noutputs = [\"out/read\"]");
+    let ws =
+        Sandbox::new("[task.read]\ncommand = \"@ran(read); cat > out/read\"\ninputs = []\noutputs = [\"out/read\"]");
     let mut command = ws.command("");
     command.arg("build").stdin(std::process::Stdio::piped());
     ws.run(&mut command).ran(["read"]);

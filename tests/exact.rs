@@ -36,9 +36,11 @@ fn files_empty_directories_symlinks_and_the_executable_bit_come_back() {
     assert_eq!(ws.outputs(), before);
 }
 
+type Damage = fn(&Sandbox);
+
 #[test]
 fn every_kind_of_damage_is_repaired_without_running() {
-    let damages: &[(&str, fn(&Sandbox))] = &[
+    let damages: &[(&str, Damage)] = &[
         ("a file is missing", |ws| ws.remove("out/tree.dir/file")),
         ("a file has other content", |ws| ws.write("out/tree.dir/file", "other")),
         ("a file was appended to", |ws| ws.write("out/tree.dir/nothing", "something")),
@@ -157,7 +159,9 @@ fn the_output_of_a_task_that_is_gone_goes() {
         inputs = []
         outputs = ["out/keep"]
     "#;
-    let ws = Sandbox::new(&format!("{both}\n[task.go]\ncommand = \"@ran(go); echo 1 > out/go\"\ninputs = []\noutputs = [\"out/go\"]"));
+    let ws = Sandbox::new(&format!(
+        "{both}\n[task.go]\ncommand = \"@ran(go); echo 1 > out/go\"\ninputs = []\noutputs = [\"out/go\"]"
+    ));
     ws.build([]).ran(["go", "keep"]);
     ws.config(both);
     ws.build([]).ran([]);
@@ -180,7 +184,8 @@ fn a_file_that_percache_did_not_make_is_never_deleted() {
 #[test]
 fn a_stale_output_that_the_user_has_rewritten_is_kept() {
     let config = "[task.keep]\ncommand = \"true\"\ninputs = []\n";
-    let ws = Sandbox::new(&format!("{config}[task.go]\ncommand = \"echo 1 > out/go\"\ninputs = []\noutputs = [\"out/go\"]"));
+    let ws =
+        Sandbox::new(&format!("{config}[task.go]\ncommand = \"echo 1 > out/go\"\ninputs = []\noutputs = [\"out/go\"]"));
     ws.build([]).succeeds();
     ws.write("out/go", "now this is mine");
     ws.config(config);

@@ -97,7 +97,9 @@ fn matrix_makes_one_task_per_combination() {
 
 #[test]
 fn arguments_behind_two_dashes_are_part_of_the_fingerprint() {
-    let ws = Sandbox::new("[task.test]\ncommand = \"@ran(test); printf '<%s>' {args} > out/args\"\ninputs = []\noutputs = [\"out/args\"]");
+    let ws = Sandbox::new(
+        "[task.test]\ncommand = \"@ran(test); printf '<%s>' {args} > out/args\"\ninputs = []\noutputs = [\"out/args\"]",
+    );
     ws.build(["test", "--", "one", "two words", "$x"]).ran(["test"]);
     assert_eq!(ws.read("out/args"), "<one><two words><$x>");
     ws.build(["test", "--", "one", "two words", "$x"]).ran([]);

@@ -57,7 +57,12 @@ fn left_out_it_means_every_file_that_git_would_not_ignore_less_outputs_and_the_s
     ws.write(".gitignore", "*.log\n/ignored/\n");
     ws.write("src/.gitignore", "draft\n!keep.log\n");
     ws.build([]).ran(["list"]);
-    assert!(!counts(&ws, "x.log") && !counts(&ws, "src/y.log") && !counts(&ws, "ignored/z") && !counts(&ws, "src/draft/c.c"));
+    assert!(
+        !counts(&ws, "x.log")
+            && !counts(&ws, "src/y.log")
+            && !counts(&ws, "ignored/z")
+            && !counts(&ws, "src/draft/c.c")
+    );
     assert!(counts(&ws, "src/keep.log") && counts(&ws, ".gitignore"));
     ws.build([]).ran([]).up_to_date(1);
 }
@@ -127,7 +132,9 @@ fn a_symlink_among_the_inputs_counts_by_what_a_command_reads_through_it() {
 
 #[test]
 fn the_executable_bit_of_an_input_counts() {
-    let ws = Sandbox::new("[task.run]\ncommand = \"@ran(run); if [ -x tool ]; then echo yes; fi > out/run\"\ninputs = [\"tool\"]\noutputs = [\"out/run\"]");
+    let ws = Sandbox::new(
+        "[task.run]\ncommand = \"@ran(run); if [ -x tool ]; then echo yes; fi > out/run\"\ninputs = [\"tool\"]\noutputs = [\"out/run\"]",
+    );
     ws.write("tool", "");
     ws.build([]).ran(["run"]);
     ws.set_mode("tool", 0o755);

@@ -97,8 +97,11 @@ fn a_log_without_colour_when_nobody_looks() {
 fn events_as_json_one_a_line() {
     let ws = talkative();
     let run = ws.build(["--json"]).succeeds();
-    let events: Vec<serde_json::Value> =
-        run.stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"))).collect();
+    let events: Vec<serde_json::Value> = run
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
+        .collect();
     assert!(events.len() >= 3, "{}", run.stdout);
     assert!(run.stdout.contains("\"talk\""), "{}", run.stdout);
 }

@@ -6,8 +6,8 @@ mod sandbox;
 
 mod concurrency;
 mod environment;
-mod examples;
 mod exact;
+mod examples;
 mod expansion;
 mod honest;
 mod inputs;

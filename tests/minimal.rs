@@ -136,7 +136,10 @@ fn the_order_of_the_file_and_comments_run_nothing() {
 #[test]
 fn description_timeout_and_pool_run_nothing() {
     let ws = chain();
-    ws.edit_config("[task.compile]", "[pools]\nheavy = 1\n[task.compile]\ndescription = \"d\"\ntimeout = \"9m\"\npool = \"heavy\"");
+    ws.edit_config(
+        "[task.compile]",
+        "[pools]\nheavy = 1\n[task.compile]\ndescription = \"d\"\ntimeout = \"9m\"\npool = \"heavy\"",
+    );
     ws.build([]).ran([]).up_to_date(2);
 }
 

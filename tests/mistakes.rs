@@ -22,8 +22,14 @@ fn underlines(run: &Run, text: &str) {
 
 #[test]
 fn an_unknown_dependency_in_the_form_that_the_manual_shows() {
-    let run = build("[task.codegen]\ncommand = \"true\"\n\n[task.build]\ncommand = \"@ran(build)\"\ndeps = [\"codgen\"]\n");
-    let run = run.says(["error: task `build` depends on a task that does not exist", "percache.toml:6:9", "hint:", "codegen"]);
+    let run =
+        build("[task.codegen]\ncommand = \"true\"\n\n[task.build]\ncommand = \"@ran(build)\"\ndeps = [\"codgen\"]\n");
+    let run = run.says([
+        "error: task `build` depends on a task that does not exist",
+        "percache.toml:6:9",
+        "hint:",
+        "codegen",
+    ]);
     underlines(&run, "\"codgen\"");
 }
 
@@ -77,7 +83,9 @@ fn a_cycle_through_inputs_and_outputs_is_one_too() {
 
 #[test]
 fn two_owners_of_one_output_are_both_named() {
-    let task = |name: &str, output: &str| format!("[task.{name}]\ncommand = \"true\"\ninputs = []\noutputs = [\"{output}\"]\n");
+    let task = |name: &str, output: &str| {
+        format!("[task.{name}]\ncommand = \"true\"\ninputs = []\noutputs = [\"{output}\"]\n")
+    };
     build(&(task("one", "out/x") + &task("two", "out/x"))).says(["out/x", "one", "two"]);
     build(&(task("one", "out") + &task("two", "out/deep/x"))).says(["one", "two"]);
 }
@@ -117,5 +125,6 @@ fn a_member_that_is_not_there() {
 
 #[test]
 fn columns_count_characters_not_bytes() {
-    build("[task.a]\ncommand = \"true\"\ndescription = \"größer\"\ndeps = [\"größer\", \"nö\"]\n").says(["percache.toml:4:19"]);
+    build("[task.a]\ncommand = \"true\"\ndescription = \"größer\"\ndeps = [\"größer\", \"nö\"]\n")
+        .says(["percache.toml:4:19"]);
 }

@@ -103,7 +103,9 @@ fn an_uncached_task_always_runs_and_is_never_stored() {
 
 #[test]
 fn a_result_older_than_valid_for_is_not_used() {
-    let ws = Sandbox::new("[task.fetch]\ncommand = \"@ran(fetch); date +%N > out/page\"\ninputs = []\noutputs = [\"out/page\"]\nvalid_for = \"2s\"");
+    let ws = Sandbox::new(
+        "[task.fetch]\ncommand = \"@ran(fetch); date +%N > out/page\"\ninputs = []\noutputs = [\"out/page\"]\nvalid_for = \"2s\"",
+    );
     ws.build([]).ran(["fetch"]);
     ws.build([]).ran([]);
     std::thread::sleep(Duration::from_millis(2100));
@@ -113,7 +115,9 @@ fn a_result_older_than_valid_for_is_not_used() {
 
 #[test]
 fn a_task_is_tried_again_as_often_as_it_says() {
-    let ws = Sandbox::new("[task.flaky]\ncommand = \"@ran(flaky); echo x >> tries; [ $(wc -l < tries) -ge 3 ]\"\ninputs = []\nretries = 2");
+    let ws = Sandbox::new(
+        "[task.flaky]\ncommand = \"@ran(flaky); echo x >> tries; [ $(wc -l < tries) -ge 3 ]\"\ninputs = []\nretries = 2",
+    );
     ws.build([]).succeeds().reported(["flaky", "flaky", "flaky"]);
     ws.build([]).ran([]);
     let ws = Sandbox::new("[task.hopeless]\ncommand = \"@ran(hopeless); false\"\ninputs = []\nretries = 1");

@@ -40,7 +40,9 @@ pub fn play(history: &History, builds: &AtomicUsize) -> TestCaseResult {
         let tampered = matches!(round.build, Build::Tampered { .. });
         round.edits.iter().filter(|_| !tampered).for_each(|edit| player.edit(edit));
         player.build(&round.build).map_err(|error| match error {
-            TestCaseError::Fail(why) => TestCaseError::fail(format!("in round {number}: {why}\n{}", player.ws.read("percache.toml"))),
+            TestCaseError::Fail(why) => {
+                TestCaseError::fail(format!("in round {number}: {why}\n{}", player.ws.read("percache.toml")))
+            }
             reject => reject,
         })?;
         player.earlier.push(player.project.clone());
@@ -59,7 +61,9 @@ impl Player {
                 self.project.edit(edit, &[]);
                 self.write_config();
             }
-            Edit::Touch { source: name } if self.project.sources.contains_key(source(*name)) => self.ws.touch(source(*name)),
+            Edit::Touch { source: name } if self.project.sources.contains_key(source(*name)) => {
+                self.ws.touch(source(*name))
+            }
             Edit::DeleteAllOutputs if self.ws.exists("out") => {
                 self.ws.remove("out");
                 self.foreign.clear();
@@ -92,7 +96,8 @@ impl Player {
         for path in self.project.sources.keys().filter(|path| !project.sources.contains_key(*path)) {
             self.ws.remove(path);
         }
-        for (path, text) in project.sources.iter().filter(|(path, text)| self.project.sources.get(*path) != Some(*text)) {
+        for (path, text) in project.sources.iter().filter(|(path, text)| self.project.sources.get(*path) != Some(*text))
+        {
             self.ws.write(path, text);
         }
         self.project = project;
@@ -184,7 +189,8 @@ impl Player {
         }
         let ran: BTreeSet<String> = run.commands.iter().cloned().collect();
         prop_assert_eq!(ran.len(), run.commands.len(), "a command ran twice: {:?}", run.commands);
-        let wrong: Vec<&String> = ran.iter().filter(|label| !expected.contains(*label) && !possible.contains(*label)).collect();
+        let wrong: Vec<&String> =
+            ran.iter().filter(|label| !expected.contains(*label) && !possible.contains(*label)).collect();
         prop_assert!(wrong.is_empty(), "ran without need: {:?}\n{}", wrong, run.output());
         let missed: Vec<&String> = expected.difference(&ran).collect();
         prop_assert!(missed.is_empty(), "did not run: {:?}\n{}", missed, run.output());
@@ -196,11 +202,17 @@ impl Player {
         for path in &self.foreign {
             prop_assert!(actual.contains_key(path), "a foreign file is gone: {}\n{}", path, run.output());
         }
-        let made = units.iter().filter_map(|unit| if let End::Succeeds(made) = &unit.end { Some(made.clone()) } else { None });
+        let made =
+            units.iter().filter_map(|unit| if let End::Succeeds(made) = &unit.end { Some(made.clone()) } else { None });
         let expected: Tree = made.flatten().collect();
         let counts = |path: &String| !self.foreign.contains(path) && (nothing_else || expected.contains_key(path));
         let actual: Tree = actual.into_iter().filter(|(path, _)| counts(path)).collect();
-        prop_assert_eq!(actual, expected, "the outputs (left) are not those of a clean build (right)\n{}", run.output());
+        prop_assert_eq!(
+            actual,
+            expected,
+            "the outputs (left) are not those of a clean build (right)\n{}",
+            run.output()
+        );
         Ok(())
     }
 }

@@ -50,21 +50,48 @@ pub enum Kind {
 /// What happens before a build.
 #[derive(Clone, Debug)]
 pub enum Edit {
-    Write { source: u8, content: u8 },
-    Delete { source: u8 },
-    Rename { from: u8, to: u8 },
-    Touch { source: u8 },
+    Write {
+        source: u8,
+        content: u8,
+    },
+    Delete {
+        source: u8,
+    },
+    Rename {
+        from: u8,
+        to: u8,
+    },
+    Touch {
+        source: u8,
+    },
     /// Sources and tasks become those of an earlier build.
-    Branch { back: u8 },
-    AddTask { slot: u8, task: Task },
-    RemoveTask { slot: u8 },
-    Salt { slot: u8, salt: u8 },
-    RenameTask { slot: u8, alias: u8 },
+    Branch {
+        back: u8,
+    },
+    AddTask {
+        slot: u8,
+        task: Task,
+    },
+    RemoveTask {
+        slot: u8,
+    },
+    Salt {
+        slot: u8,
+        salt: u8,
+    },
+    RenameTask {
+        slot: u8,
+        alias: u8,
+    },
     Reorder,
-    DeleteOutput { output: u8 },
+    DeleteOutput {
+        output: u8,
+    },
     DeleteAllOutputs,
     /// A file beside the outputs that is none.
-    Foreign { number: u8 },
+    Foreign {
+        number: u8,
+    },
 }
 
 /// How an output is spoilt.

@@ -65,7 +65,8 @@ impl Project {
 
     /// Of these, the tasks whose outputs others read.
     fn readable(&self, slot: u8, numbers: &[u8]) -> Vec<(u8, String, String)> {
-        let readable = |slot: u8| read_by(slot, &self.tasks[&slot].kind).map(|(script, pattern)| (slot, script, pattern));
+        let readable =
+            |slot: u8| read_by(slot, &self.tasks[&slot].kind).map(|(script, pattern)| (slot, script, pattern));
         self.below(slot, numbers).into_iter().filter_map(readable).collect()
     }
 
@@ -113,7 +114,7 @@ impl Project {
                 files.extend(upstream.iter().map(|(_, script, _)| format!("{script} | LC_ALL=C sort | xargs -r cat")));
                 let files = files.join("; ");
                 sources.extend(upstream.iter().map(|(_, _, pattern)| pattern.as_str()));
-                let command = format!("if ({files}) | grep -q fail; then exit 1; fi\n{}", joined(files));
+                let command = format!("if ({files}) | grep -q fail; then exit 1; fi\n{}", joined(files.clone()));
                 task(command, Some(quote(sources)), text_output)
             }
             Kind::Glob { pattern } => {
@@ -122,7 +123,9 @@ impl Project {
                     1 => ("cat", vec!["src"]),
                     _ => ("grep -v deep/e", vec!["src/**/*.txt", "!src/deep/e.txt"]),
                 };
-                let files = format!("find src -type f 2>/dev/null | LC_ALL=C sort | {filter} | while read f; do echo $f; cat $f; done");
+                let files = format!(
+                    "find src -type f 2>/dev/null | LC_ALL=C sort | {filter} | while read f; do echo $f; cat $f; done"
+                );
                 task(joined(files), Some(quote(inputs)), text_output)
             }
             Kind::All => {
@@ -141,7 +144,10 @@ impl Project {
             }
             Kind::Link { source } => {
                 let sources = self.existing(&[*source]);
-                let command = format!("ln -sfn to-$(cat {} /dev/null | wc -c | tr -d ' ')-{salt} out/t{slot}.link", sources.join(" "));
+                let command = format!(
+                    "ln -sfn to-$(cat {} /dev/null | wc -c | tr -d ' ')-{salt} out/t{slot}.link",
+                    sources.join(" ")
+                );
                 task(command, Some(quote(sources)), format!("outputs = [\"out/t{slot}.link\"]"))
             }
             Kind::Check { sources } => {
@@ -225,20 +231,33 @@ impl Project {
                 _ => End::Skipped,
             };
             // The definition is the same for all of them; the file and what it says make the difference, and the salt is in the output.
-            let key = format!("{}{path}{end:?}", self.each_definition(slot, task.salt, &task.kind).split_once('\n').map_or("", |rest| rest.1));
-            Unit { label: format!("t{slot}-{stem}"), slot, stem: Some(stem), key, end, needs: maker.into_iter().collect() }
+            let key = format!(
+                "{}{path}{end:?}",
+                self.each_definition(slot, task.salt, &task.kind).split_once('\n').map_or("", |rest| rest.1)
+            );
+            Unit {
+                label: format!("t{slot}-{stem}"),
+                slot,
+                stem: Some(stem),
+                key,
+                end,
+                needs: maker.into_iter().collect(),
+            }
         };
         files.into_iter().map(unit).collect()
     }
 
     fn single_unit(&self, slot: u8, task: &Task, units: &[Unit]) -> Unit {
         let (upstream, explicit) = match &task.kind {
-            Kind::Join { upstream, .. } => (self.readable(slot, upstream).into_iter().map(|(slot, ..)| slot).collect(), false),
+            Kind::Join { upstream, .. } => {
+                (self.readable(slot, upstream).into_iter().map(|(slot, ..)| slot).collect(), false)
+            }
             Kind::After { deps } => (self.below(slot, deps), true),
             _ => (Vec::new(), false),
         };
         let needs: Vec<usize> = (0..units.len()).filter(|index| upstream.contains(&units[*index].slot)).collect();
-        let needed: Vec<&Unit> = upstream.iter().flat_map(|slot| units.iter().filter(move |unit| unit.slot == *slot)).collect();
+        let needed: Vec<&Unit> =
+            upstream.iter().flat_map(|slot| units.iter().filter(move |unit| unit.slot == *slot)).collect();
         let mut key = self.definition(slot);
         if let Some((before, _)) = key.split_once("\ndeps = ") {
             key = before.to_owned(); // by which name a dependency is called does not count
@@ -265,7 +284,9 @@ impl Project {
             }
             Kind::Link { source } => self.existing(&[*source]).contains(&path),
             Kind::Glob { pattern } => {
-                path.starts_with("src/") && !(pattern % 3 == 0 && path.contains("/deep/")) && !(pattern % 3 == 2 && path == "src/deep/e.txt")
+                path.starts_with("src/")
+                    && !(pattern % 3 == 0 && path.contains("/deep/"))
+                    && !(pattern % 3 == 2 && path == "src/deep/e.txt")
             }
             Kind::All => true,
             Kind::Discover => path == "inc/f.txt" || path == "inc/g.txt" && self.text("inc/f.txt").contains("two"),
@@ -292,7 +313,9 @@ impl Project {
                 if there("inc/f.txt") && (!next || there("inc/g.txt")) { text(plain) } else { None }
             }
             Kind::Directory { .. } => Some(directory(slot, salt, &plain)),
-            Kind::Link { .. } => Some([(format!("out/t{slot}.link"), Node::Symlink(format!("to-{}-{salt}", plain.len())))].into()),
+            Kind::Link { .. } => {
+                Some([(format!("out/t{slot}.link"), Node::Symlink(format!("to-{}-{salt}", plain.len())))].into())
+            }
             Kind::Check { .. } | Kind::Each { .. } | Kind::EachOf { .. } => Some(Tree::new()),
         }
     }

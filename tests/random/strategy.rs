@@ -55,7 +55,7 @@ fn kind() -> impl Strategy<Value = Kind> {
         2 => slot().prop_map(|upstream| Kind::EachOf { upstream }),
         2 => vec(source(), 1..3).prop_map(|sources| Kind::Directory { sources }),
         1 => source().prop_map(|source| Kind::Link { source }),
-        1 => vec(source(), 1..3).prop_map(|sources| Kind::Check { sources }),
+        2 => vec(source(), 1..3).prop_map(|sources| Kind::Check { sources }),
         2 => vec(slot(), 1..3).prop_map(|deps| Kind::After { deps }),
         2 => Just(Kind::Discover),
     ]

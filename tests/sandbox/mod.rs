@@ -22,7 +22,8 @@ pub use tree::{Node, Tree, snapshot};
 pub const PERCACHE: &str = env!("CARGO_BIN_EXE_percache");
 
 pub struct Sandbox {
-    temp: TempDir,
+    /// Removes everything on drop.
+    _temp: TempDir,
     root: PathBuf,
     /// How much of the tally has been reported by an earlier [`Run`].
     reported: Cell<usize>,
@@ -43,7 +44,7 @@ impl Sandbox {
         for directory in ["ws", "home", "tmp"] {
             fs::create_dir(base.join(directory)).expect("a fresh directory");
         }
-        Sandbox { temp, root: base.join("ws"), reported: Cell::new(0) }
+        Sandbox { _temp: temp, root: base.join("ws"), reported: Cell::new(0) }
     }
 
     pub fn root(&self) -> &Path {
@@ -68,7 +69,7 @@ impl Sandbox {
 
     /// Writes the `percache.toml` of a member.
     pub fn config_in(&self, directory: &str, text: &str) {
-        self.write(&format!("{directory}/percache.toml").trim_start_matches('/').to_owned(), &self.with_tally(text));
+        self.write(format!("{directory}/percache.toml").trim_start_matches('/'), self.with_tally(text));
     }
 
     fn with_tally(&self, text: &str) -> String {
@@ -141,10 +142,6 @@ impl Sandbox {
         fs::set_permissions(self.path(path), fs::Permissions::from_mode(mode)).expect("setting a mode");
     }
 
-    pub fn mode(&self, path: &str) -> u32 {
-        self.path(path).metadata().expect("a file with a mode").permissions().mode() & 0o7777
-    }
-
     // ---- building --------------------------------------------------------------------------------------------------
 
     /// `percache ARGUMENTS…` in the workspace.
@@ -170,7 +167,9 @@ impl Sandbox {
         let home = self.outside("home");
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", &home).env("TMPDIR", self.outside("tmp"));
-        for (name, directory) in [("XDG_CACHE_HOME", "cache"), ("XDG_CONFIG_HOME", "config"), ("XDG_STATE_HOME", "state")] {
+        for (name, directory) in
+            [("XDG_CACHE_HOME", "cache"), ("XDG_CONFIG_HOME", "config"), ("XDG_STATE_HOME", "state")]
+        {
             command.env(name, home.join(directory));
         }
         command.env("GIT_CONFIG_NOSYSTEM", "1");
@@ -218,7 +217,9 @@ impl Sandbox {
             std::thread::sleep(Duration::from_millis(300));
             return;
         }
-        let runs_here = |process: fs::DirEntry| fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&self.root));
+        let runs_here = |process: fs::DirEntry| {
+            fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&self.root))
+        };
         let processes = || fs::read_dir("/proc").expect("/proc").flatten();
         self.wait_until("all commands have ended", || !processes().any(runs_here));
     }
@@ -252,11 +253,5 @@ impl Sandbox {
         }
         clean.build([]).succeeds();
         assert_eq!(self.outputs(), clean.outputs(), "the outputs here (left) are not those of a clean build (right)");
-    }
-
-    /// Keeps the directory, to look at it after a failure.
-    #[expect(dead_code, reason = "for whoever hunts a failure")]
-    pub fn keep(self) -> PathBuf {
-        self.temp.keep()
     }
 }

@@ -12,7 +12,10 @@ pub type Tree = BTreeMap<String, Node>;
 
 #[derive(Clone, PartialEq, Eq)]
 pub enum Node {
-    File { bytes: Vec<u8>, executable: bool },
+    File {
+        bytes: Vec<u8>,
+        executable: bool,
+    },
     Symlink(String),
     /// Only a directory that is part of an output counts: by convention it is named, or lies below one that is named, `*.dir`. All others
     /// are mere places.

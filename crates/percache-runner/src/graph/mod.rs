@@ -92,3 +92,6 @@ fn order(needs: &[Vec<TaskId>], needed_by: &[Vec<TaskId>]) -> Vec<TaskId> {
     }
     order
 }
+
+#[cfg(test)]
+mod tests;

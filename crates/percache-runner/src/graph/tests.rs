@@ -46,7 +46,11 @@ fn inputs_are_fed_by_the_outputs_that_they_match() {
     assert_eq!(feeding("['dist/a.js']", &outputs), ["glob"]);
     assert_eq!(feeding("['dist/*.css']", &outputs), nobody);
     assert_eq!(feeding("['dist/a*']", &outputs), ["glob"]);
-    assert_eq!(feeding("['**/*.h']", &outputs), ["deep", "dir", "exact", "outside"], "a name without slash counts as a file");
+    assert_eq!(
+        feeding("['**/*.h']", &outputs),
+        ["deep", "dir", "exact", "outside"],
+        "a name without slash counts as a file"
+    );
     assert_eq!(feeding("['.']", &outputs), ["deep", "dir", "exact", "glob", "outside", "plain_dir", "sibling"]);
     assert_eq!(feeding("[]", &outputs), nobody);
 }

@@ -10,6 +10,16 @@ pub mod memory;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;
 
+pub mod backend;
+pub mod memo;
 pub mod store;
 
+pub use backend::{Backend, BackendError};
 pub use digest::Digest;
+pub use memo::function::{Code, Function, Key};
+pub use memo::{Cache, CacheBuilder, Error, Memoized, default_cache, set_default_cache};
+#[cfg(feature = "macros")]
+pub use percache_macros::{memoize, tracked};
+
+#[doc(hidden)]
+pub use memo::attribute as __private;

@@ -1,0 +1,64 @@
+//! The attributes of percache. Use them through the crate `percache`, whose documentation explains them.
+//!
+//! Knows tokens only: what is done with a memoized function is in `percache::memo`.
+
+mod age;
+mod check;
+mod expand;
+mod options;
+mod tokens;
+mod tracked;
+
+use proc_macro::TokenStream;
+use syn::{ItemFn, parse_macro_input};
+
+/// Keeps the results of a function across runs of the program.
+///
+/// ```ignore
+/// #[percache::memoize]
+/// fn longtask(a: u64, b: u64) -> u64 { a + b }
+/// ```
+///
+/// A result is found again when the path of the function, its types, its arguments and its code (its tokens; comments, formatting,
+/// attributes and visibility do not count) are the same. Goes on free functions, methods, generic functions and `async fn`.
+/// Arguments must be `Serialize`, results `Serialize` and `DeserializeOwned`. Of a `Result`, only `Ok` is kept.
+///
+/// | option | meaning |
+/// | --- | --- |
+/// | `cache = CACHE` | a `Cache`, or what dereferences to one; without it, the default cache of the user |
+/// | `name = "n"` | stands for module path and name: the function may move |
+/// | `version = "2"` | part of the key, for what changes without the code changing |
+/// | `maxage = "7d"` | results that are older are computed again; units `s`, `m`, `h`, `d`, `w` |
+/// | `cache_err = "30s"` | of a `Result`, errors are kept too, for this long |
+/// | `skip(a, b)` | these arguments do not count |
+/// | `key = EXPR` | calls are told apart by this expression over the arguments and by nothing else |
+/// | `depends_on(f, m::g)` | a change of their code counts as well; they need `#[tracked]` (or `#[memoize]`), and are named by the path where they are defined |
+#[proc_macro_attribute]
+pub fn memoize(options: TokenStream, item: TokenStream) -> TokenStream {
+    let options = parse_macro_input!(options as options::Options);
+    let function = match syn::parse::<ItemFn>(item.clone()) {
+        Ok(function) => function,
+        Err(error) => return check::not_a_function(item.into(), error).into_compile_error().into(),
+    };
+    match check::check(&options, &function) {
+        Ok(()) => expand::expand(&options, function).into(),
+        Err(error) => error.into_compile_error().into(),
+    }
+}
+
+/// Lets memoized functions depend on the code of a function, a constant or a static: see `depends_on` of `#[memoize]`.
+///
+/// ```ignore
+/// #[percache::tracked]
+/// fn helper(n: u64) -> u64 { n + 1 }
+///
+/// #[percache::memoize(depends_on(helper))]
+/// fn task(n: u64) -> u64 { helper(n) * 2 }
+/// ```
+///
+/// It may itself `depends_on(…)` others.
+#[proc_macro_attribute]
+pub fn tracked(options: TokenStream, item: TokenStream) -> TokenStream {
+    let options = parse_macro_input!(options as options::Options);
+    tracked::tracked(&options, item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}

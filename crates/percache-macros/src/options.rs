@@ -1,0 +1,126 @@
+//! The options in the brackets of an attribute, as written.
+
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::{Expr, Ident, Lit, LitStr, Path, Token, parenthesized};
+
+use crate::age;
+
+const NAMES: [&str; 8] = ["cache", "name", "version", "maxage", "cache_err", "skip", "key", "depends_on"];
+
+/// An option and the word that introduced it, for messages.
+pub struct Given<T> {
+    pub word: Ident,
+    pub value: T,
+}
+
+/// All options.
+#[derive(Default)]
+pub struct Options {
+    pub cache: Option<Given<Expr>>,
+    pub name: Option<Given<LitStr>>,
+    pub version: Option<Given<String>>,
+    /// In seconds.
+    pub maxage: Option<Given<u64>>,
+    /// In seconds.
+    pub cache_err: Option<Given<u64>>,
+    pub skip: Option<Given<Vec<Ident>>>,
+    pub key: Option<Given<Expr>>,
+    pub depends_on: Option<Given<Vec<Path>>>,
+}
+
+impl Parse for Options {
+    fn parse(input: ParseStream) -> syn::Result<Options> {
+        let mut options = Options::default();
+        while !input.is_empty() {
+            options.parse_one(input)?;
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(options)
+    }
+}
+
+impl Options {
+    fn parse_one(&mut self, input: ParseStream) -> syn::Result<()> {
+        let word: Ident = input.parse()?;
+        match word.to_string().as_str() {
+            "cache" => set(&mut self.cache, word, assigned(input)?),
+            "name" => set(&mut self.name, word, assigned(input)?),
+            "version" => set(&mut self.version, word, version(assigned(input)?)?),
+            "maxage" => set(&mut self.maxage, word, age::seconds(&assigned(input)?)?),
+            "cache_err" => set(&mut self.cache_err, word, age::seconds(&assigned(input)?)?),
+            "skip" => set(&mut self.skip, word, listed(input)?),
+            "key" => set(&mut self.key, word, assigned(input)?),
+            "depends_on" => set(&mut self.depends_on, word, listed(input)?),
+            _ => Err(unknown(&word)),
+        }
+    }
+
+    /// What the code depends on.
+    pub fn dependencies(&self) -> &[Path] {
+        self.depends_on.as_ref().map_or(&[], |given| &given.value)
+    }
+
+    /// The first option that means nothing to `#[tracked]`.
+    pub fn not_for_tracked(&self) -> Option<&Ident> {
+        fn word<T>(given: &Option<Given<T>>) -> Option<&Ident> {
+            given.as_ref().map(|given| &given.word)
+        }
+        let words =
+            [word(&self.cache), word(&self.name), word(&self.version), word(&self.maxage), word(&self.cache_err)];
+        words.into_iter().chain([word(&self.skip), word(&self.key)]).flatten().next()
+    }
+}
+
+fn set<T>(option: &mut Option<Given<T>>, word: Ident, value: T) -> syn::Result<()> {
+    if option.is_some() {
+        return Err(syn::Error::new(word.span(), format!("`{word}` is given twice")));
+    }
+    *option = Some(Given { word, value });
+    Ok(())
+}
+
+fn assigned<T: Parse>(input: ParseStream) -> syn::Result<T> {
+    input.parse::<Token![=]>()?;
+    input.parse()
+}
+
+fn listed<T: Parse>(input: ParseStream) -> syn::Result<Vec<T>> {
+    let inside;
+    parenthesized!(inside in input);
+    Ok(Punctuated::<T, Token![,]>::parse_terminated(&inside)?.into_iter().collect())
+}
+
+fn version(literal: Lit) -> syn::Result<String> {
+    match &literal {
+        Lit::Str(text) => Ok(text.value()),
+        Lit::Int(number) => Ok(number.base10_digits().to_owned()),
+        _ => Err(syn::Error::new(literal.span(), "a version is a text or a number")),
+    }
+}
+
+fn unknown(word: &Ident) -> syn::Error {
+    let given = word.to_string();
+    let near = NAMES.iter().map(|name| (distance(&given, name), name)).min().filter(|(distance, _)| *distance <= 2);
+    let help = match near {
+        Some((_, name)) => format!("did you mean `{name}`?"),
+        None => format!("the options are {}", NAMES.map(|name| format!("`{name}`")).join(", ")),
+    };
+    syn::Error::new(word.span(), format!("there is no option `{given}`; {help}"))
+}
+
+/// Number of letters to insert, remove or replace to make one word of the other (Levenshtein's distance).
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in other.bytes().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}

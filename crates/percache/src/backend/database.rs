@@ -1,0 +1,293 @@
+//! The back-end on a database ([`crate::engine`]): reads from a picture of it, writes in short sessions.
+//!
+//! Opening the database to write takes longer than most lookups and shuts other writers out, so changes collect in an [`Overlay`] and
+//! a thread writes them: within [`MAX_AGE`], or as soon as they are more than [`MANY_BYTES`]. The picture for reading is
+//! renewed after each session, and when a key is missing in it while another process has written since.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::overlay::{Change, Overlay};
+use super::{Backend, BackendError, Table, Visit};
+use crate::digest::Digest;
+use crate::engine::{Column, Engine, EngineError, SharedView};
+
+/// The values. What is large among them lies in files of its own.
+const RESULTS: Column = Column { name: "memo-results", large: true, early: false };
+/// Small records about them.
+const ENTRIES: Column = Column { name: "memo-entries", large: false, early: false };
+/// Times of use, rewritten again and again.
+const USES: Column = Column { name: "memo-uses", large: false, early: false };
+/// The columns that the database must have; RocksDB insists on one that is called `default`.
+pub const COLUMNS: &[Column] = &[Column { name: "default", large: false, early: false }, RESULTS, ENTRIES, USES];
+
+/// Changes are written when they are this old.
+const MAX_AGE: Duration = Duration::from_secs(1);
+/// Changes are written when they are more than this.
+const MANY_BYTES: usize = 16 << 20;
+/// Whoever adds to more than this waits until they are written.
+const TOO_MANY_BYTES: usize = 128 << 20;
+/// How long a session waits for the session of another process.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A back-end on a database.
+pub struct DatabaseBackend {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    engine: Box<dyn Engine>,
+    overlay: RwLock<Overlay>,
+    view: RwLock<Option<(u64, SharedView)>>,
+    /// Held while changes are written: whether something was removed whose space the file system does not have back.
+    writing: Mutex<bool>,
+    signal: Mutex<Signal>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Signal {
+    waiting: bool,
+    urgent: bool,
+    closed: bool,
+}
+
+impl fmt::Debug for DatabaseBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseBackend")
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn column(table: Table) -> Column {
+    match table {
+        Table::Results => RESULTS,
+        Table::Entries => ENTRIES,
+        Table::Uses => USES,
+    }
+}
+
+impl DatabaseBackend {
+    /// On `engine`, which has the [`COLUMNS`].
+    pub fn new(engine: Box<dyn Engine>) -> DatabaseBackend {
+        let shared = Shared {
+            engine,
+            overlay: RwLock::default(),
+            view: RwLock::new(None),
+            writing: Mutex::new(false),
+            signal: Mutex::default(),
+            changed: Condvar::new(),
+        };
+        DatabaseBackend { shared: Arc::new(shared), writer: Mutex::new(None) }
+    }
+
+    /// On RocksDB in the directory `dir`, which is made if need be. Fails if there is a database that cannot be read.
+    #[cfg(feature = "rocksdb")]
+    pub fn open(dir: &std::path::Path) -> Result<DatabaseBackend, BackendError> {
+        let holder = format!("process {}", std::process::id());
+        let backend = DatabaseBackend::new(Box::new(crate::rocks::RocksEngine::new(dir, COLUMNS, &holder)));
+        backend.shared.renewed_view()?;
+        Ok(backend)
+    }
+
+    fn add(&self, table: Table, key: &Digest, change: Change) -> Result<(), BackendError> {
+        let bytes = {
+            let mut overlay = self.shared.overlay.write().unwrap_or_else(PoisonError::into_inner);
+            overlay.add(table, *key, change);
+            overlay.bytes()
+        };
+        if bytes > TOO_MANY_BYTES {
+            return self.shared.write(false);
+        }
+        let mut signal = lock(&self.shared.signal);
+        let urgent = bytes > MANY_BYTES;
+        if !signal.waiting || (urgent && !signal.urgent) {
+            signal.waiting = true;
+            signal.urgent |= urgent;
+            self.shared.changed.notify_one();
+            drop(signal);
+            self.start_writer()?;
+        }
+        Ok(())
+    }
+
+    fn start_writer(&self) -> Result<(), BackendError> {
+        let mut writer = lock(&self.writer);
+        if writer.is_none() {
+            let shared = self.shared.clone();
+            let thread = thread::Builder::new().name("percache-writer".into()).spawn(move || shared.write_in_time())?;
+            *writer = Some(thread);
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn view(&self) -> Result<(u64, SharedView), BackendError> {
+        let view = self.view.read().unwrap_or_else(PoisonError::into_inner).clone();
+        view.map_or_else(|| self.renewed_view(), Ok)
+    }
+
+    fn renewed_view(&self) -> Result<(u64, SharedView), BackendError> {
+        // Asked before: a commit in between makes the picture look older than it is, never newer.
+        let generation = self.engine.generation();
+        let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        match &*view {
+            Some((seen, current)) if *seen >= generation => Ok((*seen, current.clone())),
+            _ => {
+                let new = (generation, self.engine.view().map_err(BackendError::new)?);
+                *view = Some(new.clone());
+                Ok(new)
+            }
+        }
+    }
+
+    /// Writes the changes that wait; `Ok` means that all changes made before the call are permanent. `compacts`: gives the space of
+    /// what was removed back to the file system, which may take a while.
+    fn write(&self, compacts: bool) -> Result<(), BackendError> {
+        let mut removed = lock(&self.writing);
+        let changes = self.overlay.write().unwrap_or_else(PoisonError::into_inner).take();
+        *removed |= changes.values().any(Option::is_none);
+        let compacts = compacts && *removed;
+        if changes.is_empty() && !compacts {
+            return Ok(());
+        }
+        let written = self.engine.session(PATIENCE).and_then(|mut session| {
+            for ((table, key), change) in changes.iter() {
+                match change {
+                    Some(value) => session.put(column(*table), key.as_bytes(), value)?,
+                    None => session.delete(column(*table), key.as_bytes())?,
+                }
+            }
+            if compacts { session.commit_and_compact() } else { session.commit() }
+        });
+        match written {
+            Ok(()) => {
+                *removed &= !compacts;
+                // Until the new picture is there, the overlay answers.
+                let renewed = self.renewed_view();
+                self.overlay.write().unwrap_or_else(PoisonError::into_inner).written();
+                renewed.map(|_| ())
+            }
+            Err(error) => {
+                let kept = self.overlay.write().unwrap_or_else(PoisonError::into_inner).failed(TOO_MANY_BYTES);
+                let note = if kept { "it will be tried again" } else { "what was to be written is dropped" };
+                Err(BackendError::new(format!("results could not be written, {note}: {error}")))
+            }
+        }
+    }
+
+    /// What the writing thread does until the back-end is closed.
+    fn write_in_time(&self) {
+        loop {
+            let mut signal = lock(&self.signal);
+            while !signal.waiting && !signal.closed {
+                signal = self.changed.wait(signal).unwrap_or_else(PoisonError::into_inner);
+            }
+            let due = Instant::now() + MAX_AGE;
+            while !signal.closed && !signal.urgent && Instant::now() < due {
+                let left = due.saturating_duration_since(Instant::now());
+                signal = self.changed.wait_timeout(signal, left).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            if signal.closed {
+                return;
+            }
+            *signal = Signal::default();
+            drop(signal);
+            if let Err(error) = self.write(false) {
+                log::warn!("percache: {error}");
+            }
+        }
+    }
+
+    /// The value of `key` in the database, of the newest picture if need be.
+    fn stored(&self, table: Table, key: &Digest) -> Result<Option<Vec<u8>>, BackendError> {
+        let (seen, view) = self.view()?;
+        let get = |view: &SharedView| view.get(column(table), key.as_bytes()).map_err(BackendError::new);
+        match get(&view)? {
+            None if self.engine.generation() != seen => get(&self.renewed_view()?.1),
+            found => Ok(found),
+        }
+    }
+}
+
+impl Backend for DatabaseBackend {
+    fn get(&self, table: Table, key: &Digest) -> Result<Option<Vec<u8>>, BackendError> {
+        let overlay = self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(change) = overlay.get(table, key) {
+            return Ok(change.as_ref().map(|value| value.to_vec()));
+        }
+        drop(overlay);
+        self.shared.stored(table, key)
+    }
+
+    fn put(&self, table: Table, key: &Digest, value: &[u8]) -> Result<(), BackendError> {
+        self.add(table, key, Some(value.into()))
+    }
+
+    fn remove(&self, table: Table, key: &Digest) -> Result<(), BackendError> {
+        self.add(table, key, None)
+    }
+
+    fn for_each(&self, table: Table, visit: &mut Visit<'_>) -> Result<(), BackendError> {
+        // The overlay first: what is written in between is then seen in it and skipped in the picture.
+        let changes = self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner).of_table(table);
+        let (_, view) = self.shared.renewed_view()?;
+        let mut ended = ControlFlow::Continue(());
+        let scanned = view.scan(column(table), b"", &mut |key, value| {
+            if let Some(key) = Digest::from_slice(key)
+                && !changes.contains_key(&key)
+            {
+                ended = visit(&key, value);
+            }
+            ended
+        });
+        scanned.map_err(BackendError::new)?;
+        for (key, change) in &changes {
+            if ended.is_break() {
+                break;
+            }
+            if let Some(value) = change {
+                ended = visit(key, value);
+            }
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), BackendError> {
+        self.shared.write(true)
+    }
+
+    fn close(&self) -> Result<(), BackendError> {
+        lock(&self.shared.signal).closed = true;
+        self.shared.changed.notify_all();
+        if let Some(writer) = lock(&self.writer).take()
+            && writer.join().is_err()
+        {
+            log::warn!("percache: the writing thread has panicked");
+        }
+        let written = self.shared.write(false);
+        *self.shared.view.write().unwrap_or_else(PoisonError::into_inner) = None;
+        written
+    }
+}
+
+impl Drop for DatabaseBackend {
+    fn drop(&mut self) {
+        lock(&self.shared.signal).closed = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl From<EngineError> for BackendError {
+    fn from(error: EngineError) -> BackendError {
+        BackendError::new(error)
+    }
+}

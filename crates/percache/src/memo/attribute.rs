@@ -1,0 +1,101 @@
+//! What the expansion of `#[memoize]` calls. Not for use by hand: it may change with any version.
+
+use std::any::type_name;
+use std::future::Future;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::memo::cache::Cache;
+use crate::memo::encoding::EncodingError;
+use crate::memo::function::{Function, Key};
+use crate::memo::keep::Keep;
+
+/// The path of the function in which the closure stands: with its type and all generics, which is what the type of a closure is named by.
+#[inline]
+pub fn path_of<F: Fn()>(_: &F) -> &'static str {
+    type_name::<F>()
+}
+
+/// Of that path, the part that names types.
+#[inline]
+pub fn types_of<F: Fn()>(_: &F) -> &'static str {
+    let path = type_name::<F>();
+    match (path.find('<'), path.rfind('>')) {
+        (Some(first), Some(last)) => &path[first..=last],
+        _ => "",
+    }
+}
+
+/// What can be an argument: everything that can be serialised.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot tell one call of a memoized function from another",
+    label = "this is not `Serialize`",
+    note = "derive `serde::Serialize` for it, leave it out with `skip(…)`, or say what counts with `key = …`"
+)]
+pub trait Argument: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<A: Serialize + ?Sized> Argument for A {}
+
+/// What can be kept: everything that can be serialised and comes back without borrowing.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept as the result of a memoized function",
+    label = "this is not both `Serialize` and `DeserializeOwned`",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it"
+)]
+pub trait Kept: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<R: Serialize + DeserializeOwned> Kept for R {}
+
+/// Checks the type of an argument.
+#[inline]
+pub fn argument<A: Argument + ?Sized>(argument: &A) -> &A {
+    argument
+}
+
+/// Checks the type of a result.
+#[inline]
+pub fn result<R: Kept>() {}
+
+/// A call of a memoized function.
+#[inline]
+pub fn call<R, K: Keep<R>>(
+    cache: &Cache,
+    function: &Function,
+    path: &'static str,
+    key: Result<Key, EncodingError>,
+    keep: K,
+    compute: impl FnOnce() -> R,
+) -> R {
+    match key {
+        Ok(key) => cache.run(function, path, key, &keep, compute),
+        Err(error) => {
+            unkeyed(function, path, &error);
+            compute()
+        }
+    }
+}
+
+/// A call of a memoized `async fn`.
+pub async fn call_async<R, K: Keep<R>, C: Future<Output = R>>(
+    cache: &Cache,
+    function: &Function,
+    path: &'static str,
+    key: Result<Key, EncodingError>,
+    keep: K,
+    compute: C,
+) -> R {
+    match key {
+        Ok(key) => cache.run_async(function, path, key, &keep, compute).await,
+        Err(error) => {
+            unkeyed(function, path, &error);
+            compute.await
+        }
+    }
+}
+
+fn unkeyed(function: &Function, path: &'static str, error: &EncodingError) {
+    log::warn!("percache: arguments of {} cannot be told apart: {error}", function.name(path));
+}

@@ -1,0 +1,244 @@
+//! What identifies a memoized function, and the keys of its results.
+//!
+//! ```text
+//! key = SHA-1( "percache memo 1" name? code? version? path arguments )
+//! ```
+//!
+//! The parts before the arguments are the same for all calls: they are hashed once, and each call goes on from there. Knows nothing
+//! of where results are kept.
+
+use std::borrow::Cow;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::codec::{Encode, Sink};
+use crate::digest::{Digest, Hasher};
+use crate::memo::encoding::{EncodingError, encode_key};
+
+const DOMAIN: &str = "percache memo 1";
+
+/// What a function consists of, as `#[tracked]` and `#[memoize]` found it when it was compiled.
+#[derive(Debug)]
+pub struct Code {
+    /// SHA-1 of its tokens: comments, formatting, attributes and visibility do not count.
+    pub digest: [u8; 20],
+    /// What it says that it depends on.
+    pub depends_on: &'static [&'static Code],
+}
+
+impl Code {
+    /// The digest of the code and of all that it depends on.
+    pub fn total(&self) -> Digest {
+        if self.depends_on.is_empty() {
+            return Digest(self.digest);
+        }
+        let mut hasher = Hasher::new();
+        hasher.digest(&Digest(self.digest));
+        hasher.count(self.depends_on.len());
+        self.depends_on.iter().for_each(|code| hasher.digest(&code.total()));
+        hasher.finish()
+    }
+}
+
+/// A function whose results are kept: its identity and its rules.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// Without one, it is named by the path of its instance.
+    name: Option<Cow<'static, str>>,
+    code: Option<Digest>,
+    version: Option<Cow<'static, str>>,
+    maxage: Option<Duration>,
+    /// Of the instance that was called first; most functions have no other.
+    first: OnceLock<(&'static str, Prefix)>,
+}
+
+#[derive(Clone)]
+struct Prefix(Hasher);
+
+impl std::fmt::Debug for Prefix {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Prefix")
+    }
+}
+
+impl Function {
+    /// The function of this name. In one cache, no other may have it.
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Function {
+        Function { name: Some(name.into()), ..Function::by_path() }
+    }
+
+    /// A function that is told from others by the path that [`Function::key_of`] is given, as `#[memoize]` does it.
+    pub fn by_path() -> Function {
+        Function { name: None, code: None, version: None, maxage: None, first: OnceLock::new() }
+    }
+
+    /// With this code: results of other code are left alone and found again when the code comes back.
+    pub fn code(mut self, code: &Code) -> Function {
+        self.code = Some(code.total());
+        self
+    }
+
+    /// With this version, for what changes without the code changing.
+    pub fn version(mut self, version: impl Into<Cow<'static, str>>) -> Function {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// Results that are older are computed again.
+    pub fn maxage(mut self, maxage: Duration) -> Function {
+        self.maxage = Some(maxage);
+        self
+    }
+
+    /// Its name for people; `path` as in [`Function::key_of`].
+    pub fn name(&self, path: &'static str) -> Cow<'_, str> {
+        let path = path.trim_end_matches("::{{closure}}");
+        match &self.name {
+            None => Cow::Borrowed(path),
+            Some(name) if path.is_empty() => Cow::Borrowed(name),
+            Some(name) => Cow::Owned(format!("{name}{path}")),
+        }
+    }
+
+    /// The digest of its code, if that is known.
+    pub fn code_digest(&self) -> Option<Digest> {
+        self.code
+    }
+
+    /// How old a result may be.
+    pub fn oldest(&self) -> Option<Duration> {
+        self.maxage
+    }
+
+    /// The key of a call: of an argument list, a tuple, or whatever else tells one call from another.
+    pub fn key<A: Serialize + ?Sized>(&self, arguments: &A) -> Result<Key, EncodingError> {
+        self.key_of("", arguments)
+    }
+
+    /// The key of a call of one instance of a function: `path` names it, with its types.
+    #[inline]
+    pub fn key_of<A: Serialize + ?Sized>(&self, path: &'static str, arguments: &A) -> Result<Key, EncodingError> {
+        let (known, prefix) = self.first.get_or_init(|| (path, self.prefix(path)));
+        let prefix = if *known == path { prefix.clone() } else { self.prefix(path) };
+        let mut buffered = Buffered { hasher: prefix.0, buffer: [0; BUFFER], length: 0 };
+        encode_key(arguments, &mut buffered)?;
+        Ok(Key(buffered.finish()))
+    }
+
+    fn prefix(&self, path: &str) -> Prefix {
+        let mut hasher = Hasher::new();
+        hasher.text(DOMAIN);
+        hasher.bool(self.name.is_some());
+        self.name.iter().for_each(|name| hasher.text(name));
+        hasher.bool(self.code.is_some());
+        self.code.iter().for_each(|code| hasher.digest(code));
+        hasher.bool(self.version.is_some());
+        self.version.iter().for_each(|version| hasher.text(version));
+        hasher.text(path);
+        Prefix(hasher)
+    }
+}
+
+/// The name of one result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(pub Digest);
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+const BUFFER: usize = 256;
+
+/// An encoding consists of many small pieces; the hasher takes larger ones better.
+struct Buffered {
+    hasher: Hasher,
+    buffer: [u8; BUFFER],
+    length: usize,
+}
+
+impl Buffered {
+    fn finish(mut self) -> Digest {
+        self.hasher.update(&self.buffer[..self.length]);
+        self.hasher.finish()
+    }
+}
+
+impl Sink for Buffered {
+    #[inline]
+    fn raw(&mut self, bytes: &[u8]) {
+        if self.length + bytes.len() > BUFFER {
+            self.hasher.update(&self.buffer[..self.length]);
+            self.length = 0;
+            if bytes.len() > BUFFER {
+                return self.hasher.update(bytes);
+            }
+        }
+        self.buffer[self.length..self.length + bytes.len()].copy_from_slice(bytes);
+        self.length += bytes.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static LEAF: Code = Code { digest: [1; 20], depends_on: &[] };
+    static OTHER_LEAF: Code = Code { digest: [2; 20], depends_on: &[] };
+
+    #[test]
+    fn the_key_is_pinned() {
+        let key = Function::new("f").key(&(1u64, "x")).unwrap();
+        let mut hasher = Hasher::new();
+        hasher.update(b"\x0f\0\0\0percache memo 1\x01\x01\0\0\0f\0\0\0\0\0\0");
+        hasher.update(b"\x18\x09\x01\0\0\0\0\0\0\0\x13\x01x\0");
+        assert_eq!(key.0, hasher.finish());
+    }
+
+    #[test]
+    fn everything_that_identifies_a_function_is_in_the_key() {
+        let key = |function: Function| function.key(&1u8).unwrap();
+        let keys = [
+            key(Function::new("f")),
+            key(Function::new("g")),
+            key(Function::new("f").version("1")),
+            key(Function::new("f").version("")),
+            key(Function::new("f").code(&LEAF)),
+            key(Function::new("f").code(&OTHER_LEAF)),
+            Function::new("f").key_of("u8", &1u8).unwrap(),
+        ];
+        for (place, one) in keys.iter().enumerate() {
+            assert!(!keys[..place].contains(one), "{place}");
+        }
+        assert_eq!(key(Function::new("f").maxage(Duration::ZERO)), keys[0]);
+    }
+
+    #[test]
+    fn instances_of_a_generic_function_are_apart() {
+        let function = Function::new("f");
+        let [a, b] = ["f<u8>", "f<u16>"].map(|types| function.key_of(types, &1u8).unwrap());
+        assert_ne!(a, b);
+        assert_eq!(function.key_of("f<u8>", &1u8).unwrap(), a);
+    }
+
+    #[test]
+    fn a_change_of_what_code_depends_on_is_a_change_of_the_code() {
+        static ONE: Code = Code { digest: [3; 20], depends_on: &[&LEAF] };
+        static OTHER: Code = Code { digest: [3; 20], depends_on: &[&OTHER_LEAF] };
+        assert_ne!(ONE.total(), OTHER.total());
+        assert_eq!(LEAF.total(), Digest([1; 20]));
+    }
+
+    #[test]
+    fn long_arguments_count_to_the_last_byte() {
+        let function = Function::new("f");
+        let text = "x".repeat(10_000);
+        let mut other = text.clone();
+        other.replace_range(5_000..5_001, "y");
+        assert_ne!(function.key(&text).unwrap(), function.key(&other).unwrap());
+        assert_eq!(function.key(&text).unwrap(), function.key(&text.clone()).unwrap());
+    }
+}

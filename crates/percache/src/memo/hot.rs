@@ -1,0 +1,229 @@
+//! The results used most recently, in memory: a sharded map that never holds more than so many bytes.
+//!
+//! What makes room is chosen by CLOCK, the approximation of "least recently used" that needs no list to be rearranged at a hit
+//! (Corbató, "A Paging Experiment with the Multics System", 1968): entries form a ring; the hand passes over an entry that was used
+//! since it last came by, and takes one that was not. Each entry also counts its own hits, so that a hit touches nothing else.
+//! Knows records, not what they mean.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::digest::Digest;
+use crate::memo::clock::Time;
+use crate::memo::record::Uses;
+
+const SHARDS: usize = 32;
+/// What an entry takes beside its record, roughly.
+const OVERHEAD: usize = 160;
+
+/// A record that was checked, shared without copying.
+pub type SharedRecord = Arc<Vec<u8>>;
+
+/// A digest is as good a hash as any: its first bytes are taken as they are.
+#[derive(Default)]
+pub struct DigestHasher(u64);
+
+impl Hasher for DigestHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // The length that precedes an array's bytes is shorter than a digest.
+        if let Some(first) = bytes.first_chunk::<8>() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    fn write_usize(&mut self, _: usize) {}
+}
+
+/// A map by digest.
+pub type DigestMap<V> = HashMap<Digest, V, BuildHasherDefault<DigestHasher>>;
+
+struct Entry {
+    record: SharedRecord,
+    used: bool,
+    /// Not yet handed out by [`Hot::take_uses`].
+    uses: Uses,
+}
+
+#[derive(Default)]
+struct Shard {
+    entries: DigestMap<Entry>,
+    ring: VecDeque<Digest>,
+    bytes: usize,
+    /// Of entries that had to go.
+    uses: DigestMap<Uses>,
+}
+
+/// The layer in memory.
+pub struct Hot {
+    shards: Vec<Mutex<Shard>>,
+    /// Bytes that each shard may hold.
+    limit: usize,
+}
+
+impl Hot {
+    /// Holds up to about `bytes`; with 0, nothing.
+    pub fn new(bytes: usize) -> Hot {
+        // Small limits get one shard, or nothing would fit into any.
+        let shards = if bytes >= SHARDS << 20 { SHARDS } else { 1 };
+        Hot { shards: (0..shards).map(|_| Mutex::default()).collect(), limit: bytes / shards }
+    }
+
+    fn shard(&self, key: &Digest) -> MutexGuard<'_, Shard> {
+        let shard = &self.shards[key.0[19] as usize % self.shards.len()];
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The record of `key`, which is used `now`. A hit is counted only when `counts` says so of the record.
+    #[inline]
+    pub fn get(&self, key: &Digest, now: Time, counts: impl FnOnce(&[u8]) -> bool) -> Option<SharedRecord> {
+        let mut shard = self.shard(key);
+        let entry = shard.entries.get_mut(key)?;
+        if counts(&entry.record) {
+            entry.used = true;
+            entry.uses = entry.uses.and(Uses { last: now, hits: 1 });
+        }
+        Some(entry.record.clone())
+    }
+
+    /// Keeps a record, if it is not too large to be worth it, and makes room for it.
+    pub fn insert(&self, key: Digest, record: SharedRecord) {
+        let size = record.len() + OVERHEAD;
+        if size > self.limit / 2 {
+            return self.remove(&key);
+        }
+        let mut shard = self.shard(&key);
+        shard.bytes += size;
+        let entry = Entry { record, used: false, uses: Uses::default() };
+        if let Some(old) = shard.entries.insert(key, entry) {
+            shard.bytes -= old.record.len() + OVERHEAD;
+            shard.keep_uses(key, old.uses);
+        } else {
+            shard.ring.push_back(key);
+        }
+        while shard.bytes > self.limit && shard.turn() {}
+    }
+
+    /// Forgets a record.
+    pub fn remove(&self, key: &Digest) {
+        let mut shard = self.shard(key);
+        if let Some(old) = shard.entries.remove(key) {
+            shard.bytes -= old.record.len() + OVERHEAD;
+            shard.ring.retain(|other| other != key);
+        }
+    }
+
+    /// Forgets all of them, and their uses.
+    pub fn clear(&self) {
+        for shard in &self.shards {
+            *shard.lock().unwrap_or_else(PoisonError::into_inner) = Shard::default();
+        }
+    }
+
+    /// Counts a use of what is not held here.
+    pub fn note(&self, key: Digest, uses: Uses) {
+        self.shard(&key).keep_uses(key, uses);
+    }
+
+    /// All uses since this was last asked.
+    pub fn take_uses(&self) -> Vec<(Digest, Uses)> {
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let Shard { entries, uses, .. } = &mut *shard;
+            for (key, entry) in entries.iter_mut() {
+                let new = std::mem::take(&mut entry.uses);
+                if new.hits > 0 {
+                    let before = uses.entry(*key).or_default();
+                    *before = before.and(new);
+                }
+            }
+            all.extend(uses.drain());
+        }
+        all
+    }
+}
+
+impl Shard {
+    fn keep_uses(&mut self, key: Digest, uses: Uses) {
+        if uses.hits > 0 {
+            let before = self.uses.entry(key).or_default();
+            *before = before.and(uses);
+        }
+    }
+
+    /// The hand moves by one entry; whether there was one.
+    fn turn(&mut self) -> bool {
+        let Some(key) = self.ring.pop_front() else { return false };
+        if self.entries.get_mut(&key).is_some_and(|entry| std::mem::take(&mut entry.used)) {
+            self.ring.push_back(key);
+        } else if let Some(old) = self.entries.remove(&key) {
+            self.bytes -= old.record.len() + OVERHEAD;
+            self.keep_uses(key, old.uses);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: u32) -> Digest {
+        Digest::of(&n.to_le_bytes())
+    }
+
+    fn get(hot: &Hot, n: u32) -> bool {
+        hot.get(&key(n), 1, |_| true).is_some()
+    }
+
+    #[test]
+    fn never_holds_more_than_it_may() {
+        let hot = Hot::new(100_000);
+        (0..1000).for_each(|n| hot.insert(key(n), Arc::new(vec![0; 1000])));
+        let held = (0..1000).filter(|n| get(&hot, *n)).count();
+        assert!((50..=100).contains(&held), "{held}");
+        assert!(hot.shards[0].lock().unwrap().bytes <= 100_000);
+    }
+
+    #[test]
+    fn what_is_used_stays() {
+        let hot = Hot::new(100_000);
+        for n in 0..1000 {
+            hot.insert(key(n), Arc::new(vec![0; 1000]));
+            assert!(get(&hot, 0), "after {n}");
+        }
+    }
+
+    #[test]
+    fn uses_survive_that_an_entry_has_to_go() {
+        let hot = Hot::new(10_000);
+        hot.insert(key(0), Arc::new(vec![0; 1000]));
+        assert!(get(&hot, 0) && get(&hot, 0));
+        (1..100).for_each(|n| hot.insert(key(n), Arc::new(vec![0; 1000])));
+        assert!(!get(&hot, 0));
+        assert_eq!(hot.take_uses(), [(key(0), Uses { last: 1, hits: 2 })]);
+        assert_eq!(hot.take_uses(), []);
+    }
+
+    #[test]
+    fn the_large_and_the_removed_are_not_held() {
+        let hot = Hot::new(10_000);
+        hot.insert(key(1), Arc::new(vec![0; 9000]));
+        assert!(!get(&hot, 1));
+        hot.insert(key(2), Arc::new(vec![0; 10]));
+        hot.remove(&key(2));
+        assert!(!get(&hot, 2));
+        // Removed and inserted again, many times over, the ring must not keep growing.
+        for _ in 0..1000 {
+            hot.insert(key(3), Arc::new(vec![0; 10]));
+            hot.remove(&key(3));
+        }
+        assert!(hot.shards[0].lock().unwrap().ring.len() < 100);
+    }
+}

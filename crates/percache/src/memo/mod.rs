@@ -1,0 +1,38 @@
+//! Memoized functions: results that outlive the process.
+//!
+//! | module | its one idea |
+//! | --- | --- |
+//! | [`encoding`] | any serde value as canonical, typed bytes |
+//! | [`function`] | what identifies a function, and the keys of its results |
+//! | [`record`] | what is stored of a result |
+//! | [`keep`] | which part of what a function returns is kept |
+//! | `hot` | recently used results in memory |
+//! | `flight`, `claim` | one computation per key: among threads, among processes |
+//! | `shared`, `resolve` | finding and storing; found, or computed once |
+//! | [`collect`], [`verify`], [`stats`] | removing, checking and counting |
+//! | `cache`, `wrap`, `default` | what users see |
+//!
+//! Results live in a [`Backend`](crate::backend::Backend). Knows nothing of databases, of tasks or of the terminal.
+
+pub mod attribute;
+mod cache;
+mod claim;
+mod clock;
+pub mod collect;
+mod default;
+pub mod encoding;
+mod exit;
+mod flight;
+pub mod function;
+mod hot;
+pub mod keep;
+pub mod record;
+mod resolve;
+mod shared;
+pub mod stats;
+pub mod verify;
+mod wrap;
+
+pub use cache::{Cache, CacheBuilder, Error};
+pub use default::{default_cache, set_default_cache};
+pub use wrap::Memoized;

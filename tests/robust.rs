@@ -162,16 +162,7 @@ fn a_read_only_store_is_read() {
 #[test]
 fn a_store_of_an_unknown_version_is_set_aside_with_one_warning() {
     let ws = built();
-    let versions: Vec<_> = files_below(&ws.path(".percache"))
-        .into_iter()
-        .filter(|file| file.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().contains("version")))
-        .collect();
-    for file in &versions {
-        fs::write(file, "4000000000\n").unwrap();
-    }
-    if versions.is_empty() {
-        return; // the version is in the database: the core's own tests have this case
-    }
+    ws.write(".percache/format", "4000000000");
     ws.remove("out");
     let run = ws.build([]).succeeds();
     assert_eq!(run.output().matches("warning").count(), 1, "{}", run.output());

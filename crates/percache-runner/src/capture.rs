@@ -86,7 +86,7 @@ fn missing(outputs: &PatternSet, found: &[Found]) -> Vec<String> {
     let literals = outputs.patterns().iter().filter(|pattern| !pattern.negated).filter_map(|pattern| pattern.literal());
     let absent = literals.filter(|path| {
         let from = found.partition_point(|found| found.path < **path);
-        !found.get(from).is_some_and(|found| found.path == **path)
+        found.get(from).is_none_or(|found| found.path != **path)
     });
     absent.map(|path| path.to_string()).collect()
 }

@@ -115,7 +115,7 @@ mod tests {
         bytes.extend_from_slice(&intent.encode());
         for end in whole..bytes.len() {
             std::fs::write(&path, &bytes[..end]).unwrap();
-            assert_eq!(Intents::left_behind(&path), [intent.clone()]);
+            assert_eq!(Intents::left_behind(&path), std::slice::from_ref(&intent));
         }
     }
 }

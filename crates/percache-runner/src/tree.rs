@@ -138,7 +138,7 @@ impl Tree {
             io::copy(&mut std::fs::File::open(from)?, &mut std::fs::File::from(to))?;
         }
         renameat(parent, &*name, parent, path.file_name())?;
-        Ok(std::fs::remove_file(from)?)
+        std::fs::remove_file(from)
     }
 
     /// The root in the file system.

@@ -57,7 +57,9 @@ impl Engine for MemoryEngine {
 impl View for Tables {
     fn read(&self, column: Column, key: &[u8], found: &mut dyn FnMut(&[u8])) -> Result<bool, EngineError> {
         let value = self.0.get(column.name).and_then(|table| table.get(key));
-        value.map(|value| found(value));
+        if let Some(value) = value {
+            found(value);
+        }
         Ok(value.is_some())
     }
 

@@ -20,7 +20,7 @@ pub fn ensure() -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    check(has_program("apt-get"), || format!("missing: {}. {ELSEWHERE}", names(&missing)))?;
+    check(has_program("apt-get"), || format!("missing: {}. To install: {ELSEWHERE}", names(&missing)))?;
     println!("Installing what is missing: {}", names(&missing));
     install(&missing)?;
     let still = self::missing();

@@ -1,3 +1,44 @@
-//! The command `percache`.
+//! The command `percache`: what is written on the command line, what is said in return, and the exit status.
 
-fn main() {}
+/// Prints a line. Who closed the other end (`percache list | head`) does not want to read on, and that is no error.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+pub(crate) use say;
+
+mod args;
+mod commands;
+mod diagnostic;
+mod error;
+mod report;
+mod setup;
+mod style;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+use crate::style::Paint;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match &cli.command {
+        Command::Build(args) => commands::build::run(&cli, args),
+        Command::Why(args) => commands::why::run(&cli, args),
+        Command::List(args) => commands::list::run(&cli, args),
+        Command::Graph(args) => commands::graph::run(&cli, args),
+        Command::Log(args) => commands::log::run(&cli, args),
+        Command::Gc(args) => commands::gc::run(&cli, args),
+        Command::Clear(args) => commands::clear::run(&cli, args),
+        Command::Stats(args) => commands::stats::run(&cli, args),
+        Command::Verify(args) => commands::verify::run(&cli, args),
+    };
+    match done {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => error.report(Paint::stderr(cli.color)),
+    }
+}

@@ -42,3 +42,4 @@ pub mod build;
 pub mod usage;
 pub mod maintenance;
 pub mod session;
+pub mod why;

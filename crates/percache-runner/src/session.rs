@@ -1,14 +1,16 @@
 //! One build of a worktree, from its lock to its journal.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use percache::lock::{FileLock, LockError};
 use percache::store::Store;
+use percache::store::layout::furnish;
 
 use crate::build::context::{Context, Options, Tools};
+use crate::build::explain::Why;
 use crate::build::{Outcomes, Summary, build};
 use crate::environment::Caller;
 use crate::event::{Event, Reporter};
@@ -67,6 +69,19 @@ struct Desk {
 impl Session<'_> {
     /// Builds the selected tasks and what they need.
     pub fn run(&self, selected: &[TaskId], reporter: &mut dyn Reporter) -> Result<Summary, SessionError> {
+        self.build(selected, reporter).map(|outcomes| outcomes.summary)
+    }
+
+    /// As [`Session::run`]; why tasks ran or would run, if the options ask for that.
+    pub fn explain(
+        &self,
+        selected: &[TaskId],
+        reporter: &mut dyn Reporter,
+    ) -> Result<HashMap<TaskId, Why>, SessionError> {
+        self.build(selected, reporter).map(|outcomes| outcomes.reasons)
+    }
+
+    fn build(&self, selected: &[TaskId], reporter: &mut dyn Reporter) -> Result<Outcomes, SessionError> {
         let desk = self.sit_down(reporter);
         let jobs = self.options.jobs.max(1);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).thread_name(|i| format!("percache-{i}")).build();
@@ -75,13 +90,14 @@ impl Session<'_> {
         let tasks = self.graph.closure(selected);
         let forced: HashSet<TaskId> = if self.options.force { selected.iter().copied().collect() } else { HashSet::new() };
         let outcomes = build(&ctx, &pool, &tasks, &forced, reporter);
-        let trouble = ctx.trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let (observer, intents) = (ctx.observer, ctx.intents);
-        let summary = outcomes.summary.clone();
+        let (observer, intents, trouble) = (ctx.observer, ctx.intents, ctx.trouble);
         if desk.lock.is_some() {
-            self.close(&desk, outcomes, observer.into_known(), intents, trouble, reporter);
+            let complete = tasks.len() == self.workspace.tasks.len() && outcomes.summary.skipped == 0;
+            let journal = self.next_journal(&desk.journal, &outcomes, observer.into_known(), complete);
+            let trouble = trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
+            self.close(&desk, &journal, intents, trouble, reporter);
         }
-        Ok(summary)
+        Ok(outcomes)
     }
 
     fn sit_down(&self, reporter: &mut dyn Reporter) -> Desk {
@@ -90,7 +106,8 @@ impl Session<'_> {
         let lock = if self.options.dry_run {
             None
         } else {
-            let lock = worktree.create().map_err(LockError::Io).and_then(|()| worktree.lock(self.holder, waiting));
+            let made = worktree.create().and_then(|()| furnish(self.store_dir));
+            let lock = made.map_err(LockError::Io).and_then(|()| worktree.lock(self.holder, waiting));
             lock.map_err(|e| store_trouble(reporter, &e.to_string())).ok()
         };
         let staging = if lock.is_some() { worktree.staging() } else { std::env::temp_dir() };
@@ -136,14 +153,12 @@ impl Session<'_> {
     fn close(
         &self,
         desk: &Desk,
-        outcomes: Outcomes,
-        known: KnownFiles,
+        journal: &Journal,
         intents: Option<Intents>,
         mut trouble: Option<String>,
         reporter: &mut dyn Reporter,
     ) {
-        let journal = self.next_journal(&desk.journal, outcomes, known);
-        if let Err(e) = self.write_journal(desk, &journal, intents) {
+        if let Err(e) = self.write_journal(desk, journal, intents) {
             trouble.get_or_insert(format!("its journal cannot be written: {e}"));
         }
         if let Some(store) = self.store {
@@ -160,7 +175,7 @@ impl Session<'_> {
         }
     }
 
-    fn next_journal(&self, before: &Journal, outcomes: Outcomes, known: KnownFiles) -> Journal {
+    fn next_journal(&self, before: &Journal, outcomes: &Outcomes, known: KnownFiles, complete: bool) -> Journal {
         let mut journal = before.clone();
         journal.epoch = maintenance::epoch(self.store_dir);
         journal.hits += (outcomes.summary.up_to_date + outcomes.summary.restored) as u64;
@@ -168,7 +183,11 @@ impl Session<'_> {
         // Tasks that are gone: their outputs are buried, or belong to others now.
         let names: HashSet<&str> = self.workspace.tasks.iter().map(|task| task.name.as_str()).collect();
         journal.tasks.retain(|name, _| names.contains(name.as_str()));
-        journal.tasks.extend(outcomes.records);
+        journal.tasks.extend(outcomes.records.clone());
+        // A build of everything has looked at everything that matters; what is not in it is of the past.
+        if complete {
+            journal.files.clear();
+        }
         journal.files.extend(known);
         journal
     }

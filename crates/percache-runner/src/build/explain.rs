@@ -24,6 +24,8 @@ pub enum Why {
     ResultGone,
     /// What it depended on the last time is not known any more.
     Unknown,
+    /// In a dry run: these tasks, which it needs, would run, and what they would make is not known.
+    Needs(Vec<String>),
 }
 
 /// Finds out why.
@@ -45,11 +47,6 @@ pub fn why(ctx: &Context<'_>, task: &Task, prepared: &Prepared, forced: bool) ->
     }
 }
 
-/// The same in one line.
-pub fn reason(ctx: &Context<'_>, task: &Task, prepared: &Prepared, forced: bool) -> String {
-    why(ctx, task, prepared, forced).to_string()
-}
-
 impl std::fmt::Display for Why {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -57,6 +54,7 @@ impl std::fmt::Display for Why {
             Why::Forced => "--force",
             Why::FirstTime => "it never ran here",
             Why::Changed(changes) => return f.write_str(&summary(changes).unwrap_or_default()),
+            Why::Needs(tasks) => return write!(f, "it depends on {}", tasks.join(", ")),
             Why::ResultGone => "its result is not in the store",
             Why::Unknown => "what it depended on the last time is not in the store any more",
         })

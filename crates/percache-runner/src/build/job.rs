@@ -12,7 +12,7 @@ use percache::store::{Store, now};
 
 use crate::build::context::{Context, HitLogs};
 use crate::build::execute::{Executed, execute, stamp};
-use crate::build::explain;
+use crate::build::explain::{self, Why};
 use crate::build::inputs::{Dependencies, Prepared, Visible, prepare};
 use crate::build::lookup::{Hit, lookup};
 use crate::build::recheck::{discover, unchanged};
@@ -43,7 +43,7 @@ pub struct Done {
     /// Time that the stored result took.
     pub saved: Duration,
     /// Why it ran.
-    pub reason: Option<String>,
+    pub reason: Option<Why>,
     /// What others see of it.
     pub visible: Arc<Visible>,
     /// What the journal is to say of it from now on; `None`: what it said before.
@@ -106,7 +106,7 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, String> {
             Err(trouble) => ctx.note_trouble(trouble),
         }
     }
-    let reason = (ctx.options.explain || ctx.options.dry_run).then(|| explain::reason(ctx, job.task, &prepared, job.force));
+    let reason = (ctx.options.explain || ctx.options.dry_run).then(|| explain::why(ctx, job.task, &prepared, job.force));
     let mut done = if ctx.options.dry_run {
         Done::new(job.id, Outcome::WouldRun)
     } else {

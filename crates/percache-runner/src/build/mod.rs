@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use rayon::{Scope, ThreadPool};
 
 use crate::build::context::Context;
+use crate::build::explain::Why;
 use crate::build::inputs::{Dependencies, Visible};
 use crate::build::job::{Done, Job};
 use crate::build::schedule::Schedule;
@@ -58,6 +59,8 @@ pub struct Outcomes {
     pub summary: Summary,
     /// What the journal is to say of tasks, by name.
     pub records: BTreeMap<String, TaskRecord>,
+    /// Why tasks ran or would run, where that was asked.
+    pub reasons: HashMap<TaskId, Why>,
 }
 
 enum Message {
@@ -88,7 +91,7 @@ pub fn build(
         schedule: Schedule::new(ctx.workspace, ctx.graph, tasks, &usual),
         visible: HashMap::with_capacity(tasks.len()),
         uncertain: HashSet::new(),
-        outcomes: Outcomes { summary: Summary::default(), records: BTreeMap::new() },
+        outcomes: Outcomes { summary: Summary::default(), records: BTreeMap::new(), reasons: HashMap::new() },
         running: 0,
         stopping: false,
         reporter,
@@ -201,7 +204,8 @@ impl<'a> Build<'a, '_> {
         for message in done.warnings {
             self.reporter.event(Event::Warning { message, hint: None });
         }
-        let (outcome, log, reason) = (done.outcome, Arc::new(done.log), done.reason);
+        let (outcome, log, reason) = (done.outcome, Arc::new(done.log), done.reason.as_ref().map(Why::to_string));
+        self.outcomes.reasons.extend(done.reason.map(|why| (done.task, why)));
         let (task, took, saved) = (done.task, done.took, done.saved);
         self.reporter.event(Event::Finished { task, outcome, log, took, saved, reason });
     }
@@ -241,7 +245,7 @@ pub fn explicit(workspace: &Workspace, id: TaskId) -> Vec<TaskId> {
 /// The answer for a task of a dry run that needs something whose outputs are not known.
 fn may_run(ctx: &Context<'_>, id: TaskId, uncertain: &HashSet<TaskId>) -> Done {
     let causes = ctx.graph.needs[id.index()].iter().filter(|need| uncertain.contains(need));
-    let names: Vec<_> = causes.map(|need| format!("`{}`", ctx.workspace.task(*need).name)).collect();
+    let names = causes.map(|need| format!("`{}`", ctx.workspace.task(*need).name));
     let group = ctx.workspace.task(id).command.is_none();
     Done {
         task: id,
@@ -249,7 +253,7 @@ fn may_run(ctx: &Context<'_>, id: TaskId, uncertain: &HashSet<TaskId>) -> Done {
         log: LogText::default(),
         took: Duration::ZERO,
         saved: Duration::ZERO,
-        reason: Some(format!("it depends on {}", names.join(", "))),
+        reason: Some(Why::Needs(names.collect())),
         visible: Arc::default(),
         record: None,
         warnings: Vec::new(),

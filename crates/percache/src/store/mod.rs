@@ -7,6 +7,8 @@
 pub mod blob;
 pub mod gc;
 pub mod layout;
+#[cfg(feature = "rocksdb")]
+pub mod open;
 pub mod record;
 pub mod stats;
 pub mod verify;

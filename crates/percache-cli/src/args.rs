@@ -1,0 +1,216 @@
+//! The command line as written.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Never run the same thing twice.
+///
+/// percache runs the tasks of percache.toml whose inputs or definition changed, in parallel, and restores everything else from a
+/// cache.
+#[derive(Debug, Parser)]
+#[command(name = "percache", version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    /// Start in this directory
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    pub directory: Option<PathBuf>,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    pub color: ColorWhen,
+    /// Say more: what is up to date, what was waited for
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Say only what failed, and the summary
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// On a terminal, as NO_COLOR and CLICOLOR_FORCE say
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build tasks and what they need
+    Build(Build),
+    /// Say why a task ran the last time, or would run now
+    Why(Why),
+    /// List the tasks
+    List(List),
+    /// Show which task needs which
+    Graph(Graph),
+    /// Show the captured log of a task's last result
+    Log(Log),
+    /// Remove results that were not used for some time, and what nothing refers to
+    Gc(Gc),
+    /// Remove results: all, old ones, or those of some tasks
+    Clear(Clear),
+    /// Say how much is in the store
+    Stats(Stats),
+    /// Check every record and blob of the store
+    Verify(Verify),
+}
+
+/// `percache build`.
+#[derive(Debug, Args)]
+pub struct Build {
+    /// Tasks to build: names, or globs over names (`pkgs/app:*`). Without any, those of `default`, or all
+    #[arg(value_name = "TASK")]
+    pub tasks: Vec<String>,
+    /// Run this many tasks at a time [default: the number of CPUs]
+    #[arg(short, long, value_name = "N", value_parser = jobs)]
+    pub jobs: Option<usize>,
+    /// After a failure, go on with what does not need what failed
+    #[arg(short, long)]
+    pub keep_going: bool,
+    /// Run the named tasks even if the store has their results
+    #[arg(short, long)]
+    pub force: bool,
+    /// Only say what would run
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Say of each task that runs why
+    #[arg(long)]
+    pub explain: bool,
+    /// Whose logs to show: of all tasks, of those that ran or were restored, of failed ones, of none
+    #[arg(long, value_name = "WHOSE", default_value = "new")]
+    pub logs: Logs,
+    /// Report events as JSON, one a line
+    #[arg(long)]
+    pub json: bool,
+    /// Write a trace of the build to FILE, for Perfetto or chrome://tracing
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// Neither look up results nor store them
+    #[arg(long)]
+    pub no_cache: bool,
+    /// What `{args}` stands for in commands
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+}
+
+fn jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("must be a positive number".into()),
+        Ok(jobs) => Ok(jobs),
+    }
+}
+
+/// Whose logs to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Logs {
+    /// Of every task
+    All,
+    /// Of tasks that ran or were restored
+    New,
+    /// Of failed tasks
+    Failed,
+    /// Of none
+    None,
+}
+
+/// `percache why`.
+#[derive(Debug, Args)]
+pub struct Why {
+    /// The task
+    #[arg(value_name = "TASK")]
+    pub task: String,
+    /// What `{args}` stands for in commands
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+}
+
+/// `percache list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Tasks to list: names, or globs over names. Without any, all
+    #[arg(value_name = "TASK")]
+    pub tasks: Vec<String>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `percache graph`.
+#[derive(Debug, Args)]
+pub struct Graph {
+    /// Tasks to show with what they need. Without any, all
+    #[arg(value_name = "TASK")]
+    pub tasks: Vec<String>,
+    /// The form
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: GraphFormat,
+}
+
+/// The form of a graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// A tree of what each task needs
+    Text,
+    /// For Graphviz
+    Dot,
+    /// For Mermaid
+    Mermaid,
+    /// Nodes and edges
+    Json,
+}
+
+/// `percache log`.
+#[derive(Debug, Args)]
+pub struct Log {
+    /// The task
+    #[arg(value_name = "TASK")]
+    pub task: String,
+}
+
+/// `percache gc`.
+#[derive(Debug, Args)]
+pub struct Gc {
+    /// Remove results not used (written or read) for this long: `90` or `90s`, `30m`, `12h`, `30d`, `2w` [default: `[cache] maxage`]
+    #[arg(long, value_name = "AGE")]
+    pub maxage: Option<String>,
+    /// Then the least recently used above this size: `500MB`, `2GiB` [default: `[cache] maxsize`]
+    #[arg(long, value_name = "SIZE")]
+    pub maxsize: Option<String>,
+    /// Only say what would go
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+/// `percache clear`.
+#[derive(Debug, Args)]
+pub struct Clear {
+    /// Only results of these tasks: names, or globs over names
+    #[arg(value_name = "TASK")]
+    pub tasks: Vec<String>,
+    /// Only results not used for this long
+    #[arg(long, value_name = "AGE")]
+    pub maxage: Option<String>,
+}
+
+/// `percache stats`.
+#[derive(Debug, Args)]
+pub struct Stats {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `percache verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Remove what is broken
+    #[arg(long)]
+    pub repair: bool,
+}

@@ -1,0 +1,29 @@
+//! `percache clear`.
+
+use std::collections::HashSet;
+
+use percache_runner::maintenance::{self, Request};
+use percache_runner::units::parse_age;
+
+use crate::args::{Clear, Cli};
+use crate::commands::gc::sentence;
+use crate::error::{CliError, SUCCESS};
+use crate::setup::Setup;
+use crate::style::Paint;
+
+/// Removes results.
+pub fn run(cli: &Cli, args: &Clear) -> Result<u8, CliError> {
+    let maxage = args.maxage.as_deref().map(parse_age).transpose().map_err(CliError::usage)?;
+    let setup = Setup::load(cli.directory.as_deref(), &[], Paint::stderr(cli.color))?;
+    let selected = setup.select(&args.tasks)?;
+    let names: HashSet<&str> = selected.iter().map(|id| setup.workspace.task(*id).name.as_str()).collect();
+    let all = args.tasks.is_empty();
+    let only = move |label: &str| all || names.contains(label);
+    let store = setup.open_store(Paint::stderr(cli.color));
+    let request = Request { maxage, only: Some(&only), ..Request::default() };
+    let report = maintenance::gc(&store, &setup.store_dir, &request).map_err(CliError::failure)?;
+    if !cli.quiet {
+        crate::say!("{}", sentence(&report, false));
+    }
+    Ok(SUCCESS)
+}

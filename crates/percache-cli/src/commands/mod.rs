@@ -1,0 +1,12 @@
+//! One file per command.
+
+pub mod build;
+pub mod clear;
+pub mod explain;
+pub mod gc;
+pub mod graph;
+pub mod list;
+pub mod log;
+pub mod stats;
+pub mod verify;
+pub mod why;

@@ -1,0 +1,52 @@
+//! `percache stats`.
+
+use std::time::Duration;
+
+use percache::store::now;
+use percache_runner::maintenance;
+use percache_runner::units::{format_age, format_size};
+use serde_json::json;
+
+use crate::args::{Cli, Stats};
+use crate::error::{CliError, SUCCESS};
+use crate::setup::Setup;
+use crate::style::Paint;
+
+/// Says how much is in the store.
+pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
+    let setup = Setup::load(cli.directory.as_deref(), &[], Paint::stderr(cli.color))?;
+    let store = setup.open_store(Paint::stderr(cli.color));
+    let (stats, hits, misses) = maintenance::statistics(&store, &setup.store_dir).map_err(CliError::failure)?;
+    let age = |time: u64| Duration::from_millis(now().saturating_sub(time));
+    let disk = maintenance::disk_usage(&setup.store_dir);
+    if args.json {
+        let value = json!({
+            "results": stats.results,
+            "blobs": stats.blobs,
+            "logical_bytes": stats.logical,
+            "stored_bytes": stats.stored,
+            "disk_bytes": disk,
+            "hits": hits,
+            "misses": misses,
+            "oldest_use_seconds": stats.used.map(|(oldest, _)| age(oldest).as_secs()),
+            "latest_use_seconds": stats.used.map(|(_, latest)| age(latest).as_secs()),
+        });
+        crate::say!("{value:#}");
+        return Ok(SUCCESS);
+    }
+    crate::say!("store              {}", setup.store_dir.display());
+    crate::say!("results            {}", stats.results);
+    crate::say!("blobs              {}", stats.blobs);
+    crate::say!("logical size       {}", format_size(stats.logical));
+    crate::say!("stored size        {} ({} on disk)", format_size(stats.stored), format_size(disk));
+    let rate = if hits + misses == 0 { "none so far".to_owned() } else { format!("{:.1} %", 100.0 * hits as f64 / (hits + misses) as f64) };
+    crate::say!("hit rate           {rate} ({hits} hits, {misses} misses)");
+    match stats.used {
+        Some((oldest, latest)) => {
+            crate::say!("oldest usage age   {}", format_age(age(oldest)));
+            crate::say!("latest usage age   {}", format_age(age(latest)));
+        }
+        None => crate::say!("the store is empty"),
+    }
+    Ok(SUCCESS)
+}

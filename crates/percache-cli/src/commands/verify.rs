@@ -1,0 +1,66 @@
+//! `percache verify`.
+
+use percache::store::Store;
+use percache::store::open::rescue;
+use percache::store::verify::{Findings, repair, verify};
+use percache::store::writer::PATIENCE;
+use percache_runner::maintenance;
+
+use crate::args::{Cli, Verify};
+use crate::commands::gc::count;
+use crate::error::{CliError, FAILURE, SUCCESS};
+use crate::setup::{Setup, holder};
+use crate::style::{Paint, Style};
+
+/// Checks the store.
+pub fn run(cli: &Cli, args: &Verify) -> Result<u8, CliError> {
+    let setup = Setup::load(cli.directory.as_deref(), &[], Paint::stderr(cli.color))?;
+    let mut store = setup.open_store(Paint::stderr(cli.color));
+    let paint = Paint::stdout(cli.color);
+    if !setup.store_dir.join("db").exists() {
+        crate::say!("the store is empty");
+        return Ok(SUCCESS);
+    }
+    if args.repair {
+        maintenance::advance_epoch(&setup.store_dir).map_err(CliError::failure)?;
+    }
+    let findings = match look(&store, args.repair) {
+        Err(e) if args.repair => {
+            crate::say!("the store cannot be read: {e}");
+            crate::say!("{}", rescue(&setup.store_dir, &holder()).map_err(CliError::failure)?);
+            store = setup.open_store(Paint::stderr(cli.color));
+            look(&store, true).map_err(CliError::failure)?
+        }
+        answer => answer.map_err(|e| {
+            let hint = "`percache verify --repair` keeps what is whole and removes the rest";
+            CliError::failure(format!("the store cannot be read: {e}")).hint(Some(hint))
+        })?,
+    };
+    tell(&findings, args.repair, paint);
+    Ok(if findings.is_sound() || args.repair { SUCCESS } else { FAILURE })
+}
+
+fn look(store: &Store, mend: bool) -> Result<Findings, percache::engine::EngineError> {
+    if mend { repair(store.engine(), PATIENCE) } else { verify(&*store.engine().view()?) }
+}
+
+fn tell(findings: &Findings, repaired: bool, paint: Paint) {
+    let broken = |what: String| crate::say!("{} {what}", paint.apply(Style::Bad, "broken"));
+    findings.broken_blobs.iter().for_each(|digest| broken(format!("blob {digest}")));
+    findings.broken_lists.iter().for_each(|digest| broken(format!("content {digest}")));
+    for (_, label) in &findings.broken_results {
+        match label {
+            Some(label) => broken(format!("a result of `{label}`")),
+            None => broken("a result that cannot be read".to_owned()),
+        }
+    }
+    let (results, blobs) = (count(findings.results, "result"), count(findings.blobs, "blob"));
+    match (findings.is_sound(), repaired) {
+        (true, _) => crate::say!("{results} and {blobs}: all whole"),
+        (false, true) => crate::say!("{results} and {blobs} are whole; the rest was removed"),
+        (false, false) => {
+            crate::say!("{results} and {blobs} are whole");
+            crate::say!("\n{} `percache verify --repair` removes the rest", paint.apply(Style::Hint, "hint:"));
+        }
+    }
+}

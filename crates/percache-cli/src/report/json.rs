@@ -1,0 +1,66 @@
+//! Events as JSON, one object a line, for programs. docs/cli.md describes them.
+
+use std::io::Write;
+
+use percache_runner::build::Summary;
+use percache_runner::event::{Event, Outcome};
+use percache_runner::model::Workspace;
+use serde_json::{Value, json};
+
+use crate::report::words;
+
+/// Prints an event.
+pub fn event(workspace: &Workspace, event: &Event) {
+    let name = |id| &workspace.task(id).name;
+    print(&match event {
+        Event::Begin { tasks } => json!({ "event": "begin", "tasks": tasks }),
+        Event::Started { task, usual } => {
+            json!({ "event": "started", "task": name(*task), "usual_seconds": usual.map(|usual| usual.as_secs_f64()) })
+        }
+        Event::Finished { task, outcome, log, took, saved, reason } => {
+            let (word, _) = words::outcome(outcome);
+            let failure = match outcome {
+                Outcome::Failed(failure) => Some(words::failure(failure)),
+                _ => None,
+            };
+            json!({
+                "event": "finished",
+                "task": name(*task),
+                "outcome": word.replace(' ', "_"),
+                "failure": failure,
+                "seconds": took.as_secs_f64(),
+                "saved_seconds": saved.as_secs_f64(),
+                "reason": reason,
+                "log": String::from_utf8_lossy(&log.bytes),
+                "log_bytes_omitted": log.omitted,
+            })
+        }
+        Event::Warning { message, hint } => json!({ "event": "warning", "message": message, "hint": hint }),
+        Event::Note { message } => json!({ "event": "note", "message": message }),
+        Event::Waiting { holder } => json!({ "event": "waiting", "holder": holder }),
+    });
+}
+
+/// Prints the last event.
+pub fn summary(summary: &Summary) {
+    print(&json!({
+        "event": "summary",
+        "ran": summary.ran,
+        "up_to_date": summary.up_to_date,
+        "restored": summary.restored,
+        "failed": summary.failed,
+        "skipped": summary.skipped,
+        "would_run": summary.would_run,
+        "would_restore": summary.would_restore,
+        "may_run": summary.may_run,
+        "interrupted": summary.interrupted,
+        "seconds": summary.took.as_secs_f64(),
+        "saved_seconds": summary.saved.as_secs_f64(),
+    }));
+}
+
+fn print(value: &Value) {
+    let mut out = std::io::stdout().lock();
+    // Who closed the other end does not want to read on.
+    let _ = writeln!(out, "{value}").and_then(|()| out.flush());
+}

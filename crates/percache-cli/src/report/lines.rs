@@ -1,0 +1,235 @@
+//! The plain reporter: one line per task, logs where asked for, failures whole, and the summary; above a progress bar on a terminal.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use percache_runner::build::Summary;
+use percache_runner::event::{Event, Failure, LogText, Outcome};
+use percache_runner::model::{TaskId, Workspace};
+use percache_runner::units::{format_duration, format_size};
+
+use crate::args::Logs;
+use crate::report::progress::Progress;
+use crate::report::{Manner, words};
+use crate::style::{Paint, Style};
+
+/// Tells in lines.
+pub struct Lines<'a> {
+    workspace: &'a Workspace,
+    manner: Manner,
+    /// Workflow commands of GitHub Actions: groups, and an annotation per failure.
+    github: bool,
+    progress: Option<Progress>,
+    out: io::BufWriter<io::Stdout>,
+}
+
+impl<'a> Lines<'a> {
+    /// Begins to tell.
+    pub fn new(workspace: &'a Workspace, manner: Manner) -> Lines<'a> {
+        Lines {
+            workspace,
+            manner,
+            github: std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
+            progress: (manner.live && !manner.json).then(Progress::new),
+            out: io::BufWriter::new(io::stdout()),
+        }
+    }
+
+    /// Takes an event.
+    pub fn event(&mut self, event: Event) {
+        match event {
+            Event::Begin { tasks } => self.progress.iter().for_each(|progress| progress.begin(tasks)),
+            Event::Started { task, .. } => {
+                let name = self.workspace.task(task).name.clone();
+                self.progress.iter_mut().for_each(|progress| progress.started(task, name.clone()));
+            }
+            Event::Finished { task, outcome, log, took, saved, reason } => {
+                self.finished(task, &outcome, &log, took, saved, reason.as_deref());
+                self.progress.iter_mut().for_each(|progress| progress.finished(task, &outcome));
+            }
+            Event::Warning { message, hint } => self.warn(&message, hint.as_deref()),
+            Event::Note { message } => self.note(&message),
+            Event::Waiting { holder } => self.note(&format!("waiting for {holder}")),
+        }
+    }
+
+    /// The terminal belongs to a command, or belongs to it no more.
+    pub fn yield_terminal(&mut self, owned: bool) {
+        let _ = self.out.flush();
+        self.progress.iter().for_each(|progress| progress.hide(owned));
+    }
+
+    fn finished(
+        &mut self,
+        id: TaskId,
+        outcome: &Outcome,
+        log: &Arc<LogText>,
+        took: Duration,
+        saved: Duration,
+        reason: Option<&str>,
+    ) {
+        let name = &self.workspace.task(id).name;
+        let failed = matches!(outcome, Outcome::Failed(_));
+        if !failed && (self.manner.quiet || *outcome == Outcome::Group) {
+            return;
+        }
+        let shows_log = !log.bytes.is_empty() && self.wants_log(outcome);
+        // On a terminal what is up to date is no news; where nobody watches, every task has its line.
+        if *outcome == Outcome::UpToDate && self.manner.live && !self.manner.verbose && !shows_log {
+            return;
+        }
+        let mut text = self.line(name, outcome, took, saved, reason);
+        if shows_log {
+            self.add_log(&mut text, name, log);
+        }
+        if let Outcome::Failed(failure) = outcome {
+            self.add_failure(&mut text, id, failure);
+        }
+        self.print(&text, *outcome != Outcome::UpToDate);
+    }
+
+    fn wants_log(&self, outcome: &Outcome) -> bool {
+        match (outcome, self.manner.logs) {
+            (_, Logs::None) => false,
+            (Outcome::Failed(_), _) | (_, Logs::All) => true,
+            (Outcome::Ran | Outcome::Restored, Logs::New) => true,
+            _ => false,
+        }
+    }
+
+    fn line(&self, name: &str, outcome: &Outcome, took: Duration, saved: Duration, reason: Option<&str>) -> String {
+        let paint = self.manner.paint;
+        let (word, style) = words::outcome(outcome);
+        let mut line = format!("{} {name}", paint.apply(style, format!("{word:<10}")));
+        let detail = match outcome {
+            Outcome::Ran => Some(format_duration(took)),
+            Outcome::Restored if !saved.is_zero() => Some(format!("saved {}", format_duration(saved))),
+            Outcome::Failed(failure) => Some(format!("{}, {}", words::failure(failure), format_duration(took))),
+            _ => None,
+        };
+        if let Some(detail) = detail {
+            let _ = write!(line, " {}", paint.apply(Style::Faint, format!("({detail})")));
+        }
+        if let Some(reason) = reason.filter(|_| self.manner.explain) {
+            let _ = write!(line, ": {reason}");
+        }
+        line.push('\n');
+        line
+    }
+
+    fn add_log(&self, text: &mut String, name: &str, log: &LogText) {
+        if self.github {
+            let _ = writeln!(text, "::group::{name}");
+        }
+        if log.omitted > 0 {
+            let _ = writeln!(text, "[the first {} are left out; `percache log` shows all]", format_size(log.omitted));
+        }
+        let bytes = String::from_utf8_lossy(&log.bytes);
+        text.push_str(&if self.manner.paint.is_on() { bytes } else { strip_colours(&bytes).into() });
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        if self.github {
+            text.push_str("::endgroup::\n");
+        }
+    }
+
+    fn add_failure(&self, text: &mut String, id: TaskId, failure: &Failure) {
+        let task = self.workspace.task(id);
+        if self.github {
+            let _ = writeln!(text, "::error title=percache::task {} failed: {}", task.name, words::failure(failure));
+        }
+        if *failure == Failure::Interrupted {
+            return;
+        }
+        let faint = |word: &str| self.manner.paint.apply(Style::Faint, word);
+        if let Some(command) = words::command(task) {
+            let _ = writeln!(text, "  {} {}", faint("command:"), command.trim_end().replace('\n', "\n           "));
+        }
+        let _ = writeln!(text, "  {} percache build {}", faint("again:  "), words::quoted(&task.name));
+    }
+
+    fn warn(&mut self, message: &str, hint: Option<&str>) {
+        let paint = Paint::stderr_like(self.manner.paint);
+        let mut text = format!("{} {message}\n", paint.apply(Style::Warning, "warning:"));
+        if let Some(hint) = hint {
+            let _ = writeln!(text, "{} {hint}", paint.apply(Style::Hint, "hint:"));
+        }
+        let _ = self.out.flush();
+        self.aside(|| eprint!("{text}"));
+    }
+
+    fn note(&mut self, message: &str) {
+        if self.manner.quiet {
+            return;
+        }
+        let text = format!("{}\n", self.manner.paint.apply(Style::Faint, message));
+        self.print(&text, true);
+    }
+
+    /// Prints above the progress bar. What is not urgent may wait for what is.
+    fn print(&mut self, text: &str, urgent: bool) {
+        // Who closed the other end does not want to read on; the build is not over for that.
+        let _ = self.out.write_all(text.as_bytes());
+        if urgent {
+            let out = &mut self.out;
+            match &self.progress {
+                Some(progress) => progress.suspend(|| drop(out.flush())),
+                None => drop(out.flush()),
+            }
+        }
+    }
+
+    fn aside(&self, print: impl FnOnce()) {
+        match &self.progress {
+            Some(progress) => progress.suspend(print),
+            None => print(),
+        }
+    }
+
+    /// The last line.
+    pub fn summary(&mut self, summary: &Summary) {
+        self.progress.iter().for_each(Progress::clear);
+        let style = if summary.failed.is_empty() && !summary.interrupted { Style::Strong } else { Style::Bad };
+        let interrupted = if summary.interrupted { "interrupted: " } else { "" };
+        let line = format!("{interrupted}{}", words::summary(summary));
+        let _ = writeln!(self.out, "{}", self.manner.paint.apply(style, line));
+        let _ = self.out.flush();
+    }
+}
+
+/// Takes terminal escape sequences out of a text, for where they would be noise.
+fn strip_colours(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\x1b') {
+        plain.push_str(&rest[..at]);
+        rest = skip_escape(&rest[at + 1..]);
+    }
+    plain + rest
+}
+
+/// What stands behind an escape sequence (ECMA-48: `[`, parameters, one final byte), or behind a lone escape character.
+fn skip_escape(text: &str) -> &str {
+    match text.strip_prefix('[') {
+        Some(sequence) => match sequence.find(|c: char| ('@'..='~').contains(&c)) {
+            Some(end) => &sequence[end + 1..],
+            None => "",
+        },
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_taken_out_and_text_stays() {
+        assert_eq!(strip_colours("a\x1b[1;31mred\x1b[0m b"), "ared b");
+        assert_eq!(strip_colours("\x1b[Kend\x1b["), "end");
+        assert_eq!(strip_colours("grün \x1b] x"), "grün ] x");
+    }
+}

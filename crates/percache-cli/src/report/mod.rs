@@ -1,0 +1,85 @@
+//! Tells the user what happens during a build: lines, a progress bar on a terminal, or JSON; and a trace if asked for.
+//!
+//! Each way of telling is a file; this one decides which events reach which.
+
+mod json;
+mod lines;
+mod profile;
+mod progress;
+mod words;
+
+pub use words::quoted;
+
+use std::path::Path;
+
+use percache_runner::build::Summary;
+use percache_runner::event::{Event, Reporter};
+use percache_runner::model::Workspace;
+
+use crate::args::Logs;
+use crate::error::CliError;
+use crate::report::lines::Lines;
+use crate::report::profile::Profile;
+use crate::style::Paint;
+
+/// How to tell.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// Colours.
+    pub paint: Paint,
+    /// Say more.
+    pub verbose: bool,
+    /// Say only what failed.
+    pub quiet: bool,
+    /// Whose logs to show.
+    pub logs: Logs,
+    /// Say why tasks run.
+    pub explain: bool,
+    /// One JSON object a line, nothing else.
+    pub json: bool,
+    /// There is a terminal: show progress, and leave out what is no news.
+    pub live: bool,
+}
+
+/// The reporter of a build.
+pub struct Report<'a> {
+    workspace: &'a Workspace,
+    json: bool,
+    lines: Lines<'a>,
+    profile: Option<Profile>,
+}
+
+impl<'a> Report<'a> {
+    /// Begins to tell of a build in `workspace`.
+    pub fn new(workspace: &'a Workspace, manner: Manner, profile: Option<&Path>) -> Result<Report<'a>, CliError> {
+        let profile = profile.map(Profile::create).transpose()?;
+        Ok(Report { workspace, json: manner.json, lines: Lines::new(workspace, manner), profile })
+    }
+
+    /// Says how it ended.
+    pub fn finish(mut self, summary: &Summary) -> Result<(), CliError> {
+        if self.json {
+            json::summary(summary);
+        } else {
+            self.lines.summary(summary);
+        }
+        self.profile.map_or(Ok(()), |profile| profile.write(self.workspace))
+    }
+}
+
+impl Reporter for Report<'_> {
+    fn event(&mut self, event: Event) {
+        if let Some(profile) = &mut self.profile {
+            profile.event(&event);
+        }
+        if self.json {
+            json::event(self.workspace, &event);
+        } else {
+            self.lines.event(event);
+        }
+    }
+
+    fn yield_terminal(&mut self, owned: bool) {
+        self.lines.yield_terminal(owned);
+    }
+}

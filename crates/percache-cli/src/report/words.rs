@@ -1,0 +1,69 @@
+//! The words for outcomes and failures, once for all ways of telling.
+
+use percache_runner::build::Summary;
+use percache_runner::event::{Failure, Outcome};
+use percache_runner::model::{Task, TaskCommand};
+use percache_runner::units::format_duration;
+
+use crate::style::Style;
+
+/// An outcome in a word, and how it is painted.
+pub fn outcome(outcome: &Outcome) -> (&'static str, Style) {
+    match outcome {
+        Outcome::Ran => ("ran", Style::Active),
+        Outcome::UpToDate => ("up to date", Style::Faint),
+        Outcome::Restored => ("restored", Style::Good),
+        Outcome::Group => ("group", Style::Faint),
+        Outcome::Failed(_) => ("failed", Style::Bad),
+        Outcome::WouldRun => ("would run", Style::Active),
+        Outcome::WouldRestore => ("would restore", Style::Good),
+        Outcome::MayRun => ("may run", Style::Warning),
+        Outcome::Skipped => ("skipped", Style::Faint),
+    }
+}
+
+/// Why a task failed, in a few words.
+pub fn failure(failure: &Failure) -> String {
+    match failure {
+        Failure::Exit(code) => format!("exit status {code}"),
+        Failure::Signal(signal) => format!("killed by signal {signal}"),
+        Failure::TimedOut(limit) => format!("ended after its timeout of {}", format_duration(*limit)),
+        Failure::Interrupted => "interrupted".to_owned(),
+        Failure::Error(message) => message.clone(),
+        Failure::MissingOutputs(paths) => {
+            let paths: Vec<_> = paths.iter().map(|path| format!("`{path}`")).collect();
+            format!("its command succeeded but did not make {}", paths.join(", "))
+        }
+    }
+}
+
+/// What a task runs, as a user would type it.
+pub fn command(task: &Task) -> Option<String> {
+    Some(match task.command.as_ref()? {
+        TaskCommand::Shell(text) => text.clone(),
+        TaskCommand::Argv(arguments) => arguments.iter().map(|argument| quoted(argument)).collect::<Vec<_>>().join(" "),
+    })
+}
+
+/// A word for a shell.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+/// `12 ran, 340 up to date, 8 restored in 0.41s`.
+pub fn summary(summary: &Summary) -> String {
+    let counts = [
+        (summary.failed.len(), "failed"),
+        (summary.ran, "ran"),
+        (summary.up_to_date, "up to date"),
+        (summary.restored, "restored"),
+        (summary.would_run, "would run"),
+        (summary.may_run, "may run"),
+        (summary.would_restore, "would be restored"),
+        (summary.skipped, "skipped"),
+    ];
+    let counted: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    let counted = if counted.is_empty() { "0 up to date".to_owned() } else { counted.join(", ") };
+    format!("{counted} in {:.2}s", summary.took.as_secs_f64())
+}

@@ -1,0 +1,85 @@
+//! What most commands begin with: find the workspace, read it, open its store.
+
+use std::path::{Path, PathBuf};
+
+use percache::store::Store;
+use percache_runner::config::{self, Location, Request};
+use percache_runner::graph::{self, SelectError, TaskGraph};
+use percache_runner::model::{TaskId, Workspace};
+
+use crate::diagnostic;
+use crate::error::CliError;
+use crate::style::{Paint, Style};
+
+/// A workspace and where the user stands in it.
+pub struct Setup {
+    /// Where.
+    pub location: Location,
+    /// The tasks.
+    pub workspace: Workspace,
+    /// Who needs whom.
+    pub graph: TaskGraph,
+    /// The store's directory.
+    pub store_dir: PathBuf,
+}
+
+impl Setup {
+    /// Of the workspace at or above `directory`, or the current one.
+    pub fn load(directory: Option<&Path>, args: &[String], paint: Paint) -> Result<Setup, CliError> {
+        let start = directory.unwrap_or(Path::new("."));
+        let location = config::discover(start).map_err(|e| CliError::usage(with_source(&e)).hint(e.hint()))?;
+        let request = Request { args: args.to_vec(), store: None };
+        let workspace = config::load(&location.root, &request)
+            .map_err(|diagnostics| CliError::rendered(diagnostic::render(&diagnostics, paint.is_on())))?;
+        let store_dir = config::store_dir(&location.root, &workspace.cache);
+        let graph = TaskGraph::new(&workspace);
+        Ok(Setup { location, workspace, graph, store_dir })
+    }
+
+    /// The store; a warning goes to the user.
+    pub fn open_store(&self, paint: Paint) -> Store {
+        let (store, warning) = percache::store::open::open(&self.store_dir, &holder());
+        if let Some(warning) = warning {
+            eprintln!("{} {warning}", paint.apply(Style::Warning, "warning:"));
+        }
+        store
+    }
+
+    /// The tasks that these names mean.
+    pub fn select(&self, names: &[String]) -> Result<Vec<TaskId>, CliError> {
+        graph::select(&self.workspace, &self.location.cwd, names).map_err(|e| {
+            let hint = match &e {
+                SelectError::Unknown { meant: Some(meant), .. } => format!("did you mean `{meant}`?"),
+                _ => "`percache list` shows all tasks".to_owned(),
+            };
+            CliError::usage(e).hint(Some(hint))
+        })
+    }
+
+    /// The one task that a name means.
+    pub fn select_one(&self, name: &str) -> Result<TaskId, CliError> {
+        match self.select(&[name.to_owned()])?.as_slice() {
+            [id] => Ok(*id),
+            [] => Err(CliError::usage(format!("`{name}` has no instances: its `foreach` matches no file"))),
+            [first, ..] => {
+                let first = &self.workspace.task(*first).name;
+                let hint = format!("name one of them, for example `{first}`");
+                Err(CliError::usage(format!("`{name}` means several tasks")).hint(Some(hint)))
+            }
+        }
+    }
+}
+
+/// An error with what the system says about it.
+pub fn with_source(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// This process, as others that wait for it are told.
+pub fn holder() -> String {
+    let command: Vec<_> = std::env::args().skip(1).take(4).collect();
+    format!("process {} (percache {})", std::process::id(), command.join(" "))
+}

@@ -14,7 +14,7 @@ pub fn not_a_function(item: TokenStream, error: Error) -> Error {
             "#[memoize] needs the body of the function; put it on the implementations of this method",
         ),
         Err(_) => match syn::parse2::<syn::Item>(item.clone()) {
-            Ok(_) => Error::new(item.span(), "#[memoize] goes on a function; for a closure there is `Cache::wrap`"),
+            Ok(_) => Error::new_spanned(&item, "#[memoize] goes on a function; for a closure there is `Cache::wrap`"),
             Err(_) => error,
         },
     }
@@ -36,7 +36,7 @@ fn signature(function: &ItemFn) -> syn::Result<()> {
         ));
     }
     match &function.sig.variadic {
-        Some(variadic) => Err(Error::new(variadic.span(), "a variadic function cannot be memoized")),
+        Some(variadic) => Err(Error::new_spanned(variadic, "a variadic function cannot be memoized")),
         None => Ok(()),
     }
 }
@@ -46,16 +46,16 @@ fn argument(argument: &FnArg) -> syn::Result<()> {
                            take the argument by value or by `&`, and return what has changed";
     match argument {
         FnArg::Receiver(receiver) => match &receiver.kind {
-            ReceiverKind::Reference(_, _, Some(_)) => Err(Error::new(receiver.span(), CHANGES)),
-            ReceiverKind::Typed(_, kind) if is_changeable(kind) => Err(Error::new(receiver.span(), CHANGES)),
+            ReceiverKind::Reference(_, _, Some(_)) => Err(Error::new_spanned(receiver, CHANGES)),
+            ReceiverKind::Typed(_, kind) if is_changeable(kind) => Err(Error::new_spanned(receiver, CHANGES)),
             _ => Ok(()),
         },
         FnArg::Typed(typed) => match &*typed.ty {
-            kind if is_changeable(kind) => Err(Error::new(kind.span(), CHANGES)),
+            kind if is_changeable(kind) => Err(Error::new_spanned(kind, CHANGES)),
             Type::ImplTrait(_) => {
                 let message =
                     "the type of a memoized function's argument needs a name: write `fn f<T: Trait>(argument: T)`";
-                Err(Error::new(typed.ty.span(), message))
+                Err(Error::new_spanned(&typed.ty, message))
             }
             _ => Ok(()),
         },
@@ -71,11 +71,11 @@ fn result(output: &ReturnType) -> syn::Result<()> {
     match output {
         ReturnType::Default => Err(Error::new(proc_macro2::Span::call_site(), NOTHING)),
         ReturnType::Type(_, kind) => match &**kind {
-            Type::Tuple(tuple) if tuple.elems.is_empty() => Err(Error::new(kind.span(), NOTHING)),
-            Type::Never(_) => Err(Error::new(kind.span(), NOTHING)),
+            Type::Tuple(tuple) if tuple.elems.is_empty() => Err(Error::new_spanned(kind, NOTHING)),
+            Type::Never(_) => Err(Error::new_spanned(kind, NOTHING)),
             Type::Reference(_) => {
                 let message = "a result that is kept must own its data: return `String` instead of `&str`, `Vec<T>` instead of `&[T]`";
-                Err(Error::new(kind.span(), message))
+                Err(Error::new_spanned(kind, message))
             }
             Type::ImplTrait(_) => Err(Error::new(
                 kind.span(),

@@ -43,11 +43,9 @@ pub fn expand(options: &Options, mut function: ItemFn) -> TokenStream {
         None => quote!(::percache::default_cache()),
     };
     let keep = keep(options, &function.sig.output);
-    let assertion = assertion(options, &function.sig.output);
     let call = call(&function, &unpacked);
     function.block = parse_quote!({
         static __PERCACHE_FUNCTION: ::std::sync::OnceLock<::percache::Function> = ::std::sync::OnceLock::new();
-        #assertion
         let __percache_path = ::percache::__private::#path(&|| ());
         let __percache_function = __PERCACHE_FUNCTION.get_or_init(|| #rules);
         let __percache_key = __percache_function.key_of(__percache_path, &#arguments);
@@ -118,35 +116,44 @@ fn rules(options: &Options, code: &TokenStream) -> TokenStream {
     }
 }
 
+/// The expression that says what is kept. It fails to compile, where the type stands, when that type cannot be kept.
 fn keep(options: &Options, output: &ReturnType) -> TokenStream {
+    let ReturnType::Type(_, kind) = output else { return quote!(::percache::__private::everything::<()>()) };
+    if !returns_result(output) {
+        return quote_spanned!(kind.span()=> ::percache::__private::everything::<#kind>());
+    }
+    let types = type_arguments(kind);
+    let (ok, error) = (types.first(), types.get(1));
+    let span = ok.map_or(kind.span(), Spanned::span);
+    let (ok, error) = (or_inferred(ok), or_inferred(error));
     match &options.cache_err {
         Some(given) => {
             let seconds = given.value;
-            quote!(::percache::memo::keep::ErrorsFor(::std::time::Duration::from_secs(#seconds)))
+            quote_spanned!(span=> ::percache::__private::errors_for::<#ok, #error>(#seconds))
         }
-        None if returns_result(output) => quote!(::percache::memo::keep::OnlyOk),
-        None => quote!(::percache::memo::keep::Everything),
+        None => quote_spanned!(span=> ::percache::__private::only_ok::<#ok, #error>()),
     }
 }
 
-/// A line that fails to compile, where the type stands, when it cannot be kept.
-fn assertion(options: &Options, output: &ReturnType) -> TokenStream {
-    let ReturnType::Type(_, kind) = output else { return TokenStream::new() };
-    let kept: Vec<&Type> = match &**kind {
-        Type::Path(path) if returns_result(output) => match path.path.segments.last().map(|last| &last.arguments) {
-            Some(PathArguments::AngleBracketed(list)) => {
-                let types = list.args.iter().filter_map(|argument| match argument {
-                    GenericArgument::Type(kind) => Some(kind),
-                    _ => None,
-                });
-                types.take(if options.cache_err.is_some() { 2 } else { 1 }).collect()
-            }
-            _ => Vec::new(),
-        },
-        kind => vec![kind],
-    };
-    let lines = kept.iter().map(|kind| quote_spanned!(kind.span()=> ::percache::__private::result::<#kind>();));
-    quote!(#(#lines)*)
+/// The types in the brackets behind the name of a type.
+fn type_arguments(kind: &Type) -> Vec<&Type> {
+    let Type::Path(path) = kind else { return Vec::new() };
+    match path.path.segments.last().map(|last| &last.arguments) {
+        Some(PathArguments::AngleBracketed(list)) => list
+            .args
+            .iter()
+            .filter_map(|argument| match argument {
+                GenericArgument::Type(kind) => Some(kind),
+                _ => None,
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What an alias like `io::Result` leaves out, the compiler finds.
+fn or_inferred(kind: Option<&&Type>) -> TokenStream {
+    kind.map_or_else(|| quote!(_), |kind| quote!(#kind))
 }
 
 fn call(function: &ItemFn, unpacked: &[TokenStream]) -> TokenStream {

@@ -2,6 +2,7 @@
 
 use std::any::type_name;
 use std::future::Future;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::memo::cache::Cache;
 use crate::memo::encoding::EncodingError;
 use crate::memo::function::{Function, Key};
-use crate::memo::keep::Keep;
+use crate::memo::keep::{ErrorsFor, Everything, Keep, OnlyOk};
 
 /// The path of the function in which the closure stands: with its type and all generics, which is what the type of a closure is named by.
 #[inline]
@@ -49,15 +50,29 @@ pub trait Kept: Serialize + DeserializeOwned {}
 #[diagnostic::do_not_recommend]
 impl<R: Serialize + DeserializeOwned> Kept for R {}
 
-/// Checks the type of an argument.
+/// Checks the type of an argument. What comes back can be serialised in any case, so that the compiler complains once.
 #[inline]
-pub fn argument<A: Argument + ?Sized>(argument: &A) -> &A {
+pub fn argument<A: Argument + ?Sized>(argument: &A) -> impl Serialize {
     argument
 }
 
-/// Checks the type of a result.
+/// Checks the type of a result that is kept whole.
 #[inline]
-pub fn result<R: Kept>() {}
+pub fn everything<R: Kept>() -> impl Keep<R> {
+    Everything
+}
+
+/// Checks the type of a `Result` of which `Ok` is kept.
+#[inline]
+pub fn only_ok<T: Kept, E>() -> impl Keep<Result<T, E>> {
+    OnlyOk
+}
+
+/// Checks the type of a `Result` of which errors are kept for `seconds`.
+#[inline]
+pub fn errors_for<T: Kept, E: Kept>(seconds: u64) -> impl Keep<Result<T, E>> {
+    ErrorsFor(Duration::from_secs(seconds))
+}
 
 /// A call of a memoized function.
 #[inline]

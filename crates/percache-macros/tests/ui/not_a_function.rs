@@ -1,0 +1,14 @@
+#[percache::memoize]
+struct Page;
+
+trait Task {
+    #[percache::memoize]
+    fn run(&self) -> u32;
+}
+
+#[percache::memoize]
+const fn square(n: u32) -> u32 {
+    n * n
+}
+
+fn main() {}

@@ -1,0 +1,21 @@
+#[percache::memoize(cache_err = "30s")]
+fn infallible(n: u32) -> u32 {
+    n
+}
+
+#[percache::memoize(skip(m))]
+fn skips(n: u32) -> u32 {
+    n
+}
+
+#[percache::memoize(key = n, skip(n))]
+fn keyed(n: u32) -> u32 {
+    n
+}
+
+#[percache::tracked(maxage = "7d")]
+fn helper(n: u32) -> u32 {
+    n
+}
+
+fn main() {}

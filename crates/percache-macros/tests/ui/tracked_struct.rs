@@ -1,0 +1,4 @@
+#[percache::tracked]
+struct Helper;
+
+fn main() {}

@@ -1,0 +1,210 @@
+//! Every back-end passes the same tests; and a cache goes on when its back-end does not.
+
+mod common;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use common::Calls;
+use common::file_backend::FileBackend;
+use percache::backend::{Backend, BackendError, DatabaseBackend, MemoryBackend, Table, Visit, conformance};
+use percache::engine::{Engine, EngineError, Session, SharedView};
+use percache::memory::MemoryEngine;
+use percache::{Cache, Digest};
+
+#[test]
+fn in_memory() {
+    conformance::keeps(&MemoryBackend::new());
+    conformance::serves_many_threads(&MemoryBackend::new());
+}
+
+#[test]
+fn the_one_of_the_examples() {
+    let dir = tempfile::tempdir().unwrap();
+    conformance::keeps(&FileBackend::open(dir.path()).unwrap());
+    conformance::serves_many_threads(&FileBackend::open(dir.path()).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    conformance::outlives(&|| FileBackend::open(dir.path()).unwrap());
+}
+
+/// A database in memory that several back-ends share, as processes share one on disk.
+struct SharedEngine(Arc<MemoryEngine>);
+
+impl Engine for SharedEngine {
+    fn view(&self) -> Result<SharedView, EngineError> {
+        self.0.view()
+    }
+    fn generation(&self) -> u64 {
+        self.0.generation()
+    }
+    fn session(&self, patience: std::time::Duration) -> Result<Box<dyn Session + '_>, EngineError> {
+        self.0.session(patience)
+    }
+}
+
+#[test]
+fn on_a_database_in_memory() {
+    conformance::keeps(&DatabaseBackend::new(Box::new(MemoryEngine::new())));
+    conformance::serves_many_threads(&DatabaseBackend::new(Box::new(MemoryEngine::new())));
+    let engine = Arc::new(MemoryEngine::new());
+    conformance::outlives(&|| DatabaseBackend::new(Box::new(SharedEngine(engine.clone()))));
+}
+
+#[cfg(feature = "rocksdb")]
+#[test]
+fn on_rocksdb() {
+    let dir = tempfile::tempdir().unwrap();
+    conformance::keeps(&DatabaseBackend::open(dir.path()).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    conformance::serves_many_threads(&DatabaseBackend::open(dir.path()).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    conformance::outlives(&|| DatabaseBackend::open(dir.path()).unwrap());
+}
+
+/// A back-end that can be told to fail, or to hand out torn records.
+#[derive(Default)]
+struct Broken {
+    memory: MemoryBackend,
+    fails: AtomicBool,
+    tears: AtomicBool,
+}
+
+impl Broken {
+    fn check(&self) -> Result<(), BackendError> {
+        if self.fails.load(Ordering::SeqCst) { Err(BackendError::new("the disk is on fire")) } else { Ok(()) }
+    }
+}
+
+impl Backend for Broken {
+    fn get(&self, table: Table, key: &Digest) -> Result<Option<Vec<u8>>, BackendError> {
+        self.check()?;
+        let mut value = self.memory.get(table, key)?;
+        if self.tears.load(Ordering::SeqCst)
+            && let Some(value) = &mut value
+        {
+            value.truncate(value.len() / 2);
+        }
+        Ok(value)
+    }
+    fn put(&self, table: Table, key: &Digest, value: &[u8]) -> Result<(), BackendError> {
+        self.check()?;
+        self.memory.put(table, key, value)
+    }
+    fn remove(&self, table: Table, key: &Digest) -> Result<(), BackendError> {
+        self.check()?;
+        self.memory.remove(table, key)
+    }
+    fn for_each(&self, table: Table, visit: &mut Visit<'_>) -> Result<(), BackendError> {
+        self.check()?;
+        self.memory.for_each(table, &mut |key, value| -> ControlFlow<()> { visit(key, value) })
+    }
+    fn sync(&self) -> Result<(), BackendError> {
+        self.check()
+    }
+    fn close(&self) -> Result<(), BackendError> {
+        self.check()
+    }
+}
+
+#[test]
+fn a_store_that_fails_never_loses_a_computed_value() {
+    let backend = Arc::new(Broken::default());
+    backend.fails.store(true, Ordering::SeqCst);
+    // Without the hot layer, so that every call depends on the store.
+    let cache = Cache::builder().hot_bytes(0).live_sync(true).backend(backend.clone());
+    let calls = Calls::default();
+    let f = cache.wrap("f", |n: u32| {
+        calls.one();
+        n * 2
+    });
+    assert_eq!((f.call(1), f.call(1)), (2, 2));
+    assert_eq!(calls.since(), 2);
+    assert!(cache.stats().is_err() && cache.clear(None).is_err() && cache.sync().is_err());
+    backend.fails.store(false, Ordering::SeqCst);
+    assert_eq!((f.call(1), f.call(1)), (2, 2));
+    assert_eq!(calls.since(), 1, "the store works again");
+}
+
+#[test]
+fn a_torn_result_is_a_miss_and_is_replaced() {
+    let backend = Arc::new(Broken::default());
+    let cache = Cache::builder().hot_bytes(0).backend(backend.clone());
+    let calls = Calls::default();
+    let f = cache.wrap("f", |n: u32| {
+        calls.one();
+        "x".repeat(n as usize)
+    });
+    f.call(100);
+    backend.tears.store(true, Ordering::SeqCst);
+    assert_eq!(f.call(100).len(), 100);
+    assert_eq!(calls.since(), 2);
+    assert_eq!(cache.verify(false).unwrap().damaged, []);
+}
+
+#[test]
+fn verify_finds_what_is_damaged_and_repairs_it() {
+    let backend = Arc::new(MemoryBackend::new());
+    let cache = Cache::builder().hot_bytes(0).backend(backend.clone());
+    let f = cache.wrap("f", |n: u32| vec![n; 10]);
+    for n in 0..10 {
+        f.call(n);
+    }
+    assert_eq!(cache.verify(false).unwrap().intact, 10);
+
+    let key = |n: u32| f.key(&n).unwrap().0;
+    let mut record = backend.get(Table::Results, &key(1)).unwrap().unwrap();
+    *record.last_mut().unwrap() ^= 1;
+    backend.put(Table::Results, &key(1), &record).unwrap();
+    backend.put(Table::Entries, &key(2), b"nonsense").unwrap();
+    backend.remove(Table::Entries, &key(3)).unwrap();
+    backend.remove(Table::Results, &key(4)).unwrap();
+    let mut damaged = vec![key(1), key(2)];
+    let mut partial = vec![key(3), key(4)];
+    damaged.sort();
+    partial.sort();
+
+    for repair in [false, true] {
+        let found = cache.verify(repair).unwrap();
+        assert_eq!((found.intact, &found.damaged, &found.partial), (6, &damaged, &partial));
+    }
+    let found = cache.verify(false).unwrap();
+    assert!(found.is_clean() && found.intact == 6);
+    assert_eq!(f.call(1), vec![1; 10]);
+}
+
+/// A database whose sessions fail while another writes to it.
+struct Busy {
+    engine: MemoryEngine,
+    busy: Arc<AtomicBool>,
+}
+
+impl Engine for Busy {
+    fn view(&self) -> Result<SharedView, EngineError> {
+        self.engine.view()
+    }
+    fn generation(&self) -> u64 {
+        self.engine.generation()
+    }
+    fn session(&self, patience: std::time::Duration) -> Result<Box<dyn Session + '_>, EngineError> {
+        if self.busy.load(Ordering::SeqCst) {
+            return Err(EngineError::Busy { holder: "another".into() });
+        }
+        self.engine.session(patience)
+    }
+}
+
+#[test]
+fn what_could_not_be_written_is_written_the_next_time() {
+    let busy = Arc::new(AtomicBool::new(true));
+    let backend = DatabaseBackend::new(Box::new(Busy { engine: MemoryEngine::new(), busy: busy.clone() }));
+    let key = Digest::of(b"k");
+    backend.put(Table::Results, &key, b"old").unwrap();
+    assert!(backend.sync().is_err());
+    backend.put(Table::Results, &key, b"new").unwrap();
+    assert!(backend.sync().is_err());
+    assert_eq!(backend.get(Table::Results, &key).unwrap().as_deref(), Some(&b"new"[..]));
+    busy.store(false, Ordering::SeqCst);
+    backend.sync().unwrap();
+    assert_eq!(backend.get(Table::Results, &key).unwrap().as_deref(), Some(&b"new"[..]));
+}

@@ -1,0 +1,245 @@
+//! Several processes on one cache. Each is this test program again, running the one test that an environment variable names.
+#![cfg(unix)]
+
+mod common;
+
+use std::env;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use common::{open, open_with};
+use percache::Cache;
+
+const DIR: &str = "PERCACHE_TEST_DIR";
+
+/// Starts the test `name` of this program in a process of its own.
+fn start(name: &str, dir: &Path) -> Child {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", name, "--nocapture"]).env(DIR, dir).stdout(Stdio::null());
+    command.spawn().unwrap()
+}
+
+/// The directory, in a process that was started by a test; elsewhere there is nothing to do.
+fn role() -> Option<PathBuf> {
+    env::var_os(DIR).map(PathBuf::from)
+}
+
+fn finish(children: Vec<Child>) {
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+/// Notes that a key was computed.
+fn note(dir: &Path, n: u64) {
+    let mut log = OpenOptions::new().create(true).append(true).open(dir.join("computed")).unwrap();
+    log.write_all(format!("{n}\n").as_bytes()).unwrap();
+}
+
+fn computed(dir: &Path) -> Vec<u64> {
+    let text = fs::read_to_string(dir.join("computed")).unwrap_or_default();
+    let mut all: Vec<u64> = text.lines().map(|line| line.parse().unwrap()).collect();
+    all.sort_unstable();
+    all
+}
+
+/// Waits until a file is there.
+fn await_file(path: &Path) {
+    while !path.exists() {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn value(n: u64) -> Vec<u64> {
+    (0..n % 2_000).map(|m| m * n).collect()
+}
+
+#[test]
+fn worker_same_keys() {
+    let Some(dir) = role() else { return };
+    let cache = open_with(Cache::builder().live_sync(true), &dir.join("cache"));
+    let f = cache.wrap("f", |n: u64| {
+        note(&dir, n);
+        thread::sleep(Duration::from_millis(5));
+        value(n)
+    });
+    await_file(&dir.join("go"));
+    for n in 0..40 {
+        assert_eq!(f.call(n), value(n));
+    }
+}
+
+#[test]
+fn processes_that_want_the_same_keys_compute_each_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let children: Vec<Child> = (0..4).map(|_| start("worker_same_keys", dir.path())).collect();
+    fs::write(dir.path().join("go"), "").unwrap();
+    finish(children);
+    assert_eq!(computed(dir.path()), (0..40).collect::<Vec<_>>());
+}
+
+#[test]
+fn worker_waits_for_one_key() {
+    let Some(dir) = role() else { return };
+    let cache = open(&dir.join("cache"));
+    let f = cache.wrap("f", |n: u64| {
+        note(&dir, n);
+        fs::write(dir.join("computing"), "").unwrap();
+        await_file(&dir.join("go"));
+        value(n)
+    });
+    assert_eq!(f.call(7), value(7));
+}
+
+#[test]
+fn a_result_that_another_process_waits_for_reaches_it_without_live_sync() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = start("worker_waits_for_one_key", dir.path());
+    await_file(&dir.path().join("computing"));
+    let second = start("worker_waits_for_one_key", dir.path());
+    await_waiter(dir.path());
+    fs::write(dir.path().join("go"), "").unwrap();
+    finish(vec![first, second]);
+    assert_eq!(computed(dir.path()), [7]);
+}
+
+/// Waits until a process stands in the queue of a key.
+fn await_waiter(dir: &Path) {
+    let claims = dir.join("cache").join("claims");
+    let waits =
+        || fs::read_dir(&claims).unwrap().any(|file| file.unwrap().metadata().is_ok_and(|metadata| metadata.len() > 0));
+    while !waits() {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn the_right_to_compute_ends_with_its_holder() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = start("worker_waits_for_one_key", dir.path());
+    await_file(&dir.path().join("computing"));
+    let second = start("worker_waits_for_one_key", dir.path());
+    await_waiter(dir.path());
+    first.kill().unwrap();
+    first.wait().unwrap();
+    fs::write(dir.path().join("go"), "").unwrap();
+    finish(vec![second]);
+    assert_eq!(computed(dir.path()), [7, 7]);
+    let left = fs::read_dir(dir.path().join("cache").join("claims")).unwrap().count();
+    assert_eq!(left, 0, "lock files are left behind");
+}
+
+#[test]
+fn worker_own_keys() {
+    let Some(dir) = role() else { return };
+    let cache = open(&dir.join("cache"));
+    let mine = u64::from(std::process::id()) * 1_000;
+    let f = cache.wrap("f", value);
+    await_file(&dir.join("go"));
+    for n in mine..mine + 200 {
+        note(&dir, n);
+        assert_eq!(f.call(n), value(n));
+        // And some that all of them use.
+        assert_eq!(f.call(n % 50), value(n % 50));
+        if n % 64 == 0 {
+            cache.sync().unwrap();
+        }
+    }
+}
+
+#[test]
+fn processes_on_one_cache_lose_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let children: Vec<Child> = (0..4).map(|_| start("worker_own_keys", dir.path())).collect();
+    fs::write(dir.path().join("go"), "").unwrap();
+    finish(children);
+    let cache = open(&dir.path().join("cache"));
+    let f = cache.wrap("f", |n: u64| -> Vec<u64> { panic!("{n} is lost") });
+    for n in computed(dir.path()).into_iter().chain(0..50) {
+        assert_eq!(f.call(n), value(n));
+    }
+    assert!(cache.verify(false).unwrap().is_clean());
+}
+
+#[test]
+fn worker_until_killed() {
+    let Some(dir) = role() else { return };
+    let cache = open(&dir.join("cache"));
+    let f = cache.wrap("f", value);
+    for n in 0.. {
+        assert_eq!(f.call(n), value(n));
+        if n % 100 == 99 {
+            cache.sync().unwrap();
+            note(&dir, n);
+        }
+    }
+}
+
+#[test]
+fn kill_loses_only_what_was_not_synced_and_leaves_nothing_torn() {
+    let dir = tempfile::tempdir().unwrap();
+    for round in 1..=5 {
+        let mut child = start("worker_until_killed", dir.path());
+        while computed(dir.path()).len() < 2 * round {
+            thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let synced = computed(dir.path()).last().copied().unwrap();
+        let cache = open(&dir.path().join("cache"));
+        let f = cache.wrap("f", |n: u64| -> Vec<u64> { panic!("{n} of {synced} is lost") });
+        for n in 0..=synced {
+            assert_eq!(f.call(n), value(n));
+        }
+        let found = cache.verify(false).unwrap();
+        assert_eq!(found.damaged, [], "in round {round}");
+    }
+}
+
+#[test]
+fn worker_exits_without_dropping() {
+    let Some(dir) = role() else { return };
+    let cache: &'static Cache = Box::leak(Box::new(open(&dir.join("cache"))));
+    let f = cache.wrap("f", value);
+    for n in 0..100 {
+        f.call(n);
+        f.call(n);
+    }
+    std::process::exit(0);
+}
+
+#[test]
+fn a_cache_in_a_static_is_kept_at_exit_with_its_uses() {
+    let dir = tempfile::tempdir().unwrap();
+    finish(vec![start("worker_exits_without_dropping", dir.path())]);
+    let cache = open(&dir.path().join("cache"));
+    assert_eq!(cache.stats().unwrap().results, 100);
+    assert_eq!(cache.functions().unwrap()[0].hits, 100);
+}
+
+#[test]
+fn worker_nested() {
+    let Some(dir) = role() else { return };
+    let cache = open(&dir.join("cache"));
+    let (mine, other) = if dir.join("first").exists() { (2u64, 1u64) } else { (1, 2) };
+    fs::write(dir.join("first"), "").unwrap();
+    let got = cache.call("f", &mine, || {
+        fs::write(dir.join(format!("computing-{mine}")), "").unwrap();
+        await_file(&dir.join(format!("computing-{other}")));
+        mine * 10 + cache.call("f", &other, || other)
+    });
+    assert!(got >= mine * 10 + other);
+}
+
+#[test]
+fn processes_that_wait_for_each_other_compute_instead() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = start("worker_nested", dir.path());
+    await_file(&dir.path().join("first"));
+    let second = start("worker_nested", dir.path());
+    finish(vec![first, second]);
+}

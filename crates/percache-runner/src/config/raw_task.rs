@@ -255,9 +255,11 @@ fn check_never_stored(
 fn check_has_something_to_do(fields: &mut Fields<'_, '_>, name: &At<String>) {
     let written = fields.keys();
     let has = |key: &str| written.iter().any(|at| at.value == key);
+    if has("command") {
+        return;
+    }
     // A key that is almost one of the two is reported as unknown.
-    let almost = written.iter().any(|at| nearest(&at.value, ["command", "deps"]).is_some());
-    if has("command") || almost {
+    if written.iter().any(|at| nearest(&at.value, ["command", "deps"]).is_some()) {
         return;
     }
     let mut idle = !has("deps");

@@ -4,6 +4,7 @@
 //! unless it ends in `/` or `/**`, or the input goes on below it: `**/*.c` is fed by `gen/` and by `gen/*.c`, not by `app`.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::outputs::positive;
 use crate::model::{Inputs, Task, TaskId};
@@ -37,11 +38,16 @@ pub fn inferred(tasks: &[Task]) -> Vec<Vec<TaskId>> {
     ids.zip(tasks).map(|(id, task)| producers.of(id, task)).collect()
 }
 
+/// Where an output begins, whose it is, and its pattern.
+type Output<'t> = (&'t RelPath, TaskId, &'t Pattern);
+
 /// All declared outputs, by where they begin.
 struct Producers<'t> {
     tasks: &'t [Task],
     /// Sorted by bytes, so that everything below a directory stands together.
-    outputs: Vec<(&'t RelPath, TaskId, &'t Pattern)>,
+    outputs: Vec<Output<'t>>,
+    /// Which of `outputs` begin at a path.
+    at: HashMap<&'t [u8], Range<usize>>,
     /// Instances of one task share their globs: who meets them is found once.
     of_glob: HashMap<String, Vec<TaskId>>,
 }
@@ -54,7 +60,13 @@ impl<'t> Producers<'t> {
             .flat_map(|(id, task)| positive(&task.outputs).map(move |pattern| (pattern.prefix(), id, pattern)));
         let mut outputs: Vec<_> = outputs.collect();
         outputs.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
-        Producers { tasks, outputs, of_glob: HashMap::new() }
+        let mut at = HashMap::with_capacity(outputs.len());
+        let mut first = 0;
+        for same in outputs.chunk_by(|a, b| a.0 == b.0) {
+            at.insert(same[0].0.as_bytes(), first..first + same.len());
+            first += same.len();
+        }
+        Producers { tasks, outputs, at, of_glob: HashMap::new() }
     }
 
     fn of(&mut self, id: TaskId, task: &Task) -> Vec<TaskId> {
@@ -95,14 +107,12 @@ impl<'t> Producers<'t> {
         candidates.filter(|(_, _, output)| input.overlaps_as_named(output)).map(|&(_, id, _)| id).collect()
     }
 
-    fn at(&self, path: &[u8]) -> &[(&'t RelPath, TaskId, &'t Pattern)] {
-        let from = self.outputs.partition_point(|(start, ..)| start.as_bytes() < path);
-        let count = self.outputs[from..].partition_point(|(start, ..)| start.as_bytes() == path);
-        &self.outputs[from..from + count]
+    fn at(&self, path: &[u8]) -> &[Output<'t>] {
+        self.at.get(path).map_or(&[], |range| &self.outputs[range.clone()])
     }
 
     /// What begins below `dir`: the bytes from `dir/` to the first that is no `/` behind `dir`.
-    fn below(&self, dir: &RelPath) -> &[(&'t RelPath, TaskId, &'t Pattern)] {
+    fn below(&self, dir: &RelPath) -> &[Output<'t>] {
         if dir.is_root() {
             let at_root = self.outputs.partition_point(|(start, ..)| start.is_root());
             return &self.outputs[at_root..];

@@ -43,6 +43,18 @@ fn the_example_configuration_builds() {
     let example = std::fs::read_to_string(repository().join("percache.toml.example")).unwrap();
     ws.write("percache.toml", example);
     ws.percache(["list"]).succeeds();
+    ws.write("opcodes.txt", "ADD\nSUB\n");
+    ws.write("include/greeting.h", "#define GREETING \"hello\"\n");
+    ws.write(
+        "src/main.c",
+        "#include <stdio.h>\n#include \"greeting.h\"\n#include \"opcodes.h\"\n\
+         #ifndef OP_ADD\n#error no opcodes\n#endif\nint main(void) { puts(GREETING); }\n",
+    );
+    ws.write("tests.sh", "test \"$($1)\" = hello\n");
+    ws.write("settings.env", "VERBOSE=1\n");
+    ws.build([]).succeeds();
+    ws.build([]).ran([]);
+    ws.build(["all", "run"]).succeeds();
 }
 
 #[test]

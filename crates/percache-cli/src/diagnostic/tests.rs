@@ -124,7 +124,7 @@ deps = [":a"]
 "#,
         ),
     ]);
-    let expected = r#"error: tasks need each other: `a` → `b` → `lib:gen` → `a`
+    let expected = r#"error: dependency cycle: `a` → `b` → `lib:gen` → `a`
  --> percache.toml:4:9
   |
 4 | deps = ["b"]

@@ -10,7 +10,7 @@ use super::expand::Instance;
 use super::placeholder::Piece;
 use super::raw::read_age;
 use super::report::{At, Report};
-use super::stated::{Stated, Text};
+use super::stated::{Stated, Text, check_variable};
 use crate::model::{Inputs, Origin, Pool, PoolId, Task};
 use crate::nearest::did_you_mean;
 use crate::pattern::PatternSet;
@@ -48,8 +48,8 @@ pub(super) fn build(
         depfile: instance.depfile.clone(),
         tools,
         env,
-        env_from: bind.texts(&stated.env_from),
-        env_pass: bind.texts(&stated.env_pass),
+        env_from: variables(&bind, &stated.env_from, report),
+        env_pass: variables(&bind, &stated.env_pass, report),
         env_file: stated.env_file.iter().filter_map(|path| bind.path(path, report)).collect(),
         deps: Vec::new(),
         inferred: Vec::new(),
@@ -92,6 +92,20 @@ fn check_first(texts: &[Text], report: &mut Report) {
         let title = "the first pattern takes away from nothing";
         report.error(title, texts[0].at.clone(), "has nothing before it").hint(hint);
     }
+}
+
+/// Names of variables, or globs over them.
+fn variables(bind: &Bindings<'_>, texts: &[Text], report: &mut Report) -> Vec<String> {
+    let names = bind.texts(texts);
+    for (text, name) in texts.iter().zip(&names) {
+        let written = At { value: name.clone(), span: text.at.span.clone() };
+        check_variable(report, text.at.file, &written);
+        // `environment` matches with the same crate.
+        if let Err(error) = globset::Glob::new(name) {
+            report.error(format!("`{name}` is not a valid glob"), text.at.clone(), error.kind().to_string());
+        }
+    }
+    names
 }
 
 fn age(key: &str, bind: &Bindings<'_>, text: Option<&Text>, report: &mut Report) -> Option<Duration> {

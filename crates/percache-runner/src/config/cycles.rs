@@ -30,7 +30,7 @@ fn report_cycle(tasks: &Tasks, names: &Names<'_>, cycle: &[TaskId], report: &mut
     let Some((first, others)) = steps.split_first() else { return };
     let title = match cycle {
         [only] => format!("task {} depends on itself", name(*only)),
-        _ => format!("tasks need each other: {}", round.map(|id| name(*id)).collect::<Vec<_>>().join(" → ")),
+        _ => format!("dependency cycle: {}", round.map(|id| name(*id)).collect::<Vec<_>>().join(" → ")),
     };
     let mut mistake = report.error(title, first.at.clone(), &first.says);
     for step in others {

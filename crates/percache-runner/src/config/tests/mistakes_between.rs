@@ -135,7 +135,7 @@ deps = ["e"]
 "#,
         &[],
     );
-    let said = r#"error: tasks need each other: `a` → `b` → `c` → `d` → `a`
+    let said = r#"error: dependency cycle: `a` → `b` → `c` → `d` → `a`
   percache.toml:3:9 <"b"> `a` depends on `b`
   percache.toml:6:9 <"c"> `b` depends on `c`
   percache.toml:9:11 <"gen/*.h"> `c` reads `gen/x.h`, an output of `d`

@@ -156,6 +156,25 @@ hint: leave it out"#;
 }
 
 #[test]
+fn names_of_variables_can_be_names() {
+    let found = mistakes(
+        r#"[task.a]
+command = "x"
+env_from = ["CC", "C[", "A=B"]
+env_pass = ["", "X_*"]
+"#,
+        &[],
+    );
+    let said = r#"error: `C[` is not a valid glob
+  percache.toml:3:19 <"C["> unclosed character class; missing ']'
+error: `A=B` cannot be a variable
+  percache.toml:3:25 <"A=B"> is empty or has a `=`
+error: `` cannot be a variable
+  percache.toml:4:13 <""> is empty or has a `=`"#;
+    assert_eq!(found, said);
+}
+
+#[test]
 fn pools_and_variables_exist() {
     let found = mistakes(
         r#"[task.a]

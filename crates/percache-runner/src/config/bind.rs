@@ -49,6 +49,11 @@ impl<'b> Bindings<'b> {
         text.template.render(|slot| self.value(slot, self.base))
     }
 
+    /// The text for a command that runs in `cwd`: paths are as seen from there.
+    pub fn text_for(&self, text: &Text, cwd: &RelPath) -> String {
+        text.template.render(|slot| self.value(slot, cwd))
+    }
+
     pub fn texts(&self, texts: &[Text]) -> Vec<String> {
         texts.iter().map(|text| self.text(text)).collect()
     }
@@ -120,7 +125,7 @@ impl<'b> Bindings<'b> {
         match text.template.pieces() {
             [Piece::Slot(Slot::Args)] => self.args.to_vec(),
             [Piece::Slot(slot)] => vec![self.argument(*slot, cwd).into_owned()],
-            _ => vec![text.template.render(|slot| self.value(slot, cwd))],
+            _ => vec![self.text_for(text, cwd)],
         }
     }
 

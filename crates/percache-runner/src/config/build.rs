@@ -34,7 +34,7 @@ pub(super) fn build(
     let bind = Bindings { base: &stated.dir, file: instance.file.as_ref(), axes: &axes, args: common.args };
     let cwd = stated.cwd.as_ref().and_then(|cwd| bind.path(cwd, report)).unwrap_or_else(|| stated.dir.clone());
     let mut env = common.env.clone();
-    env.extend(stated.env.iter().map(|(name, value)| (name.clone(), bind.text(value))));
+    env.extend(stated.env.iter().map(|(name, value)| (name.clone(), bind.text_for(value, &cwd))));
     let mut tools: Vec<String> = stated.tools.iter().map(|tool| bind.shell(tool, &cwd)).collect();
     tools.sort_unstable();
     tools.dedup();

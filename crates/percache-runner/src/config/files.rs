@@ -95,19 +95,18 @@ fn check(root: &Path, report: &mut Report, member: &At<String>) -> bool {
             return false;
         }
     };
-    let Some(dir) = set.patterns().first().filter(|pattern| !pattern.negated).and_then(|pattern| pattern.literal())
-    else {
-        return true;
-    };
-    if dir.is_root() {
-        report.error("the workspace root is not a member of itself", at, "names the root");
-        return false;
-    }
-    let file = dir.child(FILE_NAME.as_bytes());
-    if !file.to_path(root).is_file() {
-        let hint = format!("create {file}, or leave the directory out");
-        report.error(format!("member `{dir}` has no {FILE_NAME}"), at, "names no member").hint(hint);
-        return false;
+    let named = set.patterns().iter().filter(|pattern| !pattern.negated).filter_map(|pattern| pattern.literal());
+    for dir in named {
+        let file = dir.child(FILE_NAME.as_bytes());
+        if dir.is_root() {
+            report.error("the workspace root is not a member of itself", at, "names the root");
+            return false;
+        }
+        if !file.to_path(root).is_file() {
+            let hint = format!("create {file}, or leave the directory out");
+            report.error(format!("member `{dir}` has no {FILE_NAME}"), at, "names no member").hint(hint);
+            return false;
+        }
     }
     true
 }

@@ -27,12 +27,12 @@ fn placeholders_of_a_file() {
 
 #[test]
 fn paths_in_commands_are_as_seen_from_where_they_run() {
-    let root =
-        "[task.t]\nforeach = 'src/*.c'\ncommand = ['cc', '{file}', '-I{dir}']\ncwd = 'build'\ninputs = ['{file}']\n";
+    let root = "[task.t]\nforeach = 'src/*.c'\ncommand = ['cc', '{file}', '-I{dir}']\ncwd = 'build'\ninputs = ['{file}']\nenv.F = '{file}'\n";
     let workspace = workspace(root, &[("src/a.c", "")]);
     let argv = ["cc", "../src/a.c", "-I../src"].map(str::to_owned).to_vec();
     assert_eq!(task(&workspace, "t[src/a.c]").command, Some(TaskCommand::Argv(argv)));
     assert_eq!(inputs(task(&workspace, "t[src/a.c]")), ["src/a.c"]);
+    assert_eq!(task(&workspace, "t[src/a.c]").env["F"], "../src/a.c");
 }
 
 #[test]

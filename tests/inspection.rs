@@ -134,9 +134,11 @@ fn explain_says_why_each_command_runs() {
 
 #[test]
 fn list_shows_tasks_with_description_and_state() {
-    let ws = project();
-    let before = ws.percache(["list"]).succeeds().says(["compile", "Compile it", "link"]);
-    ws.write("src/a", "2");
+    let ws = Sandbox::new(PROJECT);
+    ws.write("src/a", "1");
+    ws.write("version", "1.0");
+    let before = ws.percache(["list"]).succeeds().reported([]).says(["compile", "Compile it", "link"]);
+    ws.build([]).ran(["compile", "link"]);
     let after = ws.percache(["list"]).succeeds().reported([]);
     assert_ne!(before.stdout, after.stdout, "the state is shown");
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use percache::store::Store;
 use percache_runner::config::{self, Location, Request};
 use percache_runner::graph::{self, SelectError, TaskGraph};
+use percache_runner::maintenance;
 use percache_runner::model::{TaskId, Workspace};
 
 use crate::diagnostic;
@@ -41,6 +42,8 @@ impl Setup {
         let (store, warning) = percache::store::open::open(&self.store_dir, &holder());
         if let Some(warning) = warning {
             eprintln!("{} {warning}", paint.apply(Style::Warning, "warning:"));
+            // The journals name results that are gone. If that cannot be noted, lookups that fail say so themselves.
+            let _ = maintenance::advance_epoch(&self.store_dir);
         }
         store
     }

@@ -115,8 +115,7 @@ impl Journal {
             return Err(DecodeError("its digest does not fit"));
         }
         let mut from = Decoder::new(fields);
-        let mut journal =
-            Journal { epoch: from.u64()?, hits: from.u64()?, misses: from.u64()?, ..Journal::default() };
+        let mut journal = Journal { epoch: from.u64()?, hits: from.u64()?, misses: from.u64()?, ..Journal::default() };
         for _ in 0..from.count(50)? {
             let name = from.text()?.to_owned();
             journal.tasks.insert(name, TaskRecord::decode(&mut from)?);
@@ -125,8 +124,7 @@ impl Journal {
         journal.files.reserve(files);
         for _ in 0..files {
             let path = from.bytes()?.to_vec();
-            let known =
-                Known { stamp: Stamp::decode(&mut from)?, digest: from.digest()?, settled: from.bool()? };
+            let known = Known { stamp: Stamp::decode(&mut from)?, digest: from.digest()?, settled: from.bool()? };
             journal.files.insert(path, known);
         }
         from.finish()?;
@@ -140,6 +138,11 @@ impl Journal {
 }
 
 impl TaskRecord {
+    /// Forgets that the store has its result; what lies in the tree stays known.
+    pub fn distrust(&mut self) {
+        self.previous = self.key.take().or(self.previous);
+    }
+
     fn encode(&self, to: &mut Vec<u8>) {
         encode_key(self.key, to);
         to.digest(&self.fingerprint);

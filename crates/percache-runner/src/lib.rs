@@ -36,10 +36,10 @@ pub mod fanout;
 pub mod restore;
 pub mod tree;
 
-pub mod changes;
-pub mod territory;
 pub mod build;
-pub mod usage;
+pub mod changes;
 pub mod maintenance;
 pub mod session;
+pub mod territory;
+pub mod usage;
 pub mod why;

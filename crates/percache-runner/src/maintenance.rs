@@ -90,13 +90,10 @@ pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, Ma
 }
 
 /// gc after a build, if it is time; `None` if it is not.
-pub fn automatic_gc(
-    store: &Store,
-    dir: &Path,
-    settings: &CacheSettings,
-) -> Result<Option<Report>, MaintenanceError> {
+pub fn automatic_gc(store: &Store, dir: &Path, settings: &CacheSettings) -> Result<Option<Report>, MaintenanceError> {
     let stamp = dir.join("last-gc");
-    let age = fs::metadata(&stamp).and_then(|metadata| metadata.modified()).map(|at| SystemTime::now().duration_since(at));
+    let age =
+        fs::metadata(&stamp).and_then(|metadata| metadata.modified()).map(|at| SystemTime::now().duration_since(at));
     match age {
         // A time in the future is no reason never to do it again.
         Ok(Ok(age)) if age < AUTOMATIC => return Ok(None),

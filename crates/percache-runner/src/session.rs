@@ -16,7 +16,7 @@ use crate::environment::Caller;
 use crate::event::{Event, Reporter};
 use crate::graph::TaskGraph;
 use crate::intents::Intents;
-use crate::journal::Journal;
+use crate::journal::{Journal, TaskRecord};
 use crate::maintenance;
 use crate::model::{TaskId, Workspace};
 use crate::observe::{KnownFiles, Observer};
@@ -63,6 +63,8 @@ struct Desk {
     /// `None` when the store's directory cannot be written, and in a dry run.
     lock: Option<FileLock>,
     journal: Journal,
+    /// The store's epoch when the build began.
+    epoch: u64,
     staging: PathBuf,
 }
 
@@ -88,13 +90,18 @@ impl Session<'_> {
         let pool = pool.map_err(|e| SessionError::Threads(jobs, e.to_string()))?;
         let ctx = self.context(&desk, reporter).map_err(SessionError::Tree)?;
         let tasks = self.graph.closure(selected);
-        let forced: HashSet<TaskId> = if self.options.force { selected.iter().copied().collect() } else { HashSet::new() };
+        let forced: HashSet<TaskId> =
+            if self.options.force { selected.iter().copied().collect() } else { HashSet::new() };
         let outcomes = build(&ctx, &pool, &tasks, &forced, reporter);
         let (observer, intents, trouble) = (ctx.observer, ctx.intents, ctx.trouble);
         if desk.lock.is_some() {
             let complete = tasks.len() == self.workspace.tasks.len() && outcomes.summary.skipped == 0;
-            let journal = self.next_journal(&desk.journal, &outcomes, observer.into_known(), complete);
-            let trouble = trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let mut trouble = trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
+            // First the results, then the journal that names them: a kill in between must not leave names of nothing.
+            if let Some(Err(e)) = self.store.map(Store::flush) {
+                trouble.get_or_insert(e.to_string());
+            }
+            let journal = self.next_journal(&desk, &outcomes, observer.into_known(), complete);
             self.close(&desk, &journal, intents, trouble, reporter);
         }
         Ok(outcomes)
@@ -111,7 +118,8 @@ impl Session<'_> {
             lock.map_err(|e| store_trouble(reporter, &e.to_string())).ok()
         };
         let staging = if lock.is_some() { worktree.staging() } else { std::env::temp_dir() };
-        Desk { journal: Journal::load(&worktree.journal()), lock, worktree, staging }
+        let (journal, epoch) = (Journal::load(&worktree.journal()), maintenance::epoch(self.store_dir));
+        Desk { worktree, lock, journal, epoch, staging }
     }
 
     fn context<'a>(&'a self, desk: &'a Desk, reporter: &mut dyn Reporter) -> io::Result<Context<'a>> {
@@ -134,7 +142,7 @@ impl Session<'_> {
             options: self.options,
             observer,
             store: self.store,
-            trusted: self.store.is_some() && desk.journal.epoch == maintenance::epoch(self.store_dir),
+            trusted: self.store.is_some() && desk.journal.epoch == desk.epoch,
             journal: &desk.journal,
             staging: desk.staging.clone(),
             intents,
@@ -149,7 +157,7 @@ impl Session<'_> {
         })
     }
 
-    /// Writes down what the build leaves, stores what is left to store, and takes away what is too old.
+    /// Writes down what the build leaves, and takes away what is too old.
     fn close(
         &self,
         desk: &Desk,
@@ -161,23 +169,23 @@ impl Session<'_> {
         if let Err(e) = self.write_journal(desk, journal, intents) {
             trouble.get_or_insert(format!("its journal cannot be written: {e}"));
         }
-        if let Some(store) = self.store {
-            if let Err(e) = store.flush() {
-                trouble.get_or_insert(e.to_string());
-            } else if trouble.is_none()
-                && let Err(e) = maintenance::automatic_gc(store, self.store_dir, &self.workspace.cache)
-            {
-                trouble = Some(e.to_string());
-            }
+        if let Some(store) = self.store.filter(|_| trouble.is_none())
+            && let Err(e) = maintenance::automatic_gc(store, self.store_dir, &self.workspace.cache)
+        {
+            trouble = Some(e.to_string());
         }
         if let Some(trouble) = trouble {
             store_trouble(reporter, &trouble);
         }
     }
 
-    fn next_journal(&self, before: &Journal, outcomes: &Outcomes, known: KnownFiles, complete: bool) -> Journal {
-        let mut journal = before.clone();
-        journal.epoch = maintenance::epoch(self.store_dir);
+    fn next_journal(&self, desk: &Desk, outcomes: &Outcomes, known: KnownFiles, complete: bool) -> Journal {
+        let mut journal = desk.journal.clone();
+        // The epoch that lookups saw: if results were removed meanwhile, the next build must ask the store.
+        journal.epoch = desk.epoch;
+        if desk.journal.epoch != desk.epoch {
+            journal.tasks.values_mut().for_each(TaskRecord::distrust);
+        }
         journal.hits += (outcomes.summary.up_to_date + outcomes.summary.restored) as u64;
         journal.misses += (outcomes.summary.ran + outcomes.summary.failed.len()) as u64;
         // Tasks that are gone: their outputs are buried, or belong to others now.

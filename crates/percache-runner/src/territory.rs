@@ -8,7 +8,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
 
-
 use crate::capture::{is_right, present};
 use crate::graph::OutputIndex;
 use crate::intents::Intent;
@@ -87,4 +86,3 @@ pub fn bury(observer: &Observer<'_>, dead: &[RelPath]) -> io::Result<Vec<RelPath
     restore::remove(&mut tree, dead).map_err(|(_, e)| e)?;
     Ok(gone)
 }
-

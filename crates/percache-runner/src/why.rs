@@ -99,7 +99,8 @@ pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
 /// The tasks behind which `id` would wait, each with the reason for which it runs.
 fn causes(asked: &Question<'_>, id: TaskId, outcomes: &Collected) -> Vec<String> {
     let needed: HashSet<_> = asked.graph.closure(&[id]).into_iter().collect();
-    let running = outcomes.events.iter().filter(|(task, outcome, _)| needed.contains(task) && *outcome == Outcome::WouldRun);
+    let running =
+        outcomes.events.iter().filter(|(task, outcome, _)| needed.contains(task) && *outcome == Outcome::WouldRun);
     let told = running.map(|(task, _, reason)| {
         let name = &asked.workspace.task(*task).name;
         format!("`{name}`, which would run ({})", reason.as_deref().unwrap_or("no reason known"))
@@ -115,7 +116,9 @@ fn last_run(asked: &Question<'_>, id: TaskId) -> Option<Why> {
     let Some(previous) = record.previous else { return Some(Why::FirstTime) };
     let parts = |key| Parts::decode(&asked.store.parts(key).ok()??).ok();
     match (parts(&previous), parts(&key)) {
-        (Some(old), Some(new)) => Some(Why::Changed(compare(&old, &new))).filter(|why| *why != Why::Changed(Vec::new())),
+        (Some(old), Some(new)) => {
+            Some(Why::Changed(compare(&old, &new))).filter(|why| *why != Why::Changed(Vec::new()))
+        }
         _ => Some(Why::Unknown),
     }
 }

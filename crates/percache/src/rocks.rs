@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rocksdb::{
-    BottommostLevelCompaction, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB, DBCompressionType, FlushOptions,
-    IteratorMode, LogLevel, Options, ReadOptions, WriteBatch,
+    BottommostLevelCompaction, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB, DBCompressionType,
+    FlushOptions, IteratorMode, LogLevel, Options, ReadOptions, WriteBatch,
 };
 
 use crate::engine::{Column, Engine, EngineError, Session, SharedView, View, Visit};
@@ -122,7 +122,13 @@ impl Engine for RocksEngine {
     fn session(&self, patience: Duration) -> Result<Box<dyn Session + '_>, EngineError> {
         let lock = self.lock(patience)?;
         let db = self.open_session(Use::Write)?;
-        Ok(Box::new(RocksSession { engine: self, db, batch: WriteBatch::default(), early: WriteBatch::default(), _lock: lock }))
+        Ok(Box::new(RocksSession {
+            engine: self,
+            db,
+            batch: WriteBatch::default(),
+            early: WriteBatch::default(),
+            _lock: lock,
+        }))
     }
 }
 

@@ -39,7 +39,9 @@ fn tell_change(change: &Change, paint: Paint) {
 fn text_lines(value: &Option<Value>) -> Vec<String> {
     match value {
         Some(Value::Text(text)) => String::from_utf8_lossy(text).lines().map(str::to_owned).collect(),
-        Some(Value::List(words)) => vec![words.iter().map(|word| quoted(&String::from_utf8_lossy(word))).collect::<Vec<_>>().join(" ")],
+        Some(Value::List(words)) => {
+            vec![words.iter().map(|word| quoted(&String::from_utf8_lossy(word))).collect::<Vec<_>>().join(" ")]
+        }
         _ => Vec::new(),
     }
 }

@@ -39,7 +39,8 @@ fn tree(setup: &Setup, roots: &[TaskId]) -> String {
     let mut text = String::new();
     let mut shown = HashSet::new();
     // Depth first without recursion: a chain of tasks may be longer than the stack.
-    let mut pending: Vec<(TaskId, String, &str, &str)> = roots.iter().rev().map(|id| (*id, String::new(), "", "")).collect();
+    let mut pending: Vec<(TaskId, String, &str, &str)> =
+        roots.iter().rev().map(|id| (*id, String::new(), "", "")).collect();
     while let Some((id, indent, branch, below)) = pending.pop() {
         let needs = &setup.graph.needs[id.index()];
         let again = !shown.insert(id) && !needs.is_empty();

@@ -40,7 +40,8 @@ pub fn run(cli: &Cli, args: &List) -> Result<u8, CliError> {
             None => state(&journal, task).to_owned(),
         };
         let description = task.description.as_deref().unwrap_or_default();
-        let line = format!("{:width$}  {:18}  {description}", task.name, paint.apply(Style::Faint, format!("{state:18}")));
+        let line =
+            format!("{:width$}  {:18}  {description}", task.name, paint.apply(Style::Faint, format!("{state:18}")));
         crate::say!("{}", line.trim_end());
     }
     Ok(SUCCESS)

@@ -22,7 +22,8 @@ pub fn run(cli: &Cli, args: &Log) -> Result<u8, CliError> {
     };
     let store = setup.open_store(Paint::stderr(cli.color));
     let result = store.result(&key).map_err(CliError::failure)?;
-    let result = result.ok_or_else(|| CliError::failure(format!("the last result of `{name}` is not in the store any more")))?;
+    let result =
+        result.ok_or_else(|| CliError::failure(format!("the last result of `{name}` is not in the store any more")))?;
     match store.read(&result.log, &mut io::stdout().lock()) {
         Err(percache::store::ReadError::Write(e)) if e.kind() == io::ErrorKind::BrokenPipe => {}
         answer => answer.map_err(CliError::failure)?,

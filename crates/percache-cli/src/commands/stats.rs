@@ -39,7 +39,11 @@ pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
     crate::say!("blobs              {}", stats.blobs);
     crate::say!("logical size       {}", format_size(stats.logical));
     crate::say!("stored size        {} ({} on disk)", format_size(stats.stored), format_size(disk));
-    let rate = if hits + misses == 0 { "none so far".to_owned() } else { format!("{:.1} %", 100.0 * hits as f64 / (hits + misses) as f64) };
+    let rate = if hits + misses == 0 {
+        "none so far".to_owned()
+    } else {
+        format!("{:.1} %", 100.0 * hits as f64 / (hits + misses) as f64)
+    };
     crate::say!("hit rate           {rate} ({hits} hits, {misses} misses)");
     match stats.used {
         Some((oldest, latest)) => {

@@ -28,7 +28,9 @@ pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {
     let strong = paint.apply(Style::Strong, name);
     match &answer.state {
         State::UpToDate => crate::say!("{strong} is up to date"),
-        State::WouldRestore => crate::say!("{strong} would be restored: its result is in the store, its outputs are not in the tree"),
+        State::WouldRestore => {
+            crate::say!("{strong} would be restored: its result is in the store, its outputs are not in the tree")
+        }
         State::Group => crate::say!("{strong} is a group: it runs nothing itself"),
         State::MayRun(needs) => crate::say!("{strong} may run: it depends on {}", needs.join(", ")),
         State::WouldRun(reason) => {

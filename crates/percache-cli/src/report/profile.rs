@@ -34,7 +34,8 @@ struct Span {
 impl Profile {
     /// A trace that will be written to `path`. The file is made at once: a build should not end with the news that it cannot be.
     pub fn create(path: &Path) -> Result<Profile, CliError> {
-        let file = File::create(path).map_err(|e| CliError::usage(format!("cannot write `{}`: {e}", path.display())))?;
+        let file =
+            File::create(path).map_err(|e| CliError::usage(format!("cannot write `{}`: {e}", path.display())))?;
         Ok(Profile { path: path.display().to_string(), file, start: Instant::now(), spans: Vec::new() })
     }
 
@@ -43,7 +44,13 @@ impl Profile {
         if let Event::Finished { task, outcome, took, reason, .. } = event {
             let end = self.start.elapsed();
             let (outcome, _) = words::outcome(outcome);
-            self.spans.push(Span { task: *task, outcome, begin: end.saturating_sub(*took), end, reason: reason.clone() });
+            self.spans.push(Span {
+                task: *task,
+                outcome,
+                begin: end.saturating_sub(*took),
+                end,
+                reason: reason.clone(),
+            });
         }
     }
 

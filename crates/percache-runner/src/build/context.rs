@@ -107,9 +107,8 @@ impl Context<'_> {
     pub fn sources(&self) -> Result<&[RelPath], String> {
         let sources = self.sources.get_or_init(|| {
             let tree = SourceTree::scan(self.observer.root(), &self.skip).map_err(|e| format!("{e}: {}", e.source))?;
-            let counts = |path: &&RelPath| {
-                !self.workspace.files.contains(path) && self.graph.outputs.owner(path).is_none()
-            };
+            let counts =
+                |path: &&RelPath| !self.workspace.files.contains(path) && self.graph.outputs.owner(path).is_none();
             Ok(tree.files().iter().filter(counts).cloned().collect())
         });
         sources.as_deref().map_err(Clone::clone)
@@ -135,7 +134,8 @@ impl Tools {
         stop: &Stop,
     ) -> Result<Digest, String> {
         let key = (command.to_owned(), cwd, env);
-        let answer = self.answers.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default().clone();
+        let answer =
+            self.answers.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default().clone();
         answer.get_or_init(|| ask(key, stop)).clone()
     }
 }

@@ -11,7 +11,7 @@ use crate::intents::Intent;
 use crate::model::{Task, TaskCommand, TaskId};
 use crate::observe::Stamp;
 use crate::paths::RelPath;
-use crate::process::{self, SpooledLog, Spec, Status, Stdio};
+use crate::process::{self, Spec, SpooledLog, Status, Stdio};
 use crate::restore;
 use crate::tree::Tree;
 
@@ -73,10 +73,12 @@ fn make_room(ctx: &Context<'_>, task: &Task, others: &[(RelPath, Option<Stamp>)]
     let mut tree = Tree::open(ctx.observer.root()).map_err(|e| e.to_string())?;
     restore::remove(&mut tree, &own).map_err(|(path, e)| format!("cannot remove its old output `{path}`: {e}"))?;
     let outputs = task.outputs.patterns().iter().filter(|pattern| !pattern.negated);
-    for path in outputs.map(|pattern| pattern.prefix()).chain(&task.depfile) {
-        if let Some(parent) = path.parent() {
-            tree.make_directory(&parent).map_err(|e| format!("cannot make the directory `{parent}`: {e}"))?;
-        }
+    let directories = outputs.filter_map(|pattern| match pattern.literal() {
+        Some(path) => path.parent(),
+        None => Some(pattern.prefix().clone()),
+    });
+    for directory in directories.chain(task.depfile.as_ref().and_then(RelPath::parent)) {
+        tree.make_directory(&directory).map_err(|e| format!("cannot make the directory `{directory}`: {e}"))?;
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use percache::Digest;
 
 use crate::build::context::Context;
-use crate::environment::{self, Environment};
 use crate::envfile;
+use crate::environment::{self, Environment};
 use crate::fingerprint::{Kind, Part, Parts, Value};
 use crate::model::{Inputs, Task, TaskCommand, TaskId};
 use crate::observe::FileState;
@@ -106,7 +106,8 @@ fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies) -> Result<Looked,
     paths.extend(deps.iter().flat_map(|(_, visible)| visible.outputs.iter().cloned()));
     let mut looked = Vec::with_capacity(paths.len());
     for path in paths {
-        let state = ctx.observer.observe(path.as_bytes()).map_err(|e| format!("cannot read its input `{path}`: {e}"))?;
+        let state =
+            ctx.observer.observe(path.as_bytes()).map_err(|e| format!("cannot read its input `{path}`: {e}"))?;
         looked.push((path, state));
     }
     missing.retain(|path| looked.iter().any(|(other, state)| other == path && *state == FileState::Absent));
@@ -138,7 +139,8 @@ fn below<'a>(sorted: &'a [RelPath], dir: &RelPath) -> &'a [RelPath] {
 
 /// Literal patterns at and below which nothing was found.
 fn literals_without(patterns: &PatternSet, found: &BTreeSet<RelPath>) -> Vec<RelPath> {
-    let literals = patterns.patterns().iter().filter(|pattern| !pattern.negated).filter_map(|pattern| pattern.literal());
+    let literals =
+        patterns.patterns().iter().filter(|pattern| !pattern.negated).filter_map(|pattern| pattern.literal());
     let at_or_below = |literal: &RelPath| {
         let mut alike =
             found.range(literal.clone()..).take_while(|path| path.as_bytes().starts_with(literal.as_bytes()));

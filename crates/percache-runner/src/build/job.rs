@@ -106,12 +106,10 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, String> {
             Err(trouble) => ctx.note_trouble(trouble),
         }
     }
-    let reason = (ctx.options.explain || ctx.options.dry_run).then(|| explain::why(ctx, job.task, &prepared, job.force));
-    let mut done = if ctx.options.dry_run {
-        Done::new(job.id, Outcome::WouldRun)
-    } else {
-        run_command(ctx, job, &prepared)?
-    };
+    let reason =
+        (ctx.options.explain || ctx.options.dry_run).then(|| explain::why(ctx, job.task, &prepared, job.force));
+    let mut done =
+        if ctx.options.dry_run { Done::new(job.id, Outcome::WouldRun) } else { run_command(ctx, job, &prepared)? };
     done.reason = reason;
     let missing = prepared.missing.iter().map(|path| format!("`{}`: its input `{path}` does not exist", job.task.name));
     done.warnings.extend(missing);
@@ -119,9 +117,15 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, String> {
 }
 
 /// Makes the tree look as the result says. `Ok(Err)`: the store does not have it whole.
-fn use_hit(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, hit: Hit) -> Result<Result<Done, RestoreError>, String> {
+fn use_hit(
+    ctx: &Context<'_>,
+    job: &Job<'_>,
+    prepared: &Prepared,
+    hit: Hit,
+) -> Result<Result<Done, RestoreError>, String> {
     let previous = ctx.previous(job.id);
-    let plan = restore::plan(&ctx.observer, &hit.outputs, previous).map_err(|e| format!("cannot look at its outputs: {e}"))?;
+    let plan =
+        restore::plan(&ctx.observer, &hit.outputs, previous).map_err(|e| format!("cannot look at its outputs: {e}"))?;
     let outcome = match (plan.is_empty(), ctx.options.dry_run) {
         (true, _) => Outcome::UpToDate,
         (false, true) => {
@@ -181,7 +185,9 @@ fn note_intent(ctx: &Context<'_>, job: &Job<'_>, plan: &restore::Plan<'_>) -> Re
             || plan.wrong.iter().any(|(entry, _)| entry.path == path.as_bytes())
     };
     let others = found.into_iter().map(|found| found.path).filter(|path| !own(path)).collect();
-    intents.note(&Intent::new(&job.task.outputs, others)).map_err(|e| format!("cannot note what it is about to write: {e}"))
+    intents
+        .note(&Intent::new(&job.task.outputs, others))
+        .map_err(|e| format!("cannot note what it is about to write: {e}"))
 }
 
 fn pretend(ctx: &Context<'_>, plan: &restore::Plan<'_>) {
@@ -262,11 +268,12 @@ fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &mut 
     let keeps = job.task.cache && !job.task.interactive;
     let store = ctx.store.filter(|_| keeps);
     let discovered = discover(ctx, job, prepared, executed.began).map_err(Failure::Error)?;
-    let captured = capture(&ctx.observer, store, &job.task.outputs, &ctx.skip, ctx.options.jobs).map_err(|e| match e {
-        CaptureError::Missing(paths) => Failure::MissingOutputs(paths),
-        CaptureError::Walk(e) => Failure::Error(format!("{e}: {}", e.source)),
-        e => Failure::Error(e.to_string()),
-    })?;
+    let captured =
+        capture(&ctx.observer, store, &job.task.outputs, &ctx.skip, ctx.options.jobs).map_err(|e| match e {
+            CaptureError::Missing(paths) => Failure::MissingOutputs(paths),
+            CaptureError::Walk(e) => Failure::Error(format!("{e}: {}", e.source)),
+            e => Failure::Error(e.to_string()),
+        })?;
     let mut done = Done::new(job.id, Outcome::Ran);
     let mut fit = keeps;
     if keeps && let Err(changed) = unchanged(ctx, job, prepared, &discovered) {
@@ -284,7 +291,7 @@ fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &mut 
     let before = ctx.journal.tasks.get(&job.task.name);
     done.visible = visible(&captured.entries, action);
     done.record = Some(TaskRecord {
-        key: fit.then_some(key),
+        key: store.filter(|_| fit).map(|_| key),
         fingerprint: prepared.fingerprint,
         created,
         took: executed.took.as_micros() as u64,

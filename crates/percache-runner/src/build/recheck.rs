@@ -44,15 +44,19 @@ pub fn discover(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, began: i6
     if job.task.outputs.matches(path) {
         return Ok(reported);
     }
-    let removed = Tree::open(ctx.observer.root()).and_then(|mut tree| {
-        restore::remove(&mut tree, std::slice::from_ref(path)).map_err(|(_, e)| e)
-    });
+    let removed = Tree::open(ctx.observer.root())
+        .and_then(|mut tree| restore::remove(&mut tree, std::slice::from_ref(path)).map_err(|(_, e)| e));
     removed.map_err(|e| format!("its depfile `{path}` cannot be removed: {e}"))?;
     Ok(reported)
 }
 
 /// What the depfile lists less what is hashed already and what the task made itself; sorted. Inside the workspace relative to it.
-fn further_inputs(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, listed: &[Vec<u8>]) -> Result<BTreeSet<Vec<u8>>, String> {
+fn further_inputs(
+    ctx: &Context<'_>,
+    job: &Job<'_>,
+    prepared: &Prepared,
+    listed: &[Vec<u8>],
+) -> Result<BTreeSet<Vec<u8>>, String> {
     let cwd = job.task.cwd.to_path(ctx.observer.root());
     let mut further = BTreeSet::new();
     for path in listed {

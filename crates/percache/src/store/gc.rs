@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use crate::digest::Digest;
 use crate::engine::{Column, Engine, EngineError, Session, View};
-use crate::store::layout::{BLOBS, CHUNKED_ABOVE, INDEX, PARTS, RESULTS, Sizes, digest_key, kind, list_from, result_key};
+use crate::store::layout::{
+    BLOBS, CHUNKED_ABOVE, INDEX, PARTS, RESULTS, Sizes, digest_key, kind, list_from, result_key,
+};
 use crate::store::record::{Content, ResultKey, StoredResult, Time};
 use crate::store::stats::{last_use, times_of_use};
 

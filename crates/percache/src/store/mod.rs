@@ -24,7 +24,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::digest::{Digest, Hasher};
 use crate::engine::{Column, Engine, EngineError, SharedView};
-use crate::store::layout::{BLOBS, CHUNKED_ABOVE, INDEX, PARTS, RESULTS, digest_key, kind, list_from, result_key, time_from};
+use crate::store::layout::{
+    BLOBS, CHUNKED_ABOVE, INDEX, PARTS, RESULTS, digest_key, kind, list_from, result_key, time_from,
+};
 use crate::store::record::{Content, PathSet, ResultKey, StoredResult, Time};
 use crate::store::writer::{NewResult, Packed, Writer};
 
@@ -89,7 +91,8 @@ impl Store {
     pub fn path_sets(&self, fingerprint: &Digest) -> Result<Vec<PathSet>, EngineError> {
         let pending = self.writer.find(|pending| {
             let of_it = pending.results.values().filter(|new| new.result.fingerprint == *fingerprint);
-            let sets: Vec<_> = of_it.filter_map(|new| new.paths.clone().map(|paths| (new.result.created, paths))).collect();
+            let sets: Vec<_> =
+                of_it.filter_map(|new| new.paths.clone().map(|paths| (new.result.created, paths))).collect();
             (!sets.is_empty()).then_some(sets)
         });
         let mut sets = pending.unwrap_or_default();

@@ -16,8 +16,12 @@ pub fn open(dir: &Path, holder: &str) -> (Store, Option<String>) {
     let engine = RocksEngine::new(dir, COLUMNS, holder);
     let warning = match format_of(dir) {
         Ok(Some(other)) if other != FORMAT => Some(match set_aside(&engine, dir, &other) {
-            Ok(place) => format!("the store has format {other}, this percache writes {FORMAT}: it was moved to `{place}`"),
-            Err(e) => format!("the store has format {other}, this percache writes {FORMAT}, and it cannot be moved away: {e}"),
+            Ok(place) => {
+                format!("the store has format {other}, this percache writes {FORMAT}: it was moved to `{place}`")
+            }
+            Err(e) => {
+                format!("the store has format {other}, this percache writes {FORMAT}, and it cannot be moved away: {e}")
+            }
         }),
         _ => None,
     };

@@ -160,7 +160,8 @@ fn above_the_size_the_least_recently_used_goes_first() {
     on_every_engine(|open| {
         let store = open();
         let names = ["a", "b", "c", "d"];
-        let results: Vec<_> = (1u32..).zip(names).map(|(seed, name)| record(&store, name, &noise(seed, 100_000))).collect();
+        let results: Vec<_> =
+            (1u32..).zip(names).map(|(seed, name)| record(&store, name, &noise(seed, 100_000))).collect();
         store.flush().unwrap();
         let used = (1u64..).zip([1, 3, 0, 2]).map(|(age, i)| (results[i].key, now() + 1_000 * age)).collect();
         let policy = Policy { maxsize: Some(250_000), ..policy(&used) };

@@ -70,7 +70,11 @@ pub fn repair(engine: &dyn Engine, patience: Duration) -> Result<Findings, Engin
             session.delete(RESULTS, &result_key(kind::USED, &key))?;
         }
     }
-    if findings.is_sound() { session.commit()? } else { session.commit_and_compact()? }
+    if findings.is_sound() {
+        session.commit()?
+    } else {
+        session.commit_and_compact()?
+    }
     Ok(findings)
 }
 

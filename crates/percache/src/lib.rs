@@ -5,6 +5,7 @@
 pub mod codec;
 pub mod digest;
 pub mod engine;
+mod exit;
 pub mod lock;
 pub mod memory;
 #[cfg(feature = "rocksdb")]

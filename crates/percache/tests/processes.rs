@@ -208,6 +208,10 @@ fn worker_exits_without_dropping() {
     for n in 0..100 {
         f.call(n);
         f.call(n);
+        if n == 50 {
+            // The database has been read and written before; at exit it is used once more.
+            cache.sync().unwrap();
+        }
     }
     std::process::exit(0);
 }

@@ -6,7 +6,8 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use super::overlay::{Change, Overlay};
 use super::{Backend, BackendError, Table, Visit};
 use crate::digest::Digest;
 use crate::engine::{Column, Engine, EngineError, SharedView};
+use crate::exit;
 
 /// The values. What is large among them lies in files of its own.
 const RESULTS: Column = Column { name: "memo-results", large: true, early: false };
@@ -42,6 +44,8 @@ pub struct DatabaseBackend {
 struct Shared {
     engine: Box<dyn Engine>,
     overlay: RwLock<Overlay>,
+    /// Whether the overlay has anything: most lookups need not look.
+    overlaid: AtomicBool,
     view: RwLock<Option<(u64, SharedView)>>,
     /// Held while changes are written: whether something was removed whose space the file system does not have back.
     writing: Mutex<bool>,
@@ -80,6 +84,7 @@ impl DatabaseBackend {
         let shared = Shared {
             engine,
             overlay: RwLock::default(),
+            overlaid: AtomicBool::new(false),
             view: RwLock::new(None),
             writing: Mutex::new(false),
             signal: Mutex::default(),
@@ -101,6 +106,7 @@ impl DatabaseBackend {
         let bytes = {
             let mut overlay = self.shared.overlay.write().unwrap_or_else(PoisonError::into_inner);
             overlay.add(table, *key, change);
+            self.shared.overlaid.store(true, Ordering::Release);
             overlay.bytes()
         };
         if bytes > TOO_MANY_BYTES {
@@ -130,11 +136,6 @@ impl DatabaseBackend {
 }
 
 impl Shared {
-    fn view(&self) -> Result<(u64, SharedView), BackendError> {
-        let view = self.view.read().unwrap_or_else(PoisonError::into_inner).clone();
-        view.map_or_else(|| self.renewed_view(), Ok)
-    }
-
     fn renewed_view(&self) -> Result<(u64, SharedView), BackendError> {
         // Asked before: a commit in between makes the picture look older than it is, never newer.
         let generation = self.engine.generation();
@@ -143,6 +144,11 @@ impl Shared {
             Some((seen, current)) if *seen >= generation => Ok((*seen, current.clone())),
             _ => {
                 let new = (generation, self.engine.view().map_err(BackendError::new)?);
+                // The first picture of something: by now the database has its statics for reading.
+                static READ: Once = Once::new();
+                if generation > 0 {
+                    READ.call_once(exit::renew);
+                }
                 *view = Some(new.clone());
                 Ok(new)
             }
@@ -170,10 +176,15 @@ impl Shared {
         });
         match written {
             Ok(()) => {
+                static WROTE: Once = Once::new();
+                WROTE.call_once(exit::renew);
                 *removed &= !compacts;
                 // Until the new picture is there, the overlay answers.
                 let renewed = self.renewed_view();
-                self.overlay.write().unwrap_or_else(PoisonError::into_inner).written();
+                let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
+                overlay.written();
+                self.overlaid.store(!overlay.is_empty(), Ordering::Release);
+                drop(overlay);
                 renewed.map(|_| ())
             }
             Err(error) => {
@@ -209,22 +220,27 @@ impl Shared {
 
     /// The value of `key` in the database, of the newest picture if need be.
     fn stored(&self, table: Table, key: &Digest) -> Result<Option<Vec<u8>>, BackendError> {
-        let (seen, view) = self.view()?;
         let get = |view: &SharedView| view.get(column(table), key.as_bytes()).map_err(BackendError::new);
-        match get(&view)? {
-            None if self.engine.generation() != seen => get(&self.renewed_view()?.1),
-            found => Ok(found),
+        let mut seen = None;
+        // Read under the lock: sharing the picture would cost more than the lookup keeps others waiting.
+        if let Some((generation, view)) = &*self.view.read().unwrap_or_else(PoisonError::into_inner) {
+            match get(view)? {
+                None => seen = Some(*generation),
+                found => return Ok(found),
+            }
         }
+        if seen == Some(self.engine.generation()) { Ok(None) } else { get(&self.renewed_view()?.1) }
     }
 }
 
 impl Backend for DatabaseBackend {
     fn get(&self, table: Table, key: &Digest) -> Result<Option<Vec<u8>>, BackendError> {
-        let overlay = self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(change) = overlay.get(table, key) {
-            return Ok(change.as_ref().map(|value| value.to_vec()));
+        if self.shared.overlaid.load(Ordering::Acquire) {
+            let overlay = self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(change) = overlay.get(table, key) {
+                return Ok(change.as_ref().map(|value| value.to_vec()));
+            }
         }
-        drop(overlay);
         self.shared.stored(table, key)
     }
 

@@ -35,6 +35,11 @@ impl Overlay {
         self.waiting.insert((table, key), change);
     }
 
+    /// Whether nothing is known here.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.writing.is_empty()
+    }
+
     /// Bytes that wait; an overwritten value counts until they are written.
     pub fn bytes(&self) -> usize {
         self.bytes

@@ -3,18 +3,18 @@
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::backend::{Backend, BackendError, MemoryBackend};
+use crate::exit;
 use crate::memo::claim::Claims;
 use crate::memo::clock::Clock;
 use crate::memo::collect::{Removed, Rules};
 use crate::memo::encoding::EncodingError;
-use crate::memo::exit::close_at_exit;
 use crate::memo::flight::Flights;
 use crate::memo::function::{Function, Key};
 use crate::memo::hot::Hot;
@@ -142,7 +142,8 @@ impl CacheBuilder {
             closed: Default::default(),
             wrapped: Default::default(),
         });
-        close_at_exit(&shared);
+        let weak: Weak<Shared> = Arc::downgrade(&shared);
+        exit::register(weak);
         Cache { shared }
     }
 }

@@ -22,11 +22,27 @@ impl Clock {
     #[inline]
     pub fn now(&self) -> Time {
         let now = match self {
-            Clock::System => SystemTime::now(),
+            Clock::System => return system_time(),
             Clock::Custom(clock) => clock(),
         };
-        now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Time)
+        since_1970(now)
     }
+}
+
+fn since_1970(time: SystemTime) -> Time {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Time)
+}
+
+/// The coarse clock is a few milliseconds behind and several times as fast.
+#[cfg(target_os = "linux")]
+fn system_time() -> Time {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    Time::try_from(now.tv_sec).unwrap_or(0) * 1_000 + now.tv_nsec as Time / 1_000_000
+}
+
+#[cfg(not(target_os = "linux"))]
+fn system_time() -> Time {
+    since_1970(SystemTime::now())
 }
 
 impl fmt::Debug for Clock {

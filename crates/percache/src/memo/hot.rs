@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::digest::Digest;
@@ -15,6 +16,8 @@ use crate::memo::clock::Time;
 use crate::memo::record::Uses;
 
 const SHARDS: usize = 32;
+/// Uses that a shard notes before it sums them up.
+const MANY_NOTED: usize = 1 << 10;
 /// What an entry takes beside its record, roughly.
 const OVERHEAD: usize = 160;
 
@@ -54,34 +57,36 @@ struct Entry {
 struct Shard {
     entries: DigestMap<Entry>,
     ring: VecDeque<Digest>,
-    bytes: usize,
-    /// Of entries that had to go.
+    /// Of entries that had to go, and of what was never held.
     uses: DigestMap<Uses>,
+    /// Uses that are not in `uses` yet: appending is faster than looking up.
+    noted: Vec<(Digest, Uses)>,
 }
 
 /// The layer in memory.
 pub struct Hot {
-    shards: Vec<Mutex<Shard>>,
-    /// Bytes that each shard may hold.
+    shards: [Mutex<Shard>; SHARDS],
+    bytes: AtomicUsize,
+    /// Bytes that all shards together may hold.
     limit: usize,
 }
 
 impl Hot {
     /// Holds up to about `bytes`; with 0, nothing.
     pub fn new(bytes: usize) -> Hot {
-        // Small limits get one shard, or nothing would fit into any.
-        let shards = if bytes >= SHARDS << 20 { SHARDS } else { 1 };
-        Hot { shards: (0..shards).map(|_| Mutex::default()).collect(), limit: bytes / shards }
+        Hot { shards: std::array::from_fn(|_| Mutex::default()), bytes: AtomicUsize::new(0), limit: bytes }
     }
 
     fn shard(&self, key: &Digest) -> MutexGuard<'_, Shard> {
-        let shard = &self.shards[key.0[19] as usize % self.shards.len()];
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shards[place(key)])
     }
 
     /// The record of `key`, which is used `now`. A hit is counted only when `counts` says so of the record.
     #[inline]
     pub fn get(&self, key: &Digest, now: Time, counts: impl FnOnce(&[u8]) -> bool) -> Option<SharedRecord> {
+        if self.limit == 0 {
+            return None;
+        }
         let mut shard = self.shard(key);
         let entry = shard.entries.get_mut(key)?;
         if counts(&entry.record) {
@@ -91,29 +96,50 @@ impl Hot {
         Some(entry.record.clone())
     }
 
+    /// Whether a record of this length would be held: one that takes all the room is not worth it.
+    pub fn takes(&self, length: usize) -> bool {
+        length + OVERHEAD <= self.limit / 4
+    }
+
     /// Keeps a record, if it is not too large to be worth it, and makes room for it.
     pub fn insert(&self, key: Digest, record: SharedRecord) {
-        let size = record.len() + OVERHEAD;
-        if size > self.limit / 2 {
+        if !self.takes(record.len()) {
             return self.remove(&key);
         }
-        let mut shard = self.shard(&key);
-        shard.bytes += size;
-        let entry = Entry { record, used: false, uses: Uses::default() };
-        if let Some(old) = shard.entries.insert(key, entry) {
-            shard.bytes -= old.record.len() + OVERHEAD;
-            shard.keep_uses(key, old.uses);
-        } else {
-            shard.ring.push_back(key);
+        let size = record.len() + OVERHEAD;
+        self.bytes.fetch_add(size, Ordering::Relaxed);
+        {
+            let mut shard = self.shard(&key);
+            let entry = Entry { record, used: false, uses: Uses::default() };
+            if let Some(old) = shard.entries.insert(key, entry) {
+                self.bytes.fetch_sub(old.record.len() + OVERHEAD, Ordering::Relaxed);
+                shard.keep_uses(key, old.uses);
+            } else {
+                shard.ring.push_back(key);
+            }
         }
-        while shard.bytes > self.limit && shard.turn() {}
+        self.make_room(place(&key));
+    }
+
+    /// Lets entries go, those of one shard first, until the others fit.
+    fn make_room(&self, first: usize) {
+        for turn in 0..SHARDS {
+            let mut shard = lock(&self.shards[(first + turn) % SHARDS]);
+            while self.bytes.load(Ordering::Relaxed) > self.limit {
+                let Some(freed) = shard.turn() else { break };
+                self.bytes.fetch_sub(freed, Ordering::Relaxed);
+            }
+            if self.bytes.load(Ordering::Relaxed) <= self.limit {
+                return;
+            }
+        }
     }
 
     /// Forgets a record.
     pub fn remove(&self, key: &Digest) {
         let mut shard = self.shard(key);
         if let Some(old) = shard.entries.remove(key) {
-            shard.bytes -= old.record.len() + OVERHEAD;
+            self.bytes.fetch_sub(old.record.len() + OVERHEAD, Ordering::Relaxed);
             shard.ring.retain(|other| other != key);
         }
     }
@@ -121,20 +147,27 @@ impl Hot {
     /// Forgets all of them, and their uses.
     pub fn clear(&self) {
         for shard in &self.shards {
-            *shard.lock().unwrap_or_else(PoisonError::into_inner) = Shard::default();
+            let old = std::mem::take(&mut *lock(shard));
+            let freed = old.entries.values().map(|entry| entry.record.len() + OVERHEAD).sum();
+            self.bytes.fetch_sub(freed, Ordering::Relaxed);
         }
     }
 
     /// Counts a use of what is not held here.
     pub fn note(&self, key: Digest, uses: Uses) {
-        self.shard(&key).keep_uses(key, uses);
+        let mut shard = self.shard(&key);
+        shard.noted.push((key, uses));
+        if shard.noted.len() >= MANY_NOTED {
+            shard.sum_up();
+        }
     }
 
     /// All uses since this was last asked.
     pub fn take_uses(&self) -> Vec<(Digest, Uses)> {
         let mut all = Vec::new();
         for shard in &self.shards {
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut shard = lock(shard);
+            shard.sum_up();
             let Shard { entries, uses, .. } = &mut *shard;
             for (key, entry) in entries.iter_mut() {
                 let new = std::mem::take(&mut entry.uses);
@@ -150,6 +183,12 @@ impl Hot {
 }
 
 impl Shard {
+    fn sum_up(&mut self) {
+        for (key, uses) in std::mem::take(&mut self.noted) {
+            self.keep_uses(key, uses);
+        }
+    }
+
     fn keep_uses(&mut self, key: Digest, uses: Uses) {
         if uses.hits > 0 {
             let before = self.uses.entry(key).or_default();
@@ -157,17 +196,25 @@ impl Shard {
         }
     }
 
-    /// The hand moves by one entry; whether there was one.
-    fn turn(&mut self) -> bool {
-        let Some(key) = self.ring.pop_front() else { return false };
+    /// The hand moves by one entry; how many bytes that freed. `None` when there is no entry.
+    fn turn(&mut self) -> Option<usize> {
+        let key = self.ring.pop_front()?;
         if self.entries.get_mut(&key).is_some_and(|entry| std::mem::take(&mut entry.used)) {
             self.ring.push_back(key);
-        } else if let Some(old) = self.entries.remove(&key) {
-            self.bytes -= old.record.len() + OVERHEAD;
-            self.keep_uses(key, old.uses);
+            return Some(0);
         }
-        true
+        let Some(old) = self.entries.remove(&key) else { return Some(0) };
+        self.keep_uses(key, old.uses);
+        Some(old.record.len() + OVERHEAD)
     }
+}
+
+fn place(key: &Digest) -> usize {
+    key.0[19] as usize % SHARDS
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -188,7 +235,7 @@ mod tests {
         (0..1000).for_each(|n| hot.insert(key(n), Arc::new(vec![0; 1000])));
         let held = (0..1000).filter(|n| get(&hot, *n)).count();
         assert!((50..=100).contains(&held), "{held}");
-        assert!(hot.shards[0].lock().unwrap().bytes <= 100_000);
+        assert!(hot.bytes.load(Ordering::Relaxed) <= 100_000);
     }
 
     #[test]
@@ -214,7 +261,7 @@ mod tests {
     #[test]
     fn the_large_and_the_removed_are_not_held() {
         let hot = Hot::new(10_000);
-        hot.insert(key(1), Arc::new(vec![0; 9000]));
+        hot.insert(key(1), Arc::new(vec![0; 3000]));
         assert!(!get(&hot, 1));
         hot.insert(key(2), Arc::new(vec![0; 10]));
         hot.remove(&key(2));
@@ -224,6 +271,6 @@ mod tests {
             hot.insert(key(3), Arc::new(vec![0; 10]));
             hot.remove(&key(3));
         }
-        assert!(hot.shards[0].lock().unwrap().ring.len() < 100);
+        assert!(hot.shards.iter().all(|shard| shard.lock().unwrap().ring.len() < 100));
     }
 }

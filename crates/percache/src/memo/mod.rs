@@ -21,7 +21,6 @@ mod clock;
 pub mod collect;
 mod default;
 pub mod encoding;
-mod exit;
 mod flight;
 pub mod function;
 mod hot;

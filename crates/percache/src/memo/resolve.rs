@@ -34,7 +34,7 @@ impl Shared {
         // Somebody may have been faster since the first look.
         if let Some((record, value)) = self.find(call, keep) {
             self.hits.fetch_add(1, Ordering::Relaxed);
-            lead.land(Some(record));
+            lead.land(Some(record.into_shared()));
             return value;
         }
         let (record, value) = self.compute(call, keep, compute);
@@ -113,7 +113,7 @@ impl Shared {
         let claim = self.claim_async(call).await;
         if let Some((record, value)) = self.find(call, keep) {
             self.hits.fetch_add(1, Ordering::Relaxed);
-            lead.land(Some(record));
+            lead.land(Some(record.into_shared()));
             return value;
         }
         let (record, value) = self.compute_async(call, keep, compute).await;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::backend::{Backend, BackendError, Table};
 use crate::digest::Digest;
+use crate::exit::Close;
 use crate::memo::cache::Error;
 use crate::memo::claim::Claims;
 use crate::memo::clock::{Clock, Time, age};
@@ -42,6 +43,22 @@ pub struct Shared {
     pub wrapped: Mutex<HashMap<String, &'static str>>,
 }
 
+/// A record that was found: shared with the hot layer, or not held there.
+pub enum Found {
+    Shared(SharedRecord),
+    Own(Vec<u8>),
+}
+
+impl Found {
+    /// To be given to others.
+    pub fn into_shared(self) -> SharedRecord {
+        match self {
+            Found::Shared(record) => record,
+            Found::Own(record) => Arc::new(record),
+        }
+    }
+}
+
 /// A call, as far as the store needs to know it.
 #[derive(Clone, Copy)]
 pub struct Call<'a> {
@@ -60,15 +77,15 @@ impl Call<'_> {
 
 impl Shared {
     /// The record of a call and the value in it, if there is one that is young enough.
-    pub fn find<R, K: Keep<R>>(&self, call: Call<'_>, keep: &K) -> Option<(SharedRecord, R)> {
+    pub fn find<R, K: Keep<R>>(&self, call: Call<'_>, keep: &K) -> Option<(Found, R)> {
         let now = self.clock.now();
         let digest = call.key.0;
         let fresh = |record: &[u8]| record::open(record).is_some_and(|stored| self.is_fresh(call, stored.created, now));
         if let Some(record) = self.hot.get(&digest, now, fresh) {
-            return self.read(call, &record, keep, now).map(|value| (record, value));
+            return self.read(call, &record, keep, now).map(|value| (Found::Shared(record), value));
         }
         let record = match self.backend.get(Table::Results, &digest) {
-            Ok(record) => Arc::new(record?),
+            Ok(record) => record?,
             Err(error) => {
                 self.warn("a result could not be read", &error);
                 return None;
@@ -79,9 +96,13 @@ impl Shared {
             return None;
         }
         let value = self.read(call, &record, keep, now)?;
-        self.hot.insert(digest, record.clone());
         self.note(digest, now);
-        Some((record, value))
+        if !self.hot.takes(record.len()) {
+            return Some((Found::Own(record), value));
+        }
+        let record = Arc::new(record);
+        self.hot.insert(digest, record.clone());
+        Some((Found::Shared(record), value))
     }
 
     /// The value of a record that is intact.
@@ -199,10 +220,16 @@ impl Shared {
     }
 }
 
-impl Drop for Shared {
-    fn drop(&mut self) {
+impl Close for Shared {
+    fn close_at_exit(&self) {
         if let Err(error) = self.close() {
             self.warn("results could not be kept", &error);
         }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.close_at_exit();
     }
 }

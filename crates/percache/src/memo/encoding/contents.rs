@@ -41,6 +41,15 @@ impl<'a, 'de> Elements<'a, 'de> {
         Ok(())
     }
 
+    /// The run of bytes that is all there is, if that is how it is. Nothing is left to read then.
+    pub fn only_run(&mut self) -> Option<&'de [u8]> {
+        let is_all = !self.run.is_empty() && self.decoder.rest.first() == Some(&tag::END);
+        is_all.then(|| {
+            self.decoder.rest = &self.decoder.rest[1..];
+            std::mem::take(&mut self.run)
+        })
+    }
+
     /// There must be no more.
     pub fn finish(mut self) -> Result<(), EncodingError> {
         if self.run.is_empty() {
@@ -68,6 +77,36 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_, 'de> {
 
     fn size_hint(&self) -> Option<usize> {
         (!self.run.is_empty()).then_some(self.run.len())
+    }
+}
+
+/// A sequence of nothing but `u8`: what byte vectors are to serde. Apart from [`Elements`] because it must be fast.
+pub struct RunOfBytes<'de>(std::slice::Iter<'de, u8>);
+
+impl<'de> RunOfBytes<'de> {
+    pub fn new(bytes: &'de [u8]) -> RunOfBytes<'de> {
+        RunOfBytes(bytes.iter())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.as_slice().is_empty()
+    }
+}
+
+impl<'de> SeqAccess<'de> for &mut RunOfBytes<'de> {
+    type Error = EncodingError;
+
+    #[inline(always)]
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, EncodingError> {
+        match self.0.next() {
+            Some(byte) => seed.deserialize((*byte).into_deserializer()).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    #[inline]
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.0.len())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::de::{Deserializer, Visitor};
 
-use super::contents::{Elements, Entries, Fields, OneVariant, Variant};
+use super::contents::{Elements, Entries, Fields, OneVariant, RunOfBytes, Variant};
 use super::{EncodingError, tag};
 
 /// A serde deserializer over bytes. Never panics, and allocates no more than the bytes at hand justify.
@@ -72,6 +72,11 @@ impl<'de> Decoder<'de> {
 
     pub(super) fn elements<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, EncodingError> {
         let mut elements = Elements::new(self)?;
+        if let Some(run) = elements.only_run() {
+            let mut bytes = RunOfBytes::new(run);
+            let value = visitor.visit_seq(&mut bytes)?;
+            return if bytes.is_empty() { Ok(value) } else { Err(wrong("of this many elements")) };
+        }
         let value = visitor.visit_seq(&mut elements)?;
         elements.finish()?;
         Ok(value)

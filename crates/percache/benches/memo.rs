@@ -1,0 +1,169 @@
+//! What a hit and a miss cost, beside what others take for the same and beside what cannot be avoided.
+//!
+//! ```text
+//! cargo bench -p percache --bench memo --profile release
+//! ```
+//!
+//! - `percache`: the result is in the hot layer; `percache, from the store`: it is not.
+//! - `cached`: the crate of that name, with its store on disk (redb).
+//! - `bare rocksdb`: a RocksDB get of the same record from the same database, under a key that is computed already, and decoding it.
+//! - `memcpy and SHA-1`: what a checked value of this size costs at the least.
+
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use cached::ConcurrentCached;
+use cached::RedbCache;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use percache::backend::database::COLUMNS;
+use percache::memo::encoding::decode;
+use percache::memo::record::open;
+use percache::{Cache, Digest, memoize};
+use rocksdb::{DB, Options};
+
+/// Different calls, so that neither the processor nor a store can get used to one of them.
+const CALLS: u64 = 1_000;
+
+static CACHE: LazyLock<(tempfile::TempDir, Cache)> = LazyLock::new(|| {
+    let dir = tempfile::tempdir().expect("a directory for the benchmark");
+    let cache = Cache::open(dir.path()).expect("a cache for the benchmark");
+    (dir, cache)
+});
+
+fn text(n: u64, length: usize) -> String {
+    let mut text = n.to_string();
+    text.extend(std::iter::repeat_n('x', length - text.len()));
+    text
+}
+
+#[memoize(cache = CACHE.1)]
+fn small(n: u64, length: usize) -> String {
+    text(n, length)
+}
+
+struct Cycle(u64, u64);
+
+impl Cycle {
+    fn next(&mut self) -> u64 {
+        self.0 = (self.0 + 1) % self.1;
+        self.0
+    }
+}
+
+fn filled(dir: &Path, hot: usize, calls: u64, length: usize) -> Cache {
+    let cache = Cache::builder().hot_bytes(hot).open(dir).expect("a cache");
+    let f = cache.wrap("text", |(n, length): (u64, usize)| text(n, length));
+    (0..calls).for_each(|n| drop(f.call((n, length))));
+    cache.sync().expect("synced");
+    cache
+}
+
+/// The database that percache has filled, without percache.
+fn bare_rocksdb(dir: &Path) -> DB {
+    let columns = COLUMNS.iter().map(|column| (column.name, Options::default()));
+    DB::open_cf_with_opts_for_read_only(&Options::default(), dir.join("db"), columns, false).expect("a database")
+}
+
+fn redb(dir: &Path, calls: u64, length: usize) -> RedbCache<String, String> {
+    let cache = RedbCache::builder("bench").disk_dir(dir).durable(false).build().expect("a cache");
+    for n in 0..calls {
+        cache.cache_set(format!("{n} {length}"), text(n, length)).expect("set");
+    }
+    cache
+}
+
+fn hits(criterion: &mut Criterion) {
+    for (name, length, calls) in [("100 B", 100usize, CALLS), ("1 MiB", 1 << 20, 8)] {
+        let mut group = criterion.benchmark_group("hit");
+        group.throughput(Throughput::Bytes(length as u64));
+        let dir = tempfile::tempdir().expect("a directory");
+
+        if length == 100 {
+            (0..calls).for_each(|n| drop(small(n, length)));
+            let mut cycle = Cycle(0, calls);
+            group.bench_function(BenchmarkId::new("percache, #[memoize]", name), |b| {
+                b.iter(|| small(cycle.next(), length))
+            });
+        }
+        for (label, hot) in [("percache", 64 << 20), ("percache, from the store", 0)] {
+            let cache = filled(&dir.path().join(label), hot, calls, length);
+            let f = cache.wrap("text", |_: (u64, usize)| -> String { unreachable!("a miss") });
+            let mut cycle = Cycle(0, calls);
+            group.bench_function(BenchmarkId::new(label, name), |b| b.iter(|| f.call((cycle.next(), length))));
+        }
+        let cache = redb(&dir.path().join("redb"), calls, length);
+        let mut cycle = Cycle(0, calls);
+        group.bench_function(BenchmarkId::new("cached", name), |b| {
+            b.iter(|| cache.cache_get(&format!("{} {length}", cycle.next())).expect("a hit"));
+        });
+        let stored = dir.path().join("bare");
+        let cache = filled(&stored, 0, calls, length);
+        let f = cache.wrap("text", |_: (u64, usize)| -> String { unreachable!("a miss") });
+        let keys: Vec<Digest> = (0..calls).map(|n| f.key(&(n, length)).expect("a key").0).collect();
+        let db = bare_rocksdb(&stored);
+        let results = db.cf_handle(COLUMNS[1].name).expect("a column");
+        let mut cycle = Cycle(0, calls);
+        group.bench_function(BenchmarkId::new("bare rocksdb", name), |b| {
+            b.iter(|| {
+                let record =
+                    db.get_pinned_cf(results, keys[cycle.next() as usize].as_bytes()).expect("a get").expect("a hit");
+                decode::<String>(open(&record).expect("a record").value).expect("decoded")
+            });
+        });
+        let value = text(7, length);
+        group.bench_function(BenchmarkId::new("memcpy and SHA-1", name), |b| {
+            b.iter(|| (black_box(&value).clone(), Digest::of(value.as_bytes())));
+        });
+        group.finish();
+    }
+}
+
+fn misses(criterion: &mut Criterion) {
+    for (name, length) in [("100 B", 100usize), ("1 MiB", 1 << 20)] {
+        let mut group = criterion.benchmark_group("miss");
+        group.sample_size(20);
+        let dir = tempfile::tempdir().expect("a directory");
+        let cache = Cache::open(dir.path().join("percache")).expect("a cache");
+        let f = cache.wrap("text", |(n, length): (u64, usize)| text(n, length));
+        let mut n = 0;
+        group.bench_function(BenchmarkId::new("percache", name), |b| {
+            b.iter(|| {
+                n += 1;
+                f.call((n, length))
+            });
+        });
+        let cache = redb(&dir.path().join("redb"), 0, length);
+        group.bench_function(BenchmarkId::new("cached", name), |b| {
+            b.iter(|| {
+                n += 1;
+                let key = format!("{n} {length}");
+                let found = cache.cache_get(&key).expect("a store that works");
+                found.unwrap_or_else(|| {
+                    let value = text(n, length);
+                    cache.cache_set(key, value.clone()).expect("a store that works");
+                    value
+                })
+            });
+        });
+        group.bench_function(BenchmarkId::new("the function itself", name), |b| {
+            b.iter(|| {
+                n += 1;
+                text(n, length)
+            });
+        });
+        group.finish();
+    }
+}
+
+fn bytes(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("hit");
+    group.throughput(Throughput::Bytes(1 << 20));
+    let cache = Cache::in_memory();
+    let f = cache.wrap("bytes", |n: u8| vec![n; 1 << 20]);
+    group.bench_function(BenchmarkId::new("percache, Vec<u8>", "1 MiB"), |b| b.iter(|| f.call(7)));
+    group.finish();
+}
+
+criterion_group!(benches, hits, bytes, misses);
+criterion_main!(benches);

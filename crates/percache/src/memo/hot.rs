@@ -67,6 +67,8 @@ struct Shard {
 pub struct Hot {
     shards: [Mutex<Shard>; SHARDS],
     bytes: AtomicUsize,
+    /// Which shard makes room next.
+    hand: AtomicUsize,
     /// Bytes that all shards together may hold.
     limit: usize,
 }
@@ -74,11 +76,16 @@ pub struct Hot {
 impl Hot {
     /// Holds up to about `bytes`; with 0, nothing.
     pub fn new(bytes: usize) -> Hot {
-        Hot { shards: std::array::from_fn(|_| Mutex::default()), bytes: AtomicUsize::new(0), limit: bytes }
+        Hot {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            bytes: AtomicUsize::new(0),
+            hand: AtomicUsize::new(0),
+            limit: bytes,
+        }
     }
 
     fn shard(&self, key: &Digest) -> MutexGuard<'_, Shard> {
-        lock(&self.shards[place(key)])
+        lock(&self.shards[key.0[19] as usize % SHARDS])
     }
 
     /// The record of `key`, which is used `now`. A hit is counted only when `counts` says so of the record.
@@ -118,19 +125,20 @@ impl Hot {
                 shard.ring.push_back(key);
             }
         }
-        self.make_room(place(&key));
+        self.make_room();
     }
 
-    /// Lets entries go, those of one shard first, until the others fit.
-    fn make_room(&self, first: usize) {
-        for turn in 0..SHARDS {
-            let mut shard = lock(&self.shards[(first + turn) % SHARDS]);
-            while self.bytes.load(Ordering::Relaxed) > self.limit {
-                let Some(freed) = shard.turn() else { break };
-                self.bytes.fetch_sub(freed, Ordering::Relaxed);
-            }
-            if self.bytes.load(Ordering::Relaxed) <= self.limit {
-                return;
+    /// Lets entries go until the others fit. The hand takes one entry of each shard in turn.
+    fn make_room(&self) {
+        let mut empty = 0;
+        while self.bytes.load(Ordering::Relaxed) > self.limit && empty < SHARDS {
+            let next = self.hand.fetch_add(1, Ordering::Relaxed) % SHARDS;
+            match lock(&self.shards[next]).turn() {
+                Some(freed) => {
+                    self.bytes.fetch_sub(freed, Ordering::Relaxed);
+                    empty = 0;
+                }
+                None => empty += 1,
             }
         }
     }
@@ -207,10 +215,6 @@ impl Shard {
         self.keep_uses(key, old.uses);
         Some(old.record.len() + OVERHEAD)
     }
-}
-
-fn place(key: &Digest) -> usize {
-    key.0[19] as usize % SHARDS
 }
 
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// The heading above what all commands share.
+const GLOBAL: &str = "Global options";
+
 /// Never run the same thing twice.
 ///
 /// percache runs the tasks of percache.toml whose inputs or definition changed, in parallel, and restores everything else from a
@@ -12,16 +15,17 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[command(name = "percache", version, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
     /// Start in this directory
-    #[arg(short = 'C', value_name = "DIR", global = true)]
+    #[arg(short = 'C', value_name = "DIR", global = true, help_heading = GLOBAL)]
     pub directory: Option<PathBuf>,
-    /// When to use colours
-    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    /// Use colours: auto, always or never
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    #[arg(global = true, help_heading = GLOBAL)]
     pub color: ColorWhen,
-    /// Say more: what is up to date, what was waited for
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    /// On a terminal, also name the tasks that are up to date
+    #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = GLOBAL)]
     pub verbose: bool,
     /// Say only what failed, and the summary
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     pub quiet: bool,
     /// What to do
     #[command(subcommand)]
@@ -52,11 +56,15 @@ pub enum Command {
     Graph(Graph),
     /// Show the captured log of a task's last result
     Log(Log),
-    /// Remove results that were not used for some time, and what nothing refers to
+    /// Remove results that were not used for some time, and blobs that nothing refers to
+    #[command(
+        after_help = "Without --maxage and --maxsize, the bounds are those of [cache], or 30d and 20GiB. With one of \
+        them, it is the only bound."
+    )]
     Gc(Gc),
-    /// Remove results: all, old ones, or those of some tasks
+    /// Remove results: all, old ones, or those of the named tasks
     Clear(Clear),
-    /// Say how much is in the store
+    /// Say how much is in the store, and how often it helped
     Stats(Stats),
     /// Check every record and blob of the store
     Verify(Verify),
@@ -71,20 +79,20 @@ pub struct Build {
     /// Run this many tasks at a time [default: the number of CPUs]
     #[arg(short, long, value_name = "N", value_parser = jobs)]
     pub jobs: Option<usize>,
-    /// After a failure, go on with what does not need what failed
+    /// After a failure, go on with the tasks that do not need the failed one
     #[arg(short, long)]
     pub keep_going: bool,
     /// Run the named tasks even if the store has their results
     #[arg(short, long)]
     pub force: bool,
-    /// Only say what would run
+    /// Only say what would run, and why
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Say of each task that runs why
+    /// Say why each task runs
     #[arg(long)]
     pub explain: bool,
-    /// Whose logs to show: of all tasks, of those that ran or were restored, of failed ones, of none
-    #[arg(long, value_name = "WHOSE", default_value = "new")]
+    /// Show the logs of these tasks: all, new (those that ran or were restored), failed, none
+    #[arg(long, value_name = "WHOSE", default_value = "new", hide_possible_values = true)]
     pub logs: Logs,
     /// Report events as JSON, one a line
     #[arg(long)]
@@ -137,7 +145,7 @@ pub struct List {
     /// Tasks to list: names, or globs over names. Without any, all
     #[arg(value_name = "TASK")]
     pub tasks: Vec<String>,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -148,8 +156,8 @@ pub struct Graph {
     /// Tasks to show with what they need. Without any, all
     #[arg(value_name = "TASK")]
     pub tasks: Vec<String>,
-    /// The form
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    /// Show it as text, dot (Graphviz), mermaid or json
+    #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
     pub format: GraphFormat,
 }
 
@@ -174,13 +182,12 @@ pub struct Log {
     pub task: String,
 }
 
-/// `percache gc`.
 #[derive(Debug, Args)]
 pub struct Gc {
-    /// Remove results not used (written or read) for this long: `90` or `90s`, `30m`, `12h`, `30d`, `2w` [default: `[cache] maxage`]
+    /// Remove results not used (written or read) for this long: `90` or `90s`, `30m`, `12h`, `30d`, `2w`
     #[arg(long, value_name = "AGE")]
     pub maxage: Option<String>,
-    /// Then the least recently used above this size: `500MB`, `2GiB` [default: `[cache] maxsize`]
+    /// Then remove the least recently used, until the store is below this size: `500MB`, `2GiB`
     #[arg(long, value_name = "SIZE")]
     pub maxsize: Option<String>,
     /// Only say what would go
@@ -202,7 +209,7 @@ pub struct Clear {
 /// `percache stats`.
 #[derive(Debug, Args)]
 pub struct Stats {
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }

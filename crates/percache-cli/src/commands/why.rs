@@ -1,5 +1,6 @@
 //! `percache why`.
 
+use percache_runner::build::explain::Why as Reason;
 use percache_runner::why::{self, State};
 
 use crate::args::{Cli, Why};
@@ -40,8 +41,11 @@ pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {
         State::Broken(message) => crate::say!("{strong} would fail: {message}"),
     }
     if let Some(last) = &answer.last {
-        crate::say!("\nthe last time that it ran:");
-        explain::tell(last, paint);
+        crate::say!("\nwhy it ran the last time:");
+        match last {
+            Reason::FirstTime => crate::say!("  it had not run here before"),
+            last => explain::tell(last, paint),
+        }
     }
     Ok(SUCCESS)
 }

@@ -58,7 +58,7 @@ impl<'a> Lines<'a> {
     /// The terminal belongs to a command, or belongs to it no more.
     pub fn yield_terminal(&mut self, owned: bool) {
         let _ = self.out.flush();
-        self.progress.iter().for_each(|progress| progress.hide(owned));
+        self.progress.iter_mut().for_each(|progress| progress.hide(owned));
     }
 
     fn finished(
@@ -121,7 +121,7 @@ impl<'a> Lines<'a> {
 
     fn add_log(&self, text: &mut String, name: &str, log: &LogText) {
         if self.github {
-            let _ = writeln!(text, "::group::{name}");
+            let _ = writeln!(text, "::group::{}", github_data(name));
         }
         if log.omitted > 0 {
             let _ = writeln!(text, "[the first {} are left out; `percache log` shows all]", format_size(log.omitted));
@@ -139,7 +139,8 @@ impl<'a> Lines<'a> {
     fn add_failure(&self, text: &mut String, id: TaskId, failure: &Failure) {
         let task = self.workspace.task(id);
         if self.github {
-            let _ = writeln!(text, "::error title=percache::task {} failed: {}", task.name, words::failure(failure));
+            let message = format!("task {} failed: {}", task.name, words::failure(failure));
+            let _ = writeln!(text, "::error title=percache::{}", github_data(&message));
         }
         if *failure == Failure::Interrupted {
             return;
@@ -200,6 +201,11 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// The message of a workflow command, in which `%` begins an escape sequence and a line's end would end the command.
+fn github_data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
 /// Takes terminal escape sequences out of a text, for where they would be noise.
 fn strip_colours(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
@@ -225,6 +231,11 @@ fn skip_escape(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_workflow_command_stays_one_line() {
+        assert_eq!(github_data("50 % of\r\nit"), "50 %25 of%0D%0Ait");
+    }
 
     #[test]
     fn colours_are_taken_out_and_text_stays() {

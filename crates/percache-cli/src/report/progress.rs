@@ -13,17 +13,16 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub struct Progress {
     bar: ProgressBar,
     running: Vec<(TaskId, String)>,
+    /// Whether it is on the terminal. Setting the target of a bar anew makes it forget the line that it has drawn.
+    shown: bool,
+    /// Whether the terminal belongs to a command.
+    away: bool,
 }
 
 impl Progress {
     /// A bar that is not shown yet.
     pub fn new() -> Progress {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        let style = ProgressStyle::with_template("[{bar:20}] {pos}/{len}  {elapsed}  {wide_msg}");
-        if let Ok(style) = style {
-            bar.set_style(style.progress_chars("=> "));
-        }
-        Progress { bar, running: Vec::new() }
+        Progress { bar: hidden_bar(), running: Vec::new(), shown: false, away: false }
     }
 
     /// So many tasks.
@@ -31,19 +30,11 @@ impl Progress {
         self.bar.set_length(tasks as u64);
     }
 
-    fn show_when_it_takes_time(&self) {
-        if self.bar.is_hidden() && self.bar.elapsed() > PATIENCE {
-            self.bar.set_draw_target(ProgressDrawTarget::stdout());
-            self.bar.enable_steady_tick(Duration::from_millis(200));
-        }
-    }
-
     /// A command runs.
     pub fn started(&mut self, task: TaskId, name: String) {
         self.running.push((task, name));
         self.tell();
-        self.bar.set_draw_target(ProgressDrawTarget::stdout());
-        self.bar.enable_steady_tick(Duration::from_millis(200));
+        self.show();
     }
 
     /// A task is done.
@@ -53,7 +44,17 @@ impl Progress {
             self.bar.inc(1);
         }
         self.tell();
-        self.show_when_it_takes_time();
+        if self.bar.elapsed() > PATIENCE {
+            self.show();
+        }
+    }
+
+    fn show(&mut self) {
+        if !self.shown && !self.away {
+            self.shown = true;
+            self.bar.set_draw_target(ProgressDrawTarget::stdout());
+            self.bar.enable_steady_tick(Duration::from_millis(200));
+        }
     }
 
     fn tell(&self) {
@@ -66,13 +67,14 @@ impl Progress {
         self.bar.suspend(print);
     }
 
-    /// Hides the bar while a command owns the terminal.
-    pub fn hide(&self, hidden: bool) {
-        if hidden {
-            self.bar.disable_steady_tick();
-            self.bar.set_draw_target(ProgressDrawTarget::hidden());
-        } else {
-            self.bar.set_draw_target(ProgressDrawTarget::stdout());
+    /// Takes the bar off the terminal while a command owns it; afterwards it comes back when there is something to show.
+    pub fn hide(&mut self, hidden: bool) {
+        self.away = hidden;
+        if hidden && self.shown {
+            let next = hidden_bar().with_position(self.bar.position()).with_elapsed(self.bar.elapsed());
+            next.set_length(self.bar.length().unwrap_or_default());
+            self.bar.finish_and_clear();
+            (self.bar, self.shown) = (next, false);
         }
     }
 
@@ -80,4 +82,12 @@ impl Progress {
     pub fn clear(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+fn hidden_bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    if let Ok(style) = ProgressStyle::with_template("[{bar:20}] {pos}/{len}  {elapsed}  {wide_msg}") {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
 }

@@ -31,8 +31,8 @@ pub enum SpawnErrorKind {
     #[error("there is no such program")]
     NotFound,
     /// No directory of PATH has the program.
-    #[error("there is no such program in PATH ({})", .0.display())]
-    NotInPath(OsString),
+    #[error("there is no such program in PATH")]
+    NotInPath,
     /// The file may not be executed.
     #[error("`{}` is not executable", .0.display())]
     NotExecutable(PathBuf),
@@ -121,7 +121,7 @@ fn find_program(spec: &Spec) -> Result<PathBuf, SpawnErrorKind> {
             }
         }
     }
-    Err(not_executable.map_or_else(|| SpawnErrorKind::NotInPath(search.to_owned()), SpawnErrorKind::NotExecutable))
+    Err(not_executable.map_or(SpawnErrorKind::NotInPath, SpawnErrorKind::NotExecutable))
 }
 
 fn is_executable(path: &Path) -> bool {

@@ -115,6 +115,12 @@ pub fn automatic_gc(store: &Store, dir: &Path, settings: &CacheSettings) -> Resu
     gc(store, dir, &request).map(Some)
 }
 
+/// Whether a build should end with gc.
+pub fn is_time_for_gc(dir: &Path) -> bool {
+    let modified = fs::metadata(dir.join("last-gc")).and_then(|metadata| metadata.modified());
+    !modified.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age < AUTOMATIC))
+}
+
 /// The store's statistics, and how often all worktrees together found a result and did not.
 pub fn statistics(store: &Store, dir: &Path) -> Result<(Stats, u64, u64), MaintenanceError> {
     let stats = stats(&*store.engine().view()?, &usage::gather(dir)?)?;

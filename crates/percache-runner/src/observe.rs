@@ -7,12 +7,13 @@
 //!
 //! Knows nothing of tasks or of the store.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -194,12 +195,16 @@ pub struct Observer<'a> {
     now: [Mutex<KnownFiles>; SHARDS],
     hasher: RandomState,
     pretended: RwLock<HashMap<Vec<u8>, FileState>>,
+    /// What else the build has looked at: directories, places where nothing is.
+    others: Mutex<HashMap<Vec<u8>, Option<Stamp>>>,
+    /// Something was looked at for which no stamp stands.
+    unstamped: AtomicBool,
 }
 
 impl<'a> Observer<'a> {
     /// An observer that knows what an earlier build knew.
     pub fn new(root: &'a Path, before: &'a KnownFiles) -> Observer<'a> {
-        Observer { root, before, now: Default::default(), hasher: RandomState::new(), pretended: RwLock::default() }
+        Observer { root, before, now: Default::default(), hasher: RandomState::new(), pretended: RwLock::default(), others: Mutex::default(), unstamped: AtomicBool::new(false) }
     }
 
     /// The workspace.
@@ -241,14 +246,23 @@ impl<'a> Observer<'a> {
             return Ok(state.clone());
         }
         let native = self.locate(path);
-        let Some(stamp) = Stamp::at(&native)? else { return Ok(FileState::Absent) };
+        let Some(stamp) = Stamp::at(&native)? else {
+            self.note(path, None);
+            return Ok(FileState::Absent);
+        };
         Ok(match stamp.file_type() {
             FileType::RegularFile => match self.digest(path, &native, stamp)? {
                 Some(digest) => FileState::File { digest, executable: stamp.executable() },
                 None => FileState::Absent,
             },
-            FileType::Symlink => self.observe_link(&native)?,
-            FileType::Directory => FileState::Directory,
+            FileType::Symlink => {
+                self.unstamped.store(true, Ordering::Relaxed);
+                self.observe_link(&native)?
+            }
+            FileType::Directory => {
+                self.note(path, Some(stamp));
+                FileState::Directory
+            }
             _ => FileState::Special,
         })
     }
@@ -308,6 +322,44 @@ impl<'a> Observer<'a> {
                 now.insert(path.to_vec(), known);
             }
         }
+    }
+
+    fn note(&self, path: &[u8], stamp: Option<Stamp>) {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if others.get(path) != Some(&stamp) && others.insert(path.to_vec(), stamp).is_some() {
+            // It changed while the build looked at it.
+            self.unstamped.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Says that the outcome of the build depends on the stamp of what is at `path`, and not only on what [`Observer::observe`] saw:
+    /// to be called before a directory is listed.
+    pub fn watch(&self, path: &[u8]) {
+        match Stamp::at(&self.locate(path)) {
+            Ok(stamp) => self.note(path, stamp),
+            Err(_) => self.unstamped.store(true, Ordering::Relaxed),
+        }
+    }
+
+    /// Says that the outcome depends on something that no stamp stands for.
+    pub fn watch_unstamped(&self) {
+        self.unstamped.store(true, Ordering::Relaxed);
+    }
+
+    /// Everything that was looked at, if all of it has a stamp that is older than `moment` by more than a file system's clock can
+    /// resolve: then the same stamps mean the same outcome.
+    pub fn watched(&self, moment: i64) -> Option<BTreeMap<Vec<u8>, Option<Stamp>>> {
+        if self.unstamped.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut watched: BTreeMap<Vec<u8>, Option<Stamp>> =
+            self.others.lock().unwrap_or_else(PoisonError::into_inner).clone().into_iter().collect();
+        for shard in &self.now {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            watched.extend(shard.iter().map(|(path, known)| (path.clone(), Some(known.stamp))));
+        }
+        let old = watched.values().flatten().all(|stamp| stamp.settled_at(moment));
+        old.then_some(watched)
     }
 
     /// Everything learnt in this build.

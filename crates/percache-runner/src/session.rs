@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use percache::Digest;
 use percache::lock::{FileLock, LockError};
 use percache::store::Store;
 use percache::store::layout::furnish;
@@ -19,9 +20,10 @@ use crate::intents::Intents;
 use crate::journal::{Journal, TaskRecord};
 use crate::maintenance;
 use crate::model::{TaskId, Workspace};
-use crate::observe::{KnownFiles, Observer};
+use crate::observe::{KnownFiles, Observer, moment};
 use crate::paths::RelPath;
 use crate::process::Stop;
+use crate::snapshot::{self, Snapshot, Watched};
 use crate::territory::{bury, survey};
 use crate::usage;
 use crate::worktree::Worktree;
@@ -44,6 +46,29 @@ pub struct Session<'a> {
     pub stop: &'a Stop,
     /// Names this process to others that wait for it.
     pub holder: &'a str,
+    /// What is asked for, see [`snapshot::request`]; `None` when the next build is not to be answered by a snapshot.
+    pub request: Option<Digest>,
+}
+
+/// What there is to say when a snapshot answers.
+pub struct Idle {
+    /// Names of the tasks that are up to date.
+    pub tasks: Vec<String>,
+}
+
+/// Whether there is nothing to do, told from stamps alone; `None` when a build has to find out.
+pub fn is_idle(store_dir: &Path, root: &Path, request: &Digest, caller: &Caller, holder: &str) -> Option<Idle> {
+    let worktree = Worktree::new(store_dir, root);
+    // Nobody builds here, and nobody was killed building.
+    let _lock = worktree.snapshot().exists().then(|| worktree.try_lock(holder))??;
+    if !snapshot::is_empty(&worktree.intents()) || maintenance::is_time_for_gc(store_dir) {
+        return None;
+    }
+    let threads = std::thread::available_parallelism().map_or(1, Into::into);
+    let epoch = maintenance::epoch(store_dir);
+    let same = snapshot::unchanged(&worktree.snapshot(), root, request, epoch, caller, threads)?;
+    usage::touch(&worktree.journal()).ok()?;
+    Some(Idle { tasks: same.tasks })
 }
 
 /// A build that cannot even begin.
@@ -88,6 +113,7 @@ impl Session<'_> {
         let jobs = self.options.jobs.max(1);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).thread_name(|i| format!("percache-{i}")).build();
         let pool = pool.map_err(|e| SessionError::Threads(jobs, e.to_string()))?;
+        let began = moment();
         let ctx = self.context(&desk, reporter).map_err(SessionError::Tree)?;
         let tasks = self.graph.closure(selected);
         let forced: HashSet<TaskId> =
@@ -95,6 +121,7 @@ impl Session<'_> {
         let outcomes = build(&ctx, &pool, &tasks, &forced, reporter);
         let (observer, intents, trouble) = (ctx.observer, ctx.intents, ctx.trouble);
         if desk.lock.is_some() {
+            let watched = self.finding(&tasks, &outcomes).and_then(|()| self.watched(&observer, began));
             let complete = tasks.len() == self.workspace.tasks.len() && outcomes.summary.skipped == 0;
             let mut trouble = trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
             // First the results, then the journal that names them: a kill in between must not leave names of nothing.
@@ -102,9 +129,54 @@ impl Session<'_> {
                 trouble.get_or_insert(e.to_string());
             }
             let journal = self.next_journal(&desk, &outcomes, observer.into_known(), complete);
+            let sound = trouble.is_none();
             self.close(&desk, &journal, intents, trouble, reporter);
+            if let Some(watched) = watched.filter(|_| sound) {
+                self.take_snapshot(&desk, &tasks, &journal, &watched);
+            }
         }
         Ok(outcomes)
+    }
+
+    /// Whether the build has found that there is nothing to do, and would find it again as long as nothing changes.
+    fn finding(&self, tasks: &[TaskId], outcomes: &Outcomes) -> Option<()> {
+        let summary = &outcomes.summary;
+        let commands = || tasks.iter().map(|id| self.workspace.task(*id)).filter(|task| task.command.is_some());
+        let idle = summary.up_to_date == commands().count() && outcomes.reasons.is_empty() && !outcomes.warned;
+        // What a tool says can change without any file that is known here.
+        let by_stamps = commands().all(|task| task.tools.is_empty());
+        (idle && by_stamps && self.request.is_some()).then_some(())
+    }
+
+    fn watched(&self, observer: &Observer<'_>, began: i64) -> Option<Watched> {
+        let configuration = self.workspace.files.iter().chain(&self.workspace.listed);
+        configuration.for_each(|path| observer.watch(path.as_bytes()));
+        observer.watched(began)
+    }
+
+    /// For the next build. That it cannot be written costs that build some time, and is not worth a word.
+    fn take_snapshot(&self, desk: &Desk, tasks: &[TaskId], journal: &Journal, watched: &Watched) {
+        let Some(request) = self.request else { return };
+        let tasks = || tasks.iter().map(|id| self.workspace.task(*id)).filter(|task| task.command.is_some());
+        let expiry = tasks().filter_map(|task| {
+            let valid = task.valid_for?.as_millis() as u64;
+            Some(journal.tasks.get(&task.name)?.created.saturating_add(valid))
+        });
+        let mut variables: Vec<String> = ["LANG", "LC_*", "TZ"].map(str::to_owned).into();
+        variables.extend(tasks().flat_map(|task| task.env_from.iter().cloned()));
+        variables.sort();
+        variables.dedup();
+        let snapshot = Snapshot {
+            request,
+            epoch: journal.epoch,
+            expiry: expiry.min().unwrap_or(u64::MAX),
+            variables,
+            tasks: tasks().map(|task| task.name.as_str()).collect(),
+            watched,
+        };
+        if let Err(e) = snapshot.save(&desk.worktree.snapshot(), self.caller) {
+            log::info!("no snapshot: {e}");
+        }
     }
 
     fn sit_down(&self, reporter: &mut dyn Reporter) -> Desk {
@@ -118,6 +190,11 @@ impl Session<'_> {
             lock.map_err(|e| store_trouble(reporter, &e.to_string())).ok()
         };
         let staging = if lock.is_some() { worktree.staging() } else { std::env::temp_dir() };
+        if lock.is_some()
+            && let Err(e) = snapshot::discard(&worktree.snapshot())
+        {
+            store_trouble(reporter, &e.to_string());
+        }
         let (journal, epoch) = (Journal::load(&worktree.journal()), maintenance::epoch(self.store_dir));
         Desk { worktree, lock, journal, epoch, staging }
     }

@@ -81,6 +81,7 @@ pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
         caller: asked.caller,
         stop: &stop,
         holder: "why",
+        request: None,
     };
     let mut outcomes = Collected::default();
     let whys = session.explain(&[id], &mut outcomes)?;

@@ -4,6 +4,7 @@
 //! STORE/worktrees/ID/path       the worktree's absolute path, for people and for gc
 //! STORE/worktrees/ID/lock       held while a build runs here
 //! STORE/worktrees/ID/journal    see crate::journal
+//! STORE/worktrees/ID/snapshot   see crate::snapshot
 //! STORE/worktrees/ID/intents    see crate::intents
 //! STORE/worktrees/ID/used       uses of results since the last gc, see crate::usage
 //! STORE/worktrees/ID/staging/   files on their way into the tree
@@ -48,6 +49,11 @@ impl Worktree {
         Ok(())
     }
 
+    /// Takes the lock of the worktree if nobody holds it.
+    pub fn try_lock(&self, holder: &str) -> Option<FileLock> {
+        FileLock::try_acquire(&self.dir.join("lock"), holder).ok()
+    }
+
     /// Takes the lock of the worktree, however long that takes; `waiting` is told once for whom.
     pub fn lock(&self, holder: &str, waiting: &mut dyn FnMut(&str)) -> Result<FileLock, LockError> {
         FileLock::acquire(&self.dir.join("lock"), holder, Duration::MAX, waiting)
@@ -56,6 +62,11 @@ impl Worktree {
     /// The journal.
     pub fn journal(&self) -> PathBuf {
         self.dir.join("journal")
+    }
+
+    /// The snapshot.
+    pub fn snapshot(&self) -> PathBuf {
+        self.dir.join("snapshot")
     }
 
     /// The intents.

@@ -1,21 +1,30 @@
 //! `percache build`.
 
 use std::io::IsTerminal;
+use std::path::Path;
+use std::time::Instant;
 
 use percache_runner::build::Summary;
 use percache_runner::build::context::{HitLogs, Options};
-use percache_runner::model::TaskId;
+use percache_runner::config;
+use percache_runner::environment::Caller;
+use percache_runner::model::{CacheSettings, TaskId};
 use percache_runner::process::Stop;
-use percache_runner::session::Session;
+use percache_runner::session::{Session, is_idle};
+use percache_runner::snapshot;
 
 use crate::args::{Build, Cli, Logs};
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};
-use crate::report::{Manner, Report};
+use crate::report::{self, Manner, Report};
 use crate::setup::{Setup, holder};
 use crate::style::Paint;
 
 /// Builds.
 pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
+    let caller = std::env::vars_os().collect();
+    if let Some(status) = idle(cli, args, &caller) {
+        return Ok(status);
+    }
     let setup = Setup::load(cli.directory.as_deref(), &args.args, Paint::stderr(cli.color))?;
     let selected = selected(&setup, args)?;
     let paint = Paint::stdout(cli.color);
@@ -28,23 +37,49 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
         store_dir: &setup.store_dir,
         store: store.as_ref(),
         options: &options,
-        caller: &std::env::vars_os().collect(),
+        caller: &caller,
         stop: &stop,
         holder: &holder(),
+        request: plain(args).then(|| snapshot::request(setup.location.cwd.as_bytes(), &args.tasks, &args.args)),
     };
-    let manner = Manner {
-        paint,
+    let mut report = Report::new(&setup.workspace, manner(cli, args), args.profile.as_deref())?;
+    let summary = session.run(&selected, &mut report).map_err(CliError::failure)?;
+    report.finish(&summary)?;
+    Ok(status(&summary))
+}
+
+/// Whether the build asks for no more than to be done.
+fn plain(args: &Build) -> bool {
+    let more = args.force || args.dry_run || args.explain || args.json || args.no_cache || args.profile.is_some();
+    !more && args.logs != Logs::All
+}
+
+/// The short way for a build with nothing to do: without reading the configuration. Only for a store in its usual place; where else
+/// it may be stands in the configuration.
+fn idle(cli: &Cli, args: &Build, caller: &Caller) -> Option<u8> {
+    if !plain(args) {
+        return None;
+    }
+    let start = Instant::now();
+    let location = config::discover(cli.directory.as_deref().unwrap_or(Path::new("."))).ok()?;
+    let settings = CacheSettings { dir: None, maxage: None, maxsize: None };
+    let store_dir = config::store_dir(&location.root, &settings);
+    let request = snapshot::request(location.cwd.as_bytes(), &args.tasks, &args.args);
+    let idle = is_idle(&store_dir, &location.root, &request, caller, &holder())?;
+    report::idle(&idle.tasks, manner(cli, args), start.elapsed());
+    Some(SUCCESS)
+}
+
+fn manner(cli: &Cli, args: &Build) -> Manner {
+    Manner {
+        paint: Paint::stdout(cli.color),
         verbose: cli.verbose,
         quiet: cli.quiet,
         logs: args.logs,
         explain: args.explain || args.dry_run,
         json: args.json,
         live: std::io::stdout().is_terminal() && !cli.quiet,
-    };
-    let mut report = Report::new(&setup.workspace, manner, args.profile.as_deref())?;
-    let summary = session.run(&selected, &mut report).map_err(CliError::failure)?;
-    report.finish(&summary)?;
-    Ok(status(&summary))
+    }
 }
 
 fn selected(setup: &Setup, args: &Build) -> Result<Vec<TaskId>, CliError> {

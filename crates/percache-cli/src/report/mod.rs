@@ -10,17 +10,19 @@ mod words;
 
 pub use words::quoted;
 
+use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use percache_runner::build::Summary;
-use percache_runner::event::{Event, Reporter};
+use percache_runner::event::{Event, Outcome, Reporter};
 use percache_runner::model::Workspace;
 
 use crate::args::Logs;
 use crate::error::CliError;
 use crate::report::lines::Lines;
 use crate::report::profile::Profile;
-use crate::style::Paint;
+use crate::style::{Paint, Style};
 
 /// How to tell.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +67,17 @@ impl<'a> Report<'a> {
         }
         self.profile.map_or(Ok(()), |profile| profile.write(self.workspace))
     }
+}
+
+/// Tells of a build that had nothing to do, in the words in which the long way would tell it.
+pub fn idle(tasks: &[String], manner: Manner, took: Duration) {
+    let mut text = String::new();
+    if !manner.quiet && (!manner.live || manner.verbose) {
+        tasks.iter().for_each(|task| text.push_str(&words::line(manner.paint, &Outcome::UpToDate, task)));
+    }
+    let summary = Summary { up_to_date: tasks.len(), took, ..Summary::default() };
+    let _ = write!(text, "{}", manner.paint.apply(Style::Strong, words::summary(&summary)));
+    crate::say!("{text}");
 }
 
 impl Reporter for Report<'_> {

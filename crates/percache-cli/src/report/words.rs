@@ -5,7 +5,7 @@ use percache_runner::event::{Failure, Outcome};
 use percache_runner::model::{Task, TaskCommand};
 use percache_runner::units::format_duration;
 
-use crate::style::Style;
+use crate::style::{Paint, Style};
 
 /// An outcome in a word, and how it is painted.
 pub fn outcome(outcome: &Outcome) -> (&'static str, Style) {
@@ -20,6 +20,12 @@ pub fn outcome(outcome: &Outcome) -> (&'static str, Style) {
         Outcome::MayRun => ("may run", Style::Warning),
         Outcome::Skipped => ("skipped", Style::Faint),
     }
+}
+
+/// The line of a task that nothing more is said of.
+pub fn line(paint: Paint, ended: &Outcome, task: &str) -> String {
+    let (word, style) = outcome(ended);
+    format!("{} {task}\n", paint.apply(style, format!("{word:<10}")))
 }
 
 /// Why a task failed, in a few words.

@@ -106,6 +106,8 @@ impl Context<'_> {
     /// configuration files.
     pub fn sources(&self) -> Result<&[RelPath], String> {
         let sources = self.sources.get_or_init(|| {
+            // What git ignores depends on files all over the place; no stamp stands for all of them.
+            self.observer.watch_unstamped();
             let tree = SourceTree::scan(self.observer.root(), &self.skip).map_err(|e| format!("{e}: {}", e.source))?;
             let counts =
                 |path: &&RelPath| !self.workspace.files.contains(path) && self.graph.outputs.owner(path).is_none();

@@ -78,6 +78,7 @@ pub fn prepare(ctx: &Context<'_>, task: &Task, command: &TaskCommand, deps: &Dep
 fn environment(ctx: &Context<'_>, task: &Task) -> Result<Environment, String> {
     let mut variables = Vec::new();
     for path in &task.env_file {
+        ctx.observer.watch(path.as_bytes());
         let text = fs::read(path.to_path(ctx.observer.root())).map_err(|e| format!("env_file `{path}`: {e}"))?;
         variables.extend(envfile::parse(path, &text).map_err(|e| e.to_string())?);
     }
@@ -118,7 +119,8 @@ fn matching(ctx: &Context<'_>, patterns: &PatternSet) -> Result<Vec<RelPath>, St
     if patterns.is_empty() {
         return Ok(Vec::new());
     }
-    let found = walk::expand(ctx.observer.root(), patterns, &ctx.skip, Want::Files);
+    let watch = &mut |path: &RelPath| ctx.observer.watch(path.as_bytes());
+    let found = walk::expand_noting(ctx.observer.root(), patterns, &ctx.skip, Want::Files, watch);
     let found = found.map_err(|e| format!("{e}: {}", e.source))?;
     let pretended = ctx.observer.pretended().into_iter().filter_map(|path| RelPath::new(path).ok());
     let pretended = pretended.filter(|path| patterns.matches(path));

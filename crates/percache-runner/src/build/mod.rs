@@ -61,6 +61,8 @@ pub struct Outcomes {
     pub records: BTreeMap<String, TaskRecord>,
     /// Why tasks ran or would run, where that was asked.
     pub reasons: HashMap<TaskId, Why>,
+    /// Whether the user was warned of something.
+    pub warned: bool,
 }
 
 enum Message {
@@ -91,7 +93,7 @@ pub fn build(
         schedule: Schedule::new(ctx.workspace, ctx.graph, tasks, &usual),
         visible: HashMap::with_capacity(tasks.len()),
         uncertain: HashSet::new(),
-        outcomes: Outcomes { summary: Summary::default(), records: BTreeMap::new(), reasons: HashMap::new() },
+        outcomes: Outcomes { summary: Summary::default(), records: BTreeMap::new(), reasons: HashMap::new(), warned: false },
         running: 0,
         stopping: false,
         reporter,
@@ -201,6 +203,7 @@ impl<'a> Build<'a, '_> {
         if let Some(record) = done.record {
             self.outcomes.records.insert(task.name.clone(), record);
         }
+        self.outcomes.warned |= !done.warnings.is_empty();
         for message in done.warnings {
             self.reporter.event(Event::Warning { message, hint: None });
         }

@@ -30,9 +30,27 @@ pub struct Environment {
     pub parts: Vec<Part>,
 }
 
-/// Makes the environment of `task`. `from_files` are the variables of its `env_file`s; `colour` asks for colours although the
-/// command does not see a terminal.
-pub fn resolve(task: &Task, caller: &Caller, from_files: &[(String, String)], colour: bool) -> Environment {
+/// What a task asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wishes<'a> {
+    /// `env_pass`.
+    pub pass: &'a [String],
+    /// `env_from`.
+    pub from: &'a [String],
+    /// `env`.
+    pub set: &'a BTreeMap<String, String>,
+}
+
+impl<'a> Wishes<'a> {
+    /// Those of a task.
+    pub fn of(task: &'a Task) -> Wishes<'a> {
+        Wishes { pass: &task.env_pass, from: &task.env_from, set: &task.env }
+    }
+}
+
+/// Makes the environment of a task. `from_files` are the variables of its `env_file`s; `colour` asks for colours although the command
+/// does not see a terminal.
+pub fn resolve(wishes: Wishes<'_>, caller: &Caller, from_files: &[(String, String)], colour: bool) -> Environment {
     let mut variables = Caller::new();
     let mut hashed: BTreeMap<OsString, Option<OsString>> = BTreeMap::new();
     for (name, value) in caller {
@@ -50,15 +68,15 @@ pub fn resolve(task: &Task, caller: &Caller, from_files: &[(String, String)], co
             variables.entry(name.into()).or_insert_with(|| "1".into());
         }
     }
-    for (name, value) in chosen(caller, &task.env_pass) {
+    for (name, value) in chosen(caller, wishes.pass) {
         variables.insert(name.clone(), value.clone());
     }
-    for name in task.env_from.iter().filter(|name| !is_glob(name)) {
+    for name in wishes.from.iter().filter(|name| !is_glob(name)) {
         hashed.entry(name.into()).or_insert(None);
     }
-    let set = chosen(caller, &task.env_from).map(|(name, value)| (name.clone(), value.clone()));
+    let set = chosen(caller, wishes.from).map(|(name, value)| (name.clone(), value.clone()));
     let set = set.chain(from_files.iter().map(|(name, value)| (name.into(), value.into())));
-    let set = set.chain(task.env.iter().map(|(name, value)| (name.into(), value.into())));
+    let set = set.chain(wishes.set.iter().map(|(name, value)| (name.into(), value.into())));
     for (name, value) in set {
         hashed.insert(name.clone(), Some(value.clone()));
         variables.insert(name, value);

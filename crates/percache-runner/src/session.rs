@@ -13,7 +13,7 @@ use percache::store::layout::furnish;
 use crate::build::context::{Context, Options, Tools};
 use crate::build::explain::Why;
 use crate::build::{Outcomes, Summary, build};
-use crate::environment::Caller;
+use crate::environment::{self, Caller, Wishes};
 use crate::event::{Event, Reporter};
 use crate::graph::TaskGraph;
 use crate::intents::Intents;
@@ -23,7 +23,7 @@ use crate::model::{TaskId, Workspace};
 use crate::observe::{KnownFiles, Observer, moment};
 use crate::paths::RelPath;
 use crate::process::Stop;
-use crate::snapshot::{self, Snapshot, Watched};
+use crate::snapshot::{self, Snapshot, Tool, Watched};
 use crate::territory::{bury, survey};
 use crate::usage;
 use crate::worktree::Worktree;
@@ -57,7 +57,14 @@ pub struct Idle {
 }
 
 /// Whether there is nothing to do, told from stamps alone; `None` when a build has to find out.
-pub fn is_idle(store_dir: &Path, root: &Path, request: &Digest, caller: &Caller, holder: &str) -> Option<Idle> {
+pub fn is_idle(
+    store_dir: &Path,
+    root: &Path,
+    request: &Digest,
+    caller: &Caller,
+    colour: bool,
+    holder: &str,
+) -> Option<Idle> {
     let worktree = Worktree::new(store_dir, root);
     // Nobody builds here, and nobody was killed building.
     let _lock = worktree.snapshot().exists().then(|| worktree.try_lock(holder))??;
@@ -66,7 +73,7 @@ pub fn is_idle(store_dir: &Path, root: &Path, request: &Digest, caller: &Caller,
     }
     let threads = std::thread::available_parallelism().map_or(1, Into::into);
     let epoch = maintenance::epoch(store_dir);
-    let same = snapshot::unchanged(&worktree.snapshot(), root, request, epoch, caller, threads)?;
+    let same = snapshot::unchanged(&worktree.snapshot(), root, request, epoch, caller, colour, threads)?;
     usage::touch(&worktree.journal()).ok()?;
     Some(Idle { tasks: same.tasks })
 }
@@ -121,7 +128,8 @@ impl Session<'_> {
         let outcomes = build(&ctx, &pool, &tasks, &forced, reporter);
         let (observer, intents, trouble) = (ctx.observer, ctx.intents, ctx.trouble);
         if desk.lock.is_some() {
-            let watched = self.finding(&tasks, &outcomes).and_then(|()| self.watched(&observer, began));
+            let finding = self.finding(&tasks, &outcomes);
+            let watched = finding.and_then(|()| Some((self.watched(&observer, began)?, self.tools(&tasks, &ctx.tools)?)));
             let complete = tasks.len() == self.workspace.tasks.len() && outcomes.summary.skipped == 0;
             let mut trouble = trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
             // First the results, then the journal that names them: a kill in between must not leave names of nothing.
@@ -131,8 +139,8 @@ impl Session<'_> {
             let journal = self.next_journal(&desk, &outcomes, observer.into_known(), complete);
             let sound = trouble.is_none();
             self.close(&desk, &journal, intents, trouble, reporter);
-            if let Some(watched) = watched.filter(|_| sound) {
-                self.take_snapshot(&desk, &tasks, &journal, &watched);
+            if let Some((watched, tools)) = watched.filter(|_| sound) {
+                self.take_snapshot(&desk, &tasks, &journal, &watched, tools);
             }
         }
         Ok(outcomes)
@@ -143,9 +151,9 @@ impl Session<'_> {
         let summary = &outcomes.summary;
         let commands = || tasks.iter().map(|id| self.workspace.task(*id)).filter(|task| task.command.is_some());
         let idle = summary.up_to_date == commands().count() && outcomes.reasons.is_empty() && !outcomes.warned;
-        // What a tool says can change without any file that is known here.
-        let by_stamps = commands().all(|task| task.tools.is_empty());
-        (idle && by_stamps && self.request.is_some()).then_some(())
+        // To ask a tool again takes its environment, and what comes from an `env_file` is not to be written down.
+        let can_ask = commands().all(|task| task.tools.is_empty() || task.env_file.is_empty());
+        (idle && can_ask && self.request.is_some()).then_some(())
     }
 
     fn watched(&self, observer: &Observer<'_>, began: i64) -> Option<Watched> {
@@ -154,15 +162,41 @@ impl Session<'_> {
         observer.watched(began)
     }
 
+    /// The tools of these tasks, each once, with what they said in this build.
+    fn tools(&self, tasks: &[TaskId], asked: &Tools) -> Option<Vec<Tool>> {
+        let mut tools = Vec::new();
+        for task in tasks.iter().map(|id| self.workspace.task(*id)) {
+            for command in &task.tools {
+                let wishes = Wishes::of(task);
+                let variables = environment::resolve(wishes, self.caller, &[], self.options.colour).variables;
+                let cwd = task.cwd.to_path(&self.workspace.root);
+                let answer = asked.version(command, cwd, variables.into_iter().collect(), self.stop).ok()?;
+                let tool = Tool {
+                    command: command.clone(),
+                    cwd: task.cwd.as_bytes().to_vec(),
+                    pass: wishes.pass.to_vec(),
+                    from: wishes.from.to_vec(),
+                    set: wishes.set.clone(),
+                    answer,
+                };
+                if !tools.contains(&tool) {
+                    tools.push(tool);
+                }
+            }
+        }
+        Some(tools)
+    }
+
     /// For the next build. That it cannot be written costs that build some time, and is not worth a word.
-    fn take_snapshot(&self, desk: &Desk, tasks: &[TaskId], journal: &Journal, watched: &Watched) {
+    fn take_snapshot(&self, desk: &Desk, tasks: &[TaskId], journal: &Journal, watched: &Watched, tools: Vec<Tool>) {
         let Some(request) = self.request else { return };
         let tasks = || tasks.iter().map(|id| self.workspace.task(*id)).filter(|task| task.command.is_some());
         let expiry = tasks().filter_map(|task| {
             let valid = task.valid_for?.as_millis() as u64;
             Some(journal.tasks.get(&task.name)?.created.saturating_add(valid))
         });
-        let mut variables: Vec<String> = ["LANG", "LC_*", "TZ"].map(str::to_owned).into();
+        // The last two decide which files say what git ignores.
+        let mut variables: Vec<String> = ["LANG", "LC_*", "TZ", "HOME", "XDG_CONFIG_HOME"].map(str::to_owned).into();
         variables.extend(tasks().flat_map(|task| task.env_from.iter().cloned()));
         variables.sort();
         variables.dedup();
@@ -171,6 +205,7 @@ impl Session<'_> {
             epoch: journal.epoch,
             expiry: expiry.min().unwrap_or(u64::MAX),
             variables,
+            tools,
             tasks: tasks().map(|task| task.name.as_str()).collect(),
             watched,
         };

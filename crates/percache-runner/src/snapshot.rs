@@ -12,13 +12,14 @@
 //! ```text
 //! "percache snapshot 1\n"  version  request(20)  store's epoch(8)  expiry(8)  tasks(4)
 //! names of variables, digest of their values(20)
+//! tools: command, directory, names of variables passed and taken, variables set, digest of what it printed(20)
 //! names of the tasks
 //! paths: count, then of each, sorted: present flag, stamp, path with a NUL behind it
 //! digest of all of the above
 //! ```
 
 use std::collections::BTreeMap;
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -34,8 +35,10 @@ use percache::store::record::Time;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
-use crate::environment::Caller;
+use crate::build::context::Tools;
+use crate::environment::{self, Caller, Wishes};
 use crate::observe::Stamp;
+use crate::process::Stop;
 
 const MAGIC: &[u8] = b"percache snapshot 1\n";
 /// Paths that are worth a thread.
@@ -54,10 +57,67 @@ pub struct Snapshot<'a> {
     pub expiry: Time,
     /// Variables that count: names, or globs over names; sorted.
     pub variables: Vec<String>,
+    /// The tools that tasks ask for, and what they said. They are asked again every time.
+    pub tools: Vec<Tool>,
     /// Names of the tasks that are up to date.
     pub tasks: Vec<&'a str>,
     /// What the finding rests on.
     pub watched: &'a Watched,
+}
+
+/// A tool that tasks ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tool {
+    /// The command.
+    pub command: String,
+    /// Where it runs, relative to the workspace.
+    pub cwd: Vec<u8>,
+    /// Names of variables that it sees, without being set for it.
+    pub pass: Vec<String>,
+    /// The same, of those that count.
+    pub from: Vec<String>,
+    /// Variables that the configuration sets. Values from elsewhere are nowhere on disk.
+    pub set: BTreeMap<String, String>,
+    /// Of what it said.
+    pub answer: Digest,
+}
+
+impl Tool {
+    fn encode(&self, to: &mut Vec<u8>) {
+        to.text(&self.command);
+        to.bytes(&self.cwd);
+        for names in [&self.pass, &self.from] {
+            to.count(names.len());
+            names.iter().for_each(|name| to.text(name));
+        }
+        to.count(self.set.len());
+        self.set.iter().for_each(|(name, value)| {
+            to.text(name);
+            to.text(value);
+        });
+        to.digest(&self.answer);
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Result<Tool, DecodeError> {
+        let text = |from: &mut Decoder<'_>| from.text().map(str::to_owned);
+        let names = |from: &mut Decoder<'_>| (0..from.count(4)?).map(|_| text(from)).collect::<Result<Vec<_>, _>>();
+        Ok(Tool {
+            command: text(from)?,
+            cwd: from.bytes()?.to_vec(),
+            pass: names(from)?,
+            from: names(from)?,
+            set: (0..from.count(8)?).map(|_| Ok((text(from)?, text(from)?))).collect::<Result<_, _>>()?,
+            answer: from.digest()?,
+        })
+    }
+
+    /// Whether it says the same as before.
+    fn says_the_same(&self, root: &Path, caller: &Caller, colour: bool, stop: &Stop) -> bool {
+        let wishes = Wishes { pass: &self.pass, from: &self.from, set: &self.set };
+        let variables = environment::resolve(wishes, caller, &[], colour).variables.into_iter().collect();
+        let cwd = root.join(OsStr::from_bytes(&self.cwd));
+        Tools::default().version(&self.command, cwd, variables, stop) == Ok(self.answer)
+    }
 }
 
 /// Everything is up to date.
@@ -78,7 +138,7 @@ pub fn request(cwd: &[u8], tasks: &[String], args: &[String]) -> Digest {
 }
 
 /// The digest of the variables that count, absent ones included.
-pub fn environment(caller: &Caller, names: &[String]) -> Digest {
+fn variables_digest(caller: &Caller, names: &[String]) -> Digest {
     let globs: Vec<_> = names.iter().filter_map(|name| Glob::new(name).ok()).map(|glob| glob.compile_matcher()).collect();
     let mut hasher = Hasher::new();
     for (name, value) in caller.iter().filter(|(name, _)| globs.iter().any(|glob| glob.is_match(name))) {
@@ -105,7 +165,9 @@ impl Snapshot<'_> {
         to.u64(self.expiry);
         to.count(self.variables.len());
         self.variables.iter().for_each(|name| to.text(name));
-        to.digest(&environment(caller, &self.variables));
+        to.digest(&variables_digest(caller, &self.variables));
+        to.count(self.tools.len());
+        self.tools.iter().for_each(|tool| tool.encode(&mut to));
         to.count(self.tasks.len());
         self.tasks.iter().for_each(|name| to.text(name));
         to.count(self.watched.len());
@@ -129,6 +191,7 @@ pub fn unchanged(
     request: &Digest,
     epoch: u64,
     caller: &Caller,
+    colour: bool,
     threads: usize,
 ) -> Option<Unchanged> {
     let bytes = fs::read(path).ok()?;
@@ -136,12 +199,14 @@ pub fn unchanged(
     let mut from = Decoder::new(body.strip_prefix(MAGIC)?);
     let header = Header::decode(&mut from).ok()?;
     let same = header.version == env!("CARGO_PKG_VERSION") && header.request == *request && header.epoch == epoch;
-    if !same || now() >= header.expiry || header.environment != environment(caller, &header.variables) {
+    if !same || now() >= header.expiry || header.environment != variables_digest(caller, &header.variables) {
         return None;
     }
     let watched = watched(&mut from).ok()?;
     from.finish().ok()?;
-    let root = openat(CWD, root, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    // Without Ctrl-C: these are short, and the build that follows a no has its own.
+    let stop = Stop::manual().ok()?;
+    let fd = openat(CWD, root, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     // Hashing the file itself takes a millisecond for some ten thousand paths: beside the stamps, not before them.
     let changed = AtomicBool::new(false);
     let part = watched.len().div_ceil(threads.min(watched.len() / WORTH_A_THREAD + 1).max(1)).max(1);
@@ -149,12 +214,21 @@ pub fn unchanged(
         let mut parts = watched.chunks(part);
         let own = parts.next().unwrap_or_default();
         for part in parts {
-            scope.spawn(|| check(&root, part, &changed));
+            scope.spawn(|| check(&fd, part, &changed));
+        }
+        for tool in &header.tools {
+            let changed = &changed;
+            let stop = &stop;
+            scope.spawn(move || {
+                if !tool.says_the_same(root, caller, colour, stop) {
+                    changed.store(true, Ordering::Relaxed);
+                }
+            });
         }
         if Digest::of(body).as_bytes() != digest {
             changed.store(true, Ordering::Relaxed);
         }
-        check(&root, own, &changed);
+        check(&fd, own, &changed);
     });
     (!changed.into_inner()).then_some(Unchanged { tasks: header.tasks })
 }
@@ -166,6 +240,7 @@ struct Header<'a> {
     expiry: Time,
     variables: Vec<String>,
     environment: Digest,
+    tools: Vec<Tool>,
     tasks: Vec<String>,
 }
 
@@ -178,6 +253,7 @@ impl<'a> Header<'a> {
             expiry: from.u64()?,
             variables: (0..from.count(4)?).map(|_| from.text().map(str::to_owned)).collect::<Result<_, _>>()?,
             environment: from.digest()?,
+            tools: (0..from.count(40)?).map(|_| Tool::decode(from)).collect::<Result<_, _>>()?,
             tasks: (0..from.count(4)?).map(|_| from.text().map(str::to_owned)).collect::<Result<_, _>>()?,
         })
     }
@@ -252,6 +328,7 @@ mod tests {
                 epoch: 3,
                 expiry: Time::MAX,
                 variables: vec!["CC".into(), "LC_*".into()],
+                tools: Vec::new(),
                 tasks: vec!["app"],
                 watched: &self.watched,
             };
@@ -269,7 +346,7 @@ mod tests {
         let at = store.path().join("snapshot");
         let env = caller(&[("CC", "gcc"), ("OTHER", "1")]);
         let holds = |request: &[u8], epoch, env: &Caller| {
-            unchanged(&at, place.dir.path(), &Digest::of(request), epoch, env, 2).map(|same| same.tasks)
+            unchanged(&at, place.dir.path(), &Digest::of(request), epoch, env, false, 2).map(|same| same.tasks)
         };
         assert_eq!(holds(b"r", 3, &env), None, "there is none");
         place.save(&at, &env);
@@ -284,6 +361,31 @@ mod tests {
     }
 
     #[test]
+    fn a_tool_is_asked_again() {
+        let (mut place, store) = (Place::new(), tempfile::tempdir().unwrap());
+        let said = store.path().join("said");
+        fs::write(&said, "1").unwrap();
+        place.watched.clear();
+        let tool = Tool {
+            command: format!("cat '{}'", said.display()),
+            cwd: Vec::new(),
+            pass: Vec::new(),
+            from: Vec::new(),
+            set: BTreeMap::from([("A".to_owned(), "b".to_owned())]),
+            answer: Digest::of(b"1"),
+        };
+        let at = store.path().join("snapshot");
+        let env: Caller = std::env::vars_os().filter(|(name, _)| name == "PATH").collect();
+        let (request, watched) = (Digest::of(b"r"), &place.watched);
+        let (variables, tools) = (Vec::new(), vec![tool]);
+        Snapshot { request, epoch: 0, expiry: Time::MAX, variables, tools, tasks: vec![], watched }.save(&at, &env).unwrap();
+        let holds = || unchanged(&at, place.dir.path(), &request, 0, &env, false, 1).is_some();
+        assert!(holds());
+        fs::write(&said, "2").unwrap();
+        assert!(!holds());
+    }
+
+    #[test]
     fn a_damaged_one_never_holds() {
         let (place, store) = (Place::new(), tempfile::tempdir().unwrap());
         let at = store.path().join("snapshot");
@@ -293,7 +395,7 @@ mod tests {
             let mut damaged = whole.clone();
             damaged[position] ^= 1;
             fs::write(&at, &damaged).unwrap();
-            assert!(unchanged(&at, place.dir.path(), &Digest::of(b"r"), 3, &Caller::new(), 1).is_none(), "{position}");
+            assert!(unchanged(&at, place.dir.path(), &Digest::of(b"r"), 3, &Caller::new(), false, 1).is_none(), "{position}");
         }
     }
 }

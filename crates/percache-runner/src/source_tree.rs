@@ -4,12 +4,14 @@
 //! means of the crate `ignore`. It does not read git's index: a file that is ignored and yet tracked (`git add -f`) is not
 //! found. Knows nothing of patterns.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 
 use ignore::{DirEntry, WalkBuilder, WalkState};
 
+use crate::environment::Caller;
 use crate::paths::RelPath;
 use crate::walk::{WalkError, is_absence};
 
@@ -81,6 +83,25 @@ impl SourceTree {
         let files = &self.files[self.files.partition_point(|file| file.as_bytes() < prefix.as_slice())..];
         &files[..files.partition_point(|file| file.as_bytes().starts_with(&prefix))]
     }
+}
+
+/// The files that say what git ignores, as far as the walk goes by them: absolute, present or not. `None` when they name further ones.
+pub fn rule_files(root: &Path, directories: &[RelPath], caller: &Caller) -> Option<Vec<PathBuf>> {
+    let within = directories.iter().map(|dir| dir.to_path(root).join(".gitignore"));
+    let above = root.ancestors().flat_map(|dir| [".git", ".git/info/exclude", ".gitignore"].map(|name| dir.join(name)));
+    let home = caller.get(OsStr::new("HOME")).map(PathBuf::from);
+    let config = caller.get(OsStr::new("XDG_CONFIG_HOME")).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let config = config.or_else(|| Some(home.as_ref()?.join(".config")));
+    let settings: Vec<PathBuf> =
+        home.map(|home| home.join(".gitconfig")).into_iter().chain(config.iter().map(|dir| dir.join("git/config"))).collect();
+    // `core.excludesFile` leads to yet another file.
+    let leads_on = |path: &PathBuf| {
+        std::fs::read_to_string(path).is_ok_and(|text| text.to_ascii_lowercase().contains("excludesfile"))
+    };
+    if settings.iter().any(leads_on) {
+        return None;
+    }
+    Some(within.chain(above).chain(settings).chain(config.map(|dir| dir.join("git/ignore"))).collect())
 }
 
 fn walker(root: &Path, skip: &[RelPath]) -> WalkBuilder {

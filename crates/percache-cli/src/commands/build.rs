@@ -65,7 +65,7 @@ fn idle(cli: &Cli, args: &Build, caller: &Caller) -> Option<u8> {
     let settings = CacheSettings { dir: None, maxage: None, maxsize: None };
     let store_dir = config::store_dir(&location.root, &settings);
     let request = snapshot::request(location.cwd.as_bytes(), &args.tasks, &args.args);
-    let idle = is_idle(&store_dir, &location.root, &request, caller, &holder())?;
+    let idle = is_idle(&store_dir, &location.root, &request, caller, Paint::stdout(cli.color).is_on(), &holder())?;
     report::idle(&idle.tasks, manner(cli, args), start.elapsed());
     Some(SUCCESS)
 }

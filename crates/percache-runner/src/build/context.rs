@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -16,7 +17,7 @@ use crate::model::{TaskId, Workspace};
 use crate::observe::Observer;
 use crate::paths::RelPath;
 use crate::process::{Spec, Status, Stdio, Stop, run};
-use crate::source_tree::SourceTree;
+use crate::source_tree::{SourceTree, rule_files};
 
 /// Which logs of tasks that did not run are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,14 +107,22 @@ impl Context<'_> {
     /// configuration files.
     pub fn sources(&self) -> Result<&[RelPath], String> {
         let sources = self.sources.get_or_init(|| {
-            // What git ignores depends on files all over the place; no stamp stands for all of them.
-            self.observer.watch_unstamped();
             let tree = SourceTree::scan(self.observer.root(), &self.skip).map_err(|e| format!("{e}: {}", e.source))?;
+            self.watch_sources(&tree);
             let counts =
                 |path: &&RelPath| !self.workspace.files.contains(path) && self.graph.outputs.owner(path).is_none();
             Ok(tree.files().iter().filter(counts).cloned().collect())
         });
         sources.as_deref().map_err(Clone::clone)
+    }
+
+    /// The stamps that stand for the outcome of the walk.
+    fn watch_sources(&self, tree: &SourceTree) {
+        match rule_files(self.observer.root(), tree.directories(), self.caller) {
+            None => self.observer.watch_unstamped(),
+            Some(files) => files.iter().for_each(|path| self.observer.watch(path.as_os_str().as_bytes())),
+        }
+        tree.directories().iter().for_each(|dir| self.observer.watch(dir.as_bytes()));
     }
 }
 

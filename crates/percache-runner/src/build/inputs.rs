@@ -9,7 +9,7 @@ use percache::Digest;
 
 use crate::build::context::Context;
 use crate::envfile;
-use crate::environment::{self, Environment};
+use crate::environment::{self, Environment, Wishes};
 use crate::fingerprint::{Kind, Part, Parts, Value};
 use crate::model::{Inputs, Task, TaskCommand, TaskId};
 use crate::observe::FileState;
@@ -82,7 +82,7 @@ fn environment(ctx: &Context<'_>, task: &Task) -> Result<Environment, String> {
         let text = fs::read(path.to_path(ctx.observer.root())).map_err(|e| format!("env_file `{path}`: {e}"))?;
         variables.extend(envfile::parse(path, &text).map_err(|e| e.to_string())?);
     }
-    Ok(environment::resolve(task, ctx.caller, &variables, ctx.options.colour))
+    Ok(environment::resolve(Wishes::of(task), ctx.caller, &variables, ctx.options.colour))
 }
 
 /// Its environment as the process module takes it.

@@ -204,7 +204,15 @@ pub struct Observer<'a> {
 impl<'a> Observer<'a> {
     /// An observer that knows what an earlier build knew.
     pub fn new(root: &'a Path, before: &'a KnownFiles) -> Observer<'a> {
-        Observer { root, before, now: Default::default(), hasher: RandomState::new(), pretended: RwLock::default(), others: Mutex::default(), unstamped: AtomicBool::new(false) }
+        Observer {
+            root,
+            before,
+            now: Default::default(),
+            hasher: RandomState::new(),
+            pretended: RwLock::default(),
+            others: Mutex::default(),
+            unstamped: AtomicBool::new(false),
+        }
     }
 
     /// The workspace.

@@ -129,7 +129,8 @@ impl Session<'_> {
         let (observer, intents, trouble) = (ctx.observer, ctx.intents, ctx.trouble);
         if desk.lock.is_some() {
             let finding = self.finding(&tasks, &outcomes);
-            let watched = finding.and_then(|()| Some((self.watched(&observer, began)?, self.tools(&tasks, &ctx.tools)?)));
+            let watched =
+                finding.and_then(|()| Some((self.watched(&observer, began)?, self.tools(&tasks, &ctx.tools)?)));
             let complete = tasks.len() == self.workspace.tasks.len() && outcomes.summary.skipped == 0;
             let mut trouble = trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
             // First the results, then the journal that names them: a kill in between must not leave names of nothing.
@@ -258,6 +259,8 @@ impl Session<'_> {
             journal: &desk.journal,
             staging: desk.staging.clone(),
             intents,
+            claims: desk.lock.as_ref().and(self.store).map(|_| desk.worktree.claims()),
+            holder: self.holder,
             caller: self.caller,
             stop: self.stop,
             skip,

@@ -139,7 +139,8 @@ pub fn request(cwd: &[u8], tasks: &[String], args: &[String]) -> Digest {
 
 /// The digest of the variables that count, absent ones included.
 fn variables_digest(caller: &Caller, names: &[String]) -> Digest {
-    let globs: Vec<_> = names.iter().filter_map(|name| Glob::new(name).ok()).map(|glob| glob.compile_matcher()).collect();
+    let globs: Vec<_> =
+        names.iter().filter_map(|name| Glob::new(name).ok()).map(|glob| glob.compile_matcher()).collect();
     let mut hasher = Hasher::new();
     for (name, value) in caller.iter().filter(|(name, _)| globs.iter().any(|glob| glob.is_match(name))) {
         hasher.bytes(name.as_bytes());
@@ -378,7 +379,9 @@ mod tests {
         let env: Caller = std::env::vars_os().filter(|(name, _)| name == "PATH").collect();
         let (request, watched) = (Digest::of(b"r"), &place.watched);
         let (variables, tools) = (Vec::new(), vec![tool]);
-        Snapshot { request, epoch: 0, expiry: Time::MAX, variables, tools, tasks: vec![], watched }.save(&at, &env).unwrap();
+        Snapshot { request, epoch: 0, expiry: Time::MAX, variables, tools, tasks: vec![], watched }
+            .save(&at, &env)
+            .unwrap();
         let holds = || unchanged(&at, place.dir.path(), &request, 0, &env, false, 1).is_some();
         assert!(holds());
         fs::write(&said, "2").unwrap();
@@ -395,7 +398,10 @@ mod tests {
             let mut damaged = whole.clone();
             damaged[position] ^= 1;
             fs::write(&at, &damaged).unwrap();
-            assert!(unchanged(&at, place.dir.path(), &Digest::of(b"r"), 3, &Caller::new(), false, 1).is_none(), "{position}");
+            assert!(
+                unchanged(&at, place.dir.path(), &Digest::of(b"r"), 3, &Caller::new(), false, 1).is_none(),
+                "{position}"
+            );
         }
     }
 }

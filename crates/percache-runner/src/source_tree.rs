@@ -92,8 +92,11 @@ pub fn rule_files(root: &Path, directories: &[RelPath], caller: &Caller) -> Opti
     let home = caller.get(OsStr::new("HOME")).map(PathBuf::from);
     let config = caller.get(OsStr::new("XDG_CONFIG_HOME")).filter(|dir| !dir.is_empty()).map(PathBuf::from);
     let config = config.or_else(|| Some(home.as_ref()?.join(".config")));
-    let settings: Vec<PathBuf> =
-        home.map(|home| home.join(".gitconfig")).into_iter().chain(config.iter().map(|dir| dir.join("git/config"))).collect();
+    let settings: Vec<PathBuf> = home
+        .map(|home| home.join(".gitconfig"))
+        .into_iter()
+        .chain(config.iter().map(|dir| dir.join("git/config")))
+        .collect();
     // `core.excludesFile` leads to yet another file.
     let leads_on = |path: &PathBuf| {
         std::fs::read_to_string(path).is_ok_and(|text| text.to_ascii_lowercase().contains("excludesfile"))

@@ -1,6 +1,7 @@
 //! The part of the store's directory that belongs to one worktree: its journal, its lock, and what a build in progress needs.
 //!
 //! ```text
+//! STORE/claims/…                see crate::build::claim
 //! STORE/worktrees/ID/path       the worktree's absolute path, for people and for gc
 //! STORE/worktrees/ID/lock       held while a build runs here
 //! STORE/worktrees/ID/journal    see crate::journal
@@ -26,12 +27,17 @@ use percache::lock::{FileLock, LockError};
 pub struct Worktree {
     dir: PathBuf,
     root: PathBuf,
+    claims: PathBuf,
 }
 
 impl Worktree {
     /// That of the workspace at `root`. Nothing is made yet.
     pub fn new(store: &Path, root: &Path) -> Worktree {
-        Worktree { dir: worktrees(store).join(Worktree::place(root).short()), root: root.to_owned() }
+        Worktree {
+            dir: worktrees(store).join(Worktree::place(root).short()),
+            root: root.to_owned(),
+            claims: store.join("claims"),
+        }
     }
 
     /// What a result is tied to that is tied to this directory.
@@ -42,6 +48,7 @@ impl Worktree {
     /// Makes the directory, with all that is to be in it from the start.
     pub fn create(&self) -> io::Result<()> {
         create_private(&self.staging())?;
+        create_private(&self.claims())?;
         let path = self.dir.join("path");
         if !path.exists() {
             fs::write(path, self.root.as_os_str().as_bytes())?;
@@ -62,6 +69,11 @@ impl Worktree {
     /// The journal.
     pub fn journal(&self) -> PathBuf {
         self.dir.join("journal")
+    }
+
+    /// Where actions are claimed, by all worktrees.
+    pub fn claims(&self) -> PathBuf {
+        self.claims.clone()
     }
 
     /// The snapshot.
@@ -95,7 +107,11 @@ impl Worktree {
         for entry in entries {
             let dir = entry?.path();
             if let Ok(path) = fs::read(dir.join("path")) {
-                all.push(Worktree { dir, root: PathBuf::from(std::ffi::OsStr::from_bytes(&path)) });
+                all.push(Worktree {
+                    dir,
+                    claims: store.join("claims"),
+                    root: PathBuf::from(std::ffi::OsStr::from_bytes(&path)),
+                });
             }
         }
         Ok(all)

@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// A held lock; dropping it frees it.
@@ -70,6 +70,50 @@ impl Drop for FileLock {
     }
 }
 
+/// A lock whose file is there only while somebody holds it: for names that come and go by the thousand.
+#[derive(Debug)]
+pub struct Claim {
+    path: PathBuf,
+    _lock: FileLock,
+}
+
+impl Claim {
+    /// Takes the lock at `path` if nobody holds it. `holder` says who we are, for those who wait.
+    pub fn try_acquire(path: &Path, holder: &str) -> Result<Claim, LockError> {
+        loop {
+            let lock = FileLock::try_acquire(path, holder)?;
+            // The one who held it before may have removed the file between our opening and locking it.
+            if is_at(&lock.file, path)? {
+                return Ok(Claim { path: path.to_owned(), _lock: lock });
+            }
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // While it is held: nobody else can have made a new file of this name.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let held = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(there) => Ok((held.dev(), held.ino()) == (there.dev(), there.ino())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// An open file cannot be removed here.
+#[cfg(not(unix))]
+fn is_at(_file: &File, _path: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
 fn read_holder(file: &mut File) -> String {
     let mut text = String::new();
     match file.take(4096).read_to_string(&mut text) {
@@ -81,6 +125,7 @@ fn read_holder(file: &mut File) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn the_second_is_told_who_holds_it() {
@@ -93,6 +138,27 @@ mod tests {
         }
         drop(held);
         FileLock::try_acquire(&path, "me").unwrap();
+    }
+
+    #[test]
+    fn a_claim_leaves_no_file_and_is_never_held_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("claim");
+        let (holders, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        if let Ok(_claim) = Claim::try_acquire(&path, "me") {
+                            most.fetch_max(holders.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                            holders.fetch_sub(1, Ordering::SeqCst);
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(most.into_inner(), 1);
+        assert!(!path.exists());
     }
 
     #[test]

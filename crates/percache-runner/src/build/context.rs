@@ -69,6 +69,10 @@ pub struct Context<'a> {
     pub staging: PathBuf,
     /// `None` in a dry run, and when the store's directory cannot be written.
     pub intents: Option<Intents>,
+    /// Where actions are claimed; `None` when nothing is stored.
+    pub claims: Option<PathBuf>,
+    /// Names this process to others that wait for it.
+    pub holder: &'a str,
     /// The caller's variables.
     pub caller: &'a Caller,
     /// Tells when to stop.

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use percache::lock::Claim;
+
 use crate::build::context::Context;
 use crate::build::inputs::{Prepared, variables};
 use crate::capture::present;
@@ -27,6 +29,8 @@ pub struct Executed {
     pub began: i64,
     /// What lay where its outputs are and was not its own, with stamps; sorted.
     pub others: Vec<(RelPath, Option<Stamp>)>,
+    /// Keeps other processes from running the same.
+    pub claim: Option<Claim>,
 }
 
 /// Runs the command of `task`.
@@ -42,7 +46,7 @@ pub fn execute(ctx: &Context<'_>, id: TaskId, task: &Task, prepared: &Prepared) 
         let (failure, log, took, began) = run(ctx, task, prepared)?;
         let final_one = matches!(failure, None | Some(Failure::Interrupted)) || attempt == task.retries;
         if final_one {
-            return Ok(Executed { failure, log, took, began, others });
+            return Ok(Executed { failure, log, took, began, others, claim: None });
         }
         attempt += 1;
     }

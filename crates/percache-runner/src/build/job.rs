@@ -2,33 +2,29 @@
 //!
 //! A job reads what is shared, answers with one message, and never waits for another job.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use percache::store::record::{Content, Entry, ResultKey, StoredResult};
-use percache::store::writer::NewResult;
+use percache::lock::Claim;
+use percache::store::record::{Content, Entry};
 use percache::store::{Store, now};
 
+use crate::build::claim;
 use crate::build::context::{Context, HitLogs};
-use crate::build::execute::{Executed, execute, stamp};
+use crate::build::execute::execute;
 use crate::build::explain::{self, Why};
 use crate::build::inputs::{Dependencies, Prepared, Visible, prepare};
+use crate::build::logs::{SHOWN, stored_log};
 use crate::build::lookup::{Hit, lookup};
-use crate::build::recheck::{discover, unchanged};
-use crate::capture::{CaptureError, Captured, capture, present};
+use crate::build::record::record;
+use crate::capture::present;
 use crate::event::{Failure, LogText, Outcome};
-use crate::fingerprint::Discovered;
 use crate::intents::Intent;
 use crate::journal::TaskRecord;
 use crate::model::{Task, TaskId};
 use crate::observe::FileState;
 use crate::paths::RelPath;
-use crate::process::SpooledLog;
 use crate::restore::{self, RestoreError};
-
-/// Of a log, this much of the end is kept in memory to be shown.
-const SHOWN: u64 = 8 << 20;
 
 /// A task that is done.
 pub struct Done {
@@ -62,12 +58,22 @@ pub struct Job<'a> {
     pub deps: Dependencies,
     /// Whether it is to run whatever the store has.
     pub force: bool,
-    /// To be called when the command starts.
-    pub started: &'a (dyn Fn() + Sync),
+    /// To be called with what is to be said while it lasts.
+    pub tell: &'a (dyn Fn(Word) + Sync),
+}
+
+/// What a job says before it is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// The command starts.
+    Started,
+    /// Another process runs the same: which.
+    Waiting(String),
 }
 
 impl Done {
-    fn new(task: TaskId, outcome: Outcome) -> Done {
+    /// A task that ended so, and nothing else to say.
+    pub fn new(task: TaskId, outcome: Outcome) -> Done {
         Done {
             task,
             outcome,
@@ -98,22 +104,44 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, String> {
     let Some(command) = &job.task.command else { return Ok(Done::new(job.id, Outcome::Group)) };
     let prepared = prepare(ctx, job.task, command, &job.deps)?;
     let may_hit = job.task.cache && !job.task.interactive && !job.force;
-    let hit = if may_hit { lookup(ctx, job.task, &prepared.fingerprint) } else { None };
-    if let Some(hit) = hit {
-        match use_hit(ctx, job, &prepared, hit)? {
-            Ok(done) => return Ok(done),
-            // The store lost what it had promised: nothing was touched, and the command can still run.
-            Err(trouble) => ctx.note_trouble(trouble),
+    if may_hit && let Some(done) = find(ctx, job, &prepared)? {
+        return Ok(done);
+    }
+    let mut claim = None;
+    if may_hit && !ctx.options.dry_run {
+        let generation = ctx.store.map(Store::generation);
+        claim = claim::acquire(ctx, &prepared.fingerprint, &|holder| (job.tell)(Word::Waiting(holder.to_owned())));
+        // Whoever wanted the same may have left a result meanwhile.
+        if ctx.store.map(Store::generation) != generation
+            && let Some(done) = find(ctx, job, &prepared)?
+        {
+            return Ok(done);
         }
     }
     let reason =
         (ctx.options.explain || ctx.options.dry_run).then(|| explain::why(ctx, job.task, &prepared, job.force));
-    let mut done =
-        if ctx.options.dry_run { Done::new(job.id, Outcome::WouldRun) } else { run_command(ctx, job, &prepared)? };
+    let mut done = if ctx.options.dry_run {
+        Done::new(job.id, Outcome::WouldRun)
+    } else {
+        run_command(ctx, job, &prepared, claim)?
+    };
     done.reason = reason;
     let missing = prepared.missing.iter().map(|path| format!("`{}`: its input `{path}` does not exist", job.task.name));
     done.warnings.extend(missing);
     Ok(done)
+}
+
+/// Looks for a result, and uses it.
+fn find(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<Done>, String> {
+    let Some(hit) = lookup(ctx, job.task, &prepared.fingerprint) else { return Ok(None) };
+    match use_hit(ctx, job, prepared, hit)? {
+        Ok(done) => Ok(Some(done)),
+        // The store lost what it had promised: nothing was touched, and the command can still run.
+        Err(trouble) => {
+            ctx.note_trouble(trouble);
+            Ok(None)
+        }
+    }
 }
 
 /// Makes the tree look as the result says. `Ok(Err)`: the store does not have it whole.
@@ -208,14 +236,16 @@ fn state_of(entry: &Entry) -> FileState {
     }
 }
 
-fn visible(outputs: &[Entry], action: percache::Digest) -> Arc<Visible> {
+/// What others see of a task that left these outputs.
+pub fn visible(outputs: &[Entry], action: percache::Digest) -> Arc<Visible> {
     let outputs = outputs.iter().filter_map(|entry| RelPath::new(&entry.path).ok()).collect();
     Arc::new(Visible { outputs, action })
 }
 
-fn run_command(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Done, String> {
-    (job.started)();
+fn run_command(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, claim: Option<Claim>) -> Result<Done, String> {
+    (job.tell)(Word::Started);
     let mut executed = execute(ctx, job.id, job.task, prepared)?;
+    executed.claim = claim;
     let log = executed.log.tail(SHOWN).map_err(|e| format!("its log cannot be read: {e}"))?;
     let log = LogText { omitted: executed.log.len() - log.len() as u64, bytes: log };
     let mut done = match executed.failure.take() {
@@ -261,104 +291,4 @@ fn capture_leftovers(ctx: &Context<'_>, task: &Task) -> Vec<Entry> {
         Some(Entry { path: path.as_bytes().to_vec(), node })
     };
     found.iter().filter_map(|found| entry(&found.path)).collect()
-}
-
-/// After success: outputs are captured, discovered inputs read, and everything goes to the store if nothing speaks against it.
-fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &mut Executed) -> Result<Done, Failure> {
-    let keeps = job.task.cache && !job.task.interactive;
-    let store = ctx.store.filter(|_| keeps);
-    let discovered = discover(ctx, job, prepared, executed.began).map_err(Failure::Error)?;
-    let captured =
-        capture(&ctx.observer, store, &job.task.outputs, &ctx.skip, ctx.options.jobs).map_err(|e| match e {
-            CaptureError::Missing(paths) => Failure::MissingOutputs(paths),
-            CaptureError::Walk(e) => Failure::Error(format!("{e}: {}", e.source)),
-            e => Failure::Error(e.to_string()),
-        })?;
-    let mut done = Done::new(job.id, Outcome::Ran);
-    let mut fit = keeps;
-    if keeps && let Err(changed) = unchanged(ctx, job, prepared, &discovered) {
-        done.warnings.push(format!("`{}` is not stored: {changed} while it ran", job.task.name));
-        fit = false;
-    }
-    let states = Discovered(discovered.states);
-    let action = states.action(&prepared.fingerprint);
-    let key = ResultKey { action, place: captured.tied.then_some(ctx.place) };
-    let created = now();
-    if let Some(store) = store.filter(|_| fit) {
-        let new = new_result(job, prepared, executed, store, &captured, &states, key, created);
-        new.map_err(|e| Failure::Error(format!("its log cannot be stored: {e}")))?;
-    }
-    let before = ctx.journal.tasks.get(&job.task.name);
-    done.visible = visible(&captured.entries, action);
-    done.record = Some(TaskRecord {
-        key: store.filter(|_| fit).map(|_| key),
-        fingerprint: prepared.fingerprint,
-        created,
-        took: executed.took.as_micros() as u64,
-        previous: before.and_then(|record| record.key.or(record.previous)),
-        discovered: states.0.into_iter().map(|(path, _)| path).collect(),
-        others: untouched(ctx, executed),
-        outputs: captured.entries,
-    });
-    Ok(done)
-}
-
-/// What lay there before and the command did not touch; sorted.
-fn untouched(ctx: &Context<'_>, executed: &Executed) -> Vec<Vec<u8>> {
-    let same = |(path, before): &&(RelPath, _)| stamp(ctx, path) == *before;
-    executed.others.iter().filter(same).map(|(path, _)| path.as_bytes().to_vec()).collect()
-}
-
-#[allow(clippy::too_many_arguments, reason = "everything that a result consists of, once")]
-fn new_result(
-    job: &Job<'_>,
-    prepared: &Prepared,
-    executed: &mut Executed,
-    store: &Store,
-    captured: &Captured,
-    discovered: &Discovered,
-    key: ResultKey,
-    created: u64,
-) -> std::io::Result<()> {
-    let log = store.add(&mut executed.log.reader()?, &mut |_| ())?;
-    let paths = discovered.0.iter().map(|(path, _)| path.clone()).collect();
-    store.record(NewResult {
-        key,
-        result: StoredResult {
-            label: job.task.name.clone(),
-            fingerprint: prepared.fingerprint,
-            created,
-            took: executed.took.as_micros() as u64,
-            status: 0,
-            log,
-            outputs: captured.entries.clone(),
-        },
-        parts: prepared.parts.record(discovered),
-        paths: job.task.depfile.is_some().then_some(percache::store::record::PathSet(paths)),
-    });
-    Ok(())
-}
-
-/// The log of a stored result, as far as it is to be shown.
-pub fn stored_log(ctx: &Context<'_>, key: &ResultKey) -> Option<LogText> {
-    let store = ctx.store?;
-    let result = ctx.or_trouble(store.result(key))??;
-    ctx.or_trouble(read_log(store, &result.log, &ctx.staging))
-}
-
-/// Reads a log out of the store.
-pub fn read_log(store: &Store, log: &Content, staging: &Path) -> Result<LogText, percache::store::ReadError> {
-    let mut spooled = SpooledLog::new(staging);
-    struct Append<'a>(&'a mut SpooledLog);
-    impl std::io::Write for Append<'_> {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.append(bytes).map(|()| bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    store.read(log, &mut Append(&mut spooled))?;
-    let bytes = spooled.tail(SHOWN)?;
-    Ok(LogText { omitted: spooled.len() - bytes.len() as u64, bytes })
 }

@@ -1,13 +1,16 @@
 //! A build: the calling thread coordinates and owns every map; inside one rayon scope it spawns a job per ready task; a job answers
 //! with one message.
 
+pub mod claim;
 pub mod context;
 pub mod execute;
 pub mod explain;
 pub mod inputs;
 pub mod job;
+pub mod logs;
 pub mod lookup;
 pub mod recheck;
+pub mod record;
 pub mod schedule;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -20,7 +23,7 @@ use rayon::{Scope, ThreadPool};
 use crate::build::context::Context;
 use crate::build::explain::Why;
 use crate::build::inputs::{Dependencies, Visible};
-use crate::build::job::{Done, Job};
+use crate::build::job::{Done, Job, Word};
 use crate::build::schedule::Schedule;
 use crate::event::{Event, LogText, Outcome, Reporter};
 use crate::journal::TaskRecord;
@@ -66,7 +69,7 @@ pub struct Outcomes {
 }
 
 enum Message {
-    Started(TaskId),
+    Word(TaskId, Word),
     Done(Box<Done>),
 }
 
@@ -93,7 +96,12 @@ pub fn build(
         schedule: Schedule::new(ctx.workspace, ctx.graph, tasks, &usual),
         visible: HashMap::with_capacity(tasks.len()),
         uncertain: HashSet::new(),
-        outcomes: Outcomes { summary: Summary::default(), records: BTreeMap::new(), reasons: HashMap::new(), warned: false },
+        outcomes: Outcomes {
+            summary: Summary::default(),
+            records: BTreeMap::new(),
+            reasons: HashMap::new(),
+            warned: false,
+        },
         running: 0,
         stopping: false,
         reporter,
@@ -136,10 +144,11 @@ impl<'a> Build<'a, '_> {
                 return;
             }
             match receiver.recv() {
-                Ok(Message::Started(task)) => {
+                Ok(Message::Word(task, Word::Started)) => {
                     let usual = (self.usual)(task);
                     self.reporter.event(Event::Started { task, usual });
                 }
+                Ok(Message::Word(_, Word::Waiting(holder))) => self.reporter.event(Event::Waiting { holder }),
                 Ok(Message::Done(done)) => self.finish(*done),
                 Err(_) => return,
             }
@@ -164,8 +173,8 @@ impl<'a> Build<'a, '_> {
         scope.spawn(move |_| {
             let note = sender.clone();
             // The receiver lives as long as the scope.
-            let started = move || drop(note.send(Message::Started(id)));
-            let job = Job { id, task, deps, force, started: &started };
+            let tell = move |word| drop(note.send(Message::Word(id, word)));
+            let job = Job { id, task, deps, force, tell: &tell };
             let _ = sender.send(Message::Done(Box::new(job::run(ctx, &job))));
         });
     }

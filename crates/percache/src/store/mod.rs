@@ -28,7 +28,7 @@ use crate::store::layout::{
     BLOBS, CHUNKED_ABOVE, INDEX, PARTS, RESULTS, digest_key, kind, list_from, result_key, time_from,
 };
 use crate::store::record::{Content, PathSet, ResultKey, StoredResult, Time};
-use crate::store::writer::{NewResult, Packed, Writer};
+use crate::store::writer::{Guard, NewResult, Packed, Writer};
 
 /// The time now.
 pub fn now() -> Time {
@@ -173,9 +173,14 @@ impl Store {
         self.view().and_then(|(_, view)| view.contains(INDEX, &digest_key(kind::SIZES, digest))).unwrap_or(false)
     }
 
-    /// Records a result whose contents were added.
-    pub fn record(&self, new: NewResult) {
-        self.writer.add_result(new);
+    /// Records a result whose contents were added. `guard` is dropped when it is on the disk, and others can find it.
+    pub fn record(&self, new: NewResult, guard: Option<Guard>) {
+        self.writer.add_result(new, guard);
+    }
+
+    /// Grows with everything that anybody writes.
+    pub fn generation(&self) -> u64 {
+        self.engine.generation()
     }
 
     /// Writes everything added, and waits for it.

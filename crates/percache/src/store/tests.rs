@@ -67,7 +67,7 @@ fn record(store: &Store, name: &str, bytes: &[u8]) -> NewResult {
         parts: format!("parts of {name}").into_bytes(),
         paths: Some(PathSet(vec![b"include/a.h".into()])),
     };
-    store.record(new.clone());
+    store.record(new.clone(), None);
     new
 }
 
@@ -230,6 +230,30 @@ fn a_damaged_blob_is_an_error_and_verify_finds_and_repair_removes_it() {
         assert!(super::verify::verify(&*store.engine().view().unwrap()).unwrap().is_sound());
         assert_eq!(store.result(&broken.key).unwrap(), None);
         assert_eq!(store.result(&whole.key).unwrap(), Some(whole.result));
+    });
+}
+
+#[test]
+fn a_guard_is_kept_until_others_can_find_the_result() {
+    struct Tell(Arc<dyn Fn() + Send + Sync>);
+    impl Drop for Tell {
+        fn drop(&mut self) {
+            (self.0)();
+        }
+    }
+    on_every_engine(|open| {
+        let (store, other) = (open(), open());
+        let mut new = record(&store, "a", b"bytes");
+        new.key = key("guarded");
+        let (found, wanted) = (Arc::new(std::sync::Mutex::new(None)), new.key);
+        let tell = {
+            let found = found.clone();
+            Tell(Arc::new(move || *found.lock().unwrap() = Some(other.result(&wanted).unwrap().is_some())))
+        };
+        store.record(new, Some(Box::new(tell)));
+        store.flush().unwrap();
+        drop(store);
+        assert_eq!(*found.lock().unwrap(), Some(true));
     });
 }
 

@@ -22,6 +22,8 @@ const TOO_MUCH: usize = 256 << 20;
 const LONG_ENOUGH: Duration = Duration::from_secs(1);
 /// How long a session waits for another process to finish its own.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Guards that collect at the most: each may keep a file open.
+const GUARDS: usize = 256;
 /// Path sets that are kept for one fingerprint.
 const PATH_SETS: usize = 16;
 
@@ -55,9 +57,14 @@ pub struct Pending {
     pub lists: HashMap<Digest, Vec<Digest>>,
     /// Results by key.
     pub results: HashMap<ResultKey, Arc<NewResult>>,
+    /// Dropped when the results are written.
+    guards: Vec<Guard>,
     bytes: usize,
     since: Option<Instant>,
 }
+
+/// Something that is kept until a result is written: a lock for which others wait who want that result.
+pub type Guard = Box<dyn std::any::Any + Send + Sync>;
 
 #[derive(Default)]
 struct State {
@@ -120,20 +127,21 @@ impl Writer {
         }
     }
 
-    /// Adds a result whose contents were added.
-    pub fn add_result(&self, result: NewResult) {
+    /// Adds a result whose contents were added; `guard` is dropped when it is written.
+    pub fn add_result(&self, result: NewResult, guard: Option<Guard>) {
         let mut state = self.shared.state();
         if state.failed.is_none() {
             let bytes = result.parts.len() + 64 * result.result.outputs.len() + 256;
             state.collecting.since.get_or_insert_with(Instant::now);
             state.collecting.results.insert(result.key, Arc::new(result));
+            state.collecting.guards.extend(guard);
             self.added(state, bytes);
         }
     }
 
     fn added(&self, mut state: MutexGuard<'_, State>, bytes: usize) {
         state.collecting.bytes += bytes;
-        let wake = state.collecting.bytes >= ENOUGH || state.collecting.results.len() == 1;
+        let wake = state.collecting.is_much() || state.collecting.results.len() == 1;
         drop(state);
         self.start();
         if wake {
@@ -194,6 +202,11 @@ impl Pending {
         self.blobs.is_empty() && self.lists.is_empty() && self.results.is_empty()
     }
 
+    /// Whether it is worth a session.
+    fn is_much(&self) -> bool {
+        self.bytes >= ENOUGH || self.guards.len() >= GUARDS
+    }
+
     /// How long a result may still wait.
     fn patience(&self) -> Option<Duration> {
         self.since.map(|since| LONG_ENOUGH.saturating_sub(since.elapsed()))
@@ -205,7 +218,7 @@ impl State {
         !self.collecting.is_empty()
             && (self.flush
                 || self.closing
-                || self.collecting.bytes >= ENOUGH
+                || self.collecting.is_much()
                 || self.collecting.patience() == Some(Duration::ZERO))
     }
 }

@@ -1,0 +1,38 @@
+//! Claims: an action that two processes want at the same time runs once.
+//!
+//! Before a command runs, its process claims the fingerprint in the store's directory; who comes later waits, and then finds the
+//! result. The claim is a lock that dies with its holder, and is let go when the result can be found, or when there is none. A process
+//! that waits holds no claim of the same thread, and claims are let go without waiting for others, so nobody waits in a circle.
+
+use std::time::Duration;
+
+use percache::Digest;
+use percache::lock::{Claim, LockError};
+
+use crate::build::context::Context;
+
+/// How often to look whether the other one is done.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Claims the fingerprint, waiting for whoever runs it; `waiting` is told once for whom. `None` when there is no store, when claims
+/// cannot be made there, or when the build is stopped: then it runs unclaimed, as it would without a store, or not at all.
+pub fn acquire(ctx: &Context<'_>, fingerprint: &Digest, waiting: &dyn Fn(&str)) -> Option<Claim> {
+    let path = ctx.claims.as_ref()?.join(fingerprint.to_string());
+    let mut told = false;
+    while !ctx.stop.requested() {
+        match Claim::try_acquire(&path, ctx.holder) {
+            Ok(claim) => return Some(claim),
+            Err(LockError::Held(holder)) => {
+                if !std::mem::replace(&mut told, true) {
+                    waiting(&holder);
+                }
+                std::thread::sleep(PAUSE);
+            }
+            Err(LockError::Io(e)) => {
+                log::info!("cannot claim `{}`: {e}", path.display());
+                return None;
+            }
+        }
+    }
+    None
+}

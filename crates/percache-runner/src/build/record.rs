@@ -1,0 +1,96 @@
+//! Record: what a command that succeeded left goes to the store, if nothing speaks against it.
+
+use std::io;
+
+use percache::store::record::{PathSet, ResultKey, StoredResult};
+use percache::store::writer::{Guard, NewResult};
+use percache::store::{Store, now};
+
+use crate::build::context::Context;
+use crate::build::execute::{Executed, stamp};
+use crate::build::inputs::Prepared;
+use crate::build::job::{Done, Job, visible};
+use crate::build::recheck::{discover, unchanged};
+use crate::capture::{CaptureError, Captured, capture};
+use crate::event::{Failure, Outcome};
+use crate::fingerprint::Discovered;
+use crate::journal::TaskRecord;
+use crate::paths::RelPath;
+
+/// After success: outputs are captured, discovered inputs read, and everything goes to the store if nothing speaks against it.
+pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &mut Executed) -> Result<Done, Failure> {
+    let keeps = job.task.cache && !job.task.interactive;
+    let store = ctx.store.filter(|_| keeps);
+    let discovered = discover(ctx, job, prepared, executed.began).map_err(Failure::Error)?;
+    let captured =
+        capture(&ctx.observer, store, &job.task.outputs, &ctx.skip, ctx.options.jobs).map_err(|e| match e {
+            CaptureError::Missing(paths) => Failure::MissingOutputs(paths),
+            CaptureError::Walk(e) => Failure::Error(format!("{e}: {}", e.source)),
+            e => Failure::Error(e.to_string()),
+        })?;
+    let mut done = Done::new(job.id, Outcome::Ran);
+    let mut fit = keeps;
+    if keeps && let Err(changed) = unchanged(ctx, job, prepared, &discovered) {
+        done.warnings.push(format!("`{}` is not stored: {changed} while it ran", job.task.name));
+        fit = false;
+    }
+    let states = Discovered(discovered.states);
+    let action = states.action(&prepared.fingerprint);
+    let key = ResultKey { action, place: captured.tied.then_some(ctx.place) };
+    let created = now();
+    if let Some(store) = store.filter(|_| fit) {
+        let new = new_result(job, prepared, executed, store, &captured, &states, key, created);
+        new.map_err(|e| Failure::Error(format!("its log cannot be stored: {e}")))?;
+    }
+    let before = ctx.journal.tasks.get(&job.task.name);
+    done.visible = visible(&captured.entries, action);
+    done.record = Some(TaskRecord {
+        key: store.filter(|_| fit).map(|_| key),
+        fingerprint: prepared.fingerprint,
+        created,
+        took: executed.took.as_micros() as u64,
+        previous: before.and_then(|record| record.key.or(record.previous)),
+        discovered: states.0.into_iter().map(|(path, _)| path).collect(),
+        others: untouched(ctx, executed),
+        outputs: captured.entries,
+    });
+    Ok(done)
+}
+
+/// What lay there before and the command did not touch; sorted.
+fn untouched(ctx: &Context<'_>, executed: &Executed) -> Vec<Vec<u8>> {
+    let same = |(path, before): &&(RelPath, _)| stamp(ctx, path) == *before;
+    executed.others.iter().filter(same).map(|(path, _)| path.as_bytes().to_vec()).collect()
+}
+
+#[allow(clippy::too_many_arguments, reason = "everything that a result consists of, once")]
+fn new_result(
+    job: &Job<'_>,
+    prepared: &Prepared,
+    executed: &mut Executed,
+    store: &Store,
+    captured: &Captured,
+    discovered: &Discovered,
+    key: ResultKey,
+    created: u64,
+) -> io::Result<()> {
+    let log = store.add(&mut executed.log.reader()?, &mut |_| ())?;
+    let paths = discovered.0.iter().map(|(path, _)| path.clone()).collect();
+    let new = NewResult {
+        key,
+        result: StoredResult {
+            label: job.task.name.clone(),
+            fingerprint: prepared.fingerprint,
+            created,
+            took: executed.took.as_micros() as u64,
+            status: 0,
+            log,
+            outputs: captured.entries.clone(),
+        },
+        parts: prepared.parts.record(discovered),
+        paths: job.task.depfile.is_some().then_some(PathSet(paths)),
+    };
+    // Others that wait for this action may go on when they can find its result.
+    store.record(new, executed.claim.take().map(|claim| Box::new(claim) as Guard));
+    Ok(())
+}

@@ -8,6 +8,7 @@ mod concurrency;
 mod environment;
 mod exact;
 mod examples;
+mod exec;
 mod expansion;
 mod honest;
 mod inputs;

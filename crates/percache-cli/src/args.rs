@@ -48,6 +48,8 @@ pub enum ColorWhen {
 pub enum Command {
     /// Build tasks and what they need
     Build(Build),
+    /// Run one command, without any percache.toml, or give back what it wrote the last time
+    Exec(Exec),
     /// Say why a task ran the last time, or would run now
     Why(Why),
     /// List the tasks
@@ -106,6 +108,42 @@ pub struct Build {
     /// What `{args}` stands for in commands
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
+}
+
+/// `percache exec`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Results belong to the command line, the directory, the inputs (-i) and the variables (-e). Nothing else is looked at: name what the \
+command reads. The exit status is that of the command; 127 if it cannot be started.
+
+  percache exec -i 'src/**' -- tokei src
+  percache exec --valid-for 10m -e KUBECONFIG -- kubectl get pods
+  percache exec -i data.csv -o plot.png -- python3 plot.py")]
+pub struct Exec {
+    /// A file that the command reads, a directory, or a glob; `!` takes away. May be given several times
+    #[arg(short, long = "input", value_name = "GLOB")]
+    pub inputs: Vec<String>,
+    /// What the command writes: a file, a directory, or a glob. Kept, and put back when missing or changed
+    #[arg(short, long = "output", value_name = "PATH")]
+    pub outputs: Vec<String>,
+    /// A variable that the command sees and depends on, or a glob over names
+    #[arg(short, long = "env", value_name = "VAR")]
+    pub env: Vec<String>,
+    /// A variable that the command sees and does not depend on, or a glob over names
+    #[arg(long, value_name = "VAR")]
+    pub env_pass: Vec<String>,
+    /// Do not use a result older than this: `90` or `90s`, `30m`, `12h`, `30d`, `2w`
+    #[arg(long, value_name = "AGE")]
+    pub valid_for: Option<String>,
+    /// An exit status that is an answer and kept, like 1 of grep and diff. All others but 0 are failures, and never kept
+    #[arg(long = "keep", value_name = "STATUS", value_parser = clap::value_parser!(u8).range(1..))]
+    pub keep: Vec<u8>,
+    /// Run the command even if there is a result
+    #[arg(short, long)]
+    pub force: bool,
+    /// The command and its arguments, without a shell
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
 }
 
 fn jobs(text: &str) -> Result<usize, String> {
@@ -193,6 +231,9 @@ pub struct Gc {
     /// Only say what would go
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+    /// Of the results of `percache exec` instead of those of this workspace
+    #[arg(long)]
+    pub exec: bool,
 }
 
 /// `percache clear`.
@@ -204,6 +245,9 @@ pub struct Clear {
     /// Only results not used for this long
     #[arg(long, value_name = "AGE")]
     pub maxage: Option<String>,
+    /// Of the results of `percache exec` instead of those of this workspace
+    #[arg(long, conflicts_with = "tasks")]
+    pub exec: bool,
 }
 
 /// `percache stats`.
@@ -212,6 +256,9 @@ pub struct Stats {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Of the results of `percache exec` instead of those of this workspace
+    #[arg(long)]
+    pub exec: bool,
 }
 
 /// `percache verify`.
@@ -220,4 +267,7 @@ pub struct Verify {
     /// Remove what is broken
     #[arg(long)]
     pub repair: bool,
+    /// Of the results of `percache exec` instead of those of this workspace
+    #[arg(long)]
+    pub exec: bool,
 }

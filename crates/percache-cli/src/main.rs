@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
         Command::Build(args) => commands::build::run(&cli, args),
+        Command::Exec(args) => commands::exec::run(&cli, args),
         Command::Why(args) => commands::why::run(&cli, args),
         Command::List(args) => commands::list::run(&cli, args),
         Command::Graph(args) => commands::graph::run(&cli, args),

@@ -6,7 +6,7 @@ use percache::store::Store;
 use percache_runner::config::{self, Location, Request};
 use percache_runner::graph::{self, SelectError, TaskGraph};
 use percache_runner::maintenance;
-use percache_runner::model::{TaskId, Workspace};
+use percache_runner::model::{CacheSettings, TaskId, Workspace};
 
 use crate::diagnostic;
 use crate::error::CliError;
@@ -39,13 +39,7 @@ impl Setup {
 
     /// The store; a warning goes to the user.
     pub fn open_store(&self, paint: Paint) -> Store {
-        let (store, warning) = percache::store::open::open(&self.store_dir, &holder());
-        if let Some(warning) = warning {
-            eprintln!("{} {warning}", paint.apply(Style::Warning, "warning:"));
-            // The journals name results that are gone. If that cannot be noted, lookups that fail say so themselves.
-            let _ = maintenance::advance_epoch(&self.store_dir);
-        }
-        store
+        open_store(&self.store_dir, paint)
     }
 
     /// The tasks that these names mean.
@@ -71,6 +65,46 @@ impl Setup {
             }
         }
     }
+}
+
+/// The store in `dir`; a warning goes to the user.
+pub fn open_store(dir: &Path, paint: Paint) -> Store {
+    let (store, warning) = percache::store::open::open(dir, &holder());
+    if let Some(warning) = warning {
+        eprintln!("{} {warning}", paint.apply(Style::Warning, "warning:"));
+        // The journals name results that are gone. If that cannot be noted, lookups that fail say so themselves.
+        let _ = maintenance::advance_epoch(dir);
+    }
+    store
+}
+
+/// A store by itself: what is needed for looking after it.
+pub struct Keeping {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// How large and old it may grow.
+    pub settings: CacheSettings,
+}
+
+impl Keeping {
+    /// The store of the workspace, or that of `percache exec`.
+    pub fn load(directory: Option<&Path>, exec: bool, paint: Paint) -> Result<Keeping, CliError> {
+        if exec {
+            let settings = CacheSettings { dir: None, maxage: None, maxsize: None };
+            return Ok(Keeping { dir: exec_store_dir()?, settings });
+        }
+        let setup = Setup::load(directory, &[], paint)?;
+        Ok(Keeping { dir: setup.store_dir, settings: setup.workspace.cache })
+    }
+}
+
+/// Where the results of `percache exec` are: in the directory where the system keeps a user's caches.
+pub fn exec_store_dir() -> Result<PathBuf, CliError> {
+    let strategy = etcetera::choose_base_strategy().map_err(|e| {
+        let hint = "set HOME or XDG_CACHE_HOME".to_owned();
+        CliError::usage(format!("there is no directory for caches: {e}")).hint(Some(hint))
+    })?;
+    Ok(etcetera::BaseStrategy::cache_dir(&strategy).join("percache").join("exec"))
 }
 
 /// An error with what the system says about it.

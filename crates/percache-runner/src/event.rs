@@ -69,6 +69,8 @@ pub enum Event {
         task: TaskId,
         /// How it ended.
         outcome: Outcome,
+        /// The exit status of a command that ran now and whose status counts as success; 0 for all else.
+        status: i32,
         /// Its log; empty for groups and skipped tasks.
         log: Arc<LogText>,
         /// Time spent on it in this build.

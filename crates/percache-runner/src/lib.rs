@@ -40,6 +40,7 @@ pub mod build;
 pub mod changes;
 pub mod maintenance;
 pub mod session;
+pub mod single;
 pub mod snapshot;
 pub mod territory;
 pub mod usage;

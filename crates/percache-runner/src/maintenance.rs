@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use percache::engine::EngineError;
 use percache::store::gc::{Collected, Policy, collect, preview};
+use percache::store::record::Time;
 use percache::store::stats::{Stats, stats};
 use percache::store::writer::PATIENCE;
 use percache::store::{Store, now};
@@ -83,10 +84,18 @@ pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, Ma
     advance_epoch(dir)?;
     let collected = collect(store.engine(), &policy, PATIENCE)?;
     usage::forget(dir)?;
-    for worktree in Worktree::all(dir)?.iter().filter(|worktree| worktree.is_abandoned()) {
+    let is_over = |worktree: &&Worktree| worktree.is_abandoned() || is_spent(worktree, policy.unused_since);
+    for worktree in Worktree::all(dir)?.iter().filter(is_over) {
         worktree.remove()?;
     }
     Ok(Report { collected, before, after: disk_usage(dir) })
+}
+
+/// Whether this belongs to a single command that was not used since then. Of a workspace, the journal says which outputs are percache's
+/// own; there it stays.
+fn is_spent(worktree: &Worktree, unused_since: Option<Time>) -> bool {
+    let last_use = usage::last_use(&worktree.journal()).unwrap_or(0);
+    worktree.is_single() && unused_since.is_some_and(|since| last_use < since)
 }
 
 /// gc after a build, if it is time; `None` if it is not.

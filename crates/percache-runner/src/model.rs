@@ -121,6 +121,8 @@ pub struct Task {
     pub cache: bool,
     /// A result older than this is not used.
     pub valid_for: Option<Duration>,
+    /// Exit statuses besides 0 that are a result like any other, not a failure.
+    pub answers: Vec<i32>,
     /// Owns the terminal while it runs, never stored.
     pub interactive: bool,
     /// The pool it belongs to.

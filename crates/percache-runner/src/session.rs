@@ -36,6 +36,8 @@ pub struct Session<'a> {
     pub graph: &'a TaskGraph,
     /// The store's directory.
     pub store_dir: &'a Path,
+    /// Tells a build of a single command from others in the same directory; `None` when the workspace has a configuration.
+    pub single: Option<Digest>,
     /// `None`: nothing is looked up and nothing is stored.
     pub store: Option<&'a Store>,
     /// How to build.
@@ -216,20 +218,23 @@ impl Session<'_> {
     }
 
     fn sit_down(&self, reporter: &mut dyn Reporter) -> Desk {
-        let worktree = Worktree::new(self.store_dir, &self.workspace.root);
+        let worktree = match &self.single {
+            Some(identity) => Worktree::single(self.store_dir, &self.workspace.root, identity),
+            None => Worktree::new(self.store_dir, &self.workspace.root),
+        };
         let waiting = &mut |holder: &str| reporter.event(Event::Waiting { holder: holder.to_owned() });
         let lock = if self.options.dry_run {
             None
         } else {
             let made = worktree.create().and_then(|()| furnish(self.store_dir));
             let lock = made.map_err(LockError::Io).and_then(|()| worktree.lock(self.holder, waiting));
-            lock.map_err(|e| store_trouble(reporter, &e.to_string())).ok()
+            lock.map_err(|e| self.store_trouble(reporter, &e.to_string())).ok()
         };
         let staging = if lock.is_some() { worktree.staging() } else { std::env::temp_dir() };
         if lock.is_some()
             && let Err(e) = snapshot::discard(&worktree.snapshot())
         {
-            store_trouble(reporter, &e.to_string());
+            self.store_trouble(reporter, &e.to_string());
         }
         let (journal, epoch) = (Journal::load(&worktree.journal()), maintenance::epoch(self.store_dir));
         Desk { worktree, lock, journal, epoch, staging }
@@ -290,7 +295,7 @@ impl Session<'_> {
             trouble = Some(e.to_string());
         }
         if let Some(trouble) = trouble {
-            store_trouble(reporter, &trouble);
+            self.store_trouble(reporter, &trouble);
         }
     }
 
@@ -315,6 +320,15 @@ impl Session<'_> {
         journal
     }
 
+    fn store_trouble(&self, reporter: &mut dyn Reporter, trouble: &str) {
+        let (what, option) =
+            if self.single.is_some() { ("the command runs", " --exec") } else { ("the build goes on", "") };
+        reporter.event(Event::Warning {
+            message: format!("the store cannot be used: {trouble}"),
+            hint: Some(format!("{what} without it; `percache verify{option} --repair` puts a damaged store right")),
+        });
+    }
+
     fn write_journal(&self, desk: &Desk, journal: &Journal, intents: Option<Intents>) -> io::Result<()> {
         let path = desk.worktree.journal();
         let kept: HashSet<_> = journal.keys().collect();
@@ -323,13 +337,6 @@ impl Session<'_> {
         journal.save(&path)?;
         intents.map_or(Ok(()), |intents| intents.clear())
     }
-}
-
-fn store_trouble(reporter: &mut dyn Reporter, trouble: &str) {
-    reporter.event(Event::Warning {
-        message: format!("the store cannot be used: {trouble}"),
-        hint: Some("the build goes on without it; `percache verify --repair` puts a damaged store right".into()),
-    });
 }
 
 fn tell_of_dead(reporter: &mut dyn Reporter, gone: &[RelPath]) {

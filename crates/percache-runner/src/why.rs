@@ -76,6 +76,7 @@ pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
         workspace: asked.workspace,
         graph: asked.graph,
         store_dir: asked.store_dir,
+        single: None,
         store: Some(asked.store),
         options: &options,
         caller: asked.caller,

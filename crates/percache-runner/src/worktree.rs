@@ -11,7 +11,7 @@
 //! STORE/worktrees/ID/staging/   files on their way into the tree
 //! ```
 //!
-//! ID is the beginning of the SHA-1 of the path.
+//! ID is the beginning of the SHA-1 of the path; for a single command without a configuration, `single-` and its identity.
 
 use std::fs;
 use std::io;
@@ -21,6 +21,9 @@ use std::time::Duration;
 
 use percache::Digest;
 use percache::lock::{FileLock, LockError};
+
+/// What the directory of a single command is named by, before its identity.
+const SINGLE: &str = "single-";
 
 /// A worktree's own directory in the store.
 #[derive(Clone, Debug)]
@@ -38,6 +41,17 @@ impl Worktree {
             root: root.to_owned(),
             claims: store.join("claims"),
         }
+    }
+
+    /// That of a single command, run in a directory below `root`: apart from those of other commands, and gone when it was not used for
+    /// as long as a result may be unused.
+    pub fn single(store: &Path, root: &Path, identity: &Digest) -> Worktree {
+        Worktree { dir: worktrees(store).join(format!("{SINGLE}{identity}")), ..Worktree::new(store, root) }
+    }
+
+    /// Whether it belongs to a single command.
+    pub fn is_single(&self) -> bool {
+        self.dir.file_name().is_some_and(|name| name.as_bytes().starts_with(SINGLE.as_bytes()))
     }
 
     /// What a result is tied to that is tied to this directory.

@@ -35,6 +35,7 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
         workspace: &setup.workspace,
         graph: &setup.graph,
         store_dir: &setup.store_dir,
+        single: None,
         store: store.as_ref(),
         options: &options,
         caller: &caller,

@@ -8,20 +8,26 @@ use percache_runner::units::parse_age;
 use crate::args::{Clear, Cli};
 use crate::commands::gc::sentence;
 use crate::error::{CliError, SUCCESS};
-use crate::setup::Setup;
+use crate::setup::{Setup, exec_store_dir, open_store};
 use crate::style::Paint;
 
 /// Removes results.
 pub fn run(cli: &Cli, args: &Clear) -> Result<u8, CliError> {
     let maxage = args.maxage.as_deref().map(parse_age).transpose().map_err(CliError::usage)?;
-    let setup = Setup::load(cli.directory.as_deref(), &[], Paint::stderr(cli.color))?;
-    let selected = setup.select(&args.tasks)?;
-    let names: HashSet<&str> = selected.iter().map(|id| setup.workspace.task(*id).name.as_str()).collect();
+    let paint = Paint::stderr(cli.color);
+    let (dir, names) = if args.exec {
+        (exec_store_dir()?, HashSet::new())
+    } else {
+        let setup = Setup::load(cli.directory.as_deref(), &[], paint)?;
+        let selected = setup.select(&args.tasks)?;
+        let names = selected.iter().map(|id| setup.workspace.task(*id).name.clone()).collect();
+        (setup.store_dir, names)
+    };
     let all = args.tasks.is_empty();
     let only = move |label: &str| all || names.contains(label);
-    let store = setup.open_store(Paint::stderr(cli.color));
+    let store = open_store(&dir, paint);
     let request = Request { maxage, only: Some(&only), ..Request::default() };
-    let report = maintenance::gc(&store, &setup.store_dir, &request).map_err(CliError::failure)?;
+    let report = maintenance::gc(&store, &dir, &request).map_err(CliError::failure)?;
     if !cli.quiet {
         crate::say!("{}", sentence(&report, false));
     }

@@ -5,15 +5,15 @@ use percache_runner::units::{format_size, parse_age, parse_size};
 
 use crate::args::{Cli, Gc};
 use crate::error::{CliError, SUCCESS};
-use crate::setup::Setup;
+use crate::setup::{Keeping, open_store};
 use crate::style::Paint;
 
 /// Collects garbage.
 pub fn run(cli: &Cli, args: &Gc) -> Result<u8, CliError> {
     let maxage = args.maxage.as_deref().map(parse_age).transpose().map_err(CliError::usage)?;
     let maxsize = args.maxsize.as_deref().map(parse_size).transpose().map_err(CliError::usage)?;
-    let setup = Setup::load(cli.directory.as_deref(), &[], Paint::stderr(cli.color))?;
-    let settings = &setup.workspace.cache;
+    let paint = Paint::stderr(cli.color);
+    let Keeping { dir, settings } = Keeping::load(cli.directory.as_deref(), args.exec, paint)?;
     // Whoever names one bound means that one alone.
     let named = maxage.is_some() || maxsize.is_some();
     let request = Request {
@@ -22,8 +22,8 @@ pub fn run(cli: &Cli, args: &Gc) -> Result<u8, CliError> {
         dry_run: args.dry_run,
         ..Request::default()
     };
-    let store = setup.open_store(Paint::stderr(cli.color));
-    let report = maintenance::gc(&store, &setup.store_dir, &request).map_err(CliError::failure)?;
+    let store = open_store(&dir, paint);
+    let report = maintenance::gc(&store, &dir, &request).map_err(CliError::failure)?;
     if !cli.quiet {
         crate::say!("{}", sentence(&report, args.dry_run));
     }

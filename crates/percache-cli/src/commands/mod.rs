@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod clear;
+pub mod exec;
 pub mod explain;
 pub mod gc;
 pub mod graph;

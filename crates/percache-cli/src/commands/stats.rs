@@ -9,16 +9,17 @@ use serde_json::json;
 
 use crate::args::{Cli, Stats};
 use crate::error::{CliError, SUCCESS};
-use crate::setup::Setup;
+use crate::setup::{Keeping, open_store};
 use crate::style::Paint;
 
 /// Says how much is in the store.
 pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
-    let setup = Setup::load(cli.directory.as_deref(), &[], Paint::stderr(cli.color))?;
-    let store = setup.open_store(Paint::stderr(cli.color));
-    let (stats, hits, misses) = maintenance::statistics(&store, &setup.store_dir).map_err(CliError::failure)?;
+    let paint = Paint::stderr(cli.color);
+    let dir = Keeping::load(cli.directory.as_deref(), args.exec, paint)?.dir;
+    let store = open_store(&dir, paint);
+    let (stats, hits, misses) = maintenance::statistics(&store, &dir).map_err(CliError::failure)?;
     let age = |time: u64| Duration::from_millis(now().saturating_sub(time));
-    let disk = maintenance::disk_usage(&setup.store_dir);
+    let disk = maintenance::disk_usage(&dir);
     if args.json {
         let value = json!({
             "results": stats.results,
@@ -34,7 +35,7 @@ pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
         crate::say!("{value:#}");
         return Ok(SUCCESS);
     }
-    crate::say!("store              {}", setup.store_dir.display());
+    crate::say!("store              {}", dir.display());
     crate::say!("results            {}", stats.results);
     crate::say!("blobs              {}", stats.blobs);
     crate::say!("logical size       {}", format_size(stats.logical));

@@ -9,26 +9,26 @@ use percache_runner::maintenance;
 use crate::args::{Cli, Verify};
 use crate::commands::gc::count;
 use crate::error::{CliError, FAILURE, SUCCESS};
-use crate::setup::{Setup, holder};
+use crate::setup::{Keeping, holder, open_store};
 use crate::style::{Paint, Style};
 
 /// Checks the store.
 pub fn run(cli: &Cli, args: &Verify) -> Result<u8, CliError> {
-    let setup = Setup::load(cli.directory.as_deref(), &[], Paint::stderr(cli.color))?;
-    let mut store = setup.open_store(Paint::stderr(cli.color));
+    let dir = Keeping::load(cli.directory.as_deref(), args.exec, Paint::stderr(cli.color))?.dir;
+    let mut store = open_store(&dir, Paint::stderr(cli.color));
     let paint = Paint::stdout(cli.color);
-    if !setup.store_dir.join("db").exists() {
+    if !dir.join("db").exists() {
         crate::say!("the store is empty");
         return Ok(SUCCESS);
     }
     if args.repair {
-        maintenance::advance_epoch(&setup.store_dir).map_err(CliError::failure)?;
+        maintenance::advance_epoch(&dir).map_err(CliError::failure)?;
     }
     let findings = match look(&store, args.repair) {
         Err(e) if args.repair => {
             crate::say!("the store cannot be read: {e}");
-            crate::say!("{}", rescue(&setup.store_dir, &holder()).map_err(CliError::failure)?);
-            store = setup.open_store(Paint::stderr(cli.color));
+            crate::say!("{}", rescue(&dir, &holder()).map_err(CliError::failure)?);
+            store = open_store(&dir, Paint::stderr(cli.color));
             look(&store, true).map_err(CliError::failure)?
         }
         answer => answer.map_err(|e| {

@@ -17,7 +17,7 @@ pub fn event(workspace: &Workspace, event: &Event) {
         Event::Started { task, usual } => {
             json!({ "event": "started", "task": name(*task), "usual_seconds": usual.map(|usual| usual.as_secs_f64()) })
         }
-        Event::Finished { task, outcome, log, took, saved, reason } => {
+        Event::Finished { task, outcome, log, took, saved, reason, .. } => {
             let (word, _) = words::outcome(outcome);
             let failure = match outcome {
                 Outcome::Failed(failure) => Some(words::failure(failure)),

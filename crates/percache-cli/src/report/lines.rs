@@ -45,7 +45,7 @@ impl<'a> Lines<'a> {
                 let name = self.workspace.task(task).name.clone();
                 self.progress.iter_mut().for_each(|progress| progress.started(task, name.clone()));
             }
-            Event::Finished { task, outcome, log, took, saved, reason } => {
+            Event::Finished { task, outcome, log, took, saved, reason, .. } => {
                 self.finished(task, &outcome, &log, took, saved, reason.as_deref());
                 self.progress.iter_mut().for_each(|progress| progress.finished(task, &outcome));
             }

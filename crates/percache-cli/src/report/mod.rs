@@ -6,7 +6,7 @@ mod json;
 mod lines;
 mod profile;
 mod progress;
-mod words;
+pub mod words;
 
 pub use words::quoted;
 

@@ -21,6 +21,8 @@ use crate::tree::Tree;
 pub struct Executed {
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
+    /// The exit status of the last attempt; 0 when something else ended it.
+    pub status: i32,
     /// What the last attempt wrote.
     pub log: SpooledLog,
     /// How long the last attempt took.
@@ -43,10 +45,10 @@ pub fn execute(ctx: &Context<'_>, id: TaskId, task: &Task, prepared: &Prepared) 
     let mut attempt = 0;
     loop {
         make_room(ctx, task, &others)?;
-        let (failure, log, took, began) = run(ctx, task, prepared)?;
+        let Attempt { failure, status, log, took, began } = run(ctx, task, prepared)?;
         let final_one = matches!(failure, None | Some(Failure::Interrupted)) || attempt == task.retries;
         if final_one {
-            return Ok(Executed { failure, log, took, began, others, claim: None });
+            return Ok(Executed { failure, status, log, took, began, others, claim: None });
         }
         attempt += 1;
     }
@@ -87,7 +89,14 @@ fn make_room(ctx: &Context<'_>, task: &Task, others: &[(RelPath, Option<Stamp>)]
     Ok(())
 }
 
-type Attempt = (Option<Failure>, SpooledLog, Duration, i64);
+/// One run of the command; see [`Executed`].
+struct Attempt {
+    failure: Option<Failure>,
+    status: i32,
+    log: SpooledLog,
+    took: Duration,
+    began: i64,
+}
 
 fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Result<Attempt, String> {
     let (program, args) = argv(&prepared.command);
@@ -108,13 +117,17 @@ fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Result<Attempt, S
         return Err(format!("its log cannot be kept: {e}"));
     }
     let failure = match finished.status {
-        Status::Exit(0) => None,
+        Status::Exit(code) if code == 0 || task.answers.contains(&code) => None,
         Status::Exit(code) => Some(Failure::Exit(code)),
         Status::Signal(signal) => Some(Failure::Signal(signal)),
         Status::TimedOut => Some(Failure::TimedOut(task.timeout.unwrap_or_default())),
         Status::Interrupted => Some(Failure::Interrupted),
     };
-    Ok((failure, log, finished.took, began))
+    let status = match finished.status {
+        Status::Exit(code) => code,
+        _ => 0,
+    };
+    Ok(Attempt { failure, status, log, took: finished.took, began })
 }
 
 fn argv(command: &TaskCommand) -> (OsString, Vec<OsString>) {

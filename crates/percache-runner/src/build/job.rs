@@ -32,6 +32,8 @@ pub struct Done {
     pub task: TaskId,
     /// How it ended.
     pub outcome: Outcome,
+    /// The exit status of a command that ran now; 0 for all else.
+    pub status: i32,
     /// Its log, as far as it is to be shown.
     pub log: LogText,
     /// Time spent on it.
@@ -77,6 +79,7 @@ impl Done {
         Done {
             task,
             outcome,
+            status: 0,
             log: LogText::default(),
             took: Duration::ZERO,
             saved: Duration::ZERO,

@@ -218,8 +218,8 @@ impl<'a> Build<'a, '_> {
         }
         let (outcome, log, reason) = (done.outcome, Arc::new(done.log), done.reason.as_ref().map(Why::to_string));
         self.outcomes.reasons.extend(done.reason.map(|why| (done.task, why)));
-        let (task, took, saved) = (done.task, done.took, done.saved);
-        self.reporter.event(Event::Finished { task, outcome, log, took, saved, reason });
+        let (task, status, took, saved) = (done.task, done.status, done.took, done.saved);
+        self.reporter.event(Event::Finished { task, outcome, status, log, took, saved, reason });
     }
 
     fn count(&mut self, done: &Done, name: &str) {
@@ -262,6 +262,7 @@ fn may_run(ctx: &Context<'_>, id: TaskId, uncertain: &HashSet<TaskId>) -> Done {
     Done {
         task: id,
         outcome: if group { Outcome::Group } else { Outcome::MayRun },
+        status: 0,
         log: LogText::default(),
         took: Duration::ZERO,
         saved: Duration::ZERO,

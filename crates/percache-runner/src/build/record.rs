@@ -29,6 +29,7 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
             e => Failure::Error(e.to_string()),
         })?;
     let mut done = Done::new(job.id, Outcome::Ran);
+    done.status = executed.status;
     let mut fit = keeps;
     if keeps && let Err(changed) = unchanged(ctx, job, prepared, &discovered) {
         done.warnings.push(format!("`{}` is not stored: {changed} while it ran", job.task.name));
@@ -83,7 +84,7 @@ fn new_result(
             fingerprint: prepared.fingerprint,
             created,
             took: executed.took.as_micros() as u64,
-            status: 0,
+            status: executed.status,
             log,
             outputs: captured.entries.clone(),
         },

@@ -57,6 +57,7 @@ pub(super) fn build(
         retries: stated.retries,
         cache: stated.cache,
         valid_for: age("valid_for", &bind, stated.valid_for.as_ref(), report),
+        answers: Vec::new(),
         interactive: stated.interactive,
         pool: stated.pool.as_ref().and_then(|pool| find_pool(common.pools, &bind, pool, report)),
         origin: Origin { file: stated.at.file, span: stated.at.span.clone() },

@@ -1,0 +1,209 @@
+//! `percache exec`: what the command wrote goes to stdout, byte by byte; everything that percache has to say, to stderr.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use percache::store::{Store, now};
+use percache_runner::build::context::{HitLogs, Options};
+use percache_runner::event::{Event, Failure, LogText, Outcome, Reporter};
+use percache_runner::graph::TaskGraph;
+use percache_runner::model::TaskId;
+use percache_runner::process::Stop;
+use percache_runner::session::Session;
+use percache_runner::single::{Answer, Single};
+use percache_runner::units::{format_age, format_duration, format_size, parse_age};
+use percache_runner::worktree::Worktree;
+
+use crate::args::{Cli, Exec};
+use crate::error::{CliError, INTERRUPTED};
+use crate::report::words;
+use crate::setup::{exec_store_dir, holder, open_store};
+use crate::style::{Paint, Style};
+
+/// What a shell gives for a command that cannot be started.
+const CANNOT_START: u8 = 127;
+
+/// Runs a command, or gives back what it wrote.
+pub fn run(cli: &Cli, args: &Exec) -> Result<u8, CliError> {
+    let directory = cli.directory.as_deref().unwrap_or(Path::new("."));
+    let cwd = directory
+        .canonicalize()
+        .map_err(|e| CliError::usage(format!("cannot enter `{}`: {e}", directory.display())))?;
+    let single = Single {
+        command: args.command.clone(),
+        inputs: args.inputs.clone(),
+        outputs: args.outputs.clone(),
+        env_from: args.env.clone(),
+        env_pass: args.env_pass.clone(),
+        valid_for: args.valid_for.as_deref().map(parse_age).transpose().map_err(CliError::usage)?,
+        answers: args.keep.iter().copied().map(i32::from).collect(),
+    };
+    let paint = Paint::stderr(cli.color);
+    let store_dir = exec_store_dir()?;
+    let store = open_store(&store_dir, paint);
+    let execution = Execution { cli, single: &single, cwd: &cwd, store_dir: &store_dir, store: &store, paint };
+    execution.run(args.force)
+}
+
+/// One command, and where it runs.
+struct Execution<'a> {
+    cli: &'a Cli,
+    single: &'a Single,
+    cwd: &'a Path,
+    store_dir: &'a Path,
+    store: &'a Store,
+    paint: Paint,
+}
+
+impl Execution<'_> {
+    fn run(&self, force: bool) -> Result<u8, CliError> {
+        let stop = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
+        let mut told = self.session(&stop, force)?;
+        if let Some(Finished { outcome: Outcome::UpToDate | Outcome::Restored, saved, .. }) = told.finished {
+            match self.answer()? {
+                Some(answer) => return self.give(answer, saved),
+                // The store promised what it does not have: the command can still run.
+                None => told = self.session(&stop, true)?,
+            }
+        }
+        match told.finished {
+            Some(finished) => self.tell(finished),
+            None => Ok(INTERRUPTED),
+        }
+    }
+
+    fn session(&self, stop: &Stop, force: bool) -> Result<Told, CliError> {
+        let workspace = self.single.workspace(self.cwd).map_err(CliError::usage)?;
+        let options = Options {
+            jobs: 1,
+            keep_going: false,
+            force,
+            dry_run: false,
+            explain: false,
+            // What is kept must not depend on where it was first shown.
+            colour: false,
+            hit_logs: HitLogs::No,
+        };
+        let session = Session {
+            workspace: &workspace,
+            graph: &TaskGraph::new(&workspace),
+            store_dir: self.store_dir,
+            single: Some(self.single.identity(self.cwd)),
+            store: Some(self.store),
+            options: &options,
+            caller: &self.single.caller(self.cwd, std::env::vars_os().collect()),
+            stop,
+            holder: &holder(),
+            request: None,
+        };
+        let mut told = Told { paint: self.paint, quiet: self.cli.quiet, finished: None };
+        session.run(&[TaskId(0)], &mut told).map_err(CliError::failure)?;
+        Ok(told)
+    }
+
+    fn answer(&self) -> Result<Option<Answer>, CliError> {
+        let identity = self.single.identity(self.cwd);
+        let worktree = Worktree::single(self.store_dir, self.cwd, &identity);
+        // A log that cannot be read, or not whole, is none.
+        Ok(self.single.answer(self.store, &worktree).unwrap_or(None))
+    }
+
+    /// What the store had.
+    fn give(&self, mut answer: Answer, saved: Duration) -> Result<u8, CliError> {
+        let mut reader = answer.log.reader().map_err(CliError::failure)?;
+        match io::copy(&mut reader, &mut io::stdout().lock()) {
+            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => return Err(CliError::failure(e)),
+            _ => {}
+        }
+        let age = Duration::from_millis(now().saturating_sub(answer.created));
+        self.remark(&format!("ran {} ago, saved {}", format_age(age), format_duration(saved)));
+        // Only what a process can end with is kept.
+        Ok(u8::try_from(answer.status).unwrap_or(CANNOT_START))
+    }
+
+    /// What happened now.
+    fn tell(&self, finished: Finished) -> Result<u8, CliError> {
+        let Finished { outcome, status, log, took, .. } = finished;
+        if log.omitted > 0 {
+            eprintln!("[the first {} are left out]", format_size(log.omitted));
+        }
+        let mut out = io::stdout().lock();
+        // Who closed the other end does not want to read on.
+        let _ = out.write_all(&log.bytes).and_then(|()| out.flush());
+        match outcome {
+            Outcome::Failed(Failure::Exit(code)) => {
+                self.remark(&format!("exit status {code} after {}, not kept", format_duration(took)));
+                Ok(u8::try_from(code).unwrap_or(CANNOT_START))
+            }
+            Outcome::Failed(Failure::Interrupted) => Ok(INTERRUPTED),
+            Outcome::Failed(failure) => {
+                eprintln!("{} {}", self.paint.apply(Style::Bad, "error:"), words::failure(&failure));
+                self.advise();
+                Ok(match failure {
+                    // As a shell shows it.
+                    Failure::Signal(signal) => u8::try_from(128 + signal).unwrap_or(CANNOT_START),
+                    Failure::MissingOutputs(_) => crate::error::FAILURE,
+                    _ => CANNOT_START,
+                })
+            }
+            _ => {
+                self.remark(&format!("ran for {}", format_duration(took)));
+                Ok(u8::try_from(status).unwrap_or(CANNOT_START))
+            }
+        }
+    }
+
+    fn advise(&self) {
+        if let [text] = self.single.command.as_slice()
+            && text.contains(char::is_whitespace)
+        {
+            let hint = self.paint.apply(Style::Hint, "hint:");
+            eprintln!("\n{hint} for a shell command, write `percache exec -- sh -c {}`", words::quoted(text));
+        }
+    }
+
+    fn remark(&self, text: &str) {
+        if self.cli.verbose {
+            eprintln!("{}", self.paint.apply(Style::Faint, format!("percache: {text}")));
+        }
+    }
+}
+
+/// How the command ended.
+struct Finished {
+    outcome: Outcome,
+    status: i32,
+    log: Arc<LogText>,
+    took: Duration,
+    saved: Duration,
+}
+
+/// Keeps what is told of the one task, and passes warnings on.
+struct Told {
+    paint: Paint,
+    quiet: bool,
+    finished: Option<Finished>,
+}
+
+impl Reporter for Told {
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Finished { outcome, status, log, took, saved, .. } => {
+                self.finished = Some(Finished { outcome, status, log, took, saved });
+            }
+            Event::Warning { message, hint } => {
+                eprintln!("{} {message}", self.paint.apply(Style::Warning, "warning:"));
+                if let Some(hint) = hint {
+                    eprintln!("{} {hint}", self.paint.apply(Style::Hint, "hint:"));
+                }
+            }
+            Event::Note { message } if !self.quiet => eprintln!("{}", self.paint.apply(Style::Faint, message)),
+            Event::Waiting { holder } if !self.quiet => {
+                eprintln!("{}", self.paint.apply(Style::Faint, format!("waiting for {holder}")));
+            }
+            _ => {}
+        }
+    }
+}

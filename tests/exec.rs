@@ -1,0 +1,193 @@
+//! `exec`: one command without a `percache.toml`; what it wrote comes back.
+
+use std::process::Stdio;
+
+use crate::sandbox::{Run, Sandbox};
+
+/// A directory without a configuration.
+fn place() -> Sandbox {
+    Sandbox::empty()
+}
+
+/// `percache exec OPTIONS -- sh -c SCRIPT`, where the script also reports that it ran.
+fn exec<const N: usize>(ws: &Sandbox, options: [&str; N], script: &str) -> Run {
+    exec_in(ws, "", options, script)
+}
+
+fn exec_in<const N: usize>(ws: &Sandbox, directory: &str, options: [&str; N], script: &str) -> Run {
+    let script = format!("echo ran >> {}; {script}", ws.outside("tally").display());
+    ws.run(ws.command(directory).arg("exec").args(options).args(["--", "sh", "-c", &script]))
+}
+
+fn wrote(run: Run, stdout: &str) {
+    assert_eq!(run.stdout, stdout);
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn the_same_command_runs_once_and_what_it_wrote_comes_back_byte_by_byte() {
+    let ws = place();
+    let script = r"printf 'a\0\377\033[1mb'; echo err >&2; printf no-newline";
+    let first = exec(&ws, [], script).succeeds().reported(["ran"]);
+    let second = exec(&ws, [], script).succeeds().reported([]);
+    assert!(first.stdout.contains("err\nno-newline"));
+    assert_eq!(first.stdout, second.stdout);
+    assert_eq!(second.stderr, "");
+    exec(&ws, [], "echo other").reported(["ran"]);
+    assert!(!ws.exists(".percache"), "nothing is left in the directory");
+}
+
+#[test]
+fn a_large_log_comes_back_whole() {
+    let ws = place();
+    let script = "seq 2000000";
+    let whole: String = (1..=2_000_000).map(|n| format!("{n}\n")).collect();
+    exec(&ws, [], script).succeeds().reported(["ran"]);
+    assert!(exec(&ws, [], script).succeeds().reported([]).stdout == whole);
+}
+
+#[test]
+fn an_input_counts_by_its_content() {
+    let ws = place();
+    ws.write("in/a", "1\n");
+    wrote(exec(&ws, ["-i", "in"], "cat in/*").reported(["ran"]), "1\n");
+    ws.touch("in/a");
+    exec(&ws, ["-i", "in"], "cat in/*").reported([]);
+    ws.write("in/b", "2\n");
+    wrote(exec(&ws, ["-i", "in"], "cat in/*").reported(["ran"]), "1\n2\n");
+    ws.remove("in/b");
+    wrote(exec(&ws, ["-i", "in"], "cat in/*").reported([]), "1\n");
+}
+
+#[test]
+fn an_input_may_lie_outside_of_the_directory() {
+    let ws = place();
+    ws.write("sub/x", "");
+    std::fs::write(ws.outside("far"), "1\n").unwrap();
+    let far = ws.outside("far").display().to_string();
+    let run = |input: &str| exec_in(&ws, "sub", ["-i", input], "cat ../../far");
+    wrote(run("../../far").reported(["ran"]), "1\n");
+    wrote(run("../../far").reported([]), "1\n");
+    wrote(run(&far).reported([]), "1\n");
+    std::fs::write(&far, "2\n").unwrap();
+    wrote(run(&far).reported(["ran"]), "2\n");
+}
+
+#[test]
+fn a_program_named_by_its_path_is_an_input() {
+    let ws = place();
+    ws.write("tool", "#!/bin/sh\necho 1\n");
+    ws.set_mode("tool", 0o755);
+    wrote(ws.percache(["exec", "./tool"]), "1\n");
+    ws.write("tool", "#!/bin/sh\necho 2\n");
+    wrote(ws.percache(["exec", "./tool"]), "2\n");
+}
+
+#[test]
+fn outputs_are_put_back_and_those_of_other_commands_stay() {
+    let ws = place();
+    ws.write("in", "1");
+    let first = "cat in > out/a; echo made";
+    exec(&ws, ["-i", "in", "-o", "out/a"], first).reported(["ran"]);
+    exec(&ws, ["-o", "b"], "echo b > b").reported(["ran"]);
+    exec(&ws, ["-i", "**", "-o", "list"], "ls > list").reported(["ran"]);
+    exec(&ws, ["-i", "**", "-o", "list"], "ls > list").reported([]);
+    assert_eq!(ws.read("out/a"), "1");
+    ws.remove("out");
+    wrote(exec(&ws, ["-i", "in", "-o", "out/a"], first).reported([]), "made\n");
+    assert_eq!(ws.read("out/a"), "1");
+    ws.write("in", "2");
+    exec(&ws, ["-i", "in", "-o", "out/a"], first).reported(["ran"]);
+    ws.write("in", "1");
+    exec(&ws, ["-i", "in", "-o", "out/a"], first).reported([]);
+    assert_eq!((ws.read("out/a"), ws.read("b")), ("1".to_owned(), "b\n".to_owned()));
+    exec(&ws, ["-o", "never"], "true").fails().says(["never"]);
+    exec(&ws, ["-i", "x", "-o", "x"], "true").exits(2).says(["`x`", "input", "output"]);
+}
+
+#[test]
+fn failures_are_never_kept_unless_they_are_an_answer() {
+    let ws = place();
+    let script = "echo no; exit 3";
+    for _ in 0..2 {
+        wrote(exec(&ws, [], script).exits(3).reported(["ran"]), "no\n");
+    }
+    wrote(exec(&ws, ["--keep", "3"], script).exits(3).reported(["ran"]), "no\n");
+    wrote(exec(&ws, ["--keep", "3"], script).exits(3).reported([]), "no\n");
+    exec(&ws, ["--keep", "1"], script).exits(3).reported(["ran"]);
+    exec(&ws, [], script).exits(3).reported(["ran"]);
+    exec(&ws, [], "kill -9 $$").exits(128 + 9).reported(["ran"]).says(["signal 9"]);
+    ws.percache(["exec", "no-such-program"]).exits(127).says(["no-such-program", "PATH"]);
+    ws.percache(["exec", "--", "echo a"]).exits(127).says(["sh -c 'echo a'"]);
+    ws.percache(["exec"]).exits(2);
+}
+
+#[test]
+fn the_directory_and_the_named_variables_count_and_nothing_else_of_the_environment() {
+    let ws = place();
+    ws.write("sub/x", "");
+    wrote(exec(&ws, [], "pwd").reported(["ran"]), &format!("{}\n", ws.root().display()));
+    wrote(exec_in(&ws, "sub", [], "pwd").reported(["ran"]), &format!("{}\n", ws.path("sub").display()));
+
+    let run = |options: &[&str], value: &str| {
+        let script = format!("echo ran >> {}; echo ${{V-unset}} ${{W-unset}}", ws.outside("tally").display());
+        let mut command = ws.command("");
+        command.arg("exec").args(options).args(["--", "sh", "-c", &script]).env("V", value).env("W", value);
+        ws.run(&mut command)
+    };
+    wrote(run(&[], "1").reported(["ran"]), "unset unset\n");
+    run(&[], "2").reported([]);
+    wrote(run(&["-e", "V"], "1").reported(["ran"]), "1 unset\n");
+    wrote(run(&["-e", "V"], "2").reported(["ran"]), "2 unset\n");
+    wrote(run(&["-e", "V"], "1").reported([]), "1 unset\n");
+    wrote(run(&["--env-pass", "W"], "1").reported([]), "unset unset\n");
+}
+
+#[test]
+fn a_result_can_be_too_old_or_not_wanted() {
+    let ws = place();
+    exec(&ws, [], "date").reported(["ran"]);
+    exec(&ws, ["--valid-for", "1h"], "date").reported([]);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    exec(&ws, ["--valid-for", "1s"], "date").reported(["ran"]);
+    exec(&ws, ["--force"], "date").reported(["ran"]);
+    exec(&ws, [], "date").reported([]);
+    exec(&ws, ["--valid-for", "soon"], "date").exits(2);
+}
+
+#[test]
+fn the_same_command_at_the_same_time_runs_once() {
+    let ws = place();
+    let script = format!("echo ran >> {}; sleep 0.3; echo done", ws.outside("tally").display());
+    let start = || {
+        let mut command = ws.command("");
+        command.args(["exec", "--", "sh", "-c", &script]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let children: Vec<_> = (0..4).map(|_| start()).collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        assert_eq!(output.stdout, b"done\n");
+    }
+    assert_eq!(ws.newly_tallied(), ["ran"]);
+}
+
+#[test]
+fn its_results_obey_gc_and_a_damaged_store_costs_no_more_than_speed() {
+    let ws = place();
+    exec(&ws, [], "echo 1").reported(["ran"]);
+    ws.percache(["stats", "--exec"]).succeeds().says(["results            1"]);
+    ws.percache(["verify", "--exec"]).succeeds();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    ws.percache(["gc", "--exec", "--maxage", "1s"]).succeeds();
+    ws.percache(["stats", "--exec"]).succeeds().says(["results            0"]);
+    wrote(exec(&ws, [], "echo 1").reported(["ran"]), "1\n");
+    ws.percache(["clear", "--exec"]).succeeds();
+    exec(&ws, [], "echo 1").reported(["ran"]);
+    let exec_dir = ws.outside("home").join("cache/percache/exec");
+    ws.shell(&format!("cd {}/db && for f in *; do echo broken > $f; done", exec_dir.display()));
+    let run = exec(&ws, [], "echo 1").succeeds().reported(["ran"]);
+    assert_eq!(run.stdout, "1\n");
+    run.says(["percache verify --exec --repair"]);
+}

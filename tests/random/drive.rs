@@ -31,7 +31,8 @@ struct Player {
 
 pub fn play(history: &History, builds: &AtomicUsize) -> TestCaseResult {
     let ws = Sandbox::empty();
-    ws.write(".gitignore", "dep/\n");
+    // Not ignored, both would be inputs of a task that declares none.
+    ws.write(".gitignore", "dep/\nforeign*\n");
     let (project, earlier, results) = (Project::default(), Vec::new(), BTreeMap::new());
     let mut player = Player { ws, project, earlier, results, foreign: BTreeSet::new(), settled: false };
     player.become_project(Project::new(history));

@@ -70,9 +70,14 @@ impl Intents {
         self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&intent.encode())
     }
 
-    /// Drops all: the journal knows everything now.
-    pub fn clear(&self) -> io::Result<()> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).set_len(0)
+    /// Drops all but these: the journal knows the others now.
+    pub fn keep(self, path: &Path, unfinished: &[&Intent]) -> io::Result<()> {
+        if unfinished.is_empty() {
+            return self.file.into_inner().unwrap_or_else(PoisonError::into_inner).set_len(0);
+        }
+        let kept = path.with_extension("kept");
+        std::fs::write(&kept, unfinished.iter().flat_map(|intent| intent.encode()).collect::<Vec<_>>())?;
+        std::fs::rename(kept, path)
     }
 
     /// What a build that did not come to its end meant to do.
@@ -101,7 +106,9 @@ mod tests {
         let patterns = PatternSet::parse(&RelPath::root(), &intent.patterns).unwrap();
         assert!(patterns.matches(&RelPath::new("build/x").unwrap()));
         assert!(!patterns.matches(&RelPath::new("build/keep").unwrap()));
-        intents.clear().unwrap();
+        intents.keep(&path, &[&intent]).unwrap();
+        assert_eq!(Intents::left_behind(&path), std::slice::from_ref(&intent));
+        Intents::open(&path).unwrap().keep(&path, &[]).unwrap();
         assert_eq!(Intents::left_behind(&path), []);
     }
 

@@ -16,7 +16,7 @@ use crate::build::{Outcomes, Summary, build};
 use crate::environment::{self, Caller, Wishes};
 use crate::event::{Event, Reporter};
 use crate::graph::TaskGraph;
-use crate::intents::Intents;
+use crate::intents::{Intent, Intents};
 use crate::journal::{Journal, TaskRecord};
 use crate::maintenance;
 use crate::model::{TaskId, Workspace};
@@ -99,6 +99,8 @@ struct Desk {
     journal: Journal,
     /// The store's epoch when the build began.
     epoch: u64,
+    /// What a killed build was about to write.
+    left_behind: Vec<Intent>,
     staging: PathBuf,
 }
 
@@ -140,8 +142,16 @@ impl Session<'_> {
                 trouble.get_or_insert(e.to_string());
             }
             let journal = self.next_journal(&desk, &outcomes, observer.into_known(), complete);
+            let unfinished = self.unfinished(&desk, &outcomes);
+            let written = self.write_journal(&desk, &journal).and_then(|()| match intents {
+                Some(intents) => intents.keep(&desk.worktree.intents(), &unfinished),
+                None => Ok(()),
+            });
+            if let Err(e) = written {
+                trouble.get_or_insert(format!("its journal cannot be written: {e}"));
+            }
             let sound = trouble.is_none();
-            self.close(&desk, &journal, intents, trouble, reporter);
+            self.close(trouble, reporter);
             if let Some((watched, tools)) = watched.filter(|_| sound) {
                 self.take_snapshot(&desk, &tasks, &journal, &watched, tools);
             }
@@ -237,15 +247,15 @@ impl Session<'_> {
             self.store_trouble(reporter, &e.to_string());
         }
         let (journal, epoch) = (Journal::load(&worktree.journal()), maintenance::epoch(self.store_dir));
-        Desk { worktree, lock, journal, epoch, staging }
+        let left_behind = Intents::left_behind(&worktree.intents());
+        Desk { worktree, lock, journal, epoch, left_behind, staging }
     }
 
     fn context<'a>(&'a self, desk: &'a Desk, reporter: &mut dyn Reporter) -> io::Result<Context<'a>> {
         let root = &self.workspace.root;
         let observer = Observer::new(root, &desk.journal.files);
         let skip: Vec<_> = RelPath::from_native(root, self.store_dir).into_iter().collect();
-        let left_behind = Intents::left_behind(&desk.worktree.intents());
-        let territory = survey(&observer, &self.graph.outputs, &desk.journal, &left_behind, &skip)?;
+        let territory = survey(&observer, &self.graph.outputs, &desk.journal, &desk.left_behind, &skip)?;
         if !self.options.dry_run && !territory.dead.is_empty() {
             let gone = bury(&observer, &territory.dead)?;
             tell_of_dead(reporter, &gone);
@@ -277,18 +287,18 @@ impl Session<'_> {
         })
     }
 
-    /// Writes down what the build leaves, and takes away what is too old.
-    fn close(
-        &self,
-        desk: &Desk,
-        journal: &Journal,
-        intents: Option<Intents>,
-        mut trouble: Option<String>,
-        reporter: &mut dyn Reporter,
-    ) {
-        if let Err(e) = self.write_journal(desk, journal, intents) {
-            trouble.get_or_insert(format!("its journal cannot be written: {e}"));
+    /// Of what a killed build was about to write, that of tasks that this build had nothing to do with.
+    fn unfinished<'a>(&self, desk: &'a Desk, outcomes: &Outcomes) -> Vec<&'a Intent> {
+        if desk.left_behind.is_empty() {
+            return Vec::new();
         }
+        let others = self.workspace.tasks.iter().filter(|task| !outcomes.records.contains_key(&task.name));
+        let patterns: HashSet<_> = others.map(|task| Intent::new(&task.outputs, Vec::new()).patterns).collect();
+        desk.left_behind.iter().filter(|intent| patterns.contains(&intent.patterns)).collect()
+    }
+
+    /// Takes away what is too old, and tells of trouble.
+    fn close(&self, mut trouble: Option<String>, reporter: &mut dyn Reporter) {
         if let Some(store) = self.store.filter(|_| trouble.is_none())
             && let Err(e) = maintenance::automatic_gc(store, self.store_dir, &self.workspace.cache)
         {
@@ -329,13 +339,12 @@ impl Session<'_> {
         });
     }
 
-    fn write_journal(&self, desk: &Desk, journal: &Journal, intents: Option<Intents>) -> io::Result<()> {
+    fn write_journal(&self, desk: &Desk, journal: &Journal) -> io::Result<()> {
         let path = desk.worktree.journal();
         let kept: HashSet<_> = journal.keys().collect();
         let replaced = desk.journal.keys().filter(|key| !kept.contains(key));
         usage::append(&desk.worktree.used(), replaced, usage::last_use(&path).unwrap_or(0))?;
-        journal.save(&path)?;
-        intents.map_or(Ok(()), |intents| intents.clear())
+        journal.save(&path)
     }
 }
 

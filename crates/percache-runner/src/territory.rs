@@ -4,13 +4,15 @@
 //! the task that owns it *now*, whatever task had made it: renamed tasks keep their outputs. What nobody owns any more is dead: a clean
 //! tree would not have it, and a glob could still match it (`build/*.o` after a source file is gone).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::Path;
 
+use percache::store::record::Node;
+
 use crate::capture::{is_right, present};
 use crate::graph::OutputIndex;
-use crate::intents::Intent;
+use crate::intents::{Intent, Intents};
 use crate::journal::Journal;
 use crate::model::TaskId;
 use crate::observe::{FileState, Observer};
@@ -18,6 +20,7 @@ use crate::paths::RelPath;
 use crate::pattern::PatternSet;
 use crate::restore;
 use crate::tree::Tree;
+use crate::worktree::Worktree;
 
 /// What earlier builds left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,6 +60,25 @@ pub fn survey(
     }
     let owned = owned.into_iter().map(|(task, paths)| (task, paths.into_iter().collect())).collect();
     Ok(Territory { owned, dead: dead.into_iter().collect() })
+}
+
+/// Whether a file is as an earlier build of the workspace at `root` left it.
+pub fn made(root: &Path, store: &Path) -> Box<dyn Fn(&RelPath) -> bool> {
+    let worktree = Worktree::new(store, root);
+    let journal = Journal::load(&worktree.journal());
+    let skip: Vec<_> = RelPath::from_native(root, store).into_iter().collect();
+    let abandoned = abandoned(root, &Intents::left_behind(&worktree.intents()), &skip);
+    let abandoned: HashSet<RelPath> = abandoned.into_iter().map(|(path, _)| path).collect();
+    let own = journal.tasks.values().flat_map(|record| record.own());
+    let own: HashMap<Vec<u8>, Node> = own.map(|entry| (entry.path.clone(), entry.node.clone())).collect();
+    let (root, files) = (root.to_owned(), journal.files);
+    Box::new(move |path| {
+        let as_left = |node: &Node| {
+            let observer = Observer::new(&root, &files);
+            observer.observe(path.as_bytes()).is_ok_and(|state| is_right(node, &state))
+        };
+        abandoned.contains(path) || own.get(path.as_bytes()).is_some_and(as_left)
+    })
 }
 
 /// What a killed build made or was about to make, and whether the task named it without a wildcard.

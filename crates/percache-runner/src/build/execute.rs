@@ -11,7 +11,7 @@ use crate::capture::present;
 use crate::event::Failure;
 use crate::intents::Intent;
 use crate::model::{Task, TaskCommand, TaskId};
-use crate::observe::Stamp;
+use crate::observe::{Stamp, moment};
 use crate::paths::RelPath;
 use crate::process::{self, Spec, SpooledLog, Status, Stdio};
 use crate::restore;
@@ -27,7 +27,7 @@ pub struct Executed {
     pub log: SpooledLog,
     /// How long the last attempt took.
     pub took: Duration,
-    /// The moment on the file system's clock at which the last attempt began.
+    /// The moment at which the last attempt began, in nanoseconds since 1970.
     pub began: i64,
     /// What lay where its outputs are and was not its own, with stamps; sorted.
     pub others: Vec<(RelPath, Option<Stamp>)>,
@@ -106,7 +106,7 @@ fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Result<Attempt, S
     let spec = Spec { program, args, cwd, env, timeout: task.timeout, stdio };
     let mut log = SpooledLog::new(&ctx.staging);
     let mut lost = None;
-    let began = file_clock();
+    let began = moment();
     let finished = process::run(&spec, ctx.stop, &mut |bytes| {
         if let Err(e) = log.append(bytes) {
             lost.get_or_insert(e);
@@ -138,15 +138,4 @@ fn argv(command: &TaskCommand) -> (OsString, Vec<OsString>) {
             (arguments.next().unwrap_or_default(), arguments.collect())
         }
     }
-}
-
-/// Now, on the clock that file systems take their times from: on Linux the coarse one, which stands still for up to 10 ms.
-pub fn file_clock() -> i64 {
-    #[cfg(target_os = "linux")]
-    {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-        time.tv_sec * 1_000_000_000 + time.tv_nsec
-    }
-    #[cfg(not(target_os = "linux"))]
-    crate::observe::moment()
 }

@@ -85,8 +85,9 @@ fn comes_before(ctx: &Context<'_>, owner: crate::model::TaskId, job: &Job<'_>) -
     owner == job.id || ctx.graph.closure(&[job.id]).binary_search(&owner).is_ok()
 }
 
-/// Whether a file changed after the command began, by the file system's own clock. That clock stands still for some milliseconds:
-/// what changed in the tick in which the command began was there before the command could read it.
+/// Whether a file changed after the command began. File systems take their times from a clock that may stand still for some
+/// milliseconds, or, for a file that is looked at between two changes (Linux 6.13, multigrain timestamps), from the exact one. So a change
+/// before the beginning never has a later time; one in the same tick may have an earlier one, and is taken for a change before.
 fn changed_since(ctx: &Context<'_>, path: &[u8], began: i64) -> bool {
     Stamp::at(&ctx.observer.locate(path)).ok().flatten().is_some_and(|stamp| stamp.ctime > began)
 }

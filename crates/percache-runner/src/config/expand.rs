@@ -50,6 +50,8 @@ pub(super) struct Tree<'t> {
     pub root: &'t Path,
     /// Paths that are never entered: the store.
     pub skip: &'t [RelPath],
+    /// Whether a file is what an earlier build made.
+    pub made: &'t dyn Fn(&RelPath) -> bool,
     /// Called with the paths on which the outcome depends.
     pub note: &'t mut dyn FnMut(&RelPath),
 }
@@ -100,7 +102,8 @@ fn search(
         report.error(title, place(stated), reason(&error.source));
         Vec::new()
     });
-    let (present, unnamed): (Vec<_>, Vec<_>) = found.into_iter().map(|found| found.path).partition(can_be_named);
+    let sources = found.into_iter().map(|found| found.path).filter(|path| !(tree.made)(path));
+    let (present, unnamed): (Vec<_>, Vec<_>) = sources.partition(can_be_named);
     if let Some(path) = unnamed.first() {
         let title = format!("file `{path}` cannot be part of a task's name");
         let hint = "rename it, or take it away with a `!` pattern".to_owned();

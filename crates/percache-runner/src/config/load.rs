@@ -26,7 +26,13 @@ pub struct Request {
     pub args: Vec<String>,
     /// Where the store is, when not where [`store_dir`] says. Nothing in it is ever a source file.
     pub store: Option<PathBuf>,
+    /// Tells which files earlier builds made; nothing is known to have been made without it.
+    pub made: Option<Made>,
 }
+
+/// From the root and the store's directory to a test whether a file is as an earlier build made it. A `foreach` over such a file would
+/// find something that a clean tree does not have: if a task still makes it, it is found as that task's output.
+pub type Made = fn(&Path, &Path) -> Box<dyn Fn(&RelPath) -> bool>;
 
 /// All tasks of a workspace, each with where it is stated.
 #[derive(Debug, Default)]
@@ -81,7 +87,13 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
     let mut note = |path: &RelPath| {
         noted.insert(path.clone());
     };
-    let mut tree = Tree { root, skip: &skip, note: &mut note };
+    let made = match request.made {
+        Some(made) if files.iter().any(|file| file.raw.tasks.iter().any(|task| task.foreach.is_some())) => {
+            made(root, &store)
+        }
+        _ => Box::new(|_: &RelPath| false),
+    };
+    let mut tree = Tree { root, skip: &skip, made: &*made, note: &mut note };
     let mut tasks = make_tasks(&mut tree, &common, files, &mut report);
     let empty = tasks.empty();
     let files: Vec<RelPath> = report.paths().cloned().collect();

@@ -36,7 +36,7 @@ impl Tree {
 
     fn load(&self, args: &[&str]) -> Result<Workspace, Diagnostics> {
         let root = self.0.path().canonicalize().unwrap();
-        load(&root, &Request { args: args.iter().map(|arg| (*arg).to_owned()).collect(), store: None })
+        load(&root, &Request { args: args.iter().map(|arg| (*arg).to_owned()).collect(), ..Request::default() })
     }
 
     fn loaded(&self) -> Workspace {

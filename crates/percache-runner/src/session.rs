@@ -9,6 +9,7 @@ use percache::Digest;
 use percache::lock::{FileLock, LockError};
 use percache::store::Store;
 use percache::store::layout::furnish;
+use percache::store::record::Entry;
 
 use crate::build::context::{Context, Options, Tools};
 use crate::build::explain::Why;
@@ -318,9 +319,13 @@ impl Session<'_> {
         }
         journal.hits += (outcomes.summary.up_to_date + outcomes.summary.restored) as u64;
         journal.misses += (outcomes.summary.ran + outcomes.summary.failed.len()) as u64;
-        // Tasks that are gone: their outputs are buried, or belong to others now.
+        // Of tasks that are gone, the outputs are buried, or belong to others now; as long as those are not built, nobody else knows.
         let names: HashSet<&str> = self.workspace.tasks.iter().map(|task| task.name.as_str()).collect();
-        journal.tasks.retain(|name, _| names.contains(name.as_str()));
+        let inherited = |entry: &Entry| {
+            let heir = RelPath::new(&entry.path).ok().and_then(|path| self.graph.outputs.owner(&path));
+            heir.is_some_and(|heir| !outcomes.records.contains_key(&self.workspace.task(heir).name))
+        };
+        journal.tasks.retain(|name, record| names.contains(name.as_str()) || record.own().any(inherited));
         journal.tasks.extend(outcomes.records.clone());
         // A build of everything has looked at everything that matters; what is not in it is of the past.
         if complete {

@@ -107,6 +107,8 @@ pub enum Tamper {
 pub enum Build {
     /// Everything.
     Full,
+    /// Everything, three times: nothing is left to do, and percache has time to find that out.
+    Repeated,
     /// One task and what it needs.
     Named { slot: u8 },
     /// Everything, killed after so many milliseconds.

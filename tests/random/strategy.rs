@@ -18,6 +18,7 @@ fn round() -> impl Strategy<Value = Round> {
 fn build() -> impl Strategy<Value = Build> {
     prop_oneof![
         10 => Just(Build::Full),
+        3 => Just(Build::Repeated),
         2 => slot().prop_map(|slot| Build::Named { slot }),
         3 => (0..120u8).prop_map(|after| Build::Killed { after }),
         2 => (any::<u8>(), tamper()).prop_map(|(output, how)| Build::Tampered { output, how }),

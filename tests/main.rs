@@ -10,6 +10,7 @@ mod exact;
 mod examples;
 mod exec;
 mod expansion;
+mod functions;
 mod honest;
 mod inputs;
 mod inspection;

@@ -186,6 +186,9 @@ pub struct List {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Of the results of functions in FILE, the cache of a program, instead of those of this workspace
+    #[arg(long, value_name = "FILE")]
+    pub cache: Option<PathBuf>,
 }
 
 /// `percache graph`.
@@ -234,6 +237,9 @@ pub struct Gc {
     /// Of the results of `percache exec` instead of those of this workspace
     #[arg(long)]
     pub exec: bool,
+    /// Of the results of functions in FILE, the cache of a program, instead of those of this workspace
+    #[arg(long, value_name = "FILE", conflicts_with = "exec")]
+    pub cache: Option<PathBuf>,
 }
 
 /// `percache clear`.
@@ -248,6 +254,9 @@ pub struct Clear {
     /// Of the results of `percache exec` instead of those of this workspace
     #[arg(long, conflicts_with = "tasks")]
     pub exec: bool,
+    /// Of the results of functions in FILE, the cache of a program, instead of those of this workspace
+    #[arg(long, value_name = "FILE", conflicts_with = "exec")]
+    pub cache: Option<PathBuf>,
 }
 
 /// `percache stats`.
@@ -259,6 +268,9 @@ pub struct Stats {
     /// Of the results of `percache exec` instead of those of this workspace
     #[arg(long)]
     pub exec: bool,
+    /// Of the results of functions in FILE, the cache of a program, instead of those of this workspace
+    #[arg(long, value_name = "FILE", conflicts_with = "exec")]
+    pub cache: Option<PathBuf>,
 }
 
 /// `percache verify`.
@@ -270,4 +282,7 @@ pub struct Verify {
     /// Of the results of `percache exec` instead of those of this workspace
     #[arg(long)]
     pub exec: bool,
+    /// Of the results of functions in FILE, the cache of a program, instead of those of this workspace
+    #[arg(long, value_name = "FILE", conflicts_with = "exec")]
+    pub cache: Option<PathBuf>,
 }

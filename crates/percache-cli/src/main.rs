@@ -27,6 +27,7 @@ use crate::style::Paint;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
+        _ if commands::functions::is_meant(&cli) => commands::functions::run(&cli),
         Command::Build(args) => commands::build::run(&cli, args),
         Command::Exec(args) => commands::exec::run(&cli, args),
         Command::Why(args) => commands::why::run(&cli, args),

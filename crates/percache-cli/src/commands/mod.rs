@@ -4,6 +4,7 @@ pub mod build;
 pub mod clear;
 pub mod exec;
 pub mod explain;
+pub mod functions;
 pub mod gc;
 pub mod graph;
 pub mod list;

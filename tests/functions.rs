@@ -1,0 +1,94 @@
+//! `--cache FILE`: the commands that look after a cache of function results.
+
+use std::path::Path;
+use std::time::Duration;
+
+use percache::Cache;
+
+use crate::sandbox::Sandbox;
+
+/// A cache as a program leaves it: two functions, five results, three hits.
+fn used(path: &Path) {
+    let cache = Cache::open(path).unwrap();
+    let square = cache.wrap("square", |n: u64| {
+        std::thread::sleep(Duration::from_millis(2));
+        n * n
+    });
+    let greet = cache.wrap("greet", |name: String| format!("hello {name}"));
+    for n in [1, 2, 3, 1, 1] {
+        square.call(n);
+    }
+    for name in ["you", "world", "you"] {
+        greet.call(name.into());
+    }
+    cache.close().unwrap();
+}
+
+fn json<const N: usize>(ws: &Sandbox, args: [&str; N]) -> serde_json::Value {
+    let text = ws.percache(args).succeeds().stdout;
+    serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
+}
+
+#[test]
+fn stats_say_what_the_original_said_and_what_each_function_saved() {
+    let ws = Sandbox::new("");
+    used(&ws.path("results.cache"));
+    let text = ws.percache(["stats", "--cache", "results.cache"]).succeeds().stdout;
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "Number of cached results : 5");
+    assert!(lines[1].starts_with("Oldest result usage age  : "), "{text}");
+    assert!(lines[2].starts_with("Latest result usage age  : "), "{text}");
+    assert!(lines[5].ends_with("square") && lines[6].ends_with("greet"), "{text}");
+
+    let stats = json(&ws, ["stats", "--json", "--cache", "results.cache"]);
+    let square = &stats["functions"][0];
+    assert_eq!((&square["name"], &square["results"], &square["hits"]), (&"square".into(), &3.into(), &2.into()));
+    assert!(square["seconds_saved"].as_f64().unwrap() >= 0.004, "{stats}");
+}
+
+#[test]
+fn list_shows_each_result() {
+    let ws = Sandbox::new("");
+    used(&ws.path("results.cache"));
+    let all = json(&ws, ["list", "--json", "--cache", "results.cache"]);
+    assert_eq!(all.as_array().unwrap().len(), 5);
+    let greet = json(&ws, ["list", "greet", "--json", "--cache", "results.cache"]);
+    assert_eq!(greet.as_array().unwrap().len(), 2);
+    assert_eq!(ws.percache(["list", "--cache", "results.cache"]).succeeds().stdout.lines().count(), 6);
+}
+
+#[test]
+fn clear_and_gc_remove_results() {
+    let ws = Sandbox::new("");
+    used(&ws.path("results.cache"));
+    let results = || json(&ws, ["stats", "--json", "--cache", "results.cache"])["results"].as_u64().unwrap();
+    ws.percache(["gc", "--cache", "results.cache"]).succeeds();
+    ws.percache(["gc", "--maxsize", "0", "-n", "--cache", "results.cache"]).succeeds();
+    ws.percache(["clear", "--maxage", "1h", "--cache", "results.cache"]).succeeds();
+    assert_eq!(results(), 5);
+    ws.percache(["clear", "greet", "--cache", "results.cache"]).succeeds();
+    assert_eq!(results(), 3);
+    ws.percache(["gc", "--maxsize", "100", "--cache", "results.cache"]).succeeds();
+    assert_eq!(results(), 2);
+    ws.percache(["clear", "--cache", "results.cache"]).succeeds();
+    assert_eq!(results(), 0);
+    let text = ws.percache(["stats", "--cache", "results.cache"]).succeeds().stdout;
+    assert!(text.contains("The cache is empty"), "{text}");
+}
+
+#[test]
+fn verify_checks_each_result() {
+    let ws = Sandbox::new("");
+    used(&ws.path("results.cache"));
+    let text = ws.percache(["verify", "--cache", "results.cache"]).succeeds().stdout;
+    assert_eq!(text, "5 results: all whole\n");
+}
+
+#[test]
+fn looking_at_a_cache_that_is_not_there_makes_none() {
+    let ws = Sandbox::new("");
+    for command in ["stats", "list", "gc", "clear", "verify"] {
+        ws.percache([command, "--cache", "nowhere"]).exits(1);
+    }
+    assert!(!ws.path("nowhere").exists());
+}

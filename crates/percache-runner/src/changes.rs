@@ -67,11 +67,13 @@ impl Change {
         !matches!(value, None | Some(Value::Unset | Value::File(FileState::Absent)))
     }
 
-    /// `changed`, `is new`, `is gone`.
+    /// `changed`, `is new`, `is gone`; of what neither was there nor is, whether it is asked for.
     fn verb(&self) -> &'static str {
         match (Change::is_there(&self.old), Change::is_there(&self.new)) {
             (false, true) => "is new",
             (true, false) => "is gone",
+            (false, false) if self.old.is_none() => "is declared now",
+            (false, false) if self.new.is_none() => "is not declared any more",
             _ => "changed",
         }
     }
@@ -131,6 +133,7 @@ mod tests {
             Part::new(Kind::Env, "CFLAGS", Value::Unset),
             Part::new(Kind::Input, "a.c", file("2")),
             Part::new(Kind::Input, "c.c", file("1")),
+            Part::new(Kind::Input, "nowhere.c", Value::File(FileState::Absent)),
             Part::new(Kind::Input, "same.c", file("1")),
             Part::new(Kind::Tool, "cc --version", Value::Digest(Digest::of(b"13"))),
         ];
@@ -141,6 +144,7 @@ mod tests {
             "a.c changed",
             "b.c is gone",
             "c.c is new",
+            "nowhere.c is declared now",
         ];
         assert_eq!(lines(old, new), expected);
     }

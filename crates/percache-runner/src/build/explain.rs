@@ -52,7 +52,7 @@ impl std::fmt::Display for Why {
         f.write_str(match self {
             Why::Always => "it always runs",
             Why::Forced => "--force",
-            Why::FirstTime => "it never ran here",
+            Why::FirstTime => "it never succeeded here",
             Why::Changed(changes) => return f.write_str(&summary(changes).unwrap_or_default()),
             Why::Needs(tasks) => return write!(f, "it depends on {}", tasks.join(", ")),
             Why::ResultGone => "its result is not in the store",

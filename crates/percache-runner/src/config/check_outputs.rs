@@ -14,8 +14,9 @@ use crate::model::{Inputs, TaskId};
 use crate::paths::RelPath;
 use crate::pattern::{Pattern, PatternSet};
 
-/// Reports outputs with two owners, outputs that are their own inputs, and outputs that contain a configuration file.
-pub(super) fn check_outputs(tasks: &Tasks, files: &[RelPath], report: &mut Report) {
+/// Reports outputs with two owners, outputs that are their own inputs, and outputs that contain a configuration file or lie in
+/// `stores`.
+pub(super) fn check_outputs(tasks: &Tasks, files: &[RelPath], stores: &[RelPath], report: &mut Report) {
     let mut index = OutputIndex::default();
     for (id, task) in (0u32..).map(TaskId).zip(&tasks.tasks) {
         index.insert(id, &task.outputs);
@@ -26,6 +27,7 @@ pub(super) fn check_outputs(tasks: &Tasks, files: &[RelPath], report: &mut Repor
         check.depfile(position);
         check.own_inputs(position);
         check.configuration(position, files);
+        check.store(position, stores);
     }
 }
 
@@ -142,6 +144,17 @@ impl Check<'_> {
         let title = format!("an output of `{}` contains {file}", task.name);
         let hint = "name the files that the task writes, or a directory of their own".to_owned();
         self.report.error(title, at, "the configuration is nobody's output").hint(hint);
+    }
+
+    fn store(&mut self, position: usize, stores: &[RelPath]) {
+        let (task, stated) = (&self.tasks.tasks[position], self.tasks.stated(position));
+        // A store at the root is a mistake of its own.
+        let inside = |path: &RelPath| stores.iter().any(|store| !store.is_root() && path.starts_with(store));
+        let mut outputs = positive(&task.outputs);
+        let Some(output) = outputs.find(|output| inside(output.literal().unwrap_or(output.prefix()))) else { return };
+        let title = format!("an output of `{}` lies in the store", task.name);
+        let hint = "name another place, or set `dir` of [cache]".to_owned();
+        self.report.error(title, output_place(stated, output.index), "is percache's own").hint(hint);
     }
 }
 

@@ -11,7 +11,7 @@ use super::cycles::report_cycles;
 use super::discover::store_dir;
 use super::expand::{Tree, expand};
 use super::files::{File, read_all};
-use super::report::{At, Report};
+use super::report::{At, Place, Report};
 use super::resolve::{resolve_default, resolve_deps};
 use super::stated::{Stated, check_variable, state};
 use crate::diagnostic::Diagnostics;
@@ -72,8 +72,8 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
     });
     let top = std::mem::take(&mut files[0].raw);
     let broken = top.broken || files.iter().any(|file| file.raw.broken);
-    let cache =
-        CacheSettings { dir: top.cache.dir.map(PathBuf::from), maxage: top.cache.maxage, maxsize: top.cache.maxsize };
+    let dir = top.cache.dir.as_ref().map(|dir| PathBuf::from(&dir.value));
+    let cache = CacheSettings { dir, maxage: top.cache.maxage, maxsize: top.cache.maxsize };
     let pools: Vec<Pool> = top.pools.into_iter().map(|(name, capacity)| Pool { name: name.value, capacity }).collect();
     let env = top.env.into_iter().map(|(name, value)| {
         check_variable(&mut report, 0, &name);
@@ -83,6 +83,9 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
     files[0].raw.tasks = top.tasks;
 
     let store = request.store.clone().unwrap_or_else(|| store_dir(root, &cache));
+    if let Some(dir) = top.cache.dir.as_ref().filter(|dir| !dir.value.is_empty()) {
+        check_store(&mut report, dir, root, &store);
+    }
     let skip: Vec<RelPath> = RelPath::from_native(root, &store).into_iter().collect();
     let mut note = |path: &RelPath| {
         noted.insert(path.clone());
@@ -100,7 +103,7 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
     let mut default = Vec::new();
     // Of a file that is not TOML, tasks may be missing: names would be reported that are there.
     if !broken {
-        check_outputs(&tasks, &files, &mut report);
+        check_outputs(&tasks, &files, &skip, &mut report);
         default = connect(&mut tasks, &empty, top.default.as_deref(), &mut report);
     }
     if report.len() > 0 {
@@ -108,6 +111,15 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
     }
     let listed = noted.into_iter().collect();
     Ok(Workspace { root: root.to_owned(), files, listed, cache, pools, tasks: tasks.tasks, empty, default })
+}
+
+/// What lies in the store is neither input nor output: one that contains the workspace would hide all of it.
+fn check_store(report: &mut Report, dir: &At<String>, root: &Path, store: &Path) {
+    if store.canonicalize().is_ok_and(|store| root.starts_with(store)) {
+        let at = Place { file: 0, span: dir.span.clone() };
+        let hint = "give it a directory of its own, for example `.percache`".to_owned();
+        report.error("the store would contain the workspace", at, "contains this file").hint(hint);
+    }
 }
 
 /// Every instance of every task of `files`, sorted by name.

@@ -29,7 +29,7 @@ pub(super) struct RawFile {
 /// `[cache]`, units read.
 #[derive(Debug, Default)]
 pub(super) struct RawCache {
-    pub dir: Option<String>,
+    pub dir: Option<At<String>>,
     pub maxage: Option<Duration>,
     pub maxsize: Option<u64>,
 }
@@ -97,7 +97,7 @@ fn read_cache(mut fields: Fields<'_, '_>) -> RawCache {
         fields.error("`dir` is not a path", &dir.span, "must name a directory");
     }
     let cache = RawCache {
-        dir: dir.map(|dir| dir.value),
+        dir,
         maxage: maxage.and_then(|age| read_age(fields.report, file, "maxage", &age)),
         maxsize: maxsize.and_then(|size| read_size(fields.report, file, "maxsize", &size)),
     };

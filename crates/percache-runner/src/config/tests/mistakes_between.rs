@@ -289,3 +289,17 @@ outputs = ['x/{name}']"#,
 hint: take the outputs away from one of them with a `!` pattern"#;
     assert_eq!(found, said);
 }
+
+#[test]
+fn the_store_is_apart_from_the_workspace_and_its_outputs() {
+    let found = mistakes("[cache]\ndir = '.'\n[task.a]\ncommand = 'x'\noutputs = ['out']\n", &[]);
+    let said = r#"error: the store would contain the workspace
+  percache.toml:2:7 <'.'> contains this file
+hint: give it a directory of its own, for example `.percache`"#;
+    assert_eq!(found, said);
+    let found = mistakes("[cache]\ndir = 'st'\n[task.a]\ncommand = 'x'\noutputs = ['ok', 'st/*.o', 'store']\n", &[]);
+    let said = r#"error: an output of `a` lies in the store
+  percache.toml:5:18 <'st/*.o'> is percache's own
+hint: name another place, or set `dir` of [cache]"#;
+    assert_eq!(found, said);
+}

@@ -238,8 +238,12 @@ impl Session<'_> {
             None
         } else {
             let made = worktree.create().and_then(|()| furnish(self.store_dir));
-            let lock = made.map_err(LockError::Io).and_then(|()| worktree.lock(self.holder, waiting));
-            lock.map_err(|e| self.store_trouble(reporter, &e.to_string())).ok()
+            let lock = made.map_err(LockError::Io).and_then(|()| worktree.lock(self.holder, self.stop, waiting));
+            match lock {
+                // Stopped while it waited: nothing will start.
+                Err(LockError::Held(_)) => None,
+                lock => lock.map_err(|e| self.store_trouble(reporter, &e.to_string())).ok(),
+            }
         };
         let staging = if lock.is_some() { worktree.staging() } else { std::env::temp_dir() };
         if lock.is_some()

@@ -22,6 +22,11 @@ use std::time::Duration;
 use percache::Digest;
 use percache::lock::{FileLock, LockError};
 
+use crate::process::Stop;
+
+/// How often to look whether the build before is done.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// What the directory of a single command is named by, before its identity.
 const SINGLE: &str = "single-";
 
@@ -75,9 +80,21 @@ impl Worktree {
         FileLock::try_acquire(&self.dir.join("lock"), holder).ok()
     }
 
-    /// Takes the lock of the worktree, however long that takes; `waiting` is told once for whom.
-    pub fn lock(&self, holder: &str, waiting: &mut dyn FnMut(&str)) -> Result<FileLock, LockError> {
-        FileLock::acquire(&self.dir.join("lock"), holder, Duration::MAX, waiting)
+    /// Takes the lock of the worktree, however long that takes; `waiting` is told once for whom. Only a wish to stop ends the wait.
+    pub fn lock(&self, holder: &str, stop: &Stop, waiting: &mut dyn FnMut(&str)) -> Result<FileLock, LockError> {
+        let path = self.dir.join("lock");
+        let mut told = false;
+        loop {
+            match FileLock::try_acquire(&path, holder) {
+                Err(LockError::Held(other)) if !stop.requested() => {
+                    if !std::mem::replace(&mut told, true) {
+                        waiting(&other);
+                    }
+                    std::thread::sleep(PAUSE);
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// The journal.

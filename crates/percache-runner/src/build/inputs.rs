@@ -99,7 +99,7 @@ fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies) -> Result<Looked,
     match &task.inputs {
         Inputs::Default => paths.extend(below(ctx.sources()?, &task.dir).iter().cloned()),
         Inputs::Patterns(patterns) => {
-            paths.extend(matching(ctx, patterns)?);
+            paths.extend(matching(ctx, task, patterns)?);
             missing = literals_without(patterns, &paths);
             paths.extend(missing.iter().cloned());
         }
@@ -115,7 +115,8 @@ fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies) -> Result<Looked,
     Ok((looked, missing))
 }
 
-fn matching(ctx: &Context<'_>, patterns: &PatternSet) -> Result<Vec<RelPath>, String> {
+/// What the patterns mean now, less the outputs of tasks that this one does not need: a clean tree may not have them yet.
+fn matching(ctx: &Context<'_>, task: &Task, patterns: &PatternSet) -> Result<Vec<RelPath>, String> {
     if patterns.is_empty() {
         return Ok(Vec::new());
     }
@@ -124,7 +125,17 @@ fn matching(ctx: &Context<'_>, patterns: &PatternSet) -> Result<Vec<RelPath>, St
     let found = found.map_err(|e| format!("{e}: {}", e.source))?;
     let pretended = ctx.observer.pretended().into_iter().filter_map(|path| RelPath::new(path).ok());
     let pretended = pretended.filter(|path| patterns.matches(path));
-    Ok(found.into_iter().map(|found| found.path).chain(pretended).collect())
+    let mut found: Vec<_> = found.into_iter().map(|found| found.path).chain(pretended).collect();
+    let mut needed = None;
+    found.retain(|path| {
+        let Some(owner) = ctx.graph.outputs.owner(path) else { return true };
+        let needed: &Vec<TaskId> = needed.get_or_insert_with(|| {
+            let direct: Vec<_> = task.deps.iter().chain(&task.inferred).copied().collect();
+            ctx.graph.closure(&direct)
+        });
+        needed.binary_search(&owner).is_ok()
+    });
+    Ok(found)
 }
 
 /// The paths of a sorted list that are below a directory: those that begin with its name and a slash, and so stand together.

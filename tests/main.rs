@@ -4,6 +4,7 @@
 
 mod sandbox;
 
+mod completions;
 mod concurrency;
 mod environment;
 mod exact;
@@ -12,6 +13,7 @@ mod exec;
 mod expansion;
 mod functions;
 mod honest;
+mod init;
 mod inputs;
 mod inspection;
 mod interruption;
@@ -24,4 +26,5 @@ mod robust;
 mod scheduling;
 mod six_cases;
 mod status;
+mod watch;
 mod worktrees;

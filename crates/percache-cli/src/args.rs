@@ -48,10 +48,14 @@ pub enum ColorWhen {
 pub enum Command {
     /// Build tasks and what they need
     Build(Build),
+    /// Build, and again whenever something changes
+    Watch(Watch),
     /// Run one command, without any percache.toml, or give back what it wrote the last time
     Exec(Exec),
     /// Say why a task ran the last time, or would run now
     Why(Why),
+    /// Write a percache.toml for what is in the directory
+    Init(Init),
     /// List the tasks
     List(List),
     /// Show which task needs which
@@ -70,6 +74,8 @@ pub enum Command {
     Stats(Stats),
     /// Check every record and blob of the store
     Verify(Verify),
+    /// Print completions for a shell
+    Completions(Completions),
 }
 
 /// `percache build`.
@@ -108,6 +114,46 @@ pub struct Build {
     /// What `{args}` stands for in commands
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
+}
+
+/// `percache completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// `percache watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// Tasks to build: names, or globs over names. Without any, those of `default`, or all
+    #[arg(value_name = "TASK")]
+    pub tasks: Vec<String>,
+    /// What to do about a build that runs when something changes: restart it, or let it finish first
+    #[arg(long, value_name = "WHAT", default_value = "restart", hide_possible_values = true)]
+    pub on_change: OnChange,
+    /// Run this many tasks at a time [default: the number of CPUs]
+    #[arg(short, long, value_name = "N", value_parser = jobs)]
+    pub jobs: Option<usize>,
+    /// After a failure, go on with the tasks that do not need the failed one
+    #[arg(short, long)]
+    pub keep_going: bool,
+    /// Say why each task runs
+    #[arg(long)]
+    pub explain: bool,
+    /// What `{args}` stands for in commands
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+}
+
+/// What to do about a build that runs when something changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnChange {
+    /// End it and begin anew
+    Restart,
+    /// Let it finish, then build again
+    Finish,
 }
 
 /// `percache exec`.
@@ -175,6 +221,14 @@ pub struct Why {
     /// What `{args}` stands for in commands
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
+}
+
+/// `percache init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Print it, and write nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
 }
 
 /// `percache list`.

@@ -2,13 +2,16 @@
 
 pub mod build;
 pub mod clear;
+pub mod completions;
 pub mod exec;
 pub mod explain;
 pub mod functions;
 pub mod gc;
 pub mod graph;
+pub mod init;
 pub mod list;
 pub mod log;
 pub mod stats;
 pub mod verify;
+pub mod watch;
 pub mod why;

@@ -190,6 +190,12 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// Ends without a last line.
+    pub fn abandon(&mut self) {
+        self.progress.iter().for_each(Progress::clear);
+        let _ = self.out.flush();
+    }
+
     /// The last line.
     pub fn summary(&mut self, summary: &Summary) {
         self.progress.iter().for_each(Progress::clear);

@@ -58,6 +58,11 @@ impl<'a> Report<'a> {
         Ok(Report { workspace, json: manner.json, lines: Lines::new(workspace, manner), profile })
     }
 
+    /// Says no more: what was built is out of date, or nothing happened.
+    pub fn abandon(mut self) {
+        self.lines.abandon();
+    }
+
     /// Says how it ended.
     pub fn finish(mut self, summary: &Summary) -> Result<(), CliError> {
         if self.json {

@@ -1,0 +1,66 @@
+//! `percache init`.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::Path;
+
+use percache_runner::config::FILE_NAME;
+use percache_runner::propose::{File, propose};
+
+use crate::args::{Cli, Init};
+use crate::commands::gc::count;
+use crate::error::{CliError, SUCCESS};
+use crate::setup::Setup;
+use crate::style::{Paint, Style};
+
+/// Writes a first configuration. Nothing that exists is touched.
+pub fn run(cli: &Cli, args: &Init) -> Result<u8, CliError> {
+    let dir = cli.directory.as_deref().unwrap_or(Path::new("."));
+    let dir = dir.canonicalize().map_err(|e| CliError::usage(format!("cannot enter `{}`: {e}", dir.display())))?;
+    let files = propose(&dir);
+    if args.dry_run {
+        for file in &files {
+            if !file.dir.is_empty() {
+                crate::say!("\n# ---- {}/{FILE_NAME}", file.dir);
+            }
+            crate::say!("{}", file.text.trim_end());
+        }
+        return Ok(SUCCESS);
+    }
+    let paint = Paint::stdout(cli.color);
+    let mut root = true;
+    for file in &files {
+        match write(&dir, file) {
+            Ok(()) => say_written(file, paint),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && !root => {
+                crate::say!("{} {}/{FILE_NAME}: it is there already", paint.apply(Style::Faint, "kept   "), file.dir);
+            }
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                let hint = "`percache init -n` shows what would be written";
+                return Err(CliError::usage(format!("there is a {FILE_NAME} here already")).hint(Some(hint)));
+            }
+            Err(e) => return Err(CliError::failure(format!("cannot write `{}`: {e}", path(file)))),
+        }
+        root = false;
+    }
+    // What was written has to be understood; if not, the mistake is shown with its place.
+    let setup = Setup::load(Some(&dir), &[], Paint::stderr(cli.color))?;
+    let tasks = setup.workspace.tasks.len();
+    let tasks = count(tasks as u64, "task");
+    crate::say!("\n{tasks}; `percache list` shows them all, `percache build` builds");
+    Ok(SUCCESS)
+}
+
+fn path(file: &File) -> String {
+    if file.dir.is_empty() { FILE_NAME.to_owned() } else { format!("{}/{FILE_NAME}", file.dir) }
+}
+
+fn write(dir: &Path, file: &File) -> io::Result<()> {
+    let mut new = OpenOptions::new().write(true).create_new(true).open(dir.join(path(file)))?;
+    new.write_all(file.text.as_bytes())
+}
+
+fn say_written(file: &File, paint: Paint) {
+    let found = if file.found.is_empty() { "nothing known was found".to_owned() } else { file.found.join(", ") };
+    crate::say!("{} {} ({found})", paint.apply(Style::Good, "written"), path(file));
+}

@@ -1,0 +1,177 @@
+//! `percache watch`: a build, then another one whenever something changes, until the user ends it.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use percache_runner::build::Summary;
+use percache_runner::build::context::{HitLogs, Options};
+use percache_runner::config;
+use percache_runner::paths::RelPath;
+use percache_runner::process::Stop;
+use percache_runner::session::Session;
+use percache_runner::watch::{Ignored, Watcher};
+
+use crate::args::{Cli, Logs, OnChange, Watch};
+use crate::error::{CliError, INTERRUPTED};
+use crate::report::{Manner, Report};
+use crate::setup::{Setup, holder, with_source};
+use crate::style::{Paint, Style};
+
+/// How often the wish to end is looked at while nothing happens.
+const TURN: Duration = Duration::from_millis(50);
+
+/// Builds until it is interrupted.
+pub fn run(cli: &Cli, args: &Watch) -> Result<u8, CliError> {
+    let start = cli.directory.as_deref().unwrap_or(Path::new("."));
+    let location = config::discover(start).map_err(|e| CliError::usage(with_source(&e)).hint(e.hint()))?;
+    let user = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
+    // Before the first build: what changes while it runs is not missed.
+    let watcher = Watcher::new(&location.root).map_err(|e| {
+        let hint = "Linux watches as many directories as fs.inotify.max_user_watches allows";
+        CliError::failure(e).hint(Some(hint))
+    })?;
+    let watching = Watching { cli, args, user, watcher };
+    let mut first = true;
+    while !watching.user.requested() {
+        // A mistake in the configuration is shown, and its correction waited for.
+        let changed = match watching.build(first) {
+            Ok(changed) => changed,
+            Err(error) => {
+                error.report(Paint::stderr(cli.color));
+                None
+            }
+        };
+        first = false;
+        watching.wait(changed);
+    }
+    Ok(INTERRUPTED)
+}
+
+struct Watching<'a> {
+    cli: &'a Cli,
+    args: &'a Watch,
+    user: Stop,
+    watcher: Watcher,
+}
+
+impl Watching<'_> {
+    /// Builds once. Gives what changed meanwhile.
+    fn build(&self, first: bool) -> Result<Option<RelPath>, CliError> {
+        let stderr = Paint::stderr(self.cli.color);
+        let setup = Setup::load(self.cli.directory.as_deref(), &self.args.args, stderr)?;
+        let tasks = &self.args.tasks;
+        let selected = if tasks.is_empty() { setup.workspace.default.clone() } else { setup.select(tasks)? };
+        let store = setup.open_store(stderr);
+        let stop = Stop::manual().map_err(|e| CliError::failure(format!("cannot make a pipe: {e}")))?;
+        let manner = self.manner();
+        let options = self.options(manner.paint);
+        let session = Session {
+            workspace: &setup.workspace,
+            graph: &setup.graph,
+            store_dir: &setup.store_dir,
+            single: None,
+            store: Some(&store),
+            options: &options,
+            caller: &std::env::vars_os().collect(),
+            stop: &stop,
+            holder: &holder(),
+            request: None,
+        };
+        let mut report = Report::new(&setup.workspace, manner, None)?;
+        let over = AtomicBool::new(false);
+        let (built, changed) = std::thread::scope(|scope| {
+            let monitor = scope.spawn(|| self.monitor(&setup, &stop, &over));
+            let built = session.run(&selected, &mut report);
+            over.store(true, Ordering::SeqCst);
+            (built, monitor.join().unwrap_or(None))
+        });
+        let summary = built.map_err(CliError::failure)?;
+        let restarted = changed.is_some() && stop.requested() && !self.user.requested();
+        if first || (is_news(&summary) && !restarted) {
+            report.finish(&summary)?;
+        } else {
+            report.abandon();
+        }
+        if changed.is_some() {
+            return Ok(changed);
+        }
+        Ok(self.idle(&setup))
+    }
+
+    /// Looks after a build that runs: passes on the wish to end it, and ends it when something changes, if that is asked for.
+    fn monitor(&self, setup: &Setup, stop: &Stop, over: &AtomicBool) -> Option<RelPath> {
+        let store = RelPath::from_native(&setup.workspace.root, &setup.store_dir);
+        let ignored = Ignored { store: store.as_ref(), outputs: Some(&setup.graph.outputs) };
+        let (mut told, mut changed) = (0, None);
+        while !over.load(Ordering::SeqCst) {
+            let wishes = usize::from(self.user.requested()) + usize::from(self.user.urgent());
+            while told < wishes && stop.trigger().is_ok() {
+                told += 1;
+            }
+            if let Some(path) = self.watcher.wait(ignored, TURN) {
+                changed = Some(path);
+                if self.args.on_change == OnChange::Restart && !stop.requested() && stop.trigger().is_ok() {
+                    told += 1;
+                }
+            }
+        }
+        changed
+    }
+
+    /// Waits for a change after a build.
+    fn idle(&self, setup: &Setup) -> Option<RelPath> {
+        let store = RelPath::from_native(&setup.workspace.root, &setup.store_dir);
+        let ignored = Ignored { store: store.as_ref(), outputs: None };
+        let outputs = Some(&setup.graph.outputs);
+        loop {
+            if self.user.requested() {
+                return None;
+            }
+            if let Some(path) = self.watcher.wait(Ignored { outputs, ..ignored }, TURN) {
+                return Some(path);
+            }
+        }
+    }
+
+    /// Says what changed. After an error, when it is not known what counts, waits for any change.
+    fn wait(&self, mut changed: Option<RelPath>) {
+        let store = RelPath::new(".percache").ok();
+        while changed.is_none() && !self.user.requested() {
+            changed = self.watcher.wait(Ignored { store: store.as_ref(), outputs: None }, TURN);
+        }
+        if let Some(path) = changed.filter(|path| !self.user.requested() && !self.cli.quiet && !path.is_root()) {
+            crate::say!("{}", Paint::stdout(self.cli.color).apply(Style::Faint, format!("changed    {path}")));
+        }
+    }
+
+    fn manner(&self) -> Manner {
+        Manner {
+            paint: Paint::stdout(self.cli.color),
+            verbose: self.cli.verbose,
+            quiet: self.cli.quiet,
+            logs: Logs::New,
+            explain: self.args.explain,
+            json: false,
+            live: std::io::stdout().is_terminal() && !self.cli.quiet,
+        }
+    }
+
+    fn options(&self, paint: Paint) -> Options {
+        Options {
+            jobs: self.args.jobs.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1),
+            keep_going: self.args.keep_going,
+            force: false,
+            dry_run: false,
+            explain: self.args.explain,
+            colour: paint.is_on(),
+            hit_logs: HitLogs::Restored,
+        }
+    }
+}
+
+/// Whether a build did more than to find that there was nothing to do.
+fn is_news(summary: &Summary) -> bool {
+    summary.ran + summary.restored + summary.failed.len() + summary.skipped > 0
+}

@@ -1,0 +1,115 @@
+//! C and C++ without a build system: one task per file, and one that links.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Part, Proposed, list, string};
+
+struct Language {
+    extensions: &'static [&'static str],
+    compiler: &'static str,
+    name: &'static str,
+}
+
+const LANGUAGES: [Language; 2] = [
+    Language { extensions: &["c"], compiler: "cc", name: "C" },
+    Language { extensions: &["cpp", "cc", "cxx"], compiler: "c++", name: "C++" },
+];
+
+pub(super) fn look(dir: &Path) -> Option<Part> {
+    // Whoever has one of these builds with it.
+    if ["Makefile", "makefile", "GNUmakefile", "CMakeLists.txt", "meson.build", "configure"]
+        .iter()
+        .any(|f| dir.join(f).exists())
+    {
+        return None;
+    }
+    let place = ["src", "."]
+        .into_iter()
+        .find(|place| LANGUAGES.iter().any(|l| !sources(dir, place, l.extensions).is_empty()))?;
+    let language = LANGUAGES.iter().rev().find(|l| !sources(dir, place, l.extensions).is_empty())?;
+    // C++ programs may have files in C; a C compiler does not take C++.
+    let all: Vec<&str> = match language.name {
+        "C" => vec!["c"],
+        _ => LANGUAGES
+            .iter()
+            .flat_map(|l| l.extensions)
+            .copied()
+            .filter(|e| !sources(dir, place, &[e]).is_empty())
+            .collect(),
+    };
+    let files = sources(dir, place, &all);
+    let stems: BTreeSet<_> = files.iter().filter_map(|file| file.file_stem()).collect();
+    let object = if stems.len() == files.len() { "build/{stem}.o" } else { "build/{dir}/{name}.o" };
+    let deep = if place == "." { "" } else { "**/" };
+    let at = if place == "." { String::new() } else { format!("{place}/") };
+    let globs: Vec<String> = all.iter().map(|extension| format!("{at}{deep}*.{extension}")).collect();
+    let include = if dir.join("include").is_dir() { vec!["-Iinclude"] } else { Vec::new() };
+    let mut command = vec![language.compiler, "-O2", "-Wall"];
+    command.extend(include);
+    let depfile = format!("{}.d", object.trim_end_matches(".o"));
+    command.extend(["-MD", "-MF", &depfile, "-c", "{file}", "-o", object]);
+    let objects = Proposed {
+        name: "objects".to_owned(),
+        comment: "One task per file. The compiler says in the depfile which headers it read: they become inputs by themselves.".to_owned(),
+        keys: vec![
+            ("foreach", list(&globs)),
+            ("command", list(&command)),
+            ("inputs", list(&["{file}"])),
+            ("outputs", list(&[object])),
+            ("depfile", string(&depfile)),
+            ("tools", list(&[format!("{} --version", language.compiler)])),
+        ],
+        default: true,
+    };
+    let mains = files.iter().filter(|file| has_main(file)).count();
+    let mut tasks = vec![objects];
+    if mains == 1 {
+        tasks.push(link(dir, language));
+    }
+    let found = format!("{} sources in {}", language.name, if place == "." { "this directory" } else { place });
+    Some(Part { found, prefix: "c", members: Vec::new(), tasks })
+}
+
+fn link(dir: &Path, language: &Language) -> Proposed {
+    let name = dir
+        .file_name()
+        .and_then(|name| name.to_str())
+        .filter(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
+    let output = format!("build/{}", name.unwrap_or("program"));
+    Proposed {
+        name: "program".to_owned(),
+        comment: "The inputs are outputs of `objects`: the dependency is found by itself. Add libraries behind the objects: `-lm`.".to_owned(),
+        keys: vec![
+            ("command", string(format!("{} $(find build -name '*.o' | sort) -o {output}", language.compiler))),
+            ("inputs", list(&["build/**/*.o"])),
+            ("outputs", list(&[output])),
+        ],
+        default: true,
+    }
+}
+
+/// The source files in a directory; below it too, unless it is the project's own.
+fn sources(dir: &Path, place: &str, extensions: &[&str]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![dir.join(place)];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let Ok(kind) = entry.file_type() else { continue };
+            let path = entry.path();
+            if kind.is_dir() && place != "." {
+                open.push(path);
+            } else if kind.is_file() && path.extension().is_some_and(|e| extensions.iter().any(|known| e == *known)) {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+fn has_main(file: &Path) -> bool {
+    let text = fs::read(file).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    text.lines().any(|line| line.contains(" main(") || line.starts_with("main("))
+}

@@ -1,0 +1,65 @@
+//! Python: tests and linters.
+
+use std::path::Path;
+
+use super::{Part, Proposed, list, read, string};
+
+const INPUTS: [&str; 10] = [
+    ".",
+    "!**/__pycache__",
+    "!**/*.pyc",
+    "!**/.pytest_cache",
+    "!**/.mypy_cache",
+    "!**/.ruff_cache",
+    "!.venv",
+    "!venv",
+    "!dist",
+    "!.git",
+];
+
+pub(super) fn look(dir: &Path) -> Option<Part> {
+    let stated = [
+        "pyproject.toml",
+        "setup.cfg",
+        "setup.py",
+        "requirements.txt",
+        "requirements-dev.txt",
+        "tox.ini",
+        "pytest.ini",
+    ];
+    let texts: Vec<String> = stated.iter().filter_map(|name| read(dir, name)).collect();
+    if texts.is_empty() {
+        return None;
+    }
+    let mentions = |word: &str| texts.iter().any(|text| text.contains(word));
+    let task = |name: &str, comment: &str, command: &str| Proposed {
+        name: name.to_owned(),
+        comment: comment.to_owned(),
+        keys: vec![
+            ("command", string(command)),
+            ("inputs", list(&INPUTS)),
+            ("tools", list(&["python3 --version"])),
+            ("env", "{ PYTHONDONTWRITEBYTECODE = \"1\" }".to_owned()),
+            ("env_pass", list(&["VIRTUAL_ENV"])),
+        ],
+        default: true,
+    };
+    let mut tasks = Vec::new();
+    let tests = ["tests", "test"].into_iter().find(|place| dir.join(place).is_dir());
+    if mentions("pytest") {
+        tasks.push(task("test", "Runs when a file of the project changed, and not otherwise.", "python3 -m pytest"));
+    } else if let Some(place) = tests {
+        let command = format!("python3 -m unittest discover -s {place} -t .");
+        tasks.push(task("test", "Runs when a file of the project changed, and not otherwise.", &command));
+    }
+    if mentions("ruff") {
+        tasks.push(task("lint", "", "python3 -m ruff check ."));
+    }
+    if mentions("mypy") {
+        tasks.push(task("types", "", "python3 -m mypy ."));
+    }
+    if tasks.is_empty() {
+        tasks.push(task("compile", "Whether all files are Python at all.", "python3 -c 'import ast, pathlib\nfor p in pathlib.Path().rglob(\"*.py\"): ast.parse(p.read_bytes(), str(p))'"));
+    }
+    Some(Part { found: "a Python project".to_owned(), prefix: "python", members: Vec::new(), tasks })
+}

@@ -1,0 +1,111 @@
+//! `watch`: builds again whenever something changes, and only then.
+
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::sandbox::Sandbox;
+
+const COPY: &str = r#"
+    [task.copy]
+    command = "@ran(copy); cat src/* > out/all"
+    inputs = ["src"]
+    outputs = ["out/all"]
+"#;
+
+/// A running `percache watch`, ended on drop.
+struct Watch(Child);
+
+impl Watch {
+    fn start(ws: &Sandbox, options: &[&str]) -> Watch {
+        let mut command: Command = ws.command("");
+        command.arg("watch").args(options).stdout(Stdio::null()).stderr(Stdio::null());
+        Watch(command.spawn().expect("starting percache"))
+    }
+
+    fn interrupt(&mut self) -> Option<i32> {
+        kill_process(Pid::from_child(&self.0), Signal::INT).unwrap();
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // Ended already, or not worth more than the attempt.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn until_it_reads(ws: &Sandbox, path: &str, text: &str) {
+    ws.wait_until(&format!("{path} reads {text:?}"), || {
+        std::fs::read_to_string(ws.path(path)).is_ok_and(|found| found == text)
+    });
+}
+
+#[test]
+fn it_builds_when_an_input_changes_and_ends_with_130() {
+    let ws = Sandbox::new(COPY);
+    ws.write("src/a", "1");
+    let mut watch = Watch::start(&ws, &[]);
+    until_it_reads(&ws, "out/all", "1");
+    ws.write("src/a", "2");
+    until_it_reads(&ws, "out/all", "2");
+    ws.write("src/b", "3");
+    until_it_reads(&ws, "out/all", "23");
+    ws.rename("src/a", "src/c");
+    until_it_reads(&ws, "out/all", "32");
+    assert_eq!(watch.interrupt(), Some(130));
+    // What percache itself wrote did not wake it: each state was built once.
+    assert_eq!(ws.newly_tallied().len(), 4);
+}
+
+#[test]
+fn it_survives_mistakes_in_the_configuration_and_reads_it_anew() {
+    let ws = Sandbox::new(COPY);
+    ws.write("src/a", "1");
+    let _watch = Watch::start(&ws, &[]);
+    until_it_reads(&ws, "out/all", "1");
+    ws.write("percache.toml", "[task.copy\n");
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    ws.config(&COPY.replace("cat src/*", "echo new; cat src/* src/*"));
+    until_it_reads(&ws, "out/all", "11");
+    ws.remove("percache.toml");
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    ws.config(COPY);
+    until_it_reads(&ws, "out/all", "1");
+}
+
+#[test]
+fn it_follows_directories_that_are_renamed_and_made() {
+    let ws = Sandbox::new(&COPY.replace("src/*", "src/*/*"));
+    ws.write("src/x/a", "1");
+    let _watch = Watch::start(&ws, &[]);
+    until_it_reads(&ws, "out/all", "1");
+    ws.rename("src/x", "src/y");
+    ws.write("src/y/b", "2");
+    until_it_reads(&ws, "out/all", "12");
+    ws.write("src/z/deeper", "3");
+    until_it_reads(&ws, "out/all", "123");
+}
+
+#[test]
+fn a_build_that_a_change_makes_useless_is_begun_anew_or_finished_first() {
+    let slow = COPY.replace("cat src/*", "test $(cat src/a) != slow || sleep 60; cat src/*");
+    let ws = Sandbox::new(&slow);
+    ws.write("src/a", "slow");
+    let _watch = Watch::start(&ws, &[]);
+    ws.wait_until("the slow command runs", || !ws.newly_tallied().is_empty());
+    ws.write("src/a", "quick");
+    until_it_reads(&ws, "out/all", "quick");
+
+    let ws = Sandbox::new(&COPY.replace("cat src/*", "cat src/a; until test -e go; do sleep 0.05; done; cat src/*"));
+    ws.write("src/a", "1");
+    let _watch = Watch::start(&ws, &["--on-change", "finish"]);
+    ws.wait_until("the command runs", || !ws.newly_tallied().is_empty());
+    ws.write("src/a", "2");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(ws.newly_tallied().is_empty(), "the first command still runs");
+    ws.write("go", "");
+    until_it_reads(&ws, "out/all", "2");
+}

@@ -33,8 +33,7 @@ fn names(text: &str) -> Vec<String> {
     let keys = below.iter().filter(is_key).filter(|line| indent(line) == level);
     let name = |line: &&str| {
         let line = line.trim();
-        let (name, _) =
-            line.split_once(": ").or_else(|| line.split_once(":{")).unwrap_or((line.strip_suffix(':')?, ""));
+        let name = line.split_once(": ").map(|(name, _)| name).or_else(|| line.strip_suffix(':'))?;
         Some(name.trim_matches(['\'', '"']).to_owned())
     };
     let plain =

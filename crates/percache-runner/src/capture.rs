@@ -15,9 +15,10 @@ use percache::store::Store;
 use percache::store::record::{Content, Entry, Node};
 
 use crate::fanout::fan_out;
-use crate::observe::{FileState, Observer, Stamp};
+use crate::observe::{FileState, Observer};
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
+use crate::stamp::Stamp;
 use crate::walk::{self, Found, Kind, Want};
 
 /// What a command left.

@@ -21,7 +21,8 @@ use percache::Digest;
 use percache::codec::{DecodeError, Decoder, Encode};
 use percache::store::record::{Entry, ResultKey, Time};
 
-use crate::observe::{Known, KnownFiles, Stamp};
+use crate::observe::{Known, KnownFiles};
+use crate::stamp::Stamp;
 
 const MAGIC: &[u8] = b"percache journal 1\n";
 

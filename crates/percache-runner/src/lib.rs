@@ -26,6 +26,7 @@ pub mod config;
 pub mod environment;
 pub mod fingerprint;
 pub mod observe;
+pub mod stamp;
 
 pub mod intents;
 pub mod journal;

@@ -11,10 +11,10 @@ use crate::capture::present;
 use crate::event::Failure;
 use crate::intents::Intent;
 use crate::model::{Task, TaskCommand, TaskId};
-use crate::observe::{Stamp, moment};
 use crate::paths::RelPath;
 use crate::process::{self, Spec, SpooledLog, Status, Stdio};
 use crate::restore;
+use crate::stamp::{Stamp, moment};
 use crate::tree::Tree;
 
 /// A command that has ended.

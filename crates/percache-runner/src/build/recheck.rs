@@ -11,9 +11,10 @@ use crate::build::context::Context;
 use crate::build::inputs::Prepared;
 use crate::build::job::Job;
 use crate::depfile;
-use crate::observe::{FileState, Stamp};
+use crate::observe::FileState;
 use crate::paths::RelPath;
 use crate::restore;
+use crate::stamp::Stamp;
 use crate::tree::Tree;
 
 /// What a run reported.

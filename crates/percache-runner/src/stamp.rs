@@ -1,0 +1,119 @@
+//! Stamps: what `lstat` tells of a file, and how long it stands for the content.
+//!
+//! A file written twice within one tick of the file system's clock has one stamp and two contents (git calls the problem "racy"). So
+//! a stamp stands for a content only when it is older than the moment at which the content was read by more than that clock can
+//! resolve. The time that counts is that of the last status change (ctime), which no program can set.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use percache::codec::{DecodeError, Decoder, Encode};
+use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
+
+/// File systems keep times in steps of the kernel's tick, at most 10 ms.
+const FINE_STEP: i64 = 20_000_000;
+/// Those without fractions of a second (FAT, HFS+, some network ones) in steps of up to two seconds.
+const COARSE_STEP: i64 = 2_100_000_000;
+
+/// What `lstat` tells of a file. Times in nanoseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Length in bytes.
+    pub size: u64,
+    /// Last change of the content.
+    pub mtime: i64,
+    /// Last change of anything.
+    pub ctime: i64,
+    /// Inode.
+    pub inode: u64,
+    /// Type and permissions.
+    pub mode: u32,
+}
+
+impl Stamp {
+    /// The stamp in an answer of the system.
+    #[allow(clippy::unnecessary_cast, reason = "the fields' types differ between systems")]
+    pub fn of(stat: &Stat) -> Stamp {
+        let time = |seconds: i64, fraction: i64| seconds.wrapping_mul(1_000_000_000).wrapping_add(fraction);
+        Stamp {
+            size: stat.st_size as u64,
+            mtime: time(stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            ctime: time(stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+            inode: stat.st_ino as u64,
+            mode: stat.st_mode as u32,
+        }
+    }
+
+    /// The stamp of what is at `path`, a symlink itself included; `None` when nothing is.
+    pub fn at(path: &Path) -> io::Result<Option<Stamp>> {
+        match statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(Stamp::of(&stat))),
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// The stamp of an open file.
+    pub fn of_file(file: &File) -> io::Result<Stamp> {
+        Ok(Stamp::of(&rustix::fs::fstat(file)?))
+    }
+
+    /// The kind of file.
+    pub fn file_type(&self) -> FileType {
+        FileType::from_raw_mode(self.mode as rustix::fs::RawMode)
+    }
+
+    /// Whether its owner may execute it.
+    pub fn executable(&self) -> bool {
+        self.mode & 0o100 != 0
+    }
+
+    /// Whether a change after `moment` must have changed the stamp.
+    pub fn settled_at(&self, moment: i64) -> bool {
+        let coarse = self.ctime % 1_000_000_000 == 0 && self.mtime % 1_000_000_000 == 0;
+        moment - self.ctime > if coarse { COARSE_STEP } else { FINE_STEP }
+    }
+
+    /// Appends the encoding.
+    pub fn encode(&self, to: &mut Vec<u8>) {
+        to.u64(self.size);
+        to.u64(self.mtime as u64);
+        to.u64(self.ctime as u64);
+        to.u64(self.inode);
+        to.u32(self.mode);
+    }
+
+    /// Reads one back.
+    pub fn decode(from: &mut Decoder<'_>) -> Result<Stamp, DecodeError> {
+        Ok(Stamp {
+            size: from.u64()?,
+            mtime: from.u64()? as i64,
+            ctime: from.u64()? as i64,
+            inode: from.u64()?,
+            mode: from.u32()?,
+        })
+    }
+}
+
+/// Nanoseconds since 1970.
+pub fn moment() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_settles_when_the_clock_has_moved_on() {
+        let stamp = Stamp { size: 1, mtime: 5, ctime: 1_000_000_007, inode: 1, mode: 0o100644 };
+        assert!(!stamp.settled_at(stamp.ctime));
+        assert!(!stamp.settled_at(stamp.ctime - 5_000_000_000), "the clock was set back");
+        assert!(stamp.settled_at(stamp.ctime + 30_000_000));
+        let coarse = Stamp { mtime: 2_000_000_000, ctime: 3_000_000_000, ..stamp };
+        assert!(!coarse.settled_at(coarse.ctime + 30_000_000));
+        assert!(coarse.settled_at(coarse.ctime + 3_000_000_000));
+    }
+}

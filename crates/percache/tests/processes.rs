@@ -18,9 +18,13 @@ const DIR: &str = "PERCACHE_TEST_DIR";
 
 /// Starts the test `name` of this program in a process of its own.
 fn start(name: &str, dir: &Path) -> Child {
+    command(name, dir).spawn().unwrap()
+}
+
+fn command(name: &str, dir: &Path) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", name, "--nocapture"]).env(DIR, dir).stdout(Stdio::null());
-    command.spawn().unwrap()
+    command
 }
 
 /// The directory, in a process that was started by a test; elsewhere there is nothing to do.
@@ -246,4 +250,42 @@ fn processes_that_wait_for_each_other_compute_instead() {
     await_file(&dir.path().join("first"));
     let second = start("worker_nested", dir.path());
     finish(vec![first, second]);
+}
+
+#[cfg(all(feature = "user-cache", feature = "rocksdb", target_os = "linux"))]
+mod default {
+    use super::*;
+
+    #[percache::memoize]
+    fn anywhere(n: u64) -> u64 {
+        note(&role().unwrap(), n);
+        n * 2
+    }
+
+    #[test]
+    fn worker_default_cache() {
+        if role().is_some() {
+            assert_eq!((anywhere(1), anywhere(1)), (2, 2));
+        }
+    }
+
+    #[test]
+    fn without_a_cache_results_are_kept_for_the_user() {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            let mut command = command("default::worker_default_cache", dir.path());
+            assert!(command.env("XDG_CACHE_HOME", dir.path()).status().unwrap().success());
+        }
+        assert_eq!(computed(dir.path()), [1]);
+        assert!(dir.path().join("percache").join("functions").is_dir());
+    }
+
+    #[test]
+    fn a_default_cache_that_cannot_be_opened_breaks_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("percache"), "in the way").unwrap();
+        let mut command = command("default::worker_default_cache", dir.path());
+        assert!(command.env("XDG_CACHE_HOME", dir.path()).status().unwrap().success());
+        assert_eq!(computed(dir.path()), [1], "and it lasts as long as the process");
+    }
 }

@@ -62,12 +62,13 @@ fn on_rocksdb() {
     conformance::outlives(&|| DatabaseBackend::open(dir.path()).unwrap());
 }
 
-/// A back-end that can be told to fail, or to hand out torn records.
+/// A back-end that can be told to fail, or to hand out torn or changed records.
 #[derive(Default)]
 struct Broken {
     memory: MemoryBackend,
     fails: AtomicBool,
     tears: AtomicBool,
+    flips: AtomicBool,
 }
 
 impl Broken {
@@ -84,6 +85,11 @@ impl Backend for Broken {
             && let Some(value) = &mut value
         {
             value.truncate(value.len() / 2);
+        }
+        if self.flips.load(Ordering::SeqCst)
+            && let Some(last) = value.as_mut().and_then(|value| value.last_mut())
+        {
+            *last ^= 1;
         }
         Ok(value)
     }
@@ -140,6 +146,16 @@ fn a_torn_result_is_a_miss_and_is_replaced() {
     assert_eq!(f.call(100).len(), 100);
     assert_eq!(calls.since(), 2);
     assert_eq!(cache.verify(false).unwrap().damaged, []);
+}
+
+#[test]
+fn a_changed_result_is_never_returned() {
+    let backend = Arc::new(Broken::default());
+    let cache = Cache::builder().hot_bytes(0).backend(backend.clone());
+    let f = cache.wrap("f", |n: u32| "x".repeat(n as usize));
+    f.call(100);
+    backend.flips.store(true, Ordering::SeqCst);
+    assert_eq!(f.call(100), "x".repeat(100));
 }
 
 #[test]

@@ -251,6 +251,9 @@ fn test_10_a_foreign_back_end_is_synced_with_live_sync_and_closed_once() {
         assert_eq!(seen(), (u32::from(live_sync), 0), "a hit has nothing to sync");
         cache.clone().close().unwrap();
         assert_eq!(seen(), (u32::from(live_sync), 1));
+        assert_eq!((foo.call(1), foo.call(2)), (1, 2), "a function outlives its cache");
+        let second = foo.key(&2).unwrap().0;
+        assert_eq!(backend.get(Table::Results, &second).unwrap(), None, "a closed back-end is left alone");
         drop((foo, cache));
         assert_eq!(seen(), (u32::from(live_sync), 1), "closed twice");
     }

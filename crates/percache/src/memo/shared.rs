@@ -84,6 +84,9 @@ impl Shared {
         if let Some(record) = self.hot.get(&digest, now, fresh) {
             return self.read(call, &record, keep, now).map(|value| (Found::Shared(record), value));
         }
+        if self.closed.load(Ordering::Relaxed) {
+            return None;
+        }
         let record = match self.backend.get(Table::Results, &digest) {
             Ok(record) => record?,
             Err(error) => {
@@ -166,6 +169,9 @@ impl Shared {
             size: record.len() as u64,
         };
         self.hot.insert(*key, record.clone());
+        if self.closed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         // The entry first: a result without one would never be collected.
         self.backend.put(Table::Entries, key, &entry.to_bytes())?;
         self.backend.put(Table::Results, key, record)?;

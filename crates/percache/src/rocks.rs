@@ -65,10 +65,20 @@ impl RocksEngine {
         if !path.join("CURRENT").exists() {
             return Ok(Arc::new(crate::memory::empty_view()));
         }
-        let options = database_options(Use::Read);
-        let columns = self.columns.iter().map(|column| (column.name, column_options(*column, Use::Read)));
-        let db = DB::open_cf_with_opts_for_read_only(&options, &path, columns, false).map_err(rocks_error)?;
-        Ok(Arc::new(RocksView { db }))
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let options = database_options(Use::Read);
+            let columns = self.columns.iter().map(|column| (column.name, column_options(*column, Use::Read)));
+            match DB::open_cf_with_opts_for_read_only(&options, &path, columns, false) {
+                Ok(db) => return Ok(Arc::new(RocksView { db })),
+                // Another process is just making the database: nothing was ever committed.
+                Err(_) if self.generation() == 0 => return Ok(Arc::new(crate::memory::empty_view())),
+                // A session that begins or ends meanwhile replaces files that were about to be opened.
+                Err(_) if pause < Duration::from_millis(100) => std::thread::sleep(pause),
+                Err(e) => return Err(rocks_error(e)),
+            }
+            pause *= 2;
+        }
     }
 
     fn open_session(&self, how: Use) -> Result<DB, EngineError> {
@@ -95,7 +105,10 @@ impl RocksEngine {
 
     /// Called with the lock held.
     fn bump(&self) -> Result<(), EngineError> {
-        fs::write(self.dir.join("generation"), (self.generation() + 1).to_le_bytes()).map_err(io_error)
+        // Renamed into place: a reader of a file that is just being written would take it for a new database.
+        let new = self.dir.join("generation.new");
+        let written = fs::write(&new, (self.generation() + 1).to_le_bytes());
+        written.and_then(|()| fs::rename(&new, self.dir.join("generation"))).map_err(io_error)
     }
 }
 

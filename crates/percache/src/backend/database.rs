@@ -141,7 +141,7 @@ impl Shared {
         let generation = self.engine.generation();
         let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
         match &*view {
-            Some((seen, current)) if *seen >= generation => Ok((*seen, current.clone())),
+            Some((seen, current)) if *seen == generation => Ok((*seen, current.clone())),
             _ => {
                 let new = (generation, self.engine.view().map_err(BackendError::new)?);
                 // The first picture of something: by now the database has its statics for reading.
@@ -221,15 +221,19 @@ impl Shared {
     /// The value of `key` in the database, of the newest picture if need be.
     fn stored(&self, table: Table, key: &Digest) -> Result<Option<Vec<u8>>, BackendError> {
         let get = |view: &SharedView| view.get(column(table), key.as_bytes()).map_err(BackendError::new);
-        let mut seen = None;
+        let mut old = None;
         // Read under the lock: sharing the picture would cost more than the lookup keeps others waiting.
         if let Some((generation, view)) = &*self.view.read().unwrap_or_else(PoisonError::into_inner) {
-            match get(view)? {
-                None => seen = Some(*generation),
-                found => return Ok(found),
+            match get(view) {
+                Ok(Some(found)) => return Ok(Some(found)),
+                // Also after an error: another process may have removed a file that the picture refers to.
+                missing => old = Some((*generation, missing)),
             }
         }
-        if seen == Some(self.engine.generation()) { Ok(None) } else { get(&self.renewed_view()?.1) }
+        match old {
+            Some((generation, missing)) if generation == self.engine.generation() => missing,
+            _ => get(&self.renewed_view()?.1),
+        }
     }
 }
 

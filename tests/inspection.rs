@@ -1,4 +1,4 @@
-//! Looking at tasks without running them: `why`, `list`, `graph`, `build --dry-run` and `--explain`.
+//! Looking at tasks without running them: `why`, `list`, `build --dry-run` and `--explain`.
 
 use crate::sandbox::Sandbox;
 
@@ -141,17 +141,6 @@ fn list_shows_tasks_with_description_and_state() {
     ws.build([]).ran(["compile", "link"]);
     let after = ws.percache(["list"]).succeeds().reported([]);
     assert_ne!(before.stdout, after.stdout, "the state is shown");
-}
-
-#[test]
-fn graph_in_every_format() {
-    let ws = project();
-    ws.percache(["graph"]).succeeds().says(["compile", "link"]);
-    ws.percache(["graph", "--format", "dot"]).succeeds().says(["digraph", "\"compile\"", "\"link\"", "->"]);
-    ws.percache(["graph", "--format", "mermaid"]).succeeds().says(["compile", "link", "-->"]);
-    let json = ws.percache(["graph", "--format", "json"]).succeeds().stdout;
-    let graph: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-    assert!(graph.to_string().contains("compile"), "{json}");
 }
 
 #[test]

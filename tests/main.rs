@@ -12,6 +12,7 @@ mod examples;
 mod exec;
 mod expansion;
 mod functions;
+mod graph;
 mod honest;
 mod init;
 mod inputs;

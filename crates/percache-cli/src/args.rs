@@ -251,6 +251,12 @@ pub struct Graph {
     /// Tasks to show with what they need. Without any, all
     #[arg(value_name = "TASK")]
     pub tasks: Vec<String>,
+    /// Only what TASK needs, directly or not, and TASK itself; with --needed-by, what lies between
+    #[arg(long, value_name = "TASK")]
+    pub needs: Vec<String>,
+    /// Only what needs FILE, directly or not: the tasks that a change of it may run. FILE may also name a task
+    #[arg(long, value_name = "FILE")]
+    pub needed_by: Vec<String>,
     /// Show it as text, dot (Graphviz), mermaid or json
     #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
     pub format: GraphFormat,

@@ -4,6 +4,7 @@
 
 mod braces;
 pub mod depfile;
+pub mod difference;
 pub mod envfile;
 pub mod glob;
 mod nearest;
@@ -27,6 +28,7 @@ pub mod environment;
 pub mod fingerprint;
 pub mod observe;
 pub mod stamp;
+pub mod texts;
 
 pub mod intents;
 pub mod journal;
@@ -41,6 +43,7 @@ pub mod build;
 pub mod changes;
 pub mod maintenance;
 pub mod propose;
+pub mod readers;
 pub mod session;
 pub mod single;
 pub mod snapshot;

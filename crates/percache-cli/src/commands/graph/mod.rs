@@ -1,0 +1,131 @@
+//! `percache graph`: which part of the graph to show. How it looks is in [`forms`].
+
+mod forms;
+
+use percache_runner::glob::escape;
+use percache_runner::journal::Journal;
+use percache_runner::model::TaskId;
+use percache_runner::paths::RelPath;
+use percache_runner::pattern::PatternSet;
+use percache_runner::readers::Readers;
+use percache_runner::walk::{self, Want};
+use percache_runner::worktree::Worktree;
+
+use crate::args::{Cli, Graph, GraphFormat};
+use crate::error::{CliError, SUCCESS};
+use crate::setup::{Setup, with_source};
+use crate::style::Paint;
+
+/// A part of the graph.
+struct Picture<'a> {
+    setup: &'a Setup,
+    /// The tasks in it, sorted.
+    shown: Vec<TaskId>,
+    /// Where a tree begins.
+    roots: Vec<TaskId>,
+    /// The files that were asked about.
+    files: Vec<File>,
+    /// Whether a tree goes from what is needed to what needs it.
+    upwards: bool,
+}
+
+/// A file that was asked about, or a directory.
+struct File {
+    path: RelPath,
+    /// Whose output it is.
+    made_by: Option<TaskId>,
+    /// Who reads it.
+    needed_by: Vec<TaskId>,
+}
+
+impl Picture<'_> {
+    fn name(&self, id: TaskId) -> &str {
+        &self.setup.workspace.task(id).name
+    }
+
+    fn shows(&self, id: &TaskId) -> bool {
+        self.shown.binary_search(id).is_ok()
+    }
+
+    /// What the task needs, as far as it is shown.
+    fn needs(&self, id: TaskId) -> impl DoubleEndedIterator<Item = TaskId> + '_ {
+        self.setup.graph.needs[id.index()].iter().copied().filter(|id| self.shows(id))
+    }
+
+    /// What needs the task, as far as it is shown.
+    fn needed_by(&self, id: TaskId) -> impl DoubleEndedIterator<Item = TaskId> + '_ {
+        self.setup.graph.needed_by[id.index()].iter().copied().filter(|id| self.shows(id))
+    }
+}
+
+/// Shows which task needs which.
+pub fn run(cli: &Cli, args: &Graph) -> Result<u8, CliError> {
+    let setup = Setup::load(cli.directory.as_deref(), &[], Paint::stderr(cli.color))?;
+    let picture = picture(&setup, args)?;
+    let text = match args.format {
+        GraphFormat::Text => forms::tree(&picture),
+        GraphFormat::Dot => forms::dot(&picture),
+        GraphFormat::Mermaid => forms::mermaid(&picture),
+        GraphFormat::Json => forms::json(&picture),
+    };
+    crate::say!("{}", text.trim_end());
+    Ok(SUCCESS)
+}
+
+fn picture<'a>(setup: &'a Setup, args: &Graph) -> Result<Picture<'a>, CliError> {
+    let wanted: Vec<String> = args.tasks.iter().chain(&args.needs).cloned().collect();
+    let tops = || setup.workspace.ids().filter(|id| setup.graph.needed_by[id.index()].is_empty()).collect();
+    let roots: Vec<TaskId> = if wanted.is_empty() { tops() } else { setup.select(&wanted)? };
+    let shown = setup.graph.closure(&roots);
+    if args.needed_by.is_empty() {
+        return Ok(Picture { setup, shown, roots, files: Vec::new(), upwards: false });
+    }
+    let (mut files, mut from) = (Vec::new(), Vec::new());
+    for name in &args.needed_by {
+        match file(setup, name)? {
+            Some(file) => files.push(file),
+            None => from.extend(tasks_or_file(setup, name)?),
+        }
+    }
+    let readers = files.iter().flat_map(|file| &file.needed_by);
+    let dependents = setup.graph.dependents(&from.iter().chain(readers).copied().collect::<Vec<_>>());
+    let between: Vec<TaskId> = dependents.into_iter().filter(|id| shown.binary_search(id).is_ok()).collect();
+    let is_shown = |id: &TaskId| between.binary_search(id).is_ok();
+    from.retain(is_shown);
+    files.iter_mut().for_each(|file| file.needed_by.retain(is_shown));
+    Ok(Picture { setup, shown: between, roots: from, files, upwards: true })
+}
+
+/// What is known of a path; `None` when nothing is there, no task makes it, and none reads it.
+fn file(setup: &Setup, name: &str) -> Result<Option<File>, CliError> {
+    let native = std::path::Path::new(name);
+    let path = match native.is_absolute() {
+        true => RelPath::from_native(&setup.location.root, native).ok_or("the path leaves the workspace".to_owned()),
+        false => setup.location.cwd.join(name).map_err(|e| e.to_string()),
+    };
+    let path = path.map_err(|e| CliError::usage(format!("`{name}`: {e}")))?;
+    let skip: Vec<_> = RelPath::from_native(&setup.workspace.root, &setup.store_dir).into_iter().collect();
+    let journal = Journal::load(&Worktree::new(&setup.store_dir, &setup.workspace.root).journal());
+    let asked = Readers { workspace: &setup.workspace, graph: &setup.graph, journal: &journal, skip: &skip };
+    let there = path.to_path(&setup.workspace.root);
+    let failed = |e: walk::WalkError| CliError::failure(with_source(&e));
+    let mut paths = vec![path.clone()];
+    if there.is_dir() && !there.is_symlink() {
+        let text = if path.is_root() { ".".to_owned() } else { escape(&path.to_string()) };
+        let below =
+            PatternSet::parse(&RelPath::root(), &[text]).map_err(|e| CliError::usage(format!("`{name}`: {e}")))?;
+        let found = walk::expand(&setup.workspace.root, &below, &skip, Want::Files).map_err(failed)?;
+        paths.extend(found.into_iter().map(|found| found.path));
+    }
+    let needed_by = asked.of(&paths).map_err(failed)?;
+    let made_by = setup.graph.outputs.owner(&path);
+    let known = made_by.is_some() || !needed_by.is_empty() || there.symlink_metadata().is_ok();
+    Ok(known.then_some(File { path, made_by, needed_by }))
+}
+
+fn tasks_or_file(setup: &Setup, name: &str) -> Result<Vec<TaskId>, CliError> {
+    setup.select(&[name.to_owned()]).map_err(|_| {
+        let hint = "give the path of an input or an output, as seen from here, or the name of a task";
+        CliError::usage(format!("there is neither a file nor a task `{name}`")).hint(Some(hint))
+    })
+}

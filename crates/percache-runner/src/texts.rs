@@ -1,0 +1,232 @@
+//! Copies of small text inputs, so that `why` can tell which lines changed: of an input the store knows the digest alone.
+//!
+//! One file per worktree, bounded. A build in which something ran adds the texts that were edited last; nothing depends on them, and
+//! losing them costs explanations some detail. Outputs are not copied, the store has them; neither are files that only their owner may
+//! read.
+//!
+//! ```text
+//! "percache texts 1\n", then of each text, the oldest first: digest(20) length(4) bytes
+//! ```
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use percache::Digest;
+use percache::codec::{Decoder, Encode};
+use rustix::fs::FileType;
+
+use crate::observe::{Known, KnownFiles};
+
+const MAGIC: &[u8] = b"percache texts 1\n";
+/// Longer texts are not copied.
+const LONGEST: u64 = 32 << 10;
+/// So many texts, those that changed last, are copied after one build.
+const AT_ONCE: usize = 256;
+/// A file that grew to twice this is cut down to it.
+const KEPT: usize = 2 << 20;
+
+/// The texts of a worktree, read when the first one is asked for.
+pub struct Texts {
+    path: PathBuf,
+    read: OnceLock<HashMap<Digest, String>>,
+}
+
+impl Texts {
+    /// Those in the file at `path`.
+    pub fn at(path: PathBuf) -> Texts {
+        Texts { path, read: OnceLock::new() }
+    }
+
+    /// The text with this digest.
+    pub fn get(&self, digest: &Digest) -> Option<&str> {
+        let read = self.read.get_or_init(|| {
+            let bytes = fs::read(&self.path).unwrap_or_default();
+            let texts = records(&bytes).0.into_iter();
+            texts.filter_map(|(digest, text)| Some((digest, String::from_utf8(text.to_vec()).ok()?))).collect()
+        });
+        // Bytes that a power cut has mixed up are no text of this name.
+        read.get(digest).map(String::as_str).filter(|text| Digest::of(text.as_bytes()) == *digest)
+    }
+}
+
+/// Adds the texts among `known` that changed last to the file at `path`. `is_wanted` says which paths, relative to `root`, are inputs.
+pub fn keep(path: &Path, root: &Path, known: &KnownFiles, is_wanted: &dyn Fn(&[u8]) -> bool) -> io::Result<()> {
+    let mut candidates: Vec<(&Vec<u8>, &Known)> =
+        known.iter().filter(|(path, known)| may_be_kept(path, known)).collect();
+    let newest_first = |(path, known): &(&Vec<u8>, &Known)| (std::cmp::Reverse(known.stamp.mtime), (*path).clone());
+    if candidates.len() > AT_ONCE {
+        candidates.select_nth_unstable_by_key(AT_ONCE, newest_first);
+        candidates.truncate(AT_ONCE);
+    }
+    let before = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(e) => return Err(e),
+    };
+    let (kept, whole) = records(&before);
+    let has: std::collections::HashSet<Digest> = kept.iter().map(|(digest, _)| *digest).collect();
+    candidates.retain(|(path, known)| !has.contains(&known.digest) && is_wanted(path));
+    // The one that was edited last is the last to be dropped.
+    candidates.sort_unstable_by_key(newest_first);
+    let mut added = Vec::new();
+    for (path, known) in candidates.into_iter().rev() {
+        if let Ok(text) = fs::read(root.join(as_path(path)))
+            && std::str::from_utf8(&text).is_ok_and(|text| !text.contains('\0'))
+            && Digest::of(&text) == known.digest
+        {
+            encode(&known.digest, &text, &mut added);
+        }
+    }
+    if added.is_empty() {
+        return Ok(());
+    }
+    let grown = before.len() + added.len();
+    if whole == before.len() && !before.is_empty() && grown <= 2 * KEPT {
+        return open(OpenOptions::new().append(true), path)?.write_all(&added);
+    }
+    replace(path, &kept, &added)
+}
+
+/// Writes anew what is newest, as much as is kept.
+fn replace(path: &Path, kept: &[(Digest, &[u8])], added: &[u8]) -> io::Result<()> {
+    let mut room = KEPT.saturating_sub(added.len());
+    let fits = |(_, text): &&(Digest, &[u8])| {
+        let fits = text.len() + 24 <= room;
+        room = if fits { room - text.len() - 24 } else { 0 };
+        fits
+    };
+    let mut newest: Vec<_> = kept.iter().rev().take_while(fits).collect();
+    newest.reverse();
+    let mut bytes = MAGIC.to_vec();
+    newest.into_iter().for_each(|(digest, text)| encode(digest, text, &mut bytes));
+    bytes.extend_from_slice(added);
+    let temporary = path.with_extension("new");
+    open(OpenOptions::new().write(true).create(true).truncate(true), &temporary)?.write_all(&bytes)?;
+    fs::rename(&temporary, path)
+}
+
+fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    options.mode(0o600).open(path)
+}
+
+fn may_be_kept(path: &[u8], known: &Known) -> bool {
+    let stamp = &known.stamp;
+    let private = stamp.mode & 0o077 == 0;
+    let small = (1..=LONGEST).contains(&stamp.size);
+    small && !private && stamp.file_type() == FileType::RegularFile && !path.starts_with(b"/")
+}
+
+fn as_path(path: &[u8]) -> &Path {
+    Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path))
+}
+
+fn encode(digest: &Digest, text: &[u8], to: &mut Vec<u8>) {
+    to.digest(digest);
+    to.bytes(text);
+}
+
+/// The texts in a file, and how much of it makes sense.
+fn records(bytes: &[u8]) -> (Vec<(Digest, &[u8])>, usize) {
+    let mut records = Vec::new();
+    let Some(rest) = bytes.strip_prefix(MAGIC) else { return (records, 0) };
+    let (mut from, mut whole) = (Decoder::new(rest), MAGIC.len());
+    while let (Ok(digest), Ok(text)) = (from.digest(), from.bytes()) {
+        whole += 24 + text.len();
+        records.push((digest, text));
+    }
+    (records, whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stamp::Stamp;
+    use std::os::unix::fs::PermissionsExt;
+
+    struct Place {
+        dir: tempfile::TempDir,
+        known: KnownFiles,
+    }
+
+    impl Place {
+        fn new() -> Place {
+            Place { dir: tempfile::tempdir().unwrap(), known: KnownFiles::new() }
+        }
+
+        fn write(&mut self, name: &str, text: &[u8], mode: u32) {
+            let path = self.dir.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let stamp = Stamp::at(&path).unwrap().unwrap();
+            self.known.insert(name.into(), Known { stamp, digest: Digest::of(text), settled: true });
+        }
+
+        fn file(&self) -> PathBuf {
+            self.dir.path().join("texts")
+        }
+
+        fn keep(&self) {
+            keep(&self.file(), self.dir.path(), &self.known, &|path| path != b"output").unwrap();
+        }
+
+        fn has(&self, text: &[u8]) -> bool {
+            let texts = Texts::at(self.file());
+            texts.get(&Digest::of(text)).map(str::as_bytes) == Some(text)
+        }
+    }
+
+    #[test]
+    fn small_texts_are_kept_and_nothing_else() {
+        let mut place = Place::new();
+        place.write("a.c", b"int a;\n", 0o644);
+        place.write("secret", b"hunter2", 0o600);
+        place.write("output", b"made", 0o644);
+        place.write("binary", b"a\0b", 0o644);
+        place.write("long", &vec![b'x'; 40 << 10], 0o644);
+        place.keep();
+        assert!(place.has(b"int a;\n"));
+        for text in [&b"hunter2"[..], b"made", b"a\0b", &vec![b'x'; 40 << 10]] {
+            assert!(!place.has(text));
+        }
+        assert_eq!(fs::metadata(place.file()).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn earlier_versions_stay_and_the_file_is_bounded() {
+        let mut place = Place::new();
+        place.write("a.c", b"1", 0o644);
+        place.keep();
+        place.write("a.c", b"2", 0o644);
+        place.keep();
+        assert!(place.has(b"1") && place.has(b"2"));
+        for round in 0..200 {
+            place.write("a.c", format!("{round}{}", " ".repeat(30 << 10)).as_bytes(), 0o644);
+            place.keep();
+            assert!(fs::metadata(place.file()).unwrap().len() as usize <= 2 * KEPT);
+        }
+        assert!(!place.has(b"1"));
+        assert!(place.has(format!("199{}", " ".repeat(30 << 10)).as_bytes()));
+    }
+
+    #[test]
+    fn a_torn_file_is_put_right() {
+        let mut place = Place::new();
+        place.write("a.c", b"first", 0o644);
+        place.keep();
+        place.write("b.c", b"second", 0o644);
+        place.keep();
+        let bytes = fs::read(place.file()).unwrap();
+        fs::write(place.file(), &bytes[..bytes.len() - 2]).unwrap();
+        assert!(place.has(b"first") && !place.has(b"second"));
+        place.keep();
+        assert!(place.has(b"first") && place.has(b"second"));
+        fs::write(place.file(), "something else").unwrap();
+        assert!(!place.has(b"first"));
+        place.keep();
+        assert!(place.has(b"first"));
+    }
+}

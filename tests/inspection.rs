@@ -1,4 +1,4 @@
-//! Looking at tasks without running them: `why`, `list`, `build --dry-run` and `--explain`.
+//! Looking at tasks without running them: `list`, `build --dry-run` and `--explain`.
 
 use crate::sandbox::Sandbox;
 
@@ -23,93 +23,6 @@ fn project() -> Sandbox {
     ws.write("version", "1.0");
     ws.build([]).ran(["compile", "link"]);
     ws
-}
-
-/// What `why` says of a change before and after the build that it causes.
-fn why(ws: &Sandbox, task: &str, texts: &[&str]) {
-    for moment in ["before", "after"] {
-        let output = ws.percache(["why", task]).succeeds().output();
-        for text in texts {
-            assert!(output.contains(text), "{moment} the build, `why` does not say `{text}`:\n{output}");
-        }
-        ws.build([]).succeeds();
-    }
-}
-
-#[test]
-fn why_names_the_changed_file_with_old_and_new_digest() {
-    let ws = project();
-    ws.write("src/a", "2");
-    // printf 1 | sha1sum; printf 2 | sha1sum
-    why(&ws, "compile", &["src/a", "356a192b", "da4b9237"]);
-}
-
-#[test]
-fn why_names_added_and_removed_files() {
-    let ws = project();
-    ws.write("src/new", "");
-    why(&ws, "compile", &["src/new"]);
-    ws.remove("src/new");
-    ws.write("src/a", "3");
-    why(&ws, "compile", &["src/a"]);
-}
-
-#[test]
-fn why_names_the_changed_line_of_the_command() {
-    let ws = project();
-    ws.edit_config("cat src/a > out/b", "cat src/a src/a > out/b");
-    why(&ws, "compile", &["command", "cat src/a > out/b", "cat src/a src/a > out/b"]);
-}
-
-#[test]
-fn why_names_the_variable_but_not_its_value() {
-    let ws = project();
-    let run = ws.run(ws.command("").arg("build").env("FLAGS", "-hidden-value")).ran(["compile"]);
-    drop(run);
-    ws.percache(["why", "compile"]).succeeds().says(["FLAGS"]).does_not_say("-hidden-value");
-}
-
-#[test]
-fn why_names_the_tool() {
-    let ws = project();
-    ws.write("version", "2.0");
-    why(&ws, "compile", &["cat version"]);
-}
-
-#[test]
-fn why_names_the_dependency_whose_output_changed() {
-    let ws = project();
-    ws.write("src/a", "2");
-    ws.build([]).ran(["compile", "link"]);
-    ws.percache(["why", "link"]).succeeds().says(["out/b"]);
-}
-
-#[test]
-fn why_names_a_discovered_input() {
-    let ws = Sandbox::new(
-        r#"
-            [task.use]
-            command = "@ran(use); cat hidden > out/use; echo 'out/use: hidden' > dep/use.d"
-            inputs = []
-            outputs = ["out/use"]
-            depfile = "dep/use.d"
-        "#,
-    );
-    ws.write("hidden", "1");
-    ws.build([]).ran(["use"]);
-    ws.write("hidden", "2");
-    why(&ws, "use", &["hidden"]);
-}
-
-#[test]
-fn why_of_a_task_that_never_ran_and_of_one_that_is_up_to_date() {
-    let ws = Sandbox::new(PROJECT);
-    ws.write("src/a", "1");
-    ws.write("version", "1.0");
-    ws.percache(["why", "compile"]).succeeds().reported([]);
-    ws.build([]).succeeds();
-    ws.percache(["why", "compile"]).succeeds().reported([]);
-    ws.percache(["why", "compil"]).exits(2).says(["compile"]);
 }
 
 #[test]

@@ -28,4 +28,5 @@ mod scheduling;
 mod six_cases;
 mod status;
 mod watch;
+mod why;
 mod worktrees;

@@ -218,6 +218,9 @@ pub struct Why {
     /// The task
     #[arg(value_name = "TASK")]
     pub task: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
     /// What `{args}` stands for in commands
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,

@@ -4,9 +4,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
+use percache::Digest;
+
+use crate::contents::Contents;
+use crate::difference::Difference;
 use crate::fingerprint::{Kind, Part, Parts, Value};
 use crate::observe::FileState;
+
+/// Of so many changes of one task it is worth finding out which lines they are.
+const LOOKED_INTO: usize = 20;
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +29,8 @@ pub struct Change {
     pub new: Option<Value>,
     /// Who it is, where the name does not tell.
     pub remark: String,
+    /// Of a file: which lines, if somebody still has both texts. See [`locate`].
+    pub lines: Option<Arc<Difference>>,
 }
 
 /// The differences, in the order of [`Kind`] and name.
@@ -59,6 +69,25 @@ fn change(old: Option<&Part>, new: Option<&Part>) -> Change {
         old: old.map(|part| part.value.clone()),
         new: new.map(|part| part.value.clone()),
         remark: part.map(|part| part.remark.clone()).unwrap_or_default(),
+        lines: None,
+    }
+}
+
+/// Finds out which lines changed.
+pub fn locate(changes: &mut [Change], contents: &Contents<'_>) {
+    let content = |value: &Option<Value>| match value {
+        Some(Value::File(FileState::File { digest, .. })) => Some(*digest),
+        Some(Value::File(FileState::Symlink { content, .. })) => *content,
+        _ => None,
+    };
+    let is_input = |change: &&mut Change| matches!(change.kind, Kind::Input | Kind::Discovered);
+    for change in changes.iter_mut().filter(is_input).take(LOOKED_INTO) {
+        let digests: (Option<Digest>, Option<Digest>) = (content(&change.old), content(&change.new));
+        if let (Some(old), Some(new)) = digests
+            && old != new
+        {
+            change.lines = contents.difference(&change.name, &old, &new);
+        }
     }
 }
 
@@ -68,7 +97,7 @@ impl Change {
     }
 
     /// `changed`, `is new`, `is gone`; of what neither was there nor is, whether it is asked for.
-    fn verb(&self) -> &'static str {
+    pub fn verb(&self) -> &'static str {
         match (Change::is_there(&self.old), Change::is_there(&self.new)) {
             (false, true) => "is new",
             (true, false) => "is gone",
@@ -91,7 +120,10 @@ impl fmt::Display for Change {
             Kind::Env => write!(f, "variable {name} {verb}"),
             Kind::Tool => write!(f, "`{name}` {verb}"),
             Kind::Dependency => write!(f, "dependency `{}` {verb}", self.remark),
-            Kind::Input | Kind::Discovered => write!(f, "{name} {verb}"),
+            Kind::Input | Kind::Discovered => {
+                write!(f, "{name} {verb}")?;
+                self.lines.iter().try_for_each(|lines| write!(f, ", line {}", lines.first))
+            }
         }
     }
 }
@@ -108,7 +140,6 @@ pub fn summary(changes: &[Change]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use percache::Digest;
 
     fn file(text: &str) -> Value {
         Value::File(FileState::File { digest: Digest::of(text.as_bytes()), executable: false })

@@ -7,6 +7,15 @@ use similar::{Algorithm, ChangeTag, DiffTag, TextDiff};
 /// After this long the difference is taken to be larger than it needs to be.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// How one text became another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The number of the first line that changed: in the new text, or in the old one if lines are only gone.
+    pub first: usize,
+    /// The lines that changed, in order: what is gone before what is new in its place.
+    pub lines: Vec<Line>,
+}
+
 /// A line that is gone or new.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -18,10 +27,12 @@ pub struct Line {
     pub text: String,
 }
 
-/// The lines that changed, in order: what is gone before what is new in its place.
-pub fn lines(old: &str, new: &str) -> Vec<Line> {
+/// How `old` became `new`; `None` when they are the same.
+pub fn difference(old: &str, new: &str) -> Option<Difference> {
     let diff = diff(old, new);
-    let changes = diff.iter_all_changes().filter_map(|change| {
+    let first = diff.ops().iter().find(|op| op.tag() != DiffTag::Equal)?;
+    let first = if first.tag() == DiffTag::Delete { first.old_range().start } else { first.new_range().start };
+    let lines = diff.iter_all_changes().filter_map(|change| {
         let (new, number) = match change.tag() {
             ChangeTag::Equal => return None,
             ChangeTag::Delete => (false, change.old_index()?),
@@ -29,14 +40,7 @@ pub fn lines(old: &str, new: &str) -> Vec<Line> {
         };
         Some(Line { new, number: number + 1, text: change.value().trim_end_matches(['\n', '\r']).to_owned() })
     });
-    changes.collect()
-}
-
-/// The number of the first line that changed: in the new text, or in the old one if lines are only gone.
-pub fn first(old: &str, new: &str) -> Option<usize> {
-    let diff = diff(old, new);
-    let first = diff.ops().iter().find(|op| op.tag() != DiffTag::Equal)?;
-    Some(1 + if first.tag() == DiffTag::Delete { first.old_range().start } else { first.new_range().start })
+    Some(Difference { first: first + 1, lines: lines.collect() })
 }
 
 fn diff<'a>(old: &'a str, new: &'a str) -> TextDiff<'a, 'a, str> {
@@ -49,7 +53,8 @@ mod tests {
 
     fn told(old: &str, new: &str) -> Vec<String> {
         let sign = |line: &Line| if line.new { '+' } else { '-' };
-        lines(old, new).iter().map(|line| format!("{}{} {}", sign(line), line.number, line.text)).collect()
+        let lines = difference(old, new).map(|difference| difference.lines).unwrap_or_default();
+        lines.iter().map(|line| format!("{}{} {}", sign(line), line.number, line.text)).collect()
     }
 
     #[test]
@@ -61,6 +66,7 @@ mod tests {
 
     #[test]
     fn the_first_line_is_where_one_looks_for_it() {
+        let first = |old: &str, new: &str| difference(old, new).map(|difference| difference.first);
         assert_eq!(first("a\nb\nc\n", "a\nB\nc\n"), Some(2));
         assert_eq!(first("a\nb\nc\n", "a\nc\n"), Some(2));
         assert_eq!(first("a\n", "x\na\n"), Some(1));

@@ -52,7 +52,7 @@ pub struct TaskRecord {
     pub created: Time,
     /// How long the command took, in microseconds.
     pub took: u64,
-    /// The result before the last run, for `why`.
+    /// The other result that the task had here before, for `why`.
     pub previous: Option<ResultKey>,
     /// Paths of its discovered inputs, sorted.
     pub discovered: Vec<Vec<u8>>,

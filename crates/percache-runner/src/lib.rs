@@ -30,6 +30,10 @@ pub mod observe;
 pub mod stamp;
 pub mod texts;
 
+pub mod contents;
+
+pub mod changes;
+
 pub mod intents;
 pub mod journal;
 pub mod worktree;
@@ -40,7 +44,6 @@ pub mod restore;
 pub mod tree;
 
 pub mod build;
-pub mod changes;
 pub mod maintenance;
 pub mod propose;
 pub mod readers;

@@ -1,6 +1,6 @@
 //! One build of a worktree, from its lock to its journal.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -12,8 +12,8 @@ use percache::store::layout::furnish;
 use percache::store::record::Entry;
 
 use crate::build::context::{Context, Options, Tools};
-use crate::build::explain::Why;
 use crate::build::{Outcomes, Summary, build};
+use crate::contents::Contents;
 use crate::environment::{self, Caller, Wishes};
 use crate::event::{Event, Reporter};
 use crate::graph::TaskGraph;
@@ -27,6 +27,7 @@ use crate::process::Stop;
 use crate::snapshot::{self, Snapshot, Tool, Watched};
 use crate::stamp::moment;
 use crate::territory::{bury, survey};
+use crate::texts::{self, Texts};
 use crate::usage;
 use crate::worktree::Worktree;
 
@@ -112,16 +113,8 @@ impl Session<'_> {
         self.build(selected, reporter).map(|outcomes| outcomes.summary)
     }
 
-    /// As [`Session::run`]; why tasks ran or would run, if the options ask for that.
-    pub fn explain(
-        &self,
-        selected: &[TaskId],
-        reporter: &mut dyn Reporter,
-    ) -> Result<HashMap<TaskId, Why>, SessionError> {
-        self.build(selected, reporter).map(|outcomes| outcomes.reasons)
-    }
-
-    fn build(&self, selected: &[TaskId], reporter: &mut dyn Reporter) -> Result<Outcomes, SessionError> {
+    /// As [`Session::run`]; with why tasks ran or would run, if the options ask for that.
+    pub fn build(&self, selected: &[TaskId], reporter: &mut dyn Reporter) -> Result<Outcomes, SessionError> {
         let desk = self.sit_down(reporter);
         let jobs = self.options.jobs.max(1);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).thread_name(|i| format!("percache-{i}")).build();
@@ -132,6 +125,7 @@ impl Session<'_> {
         let forced: HashSet<TaskId> =
             if self.options.force { selected.iter().copied().collect() } else { HashSet::new() };
         let outcomes = build(&ctx, &pool, &tasks, &forced, reporter);
+        tell_of_tools(reporter, &outcomes.remembered);
         let (observer, intents, trouble) = (ctx.observer, ctx.intents, ctx.trouble);
         if desk.lock.is_some() {
             let finding = self.finding(&tasks, &outcomes);
@@ -143,7 +137,11 @@ impl Session<'_> {
             if let Some(Err(e)) = self.store.map(Store::flush) {
                 trouble.get_or_insert(e.to_string());
             }
-            let journal = self.next_journal(&desk, &outcomes, observer.into_known(), complete);
+            let known = observer.into_known();
+            if outcomes.summary.ran > 0 && self.single.is_none() {
+                self.keep_texts(&desk, &known);
+            }
+            let journal = self.next_journal(&desk, &outcomes, known, complete);
             let unfinished = self.unfinished(&desk, &outcomes);
             let written = self.write_journal(&desk, &journal).and_then(|()| match intents {
                 Some(intents) => intents.keep(&desk.worktree.intents(), &unfinished),
@@ -229,6 +227,14 @@ impl Session<'_> {
         }
     }
 
+    /// For explanations. That it cannot be done costs them some detail, and is not worth a word.
+    fn keep_texts(&self, desk: &Desk, known: &KnownFiles) {
+        let is_input = |path: &[u8]| RelPath::new(path).is_ok_and(|path| self.graph.outputs.owner(&path).is_none());
+        if let Err(e) = texts::keep(&desk.worktree.texts(), &self.workspace.root, known, &is_input) {
+            log::info!("no texts: {e}");
+        }
+    }
+
     fn sit_down(&self, reporter: &mut dyn Reporter) -> Desk {
         let worktree = match &self.single {
             Some(identity) => Worktree::single(self.store_dir, &self.workspace.root, identity),
@@ -288,6 +294,7 @@ impl Session<'_> {
             place: Worktree::place(root),
             previous: territory.owned,
             tools: Tools::default(),
+            contents: Contents::new(root, self.store, Texts::at(desk.worktree.texts())),
             sources: OnceLock::new(),
             trouble: Mutex::new(None),
         })
@@ -356,6 +363,16 @@ impl Session<'_> {
         usage::append(&desk.worktree.used(), replaced, usage::last_use(&path).unwrap_or(0))?;
         journal.save(&path)
     }
+}
+
+/// What only looks runs nothing.
+fn tell_of_tools(reporter: &mut dyn Reporter, remembered: &[String]) {
+    if remembered.is_empty() {
+        return;
+    }
+    let names: Vec<_> = remembered.iter().map(|tool| format!("`{tool}`")).collect();
+    let message = format!("not run, their last answers are taken to hold: {}", names.join(", "));
+    reporter.event(Event::Note { message });
 }
 
 fn tell_of_dead(reporter: &mut dyn Reporter, gone: &[RelPath]) {

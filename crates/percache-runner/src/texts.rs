@@ -23,7 +23,7 @@ use crate::observe::{Known, KnownFiles};
 
 const MAGIC: &[u8] = b"percache texts 1\n";
 /// Longer texts are not copied.
-const LONGEST: u64 = 32 << 10;
+pub const LONGEST: u64 = 32 << 10;
 /// So many texts, those that changed last, are copied after one build.
 const AT_ONCE: usize = 256;
 /// A file that grew to twice this is cut down to it.
@@ -120,7 +120,8 @@ fn may_be_kept(path: &[u8], known: &Known) -> bool {
     small && !private && stamp.file_type() == FileType::RegularFile && !path.starts_with(b"/")
 }
 
-fn as_path(path: &[u8]) -> &Path {
+/// The bytes of a path as a path.
+pub fn as_path(path: &[u8]) -> &Path {
     Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path))
 }
 

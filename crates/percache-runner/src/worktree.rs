@@ -7,6 +7,7 @@
 //! STORE/worktrees/ID/journal    see crate::journal
 //! STORE/worktrees/ID/snapshot   see crate::snapshot
 //! STORE/worktrees/ID/intents    see crate::intents
+//! STORE/worktrees/ID/texts      small text inputs, see crate::texts
 //! STORE/worktrees/ID/used       uses of results since the last gc, see crate::usage
 //! STORE/worktrees/ID/staging/   files on their way into the tree
 //! ```
@@ -120,6 +121,11 @@ impl Worktree {
     /// The uses.
     pub fn used(&self) -> PathBuf {
         self.dir.join("used")
+    }
+
+    /// The texts of inputs.
+    pub fn texts(&self) -> PathBuf {
+        self.dir.join("texts")
     }
 
     /// Where files wait.

@@ -4,7 +4,6 @@ pub mod build;
 pub mod clear;
 pub mod completions;
 pub mod exec;
-pub mod explain;
 pub mod functions;
 pub mod gc;
 pub mod graph;

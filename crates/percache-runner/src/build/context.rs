@@ -1,6 +1,6 @@
 //! What all jobs of a build share, and nothing that only one of them needs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use percache::Digest;
 use percache::store::Store;
 
+use crate::contents::Contents;
 use crate::environment::Caller;
 use crate::graph::TaskGraph;
 use crate::intents::Intents;
@@ -85,6 +86,8 @@ pub struct Context<'a> {
     pub previous: HashMap<TaskId, Vec<RelPath>>,
     /// Of tasks that ask for tools.
     pub tools: Tools,
+    /// What was in files once, for explanations.
+    pub contents: Contents<'a>,
     /// The inputs of tasks that declare none: found once.
     pub sources: OnceLock<Result<Vec<RelPath>, String>>,
     /// The first trouble with the store.
@@ -137,9 +140,24 @@ type ToolAnswer = Arc<OnceLock<Result<Digest, String>>>;
 #[derive(Default)]
 pub struct Tools {
     answers: Mutex<HashMap<ToolKey, ToolAnswer>>,
+    /// In a dry run: those that were not run, because what they said the last time is known.
+    remembered: Mutex<BTreeSet<String>>,
 }
 
 impl Tools {
+    /// Notes that a tool was not run.
+    pub fn remember(&self, command: &str) {
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        if !remembered.contains(command) {
+            remembered.insert(command.to_owned());
+        }
+    }
+
+    /// The tools that were not run, sorted.
+    pub fn remembered(&self) -> Vec<String> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
     /// The digest of what `command` prints, run by the shell with this environment; or what is wrong with it.
     pub fn version(
         &self,

@@ -3,11 +3,13 @@
 use crate::build::context::Context;
 use crate::build::inputs::Prepared;
 use crate::build::lookup::observe_all;
-use crate::changes::{Change, compare, summary};
+use crate::build::remembered::{last, parts};
+use crate::changes::{Change, compare, locate, summary};
 use crate::fingerprint::{Discovered, Parts};
 use crate::model::Task;
 
-use percache::store::record::ResultKey;
+/// A line names no more tasks or tools than this.
+const NAMED: usize = 3;
 
 /// What is known of why a task has to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,13 @@ pub enum Why {
     Unknown,
     /// In a dry run: these tasks, which it needs, would run, and what they would make is not known.
     Needs(Vec<String>),
+    /// In a dry run: these tools are not run, and what they would say is not known.
+    UnknownTools {
+        /// Their commands.
+        tools: Vec<String>,
+        /// Whether they never ran here for this task.
+        never_ran: bool,
+    },
 }
 
 /// Finds out why.
@@ -36,15 +45,31 @@ pub fn why(ctx: &Context<'_>, task: &Task, prepared: &Prepared, forced: bool) ->
     if forced {
         return Why::Forced;
     }
-    let record = ctx.journal.tasks.get(&task.name);
-    let Some(last) = record.and_then(|record| record.key.or(record.previous)) else { return Why::FirstTime };
+    let Some(last) = last(ctx, task) else { return Why::FirstTime };
     let Some(old) = parts(ctx, &last) else { return Why::Unknown };
+    let record = ctx.journal.tasks.get(&task.name);
     let paths = record.map(|record| record.discovered.clone()).unwrap_or_default();
     let discovered = observe_all(ctx, paths).unwrap_or_default();
-    match compare(&old, &with(prepared, &discovered)) {
-        changes if changes.is_empty() => Why::ResultGone,
-        changes => Why::Changed(changes),
+    let mut changes = compare(&old, &with(prepared, &discovered));
+    if changes.is_empty() {
+        return Why::ResultGone;
     }
+    locate(&mut changes, &ctx.contents);
+    Why::Changed(changes)
+}
+
+/// Why nobody knows whether a task would run.
+pub fn unknown_tools(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Why {
+    // What the last run depended on is known, and they are not among it.
+    let never_ran = last(ctx, task).is_none_or(|last| parts(ctx, &last).is_some());
+    Why::UnknownTools { tools: prepared.unknown_tools.clone(), never_ran }
+}
+
+/// The first few, quoted, and how many more there are.
+fn list(names: &[String]) -> String {
+    let first: Vec<_> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+    let more = names.len().saturating_sub(NAMED);
+    first.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }
 
 impl std::fmt::Display for Why {
@@ -54,17 +79,17 @@ impl std::fmt::Display for Why {
             Why::Forced => "--force",
             Why::FirstTime => "it never succeeded here",
             Why::Changed(changes) => return f.write_str(&summary(changes).unwrap_or_default()),
-            Why::Needs(tasks) => return write!(f, "it depends on {}", tasks.join(", ")),
+            Why::Needs(tasks) => return write!(f, "it depends on {}", list(tasks)),
+            Why::UnknownTools { tools, never_ran: true } => {
+                return write!(f, "the answer of {} is unknown: it never ran here", list(tools));
+            }
+            Why::UnknownTools { tools, never_ran: false } => {
+                return write!(f, "the last answer of {} is not in the store any more", list(tools));
+            }
             Why::ResultGone => "its result is not in the store",
             Why::Unknown => "what it depended on the last time is not in the store any more",
         })
     }
-}
-
-/// What was hashed for a result.
-pub fn parts(ctx: &Context<'_>, key: &ResultKey) -> Option<Parts> {
-    let bytes = ctx.or_trouble(ctx.store?.parts(key))??;
-    ctx.or_trouble(Parts::decode(&bytes))
 }
 
 /// The parts of a fingerprint together with discovered inputs, as a record has them.

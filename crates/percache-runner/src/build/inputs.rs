@@ -8,6 +8,7 @@ use std::sync::Arc;
 use percache::Digest;
 
 use crate::build::context::Context;
+use crate::build::remembered::tool_answers;
 use crate::envfile;
 use crate::environment::{self, Environment, Wishes};
 use crate::fingerprint::{Kind, Part, Parts, Value};
@@ -44,6 +45,8 @@ pub struct Prepared {
     pub inputs: Vec<(RelPath, FileState)>,
     /// Declared inputs, not globs, that do not exist.
     pub missing: Vec<RelPath>,
+    /// In a dry run: tools of which nobody knows what they would say. Then the fingerprint is not known either.
+    pub unknown_tools: Vec<String>,
 }
 
 /// Looks at everything that the fingerprint of `task` is made of.
@@ -57,11 +60,7 @@ pub fn prepare(ctx: &Context<'_>, task: &Task, command: &TaskCommand, deps: &Dep
     if let Some(depfile) = &task.depfile {
         parts.push(Part::new(Kind::Depfile, "", Value::Text(depfile.as_bytes().to_vec())));
     }
-    let env: Vec<_> = environment.variables.clone().into_iter().collect();
-    for tool in &task.tools {
-        let version = ctx.tools.version(tool, task.cwd.to_path(ctx.observer.root()), env.clone(), ctx.stop)?;
-        parts.push(Part::new(Kind::Tool, tool.as_bytes(), Value::Digest(version)));
-    }
+    let unknown_tools = tools(ctx, task, &environment, &mut parts)?;
     for (id, visible) in deps.iter().filter(|(_, visible)| visible.outputs.is_empty()) {
         let remark = ctx.workspace.task(*id).name.clone();
         parts.push(Part { kind: Kind::Dependency, name: Vec::new(), value: Value::Digest(visible.action), remark });
@@ -72,7 +71,33 @@ pub fn prepare(ctx: &Context<'_>, task: &Task, command: &TaskCommand, deps: &Dep
     }
     let parts = Parts::new(parts);
     let fingerprint = parts.fingerprint();
-    Ok(Prepared { command: command.clone(), environment, parts, fingerprint, inputs, missing })
+    Ok(Prepared { command: command.clone(), environment, parts, fingerprint, inputs, missing, unknown_tools })
+}
+
+/// Asks the tools; in a dry run, remembers what they said the last time, and gives those of which that is not known.
+fn tools(
+    ctx: &Context<'_>,
+    task: &Task,
+    environment: &Environment,
+    parts: &mut Vec<Part>,
+) -> Result<Vec<String>, String> {
+    let mut unknown = Vec::new();
+    let remembered = if ctx.options.dry_run { tool_answers(ctx, task) } else { Default::default() };
+    for tool in &task.tools {
+        let answer = if ctx.options.dry_run {
+            let answer = remembered.get(tool.as_bytes()).copied();
+            answer.iter().for_each(|_| ctx.tools.remember(tool));
+            answer
+        } else {
+            let cwd = task.cwd.to_path(ctx.observer.root());
+            Some(ctx.tools.version(tool, cwd, variables(environment), ctx.stop)?)
+        };
+        match answer {
+            Some(answer) => parts.push(Part::new(Kind::Tool, tool.as_bytes(), Value::Digest(answer))),
+            None => unknown.push(tool.clone()),
+        }
+    }
+    Ok(unknown)
 }
 
 fn environment(ctx: &Context<'_>, task: &Task) -> Result<Environment, String> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use percache::lock::Claim;
-use percache::store::record::{Content, Entry};
+use percache::store::record::{Content, Entry, ResultKey};
 use percache::store::{Store, now};
 
 use crate::build::claim;
@@ -19,6 +19,7 @@ use crate::build::lookup::{Hit, lookup};
 use crate::build::record::record;
 use crate::capture::present;
 use crate::event::{Failure, LogText, Outcome};
+use crate::fingerprint::Parts;
 use crate::intents::Intent;
 use crate::journal::TaskRecord;
 use crate::model::{Task, TaskId};
@@ -42,6 +43,8 @@ pub struct Done {
     pub saved: Duration,
     /// Why it ran.
     pub reason: Option<Why>,
+    /// Of a task that would run, when that is to be explained: what it depends on now.
+    pub parts: Option<Parts>,
     /// What others see of it.
     pub visible: Arc<Visible>,
     /// What the journal is to say of it from now on; `None`: what it said before.
@@ -84,6 +87,7 @@ impl Done {
             took: Duration::ZERO,
             saved: Duration::ZERO,
             reason: None,
+            parts: None,
             visible: Arc::default(),
             record: None,
             warnings: Vec::new(),
@@ -107,6 +111,11 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, String> {
     let Some(command) = &job.task.command else { return Ok(Done::new(job.id, Outcome::Group)) };
     let prepared = prepare(ctx, job.task, command, &job.deps)?;
     let may_hit = job.task.cache && !job.task.interactive && !job.force;
+    if may_hit && ctx.store.is_some() && !prepared.unknown_tools.is_empty() {
+        let mut done = Done::new(job.id, Outcome::MayRun);
+        done.reason = Some(explain::unknown_tools(ctx, job.task, &prepared));
+        return Ok(done);
+    }
     if may_hit && let Some(done) = find(ctx, job, &prepared)? {
         return Ok(done);
     }
@@ -129,6 +138,7 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, String> {
         run_command(ctx, job, &prepared, claim)?
     };
     done.reason = reason;
+    done.parts = (ctx.options.dry_run && ctx.options.explain).then(|| prepared.parts.clone());
     let missing = prepared.missing.iter().map(|path| format!("`{}`: its input `{path}` does not exist", job.task.name));
     done.warnings.extend(missing);
     Ok(done)
@@ -188,18 +198,24 @@ fn use_hit(
     if wanted {
         done.log = stored_log(ctx, &hit.key).unwrap_or_default();
     }
-    let before = ctx.journal.tasks.get(&job.task.name);
+    let previous = ctx.journal.tasks.get(&job.task.name).and_then(|before| before_that(before, &hit.key));
     done.record = Some(TaskRecord {
         key: Some(hit.key),
         fingerprint: prepared.fingerprint,
         created: hit.created,
         took: hit.took,
-        previous: before.and_then(|record| record.previous),
+        previous,
         discovered: hit.discovered.0.into_iter().map(|(path, _)| path).collect(),
         outputs: hit.outputs.clone(),
         others,
     });
     Ok(Ok(done))
+}
+
+/// The last other result than `key` that a task had here.
+pub fn before_that(before: &TaskRecord, key: &ResultKey) -> Option<ResultKey> {
+    let other = |old: &ResultKey| old != key;
+    before.key.filter(other).or(before.previous.filter(other))
 }
 
 fn missing_store() -> RestoreError {

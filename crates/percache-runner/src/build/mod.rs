@@ -11,6 +11,7 @@ pub mod logs;
 pub mod lookup;
 pub mod recheck;
 pub mod record;
+pub mod remembered;
 pub mod schedule;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -25,7 +26,8 @@ use crate::build::explain::Why;
 use crate::build::inputs::{Dependencies, Visible};
 use crate::build::job::{Done, Job, Word};
 use crate::build::schedule::Schedule;
-use crate::event::{Event, LogText, Outcome, Reporter};
+use crate::event::{Event, Outcome, Reporter};
+use crate::fingerprint::Parts;
 use crate::journal::TaskRecord;
 use crate::model::{TaskId, Workspace};
 
@@ -64,6 +66,10 @@ pub struct Outcomes {
     pub records: BTreeMap<String, TaskRecord>,
     /// Why tasks ran or would run, where that was asked.
     pub reasons: HashMap<TaskId, Why>,
+    /// What tasks that would run depend on now, where that was asked.
+    pub parts: HashMap<TaskId, Parts>,
+    /// In a dry run: tools that were not run, because what they said the last time is known.
+    pub remembered: Vec<String>,
     /// Whether the user was warned of something.
     pub warned: bool,
 }
@@ -100,6 +106,8 @@ pub fn build(
             summary: Summary::default(),
             records: BTreeMap::new(),
             reasons: HashMap::new(),
+            parts: HashMap::new(),
+            remembered: Vec::new(),
             warned: false,
         },
         running: 0,
@@ -113,6 +121,7 @@ pub fn build(
     summary.skipped = commands.saturating_sub(ended + summary.would_run + summary.would_restore + summary.may_run);
     summary.interrupted = ctx.stop.requested();
     summary.took = start.elapsed();
+    outcomes.remembered = ctx.tools.remembered();
     outcomes
 }
 
@@ -218,6 +227,7 @@ impl<'a> Build<'a, '_> {
         }
         let (outcome, log, reason) = (done.outcome, Arc::new(done.log), done.reason.as_ref().map(Why::to_string));
         self.outcomes.reasons.extend(done.reason.map(|why| (done.task, why)));
+        self.outcomes.parts.extend(done.parts.map(|parts| (done.task, parts)));
         let (task, status, took, saved) = (done.task, done.status, done.took, done.saved);
         self.reporter.event(Event::Finished { task, outcome, status, log, took, saved, reason });
     }
@@ -257,18 +267,9 @@ pub fn explicit(workspace: &Workspace, id: TaskId) -> Vec<TaskId> {
 /// The answer for a task of a dry run that needs something whose outputs are not known.
 fn may_run(ctx: &Context<'_>, id: TaskId, uncertain: &HashSet<TaskId>) -> Done {
     let causes = ctx.graph.needs[id.index()].iter().filter(|need| uncertain.contains(need));
-    let names = causes.map(|need| format!("`{}`", ctx.workspace.task(*need).name));
+    let names = causes.map(|need| ctx.workspace.task(*need).name.clone()).collect();
     let group = ctx.workspace.task(id).command.is_none();
-    Done {
-        task: id,
-        outcome: if group { Outcome::Group } else { Outcome::MayRun },
-        status: 0,
-        log: LogText::default(),
-        took: Duration::ZERO,
-        saved: Duration::ZERO,
-        reason: Some(Why::Needs(names.collect())),
-        visible: Arc::default(),
-        record: None,
-        warnings: Vec::new(),
-    }
+    let mut done = Done::new(id, if group { Outcome::Group } else { Outcome::MayRun });
+    done.reason = Some(Why::Needs(names));
+    done
 }

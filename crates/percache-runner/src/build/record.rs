@@ -9,7 +9,7 @@ use percache::store::{Store, now};
 use crate::build::context::Context;
 use crate::build::execute::{Executed, stamp};
 use crate::build::inputs::Prepared;
-use crate::build::job::{Done, Job, visible};
+use crate::build::job::{Done, Job, before_that, visible};
 use crate::build::recheck::{discover, unchanged};
 use crate::capture::{CaptureError, Captured, capture};
 use crate::event::{Failure, Outcome};
@@ -50,7 +50,7 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
         fingerprint: prepared.fingerprint,
         created,
         took: executed.took.as_micros() as u64,
-        previous: before.and_then(|record| record.key.or(record.previous)),
+        previous: before.and_then(|record| before_that(record, &key)),
         discovered: states.0.into_iter().map(|(path, _)| path).collect(),
         others: untouched(ctx, executed),
         outputs: captured.entries,

@@ -87,6 +87,20 @@ impl Store {
         }
     }
 
+    /// The results with this label that are on the disk, in no order.
+    pub fn results_of(&self, label: &str) -> Result<Vec<(ResultKey, StoredResult)>, EngineError> {
+        let mut results = Vec::new();
+        self.view()?.1.scan(RESULTS, &[kind::RESULT], &mut |key, value| {
+            if StoredResult::has_label(value, label)
+                && let (Some(key), Ok(result)) = (ResultKey::from_bytes(&key[1..]), StoredResult::decode(value))
+            {
+                results.push((key, result));
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(results)
+    }
+
     /// The path sets of a fingerprint, the newest first.
     pub fn path_sets(&self, fingerprint: &Digest) -> Result<Vec<PathSet>, EngineError> {
         let pending = self.writer.find(|pending| {

@@ -167,6 +167,11 @@ impl StoredResult {
         Ok(result)
     }
 
+    /// Whether these bytes are the encoding of a result with this label; reads no more of them than that.
+    pub fn has_label(bytes: &[u8], label: &str) -> bool {
+        Decoder::new(bytes).text() == Ok(label)
+    }
+
     /// Every content that it refers to: the log and the files.
     pub fn contents(&self) -> impl Iterator<Item = Content> + '_ {
         let files = self.outputs.iter().filter_map(|entry| match &entry.node {
@@ -219,6 +224,8 @@ mod tests {
     #[test]
     fn a_result_is_read_back_as_written() {
         assert_eq!(StoredResult::decode(&example().encode()), Ok(example()));
+        assert!(StoredResult::has_label(&example().encode(), "pkgs/app:build"));
+        assert!(!StoredResult::has_label(&example().encode(), "pkgs/app:buil"));
     }
 
     #[test]

@@ -1,0 +1,96 @@
+//! What changed, old and new, in words.
+
+use std::fmt::Write;
+
+use percache_runner::changes::Change;
+use percache_runner::difference::Line;
+use percache_runner::fingerprint::{Kind, Value};
+use percache_runner::observe::FileState;
+
+use crate::report::quoted;
+use crate::style::{Paint, Style};
+
+/// More changes of one task than this are counted.
+const CHANGES: usize = 20;
+/// Of one text, more changed lines than this are counted.
+const LINES: usize = 12;
+
+/// Each change with what was and what is. `place` is where the task is stated.
+pub fn tell(changes: &[Change], place: Option<&str>, indent: &str, paint: Paint) -> String {
+    let mut text = String::new();
+    for change in changes.iter().take(CHANGES) {
+        let stated = matches!(change.kind, Kind::Command | Kind::Outputs | Kind::Cwd | Kind::Depfile);
+        let place = place.filter(|_| stated).map(|place| format!(" ({place})")).unwrap_or_default();
+        let _ = writeln!(text, "{indent}{change}{place}");
+        let (old, new) = old_and_new(change);
+        let told = old.iter().map(|line| (false, line)).chain(new.iter().map(|line| (true, line)));
+        told.for_each(|(new, line)| {
+            let _ = writeln!(text, "{indent}  {} {line}", sign(new, paint));
+        });
+        let lines = change.lines.as_ref().map_or(&[][..], |difference| &difference.lines);
+        lines.iter().take(LINES).for_each(|line| tell_line(line, indent, paint, &mut text));
+        if lines.len() > LINES {
+            let _ = writeln!(text, "{indent}        and {} more lines", lines.len() - LINES);
+        }
+    }
+    if changes.len() > CHANGES {
+        let _ = writeln!(text, "{indent}and {} more changes; --json names all", changes.len() - CHANGES);
+    }
+    text
+}
+
+fn tell_line(line: &Line, indent: &str, paint: Paint, text: &mut String) {
+    let shown: String = line.text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
+    let number = paint.apply(Style::Faint, format!("{:>5}", line.number));
+    let _ = writeln!(text, "{indent}  {number} {} {shown}", sign(line.new, paint));
+}
+
+fn sign(new: bool, paint: Paint) -> String {
+    if new { paint.apply(Style::Good, "+") } else { paint.apply(Style::Bad, "-") }
+}
+
+/// What was and what is, line by line; of what is the same in both, nothing.
+pub fn old_and_new(change: &Change) -> (Vec<String>, Vec<String>) {
+    match change.kind {
+        Kind::Command | Kind::Outputs | Kind::Cwd | Kind::Depfile => {
+            let (old, new) = (text_lines(&change.old), text_lines(&change.new));
+            // Of a long command only the lines that differ.
+            let without = |lines: &[String], others: &[String]| -> Vec<String> {
+                lines.iter().filter(|line| !others.contains(line)).cloned().collect()
+            };
+            (without(&old, &new), without(&new, &old))
+        }
+        // Values of variables are nowhere in clear: that it changed is all that can be said.
+        Kind::Env => (Vec::new(), Vec::new()),
+        _ => (change.old.iter().map(describe).collect(), change.new.iter().map(describe).collect()),
+    }
+}
+
+fn text_lines(value: &Option<Value>) -> Vec<String> {
+    match value {
+        Some(Value::Text(text)) => String::from_utf8_lossy(text).lines().map(str::to_owned).collect(),
+        Some(Value::List(words)) => {
+            vec![words.iter().map(|word| quoted(&String::from_utf8_lossy(word))).collect::<Vec<_>>().join(" ")]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn describe(value: &Value) -> String {
+    match value {
+        Value::Digest(digest) => digest.to_string(),
+        Value::Unset => "not set".to_owned(),
+        Value::File(FileState::Absent) => "does not exist".to_owned(),
+        Value::File(FileState::File { digest, executable }) => {
+            format!("{digest}{}", if *executable { ", executable" } else { "" })
+        }
+        Value::File(FileState::Symlink { target, content }) => {
+            let content = content.map(|digest| format!(" ({digest})")).unwrap_or_default();
+            format!("symlink to {}{content}", String::from_utf8_lossy(target))
+        }
+        Value::File(FileState::Directory) => "a directory".to_owned(),
+        Value::File(FileState::Special) => "neither file nor directory".to_owned(),
+        Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        Value::List(words) => format!("{} words", words.len()),
+    }
+}

@@ -1,0 +1,104 @@
+//! The answer for programs. docs/cli.md describes it.
+
+use percache_runner::build::explain::Why;
+use percache_runner::changes::Change;
+use percache_runner::fingerprint::Kind;
+use percache_runner::model::{TaskId, Workspace};
+use percache_runner::why::{Answer, Chain, Last, Link, Nearest, Stands, State};
+use serde_json::{Value, json};
+
+use super::{changes, place, tell};
+
+/// The whole answer.
+pub fn answer(workspace: &Workspace, id: TaskId, answer: &Answer) -> Value {
+    let (state, message) = match &answer.state {
+        State::UpToDate => ("up_to_date", None),
+        State::WouldRestore => ("would_restore", None),
+        State::Group => ("group", None),
+        State::WouldRun => ("would_run", None),
+        State::MayRun => ("may_run", None),
+        State::Broken(message) => ("would_fail", Some(message)),
+    };
+    json!({
+        "task": workspace.task(id).name,
+        "stated": place(workspace, id),
+        "state": state,
+        "message": message,
+        "reason": answer.chains.first().map(|chain| tell::line(workspace, chain)),
+        "chains": answer.chains.iter().map(|links| chain(workspace, links)).collect::<Vec<_>>(),
+        "causes": answer.causes,
+        "last": answer.last.as_ref().map(|result| last(workspace, result)),
+        "nearest": answer.nearest.as_ref().map(nearest),
+        "tools_not_run": answer.remembered,
+    })
+}
+
+fn last(workspace: &Workspace, last: &Last) -> Value {
+    json!({
+        "made": seconds(last.created),
+        "seconds": last.took.as_secs_f64(),
+        "chain": last.chain.as_ref().map(|links| chain(workspace, links)),
+    })
+}
+
+fn nearest(nearest: &Nearest) -> Value {
+    json!({
+        "made": seconds(nearest.created),
+        "tied_elsewhere": nearest.tied_elsewhere,
+        "changes": nearest.changes.iter().map(change).collect::<Vec<_>>(),
+    })
+}
+
+fn chain(workspace: &Workspace, chain: &Chain) -> Value {
+    chain.iter().map(|one| link(workspace, one)).collect()
+}
+
+fn link(workspace: &Workspace, link: &Link) -> Value {
+    let changes = match &link.why {
+        Why::Changed(changes) => changes.iter().map(change).collect(),
+        _ => Vec::new(),
+    };
+    let stands = match link.stands {
+        Stands::WouldRun => "would_run",
+        Stands::MayRun => "may_run",
+        Stands::Renewed => "made_anew",
+    };
+    json!({
+        "task": workspace.task(link.task).name,
+        "state": stands,
+        "via": link.via.as_ref().map(|path| String::from_utf8_lossy(path)),
+        "reason": link.why.to_string(),
+        "changes": changes,
+    })
+}
+
+fn change(change: &Change) -> Value {
+    let kind = match change.kind {
+        Kind::Command => "command",
+        Kind::Cwd => "cwd",
+        Kind::Outputs => "outputs",
+        Kind::Depfile => "depfile",
+        Kind::Env => "env",
+        Kind::Tool => "tool",
+        Kind::Input | Kind::Discovered => "input",
+        Kind::Dependency => "dependency",
+    };
+    let name = if change.kind == Kind::Dependency { change.remark.as_bytes() } else { &change.name };
+    let (old, new) = changes::old_and_new(change);
+    let lines = change.lines.as_ref().map_or(&[][..], |difference| &difference.lines);
+    let lines = lines.iter().map(|line| json!({ "new": line.new, "number": line.number, "text": line.text }));
+    json!({
+        "kind": kind,
+        "name": String::from_utf8_lossy(name),
+        "text": change.to_string(),
+        "old": old,
+        "new": new,
+        "line": change.lines.as_ref().map(|difference| difference.first),
+        "lines": lines.collect::<Vec<_>>(),
+    })
+}
+
+/// Seconds since 1970.
+fn seconds(time: percache::store::record::Time) -> f64 {
+    time as f64 / 1000.0
+}

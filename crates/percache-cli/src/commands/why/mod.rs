@@ -1,0 +1,47 @@
+//! `percache why`: the question. The answer is worded in [`tell`] and, for programs, in [`json`].
+
+mod changes;
+mod json;
+mod tell;
+
+use percache_runner::model::{TaskId, Workspace};
+use percache_runner::why;
+
+use crate::args::{Cli, Why};
+use crate::error::{CliError, SUCCESS};
+use crate::setup::Setup;
+use crate::style::Paint;
+
+/// Says why a task ran, or would run.
+pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {
+    let setup = Setup::load(cli.directory.as_deref(), &args.args, Paint::stderr(cli.color))?;
+    let id = setup.select_one(&args.task)?;
+    let paint = Paint::stdout(cli.color);
+    let store = setup.open_store(Paint::stderr(cli.color));
+    let caller = std::env::vars_os().collect();
+    let asked = why::Question {
+        workspace: &setup.workspace,
+        graph: &setup.graph,
+        store_dir: &setup.store_dir,
+        store: &store,
+        caller: &caller,
+        colour: paint.is_on(),
+    };
+    let answer = why::why(&asked, id).map_err(CliError::failure)?;
+    if args.json {
+        crate::say!("{:#}", json::answer(&setup.workspace, id, &answer));
+    } else {
+        let text = tell::answer(&setup.workspace, id, &answer, paint);
+        crate::say!("{}", text.trim_end());
+    }
+    Ok(SUCCESS)
+}
+
+/// Where a task is stated: `percache.toml:14`.
+fn place(workspace: &Workspace, id: TaskId) -> Option<String> {
+    let origin = &workspace.task(id).origin;
+    let file = workspace.files.get(origin.file)?;
+    let text = std::fs::read(file.to_path(&workspace.root)).ok()?;
+    let line = 1 + text.get(..origin.span.start)?.iter().filter(|byte| **byte == b'\n').count();
+    Some(format!("{file}:{line}"))
+}

@@ -1,0 +1,171 @@
+//! The answer in words: first in one line, the chain down to the first cause; then what changed, old and new.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use percache::store::now;
+use percache::store::record::Time;
+use percache_runner::build::explain::Why;
+use percache_runner::model::{TaskId, Workspace};
+use percache_runner::units::{format_age, format_duration};
+use percache_runner::why::{Answer, Chain, Link, Nearest, Stands, State};
+
+use super::{changes, place};
+use crate::style::{Paint, Style};
+
+/// More first causes of a kind than this are counted.
+const CAUSES: usize = 5;
+
+/// The whole answer.
+pub fn answer(workspace: &Workspace, id: TaskId, answer: &Answer, paint: Paint) -> String {
+    let mut text = String::new();
+    let name = paint.apply(Style::Strong, &workspace.task(id).name);
+    let made = answer.last.as_ref().map(|last| {
+        let detail = format!("(made {} ago, in {})", format_age(age(last.created)), format_duration(last.took));
+        format!(" {}", paint.apply(Style::Faint, detail))
+    });
+    let made = made.unwrap_or_default();
+    let _ = match &answer.state {
+        State::UpToDate => writeln!(text, "{name} is up to date{made}"),
+        State::WouldRestore => {
+            writeln!(
+                text,
+                "{name} would be restored: its result is in the store{made}, its outputs are not in the tree"
+            )
+        }
+        State::Group => writeln!(text, "{name} is a group: it runs nothing itself"),
+        State::Broken(message) => writeln!(text, "{name} would fail: {message}"),
+        State::WouldRun | State::MayRun => {
+            tell_chains(workspace, id, answer, paint, &mut text);
+            Ok(())
+        }
+    };
+    answer.nearest.iter().for_each(|nearest| tell_nearest(nearest, paint, &mut text));
+    if let Some(chain) = answer.last.as_ref().and_then(|last| last.chain.as_ref()) {
+        text.push_str("\nwhy it ran or was restored the last time:\n");
+        match chain.first() {
+            Some(Link { why: Why::FirstTime, .. }) => text.push_str("  it had not run here before\n"),
+            _ => {
+                if chain.len() > 1 {
+                    let _ = writeln!(text, "  {}", line(workspace, chain));
+                }
+                tell_links(workspace, chain, paint, &mut text);
+            }
+        }
+    }
+    if !answer.remembered.is_empty() {
+        let names: Vec<_> = answer.remembered.iter().map(|tool| format!("`{tool}`")).collect();
+        let note = format!("not run, their last answers are taken to hold: {}", names.join(", "));
+        let _ = writeln!(text, "\n{}", paint.apply(Style::Faint, note));
+    }
+    text
+}
+
+/// What would run, and why.
+fn tell_chains(workspace: &Workspace, id: TaskId, answer: &Answer, paint: Paint, text: &mut String) {
+    let name = &workspace.task(id).name;
+    let Some((chain, others)) = answer.chains.split_first() else {
+        let _ = writeln!(text, "{} may run", paint.apply(Style::Strong, name));
+        return;
+    };
+    let whole = match chain.as_slice() {
+        // What follows says the same at length.
+        [Link { stands, why: Why::Changed(_), .. }] => format!("{name} {}", words(*stands)),
+        _ => line(workspace, chain),
+    };
+    let _ =
+        writeln!(text, "{}{}", paint.apply(Style::Strong, name), whole.strip_prefix(name.as_str()).unwrap_or(&whole));
+    tell_links(workspace, chain, paint, text);
+    let cause = |chain: &Chain| chain.iter().rfind(|link| link.stands != Stands::Renewed).cloned();
+    let reason = |link: &Link| ending(link);
+    let first = cause(chain).map(|link| reason(&link));
+    let (same, different): (Vec<Link>, Vec<Link>) =
+        others.iter().filter_map(cause).partition(|link| Some(reason(link)) == first);
+    let name = |link: &Link| workspace.task(link.task).name.clone();
+    if !same.is_empty() {
+        let _ = writeln!(text, "  for the same reason: {}", list(same.iter().map(name).collect()));
+    }
+    for link in different.iter().take(CAUSES) {
+        let _ = writeln!(text, "  also: {} {}", name(link), reason(link));
+    }
+    let more = answer.causes - answer.chains.len() + different.len().saturating_sub(CAUSES);
+    if more > 0 {
+        let _ = writeln!(text, "  and {more} more that it needs; --json names more");
+    }
+}
+
+/// The first few, and how many more there are.
+fn list(names: Vec<String>) -> String {
+    let more = names.len().saturating_sub(CAUSES);
+    let first = names.iter().take(CAUSES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    first + &if more > 0 { format!(" and {more} more") } else { String::new() }
+}
+
+/// `app may run: build/a.o may change ← objects[src/a.c] would run: include/a.h changed, line 12`.
+pub fn line(workspace: &Workspace, chain: &Chain) -> String {
+    let mut line = String::new();
+    for (position, link) in chain.iter().enumerate() {
+        let arrow = if position > 0 { " ← " } else { "" };
+        let name = &workspace.task(link.task).name;
+        let reason = match (chain.get(position + 1), &link.why) {
+            (Some(next), Why::Changed(changes)) => {
+                let of_next = |change: &&percache_runner::changes::Change| Some(&change.name) == next.via.as_ref();
+                match changes.iter().find(of_next).or(changes.first()) {
+                    Some(change) => format!("{}: {change}", words(link.stands)),
+                    None => words(link.stands).to_owned(),
+                }
+            }
+            (Some(Link { via: Some(path), .. }), _) => {
+                format!("{}: {} may change", words(link.stands), String::from_utf8_lossy(path))
+            }
+            (Some(next), _) => {
+                format!("{}: it depends on `{}`", words(link.stands), workspace.task(next.task).name)
+            }
+            (None, _) => ending(link),
+        };
+        let _ = write!(line, "{arrow}{name} {reason}");
+    }
+    line
+}
+
+/// `would run: include/a.h changed, line 12`.
+fn ending(link: &Link) -> String {
+    format!("{}: {}", words(link.stands), link.why)
+}
+
+fn words(stands: Stands) -> &'static str {
+    match stands {
+        Stands::WouldRun => "would run",
+        Stands::MayRun => "may run",
+        Stands::Renewed => "was made anew",
+    }
+}
+
+/// What changed of each task in the chain.
+fn tell_links(workspace: &Workspace, chain: &Chain, paint: Paint, text: &mut String) {
+    for link in chain {
+        let Why::Changed(changed) = &link.why else { continue };
+        let place = place(workspace, link.task);
+        if chain.len() == 1 {
+            text.push_str(&changes::tell(changed, place.as_deref(), "  ", paint));
+        } else {
+            let _ = writeln!(text, "  {}", workspace.task(link.task).name);
+            text.push_str(&changes::tell(changed, place.as_deref(), "    ", paint));
+        }
+    }
+}
+
+fn tell_nearest(nearest: &Nearest, paint: Paint, text: &mut String) {
+    let age = format_age(age(nearest.created));
+    let tied = "tied to another directory, whose path is in its outputs";
+    let _ = match (nearest.tied_elsewhere, nearest.changes.is_empty()) {
+        (true, true) => writeln!(text, "\na stored result, made {age} ago, would fit but is {tied}"),
+        (true, false) => writeln!(text, "\nthe nearest stored result, made {age} ago, is {tied}, and differs in this:"),
+        (false, _) => writeln!(text, "\nthe nearest stored result, made {age} ago, differs in this:"),
+    };
+    text.push_str(&changes::tell(&nearest.changes, None, "  ", paint));
+}
+
+fn age(time: Time) -> Duration {
+    Duration::from_millis(now().saturating_sub(time))
+}

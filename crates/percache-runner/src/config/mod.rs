@@ -2,7 +2,7 @@
 //!
 //! In steps, each a file: find the root (`discover`), read the files (`files`), types and keys (`raw`), placeholders (`stated`),
 //! instances (`expand`), tasks (`build`), names (`resolve`), checks (`check_outputs`, `cycles`); `load` is the table of contents. Every
-//! mistake of every file is collected with its place (`report`). Knows nothing of the terminal and of running anything.
+//! mistake of every file is collected with its place (`report`). `schema` describes the same format for editors. Knows nothing of the terminal and of running anything.
 
 mod bind;
 mod build;
@@ -19,11 +19,13 @@ mod raw_task;
 mod reader;
 mod report;
 mod resolve;
+mod schema;
 mod stated;
 
 pub use discover::{DiscoverError, Location, discover, store_dir};
 pub use files::FILE_NAME;
 pub use load::{Request, load};
+pub use schema::schema;
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ mod meaning;
 mod mistakes;
 mod mistakes_between;
 mod mistakes_in_values;
+mod schema;
 
 use std::fs;
 

@@ -1,0 +1,54 @@
+//! The schema for editors and the reader know the same keys.
+
+use serde_json::Value;
+
+use super::mistakes;
+use crate::config::schema;
+
+/// The keys of a table as the reader lists them when it meets one that it does not know.
+fn read(table: &str) -> Vec<String> {
+    let found = mistakes(&format!("{table}\nqqqqqqqqqqqq = 1\n"), &[]);
+    let keys =
+        found.lines().find_map(|line| line.strip_prefix("hint: its keys are ")).unwrap_or_else(|| panic!("{found}"));
+    let mut keys: Vec<String> = keys.split(", ").map(|key| key.trim_matches('`').to_owned()).collect();
+    keys.sort();
+    keys
+}
+
+/// The properties of an object of the schema, sorted.
+fn described(object: &Value) -> Vec<String> {
+    let mut keys: Vec<String> = object["properties"].as_object().unwrap().keys().cloned().collect();
+    keys.sort();
+    keys
+}
+
+/// The schema of every `[task.NAME]`.
+fn task(schema: &Value) -> &Value {
+    schema["properties"]["task"]["patternProperties"].as_object().unwrap().values().next().unwrap()
+}
+
+#[test]
+fn the_keys_of_the_schema_are_those_of_the_reader() {
+    let schema = schema();
+    assert_eq!(described(&schema), read(""));
+    assert_eq!(described(&schema["properties"]["workspace"]), read("[workspace]"));
+    assert_eq!(described(&schema["properties"]["cache"]), read("[cache]"));
+    assert_eq!(described(task(&schema)), read("[task.a]\ncommand = \"true\""));
+}
+
+#[test]
+fn every_key_has_a_description_of_one_line_and_no_key_besides_is_allowed() {
+    fn check(object: &Value, at: &str) {
+        assert_eq!(object["additionalProperties"], false, "{at}");
+        for (key, value) in object["properties"].as_object().unwrap() {
+            let description = value["description"].as_str().unwrap_or_else(|| panic!("{at}.{key} has no description"));
+            assert!(description.len() > 20 && !description.contains('\n'), "{at}.{key}: {description}");
+            assert!(!value["type"].to_string().contains("null"), "{at}.{key} may be null, which TOML does not know");
+        }
+    }
+    let schema = schema();
+    check(&schema, "");
+    check(&schema["properties"]["workspace"], "workspace");
+    check(&schema["properties"]["cache"], "cache");
+    check(task(&schema), "task");
+}

@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::engine::ArgValueCompleter;
+
+use crate::completion;
+use crate::topics;
 
 /// The heading above what all commands share.
 const GLOBAL: &str = "Global options";
@@ -13,9 +17,10 @@ const GLOBAL: &str = "Global options";
 /// cache.
 #[derive(Debug, Parser)]
 #[command(name = "percache", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(disable_help_subcommand = true, after_help = topics::overview())]
 pub struct Cli {
     /// Start in this directory
-    #[arg(short = 'C', value_name = "DIR", global = true, help_heading = GLOBAL)]
+    #[arg(short = 'C', value_name = "DIR", value_hint = ValueHint::DirPath, global = true, help_heading = GLOBAL)]
     pub directory: Option<PathBuf>,
     /// Use colours: auto, always or never
     #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
@@ -74,15 +79,26 @@ pub enum Command {
     Stats(Stats),
     /// Check every record and blob of the store
     Verify(Verify),
+    /// Print the JSON Schema of percache.toml
+    #[command(
+        after_help = "Editors with Taplo complete and check percache.toml by it: put `#:schema FILE` into its first line."
+    )]
+    Schema,
     /// Print completions for a shell
+    #[command(after_help = completion::HOW)]
     Completions(Completions),
+    /// Explain a command or a topic
+    Help(Help),
+    /// Write manual pages, one for each command
+    #[command(hide = true)]
+    Man(Man),
 }
 
 /// `percache build`.
 #[derive(Debug, Args)]
 pub struct Build {
     /// Tasks to build: names, or globs over names (`pkgs/app:*`). Without any, those of `default`, or all
-    #[arg(value_name = "TASK")]
+    #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
     /// Run this many tasks at a time [default: the number of CPUs]
     #[arg(short, long, value_name = "N", value_parser = jobs)]
@@ -121,14 +137,45 @@ pub struct Build {
 pub struct Completions {
     /// The shell
     #[arg(value_name = "SHELL")]
-    pub shell: clap_complete::Shell,
+    pub shell: Shell,
+}
+
+/// A shell with completions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// GNU Bash
+    Bash,
+    /// Zsh
+    Zsh,
+    /// fish
+    Fish,
+    /// PowerShell
+    Powershell,
+    /// Elvish
+    Elvish,
+}
+
+/// `percache help`.
+#[derive(Debug, Args)]
+pub struct Help {
+    /// A command or a topic. Without any, both are listed
+    #[arg(value_name = "COMMAND|TOPIC", add = ArgValueCompleter::new(completion::subjects))]
+    pub subject: Option<String>,
+}
+
+/// `percache man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Where to: `percache.1`, `percache-build.1`, …
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub directory: PathBuf,
 }
 
 /// `percache watch`.
 #[derive(Debug, Args)]
 pub struct Watch {
     /// Tasks to build: names, or globs over names. Without any, those of `default`, or all
-    #[arg(value_name = "TASK")]
+    #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
     /// What to do about a build that runs when something changes: restart it, or let it finish first
     #[arg(long, value_name = "WHAT", default_value = "restart", hide_possible_values = true)]
@@ -216,7 +263,7 @@ pub enum Logs {
 #[derive(Debug, Args)]
 pub struct Why {
     /// The task
-    #[arg(value_name = "TASK")]
+    #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub task: String,
     /// Print JSON
     #[arg(long)]
@@ -238,7 +285,7 @@ pub struct Init {
 #[derive(Debug, Args)]
 pub struct List {
     /// Tasks to list: names, or globs over names. Without any, all
-    #[arg(value_name = "TASK")]
+    #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
     /// Print JSON
     #[arg(long)]
@@ -252,7 +299,7 @@ pub struct List {
 #[derive(Debug, Args)]
 pub struct Graph {
     /// Tasks to show with what they need. Without any, all
-    #[arg(value_name = "TASK")]
+    #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
     /// Only what TASK needs, directly or not, and TASK itself; with --needed-by, what lies between
     #[arg(long, value_name = "TASK")]
@@ -282,7 +329,7 @@ pub enum GraphFormat {
 #[derive(Debug, Args)]
 pub struct Log {
     /// The task
-    #[arg(value_name = "TASK")]
+    #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub task: String,
 }
 
@@ -309,7 +356,7 @@ pub struct Gc {
 #[derive(Debug, Args)]
 pub struct Clear {
     /// Only results of these tasks: names, or globs over names
-    #[arg(value_name = "TASK")]
+    #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
     /// Only results not used for this long
     #[arg(long, value_name = "AGE")]

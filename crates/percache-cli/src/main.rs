@@ -11,11 +11,15 @@ pub(crate) use say;
 
 mod args;
 mod commands;
+mod completion;
 mod diagnostic;
 mod error;
+mod markdown;
+mod pager;
 mod report;
 mod setup;
 mod style;
+mod topics;
 
 use std::process::ExitCode;
 
@@ -25,12 +29,16 @@ use crate::args::{Cli, Command};
 use crate::style::Paint;
 
 fn main() -> ExitCode {
+    completion::answer();
     let cli = Cli::parse();
     let done = match &cli.command {
         _ if commands::functions::is_meant(&cli) => commands::functions::run(&cli),
         Command::Build(args) => commands::build::run(&cli, args),
         Command::Exec(args) => commands::exec::run(&cli, args),
         Command::Completions(args) => commands::completions::run(args),
+        Command::Schema => commands::schema::run(),
+        Command::Help(args) => commands::help::run(&cli, args),
+        Command::Man(args) => commands::man::run(args),
         Command::Watch(args) => commands::watch::run(&cli, args),
         Command::Why(args) => commands::why::run(&cli, args),
         Command::Init(args) => commands::init::run(&cli, args),

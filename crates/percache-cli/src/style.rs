@@ -29,6 +29,13 @@ pub enum Style {
 pub struct Paint(bool);
 
 impl Paint {
+    /// No colours, whatever the user says: for what goes into files.
+    #[cfg(test)]
+    pub const NEVER: Paint = Paint(false);
+    /// Colours in any case.
+    #[cfg(test)]
+    pub const ALWAYS: Paint = Paint(true);
+
     /// As the user, the environment and the terminal say (<https://no-color.org>, <https://bixense.com/clicolors>).
     pub fn new(when: ColorWhen, terminal: bool) -> Paint {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");

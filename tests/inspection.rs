@@ -65,3 +65,31 @@ fn a_profile_is_a_chrome_trace() {
     let events = trace.as_array().or_else(|| trace["traceEvents"].as_array()).expect("an array of events");
     assert!(events.iter().any(|event| event["name"].as_str().is_some_and(|name| name.contains("compile"))), "{trace}");
 }
+
+#[test]
+fn columns_are_as_wide_as_their_words() {
+    let ws = Sandbox::new(
+        r#"
+            [task.a]
+            command = "echo 1 > out/a"
+            inputs = []
+            outputs = ["out/a"]
+
+            [task.longer-name]
+            description = "Fails"
+            command = "false"
+            inputs = []
+        "#,
+    );
+    ws.build(["-k"]).fails();
+    ws.remove("out");
+    let column = |line: &str, word: &str| line.find(word).unwrap_or_else(|| panic!("no `{word}` in `{line}`"));
+    let run = ws.build(["-n"]).succeeds();
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert_eq!(lines[0], "would restore a", "{}", run.stdout);
+    assert_eq!(column(lines[1], "longer-name"), "would restore ".len(), "{}", run.stdout);
+    let list = ws.percache(["list"]).succeeds().stdout;
+    let rows: Vec<&str> = list.lines().collect();
+    assert_eq!(column(rows[0], "built"), column(rows[1], "failed"), "{list}");
+    assert!(rows[1].ends_with("Fails"), "{list}");
+}

@@ -57,6 +57,15 @@ fn a_timeout_is_a_failure_and_ends_the_whole_group() {
 }
 
 #[test]
+fn a_task_that_was_stopped_has_not_failed() {
+    let ws = Sandbox::new(SLEEPER);
+    signalled(&ws, Signal::INT)
+        .exits(130)
+        .says(["stopped    sleeper", "interrupted: 1 stopped, 1 ran in"])
+        .does_not_say("failed");
+}
+
+#[test]
 fn ctrl_c_ends_the_commands_and_the_status_is_130() {
     let ws = Sandbox::new(SLEEPER);
     signalled(&ws, Signal::INT).exits(130);

@@ -2,17 +2,21 @@
 //!
 //! They know percache from the outside only: its arguments, its exit status, the last line of a build, and the files.
 
+mod documents;
 mod sandbox;
 
 mod completions;
 mod concurrency;
 mod environment;
+mod errors;
 mod exact;
 mod examples;
 mod exec;
 mod expansion;
 mod functions;
 mod graph;
+mod guides;
+mod help;
 mod honest;
 mod init;
 mod inputs;
@@ -25,6 +29,7 @@ mod mistakes;
 mod random;
 mod robust;
 mod scheduling;
+mod schema;
 mod six_cases;
 mod status;
 mod watch;

@@ -318,8 +318,8 @@ fn a_tool_that_is_new_or_whose_answer_is_lost_is_unknown() {
     ws.edit_config("cat version version", "cat version");
     ws.percache(["clear"]).succeeds();
     ws.percache(["why", "compile"]).succeeds().reported([]).says(["is not in the store any more"]);
-    ws.build(["-n", "-f"]).succeeds().says(["would run  compile: --force"]);
-    ws.build(["-n", "--no-cache"]).succeeds().says(["would run  compile"]);
+    ws.build(["-n", "-f"]).succeeds().says(["would run     compile: --force"]);
+    ws.build(["-n", "--no-cache"]).succeeds().says(["would run     compile"]);
 }
 
 // ---- for programs ---------------------------------------------------------------------------------------------------

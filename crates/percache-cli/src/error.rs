@@ -1,7 +1,14 @@
 //! Errors as the user sees them: `error:`, the cause, an empty line, `hint:`; and the exit status that goes with them.
 
 use std::fmt::Display;
+use std::io;
+use std::path::Path;
 use std::process::ExitCode;
+
+use percache::engine::EngineError;
+use percache_runner::maintenance::MaintenanceError;
+use percache_runner::trouble::reason;
+use percache_runner::units::{AgeError, SizeError};
 
 use crate::style::{Paint, Style};
 
@@ -34,6 +41,42 @@ impl CliError {
     /// Something failed.
     pub fn failure(message: impl Display) -> CliError {
         CliError { status: FAILURE, ..CliError::usage(message) }
+    }
+
+    /// The store in `dir` could not do what was asked.
+    pub fn store(error: &EngineError, dir: &Path) -> CliError {
+        let hint = match error {
+            EngineError::Busy { .. } => "try again when that has ended".to_owned(),
+            EngineError::Damaged(_) => "`percache verify --repair` keeps what is whole and removes the rest".to_owned(),
+            EngineError::ReadOnly(_) | EngineError::Io(_) => {
+                format!("look at the permissions and the free space of `{}`", dir.display())
+            }
+        };
+        CliError::failure(format!("the store cannot be used: {error}")).hint(Some(hint))
+    }
+
+    /// Looking after the store in `dir` failed.
+    pub fn maintenance(error: &MaintenanceError, dir: &Path) -> CliError {
+        match error {
+            MaintenanceError::Engine(error) => CliError::store(error, dir),
+            MaintenanceError::Io(error) => CliError::store(&EngineError::Io(reason(error)), dir),
+        }
+    }
+
+    /// An option that takes an age has something else.
+    pub fn age(error: AgeError) -> CliError {
+        CliError::usage(error).hint(Some("write a whole number with s, m, h, d or w: `90s`, `30m`, `12h`, `30d`, `2w`"))
+    }
+
+    /// An option that takes a size has something else.
+    pub fn size(error: SizeError) -> CliError {
+        CliError::usage(error).hint(Some("write a number of bytes, or one with a unit: `500MB`, `2GiB`, `1.5GiB`"))
+    }
+
+    /// A directory that the user names cannot be entered.
+    pub fn directory(directory: &Path, error: &io::Error) -> CliError {
+        let hint = "-C takes an existing directory, as seen from the current one";
+        CliError::usage(format!("cannot enter `{}`: {}", directory.display(), reason(error))).hint(Some(hint))
     }
 
     /// Mistakes in the configuration, rendered.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use percache::store::Store;
-use percache_runner::config::{self, Location, Request};
+use percache_runner::config::{self, DiscoverError, Location, Request};
 use percache_runner::graph::{self, SelectError, TaskGraph};
 use percache_runner::maintenance;
 use percache_runner::model::{CacheSettings, TaskId, Workspace};
@@ -29,7 +29,7 @@ impl Setup {
     /// Of the workspace at or above `directory`, or the current one.
     pub fn load(directory: Option<&Path>, args: &[String], paint: Paint) -> Result<Setup, CliError> {
         let start = directory.unwrap_or(Path::new("."));
-        let location = config::discover(start).map_err(|e| CliError::usage(with_source(&e)).hint(e.hint()))?;
+        let location = discover(start)?;
         let request = Request { args: args.to_vec(), store: None, made: Some(territory::made) };
         let workspace = config::load(&location.root, &request)
             .map_err(|diagnostics| CliError::rendered(diagnostic::render(&diagnostics, paint.is_on())))?;
@@ -58,7 +58,11 @@ impl Setup {
     pub fn select_one(&self, name: &str) -> Result<TaskId, CliError> {
         match self.select(&[name.to_owned()])?.as_slice() {
             [id] => Ok(*id),
-            [] => Err(CliError::usage(format!("`{name}` has no instances: its `foreach` matches no file"))),
+            [] => {
+                let hint = "create a file that it matches, or correct `foreach`";
+                Err(CliError::usage(format!("`{name}` has no instances: its `foreach` matches no file"))
+                    .hint(Some(hint)))
+            }
             [first, ..] => {
                 let first = &self.workspace.task(*first).name;
                 let hint = format!("name one of them, for example `{first}`");
@@ -66,6 +70,14 @@ impl Setup {
             }
         }
     }
+}
+
+/// The workspace of a directory.
+pub fn discover(start: &Path) -> Result<Location, CliError> {
+    config::discover(start).map_err(|e| match e {
+        DiscoverError::Unreadable { path, source } => CliError::directory(&path, &source),
+        DiscoverError::NotFound(_) => CliError::usage(&e).hint(e.hint()),
+    })
 }
 
 /// The store in `dir`; a warning goes to the user.
@@ -106,14 +118,6 @@ pub fn exec_store_dir() -> Result<PathBuf, CliError> {
         CliError::usage(format!("there is no directory for caches: {e}")).hint(Some(hint))
     })?;
     Ok(etcetera::BaseStrategy::cache_dir(&strategy).join("percache").join("exec"))
-}
-
-/// An error with what the system says about it.
-pub fn with_source(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
 }
 
 /// This process, as others that wait for it are told.

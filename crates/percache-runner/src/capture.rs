@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,12 +39,30 @@ pub enum CaptureError {
     /// Somebody writes to an output although the command has ended.
     #[error("its output `{0}` changed while it was stored")]
     Changed(RelPath),
+    /// Neither a file nor a directory nor a symlink, but this.
+    #[error("its output `{0}` is {1}, which cannot be stored")]
+    Special(RelPath, &'static str),
     /// An output that cannot be read.
     #[error("its output `{0}` cannot be read: {1}")]
     Read(RelPath, io::Error),
     /// A directory that cannot be read.
     #[error(transparent)]
     Walk(#[from] walk::WalkError),
+}
+
+impl CaptureError {
+    /// What to do about it, if that is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            CaptureError::Changed(_) => {
+                Some("something that the command has started still runs: wait for it in the command")
+            }
+            CaptureError::Special(..) => Some(
+                "outputs are files, directories and symlinks: remove it, and leave it out of `outputs` by a `!` pattern",
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// What outputs lie in the tree now.
@@ -102,6 +120,15 @@ fn node(
     let unreadable = |e| CaptureError::Read(found.path.clone(), e);
     match found.kind {
         Kind::Directory => Ok(Node::Directory),
+        Kind::Special => {
+            let is = std::fs::symlink_metadata(native).map_err(unreadable)?.file_type();
+            let what = match () {
+                () if is.is_fifo() => "a pipe",
+                () if is.is_socket() => "a socket",
+                () => "a device",
+            };
+            Err(CaptureError::Special(found.path.clone(), what))
+        }
         Kind::Symlink => {
             let target = std::fs::read_link(native).map_err(unreadable)?;
             seen(target.as_os_str().as_bytes());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::TaskId;
+use crate::trouble::Trouble;
 
 /// How a task ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +43,8 @@ pub enum Failure {
     TimedOut(Duration),
     /// The build was interrupted while the command ran.
     Interrupted,
-    /// The command could not be started, its inputs not be read, its outputs not be stored or restored: one line.
-    Error(String),
+    /// The command could not be started, its inputs not be read, its outputs not be stored or restored.
+    Error(Trouble),
     /// Declared outputs that are missing after success.
     MissingOutputs(Vec<String>),
 }

@@ -7,12 +7,13 @@ pub mod depfile;
 pub mod difference;
 pub mod envfile;
 pub mod glob;
-mod nearest;
+pub mod nearest;
 pub mod paths;
 pub mod pattern;
 #[cfg(unix)]
 pub mod process;
 pub mod source_tree;
+pub mod trouble;
 pub mod units;
 pub mod walk;
 

@@ -3,7 +3,7 @@
 //! Knows nothing of what the names stand for.
 
 /// The candidate nearest to `word`, when it is near enough to be a slip: at most a third of the letters differ.
-pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let allowed = (word.chars().count() / 3).max(1);
     candidates
         .into_iter()
@@ -20,7 +20,7 @@ pub(crate) fn distance(a: &str, b: &str) -> usize {
 }
 
 /// "did you mean …?", as a hint.
-pub(crate) fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
+pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     nearest(word, candidates).map(|candidate| format!("did you mean `{candidate}`?"))
 }
 

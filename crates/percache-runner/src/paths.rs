@@ -28,6 +28,19 @@ pub enum PathError {
     Nul,
 }
 
+impl PathError {
+    /// What to do about it.
+    pub fn hint(self) -> String {
+        match self {
+            PathError::Absolute | PathError::Outside => {
+                "paths stay below the root's percache.toml; of a program elsewhere, name the version in `tools`"
+                    .to_owned()
+            }
+            PathError::Nul => "write it without".to_owned(),
+        }
+    }
+}
+
 impl RelPath {
     /// The workspace root.
     pub fn root() -> Self {

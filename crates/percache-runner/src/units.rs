@@ -8,12 +8,12 @@ use thiserror::Error;
 
 /// A text that is no age.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{0}` is no age: write a whole number with s, m, h, d or w, as in `90s`, `30m`, `12h`, `30d`, `2w`")]
+#[error("`{0}` is not an age")]
 pub struct AgeError(pub String);
 
 /// A text that is no size.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{0}` is no size: write a number of bytes or one with a unit, as in `500MB`, `2GiB`, `1.5GiB`")]
+#[error("`{0}` is not a size")]
 pub struct SizeError(pub String);
 
 const MINUTE: u64 = 60;

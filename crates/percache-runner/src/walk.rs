@@ -26,11 +26,11 @@ pub struct WalkError {
 pub enum Want {
     /// Regular files and symlinks.
     Files,
-    /// Directories too.
+    /// Directories too, and what is neither.
     Directories,
 }
 
-/// What was found at a path. Sockets, pipes and devices are never found.
+/// What was found at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file.
@@ -39,6 +39,8 @@ pub enum Kind {
     Symlink,
     /// A directory.
     Directory,
+    /// A socket, a pipe or a device.
+    Special,
 }
 
 /// One match.
@@ -116,27 +118,29 @@ fn take(
     if kind == Kind::Directory && patterns.enters(&path) {
         pending.push(path.clone());
     }
-    if meant && (kind != Kind::Directory || want == Want::Directories) {
+    if meant && (matches!(kind, Kind::File | Kind::Symlink) || want == Want::Directories) {
         found.push(Found { path, kind });
     }
 }
 
-/// What is at `path`; `None` when nothing is, or nothing that counts.
+/// What is at `path`; `None` when nothing is.
 fn kind_at(path: &Path) -> Result<Option<Kind>, WalkError> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(kind_of(metadata.file_type())),
+        Ok(metadata) => Ok(Some(kind_of(metadata.file_type()))),
         Err(error) if is_absence(&error) => Ok(None),
         Err(source) => Err(WalkError { path: path.to_owned(), source }),
     }
 }
 
-fn kind_of(file_type: fs::FileType) -> Option<Kind> {
+fn kind_of(file_type: fs::FileType) -> Kind {
     if file_type.is_file() {
-        Some(Kind::File)
+        Kind::File
     } else if file_type.is_symlink() {
-        Some(Kind::Symlink)
+        Kind::Symlink
+    } else if file_type.is_dir() {
+        Kind::Directory
     } else {
-        file_type.is_dir().then_some(Kind::Directory)
+        Kind::Special
     }
 }
 
@@ -147,9 +151,7 @@ fn list(path: &Path) -> Result<Vec<(Vec<u8>, Kind)>, WalkError> {
         for entry in fs::read_dir(path)? {
             let entry = entry?;
             match entry.file_type() {
-                Ok(file_type) => {
-                    entries.extend(kind_of(file_type).map(|kind| (entry.file_name().into_encoded_bytes(), kind)))
-                }
+                Ok(file_type) => entries.push((entry.file_name().into_encoded_bytes(), kind_of(file_type))),
                 Err(error) if is_absence(&error) => {}
                 Err(error) => return Err(error),
             }
@@ -228,10 +230,11 @@ mod tests {
     }
 
     #[test]
-    fn sockets_are_not_files() {
+    fn sockets_are_not_files_and_found_only_among_directories() {
         let dir = tree(&["a"]);
         let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("socket")).unwrap();
-        assert_eq!(found(&dir, &["**", "socket"], Want::Directories), ["a"]);
+        assert_eq!(found(&dir, &["**", "socket"], Want::Files), ["a"]);
+        assert_eq!(found(&dir, &["**", "socket"], Want::Directories), ["a", "socket"]);
     }
 
     #[test]

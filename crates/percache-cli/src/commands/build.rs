@@ -78,6 +78,7 @@ fn manner(cli: &Cli, args: &Build) -> Manner {
         quiet: cli.quiet,
         logs: args.logs,
         explain: args.explain || args.dry_run,
+        dry_run: args.dry_run,
         json: args.json,
         live: std::io::stdout().is_terminal() && !cli.quiet,
     }

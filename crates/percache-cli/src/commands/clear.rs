@@ -13,7 +13,7 @@ use crate::style::Paint;
 
 /// Removes results.
 pub fn run(cli: &Cli, args: &Clear) -> Result<u8, CliError> {
-    let maxage = args.maxage.as_deref().map(parse_age).transpose().map_err(CliError::usage)?;
+    let maxage = args.maxage.as_deref().map(parse_age).transpose().map_err(CliError::age)?;
     let paint = Paint::stderr(cli.color);
     let (dir, names) = if args.exec {
         (exec_store_dir()?, HashSet::new())
@@ -27,7 +27,7 @@ pub fn run(cli: &Cli, args: &Clear) -> Result<u8, CliError> {
     let only = move |label: &str| all || names.contains(label);
     let store = open_store(&dir, paint);
     let request = Request { maxage, only: Some(&only), ..Request::default() };
-    let report = maintenance::gc(&store, &dir, &request).map_err(CliError::failure)?;
+    let report = maintenance::gc(&store, &dir, &request).map_err(|e| CliError::maintenance(&e, &dir))?;
     if !cli.quiet {
         crate::say!("{}", sentence(&report, false));
     }

@@ -28,16 +28,14 @@ const CANNOT_START: u8 = 127;
 /// Runs a command, or gives back what it wrote.
 pub fn run(cli: &Cli, args: &Exec) -> Result<u8, CliError> {
     let directory = cli.directory.as_deref().unwrap_or(Path::new("."));
-    let cwd = directory
-        .canonicalize()
-        .map_err(|e| CliError::usage(format!("cannot enter `{}`: {e}", directory.display())))?;
+    let cwd = directory.canonicalize().map_err(|e| CliError::directory(directory, &e))?;
     let single = Single {
         command: args.command.clone(),
         inputs: args.inputs.clone(),
         outputs: args.outputs.clone(),
         env_from: args.env.clone(),
         env_pass: args.env_pass.clone(),
-        valid_for: args.valid_for.as_deref().map(parse_age).transpose().map_err(CliError::usage)?,
+        valid_for: args.valid_for.as_deref().map(parse_age).transpose().map_err(CliError::age)?,
         answers: args.keep.iter().copied().map(i32::from).collect(),
     };
     let paint = Paint::stderr(cli.color);
@@ -140,7 +138,7 @@ impl Execution<'_> {
             Outcome::Failed(Failure::Interrupted) => Ok(INTERRUPTED),
             Outcome::Failed(failure) => {
                 eprintln!("{} {}", self.paint.apply(Style::Bad, "error:"), words::failure(&failure));
-                self.advise();
+                self.advise(&failure);
                 Ok(match failure {
                     // As a shell shows it.
                     Failure::Signal(signal) => u8::try_from(128 + signal).unwrap_or(CANNOT_START),
@@ -155,12 +153,17 @@ impl Execution<'_> {
         }
     }
 
-    fn advise(&self) {
-        if let [text] = self.single.command.as_slice()
-            && text.contains(char::is_whitespace)
-        {
-            let hint = self.paint.apply(Style::Hint, "hint:");
-            eprintln!("\n{hint} for a shell command, write `percache exec -- sh -c {}`", words::quoted(text));
+    fn advise(&self, failure: &Failure) {
+        let advice = match (self.single.command.as_slice(), failure) {
+            ([text], _) if text.contains(char::is_whitespace) => {
+                Some(format!("for a shell command, write `percache exec -- sh -c {}`", words::quoted(text)))
+            }
+            (_, Failure::Error(trouble)) => trouble.hint.clone(),
+            (_, Failure::MissingOutputs(_)) => Some("let the command make it, or leave the -o out".to_owned()),
+            _ => None,
+        };
+        if let Some(advice) = advice {
+            eprintln!("\n{} {advice}", self.paint.apply(Style::Hint, "hint:"));
         }
     }
 

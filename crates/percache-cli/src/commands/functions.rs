@@ -140,8 +140,8 @@ fn entries(cache: &Cache, names: &[String]) -> Result<Vec<Entry>, CliError> {
 }
 
 fn gc(cache: &Cache, args: &Gc, quiet: bool) -> Result<u8, CliError> {
-    let maxage = args.maxage.as_deref().map(parse_age).transpose().map_err(CliError::usage)?;
-    let max_size = args.maxsize.as_deref().map(parse_size).transpose().map_err(CliError::usage)?;
+    let maxage = args.maxage.as_deref().map(parse_age).transpose().map_err(CliError::age)?;
+    let max_size = args.maxsize.as_deref().map(parse_size).transpose().map_err(CliError::size)?;
     // Whoever names one bound means that one alone.
     let named = maxage.is_some() || max_size.is_some();
     let rules = Rules {
@@ -155,7 +155,7 @@ fn gc(cache: &Cache, args: &Gc, quiet: bool) -> Result<u8, CliError> {
 }
 
 fn clear(cache: &Cache, args: &Clear, quiet: bool) -> Result<u8, CliError> {
-    let maxage = args.maxage.as_deref().map(parse_age).transpose().map_err(CliError::usage)?;
+    let maxage = args.maxage.as_deref().map(parse_age).transpose().map_err(CliError::age)?;
     let removed = if args.tasks.is_empty() {
         cache.clear(maxage).map_err(CliError::failure)?
     } else {

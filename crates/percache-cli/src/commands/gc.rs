@@ -10,8 +10,8 @@ use crate::style::Paint;
 
 /// Collects garbage.
 pub fn run(cli: &Cli, args: &Gc) -> Result<u8, CliError> {
-    let maxage = args.maxage.as_deref().map(parse_age).transpose().map_err(CliError::usage)?;
-    let maxsize = args.maxsize.as_deref().map(parse_size).transpose().map_err(CliError::usage)?;
+    let maxage = args.maxage.as_deref().map(parse_age).transpose().map_err(CliError::age)?;
+    let maxsize = args.maxsize.as_deref().map(parse_size).transpose().map_err(CliError::size)?;
     let paint = Paint::stderr(cli.color);
     let Keeping { dir, settings } = Keeping::load(cli.directory.as_deref(), args.exec, paint)?;
     // Whoever names one bound means that one alone.
@@ -23,7 +23,7 @@ pub fn run(cli: &Cli, args: &Gc) -> Result<u8, CliError> {
         ..Request::default()
     };
     let store = open_store(&dir, paint);
-    let report = maintenance::gc(&store, &dir, &request).map_err(CliError::failure)?;
+    let report = maintenance::gc(&store, &dir, &request).map_err(|e| CliError::maintenance(&e, &dir))?;
     if !cli.quiet {
         crate::say!("{}", sentence(&report, args.dry_run));
     }

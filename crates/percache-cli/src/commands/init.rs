@@ -16,7 +16,7 @@ use crate::style::{Paint, Style};
 /// Writes a first configuration. Nothing that exists is touched.
 pub fn run(cli: &Cli, args: &Init) -> Result<u8, CliError> {
     let dir = cli.directory.as_deref().unwrap_or(Path::new("."));
-    let dir = dir.canonicalize().map_err(|e| CliError::usage(format!("cannot enter `{}`: {e}", dir.display())))?;
+    let dir = dir.canonicalize().map_err(|e| CliError::directory(dir, &e))?;
     let files = propose(&dir);
     if args.dry_run {
         for file in &files {

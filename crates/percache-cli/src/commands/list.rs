@@ -12,6 +12,9 @@ use crate::error::{CliError, SUCCESS};
 use crate::setup::Setup;
 use crate::style::{Paint, Style};
 
+/// Longer names do not widen their column.
+const WIDEST_NAME: usize = 48;
+
 /// Lists the tasks.
 pub fn run(cli: &Cli, args: &List) -> Result<u8, CliError> {
     let setup = Setup::load(cli.directory.as_deref(), &[], Paint::stderr(cli.color))?;
@@ -32,19 +35,33 @@ pub fn run(cli: &Cli, args: &List) -> Result<u8, CliError> {
         crate::say!("{:#}", serde_json::Value::Array(rows.collect()));
         return Ok(SUCCESS);
     }
-    let width = tasks.iter().map(|task| task.name.chars().count()).max().unwrap_or(0).min(48);
     let paint = Paint::stdout(cli.color);
-    for task in tasks {
-        let state = match took(&journal, task) {
-            Some(took) => format!("{}, {}", state(&journal, task), format_duration(took)),
-            None => state(&journal, task).to_owned(),
-        };
-        let description = task.description.as_deref().unwrap_or_default();
-        let line =
-            format!("{:width$}  {:18}  {description}", task.name, paint.apply(Style::Faint, format!("{state:18}")));
+    let rows = tasks.iter().map(|task| {
+        let state = state(&journal, task);
+        let took = took(&journal, task).map(format_duration).unwrap_or_default();
+        [(task.name.clone(), Style::Strong), (state.to_owned(), style(state)), (took, Style::Faint)]
+    });
+    let rows: Vec<_> = rows.collect();
+    let widest = |column: usize| rows.iter().map(|row| row[column].0.chars().count()).max().unwrap_or(0);
+    let widths = [widest(0).min(WIDEST_NAME), widest(1), widest(2)];
+    for (task, row) in tasks.iter().zip(&rows) {
+        let cell = |(text, style): &(String, Style), width: usize| paint.apply(*style, format!("{text:width$}"));
+        let cells: Vec<String> =
+            row.iter().zip(widths).filter(|(_, width)| *width > 0).map(|(c, w)| cell(c, w)).collect();
+        let line = format!("{}  {}", cells.join("  "), task.description.as_deref().unwrap_or_default());
         crate::say!("{}", line.trim_end());
     }
     Ok(SUCCESS)
+}
+
+/// How a state is painted.
+fn style(state: &str) -> Style {
+    match state {
+        "built" => Style::Good,
+        "failed" => Style::Bad,
+        "always runs" => Style::Active,
+        _ => Style::Faint,
+    }
 }
 
 /// How the task stood when it was last built.

@@ -28,9 +28,11 @@ pub fn run(cli: &Cli, args: &Log) -> Result<u8, CliError> {
         return Err(CliError::failure(format!("`{name}` has no stored result here")).hint(Some(hint)));
     };
     let store = setup.open_store(Paint::stderr(cli.color));
-    let result = store.result(&key).map_err(CliError::failure)?;
-    let result =
-        result.ok_or_else(|| CliError::failure(format!("the last result of `{name}` is not in the store any more")))?;
+    let result = store.result(&key).map_err(|e| CliError::store(&e, &setup.store_dir))?;
+    let result = result.ok_or_else(|| {
+        let hint = format!("`percache build {}` makes it again", quoted(name));
+        CliError::failure(format!("the last result of `{name}` is not in the store any more")).hint(Some(hint))
+    })?;
     match store.read(&result.log, &mut io::stdout().lock()) {
         Err(percache::store::ReadError::Write(e)) if e.kind() == io::ErrorKind::BrokenPipe => {}
         answer => answer.map_err(CliError::failure)?,

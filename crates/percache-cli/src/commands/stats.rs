@@ -17,7 +17,7 @@ pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
     let paint = Paint::stderr(cli.color);
     let dir = Keeping::load(cli.directory.as_deref(), args.exec, paint)?.dir;
     let store = open_store(&dir, paint);
-    let (stats, hits, misses) = maintenance::statistics(&store, &dir).map_err(CliError::failure)?;
+    let (stats, hits, misses) = maintenance::statistics(&store, &dir).map_err(|e| CliError::maintenance(&e, &dir))?;
     let age = |time: u64| Duration::from_millis(now().saturating_sub(time));
     let disk = maintenance::disk_usage(&dir);
     if args.json {

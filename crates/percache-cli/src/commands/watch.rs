@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use percache_runner::build::Summary;
 use percache_runner::build::context::{HitLogs, Options};
-use percache_runner::config;
 use percache_runner::paths::RelPath;
 use percache_runner::process::Stop;
 use percache_runner::session::Session;
@@ -16,7 +15,7 @@ use percache_runner::watch::{Ignored, Watcher};
 use crate::args::{Cli, Logs, OnChange, Watch};
 use crate::error::{CliError, INTERRUPTED};
 use crate::report::{Manner, Report};
-use crate::setup::{Setup, holder, with_source};
+use crate::setup::{Setup, discover, holder};
 use crate::style::{Paint, Style};
 
 /// How often the wish to end is looked at while nothing happens.
@@ -25,7 +24,7 @@ const TURN: Duration = Duration::from_millis(50);
 /// Builds until it is interrupted.
 pub fn run(cli: &Cli, args: &Watch) -> Result<u8, CliError> {
     let start = cli.directory.as_deref().unwrap_or(Path::new("."));
-    let location = config::discover(start).map_err(|e| CliError::usage(with_source(&e)).hint(e.hint()))?;
+    let location = discover(start)?;
     let user = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
     // Before the first build: what changes while it runs is not missed.
     let watcher = Watcher::new(&location.root).map_err(|e| {
@@ -153,6 +152,7 @@ impl Watching<'_> {
             quiet: self.cli.quiet,
             logs: Logs::New,
             explain: self.args.explain,
+            dry_run: false,
             json: false,
             live: std::io::stdout().is_terminal() && !self.cli.quiet,
         }

@@ -49,6 +49,7 @@ pub fn summary(summary: &Summary) {
         "up_to_date": summary.up_to_date,
         "restored": summary.restored,
         "failed": summary.failed,
+        "stopped": summary.stopped,
         "skipped": summary.skipped,
         "would_run": summary.would_run,
         "would_restore": summary.would_restore,

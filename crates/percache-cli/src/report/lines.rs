@@ -101,11 +101,11 @@ impl<'a> Lines<'a> {
 
     fn line(&self, name: &str, outcome: &Outcome, took: Duration, saved: Duration, reason: Option<&str>) -> String {
         let paint = self.manner.paint;
-        let (word, style) = words::outcome(outcome);
-        let mut line = format!("{} {name}", paint.apply(style, format!("{word:<10}")));
+        let mut line = format!("{} {name}", words::column(paint, outcome, self.manner.dry_run));
         let detail = match outcome {
             Outcome::Ran => Some(format_duration(took)),
             Outcome::Restored if !saved.is_zero() => Some(format!("saved {}", format_duration(saved))),
+            Outcome::Failed(Failure::Interrupted) => Some(format_duration(took)),
             Outcome::Failed(failure) => Some(format!("{}, {}", words::failure(failure), format_duration(took))),
             _ => None,
         };
@@ -150,6 +150,9 @@ impl<'a> Lines<'a> {
             let _ = writeln!(text, "  {} {}", faint("command:"), command.trim_end().replace('\n', "\n           "));
         }
         let _ = writeln!(text, "  {} percache build {}", faint("again:  "), words::quoted(&task.name));
+        if let Some(hint) = words::remedy(failure, task) {
+            let _ = writeln!(text, "  {} {hint}", self.manner.paint.apply(Style::Hint, "hint:   "));
+        }
     }
 
     fn warn(&mut self, message: &str, hint: Option<&str>) {

@@ -37,6 +37,8 @@ pub struct Manner {
     pub logs: Logs,
     /// Say why tasks run.
     pub explain: bool,
+    /// Nothing runs.
+    pub dry_run: bool,
     /// One JSON object a line, nothing else.
     pub json: bool,
     /// There is a terminal: show progress, and leave out what is no news.

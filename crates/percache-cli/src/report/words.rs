@@ -1,6 +1,7 @@
 //! The words for outcomes and failures, once for all ways of telling.
 
 use percache_runner::build::Summary;
+use percache_runner::config::FILE_NAME;
 use percache_runner::event::{Failure, Outcome};
 use percache_runner::model::{Task, TaskCommand};
 use percache_runner::units::format_duration;
@@ -14,6 +15,7 @@ pub fn outcome(outcome: &Outcome) -> (&'static str, Style) {
         Outcome::UpToDate => ("up to date", Style::Faint),
         Outcome::Restored => ("restored", Style::Good),
         Outcome::Group => ("group", Style::Faint),
+        Outcome::Failed(Failure::Interrupted) => ("stopped", Style::Warning),
         Outcome::Failed(_) => ("failed", Style::Bad),
         Outcome::WouldRun => ("would run", Style::Active),
         Outcome::WouldRestore => ("would restore", Style::Good),
@@ -22,10 +24,16 @@ pub fn outcome(outcome: &Outcome) -> (&'static str, Style) {
     }
 }
 
+/// The word for how a task ended, as wide as the longest one; in a dry run, other words may come.
+pub fn column(paint: Paint, ended: &Outcome, dry_run: bool) -> String {
+    let (word, style) = outcome(ended);
+    let width = if dry_run { "would restore".len() } else { "up to date".len() };
+    paint.apply(style, format!("{word:<width$}"))
+}
+
 /// The line of a task that nothing more is said of.
 pub fn line(paint: Paint, ended: &Outcome, task: &str) -> String {
-    let (word, style) = outcome(ended);
-    format!("{} {task}\n", paint.apply(style, format!("{word:<10}")))
+    format!("{} {task}\n", column(paint, ended, false))
 }
 
 /// Why a task failed, in a few words.
@@ -35,11 +43,27 @@ pub fn failure(failure: &Failure) -> String {
         Failure::Signal(signal) => format!("killed by signal {signal}"),
         Failure::TimedOut(limit) => format!("ended after its timeout of {}", format_duration(*limit)),
         Failure::Interrupted => "interrupted".to_owned(),
-        Failure::Error(message) => message.clone(),
+        Failure::Error(trouble) => trouble.message.clone(),
         Failure::MissingOutputs(paths) => {
             let paths: Vec<_> = paths.iter().map(|path| format!("`{path}`")).collect();
             format!("its command succeeded but did not make {}", paths.join(", "))
         }
+    }
+}
+
+/// What to do about a failure, where more can be said than to look at the log.
+pub fn remedy(failure: &Failure, task: &Task) -> Option<String> {
+    match failure {
+        Failure::Error(trouble) => trouble.hint.clone(),
+        Failure::MissingOutputs(_) if task.cwd != task.dir => {
+            let (file, cwd) = (task.dir.child(FILE_NAME.as_bytes()), &task.cwd);
+            Some(format!("outputs are relative to {file}, and the command runs in `{cwd}`"))
+        }
+        Failure::MissingOutputs(_) => {
+            Some("let the command make it, or take it out of `outputs`; a glob need not match".to_owned())
+        }
+        Failure::TimedOut(_) => Some("`timeout` of the task says how long it may take".to_owned()),
+        _ => None,
     }
 }
 
@@ -65,6 +89,7 @@ pub fn quoted(word: &str) -> String {
 pub fn summary(summary: &Summary) -> String {
     let counts = [
         (summary.failed.len(), "failed"),
+        (summary.stopped, "stopped"),
         (summary.ran, "ran"),
         (summary.up_to_date, "up to date"),
         (summary.restored, "restored"),

@@ -19,6 +19,7 @@ use crate::observe::Observer;
 use crate::paths::RelPath;
 use crate::process::{Spec, Status, Stdio, Stop, run};
 use crate::source_tree::{SourceTree, rule_files};
+use crate::trouble::Trouble;
 
 /// Which logs of tasks that did not run are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +135,7 @@ impl Context<'_> {
 }
 
 type ToolKey = (String, PathBuf, Vec<(OsString, OsString)>);
-type ToolAnswer = Arc<OnceLock<Result<Digest, String>>>;
+type ToolAnswer = Arc<OnceLock<Result<Digest, Trouble>>>;
 
 /// The outputs of tools, each run once per build.
 #[derive(Default)]
@@ -165,7 +166,7 @@ impl Tools {
         cwd: PathBuf,
         env: Vec<(OsString, OsString)>,
         stop: &Stop,
-    ) -> Result<Digest, String> {
+    ) -> Result<Digest, Trouble> {
         let key = (command.to_owned(), cwd, env);
         let answer =
             self.answers.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default().clone();
@@ -173,13 +174,19 @@ impl Tools {
     }
 }
 
-fn ask((command, cwd, env): ToolKey, stop: &Stop) -> Result<Digest, String> {
+fn ask((command, cwd, env): ToolKey, stop: &Stop) -> Result<Digest, Trouble> {
     let args = vec!["-e".into(), "-c".into(), OsString::from(&command)];
     let spec = Spec { program: "sh".into(), args, cwd, env, timeout: None, stdio: Stdio::Captured };
     let mut output = Vec::new();
-    let finished = run(&spec, stop, &mut |bytes| output.extend_from_slice(bytes)).map_err(|e| e.to_string())?;
+    let finished = run(&spec, stop, &mut |bytes| output.extend_from_slice(bytes))
+        .map_err(|e| Trouble { message: e.to_string(), hint: e.hint() })?;
     match finished.status {
         Status::Exit(0) => Ok(Digest::of(&output)),
-        _ => Err(format!("its tool `{command}` failed: {}", String::from_utf8_lossy(&output).trim())),
+        _ => {
+            let said = String::from_utf8_lossy(&output);
+            let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it printed nothing").trim();
+            let hint = "a command in `tools` prints a version and succeeds; try it in a shell";
+            Err(Trouble::new(format!("its tool `{command}` failed: {last}"), hint))
+        }
     }
 }

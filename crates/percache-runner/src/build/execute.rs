@@ -16,6 +16,7 @@ use crate::process::{self, Spec, SpooledLog, Status, Stdio};
 use crate::restore;
 use crate::stamp::{Stamp, moment};
 use crate::tree::Tree;
+use crate::trouble::Trouble;
 
 /// A command that has ended.
 pub struct Executed {
@@ -36,7 +37,7 @@ pub struct Executed {
 }
 
 /// Runs the command of `task`.
-pub fn execute(ctx: &Context<'_>, id: TaskId, task: &Task, prepared: &Prepared) -> Result<Executed, String> {
+pub fn execute(ctx: &Context<'_>, id: TaskId, task: &Task, prepared: &Prepared) -> Result<Executed, Trouble> {
     let others = others(ctx, id, task)?;
     if let Some(intents) = &ctx.intents {
         let intent = Intent::new(&task.outputs, others.iter().map(|(path, _)| path.clone()).collect());
@@ -98,7 +99,7 @@ struct Attempt {
     began: i64,
 }
 
-fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Result<Attempt, String> {
+fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Result<Attempt, Trouble> {
     let (program, args) = argv(&prepared.command);
     let stdio = if task.interactive { Stdio::Inherited } else { Stdio::Captured };
     let cwd = task.cwd.to_path(ctx.observer.root());
@@ -112,9 +113,9 @@ fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Result<Attempt, S
             lost.get_or_insert(e);
         }
     });
-    let finished = finished.map_err(|e| e.to_string())?;
+    let finished = finished.map_err(|e| Trouble { message: e.to_string(), hint: e.hint() })?;
     if let Some(e) = lost {
-        return Err(format!("its log cannot be kept: {e}"));
+        return Err(format!("its log cannot be kept: {e}").into());
     }
     let failure = match finished.status {
         Status::Exit(code) if code == 0 || task.answers.contains(&code) => None,

@@ -16,6 +16,7 @@ use crate::model::{Inputs, Task, TaskCommand, TaskId};
 use crate::observe::FileState;
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
+use crate::trouble::{Trouble, reason};
 use crate::walk::{self, Want};
 
 /// What others see of a task that is done.
@@ -50,7 +51,12 @@ pub struct Prepared {
 }
 
 /// Looks at everything that the fingerprint of `task` is made of.
-pub fn prepare(ctx: &Context<'_>, task: &Task, command: &TaskCommand, deps: &Dependencies) -> Result<Prepared, String> {
+pub fn prepare(
+    ctx: &Context<'_>,
+    task: &Task,
+    command: &TaskCommand,
+    deps: &Dependencies,
+) -> Result<Prepared, Trouble> {
     let environment = environment(ctx, task)?;
     let mut parts = environment.parts.clone();
     parts.push(Part::command(command));
@@ -80,7 +86,7 @@ fn tools(
     task: &Task,
     environment: &Environment,
     parts: &mut Vec<Part>,
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<String>, Trouble> {
     let mut unknown = Vec::new();
     let remembered = if ctx.options.dry_run { tool_answers(ctx, task) } else { Default::default() };
     for tool in &task.tools {
@@ -100,12 +106,18 @@ fn tools(
     Ok(unknown)
 }
 
-fn environment(ctx: &Context<'_>, task: &Task) -> Result<Environment, String> {
+fn environment(ctx: &Context<'_>, task: &Task) -> Result<Environment, Trouble> {
     let mut variables = Vec::new();
     for path in &task.env_file {
         ctx.observer.watch(path.as_bytes());
-        let text = fs::read(path.to_path(ctx.observer.root())).map_err(|e| format!("env_file `{path}`: {e}"))?;
-        variables.extend(envfile::parse(path, &text).map_err(|e| e.to_string())?);
+        let text = fs::read(path.to_path(ctx.observer.root())).map_err(|e| {
+            let hint = "create it, or take it out of `env_file`";
+            Trouble::new(format!("its env_file `{path}` cannot be read: {}", reason(&e)), hint)
+        })?;
+        variables.extend(
+            envfile::parse(path, &text)
+                .map_err(|e| Trouble::new(e.to_string(), "lines are `KEY=value`, empty, or begin with `#`"))?,
+        );
     }
     Ok(environment::resolve(Wishes::of(task), ctx.caller, &variables, ctx.options.colour))
 }
@@ -132,8 +144,10 @@ fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies) -> Result<Looked,
     paths.extend(deps.iter().flat_map(|(_, visible)| visible.outputs.iter().cloned()));
     let mut looked = Vec::with_capacity(paths.len());
     for path in paths {
-        let state =
-            ctx.observer.observe(path.as_bytes()).map_err(|e| format!("cannot read its input `{path}`: {e}"))?;
+        let state = ctx
+            .observer
+            .observe(path.as_bytes())
+            .map_err(|e| format!("its input `{path}` cannot be read: {}", reason(&e)))?;
         looked.push((path, state));
     }
     missing.retain(|path| looked.iter().any(|(other, state)| other == path && *state == FileState::Absent));

@@ -18,6 +18,7 @@ use crate::build::logs::{SHOWN, stored_log};
 use crate::build::lookup::{Hit, lookup};
 use crate::build::record::record;
 use crate::capture::present;
+use crate::config::FILE_NAME;
 use crate::event::{Failure, LogText, Outcome};
 use crate::fingerprint::Parts;
 use crate::intents::Intent;
@@ -26,6 +27,7 @@ use crate::model::{Task, TaskId};
 use crate::observe::FileState;
 use crate::paths::RelPath;
 use crate::restore::{self, RestoreError};
+use crate::trouble::Trouble;
 
 /// A task that is done.
 pub struct Done {
@@ -50,7 +52,7 @@ pub struct Done {
     /// What the journal is to say of it from now on; `None`: what it said before.
     pub record: Option<TaskRecord>,
     /// Things that the user should know.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Trouble>,
 }
 
 /// What a job is about.
@@ -94,20 +96,20 @@ impl Done {
         }
     }
 
-    fn failed(task: TaskId, message: String) -> Done {
-        Done::new(task, Outcome::Failed(Failure::Error(message)))
+    fn failed(task: TaskId, trouble: Trouble) -> Done {
+        Done::new(task, Outcome::Failed(Failure::Error(trouble)))
     }
 }
 
 /// Does what has to be done for a task.
 pub fn run(ctx: &Context<'_>, job: &Job<'_>) -> Done {
     let start = Instant::now();
-    let mut done = attempt(ctx, job).unwrap_or_else(|message| Done::failed(job.id, message));
+    let mut done = attempt(ctx, job).unwrap_or_else(|trouble| Done::failed(job.id, trouble));
     done.took = start.elapsed();
     done
 }
 
-fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, String> {
+fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
     let Some(command) = &job.task.command else { return Ok(Done::new(job.id, Outcome::Group)) };
     let prepared = prepare(ctx, job.task, command, &job.deps)?;
     let may_hit = job.task.cache && !job.task.interactive && !job.force;
@@ -139,9 +141,18 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, String> {
     };
     done.reason = reason;
     done.parts = (ctx.options.dry_run && ctx.options.explain).then(|| prepared.parts.clone());
-    let missing = prepared.missing.iter().map(|path| format!("`{}`: its input `{path}` does not exist", job.task.name));
-    done.warnings.extend(missing);
+    done.warnings.extend(prepared.missing.iter().map(|path| missing_input(job.task, path)));
     Ok(done)
+}
+
+/// What was declared and is not there is most likely misspelt; but a command may do without.
+fn missing_input(task: &Task, path: &RelPath) -> Trouble {
+    let hint = if task.cwd == task.dir {
+        "create it, or correct `inputs`; a glob need not match".to_owned()
+    } else {
+        format!("paths are relative to {}, not to `cwd`", task.dir.child(FILE_NAME.as_bytes()))
+    };
+    Trouble::new(format!("`{}`: its input `{path}` does not exist", task.name), hint)
 }
 
 /// Looks for a result, and uses it.
@@ -261,7 +272,7 @@ pub fn visible(outputs: &[Entry], action: percache::Digest) -> Arc<Visible> {
     Arc::new(Visible { outputs, action })
 }
 
-fn run_command(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, claim: Option<Claim>) -> Result<Done, String> {
+fn run_command(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, claim: Option<Claim>) -> Result<Done, Trouble> {
     (job.tell)(Word::Started);
     let mut executed = execute(ctx, job.id, job.task, prepared)?;
     executed.claim = claim;

@@ -26,10 +26,11 @@ use crate::build::explain::Why;
 use crate::build::inputs::{Dependencies, Visible};
 use crate::build::job::{Done, Job, Word};
 use crate::build::schedule::Schedule;
-use crate::event::{Event, Outcome, Reporter};
+use crate::event::{Event, Failure, Outcome, Reporter};
 use crate::fingerprint::Parts;
 use crate::journal::TaskRecord;
 use crate::model::{TaskId, Workspace};
+use crate::trouble::Trouble;
 
 /// How many tasks ended how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct Summary {
     pub restored: usize,
     /// Failed, by name.
     pub failed: Vec<String>,
+    /// Were running when the user stopped the build.
+    pub stopped: usize,
     /// Did not start because of a failure or an interruption.
     pub skipped: usize,
     /// Would run, in a dry run.
@@ -117,7 +120,7 @@ pub fn build(
     pool.in_place_scope(|scope| build.run(scope, &sender, &receiver));
     let mut outcomes = build.outcomes;
     let summary = &mut outcomes.summary;
-    let ended = summary.ran + summary.up_to_date + summary.restored + summary.failed.len();
+    let ended = summary.ran + summary.up_to_date + summary.restored + summary.failed.len() + summary.stopped;
     summary.skipped = commands.saturating_sub(ended + summary.would_run + summary.would_restore + summary.may_run);
     summary.interrupted = ctx.stop.requested();
     summary.took = start.elapsed();
@@ -222,8 +225,8 @@ impl<'a> Build<'a, '_> {
             self.outcomes.records.insert(task.name.clone(), record);
         }
         self.outcomes.warned |= !done.warnings.is_empty();
-        for message in done.warnings {
-            self.reporter.event(Event::Warning { message, hint: None });
+        for Trouble { message, hint } in done.warnings {
+            self.reporter.event(Event::Warning { message, hint });
         }
         let (outcome, log, reason) = (done.outcome, Arc::new(done.log), done.reason.as_ref().map(Why::to_string));
         self.outcomes.reasons.extend(done.reason.map(|why| (done.task, why)));
@@ -239,6 +242,7 @@ impl<'a> Build<'a, '_> {
             Outcome::Ran => summary.ran += 1,
             Outcome::UpToDate => summary.up_to_date += 1,
             Outcome::Restored => summary.restored += 1,
+            Outcome::Failed(Failure::Interrupted) => summary.stopped += 1,
             Outcome::Failed(_) => summary.failed.push(name.to_owned()),
             Outcome::WouldRun => summary.would_run += 1,
             Outcome::WouldRestore => summary.would_restore += 1,

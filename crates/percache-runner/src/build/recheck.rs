@@ -16,6 +16,7 @@ use crate::paths::RelPath;
 use crate::restore;
 use crate::stamp::Stamp;
 use crate::tree::Tree;
+use crate::trouble::{Trouble, reason};
 
 /// What a run reported.
 pub struct Reported {
@@ -26,12 +27,15 @@ pub struct Reported {
 }
 
 /// Reads the depfile of a task whose command succeeded.
-pub fn discover(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, began: i64) -> Result<Reported, String> {
+pub fn discover(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, began: i64) -> Result<Reported, Trouble> {
     let mut reported = Reported { states: Vec::new(), changed: None };
     let Some(path) = &job.task.depfile else { return Ok(reported) };
     let text = match fs::read(path.to_path(ctx.observer.root())) {
         Ok(text) => text,
-        Err(e) => return Err(format!("its depfile `{path}` cannot be read: {e}")),
+        Err(e) => {
+            let hint = "the command has to write it: `cc` does with `-MD`; or leave `depfile` out";
+            return Err(Trouble::new(format!("its depfile `{path}` cannot be read: {}", reason(&e)), hint));
+        }
     };
     let listed = depfile::parse(&text).map_err(|e| format!("its depfile `{path}`: {e}"))?;
     for path in further_inputs(ctx, job, prepared, &listed)? {
@@ -57,7 +61,7 @@ fn further_inputs(
     job: &Job<'_>,
     prepared: &Prepared,
     listed: &[Vec<u8>],
-) -> Result<BTreeSet<Vec<u8>>, String> {
+) -> Result<BTreeSet<Vec<u8>>, Trouble> {
     let cwd = job.task.cwd.to_path(ctx.observer.root());
     let mut further = BTreeSet::new();
     for path in listed {
@@ -72,9 +76,8 @@ fn further_inputs(
         }
         if let Some(owner) = ctx.graph.outputs.owner(&inside).filter(|owner| !comes_before(ctx, *owner, job)) {
             let owner = &ctx.workspace.task(owner).name;
-            return Err(format!(
-                "it reads `{inside}`, which `{owner}` makes, without depending on it; add `{owner}` to its `deps`"
-            ));
+            let message = format!("it reads `{inside}`, which `{owner}` makes, without depending on it");
+            return Err(Trouble::new(message, format!("add `{owner}` to its `deps`")));
         }
         further.insert(inside.as_bytes().to_vec());
     }
@@ -101,7 +104,7 @@ pub fn unchanged(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, reported
     prepared.inputs.iter().for_each(|(path, _)| ctx.observer.doubt(path.as_bytes()));
     // All of it once more, and not only the same files: a glob may match something that was not there before.
     let Some(command) = &job.task.command else { return Ok(()) };
-    let again = crate::build::inputs::prepare(ctx, job.task, command, &job.deps)?;
+    let again = crate::build::inputs::prepare(ctx, job.task, command, &job.deps).map_err(|trouble| trouble.message)?;
     if again.fingerprint != prepared.fingerprint {
         let changes = crate::changes::compare(&prepared.parts, &again.parts);
         return Err(crate::changes::summary(&changes).unwrap_or_else(|| "its inputs changed".to_owned()));

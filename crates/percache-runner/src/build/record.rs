@@ -16,6 +16,7 @@ use crate::event::{Failure, Outcome};
 use crate::fingerprint::Discovered;
 use crate::journal::TaskRecord;
 use crate::paths::RelPath;
+use crate::trouble::Trouble;
 
 /// After success: outputs are captured, discovered inputs read, and everything goes to the store if nothing speaks against it.
 pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &mut Executed) -> Result<Done, Failure> {
@@ -25,14 +26,15 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
     let captured =
         capture(&ctx.observer, store, &job.task.outputs, &ctx.skip, ctx.options.jobs).map_err(|e| match e {
             CaptureError::Missing(paths) => Failure::MissingOutputs(paths),
-            CaptureError::Walk(e) => Failure::Error(format!("{e}: {}", e.source)),
-            e => Failure::Error(e.to_string()),
+            CaptureError::Walk(e) => Failure::Error(format!("{e}: {}", e.source).into()),
+            e => Failure::Error(Trouble { hint: e.hint().map(str::to_owned), message: e.to_string() }),
         })?;
     let mut done = Done::new(job.id, Outcome::Ran);
     done.status = executed.status;
     let mut fit = keeps;
     if keeps && let Err(changed) = unchanged(ctx, job, prepared, &discovered) {
-        done.warnings.push(format!("`{}` is not stored: {changed} while it ran", job.task.name));
+        let hint = "build again when nobody writes to it; if the task itself does, it is no input";
+        done.warnings.push(Trouble::new(format!("`{}` is not stored: {changed} while it ran", job.task.name), hint));
         fit = false;
     }
     let states = Discovered(discovered.states);
@@ -41,7 +43,7 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
     let created = now();
     if let Some(store) = store.filter(|_| fit) {
         let new = new_result(job, prepared, executed, store, &captured, &states, key, created);
-        new.map_err(|e| Failure::Error(format!("its log cannot be stored: {e}")))?;
+        new.map_err(|e| Failure::Error(format!("its log cannot be stored: {e}").into()))?;
     }
     let before = ctx.journal.tasks.get(&job.task.name);
     done.visible = visible(&captured.entries, action);

@@ -65,7 +65,7 @@ impl<'b> Bindings<'b> {
             Ok(path) => Some(path),
             Err(error) => {
                 let title = format!("`{written}` is not a path in the workspace");
-                report.error(title, text.at.clone(), error.to_string());
+                report.error(title, text.at.clone(), error.to_string()).hint(error.hint());
                 None
             }
         }
@@ -77,11 +77,8 @@ impl<'b> Bindings<'b> {
         PatternSet::parse(self.base, &written).unwrap_or_else(|_| {
             for (text, written) in texts.iter().zip(&written) {
                 if let Err(error) = PatternSet::parse(self.base, &[written]) {
-                    report.error(
-                        format!("`{written}` is not a valid pattern"),
-                        text.at.clone(),
-                        error.kind.to_string(),
-                    );
+                    let title = format!("`{written}` is not a valid pattern");
+                    report.error(title, text.at.clone(), error.kind.to_string()).hint(error.kind.hint());
                 }
             }
             PatternSet::default()

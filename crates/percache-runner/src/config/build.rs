@@ -103,7 +103,9 @@ fn variables(bind: &Bindings<'_>, texts: &[Text], report: &mut Report) -> Vec<St
         check_variable(report, text.at.file, &written);
         // `environment` matches with the same crate.
         if let Err(error) = globset::Glob::new(name) {
-            report.error(format!("`{name}` is not a valid glob"), text.at.clone(), error.kind().to_string());
+            let hint = "`*` is any text: `CARGO_*`, `LC_{ALL,CTYPE}`".to_owned();
+            let title = format!("`{name}` is not a valid glob");
+            report.error(title, text.at.clone(), error.kind().to_string()).hint(hint);
         }
     }
     names

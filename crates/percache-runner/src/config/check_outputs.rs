@@ -99,7 +99,8 @@ impl Check<'_> {
         let Some(other) = other else { return };
         let label = format!("`{}` and `{}` both write it", self.tasks.tasks[other].name, task.name);
         let same = self.tasks.of[position] == self.tasks.of[other];
-        let hint = if same { tell_apart(stated, stated.depfile.as_ref()) } else { None };
+        let apart = "give each a depfile of its own".to_owned();
+        let hint = if same { tell_apart(stated, stated.depfile.as_ref()) } else { Some(apart) };
         self.report.error(format!("two tasks write `{depfile}`"), at, label).hint(hint);
     }
 

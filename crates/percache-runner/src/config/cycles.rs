@@ -37,9 +37,10 @@ fn report_cycle(tasks: &Tasks, names: &Names<'_>, cycle: &[TaskId], report: &mut
         mistake = mistake.also(&step.at, &step.says);
     }
     let excluded = steps.iter().find_map(|step| step.exclude.as_ref());
-    mistake.hint(
-        excluded.map(|output| format!("if `{output}` is not meant as an input, add `\"!{output}\"` to `inputs`")),
-    );
+    mistake.hint(match excluded {
+        Some(output) => format!("if `{output}` is not meant as an input, add `\"!{output}\"` to `inputs`"),
+        None => "one of these steps has to go: take the name out of `deps`".to_owned(),
+    });
 }
 
 struct Step {

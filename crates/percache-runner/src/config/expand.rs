@@ -7,13 +7,13 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use super::bind::Bindings;
-use super::files::reason;
 use super::report::{Place, Report};
 use super::stated::{Stated, Text};
 use crate::graph::{OutputIndex, cycles};
 use crate::model::TaskId;
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
+use crate::trouble::reason;
 use crate::walk::{Want, expand_noting};
 
 /// One instance of a task.

@@ -2,13 +2,13 @@
 //!
 //! Knows where files are and how members are named. Does not know what tasks mean.
 
-use std::io;
 use std::path::Path;
 
 use super::raw::{RawFile, read_file};
 use super::report::{At, Place, Report};
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
+use crate::trouble::reason;
 use crate::walk::{Want, expand_noting};
 
 /// The name of every configuration file.
@@ -50,16 +50,11 @@ fn read(root: &Path, report: &mut Report, dir: RelPath, is_root: bool) -> File {
     };
     let file = report.add_source(path.clone(), text.clone());
     if let Some((at, problem)) = problem {
-        report.error(format!("cannot read {path}"), Place { file, span: at..at }, problem);
+        let hint = problem.contains("UTF-8").then(|| "save it as UTF-8: all TOML files are".to_owned());
+        report.error(format!("cannot read {path}"), Place { file, span: at..at }, problem).hint(hint);
         return File { dir, raw: RawFile { broken: true, ..RawFile::default() } };
     }
     File { dir, raw: read_file(report, file, &text, is_root) }
-}
-
-/// What the system says, without its error number.
-pub(super) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }
 
 /// The directories of the members, sorted. A glob finds those that have a file; a directory named without wildcard must have one.
@@ -91,7 +86,7 @@ fn check(root: &Path, report: &mut Report, member: &At<String>) -> bool {
     let set = match PatternSet::parse(&RelPath::root(), &[&member.value]) {
         Ok(set) => set,
         Err(error) => {
-            report.error("this is not a pattern for members", at, error.kind.to_string());
+            report.error("this is not a pattern for members", at, error.kind.to_string()).hint(error.kind.hint());
             return false;
         }
     };
@@ -99,7 +94,8 @@ fn check(root: &Path, report: &mut Report, member: &At<String>) -> bool {
     for dir in named {
         let file = dir.child(FILE_NAME.as_bytes());
         if dir.is_root() {
-            report.error("the workspace root is not a member of itself", at, "names the root");
+            let hint = "leave it out: tasks of the root file are tasks of the workspace".to_owned();
+            report.error("the workspace root is not a member of itself", at, "names the root").hint(hint);
             return false;
         }
         if !file.to_path(root).is_file() {
@@ -117,7 +113,8 @@ fn check_dir(report: &mut Report, members: &[At<String>], dir: &RelPath) -> bool
     if !fits {
         let title = format!("directory `{dir}` cannot be a member");
         let label = "its name has a character that has a meaning in names of tasks";
-        report.error(title, place(members.first()), label);
+        let hint = "rename it, or take it away with a `!` pattern".to_owned();
+        report.error(title, place(members.first()), label).hint(hint);
     }
     fits
 }

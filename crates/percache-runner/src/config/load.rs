@@ -141,7 +141,9 @@ fn make_tasks(tree: &mut Tree<'_>, common: &Common<'_>, files: Vec<File>, report
     for (task, position, deps) in made {
         if tasks.tasks.last().is_some_and(|last| last.name == task.name) {
             let at = tasks.stated[position].at.clone();
-            report.error(format!("two tasks are named `{}`", task.name), at, "makes the name twice");
+            report
+                .error(format!("two tasks are named `{}`", task.name), at, "makes the name twice")
+                .hint("rename one of them".to_owned());
         }
         tasks.tasks.push(task);
         tasks.of.push(position);

@@ -94,7 +94,9 @@ fn read_cache(mut fields: Fields<'_, '_>) -> RawCache {
     let maxsize = fields.string_or_integer("maxsize");
     let file = fields.file;
     if let Some(dir) = dir.as_ref().filter(|dir| dir.value.is_empty() || dir.value.contains('\0')) {
-        fields.error("`dir` is not a path", &dir.span, "must name a directory");
+        fields
+            .error("`dir` is not a path", &dir.span, "must name a directory")
+            .hint("leave it out for `.percache`".to_owned());
     }
     let cache = RawCache {
         dir,

@@ -83,7 +83,7 @@ pub(super) fn read_tasks(
 }
 
 /// Keys that say how a command runs and what it leaves: without a command they mean nothing.
-const NEED_COMMAND: [&str; 15] = [
+pub(super) const NEED_COMMAND: [&str; 15] = [
     "inputs",
     "outputs",
     "depfile",
@@ -174,7 +174,8 @@ fn read_axis(fields: &mut Fields<'_, '_>, name: At<String>, value: Spanned<DeVal
     }
     if RESERVED.contains(&name.value.as_str()) {
         let title = format!("`{}` cannot be an axis", name.value);
-        fields.error(title, &name.span, format!("`{{{}}}` already has a meaning", name.value));
+        let hint = format!("name it differently, for example `a_{}`", name.value);
+        fields.error(title, &name.span, format!("`{{{}}}` already has a meaning", name.value)).hint(hint);
     }
     let what = format!("matrix.{}", name.value);
     let span = value.span();
@@ -195,7 +196,8 @@ fn read_axis(fields: &mut Fields<'_, '_>, name: At<String>, value: Spanned<DeVal
         if let Some(first) = values.iter().find(|first| first.value == value.value) {
             let first = fields.place(&first.span);
             let title = format!("axis `{}` has the value `{}` twice", name.value, value.value);
-            fields.error(title, &value.span, "stands here again").also(&first, "first stated here");
+            let hint = "leave one of them out".to_owned();
+            fields.error(title, &value.span, "stands here again").also(&first, "first stated here").hint(hint);
         } else {
             values.push(value);
         }
@@ -217,7 +219,8 @@ fn axis_value(fields: &mut Fields<'_, '_>, what: &str, item: Spanned<DeValue<'_>
         }
     };
     if value.is_empty() || value.chars().any(char::is_control) {
-        fields.error("this cannot be the value of an axis", &span, "is empty or has control characters");
+        let hint = "it becomes part of the task's name: write a text of one line".to_owned();
+        fields.error("this cannot be the value of an axis", &span, "is empty or has control characters").hint(hint);
         return None;
     }
     Some(At { value, span })

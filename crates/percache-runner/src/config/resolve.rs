@@ -68,7 +68,9 @@ fn find(
             SelectError::Unknown { .. } => title(),
             SelectError::NoMatch(_) => "this glob matches no task".to_owned(),
         };
-        report.error(title, at, error.to_string()).hint(error.hint());
+        let stated =
+            || "tasks are the tables [task.NAME] of this file; those of a member are named `directory:task`".to_owned();
+        report.error(title, at, error.to_string()).hint(error.hint().unwrap_or_else(stated));
         Vec::new()
     })
 }

@@ -160,6 +160,7 @@ fn checked_variable(reader: &mut Reader<'_>, name: At<String>) -> String {
 pub(super) fn check_variable(report: &mut Report, file: usize, name: &At<String>) {
     if name.value.is_empty() || name.value.contains(['=', '\0']) {
         let at = Place { file, span: name.span.clone() };
-        report.error(format!("`{}` cannot be a variable", name.value), at, "is empty or has a `=`");
+        let hint = "write the name alone; a value is set by `env = { NAME = \"value\" }`".to_owned();
+        report.error(format!("`{}` cannot be a variable", name.value), at, "is empty or has a `=`").hint(hint);
     }
 }

@@ -33,7 +33,7 @@ impl SelectError {
     pub fn hint(&self) -> Option<String> {
         match self {
             SelectError::Unknown { meant, .. } => meant.as_ref().map(|meant| format!("did you mean `{meant}`?")),
-            SelectError::NoMatch(_) => None,
+            SelectError::NoMatch(_) => Some("`*` is any text on its side of the `:`, as in `pkgs/*:test`".to_owned()),
         }
     }
 }

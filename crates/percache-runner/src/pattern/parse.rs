@@ -36,6 +36,18 @@ pub enum PatternErrorKind {
     Glob(#[from] GlobError),
 }
 
+impl PatternErrorKind {
+    /// What to do about it, if the message does not say so.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            PatternErrorKind::Empty => Some("`.` is everything in the directory".to_owned()),
+            PatternErrorKind::Path(error) => Some(error.hint()),
+            PatternErrorKind::ParentBehindWildcard => Some("write the directories without `..`".to_owned()),
+            PatternErrorKind::Glob(_) => None,
+        }
+    }
+}
+
 /// Appends what `written` stands for: one pattern, or several when it has braces.
 pub(super) fn parse_written(
     base: &RelPath,

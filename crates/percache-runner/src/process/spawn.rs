@@ -14,7 +14,7 @@ use super::{Spec, Stdio};
 
 /// A command that could not be started.
 #[derive(Debug, Error)]
-#[error("cannot run `{}` in `{}`: {kind}", program.display(), cwd.display())]
+#[error("cannot run `{}`: {kind}", program.display())]
 pub struct SpawnError {
     /// The program as written.
     pub program: OsString,
@@ -24,6 +24,29 @@ pub struct SpawnError {
     pub kind: SpawnErrorKind,
 }
 
+impl SpawnError {
+    /// What to do about it, if that is known.
+    pub fn hint(&self) -> Option<String> {
+        let program = self.program.to_string_lossy();
+        Some(match &self.kind {
+            SpawnErrorKind::NotInPath | SpawnErrorKind::NotFound if program.contains(char::is_whitespace) => {
+                "in an array the program stands alone, each argument apart; a string is run by a shell".to_owned()
+            }
+            SpawnErrorKind::NotInPath if self.cwd.join(&*program).is_file() => {
+                format!("it is a file in the directory where it runs: write `./{program}`")
+            }
+            SpawnErrorKind::NotInPath => "install it, or correct its name".to_owned(),
+            SpawnErrorKind::NotFound => format!("its path is as seen from `{}`, where it runs", self.cwd.display()),
+            SpawnErrorKind::NotExecutable(path) => format!("make it executable: chmod +x {}", path.display()),
+            SpawnErrorKind::NoInterpreter(_) => "look at its first line: `#!` and the path of a program".to_owned(),
+            SpawnErrorKind::NoDirectory(_) => {
+                "correct `cwd`; only directories of outputs are made by percache".to_owned()
+            }
+            SpawnErrorKind::Os(_) => return None,
+        })
+    }
+}
+
 /// Why a command could not be started.
 #[derive(Debug, Error)]
 pub enum SpawnErrorKind {
@@ -31,7 +54,7 @@ pub enum SpawnErrorKind {
     #[error("there is no such program")]
     NotFound,
     /// No directory of PATH has the program.
-    #[error("there is no such program in PATH")]
+    #[error("no directory of PATH has it")]
     NotInPath,
     /// The file may not be executed.
     #[error("`{}` is not executable", .0.display())]
@@ -40,8 +63,8 @@ pub enum SpawnErrorKind {
     #[error("the interpreter of `{}` does not exist", .0.display())]
     NoInterpreter(PathBuf),
     /// The directory does not exist.
-    #[error("there is no such directory")]
-    NoDirectory,
+    #[error("there is no directory `{}` to run it in", .0.display())]
+    NoDirectory(PathBuf),
     /// Anything else.
     #[error(transparent)]
     Os(io::Error),
@@ -57,7 +80,7 @@ pub(super) fn spawn(spec: &Spec) -> Result<(Child, Option<PipeReader>), SpawnErr
 
 fn start(spec: &Spec) -> Result<(Child, Option<PipeReader>), SpawnErrorKind> {
     if !spec.cwd.is_dir() {
-        return Err(SpawnErrorKind::NoDirectory);
+        return Err(SpawnErrorKind::NoDirectory(spec.cwd.clone()));
     }
     let program = find_program(spec)?;
     // With an absolute program and without a hook before exec, the standard library uses posix_spawn, which is much cheaper than fork

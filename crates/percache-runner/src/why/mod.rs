@@ -137,7 +137,7 @@ fn state(asked: &Question<'_>, id: TaskId, seen: &Seen) -> State {
         Some(Outcome::WouldRestore) => State::WouldRestore,
         Some(Outcome::WouldRun) => State::WouldRun,
         Some(Outcome::MayRun) => State::MayRun,
-        Some(Outcome::Failed(Failure::Error(message))) => State::Broken(message.clone()),
+        Some(Outcome::Failed(Failure::Error(trouble))) => State::Broken(trouble.message.clone()),
         _ => match seen.broken() {
             Some((task, message)) => {
                 State::Broken(format!("it needs `{}`: {message}", asked.workspace.task(task).name))
@@ -161,7 +161,7 @@ impl Seen {
 
     fn broken(&self) -> Option<(TaskId, &str)> {
         self.outcomes.iter().find_map(|(task, outcome)| match outcome {
-            Outcome::Failed(Failure::Error(message)) => Some((*task, message.as_str())),
+            Outcome::Failed(Failure::Error(trouble)) => Some((*task, trouble.message.as_str())),
             _ => None,
         })
     }

@@ -8,12 +8,13 @@ use percache_runner::model::TaskId;
 use percache_runner::paths::RelPath;
 use percache_runner::pattern::PatternSet;
 use percache_runner::readers::Readers;
+use percache_runner::trouble::reason;
 use percache_runner::walk::{self, Want};
 use percache_runner::worktree::Worktree;
 
 use crate::args::{Cli, Graph, GraphFormat};
 use crate::error::{CliError, SUCCESS};
-use crate::setup::{Setup, with_source};
+use crate::setup::Setup;
 use crate::style::Paint;
 
 /// A part of the graph.
@@ -108,7 +109,7 @@ fn file(setup: &Setup, name: &str) -> Result<Option<File>, CliError> {
     let journal = Journal::load(&Worktree::new(&setup.store_dir, &setup.workspace.root).journal());
     let asked = Readers { workspace: &setup.workspace, graph: &setup.graph, journal: &journal, skip: &skip };
     let there = path.to_path(&setup.workspace.root);
-    let failed = |e: walk::WalkError| CliError::failure(with_source(&e));
+    let failed = |e: walk::WalkError| CliError::failure(format!("{e}: {}", reason(&e.source)));
     let mut paths = vec![path.clone()];
     if there.is_dir() && !there.is_symlink() {
         let text = if path.is_root() { ".".to_owned() } else { escape(&path.to_string()) };

@@ -121,6 +121,7 @@ error: `maxsize` is not a size
 hint: write a number of bytes, or one with a unit: `500MB`, `2GiB`, `1.5GiB`
 error: `dir` is not a path
   percache.toml:4:7 <""> must name a directory
+hint: leave it out for `.percache`
 error: `pools.a` is out of range
   percache.toml:6:5 <0> must be an integer from 1 to 4294967295
 error: `pools.b` has the wrong type

@@ -19,8 +19,10 @@ default = ["bild"]"#,
 hint: did you mean `codegen`?
 error: this glob matches no task
   percache.toml:5:19 <"x*"> no task matches `x*`
+hint: `*` is any text on its side of the `:`, as in `pkgs/*:test`
 error: task `build` depends on a task that does not exist
   percache.toml:5:36 <":y"> no task is named `:y`
+hint: tasks are the tables [task.NAME] of this file; those of a member are named `directory:task`
 error: `default` names a task that does not exist
   percache.toml:7:12 <"bild"> no task is named `bild`
 hint: did you mean `build`?"#;
@@ -35,6 +37,7 @@ command = "x""#,
     );
     let said = r#"error: task `a` depends on a task that does not exist
   percache.toml:2:9 <"b[1]"> no task is named `b[1]`
+hint: tasks are the tables [task.NAME] of this file; those of a member are named `directory:task`
 error: task `a` depends on a task that does not exist
   percache.toml:2:17 <"b[x.d]"> no task is named `b[x.d]`
 hint: did you mean `b[x.c]`?"#;
@@ -89,8 +92,10 @@ foo = 1
 hint: create q/percache.toml, or leave the directory out
 error: the workspace root is not a member of itself
   percache.toml:1:34 <"."> names the root
+hint: leave it out: tasks of the root file are tasks of the workspace
 error: this is not a pattern for members
   percache.toml:1:39 <"../r"> the path leaves the workspace
+hint: paths stay below the root's percache.toml; of a program elsewhere, name the version in `tools`
 error: this is not a pattern for members
   percache.toml:1:47 <"s["> `[` is not closed; write `\[` for the character itself
 error: [workspace] in the file of a member
@@ -110,7 +115,8 @@ error: this is not TOML
     assert_eq!(found, said);
     let found = mistakes(r#"workspace.members = ["*"]"#, &[("a:b/percache.toml", "")]);
     let said = r#"error: directory `a:b` cannot be a member
-  percache.toml:1:22 <"*"> its name has a character that has a meaning in names of tasks"#;
+  percache.toml:1:22 <"*"> its name has a character that has a meaning in names of tasks
+hint: rename it, or take it away with a `!` pattern"#;
     assert_eq!(found, said);
 }
 
@@ -142,7 +148,8 @@ deps = ["e"]
   percache.toml:13:9 <"a*"> `d` depends on `a`
 hint: if `gen/x.h` is not meant as an input, add `"!gen/x.h"` to `inputs`
 error: task `e` depends on itself
-  percache.toml:15:9 <"e"> `e` depends on `e`"#;
+  percache.toml:15:9 <"e"> `e` depends on `e`
+hint: one of these steps has to go: take the name out of `deps`"#;
     assert_eq!(found, said);
 }
 

@@ -19,20 +19,27 @@ env_file = ["../../e"]
   percache.toml:3:11 <"a["> `[` is not closed; write `\[` for the character itself
 error: `../../x` is not a valid pattern
   percache.toml:3:23 <"../../x"> the path leaves the workspace
+hint: paths stay below the root's percache.toml; of a program elsewhere, name the version in `tools`
 error: `/etc/passwd` is not a valid pattern
   percache.toml:3:34 <"/etc/passwd"> the path is absolute
+hint: paths stay below the root's percache.toml; of a program elsewhere, name the version in `tools`
 error: `` is not a valid pattern
   percache.toml:3:49 <""> the pattern is empty
+hint: `.` is everything in the directory
 error: `{a,b` is not a valid pattern
   percache.toml:4:12 <"{a,b"> `{` is not closed; write `\{` for the character itself
 error: `../out` is not a valid pattern
   percache.toml:4:20 <"../out"> the path leaves the workspace
+hint: paths stay below the root's percache.toml; of a program elsewhere, name the version in `tools`
 error: `../d` is not a path in the workspace
   percache.toml:5:11 <"../d"> the path leaves the workspace
+hint: paths stay below the root's percache.toml; of a program elsewhere, name the version in `tools`
 error: `/` is not a path in the workspace
   percache.toml:6:7 <"/"> the path is absolute
+hint: paths stay below the root's percache.toml; of a program elsewhere, name the version in `tools`
 error: `../../e` is not a path in the workspace
-  percache.toml:7:13 <"../../e"> the path leaves the workspace"#;
+  percache.toml:7:13 <"../../e"> the path leaves the workspace
+hint: paths stay below the root's percache.toml; of a program elsewhere, name the version in `tools`"#;
     assert_eq!(found, said);
     let found = mistakes(
         r#"[task.a]
@@ -105,12 +112,14 @@ matrix = { file = ["a"], x = [], y = ["1", "1"], z = "a", "a b" = ["1"], w = [[1
     );
     let said = r#"error: `file` cannot be an axis
   percache.toml:3:12 <file> `{file}` already has a meaning
+hint: name it differently, for example `a_file`
 error: axis `x` has no values
   percache.toml:3:30 <[]> makes no task at all
 hint: give it at least one value
 error: axis `y` has the value `1` twice
   percache.toml:3:44 <"1"> stands here again
   percache.toml:3:39 <"1"> first stated here
+hint: leave one of them out
 error: `matrix.z` has the wrong type
   percache.toml:3:54 <"a"> expected an array, found a string
 error: `a b` cannot be an axis
@@ -119,7 +128,8 @@ hint: use letters, digits, `_` and `-`, not beginning with a digit or `-`
 error: `matrix.w` has the wrong type
   percache.toml:3:79 <[1]> expected a string, a number or a boolean, found an array
 error: this cannot be the value of an axis
-  percache.toml:3:90 <""> is empty or has control characters"#;
+  percache.toml:3:90 <""> is empty or has control characters
+hint: it becomes part of the task's name: write a text of one line"#;
     assert_eq!(found, said);
 }
 
@@ -167,10 +177,13 @@ env_pass = ["", "X_*"]
     );
     let said = r#"error: `C[` is not a valid glob
   percache.toml:3:19 <"C["> unclosed character class; missing ']'
+hint: `*` is any text: `CARGO_*`, `LC_{ALL,CTYPE}`
 error: `A=B` cannot be a variable
   percache.toml:3:25 <"A=B"> is empty or has a `=`
+hint: write the name alone; a value is set by `env = { NAME = "value" }`
 error: `` cannot be a variable
-  percache.toml:4:13 <""> is empty or has a `=`"#;
+  percache.toml:4:13 <""> is empty or has a `=`
+hint: write the name alone; a value is set by `env = { NAME = "value" }`"#;
     assert_eq!(found, said);
 }
 
@@ -193,8 +206,10 @@ heavy = 1
 hint: did you mean `heavy`?
 error: `A=B` cannot be a variable
   percache.toml:4:9 <"A=B"> is empty or has a `=`
+hint: write the name alone; a value is set by `env = { NAME = "value" }`
 error: `` cannot be a variable
-  percache.toml:8:1 <""> is empty or has a `=`"#;
+  percache.toml:8:1 <""> is empty or has a `=`
+hint: write the name alone; a value is set by `env = { NAME = "value" }`"#;
     assert_eq!(found, said);
 }
 

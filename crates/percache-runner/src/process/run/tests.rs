@@ -204,10 +204,10 @@ fn what_cannot_be_started_is_told_in_the_users_terms() {
     write("script", "#!/no/such/interpreter\n", 0o755);
     write("works", "#!/bin/sh\necho works\n", 0o755);
     let here = |program: &str| Spec { cwd: dir.path().to_owned(), ..spec(program, &[]) };
-    let cannot = |program: &str| format!("cannot run `{program}` in `{}`: ", dir.path().display());
+    let cannot = |program: &str| format!("cannot run `{program}`: ");
 
     assert_eq!(failure(&here("./missing")), cannot("./missing") + "there is no such program");
-    assert_eq!(failure(&here("missing")), cannot("missing") + "there is no such program in PATH");
+    assert_eq!(failure(&here("missing")), cannot("missing") + "no directory of PATH has it");
     assert_eq!(
         failure(&here("./plain")),
         cannot("./plain") + &format!("`{}` is not executable", at("./plain").display())
@@ -216,9 +216,14 @@ fn what_cannot_be_started_is_told_in_the_users_terms() {
     assert_eq!(failure(&here("./script")), cannot("./script") + &interpreter);
     assert_eq!(finish(&here("./works")).1, "works\n");
 
+    let hint = |program: &str| run(&here(program), &Stop::manual().unwrap(), &mut |_| {}).unwrap_err().hint().unwrap();
+    assert!(hint("works").contains("./works"));
+    assert!(hint("./plain").contains("chmod +x"));
+    assert!(hint("cc -c").contains("each argument apart"));
+
     let nowhere = Spec { cwd: at("missing"), ..sh("true") };
     assert_eq!(
         failure(&nowhere),
-        format!("cannot run `sh` in `{}`: there is no such directory", at("missing").display())
+        format!("cannot run `sh`: there is no directory `{}` to run it in", at("missing").display())
     );
 }

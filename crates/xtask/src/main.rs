@@ -1,8 +1,9 @@
 //! `cargo xtask …`: what a person does with this repository beyond plain cargo.
 //!
-//! Depends on nothing but the standard library, so that it builds before the system packages are there that percache needs.
+//! Depends on nothing that asks for more than Rust, so that it builds before the system packages are there that percache needs.
 
 mod demo;
+mod dist;
 mod packages;
 mod project;
 mod run;
@@ -17,7 +18,8 @@ usage: cargo xtask COMMAND
 
   setup   installs the system packages that building percache needs, where they are missing
   demo    builds percache and shows it at work on a real project
-  test    checks formatting, lints, and runs all tests";
+  test    checks formatting, lints, and runs all tests
+  dist    makes packages: an archive, a wheel for pip, packages for npm; with --check, installs and tries each";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -25,6 +27,8 @@ fn main() -> ExitCode {
         ["setup"] => setup::setup(),
         ["demo"] => demo::demo(),
         ["test"] => test::test(),
+        ["dist"] => dist::dist(false),
+        ["dist", "--check"] => dist::dist(true),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

@@ -128,7 +128,9 @@ fn conditions(schema: &mut Schema) {
     let needs: Map<_, _> =
         super::raw_task::NEED_COMMAND.iter().map(|key| ((*key).to_owned(), json!(["command"]))).collect();
     schema.insert("dependencies".into(), needs.into());
-    schema.insert("anyOf".into(), json!([{ "required": ["command"] }, { "required": ["deps"] }]));
+    // Either of the two. Of `anyOf`, editors show the whole table as wrong.
+    schema.insert("if".into(), json!({ "not": { "required": ["command"] } }));
+    schema.insert("then".into(), json!({ "required": ["deps"] }));
 }
 
 /// A type of the file that is a schema and no more.

@@ -1,8 +1,9 @@
 //! `exec`: one command without a `percache.toml`; what it wrote comes back.
 
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Stdio};
 
-use crate::sandbox::{Run, Sandbox};
+use crate::sandbox::{Run, Sandbox, Terminal};
 
 /// A directory without a configuration.
 fn place() -> Sandbox {
@@ -27,12 +28,12 @@ fn wrote(run: Run, stdout: &str) {
 #[test]
 fn the_same_command_runs_once_and_what_it_wrote_comes_back_byte_by_byte() {
     let ws = place();
-    let script = r"printf 'a\0\377\033[1mb'; echo err >&2; printf no-newline";
-    let first = exec(&ws, [], script).succeeds().reported(["ran"]);
-    let second = exec(&ws, [], script).succeeds().reported([]);
-    assert!(first.stdout.contains("err\nno-newline"));
-    assert_eq!(first.stdout, second.stdout);
-    assert_eq!(second.stderr, "");
+    let script = r"printf 'a\0\377\033[1mb'; echo err >&2; printf no-newline; printf also >&2";
+    for expected in [&["ran"][..], &[]] {
+        let run = exec(&ws, [], script).succeeds();
+        assert_eq!(run.commands, expected);
+        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("a\0\u{fffd}\x1b[1mbno-newline", "err\nalso"));
+    }
     exec(&ws, [], "echo other").reported(["ran"]);
     assert!(!ws.exists(".percache"), "nothing is left in the directory");
 }
@@ -171,6 +172,95 @@ fn the_same_command_at_the_same_time_runs_once() {
         assert_eq!(output.stdout, b"done\n");
     }
     assert_eq!(ws.newly_tallied(), ["ran"]);
+}
+
+/// Starts it with pipes, to read what comes while it runs.
+fn started(ws: &Sandbox, script: &str) -> (Child, BufReader<ChildStdout>) {
+    let script = format!("echo ran >> {}; {script}", ws.outside("tally").display());
+    let mut command = ws.command("");
+    command.args(["exec", "--", "sh", "-c", &script]).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    (child, stdout)
+}
+
+#[test]
+fn what_it_writes_comes_while_it_runs() {
+    let ws = place();
+    let (mut child, mut stdout) = started(&ws, "echo one; while [ ! -e go ]; do sleep 0.02; done; echo two");
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    assert_eq!(line, "one\n");
+    ws.write("go", "");
+    stdout.read_line(&mut line).unwrap();
+    assert_eq!(line, "one\ntwo\n");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_reader_that_goes_does_not_keep_the_result_from_being_kept() {
+    let ws = place();
+    let script = "echo one; while [ ! -e go ]; do sleep 0.02; done; seq 100000";
+    let (mut child, mut stdout) = started(&ws, script);
+    stdout.read_line(&mut String::new()).unwrap();
+    drop(stdout);
+    ws.write("go", "");
+    assert!(child.wait().unwrap().success());
+    let run = exec(&ws, [], script).succeeds();
+    assert_eq!((run.commands.len(), run.stdout.lines().count()), (1, 100_001));
+}
+
+/// The same command on a terminal of its own, while another one runs it.
+fn beside(ws: &Sandbox, script: &str) -> Terminal {
+    let script = format!("echo ran >> {}; {script}", ws.outside("tally").display());
+    ws.terminal(&["exec", "--", "sh", "-c", &script], &[], (80, 24))
+}
+
+#[test]
+fn who_waits_on_a_terminal_sees_the_log_as_it_comes_and_once() {
+    let ws = place();
+    let script = "echo one; echo two >&2; while [ ! -e go ]; do sleep 0.02; done; echo three; seq 3";
+    let (mut child, mut stdout) = started(&ws, script);
+    stdout.read_line(&mut String::new()).unwrap();
+    let mut terminal = beside(&ws, script);
+    let lines = terminal.wait_for_text("two");
+    assert!(lines[0].starts_with("waiting for process ") && lines[1..] == ["one", "two"], "{lines:#?}");
+    ws.write("go", "");
+    assert_eq!(terminal.ends()[1..], ["one", "two", "three", "1", "2", "3"]);
+    assert!(child.wait().unwrap().success());
+    assert_eq!((ws.status(), ws.newly_tallied()), (0, vec!["ran".to_owned()]));
+}
+
+#[test]
+fn who_waits_for_one_that_fails_says_so_and_runs_it() {
+    let ws = place();
+    let script =
+        "echo one; while [ ! -e go ]; do sleep 0.02; done; [ -e again ] || { echo > again; exit 3; }; echo two";
+    let (mut child, mut stdout) = started(&ws, script);
+    stdout.read_line(&mut String::new()).unwrap();
+    let mut terminal = beside(&ws, script);
+    terminal.wait_for_text("one");
+    ws.write("go", "");
+    let lines = terminal.ends();
+    assert_eq!(lines[1..], ["one", "that one ended without a result; the command runs anew", "one", "two"]);
+    assert_eq!((child.wait().unwrap().code(), ws.status()), (Some(3), 0));
+    assert_eq!(ws.newly_tallied(), ["ran", "ran"]);
+}
+
+#[test]
+fn who_waits_where_nobody_looks_writes_only_what_counts() {
+    let ws = place();
+    let script =
+        "echo one; while [ ! -e go ]; do sleep 0.02; done; [ -e again ] || { echo > again; exit 3; }; echo two";
+    let (mut child, mut stdout) = started(&ws, script);
+    stdout.read_line(&mut String::new()).unwrap();
+    let (mut other, mut waiting) = started(&ws, script);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    ws.write("go", "");
+    let mut text = String::new();
+    waiting.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "one\ntwo\n");
+    assert_eq!((child.wait().unwrap().code(), other.wait().unwrap().code()), (Some(3), Some(0)));
 }
 
 #[test]

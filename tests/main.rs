@@ -7,9 +7,11 @@ mod sandbox;
 
 mod completions;
 mod concurrency;
+mod display;
 mod environment;
 mod errors;
 mod exact;
+
 mod examples;
 mod exec;
 mod expansion;

@@ -4,9 +4,11 @@
 //! workspace. What ran is therefore counted without taking percache's word for it.
 
 mod run;
+mod terminal;
 mod tree;
 
 use std::cell::Cell;
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 
 pub use run::Run;
+pub use terminal::Terminal;
 pub use tree::{Node, Tree, snapshot};
 
 /// The binary under test.
@@ -173,6 +176,27 @@ impl Sandbox {
             command.env(name, home.join(directory));
         }
         command.env("GIT_CONFIG_NOSYSTEM", "1");
+    }
+
+    /// `percache ARGUMENTS…` on a terminal of its own, in the workspace. Its exit status can be asked of [`Sandbox::status`] afterwards.
+    pub fn terminal(&self, arguments: &[&str], variables: &[(&str, &str)], size: (u16, u16)) -> Terminal {
+        let mut command = Command::new("env");
+        self.environment(&mut command);
+        let text = |text: &OsStr| text.to_string_lossy().into_owned();
+        let own = command.get_envs().filter_map(|(name, value)| Some((text(name), text(value?))));
+        let term = [("TERM", "xterm-256color")].iter().chain(variables);
+        let term = term.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let variables: Vec<_> = own.chain(term).collect();
+        // The shell outlives Ctrl-C to say how it ended.
+        let script = format!("trap : INT; \"$@\"; echo $? > {}", self.outside("status").display());
+        let arguments = [&["-c", &script, "sh", PERCACHE], arguments].concat();
+        Terminal::start(Path::new("/bin/sh"), &arguments, &variables, &self.root, size)
+    }
+
+    /// The exit status of what ran on a terminal last.
+    pub fn status(&self) -> i32 {
+        let text = fs::read_to_string(self.outside("status")).expect("it has ended");
+        text.trim().parse().expect("a number")
     }
 
     /// Runs a command to its end.

@@ -26,7 +26,7 @@ pub struct Cli {
     #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     #[arg(global = true, help_heading = GLOBAL)]
     pub color: ColorWhen,
-    /// On a terminal, also name the tasks that are up to date
+    /// Also name the tasks that are up to date
     #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = GLOBAL)]
     pub verbose: bool,
     /// Say only what failed, and the summary

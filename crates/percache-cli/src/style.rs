@@ -24,6 +24,16 @@ pub enum Style {
     Strong,
 }
 
+/// Whether stdout is a terminal on which lines can be drawn anew.
+pub fn can_redraw() -> bool {
+    std::io::stdout().is_terminal() && !is_dumb()
+}
+
+/// Whether the terminal can do no more than print.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
 /// Whether to use colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paint(bool);
@@ -39,12 +49,11 @@ impl Paint {
     /// As the user, the environment and the terminal say (<https://no-color.org>, <https://bixense.com/clicolors>).
     pub fn new(when: ColorWhen, terminal: bool) -> Paint {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Paint(match when {
             ColorWhen::Always => true,
             ColorWhen::Never => false,
             ColorWhen::Auto if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) => false,
-            ColorWhen::Auto => set("CLICOLOR_FORCE") || (terminal && !dumb),
+            ColorWhen::Auto => set("CLICOLOR_FORCE") || (terminal && !is_dumb()),
         })
     }
 

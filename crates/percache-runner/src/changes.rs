@@ -117,6 +117,7 @@ impl fmt::Display for Change {
             Kind::Cwd => f.write_str("its directory changed"),
             Kind::Outputs => f.write_str("its outputs changed"),
             Kind::Depfile => f.write_str("its depfile changed"),
+            Kind::Streams => f.write_str("how its log is kept changed"),
             Kind::Env => write!(f, "variable {name} {verb}"),
             Kind::Tool => write!(f, "`{name}` {verb}"),
             Kind::Dependency => write!(f, "dependency `{}` {verb}", self.remark),

@@ -1,13 +1,18 @@
-//! What happens during a build, as data. The coordinator emits these; a reporter turns them into lines, a progress bar or
+//! What happens during a build, as data. The coordinator emits these; a reporter turns them into lines, a live display or
 //! JSON. Wording lives with the reporter.
 //!
 //! Knows nothing of the terminal.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::TaskId;
+use crate::process::Stream;
 use crate::trouble::Trouble;
+
+/// How long commands took the last time.
+pub type Usual = HashMap<TaskId, Duration>;
 
 /// How a task ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +61,8 @@ pub enum Event {
     Begin {
         /// Number of tasks.
         tasks: usize,
+        /// How long they took the last time, as far as is known.
+        usual: Arc<Usual>,
     },
     /// A task's command starts to run.
     Started {
@@ -95,6 +102,8 @@ pub enum Event {
     },
     /// Another percache process holds what this one needs.
     Waiting {
+        /// The task whose action it runs; `None` when it builds in this worktree.
+        task: Option<TaskId>,
         /// For whom: process id and command.
         holder: String,
     },
@@ -113,6 +122,35 @@ pub struct LogText {
 pub trait Reporter {
     /// Takes one event.
     fn event(&mut self, event: Event);
+    /// How often [`refresh`](Self::refresh) is to be called while tasks are waited for; `None`: never.
+    fn period(&self) -> Option<Duration> {
+        None
+    }
+    /// Time has passed. `left` is how much longer the build will take, as far as past durations tell.
+    fn refresh(&mut self, _left: Option<Duration>) {}
     /// An interactive task is about to own the terminal (`true`) or has given it back (`false`).
     fn yield_terminal(&mut self, _owned: bool) {}
 }
+
+/// Receives nothing.
+impl Reporter for () {
+    fn event(&mut self, _event: Event) {}
+}
+
+/// Who runs the command that wrote something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runner {
+    /// This process.
+    Own,
+    /// Another one, for whose result this one waits.
+    Other,
+}
+
+/// Hears what commands write while they run. Called on the thread that runs the task: who takes long holds the command up.
+pub trait Listener: Sync {
+    /// A command wrote this.
+    fn wrote(&self, _task: TaskId, _runner: Runner, _stream: Stream, _bytes: &[u8]) {}
+}
+
+/// Hears nothing.
+impl Listener for () {}

@@ -13,6 +13,7 @@
 //! | env | the variable | digest of its value, or unset. Values are never kept in clear |
 //! | tool | the command | digest of what it printed |
 //! | input | the path | what is there: content and executable bit, target of a symlink, nothing |
+//! | streams | | `apart`, when stdout and stderr are kept apart |
 //! | dependency | | action key of a dependency that has no outputs |
 //!
 //! The outputs of an explicit dependency are inputs like any other. Not in it, because they do not change what a command
@@ -53,6 +54,8 @@ pub enum Kind {
     Dependency = 8,
     /// A discovered input: in the action key, not in the fingerprint.
     Discovered = 9,
+    /// How its log is kept: stdout and stderr apart.
+    Streams = 10,
 }
 
 /// The value of a part.
@@ -145,7 +148,7 @@ impl Part {
 impl Kind {
     fn from_number(number: u8) -> Result<Kind, DecodeError> {
         use Kind::*;
-        let kinds = [Command, Cwd, Outputs, Depfile, Env, Tool, Input, Dependency, Discovered];
+        let kinds = [Command, Cwd, Outputs, Depfile, Env, Tool, Input, Dependency, Discovered, Streams];
         kinds.into_iter().find(|kind| *kind as u8 == number).ok_or(DecodeError("a part is of an unknown kind"))
     }
 }

@@ -123,6 +123,8 @@ pub struct Task {
     pub valid_for: Option<Duration>,
     /// Exit statuses besides 0 that are a result like any other, not a failure.
     pub answers: Vec<i32>,
+    /// stdout and stderr are kept apart: the log consists of marked pieces, see [`crate::process::mark`].
+    pub apart: bool,
     /// Owns the terminal while it runs, never stored.
     pub interactive: bool,
     /// The pool it belongs to.

@@ -6,15 +6,17 @@ mod run;
 mod spawn;
 mod spool;
 mod stop;
+mod streams;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use run::run;
+pub use run::{OnOutput, run};
 pub use spawn::{SpawnError, SpawnErrorKind};
 pub use spool::SpooledLog;
 pub use stop::Stop;
+pub use streams::{Marked, Stream, mark};
 
 /// A command, completely.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub struct Spec {
 pub enum Stdio {
     /// stdin is empty; stdout and stderr are captured as one stream. The command leads a process group of its own.
     Captured,
+    /// As [`Captured`](Self::Captured), with stdout and stderr as two streams. What goes to both at nearly the same time may change places.
+    Apart,
     /// The streams of this process, in its process group: the command owns the terminal.
     Inherited,
 }

@@ -12,10 +12,12 @@ use percache::store::layout::furnish;
 use percache::store::record::Entry;
 
 use crate::build::context::{Context, Options, Tools};
+use crate::build::feed::Follower;
+use crate::build::inputs::prepare;
 use crate::build::{Outcomes, Summary, build};
 use crate::contents::Contents;
 use crate::environment::{self, Caller, Wishes};
-use crate::event::{Event, Reporter};
+use crate::event::{Event, Listener, Reporter, Runner};
 use crate::graph::TaskGraph;
 use crate::intents::{Intent, Intents};
 use crate::journal::{Journal, TaskRecord};
@@ -49,6 +51,8 @@ pub struct Session<'a> {
     pub caller: &'a Caller,
     /// Tells when to stop.
     pub stop: &'a Stop,
+    /// Hears what commands write.
+    pub listener: &'a dyn Listener,
     /// Names this process to others that wait for it.
     pub holder: &'a str,
     /// What is asked for, see [`snapshot::request`]; `None` when the next build is not to be answered by a snapshot.
@@ -240,7 +244,16 @@ impl Session<'_> {
             Some(identity) => Worktree::single(self.store_dir, &self.workspace.root, identity),
             None => Worktree::new(self.store_dir, &self.workspace.root),
         };
-        let waiting = &mut |holder: &str| reporter.event(Event::Waiting { holder: holder.to_owned() });
+        let mut followed = None;
+        let waiting = &mut |holder: &str| {
+            let followed = followed.get_or_insert_with(|| {
+                reporter.event(Event::Waiting { task: None, holder: holder.to_owned() });
+                self.awaited()
+            });
+            if let Some((task, follower)) = followed {
+                follower.follow(&mut |stream, bytes| self.listener.wrote(*task, Runner::Other, stream, bytes));
+            }
+        };
         let lock = if self.options.dry_run {
             None
         } else {
@@ -261,6 +274,20 @@ impl Session<'_> {
         let (journal, epoch) = (Journal::load(&worktree.journal()), maintenance::epoch(self.store_dir));
         let left_behind = Intents::left_behind(&worktree.intents());
         Desk { worktree, lock, journal, epoch, left_behind, staging }
+    }
+
+    /// Where the action of a single command is claimed, to hear what it writes when somebody else runs it.
+    fn awaited(&self) -> Option<(TaskId, Follower)> {
+        if self.single.is_none() || self.options.force {
+            return None;
+        }
+        let options = Options { dry_run: true, ..self.options.clone() };
+        let look = Session { options: &options, ..*self };
+        let desk = look.sit_down(&mut ());
+        let ctx = look.context(&desk, &mut ()).ok()?;
+        let (id, task) = self.workspace.ids().zip(&self.workspace.tasks).next()?;
+        let prepared = prepare(&ctx, task, task.command.as_ref()?, &Vec::new()).ok()?;
+        Some((id, Follower::new(&desk.worktree.claims().join(prepared.fingerprint.to_string()))))
     }
 
     fn context<'a>(&'a self, desk: &'a Desk, reporter: &mut dyn Reporter) -> io::Result<Context<'a>> {
@@ -290,6 +317,7 @@ impl Session<'_> {
             holder: self.holder,
             caller: self.caller,
             stop: self.stop,
+            listener: self.listener,
             skip,
             place: Worktree::place(root),
             previous: territory.owned,

@@ -121,6 +121,7 @@ impl Single {
             cache: true,
             valid_for: self.valid_for,
             answers: self.answers.clone(),
+            apart: true,
             interactive: false,
             pool: None,
             origin: Origin { file: 0, span: 0..0 },

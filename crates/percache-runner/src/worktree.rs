@@ -81,16 +81,14 @@ impl Worktree {
         FileLock::try_acquire(&self.dir.join("lock"), holder).ok()
     }
 
-    /// Takes the lock of the worktree, however long that takes; `waiting` is told once for whom. Only a wish to stop ends the wait.
+    /// Takes the lock of the worktree, however long that takes; `waiting` is told for whom, as often as it is looked. Only a wish to stop
+    /// ends the wait.
     pub fn lock(&self, holder: &str, stop: &Stop, waiting: &mut dyn FnMut(&str)) -> Result<FileLock, LockError> {
         let path = self.dir.join("lock");
-        let mut told = false;
         loop {
             match FileLock::try_acquire(&path, holder) {
                 Err(LockError::Held(other)) if !stop.requested() => {
-                    if !std::mem::replace(&mut told, true) {
-                        waiting(&other);
-                    }
+                    waiting(&other);
                     std::thread::sleep(PAUSE);
                 }
                 answer => return answer,

@@ -35,7 +35,8 @@ impl FileLock {
             Err(std::fs::TryLockError::Error(e)) => return Err(e.into()),
         }
         // The name is a courtesy to those who wait: a full disk must not keep anybody from the lock.
-        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
+        let name = format!("{holder}\n");
+        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(name.as_bytes()));
         Ok(FileLock { file })
     }
 
@@ -74,7 +75,7 @@ impl Drop for FileLock {
 #[derive(Debug)]
 pub struct Claim {
     path: PathBuf,
-    _lock: FileLock,
+    lock: FileLock,
 }
 
 impl Claim {
@@ -84,9 +85,16 @@ impl Claim {
             let lock = FileLock::try_acquire(path, holder)?;
             // The one who held it before may have removed the file between our opening and locking it.
             if is_at(&lock.file, path)? {
-                return Ok(Claim { path: path.to_owned(), _lock: lock });
+                return Ok(Claim { path: path.to_owned(), lock });
             }
         }
+    }
+}
+
+impl Claim {
+    /// Writes behind the line that names the holder, for those who wait.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        (&self.lock.file).write_all(bytes)
     }
 }
 
@@ -115,9 +123,10 @@ fn is_at(_file: &File, _path: &Path) -> io::Result<bool> {
 }
 
 fn read_holder(file: &mut File) -> String {
-    let mut text = String::new();
-    match file.take(4096).read_to_string(&mut text) {
-        Ok(_) if !text.is_empty() => text,
+    let mut bytes = Vec::new();
+    let _ = file.take(4096).read_to_end(&mut bytes);
+    match bytes.split(|byte| *byte == b'\n').next() {
+        Some(name) if !name.is_empty() => String::from_utf8_lossy(name).into_owned(),
         _ => "another process".to_owned(),
     }
 }

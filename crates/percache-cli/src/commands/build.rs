@@ -1,6 +1,5 @@
 //! `percache build`.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Instant;
 
@@ -17,7 +16,7 @@ use crate::args::{Build, Cli, Logs};
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};
 use crate::report::{self, Manner, Report};
 use crate::setup::{Setup, holder};
-use crate::style::Paint;
+use crate::style::{self, Paint};
 
 /// Builds.
 pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
@@ -31,6 +30,7 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     let stop = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
     let store = (!args.no_cache).then(|| setup.open_store(Paint::stderr(cli.color)));
     let options = options(args, paint);
+    let mut report = Report::new(&setup.workspace, manner(cli, args), args.profile.as_deref())?;
     let session = Session {
         workspace: &setup.workspace,
         graph: &setup.graph,
@@ -40,10 +40,10 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
         options: &options,
         caller: &caller,
         stop: &stop,
+        listener: &*report.listener(),
         holder: &holder(),
         request: plain(args).then(|| snapshot::request(setup.location.cwd.as_bytes(), &args.tasks, &args.args)),
     };
-    let mut report = Report::new(&setup.workspace, manner(cli, args), args.profile.as_deref())?;
     let summary = session.run(&selected, &mut report).map_err(CliError::failure)?;
     report.finish(&summary)?;
     Ok(status(&summary))
@@ -80,7 +80,7 @@ fn manner(cli: &Cli, args: &Build) -> Manner {
         explain: args.explain || args.dry_run,
         dry_run: args.dry_run,
         json: args.json,
-        live: std::io::stdout().is_terminal() && !cli.quiet,
+        terminal: style::can_redraw(),
     }
 }
 

@@ -1,6 +1,5 @@
 //! `percache watch`: a build, then another one whenever something changes, until the user ends it.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,7 +15,7 @@ use crate::args::{Cli, Logs, OnChange, Watch};
 use crate::error::{CliError, INTERRUPTED};
 use crate::report::{Manner, Report};
 use crate::setup::{Setup, discover, holder};
-use crate::style::{Paint, Style};
+use crate::style::{self, Paint, Style};
 
 /// How often the wish to end is looked at while nothing happens.
 const TURN: Duration = Duration::from_millis(50);
@@ -66,6 +65,7 @@ impl Watching<'_> {
         let stop = Stop::manual().map_err(|e| CliError::failure(format!("cannot make a pipe: {e}")))?;
         let manner = self.manner();
         let options = self.options(manner.paint);
+        let mut report = Report::new(&setup.workspace, manner, None)?;
         let session = Session {
             workspace: &setup.workspace,
             graph: &setup.graph,
@@ -75,10 +75,10 @@ impl Watching<'_> {
             options: &options,
             caller: &std::env::vars_os().collect(),
             stop: &stop,
+            listener: &*report.listener(),
             holder: &holder(),
             request: None,
         };
-        let mut report = Report::new(&setup.workspace, manner, None)?;
         let over = AtomicBool::new(false);
         let (built, changed) = std::thread::scope(|scope| {
             let monitor = scope.spawn(|| self.monitor(&setup, &stop, &over));
@@ -154,7 +154,7 @@ impl Watching<'_> {
             explain: self.args.explain,
             dry_run: false,
             json: false,
-            live: std::io::stdout().is_terminal() && !self.cli.quiet,
+            terminal: style::can_redraw(),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::report::words;
 pub fn event(workspace: &Workspace, event: &Event) {
     let name = |id| &workspace.task(id).name;
     print(&match event {
-        Event::Begin { tasks } => json!({ "event": "begin", "tasks": tasks }),
+        Event::Begin { tasks, .. } => json!({ "event": "begin", "tasks": tasks }),
         Event::Started { task, usual } => {
             json!({ "event": "started", "task": name(*task), "usual_seconds": usual.map(|usual| usual.as_secs_f64()) })
         }
@@ -37,7 +37,7 @@ pub fn event(workspace: &Workspace, event: &Event) {
         }
         Event::Warning { message, hint } => json!({ "event": "warning", "message": message, "hint": hint }),
         Event::Note { message } => json!({ "event": "note", "message": message }),
-        Event::Waiting { holder } => json!({ "event": "waiting", "holder": holder }),
+        Event::Waiting { task, holder } => json!({ "event": "waiting", "task": task.map(name), "holder": holder }),
     });
 }
 

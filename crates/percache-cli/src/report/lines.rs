@@ -1,4 +1,5 @@
-//! The plain reporter: one line per task, logs where asked for, failures whole, and the summary; above a progress bar on a terminal.
+//! The reporter for people: a line for each task that was not up to date, logs where asked for, failures whole, and the summary; on a
+//! terminal above the live display.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -11,7 +12,9 @@ use percache_runner::model::{TaskId, Workspace};
 use percache_runner::units::{format_duration, format_size};
 
 use crate::args::Logs;
-use crate::report::progress::Progress;
+use crate::report::live::Live;
+use crate::report::tap::Tap;
+use crate::report::text::clean;
 use crate::report::{Manner, words};
 use crate::style::{Paint, Style};
 
@@ -21,18 +24,22 @@ pub struct Lines<'a> {
     manner: Manner,
     /// Workflow commands of GitHub Actions: groups, and an annotation per failure.
     github: bool,
-    progress: Option<Progress>,
+    /// For whom a line said that this build waits.
+    awaited: Option<String>,
+    /// Where lines go, and if they go to a terminal, what stands below them.
+    live: Option<Live>,
     out: io::BufWriter<io::Stdout>,
 }
 
 impl<'a> Lines<'a> {
     /// Begins to tell.
-    pub fn new(workspace: &'a Workspace, manner: Manner) -> Lines<'a> {
+    pub fn new(workspace: &'a Workspace, manner: Manner, tap: &Arc<Tap>) -> Lines<'a> {
         Lines {
             workspace,
             manner,
             github: std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
-            progress: (manner.live && !manner.json).then(Progress::new),
+            awaited: None,
+            live: manner.is_live().then(|| Live::new(manner.paint, tap.clone())),
             out: io::BufWriter::new(io::stdout()),
         }
     }
@@ -40,25 +47,42 @@ impl<'a> Lines<'a> {
     /// Takes an event.
     pub fn event(&mut self, event: Event) {
         match event {
-            Event::Begin { tasks } => self.progress.iter().for_each(|progress| progress.begin(tasks)),
-            Event::Started { task, .. } => {
-                let name = self.workspace.task(task).name.clone();
-                self.progress.iter_mut().for_each(|progress| progress.started(task, name.clone()));
+            Event::Begin { tasks, .. } => self.live.iter_mut().for_each(|live| live.begin(tasks)),
+            Event::Started { task, usual } => {
+                let name = &self.workspace.task(task).name;
+                self.live.iter_mut().for_each(|live| live.started(task, name, usual));
             }
             Event::Finished { task, outcome, log, took, saved, reason, .. } => {
+                self.live.iter_mut().for_each(|live| live.finished(task, &outcome));
                 self.finished(task, &outcome, &log, took, saved, reason.as_deref());
-                self.progress.iter_mut().for_each(|progress| progress.finished(task, &outcome));
             }
             Event::Warning { message, hint } => self.warn(&message, hint.as_deref()),
             Event::Note { message } => self.note(&message),
-            Event::Waiting { holder } => self.note(&format!("waiting for {holder}")),
+            Event::Waiting { task, holder } => self.waiting(task, holder),
         }
     }
 
     /// The terminal belongs to a command, or belongs to it no more.
     pub fn yield_terminal(&mut self, owned: bool) {
         let _ = self.out.flush();
-        self.progress.iter_mut().for_each(|progress| progress.hide(owned));
+        self.live.iter_mut().for_each(|live| live.hide(owned));
+    }
+
+    /// Draws the display anew, if there is one.
+    pub fn refresh(&mut self, left: Option<Duration>) {
+        self.live.iter_mut().for_each(|live| live.refresh(left));
+    }
+
+    /// On the live display, who waits has a line of its own. Elsewhere one line says it, however many tasks wait for the same process.
+    fn waiting(&mut self, task: Option<TaskId>, holder: String) {
+        match (task, &mut self.live) {
+            (Some(task), Some(live)) => live.waits(task, &self.workspace.task(task).name, holder),
+            _ if self.awaited.as_ref() == Some(&holder) => {}
+            _ => {
+                self.note(&format!("waiting for {holder}"));
+                self.awaited = Some(holder);
+            }
+        }
     }
 
     fn finished(
@@ -76,8 +100,8 @@ impl<'a> Lines<'a> {
             return;
         }
         let shows_log = !log.bytes.is_empty() && self.wants_log(outcome);
-        // On a terminal what is up to date is no news; where nobody watches, every task has its line.
-        if *outcome == Outcome::UpToDate && self.manner.live && !self.manner.verbose && !shows_log {
+        // What is up to date is no news: hundreds of such lines would hide the others. The summary counts them.
+        if *outcome == Outcome::UpToDate && !self.manner.verbose && !shows_log {
             return;
         }
         let mut text = self.line(name, outcome, took, saved, reason);
@@ -126,8 +150,7 @@ impl<'a> Lines<'a> {
         if log.omitted > 0 {
             let _ = writeln!(text, "[the first {} are left out; `percache log` shows all]", format_size(log.omitted));
         }
-        let bytes = String::from_utf8_lossy(&log.bytes);
-        text.push_str(&if self.manner.paint.is_on() { bytes } else { strip_colours(&bytes).into() });
+        text.push_str(&clean(&String::from_utf8_lossy(&log.bytes), self.manner.paint.is_on()));
         if !text.ends_with('\n') {
             text.push('\n');
         }
@@ -162,7 +185,10 @@ impl<'a> Lines<'a> {
             let _ = writeln!(text, "{} {hint}", paint.apply(Style::Hint, "hint:"));
         }
         let _ = self.out.flush();
-        self.aside(|| eprint!("{text}"));
+        match &mut self.live {
+            Some(live) => live.suspend(|| eprint!("{text}")),
+            None => eprint!("{text}"),
+        }
     }
 
     fn note(&mut self, message: &str) {
@@ -173,35 +199,27 @@ impl<'a> Lines<'a> {
         self.print(&text, true);
     }
 
-    /// Prints above the progress bar. What is not urgent may wait for what is.
+    /// Prints whole lines. What is not urgent may wait for what is.
     fn print(&mut self, text: &str, urgent: bool) {
-        // Who closed the other end does not want to read on; the build is not over for that.
-        let _ = self.out.write_all(text.as_bytes());
-        if urgent {
-            let out = &mut self.out;
-            match &self.progress {
-                Some(progress) => progress.suspend(|| drop(out.flush())),
-                None => drop(out.flush()),
-            }
+        match &mut self.live {
+            Some(live) => live.print(text, urgent),
+            // Who closed the other end does not want to read on; the build is not over for that.
+            None => drop(self.out.write_all(text.as_bytes())),
         }
-    }
-
-    fn aside(&self, print: impl FnOnce()) {
-        match &self.progress {
-            Some(progress) => progress.suspend(print),
-            None => print(),
+        if urgent {
+            let _ = self.out.flush();
         }
     }
 
     /// Ends without a last line.
     pub fn abandon(&mut self) {
-        self.progress.iter().for_each(Progress::clear);
+        self.live.iter_mut().for_each(Live::clear);
         let _ = self.out.flush();
     }
 
     /// The last line.
     pub fn summary(&mut self, summary: &Summary) {
-        self.progress.iter().for_each(Progress::clear);
+        self.live.iter_mut().for_each(Live::clear);
         let style = if summary.failed.is_empty() && !summary.interrupted { Style::Strong } else { Style::Bad };
         let interrupted = if summary.interrupted { "interrupted: " } else { "" };
         let line = format!("{interrupted}{}", words::summary(summary));
@@ -215,28 +233,6 @@ fn github_data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// Takes terminal escape sequences out of a text, for where they would be noise.
-fn strip_colours(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('\x1b') {
-        plain.push_str(&rest[..at]);
-        rest = skip_escape(&rest[at + 1..]);
-    }
-    plain + rest
-}
-
-/// What stands behind an escape sequence (ECMA-48: `[`, parameters, one final byte), or behind a lone escape character.
-fn skip_escape(text: &str) -> &str {
-    match text.strip_prefix('[') {
-        Some(sequence) => match sequence.find(|c: char| ('@'..='~').contains(&c)) {
-            Some(end) => &sequence[end + 1..],
-            None => "",
-        },
-        None => text,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,12 +240,5 @@ mod tests {
     #[test]
     fn a_workflow_command_stays_one_line() {
         assert_eq!(github_data("50 % of\r\nit"), "50 %25 of%0D%0Ait");
-    }
-
-    #[test]
-    fn colours_are_taken_out_and_text_stays() {
-        assert_eq!(strip_colours("a\x1b[1;31mred\x1b[0m b"), "ared b");
-        assert_eq!(strip_colours("\x1b[Kend\x1b["), "end");
-        assert_eq!(strip_colours("grün \x1b] x"), "grün ] x");
     }
 }

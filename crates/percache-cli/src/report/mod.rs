@@ -1,27 +1,31 @@
-//! Tells the user what happens during a build: lines, a progress bar on a terminal, or JSON; and a trace if asked for.
+//! Tells the user what happens during a build: lines, below them a live display on a terminal, or JSON; and a trace if asked for.
 //!
 //! Each way of telling is a file; this one decides which events reach which.
 
 mod json;
 mod lines;
+mod live;
 mod profile;
-mod progress;
+mod tap;
+mod text;
 pub mod words;
 
 pub use words::quoted;
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use percache_runner::build::Summary;
-use percache_runner::event::{Event, Outcome, Reporter};
+use percache_runner::event::{Event, Listener, Outcome, Reporter};
 use percache_runner::model::Workspace;
 
 use crate::args::Logs;
 use crate::error::CliError;
 use crate::report::lines::Lines;
 use crate::report::profile::Profile;
+use crate::report::tap::Tap;
 use crate::style::{Paint, Style};
 
 /// How to tell.
@@ -41,15 +45,24 @@ pub struct Manner {
     pub dry_run: bool,
     /// One JSON object a line, nothing else.
     pub json: bool,
-    /// There is a terminal: show progress, and leave out what is no news.
-    pub live: bool,
+    /// stdout is a terminal whose lines can be drawn anew.
+    pub terminal: bool,
+}
+
+impl Manner {
+    /// Whether there is a live display.
+    pub fn is_live(&self) -> bool {
+        self.terminal && !self.quiet && !self.json
+    }
 }
 
 /// The reporter of a build.
 pub struct Report<'a> {
     workspace: &'a Workspace,
     json: bool,
+    live: bool,
     lines: Lines<'a>,
+    tap: Arc<Tap>,
     profile: Option<Profile>,
 }
 
@@ -57,7 +70,14 @@ impl<'a> Report<'a> {
     /// Begins to tell of a build in `workspace`.
     pub fn new(workspace: &'a Workspace, manner: Manner, profile: Option<&Path>) -> Result<Report<'a>, CliError> {
         let profile = profile.map(Profile::create).transpose()?;
-        Ok(Report { workspace, json: manner.json, lines: Lines::new(workspace, manner), profile })
+        let tap = Arc::new(Tap::new(manner.is_live()));
+        let (json, live, lines) = (manner.json, manner.is_live(), Lines::new(workspace, manner, &tap));
+        Ok(Report { workspace, json, live, lines, tap, profile })
+    }
+
+    /// What is to hear what commands write.
+    pub fn listener(&self) -> Arc<dyn Listener> {
+        self.tap.clone()
     }
 
     /// Says no more: what was built is out of date, or nothing happened.
@@ -79,7 +99,7 @@ impl<'a> Report<'a> {
 /// Tells of a build that had nothing to do, in the words in which the long way would tell it.
 pub fn idle(tasks: &[String], manner: Manner, took: Duration) {
     let mut text = String::new();
-    if !manner.quiet && (!manner.live || manner.verbose) {
+    if manner.verbose {
         tasks.iter().for_each(|task| text.push_str(&words::line(manner.paint, &Outcome::UpToDate, task)));
     }
     let summary = Summary { up_to_date: tasks.len(), took, ..Summary::default() };
@@ -97,6 +117,14 @@ impl Reporter for Report<'_> {
         } else {
             self.lines.event(event);
         }
+    }
+
+    fn period(&self) -> Option<Duration> {
+        self.live.then_some(live::PERIOD)
+    }
+
+    fn refresh(&mut self, left: Option<Duration>) {
+        self.lines.refresh(left);
     }
 
     fn yield_terminal(&mut self, owned: bool) {

@@ -10,15 +10,19 @@ use percache::Digest;
 use percache::lock::{Claim, LockError};
 
 use crate::build::context::Context;
+use crate::build::feed::Follower;
+use crate::event::Runner;
+use crate::model::TaskId;
 
 /// How often to look whether the other one is done.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Claims the fingerprint, waiting for whoever runs it; `waiting` is told once for whom. `None` when there is no store, when claims
+/// Claims the fingerprint, waiting for whoever runs it; `waiting` is told once for whom, and listeners hear what the command writes. `None` when there is no store, when claims
 /// cannot be made there, or when the build is stopped: then it runs unclaimed, as it would without a store, or not at all.
-pub fn acquire(ctx: &Context<'_>, fingerprint: &Digest, waiting: &dyn Fn(&str)) -> Option<Claim> {
+pub fn acquire(ctx: &Context<'_>, task: TaskId, fingerprint: &Digest, waiting: &dyn Fn(&str)) -> Option<Claim> {
     let path = ctx.claims.as_ref()?.join(fingerprint.to_string());
     let mut told = false;
+    let mut follower = Follower::new(&path);
     while !ctx.stop.requested() {
         match Claim::try_acquire(&path, ctx.holder) {
             Ok(claim) => return Some(claim),
@@ -26,6 +30,7 @@ pub fn acquire(ctx: &Context<'_>, fingerprint: &Digest, waiting: &dyn Fn(&str)) 
                 if !std::mem::replace(&mut told, true) {
                     waiting(&holder);
                 }
+                follower.follow(&mut |stream, bytes| ctx.listener.wrote(task, Runner::Other, stream, bytes));
                 std::thread::sleep(PAUSE);
             }
             Err(LockError::Io(e)) => {

@@ -11,6 +11,7 @@ use percache::store::Store;
 
 use crate::contents::Contents;
 use crate::environment::Caller;
+use crate::event::Listener;
 use crate::graph::TaskGraph;
 use crate::intents::Intents;
 use crate::journal::Journal;
@@ -79,6 +80,8 @@ pub struct Context<'a> {
     pub caller: &'a Caller,
     /// Tells when to stop.
     pub stop: &'a Stop,
+    /// Hears what commands write.
+    pub listener: &'a dyn Listener,
     /// What is never an input or an output: the store.
     pub skip: Vec<RelPath>,
     /// What results are tied to that are tied to this directory.
@@ -178,7 +181,7 @@ fn ask((command, cwd, env): ToolKey, stop: &Stop) -> Result<Digest, Trouble> {
     let args = vec!["-e".into(), "-c".into(), OsString::from(&command)];
     let spec = Spec { program: "sh".into(), args, cwd, env, timeout: None, stdio: Stdio::Captured };
     let mut output = Vec::new();
-    let finished = run(&spec, stop, &mut |bytes| output.extend_from_slice(bytes))
+    let finished = run(&spec, stop, &mut |_, bytes| output.extend_from_slice(bytes))
         .map_err(|e| Trouble { message: e.to_string(), hint: e.hint() })?;
     match finished.status {
         Status::Exit(0) => Ok(Digest::of(&output)),

@@ -6,13 +6,14 @@ use std::time::Duration;
 use percache::lock::Claim;
 
 use crate::build::context::Context;
+use crate::build::feed::{Feed, piece};
 use crate::build::inputs::{Prepared, variables};
 use crate::capture::present;
-use crate::event::Failure;
+use crate::event::{Failure, Runner};
 use crate::intents::Intent;
 use crate::model::{Task, TaskCommand, TaskId};
 use crate::paths::RelPath;
-use crate::process::{self, Spec, SpooledLog, Status, Stdio};
+use crate::process::{self, OnOutput, Spec, SpooledLog, Status, Stdio, Stream};
 use crate::restore;
 use crate::stamp::{Stamp, moment};
 use crate::tree::Tree;
@@ -36,17 +37,28 @@ pub struct Executed {
     pub claim: Option<Claim>,
 }
 
-/// Runs the command of `task`.
-pub fn execute(ctx: &Context<'_>, id: TaskId, task: &Task, prepared: &Prepared) -> Result<Executed, Trouble> {
+/// Runs the command of `task`; who waits for the `claim` hears what it writes.
+pub fn execute(
+    ctx: &Context<'_>,
+    id: TaskId,
+    task: &Task,
+    prepared: &Prepared,
+    claim: Option<&Claim>,
+) -> Result<Executed, Trouble> {
     let others = others(ctx, id, task)?;
     if let Some(intents) = &ctx.intents {
         let intent = Intent::new(&task.outputs, others.iter().map(|(path, _)| path.clone()).collect());
         intents.note(&intent).map_err(|e| format!("cannot note what it is about to write: {e}"))?;
     }
     let mut attempt = 0;
+    let mut feed = Feed::new(claim);
     loop {
         make_room(ctx, task, &others)?;
-        let Attempt { failure, status, log, took, began } = run(ctx, task, prepared)?;
+        let mut told = |stream: Stream, bytes: &[u8]| {
+            ctx.listener.wrote(id, Runner::Own, stream, bytes);
+            feed.write(stream, bytes);
+        };
+        let Attempt { failure, status, log, took, began } = run(ctx, task, prepared, &mut told)?;
         let final_one = matches!(failure, None | Some(Failure::Interrupted)) || attempt == task.retries;
         if final_one {
             return Ok(Executed { failure, status, log, took, began, others, claim: None });
@@ -99,19 +111,25 @@ struct Attempt {
     began: i64,
 }
 
-fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Result<Attempt, Trouble> {
+fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared, tell: OnOutput<'_>) -> Result<Attempt, Trouble> {
     let (program, args) = argv(&prepared.command);
-    let stdio = if task.interactive { Stdio::Inherited } else { Stdio::Captured };
+    let stdio = match task {
+        Task { interactive: true, .. } => Stdio::Inherited,
+        Task { apart: true, .. } => Stdio::Apart,
+        _ => Stdio::Captured,
+    };
     let cwd = task.cwd.to_path(ctx.observer.root());
     let env = variables(&prepared.environment);
     let spec = Spec { program, args, cwd, env, timeout: task.timeout, stdio };
     let mut log = SpooledLog::new(&ctx.staging);
     let mut lost = None;
     let began = moment();
-    let finished = process::run(&spec, ctx.stop, &mut |bytes| {
-        if let Err(e) = log.append(bytes) {
+    let finished = process::run(&spec, ctx.stop, &mut |stream, bytes| {
+        let kept = if task.apart { log.append(&piece(stream, bytes)) } else { log.append(bytes) };
+        if let Err(e) = kept {
             lost.get_or_insert(e);
         }
+        tell(stream, bytes);
     });
     let finished = finished.map_err(|e| Trouble { message: e.to_string(), hint: e.hint() })?;
     if let Some(e) = lost {

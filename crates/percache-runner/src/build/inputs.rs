@@ -66,6 +66,9 @@ pub fn prepare(
     if let Some(depfile) = &task.depfile {
         parts.push(Part::new(Kind::Depfile, "", Value::Text(depfile.as_bytes().to_vec())));
     }
+    if task.apart {
+        parts.push(Part::new(Kind::Streams, "", Value::Text(b"apart".to_vec())));
+    }
     let unknown_tools = tools(ctx, task, &environment, &mut parts)?;
     for (id, visible) in deps.iter().filter(|(_, visible)| visible.outputs.is_empty()) {
         let remark = ctx.workspace.task(*id).name.clone();

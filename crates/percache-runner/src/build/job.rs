@@ -99,6 +99,12 @@ impl Done {
     fn failed(task: TaskId, trouble: Trouble) -> Done {
         Done::new(task, Outcome::Failed(Failure::Error(trouble)))
     }
+
+    /// A task on which percache itself failed.
+    pub fn panicked(task: TaskId) -> Done {
+        let hint = "this is a mistake in percache; please report it with what it said above";
+        Done::failed(task, Trouble::new("percache panicked".to_owned(), hint))
+    }
 }
 
 /// Does what has to be done for a task.
@@ -124,7 +130,8 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
     let mut claim = None;
     if may_hit && !ctx.options.dry_run {
         let generation = ctx.store.map(Store::generation);
-        claim = claim::acquire(ctx, &prepared.fingerprint, &|holder| (job.tell)(Word::Waiting(holder.to_owned())));
+        let waiting = |holder: &str| (job.tell)(Word::Waiting(holder.to_owned()));
+        claim = claim::acquire(ctx, job.id, &prepared.fingerprint, &waiting);
         // Whoever wanted the same may have left a result meanwhile.
         if ctx.store.map(Store::generation) != generation
             && let Some(done) = find(ctx, job, &prepared)?
@@ -274,7 +281,7 @@ pub fn visible(outputs: &[Entry], action: percache::Digest) -> Arc<Visible> {
 
 fn run_command(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, claim: Option<Claim>) -> Result<Done, Trouble> {
     (job.tell)(Word::Started);
-    let mut executed = execute(ctx, job.id, job.task, prepared)?;
+    let mut executed = execute(ctx, job.id, job.task, prepared, claim.as_ref())?;
     executed.claim = claim;
     let log = executed.log.tail(SHOWN).map_err(|e| format!("its log cannot be read: {e}"))?;
     let log = LogText { omitted: executed.log.len() - log.len() as u64, bytes: log };

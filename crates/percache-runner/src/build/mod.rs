@@ -3,8 +3,10 @@
 
 pub mod claim;
 pub mod context;
+pub mod estimate;
 pub mod execute;
 pub mod explain;
+pub mod feed;
 pub mod inputs;
 pub mod job;
 pub mod logs;
@@ -15,18 +17,20 @@ pub mod remembered;
 pub mod schedule;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use rayon::{Scope, ThreadPool};
 
 use crate::build::context::Context;
+use crate::build::estimate::{Estimate, Progress};
 use crate::build::explain::Why;
 use crate::build::inputs::{Dependencies, Visible};
 use crate::build::job::{Done, Job, Word};
 use crate::build::schedule::Schedule;
-use crate::event::{Event, Failure, Outcome, Reporter};
+use crate::event::{Event, Failure, Outcome, Reporter, Usual};
 use crate::fingerprint::Parts;
 use crate::journal::TaskRecord;
 use crate::model::{TaskId, Workspace};
@@ -91,18 +95,20 @@ pub fn build(
     reporter: &mut dyn Reporter,
 ) -> Outcomes {
     let start = Instant::now();
-    let usual = |id: TaskId| {
-        let record = ctx.journal.tasks.get(&ctx.workspace.task(id).name)?;
-        (record.took > 0).then(|| Duration::from_micros(record.took))
-    };
+    let usual = Arc::new(usual(ctx, tasks));
     let commands = tasks.iter().filter(|id| ctx.workspace.task(**id).command.is_some()).count();
-    reporter.event(Event::Begin { tasks: commands });
+    reporter.event(Event::Begin { tasks: commands, usual: usual.clone() });
     let (sender, receiver) = channel();
     let mut build = Build {
         ctx,
         forced,
+        schedule: Schedule::new(ctx.workspace, ctx.graph, tasks, &|id| usual.get(&id).copied()),
         usual: &usual,
-        schedule: Schedule::new(ctx.workspace, ctx.graph, tasks, &usual),
+        tasks,
+        started: HashMap::new(),
+        failed: HashSet::new(),
+        estimate: Estimate::default(),
+        refreshed: start,
         visible: HashMap::with_capacity(tasks.len()),
         uncertain: HashSet::new(),
         outcomes: Outcomes {
@@ -128,10 +134,24 @@ pub fn build(
     outcomes
 }
 
+/// How long the tasks took the last time.
+fn usual(ctx: &Context<'_>, tasks: &[TaskId]) -> Usual {
+    let took = |id: &TaskId| Some((*id, ctx.journal.tasks.get(&ctx.workspace.task(*id).name)?.took));
+    let known = tasks.iter().filter_map(took).filter(|(_, took)| *took > 0);
+    known.map(|(id, took)| (id, Duration::from_micros(took))).collect()
+}
+
 struct Build<'a, 'b> {
     ctx: &'a Context<'b>,
     forced: &'a HashSet<TaskId>,
-    usual: &'a dyn Fn(TaskId) -> Option<Duration>,
+    usual: &'a Usual,
+    tasks: &'a [TaskId],
+    /// When commands began to run.
+    started: HashMap<TaskId, Instant>,
+    failed: HashSet<TaskId>,
+    estimate: Estimate,
+    /// When the report was refreshed.
+    refreshed: Instant,
     schedule: Schedule<'a>,
     visible: HashMap<TaskId, Arc<Visible>>,
     /// In a dry run: tasks whose outputs are not known, because they or what they need would run.
@@ -155,16 +175,41 @@ impl<'a> Build<'a, '_> {
             if self.running == 0 {
                 return;
             }
-            match receiver.recv() {
+            match self.receive(receiver) {
                 Ok(Message::Word(task, Word::Started)) => {
-                    let usual = (self.usual)(task);
+                    self.started.insert(task, Instant::now());
+                    let usual = self.usual.get(&task).copied();
                     self.reporter.event(Event::Started { task, usual });
                 }
-                Ok(Message::Word(_, Word::Waiting(holder))) => self.reporter.event(Event::Waiting { holder }),
+                Ok(Message::Word(task, Word::Waiting(holder))) => {
+                    self.reporter.event(Event::Waiting { task: Some(task), holder });
+                }
                 Ok(Message::Done(done)) => self.finish(*done),
-                Err(_) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    /// The next message. Refreshes the report when it is time, whether or not there is one.
+    fn receive(&mut self, receiver: &Receiver<Message>) -> Result<Message, RecvTimeoutError> {
+        let Some(period) = self.reporter.period() else { return receiver.recv().map_err(RecvTimeoutError::from) };
+        let message = receiver.recv_timeout(period.saturating_sub(self.refreshed.elapsed()));
+        if self.refreshed.elapsed() >= period {
+            let left = self.estimate.left(&Progress {
+                graph: self.ctx.graph,
+                tasks: self.tasks,
+                usual: self.usual,
+                started: &self.started,
+                ended: &|id| self.visible.contains_key(&id) || self.failed.contains(&id),
+                runs: &|id| self.ctx.workspace.task(id).command.is_some(),
+                jobs: self.ctx.options.jobs,
+                hits: self.outcomes.summary.up_to_date + self.outcomes.summary.restored,
+            });
+            self.reporter.refresh(left);
+            self.refreshed = Instant::now();
+        }
+        message
     }
 
     fn start<'scope>(&mut self, id: TaskId, scope: &Scope<'scope>, sender: &Sender<Message>)
@@ -187,7 +232,9 @@ impl<'a> Build<'a, '_> {
             // The receiver lives as long as the scope.
             let tell = move |word| drop(note.send(Message::Word(id, word)));
             let job = Job { id, task, deps, force, tell: &tell };
-            let _ = sender.send(Message::Done(Box::new(job::run(ctx, &job))));
+            // A panic must not leave the coordinator waiting for ever.
+            let done = catch_unwind(AssertUnwindSafe(|| job::run(ctx, &job))).unwrap_or_else(|_| Done::panicked(id));
+            let _ = sender.send(Message::Done(Box::new(done)));
         });
     }
 
@@ -210,7 +257,10 @@ impl<'a> Build<'a, '_> {
         }
         self.count(&done, &task.name);
         match &done.outcome {
-            Outcome::Failed(_) => self.stopping |= !self.ctx.options.keep_going,
+            Outcome::Failed(_) => {
+                self.stopping |= !self.ctx.options.keep_going;
+                self.failed.insert(done.task);
+            }
             outcome => {
                 let unknown = matches!(outcome, Outcome::WouldRun | Outcome::MayRun)
                     || (*outcome == Outcome::Group && self.is_uncertain(done.task));

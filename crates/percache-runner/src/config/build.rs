@@ -58,6 +58,7 @@ pub(super) fn build(
         cache: stated.cache,
         valid_for: age("valid_for", &bind, stated.valid_for.as_ref(), report),
         answers: Vec::new(),
+        apart: false,
         interactive: stated.interactive,
         pool: stated.pool.as_ref().and_then(|pool| find_pool(common.pools, &bind, pool, report)),
         origin: Origin { file: stated.at.file, span: stated.at.span.clone() },

@@ -14,8 +14,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use signal_hook::consts::SIGINT;
 
-use super::spawn::spawn;
-use super::{Finished, SpawnError, SpawnErrorKind, Spec, Status, Stdio, Stop};
+use super::spawn::{Outputs, spawn};
+use super::{Finished, SpawnError, SpawnErrorKind, Spec, Status, Stdio, Stop, Stream};
 
 /// How long a command may take to end itself after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
@@ -24,11 +24,14 @@ const DRAIN: Duration = Duration::from_millis(100);
 /// How often to look where no descriptor tells: for a second signal, and for the leader's end on systems without pidfd.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Runs a command to its end. `on_output` gets what it writes, stdout and stderr in the order of writing, as it comes.
+/// Takes what a command writes, as it comes.
+pub type OnOutput<'a> = &'a mut dyn FnMut(Stream, &[u8]);
+
+/// Runs a command to its end. `on_output` gets what it writes, as it comes; of one stream, in the order of writing.
 ///
 /// # Errors
 /// When the command cannot be started.
-pub fn run(spec: &Spec, stop: &Stop, on_output: &mut dyn FnMut(&[u8])) -> Result<Finished, SpawnError> {
+pub fn run(spec: &Spec, stop: &Stop, on_output: OnOutput<'_>) -> Result<Finished, SpawnError> {
     run_with_grace(spec, stop, GRACE, on_output)
 }
 
@@ -36,19 +39,19 @@ pub(super) fn run_with_grace(
     spec: &Spec,
     stop: &Stop,
     grace: Duration,
-    on_output: &mut dyn FnMut(&[u8]),
+    on_output: OnOutput<'_>,
 ) -> Result<Finished, SpawnError> {
     if stop.requested() {
         return Ok(Finished { status: Status::Interrupted, took: Duration::ZERO });
     }
     let started = Instant::now();
-    let (mut child, output) = spawn(spec)?;
+    let (mut child, outputs) = spawn(spec)?;
     let leader = Pid::from_child(&child);
     let mut run = Run {
         leader,
         leader_end: watch_end(leader),
         exited: false,
-        output,
+        outputs,
         buffer: vec![0; 64 << 10],
         interactive: spec.stdio == Stdio::Inherited,
         stop,
@@ -96,8 +99,8 @@ struct Run<'a> {
     leader_end: Option<OwnedFd>,
     /// The leader has exited, and is not reaped.
     exited: bool,
-    /// `None` at the end of the output.
-    output: Option<PipeReader>,
+    /// Those that are not at their end.
+    outputs: Outputs,
     buffer: Vec<u8>,
     interactive: bool,
     stop: &'a Stop,
@@ -117,35 +120,28 @@ struct Ending {
 impl Run<'_> {
     fn is_over(&self) -> bool {
         let drained = self.ending.as_ref().and_then(|ending| ending.killed).is_some_and(|at| at.elapsed() >= DRAIN);
-        self.exited && (self.output.is_none() || drained)
+        self.exited && (self.outputs.is_empty() || drained)
     }
 
     /// Waits until something happens, and takes note of it.
-    fn wait(&mut self, on_output: &mut dyn FnMut(&[u8])) {
+    fn wait(&mut self, on_output: OnOutput<'_>) {
         let timeout = self.patience().and_then(|patience| Timespec::try_from(patience).ok());
-        let output = self.output.as_ref().map(|output| PollFd::new(output, PollFlags::IN));
+        let outputs = self.outputs.iter().map(|(_, output)| PollFd::new(output, PollFlags::IN));
         let leader = self.leader_end.as_ref().filter(|_| !self.exited).map(|fd| PollFd::new(fd, PollFlags::IN));
         // Once readable, it stays so and would end every poll at once.
         let stop = (!self.stop.requested()).then(|| PollFd::new(self.stop, PollFlags::IN));
-        let readable = output.is_some();
-        let mut fds: Vec<PollFd<'_>> = [output, leader, stop].into_iter().flatten().collect();
+        let mut fds: Vec<PollFd<'_>> = outputs.chain(leader).chain(stop).collect();
         // Its only errors here are EINTR and a lack of memory: then nothing is known to have happened.
         let happened = poll(&mut fds, timeout.as_ref()).is_ok();
-        let readable = happened && readable && !fds[0].revents().is_empty();
-        if readable {
-            self.read(on_output);
-        }
+        let ready = |fd: &PollFd<'_>| happened && !fd.revents().is_empty();
+        let ready: Vec<bool> = fds[..self.outputs.len()].iter().map(ready).collect();
+        drop(fds);
+        let (buffer, mut ready) = (&mut self.buffer, ready.into_iter());
+        self.outputs.retain_mut(|(stream, output)| {
+            !ready.next().unwrap_or(false) || read(output, buffer, &mut |bytes| on_output(*stream, bytes))
+        });
         if !self.exited {
             self.exited = has_exited(self.leader);
-        }
-    }
-
-    fn read(&mut self, on_output: &mut dyn FnMut(&[u8])) {
-        let Some(output) = &mut self.output else { return };
-        match output.read(&mut self.buffer) {
-            Ok(count) if count > 0 => on_output(&self.buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Ok(_) | Err(_) => self.output = None,
         }
     }
 
@@ -191,6 +187,16 @@ impl Run<'_> {
             false => kill_process_group(self.leader, signal),
         };
     }
+}
+
+/// Reads what is there; `false` at the end.
+fn read(output: &mut PipeReader, buffer: &mut [u8], take: &mut dyn FnMut(&[u8])) -> bool {
+    match output.read(buffer) {
+        Ok(count) if count > 0 => take(&buffer[..count]),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        Ok(_) | Err(_) => return false,
+    }
+    true
 }
 
 /// Whether the process has exited; it stays to be reaped. One that is lost to somebody else's wait counts as well.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{Spec, Stdio};
+use super::{Spec, Stdio, Stream};
 
 /// A command that could not be started.
 #[derive(Debug, Error)]
@@ -73,12 +73,15 @@ pub enum SpawnErrorKind {
 /// Where programs are looked for when the command's environment has no PATH.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// Starts the command; also gives the end of the pipe that carries its output, when that is captured.
-pub(super) fn spawn(spec: &Spec) -> Result<(Child, Option<PipeReader>), SpawnError> {
+/// The ends of the pipes that carry a command's output.
+pub(super) type Outputs = Vec<(Stream, PipeReader)>;
+
+/// Starts the command; also gives the pipes that carry its output, when that is captured.
+pub(super) fn spawn(spec: &Spec) -> Result<(Child, Outputs), SpawnError> {
     start(spec).map_err(|kind| SpawnError { program: spec.program.clone(), cwd: spec.cwd.clone(), kind })
 }
 
-fn start(spec: &Spec) -> Result<(Child, Option<PipeReader>), SpawnErrorKind> {
+fn start(spec: &Spec) -> Result<(Child, Outputs), SpawnErrorKind> {
     if !spec.cwd.is_dir() {
         return Err(SpawnErrorKind::NoDirectory(spec.cwd.clone()));
     }
@@ -88,15 +91,22 @@ fn start(spec: &Spec) -> Result<(Child, Option<PipeReader>), SpawnErrorKind> {
     let mut command = Command::new(&program);
     command.arg0(&spec.program).args(&spec.args).current_dir(&spec.cwd).env_clear();
     command.envs(spec.env.iter().map(|(name, value)| (name, value)));
-    let mut output = None;
-    if spec.stdio == Stdio::Captured {
+    let mut outputs = Vec::new();
+    if spec.stdio != Stdio::Inherited {
         let (reader, writer) = io::pipe().map_err(SpawnErrorKind::Os)?;
-        let other = writer.try_clone().map_err(SpawnErrorKind::Os)?;
+        outputs.push((Stream::Out, reader));
+        let other = match spec.stdio {
+            Stdio::Apart => {
+                let (reader, other) = io::pipe().map_err(SpawnErrorKind::Os)?;
+                outputs.push((Stream::Err, reader));
+                other
+            }
+            _ => writer.try_clone().map_err(SpawnErrorKind::Os)?,
+        };
         command.stdin(std::process::Stdio::null()).stdout(writer).stderr(other).process_group(0);
-        output = Some(reader);
     }
     match spawn_patiently(&mut command) {
-        Ok(child) => Ok((child, output)),
+        Ok(child) => Ok((child, outputs)),
         Err(error) if error.kind() == io::ErrorKind::NotFound && program.is_file() => {
             Err(SpawnErrorKind::NoInterpreter(program))
         }

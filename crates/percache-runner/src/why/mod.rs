@@ -111,6 +111,7 @@ pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
         options: &options,
         caller: asked.caller,
         stop: &stop,
+        listener: &(),
         holder: "why",
         request: None,
     };

@@ -82,6 +82,7 @@ fn change(change: &Change) -> Value {
         Kind::Tool => "tool",
         Kind::Input | Kind::Discovered => "input",
         Kind::Dependency => "dependency",
+        Kind::Streams => "streams",
     };
     let name = if change.kind == Kind::Dependency { change.remark.as_bytes() } else { &change.name };
     let (old, new) = changes::old_and_new(change);

@@ -24,7 +24,7 @@ fn sh(script: &str) -> Spec {
 /// Runs; calls `on_first` when the first output has come.
 fn run_until(spec: &Spec, stop: &Stop, mut on_first: impl FnMut()) -> (Status, String) {
     let mut output = Vec::new();
-    let finished = run_with_grace(spec, stop, Duration::from_millis(50), &mut |bytes| {
+    let finished = run_with_grace(spec, stop, Duration::from_millis(50), &mut |_, bytes| {
         if output.is_empty() {
             on_first();
         }
@@ -55,6 +55,18 @@ fn the_two_streams_keep_their_order() {
     let (status, output) = finish(&sh("i=0; while [ $i -lt 200 ]; do echo o$i; echo e$i >&2; i=$((i+1)); done"));
     let expected: String = (0..200).map(|i| format!("o{i}\ne{i}\n")).collect();
     assert_eq!((status, output), (Status::Exit(0), expected));
+}
+
+#[test]
+fn two_streams_are_told_apart_and_each_keeps_its_order() {
+    let script = "i=0; while [ $i -lt 200 ]; do echo o$i; echo e$i >&2; i=$((i+1)); done";
+    let spec = Spec { stdio: Stdio::Apart, ..sh(script) };
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let take =
+        &mut |stream, bytes: &[u8]| if stream == Stream::Out { &mut out } else { &mut err }.extend_from_slice(bytes);
+    run(&spec, &Stop::manual().unwrap(), take).unwrap();
+    let expected = |letter: char| (0..200).map(|i| format!("{letter}{i}\n")).collect::<String>().into_bytes();
+    assert_eq!((out, err), (expected('o'), expected('e')));
 }
 
 #[test]
@@ -89,7 +101,7 @@ fn a_broken_pipe_ends_a_command_as_in_a_shell() {
 fn much_output_comes_through() {
     let mut count = 0;
     let spec = sh("head -c 67108864 /dev/zero; echo end >&2");
-    let finished = run(&spec, &Stop::manual().unwrap(), &mut |bytes| count += bytes.len()).unwrap();
+    let finished = run(&spec, &Stop::manual().unwrap(), &mut |_, bytes| count += bytes.len()).unwrap();
     assert_eq!((finished.status, count), (Status::Exit(0), 67_108_864 + 4));
 }
 
@@ -135,7 +147,7 @@ fn a_command_may_clean_up() {
     // A loop without children: of those that SIGTERM ends, the shell may say so.
     let script = "trap 'echo cleaned; exit 0' TERM; echo ready; while :; do :; done";
     let mut output = Vec::new();
-    let finished = run_with_grace(&sh(script), &stop, LONG, &mut |bytes| {
+    let finished = run_with_grace(&sh(script), &stop, LONG, &mut |_, bytes| {
         if !stop.requested() {
             stop.trigger().unwrap();
         }
@@ -154,7 +166,7 @@ fn a_stubborn_command_is_killed_after_the_grace_or_at_a_second_signal() {
     assert_ends(&output);
 
     let stop = Stop::manual().unwrap();
-    let finished = run_with_grace(&sh(script), &stop, 10 * LONG, &mut |_| {
+    let finished = run_with_grace(&sh(script), &stop, 10 * LONG, &mut |_, _| {
         stop.trigger().unwrap();
         stop.trigger().unwrap();
     });
@@ -188,7 +200,7 @@ fn an_interactive_command_has_our_streams_and_our_group() {
 }
 
 fn failure(spec: &Spec) -> String {
-    run(spec, &Stop::manual().unwrap(), &mut |_| {}).unwrap_err().to_string()
+    run(spec, &Stop::manual().unwrap(), &mut |_, _| {}).unwrap_err().to_string()
 }
 
 #[test]
@@ -216,7 +228,8 @@ fn what_cannot_be_started_is_told_in_the_users_terms() {
     assert_eq!(failure(&here("./script")), cannot("./script") + &interpreter);
     assert_eq!(finish(&here("./works")).1, "works\n");
 
-    let hint = |program: &str| run(&here(program), &Stop::manual().unwrap(), &mut |_| {}).unwrap_err().hint().unwrap();
+    let hint =
+        |program: &str| run(&here(program), &Stop::manual().unwrap(), &mut |_, _| {}).unwrap_err().hint().unwrap();
     assert!(hint("works").contains("./works"));
     assert!(hint("./plain").contains("chmod +x"));
     assert!(hint("cc -c").contains("each argument apart"));

@@ -1,22 +1,24 @@
-//! `percache exec`: what the command wrote goes to stdout, byte by byte; everything that percache has to say, to stderr.
+//! `percache exec`: what the command writes goes where it would go without percache, byte by byte; everything that percache has to say
+//! goes to stderr.
 
-use std::io::{self, Write};
+mod relay;
+
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use percache::store::{Store, now};
 use percache_runner::build::context::{HitLogs, Options};
-use percache_runner::event::{Event, Failure, LogText, Outcome, Reporter};
+use percache_runner::event::{Event, Failure, Outcome, Reporter};
 use percache_runner::graph::TaskGraph;
 use percache_runner::model::TaskId;
 use percache_runner::process::Stop;
 use percache_runner::session::Session;
 use percache_runner::single::{Answer, Single};
-use percache_runner::units::{format_age, format_duration, format_size, parse_age};
+use percache_runner::units::{format_age, format_duration, parse_age};
 use percache_runner::worktree::Worktree;
 
 use crate::args::{Cli, Exec};
+use crate::commands::exec::relay::Relay;
 use crate::error::{CliError, INTERRUPTED};
 use crate::report::words;
 use crate::setup::{exec_store_dir, holder, open_store};
@@ -41,7 +43,9 @@ pub fn run(cli: &Cli, args: &Exec) -> Result<u8, CliError> {
     let paint = Paint::stderr(cli.color);
     let store_dir = exec_store_dir()?;
     let store = open_store(&store_dir, paint);
-    let execution = Execution { cli, single: &single, cwd: &cwd, store_dir: &store_dir, store: &store, paint };
+    let relay = Relay::new();
+    let execution =
+        Execution { cli, single: &single, cwd: &cwd, store_dir: &store_dir, store: &store, relay: &relay, paint };
     execution.run(args.force)
 }
 
@@ -52,6 +56,7 @@ struct Execution<'a> {
     cwd: &'a Path,
     store_dir: &'a Path,
     store: &'a Store,
+    relay: &'a Relay,
     paint: Paint,
 }
 
@@ -72,7 +77,7 @@ impl Execution<'_> {
         }
     }
 
-    fn session(&self, stop: &Stop, force: bool) -> Result<Told, CliError> {
+    fn session(&self, stop: &Stop, force: bool) -> Result<Told<'_>, CliError> {
         let workspace = self.single.workspace(self.cwd).map_err(CliError::usage)?;
         let options = Options {
             jobs: 1,
@@ -93,10 +98,11 @@ impl Execution<'_> {
             options: &options,
             caller: &self.single.caller(self.cwd, std::env::vars_os().collect()),
             stop,
+            listener: self.relay,
             holder: &holder(),
             request: None,
         };
-        let mut told = Told { paint: self.paint, quiet: self.cli.quiet, finished: None };
+        let mut told = Told { paint: self.paint, quiet: self.cli.quiet, relay: self.relay, finished: None };
         session.run(&[TaskId(0)], &mut told).map_err(CliError::failure)?;
         Ok(told)
     }
@@ -110,11 +116,7 @@ impl Execution<'_> {
 
     /// What the store had.
     fn give(&self, mut answer: Answer, saved: Duration) -> Result<u8, CliError> {
-        let mut reader = answer.log.reader().map_err(CliError::failure)?;
-        match io::copy(&mut reader, &mut io::stdout().lock()) {
-            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => return Err(CliError::failure(e)),
-            _ => {}
-        }
+        self.relay.replay(&mut answer.log).map_err(CliError::failure)?;
         let age = Duration::from_millis(now().saturating_sub(answer.created));
         self.remark(&format!("ran {} ago, saved {}", format_age(age), format_duration(saved)));
         // Only what a process can end with is kept.
@@ -123,13 +125,7 @@ impl Execution<'_> {
 
     /// What happened now.
     fn tell(&self, finished: Finished) -> Result<u8, CliError> {
-        let Finished { outcome, status, log, took, .. } = finished;
-        if log.omitted > 0 {
-            eprintln!("[the first {} are left out]", format_size(log.omitted));
-        }
-        let mut out = io::stdout().lock();
-        // Who closed the other end does not want to read on.
-        let _ = out.write_all(&log.bytes).and_then(|()| out.flush());
+        let Finished { outcome, status, took, .. } = finished;
         match outcome {
             Outcome::Failed(Failure::Exit(code)) => {
                 self.remark(&format!("exit status {code} after {}, not kept", format_duration(took)));
@@ -178,23 +174,29 @@ impl Execution<'_> {
 struct Finished {
     outcome: Outcome,
     status: i32,
-    log: Arc<LogText>,
     took: Duration,
     saved: Duration,
 }
 
 /// Keeps what is told of the one task, and passes warnings on.
-struct Told {
+struct Told<'a> {
     paint: Paint,
     quiet: bool,
+    relay: &'a Relay,
     finished: Option<Finished>,
 }
 
-impl Reporter for Told {
+impl Reporter for Told<'_> {
     fn event(&mut self, event: Event) {
         match event {
-            Event::Finished { outcome, status, log, took, saved, .. } => {
-                self.finished = Some(Finished { outcome, status, log, took, saved });
+            Event::Finished { outcome, status, took, saved, .. } => {
+                self.finished = Some(Finished { outcome, status, took, saved });
+            }
+            Event::Started { .. } if self.relay.has_borrowed() && !self.quiet => {
+                eprintln!(
+                    "{}",
+                    self.paint.apply(Style::Faint, "that one ended without a result; the command runs anew")
+                );
             }
             Event::Warning { message, hint } => {
                 eprintln!("{} {message}", self.paint.apply(Style::Warning, "warning:"));
@@ -203,7 +205,7 @@ impl Reporter for Told {
                 }
             }
             Event::Note { message } if !self.quiet => eprintln!("{}", self.paint.apply(Style::Faint, message)),
-            Event::Waiting { holder } if !self.quiet => {
+            Event::Waiting { holder, .. } if !self.quiet => {
                 eprintln!("{}", self.paint.apply(Style::Faint, format!("waiting for {holder}")));
             }
             _ => {}

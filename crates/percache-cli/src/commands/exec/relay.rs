@@ -1,0 +1,131 @@
+//! Passes on what the command writes, as it comes: stdout to stdout, stderr to stderr.
+//!
+//! What another process's command writes, for whose result this one waits, is shown where a person looks, and only there: it counts once
+//! there is a result.
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use percache::Digest;
+use percache::digest::Hasher;
+use percache_runner::event::{Listener, Runner};
+use percache_runner::model::TaskId;
+use percache_runner::process::{Marked, SpooledLog, Stream};
+
+/// Two streams, and what of them has been shown.
+pub struct Relay {
+    streams: [Mutex<Shown>; 2],
+}
+
+/// Of one stream.
+struct Shown {
+    stream: Stream,
+    terminal: bool,
+    /// Whoever read it has closed it.
+    closed: bool,
+    /// How much of somebody else's run was shown, and what.
+    borrowed: u64,
+    hasher: Hasher,
+}
+
+impl Relay {
+    /// Nothing shown so far.
+    pub fn new() -> Relay {
+        let shown = |stream, terminal| {
+            Mutex::new(Shown { stream, terminal, closed: false, borrowed: 0, hasher: Hasher::new() })
+        };
+        let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+        Relay { streams: [shown(Stream::Out, out), shown(Stream::Err, err)] }
+    }
+
+    fn of(&self, stream: Stream) -> MutexGuard<'_, Shown> {
+        self.streams[usize::from(stream == Stream::Err)].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether something of somebody else's run was shown.
+    pub fn has_borrowed(&self) -> bool {
+        [Stream::Out, Stream::Err].into_iter().any(|stream| self.of(stream).borrowed > 0)
+    }
+
+    /// Shows a kept log, less what was shown of it while it came about.
+    pub fn replay(&self, log: &mut SpooledLog) -> io::Result<()> {
+        let mut left = self.already_shown(log)?;
+        each_piece(log, &mut |stream, bytes| {
+            let left = &mut left[usize::from(stream == Stream::Err)];
+            let skipped = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left -= skipped as u64;
+            self.of(stream).write(&bytes[skipped..])
+        })
+    }
+
+    /// How much of each stream stands on the terminal. Nothing, if what stands there is of another run.
+    fn already_shown(&self, log: &mut SpooledLog) -> io::Result<[u64; 2]> {
+        let borrowed = [Stream::Out, Stream::Err].map(|stream| self.of(stream).borrowed);
+        if borrowed == [0, 0] {
+            return Ok(borrowed);
+        }
+        let (mut left, mut hashers) = (borrowed, [Hasher::new(), Hasher::new()]);
+        each_piece(log, &mut |stream, bytes| {
+            let index = usize::from(stream == Stream::Err);
+            let taken = bytes.len().min(usize::try_from(left[index]).unwrap_or(usize::MAX));
+            left[index] -= taken as u64;
+            hashers[index].update(&bytes[..taken]);
+            Ok(())
+        })?;
+        let digests = hashers.map(Hasher::finish);
+        let same = left == [0, 0] && digests == [Stream::Out, Stream::Err].map(|stream| self.of(stream).digest());
+        Ok(if same { borrowed } else { [0, 0] })
+    }
+}
+
+impl Listener for Relay {
+    fn wrote(&self, _task: TaskId, runner: Runner, stream: Stream, bytes: &[u8]) {
+        let mut shown = self.of(stream);
+        if runner == Runner::Other {
+            if !shown.terminal {
+                return;
+            }
+            shown.borrowed += bytes.len() as u64;
+            shown.hasher.update(bytes);
+        }
+        // The command runs on: its result is kept even if nobody reads it now.
+        let _ = shown.write(bytes);
+    }
+}
+
+impl Shown {
+    /// Writes at once. Who closed the other end does not want to read on.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.closed || bytes.is_empty() {
+            return Ok(());
+        }
+        let written = match self.stream {
+            Stream::Out => {
+                let mut out = io::stdout().lock();
+                out.write_all(bytes).and_then(|()| out.flush())
+            }
+            Stream::Err => io::stderr().write_all(bytes),
+        };
+        self.closed = written.is_err();
+        match written {
+            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e),
+            _ => Ok(()),
+        }
+    }
+
+    fn digest(&self) -> Digest {
+        self.hasher.clone().finish()
+    }
+}
+
+fn each_piece(log: &mut SpooledLog, take: &mut dyn FnMut(Stream, &[u8]) -> io::Result<()>) -> io::Result<()> {
+    let (mut reader, mut marked, mut buffer) = (log.reader()?, Marked::default(), vec![0; 64 << 10]);
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => marked.read(&buffer[..count], take)?,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}

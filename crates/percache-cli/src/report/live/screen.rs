@@ -1,0 +1,170 @@
+//! The terminal, with some lines at its foot that are drawn again and again. The only file that writes escape sequences which move the
+//! cursor.
+//!
+//! After drawing, the cursor stands at the beginning of the first of these lines. So whatever a resize does to them (terminals that wrap
+//! long lines anew move the cursor along with the text), they are erased by erasing everything from the cursor on. Nothing about the
+//! terminal is changed that would have to be put back: what is switched off while lines are drawn is switched on in the same write.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, TryLockError};
+use std::time::Duration;
+
+use rustix::process::getpgrp;
+use rustix::termios::{tcgetpgrp, tcgetwinsize};
+use signal_hook::consts::SIGTSTP;
+use signal_hook::{flag, low_level};
+
+use crate::report::live::frame::Size;
+
+/// From the cursor to the end of the screen; to the end of the line.
+const ERASE: &str = "\r\x1b[J";
+const ERASE_LINE: &str = "\x1b[K";
+/// Show it when all is there (synchronized output, where the terminal knows that): then nobody sees, or resizes, half of a drawing.
+const AT_ONCE: (&str, &str) = ("\x1b[?2026h", "\x1b[?2026l");
+/// Lines end where the terminal does (DECAWM): one that was drawn for a window that is made smaller meanwhile must not take two rows.
+const CLIPPED: (&str, &str) = ("\x1b[?7l", "\x1b[?7h");
+/// When the terminal does not tell.
+const USUAL: Size = Size { columns: 80, rows: 24 };
+
+/// Whether lines are drawn. Locked by whoever writes to the terminal.
+static DRAWN: Mutex<bool> = Mutex::new(false);
+
+/// The lines at the foot.
+pub struct Screen {
+    /// For which size they were drawn.
+    size: Option<Size>,
+    /// The user wishes to suspend the process (Ctrl-Z).
+    suspend: Arc<AtomicBool>,
+    /// Whether Ctrl-Z may act at once: nothing is drawn.
+    clear: Arc<AtomicBool>,
+}
+
+impl Screen {
+    /// Nothing drawn so far.
+    pub fn new() -> Screen {
+        let screen = Screen { size: None, suspend: Arc::default(), clear: Arc::new(AtomicBool::new(true)) };
+        // Without them, Ctrl-Z leaves the lines behind, and that is all.
+        let _ = flag::register(SIGTSTP, screen.suspend.clone());
+        let _ = flag::register_conditional_default(SIGTSTP, screen.clear.clone());
+        static HOOK: Once = Once::new();
+        HOOK.call_once(erase_before_panics);
+        screen
+    }
+
+    /// Columns and rows of the terminal now.
+    pub fn size(&self) -> Size {
+        match tcgetwinsize(io::stdout()) {
+            Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
+                Size { columns: size.ws_col.into(), rows: size.ws_row.into() }
+            }
+            _ => USUAL,
+        }
+    }
+
+    /// Writes `above`, whole lines or nothing, and `lines` below it in place of those drawn before.
+    pub fn draw(&mut self, above: &str, lines: &[String], size: Size) {
+        let mut drawn = lock();
+        let shows = !lines.is_empty() && is_foreground();
+        let mut text = String::with_capacity(above.len() + 256);
+        if shows {
+            text.push_str(AT_ONCE.0);
+        }
+        if *drawn {
+            // Line by line when nothing moves: erasing everything first would flicker.
+            text.push_str(if above.is_empty() && shows && self.size == Some(size) { "\r" } else { ERASE });
+        }
+        text.push_str(above);
+        if shows {
+            text.push_str(CLIPPED.0);
+            text.push_str(&lines.join(&format!("{ERASE_LINE}\r\n")));
+            text.push_str("\x1b[J");
+            if lines.len() > 1 {
+                let _ = write!(text, "\x1b[{}A", lines.len() - 1);
+            }
+            text.push('\r');
+            text.push_str(CLIPPED.1);
+            text.push_str(AT_ONCE.1);
+        }
+        put(&text);
+        *drawn = shows;
+        self.size = Some(size);
+        if shows && self.clear.swap(false, Ordering::SeqCst) {
+            self.suspend.store(false, Ordering::SeqCst);
+        }
+        self.clear.store(!shows, Ordering::SeqCst);
+    }
+
+    /// Erases the lines.
+    pub fn erase(&mut self) {
+        erase(&mut lock());
+        self.clear.store(true, Ordering::SeqCst);
+    }
+
+    /// Suspends the process if the user wishes that, with a clear terminal; returns when it goes on.
+    pub fn heed_suspend(&mut self) {
+        if self.suspend.swap(false, Ordering::SeqCst) {
+            erase(&mut lock());
+            let _ = low_level::emulate_default_handler(SIGTSTP);
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.erase();
+    }
+}
+
+fn lock() -> MutexGuard<'static, bool> {
+    DRAWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn erase(drawn: &mut bool) {
+    if std::mem::take(drawn) {
+        put(ERASE);
+    }
+}
+
+/// At once. Who closed the other end does not want to read on.
+fn put(text: &str) {
+    if text.is_empty() {
+        return;
+    }
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Whether the terminal is ours to draw on. In the background (`percache build &`), it shows the user's shell.
+fn is_foreground() -> bool {
+    tcgetpgrp(io::stdout()).map_or(true, |group| group == getpgrp())
+}
+
+/// What a panic says shall not be written across the lines, nor be drawn over while it is said.
+fn erase_before_panics() {
+    let next = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let mut guard = patiently();
+        if let Some(drawn) = guard.as_deref_mut() {
+            erase(drawn);
+        }
+        next(info);
+    }));
+}
+
+/// The lock, unless it is this thread that panicked while it held it.
+fn patiently() -> Option<MutexGuard<'static, bool>> {
+    for _ in 0..50 {
+        match DRAWN.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

@@ -232,3 +232,117 @@ fn a_file_among_the_inputs_that_is_renamed_is_a_change() {
     ws.rename("src/b", "src/a");
     ws.build([]).ran([]).restored(1);
 }
+
+/// `check` has no outputs; `use` depends on it, `free` does not.
+const CHECKED: &str = r#"
+    [task.check]
+    command = "@ran(check); test -s src/a"
+    inputs = ["src/a"]
+
+    [task.use]
+    command = "@ran(use); cat src/b > out/use"
+    inputs = ["src/b"]
+    outputs = ["out/use"]
+    deps = ["group"]
+
+    [task.group]
+    deps = ["check"]
+
+    [task.free]
+    command = "@ran(free); cat src/b > out/free"
+    inputs = ["src/b"]
+    outputs = ["out/free"]
+"#;
+
+/// Long enough that stamps stand for what they were taken from, and tasks are known to be up to date by stamps alone.
+fn settle() {
+    std::thread::sleep(std::time::Duration::from_millis(30));
+}
+
+/// A workspace in which all tasks are known to be up to date by stamps alone.
+fn settled(config: &str) -> Sandbox {
+    let ws = Sandbox::new(config);
+    ws.write("src/a", "# comment\ntext\n");
+    ws.write("src/b", "text\n");
+    settle();
+    ws.build([]).succeeds();
+    settle();
+    ws.build([]).ran([]);
+    settle();
+    ws
+}
+
+#[test]
+fn what_depends_on_a_task_without_outputs_runs_again_even_when_that_ran_in_a_build_of_its_own() {
+    let ws = settled(CHECKED);
+    ws.write("src/a", "other\n");
+    ws.build(["check"]).ran(["check"]);
+    settle();
+    ws.build(["free"]).ran([]).up_to_date(1);
+    settle();
+    ws.build([]).ran(["use"]).up_to_date(2);
+    settle();
+    // And back: everything is a hit, although what `use` depends on has another action key than in the build before.
+    ws.write("src/a", "# comment\ntext\n");
+    ws.build(["check"]).ran([]);
+    settle();
+    ws.build([]).ran([]).up_to_date(3);
+}
+
+#[test]
+fn what_depends_on_outputs_runs_again_even_when_those_changed_in_a_build_of_their_own() {
+    let ws = settled(CHAIN);
+    ws.write("src/a", "other\n");
+    ws.build(["compile"]).ran(["compile"]);
+    settle();
+    ws.build([]).ran(["link"]).up_to_date(1);
+    assert_eq!(ws.read("out/c"), "other\nother\n");
+}
+
+#[test]
+fn one_change_runs_one_task_and_leaves_the_others_alone() {
+    let ws = settled(CHECKED);
+    for text in ["1\n", "2\n", "3\n"] {
+        ws.write("src/a", text);
+        ws.build([]).ran(["check", "use"]).up_to_date(1);
+    }
+    settle();
+    ws.build([]).ran([]).up_to_date(3);
+    settle();
+    ws.remove("out/use");
+    ws.build([]).ran([]).up_to_date(2).restored(1);
+    settle();
+    ws.write("out/free", "spoilt");
+    ws.build([]).ran([]).up_to_date(2).restored(1);
+}
+
+#[test]
+fn a_new_file_that_a_pattern_matches_is_seen_whatever_else_happens_in_its_directory() {
+    let ws = settled(
+        r#"
+        [task.all]
+        command = "@ran(all); cat parts/*.in > out/all 2>&1 || true"
+        inputs = ["parts/*.in"]
+        outputs = ["out/all"]
+
+        [task.beside]
+        command = "@ran(beside); cat src/b > parts/beside.txt"
+        inputs = ["src/b"]
+        outputs = ["parts/beside.txt"]
+
+        [task.after]
+        command = "@ran(after); cat parts/*.txt > out/after"
+        inputs = ["parts/*.txt"]
+        outputs = ["out/after"]
+        "#,
+    );
+    // The directory changes, and is looked at, in a build that has nothing to do with `all`.
+    ws.write("src/b", "other\n");
+    ws.write("parts/new.in", "new\n");
+    ws.build(["after"]).ran(["beside", "after"]);
+    settle();
+    ws.build(["after"]).ran([]);
+    settle();
+    ws.build([]).ran(["all"]);
+    assert_eq!(ws.read("out/all"), "new\n");
+}

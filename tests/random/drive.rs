@@ -12,6 +12,9 @@ use super::model::{Build, Edit, History, Project, Tamper, source};
 use super::oracle::{End, Unit};
 use crate::sandbox::{Run, Sandbox, Tree};
 
+/// What is younger than the file system's clock can tell is looked at again in any case; this much older, its stamp stands for it.
+const PAUSE: Duration = Duration::from_millis(25);
+
 /// Whether the store holds the result of a key. After a kill that is not known.
 #[derive(Clone, Copy, PartialEq)]
 enum Known {
@@ -22,6 +25,8 @@ enum Known {
 struct Player {
     ws: Sandbox,
     project: Project,
+    /// As it was last written.
+    config: String,
     earlier: Vec<Project>,
     results: BTreeMap<String, Known>,
     foreign: BTreeSet<String>,
@@ -34,10 +39,14 @@ pub fn play(history: &History, builds: &AtomicUsize) -> TestCaseResult {
     // Not ignored, both would be inputs of a task that declares none.
     ws.write(".gitignore", "dep/\nforeign*\n");
     let (project, earlier, results) = (Project::default(), Vec::new(), BTreeMap::new());
-    let mut player = Player { ws, project, earlier, results, foreign: BTreeSet::new(), settled: false };
+    let config = String::new();
+    let mut player = Player { ws, project, config, earlier, results, foreign: BTreeSet::new(), settled: false };
     player.become_project(Project::new(history));
     for (number, round) in history.rounds.iter().enumerate() {
         builds.fetch_add(if matches!(round.build, Build::Repeated) { 3 } else { 1 }, Ordering::Relaxed);
+        if round.pause {
+            std::thread::sleep(PAUSE);
+        }
         let tampered = matches!(round.build, Build::Tampered { .. });
         round.edits.iter().filter(|_| !tampered).for_each(|edit| player.edit(edit));
         player.build(&round.build).map_err(|error| match error {
@@ -105,8 +114,13 @@ impl Player {
         self.write_config();
     }
 
-    fn write_config(&self) {
-        self.ws.config(&self.project.config());
+    fn write_config(&mut self) {
+        // Rewritten, it would have every task judged anew.
+        let text = self.project.config();
+        if self.config != text {
+            self.ws.config(&text);
+            self.config = text;
+        }
     }
 
     fn build(&mut self, build: &Build) -> TestCaseResult {
@@ -115,8 +129,7 @@ impl Player {
         match build {
             Build::Full => self.build_and_check(&units, &all, None),
             Build::Repeated => (0..3).try_for_each(|_| {
-                // What is younger than the file system's clock can tell is looked at again in any case.
-                std::thread::sleep(Duration::from_millis(20));
+                std::thread::sleep(PAUSE);
                 self.build_and_check(&units, &all, None)
             }),
             Build::Named { slot } => match self.project.some_slot(*slot) {

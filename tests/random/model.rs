@@ -119,6 +119,8 @@ pub enum Build {
 
 #[derive(Clone, Debug)]
 pub struct Round {
+    /// Whether everything has become old enough before to be known by its stamp.
+    pub pause: bool,
     pub edits: Vec<Edit>,
     pub build: Build,
 }

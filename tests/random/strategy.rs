@@ -12,7 +12,11 @@ pub fn histories() -> impl Strategy<Value = History> {
 }
 
 fn round() -> impl Strategy<Value = Round> {
-    (vec(edit(), 0..4), build()).prop_map(|(edits, build)| Round { edits, build })
+    (prop::bool::weighted(0.6), vec(edit(), 0..4), build()).prop_map(|(pause, edits, build)| Round {
+        pause,
+        edits,
+        build,
+    })
 }
 
 fn build() -> impl Strategy<Value = Build> {

@@ -194,7 +194,7 @@ impl Search<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::KnownFiles;
+    use crate::known::KnownFiles;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 

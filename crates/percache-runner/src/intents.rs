@@ -80,6 +80,14 @@ impl Intents {
         std::fs::rename(kept, path)
     }
 
+    /// Whether a build came to its end: nothing was left behind.
+    pub fn is_empty(path: &Path) -> bool {
+        match File::open(path).and_then(|file| file.metadata()) {
+            Ok(metadata) => metadata.len() == 0,
+            Err(e) => e.kind() == io::ErrorKind::NotFound,
+        }
+    }
+
     /// What a build that did not come to its end meant to do.
     pub fn left_behind(path: &Path) -> Vec<Intent> {
         let bytes = std::fs::read(path).unwrap_or_default();

@@ -1,14 +1,17 @@
-//! The journal: what the last builds of a worktree left there. The digest of every file under its stamp, and of each task the result
-//! that its outputs in the tree belong to.
+//! The journal: what the last builds of a worktree left there. Of every path that they looked at, its stamp and digest; and of each
+//! task the result that its outputs in the tree belong to, and the paths on which that finding rests.
 //!
-//! It is a cache of a cache: without it a build is slower, and never wrong. It is read and written whole, replaced by a rename, and
-//! ends in its own digest, so that a damaged one is no journal.
+//! It is a cache of a cache: without it a build is slower, and never wrong. It is replaced by a rename, and ends in its own digest, so
+//! that a damaged one is no journal. A build with nothing to do reads it without decoding it, see [`crate::finding`].
 //!
 //! ```text
-//! "percache journal 1\n"  epoch(8) hits(8) misses(8)
-//! tasks:  count, then of each: name, place flag [place], action(20), fingerprint(20), created(8), took(8),
-//!         previous flag [key(40)], discovered paths, output manifest, paths of others
-//! files:  count, then of each: path, stamp, digest, settled
+//! "percache journal 2\n"  epoch(8) hits(8) misses(8)
+//! files:    see crate::known
+//! lists:    count, then of each: count, positions in files (4 each), in order
+//! finding:  flag [see crate::finding]
+//! tasks:    count, then of each, sorted by name: name; sure(1) expiry(8) numbers of lists (count, 4 each);
+//!           record (length in front): key flag [key(40)] fingerprint(20) created(8) took(8) previous flag [key(40)],
+//!           discovered paths, output manifest, paths of others
 //! digest of all of the above
 //! ```
 
@@ -16,15 +19,17 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use percache::Digest;
 use percache::codec::{DecodeError, Decoder, Encode};
 use percache::store::record::{Entry, ResultKey, Time};
 
-use crate::observe::{Known, KnownFiles};
-use crate::stamp::Stamp;
+use crate::finding::Finding;
+use crate::known::KnownFiles;
 
-const MAGIC: &[u8] = b"percache journal 1\n";
+const MAGIC: &[u8] = b"percache journal 2\n";
+const DIGEST: usize = 20;
 
 /// What is in a journal.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,8 +42,12 @@ pub struct Journal {
     pub misses: u64,
     /// By name of the task.
     pub tasks: BTreeMap<String, TaskRecord>,
-    /// What is known of files.
+    /// What is known of paths.
     pub files: KnownFiles,
+    /// Lists of paths that the evidence of tasks is made of; several tasks may share one.
+    pub lists: PathLists,
+    /// Under which conditions the evidence of tasks counts; `None` when it does not.
+    pub finding: Option<Finding>,
 }
 
 /// The result that a task's outputs in the tree belong to.
@@ -60,13 +69,170 @@ pub struct TaskRecord {
     pub outputs: Vec<Entry>,
     /// Of these, what lay there before and was right already: it may be somebody's own, and is never removed. Sorted.
     pub others: Vec<Vec<u8>>,
+    /// On what it rests that the task is up to date.
+    pub evidence: Evidence,
+}
+
+/// The paths on which the finding rests that a task is up to date: as long as none of their stamps changes, it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// Whether the paths are all that there is to it.
+    pub sure: bool,
+    /// From this time on the result is too old to be used.
+    pub expiry: Time,
+    /// Numbers of [`Journal::lists`].
+    pub lists: Vec<u32>,
+}
+
+/// Lists of positions in a [`KnownFiles`], one behind the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PathLists {
+    positions: Vec<u32>,
+    ends: Vec<u32>,
+}
+
+impl PathLists {
+    /// The list of that number; empty when there is none.
+    pub fn get(&self, number: u32) -> &[u32] {
+        let end = |i: usize| self.ends.get(i).map(|end| *end as usize);
+        let start = (number as usize).checked_sub(1).map_or(Some(0), end);
+        start.zip(end(number as usize)).and_then(|(start, end)| self.positions.get(start..end)).unwrap_or_default()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Adds a list; gives its number.
+    pub fn push(&mut self, positions: impl IntoIterator<Item = u32>) -> u32 {
+        self.positions.extend(positions);
+        self.ends.push(self.positions.len() as u32);
+        (self.ends.len() - 1) as u32
+    }
+
+    fn encode(&self, to: &mut Vec<u8>) {
+        to.count(self.len());
+        for number in 0..self.len() as u32 {
+            encode_numbers(self.get(number), to);
+        }
+    }
+
+    /// Every position is below `limit`.
+    fn decode(from: &mut Decoder<'_>, limit: usize) -> Result<PathLists, DecodeError> {
+        let mut lists = PathLists::default();
+        for _ in 0..from.count(4)? {
+            lists.push(numbers(raw_numbers(from)?));
+        }
+        match lists.positions.iter().all(|position| (*position as usize) < limit) {
+            true => Ok(lists),
+            false => Err(DecodeError("a list names a path that there is not")),
+        }
+    }
+}
+
+fn encode_numbers(numbers: &[u32], to: &mut Vec<u8>) {
+    to.count(numbers.len());
+    numbers.iter().for_each(|number| to.u32(*number));
+}
+
+fn raw_numbers<'a>(from: &mut Decoder<'a>) -> Result<&'a [u8], DecodeError> {
+    let count = from.count(4)?;
+    from.raw(count * 4)
+}
+
+fn numbers(raw: &[u8]) -> impl Iterator<Item = u32> + '_ {
+    raw.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes))
+}
+
+/// A journal as it lies in the file, its tasks not decoded.
+pub struct Flat<'a> {
+    /// As [`Journal::epoch`].
+    pub epoch: u64,
+    hits: u64,
+    misses: u64,
+    /// As [`Journal::files`].
+    pub files: KnownFiles,
+    /// As [`Journal::lists`].
+    pub lists: PathLists,
+    /// As [`Journal::finding`].
+    pub finding: Option<Finding>,
+    /// Sorted by name.
+    pub tasks: Vec<FlatTask<'a>>,
+}
+
+/// A task in a [`Flat`] journal.
+pub struct FlatTask<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// As [`Evidence::sure`].
+    pub sure: bool,
+    /// As [`Evidence::expiry`].
+    pub expiry: Time,
+    lists: &'a [u8],
+    record: &'a [u8],
+}
+
+impl FlatTask<'_> {
+    /// As [`Evidence::lists`].
+    pub fn lists(&self) -> impl Iterator<Item = u32> + '_ {
+        numbers(self.lists)
+    }
+}
+
+impl<'a> Flat<'a> {
+    /// Reads a journal. Its digest is not looked at: see [`is_whole`].
+    pub fn decode(bytes: &'a Arc<Vec<u8>>) -> Result<Flat<'a>, DecodeError> {
+        let end = bytes.len().checked_sub(DIGEST).ok_or(DecodeError("it is too short"))?;
+        let fields = bytes[..end].strip_prefix(MAGIC).ok_or(DecodeError("it is of another version"))?;
+        let mut from = Decoder::new(fields);
+        let (epoch, hits, misses) = (from.u64()?, from.u64()?, from.u64()?);
+        let (files, at) = KnownFiles::decode(bytes, MAGIC.len() + 24)?;
+        let mut from = Decoder::new(bytes.get(at..end).ok_or(DecodeError("it ends too early"))?);
+        let lists = PathLists::decode(&mut from, files.len())?;
+        let finding = if from.bool()? { Some(Finding::decode(&mut from)?) } else { None };
+        let count = from.count(20)?;
+        let mut tasks = Vec::with_capacity(count);
+        for _ in 0..count {
+            tasks.push(FlatTask {
+                name: from.text()?,
+                sure: from.bool()?,
+                expiry: from.u64()?,
+                lists: raw_numbers(&mut from)?,
+                record: from.bytes()?,
+            });
+        }
+        from.finish()?;
+        Ok(Flat { epoch, hits, misses, files, lists, finding, tasks })
+    }
+
+    fn decode_tasks(self) -> Result<Journal, DecodeError> {
+        let mut tasks = BTreeMap::new();
+        for task in &self.tasks {
+            let evidence = Evidence { sure: task.sure, expiry: task.expiry, lists: task.lists().collect() };
+            tasks.insert(task.name.to_owned(), TaskRecord::decode(task.record, evidence)?);
+        }
+        let Flat { epoch, hits, misses, files, lists, finding, .. } = self;
+        Ok(Journal { epoch, hits, misses, tasks, files, lists, finding })
+    }
+}
+
+/// Whether the bytes of a journal are those that were written.
+pub fn is_whole(bytes: &[u8]) -> bool {
+    let body = bytes.len().checked_sub(DIGEST).map(|end| bytes.split_at(end));
+    body.is_some_and(|(body, digest)| Digest::of(body).as_bytes() == digest)
 }
 
 impl Journal {
     /// The journal at `path`; an empty one when there is none, or none that is whole.
     pub fn load(path: &Path) -> Journal {
         let Ok(bytes) = fs::read(path) else { return Journal::default() };
-        match Journal::decode(&bytes) {
+        match Journal::decode(bytes) {
             Ok(journal) => journal,
             Err(e) => {
                 log::info!("{}: {e}; going without", path.display());
@@ -86,50 +252,41 @@ impl Journal {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let mut to = Vec::with_capacity(256 + 512 * self.tasks.len() + 128 * self.files.len());
+        let mut to = Vec::with_capacity(1024 + 512 * self.tasks.len() + 128 * self.files.len());
         to.extend_from_slice(MAGIC);
         to.u64(self.epoch);
         to.u64(self.hits);
         to.u64(self.misses);
+        self.files.encode(&mut to);
+        self.lists.encode(&mut to);
+        to.bool(self.finding.is_some());
+        self.finding.iter().for_each(|finding| finding.encode(&mut to));
         to.count(self.tasks.len());
+        let mut record = Vec::new();
         for (name, task) in &self.tasks {
             to.text(name);
-            task.encode(&mut to);
-        }
-        to.count(self.files.len());
-        for (path, known) in &self.files {
-            to.bytes(path);
-            known.stamp.encode(&mut to);
-            to.digest(&known.digest);
-            to.bool(known.settled);
+            to.bool(task.evidence.sure);
+            to.u64(task.evidence.expiry);
+            encode_numbers(&task.evidence.lists, &mut to);
+            record.clear();
+            task.encode(&mut record);
+            to.bytes(&record);
         }
         let digest = Digest::of(&to);
         to.digest(&digest);
         to
     }
 
-    fn decode(bytes: &[u8]) -> Result<Journal, DecodeError> {
-        let body = bytes.len().checked_sub(20).map(|end| bytes.split_at(end));
-        let Some((body, digest)) = body else { return Err(DecodeError("it is too short")) };
-        let Some(fields) = body.strip_prefix(MAGIC) else { return Err(DecodeError("it is of another version")) };
-        if Digest::of(body).as_bytes() != digest {
+    fn decode(bytes: Vec<u8>) -> Result<Journal, DecodeError> {
+        if !is_whole(&bytes) {
             return Err(DecodeError("its digest does not fit"));
         }
-        let mut from = Decoder::new(fields);
-        let mut journal = Journal { epoch: from.u64()?, hits: from.u64()?, misses: from.u64()?, ..Journal::default() };
-        for _ in 0..from.count(50)? {
-            let name = from.text()?.to_owned();
-            journal.tasks.insert(name, TaskRecord::decode(&mut from)?);
-        }
-        let files = from.count(60)?;
-        journal.files.reserve(files);
-        for _ in 0..files {
-            let path = from.bytes()?.to_vec();
-            let known = Known { stamp: Stamp::decode(&mut from)?, digest: from.digest()?, settled: from.bool()? };
-            journal.files.insert(path, known);
-        }
-        from.finish()?;
-        Ok(journal)
+        Journal::decode_whole(&Arc::new(bytes))
+    }
+
+    /// The journal in bytes that are known to be whole, see [`is_whole`].
+    pub fn decode_whole(bytes: &Arc<Vec<u8>>) -> Result<Journal, DecodeError> {
+        Flat::decode(bytes)?.decode_tasks()
     }
 
     /// Every result that the journal names.
@@ -142,6 +299,7 @@ impl TaskRecord {
     /// Forgets that the store has its result; what lies in the tree stays known.
     pub fn distrust(&mut self) {
         self.previous = self.key.take().or(self.previous);
+        self.evidence = Evidence::default();
     }
 
     fn encode(&self, to: &mut Vec<u8>) {
@@ -158,8 +316,9 @@ impl TaskRecord {
         self.others.iter().for_each(|path| to.bytes(path));
     }
 
-    fn decode(from: &mut Decoder<'_>) -> Result<TaskRecord, DecodeError> {
-        Ok(TaskRecord {
+    fn decode(bytes: &[u8], evidence: Evidence) -> Result<TaskRecord, DecodeError> {
+        let from = &mut Decoder::new(bytes);
+        let record = TaskRecord {
             key: decode_key(from)?,
             fingerprint: from.digest()?,
             created: from.u64()?,
@@ -168,7 +327,10 @@ impl TaskRecord {
             discovered: (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?,
             outputs: (0..from.count(5)?).map(|_| Entry::decode(from)).collect::<Result<_, _>>()?,
             others: (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?,
-        })
+            evidence,
+        };
+        from.clone().finish()?;
+        Ok(record)
     }
 
     /// The outputs that percache put there.
@@ -191,6 +353,7 @@ fn decode_key(from: &mut Decoder<'_>) -> Result<Option<ResultKey>, DecodeError> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::known::{Builder, Seen};
     use percache::store::record::Node;
 
     fn example() -> Journal {
@@ -204,15 +367,22 @@ mod tests {
             discovered: vec![b"include/a.h".to_vec()],
             outputs: vec![Entry { path: b"out".to_vec(), node: Node::Directory }],
             others: vec![b"other".to_vec()],
+            evidence: Evidence { sure: true, expiry: 9, lists: vec![1, 0] },
         };
-        let stamp = Stamp { size: 1, mtime: -2, ctime: 3, inode: 4, mode: 0o100644 };
-        let known = Known { stamp, digest: Digest::of(b"x"), settled: true };
+        let mut files = Builder::default();
+        files.push(b"out", &Seen { stamp: None, digest: None, settled: true });
+        files.push(b"src/\xff.c", &Seen { stamp: None, digest: Some(Digest::of(b"x")), settled: false });
+        let mut lists = PathLists::default();
+        lists.push([]);
+        lists.push([0, 1]);
         Journal {
             epoch: 7,
             hits: 1,
             misses: 2,
             tasks: BTreeMap::from([("app".to_owned(), record)]),
-            files: KnownFiles::from([(b"src/\xff.c".to_vec(), known)]),
+            files: files.finish(),
+            lists,
+            finding: Some(crate::finding::tests::example()),
         }
     }
 
@@ -231,8 +401,19 @@ mod tests {
         for at in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
-            assert!(Journal::decode(&damaged).is_err());
-            assert!(Journal::decode(&whole[..at]).is_err());
+            // What is looked at before the digest must not be harmed by it either.
+            drop(Flat::decode(&Arc::new(damaged.clone())).map(Flat::decode_tasks));
+            assert!(Journal::decode(damaged).is_err());
+            assert!(Flat::decode(&Arc::new(whole[..at].to_vec())).is_err());
+            assert!(Journal::decode(whole[..at].to_vec()).is_err());
         }
+    }
+
+    #[test]
+    fn lists_stand_one_behind_the_other() {
+        let mut lists = PathLists::default();
+        assert!(lists.get(0).is_empty());
+        assert_eq!([lists.push([3, 4]), lists.push([]), lists.push([5])], [0, 1, 2]);
+        assert_eq!([lists.get(0), lists.get(1), lists.get(2), lists.get(3)], [&[3, 4][..], &[], &[5], &[]]);
     }
 }

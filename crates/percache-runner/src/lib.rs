@@ -27,6 +27,7 @@ pub mod config;
 
 pub mod environment;
 pub mod fingerprint;
+pub mod known;
 pub mod observe;
 pub mod stamp;
 pub mod texts;
@@ -35,6 +36,7 @@ pub mod contents;
 
 pub mod changes;
 
+pub mod finding;
 pub mod intents;
 pub mod journal;
 pub mod worktree;
@@ -48,9 +50,10 @@ pub mod build;
 pub mod maintenance;
 pub mod propose;
 pub mod readers;
+pub mod renewal;
 pub mod session;
 pub mod single;
-pub mod snapshot;
+pub mod standing;
 pub mod territory;
 pub mod usage;
 pub mod watch;

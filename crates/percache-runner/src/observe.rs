@@ -7,20 +7,25 @@
 //!
 //! Knows nothing of tasks or of the store.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs::File;
-use std::hash::{BuildHasher, RandomState};
-use std::io;
+use std::hash::BuildHasher;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
+use foldhash::fast::RandomState;
 use percache::Digest;
 use percache::codec::{DecodeError, Decoder, Encode, Sink};
+use rustix::fs::{CWD, FileType, Mode, OFlags, openat};
 
+use crate::known::{KnownFiles, Seen};
 use crate::stamp::{Stamp, moment};
-use rustix::fs::FileType;
 
 /// What is at a path, as far as a task can tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,47 +89,56 @@ impl FileState {
     }
 }
 
-/// A digest and the stamp under which it was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// The stamp.
-    pub stamp: Stamp,
-    /// The digest.
-    pub digest: Digest,
-    /// Whether the stamp stands for the content in later builds too.
-    pub settled: bool,
-}
-
-/// What is known of files, by path: relative to the workspace, or absolute.
-pub type KnownFiles = HashMap<Vec<u8>, Known>;
-
 const SHARDS: usize = 16;
+
+type Shard = HashMap<Vec<u8>, Seen, RandomState>;
 
 /// Tells what is at a path. Shared by all threads of a build.
 pub struct Observer<'a> {
     root: &'a Path,
+    /// The same, to look at paths from there: the system has fewer names to go through. Without it (`None`) by the whole path.
+    root_fd: Option<OwnedFd>,
     before: &'a KnownFiles,
-    // Looked at by every job for every file: in shards, so that they rarely wait for one another.
-    now: [Mutex<KnownFiles>; SHARDS],
+    /// Of each path in `before`, whether it was seen in this build just as it stands there.
+    confirmed: Vec<AtomicBool>,
+    /// What was seen otherwise. Asked by every job for every file that changed: in shards, so that they rarely wait for one another.
+    now: [Mutex<Shard>; SHARDS],
     hasher: RandomState,
+    /// Paths that were seen in two ways in this build.
+    flipped: Mutex<HashSet<Vec<u8>>>,
     pretended: RwLock<HashMap<Vec<u8>, FileState>>,
-    /// What else the build has looked at: directories, places where nothing is.
-    others: Mutex<HashMap<Vec<u8>, Option<Stamp>>>,
-    /// Something was looked at for which no stamp stands.
-    unstamped: AtomicBool,
+    /// The moment before which nothing of this build was looked at.
+    began: i64,
+}
+
+/// What an observer has seen.
+pub struct Observed {
+    /// Of each path that was known before, whether it was seen as it stood there.
+    pub confirmed: Vec<bool>,
+    /// What was seen otherwise, sorted by path.
+    pub now: Vec<(Vec<u8>, Seen)>,
+    /// Paths that were seen in two ways.
+    pub flipped: HashSet<Vec<u8>>,
 }
 
 impl<'a> Observer<'a> {
     /// An observer that knows what an earlier build knew.
     pub fn new(root: &'a Path, before: &'a KnownFiles) -> Observer<'a> {
+        Observer::since(root, before, moment())
+    }
+
+    /// The same, of a build that has looked at nothing before the moment `began`.
+    pub fn since(root: &'a Path, before: &'a KnownFiles, began: i64) -> Observer<'a> {
         Observer {
             root,
+            root_fd: openat(CWD, root, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok(),
             before,
+            confirmed: (0..before.len()).map(|_| AtomicBool::new(false)).collect(),
             now: Default::default(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
+            flipped: Mutex::default(),
             pretended: RwLock::default(),
-            others: Mutex::default(),
-            unstamped: AtomicBool::new(false),
+            began,
         }
     }
 
@@ -135,11 +149,33 @@ impl<'a> Observer<'a> {
 
     /// Where a path is in the file system. An absolute one replaces the root.
     pub fn locate(&self, path: &[u8]) -> PathBuf {
-        self.root.join(std::ffi::OsStr::from_bytes(path))
+        self.root.join(OsStr::from_bytes(path))
     }
 
-    fn shard(&self, path: &[u8]) -> &Mutex<KnownFiles> {
-        &self.now[self.hasher.hash_one(path) as usize % SHARDS]
+    /// The directory from which a path is looked at, and its name from there.
+    fn from_root<'p>(&self, path: &'p [u8]) -> (BorrowedFd<'_>, Cow<'p, OsStr>) {
+        match &self.root_fd {
+            Some(fd) => (fd.as_fd(), OsStr::from_bytes(if path.is_empty() { b"." } else { path }).into()),
+            None => (CWD, self.locate(path).into_os_string().into()),
+        }
+    }
+
+    /// The stamp of what is at a path now; `None` when nothing is.
+    pub fn stamp(&self, path: &[u8]) -> io::Result<Option<Stamp>> {
+        let (dir, path) = self.from_root(path);
+        Stamp::at_dir(dir, &*path)
+    }
+
+    fn open(&self, path: &[u8]) -> io::Result<File> {
+        let (dir, path) = self.from_root(path);
+        // Not to hang where a pipe has taken the place of the file meanwhile.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        Ok(openat(dir, &*path, flags, Mode::empty())?.into())
+    }
+
+    fn shard(&self, path: &[u8]) -> MutexGuard<'_, Shard> {
+        let shard = &self.now[self.hasher.hash_one(path) as usize % SHARDS];
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on says that this is at `path`: for a build that only tells what it would do.
@@ -155,9 +191,9 @@ impl<'a> Observer<'a> {
 
     /// Forgets the digest of a file if it was made when the file was so young that a change may have gone unseen.
     pub fn doubt(&self, path: &[u8]) {
-        let mut now = self.shard(path).lock().unwrap_or_else(PoisonError::into_inner);
-        if now.get(path).is_some_and(|known| !known.settled) {
-            now.remove(path);
+        let mut now = self.shard(path);
+        if let Some(seen) = now.get_mut(path).filter(|seen| !seen.settled) {
+            seen.digest = None;
         }
     }
 
@@ -166,19 +202,18 @@ impl<'a> Observer<'a> {
         if let Some(state) = self.pretended.read().unwrap_or_else(PoisonError::into_inner).get(path) {
             return Ok(state.clone());
         }
-        let native = self.locate(path);
-        let Some(stamp) = Stamp::at(&native)? else {
+        let Some(stamp) = self.stamp(path)? else {
             self.note(path, None);
             return Ok(FileState::Absent);
         };
         Ok(match stamp.file_type() {
-            FileType::RegularFile => match self.digest(path, &native, stamp)? {
+            FileType::RegularFile => match self.digest(path, stamp)? {
                 Some(digest) => FileState::File { digest, executable: stamp.executable() },
                 None => FileState::Absent,
             },
             FileType::Symlink => {
-                self.unstamped.store(true, Ordering::Relaxed);
-                self.observe_link(&native)?
+                self.note(path, Some(stamp));
+                self.observe_link(&self.locate(path))?
             }
             FileType::Directory => {
                 self.note(path, Some(stamp));
@@ -188,29 +223,32 @@ impl<'a> Observer<'a> {
         })
     }
 
-    /// What is at `path`, and whether it must be read for that; a symlink's destination is not looked at.
-    pub fn is_known(&self, path: &[u8], stamp: &Stamp) -> Option<Known> {
-        let now = self.shard(path).lock().unwrap_or_else(PoisonError::into_inner);
+    /// What is known of a file with this stamp.
+    fn known(&self, path: &[u8], stamp: &Stamp) -> Option<Digest> {
+        let before = self.before.find(path).map(|i| (i, self.before.seen(i)));
+        if let Some((i, before)) = before.filter(|(_, before)| before.settled && before.stamp == Some(*stamp))
+            && before.digest.is_some()
+        {
+            self.confirmed[i].store(true, Ordering::Relaxed);
+            return before.digest;
+        }
         // Within one build an unsettled digest counts: whoever made it compared stamps before and after reading.
-        let fresh = now.get(path).filter(|known| known.stamp == *stamp);
-        fresh.or_else(|| self.before.get(path).filter(|known| known.settled && known.stamp == *stamp)).copied()
+        self.shard(path).get(path).filter(|seen| seen.stamp == Some(*stamp)).and_then(|seen| seen.digest)
     }
 
-    fn digest(&self, path: &[u8], native: &Path, stamp: Stamp) -> io::Result<Option<Digest>> {
-        if let Some(known) = self.is_known(path, &stamp) {
-            self.learn_known(path, known);
-            return Ok(Some(known.digest));
+    fn digest(&self, path: &[u8], stamp: Stamp) -> io::Result<Option<Digest>> {
+        if let Some(digest) = self.known(path, &stamp) {
+            return Ok(Some(digest));
         }
-        let mut file = match File::open(native) {
+        let mut file = match self.open(path) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e),
         };
-        let before = Stamp::of_file(&file)?;
-        let (digest, _) = Digest::of_reader(&mut file)?;
+        let digest = digest_of(&mut file, stamp.size)?;
         let after = Stamp::of_file(&file)?;
-        // Somebody is writing to it: the digest is good for now and for nothing later.
-        if before == after {
+        // Somebody is writing to it, or has replaced it: the digest is good for now and for nothing later.
+        if stamp == after {
             self.learn(path, after, digest);
         }
         Ok(Some(digest))
@@ -232,67 +270,87 @@ impl<'a> Observer<'a> {
 
     /// Takes a digest over that somebody else made of the file with this stamp.
     pub fn learn(&self, path: &[u8], stamp: Stamp, digest: Digest) {
-        self.learn_known(path, Known { stamp, digest, settled: stamp.settled_at(moment()) });
+        self.see(path, Seen { stamp: Some(stamp), digest: Some(digest), settled: stamp.settled_at(moment()) });
     }
 
-    fn learn_known(&self, path: &[u8], known: Known) {
-        let mut now = self.shard(path).lock().unwrap_or_else(PoisonError::into_inner);
-        match now.get_mut(path) {
-            Some(entry) => *entry = known,
-            None => {
-                now.insert(path.to_vec(), known);
-            }
+    /// Says that something depends on the stamp of what is at `path`: to be called before a directory is listed.
+    pub fn watch(&self, path: &[u8]) {
+        // What cannot be looked at is not seen, and nothing can rest on it.
+        if let Ok(stamp) = self.stamp(path) {
+            self.note(path, stamp);
         }
     }
 
     fn note(&self, path: &[u8], stamp: Option<Stamp>) {
-        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
-        if others.get(path) != Some(&stamp) && others.insert(path.to_vec(), stamp).is_some() {
-            // It changed while the build looked at it.
-            self.unstamped.store(true, Ordering::Relaxed);
+        if let Some(i) = self.before.find(path) {
+            let before = self.before.seen(i);
+            if before.settled && before.stamp == stamp {
+                return self.confirmed[i].store(true, Ordering::Relaxed);
+            }
+        }
+        // Whatever is judged by it, the build looked at it after it had begun.
+        let settled = stamp.is_none_or(|stamp| stamp.settled_at(self.began));
+        self.see(path, Seen { stamp, digest: None, settled });
+    }
+
+    fn see(&self, path: &[u8], seen: Seen) {
+        let mut now = self.shard(path);
+        let Some(entry) = now.get_mut(path) else {
+            now.insert(path.to_vec(), seen);
+            return;
+        };
+        if entry.stamp == seen.stamp {
+            *entry = Seen {
+                stamp: seen.stamp,
+                digest: seen.digest.or(entry.digest),
+                settled: seen.settled || entry.settled,
+            };
+        } else {
+            self.flipped.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_vec());
+            *entry = seen;
         }
     }
 
-    /// Says that the outcome of the build depends on the stamp of what is at `path`, and not only on what [`Observer::observe`] saw:
-    /// to be called before a directory is listed.
-    pub fn watch(&self, path: &[u8]) {
-        match Stamp::at(&self.locate(path)) {
-            Ok(stamp) => self.note(path, stamp),
-            Err(_) => self.unstamped.store(true, Ordering::Relaxed),
-        }
-    }
-
-    /// Says that the outcome depends on something that no stamp stands for.
-    pub fn watch_unstamped(&self) {
-        self.unstamped.store(true, Ordering::Relaxed);
-    }
-
-    /// Everything that was looked at, if all of it has a stamp that is older than `moment` by more than a file system's clock can
-    /// resolve: then the same stamps mean the same outcome.
-    pub fn watched(&self, moment: i64) -> Option<BTreeMap<Vec<u8>, Option<Stamp>>> {
-        if self.unstamped.load(Ordering::Relaxed) {
-            return None;
-        }
-        let mut watched: BTreeMap<Vec<u8>, Option<Stamp>> =
-            self.others.lock().unwrap_or_else(PoisonError::into_inner).clone().into_iter().collect();
-        for shard in &self.now {
-            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            watched.extend(shard.iter().map(|(path, known)| (path.clone(), Some(known.stamp))));
-        }
-        let old = watched.values().flatten().all(|stamp| stamp.settled_at(moment));
-        old.then_some(watched)
-    }
-
-    /// Everything learnt in this build.
-    pub fn into_known(self) -> KnownFiles {
+    /// Everything seen in this build.
+    pub fn into_observed(self) -> Observed {
         let shards = self.now.into_iter().map(|shard| shard.into_inner().unwrap_or_else(PoisonError::into_inner));
-        shards.flatten().collect()
+        let mut now: Vec<_> = shards.flatten().collect();
+        now.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        Observed {
+            confirmed: self.confirmed.into_iter().map(AtomicBool::into_inner).collect(),
+            now,
+            flipped: self.flipped.into_inner().unwrap_or_else(PoisonError::into_inner),
+        }
     }
+}
+
+/// The digest of a file that is said to have that many bytes.
+fn digest_of(file: &mut File, size: u64) -> io::Result<Digest> {
+    const SMALL: usize = 16 << 10;
+    if size >= SMALL as u64 {
+        return Ok(Digest::of_reader(file)?.0);
+    }
+    // One call of the system for most source files. When it is longer after all, the stamps differ, and nothing rests on this digest.
+    let mut buffer = [0; SMALL];
+    let mut length = 0;
+    loop {
+        match file.read(&mut buffer[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        }
+        if length as u64 == size {
+            break;
+        }
+    }
+    Ok(Digest::of(&buffer[..length]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::known::Builder;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -330,7 +388,11 @@ mod tests {
         fs::write(&path, "x").unwrap();
         let stamp = Stamp::at(&path).unwrap().unwrap();
         let lie = Digest::of(b"something else");
-        let known = |settled| KnownFiles::from([(b"file".to_vec(), Known { stamp, digest: lie, settled })]);
+        let known = |settled| {
+            let mut builder = Builder::default();
+            builder.push(b"file", &Seen { stamp: Some(stamp), digest: Some(lie), settled });
+            builder.finish()
+        };
         let believed = FileState::File { digest: lie, executable: false };
         assert_eq!(observed(dir.path(), &known(true), "file"), believed);
         assert_ne!(observed(dir.path(), &known(false), "file"), believed);

@@ -173,7 +173,7 @@ impl Drop for Staged {
 mod tests {
     use super::*;
     use crate::capture::capture;
-    use crate::observe::KnownFiles;
+    use crate::known::KnownFiles;
     use crate::pattern::PatternSet;
     use percache::Digest;
     use percache::memory::MemoryEngine;

@@ -1,33 +1,37 @@
 //! One build of a worktree, from its lock to its journal.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use percache::Digest;
 use percache::lock::{FileLock, LockError};
 use percache::store::Store;
 use percache::store::layout::furnish;
-use percache::store::record::Entry;
+use percache::store::record::{Entry, ResultKey};
 
-use crate::build::context::{Context, Options, Tools};
+use crate::build::context::{Context, HitLogs, Options, Tools};
 use crate::build::feed::Follower;
 use crate::build::inputs::prepare;
 use crate::build::{Outcomes, Summary, build};
 use crate::contents::Contents;
 use crate::environment::{self, Caller, Wishes};
 use crate::event::{Event, Listener, Reporter, Runner};
+use crate::finding::{Asked, Finding, Tool, variables_digest};
 use crate::graph::TaskGraph;
 use crate::intents::{Intent, Intents};
 use crate::journal::{Journal, TaskRecord};
+use crate::known::Seen;
 use crate::maintenance;
-use crate::model::{TaskId, Workspace};
-use crate::observe::{KnownFiles, Observer};
+use crate::model::{Task, TaskId, Workspace};
+use crate::observe::Observer;
 use crate::paths::RelPath;
 use crate::process::Stop;
-use crate::snapshot::{self, Snapshot, Tool, Watched};
-use crate::stamp::moment;
+use crate::renewal::{Judged, renew};
+use crate::stamp::Stamp;
+use crate::standing::{self, Holds, Surroundings};
 use crate::territory::{bury, survey};
 use crate::texts::{self, Texts};
 use crate::usage;
@@ -55,36 +59,49 @@ pub struct Session<'a> {
     pub listener: &'a dyn Listener,
     /// Names this process to others that wait for it.
     pub holder: &'a str,
-    /// What is asked for, see [`snapshot::request`]; `None` when the next build is not to be answered by a snapshot.
-    pub request: Option<Digest>,
+    /// What is asked for; `None` when the next build is to find out everything anew.
+    pub asked: Option<Asked>,
+    /// The moment before which nothing was looked at for this build, the configuration neither; see [`crate::stamp::moment`].
+    pub began: i64,
 }
 
-/// What there is to say when a snapshot answers.
-pub struct Idle {
-    /// Names of the tasks that are up to date.
-    pub tasks: Vec<String>,
+/// What an earlier build has found, as far as it still stands, and the lock of its worktree.
+pub struct Prior {
+    lock: FileLock,
+    bytes: Arc<Vec<u8>>,
+    journal: PathBuf,
+    holds: Holds,
 }
 
-/// Whether there is nothing to do, told from stamps alone; `None` when a build has to find out.
-pub fn is_idle(
+impl Prior {
+    /// Names of the tasks that are asked for, if all of them are up to date. Says that their results were used.
+    pub fn idle(&self) -> Option<&[String]> {
+        let idle = self.holds.idle.as_deref()?;
+        usage::touch(&self.journal).ok().map(|()| idle)
+    }
+}
+
+/// What stands of what the last build in this worktree has found; `None` when a build has to find out everything anew.
+pub fn prior(
     store_dir: &Path,
     root: &Path,
-    request: &Digest,
+    asked: &Asked,
     caller: &Caller,
     colour: bool,
     holder: &str,
-) -> Option<Idle> {
+) -> Option<Prior> {
     let worktree = Worktree::new(store_dir, root);
+    let journal = worktree.journal();
     // Nobody builds here, and nobody was killed building.
-    let _lock = worktree.snapshot().exists().then(|| worktree.try_lock(holder))??;
-    if !snapshot::is_empty(&worktree.intents()) || maintenance::is_time_for_gc(store_dir) {
+    let lock = journal.exists().then(|| worktree.try_lock(holder))??;
+    if !Intents::is_empty(&worktree.intents()) || maintenance::is_time_for_gc(store_dir) {
         return None;
     }
+    let bytes = Arc::new(fs::read(&journal).ok()?);
     let threads = std::thread::available_parallelism().map_or(1, Into::into);
-    let epoch = maintenance::epoch(store_dir);
-    let same = snapshot::unchanged(&worktree.snapshot(), root, request, epoch, caller, colour, threads)?;
-    usage::touch(&worktree.journal()).ok()?;
-    Some(Idle { tasks: same.tasks })
+    let around = Surroundings { root, epoch: maintenance::epoch(store_dir), caller, colour };
+    let holds = standing::check(&bytes, asked, around, threads)?;
+    Some(Prior { lock, bytes, journal, holds })
 }
 
 /// A build that cannot even begin.
@@ -112,77 +129,102 @@ struct Desk {
 }
 
 impl Session<'_> {
-    /// Builds the selected tasks and what they need.
-    pub fn run(&self, selected: &[TaskId], reporter: &mut dyn Reporter) -> Result<Summary, SessionError> {
-        self.build(selected, reporter).map(|outcomes| outcomes.summary)
+    /// Builds the selected tasks and what they need. `prior` is what stands of what the last build has found.
+    pub fn run(
+        &self,
+        selected: &[TaskId],
+        prior: Option<Prior>,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Summary, SessionError> {
+        self.build(selected, prior, reporter).map(|outcomes| outcomes.summary)
     }
 
     /// As [`Session::run`]; with why tasks ran or would run, if the options ask for that.
-    pub fn build(&self, selected: &[TaskId], reporter: &mut dyn Reporter) -> Result<Outcomes, SessionError> {
-        let desk = self.sit_down(reporter);
+    pub fn build(
+        &self,
+        selected: &[TaskId],
+        prior: Option<Prior>,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Outcomes, SessionError> {
         let jobs = self.options.jobs.max(1);
+        let (mut desk, holds) = self.sit_down(prior, reporter);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).thread_name(|i| format!("percache-{i}")).build();
         let pool = pool.map_err(|e| SessionError::Threads(jobs, e.to_string()))?;
-        let began = moment();
-        let ctx = self.context(&desk, reporter).map_err(SessionError::Tree)?;
+        let carries = holds.as_ref().is_some_and(|holds| holds.conditions);
+        let ctx = self.context(&desk, holds, reporter).map_err(SessionError::Tree)?;
         let tasks = self.graph.closure(selected);
         let forced: HashSet<TaskId> =
             if self.options.force { selected.iter().copied().collect() } else { HashSet::new() };
         let outcomes = build(&ctx, &pool, &tasks, &forced, reporter);
         tell_of_tools(reporter, &outcomes.remembered);
-        let (observer, intents, trouble) = (ctx.observer, ctx.intents, ctx.trouble);
-        if desk.lock.is_some() {
-            let finding = self.finding(&tasks, &outcomes);
-            let watched =
-                finding.and_then(|()| Some((self.watched(&observer, began)?, self.tools(&tasks, &ctx.tools)?)));
-            let complete = tasks.len() == self.workspace.tasks.len() && outcomes.summary.skipped == 0;
-            let mut trouble = trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
-            // First the results, then the journal that names them: a kill in between must not leave names of nothing.
-            if let Some(Err(e)) = self.store.map(Store::flush) {
-                trouble.get_or_insert(e.to_string());
-            }
-            let known = observer.into_known();
-            if outcomes.summary.ran > 0 && self.single.is_none() {
-                self.keep_texts(&desk, &known);
-            }
-            let journal = self.next_journal(&desk, &outcomes, known, complete);
-            let unfinished = self.unfinished(&desk, &outcomes);
-            let written = self.write_journal(&desk, &journal).and_then(|()| match intents {
-                Some(intents) => intents.keep(&desk.worktree.intents(), &unfinished),
-                None => Ok(()),
-            });
-            if let Err(e) = written {
-                trouble.get_or_insert(format!("its journal cannot be written: {e}"));
-            }
-            let sound = trouble.is_none();
-            self.close(trouble, reporter);
-            if let Some((watched, tools)) = watched.filter(|_| sound) {
-                self.take_snapshot(&desk, &tasks, &journal, &watched, tools);
-            }
+        let Context { observer, intents, trouble, tools, .. } = ctx;
+        if desk.lock.is_none() {
+            return Ok(outcomes);
         }
+        let configuration: Vec<_> = self.workspace.files.iter().chain(&self.workspace.listed).collect();
+        configuration.iter().for_each(|path| observer.watch(path.as_bytes()));
+        let configuration: Vec<_> = configuration.into_iter().map(|path| path.as_bytes().to_vec()).collect();
+        let mut trouble = trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // First the results, then the journal that names them: a kill in between must not leave names of nothing.
+        if let Some(Err(e)) = self.store.map(Store::flush) {
+            trouble.get_or_insert(e.to_string());
+        }
+        let observed = observer.into_observed();
+        if outcomes.summary.ran > 0 && self.single.is_none() {
+            self.keep_texts(&desk, &observed.now);
+        }
+        let (named, before) = (desk.named(), std::mem::take(&mut desk.journal));
+        let unfinished = self.unfinished(&desk, &outcomes);
+        let mut journal = self.next_journal(before, desk.epoch, &outcomes);
+        let doubtful = self.doubtful(&outcomes);
+        let judged = Judged { bases: &outcomes.bases, doubtful: &doubtful, carries, configuration: &configuration };
+        let list = renew(&mut journal, &observed, &judged);
+        journal.finding =
+            list.filter(|_| trouble.is_none()).and_then(|list| self.finding(list, &journal, &tasks, &tools));
+        let written = desk.write_journal(&journal, &named).and_then(|()| match intents {
+            Some(intents) => intents.keep(&desk.worktree.intents(), &unfinished),
+            None => Ok(()),
+        });
+        if let Err(e) = written {
+            trouble.get_or_insert(format!("its journal cannot be written: {e}"));
+        }
+        self.close(trouble, reporter);
         Ok(outcomes)
     }
 
-    /// Whether the build has found that there is nothing to do, and would find it again as long as nothing changes.
-    fn finding(&self, tasks: &[TaskId], outcomes: &Outcomes) -> Option<()> {
-        let summary = &outcomes.summary;
-        let commands = || tasks.iter().map(|id| self.workspace.task(*id)).filter(|task| task.command.is_some());
-        let idle = summary.up_to_date == commands().count() && outcomes.reasons.is_empty() && !outcomes.warned;
-        // To ask a tool again takes its environment, and what comes from an `env_file` is not to be written down.
-        let can_ask = commands().all(|task| task.tools.is_empty() || task.env_file.is_empty());
-        (idle && can_ask && self.request.is_some()).then_some(())
+    /// Tasks that were not judged although something that they need came out otherwise than the journal says, or not at all.
+    fn doubtful(&self, outcomes: &Outcomes) -> HashSet<&str> {
+        let dependents = self.graph.dependents(&outcomes.otherwise);
+        let names = dependents.into_iter().map(|id| self.workspace.task(id).name.as_str());
+        names.filter(|name| !outcomes.bases.contains_key(*name)).collect()
     }
 
-    fn watched(&self, observer: &Observer<'_>, began: i64) -> Option<Watched> {
-        let configuration = self.workspace.files.iter().chain(&self.workspace.listed);
-        configuration.for_each(|path| observer.watch(path.as_bytes()));
-        observer.watched(began)
+    /// Under which conditions the evidence in the journal counts.
+    fn finding(&self, configuration: u32, journal: &Journal, tasks: &[TaskId], asked: &Tools) -> Option<Finding> {
+        let request = self.asked?;
+        // The last two decide which files say what git ignores.
+        let mut variables: Vec<String> = ["LANG", "LC_*", "TZ", "HOME", "XDG_CONFIG_HOME"].map(str::to_owned).into();
+        variables.extend(self.workspace.tasks.iter().flat_map(|task| task.env_from.iter().cloned()));
+        variables.sort();
+        variables.dedup();
+        let positions: HashMap<&str, u32> = journal.tasks.keys().map(String::as_str).zip(0..).collect();
+        let commands = tasks.iter().map(|id| self.workspace.task(*id)).filter(|task| task.command.is_some());
+        let positions: Option<Vec<u32>> = commands.map(|task| positions.get(task.name.as_str()).copied()).collect();
+        Some(Finding {
+            args: request.args,
+            environment: variables_digest(self.caller, &variables),
+            variables,
+            tools: self.tools(journal, asked)?,
+            configuration,
+            request: positions.map(|positions| (request.tasks, positions)),
+        })
     }
 
-    /// The tools of these tasks, each once, with what they said in this build.
-    fn tools(&self, tasks: &[TaskId], asked: &Tools) -> Option<Vec<Tool>> {
+    /// The tools of all tasks with evidence, each once, with what they say now.
+    fn tools(&self, journal: &Journal, asked: &Tools) -> Option<Vec<Tool>> {
         let mut tools = Vec::new();
-        for task in tasks.iter().map(|id| self.workspace.task(*id)) {
+        let sure = |task: &&Task| journal.tasks.get(&task.name).is_some_and(|record| record.evidence.sure);
+        for task in self.workspace.tasks.iter().filter(|task| !task.tools.is_empty()).filter(sure) {
             for command in &task.tools {
                 let wishes = Wishes::of(task);
                 let variables = environment::resolve(wishes, self.caller, &[], self.options.colour).variables;
@@ -204,42 +246,26 @@ impl Session<'_> {
         Some(tools)
     }
 
-    /// For the next build. That it cannot be written costs that build some time, and is not worth a word.
-    fn take_snapshot(&self, desk: &Desk, tasks: &[TaskId], journal: &Journal, watched: &Watched, tools: Vec<Tool>) {
-        let Some(request) = self.request else { return };
-        let tasks = || tasks.iter().map(|id| self.workspace.task(*id)).filter(|task| task.command.is_some());
-        let expiry = tasks().filter_map(|task| {
-            let valid = task.valid_for?.as_millis() as u64;
-            Some(journal.tasks.get(&task.name)?.created.saturating_add(valid))
-        });
-        // The last two decide which files say what git ignores.
-        let mut variables: Vec<String> = ["LANG", "LC_*", "TZ", "HOME", "XDG_CONFIG_HOME"].map(str::to_owned).into();
-        variables.extend(tasks().flat_map(|task| task.env_from.iter().cloned()));
-        variables.sort();
-        variables.dedup();
-        let snapshot = Snapshot {
-            request,
-            epoch: journal.epoch,
-            expiry: expiry.min().unwrap_or(u64::MAX),
-            variables,
-            tools,
-            tasks: tasks().map(|task| task.name.as_str()).collect(),
-            watched,
-        };
-        if let Err(e) = snapshot.save(&desk.worktree.snapshot(), self.caller) {
-            log::info!("no snapshot: {e}");
-        }
-    }
-
     /// For explanations. That it cannot be done costs them some detail, and is not worth a word.
-    fn keep_texts(&self, desk: &Desk, known: &KnownFiles) {
+    fn keep_texts(&self, desk: &Desk, seen: &[(Vec<u8>, Seen)]) {
         let is_input = |path: &[u8]| RelPath::new(path).is_ok_and(|path| self.graph.outputs.owner(&path).is_none());
-        if let Err(e) = texts::keep(&desk.worktree.texts(), &self.workspace.root, known, &is_input) {
+        if let Err(e) = texts::keep(&desk.worktree.texts(), &self.workspace.root, seen, &is_input) {
             log::info!("no texts: {e}");
         }
     }
 
-    fn sit_down(&self, reporter: &mut dyn Reporter) -> Desk {
+    fn sit_down(&self, prior: Option<Prior>, reporter: &mut dyn Reporter) -> (Desk, Option<Holds>) {
+        if let Some(Prior { lock, bytes, holds, .. }) = prior.filter(|_| self.can_use_prior()) {
+            let worktree = Worktree::new(self.store_dir, &self.workspace.root);
+            let staging = worktree.staging();
+            // Its bytes are those that were written.
+            let journal = Journal::decode_whole(&bytes).unwrap_or_default();
+            // Opening the store may have cost results.
+            let (epoch, lock) = (maintenance::epoch(self.store_dir), Some(lock));
+            let stands = epoch == journal.epoch && self.is_read_as_found(&journal);
+            let holds = if stands { holds } else { holds.without_conditions() };
+            return (Desk { worktree, lock, journal, epoch, left_behind: Vec::new(), staging }, Some(holds));
+        }
         let worktree = match &self.single {
             Some(identity) => Worktree::single(self.store_dir, &self.workspace.root, identity),
             None => Worktree::new(self.store_dir, &self.workspace.root),
@@ -266,14 +292,9 @@ impl Session<'_> {
             }
         };
         let staging = if lock.is_some() { worktree.staging() } else { std::env::temp_dir() };
-        if lock.is_some()
-            && let Err(e) = snapshot::discard(&worktree.snapshot())
-        {
-            self.store_trouble(reporter, &e.to_string());
-        }
         let (journal, epoch) = (Journal::load(&worktree.journal()), maintenance::epoch(self.store_dir));
         let left_behind = Intents::left_behind(&worktree.intents());
-        Desk { worktree, lock, journal, epoch, left_behind, staging }
+        (Desk { worktree, lock, journal, epoch, left_behind, staging }, None)
     }
 
     /// Where the action of a single command is claimed, to hear what it writes when somebody else runs it.
@@ -283,16 +304,39 @@ impl Session<'_> {
         }
         let options = Options { dry_run: true, ..self.options.clone() };
         let look = Session { options: &options, ..*self };
-        let desk = look.sit_down(&mut ());
-        let ctx = look.context(&desk, &mut ()).ok()?;
+        let (desk, _) = look.sit_down(None, &mut ());
+        let ctx = look.context(&desk, None, &mut ()).ok()?;
         let (id, task) = self.workspace.ids().zip(&self.workspace.tasks).next()?;
         let prepared = prepare(&ctx, task, task.command.as_ref()?, &Vec::new()).ok()?;
         Some((id, Follower::new(&desk.worktree.claims().join(prepared.fingerprint.to_string()))))
     }
 
-    fn context<'a>(&'a self, desk: &'a Desk, reporter: &mut dyn Reporter) -> io::Result<Context<'a>> {
+    /// Whether the configuration that was read is the one that a journal's evidence is about: it may have been edited after that was
+    /// checked and before it was read.
+    fn is_read_as_found(&self, journal: &Journal) -> bool {
         let root = &self.workspace.root;
-        let observer = Observer::new(root, &desk.journal.files);
+        let same = |path: &RelPath| {
+            let seen = journal.files.find(path.as_bytes()).map(|i| journal.files.seen(i));
+            let now = Stamp::at(&path.to_path(root));
+            seen.zip(now.ok()).is_some_and(|(seen, now)| seen.settled && seen.stamp == now)
+        };
+        self.workspace.files.iter().chain(&self.workspace.listed).all(same)
+    }
+
+    /// Whether tasks may be taken for up to date without a look at them.
+    fn can_use_prior(&self) -> bool {
+        let options = self.options;
+        self.store.is_some() && !options.dry_run && options.hit_logs != HitLogs::All
+    }
+
+    fn context<'a>(
+        &'a self,
+        desk: &'a Desk,
+        holds: Option<Holds>,
+        reporter: &mut dyn Reporter,
+    ) -> io::Result<Context<'a>> {
+        let root = &self.workspace.root;
+        let observer = Observer::since(root, &desk.journal.files, self.began);
         let skip: Vec<_> = RelPath::from_native(root, self.store_dir).into_iter().collect();
         let territory = survey(&observer, &self.graph.outputs, &desk.journal, &desk.left_behind, &skip)?;
         if !self.options.dry_run && !territory.dead.is_empty() {
@@ -302,6 +346,13 @@ impl Session<'_> {
         let intents = match &desk.lock {
             Some(_) => Some(Intents::open(&desk.worktree.intents())?),
             None => None,
+        };
+        let (untouched, tools) = match holds {
+            Some(holds) => {
+                let names = self.workspace.tasks.iter().map(|task| &task.name);
+                (names.map(|name| holds.untouched.contains(name)).collect(), holds.tools)
+            }
+            None => (Vec::new(), Tools::default()),
         };
         Ok(Context {
             workspace: self.workspace,
@@ -321,8 +372,9 @@ impl Session<'_> {
             skip,
             place: Worktree::place(root),
             previous: territory.owned,
-            tools: Tools::default(),
+            tools,
             contents: Contents::new(root, self.store, Texts::at(desk.worktree.texts())),
+            untouched,
             sources: OnceLock::new(),
             trouble: Mutex::new(None),
         })
@@ -350,13 +402,12 @@ impl Session<'_> {
         }
     }
 
-    fn next_journal(&self, desk: &Desk, outcomes: &Outcomes, known: KnownFiles, complete: bool) -> Journal {
-        let mut journal = desk.journal.clone();
+    fn next_journal(&self, mut journal: Journal, epoch: u64, outcomes: &Outcomes) -> Journal {
         // The epoch that lookups saw: if results were removed meanwhile, the next build must ask the store.
-        journal.epoch = desk.epoch;
-        if desk.journal.epoch != desk.epoch {
+        if journal.epoch != epoch {
             journal.tasks.values_mut().for_each(TaskRecord::distrust);
         }
+        journal.epoch = epoch;
         journal.hits += (outcomes.summary.up_to_date + outcomes.summary.restored) as u64;
         journal.misses += (outcomes.summary.ran + outcomes.summary.failed.len()) as u64;
         // Of tasks that are gone, the outputs are buried, or belong to others now; as long as those are not built, nobody else knows.
@@ -366,12 +417,7 @@ impl Session<'_> {
             heir.is_some_and(|heir| !outcomes.records.contains_key(&self.workspace.task(heir).name))
         };
         journal.tasks.retain(|name, record| names.contains(name.as_str()) || record.own().any(inherited));
-        journal.tasks.extend(outcomes.records.clone());
-        // A build of everything has looked at everything that matters; what is not in it is of the past.
-        if complete {
-            journal.files.clear();
-        }
-        journal.files.extend(known);
+        journal.tasks.extend(outcomes.records.iter().map(|(name, record)| (name.clone(), record.clone())));
         journal
     }
 
@@ -383,12 +429,20 @@ impl Session<'_> {
             hint: Some(format!("{what} without it; `percache verify{option} --repair` puts a damaged store right")),
         });
     }
+}
 
-    fn write_journal(&self, desk: &Desk, journal: &Journal) -> io::Result<()> {
-        let path = desk.worktree.journal();
+impl Desk {
+    /// The results that the journal named when the build began.
+    fn named(&self) -> Vec<ResultKey> {
+        self.journal.keys().collect()
+    }
+
+    /// Replaces the journal, which named the results `before`.
+    fn write_journal(&self, journal: &Journal, before: &[ResultKey]) -> io::Result<()> {
+        let path = self.worktree.journal();
         let kept: HashSet<_> = journal.keys().collect();
-        let replaced = desk.journal.keys().filter(|key| !kept.contains(key));
-        usage::append(&desk.worktree.used(), replaced, usage::last_use(&path).unwrap_or(0))?;
+        let replaced = before.iter().filter(|key| !kept.contains(key)).copied();
+        usage::append(&self.worktree.used(), replaced, usage::last_use(&path).unwrap_or(0))?;
         journal.save(&path)
     }
 }

@@ -4,8 +4,10 @@
 //! a stamp stands for a content only when it is older than the moment at which the content was read by more than that clock can
 //! resolve. The time that counts is that of the last status change (ctime), which no program can set.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -48,7 +50,12 @@ impl Stamp {
 
     /// The stamp of what is at `path`, a symlink itself included; `None` when nothing is.
     pub fn at(path: &Path) -> io::Result<Option<Stamp>> {
-        match statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
+        Stamp::at_dir(CWD, path.as_os_str())
+    }
+
+    /// The same, of a path as seen from an open directory.
+    pub fn at_dir(dir: BorrowedFd<'_>, path: &OsStr) -> io::Result<Option<Stamp>> {
+        match statat(dir, path, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(Stamp::of(&stat))),
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
             Err(e) => Err(e.into()),

@@ -81,7 +81,7 @@ pub fn made(root: &Path, store: &Path) -> Box<dyn Fn(&RelPath) -> bool> {
     })
 }
 
-/// What a killed build made or was about to make, and whether the task named it without a wildcard.
+/// What a killed build made or was about to make, and whether the task named it, or a directory above it, without a wildcard.
 fn abandoned(root: &Path, intents: &[Intent], skip: &[RelPath]) -> Vec<(RelPath, bool)> {
     let mut paths = Vec::new();
     for intent in intents {
@@ -90,7 +90,8 @@ fn abandoned(root: &Path, intents: &[Intent], skip: &[RelPath]) -> Vec<(RelPath,
         // What cannot be listed now is for the task to find out.
         for found in present(root, &patterns, skip).unwrap_or_default() {
             if !others.contains(&found.path) {
-                let literal = patterns.patterns().iter().any(|pattern| pattern.literal() == Some(&found.path));
+                let named = |literal: &RelPath| found.path.starts_with(literal);
+                let literal = patterns.patterns().iter().filter_map(|pattern| pattern.literal()).any(named);
                 paths.push((found.path, literal));
             }
         }

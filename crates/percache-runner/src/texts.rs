@@ -8,6 +8,7 @@
 //! "percache texts 1\n", then of each text, the oldest first: digest(20) length(4) bytes
 //! ```
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -19,7 +20,8 @@ use percache::Digest;
 use percache::codec::{Decoder, Encode};
 use rustix::fs::FileType;
 
-use crate::observe::{Known, KnownFiles};
+use crate::known::Seen;
+use crate::stamp::Stamp;
 
 const MAGIC: &[u8] = b"percache texts 1\n";
 /// Longer texts are not copied.
@@ -53,13 +55,17 @@ impl Texts {
     }
 }
 
-/// Adds the texts among `known` that changed last to the file at `path`. `is_wanted` says which paths, relative to `root`, are inputs.
-pub fn keep(path: &Path, root: &Path, known: &KnownFiles, is_wanted: &dyn Fn(&[u8]) -> bool) -> io::Result<()> {
-    let mut candidates: Vec<(&Vec<u8>, &Known)> =
-        known.iter().filter(|(path, known)| may_be_kept(path, known)).collect();
-    let newest_first = |(path, known): &(&Vec<u8>, &Known)| (std::cmp::Reverse(known.stamp.mtime), (*path).clone());
+/// Adds the texts among `seen` that changed last to the file at `path`. `is_wanted` says which paths, relative to `root`, are inputs.
+pub fn keep(path: &Path, root: &Path, seen: &[(Vec<u8>, Seen)], is_wanted: &dyn Fn(&[u8]) -> bool) -> io::Result<()> {
+    let text = |(path, seen): &'_ (Vec<u8>, Seen)| {
+        Some((seen.stamp?, seen.digest?)).filter(|(stamp, _)| may_be_kept(path, stamp))
+    };
+    let mut candidates: Vec<Candidate<'_>> = seen
+        .iter()
+        .filter_map(|seen| text(seen).map(|(stamp, digest)| (Reverse(stamp.mtime), seen.0.as_slice(), digest)))
+        .collect();
     if candidates.len() > AT_ONCE {
-        candidates.select_nth_unstable_by_key(AT_ONCE, newest_first);
+        candidates.select_nth_unstable(AT_ONCE);
         candidates.truncate(AT_ONCE);
     }
     let before = match fs::read(path) {
@@ -69,16 +75,16 @@ pub fn keep(path: &Path, root: &Path, known: &KnownFiles, is_wanted: &dyn Fn(&[u
     };
     let (kept, whole) = records(&before);
     let has: std::collections::HashSet<Digest> = kept.iter().map(|(digest, _)| *digest).collect();
-    candidates.retain(|(path, known)| !has.contains(&known.digest) && is_wanted(path));
+    candidates.retain(|(_, path, digest)| !has.contains(digest) && is_wanted(path));
     // The one that was edited last is the last to be dropped.
-    candidates.sort_unstable_by_key(newest_first);
+    candidates.sort_unstable();
     let mut added = Vec::new();
-    for (path, known) in candidates.into_iter().rev() {
+    for (_, path, digest) in candidates.into_iter().rev() {
         if let Ok(text) = fs::read(root.join(as_path(path)))
             && std::str::from_utf8(&text).is_ok_and(|text| !text.contains('\0'))
-            && Digest::of(&text) == known.digest
+            && Digest::of(&text) == digest
         {
-            encode(&known.digest, &text, &mut added);
+            encode(&digest, &text, &mut added);
         }
     }
     if added.is_empty() {
@@ -113,8 +119,10 @@ fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     options.mode(0o600).open(path)
 }
 
-fn may_be_kept(path: &[u8], known: &Known) -> bool {
-    let stamp = &known.stamp;
+/// The newest first: when it changed, its path, its digest.
+type Candidate<'a> = (Reverse<i64>, &'a [u8], Digest);
+
+fn may_be_kept(path: &[u8], stamp: &Stamp) -> bool {
     let private = stamp.mode & 0o077 == 0;
     let small = (1..=LONGEST).contains(&stamp.size);
     small && !private && stamp.file_type() == FileType::RegularFile && !path.starts_with(b"/")
@@ -150,12 +158,12 @@ mod tests {
 
     struct Place {
         dir: tempfile::TempDir,
-        known: KnownFiles,
+        seen: Vec<(Vec<u8>, Seen)>,
     }
 
     impl Place {
         fn new() -> Place {
-            Place { dir: tempfile::tempdir().unwrap(), known: KnownFiles::new() }
+            Place { dir: tempfile::tempdir().unwrap(), seen: Vec::new() }
         }
 
         fn write(&mut self, name: &str, text: &[u8], mode: u32) {
@@ -163,7 +171,9 @@ mod tests {
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let stamp = Stamp::at(&path).unwrap().unwrap();
-            self.known.insert(name.into(), Known { stamp, digest: Digest::of(text), settled: true });
+            self.seen.retain(|(path, _)| path != name.as_bytes());
+            let seen = Seen { stamp: Some(stamp), digest: Some(Digest::of(text)), settled: true };
+            self.seen.push((name.into(), seen));
         }
 
         fn file(&self) -> PathBuf {
@@ -171,7 +181,7 @@ mod tests {
         }
 
         fn keep(&self) {
-            keep(&self.file(), self.dir.path(), &self.known, &|path| path != b"output").unwrap();
+            keep(&self.file(), self.dir.path(), &self.seen, &|path| path != b"output").unwrap();
         }
 
         fn has(&self, text: &[u8]) -> bool {

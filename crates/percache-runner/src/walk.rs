@@ -80,8 +80,12 @@ pub fn expand_noting(
         if skip.iter().any(|skipped| start.starts_with(skipped)) {
             continue;
         }
-        note(&start);
-        let Some(mut kind) = kind_at(&start.to_path(root))? else { continue };
+        let kind = kind_at(&start.to_path(root))?;
+        // A file speaks for itself: whoever asks for files looks at it.
+        if kind != Some(Kind::File) || want == Want::Directories {
+            note(&start);
+        }
+        let Some(mut kind) = kind else { continue };
         let meant = patterns.matches(&start);
         // A pattern like `link/*.c` names the symlink as the directory to look into; one like `link` means the symlink.
         if kind == Kind::Symlink && !meant && start.to_path(root).is_dir() {

@@ -5,7 +5,6 @@
 //! STORE/worktrees/ID/path       the worktree's absolute path, for people and for gc
 //! STORE/worktrees/ID/lock       held while a build runs here
 //! STORE/worktrees/ID/journal    see crate::journal
-//! STORE/worktrees/ID/snapshot   see crate::snapshot
 //! STORE/worktrees/ID/intents    see crate::intents
 //! STORE/worktrees/ID/texts      small text inputs, see crate::texts
 //! STORE/worktrees/ID/used       uses of results since the last gc, see crate::usage
@@ -104,11 +103,6 @@ impl Worktree {
     /// Where actions are claimed, by all worktrees.
     pub fn claims(&self) -> PathBuf {
         self.claims.clone()
-    }
-
-    /// The snapshot.
-    pub fn snapshot(&self) -> PathBuf {
-        self.dir.join("snapshot")
     }
 
     /// The intents.

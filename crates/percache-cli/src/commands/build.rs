@@ -7,10 +7,11 @@ use percache_runner::build::Summary;
 use percache_runner::build::context::{HitLogs, Options};
 use percache_runner::config;
 use percache_runner::environment::Caller;
+use percache_runner::finding::Asked;
 use percache_runner::model::{CacheSettings, TaskId};
 use percache_runner::process::Stop;
-use percache_runner::session::{Session, is_idle};
-use percache_runner::snapshot;
+use percache_runner::session::{self, Prior, Session};
+use percache_runner::stamp::moment;
 
 use crate::args::{Build, Cli, Logs};
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};
@@ -20,12 +21,17 @@ use crate::style::{self, Paint};
 
 /// Builds.
 pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
+    let (start, began) = (Instant::now(), moment());
     let caller = std::env::vars_os().collect();
-    if let Some(status) = idle(cli, args, &caller) {
-        return Ok(status);
+    let colour = Paint::stdout(cli.color).is_on();
+    let prior = prior(cli, args, &caller, colour);
+    if let Some(idle) = prior.as_ref().and_then(Prior::idle).filter(|_| plain(args)) {
+        report::idle(idle, manner(cli, args), start.elapsed());
+        return Ok(SUCCESS);
     }
     let setup = Setup::load(cli.directory.as_deref(), &args.args, Paint::stderr(cli.color))?;
     let selected = selected(&setup, args)?;
+    let asked = Asked::new(setup.location.cwd.as_bytes(), &args.tasks, &args.args);
     let paint = Paint::stdout(cli.color);
     let stop = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
     let store = (!args.no_cache).then(|| setup.open_store(Paint::stderr(cli.color)));
@@ -42,9 +48,10 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
         stop: &stop,
         listener: &*report.listener(),
         holder: &holder(),
-        request: plain(args).then(|| snapshot::request(setup.location.cwd.as_bytes(), &args.tasks, &args.args)),
+        asked: Some(asked),
+        began,
     };
-    let summary = session.run(&selected, &mut report).map_err(CliError::failure)?;
+    let summary = session.run(&selected, prior, &mut report).map_err(CliError::failure)?;
     report.finish(&summary)?;
     Ok(status(&summary))
 }
@@ -55,20 +62,17 @@ fn plain(args: &Build) -> bool {
     !more && args.logs != Logs::All
 }
 
-/// The short way for a build with nothing to do: without reading the configuration. Only for a store in its usual place; where else
-/// it may be stands in the configuration.
-fn idle(cli: &Cli, args: &Build, caller: &Caller) -> Option<u8> {
-    if !plain(args) {
+/// What stands of what the last build has found, told without reading the configuration. Only for a store in its usual place; where
+/// else it may be stands in the configuration.
+fn prior(cli: &Cli, args: &Build, caller: &Caller, colour: bool) -> Option<Prior> {
+    if args.dry_run || args.no_cache {
         return None;
     }
-    let start = Instant::now();
     let location = config::discover(cli.directory.as_deref().unwrap_or(Path::new("."))).ok()?;
     let settings = CacheSettings { dir: None, maxage: None, maxsize: None };
     let store_dir = config::store_dir(&location.root, &settings);
-    let request = snapshot::request(location.cwd.as_bytes(), &args.tasks, &args.args);
-    let idle = is_idle(&store_dir, &location.root, &request, caller, Paint::stdout(cli.color).is_on(), &holder())?;
-    report::idle(&idle.tasks, manner(cli, args), start.elapsed());
-    Some(SUCCESS)
+    let asked = Asked::new(location.cwd.as_bytes(), &args.tasks, &args.args);
+    session::prior(&store_dir, &location.root, &asked, caller, colour, &holder())
 }
 
 fn manner(cli: &Cli, args: &Build) -> Manner {

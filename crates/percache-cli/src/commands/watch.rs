@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use percache_runner::build::Summary;
 use percache_runner::build::context::{HitLogs, Options};
+use percache_runner::finding::Asked;
 use percache_runner::paths::RelPath;
 use percache_runner::process::Stop;
-use percache_runner::session::Session;
+use percache_runner::session::{self, Session};
+use percache_runner::stamp::moment;
 use percache_runner::watch::{Ignored, Watcher};
 
 use crate::args::{Cli, Logs, OnChange, Watch};
@@ -57,7 +59,7 @@ struct Watching<'a> {
 impl Watching<'_> {
     /// Builds once. Gives what changed meanwhile.
     fn build(&self, first: bool) -> Result<Option<RelPath>, CliError> {
-        let stderr = Paint::stderr(self.cli.color);
+        let (stderr, began) = (Paint::stderr(self.cli.color), moment());
         let setup = Setup::load(self.cli.directory.as_deref(), &self.args.args, stderr)?;
         let tasks = &self.args.tasks;
         let selected = if tasks.is_empty() { setup.workspace.default.clone() } else { setup.select(tasks)? };
@@ -66,6 +68,10 @@ impl Watching<'_> {
         let manner = self.manner();
         let options = self.options(manner.paint);
         let mut report = Report::new(&setup.workspace, manner, None)?;
+        let caller = std::env::vars_os().collect();
+        let asked = Asked::new(setup.location.cwd.as_bytes(), tasks, &self.args.args);
+        let colour = options.colour;
+        let prior = session::prior(&setup.store_dir, &setup.workspace.root, &asked, &caller, colour, &holder());
         let session = Session {
             workspace: &setup.workspace,
             graph: &setup.graph,
@@ -73,16 +79,17 @@ impl Watching<'_> {
             single: None,
             store: Some(&store),
             options: &options,
-            caller: &std::env::vars_os().collect(),
+            caller: &caller,
             stop: &stop,
             listener: &*report.listener(),
             holder: &holder(),
-            request: None,
+            asked: Some(asked),
+            began,
         };
         let over = AtomicBool::new(false);
         let (built, changed) = std::thread::scope(|scope| {
             let monitor = scope.spawn(|| self.monitor(&setup, &stop, &over));
-            let built = session.run(&selected, &mut report);
+            let built = session.run(&selected, prior, &mut report);
             over.store(true, Ordering::SeqCst);
             (built, monitor.join().unwrap_or(None))
         });

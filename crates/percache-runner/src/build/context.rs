@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -93,7 +93,9 @@ pub struct Context<'a> {
     /// What was in files once, for explanations.
     pub contents: Contents<'a>,
     /// The inputs of tasks that declare none: found once.
-    pub sources: OnceLock<Result<Vec<RelPath>, String>>,
+    pub sources: OnceLock<Result<Arc<Sources>, String>>,
+    /// Tasks that are up to date if what they need is, by position: nothing on which they rest has changed.
+    pub untouched: Vec<bool>,
     /// The first trouble with the store.
     pub trouble: Mutex<Option<String>>,
 }
@@ -119,22 +121,34 @@ impl Context<'_> {
     pub fn sources(&self) -> Result<&[RelPath], String> {
         let sources = self.sources.get_or_init(|| {
             let tree = SourceTree::scan(self.observer.root(), &self.skip).map_err(|e| format!("{e}: {}", e.source))?;
-            self.watch_sources(&tree);
             let counts =
                 |path: &&RelPath| !self.workspace.files.contains(path) && self.graph.outputs.owner(path).is_none();
-            Ok(tree.files().iter().filter(counts).cloned().collect())
+            let files = tree.files().iter().filter(counts).cloned().collect();
+            let rules = rule_files(self.observer.root(), tree.directories(), self.caller);
+            let stamped = rules.is_some();
+            let rules = rules.into_iter().flatten().map(|path| path.into_os_string().into_vec());
+            let watched: Vec<_> = rules.chain(tree.directories().iter().map(|dir| dir.as_bytes().to_vec())).collect();
+            // What changed since the walk has a stamp from after the beginning of the build, which is not settled.
+            watched.iter().for_each(|path| self.observer.watch(path));
+            Ok(Arc::new(Sources { files, watched, stamped }))
         });
-        sources.as_deref().map_err(Clone::clone)
+        sources.as_ref().map(|sources| sources.files.as_slice()).map_err(Clone::clone)
     }
 
-    /// The stamps that stand for the outcome of the walk.
-    fn watch_sources(&self, tree: &SourceTree) {
-        match rule_files(self.observer.root(), tree.directories(), self.caller) {
-            None => self.observer.watch_unstamped(),
-            Some(files) => files.iter().for_each(|path| self.observer.watch(path.as_os_str().as_bytes())),
-        }
-        tree.directories().iter().for_each(|dir| self.observer.watch(dir.as_bytes()));
+    /// What [`Context::sources`] has found, if it was asked for.
+    pub fn found_sources(&self) -> Option<Arc<Sources>> {
+        self.sources.get()?.as_ref().ok().cloned()
     }
+}
+
+/// The inputs of tasks that declare none.
+pub struct Sources {
+    /// The files, sorted.
+    pub files: Vec<RelPath>,
+    /// The paths on whose stamps it rests that these are the files: directories, and files that say what git ignores.
+    pub watched: Vec<Vec<u8>>,
+    /// Whether these are all.
+    pub stamped: bool,
 }
 
 type ToolKey = (String, PathBuf, Vec<(OsString, OsString)>);

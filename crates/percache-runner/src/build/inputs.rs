@@ -46,6 +46,8 @@ pub struct Prepared {
     pub inputs: Vec<(RelPath, FileState)>,
     /// Declared inputs, not globs, that do not exist.
     pub missing: Vec<RelPath>,
+    /// Further paths on whose stamps the fingerprint rests: directories that were listed, places where patterns begin, `env_file`s.
+    pub watched: Vec<Vec<u8>>,
     /// In a dry run: tools of which nobody knows what they would say. Then the fingerprint is not known either.
     pub unknown_tools: Vec<String>,
 }
@@ -57,6 +59,8 @@ pub fn prepare(
     command: &TaskCommand,
     deps: &Dependencies,
 ) -> Result<Prepared, Trouble> {
+    let mut watched: Vec<Vec<u8>> = task.env_file.iter().map(|path| path.as_bytes().to_vec()).collect();
+    watched.iter().for_each(|path| ctx.observer.watch(path));
     let environment = environment(ctx, task)?;
     let mut parts = environment.parts.clone();
     parts.push(Part::command(command));
@@ -74,13 +78,13 @@ pub fn prepare(
         let remark = ctx.workspace.task(*id).name.clone();
         parts.push(Part { kind: Kind::Dependency, name: Vec::new(), value: Value::Digest(visible.action), remark });
     }
-    let (inputs, missing) = inputs(ctx, task, deps)?;
+    let (inputs, missing) = inputs(ctx, task, deps, &mut watched)?;
     for (path, state) in &inputs {
         parts.push(Part::new(Kind::Input, path.as_bytes(), Value::File(state.clone())));
     }
     let parts = Parts::new(parts);
     let fingerprint = parts.fingerprint();
-    Ok(Prepared { command: command.clone(), environment, parts, fingerprint, inputs, missing, unknown_tools })
+    Ok(Prepared { command: command.clone(), environment, parts, fingerprint, inputs, missing, watched, unknown_tools })
 }
 
 /// Asks the tools; in a dry run, remembers what they said the last time, and gives those of which that is not known.
@@ -112,7 +116,6 @@ fn tools(
 fn environment(ctx: &Context<'_>, task: &Task) -> Result<Environment, Trouble> {
     let mut variables = Vec::new();
     for path in &task.env_file {
-        ctx.observer.watch(path.as_bytes());
         let text = fs::read(path.to_path(ctx.observer.root())).map_err(|e| {
             let hint = "create it, or take it out of `env_file`";
             Trouble::new(format!("its env_file `{path}` cannot be read: {}", reason(&e)), hint)
@@ -133,13 +136,13 @@ pub fn variables(environment: &Environment) -> Vec<(OsString, OsString)> {
 type Looked = (Vec<(RelPath, FileState)>, Vec<RelPath>);
 
 /// The declared inputs and the outputs of explicit dependencies, sorted; and the literal ones that do not exist.
-fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies) -> Result<Looked, String> {
+fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies, watched: &mut Vec<Vec<u8>>) -> Result<Looked, String> {
     let mut paths: BTreeSet<RelPath> = BTreeSet::new();
     let mut missing = Vec::new();
     match &task.inputs {
         Inputs::Default => paths.extend(below(ctx.sources()?, &task.dir).iter().cloned()),
         Inputs::Patterns(patterns) => {
-            paths.extend(matching(ctx, task, patterns)?);
+            paths.extend(matching(ctx, task, patterns, watched)?);
             missing = literals_without(patterns, &paths);
             paths.extend(missing.iter().cloned());
         }
@@ -153,16 +156,29 @@ fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies) -> Result<Looked,
             .map_err(|e| format!("its input `{path}` cannot be read: {}", reason(&e)))?;
         looked.push((path, state));
     }
-    missing.retain(|path| looked.iter().any(|(other, state)| other == path && *state == FileState::Absent));
-    Ok((looked, missing))
+    // A pattern that means no file adds nothing, whether what it names is an empty directory or is not there.
+    let means_nothing = |path: &RelPath, state: &FileState| {
+        matches!(state, FileState::Absent | FileState::Directory) && missing.contains(path)
+    };
+    let (nothing, looked): (Vec<_>, Vec<_>) = looked.into_iter().partition(|(path, state)| means_nothing(path, state));
+    let absent = nothing.into_iter().filter(|(_, state)| *state == FileState::Absent);
+    Ok((looked, absent.map(|(path, _)| path).collect()))
 }
 
 /// What the patterns mean now, less the outputs of tasks that this one does not need: a clean tree may not have them yet.
-fn matching(ctx: &Context<'_>, task: &Task, patterns: &PatternSet) -> Result<Vec<RelPath>, String> {
+fn matching(
+    ctx: &Context<'_>,
+    task: &Task,
+    patterns: &PatternSet,
+    watched: &mut Vec<Vec<u8>>,
+) -> Result<Vec<RelPath>, String> {
     if patterns.is_empty() {
         return Ok(Vec::new());
     }
-    let watch = &mut |path: &RelPath| ctx.observer.watch(path.as_bytes());
+    let watch = &mut |path: &RelPath| {
+        ctx.observer.watch(path.as_bytes());
+        watched.push(path.as_bytes().to_vec());
+    };
     let found = walk::expand_noting(ctx.observer.root(), patterns, &ctx.skip, Want::Files, watch);
     let found = found.map_err(|e| format!("{e}: {}", e.source))?;
     let pretended = ctx.observer.pretended().into_iter().filter_map(|path| RelPath::new(path).ok());

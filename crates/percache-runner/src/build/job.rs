@@ -9,6 +9,7 @@ use percache::lock::Claim;
 use percache::store::record::{Content, Entry, ResultKey};
 use percache::store::{Store, now};
 
+use crate::build::basis::Basis;
 use crate::build::claim;
 use crate::build::context::{Context, HitLogs};
 use crate::build::execute::execute;
@@ -22,7 +23,7 @@ use crate::config::FILE_NAME;
 use crate::event::{Failure, LogText, Outcome};
 use crate::fingerprint::Parts;
 use crate::intents::Intent;
-use crate::journal::TaskRecord;
+use crate::journal::{Evidence, TaskRecord};
 use crate::model::{Task, TaskId};
 use crate::observe::FileState;
 use crate::paths::RelPath;
@@ -47,10 +48,12 @@ pub struct Done {
     pub reason: Option<Why>,
     /// Of a task that would run, when that is to be explained: what it depends on now.
     pub parts: Option<Parts>,
-    /// What others see of it.
-    pub visible: Arc<Visible>,
+    /// What others see of it; `None`: what the journal says.
+    pub visible: Option<Arc<Visible>>,
     /// What the journal is to say of it from now on; `None`: what it said before.
     pub record: Option<TaskRecord>,
+    /// What the outcome rests on.
+    pub basis: Option<Basis>,
     /// Things that the user should know.
     pub warnings: Vec<Trouble>,
 }
@@ -90,8 +93,9 @@ impl Done {
             saved: Duration::ZERO,
             reason: None,
             parts: None,
-            visible: Arc::default(),
+            visible: None,
             record: None,
+            basis: None,
             warnings: Vec::new(),
         }
     }
@@ -206,7 +210,7 @@ fn use_hit(
     let ours = |path: &[u8]| previous.binary_search_by(|own| own.as_bytes().cmp(path)).is_ok() || wrong(path);
     let others = hit.outputs.iter().filter(|entry| !ours(&entry.path)).map(|entry| entry.path.clone()).collect();
     let mut done = Done::new(job.id, outcome);
-    done.visible = visible(&hit.outputs, hit.key.action);
+    done.visible = Some(visible(&hit.outputs, hit.key.action));
     done.saved = Duration::from_micros(hit.took);
     let wanted = match ctx.options.hit_logs {
         HitLogs::All => true,
@@ -216,6 +220,10 @@ fn use_hit(
     if wanted {
         done.log = stored_log(ctx, &hit.key).unwrap_or_default();
     }
+    let mut basis = Basis::new(ctx, job.task, prepared, &hit.discovered, &hit.outputs, hit.created);
+    // What was put there a moment ago is looked at once more, when it is old enough to be known by its stamp.
+    basis.sure &= done.outcome == Outcome::UpToDate;
+    done.basis = Some(basis);
     let previous = ctx.journal.tasks.get(&job.task.name).and_then(|before| before_that(before, &hit.key));
     done.record = Some(TaskRecord {
         key: Some(hit.key),
@@ -224,8 +232,9 @@ fn use_hit(
         took: hit.took,
         previous,
         discovered: hit.discovered.0.into_iter().map(|(path, _)| path).collect(),
-        outputs: hit.outputs.clone(),
+        outputs: hit.outputs,
         others,
+        evidence: Evidence::default(),
     });
     Ok(Ok(done))
 }
@@ -300,6 +309,7 @@ fn run_command(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, claim: Opt
 fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, failure: Failure) -> Done {
     let mut done = Done::new(job.id, Outcome::Failed(failure));
     let left = capture_leftovers(ctx, job.task);
+    done.basis = Some(Basis::unsure(prepared));
     let before = ctx.journal.tasks.get(&job.task.name);
     done.record = Some(TaskRecord {
         key: None,
@@ -310,6 +320,7 @@ fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, failure: Failur
         discovered: Vec::new(),
         outputs: left,
         others: Vec::new(),
+        evidence: Evidence::default(),
     });
     done
 }

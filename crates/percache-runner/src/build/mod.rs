@@ -1,6 +1,7 @@
 //! A build: the calling thread coordinates and owns every map; inside one rayon scope it spawns a job per ready task; a job answers
 //! with one message.
 
+pub mod basis;
 pub mod claim;
 pub mod context;
 pub mod estimate;
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use rayon::{Scope, ThreadPool};
 
+use crate::build::basis::Basis;
 use crate::build::context::Context;
 use crate::build::estimate::{Estimate, Progress};
 use crate::build::explain::Why;
@@ -71,14 +73,16 @@ pub struct Outcomes {
     pub summary: Summary,
     /// What the journal is to say of tasks, by name.
     pub records: BTreeMap<String, TaskRecord>,
+    /// Tasks that came out otherwise than the journal before says.
+    pub otherwise: Vec<TaskId>,
+    /// What the outcomes of tasks rest on, by name.
+    pub bases: HashMap<String, Basis>,
     /// Why tasks ran or would run, where that was asked.
     pub reasons: HashMap<TaskId, Why>,
     /// What tasks that would run depend on now, where that was asked.
     pub parts: HashMap<TaskId, Parts>,
     /// In a dry run: tools that were not run, because what they said the last time is known.
     pub remembered: Vec<String>,
-    /// Whether the user was warned of something.
-    pub warned: bool,
 }
 
 enum Message {
@@ -109,15 +113,17 @@ pub fn build(
         failed: HashSet::new(),
         estimate: Estimate::default(),
         refreshed: start,
-        visible: HashMap::with_capacity(tasks.len()),
+        visible: HashMap::new(),
+        same: vec![false; ctx.workspace.tasks.len()],
         uncertain: HashSet::new(),
         outcomes: Outcomes {
             summary: Summary::default(),
             records: BTreeMap::new(),
+            otherwise: Vec::new(),
+            bases: HashMap::new(),
             reasons: HashMap::new(),
             parts: HashMap::new(),
             remembered: Vec::new(),
-            warned: false,
         },
         running: 0,
         stopping: false,
@@ -153,7 +159,10 @@ struct Build<'a, 'b> {
     /// When the report was refreshed.
     refreshed: Instant,
     schedule: Schedule<'a>,
+    /// Of tasks that are done, what others see of them; see [`Build::dependencies`].
     visible: HashMap<TaskId, Arc<Visible>>,
+    /// Tasks that have turned out to be as the journal says, by position.
+    same: Vec<bool>,
     /// In a dry run: tasks whose outputs are not known, because they or what they need would run.
     uncertain: HashSet<TaskId>,
     outcomes: Outcomes,
@@ -226,7 +235,11 @@ impl<'a> Build<'a, '_> {
             self.finish(may_run(ctx, id, &self.uncertain));
             return;
         }
-        let (deps, force, sender) = (self.dependencies(id), self.forced.contains(&id), sender.clone());
+        let force = self.forced.contains(&id);
+        if let Some(done) = self.untouched(id).filter(|_| !force) {
+            return self.finish(done);
+        }
+        let (deps, sender) = (self.dependencies(id), sender.clone());
         scope.spawn(move |_| {
             let note = sender.clone();
             // The receiver lives as long as the scope.
@@ -242,10 +255,35 @@ impl<'a> Build<'a, '_> {
         !self.uncertain.is_empty() && self.ctx.graph.needs[id.index()].iter().any(|need| self.uncertain.contains(need))
     }
 
+    /// A task that is as the journal says, as its own paths and what it needs show; a group, always.
+    fn untouched(&self, id: TaskId) -> Option<Done> {
+        let task = self.ctx.workspace.task(id);
+        if task.command.is_none() {
+            return Some(Done::new(id, Outcome::Group));
+        }
+        let same = self.ctx.untouched.get(id.index()) == Some(&true)
+            && self.ctx.graph.needs[id.index()].iter().all(|need| self.same[need.index()]);
+        let record = self.ctx.journal.tasks.get(&task.name).filter(|_| same)?;
+        let mut done = Done::new(id, Outcome::UpToDate);
+        done.saved = Duration::from_micros(record.took);
+        Some(done)
+    }
+
     /// The explicit dependencies, each group replaced by what it stands for.
-    fn dependencies(&self, id: TaskId) -> Dependencies {
+    fn dependencies(&mut self, id: TaskId) -> Dependencies {
         let ids = explicit(self.ctx.workspace, id);
-        ids.into_iter().filter_map(|id| self.visible.get(&id).map(|visible| (id, visible.clone()))).collect()
+        ids.into_iter().filter_map(|id| Some((id, self.visible_of(id)?))).collect()
+    }
+
+    fn visible_of(&mut self, id: TaskId) -> Option<Arc<Visible>> {
+        if let Some(visible) = self.visible.get(&id) {
+            return Some(visible.clone());
+        }
+        // Untouched: what others see of it is looked up when somebody looks.
+        let record = self.ctx.journal.tasks.get(&self.ctx.workspace.task(id).name).filter(|_| self.same[id.index()])?;
+        let visible = job::visible(&record.outputs, record.key?.action);
+        self.visible.insert(id, visible.clone());
+        Some(visible)
     }
 
     fn finish(&mut self, done: Done) {
@@ -256,6 +294,7 @@ impl<'a> Build<'a, '_> {
             self.reporter.yield_terminal(false);
         }
         self.count(&done, &task.name);
+        let warned = !done.warnings.is_empty();
         match &done.outcome {
             Outcome::Failed(_) => {
                 self.stopping |= !self.ctx.options.keep_going;
@@ -267,14 +306,31 @@ impl<'a> Build<'a, '_> {
                 if unknown {
                     self.uncertain.insert(done.task);
                 }
-                self.visible.insert(done.task, done.visible.clone());
+                let needs = &self.ctx.graph.needs[done.task.index()];
+                self.same[done.task.index()] = match outcome {
+                    Outcome::UpToDate => done.record.as_ref().is_none_or(|record| {
+                        self.ctx.journal.tasks.get(&task.name).is_some_and(|before| before.key == record.key)
+                    }),
+                    Outcome::Group => needs.iter().all(|need| self.same[need.index()]),
+                    _ => false,
+                };
+                if let Some(visible) = done.visible {
+                    self.visible.insert(done.task, visible);
+                }
                 self.schedule.done(done.task);
             }
         }
         if let Some(record) = done.record {
             self.outcomes.records.insert(task.name.clone(), record);
         }
-        self.outcomes.warned |= !done.warnings.is_empty();
+        if !self.same[done.task.index()] {
+            self.outcomes.otherwise.push(done.task);
+        }
+        if let Some(mut basis) = done.basis {
+            // It is to be told again.
+            basis.sure &= !warned;
+            self.outcomes.bases.insert(task.name.clone(), basis);
+        }
         for Trouble { message, hint } in done.warnings {
             self.reporter.event(Event::Warning { message, hint });
         }

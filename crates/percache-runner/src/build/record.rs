@@ -6,6 +6,7 @@ use percache::store::record::{PathSet, ResultKey, StoredResult};
 use percache::store::writer::{Guard, NewResult};
 use percache::store::{Store, now};
 
+use crate::build::basis::Basis;
 use crate::build::context::Context;
 use crate::build::execute::{Executed, stamp};
 use crate::build::inputs::Prepared;
@@ -14,7 +15,7 @@ use crate::build::recheck::{discover, unchanged};
 use crate::capture::{CaptureError, Captured, capture};
 use crate::event::{Failure, Outcome};
 use crate::fingerprint::Discovered;
-use crate::journal::TaskRecord;
+use crate::journal::{Evidence, TaskRecord};
 use crate::paths::RelPath;
 use crate::trouble::Trouble;
 
@@ -46,7 +47,10 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
         new.map_err(|e| Failure::Error(format!("its log cannot be stored: {e}").into()))?;
     }
     let before = ctx.journal.tasks.get(&job.task.name);
-    done.visible = visible(&captured.entries, action);
+    // What was made a moment ago is looked at once more, when it is old enough to be known by its stamp.
+    done.basis =
+        Some(Basis { sure: false, ..Basis::new(ctx, job.task, prepared, &states, &captured.entries, created) });
+    done.visible = Some(visible(&captured.entries, action));
     done.record = Some(TaskRecord {
         key: store.filter(|_| fit).map(|_| key),
         fingerprint: prepared.fingerprint,
@@ -56,6 +60,7 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
         discovered: states.0.into_iter().map(|(path, _)| path).collect(),
         others: untouched(ctx, executed),
         outputs: captured.entries,
+        evidence: Evidence::default(),
     });
     Ok(done)
 }

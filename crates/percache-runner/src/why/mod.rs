@@ -25,6 +25,7 @@ use crate::journal::Journal;
 use crate::model::{TaskId, Workspace};
 use crate::process::Stop;
 use crate::session::{Session, SessionError};
+use crate::stamp::moment;
 use crate::texts::Texts;
 use crate::worktree::Worktree;
 use chain::Past;
@@ -113,10 +114,11 @@ pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
         stop: &stop,
         listener: &(),
         holder: "why",
-        request: None,
+        asked: None,
+        began: moment(),
     };
     let mut seen = Seen::default();
-    let outcomes = session.build(&[id], &mut seen)?;
+    let outcomes = session.build(&[id], None, &mut seen)?;
     let worktree = Worktree::new(asked.store_dir, &asked.workspace.root);
     let journal = Journal::load(&worktree.journal());
     let contents = Contents::new(&asked.workspace.root, Some(asked.store), Texts::at(worktree.texts()));

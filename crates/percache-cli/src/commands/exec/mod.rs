@@ -14,6 +14,7 @@ use percache_runner::model::TaskId;
 use percache_runner::process::Stop;
 use percache_runner::session::Session;
 use percache_runner::single::{Answer, Single};
+use percache_runner::stamp::moment;
 use percache_runner::units::{format_age, format_duration, parse_age};
 use percache_runner::worktree::Worktree;
 
@@ -100,10 +101,11 @@ impl Execution<'_> {
             stop,
             listener: self.relay,
             holder: &holder(),
-            request: None,
+            asked: None,
+            began: moment(),
         };
         let mut told = Told { paint: self.paint, quiet: self.cli.quiet, relay: self.relay, finished: None };
-        session.run(&[TaskId(0)], &mut told).map_err(CliError::failure)?;
+        session.run(&[TaskId(0)], None, &mut told).map_err(CliError::failure)?;
         Ok(told)
     }
 

@@ -1,0 +1,251 @@
+//! What a worktree knows of paths: a flat table, sorted by path, that is used as it lies in the journal.
+//!
+//! A build with nothing to do reads every line of it once and none twice, so nothing is decoded and nothing is copied. A build that asks
+//! for single paths makes a hash index, once.
+//!
+//! ```text
+//! count(4)  length of the paths(4)
+//! lines:  flags(1): 1 something is there, 2 settled, 4 its digest is known;  stamp(36)  digest(20)  where its path begins(4)
+//! paths:  each with a NUL behind it, as the system wants them
+//! ```
+
+use std::ffi::CStr;
+use std::hash::BuildHasher;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use percache::Digest;
+use percache::codec::{DecodeError, Decoder, Encode};
+
+use crate::stamp::Stamp;
+
+const LINE: usize = 61;
+const PRESENT: u8 = 1;
+const SETTLED: u8 = 2;
+const DIGEST: u8 = 4;
+
+/// What was seen at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// What `lstat` told; `None` when nothing was there.
+    pub stamp: Option<Stamp>,
+    /// Of the content, when it was read.
+    pub digest: Option<Digest>,
+    /// Whether the stamp stands for what was seen in later builds too.
+    pub settled: bool,
+}
+
+/// The table.
+#[derive(Clone, Debug, Default)]
+pub struct KnownFiles {
+    /// Shared with the journal in which it stands.
+    bytes: Arc<Vec<u8>>,
+    lines: Range<usize>,
+    paths: Range<usize>,
+    index: OnceLock<(HashTable<u32>, RandomState)>,
+}
+
+impl KnownFiles {
+    /// An empty one.
+    pub fn new() -> KnownFiles {
+        KnownFiles::default()
+    }
+
+    /// The table that stands in `bytes` from `at` on, and where it ends. Everything that later access relies on is checked.
+    pub(crate) fn decode(bytes: &Arc<Vec<u8>>, at: usize) -> Result<(KnownFiles, usize), DecodeError> {
+        const SHORT: DecodeError = DecodeError("it ends too early");
+        let mut head = Decoder::new(bytes.get(at..).ok_or(SHORT)?);
+        let (count, length) = (head.u32()? as usize, head.u32()? as usize);
+        let lines = at + 8..count.checked_mul(LINE).and_then(|size| size.checked_add(at + 8)).ok_or(SHORT)?;
+        let paths = lines.end..lines.end.checked_add(length).ok_or(SHORT)?;
+        if paths.end > bytes.len() {
+            return Err(SHORT);
+        }
+        let table = KnownFiles { bytes: bytes.clone(), lines, paths, index: OnceLock::new() };
+        let mut expected = 0;
+        for i in 0..count {
+            let (start, end) = (table.start(i), table.start(i + 1));
+            if start != expected || end <= start || end > length || table.paths()[end - 1] != 0 {
+                return Err(DecodeError("a path is out of place"));
+            }
+            expected = end;
+        }
+        let end = table.paths.end;
+        Ok((table, end))
+    }
+
+    pub(crate) fn encode(&self, to: &mut Vec<u8>) {
+        to.count(self.len());
+        to.count(self.paths.len());
+        to.extend_from_slice(&self.bytes[self.lines.clone()]);
+        to.extend_from_slice(self.paths());
+    }
+
+    /// How many paths there are.
+    pub fn len(&self) -> usize {
+        self.lines.len() / LINE
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    fn line(&self, i: usize) -> &[u8] {
+        &self.bytes[self.lines.start + i * LINE..][..LINE]
+    }
+
+    fn paths(&self) -> &[u8] {
+        &self.bytes[self.paths.clone()]
+    }
+
+    fn start(&self, i: usize) -> usize {
+        if i == self.len() {
+            return self.paths.len();
+        }
+        self.line(i).last_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
+    }
+
+    /// The path at a position.
+    pub fn path(&self, i: usize) -> &[u8] {
+        &self.paths()[self.start(i)..self.start(i + 1) - 1]
+    }
+
+    /// The same as the system wants it. (A NUL within would have ended it: no path has one.)
+    pub fn c_path(&self, i: usize) -> &CStr {
+        CStr::from_bytes_until_nul(&self.paths()[self.start(i)..]).unwrap_or_default()
+    }
+
+    /// What was seen at a position.
+    pub fn seen(&self, i: usize) -> Seen {
+        let line = self.line(i);
+        let mut from = Decoder::new(&line[1..]);
+        let (stamp, digest) = (Stamp::decode(&mut from).ok(), from.digest().ok());
+        Seen {
+            stamp: stamp.filter(|_| line[0] & PRESENT != 0),
+            digest: digest.filter(|_| line[0] & DIGEST != 0),
+            settled: line[0] & SETTLED != 0,
+        }
+    }
+
+    /// The position of a path.
+    pub fn find(&self, path: &[u8]) -> Option<usize> {
+        if self.is_empty() {
+            return None;
+        }
+        let (index, state) = self.index.get_or_init(|| {
+            let (mut index, state) = (HashTable::with_capacity(self.len()), RandomState::default());
+            for i in 0..self.len() {
+                index.insert_unique(state.hash_one(self.path(i)), i as u32, |i| state.hash_one(self.path(*i as usize)));
+            }
+            (index, state)
+        });
+        index.find(state.hash_one(path), |i| self.path(*i as usize) == path).map(|i| *i as usize)
+    }
+}
+
+impl PartialEq for KnownFiles {
+    fn eq(&self, other: &KnownFiles) -> bool {
+        self.len() == other.len()
+            && (0..self.len()).all(|i| self.path(i) == other.path(i) && self.seen(i) == other.seen(i))
+    }
+}
+
+/// Makes a table, line by line in order of the paths.
+#[derive(Default)]
+pub struct Builder {
+    lines: Vec<u8>,
+    paths: Vec<u8>,
+}
+
+impl Builder {
+    /// How many lines there are.
+    pub fn len(&self) -> usize {
+        self.lines.len() / LINE
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Appends a line; its path comes behind all others in order of bytes, and has no NUL.
+    pub fn push(&mut self, path: &[u8], seen: &Seen) {
+        const NOTHING: Stamp = Stamp { size: 0, mtime: 0, ctime: 0, inode: 0, mode: 0 };
+        let flag = |on: bool, flag: u8| if on { flag } else { 0 };
+        self.lines.push(
+            flag(seen.stamp.is_some(), PRESENT) | flag(seen.settled, SETTLED) | flag(seen.digest.is_some(), DIGEST),
+        );
+        seen.stamp.unwrap_or(NOTHING).encode(&mut self.lines);
+        self.lines.digest(&seen.digest.unwrap_or_default());
+        self.lines.count(self.paths.len());
+        self.paths.extend_from_slice(path);
+        self.paths.push(0);
+    }
+
+    /// The table.
+    pub fn finish(self) -> KnownFiles {
+        let (lines, end) = (0..self.lines.len(), self.lines.len() + self.paths.len());
+        let mut bytes = self.lines;
+        bytes.extend_from_slice(&self.paths);
+        KnownFiles { bytes: Arc::new(bytes), paths: lines.end..end, lines, index: OnceLock::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Vec<(&'static [u8], Seen)> {
+        let stamp = Stamp { size: 1, mtime: 2, ctime: 3, inode: 4, mode: 0o100644 };
+        vec![
+            (b"", Seen { stamp: Some(stamp), digest: None, settled: true }),
+            (b"a", Seen { stamp: None, digest: None, settled: true }),
+            (b"src/\xff.c", Seen { stamp: Some(stamp), digest: Some(Digest::of(b"x")), settled: false }),
+        ]
+    }
+
+    fn table() -> KnownFiles {
+        let mut builder = Builder::default();
+        example().iter().for_each(|(path, seen)| builder.push(path, seen));
+        builder.finish()
+    }
+
+    #[test]
+    fn a_table_is_read_back_as_written() {
+        let mut bytes = b"before".to_vec();
+        table().encode(&mut bytes);
+        let bytes = Arc::new(bytes);
+        let (table, end) = KnownFiles::decode(&bytes, 6).unwrap();
+        assert_eq!(end, bytes.len());
+        for (i, (path, seen)) in example().iter().enumerate() {
+            assert_eq!((table.path(i), table.seen(i)), (*path, *seen));
+            assert_eq!(table.c_path(i).to_bytes(), *path);
+            assert_eq!(table.find(path), Some(i));
+        }
+        assert_eq!(table.find(b"b"), None);
+        assert_eq!(KnownFiles::new().find(b""), None);
+    }
+
+    #[test]
+    fn a_damaged_table_is_an_error_or_harmless() {
+        let mut whole = Vec::new();
+        table().encode(&mut whole);
+        for at in 0..whole.len() {
+            assert!(KnownFiles::decode(&Arc::new(whole[..at].to_vec()), 0).is_err());
+            for bit in 0..8 {
+                let mut damaged = whole.clone();
+                damaged[at] ^= 1 << bit;
+                if let Ok((table, _)) = KnownFiles::decode(&Arc::new(damaged), 0) {
+                    (0..table.len()).for_each(|i| {
+                        assert!(table.c_path(i).count_bytes() <= table.path(i).len());
+                        assert_eq!(table.seen(i), table.seen(i));
+                    });
+                    table.find(b"a");
+                }
+            }
+        }
+    }
+}

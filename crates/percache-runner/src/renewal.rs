@@ -1,0 +1,177 @@
+//! Renewal: from the journal before a build and what the build has seen to the journal after it.
+//!
+//! Pure bookkeeping. The evidence of tasks that the build judged is made anew. That of all others is carried over, unless something on
+//! which it rests was seen otherwise meanwhile, or what the task needs came out otherwise: then the task is judged again next time.
+
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::RandomState;
+
+use crate::build::basis::Basis;
+use crate::journal::{Evidence, Journal, PathLists};
+use crate::known::{Builder, KnownFiles, Seen};
+use crate::observe::Observed;
+
+/// What a build has found out.
+pub struct Judged<'a> {
+    /// What the outcomes of tasks rest on, by name.
+    pub bases: &'a HashMap<String, Basis>,
+    /// Tasks that were not judged although what they need came out otherwise.
+    pub doubtful: &'a HashSet<&'a str>,
+    /// Whether evidence from before counts: the configuration and the environment are the same.
+    pub carries: bool,
+    /// What the configuration rests on.
+    pub configuration: &'a [Vec<u8>],
+}
+
+/// Renews files, lists and evidence of `journal`, whose tasks are those of afterwards; gives the number of the configuration's list, if all
+/// of its paths were looked at.
+pub fn renew(journal: &mut Journal, observed: &Observed, judged: &Judged<'_>) -> Option<u32> {
+    let (files, lists) = (std::mem::take(&mut journal.files), std::mem::take(&mut journal.lists));
+    let carried: Vec<&str> =
+        journal.tasks.keys().map(String::as_str).filter(|name| !judged.bases.contains_key(*name)).collect();
+    let used =
+        used(&files, observed, &lists, carried.iter().map(|name| journal.tasks[*name].evidence.lists.as_slice()));
+    let merged = merge(&files, observed, &used);
+    let mut book =
+        Book { files: &files, observed, merged: &merged, lists: PathLists::default(), numbers: HashMap::default() };
+    let mut sources = HashMap::new();
+    let carried: HashMap<u32, (u32, bool)> = {
+        let numbers = carried.iter().flat_map(|name| &journal.tasks[*name].evidence.lists).copied();
+        numbers.collect::<HashSet<u32>>().into_iter().map(|number| (number, book.carry(lists.get(number)))).collect()
+    };
+    for (name, record) in &mut journal.tasks {
+        let Some(basis) = judged.bases.get(name) else {
+            let evidence = &mut record.evidence;
+            let mut sure = evidence.sure && judged.carries && !judged.doubtful.contains(name.as_str());
+            for number in &mut evidence.lists {
+                let (new, same) = carried.get(number).copied().unwrap_or((0, false));
+                (*number, sure) = (new, sure && same);
+            }
+            evidence.sure = sure;
+            continue;
+        };
+        let mut evidence = Evidence { sure: basis.sure, expiry: basis.expiry, lists: Vec::new() };
+        let own = basis.lists.iter().filter(|list| !list.is_empty()).map(|list| book.enter(list));
+        let mut entered: Vec<_> = own.collect();
+        if let Some(found) = &basis.sources {
+            let watched = sources.entry(std::sync::Arc::as_ptr(found)).or_insert_with(|| book.enter(&found.watched));
+            entered.push(*watched);
+        }
+        for (number, seen) in entered {
+            evidence.lists.push(number);
+            evidence.sure &= seen;
+        }
+        record.evidence = evidence;
+    }
+    let (configuration, seen) = book.enter(judged.configuration);
+    journal.lists = book.lists;
+    journal.files = merged.files;
+    seen.then_some(configuration)
+}
+
+/// Of each path known before, whether it is to stay: the build has seen it, or evidence that is carried over rests on it.
+fn used<'l>(
+    files: &KnownFiles,
+    observed: &Observed,
+    lists: &PathLists,
+    carried: impl Iterator<Item = &'l [u32]>,
+) -> Vec<bool> {
+    let mut used = observed.confirmed.clone();
+    used.resize(files.len(), false);
+    let mut done = vec![false; lists.len()];
+    for number in carried.flatten() {
+        if done.get(*number as usize) == Some(&false) {
+            done[*number as usize] = true;
+            lists.get(*number).iter().for_each(|position| used[*position as usize] = true);
+        }
+    }
+    used
+}
+
+/// The table afterwards, and where in it the paths are that were known before, and those that were seen otherwise.
+struct Merged {
+    files: KnownFiles,
+    from_before: Vec<Option<u32>>,
+    from_now: Vec<u32>,
+}
+
+fn merge(files: &KnownFiles, observed: &Observed, used: &[bool]) -> Merged {
+    let mut builder = Builder::default();
+    let (mut from_before, mut from_now) = (vec![None; files.len()], Vec::with_capacity(observed.now.len()));
+    let mut before = (0..files.len()).peekable();
+    let keep = |builder: &mut Builder, from_before: &mut [Option<u32>], i: usize| {
+        if used[i] {
+            from_before[i] = Some(builder.len() as u32);
+            builder.push(files.path(i), &files.seen(i));
+        }
+    };
+    for (path, seen) in &observed.now {
+        while let Some(i) = before.next_if(|i| files.path(*i) < path.as_slice()) {
+            keep(&mut builder, &mut from_before, i);
+        }
+        if let Some(i) = before.next_if(|i| files.path(*i) == path.as_slice())
+            && is_same(&files.seen(i), seen)
+        {
+            from_before[i] = Some(builder.len() as u32);
+        }
+        from_now.push(builder.len() as u32);
+        builder.push(path, seen);
+    }
+    before.for_each(|i| keep(&mut builder, &mut from_before, i));
+    Merged { files: builder.finish(), from_before, from_now }
+}
+
+/// Whether what was judged by the one would be judged alike by the other.
+fn is_same(before: &Seen, now: &Seen) -> bool {
+    before.stamp == now.stamp && (before.settled || before.digest.is_some_and(|digest| now.digest == Some(digest)))
+}
+
+struct Book<'a> {
+    files: &'a KnownFiles,
+    observed: &'a Observed,
+    merged: &'a Merged,
+    lists: PathLists,
+    /// Numbers of lists by what is in them: many tasks look at the same paths.
+    numbers: HashMap<Vec<u32>, u32, RandomState>,
+}
+
+impl Book<'_> {
+    /// Enters a list of paths; gives its number, and whether all of them were seen in one way.
+    fn enter(&mut self, paths: &[Vec<u8>]) -> (u32, bool) {
+        let mut all = true;
+        let positions = paths.iter().filter_map(|path| {
+            let position = self.position(path);
+            all &= position.is_some_and(|(_, once)| once);
+            position.map(|(position, _)| position)
+        });
+        let positions = positions.collect();
+        (self.number(positions), all)
+    }
+
+    /// Where a path that this build looked at is in the table, and whether it was seen in one way.
+    fn position(&self, path: &[u8]) -> Option<(u32, bool)> {
+        let before = self.files.find(path);
+        let confirmed = before.filter(|i| self.observed.confirmed[*i]);
+        match self.observed.now.binary_search_by(|(other, _)| other.as_slice().cmp(path)) {
+            Ok(now) => {
+                let other_before =
+                    confirmed.is_some_and(|i| self.files.seen(i).stamp != self.observed.now[now].1.stamp);
+                Some((self.merged.from_now[now], !other_before && !self.observed.flipped.contains(path)))
+            }
+            Err(_) => self.merged.from_before[confirmed?].map(|position| (position, true)),
+        }
+    }
+
+    /// Enters a list of positions from before; gives its number, and whether none of its paths was seen otherwise.
+    fn carry(&mut self, before: &[u32]) -> (u32, bool) {
+        let positions: Vec<u32> = before.iter().filter_map(|i| self.merged.from_before[*i as usize]).collect();
+        let same = positions.len() == before.len();
+        (self.number(positions), same)
+    }
+
+    fn number(&mut self, positions: Vec<u32>) -> u32 {
+        let lists = &mut self.lists;
+        *self.numbers.entry(positions).or_insert_with_key(|positions| lists.push(positions.iter().copied()))
+    }
+}

@@ -1,0 +1,152 @@
+//! What of an earlier build's finding still stands: which tasks are up to date, told from stamps alone.
+//!
+//! The journal holds the stamp of every path on which it rests that a task is up to date: files of the configuration, inputs, discovered
+//! inputs, outputs, directories that were listed, and places where nothing was. In the same environment and with the same configuration,
+//! a task none of whose paths has another stamp is up to date still, if what it needs is: its patterns are not expanded, nothing is
+//! hashed and no database is opened. If that is all tasks that are asked for, not even the configuration is read.
+//!
+//! Two rules keep it honest. All stamps on which a task's evidence rests must be those under which it was judged: when a path was seen
+//! with two stamps in one build, whoever rests on it is judged anew. And a stamp counts only when it was older, when its path was
+//! looked at, than the clock of the file system can resolve, so that whatever changes a file later changes its stamp too.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use percache::store::now;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
+use rustix::io::Errno;
+
+use crate::build::context::Tools;
+use crate::environment::{self, Caller, Wishes};
+use crate::finding::{Asked, Tool, variables_digest};
+use crate::journal::{Flat, is_whole};
+use crate::known::KnownFiles;
+use crate::process::Stop;
+use crate::stamp::Stamp;
+
+/// Paths that are worth a thread.
+const WORTH_A_THREAD: usize = 500;
+
+/// Where and in what environment a build is to happen.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The workspace.
+    pub root: &'a Path,
+    /// The store's epoch.
+    pub epoch: u64,
+    /// The caller's variables.
+    pub caller: &'a Caller,
+    /// Whether commands are asked for colours.
+    pub colour: bool,
+}
+
+/// What still holds of a journal.
+pub struct Holds {
+    /// Whether the evidence of tasks counts, touched or not: the configuration is the same, and so are the tools.
+    pub conditions: bool,
+    /// Tasks whose own evidence holds. They are up to date if what they need is.
+    pub untouched: HashSet<String>,
+    /// Names of all tasks that are asked for, if every one of them is untouched.
+    pub idle: Option<Vec<String>>,
+    /// The tools that were asked.
+    pub tools: Tools,
+}
+
+impl Holds {
+    /// The same, when the evidence turns out not to count: only the answers of tools are left.
+    pub fn without_conditions(self) -> Holds {
+        Holds { conditions: false, untouched: HashSet::new(), idle: None, tools: self.tools }
+    }
+}
+
+/// What still holds of the journal in `bytes`; `None` when its conditions do not. Anything that speaks against it, however little, is a no.
+pub fn check(bytes: &Arc<Vec<u8>>, asked: &Asked, around: Surroundings<'_>, threads: usize) -> Option<Holds> {
+    let journal = Flat::decode(bytes).ok()?;
+    let finding = journal.finding.as_ref()?;
+    let same = journal.epoch == around.epoch && finding.args == asked.args;
+    if !same || finding.environment != variables_digest(around.caller, &finding.variables) {
+        return None;
+    }
+    let fd = openat(CWD, around.root, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    // Without Ctrl-C: these are short, and the build that follows has its own.
+    let stop = Stop::manual().ok()?;
+    let (tools, other_tools, whole) = (Tools::default(), AtomicBool::new(false), AtomicBool::new(true));
+    let mut same = vec![false; journal.files.len()];
+    let part = same.len().div_ceil(threads.min(same.len() / WORTH_A_THREAD + 1).max(1)).max(1);
+    std::thread::scope(|scope| {
+        let mut parts = same.chunks_mut(part).enumerate();
+        let own = parts.next();
+        for (number, part_of_same) in parts {
+            let (fd, files) = (&fd, &journal.files);
+            scope.spawn(move || compare(fd, files, number * part, part_of_same));
+        }
+        for tool in &finding.tools {
+            let (tools, stop, other) = (&tools, &stop, &other_tools);
+            scope.spawn(move || {
+                if !says_the_same(tool, around, tools, stop) {
+                    other.store(true, Ordering::Relaxed);
+                }
+            });
+        }
+        // Hashing the file takes a millisecond for some ten thousand paths: beside the stamps, not before them.
+        whole.store(is_whole(bytes), Ordering::Relaxed);
+        own.into_iter().for_each(|(_, part)| compare(&fd, &journal.files, 0, part));
+    });
+    if !whole.into_inner() {
+        return None;
+    }
+    let lists: Vec<bool> = (0..journal.lists.len() as u32)
+        .map(|list| journal.lists.get(list).iter().all(|position| same[*position as usize]))
+        .collect();
+    let holds = |list: u32| lists.get(list as usize).is_some_and(|holds| *holds);
+    if other_tools.into_inner() || !holds(finding.configuration) {
+        return Some(Holds { conditions: false, untouched: HashSet::new(), idle: None, tools });
+    }
+    let now = now();
+    let untouched: Vec<bool> =
+        journal.tasks.iter().map(|task| task.sure && now < task.expiry && task.lists().all(holds)).collect();
+    let name = |position: usize| journal.tasks[position].name.to_owned();
+    let asked_for = finding.request.iter().filter(|(tasks, _)| *tasks == asked.tasks).map(|(_, positions)| positions);
+    let holds = |positions: &&Vec<u32>| positions.iter().all(|i| untouched.get(*i as usize) == Some(&true));
+    let idle = asked_for.last().filter(holds);
+    let idle = idle.map(|positions| positions.iter().map(|i| name(*i as usize)).collect());
+    let untouched = match idle {
+        Some(_) => HashSet::new(),
+        None => (0..untouched.len()).filter(|i| untouched[*i]).map(name).collect(),
+    };
+    Some(Holds { conditions: true, untouched, idle, tools })
+}
+
+/// Notes which of the paths from `start` on have the stamps that they had.
+fn compare(root: &OwnedFd, files: &KnownFiles, start: usize, same: &mut [bool]) {
+    for (i, same) in (start..).zip(same) {
+        let seen = files.seen(i);
+        if !seen.settled {
+            continue;
+        }
+        let path = files.c_path(i);
+        // An absolute path makes the call ignore the directory.
+        let now = match statat(root, if path.is_empty() { c"." } else { path }, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Some(Stamp::of(&stat)),
+            Err(Errno::NOENT | Errno::NOTDIR) => None,
+            Err(_) => continue,
+        };
+        *same = now == seen.stamp;
+    }
+}
+
+/// Whether a tool says the same as before; the answer is kept in `asked`.
+fn says_the_same(tool: &Tool, around: Surroundings<'_>, asked: &Tools, stop: &Stop) -> bool {
+    let wishes = Wishes { pass: &tool.pass, from: &tool.from, set: &tool.set };
+    let variables = environment::resolve(wishes, around.caller, &[], around.colour).variables.into_iter().collect();
+    let cwd = around.root.join(OsStr::from_bytes(&tool.cwd));
+    asked.version(&tool.command, cwd, variables, stop) == Ok(tool.answer)
+}
+
+#[cfg(test)]
+mod tests;

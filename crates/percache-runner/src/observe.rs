@@ -153,7 +153,7 @@ impl<'a> Observer<'a> {
     }
 
     /// The directory from which a path is looked at, and its name from there.
-    fn from_root<'p>(&self, path: &'p [u8]) -> (BorrowedFd<'_>, Cow<'p, OsStr>) {
+    fn seen_from_root<'p>(&self, path: &'p [u8]) -> (BorrowedFd<'_>, Cow<'p, OsStr>) {
         match &self.root_fd {
             Some(fd) => (fd.as_fd(), OsStr::from_bytes(if path.is_empty() { b"." } else { path }).into()),
             None => (CWD, self.locate(path).into_os_string().into()),
@@ -162,12 +162,12 @@ impl<'a> Observer<'a> {
 
     /// The stamp of what is at a path now; `None` when nothing is.
     pub fn stamp(&self, path: &[u8]) -> io::Result<Option<Stamp>> {
-        let (dir, path) = self.from_root(path);
-        Stamp::at_dir(dir, &*path)
+        let (dir, path) = self.seen_from_root(path);
+        Stamp::at_dir(dir, &path)
     }
 
     fn open(&self, path: &[u8]) -> io::Result<File> {
-        let (dir, path) = self.from_root(path);
+        let (dir, path) = self.seen_from_root(path);
         // Not to hang where a pipe has taken the place of the file meanwhile.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         Ok(openat(dir, &*path, flags, Mode::empty())?.into())

@@ -111,9 +111,9 @@ pub fn check(bytes: &Arc<Vec<u8>>, asked: &Asked, around: Surroundings<'_>, thre
     let untouched: Vec<bool> =
         journal.tasks.iter().map(|task| task.sure && now < task.expiry && task.lists().all(holds)).collect();
     let name = |position: usize| journal.tasks[position].name.to_owned();
-    let asked_for = finding.request.iter().filter(|(tasks, _)| *tasks == asked.tasks).map(|(_, positions)| positions);
+    let asked_for = finding.request.as_ref().filter(|(tasks, _)| *tasks == asked.tasks).map(|(_, positions)| positions);
     let holds = |positions: &&Vec<u32>| positions.iter().all(|i| untouched.get(*i as usize) == Some(&true));
-    let idle = asked_for.last().filter(holds);
+    let idle = asked_for.filter(holds);
     let idle = idle.map(|positions| positions.iter().map(|i| name(*i as usize)).collect());
     let untouched = match idle {
         Some(_) => HashSet::new(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::model::TaskId;
 use crate::process::Stream;
+use crate::span::Span;
 use crate::trouble::Trouble;
 
 /// How long commands took the last time.
@@ -146,10 +147,16 @@ pub enum Runner {
     Other,
 }
 
-/// Hears what commands write while they run. Called on the thread that runs the task: who takes long holds the command up.
+/// Hears what commands write while they run, and what the time is spent on. Called on the thread that runs the task: who takes long holds the command up.
 pub trait Listener: Sync {
     /// A command wrote this.
     fn wrote(&self, _task: TaskId, _runner: Runner, _stream: Stream, _bytes: &[u8]) {}
+    /// Whether it wants to know of spans.
+    fn wants_spans(&self) -> bool {
+        false
+    }
+    /// Something was done.
+    fn span(&self, _span: Span) {}
 }
 
 /// Hears nothing.

@@ -20,6 +20,7 @@ pub mod walk;
 pub mod diagnostic;
 pub mod event;
 pub mod model;
+pub mod span;
 
 pub mod graph;
 

@@ -30,6 +30,7 @@ use crate::observe::Observer;
 use crate::paths::RelPath;
 use crate::process::Stop;
 use crate::renewal::{Judged, renew};
+use crate::span::{Phase, timed};
 use crate::stamp::Stamp;
 use crate::standing::{self, Holds, Surroundings};
 use crate::territory::{bury, survey};
@@ -147,11 +148,12 @@ impl Session<'_> {
         reporter: &mut dyn Reporter,
     ) -> Result<Outcomes, SessionError> {
         let jobs = self.options.jobs.max(1);
-        let (mut desk, holds) = self.sit_down(prior, reporter);
+        let (mut desk, holds) = timed(self.listener, Phase::Begin, None, || self.sit_down(prior, reporter));
         let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).thread_name(|i| format!("percache-{i}")).build();
         let pool = pool.map_err(|e| SessionError::Threads(jobs, e.to_string()))?;
         let carries = holds.as_ref().is_some_and(|holds| holds.conditions);
-        let ctx = self.context(&desk, holds, reporter).map_err(SessionError::Tree)?;
+        let ctx = timed(self.listener, Phase::Survey, None, || self.context(&desk, holds, reporter));
+        let ctx = ctx.map_err(SessionError::Tree)?;
         let tasks = self.graph.closure(selected);
         let forced: HashSet<TaskId> =
             if self.options.force { selected.iter().copied().collect() } else { HashSet::new() };
@@ -166,7 +168,7 @@ impl Session<'_> {
         let configuration: Vec<_> = configuration.into_iter().map(|path| path.as_bytes().to_vec()).collect();
         let mut trouble = trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
         // First the results, then the journal that names them: a kill in between must not leave names of nothing.
-        if let Some(Err(e)) = self.store.map(Store::flush) {
+        if let Some(Err(e)) = timed(self.listener, Phase::Flush, None, || self.store.map(Store::flush)) {
             trouble.get_or_insert(e.to_string());
         }
         let observed = observer.into_observed();
@@ -181,7 +183,8 @@ impl Session<'_> {
         let list = renew(&mut journal, &observed, &judged);
         journal.finding =
             list.filter(|_| trouble.is_none()).and_then(|list| self.finding(list, &journal, &tasks, &tools));
-        let written = desk.write_journal(&journal, &named).and_then(|()| match intents {
+        let written = timed(self.listener, Phase::Journal, None, || desk.write_journal(&journal, &named));
+        let written = written.and_then(|()| match intents {
             Some(intents) => intents.keep(&desk.worktree.intents(), &unfinished),
             None => Ok(()),
         });

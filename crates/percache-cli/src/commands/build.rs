@@ -52,7 +52,9 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
         began,
     };
     let summary = session.run(&selected, prior, &mut report).map_err(CliError::failure)?;
-    report.finish(&summary)?;
+    let traced = report.trace(&setup.graph, store.as_ref());
+    report.finish(&summary);
+    traced?;
     Ok(status(&summary))
 }
 

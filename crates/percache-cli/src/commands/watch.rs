@@ -96,7 +96,7 @@ impl Watching<'_> {
         let summary = built.map_err(CliError::failure)?;
         let restarted = changed.is_some() && stop.requested() && !self.user.requested();
         if first || (is_news(&summary) && !restarted) {
-            report.finish(&summary)?;
+            report.finish(&summary);
         } else {
             report.abandon();
         }

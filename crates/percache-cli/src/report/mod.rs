@@ -17,14 +17,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use percache::store::Store;
 use percache_runner::build::Summary;
 use percache_runner::event::{Event, Listener, Outcome, Reporter};
+use percache_runner::graph::TaskGraph;
 use percache_runner::model::Workspace;
 
 use crate::args::Logs;
 use crate::error::CliError;
 use crate::report::lines::Lines;
-use crate::report::profile::Profile;
+use crate::report::profile::{Known, Profile};
 use crate::report::tap::Tap;
 use crate::style::{Paint, Style};
 
@@ -70,7 +72,7 @@ impl<'a> Report<'a> {
     /// Begins to tell of a build in `workspace`.
     pub fn new(workspace: &'a Workspace, manner: Manner, profile: Option<&Path>) -> Result<Report<'a>, CliError> {
         let profile = profile.map(Profile::create).transpose()?;
-        let tap = Arc::new(Tap::new(manner.is_live()));
+        let tap = Arc::new(Tap::new(manner.is_live(), profile.is_some()));
         let (json, live, lines) = (manner.json, manner.is_live(), Lines::new(workspace, manner, &tap));
         Ok(Report { workspace, json, live, lines, tap, profile })
     }
@@ -80,19 +82,26 @@ impl<'a> Report<'a> {
         self.tap.clone()
     }
 
+    /// Writes the trace, if there is to be one.
+    pub fn trace(&self, graph: &TaskGraph, store: Option<&Store>) -> Result<(), CliError> {
+        let Some(profile) = &self.profile else { return Ok(()) };
+        let sessions = store.map(Store::sessions).unwrap_or_default();
+        let (workspace, spans) = (self.workspace, self.tap.spans());
+        profile.write(Known { workspace, graph, spans, sessions: &sessions })
+    }
+
     /// Says no more: what was built is out of date, or nothing happened.
     pub fn abandon(mut self) {
         self.lines.abandon();
     }
 
     /// Says how it ended.
-    pub fn finish(mut self, summary: &Summary) -> Result<(), CliError> {
+    pub fn finish(mut self, summary: &Summary) {
         if self.json {
             json::summary(summary);
         } else {
             self.lines.summary(summary);
         }
-        self.profile.map_or(Ok(()), |profile| profile.write(self.workspace))
     }
 }
 

@@ -1,4 +1,5 @@
-//! The latest that each running command wrote. Filled by the threads that run them, read by the display.
+//! What the threads that run tasks say: the latest that each running command wrote, for the display, and what the time is spent on, for
+//! the trace.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,24 +7,33 @@ use std::sync::{Mutex, PoisonError};
 use percache_runner::event::{Listener, Runner};
 use percache_runner::model::TaskId;
 use percache_runner::process::Stream;
+use percache_runner::span::Span;
 
 use crate::report::text;
 
 /// So much of the end of an output is kept.
 const KEPT: usize = 2048;
 
-/// The ends of outputs.
+/// The ends of outputs, and all spans.
 #[derive(Default)]
 pub struct Tap {
-    /// Whether anybody looks.
-    open: bool,
+    /// Whether anybody looks at what commands write.
+    live: bool,
     ends: Mutex<HashMap<TaskId, Vec<u8>>>,
+    /// Whether there will be a trace.
+    traced: bool,
+    spans: Mutex<Vec<Span>>,
 }
 
 impl Tap {
-    /// A tap that keeps something only when `open`.
-    pub fn new(open: bool) -> Tap {
-        Tap { open, ends: Mutex::default() }
+    /// Keeps what commands write if there is a live display, and spans if there will be a trace.
+    pub fn new(live: bool, traced: bool) -> Tap {
+        Tap { live, traced, ..Tap::default() }
+    }
+
+    /// The spans so far.
+    pub fn spans(&self) -> Vec<Span> {
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The latest line of a task.
@@ -40,7 +50,7 @@ impl Tap {
 
 impl Listener for Tap {
     fn wrote(&self, task: TaskId, _runner: Runner, _stream: Stream, bytes: &[u8]) {
-        if !self.open {
+        if !self.live {
             return;
         }
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
@@ -48,6 +58,14 @@ impl Listener for Tap {
         let new = &bytes[bytes.len().saturating_sub(KEPT)..];
         end.drain(..(end.len() + new.len()).saturating_sub(KEPT).min(end.len()));
         end.extend_from_slice(new);
+    }
+
+    fn wants_spans(&self) -> bool {
+        self.traced
+    }
+
+    fn span(&self, span: Span) {
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner).push(span);
     }
 }
 
@@ -57,7 +75,7 @@ mod tests {
 
     #[test]
     fn the_latest_line_is_known_however_much_was_written() {
-        let (tap, task) = (Tap::new(true), TaskId(1));
+        let (tap, task) = (Tap::new(true, false), TaskId(1));
         let wrote = |text: &str| tap.wrote(task, Runner::Own, Stream::Out, text.as_bytes());
         (0..1_000).for_each(|n| wrote(&format!("line {n}\nhal")));
         assert_eq!(tap.latest(task), "hal");

@@ -28,6 +28,7 @@ use crate::model::{Task, TaskId};
 use crate::observe::FileState;
 use crate::paths::RelPath;
 use crate::restore::{self, RestoreError};
+use crate::span::{Phase, timed};
 use crate::trouble::Trouble;
 
 /// A task that is done.
@@ -114,14 +115,15 @@ impl Done {
 /// Does what has to be done for a task.
 pub fn run(ctx: &Context<'_>, job: &Job<'_>) -> Done {
     let start = Instant::now();
-    let mut done = attempt(ctx, job).unwrap_or_else(|trouble| Done::failed(job.id, trouble));
+    let attempt = timed(ctx.listener, Phase::Task, Some(job.id), || attempt(ctx, job));
+    let mut done = attempt.unwrap_or_else(|trouble| Done::failed(job.id, trouble));
     done.took = start.elapsed();
     done
 }
 
 fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
     let Some(command) = &job.task.command else { return Ok(Done::new(job.id, Outcome::Group)) };
-    let prepared = prepare(ctx, job.task, command, &job.deps)?;
+    let prepared = timed(ctx.listener, Phase::Inputs, Some(job.id), || prepare(ctx, job.task, command, &job.deps))?;
     let may_hit = job.task.cache && !job.task.interactive && !job.force;
     if may_hit && ctx.store.is_some() && !prepared.unknown_tools.is_empty() {
         let mut done = Done::new(job.id, Outcome::MayRun);
@@ -135,7 +137,9 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
     if may_hit && !ctx.options.dry_run {
         let generation = ctx.store.map(Store::generation);
         let waiting = |holder: &str| (job.tell)(Word::Waiting(holder.to_owned()));
-        claim = claim::acquire(ctx, job.id, &prepared.fingerprint, &waiting);
+        claim = timed(ctx.listener, Phase::Wait, Some(job.id), || {
+            claim::acquire(ctx, job.id, &prepared.fingerprint, &waiting)
+        });
         // Whoever wanted the same may have left a result meanwhile.
         if ctx.store.map(Store::generation) != generation
             && let Some(done) = find(ctx, job, &prepared)?
@@ -168,7 +172,8 @@ fn missing_input(task: &Task, path: &RelPath) -> Trouble {
 
 /// Looks for a result, and uses it.
 fn find(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<Done>, String> {
-    let Some(hit) = lookup(ctx, job.task, &prepared.fingerprint) else { return Ok(None) };
+    let hit = timed(ctx.listener, Phase::Lookup, Some(job.id), || lookup(ctx, job.task, &prepared.fingerprint));
+    let Some(hit) = hit else { return Ok(None) };
     match use_hit(ctx, job, prepared, hit)? {
         Ok(done) => Ok(Some(done)),
         // The store lost what it had promised: nothing was touched, and the command can still run.
@@ -198,7 +203,10 @@ fn use_hit(
         (false, false) => {
             let Some(store) = ctx.store else { return Ok(Err(missing_store())) };
             note_intent(ctx, job, &plan)?;
-            match restore::restore(&ctx.observer, store, &ctx.staging, &plan, ctx.options.jobs) {
+            let restored = timed(ctx.listener, Phase::Restore, Some(job.id), || {
+                restore::restore(&ctx.observer, store, &ctx.staging, &plan, ctx.options.jobs)
+            });
+            match restored {
                 Ok(()) => Outcome::Restored,
                 Err(e @ RestoreError::Store(_)) => return Ok(Err(e)),
                 Err(e) => return Err(e.to_string()),
@@ -290,7 +298,8 @@ pub fn visible(outputs: &[Entry], action: percache::Digest) -> Arc<Visible> {
 
 fn run_command(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, claim: Option<Claim>) -> Result<Done, Trouble> {
     (job.tell)(Word::Started);
-    let mut executed = execute(ctx, job.id, job.task, prepared, claim.as_ref())?;
+    let mut executed =
+        timed(ctx.listener, Phase::Command, Some(job.id), || execute(ctx, job.id, job.task, prepared, claim.as_ref()))?;
     executed.claim = claim;
     let log = executed.log.tail(SHOWN).map_err(|e| format!("its log cannot be read: {e}"))?;
     let log = LogText { omitted: executed.log.len() - log.len() as u64, bytes: log };

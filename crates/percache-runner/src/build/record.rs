@@ -17,6 +17,7 @@ use crate::event::{Failure, Outcome};
 use crate::fingerprint::Discovered;
 use crate::journal::{Evidence, TaskRecord};
 use crate::paths::RelPath;
+use crate::span::{Phase, timed};
 use crate::trouble::Trouble;
 
 /// After success: outputs are captured, discovered inputs read, and everything goes to the store if nothing speaks against it.
@@ -24,16 +25,19 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
     let keeps = job.task.cache && !job.task.interactive;
     let store = ctx.store.filter(|_| keeps);
     let discovered = discover(ctx, job, prepared, executed.began).map_err(Failure::Error)?;
-    let captured =
-        capture(&ctx.observer, store, &job.task.outputs, &ctx.skip, ctx.options.jobs).map_err(|e| match e {
-            CaptureError::Missing(paths) => Failure::MissingOutputs(paths),
-            CaptureError::Walk(e) => Failure::Error(format!("{e}: {}", e.source).into()),
-            e => Failure::Error(Trouble { hint: e.hint().map(str::to_owned), message: e.to_string() }),
-        })?;
+    let captured = timed(ctx.listener, Phase::Outputs, Some(job.id), || {
+        capture(&ctx.observer, store, &job.task.outputs, &ctx.skip, ctx.options.jobs)
+    });
+    let captured = captured.map_err(|e| match e {
+        CaptureError::Missing(paths) => Failure::MissingOutputs(paths),
+        CaptureError::Walk(e) => Failure::Error(format!("{e}: {}", e.source).into()),
+        e => Failure::Error(Trouble { hint: e.hint().map(str::to_owned), message: e.to_string() }),
+    })?;
     let mut done = Done::new(job.id, Outcome::Ran);
     done.status = executed.status;
     let mut fit = keeps;
-    if keeps && let Err(changed) = unchanged(ctx, job, prepared, &discovered) {
+    let recheck = || timed(ctx.listener, Phase::Recheck, Some(job.id), || unchanged(ctx, job, prepared, &discovered));
+    if keeps && let Err(changed) = recheck() {
         let hint = "build again when nobody writes to it; if the task itself does, it is no input";
         done.warnings.push(Trouble::new(format!("`{}` is not stored: {changed} while it ran", job.task.name), hint));
         fit = false;

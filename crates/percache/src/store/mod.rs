@@ -197,6 +197,11 @@ impl Store {
         self.engine.generation()
     }
 
+    /// The sessions that wrote to the database so far.
+    pub fn sessions(&self) -> Vec<writer::Written> {
+        self.writer.sessions()
+    }
+
     /// Writes everything added, and waits for it.
     pub fn flush(&self) -> Result<(), EngineError> {
         self.writer.flush()

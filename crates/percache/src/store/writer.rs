@@ -74,6 +74,20 @@ struct State {
     flush: bool,
     closing: bool,
     failed: Option<EngineError>,
+    sessions: Vec<Written>,
+}
+
+/// A session that wrote.
+#[derive(Clone, Copy, Debug)]
+pub struct Written {
+    /// When it began.
+    pub begin: Instant,
+    /// When it ended.
+    pub end: Instant,
+    /// How many results it wrote.
+    pub results: usize,
+    /// How many bytes, roughly.
+    pub bytes: usize,
 }
 
 #[derive(Default)]
@@ -152,6 +166,11 @@ impl Writer {
     /// Whether writing has failed; then adding is in vain.
     pub fn failed(&self) -> Option<EngineError> {
         self.shared.state().failed.clone()
+    }
+
+    /// The sessions that wrote so far.
+    pub fn sessions(&self) -> Vec<Written> {
+        self.shared.state().sessions.clone()
     }
 
     /// Looks something up in what waits to be written.
@@ -240,10 +259,13 @@ fn run(engine: &dyn Engine, shared: &Shared) {
         state.writing = batch.clone();
         (state.busy, state.flush) = (true, false);
         drop(state);
+        let begin = Instant::now();
         // A panic in here must not leave those who wait for a flush waiting for ever.
         let written = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| write(engine, &batch)))
             .unwrap_or_else(|_| Err(EngineError::Io("the writing thread panicked".into())));
         state = shared.state();
+        let (end, results, bytes) = (Instant::now(), batch.results.len(), batch.bytes);
+        state.sessions.push(Written { begin, end, results, bytes });
         state.busy = false;
         state.writing = Arc::default();
         if let Err(error) = written {

@@ -1,0 +1,23 @@
+//! The critical path: the chain of tasks, each waiting for the one before, that ended last. Whoever wants a faster build makes one of them
+//! faster.
+
+use std::collections::HashMap;
+
+use percache_runner::graph::TaskGraph;
+use percache_runner::model::TaskId;
+
+/// The critical path, first task first, when tasks ended at these times.
+pub fn critical_path<T: Ord + Copy>(graph: &TaskGraph, ends: &HashMap<TaskId, T>) -> Vec<TaskId> {
+    let last = |tasks: &mut dyn Iterator<Item = TaskId>| {
+        let ended = tasks.filter_map(|task| Some((*ends.get(&task)?, task)));
+        ended.max().map(|(_, task)| task)
+    };
+    let mut path = Vec::new();
+    let mut next = last(&mut ends.keys().copied());
+    while let Some(task) = next {
+        path.push(task);
+        next = last(&mut graph.needs[task.index()].iter().copied());
+    }
+    path.reverse();
+    path
+}

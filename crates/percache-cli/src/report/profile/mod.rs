@@ -1,0 +1,159 @@
+//! A trace of the build in the format of Chrome's tracing, which Perfetto opens too.
+//!
+//! Format: <https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU>: complete events (`X`) and names (`M`), times
+//! in microseconds. docs/cli.md says what is in it, docs/schemas/trace.json how.
+
+mod critical;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use percache::store::writer::Written;
+use percache_runner::event::Event;
+use percache_runner::graph::TaskGraph;
+use percache_runner::model::{TaskId, Workspace};
+use percache_runner::span::{Phase, Span};
+use serde_json::{Value, json};
+
+use crate::error::CliError;
+use crate::report::profile::critical::critical_path;
+use crate::report::words;
+
+/// The row of the build as a whole. Workers come behind it.
+const BUILD: usize = 0;
+/// The rows behind those of the workers, however many these are.
+const STORE: usize = 10_000;
+const CRITICAL: usize = 10_001;
+
+/// Collects what the spans do not say.
+pub struct Profile {
+    path: String,
+    file: File,
+    start: Instant,
+    ended: HashMap<TaskId, Ended>,
+}
+
+struct Ended {
+    outcome: &'static str,
+    reason: Option<String>,
+}
+
+/// What is known when the build is over.
+pub struct Known<'a> {
+    /// The tasks.
+    pub workspace: &'a Workspace,
+    /// Who needs whom.
+    pub graph: &'a TaskGraph,
+    /// What the time was spent on.
+    pub spans: Vec<Span>,
+    /// When the store was written to.
+    pub sessions: &'a [Written],
+}
+
+impl Profile {
+    /// A trace that will be written to `path`. The file is made at once: a build should not end with the news that it cannot be.
+    pub fn create(path: &Path) -> Result<Profile, CliError> {
+        let file =
+            File::create(path).map_err(|e| CliError::usage(format!("cannot write `{}`: {e}", path.display())))?;
+        Ok(Profile { path: path.display().to_string(), file, start: Instant::now(), ended: HashMap::new() })
+    }
+
+    /// Takes note of an event.
+    pub fn event(&mut self, event: &Event) {
+        if let Event::Finished { task, outcome, reason, .. } = event {
+            let (outcome, _) = words::outcome(outcome);
+            self.ended.insert(*task, Ended { outcome, reason: reason.clone() });
+        }
+    }
+
+    /// Writes the trace.
+    pub fn write(&self, mut known: Known<'_>) -> Result<(), CliError> {
+        known.spans.sort_by_key(|span| span.begin);
+        let ends = known.spans.iter().filter(|span| span.phase == Phase::Task);
+        let ends = ends.filter_map(|span| Some((span.task?, span.end))).collect();
+        let critical = critical_path(known.graph, &ends);
+        let mut events = names(&known.spans);
+        for span in &known.spans {
+            let row = span.worker.map_or(BUILD, |worker| worker + 1);
+            let on_path = span.phase == Phase::Task && span.task.is_some_and(|id| critical.contains(&id));
+            let rows = [row].into_iter().chain(on_path.then_some(CRITICAL));
+            events.extend(rows.filter_map(|row| self.span(&known, span, row, on_path)));
+        }
+        events.extend(known.sessions.iter().map(|written| {
+            let Written { results, bytes, .. } = written;
+            let name = format!("write {results} {}", if *results == 1 { "result" } else { "results" });
+            let args = json!({ "results": results, "bytes": bytes });
+            self.complete(STORE, &name, "store", (written.begin, written.end), args)
+        }));
+        let trace = json!({ "displayTimeUnit": "ms", "traceEvents": events });
+        let mut out = BufWriter::new(&self.file);
+        let written = serde_json::to_writer(&mut out, &trace).map_err(std::io::Error::from).and_then(|()| out.flush());
+        written.map_err(|e| CliError::failure(format!("cannot write `{}`: {e}", self.path)))
+    }
+
+    /// A task or a part of one. Groups are nothing to look at.
+    fn span(&self, known: &Known<'_>, span: &Span, row: usize, critical: bool) -> Option<Value> {
+        let time = (span.begin, span.end);
+        let task = span.task.map(|id| known.workspace.task(id));
+        if task.is_some_and(|task| task.command.is_none()) {
+            return None;
+        }
+        let name = task.map(|task| task.name.as_str());
+        if span.phase != Phase::Task {
+            return Some(self.complete(row, word(span.phase), "phase", time, json!({ "task": name })));
+        }
+        let ended = span.task.and_then(|id| self.ended.get(&id));
+        let args = json!({
+            "outcome": ended.map(|ended| ended.outcome.replace(' ', "_")),
+            "reason": ended.and_then(|ended| ended.reason.as_ref()),
+            "critical": critical,
+        });
+        Some(self.complete(row, name.unwrap_or_default(), "task", time, args))
+    }
+
+    fn complete(&self, row: usize, name: &str, category: &str, time: (Instant, Instant), args: Value) -> Value {
+        let since = |instant: Instant| instant.saturating_duration_since(self.start).as_nanos() as f64 / 1_000.0;
+        let (begin, end) = (since(time.0), since(time.1));
+        json!({
+            "ph": "X", "pid": 1, "tid": row, "name": name, "cat": category,
+            "ts": begin, "dur": end - begin, "args": args,
+        })
+    }
+}
+
+/// The names of the rows that are used.
+fn names(spans: &[Span]) -> Vec<Value> {
+    let workers = spans.iter().filter_map(|span| span.worker).max().map_or(0, |last| last + 1);
+    let workers = (1..=workers).map(|n| (n, format!("worker {n}")));
+    let others = [(BUILD, "build"), (STORE, "store"), (CRITICAL, "critical path")];
+    let rows = others.map(|(row, name)| (row, name.to_owned())).into_iter().chain(workers);
+    let meta =
+        |name: &str, row: usize, args: Value| json!({ "ph": "M", "pid": 1, "tid": row, "name": name, "args": args });
+    let named = rows.flat_map(|(row, name)| {
+        [
+            meta("thread_name", row, json!({ "name": name })),
+            meta("thread_sort_index", row, json!({ "sort_index": row })),
+        ]
+    });
+    [meta("process_name", BUILD, json!({ "name": "percache build" }))].into_iter().chain(named).collect()
+}
+
+fn word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Task => "task",
+        Phase::Inputs => "hash inputs",
+        Phase::Lookup => "look up",
+        Phase::Wait => "claim",
+        Phase::Restore => "restore",
+        Phase::Command => "command",
+        Phase::Outputs => "capture outputs",
+        Phase::Recheck => "check inputs again",
+        Phase::Begin => "begin",
+        Phase::Survey => "survey outputs",
+        Phase::Flush => "wait for the store",
+        Phase::Journal => "write journal",
+    }
+}

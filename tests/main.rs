@@ -25,6 +25,7 @@ mod inputs;
 mod inspection;
 mod interruption;
 mod logs;
+mod machine_readable;
 mod maintenance;
 mod minimal;
 mod mistakes;

@@ -302,7 +302,7 @@ pub struct Graph {
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
     /// Only what TASK needs, directly or not, and TASK itself; with --needed-by, what lies between
-    #[arg(long, value_name = "TASK")]
+    #[arg(long, value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub needs: Vec<String>,
     /// Only what needs FILE, directly or not: the tasks that a change of it may run. FILE may also name a task
     #[arg(long, value_name = "FILE")]

@@ -428,8 +428,12 @@ impl Session<'_> {
         let (what, option) =
             if self.single.is_some() { ("the command runs", " --exec") } else { ("the build goes on", "") };
         reporter.event(Event::Warning {
-            message: format!("the store cannot be used: {trouble}"),
-            hint: Some(format!("{what} without it; `percache verify{option} --repair` puts a damaged store right")),
+            message: format!("the store cannot be used: {}", trouble.split(" (os error").next().unwrap_or(trouble)),
+            hint: Some(format!(
+                "{what} without it; `percache verify{option} --repair` puts a damaged store right, else look at the permissions and the \
+                 space of `{}`",
+                self.store_dir.display()
+            )),
         });
     }
 }

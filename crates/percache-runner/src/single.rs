@@ -55,6 +55,17 @@ pub enum SingleError {
     Both(String),
 }
 
+impl SingleError {
+    /// What to do about it, if the message does not say so.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            SingleError::Pattern(error) => error.kind.hint(),
+            SingleError::Path(error) => Some(error.hint()),
+            SingleError::Both(path) => Some(format!("take it away from the inputs: `-i '!{path}'` behind the others")),
+        }
+    }
+}
+
 /// What the last result of the command says.
 pub struct Answer {
     /// The exit status.

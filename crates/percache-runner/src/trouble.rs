@@ -26,8 +26,29 @@ impl From<String> for Trouble {
     }
 }
 
-/// What the system says, without its error number.
+/// What the system says, without its error number; what percache says itself, as it is.
 pub fn reason(error: &io::Error) -> String {
     let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+    match error.raw_os_error() {
+        Some(_) => text.split(" (os error").next().unwrap_or_default().to_lowercase(),
+        None => text,
+    }
+}
+
+/// What to do about something that is in the way of an output.
+pub fn way_out(error: &io::Error) -> Option<String> {
+    let hint = match error.kind() {
+        io::ErrorKind::NotADirectory => "a file is where a directory has to be: move it away, or name another output",
+        io::ErrorKind::IsADirectory | io::ErrorKind::DirectoryNotEmpty => {
+            "move away what is yours, or name another output"
+        }
+        // Without a number it comes from us, not from the system.
+        io::ErrorKind::PermissionDenied if error.raw_os_error().is_none() => {
+            "a symlink leads out of the workspace, and outputs are written inside: put a directory in its place"
+        }
+        io::ErrorKind::PermissionDenied => "look at the owner and the permissions of its directory",
+        io::ErrorKind::StorageFull => "make room on the disk; `percache gc --maxsize SIZE` makes the store smaller",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }

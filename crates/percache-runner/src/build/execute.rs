@@ -1,6 +1,7 @@
 //! Execute: the command of one task runs, as often as `retries` allows, in a tree from which its earlier outputs are gone.
 
 use std::ffi::OsString;
+use std::io;
 use std::time::Duration;
 
 use percache::lock::Claim;
@@ -17,7 +18,7 @@ use crate::process::{self, OnOutput, Spec, SpooledLog, Status, Stdio, Stream};
 use crate::restore;
 use crate::stamp::{Stamp, moment};
 use crate::tree::Tree;
-use crate::trouble::Trouble;
+use crate::trouble::{Trouble, reason, way_out};
 
 /// A command that has ended.
 pub struct Executed {
@@ -83,21 +84,25 @@ pub fn stamp(ctx: &Context<'_>, path: &RelPath) -> Option<Stamp> {
 /// Removes every output that is the task's own, and makes the directories that its outputs will lie in.
 ///
 /// A command that appends to what is there, or adds to an archive, must find what it finds in a clean tree.
-fn make_room(ctx: &Context<'_>, task: &Task, others: &[(RelPath, Option<Stamp>)]) -> Result<(), String> {
+fn make_room(ctx: &Context<'_>, task: &Task, others: &[(RelPath, Option<Stamp>)]) -> Result<(), Trouble> {
     let found = present(ctx.observer.root(), &task.outputs, &ctx.skip).map_err(|e| format!("{e}: {}", e.source))?;
     let is_other = |path: &RelPath| others.binary_search_by(|(other, _)| other.cmp(path)).is_ok();
     let mut own: Vec<_> = found.into_iter().map(|found| found.path).filter(|path| !is_other(path)).collect();
     own.extend(task.depfile.clone());
     own.sort();
     let mut tree = Tree::open(ctx.observer.root()).map_err(|e| e.to_string())?;
-    restore::remove(&mut tree, &own).map_err(|(path, e)| format!("cannot remove its old output `{path}`: {e}"))?;
+    let told = |what: &str, path: &RelPath, e: &io::Error| Trouble {
+        message: format!("cannot {what} `{path}`: {}", reason(e)),
+        hint: way_out(e),
+    };
+    restore::remove(&mut tree, &own).map_err(|(path, e)| told("remove its old output", &path, &e))?;
     let outputs = task.outputs.patterns().iter().filter(|pattern| !pattern.negated);
     let directories = outputs.filter_map(|pattern| match pattern.literal() {
         Some(path) => path.parent(),
         None => Some(pattern.prefix().clone()),
     });
     for directory in directories.chain(task.depfile.as_ref().and_then(RelPath::parent)) {
-        tree.make_directory(&directory).map_err(|e| format!("cannot make the directory `{directory}`: {e}"))?;
+        tree.make_directory(&directory).map_err(|e| told("make the directory", &directory, &e))?;
     }
     Ok(())
 }

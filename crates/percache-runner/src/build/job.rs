@@ -29,7 +29,7 @@ use crate::observe::FileState;
 use crate::paths::RelPath;
 use crate::restore::{self, RestoreError};
 use crate::span::{Phase, timed};
-use crate::trouble::Trouble;
+use crate::trouble::{Trouble, reason, way_out};
 
 /// A task that is done.
 pub struct Done {
@@ -171,7 +171,7 @@ fn missing_input(task: &Task, path: &RelPath) -> Trouble {
 }
 
 /// Looks for a result, and uses it.
-fn find(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<Done>, String> {
+fn find(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<Done>, Trouble> {
     let hit = timed(ctx.listener, Phase::Lookup, Some(job.id), || lookup(ctx, job.task, &prepared.fingerprint));
     let Some(hit) = hit else { return Ok(None) };
     match use_hit(ctx, job, prepared, hit)? {
@@ -190,7 +190,7 @@ fn use_hit(
     job: &Job<'_>,
     prepared: &Prepared,
     hit: Hit,
-) -> Result<Result<Done, RestoreError>, String> {
+) -> Result<Result<Done, RestoreError>, Trouble> {
     let previous = ctx.previous(job.id);
     let plan =
         restore::plan(&ctx.observer, &hit.outputs, previous).map_err(|e| format!("cannot look at its outputs: {e}"))?;
@@ -209,7 +209,10 @@ fn use_hit(
             match restored {
                 Ok(()) => Outcome::Restored,
                 Err(e @ RestoreError::Store(_)) => return Ok(Err(e)),
-                Err(e) => return Err(e.to_string()),
+                Err(RestoreError::Tree(path, e)) => {
+                    let message = format!("cannot restore `{path}`: {}", reason(&e));
+                    return Err(Trouble { message, hint: way_out(&e) });
+                }
             }
         }
     };

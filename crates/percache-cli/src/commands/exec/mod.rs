@@ -79,7 +79,7 @@ impl Execution<'_> {
     }
 
     fn session(&self, stop: &Stop, force: bool) -> Result<Told<'_>, CliError> {
-        let workspace = self.single.workspace(self.cwd).map_err(CliError::usage)?;
+        let workspace = self.single.workspace(self.cwd).map_err(|e| CliError::usage(&e).hint(e.hint()))?;
         let options = Options {
             jobs: 1,
             keep_going: false,

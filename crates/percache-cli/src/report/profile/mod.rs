@@ -57,8 +57,9 @@ pub struct Known<'a> {
 impl Profile {
     /// A trace that will be written to `path`. The file is made at once: a build should not end with the news that it cannot be.
     pub fn create(path: &Path) -> Result<Profile, CliError> {
-        let file =
-            File::create(path).map_err(|e| CliError::usage(format!("cannot write `{}`: {}", path.display(), reason(&e))).hint(way_out(&e)))?;
+        let file = File::create(path).map_err(|e| {
+            CliError::usage(format!("cannot write `{}`: {}", path.display(), reason(&e))).hint(way_out(&e))
+        })?;
         Ok(Profile { path: path.display().to_string(), file, start: Instant::now(), ended: HashMap::new() })
     }
 

@@ -162,7 +162,7 @@ fn a_read_only_store_is_read() {
 #[test]
 fn a_store_of_an_unknown_version_is_set_aside_with_one_warning() {
     let ws = built();
-    ws.write(".percache/format", "4000000000");
+    ws.write(".percache/format", "4000000000 4000000000\n");
     ws.remove("out");
     let run = ws.build([]).succeeds();
     assert_eq!(run.output().matches("warning").count(), 1, "{}", run.output());

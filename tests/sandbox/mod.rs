@@ -3,6 +3,8 @@
 //! Commands in a configuration report themselves: `@ran(NAME)` in it stands for a shell command that appends NAME to a file outside of the
 //! workspace. What ran is therefore counted without taking percache's word for it.
 
+mod background;
+mod chance;
 mod run;
 mod terminal;
 mod tree;
@@ -17,6 +19,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 
+pub use background::{Background, Ended};
+pub use chance::{Chance, number};
 pub use run::Run;
 pub use terminal::Terminal;
 pub use tree::{Node, Tree, snapshot};

@@ -47,7 +47,9 @@ impl CliError {
     pub fn store(error: &EngineError, dir: &Path) -> CliError {
         let hint = match error {
             EngineError::Busy { .. } => "try again when that has ended".to_owned(),
-            EngineError::Damaged(_) => "`percache verify --repair` keeps what is whole and removes the rest".to_owned(),
+            EngineError::Damaged(_) | EngineError::Astray(_) => {
+                "`percache verify --repair` keeps what is whole and removes the rest".to_owned()
+            }
             EngineError::ReadOnly(_) | EngineError::Io(_) => {
                 format!("look at the permissions and the free space of `{}`", dir.display())
             }

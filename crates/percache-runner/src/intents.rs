@@ -5,14 +5,15 @@
 //! that was not its own. After a kill, everything else that the patterns mean is the dead build's. When the journal is written, the
 //! intents are dropped.
 //!
-//! Each record: its length (4 bytes), patterns, paths of others; a torn one at the end was never acted on.
+//! Each record: its length (4 bytes), patterns, paths of others, paths of temporary files; a torn one at the end was never acted on.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use percache::codec::{DecodeError, Decoder, Encode};
+use percache::files::{self, Durability};
 
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
@@ -24,20 +25,25 @@ pub struct Intent {
     pub patterns: Vec<String>,
     /// What they meant before and was not the task's.
     pub others: Vec<RelPath>,
+    /// Files beside the outputs that are there only while these are restored from another file system. Sorted.
+    pub temporaries: Vec<RelPath>,
 }
 
 impl Intent {
     /// The intent to write what `outputs` mean.
     pub fn new(outputs: &PatternSet, others: Vec<RelPath>) -> Intent {
-        Intent { patterns: outputs.patterns().iter().map(ToString::to_string).collect(), others }
+        let patterns = outputs.patterns().iter().map(ToString::to_string).collect();
+        Intent { patterns, others, temporaries: Vec::new() }
     }
 
     fn encode(&self) -> Vec<u8> {
         let mut body = Vec::new();
         body.count(self.patterns.len());
         self.patterns.iter().for_each(|pattern| body.text(pattern));
-        body.count(self.others.len());
-        self.others.iter().for_each(|path| body.bytes(path.as_bytes()));
+        for paths in [&self.others, &self.temporaries] {
+            body.count(paths.len());
+            paths.iter().for_each(|path| body.bytes(path.as_bytes()));
+        }
         let mut record = Vec::with_capacity(body.len() + 4);
         record.bytes(&body);
         record
@@ -46,11 +52,13 @@ impl Intent {
     fn decode(body: &[u8]) -> Result<Intent, DecodeError> {
         let mut from = Decoder::new(body);
         let patterns = (0..from.count(4)?).map(|_| from.text().map(str::to_owned)).collect::<Result<_, _>>()?;
-        let others = (0..from.count(4)?)
-            .map(|_| RelPath::new(from.bytes()?).map_err(|_| DecodeError("a path is none")))
-            .collect::<Result<_, _>>()?;
+        let paths = |from: &mut Decoder<'_>| {
+            let path = |from: &mut Decoder<'_>| RelPath::new(from.bytes()?).map_err(|_| DecodeError("a path is none"));
+            (0..from.count(4)?).map(|_| path(from)).collect::<Result<_, _>>()
+        };
+        let (others, temporaries) = (paths(&mut from)?, paths(&mut from)?);
         from.finish()?;
-        Ok(Intent { patterns, others })
+        Ok(Intent { patterns, others, temporaries })
     }
 }
 
@@ -62,12 +70,15 @@ pub struct Intents {
 impl Intents {
     /// Begins to note, after those that are there.
     pub fn open(path: &Path) -> io::Result<Intents> {
-        Ok(Intents { file: Mutex::new(OpenOptions::new().create(true).append(true).open(path)?) })
+        Ok(Intents { file: Mutex::new(files::private().create(true).append(true).open(path)?) })
     }
 
     /// Notes one. It is known to a later build as soon as this returns, whatever happens to this one.
     pub fn note(&self, intent: &Intent) -> io::Result<()> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&intent.encode())
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = file.metadata()?.len();
+        // A half of one, left behind by a full disk, would hide those that are noted later.
+        file.write_all(&intent.encode()).inspect_err(|_| drop(file.set_len(before)))
     }
 
     /// Drops all but these: the journal knows the others now.
@@ -75,9 +86,8 @@ impl Intents {
         if unfinished.is_empty() {
             return self.file.into_inner().unwrap_or_else(PoisonError::into_inner).set_len(0);
         }
-        let kept = path.with_extension("kept");
-        std::fs::write(&kept, unfinished.iter().flat_map(|intent| intent.encode()).collect::<Vec<_>>())?;
-        std::fs::rename(kept, path)
+        let kept: Vec<u8> = unfinished.iter().flat_map(|intent| intent.encode()).collect();
+        files::replace(path, &kept, Durability::Volatile)
     }
 
     /// Whether a build came to its end: nothing was left behind.
@@ -124,7 +134,8 @@ mod tests {
     fn a_torn_record_is_ignored() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("intents");
-        let intent = Intent { patterns: vec!["out".into()], others: vec![] };
+        let intent =
+            Intent { patterns: vec!["out".into()], others: vec![], temporaries: vec![RelPath::new("t").unwrap()] };
         let mut bytes = intent.encode();
         let whole = bytes.len();
         bytes.extend_from_slice(&intent.encode());

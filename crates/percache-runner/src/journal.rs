@@ -15,14 +15,15 @@
 //! digest of all of the above
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use percache::Digest;
 use percache::codec::{DecodeError, Decoder, Encode};
+use percache::files::{self, Durability};
 use percache::store::record::{Entry, ResultKey, Time};
 
 use crate::finding::Finding;
@@ -243,12 +244,8 @@ impl Journal {
 
     /// Replaces the journal at `path`.
     pub fn save(&self, path: &Path) -> io::Result<()> {
-        let temporary = path.with_extension("new");
-        let mut file = fs::File::create(&temporary)?;
-        file.write_all(&self.encode())?;
-        drop(file);
         // Not synced: after a power cut the digest tells a torn journal from a whole one.
-        fs::rename(&temporary, path)
+        files::replace(path, &self.encode(), Durability::Volatile)
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -287,6 +284,14 @@ impl Journal {
     /// The journal in bytes that are known to be whole, see [`is_whole`].
     pub fn decode_whole(bytes: &Arc<Vec<u8>>) -> Result<Journal, DecodeError> {
         Flat::decode(bytes)?.decode_tasks()
+    }
+
+    /// Forgets that the store has results other than these.
+    pub fn distrust_all_but(&mut self, stored: &[ResultKey]) {
+        let stored: HashSet<&ResultKey> = stored.iter().collect();
+        for record in self.tasks.values_mut().filter(|record| record.key.is_some_and(|key| !stored.contains(&key))) {
+            record.distrust();
+        }
     }
 
     /// Every result that the journal names.

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use percache::engine::EngineError;
+use percache::files::{self, Durability};
+use percache::lock::Claim;
 use percache::store::gc::{Collected, Policy, collect, preview};
 use percache::store::record::Time;
 use percache::store::stats::{Stats, stats};
@@ -83,12 +85,32 @@ pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, Ma
     // First, so that no journal is believed that names a result which is about to go.
     advance_epoch(dir)?;
     let collected = collect(store.engine(), &policy, PATIENCE)?;
+    // And once more: a build that began in between has found results that are gone by now.
+    advance_epoch(dir)?;
     usage::forget(dir)?;
     let is_over = |worktree: &&Worktree| worktree.is_abandoned() || is_spent(worktree, policy.unused_since);
     for worktree in Worktree::all(dir)?.iter().filter(is_over) {
         worktree.remove()?;
     }
+    sweep_leftovers(dir);
     Ok(Report { collected, before, after: disk_usage(dir) })
+}
+
+/// Removes the claims of processes that were killed, and files that they did not get into their place. That one stays is no matter.
+fn sweep_leftovers(dir: &Path) {
+    let old = |entry: &fs::DirEntry| {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        modified.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > AUTOMATIC))
+    };
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if files::is_temporary(&entry.path()) && old(&entry) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    for entry in fs::read_dir(dir.join("claims")).into_iter().flatten().flatten() {
+        // To let go of a claim is to remove it.
+        drop(Claim::try_acquire(&entry.path(), "gc"));
+    }
 }
 
 /// Whether this belongs to a single command that was not used since then. Of a workspace, the journal says which outputs are percache's
@@ -109,12 +131,12 @@ pub fn automatic_gc(store: &Store, dir: &Path, settings: &CacheSettings) -> Resu
         Err(_) if !dir.join("db").exists() => return Ok(None),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             // A new store: in a day.
-            fs::write(&stamp, "")?;
+            note_gc(&stamp)?;
             return Ok(None);
         }
         _ => {}
     }
-    fs::write(&stamp, "")?;
+    note_gc(&stamp)?;
     let request = Request {
         maxage: Some(settings.maxage.unwrap_or(DEFAULT_MAXAGE)),
         maxsize: Some(settings.maxsize.unwrap_or(DEFAULT_MAXSIZE)),
@@ -122,6 +144,11 @@ pub fn automatic_gc(store: &Store, dir: &Path, settings: &CacheSettings) -> Resu
         ..Request::default()
     };
     gc(store, dir, &request).map(Some)
+}
+
+/// Its modification time is when gc ran the last time.
+fn note_gc(stamp: &Path) -> io::Result<()> {
+    files::private().write(true).create(true).truncate(false).open(stamp)?.set_modified(SystemTime::now())
 }
 
 /// Whether a build should end with gc.
@@ -142,15 +169,16 @@ pub fn statistics(store: &Store, dir: &Path) -> Result<(Stats, u64, u64), Mainte
     Ok((stats, hits, misses))
 }
 
-/// Counts how often results were removed: a journal of another epoch must ask the store.
+/// Changes whenever results are removed: a journal of another epoch must ask the store.
 pub fn epoch(dir: &Path) -> u64 {
     let bytes = fs::read(dir.join("epoch")).unwrap_or_default();
     bytes.try_into().map_or(0, u64::from_le_bytes)
 }
 
-/// To be called before results are removed.
+/// To be called before and after results are removed. An epoch never comes back, even when the file was lost in between: it is a time.
 pub fn advance_epoch(dir: &Path) -> io::Result<()> {
-    fs::write(dir.join("epoch"), (epoch(dir) + 1).to_le_bytes())
+    let next = epoch(dir).wrapping_add(1).max(now());
+    files::replace(&dir.join("epoch"), &next.to_le_bytes(), Durability::Durable)
 }
 
 /// Bytes that a directory takes on disk, as `du` counts them.

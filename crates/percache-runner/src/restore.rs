@@ -3,11 +3,14 @@
 //! Nothing is removed or replaced before everything is in hand: all contents are fetched into the staging directory and verified,
 //! then what an earlier result left is taken away, then each file is moved into its place. What is right already is not touched.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use percache::store::record::{Entry, Node};
@@ -17,7 +20,7 @@ use crate::capture::is_right;
 use crate::fanout::fan_out;
 use crate::observe::{FileState, Observer};
 use crate::paths::RelPath;
-use crate::tree::Tree;
+use crate::tree::{self, Tree};
 
 /// Why outputs could not be put back.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +65,30 @@ pub fn plan<'a>(observer: &Observer<'_>, manifest: &'a [Entry], previous: &[RelP
         }
     }
     Ok(plan)
+}
+
+/// The files that carrying a plan out makes beside the outputs for a moment: where these lie on another file system than what is staged.
+/// Sorted.
+pub fn temporaries(observer: &Observer<'_>, staging: &Path, plan: &Plan<'_>) -> Vec<RelPath> {
+    let device = |path: &Path| fs::metadata(path).map(|metadata| std::os::unix::fs::MetadataExt::dev(&metadata)).ok();
+    let staged = device(staging);
+    let mut elsewhere: HashMap<RelPath, bool> = HashMap::new();
+    let mut paths = Vec::new();
+    for (entry, _) in &plan.wrong {
+        let Ok(path) = RelPath::new(&entry.path) else { continue };
+        let is_elsewhere = path.parent().is_none_or(|parent| {
+            *elsewhere.entry(parent).or_insert_with_key(|parent| {
+                // A directory that is not there yet will be on the file system of the one above.
+                let there = parent.to_path(observer.root()).ancestors().find_map(device);
+                there != staged
+            })
+        });
+        if is_elsewhere && entry.node != Node::Directory {
+            paths.extend(tree::temporary(&path));
+        }
+    }
+    paths.sort();
+    paths
 }
 
 /// Carries a plan out.
@@ -133,7 +160,9 @@ struct Staged {
 impl Staged {
     fn fetch(store: &Store, staging: &Path, plan: &Plan<'_>, threads: usize) -> Result<Staged, RestoreError> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = || staging.join(format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+        // Not only the process id: without a store of its own, this may be a directory for everybody, and the id one of long ago.
+        static TOKEN: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
+        let name = || staging.join(format!("percache-{:x}-{}", *TOKEN, COUNT.fetch_add(1, Ordering::Relaxed)));
         let needed: Vec<_> = plan.wrong.iter().map(|(entry, _)| (*entry, name())).collect();
         let clean_up = Staged { files: needed.iter().map(|(_, path)| Some(path.clone())).collect() };
         let files = fan_out(threads, &needed, |(entry, path)| {

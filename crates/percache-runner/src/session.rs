@@ -24,7 +24,7 @@ use crate::graph::TaskGraph;
 use crate::intents::{Intent, Intents};
 use crate::journal::{Journal, TaskRecord};
 use crate::known::Seen;
-use crate::maintenance;
+use crate::maintenance::{self, MaintenanceError};
 use crate::model::{Task, TaskId, Workspace};
 use crate::observe::Observer;
 use crate::paths::RelPath;
@@ -127,6 +127,8 @@ struct Desk {
     /// What a killed build was about to write.
     left_behind: Vec<Intent>,
     staging: PathBuf,
+    /// Why the store cannot be used, so far.
+    trouble: Option<String>,
 }
 
 impl Session<'_> {
@@ -160,17 +162,17 @@ impl Session<'_> {
         let outcomes = build(&ctx, &pool, &tasks, &forced, reporter);
         tell_of_tools(reporter, &outcomes.remembered);
         let Context { observer, intents, trouble, tools, .. } = ctx;
+        let mut trouble = trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
         if desk.lock.is_none() {
+            self.close(trouble, reporter);
             return Ok(outcomes);
         }
         let configuration: Vec<_> = self.workspace.files.iter().chain(&self.workspace.listed).collect();
         configuration.iter().for_each(|path| observer.watch(path.as_bytes()));
         let configuration: Vec<_> = configuration.into_iter().map(|path| path.as_bytes().to_vec()).collect();
-        let mut trouble = trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
         // First the results, then the journal that names them: a kill in between must not leave names of nothing.
-        if let Some(Err(e)) = timed(self.listener, Phase::Flush, None, || self.store.map(Store::flush)) {
-            trouble.get_or_insert(e.to_string());
-        }
+        let flush = || self.store.map_or(Ok(()), Store::flush);
+        let flushed = timed(self.listener, Phase::Flush, None, flush);
         let observed = observer.into_observed();
         if outcomes.summary.ran > 0 && self.single.is_none() {
             self.keep_texts(&desk, &observed.now);
@@ -178,6 +180,10 @@ impl Session<'_> {
         let (named, before) = (desk.named(), std::mem::take(&mut desk.journal));
         let unfinished = self.unfinished(&desk, &outcomes);
         let mut journal = self.next_journal(before, desk.epoch, &outcomes);
+        if let Err(e) = flushed {
+            trouble.get_or_insert(e.to_string());
+            journal.distrust_all_but(&named);
+        }
         let doubtful = self.doubtful(&outcomes);
         let judged = Judged { bases: &outcomes.bases, doubtful: &doubtful, carries, configuration: &configuration };
         let list = renew(&mut journal, &observed, &judged);
@@ -191,8 +197,18 @@ impl Session<'_> {
         if let Err(e) = written {
             trouble.get_or_insert(format!("its journal cannot be written: {e}"));
         }
+        if trouble.is_none() {
+            trouble = self.take_away_what_is_too_old();
+        }
         self.close(trouble, reporter);
         Ok(outcomes)
+    }
+
+    /// Once, at the end: whatever is wrong with the store, it is one thing for the user.
+    fn close(&self, trouble: Option<String>, reporter: &mut dyn Reporter) {
+        if let Some(trouble) = trouble {
+            self.store_trouble(reporter, &trouble);
+        }
     }
 
     /// Tasks that were not judged although something that they need came out otherwise than the journal says, or not at all.
@@ -267,7 +283,8 @@ impl Session<'_> {
             let (epoch, lock) = (maintenance::epoch(self.store_dir), Some(lock));
             let stands = epoch == journal.epoch && self.is_read_as_found(&journal);
             let holds = if stands { holds } else { holds.without_conditions() };
-            return (Desk { worktree, lock, journal, epoch, left_behind: Vec::new(), staging }, Some(holds));
+            let desk = Desk { worktree, lock, journal, epoch, left_behind: Vec::new(), staging, trouble: None };
+            return (desk, Some(holds));
         }
         let worktree = match &self.single {
             Some(identity) => Worktree::single(self.store_dir, &self.workspace.root, identity),
@@ -283,6 +300,7 @@ impl Session<'_> {
                 follower.follow(&mut |stream, bytes| self.listener.wrote(*task, Runner::Other, stream, bytes));
             }
         };
+        let mut trouble = None;
         let lock = if self.options.dry_run {
             None
         } else {
@@ -291,13 +309,18 @@ impl Session<'_> {
             match lock {
                 // Stopped while it waited: nothing will start.
                 Err(LockError::Held(_)) => None,
-                lock => lock.map_err(|e| self.store_trouble(reporter, &e.to_string())).ok(),
+                lock => lock.map_err(|e| trouble = Some(e.to_string())).ok(),
             }
         };
         let staging = if lock.is_some() { worktree.staging() } else { std::env::temp_dir() };
+        if lock.is_some()
+            && let Err(e) = worktree.clear_staging()
+        {
+            trouble = Some(e.to_string());
+        }
         let (journal, epoch) = (Journal::load(&worktree.journal()), maintenance::epoch(self.store_dir));
         let left_behind = Intents::left_behind(&worktree.intents());
-        (Desk { worktree, lock, journal, epoch, left_behind, staging }, None)
+        (Desk { worktree, lock, journal, epoch, left_behind, staging, trouble }, None)
     }
 
     /// Where the action of a single command is claimed, to hear what it writes when somebody else runs it.
@@ -346,9 +369,10 @@ impl Session<'_> {
             let gone = bury(&observer, &territory.dead)?;
             tell_of_dead(reporter, &gone);
         }
-        let intents = match &desk.lock {
-            Some(_) => Some(Intents::open(&desk.worktree.intents())?),
-            None => None,
+        let intents = desk.lock.as_ref().map(|_| Intents::open(&desk.worktree.intents()));
+        let (intents, untold) = match intents.transpose() {
+            Ok(intents) => (intents, None),
+            Err(e) => (None, Some(format!("what it is about to write cannot be noted: {e}"))),
         };
         let (untouched, tools) = match holds {
             Some(holds) => {
@@ -379,7 +403,7 @@ impl Session<'_> {
             contents: Contents::new(root, self.store, Texts::at(desk.worktree.texts())),
             untouched,
             sources: OnceLock::new(),
-            trouble: Mutex::new(None),
+            trouble: Mutex::new(desk.trouble.clone().or(untold)),
         })
     }
 
@@ -393,16 +417,13 @@ impl Session<'_> {
         desk.left_behind.iter().filter(|intent| patterns.contains(&intent.patterns)).collect()
     }
 
-    /// Takes away what is too old, and tells of trouble.
-    fn close(&self, mut trouble: Option<String>, reporter: &mut dyn Reporter) {
-        if let Some(store) = self.store.filter(|_| trouble.is_none())
-            && let Err(e) = maintenance::automatic_gc(store, self.store_dir, &self.workspace.cache)
-        {
-            trouble = Some(e.to_string());
-        }
-        if let Some(trouble) = trouble {
-            self.store_trouble(reporter, &trouble);
-        }
+    /// The trouble with that.
+    fn take_away_what_is_too_old(&self) -> Option<String> {
+        let collected = maintenance::automatic_gc(self.store?, self.store_dir, &self.workspace.cache);
+        collected.err().map(|e| match e {
+            MaintenanceError::Engine(e) => e.to_string(),
+            MaintenanceError::Io(e) => e.to_string(),
+        })
     }
 
     fn next_journal(&self, mut journal: Journal, epoch: u64, outcomes: &Outcomes) -> Journal {

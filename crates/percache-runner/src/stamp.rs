@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use percache::codec::{DecodeError, Decoder, Encode};
 use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
@@ -83,6 +83,12 @@ impl Stamp {
         moment - self.ctime > if coarse { COARSE_STEP } else { FINE_STEP }
     }
 
+    /// Whether the file was written or replaced between two stamps. A new link to it or other permissions, which change the ctime alone,
+    /// are none of that.
+    pub fn is_written_since(&self, later: &Stamp) -> bool {
+        (self.size, self.mtime, self.inode) != (later.size, later.mtime, later.inode)
+    }
+
     /// Appends the encoding.
     pub fn encode(&self, to: &mut Vec<u8>) {
         to.u64(self.size);
@@ -101,6 +107,30 @@ impl Stamp {
             inode: from.u64()?,
             mode: from.u32()?,
         })
+    }
+}
+
+/// A moment that is known on two clocks: that of the wall, from which file systems take their times and which may be set, and one that
+/// only goes forward.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Nanoseconds since 1970.
+    pub wall: i64,
+    steady: Instant,
+}
+
+/// Clocks are adjusted by this much without anybody setting them.
+const ADJUSTED: i64 = 50_000_000;
+
+impl Moment {
+    /// This one.
+    pub fn now() -> Moment {
+        Moment { wall: moment(), steady: Instant::now() }
+    }
+
+    /// Whether the clock on the wall was set back since then: a later change may have an earlier time.
+    pub fn is_clock_set_back(&self) -> bool {
+        moment() - self.wall < self.steady.elapsed().as_nanos() as i64 - ADJUSTED
     }
 }
 

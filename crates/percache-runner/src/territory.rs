@@ -85,6 +85,8 @@ pub fn made(root: &Path, store: &Path) -> Box<dyn Fn(&RelPath) -> bool> {
 fn abandoned(root: &Path, intents: &[Intent], skip: &[RelPath]) -> Vec<(RelPath, bool)> {
     let mut paths = Vec::new();
     for intent in intents {
+        let there = |path: &&RelPath| path.to_path(root).symlink_metadata().is_ok();
+        paths.extend(intent.temporaries.iter().filter(there).map(|path| (path.clone(), true)));
         let Ok(patterns) = PatternSet::parse(&RelPath::root(), &intent.patterns) else { continue };
         let others: BTreeSet<_> = intent.others.iter().collect();
         // What cannot be listed now is for the task to find out.

@@ -126,25 +126,52 @@ impl Tree {
 
     /// The store is on another file system: the last step is a rename beside the place.
     fn copy_in(&self, from: &Path, parent: &OwnedFd, path: &RelPath) -> io::Result<()> {
-        let name = [b".", path.file_name(), b".percache-", std::process::id().to_string().as_bytes()].concat();
-        let name = if name.len() > 255 { name[name.len() - 255..].to_vec() } else { name };
+        let name = temporary_name(path);
+        let copied = Tree::copy_beside(from, parent, &name).and_then(|()| {
+            renameat(parent, &*name, parent, path.file_name())?;
+            Ok(())
+        });
+        if copied.is_err() {
+            let _ = unlinkat(parent, &*name, AtFlags::empty());
+        }
+        copied?;
+        std::fs::remove_file(from)
+    }
+
+    fn copy_beside(from: &Path, parent: &OwnedFd, name: &[u8]) -> io::Result<()> {
+        // One that a killed build left.
+        match unlinkat(parent, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(e) => return Err(e.into()),
+        }
         let metadata = std::fs::symlink_metadata(from)?;
         if metadata.is_symlink() {
-            rustix::fs::symlinkat(&std::fs::read_link(from)?, parent, &*name)?;
+            rustix::fs::symlinkat(&std::fs::read_link(from)?, parent, name)?;
         } else {
             let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let to = openat(parent, &*name, flags, Mode::from_raw_mode(mode as rustix::fs::RawMode))?;
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let to = openat(parent, name, flags, Mode::from_raw_mode(mode as rustix::fs::RawMode))?;
             io::copy(&mut std::fs::File::open(from)?, &mut std::fs::File::from(to))?;
         }
-        renameat(parent, &*name, parent, path.file_name())?;
-        std::fs::remove_file(from)
+        Ok(())
     }
 
     /// The root in the file system.
     pub fn root(&self) -> &Path {
         &self.root
     }
+}
+
+/// Beside `path`, the place of its content while it is copied from another file system.
+pub fn temporary(path: &RelPath) -> Option<RelPath> {
+    let name = temporary_name(path);
+    let parent = path.parent().filter(|parent| !parent.is_root());
+    RelPath::new(parent.map_or(name.clone(), |parent| [parent.as_bytes(), b"/", &name].concat())).ok()
+}
+
+fn temporary_name(path: &RelPath) -> Vec<u8> {
+    let digest = percache::Digest::of(path.file_name()).to_string();
+    [b".percache-", &digest.as_bytes()[..16]].concat()
 }
 
 #[cfg(target_os = "linux")]

@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use percache::files;
 use percache::store::record::{ResultKey, Time};
 
 use crate::journal::Journal;
@@ -71,5 +72,5 @@ pub fn append(path: &Path, keys: impl Iterator<Item = ResultKey>, time: Time) ->
     if records.is_empty() {
         return Ok(());
     }
-    OpenOptions::new().create(true).append(true).open(path)?.write_all(&records)
+    files::private().create(true).append(true).open(path)?.write_all(&records)
 }

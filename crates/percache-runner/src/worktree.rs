@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use percache::Digest;
+use percache::files::{self, Durability, create_private_dir};
 use percache::lock::{FileLock, LockError};
 
 use crate::process::Stop;
@@ -66,26 +67,45 @@ impl Worktree {
 
     /// Makes the directory, with all that is to be in it from the start.
     pub fn create(&self) -> io::Result<()> {
-        create_private(&self.staging())?;
-        create_private(&self.claims())?;
-        let path = self.dir.join("path");
-        if !path.exists() {
-            fs::write(path, self.root.as_os_str().as_bytes())?;
+        create_private_dir(&self.staging())?;
+        create_private_dir(&self.claims())?;
+        // Compared, not only looked for: gc takes a worktree for abandoned whose path is empty after a power cut.
+        let (path, root) = (self.dir.join("path"), self.root.as_os_str().as_bytes());
+        if fs::read(&path).is_ok_and(|known| known == root) {
+            return Ok(());
         }
-        Ok(())
+        files::replace(&path, root, Durability::Volatile)
+    }
+
+    /// Removes what a killed build left on its way into the tree, or to another name here. To be called with the lock held.
+    pub fn clear_staging(&self) -> io::Result<()> {
+        let unfinished = fs::read_dir(&self.dir)?.filter_map(|entry| Some(entry.ok()?.path()));
+        for path in unfinished.filter(|path| files::is_temporary(path)) {
+            fs::remove_file(path)?;
+        }
+        fs::read_dir(self.staging())?.try_for_each(|entry| fs::remove_file(entry?.path()))
     }
 
     /// Takes the lock of the worktree if nobody holds it.
     pub fn try_lock(&self, holder: &str) -> Option<FileLock> {
-        FileLock::try_acquire(&self.dir.join("lock"), holder).ok()
+        let path = self.dir.join("lock");
+        FileLock::try_acquire(&path, holder).ok().filter(|lock| lock.is_at(&path).unwrap_or(false))
     }
 
     /// Takes the lock of the worktree, however long that takes; `waiting` is told for whom, as often as it is looked. Only a wish to stop
     /// ends the wait.
     pub fn lock(&self, holder: &str, stop: &Stop, waiting: &mut dyn FnMut(&str)) -> Result<FileLock, LockError> {
         let path = self.dir.join("lock");
+        let mut tries = 0;
         loop {
             match FileLock::try_acquire(&path, holder) {
+                // A gc may have removed the directory, with the lock's file in it, before it was ours.
+                Ok(lock) if lock.is_at(&path)? => return Ok(lock),
+                Ok(_) => self.create()?,
+                Err(LockError::Io(e)) if e.kind() == io::ErrorKind::NotFound && tries < 100 => {
+                    tries += 1;
+                    self.create()?;
+                }
                 Err(LockError::Held(other)) if !stop.requested() => {
                     waiting(&other);
                     std::thread::sleep(PAUSE);
@@ -133,8 +153,7 @@ impl Worktree {
             Err(e) => return Err(e),
         };
         let mut all = Vec::new();
-        for entry in entries {
-            let dir = entry?.path();
+        for dir in entries.filter_map(|entry| Some(entry.ok()?.path())) {
             if let Ok(path) = fs::read(dir.join("path")) {
                 all.push(Worktree {
                     dir,
@@ -148,26 +167,26 @@ impl Worktree {
 
     /// Whether the worktree itself is gone.
     pub fn is_abandoned(&self) -> bool {
-        matches!(self.root.try_exists(), Ok(false))
+        // What stands in a damaged `path` says nothing of the worktree.
+        let is_its_own = self.is_single() || self.dir.ends_with(Worktree::place(&self.root).short());
+        is_its_own && matches!(self.root.try_exists(), Ok(false))
     }
 
     /// Removes the directory, unless a build is running there.
     pub fn remove(&self) -> io::Result<()> {
-        match FileLock::try_acquire(&self.dir.join("lock"), "gc") {
+        let removed = match FileLock::try_acquire(&self.dir.join("lock"), "gc") {
             Ok(_lock) => fs::remove_dir_all(&self.dir),
             Err(LockError::Held(_)) => Ok(()),
             Err(LockError::Io(e)) => Err(e),
+        };
+        match removed {
+            // Another gc was faster.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            answer => answer,
         }
     }
 }
 
 fn worktrees(store: &Path) -> PathBuf {
     store.join("worktrees")
-}
-
-/// Makes a directory that only its owner can enter.
-pub fn create_private(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700);
-    builder.create(path)
 }

@@ -32,6 +32,9 @@ pub enum EngineError {
     /// What is stored is damaged.
     #[error("it is damaged: {0}")]
     Damaged(String),
+    /// What leads to what is stored is damaged: much that is whole cannot be reached.
+    #[error("it is damaged: {0}")]
+    Astray(String),
     /// The directory can be read but not written.
     #[error("it cannot be written: {0}")]
     ReadOnly(String),
@@ -88,6 +91,20 @@ pub trait Session: View {
 pub trait Engine: Send + Sync {
     /// The newest committed state. Empty when nothing was ever written.
     fn view(&self) -> Result<SharedView, EngineError>;
+
+    /// Has the next [`Engine::view`] look anew, although nothing was committed since: what the last one refers to may be gone, because
+    /// another process gives space back.
+    fn forget_view(&self) {}
+
+    /// Shows `look` the newest committed state while nobody writes; waits at most `patience` for a writer to finish. Where nobody can be
+    /// kept from writing, nobody is.
+    fn undisturbed(
+        &self,
+        _patience: Duration,
+        look: &mut dyn FnMut(&dyn View) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        look(&*self.view()?)
+    }
 
     /// Grows with every commit of any process; cheap to ask.
     fn generation(&self) -> u64;

@@ -27,6 +27,7 @@ pub mod codec;
 pub mod digest;
 pub mod engine;
 mod exit;
+pub mod files;
 pub mod lock;
 pub mod memory;
 #[cfg(feature = "rocksdb")]

@@ -3,10 +3,12 @@
 //! `flock` and not `fcntl`: an `fcntl` lock is lost as soon as the process closes any other descriptor of the file.
 //! Knows nothing of what is locked.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use crate::files;
 
 /// A held lock; dropping it frees it.
 #[derive(Debug)]
@@ -28,7 +30,7 @@ pub enum LockError {
 impl FileLock {
     /// Takes the lock if nobody holds it. `holder` says who we are, for those who wait.
     pub fn try_acquire(path: &Path, holder: &str) -> Result<FileLock, LockError> {
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut file = files::private().read(true).write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => return Err(LockError::Held(read_holder(&mut file))),
@@ -65,6 +67,13 @@ impl FileLock {
     }
 }
 
+impl FileLock {
+    /// Whether the lock's file still lies at `path`: somebody may have removed it between our opening and locking it.
+    pub fn is_at(&self, path: &Path) -> io::Result<bool> {
+        is_at(&self.file, path)
+    }
+}
+
 impl Drop for FileLock {
     fn drop(&mut self) {
         let _ = self.file.set_len(0);
@@ -84,7 +93,7 @@ impl Claim {
         loop {
             let lock = FileLock::try_acquire(path, holder)?;
             // The one who held it before may have removed the file between our opening and locking it.
-            if is_at(&lock.file, path)? {
+            if lock.is_at(path)? {
                 return Ok(Claim { path: path.to_owned(), lock });
             }
         }

@@ -1,4 +1,4 @@
-//! The database on RocksDB. The only file that names RocksDB.
+//! The database on RocksDB. Only this module names RocksDB.
 //!
 //! RocksDB allows one writing process, and opening it to write takes 15 to 30 ms. So a [`RocksEngine`] opens it read-only for
 //! views, which takes no lock, and read-write only for the length of a session, behind a lock file of our own that names its holder.
@@ -11,6 +11,9 @@
 //! DIR/writer       lock file of the writing process
 //! DIR/generation   counts commits: eight bytes, written after each
 //! ```
+
+mod blob_file;
+pub mod salvage;
 
 use std::fs;
 use std::io;
@@ -25,6 +28,7 @@ use rocksdb::{
 };
 
 use crate::engine::{Column, Engine, EngineError, Session, SharedView, View, Visit};
+use crate::files::{self, Durability, create_private_dir};
 use crate::lock::{FileLock, LockError};
 
 /// What is not kept back for the commit is handed to RocksDB in batches of about this many bytes.
@@ -33,6 +37,8 @@ const EARLY_BATCH: usize = 4 << 20;
 const WRITE_BUFFER: usize = 32 << 20;
 /// Values of large columns from this size on go to blob files; smaller ones stay beside their keys.
 const BLOB_FLOOR: u64 = 512;
+/// How long whoever wants to read waits for a writer that keeps disturbing it.
+const READING_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A database in a directory.
 pub struct RocksEngine {
@@ -61,36 +67,81 @@ impl RocksEngine {
     }
 
     fn open_view(&self) -> Result<SharedView, EngineError> {
-        let path = self.database();
-        if !path.join("CURRENT").exists() {
-            return Ok(Arc::new(crate::memory::empty_view()));
-        }
         let mut pause = Duration::from_millis(1);
         loop {
-            let options = database_options(Use::Read);
-            let columns = self.columns.iter().map(|column| (column.name, column_options(*column, Use::Read)));
-            match DB::open_cf_with_opts_for_read_only(&options, &path, columns, false) {
-                Ok(db) => return Ok(Arc::new(RocksView { db })),
-                // Another process is just making the database: nothing was ever committed.
-                Err(_) if self.generation() == 0 => return Ok(Arc::new(crate::memory::empty_view())),
+            match self.try_view() {
                 // A session that begins or ends meanwhile replaces files that were about to be opened.
-                Err(_) if pause < Duration::from_millis(100) => std::thread::sleep(pause),
-                Err(e) => return Err(rocks_error(e)),
+                Err(_) if pause < Duration::from_millis(30) => std::thread::sleep(pause),
+                // What fails although nobody writes is damaged. Where the lock cannot be had, the error stands: the directory may be
+                // one that cannot be written.
+                Err(e) => {
+                    return match self.lock(READING_PATIENCE) {
+                        Ok(_lock) => self.try_view(),
+                        Err(_) => Err(e),
+                    };
+                }
+                view => return view,
             }
             pause *= 2;
         }
     }
 
-    fn open_session(&self, how: Use) -> Result<DB, EngineError> {
-        let columns = self.columns.iter().map(|c| ColumnFamilyDescriptor::new(c.name, column_options(*c, how)));
-        DB::open_cf_descriptors(&database_options(how), self.database(), columns).map_err(rocks_error)
+    fn try_view(&self) -> Result<SharedView, EngineError> {
+        if self.is_unborn()? {
+            return Ok(Arc::new(crate::memory::empty_view()));
+        }
+        match self.open_to_read() {
+            // Somebody is just making it, or was killed making it.
+            Err(_) if !self.has_data() => Ok(Arc::new(crate::memory::empty_view())),
+            view => view,
+        }
     }
 
-    /// Rebuilds the database's own structure from whatever of its files can be read.
-    pub fn repair(&self, patience: Duration) -> Result<(), EngineError> {
-        let _lock = self.lock(patience)?;
-        DB::repair(&database_options(Use::Write), self.database()).map_err(rocks_error)?;
-        self.bump()
+    fn open_to_read(&self) -> Result<SharedView, EngineError> {
+        let options = database_options(Use::Read);
+        let columns = self.columns.iter().map(|column| (column.name, column_options(*column, Use::Read)));
+        let db = DB::open_cf_with_opts_for_read_only(&options, self.database(), columns, false).map_err(rocks_error)?;
+        Ok(Arc::new(RocksView { db }))
+    }
+
+    /// Whether nothing was ever committed. RocksDB would take a database without its file `CURRENT` for a new one and throw away what
+    /// is there.
+    fn is_unborn(&self) -> Result<bool, EngineError> {
+        let current = self.database().join("CURRENT");
+        match fs::metadata(&current) {
+            Ok(_) => Ok(false),
+            Err(e) if !matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Err(io_error(e)),
+            Err(_) if self.has_data() => Err(EngineError::Damaged(format!("`{}` is missing", current.display()))),
+            Err(_) => Ok(true),
+        }
+    }
+
+    /// Whether there are files that hold keys or values.
+    fn has_data(&self) -> bool {
+        let holds_data = |entry: fs::DirEntry| {
+            let path = entry.path();
+            path.extension().is_some_and(|extension| extension == "sst" || extension == "blob")
+        };
+        fs::read_dir(self.database()).into_iter().flatten().flatten().any(holds_data)
+    }
+
+    fn open_session(&self, how: Use) -> Result<DB, EngineError> {
+        let path = self.database();
+        create_private_dir(&path).map_err(io_error)?;
+        self.is_unborn()?;
+        match self.open_to_write(how) {
+            // What was left behind when it was made for the first time: nothing is lost with it.
+            Err(EngineError::Damaged(_)) if !self.has_data() => {
+                fs::remove_dir_all(&path).and_then(|()| create_private_dir(&path)).map_err(io_error)?;
+                self.open_to_write(how)
+            }
+            db => db,
+        }
+    }
+
+    fn open_to_write(&self, how: Use) -> Result<DB, EngineError> {
+        let columns = self.columns.iter().map(|c| ColumnFamilyDescriptor::new(c.name, column_options(*c, how)));
+        DB::open_cf_descriptors(&database_options(how), self.database(), columns).map_err(rocks_error)
     }
 
     /// Moves the database out of the way, to `DIR/NAME`, so that the next session begins a new one.
@@ -105,10 +156,11 @@ impl RocksEngine {
 
     /// Called with the lock held.
     fn bump(&self) -> Result<(), EngineError> {
-        // Renamed into place: a reader of a file that is just being written would take it for a new database.
-        let new = self.dir.join("generation.new");
-        let written = fs::write(&new, (self.generation() + 1).to_le_bytes());
-        written.and_then(|()| fs::rename(&new, self.dir.join("generation"))).map_err(io_error)
+        // RocksDB makes its files with the modes that the umask leaves.
+        files::make_private(&self.database());
+        let next = (self.generation() + 1).to_le_bytes();
+        // In one step: a reader of a file that is just being written would take it for a new database.
+        files::replace(&self.dir.join("generation"), &next, Durability::Volatile).map_err(io_error)
     }
 }
 
@@ -125,6 +177,22 @@ impl Engine for RocksEngine {
                 Ok(view)
             }
         }
+    }
+
+    fn forget_view(&self) {
+        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn undisturbed(
+        &self,
+        patience: Duration,
+        look: &mut dyn FnMut(&dyn View) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        let _lock = match self.lock(patience) {
+            Err(e @ EngineError::Busy { .. }) => return Err(e),
+            lock => lock.ok(),
+        };
+        look(&*self.try_view()?)
     }
 
     fn generation(&self) -> u64 {
@@ -293,6 +361,10 @@ fn column_options(column: Column, how: Use) -> Options {
 fn rocks_error(error: rocksdb::Error) -> EngineError {
     let text = error.to_string();
     match error.kind() {
+        // A damaged table takes the keys of many values with it; a damaged blob file values.
+        rocksdb::ErrorKind::Corruption | rocksdb::ErrorKind::IOError if text.contains(".sst") => {
+            EngineError::Astray(text)
+        }
         rocksdb::ErrorKind::Corruption => EngineError::Damaged(text),
         rocksdb::ErrorKind::InvalidArgument => EngineError::Damaged(text),
         _ if text.contains("Permission denied") || text.contains("Read-only") => EngineError::ReadOnly(text),
@@ -305,13 +377,4 @@ fn io_error(error: io::Error) -> EngineError {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => EngineError::ReadOnly(error.to_string()),
         _ => EngineError::Io(error.to_string()),
     }
-}
-
-/// Makes a directory that only its owner can enter: results may hold what others must not read.
-fn create_private_dir(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
 }

@@ -2,7 +2,7 @@
 
 use percache::store::Store;
 use percache::store::open::rescue;
-use percache::store::verify::{Findings, repair, verify};
+use percache::store::verify::{Findings, check, repair};
 use percache::store::writer::PATIENCE;
 use percache_runner::maintenance;
 
@@ -41,7 +41,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<u8, CliError> {
 }
 
 fn look(store: &Store, mend: bool) -> Result<Findings, percache::engine::EngineError> {
-    if mend { repair(store.engine(), PATIENCE) } else { verify(&*store.engine().view()?) }
+    if mend { repair(store.engine(), PATIENCE) } else { check(store.engine(), PATIENCE) }
 }
 
 fn tell(findings: &Findings, repaired: bool, paint: Paint) {

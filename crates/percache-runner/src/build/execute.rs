@@ -16,7 +16,7 @@ use crate::model::{Task, TaskCommand, TaskId};
 use crate::paths::RelPath;
 use crate::process::{self, OnOutput, Spec, SpooledLog, Status, Stdio, Stream};
 use crate::restore;
-use crate::stamp::{Stamp, moment};
+use crate::stamp::{Moment, Stamp};
 use crate::tree::Tree;
 use crate::trouble::{Trouble, reason, way_out};
 
@@ -28,10 +28,14 @@ pub struct Executed {
     pub status: i32,
     /// What the last attempt wrote.
     pub log: SpooledLog,
+    /// Why it is not all of that.
+    pub cut: Option<String>,
     /// How long the last attempt took.
     pub took: Duration,
-    /// The moment at which the last attempt began, in nanoseconds since 1970.
-    pub began: i64,
+    /// The stamps of its inputs before it ran, in the order of [`Prepared::inputs`].
+    pub inputs: Vec<Option<Stamp>>,
+    /// When the last attempt began.
+    pub began: Moment,
     /// What lay where its outputs are and was not its own, with stamps; sorted.
     pub others: Vec<(RelPath, Option<Stamp>)>,
     /// Keeps other processes from running the same.
@@ -49,8 +53,9 @@ pub fn execute(
     let others = others(ctx, id, task)?;
     if let Some(intents) = &ctx.intents {
         let intent = Intent::new(&task.outputs, others.iter().map(|(path, _)| path.clone()).collect());
-        intents.note(&intent).map_err(|e| format!("cannot note what it is about to write: {e}"))?;
+        ctx.or_trouble(intents.note(&intent));
     }
+    let inputs = stamps(ctx, prepared);
     let mut attempt = 0;
     let mut feed = Feed::new(claim);
     loop {
@@ -59,10 +64,10 @@ pub fn execute(
             ctx.listener.wrote(id, Runner::Own, stream, bytes);
             feed.write(stream, bytes);
         };
-        let Attempt { failure, status, log, took, began } = run(ctx, task, prepared, &mut told)?;
+        let Attempt { failure, status, log, cut, took, began } = run(ctx, task, prepared, &mut told)?;
         let final_one = matches!(failure, None | Some(Failure::Interrupted)) || attempt == task.retries;
         if final_one {
-            return Ok(Executed { failure, status, log, took, began, others, claim: None });
+            return Ok(Executed { failure, status, log, cut, took, inputs, began, others, claim: None });
         }
         attempt += 1;
     }
@@ -74,6 +79,11 @@ fn others(ctx: &Context<'_>, id: TaskId, task: &Task) -> Result<Vec<(RelPath, Op
     let own = ctx.previous(id);
     let others = found.into_iter().map(|found| found.path).filter(|path| own.binary_search(path).is_err());
     Ok(others.map(|path| (path.clone(), stamp(ctx, &path))).collect())
+}
+
+/// The stamps of the inputs now.
+pub fn stamps(ctx: &Context<'_>, prepared: &Prepared) -> Vec<Option<Stamp>> {
+    prepared.inputs.iter().map(|(path, _)| ctx.observer.stamp(path.as_bytes()).ok().flatten()).collect()
 }
 
 /// The stamp of what is at a path, if it can be had.
@@ -112,8 +122,9 @@ struct Attempt {
     failure: Option<Failure>,
     status: i32,
     log: SpooledLog,
+    cut: Option<String>,
     took: Duration,
-    began: i64,
+    began: Moment,
 }
 
 fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared, tell: OnOutput<'_>) -> Result<Attempt, Trouble> {
@@ -127,19 +138,18 @@ fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared, tell: OnOutput<'_>) 
     let env = variables(&prepared.environment);
     let spec = Spec { program, args, cwd, env, timeout: task.timeout, stdio };
     let mut log = SpooledLog::new(&ctx.staging);
-    let mut lost = None;
-    let began = moment();
+    let mut cut = None;
+    let began = Moment::now();
     let finished = process::run(&spec, ctx.stop, &mut |stream, bytes| {
-        let kept = if task.apart { log.append(&piece(stream, bytes)) } else { log.append(bytes) };
-        if let Err(e) = kept {
-            lost.get_or_insert(e);
+        let mut keep = || if task.apart { log.append(&piece(stream, bytes)) } else { log.append(bytes) };
+        if cut.is_none()
+            && let Err(e) = keep()
+        {
+            cut = Some(e.to_string());
         }
         tell(stream, bytes);
     });
     let finished = finished.map_err(|e| Trouble { message: e.to_string(), hint: e.hint() })?;
-    if let Some(e) = lost {
-        return Err(format!("its log cannot be kept: {e}").into());
-    }
     let failure = match finished.status {
         Status::Exit(code) if code == 0 || task.answers.contains(&code) => None,
         Status::Exit(code) => Some(Failure::Exit(code)),
@@ -151,7 +161,7 @@ fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared, tell: OnOutput<'_>) 
         Status::Exit(code) => code,
         _ => 0,
     };
-    Ok(Attempt { failure, status, log, took: finished.took, began })
+    Ok(Attempt { failure, status, log, cut, took: finished.took, began })
 }
 
 fn argv(command: &TaskCommand) -> (OsString, Vec<OsString>) {

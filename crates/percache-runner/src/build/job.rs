@@ -202,7 +202,8 @@ fn use_hit(
         }
         (false, false) => {
             let Some(store) = ctx.store else { return Ok(Err(missing_store())) };
-            note_intent(ctx, job, &plan)?;
+            let temporaries = restore::temporaries(&ctx.observer, &ctx.staging, &plan);
+            note_intent(ctx, job, &plan, temporaries)?;
             let restored = timed(ctx.listener, Phase::Restore, Some(job.id), || {
                 restore::restore(&ctx.observer, store, &ctx.staging, &plan, ctx.options.jobs)
             });
@@ -262,7 +263,12 @@ fn missing_store() -> RestoreError {
 }
 
 /// Restoring needs to be noted when it is killed half way: what it has put there is not somebody's own.
-fn note_intent(ctx: &Context<'_>, job: &Job<'_>, plan: &restore::Plan<'_>) -> Result<(), String> {
+fn note_intent(
+    ctx: &Context<'_>,
+    job: &Job<'_>,
+    plan: &restore::Plan<'_>,
+    temporaries: Vec<RelPath>,
+) -> Result<(), String> {
     let Some(intents) = &ctx.intents else { return Ok(()) };
     let found = present(ctx.observer.root(), &job.task.outputs, &ctx.skip).map_err(|e| e.to_string())?;
     let own = |path: &RelPath| {
@@ -270,9 +276,8 @@ fn note_intent(ctx: &Context<'_>, job: &Job<'_>, plan: &restore::Plan<'_>) -> Re
             || plan.wrong.iter().any(|(entry, _)| entry.path == path.as_bytes())
     };
     let others = found.into_iter().map(|found| found.path).filter(|path| !own(path)).collect();
-    intents
-        .note(&Intent::new(&job.task.outputs, others))
-        .map_err(|e| format!("cannot note what it is about to write: {e}"))
+    ctx.or_trouble(intents.note(&Intent { temporaries, ..Intent::new(&job.task.outputs, others) }));
+    Ok(())
 }
 
 fn pretend(ctx: &Context<'_>, plan: &restore::Plan<'_>) {

@@ -8,13 +8,14 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use crate::build::context::Context;
+use crate::build::execute;
 use crate::build::inputs::Prepared;
 use crate::build::job::Job;
 use crate::depfile;
 use crate::observe::FileState;
 use crate::paths::RelPath;
 use crate::restore;
-use crate::stamp::Stamp;
+use crate::stamp::{Moment, Stamp};
 use crate::tree::Tree;
 use crate::trouble::{Trouble, reason};
 
@@ -24,11 +25,13 @@ pub struct Reported {
     pub states: Vec<(Vec<u8>, FileState)>,
     /// The first one that changed after the command had begun.
     pub changed: Option<Vec<u8>>,
+    /// Whether that cannot be told.
+    pub set_back: bool,
 }
 
 /// Reads the depfile of a task whose command succeeded.
-pub fn discover(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, began: i64) -> Result<Reported, Trouble> {
-    let mut reported = Reported { states: Vec::new(), changed: None };
+pub fn discover(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, began: Moment) -> Result<Reported, Trouble> {
+    let mut reported = Reported { states: Vec::new(), changed: None, set_back: false };
     let Some(path) = &job.task.depfile else { return Ok(reported) };
     let text = match fs::read(path.to_path(ctx.observer.root())) {
         Ok(text) => text,
@@ -38,12 +41,14 @@ pub fn discover(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, began: i6
         }
     };
     let listed = depfile::parse(&text).map_err(|e| format!("its depfile `{path}`: {e}"))?;
+    let set_back = began.is_clock_set_back();
     for path in further_inputs(ctx, job, prepared, &listed)? {
         let state = ctx.observer.observe(&path).map_err(|e| format!("`{}`: {e}", String::from_utf8_lossy(&path)))?;
-        if reported.changed.is_none() && changed_since(ctx, &path, began) {
+        if reported.changed.is_none() && changed_since(ctx, &path, began.wall) {
             reported.changed = Some(path.clone());
         }
         reported.states.push((path, state));
+        reported.set_back = set_back;
     }
     // It was made for us and is read; left behind, it would be a file that a restored tree does not have.
     if job.task.outputs.matches(path) {
@@ -96,10 +101,19 @@ fn changed_since(ctx: &Context<'_>, path: &[u8], began: i64) -> bool {
     Stamp::at(&ctx.observer.locate(path)).ok().flatten().is_some_and(|stamp| stamp.ctime > began)
 }
 
-/// Whether all inputs are what they were; else what is not.
-pub fn unchanged(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, reported: &Reported) -> Result<(), String> {
+/// Whether all inputs are what they were; else what is not. `stamps` are those before the run.
+pub fn unchanged(
+    ctx: &Context<'_>,
+    job: &Job<'_>,
+    prepared: &Prepared,
+    reported: &Reported,
+    stamps: &[Option<Stamp>],
+) -> Result<(), String> {
     if let Some(path) = &reported.changed {
         return Err(format!("`{}` changed", String::from_utf8_lossy(path)));
+    }
+    if reported.set_back {
+        return Err("the clock was set back".to_owned());
     }
     prepared.inputs.iter().for_each(|(path, _)| ctx.observer.doubt(path.as_bytes()));
     // All of it once more, and not only the same files: a glob may match something that was not there before.
@@ -109,7 +123,16 @@ pub fn unchanged(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, reported
         let changes = crate::changes::compare(&prepared.parts, &again.parts);
         return Err(crate::changes::summary(&changes).unwrap_or_else(|| "its inputs changed".to_owned()));
     }
-    Ok(())
+    // Changed and changed back: the command may have seen what was there in between.
+    let now = execute::stamps(ctx, prepared);
+    let written = stamps.iter().zip(&now).position(|(before, now)| match (before, now) {
+        (Some(before), Some(now)) => before.is_written_since(now),
+        _ => false,
+    });
+    match written.and_then(|index| prepared.inputs.get(index)) {
+        Some((path, _)) => Err(format!("`{path}` was written")),
+        None => Ok(()),
+    }
 }
 
 /// Resolves `.` and `..` by the text, as compilers write them: `src/../include/a.h`.

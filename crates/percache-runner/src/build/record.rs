@@ -36,8 +36,17 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
     let mut done = Done::new(job.id, Outcome::Ran);
     done.status = executed.status;
     let mut fit = keeps;
-    let recheck = || timed(ctx.listener, Phase::Recheck, Some(job.id), || unchanged(ctx, job, prepared, &discovered));
-    if keeps && let Err(changed) = recheck() {
+    let cut = executed.cut.take().filter(|_| keeps);
+    let recheck = || {
+        let stamps = &executed.inputs;
+        timed(ctx.listener, Phase::Recheck, Some(job.id), || unchanged(ctx, job, prepared, &discovered, stamps))
+    };
+    if let Some(cut) = cut {
+        let hint = "make room on the disk of the store";
+        let message = format!("`{}` is not stored: its log cannot be kept: {cut}", job.task.name);
+        done.warnings.push(Trouble::new(message, hint));
+        fit = false;
+    } else if keeps && let Err(changed) = recheck() {
         let hint = "build again when nobody writes to it; if the task itself does, it is no input";
         done.warnings.push(Trouble::new(format!("`{}` is not stored: {changed} while it ran", job.task.name), hint));
         fit = false;

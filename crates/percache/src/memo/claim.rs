@@ -10,13 +10,14 @@
 //! Knows keys and files, nothing of results.
 
 use std::cell::Cell;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::digest::Digest;
+use crate::files;
 
 /// How long a thread waits that computes something itself.
 const NESTED_PATIENCE: Duration = Duration::from_secs(2);
@@ -74,10 +75,10 @@ impl Claims {
     }
 
     fn file(&self, path: &Path) -> io::Result<File> {
-        let open = || OpenOptions::new().append(true).create(true).open(path);
+        let open = || files::private().append(true).create(true).open(path);
         match open() {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                fs::create_dir_all(&self.dir)?;
+                files::create_private_dir(&self.dir)?;
                 open()
             }
             answer => answer,

@@ -3,7 +3,7 @@
 //! ```text
 //! DIR/CACHEDIR.TAG   tells backup programs to leave it out (https://bford.info/cachedir/)
 //! DIR/.gitignore     tells git the same
-//! DIR/format         the format's number
+//! DIR/format         the format's number, twice: a damaged one is not to be taken for another format
 //! DIR/db/…           the database: see crate::rocks
 //!
 //! column    key                                   value
@@ -24,6 +24,7 @@ use std::path::Path;
 
 use crate::digest::Digest;
 use crate::engine::Column;
+use crate::files::{self, Durability};
 use crate::store::record::ResultKey;
 
 /// The number of this format.
@@ -111,23 +112,35 @@ pub fn list_from(bytes: &[u8]) -> Option<Vec<Digest>> {
     rest.is_empty().then(|| digests.iter().map(|bytes| Digest(*bytes)).collect())
 }
 
-/// The format of the store in `dir`; `None` when there is none.
+/// The format of the store in `dir`; `None` when there is none, or not twice the same number: then the file is damaged, which says
+/// nothing of the database.
 pub fn format_of(dir: &Path) -> io::Result<Option<String>> {
-    match fs::read_to_string(dir.join("format")) {
-        Ok(text) => Ok(Some(text.trim().to_owned())),
+    match fs::read(dir.join("format")) {
+        Ok(text) => {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            let twice = text.trim_end().split_once(' ').filter(|(one, other)| one == other);
+            Ok(twice.map(|(number, _)| number).filter(is_number).map(str::to_owned))
+        }
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
     }
 }
 
-/// Writes the directory's own files where they are missing.
+/// Says that the store in `dir` has the format that is written here.
+pub fn write_format(dir: &Path) -> io::Result<()> {
+    // Durable: were it torn or lost after a power cut, nobody would know what the database is.
+    files::replace(&dir.join("format"), format!("{FORMAT} {FORMAT}\n").as_bytes(), Durability::Durable)
+}
+
+/// Writes the directory's own files where they are missing, or empty as after a power cut.
 pub fn furnish(dir: &Path) -> io::Result<()> {
     let tag = "Signature: 8a477f597d28d172789f06886806bc55\n# This directory is a cache made by percache.\n";
-    for (name, text) in [("CACHEDIR.TAG", tag), (".gitignore", "*\n"), ("format", FORMAT)] {
+    for (name, text) in [("CACHEDIR.TAG", tag), (".gitignore", "*\n")] {
         let path = dir.join(name);
-        if !path.exists() {
-            fs::write(path, text)?;
+        if fs::metadata(&path).map_or(0, |metadata| metadata.len()) == 0 {
+            files::replace(&path, text.as_bytes(), Durability::Volatile)?;
         }
     }
-    Ok(())
+    if format_of(dir)?.is_none() { write_format(dir) } else { Ok(()) }
 }

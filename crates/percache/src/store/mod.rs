@@ -17,9 +17,11 @@ pub mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::digest::{Digest, Hasher};
@@ -52,17 +54,30 @@ pub enum ReadError {
     Write(#[from] io::Error),
 }
 
+/// How often a file that a view refers to may be missing before that counts as damage.
+const RENEWALS: usize = 20;
+
 /// A store.
 pub struct Store {
     engine: Arc<dyn Engine>,
     writer: Writer,
-    view: Mutex<Option<(u64, SharedView)>>,
+    /// The view at hand and the generation it was asked for at; or what was wrong then.
+    view: Mutex<Option<(u64, Result<SharedView, EngineError>)>>,
+    /// Blobs that turned out to be missing or damaged: written again when they are added, whatever the index says.
+    broken: Mutex<HashSet<Digest>>,
+    renewals: AtomicUsize,
 }
 
 impl Store {
     /// A store on a database. Nothing is opened before it is needed.
     pub fn new(engine: Arc<dyn Engine>) -> Store {
-        Store { writer: Writer::new(engine.clone()), engine, view: Mutex::new(None) }
+        Store {
+            writer: Writer::new(engine.clone()),
+            engine,
+            view: Mutex::new(None),
+            broken: Mutex::default(),
+            renewals: AtomicUsize::new(0),
+        }
     }
 
     /// The database beneath it.
@@ -124,20 +139,44 @@ impl Store {
 
     /// Writes a content to `to`, verified: after `Ok`, exactly that content was written; after an error, anything may have been.
     pub fn read(&self, content: &Content, to: &mut dyn Write) -> Result<(), ReadError> {
-        if content.length <= CHUNKED_ABOVE {
-            let piece = self.piece(&content.digest)?;
-            if Digest::of(&piece) != content.digest {
-                return Err(ReadError::Damaged(content.digest));
-            }
-            return Ok(to.write_all(&piece)?);
+        if content.is_nothing() {
+            return Ok(());
         }
-        let mut hasher = Hasher::new();
-        for digest in self.list(&content.digest)? {
-            let piece = self.piece(&digest)?;
+        if content.length <= CHUNKED_ABOVE {
+            return Ok(to.write_all(&self.sound_piece(&content.digest)?)?);
+        }
+        let (mut hasher, list) = (Hasher::new(), self.list(&content.digest)?);
+        for digest in &list {
+            // Not each by itself: its digest would be made of every byte twice.
+            let piece = self.piece(digest).inspect_err(|_| self.note_broken(&list))?;
             hasher.update(&piece);
             to.write_all(&piece)?;
         }
-        if hasher.finish() == content.digest { Ok(()) } else { Err(ReadError::Damaged(content.digest)) }
+        if hasher.finish() == content.digest {
+            return Ok(());
+        }
+        self.note_broken(&list);
+        Err(ReadError::Damaged(content.digest))
+    }
+
+    /// A piece that has its digest; another one is to be written again.
+    fn sound_piece(&self, digest: &Digest) -> Result<Vec<u8>, ReadError> {
+        let piece = self.piece(digest).and_then(|piece| match Digest::of(&piece) == *digest {
+            true => Ok(piece),
+            false => Err(ReadError::Damaged(*digest)),
+        });
+        if piece.is_err() {
+            self.broken().insert(*digest);
+        }
+        piece
+    }
+
+    fn note_broken(&self, list: &[Digest]) {
+        list.iter().for_each(|digest| drop(self.sound_piece(digest)));
+    }
+
+    fn broken(&self) -> MutexGuard<'_, HashSet<Digest>> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn piece(&self, digest: &Digest) -> Result<Vec<u8>, ReadError> {
@@ -165,7 +204,9 @@ impl Store {
     /// Adds what `reader` gives; `seen` is shown the bytes in order. Holds no more than a few pieces at a time.
     pub fn add(&self, reader: &mut dyn Read, seen: &mut dyn FnMut(&[u8])) -> io::Result<Content> {
         let (content, list) = blob::cut(reader, seen, &mut |digest, piece| {
-            self.add_piece(digest, &piece);
+            if !piece.is_empty() {
+                self.add_piece(digest, &piece);
+            }
             Ok(())
         })?;
         if !list.is_empty() {
@@ -176,8 +217,12 @@ impl Store {
 
     fn add_piece(&self, digest: Digest, piece: &[u8]) {
         let waits = || self.writer.find(|pending| pending.blobs.contains_key(&digest).then_some(())).is_some();
-        if self.writer.failed().is_none() && !waits() && !self.has_piece(&digest) {
-            self.writer.add_blob(digest, Packed { length: piece.len() as u32, bytes: blob::pack(piece) });
+        if self.writer.failed().is_some() || waits() {
+            return;
+        }
+        let anew = self.broken().contains(&digest);
+        if anew || !self.has_piece(&digest) {
+            self.writer.add_blob(digest, Packed { length: piece.len() as u32, bytes: blob::pack(piece), anew });
         }
     }
 
@@ -213,12 +258,23 @@ impl Store {
         Ok(value)
     }
 
-    /// Reads from the view at hand, and once more from a new one when that fails or has nothing and somebody has written since.
+    /// Reads from the view at hand, and once more from a new one when that fails or has nothing and somebody has written since, or
+    /// when a file is gone that it refers to: another process may be giving space back.
     fn look(&self, column: Column, key: &[u8], found: &mut dyn FnMut(&[u8])) -> Result<bool, EngineError> {
         let (generation, view) = self.view()?;
         let first = view.read(column, key, found);
-        if matches!(first, Ok(true)) || self.engine.generation() == generation {
-            return first;
+        let same = self.engine.generation() == generation;
+        match &first {
+            Ok(true) => return first,
+            Ok(false) | Err(EngineError::Damaged(_) | EngineError::Astray(_)) if same => return first,
+            Err(_) if same => {
+                // Where files are really missing, opening the database for each of them would take for ever.
+                if self.renewals.fetch_add(1, Ordering::Relaxed) >= RENEWALS {
+                    return first;
+                }
+                self.engine.forget_view();
+            }
+            _ => {}
         }
         *self.view.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.view()?.1.read(column, key, found)
@@ -226,12 +282,12 @@ impl Store {
 
     fn view(&self) -> Result<(u64, SharedView), EngineError> {
         let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*view {
-            Some(view) => Ok(view.clone()),
-            None => {
-                let generation = self.engine.generation();
-                Ok(view.insert((generation, self.engine.view()?)).clone())
-            }
-        }
+        let generation = self.engine.generation();
+        let (seen, answer) = match &*view {
+            // What could not be opened cannot be opened for the next task either, until somebody has written.
+            Some((seen, answer)) if answer.is_ok() || *seen == generation => (*seen, answer.clone()),
+            _ => view.insert((generation, self.engine.view())).clone(),
+        };
+        answer.map(|view| (seen, view))
     }
 }

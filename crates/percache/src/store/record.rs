@@ -46,6 +46,13 @@ pub struct Content {
     pub length: u64,
 }
 
+impl Content {
+    /// Whether it is that of an empty file.
+    pub fn is_nothing(&self) -> bool {
+        self.length == 0 && self.digest == Digest::of(b"")
+    }
+}
+
 /// One thing in an output manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
@@ -172,13 +179,13 @@ impl StoredResult {
         Decoder::new(bytes).text() == Ok(label)
     }
 
-    /// Every content that it refers to: the log and the files.
+    /// Every content that it refers to, the log and the files; of nothing there is nothing to be kept.
     pub fn contents(&self) -> impl Iterator<Item = Content> + '_ {
         let files = self.outputs.iter().filter_map(|entry| match &entry.node {
             Node::File { content, .. } => Some(*content),
             _ => None,
         });
-        std::iter::once(self.log).chain(files)
+        std::iter::once(self.log).chain(files).filter(|content| !content.is_nothing())
     }
 }
 

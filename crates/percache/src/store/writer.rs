@@ -46,6 +46,8 @@ pub struct Packed {
     pub length: u32,
     /// Its stored form.
     pub bytes: Vec<u8>,
+    /// Whether the store's own is known to be missing or damaged, whatever the index says.
+    pub anew: bool,
 }
 
 /// What one session writes.
@@ -281,7 +283,7 @@ fn write(engine: &dyn Engine, batch: &Pending) -> Result<(), EngineError> {
     let mut session = engine.session(PATIENCE)?;
     for (digest, packed) in &batch.blobs {
         let key = digest_key(kind::SIZES, digest);
-        if !session.contains(INDEX, &key)? {
+        if packed.anew || !session.contains(INDEX, &key)? {
             session.put(BLOBS, digest.as_bytes(), &packed.bytes)?;
             let sizes = Sizes { length: packed.length, stored: packed.bytes.len() as u32 };
             session.put(INDEX, &key, &sizes.to_bytes())?;

@@ -1,8 +1,9 @@
 //! Concurrent: any number of percache processes may share a store, and an action that two of them want runs once.
 
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Background, Sandbox};
 
 /// Starts a build that goes on in the background.
 fn start(command: &mut Command) -> Child {
@@ -104,4 +105,94 @@ fn a_killed_process_leaves_no_lock_behind() {
     killed.wait().unwrap();
     ws.write("go", "");
     ws.build([]).reported(["slow", "slow"]).succeeds();
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn background(ws: &Sandbox, directory: &str, arguments: &[&str], name: &str) -> Background {
+    Background::start(ws.command(directory).args(arguments), ws.outside(name))
+}
+
+fn waits_for(ws: &Sandbox, waiting: &Background, holder: u32) {
+    let named = format!("process {holder} (percache build");
+    ws.wait_until("it says for whom it waits", || waiting.text().contains(&named));
+}
+
+fn tally(ws: &Sandbox) -> String {
+    std::fs::read_to_string(ws.outside("tally")).unwrap_or_default()
+}
+
+/// Slow until somebody says `go`.
+const SLOW: &str = "@ran(slow); while [ ! -e GO ]; do sleep 0.01; done; cat input > out/slow";
+
+fn slow(go: &str) -> String {
+    let command = SLOW.replace("GO", go);
+    format!("[task.slow]\ncommand = \"{command}\"\ninputs = [\"input\"]\noutputs = [\"out/slow\"]")
+}
+
+#[test]
+fn a_build_that_waits_for_its_worktree_says_for_whom() {
+    let ws = Sandbox::new(&slow("go"));
+    ws.write("input", "text");
+    let first = background(&ws, "", &["build"], "first");
+    ws.wait_until("slow runs", || ws.outside("tally").exists());
+    let second = background(&ws, "", &["build", "slow"], "second");
+    waits_for(&ws, &second, first.id());
+    ws.write("go", "");
+    for build in [first, second] {
+        let ended = build.finish(PATIENCE);
+        assert_eq!(ended.status, Some(0), "{}", ended.output);
+    }
+    assert_eq!(ws.newly_tallied(), ["slow"]);
+}
+
+#[test]
+fn whoever_waits_goes_on_at_once_when_the_holder_is_killed() {
+    // In one worktree they wait for its lock, in two for the action.
+    for places in [["one", "one"], ["one", "two"]] {
+        let ws = Sandbox::empty();
+        for clone in ["one", "two"] {
+            ws.config_in(clone, &format!("[cache]\ndir = \"../store\"\n{}", slow("../go")));
+            ws.write(&format!("{clone}/input"), "text");
+        }
+        let mut first = background(&ws, places[0], &["build"], "first");
+        ws.wait_until("slow runs", || ws.outside("tally").exists());
+        let second = background(&ws, places[1], &["build"], "second");
+        waits_for(&ws, &second, first.id());
+        first.kill();
+        ws.wait_until("the second runs it", || tally(&ws) == "slow\nslow\n");
+        ws.write("go", "");
+        assert_eq!(second.finish(PATIENCE).status, Some(0));
+        first.finish(PATIENCE);
+        ws.wait_for_orphans();
+        ws.run(ws.command("two").arg("build")).succeeds();
+        assert_eq!(ws.read("two/out/slow"), "text");
+    }
+}
+
+#[test]
+fn maintenance_between_builds_that_run_removes_nothing_of_theirs() {
+    let ws = Sandbox::empty();
+    for clone in ["one", "two"] {
+        ws.config_in(clone, &format!("[cache]\ndir = \"../store\"\n{}", slow(&format!("../go-{clone}"))));
+        ws.write(&format!("{clone}/input"), clone);
+    }
+    let builds = ["one", "two"].map(|clone| background(&ws, clone, &["build"], clone));
+    ws.wait_until("both run", || tally(&ws).lines().count() == 2);
+    ws.write("go-one", "");
+    let [one, two] = builds;
+    assert_eq!(one.finish(PATIENCE).status, Some(0));
+    for arguments in
+        [&["gc"][..], &["gc", "--maxage", "1h"], &["stats"], &["verify"], &["verify", "--repair"], &["list"]]
+    {
+        ws.run(ws.command("one").args(arguments)).succeeds().does_not_say("warning");
+    }
+    ws.write("go-two", "");
+    let ended = two.finish(PATIENCE);
+    assert!(ended.status == Some(0) && !ended.output.contains("warning"), "{}", ended.output);
+    ws.newly_tallied();
+    for clone in ["one", "two"] {
+        ws.remove(&format!("{clone}/out"));
+        ws.run(ws.command(clone).arg("build")).ran([]).restored(1);
+    }
 }

@@ -59,14 +59,15 @@ fn is_right(ws: &Sandbox, version: u64) {
 }
 
 /// Kills `arguments` after ever longer times, until it ends before its time comes. `before` is done before each, `after` after each
-/// kill, with its number. How many kills there were.
+/// kill, with its number; `finer` divides the step, for what is quick. How many kills there were.
 fn at_every_moment(
     ws: &Sandbox,
     arguments: &[&str],
+    finer: u32,
     before: &dyn Fn(&Sandbox, u64),
     after: &dyn Fn(&Sandbox, u64),
 ) -> u64 {
-    let step = Duration::from_micros(number("PERCACHE_KILL_STEP").unwrap_or(DEFAULT_STEP));
+    let step = number("PERCACHE_KILL_STEP").map_or(Duration::from_micros(DEFAULT_STEP) / finer, Duration::from_micros);
     let (mut kills, mut ended) = (0, 0);
     for round in 1.. {
         before(ws, round);
@@ -115,7 +116,7 @@ fn a_build_killed_at_every_moment() {
         assert!(run.commands.len() <= 7, "{:?}", run.commands);
         nothing_is_lost(ws);
     };
-    assert!(at_every_moment(&ws, &["build"], &edit, &check) > 0);
+    assert!(at_every_moment(&ws, &["build"], 1, &edit, &check) > 0);
 }
 
 #[test]
@@ -135,7 +136,7 @@ fn a_restore_killed_at_every_moment() {
         assert_eq!(files.trim(), "0", "files are left on their way into the tree");
         ws.same_as_clean();
     };
-    assert!(at_every_moment(&ws, &["build"], &forget, &check) > 0);
+    assert!(at_every_moment(&ws, &["build"], 8, &forget, &check) > 0);
     nothing_is_lost(&ws);
 }
 
@@ -155,6 +156,6 @@ fn gc_and_repair_killed_at_every_moment() {
             is_right(ws, 2);
             assert!(run.commands.iter().all(|name| name == "noise" && arguments[0] == "clear"), "{:?}", run.commands);
         };
-        assert!(at_every_moment(&ws, arguments, &garbage, &check) > 0);
+        assert!(at_every_moment(&ws, arguments, 1, &garbage, &check) > 0);
     }
 }

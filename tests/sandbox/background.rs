@@ -30,6 +30,10 @@ impl Background {
         Background { child: command.spawn().expect("starting a program"), output, name }
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends SIGKILL.
     pub fn kill(&mut self) {
         self.child.kill().expect("killing a program");

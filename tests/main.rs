@@ -25,6 +25,7 @@ mod inputs;
 mod inspection;
 mod interruption;
 mod kill_points;
+mod links;
 mod logs;
 mod machine_readable;
 mod maintenance;

@@ -1,15 +1,11 @@
 //! `schema`: what it accepts is what percache accepts.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::documents::{markdown_files, repository};
 use crate::sandbox::Sandbox;
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
 
 fn schema() -> Value {
     serde_json::from_str(&Sandbox::empty().percache(["schema"]).succeeds().stdout).expect("JSON")
@@ -21,23 +17,6 @@ fn objections(schema: &Value, text: &str) -> Vec<String> {
     let document = serde_json::to_value(document).expect("TOML without dates");
     let validator = jsonschema::validator_for(schema).expect("a schema");
     validator.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path())).collect()
-}
-
-/// All Markdown files of the documentation, and the README.
-fn documents() -> Vec<PathBuf> {
-    let mut found = vec![repository().join("README.md")];
-    let mut directories = vec![repository().join("docs")];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "md") {
-                found.push(path);
-            }
-        }
-    }
-    found
 }
 
 /// The configurations of a Markdown document: its `toml` blocks, and what its shell commands write into percache.toml.
@@ -56,7 +35,7 @@ fn it_accepts_the_example_and_every_configuration_of_the_documentation() {
         assert_eq!(objections(&schema, &text), Vec::<String>::new(), "{path}");
     }
     // Of errors, the mistakes are the point.
-    for path in documents().into_iter().filter(|path| !path.ends_with("errors.md")) {
+    for path in markdown_files().into_iter().filter(|path| !path.ends_with("errors.md")) {
         let text = fs::read_to_string(&path).unwrap();
         for block in configurations(&text).into_iter().filter(|block| !block.contains("[dependencies]")) {
             assert_eq!(objections(&schema, block), Vec::<String>::new(), "in {}:\n{block}", path.display());

@@ -19,6 +19,23 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// All Markdown files of the documentation, and the README.
+pub fn markdown_files() -> Vec<PathBuf> {
+    let mut found = vec![repository().join("README.md"), repository().join("CHANGELOG.md")];
+    let mut directories = vec![repository().join("docs")];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
 /// The blocks of a document, by its path in the repository.
 pub fn blocks(document: &str) -> Vec<Block> {
     let text = fs::read_to_string(repository().join(document)).unwrap_or_else(|error| panic!("{document}: {error}"));

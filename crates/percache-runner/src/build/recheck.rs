@@ -40,7 +40,10 @@ pub fn discover(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, began: Mo
             return Err(Trouble::new(format!("its depfile `{path}` cannot be read: {}", reason(&e)), hint));
         }
     };
-    let listed = depfile::parse(&text).map_err(|e| format!("its depfile `{path}`: {e}"))?;
+    let listed = depfile::parse(&text).map_err(|e| {
+        let hint = "it has the form that `cc -MD` writes: `a.o: a.c a.h`";
+        Trouble::new(format!("its depfile `{path}`, {e}"), hint)
+    })?;
     let set_back = began.is_clock_set_back();
     for path in further_inputs(ctx, job, prepared, &listed)? {
         let state = ctx.observer.observe(&path).map_err(|e| format!("`{}`: {e}", String::from_utf8_lossy(&path)))?;

@@ -43,6 +43,14 @@ impl PatternErrorKind {
             PatternErrorKind::Empty => Some("`.` is everything in the directory".to_owned()),
             PatternErrorKind::Path(error) => Some(error.hint()),
             PatternErrorKind::ParentBehindWildcard => Some("write the directories without `..`".to_owned()),
+            PatternErrorKind::Glob(GlobError::EmptyRange(first, last)) => Some(format!("write `{last}-{first}`")),
+            PatternErrorKind::Glob(GlobError::DanglingEscape) => {
+                Some("directories are separated by `/`; `\\\\` is the character itself".to_owned())
+            }
+            PatternErrorKind::Glob(GlobError::TooManyAlternatives) => {
+                Some("use a wildcard instead of braces".to_owned())
+            }
+            // These say what to write.
             PatternErrorKind::Glob(_) => None,
         }
     }

@@ -68,6 +68,12 @@ fn every_error_has_its_place_and_a_way_out() {
     for entry in entries() {
         let hinted = entry.said.contains("hint:");
         assert!(hinted || COMPLETE.contains(&&entry.title[..]), "`{}` has no hint", entry.title);
+        let failed = entry.said.contains("failed  ") && hinted;
+        assert!(
+            !failed || entry.said.contains("stated:  percache.toml:"),
+            "`{}` does not say where its task is",
+            entry.title
+        );
         let in_file =
             entry.said.starts_with("error:") && entry.config.is_some() && entry.commands.trim() == "percache build";
         assert!(!in_file || entry.said.contains("--> percache.toml:"), "`{}` has no place", entry.title);

@@ -174,6 +174,10 @@ impl<'a> Lines<'a> {
         }
         let _ = writeln!(text, "  {} percache build {}", faint("again:  "), words::quoted(&task.name));
         if let Some(hint) = words::remedy(failure, task) {
+            // What there is a remedy for is wrong in the configuration or around it, not in what the command does.
+            if let Some(place) = words::stated(self.workspace, task) {
+                let _ = writeln!(text, "  {} {place}", faint("stated: "));
+            }
             let _ = writeln!(text, "  {} {hint}", self.manner.paint.apply(Style::Hint, "hint:   "));
         }
     }

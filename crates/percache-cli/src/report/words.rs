@@ -3,7 +3,7 @@
 use percache_runner::build::Summary;
 use percache_runner::config::FILE_NAME;
 use percache_runner::event::{Failure, Outcome};
-use percache_runner::model::{Task, TaskCommand};
+use percache_runner::model::{Task, TaskCommand, Workspace};
 use percache_runner::units::format_duration;
 
 use crate::style::{Paint, Style};
@@ -65,6 +65,14 @@ pub fn remedy(failure: &Failure, task: &Task) -> Option<String> {
         Failure::TimedOut(_) => Some("`timeout` of the task says how long it may take".to_owned()),
         _ => None,
     }
+}
+
+/// Where a task is stated: `pkgs/app/percache.toml:14`.
+pub fn stated(workspace: &Workspace, task: &Task) -> Option<String> {
+    let file = workspace.files.get(task.origin.file)?;
+    let text = std::fs::read(file.to_path(&workspace.root)).ok()?;
+    let before = text.get(..task.origin.span.start)?;
+    Some(format!("{file}:{}", before.iter().filter(|byte| **byte == b'\n').count() + 1))
 }
 
 /// What a task runs, as a user would type it.

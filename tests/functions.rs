@@ -1,6 +1,7 @@
 //! `--cache FILE`: the commands that look after a cache of function results.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use percache::Cache;
@@ -91,4 +92,42 @@ fn looking_at_a_cache_that_is_not_there_makes_none() {
         ws.percache([command, "--cache", "nowhere"]).exits(1);
     }
     assert!(!ws.path("nowhere").exists());
+}
+
+/// Each file of the database in turn is damaged: `verify --repair` keeps what lay in the others, and whoever opens the cache then
+/// gets right results.
+#[test]
+fn repair_keeps_what_is_whole_whatever_file_is_damaged() {
+    let ws = Sandbox::new("");
+    for part in 0..3u64 {
+        // A session, and so files, for each part.
+        let cache = Cache::open(ws.path("results.cache")).unwrap();
+        let long = cache.wrap("long", |n: u64| noise(n));
+        (10 * part..10 * part + 10).for_each(|n| drop(long.call(n)));
+        cache.close().unwrap();
+    }
+    ws.shell("cp -a results.cache whole");
+    let files = ws.shell("cd whole/db; ls *.sst *.blob CURRENT MANIFEST-*");
+    assert!(files.lines().count() > 8, "{files}");
+    let ways = ["rm $f", "truncate -s -9 $f", "printf X | dd of=$f bs=1 seek=77 conv=notrunc 2>&1"];
+    for (file, damage) in files.lines().zip(ways.into_iter().cycle()) {
+        ws.shell(&format!("rm -rf results.cache; cp -a whole results.cache; f=results.cache/db/{file}; {damage}"));
+        let repaired = ws.percache(["verify", "--repair", "--cache", "results.cache"]).succeeds();
+        ws.percache(["verify", "--cache", "results.cache"]).succeeds();
+        let computed = std::sync::Arc::new(AtomicU64::new(0));
+        let (cache, counter) = (Cache::open(ws.path("results.cache")).unwrap(), computed.clone());
+        let long = cache.wrap("long", move |n: u64| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            noise(n)
+        });
+        for n in 0..30 {
+            assert_eq!(long.call(n), noise(n), "after `{damage}` of {file}");
+        }
+        let lost = computed.load(Ordering::Relaxed);
+        assert!(lost <= 10, "{lost} of 30 results are lost after `{damage}` of {file}\n{}", repaired.output());
+    }
+}
+
+fn noise(n: u64) -> Vec<u64> {
+    (n..n + 100).map(|m| m.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect()
 }

@@ -35,7 +35,11 @@ fn file(cli: &Cli) -> Option<&Path> {
 /// Does it.
 pub fn run(cli: &Cli) -> Result<u8, CliError> {
     let Some(file) = file(cli) else { return Ok(SUCCESS) };
-    let cache = open(&cli.directory.clone().unwrap_or_default().join(file))?;
+    let path = cli.directory.clone().unwrap_or_default().join(file);
+    let cache = match &cli.command {
+        Command::Verify(Verify { repair: true, .. }) => open_to_repair(&path)?,
+        _ => open(&path)?,
+    };
     let status = match &cli.command {
         Command::List(args) => list(&cache, args)?,
         Command::Gc(args) => gc(&cache, args, cli.quiet)?,
@@ -55,6 +59,24 @@ fn open(path: &Path) -> Result<Cache, CliError> {
         return Err(CliError::failure(message).hint(Some("give the path that the program opens with `Cache::open`")));
     }
     Cache::open(path).map_err(CliError::failure)
+}
+
+/// Opens a cache of which every record can be read, if not whole: made anew if need be.
+fn open_to_repair(path: &Path) -> Result<Cache, CliError> {
+    let read = |path| {
+        let cache = Cache::open(path)?;
+        cache.verify(false).map(|_| cache)
+    };
+    match read(path) {
+        Err(e) if path.join("db").is_dir() => {
+            crate::say!("the cache cannot be read: {e}");
+            Cache::salvage(path).map_err(CliError::failure)?;
+            crate::say!("the database was made anew from what could be read");
+            open(path)
+        }
+        Ok(cache) => Ok(cache),
+        Err(_) => open(path),
+    }
 }
 
 fn stats(cache: &Cache, args: &Stats) -> Result<u8, CliError> {

@@ -102,6 +102,23 @@ impl DatabaseBackend {
         Ok(backend)
     }
 
+    /// Replaces a database in the directory `dir` that cannot be read by a new one, with everything in it that can. `sound` says whether
+    /// a value is one that was put there: not all that is found is.
+    #[cfg(feature = "rocksdb")]
+    pub fn salvage(dir: &std::path::Path, sound: &dyn Fn(Table, &[u8]) -> bool) -> Result<(), BackendError> {
+        let holder = format!("process {}", std::process::id());
+        let engine = crate::rocks::RocksEngine::new(dir, COLUMNS, &holder);
+        let keep = &mut |at: Column, key: &[u8], value: &[u8], session: &mut dyn crate::engine::Session| {
+            let table = Table::ALL.into_iter().find(|table| column(*table) == at);
+            let sound = table.is_some_and(|table| sound(table, value));
+            if sound {
+                session.put(at, key, value)?;
+            }
+            Ok(sound)
+        };
+        engine.salvage(PATIENCE, keep).map_err(BackendError::new)
+    }
+
     fn add(&self, table: Table, key: &Digest, change: Change) -> Result<(), BackendError> {
         let bytes = {
             let mut overlay = self.shared.overlay.write().unwrap_or_else(PoisonError::into_inner);

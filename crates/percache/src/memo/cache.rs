@@ -167,6 +167,15 @@ impl Cache {
         Cache::builder().open(path)
     }
 
+    /// Makes the database of the cache in the directory `path` anew from everything in it that can still be read and is whole: for one
+    /// that [`Cache::open`] or [`Cache::verify`] cannot read.
+    #[cfg(feature = "rocksdb")]
+    pub fn salvage(path: impl AsRef<std::path::Path>) -> Result<(), Error> {
+        use crate::backend::Table;
+        let sound = |table, value: &[u8]| table != Table::Results || crate::memo::record::is_intact(value);
+        Ok(crate::backend::DatabaseBackend::salvage(path.as_ref(), &sound)?)
+    }
+
     /// A cache on another back-end.
     pub fn with_backend(backend: impl Backend + 'static) -> Cache {
         Cache::builder().backend(backend)

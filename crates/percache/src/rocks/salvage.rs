@@ -110,7 +110,10 @@ impl RocksEngine {
             options.set_paranoid_checks(false);
             options
         };
-        let columns = self.columns.iter().map(|c| (c.name, lenient(column_options(*c, Use::Read))));
+        // RocksDB's repair knows of a column only when one of its tables is left.
+        let there = DB::list_cf(&database_options(Use::Read), path).ok();
+        let is_there = |c: &&Column| there.as_ref().is_none_or(|there| there.iter().any(|name| name == c.name));
+        let columns = self.columns.iter().filter(is_there).map(|c| (c.name, lenient(column_options(*c, Use::Read))));
         let db = match DB::open_cf_with_opts_for_read_only(&lenient(database_options(Use::Read)), path, columns, false)
         {
             Ok(db) => db,

@@ -1,5 +1,6 @@
 //! Exit statuses, `--keep-going`, `--force`, retries, and what is never stored.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use crate::sandbox::Sandbox;
@@ -142,4 +143,20 @@ fn quiet_and_verbose_are_accepted_everywhere() {
     ws.percache(["-q", "build", "good"]).succeeds().reported(["good"]);
     ws.percache(["-v", "build", "good"]).succeeds().reported([]);
     ws.percache(["--color", "never", "list"]).succeeds();
+}
+
+#[test]
+fn a_stderr_that_takes_nothing_changes_no_status() {
+    let ws = Sandbox::new("[task.t]\ncommand = \"@ran(t)\"\ninputs = [\"absent\"]");
+    let full = |arguments: &[&str]| {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("a device that is always full");
+        let mut command = ws.command("");
+        command.args(arguments).stdout(Stdio::null()).stderr(full).status().unwrap().code()
+    };
+    assert_eq!(full(&["build"]), Some(0), "it warns of the input that does not exist");
+    assert_eq!(full(&["exec", "-v", "--", "true"]), Some(0));
+    assert_eq!(full(&["exec", "--", "no-such-program"]), Some(127));
+    assert_eq!(full(&["build", "no-such-task"]), Some(2));
+    ws.config("[task.t]\ncomand = 1");
+    assert_eq!(full(&["build"]), Some(2));
 }

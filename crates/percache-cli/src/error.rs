@@ -94,12 +94,12 @@ impl CliError {
     /// Prints it; the exit status.
     pub fn report(&self, paint: Paint) -> ExitCode {
         if self.rendered {
-            eprint!("{}", self.message);
+            crate::aside!("{}", self.message.trim_end());
         } else {
-            eprintln!("{} {}", paint.apply(Style::Bad, "error:"), self.message);
+            crate::aside!("{} {}", paint.apply(Style::Bad, "error:"), self.message);
         }
         if let Some(hint) = &self.hint {
-            eprintln!("\n{} {hint}", paint.apply(Style::Hint, "hint:"));
+            crate::aside!("\n{} {hint}", paint.apply(Style::Hint, "hint:"));
         }
         ExitCode::from(self.status)
     }

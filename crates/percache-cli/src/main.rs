@@ -9,6 +9,15 @@ macro_rules! say {
 }
 pub(crate) use say;
 
+/// Prints a line to stderr. That it cannot be written changes nothing about what it is said of.
+macro_rules! aside {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+pub(crate) use aside;
+
 mod args;
 mod commands;
 mod completion;

@@ -84,8 +84,11 @@ pub fn discover(start: &Path) -> Result<Location, CliError> {
 pub fn open_store(dir: &Path, paint: Paint) -> Store {
     let (store, warning) = percache::store::open::open(dir, &holder());
     if let Some(warning) = warning {
-        eprintln!("{} {warning}", paint.apply(Style::Warning, "warning:"));
-        eprintln!("{} delete it, unless another version of percache still needs it", paint.apply(Style::Hint, "hint:"));
+        crate::aside!("{} {warning}", paint.apply(Style::Warning, "warning:"));
+        crate::aside!(
+            "{} delete it, unless another version of percache still needs it",
+            paint.apply(Style::Hint, "hint:")
+        );
         // The journals name results that are gone. If that cannot be noted, lookups that fail say so themselves.
         let _ = maintenance::advance_epoch(dir);
     }

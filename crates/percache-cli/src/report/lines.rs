@@ -190,8 +190,8 @@ impl<'a> Lines<'a> {
         }
         let _ = self.out.flush();
         match &mut self.live {
-            Some(live) => live.suspend(|| eprint!("{text}")),
-            None => eprint!("{text}"),
+            Some(live) => live.suspend(|| crate::aside!("{}", text.trim_end())),
+            None => crate::aside!("{}", text.trim_end()),
         }
     }
 

@@ -135,7 +135,7 @@ impl Execution<'_> {
             }
             Outcome::Failed(Failure::Interrupted) => Ok(INTERRUPTED),
             Outcome::Failed(failure) => {
-                eprintln!("{} {}", self.paint.apply(Style::Bad, "error:"), words::failure(&failure));
+                crate::aside!("{} {}", self.paint.apply(Style::Bad, "error:"), words::failure(&failure));
                 self.advise(&failure);
                 Ok(match failure {
                     // As a shell shows it.
@@ -161,13 +161,13 @@ impl Execution<'_> {
             _ => None,
         };
         if let Some(advice) = advice {
-            eprintln!("\n{} {advice}", self.paint.apply(Style::Hint, "hint:"));
+            crate::aside!("\n{} {advice}", self.paint.apply(Style::Hint, "hint:"));
         }
     }
 
     fn remark(&self, text: &str) {
         if self.cli.verbose {
-            eprintln!("{}", self.paint.apply(Style::Faint, format!("percache: {text}")));
+            crate::aside!("{}", self.paint.apply(Style::Faint, format!("percache: {text}")));
         }
     }
 }
@@ -195,20 +195,20 @@ impl Reporter for Told<'_> {
                 self.finished = Some(Finished { outcome, status, took, saved });
             }
             Event::Started { .. } if self.relay.has_borrowed() && !self.quiet => {
-                eprintln!(
+                crate::aside!(
                     "{}",
                     self.paint.apply(Style::Faint, "that one ended without a result; the command runs anew")
                 );
             }
             Event::Warning { message, hint } => {
-                eprintln!("{} {message}", self.paint.apply(Style::Warning, "warning:"));
+                crate::aside!("{} {message}", self.paint.apply(Style::Warning, "warning:"));
                 if let Some(hint) = hint {
-                    eprintln!("{} {hint}", self.paint.apply(Style::Hint, "hint:"));
+                    crate::aside!("{} {hint}", self.paint.apply(Style::Hint, "hint:"));
                 }
             }
-            Event::Note { message } if !self.quiet => eprintln!("{}", self.paint.apply(Style::Faint, message)),
+            Event::Note { message } if !self.quiet => crate::aside!("{}", self.paint.apply(Style::Faint, message)),
             Event::Waiting { holder, .. } if !self.quiet => {
-                eprintln!("{}", self.paint.apply(Style::Faint, format!("waiting for {holder}")));
+                crate::aside!("{}", self.paint.apply(Style::Faint, format!("waiting for {holder}")));
             }
             _ => {}
         }

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::Duration;
 
 use rustix::process::getpgrp;
@@ -36,22 +36,33 @@ static DRAWN: Mutex<bool> = Mutex::new(false);
 pub struct Screen {
     /// For which size they were drawn.
     size: Option<Size>,
-    /// The user wishes to suspend the process (Ctrl-Z).
-    suspend: Arc<AtomicBool>,
-    /// Whether Ctrl-Z may act at once: nothing is drawn.
-    clear: Arc<AtomicBool>,
+    suspension: &'static Suspension,
+}
+
+/// What Ctrl-Z does.
+struct Suspension {
+    /// The user wishes to suspend the process.
+    wanted: Arc<AtomicBool>,
+    /// Whether that may happen at once: nothing is drawn.
+    at_once: Arc<AtomicBool>,
+}
+
+/// Handlers of signals and panics stay for good: they are installed once, however many builds a process watches.
+static SUSPENSION: OnceLock<Suspension> = OnceLock::new();
+
+fn install() -> Suspension {
+    let suspension = Suspension { wanted: Arc::default(), at_once: Arc::new(AtomicBool::new(true)) };
+    // Without them, Ctrl-Z leaves the lines behind, and that is all.
+    let _ = flag::register(SIGTSTP, suspension.wanted.clone());
+    let _ = flag::register_conditional_default(SIGTSTP, suspension.at_once.clone());
+    erase_before_panics();
+    suspension
 }
 
 impl Screen {
     /// Nothing drawn so far.
     pub fn new() -> Screen {
-        let screen = Screen { size: None, suspend: Arc::default(), clear: Arc::new(AtomicBool::new(true)) };
-        // Without them, Ctrl-Z leaves the lines behind, and that is all.
-        let _ = flag::register(SIGTSTP, screen.suspend.clone());
-        let _ = flag::register_conditional_default(SIGTSTP, screen.clear.clone());
-        static HOOK: Once = Once::new();
-        HOOK.call_once(erase_before_panics);
-        screen
+        Screen { size: None, suspension: SUSPENSION.get_or_init(install) }
     }
 
     /// Columns and rows of the terminal now.
@@ -91,21 +102,21 @@ impl Screen {
         put(&text);
         *drawn = shows;
         self.size = Some(size);
-        if shows && self.clear.swap(false, Ordering::SeqCst) {
-            self.suspend.store(false, Ordering::SeqCst);
+        if self.suspension.at_once.swap(!shows, Ordering::SeqCst) && shows {
+            // What was wished before has happened.
+            self.suspension.wanted.store(false, Ordering::SeqCst);
         }
-        self.clear.store(!shows, Ordering::SeqCst);
     }
 
     /// Erases the lines.
     pub fn erase(&mut self) {
         erase(&mut lock());
-        self.clear.store(true, Ordering::SeqCst);
+        self.suspension.at_once.store(true, Ordering::SeqCst);
     }
 
     /// Suspends the process if the user wishes that, with a clear terminal; returns when it goes on.
     pub fn heed_suspend(&mut self) {
-        if self.suspend.swap(false, Ordering::SeqCst) {
+        if *lock() && self.suspension.wanted.swap(false, Ordering::SeqCst) {
             erase(&mut lock());
             let _ = low_level::emulate_default_handler(SIGTSTP);
         }

@@ -111,7 +111,9 @@ impl<'a> Lines<'a> {
         if let Outcome::Failed(failure) = outcome {
             self.add_failure(&mut text, id, failure);
         }
-        self.print(&text, *outcome != Outcome::UpToDate);
+        // The live display is drawn anew ten times a second anyhow: a thousand quick tasks are no reason to do it a thousand times.
+        let urgent = if self.live.is_some() { failed } else { *outcome != Outcome::UpToDate };
+        self.print(&text, urgent);
     }
 
     fn wants_log(&self, outcome: &Outcome) -> bool {

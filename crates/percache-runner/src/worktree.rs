@@ -80,10 +80,11 @@ impl Worktree {
     /// Removes what a killed build left on its way into the tree, or to another name here. To be called with the lock held.
     pub fn clear_staging(&self) -> io::Result<()> {
         let unfinished = fs::read_dir(&self.dir)?.filter_map(|entry| Some(entry.ok()?.path()));
-        for path in unfinished.filter(|path| files::is_temporary(path)) {
-            fs::remove_file(path)?;
-        }
-        fs::read_dir(self.staging())?.try_for_each(|entry| fs::remove_file(entry?.path()))
+        let staged = fs::read_dir(self.staging())?.filter_map(|entry| Some(entry.ok()?.path()));
+        unfinished.filter(|path| files::is_temporary(path)).chain(staged).try_for_each(|path| {
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) })
+        })
     }
 
     /// Takes the lock of the worktree if nobody holds it.
@@ -189,4 +190,42 @@ impl Worktree {
 
 fn worktrees(store: &Path) -> PathBuf {
     store.join("worktrees")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_path_that_fits_says_that_a_worktree_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("work");
+        let worktree = Worktree::new(dir.path(), &root);
+        worktree.create().unwrap();
+        let abandoned = || Worktree::all(dir.path()).unwrap().iter().map(Worktree::is_abandoned).collect::<Vec<_>>();
+        assert_eq!(abandoned(), [true], "the directory was never made");
+        // Empty or damaged, it says nothing; the next build writes it anew.
+        for text in ["", "/nonexistent"] {
+            fs::write(worktree.dir.join("path"), text).unwrap();
+            assert_eq!(abandoned(), [false]);
+            worktree.create().unwrap();
+            assert_eq!(abandoned(), [true]);
+        }
+        fs::create_dir(&root).unwrap();
+        assert_eq!(abandoned(), [false]);
+    }
+
+    #[test]
+    fn what_a_killed_build_left_on_its_way_is_cleared() {
+        let dir = tempfile::tempdir().unwrap();
+        let worktree = Worktree::new(dir.path(), dir.path());
+        worktree.create().unwrap();
+        fs::write(worktree.staging().join("half"), "").unwrap();
+        fs::create_dir(worktree.staging().join("directory")).unwrap();
+        fs::write(worktree.dir.join("journal.1-0.new"), "").unwrap();
+        fs::write(worktree.journal(), "").unwrap();
+        worktree.clear_staging().unwrap();
+        assert_eq!(fs::read_dir(worktree.staging()).unwrap().count(), 0);
+        assert!(worktree.journal().exists() && !worktree.dir.join("journal.1-0.new").exists());
+    }
 }

@@ -210,3 +210,84 @@ fn in_a_trace_the_parts_of_a_task_lie_within_it_and_tasks_of_a_worker_one_after_
     tasks.sort_by(|a, b| (a.0, a.1).partial_cmp(&(b.0, b.1)).unwrap());
     assert!(tasks.windows(2).all(|two| two[0].0 != two[1].0 || two[0].2 <= two[1].1), "{tasks:?}");
 }
+
+/// make → use; bad fails; a depfile, a tool, a variable, a dependency without outputs.
+const MANY_KINDS: &str = r#"
+    [task.check]
+    command = "true"
+    inputs = ["rules"]
+
+    [task.make]
+    command = "cat src > out/made; echo 'x: header' > dep/made.d"
+    inputs = ["src"]
+    outputs = ["out/made"]
+    depfile = "dep/made.d"
+    tools = ["cat version"]
+    env_from = ["FLAGS"]
+    deps = ["check"]
+
+    [task.use]
+    command = "cat out/made > out/used"
+    inputs = ["out/made"]
+    outputs = ["out/used"]
+
+    [task.all]
+    deps = ["use"]
+
+    [task.bad]
+    command = "[ ! -e broken ]"
+    inputs = ["broken"]
+
+    [task.after]
+    command = "true"
+    deps = ["bad"]
+    inputs = []
+"#;
+
+fn many_kinds() -> Sandbox {
+    let ws = Sandbox::new(MANY_KINDS);
+    for path in ["rules", "src", "header", "version"] {
+        ws.write(path, format!("{path}\n"));
+    }
+    ws
+}
+
+#[test]
+fn every_answer_of_why_about_a_project_with_everything() {
+    let ws = many_kinds();
+    let state = |task: &str| {
+        let answer = parse(&ws.percache(["why", "--json", task]).succeeds().stdout);
+        check("why.json", &answer);
+        answer["state"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!((state("make"), state("use")), ("may_run".into(), "may_run".into()), "the tool is unknown");
+    ws.build([]).succeeds();
+    assert_eq!((state("use"), state("all")), ("up_to_date".into(), "group".into()));
+    ws.remove("out/used");
+    assert_eq!(state("use"), "would_restore");
+    ws.write("src", "other\n");
+    ws.write("rules", "other\n");
+    ws.write("header", "other\n");
+    assert_eq!((state("check"), state("use"), state("all")), ("would_run".into(), "may_run".into(), "may_run".into()));
+    ws.run(ws.command("").arg("build").env("FLAGS", "1")).succeeds();
+    ws.edit_config("cat src > out/made", "cat src src > out/made");
+    ws.write("version", "2\n");
+    assert_eq!((state("make"), state("use")), ("would_run".into(), "may_run".into()));
+    ws.build([]).succeeds();
+    assert_eq!(state("use"), "up_to_date");
+    ws.edit_config("tools = [\"cat version\"]", "env_file = [\"nowhere\"]");
+    assert_eq!(state("use"), "would_fail");
+}
+
+#[test]
+fn the_report() {
+    let ws = many_kinds();
+    ws.build([]).succeeds();
+    check("report.json", &parse(&ws.percache(["report", "--json"]).succeeds().stdout));
+    ws.write("src", "other\n");
+    ws.write("broken", "");
+    ws.build(["-k"]).fails();
+    let report = parse(&ws.percache(["report", "--json"]).succeeds().stdout);
+    check("report.json", &report);
+    assert_eq!(report["builds"].as_array().map(Vec::len), Some(2));
+}

@@ -35,6 +35,7 @@ mod obstacles;
 mod power_cut;
 mod racing;
 mod random;
+mod report;
 mod robust;
 mod scheduling;
 mod schema;

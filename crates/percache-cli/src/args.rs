@@ -65,6 +65,8 @@ pub enum Command {
     List(List),
     /// Show which task needs which
     Graph(Graph),
+    /// Write a page about the last build: timeline, graph, slowest tasks, what the cache saved
+    Report(Report),
     /// Show the captured log of a task's last result
     Log(Log),
     /// Remove results that were not used for some time, and blobs that nothing refers to
@@ -305,7 +307,7 @@ pub struct Graph {
     #[arg(long, value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub needs: Vec<String>,
     /// Only what needs FILE, directly or not: the tasks that a change of it may run. FILE may also name a task
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::AnyPath)]
     pub needed_by: Vec<String>,
     /// Show it as text, dot (Graphviz), mermaid or json
     #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
@@ -323,6 +325,17 @@ pub enum GraphFormat {
     Mermaid,
     /// Nodes and edges
     Json,
+}
+
+/// `percache report`.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Write it to FILE, or to standard output if that is `-` [default: report.html in the worktree's directory in the store]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Print what it says as JSON
+    #[arg(long, conflicts_with = "output")]
+    pub json: bool,
 }
 
 /// `percache log`.

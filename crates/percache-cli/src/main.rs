@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         Command::Init(args) => commands::init::run(&cli, args),
         Command::List(args) => commands::list::run(&cli, args),
         Command::Graph(args) => commands::graph::run(&cli, args),
+        Command::Report(args) => commands::report::run(&cli, args),
         Command::Log(args) => commands::log::run(&cli, args),
         Command::Gc(args) => commands::gc::run(&cli, args),
         Command::Clear(args) => commands::clear::run(&cli, args),

@@ -38,6 +38,7 @@ pub mod contents;
 pub mod changes;
 
 pub mod finding;
+pub mod history;
 pub mod intents;
 pub mod journal;
 pub mod worktree;
@@ -51,7 +52,9 @@ pub mod build;
 pub mod maintenance;
 pub mod propose;
 pub mod readers;
+pub mod recorder;
 pub mod renewal;
+pub mod retrospect;
 pub mod session;
 pub mod single;
 pub mod standing;

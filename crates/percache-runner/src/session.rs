@@ -21,6 +21,7 @@ use crate::environment::{self, Caller, Wishes};
 use crate::event::{Event, Listener, Reporter, Runner};
 use crate::finding::{Asked, Finding, Tool, variables_digest};
 use crate::graph::TaskGraph;
+use crate::history::History;
 use crate::intents::{Intent, Intents};
 use crate::journal::{Journal, TaskRecord};
 use crate::known::Seen;
@@ -29,6 +30,7 @@ use crate::model::{Task, TaskId, Workspace};
 use crate::observe::Observer;
 use crate::paths::RelPath;
 use crate::process::Stop;
+use crate::recorder::{Notes, Recorder, Subject};
 use crate::renewal::{Judged, renew};
 use crate::span::{Phase, timed};
 use crate::stamp::Stamp;
@@ -159,7 +161,9 @@ impl Session<'_> {
         let tasks = self.graph.closure(selected);
         let forced: HashSet<TaskId> =
             if self.options.force { selected.iter().copied().collect() } else { HashSet::new() };
-        let outcomes = build(&ctx, &pool, &tasks, &forced, reporter);
+        let mut recorder = Recorder::new(reporter);
+        let outcomes = build(&ctx, &pool, &tasks, &forced, &mut recorder);
+        let notes = recorder.into_notes();
         tell_of_tools(reporter, &outcomes.remembered);
         let Context { observer, intents, trouble, tools, .. } = ctx;
         let mut trouble = trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -174,9 +178,10 @@ impl Session<'_> {
         let flush = || self.store.map_or(Ok(()), Store::flush);
         let flushed = timed(self.listener, Phase::Flush, None, flush);
         let observed = observer.into_observed();
-        if outcomes.summary.ran > 0 && self.single.is_none() {
+        if outcomes.summary.ran + outcomes.summary.restored > 0 && self.single.is_none() {
             self.keep_texts(&desk, &observed.now);
         }
+        self.remember(&desk, &notes, &tasks, &forced, &outcomes);
         let (named, before) = (desk.named(), std::mem::take(&mut desk.journal));
         let unfinished = self.unfinished(&desk, &outcomes);
         let mut journal = self.next_journal(before, desk.epoch, &outcomes);
@@ -263,6 +268,22 @@ impl Session<'_> {
             }
         }
         Some(tools)
+    }
+
+    /// For reports. A build that did nothing leaves nothing; that it cannot be written is not worth a word.
+    fn remember(&self, desk: &Desk, notes: &Notes, tasks: &[TaskId], forced: &HashSet<TaskId>, outcomes: &Outcomes) {
+        let summary = &outcomes.summary;
+        let did = summary.ran + summary.restored + summary.failed.len() + summary.stopped + summary.skipped;
+        if did == 0 || self.single.is_some() {
+            return;
+        }
+        let subject =
+            Subject { workspace: self.workspace, graph: self.graph, tasks, forced, before: &desk.journal, outcomes };
+        let command = self.holder.split_once('(').map_or(self.holder, |(_, command)| command.trim_end_matches(')'));
+        let build = notes.build(summary, command, self.options.jobs);
+        if let Err(e) = History::add(&desk.worktree.builds(), build, &notes.tasks(&subject)) {
+            log::info!("no record of the build: {e}");
+        }
     }
 
     /// For explanations. That it cannot be done costs them some detail, and is not worth a word.

@@ -1,6 +1,6 @@
 //! Copies of small text inputs, so that `why` can tell which lines changed: of an input the store knows the digest alone.
 //!
-//! One file per worktree, bounded. A build in which something ran adds the texts that were edited last; nothing depends on them, and
+//! One file per worktree, bounded. A build in which something ran or was restored adds the texts that were edited last; nothing depends on them, and
 //! losing them costs explanations some detail. Outputs are not copied, the store has them; neither are files that only their owner may
 //! read.
 //!
@@ -8,16 +8,15 @@
 //! "percache texts 1\n", then of each text, the oldest first: digest(20) length(4) bytes
 //! ```
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use percache::Digest;
 use percache::codec::{Decoder, Encode};
+use percache::files::{self, Durability};
 use rustix::fs::FileType;
 
 use crate::known::Seen;
@@ -60,26 +59,23 @@ pub fn keep(path: &Path, root: &Path, seen: &[(Vec<u8>, Seen)], is_wanted: &dyn 
     let text = |(path, seen): &'_ (Vec<u8>, Seen)| {
         Some((seen.stamp?, seen.digest?)).filter(|(stamp, _)| may_be_kept(path, stamp))
     };
-    let mut candidates: Vec<Candidate<'_>> = seen
+    // A heap, because all outputs of a first build are newer than its inputs, and few of what is behind them is looked at.
+    let mut candidates: BinaryHeap<Candidate<'_>> = seen
         .iter()
-        .filter_map(|seen| text(seen).map(|(stamp, digest)| (Reverse(stamp.mtime), seen.0.as_slice(), digest)))
+        .filter_map(|seen| text(seen).map(|(stamp, digest)| (stamp.mtime, seen.0.as_slice(), digest)))
         .collect();
-    if candidates.len() > AT_ONCE {
-        candidates.select_nth_unstable(AT_ONCE);
-        candidates.truncate(AT_ONCE);
-    }
+    let newest_first = std::iter::from_fn(|| candidates.pop());
+    let newest: Vec<_> = newest_first.filter(|(_, path, _)| is_wanted(path)).take(AT_ONCE).collect();
     let before = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(e) => return Err(e),
     };
     let (kept, whole) = records(&before);
-    let has: std::collections::HashSet<Digest> = kept.iter().map(|(digest, _)| *digest).collect();
-    candidates.retain(|(_, path, digest)| !has.contains(digest) && is_wanted(path));
-    // The one that was edited last is the last to be dropped.
-    candidates.sort_unstable();
+    let has: HashSet<Digest> = kept.iter().map(|(digest, _)| *digest).collect();
     let mut added = Vec::new();
-    for (_, path, digest) in candidates.into_iter().rev() {
+    // The one that was edited last is the last to be dropped.
+    for (_, path, digest) in newest.into_iter().rev().filter(|(.., digest)| !has.contains(digest)) {
         if let Ok(text) = fs::read(root.join(as_path(path)))
             && std::str::from_utf8(&text).is_ok_and(|text| !text.contains('\0'))
             && Digest::of(&text) == digest
@@ -92,7 +88,7 @@ pub fn keep(path: &Path, root: &Path, seen: &[(Vec<u8>, Seen)], is_wanted: &dyn 
     }
     let grown = before.len() + added.len();
     if whole == before.len() && !before.is_empty() && grown <= 2 * KEPT {
-        return open(OpenOptions::new().append(true), path)?.write_all(&added);
+        return files::private().append(true).open(path)?.write_all(&added);
     }
     replace(path, &kept, &added)
 }
@@ -110,17 +106,11 @@ fn replace(path: &Path, kept: &[(Digest, &[u8])], added: &[u8]) -> io::Result<()
     let mut bytes = MAGIC.to_vec();
     newest.into_iter().for_each(|(digest, text)| encode(digest, text, &mut bytes));
     bytes.extend_from_slice(added);
-    let temporary = path.with_extension("new");
-    open(OpenOptions::new().write(true).create(true).truncate(true), &temporary)?.write_all(&bytes)?;
-    fs::rename(&temporary, path)
+    files::replace(path, &bytes, Durability::Volatile)
 }
 
-fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    options.mode(0o600).open(path)
-}
-
-/// The newest first: when it changed, its path, its digest.
-type Candidate<'a> = (Reverse<i64>, &'a [u8], Digest);
+/// When it changed, its path, its digest; the newest is the greatest.
+type Candidate<'a> = (i64, &'a [u8], Digest);
 
 fn may_be_kept(path: &[u8], stamp: &Stamp) -> bool {
     let private = stamp.mode & 0o077 == 0;
@@ -181,7 +171,7 @@ mod tests {
         }
 
         fn keep(&self) {
-            keep(&self.file(), self.dir.path(), &self.seen, &|path| path != b"output").unwrap();
+            keep(&self.file(), self.dir.path(), &self.seen, &|path| !path.starts_with(b"output")).unwrap();
         }
 
         fn has(&self, text: &[u8]) -> bool {
@@ -221,6 +211,15 @@ mod tests {
         }
         assert!(!place.has(b"1"));
         assert!(place.has(format!("199{}", " ".repeat(30 << 10)).as_bytes()));
+    }
+
+    #[test]
+    fn outputs_that_are_newer_than_all_inputs_do_not_push_them_out() {
+        let mut place = Place::new();
+        place.write("a.c", b"int a;\n", 0o644);
+        (0..2 * AT_ONCE).for_each(|i| place.write(&format!("output{i}"), b"made", 0o644));
+        place.keep();
+        assert!(place.has(b"int a;\n") && !place.has(b"made"));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! STORE/worktrees/ID/lock       held while a build runs here
 //! STORE/worktrees/ID/journal    see crate::journal
 //! STORE/worktrees/ID/intents    see crate::intents
+//! STORE/worktrees/ID/builds     the last builds, see crate::history
 //! STORE/worktrees/ID/texts      small text inputs, see crate::texts
 //! STORE/worktrees/ID/used       uses of results since the last gc, see crate::usage
 //! STORE/worktrees/ID/staging/   files on their way into the tree
@@ -134,6 +135,16 @@ impl Worktree {
     /// The uses.
     pub fn used(&self) -> PathBuf {
         self.dir.join("used")
+    }
+
+    /// The last builds.
+    pub fn builds(&self) -> PathBuf {
+        self.dir.join("builds")
+    }
+
+    /// Where a report goes that nobody has asked to be elsewhere.
+    pub fn report(&self) -> PathBuf {
+        self.dir.join("report.html")
     }
 
     /// The texts of inputs.

@@ -12,6 +12,7 @@ pub mod init;
 pub mod list;
 pub mod log;
 pub mod man;
+pub mod report;
 pub mod schema;
 pub mod stats;
 pub mod verify;

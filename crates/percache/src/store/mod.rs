@@ -6,6 +6,7 @@
 
 pub mod blob;
 pub mod gc;
+pub mod growth;
 pub mod layout;
 #[cfg(feature = "rocksdb")]
 pub mod open;

@@ -76,6 +76,25 @@ fn policy<'a>(used: &'a HashMap<ResultKey, u64>) -> Policy<'a> {
 }
 
 #[test]
+fn a_result_adds_what_no_older_one_has() {
+    on_every_engine(|open| {
+        let store = open();
+        let large = noise(1, 3 << 20);
+        record(&store, "a", &large);
+        std::thread::sleep(Duration::from_millis(2));
+        record(&store, "b", &large);
+        store.flush().unwrap();
+        let grown = super::growth::growth(&*store.engine().view().unwrap()).unwrap();
+        let labels: Vec<_> = grown.iter().map(|growth| growth.label.as_str()).collect();
+        assert_eq!(labels, ["a", "b"]);
+        assert!(grown[0].added >= 3 << 20, "{grown:?}");
+        assert!((1..1000).contains(&grown[1].added), "its log is its own: {grown:?}");
+        let all = super::stats::stats(&*store.engine().view().unwrap(), &HashMap::new()).unwrap();
+        assert_eq!(grown.iter().map(|growth| growth.added).sum::<u64>(), all.stored);
+    });
+}
+
+#[test]
 fn an_empty_store_has_nothing() {
     on_every_engine(|open| {
         let store = open();

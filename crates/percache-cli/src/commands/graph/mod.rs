@@ -100,11 +100,16 @@ fn picture<'a>(setup: &'a Setup, args: &Graph) -> Result<Picture<'a>, CliError> 
 /// What is known of a path; `None` when nothing is there, no task makes it, and none reads it.
 fn file(setup: &Setup, name: &str) -> Result<Option<File>, CliError> {
     let native = std::path::Path::new(name);
-    let path = match native.is_absolute() {
-        true => RelPath::from_native(&setup.location.root, native).ok_or("the path leaves the workspace".to_owned()),
-        false => setup.location.cwd.join(name).map_err(|e| e.to_string()),
+    let path = match (native.parent(), native.file_name()) {
+        // Symlinks above it have been followed in the workspace's own path, too.
+        (Some(parent), Some(last)) if native.is_absolute() => {
+            let real = parent.canonicalize().unwrap_or_else(|_| parent.to_owned()).join(last);
+            RelPath::from_native(&setup.location.root, &real).ok_or("the path leaves the workspace".to_owned())
+        }
+        _ => setup.location.cwd.join(name).map_err(|e| e.to_string()),
     };
-    let path = path.map_err(|e| CliError::usage(format!("`{name}`: {e}")))?;
+    let inside = format!("files are those of the workspace in `{}`", setup.location.root.display());
+    let path = path.map_err(|e| CliError::usage(format!("`{name}`: {e}")).hint(Some(inside)))?;
     let skip: Vec<_> = RelPath::from_native(&setup.workspace.root, &setup.store_dir).into_iter().collect();
     let journal = Journal::load(&Worktree::new(&setup.store_dir, &setup.workspace.root).journal());
     let asked = Readers { workspace: &setup.workspace, graph: &setup.graph, journal: &journal, skip: &skip };

@@ -1,0 +1,122 @@
+//! What a report says, as JSON: for the page, and for programs. docs/report.md describes it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use percache::store::growth::Growth;
+use percache_runner::history::{Build, Ending, TaskRun, critical_path, rows};
+use percache_runner::retrospect::Retrospect;
+use serde_json::{Value, json};
+
+/// The growth of the store is told at so many moments.
+const MOMENTS: u64 = 60;
+
+/// Everything.
+pub fn report(root: &Path, told: &Retrospect) -> Value {
+    let tasks = &told.history.tasks;
+    let critical = critical_path(tasks);
+    let rows = rows(tasks);
+    let (growth, trouble) = match &told.growth {
+        Ok(growth) => (growth.as_slice(), None),
+        Err(e) => (&[][..], Some(format!("the store cannot be used: {e}"))),
+    };
+    let tell = |(position, run): (usize, &TaskRun)| task(run, rows[position], critical.contains(&position));
+    json!({
+        "workspace": root.to_string_lossy(),
+        "build": told.history.builds.last().map(build),
+        "tasks": tasks.iter().enumerate().map(tell).collect::<Vec<_>>(),
+        "critical_path": critical,
+        "builds": told.history.builds.iter().map(build).collect::<Vec<_>>(),
+        "store": store(growth),
+        "trouble": trouble,
+    })
+}
+
+fn build(build: &Build) -> Value {
+    json!({
+        "began": build.began as f64 / 1e3,
+        "seconds": seconds(build.took),
+        "command": build.command,
+        "jobs": build.jobs,
+        "ran": build.ran,
+        "up_to_date": build.up_to_date,
+        "restored": build.restored,
+        "failed": build.failed,
+        "stopped": build.stopped,
+        "skipped": build.skipped,
+        "interrupted": build.interrupted,
+        "saved_seconds": seconds(build.saved),
+    })
+}
+
+fn task(task: &TaskRun, row: Option<usize>, critical: bool) -> Value {
+    let outcome = match task.ending {
+        Ending::Ran => "ran",
+        Ending::Same => "cut_off",
+        Ending::Restored => "restored",
+        Ending::UpToDate => "up_to_date",
+        Ending::Group => "group",
+        Ending::Failed => "failed",
+        Ending::Stopped => "stopped",
+        Ending::Skipped => "skipped",
+    };
+    json!({
+        "name": task.name,
+        "template": task.template,
+        "outcome": outcome,
+        "began": seconds(task.began),
+        "seconds": seconds(task.took),
+        "saved_seconds": seconds(task.saved),
+        "bytes": task.bytes,
+        "row": row,
+        "critical": critical,
+        "needs": task.needs,
+        "reason": task.reason,
+    })
+}
+
+/// The stored size over time, of each task as stated: what its results had added by each of some moments.
+fn store(growth: &[Growth]) -> Value {
+    let (first, last) = (growth.first().map_or(0, |one| one.created), growth.last().map_or(0, |one| one.created));
+    let moments: Vec<u64> = match last - first {
+        0 => vec![last],
+        span => (0..=MOMENTS).map(|moment| first + span * moment / MOMENTS).collect(),
+    };
+    let mut tasks: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    for one in growth {
+        let template = one.label.split('[').next().unwrap_or(&one.label);
+        let from = moments.partition_point(|moment| *moment < one.created);
+        let sizes = tasks.entry(template).or_insert_with(|| vec![0; moments.len()]);
+        sizes[from..].iter_mut().for_each(|size| *size += one.added);
+    }
+    let tasks = tasks.into_iter().map(|(template, bytes)| json!({ "template": template, "bytes": bytes }));
+    json!({
+        "moments": moments.iter().map(|moment| *moment as f64 / 1e3).collect::<Vec<_>>(),
+        "tasks": tasks.collect::<Vec<_>>(),
+    })
+}
+
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grown(created: u64, label: &str, added: u64) -> Growth {
+        Growth { created, label: label.into(), added }
+    }
+
+    #[test]
+    fn the_store_grows_by_task() {
+        let told = store(&[grown(0, "t[a]", 1), grown(30_000, "u", 5), grown(60_000, "t[b]", 2)]);
+        assert_eq!(told["moments"].as_array().map(Vec::len), Some(61));
+        assert_eq!(told["tasks"][0]["template"], "t");
+        let bytes = |task: usize, moment: usize| told["tasks"][task]["bytes"][moment].as_u64();
+        assert_eq!((bytes(0, 0), bytes(0, 59), bytes(0, 60)), (Some(1), Some(1), Some(3)));
+        assert_eq!((bytes(1, 29), bytes(1, 30)), (Some(0), Some(5)));
+        assert_eq!(store(&[])["tasks"], json!([]));
+        assert_eq!(store(&[grown(7, "t", 1)])["tasks"][0]["bytes"], json!([1]));
+    }
+}

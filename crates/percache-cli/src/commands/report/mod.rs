@@ -1,0 +1,106 @@
+//! `percache report`: a page about the last build. What it says is in [`data`], how it looks in `page/`.
+
+mod data;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use percache::files::{self, Durability};
+use percache::store::now;
+use percache_runner::retrospect::retrospect;
+use percache_runner::trouble::reason;
+use percache_runner::units::format_age;
+use percache_runner::worktree::Worktree;
+
+use crate::args::{Cli, Report};
+use crate::error::{CliError, SUCCESS};
+use crate::setup::Setup;
+use crate::style::Paint;
+
+/// The frame; what the comments in it name is put in their place.
+const PAGE: &str = include_str!("page/page.html");
+const STYLE: &str = include_str!("page/style.css");
+/// One scope: later ones use what earlier ones define.
+const SCRIPTS: [&str; 8] = [
+    include_str!("page/base.js"),
+    include_str!("page/detail.js"),
+    include_str!("page/timeline.js"),
+    include_str!("page/layout.js"),
+    include_str!("page/graph.js"),
+    include_str!("page/table.js"),
+    include_str!("page/charts.js"),
+    include_str!("page/main.js"),
+];
+
+/// Writes the report.
+pub fn run(cli: &Cli, args: &Report) -> Result<u8, CliError> {
+    let setup = Setup::load(cli.directory.as_deref(), &[], Paint::stderr(cli.color))?;
+    let store = setup.open_store(Paint::stderr(cli.color));
+    let root = &setup.workspace.root;
+    let Some(told) = retrospect(root, &setup.store_dir, &store) else {
+        let hint = "`percache build` records a build in which something ran, failed or was restored";
+        return Err(CliError::failure("no build is recorded in this worktree").hint(Some(hint)));
+    };
+    let data = data::report(root, &told);
+    if args.json {
+        crate::say!("{data:#}");
+        return Ok(SUCCESS);
+    }
+    let page = page(&data.to_string());
+    let default = Worktree::new(&setup.store_dir, root).report();
+    match args.output.as_deref() {
+        Some(path) if path == Path::new("-") => {
+            // Who closed the other end does not want to read on.
+            let _ = io::stdout().write_all(page.as_bytes());
+        }
+        path => {
+            // What lies in the store is for its owner alone.
+            let written = match path {
+                Some(path) => fs::write(path, page),
+                None => files::replace(&default, page.as_bytes(), Durability::Volatile),
+            };
+            let path = path.unwrap_or(&default);
+            written.map_err(|e| {
+                let hint = "give the path of a file in a directory that exists";
+                CliError::usage(format!("cannot write `{}`: {}", path.display(), reason(&e))).hint(Some(hint))
+            })?;
+            let began = told.history.builds.last().map_or(0, |build| build.began);
+            let age = format_age(Duration::from_millis(now().saturating_sub(began)));
+            crate::say!("{}", path.display());
+            if !cli.quiet {
+                eprintln!("a report of the build of {age} ago; any browser opens it");
+            }
+        }
+    }
+    Ok(SUCCESS)
+}
+
+/// The page: one file that asks nobody for anything.
+fn page(data: &str) -> String {
+    // In a script element nothing may look like its end, and JSON can write any character by its number.
+    let data = data.replace('<', "\\u003c");
+    PAGE.replace("/*STYLE*/", STYLE).replace("/*SCRIPT*/", &SCRIPTS.concat()).replace("/*DATA*/", &data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_the_data_ends_the_script() {
+        let page = page(r#"{"name":"</script><script>alert(1)</script>/*STYLE*/"}"#);
+        assert!(page.contains(r#"{"name":"\u003c/script>\u003cscript>alert(1)\u003c/script>/*STYLE*/"}"#));
+        assert!(!page.contains("/*DATA*/") && !page.contains("/*SCRIPT*/"));
+    }
+
+    #[test]
+    fn the_page_loads_nothing() {
+        let page = page("{}");
+        for reference in ["http://", "https://", " src=", "url(", "import ", "fetch(", "XMLHttpRequest"] {
+            let found = page.replace("http://www.w3.org/2000/svg", "").find(reference).map(|at| &page[at..][..80]);
+            assert_eq!(found, None, "{reference}");
+        }
+    }
+}

@@ -99,7 +99,22 @@ fn events_of_all_kinds_of_builds() {
     build(&["--explain"], false);
     ws.remove("input");
     build(&["-k"], true);
-    let all = ["failed", "group", "may_run", "ran", "restored", "up_to_date", "would_restore", "would_run"];
+    ws.write("input", "1\n");
+    ws.edit_config("cat input > out/list", "date +%N > out/list");
+    build(&[], false);
+    build(&["--check"], true);
+    let all = [
+        "checked",
+        "failed",
+        "group",
+        "may_run",
+        "ran",
+        "restored",
+        "unstable",
+        "up_to_date",
+        "would_restore",
+        "would_run",
+    ];
     assert_eq!(outcomes, all.map(str::to_owned).into());
 }
 

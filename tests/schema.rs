@@ -46,7 +46,7 @@ fn it_accepts_the_example_and_every_configuration_of_the_documentation() {
 }
 
 /// Each of these is a mistake in the eyes of percache too.
-const MISTAKES: [&str; 24] = [
+const MISTAKES: [&str; 26] = [
     "tasks = 1",
     "[workspce]\nmembers = []",
     "[workspace]\nmember = []",
@@ -57,6 +57,8 @@ const MISTAKES: [&str; 24] = [
     "[cache]\nmaxsize = \"big\"",
     "[cache]\nmaxsize = 1.5",
     "[cache]\ndir = \"\"",
+    "[cache]\ncheck_rate = 1.5",
+    "[cache]\ncheck_rate = \"all\"",
     "[pools]\nheavy = 0",
     "[pools]\nheavy = \"1\"",
     "[task.a]\ncomand = \"true\"",
@@ -88,6 +90,7 @@ fn it_accepts_every_way_to_write_a_value() {
         [cache]
         maxage = 90
         maxsize = "1.5 GiB"
+        check_rate = 0.5
         [pools]
         heavy = 2
         [task."größer/x@1"]

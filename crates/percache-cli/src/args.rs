@@ -111,6 +111,9 @@ pub struct Build {
     /// Run the named tasks even if the store has their results
     #[arg(short, long)]
     pub force: bool,
+    /// Run the named tasks (without any, all) even if the store has their results, and compare what they make with these
+    #[arg(long, conflicts_with_all = ["force", "dry_run", "no_cache"])]
+    pub check: bool,
     /// Only say what would run, and why
     #[arg(short = 'n', long)]
     pub dry_run: bool,

@@ -107,7 +107,7 @@ impl Keeping {
     /// The store of the workspace, or that of `percache exec`.
     pub fn load(directory: Option<&Path>, exec: bool, paint: Paint) -> Result<Keeping, CliError> {
         if exec {
-            let settings = CacheSettings { dir: None, maxage: None, maxsize: None };
+            let settings = CacheSettings::default();
             return Ok(Keeping { dir: exec_store_dir()?, settings });
         }
         let setup = Setup::load(directory, &[], paint)?;

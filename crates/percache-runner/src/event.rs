@@ -20,6 +20,10 @@ pub type Usual = HashMap<TaskId, Duration>;
 pub enum Outcome {
     /// Its command ran and succeeded.
     Ran,
+    /// A stored result holds; its command ran all the same, and left what is stored.
+    Checked,
+    /// A stored result held; its command ran all the same, and left something else. It is in the tree; the stored result is set aside.
+    Unstable(Arc<Vec<Deviation>>),
     /// A stored result holds and its outputs already lie in the tree.
     UpToDate,
     /// A stored result holds and its outputs were put back.
@@ -53,6 +57,43 @@ pub enum Failure {
     Error(Trouble),
     /// Declared outputs that are missing after success.
     MissingOutputs(Vec<String>),
+}
+
+/// An output that came out otherwise than the stored result says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deviation {
+    /// Its path, relative to the workspace.
+    pub path: String,
+    /// What differs.
+    pub what: Differs,
+}
+
+/// What differs between an output as stored and as it came out now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Differs {
+    /// Only the stored result has it.
+    Gone,
+    /// Only the new run made it.
+    New,
+    /// It was one kind of thing and is another.
+    Kind(&'static str, &'static str),
+    /// Whether it is executable; now it is or is not.
+    Executable(bool),
+    /// The target of a symlink: as stored, and now.
+    Target(String, String),
+    /// A text, from this line on.
+    Line {
+        /// Its number, from 1.
+        number: usize,
+        /// A line that is gone.
+        stored: Option<String>,
+        /// A line that is new.
+        now: Option<String>,
+    },
+    /// The content, from this byte on, counted from 1.
+    Byte(u64),
+    /// The content; where, is not known.
+    Content,
 }
 
 /// One thing that happened.

@@ -36,12 +36,15 @@ pub mod texts;
 pub mod contents;
 
 pub mod changes;
+pub mod deviation;
 
 pub mod finding;
 pub mod history;
 pub mod intents;
 pub mod journal;
 pub mod worktree;
+
+pub mod unstable;
 
 pub mod capture;
 pub mod fanout;

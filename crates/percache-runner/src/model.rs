@@ -50,7 +50,7 @@ pub struct Workspace {
 }
 
 /// `[cache]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CacheSettings {
     /// `dir`, as written; `None` when the default applies.
     pub dir: Option<PathBuf>,
@@ -58,6 +58,8 @@ pub struct CacheSettings {
     pub maxage: Option<Duration>,
     /// And then the least recently used above this many bytes.
     pub maxsize: Option<u64>,
+    /// Of the tasks whose results are stored, this share runs all the same, to be compared with what is stored: from 0 to 1.
+    pub check_rate: f64,
 }
 
 /// One of `[pools]`.

@@ -73,7 +73,7 @@ impl Notes {
             took: micros(summary.took),
             command: command.to_owned(),
             jobs,
-            ran: summary.ran,
+            ran: summary.ran + summary.checked + summary.unstable.len(),
             up_to_date: summary.up_to_date,
             restored: summary.restored,
             failed: summary.failed.len(),
@@ -104,7 +104,8 @@ impl Notes {
         };
         let ending = match note.map(|note| &note.outcome) {
             Some(Outcome::Ran) if same() => Ending::Same,
-            Some(Outcome::Ran) => Ending::Ran,
+            Some(Outcome::Ran | Outcome::Unstable(_)) => Ending::Ran,
+            Some(Outcome::Checked) => Ending::Same,
             Some(Outcome::Restored) => Ending::Restored,
             Some(Outcome::UpToDate) => Ending::UpToDate,
             Some(Outcome::Group) => Ending::Group,
@@ -126,6 +127,7 @@ impl Notes {
             Ending::Failed => (note.and_then(failure), None),
             _ => (None, None),
         };
+        let reason = note.and_then(check).or(reason);
         // What a build did not have to look at is as it was.
         let outputs = after.or(before).map_or(&[][..], |record| &record.outputs);
         TaskRun {
@@ -156,6 +158,18 @@ fn reason(
         (None, Some(_), None) => (None, None),
         (None, Some(old), Some(new)) if old == new => (Some(Why::ResultGone.to_string()), None),
         (None, Some(old), Some(new)) => (None, Some((hexadecimal(&old), hexadecimal(&new)))),
+    }
+}
+
+/// What a check has found.
+fn check(note: &Note) -> Option<String> {
+    match &note.outcome {
+        Outcome::Checked => Some("checked: it did the same once more".to_owned()),
+        Outcome::Unstable(deviations) => {
+            let first = deviations.first().map_or("", |deviation| &deviation.path);
+            Some(format!("checked: it did not do the same once more, `{first}` first"))
+        }
+        _ => None,
     }
 }
 

@@ -15,7 +15,7 @@ use percache::store::record::{Entry, ResultKey};
 use crate::build::context::{Context, HitLogs, Options, Tools};
 use crate::build::feed::Follower;
 use crate::build::inputs::prepare;
-use crate::build::{Outcomes, Summary, build};
+use crate::build::{Demands, Outcomes, Summary, build, check};
 use crate::contents::Contents;
 use crate::environment::{self, Caller, Wishes};
 use crate::event::{Event, Listener, Reporter, Runner};
@@ -37,6 +37,7 @@ use crate::stamp::Stamp;
 use crate::standing::{self, Holds, Surroundings};
 use crate::territory::{bury, survey};
 use crate::texts::{self, Texts};
+use crate::unstable;
 use crate::usage;
 use crate::worktree::Worktree;
 
@@ -161,8 +162,10 @@ impl Session<'_> {
         let tasks = self.graph.closure(selected);
         let forced: HashSet<TaskId> =
             if self.options.force { selected.iter().copied().collect() } else { HashSet::new() };
+        let checked = self.checked(selected, &tasks, &forced);
+        let demands = Demands { forced, checked };
         let mut recorder = Recorder::new(reporter);
-        let outcomes = build(&ctx, &pool, &tasks, &forced, &mut recorder);
+        let outcomes = build(&ctx, &pool, &tasks, &demands, &mut recorder);
         let notes = recorder.into_notes();
         tell_of_tools(reporter, &outcomes.remembered);
         let Context { observer, intents, trouble, tools, .. } = ctx;
@@ -177,17 +180,21 @@ impl Session<'_> {
         // First the results, then the journal that names them: a kill in between must not leave names of nothing.
         let flush = || self.store.map_or(Ok(()), Store::flush);
         let flushed = timed(self.listener, Phase::Flush, None, flush);
+        let aside = self.set_aside(&desk, &outcomes);
         let observed = observer.into_observed();
         if outcomes.summary.ran + outcomes.summary.restored > 0 && self.single.is_none() {
             self.keep_texts(&desk, &observed.now);
         }
-        self.remember(&desk, &notes, &tasks, &forced, &outcomes);
+        self.remember(&desk, &notes, &tasks, &demands.forced, &outcomes);
         let (named, before) = (desk.named(), std::mem::take(&mut desk.journal));
         let unfinished = self.unfinished(&desk, &outcomes);
         let mut journal = self.next_journal(before, desk.epoch, &outcomes);
         if let Err(e) = flushed {
             trouble.get_or_insert(e.to_string());
             journal.distrust_all_but(&named);
+        }
+        if let Err(e) = aside {
+            trouble.get_or_insert(e);
         }
         let doubtful = self.doubtful(&outcomes);
         let judged = Judged { bases: &outcomes.bases, doubtful: &doubtful, carries, configuration: &configuration };
@@ -216,6 +223,27 @@ impl Session<'_> {
         }
     }
 
+    /// The tasks that are to be checked.
+    fn checked(&self, selected: &[TaskId], tasks: &[TaskId], forced: &HashSet<TaskId>) -> HashSet<TaskId> {
+        if self.store.is_none() || self.options.dry_run {
+            return HashSet::new();
+        }
+        let mut checked = check::choose(self.workspace, self.options.check, selected, tasks);
+        checked.retain(|id| !forced.contains(id));
+        checked
+    }
+
+    /// Results that a check has refuted are removed, and what checks have found is noted.
+    fn set_aside(&self, desk: &Desk, outcomes: &Outcomes) -> Result<(), String> {
+        if let Some(store) = self.store.filter(|_| !outcomes.refuted.is_empty()) {
+            // First, so that no journal is believed that names one of them.
+            maintenance::advance_epoch(self.store_dir).map_err(|e| e.to_string())?;
+            store.remove(&outcomes.refuted).map_err(|e| e.to_string())?;
+        }
+        let noted = unstable::note(&desk.worktree.unstable(), &outcomes.news);
+        noted.map_err(|e| format!("unstable tasks cannot be noted: {e}"))
+    }
+
     /// Tasks that were not judged although something that they need came out otherwise than the journal says, or not at all.
     fn doubtful(&self, outcomes: &Outcomes) -> HashSet<&str> {
         let dependents = self.graph.dependents(&outcomes.otherwise);
@@ -240,7 +268,10 @@ impl Session<'_> {
             variables,
             tools: self.tools(journal, asked)?,
             configuration,
-            request: positions.map(|positions| (request.tasks, positions)),
+            // Which tasks are to be checked is to be decided anew in each build.
+            request: positions
+                .filter(|_| self.workspace.cache.check_rate == 0.0)
+                .map(|positions| (request.tasks, positions)),
         })
     }
 
@@ -273,7 +304,8 @@ impl Session<'_> {
     /// For reports. A build that did nothing leaves nothing; that it cannot be written is not worth a word.
     fn remember(&self, desk: &Desk, notes: &Notes, tasks: &[TaskId], forced: &HashSet<TaskId>, outcomes: &Outcomes) {
         let summary = &outcomes.summary;
-        let did = summary.ran + summary.restored + summary.failed.len() + summary.stopped + summary.skipped;
+        let checked = summary.checked + summary.unstable.len();
+        let did = checked + summary.ran + summary.restored + summary.failed.len() + summary.stopped + summary.skipped;
         if did == 0 || self.single.is_some() {
             return;
         }

@@ -100,7 +100,7 @@ impl Single {
             root: root.to_owned(),
             files: Vec::new(),
             listed: Vec::new(),
-            cache: CacheSettings { dir: None, maxage: None, maxsize: None },
+            cache: CacheSettings::default(),
             pools: Vec::new(),
             tasks: vec![task],
             empty: Vec::new(),

@@ -8,6 +8,7 @@
 //! STORE/worktrees/ID/intents    see crate::intents
 //! STORE/worktrees/ID/builds     the last builds, see crate::history
 //! STORE/worktrees/ID/texts      small text inputs, see crate::texts
+//! STORE/worktrees/ID/unstable   see crate::unstable
 //! STORE/worktrees/ID/used       uses of results since the last gc, see crate::usage
 //! STORE/worktrees/ID/staging/   files on their way into the tree
 //! ```
@@ -130,6 +131,11 @@ impl Worktree {
     /// The intents.
     pub fn intents(&self) -> PathBuf {
         self.dir.join("intents")
+    }
+
+    /// Tasks that were found to be unstable.
+    pub fn unstable(&self) -> PathBuf {
+        self.dir.join("unstable")
     }
 
     /// The uses.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use percache_runner::build::Summary;
-use percache_runner::build::context::{HitLogs, Options};
+use percache_runner::build::context::{Check, HitLogs, Options};
 use percache_runner::config;
 use percache_runner::environment::Caller;
 use percache_runner::finding::Asked;
@@ -60,7 +60,13 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
 
 /// Whether the build asks for no more than to be done.
 fn plain(args: &Build) -> bool {
-    let more = args.force || args.dry_run || args.explain || args.json || args.no_cache || args.profile.is_some();
+    let more = args.force
+        || args.check
+        || args.dry_run
+        || args.explain
+        || args.json
+        || args.no_cache
+        || args.profile.is_some();
     !more && args.logs != Logs::All
 }
 
@@ -71,7 +77,7 @@ fn prior(cli: &Cli, args: &Build, caller: &Caller, colour: bool) -> Option<Prior
         return None;
     }
     let location = config::discover(cli.directory.as_deref().unwrap_or(Path::new("."))).ok()?;
-    let settings = CacheSettings { dir: None, maxage: None, maxsize: None };
+    let settings = CacheSettings::default();
     let store_dir = config::store_dir(&location.root, &settings);
     let asked = Asked::new(location.cwd.as_bytes(), &args.tasks, &args.args);
     session::prior(&store_dir, &location.root, &asked, caller, colour, &holder())
@@ -100,6 +106,11 @@ fn options(args: &Build, paint: Paint) -> Options {
         jobs: args.jobs.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1),
         keep_going: args.keep_going,
         force: args.force,
+        check: match args.check {
+            false => Check::Sample,
+            true if args.tasks.is_empty() => Check::All,
+            true => Check::Selected,
+        },
         dry_run: args.dry_run,
         explain: args.explain,
         colour: paint.is_on(),
@@ -114,7 +125,7 @@ fn options(args: &Build, paint: Paint) -> Options {
 fn status(summary: &Summary) -> u8 {
     match summary {
         Summary { interrupted: true, .. } => INTERRUPTED,
-        Summary { failed, .. } if !failed.is_empty() => FAILURE,
+        Summary { failed, unstable, .. } if !failed.is_empty() || !unstable.is_empty() => FAILURE,
         _ => SUCCESS,
     }
 }

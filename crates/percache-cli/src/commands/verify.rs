@@ -1,10 +1,14 @@
 //! `percache verify`.
 
-use percache::store::Store;
+use std::time::Duration;
+
 use percache::store::open::rescue;
 use percache::store::verify::{Findings, check, repair};
 use percache::store::writer::PATIENCE;
+use percache::store::{Store, now};
 use percache_runner::maintenance;
+use percache_runner::units::format_age;
+use percache_runner::unstable::{self, Unstable};
 
 use crate::args::{Cli, Verify};
 use crate::commands::gc::count;
@@ -37,7 +41,21 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<u8, CliError> {
         })?,
     };
     tell(&findings, args.repair, paint);
+    unstable::all(&dir).map_err(CliError::failure)?.iter().for_each(|task| tell_of(task, paint));
     Ok(if findings.is_sound() || args.repair { SUCCESS } else { FAILURE })
+}
+
+/// A task that a check has found to be unstable.
+fn tell_of(Unstable { task, found, outputs }: &Unstable, paint: Paint) {
+    const NAMED: usize = 3;
+    let age = format_age(Duration::from_millis(now().saturating_sub(*found)));
+    let named = outputs.iter().take(NAMED).map(|output| format!("`{output}`")).collect::<Vec<_>>().join(", ");
+    let what = match outputs.len() {
+        0 => "it failed where it had succeeded".to_owned(),
+        1..=NAMED => format!("{named} came out otherwise"),
+        more => format!("{named} and {} more came out otherwise", more - NAMED),
+    };
+    crate::say!("{} task `{task}`, checked {age} ago: {what}", paint.apply(Style::Bad, "unstable"));
 }
 
 fn look(store: &Store, mend: bool) -> Result<Findings, percache::engine::EngineError> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use percache_runner::build::Summary;
-use percache_runner::build::context::{HitLogs, Options};
+use percache_runner::build::context::{Check, HitLogs, Options};
 use percache_runner::finding::Asked;
 use percache_runner::paths::RelPath;
 use percache_runner::process::Stop;
@@ -170,6 +170,7 @@ impl Watching<'_> {
             jobs: self.args.jobs.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1),
             keep_going: self.args.keep_going,
             force: false,
+            check: Check::Sample,
             dry_run: false,
             explain: self.args.explain,
             colour: paint.is_on(),
@@ -180,5 +181,6 @@ impl Watching<'_> {
 
 /// Whether a build did more than to find that there was nothing to do.
 fn is_news(summary: &Summary) -> bool {
-    summary.ran + summary.restored + summary.failed.len() + summary.skipped > 0
+    let checked = summary.checked + summary.unstable.len();
+    summary.ran + summary.restored + summary.failed.len() + summary.skipped + checked > 0
 }

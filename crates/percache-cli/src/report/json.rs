@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use percache_runner::build::Summary;
-use percache_runner::event::{Event, Outcome};
+use percache_runner::event::{Deviation, Differs, Event, Outcome};
 use percache_runner::model::Workspace;
 use serde_json::{Value, json};
 
@@ -19,6 +19,10 @@ pub fn event(workspace: &Workspace, event: &Event) {
         }
         Event::Finished { task, outcome, log, took, saved, reason, .. } => {
             let (word, _) = words::outcome(outcome);
+            let deviations = match outcome {
+                Outcome::Unstable(deviations) => deviations.iter().map(deviation).collect(),
+                _ => Vec::new(),
+            };
             let failure = match outcome {
                 Outcome::Failed(failure) => Some(words::failure(failure)),
                 _ => None,
@@ -28,6 +32,7 @@ pub fn event(workspace: &Workspace, event: &Event) {
                 "task": name(*task),
                 "outcome": word.replace(' ', "_"),
                 "failure": failure,
+                "differences": deviations,
                 "seconds": took.as_secs_f64(),
                 "saved_seconds": saved.as_secs_f64(),
                 "reason": reason,
@@ -41,11 +46,22 @@ pub fn event(workspace: &Workspace, event: &Event) {
     });
 }
 
+fn deviation(deviation: &Deviation) -> Value {
+    let (line, byte) = match deviation.what {
+        Differs::Line { number, .. } => (Some(number), None),
+        Differs::Byte(byte) => (None, Some(byte)),
+        _ => (None, None),
+    };
+    json!({ "path": deviation.path, "what": words::differs(&deviation.what), "line": line, "byte": byte })
+}
+
 /// Prints the last event.
 pub fn summary(summary: &Summary) {
     print(&json!({
         "event": "summary",
         "ran": summary.ran,
+        "checked": summary.checked,
+        "unstable": summary.unstable,
         "up_to_date": summary.up_to_date,
         "restored": summary.restored,
         "failed": summary.failed,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use percache_runner::build::Summary;
-use percache_runner::event::{Event, Failure, LogText, Outcome};
+use percache_runner::event::{Deviation, Differs, Event, Failure, LogText, Outcome};
 use percache_runner::model::{TaskId, Workspace};
 use percache_runner::units::{format_duration, format_size};
 
@@ -95,7 +95,7 @@ impl<'a> Lines<'a> {
         reason: Option<&str>,
     ) {
         let name = &self.workspace.task(id).name;
-        let failed = matches!(outcome, Outcome::Failed(_));
+        let failed = matches!(outcome, Outcome::Failed(_) | Outcome::Unstable(_));
         if !failed && (self.manner.quiet || *outcome == Outcome::Group) {
             return;
         }
@@ -110,6 +110,9 @@ impl<'a> Lines<'a> {
         }
         if let Outcome::Failed(failure) = outcome {
             self.add_failure(&mut text, id, failure);
+        }
+        if let Outcome::Unstable(deviations) = outcome {
+            self.add_deviations(&mut text, name, deviations);
         }
         // The live display is drawn anew ten times a second anyhow: a thousand quick tasks are no reason to do it a thousand times.
         let urgent = if self.live.is_some() { failed } else { *outcome != Outcome::UpToDate };
@@ -129,7 +132,7 @@ impl<'a> Lines<'a> {
         let paint = self.manner.paint;
         let mut line = format!("{} {name}", words::column(paint, outcome, self.manner.dry_run));
         let detail = match outcome {
-            Outcome::Ran => Some(format_duration(took)),
+            Outcome::Ran | Outcome::Checked | Outcome::Unstable(_) => Some(format_duration(took)),
             Outcome::Restored if !saved.is_zero() => Some(format!("saved {}", format_duration(saved))),
             Outcome::Failed(Failure::Interrupted) => Some(format_duration(took)),
             Outcome::Failed(failure) => Some(format!("{}, {}", words::failure(failure), format_duration(took))),
@@ -184,6 +187,34 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// What came out otherwise: the outputs, of a text with the first lines that differ.
+    fn add_deviations(&self, text: &mut String, name: &str, deviations: &[Deviation]) {
+        const NAMED: usize = 10;
+        if self.github {
+            let paths: Vec<_> = deviations.iter().take(NAMED).map(|it| it.path.as_str()).collect();
+            let message = format!("task {name} is unstable: {} differ", paths.join(", "));
+            let _ = writeln!(text, "::error title=percache::{}", github_data(&message));
+        }
+        let paint = self.manner.paint;
+        for Deviation { path, what } in deviations.iter().take(NAMED) {
+            let _ = writeln!(text, "  {path} {}", words::differs(what));
+            if let Differs::Line { stored, now, .. } = what {
+                let mut line = |sign: &str, style, line: &Option<String>| {
+                    if let Some(line) = line {
+                        let _ = writeln!(text, "    {}", paint.apply(style, format!("{sign} {}", clean(line, false))));
+                    }
+                };
+                line("-", Style::Bad, stored);
+                line("+", Style::Good, now);
+            }
+        }
+        if deviations.len() > NAMED {
+            let _ = writeln!(text, "  and {} more", deviations.len() - NAMED);
+        }
+        let hint = "with the same inputs, its command made something else; the stored result is not used any more";
+        let _ = writeln!(text, "  {} {hint}", paint.apply(Style::Hint, "hint:"));
+    }
+
     fn warn(&mut self, message: &str, hint: Option<&str>) {
         let paint = Paint::stderr_like(self.manner.paint);
         let mut text = format!("{} {message}\n", paint.apply(Style::Warning, "warning:"));
@@ -226,7 +257,8 @@ impl<'a> Lines<'a> {
     /// The last line.
     pub fn summary(&mut self, summary: &Summary) {
         self.live.iter_mut().for_each(Live::clear);
-        let style = if summary.failed.is_empty() && !summary.interrupted { Style::Strong } else { Style::Bad };
+        let sound = summary.failed.is_empty() && summary.unstable.is_empty() && !summary.interrupted;
+        let style = if sound { Style::Strong } else { Style::Bad };
         let interrupted = if summary.interrupted { "interrupted: " } else { "" };
         let line = format!("{interrupted}{}", words::summary(summary));
         let _ = writeln!(self.out, "{}", self.manner.paint.apply(style, line));

@@ -2,7 +2,7 @@
 
 use percache_runner::build::Summary;
 use percache_runner::config::FILE_NAME;
-use percache_runner::event::{Failure, Outcome};
+use percache_runner::event::{Differs, Failure, Outcome};
 use percache_runner::model::{Task, TaskCommand, Workspace};
 use percache_runner::units::format_duration;
 
@@ -12,6 +12,8 @@ use crate::style::{Paint, Style};
 pub fn outcome(outcome: &Outcome) -> (&'static str, Style) {
     match outcome {
         Outcome::Ran => ("ran", Style::Active),
+        Outcome::Checked => ("checked", Style::Good),
+        Outcome::Unstable(_) => ("unstable", Style::Bad),
         Outcome::UpToDate => ("up to date", Style::Faint),
         Outcome::Restored => ("restored", Style::Good),
         Outcome::Group => ("group", Style::Faint),
@@ -48,6 +50,21 @@ pub fn failure(failure: &Failure) -> String {
             let paths: Vec<_> = paths.iter().map(|path| format!("`{path}`")).collect();
             format!("its command succeeded but did not make {}", paths.join(", "))
         }
+    }
+}
+
+/// How an output came out otherwise than stored, behind its path.
+pub fn differs(what: &Differs) -> String {
+    match what {
+        Differs::Gone => "was made, and is not made now".to_owned(),
+        Differs::New => "was not made, and is made now".to_owned(),
+        Differs::Kind(stored, now) => format!("was {stored}, and is {now} now"),
+        Differs::Executable(true) => "was not executable, and is now".to_owned(),
+        Differs::Executable(false) => "was executable, and is not now".to_owned(),
+        Differs::Target(stored, now) => format!("pointed to `{stored}`, and points to `{now}` now"),
+        Differs::Line { number, .. } => format!("differs from line {number} on"),
+        Differs::Byte(byte) => format!("differs from byte {byte} on"),
+        Differs::Content => "differs".to_owned(),
     }
 }
 
@@ -97,8 +114,10 @@ pub fn quoted(word: &str) -> String {
 pub fn summary(summary: &Summary) -> String {
     let counts = [
         (summary.failed.len(), "failed"),
+        (summary.unstable.len(), "unstable"),
         (summary.stopped, "stopped"),
         (summary.ran, "ran"),
+        (summary.checked, "checked"),
         (summary.up_to_date, "up to date"),
         (summary.restored, "restored"),
         (summary.would_run, "would run"),

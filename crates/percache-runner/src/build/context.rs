@@ -33,6 +33,17 @@ pub enum HitLogs {
     All,
 }
 
+/// Which results to check: their commands run, and what they leave is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// As many as `check_rate` says.
+    Sample,
+    /// Those of the selected tasks; a group stands for its dependencies.
+    Selected,
+    /// All.
+    All,
+}
+
 /// How to build.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -42,6 +53,8 @@ pub struct Options {
     pub keep_going: bool,
     /// Run every selected task, whatever the store has.
     pub force: bool,
+    /// Which results to check.
+    pub check: Check,
     /// Run nothing and change nothing; tell what would happen.
     pub dry_run: bool,
     /// Find out why tasks run.

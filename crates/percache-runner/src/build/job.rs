@@ -10,9 +10,10 @@ use percache::store::record::{Content, Entry, ResultKey};
 use percache::store::{Store, now};
 
 use crate::build::basis::Basis;
+use crate::build::check::{self, Verdict};
 use crate::build::claim;
 use crate::build::context::{Context, HitLogs};
-use crate::build::execute::execute;
+use crate::build::execute::{Executed, execute};
 use crate::build::explain::{self, Why};
 use crate::build::inputs::{Dependencies, Prepared, Visible, prepare};
 use crate::build::logs::{SHOWN, stored_log};
@@ -55,6 +56,8 @@ pub struct Done {
     pub record: Option<TaskRecord>,
     /// What the outcome rests on.
     pub basis: Option<Basis>,
+    /// What a check has found.
+    pub verdict: Option<Verdict>,
     /// Things that the user should know.
     pub warnings: Vec<Trouble>,
 }
@@ -69,6 +72,8 @@ pub struct Job<'a> {
     pub deps: Dependencies,
     /// Whether it is to run whatever the store has.
     pub force: bool,
+    /// Whether it is to run and to be compared if the store has its result.
+    pub check: bool,
     /// To be called with what is to be said while it lasts.
     pub tell: &'a (dyn Fn(Word) + Sync),
 }
@@ -97,6 +102,7 @@ impl Done {
             visible: None,
             record: None,
             basis: None,
+            verdict: None,
             warnings: Vec::new(),
         }
     }
@@ -124,6 +130,13 @@ pub fn run(ctx: &Context<'_>, job: &Job<'_>) -> Done {
 fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
     let Some(command) = &job.task.command else { return Ok(Done::new(job.id, Outcome::Group)) };
     let prepared = timed(ctx.listener, Phase::Inputs, Some(job.id), || prepare(ctx, job.task, command, &job.deps))?;
+    let missing = || prepared.missing.iter().map(|path| missing_input(job.task, path));
+    if job.check
+        && let Some(mut done) = check::check(ctx, job, &prepared)?
+    {
+        done.warnings.extend(missing());
+        return Ok(done);
+    }
     let may_hit = job.task.cache && !job.task.interactive && !job.force;
     if may_hit && ctx.store.is_some() && !prepared.unknown_tools.is_empty() {
         let mut done = Done::new(job.id, Outcome::MayRun);
@@ -152,11 +165,11 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
     let mut done = if ctx.options.dry_run {
         Done::new(job.id, Outcome::WouldRun)
     } else {
-        run_command(ctx, job, &prepared, claim)?
+        run_command(ctx, job, &prepared, claim, |executed| record(ctx, job, &prepared, executed))?
     };
     done.reason = reason;
     done.parts = (ctx.options.dry_run && ctx.options.explain).then(|| prepared.parts.clone());
-    done.warnings.extend(prepared.missing.iter().map(|path| missing_input(job.task, path)));
+    done.warnings.extend(missing());
     Ok(done)
 }
 
@@ -304,7 +317,14 @@ pub fn visible(outputs: &[Entry], action: percache::Digest) -> Arc<Visible> {
     Arc::new(Visible { outputs, action })
 }
 
-fn run_command(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, claim: Option<Claim>) -> Result<Done, Trouble> {
+/// Runs the command. If it succeeds, `conclude` says what comes of it.
+pub fn run_command(
+    ctx: &Context<'_>,
+    job: &Job<'_>,
+    prepared: &Prepared,
+    claim: Option<Claim>,
+    conclude: impl FnOnce(&mut Executed) -> Result<Done, Failure>,
+) -> Result<Done, Trouble> {
     (job.tell)(Word::Started);
     let mut executed =
         timed(ctx.listener, Phase::Command, Some(job.id), || execute(ctx, job.id, job.task, prepared, claim.as_ref()))?;
@@ -313,7 +333,7 @@ fn run_command(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, claim: Opt
     let log = LogText { omitted: executed.log.len() - log.len() as u64, bytes: log };
     let mut done = match executed.failure.take() {
         Some(failure) => failed(ctx, job, prepared, failure),
-        None => match record(ctx, job, prepared, &mut executed) {
+        None => match conclude(&mut executed) {
             Ok(done) => done,
             Err(failure) => failed(ctx, job, prepared, failure),
         },

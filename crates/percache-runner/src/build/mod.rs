@@ -2,6 +2,7 @@
 //! with one message.
 
 pub mod basis;
+pub mod check;
 pub mod claim;
 pub mod context;
 pub mod estimate;
@@ -23,9 +24,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
+use percache::store::now;
+use percache::store::record::ResultKey;
 use rayon::{Scope, ThreadPool};
 
 use crate::build::basis::Basis;
+use crate::build::check::Verdict;
 use crate::build::context::Context;
 use crate::build::estimate::{Estimate, Progress};
 use crate::build::explain::Why;
@@ -37,12 +41,17 @@ use crate::fingerprint::Parts;
 use crate::journal::TaskRecord;
 use crate::model::{TaskId, Workspace};
 use crate::trouble::Trouble;
+use crate::unstable::{News, Unstable};
 
 /// How many tasks ended how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Ran and succeeded.
     pub ran: usize,
+    /// Ran although their results are stored, and left the same.
+    pub checked: usize,
+    /// Ran although their results are stored, and left something else, by name.
+    pub unstable: Vec<String>,
     /// Were up to date.
     pub up_to_date: usize,
     /// Were restored.
@@ -77,6 +86,10 @@ pub struct Outcomes {
     pub otherwise: Vec<TaskId>,
     /// What the outcomes of tasks rest on, by name.
     pub bases: HashMap<String, Basis>,
+    /// Results that a check has refuted.
+    pub refuted: Vec<ResultKey>,
+    /// What checks have found.
+    pub news: News,
     /// Why tasks ran or would run, where that was asked.
     pub reasons: HashMap<TaskId, Why>,
     /// What tasks that would run depend on now, where that was asked.
@@ -90,12 +103,20 @@ enum Message {
     Done(Box<Done>),
 }
 
-/// Builds `tasks`, which contain what they need. `forced` are to run whatever the store has.
+/// Tasks that run although their results may be stored.
+pub struct Demands {
+    /// To be stored anew.
+    pub forced: HashSet<TaskId>,
+    /// To be compared with what is stored.
+    pub checked: HashSet<TaskId>,
+}
+
+/// Builds `tasks`, which contain what they need.
 pub fn build(
     ctx: &Context<'_>,
     pool: &ThreadPool,
     tasks: &[TaskId],
-    forced: &HashSet<TaskId>,
+    demands: &Demands,
     reporter: &mut dyn Reporter,
 ) -> Outcomes {
     let start = Instant::now();
@@ -105,7 +126,7 @@ pub fn build(
     let (sender, receiver) = channel();
     let mut build = Build {
         ctx,
-        forced,
+        demands,
         schedule: Schedule::new(ctx.workspace, ctx.graph, tasks, &|id| usual.get(&id).copied()),
         usual: &usual,
         tasks,
@@ -121,6 +142,8 @@ pub fn build(
             records: BTreeMap::new(),
             otherwise: Vec::new(),
             bases: HashMap::new(),
+            refuted: Vec::new(),
+            news: News::default(),
             reasons: HashMap::new(),
             parts: HashMap::new(),
             remembered: Vec::new(),
@@ -132,7 +155,8 @@ pub fn build(
     pool.in_place_scope(|scope| build.run(scope, &sender, &receiver));
     let mut outcomes = build.outcomes;
     let summary = &mut outcomes.summary;
-    let ended = summary.ran + summary.up_to_date + summary.restored + summary.failed.len() + summary.stopped;
+    let checked = summary.checked + summary.unstable.len();
+    let ended = checked + summary.ran + summary.up_to_date + summary.restored + summary.failed.len() + summary.stopped;
     summary.skipped = commands.saturating_sub(ended + summary.would_run + summary.would_restore + summary.may_run);
     summary.interrupted = ctx.stop.requested();
     summary.took = start.elapsed();
@@ -149,7 +173,7 @@ fn usual(ctx: &Context<'_>, tasks: &[TaskId]) -> Usual {
 
 struct Build<'a, 'b> {
     ctx: &'a Context<'b>,
-    forced: &'a HashSet<TaskId>,
+    demands: &'a Demands,
     usual: &'a Usual,
     tasks: &'a [TaskId],
     /// When commands began to run.
@@ -235,8 +259,8 @@ impl<'a> Build<'a, '_> {
             self.finish(may_run(ctx, id, &self.uncertain));
             return;
         }
-        let force = self.forced.contains(&id);
-        if let Some(done) = self.untouched(id).filter(|_| !force) {
+        let (force, check) = (self.demands.forced.contains(&id), self.demands.checked.contains(&id));
+        if let Some(done) = self.untouched(id).filter(|_| !force && !check) {
             return self.finish(done);
         }
         let (deps, sender) = (self.dependencies(id), sender.clone());
@@ -244,7 +268,7 @@ impl<'a> Build<'a, '_> {
             let note = sender.clone();
             // The receiver lives as long as the scope.
             let tell = move |word| drop(note.send(Message::Word(id, word)));
-            let job = Job { id, task, deps, force, tell: &tell };
+            let job = Job { id, task, deps, force, check, tell: &tell };
             // A panic must not leave the coordinator waiting for ever.
             let done = catch_unwind(AssertUnwindSafe(|| job::run(ctx, &job))).unwrap_or_else(|_| Done::panicked(id));
             let _ = sender.send(Message::Done(Box::new(done)));
@@ -308,7 +332,7 @@ impl<'a> Build<'a, '_> {
                 }
                 let needs = &self.ctx.graph.needs[done.task.index()];
                 self.same[done.task.index()] = match outcome {
-                    Outcome::UpToDate => done.record.as_ref().is_none_or(|record| {
+                    Outcome::UpToDate | Outcome::Checked => done.record.as_ref().is_none_or(|record| {
                         self.ctx.journal.tasks.get(&task.name).is_some_and(|before| before.key == record.key)
                     }),
                     Outcome::Group => needs.iter().all(|need| self.same[need.index()]),
@@ -320,6 +344,7 @@ impl<'a> Build<'a, '_> {
                 self.schedule.done(done.task);
             }
         }
+        self.judge(done.verdict, &done.outcome, &task.name);
         if let Some(record) = done.record {
             self.outcomes.records.insert(task.name.clone(), record);
         }
@@ -341,11 +366,30 @@ impl<'a> Build<'a, '_> {
         self.reporter.event(Event::Finished { task, outcome, status, log, took, saved, reason });
     }
 
+    /// Notes what a check has found.
+    fn judge(&mut self, verdict: Option<Verdict>, outcome: &Outcome, name: &str) {
+        match verdict {
+            None => {}
+            Some(Verdict::Stable) => self.outcomes.news.stable.push(name.to_owned()),
+            Some(Verdict::Refuted(key)) => {
+                let mut outputs: Vec<_> = match outcome {
+                    Outcome::Unstable(deviations) => deviations.iter().map(|it| it.path.clone()).collect(),
+                    _ => Vec::new(),
+                };
+                outputs.dedup();
+                self.outcomes.refuted.push(key);
+                self.outcomes.news.unstable.push(Unstable { task: name.to_owned(), found: now(), outputs });
+            }
+        }
+    }
+
     fn count(&mut self, done: &Done, name: &str) {
         let summary = &mut self.outcomes.summary;
         summary.saved += done.saved;
         match &done.outcome {
             Outcome::Ran => summary.ran += 1,
+            Outcome::Checked => summary.checked += 1,
+            Outcome::Unstable(_) => summary.unstable.push(name.to_owned()),
             Outcome::UpToDate => summary.up_to_date += 1,
             Outcome::Restored => summary.restored += 1,
             Outcome::Failed(Failure::Interrupted) => summary.stopped += 1,

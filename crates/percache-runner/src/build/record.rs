@@ -20,10 +20,24 @@ use crate::paths::RelPath;
 use crate::span::{Phase, timed};
 use crate::trouble::Trouble;
 
-/// After success: outputs are captured, discovered inputs read, and everything goes to the store if nothing speaks against it.
-pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &mut Executed) -> Result<Done, Failure> {
-    let keeps = job.task.cache && !job.task.interactive;
-    let store = ctx.store.filter(|_| keeps);
+/// What a command that succeeded has left.
+pub struct Stock {
+    /// The discovered inputs.
+    pub discovered: Discovered,
+    /// The outputs.
+    pub captured: Captured,
+    /// Which input is not any more what it was when the command began, if one is not.
+    pub changed: Option<String>,
+}
+
+/// After success: outputs are captured, their contents for `store`, and discovered inputs read.
+pub fn take_stock(
+    ctx: &Context<'_>,
+    job: &Job<'_>,
+    prepared: &Prepared,
+    executed: &Executed,
+    store: Option<&Store>,
+) -> Result<Stock, Failure> {
     let discovered = discover(ctx, job, prepared, executed.began).map_err(Failure::Error)?;
     let captured = timed(ctx.listener, Phase::Outputs, Some(job.id), || {
         capture(&ctx.observer, store, &job.task.outputs, &ctx.skip, ctx.options.jobs)
@@ -33,25 +47,37 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
         CaptureError::Walk(e) => Failure::Error(format!("{e}: {}", e.source).into()),
         e => Failure::Error(Trouble { hint: e.hint().map(str::to_owned), message: e.to_string() }),
     })?;
+    let recheck = || {
+        timed(ctx.listener, Phase::Recheck, Some(job.id), || {
+            unchanged(ctx, job, prepared, &discovered, &executed.inputs)
+        })
+    };
+    let changed = if keeps(job) { recheck().err() } else { None };
+    Ok(Stock { discovered: Discovered(discovered.states), captured, changed })
+}
+
+/// Whether results of the task are stored at all.
+fn keeps(job: &Job<'_>) -> bool {
+    job.task.cache && !job.task.interactive
+}
+
+/// After success: everything goes to the store if nothing speaks against it.
+pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &mut Executed) -> Result<Done, Failure> {
+    let store = ctx.store.filter(|_| keeps(job));
+    let Stock { discovered: states, captured, changed } = take_stock(ctx, job, prepared, executed, store)?;
     let mut done = Done::new(job.id, Outcome::Ran);
     done.status = executed.status;
-    let mut fit = keeps;
-    let cut = executed.cut.take().filter(|_| keeps);
-    let recheck = || {
-        let stamps = &executed.inputs;
-        timed(ctx.listener, Phase::Recheck, Some(job.id), || unchanged(ctx, job, prepared, &discovered, stamps))
-    };
-    if let Some(cut) = cut {
+    let mut fit = keeps(job);
+    if let Some(cut) = executed.cut.take().filter(|_| fit) {
         let hint = "make room on the disk of the store";
         let message = format!("`{}` is not stored: its log cannot be kept: {cut}", job.task.name);
         done.warnings.push(Trouble::new(message, hint));
         fit = false;
-    } else if keeps && let Err(changed) = recheck() {
+    } else if let Some(changed) = changed {
         let hint = "build again when nobody writes to it; if the task itself does, it is no input";
         done.warnings.push(Trouble::new(format!("`{}` is not stored: {changed} while it ran", job.task.name), hint));
         fit = false;
     }
-    let states = Discovered(discovered.states);
     let action = states.action(&prepared.fingerprint);
     let key = ResultKey { action, place: captured.tied.then_some(ctx.place) };
     let created = now();
@@ -79,7 +105,7 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
 }
 
 /// What lay there before and the command did not touch; sorted.
-fn untouched(ctx: &Context<'_>, executed: &Executed) -> Vec<Vec<u8>> {
+pub fn untouched(ctx: &Context<'_>, executed: &Executed) -> Vec<Vec<u8>> {
     let same = |(path, before): &&(RelPath, _)| stamp(ctx, path) == *before;
     executed.others.iter().filter(same).map(|(path, _)| path.as_bytes().to_vec()).collect()
 }

@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn the_store_is_beside_the_root_file_or_where_it_says() {
         let dir = tempfile::tempdir().unwrap();
-        let settings = |dir: Option<&str>| CacheSettings { dir: dir.map(PathBuf::from), maxage: None, maxsize: None };
+        let settings = |dir: Option<&str>| CacheSettings { dir: dir.map(PathBuf::from), ..CacheSettings::default() };
         assert_eq!(store_dir(dir.path(), &settings(None)), dir.path().join(".percache"));
         assert_eq!(store_dir(dir.path(), &settings(Some("x/y"))), dir.path().join("x/y"));
         assert_eq!(store_dir(dir.path(), &settings(Some("/x"))), Path::new("/x"));
@@ -163,7 +163,7 @@ mod tests {
         git(&main, &["add", "."]);
         git(&main, &["commit", "-qm", "x"]);
         git(&main, &["worktree", "add", "-q", "../linked"]);
-        let settings = CacheSettings { dir: None, maxage: None, maxsize: None };
+        let settings = CacheSettings::default();
         let shared = main.canonicalize().unwrap().join("sub/.percache");
         assert_eq!(store_dir(&dir.path().join("linked/sub"), &settings), shared);
         assert_eq!(store_dir(&main.join("sub"), &settings), main.join("sub/.percache"));

@@ -11,6 +11,7 @@ use super::cycles::report_cycles;
 use super::discover::store_dir;
 use super::expand::{Tree, expand};
 use super::files::{File, read_all};
+use super::raw::RawCache;
 use super::report::{At, Place, Report};
 use super::resolve::{resolve_default, resolve_deps};
 use super::stated::{Stated, check_variable, state};
@@ -73,7 +74,8 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
     let top = std::mem::take(&mut files[0].raw);
     let broken = top.broken || files.iter().any(|file| file.raw.broken);
     let dir = top.cache.dir.as_ref().map(|dir| PathBuf::from(&dir.value));
-    let cache = CacheSettings { dir, maxage: top.cache.maxage, maxsize: top.cache.maxsize };
+    let RawCache { maxage, maxsize, check_rate, .. } = top.cache;
+    let cache = CacheSettings { dir, maxage, maxsize, check_rate: check_rate.unwrap_or_default() };
     let pools: Vec<Pool> = top.pools.into_iter().map(|(name, capacity)| Pool { name: name.value, capacity }).collect();
     let env = top.env.into_iter().map(|(name, value)| {
         check_variable(&mut report, 0, &name);

@@ -32,6 +32,7 @@ pub(super) struct RawCache {
     pub dir: Option<At<String>>,
     pub maxage: Option<Duration>,
     pub maxsize: Option<u64>,
+    pub check_rate: Option<f64>,
 }
 
 /// Reads the text of `file`. `root` says whether it is the workspace's root file.
@@ -92,6 +93,7 @@ fn read_cache(mut fields: Fields<'_, '_>) -> RawCache {
     let dir = fields.string("dir");
     let maxage = fields.string_or_integer("maxage");
     let maxsize = fields.string_or_integer("maxsize");
+    let check_rate = fields.fraction("check_rate");
     let file = fields.file;
     if let Some(dir) = dir.as_ref().filter(|dir| dir.value.is_empty() || dir.value.contains('\0')) {
         fields
@@ -102,6 +104,7 @@ fn read_cache(mut fields: Fields<'_, '_>) -> RawCache {
         dir,
         maxage: maxage.and_then(|age| read_age(fields.report, file, "maxage", &age)),
         maxsize: maxsize.and_then(|size| read_size(fields.report, file, "maxsize", &size)),
+        check_rate,
     };
     fields.finish();
     cache

@@ -90,6 +90,26 @@ impl<'r, 'i> Fields<'r, 'i> {
         expect_count(self.report, self.file, key, value, least)
     }
 
+    /// A number from 0 to 1.
+    pub fn fraction(&mut self, key: &'static str) -> Option<f64> {
+        let value = self.take(key)?;
+        let span = value.span();
+        let number = match value.get_ref() {
+            DeValue::Float(number) => number.as_str().parse().ok(),
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok().map(|n| n as f64),
+            other => {
+                self.wrong_type(key, span, "a number", other);
+                return None;
+            }
+        };
+        let fraction = number.filter(|number| (0.0..=1.0).contains(number));
+        if fraction.is_none() {
+            self.error(format!("`{key}` is not a fraction"), &span, "must be a number from 0 to 1")
+                .hint("`0.01` is one in a hundred, `1` is all".to_owned());
+        }
+        fraction
+    }
+
     /// The entries of a table, in the order in which they stand in the file.
     pub fn table(&mut self, key: &'static str) -> Option<Vec<(At<String>, Spanned<DeValue<'i>>)>> {
         let value = self.take(key)?;

@@ -58,6 +58,9 @@ struct Cache {
     maxage: Option<Age>,
     /// gc: then the least recently used go, until the store is below this. `500MB`, `2GiB`, or a number of bytes. Default: `20GiB`.
     maxsize: Option<Size>,
+    /// Of the tasks whose results are stored, this share, chosen anew in each build, runs all the same, and is compared with what is stored.
+    /// From 0 to 1; `1` is all. Default: `0`.
+    check_rate: Option<Fraction>,
 }
 
 #[derive(JsonSchema)]
@@ -166,5 +169,6 @@ described! {
     Command: { "type": ["string", "array"], "items": { "type": "string" }, "minItems": 1, "pattern": r"\S" };
     Age: { "type": ["string", "integer"], "pattern": "^[0-9]+[smhdw]?$", "minimum": 0 };
     AgeText: { "type": ["string", "integer"], "pattern": r"^([0-9]+[smhdw]?|.*\{.*\}.*)$", "minimum": 0 };
+    Fraction: { "type": "number", "minimum": 0, "maximum": 1 };
     Size: { "type": ["string", "integer"], "pattern": r"^[0-9]+(\.[0-9]{1,18})? *([kmgtKMGT][iI]?)?[bB]?$", "minimum": 0 };
 }

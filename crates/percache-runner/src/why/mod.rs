@@ -15,7 +15,7 @@ use std::time::Duration;
 use percache::store::Store;
 use percache::store::record::Time;
 
-use crate::build::context::{HitLogs, Options};
+use crate::build::context::{Check, HitLogs, Options};
 use crate::build::explain::Why;
 use crate::contents::Contents;
 use crate::environment::Caller;
@@ -97,6 +97,7 @@ pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
         jobs: std::thread::available_parallelism().map_or(1, Into::into),
         keep_going: true,
         force: false,
+        check: Check::Sample,
         dry_run: true,
         explain: true,
         colour: asked.colour,

@@ -31,7 +31,7 @@ use crate::store::layout::{
     BLOBS, CHUNKED_ABOVE, INDEX, PARTS, RESULTS, digest_key, kind, list_from, result_key, time_from,
 };
 use crate::store::record::{Content, PathSet, ResultKey, StoredResult, Time};
-use crate::store::writer::{Guard, NewResult, Packed, Writer};
+use crate::store::writer::{Guard, NewResult, PATIENCE, Packed, Writer};
 
 /// The time now.
 pub fn now() -> Time {
@@ -236,6 +236,18 @@ impl Store {
     /// Records a result whose contents were added. `guard` is dropped when it is on the disk, and others can find it.
     pub fn record(&self, new: NewResult, guard: Option<Guard>) {
         self.writer.add_result(new, guard);
+    }
+
+    /// Removes results, as far as they are there. What was hashed into their keys stays, for explanations; that and contents that nothing
+    /// refers to any more are left to gc.
+    pub fn remove(&self, keys: &[ResultKey]) -> Result<(), EngineError> {
+        self.flush()?;
+        let mut session = self.engine.session(PATIENCE)?;
+        for key in keys {
+            session.delete(RESULTS, &result_key(kind::RESULT, key))?;
+            session.delete(RESULTS, &result_key(kind::USED, key))?;
+        }
+        session.commit()
     }
 
     /// Grows with everything that anybody writes.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use percache::store::{Store, now};
-use percache_runner::build::context::{HitLogs, Options};
+use percache_runner::build::context::{Check, HitLogs, Options};
 use percache_runner::event::{Event, Failure, Outcome, Reporter};
 use percache_runner::graph::TaskGraph;
 use percache_runner::model::TaskId;
@@ -84,6 +84,7 @@ impl Execution<'_> {
             jobs: 1,
             keep_going: false,
             force,
+            check: Check::Sample,
             dry_run: false,
             explain: false,
             // What is kept must not depend on where it was first shown.

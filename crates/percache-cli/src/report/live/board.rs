@@ -75,8 +75,8 @@ impl Board {
         let counts = &mut self.counts;
         match outcome {
             Outcome::Failed(Failure::Interrupted) => counts.other += 1,
-            Outcome::Failed(_) => counts.failed += 1,
-            Outcome::Ran => counts.ran += 1,
+            Outcome::Failed(_) | Outcome::Unstable(_) => counts.failed += 1,
+            Outcome::Ran | Outcome::Checked => counts.ran += 1,
             Outcome::UpToDate => counts.up_to_date += 1,
             Outcome::Restored => counts.restored += 1,
             Outcome::Group => {}

@@ -136,6 +136,13 @@ fn without_settings_everything_has_its_default() {
     assert_eq!((inputs(b), b.command.as_ref()), (vec![], None));
     assert_eq!(named(&workspace, &workspace.default), ["a", "b"]);
     assert_eq!((workspace.cache.dir, workspace.cache.maxage, workspace.cache.maxsize), (None, None, None));
+    assert_eq!(workspace.cache.check_rate, 0.0);
+}
+
+#[test]
+fn a_share_is_a_number_from_nought_to_one() {
+    let rate = |text: &str| workspace(&format!("[cache]\ncheck_rate = {text}\n"), &[]).cache.check_rate;
+    assert_eq!(["0", "1", "0.25", "1e-2", "1.0"].map(rate), [0.0, 1.0, 0.25, 0.01, 1.0]);
 }
 
 #[test]

@@ -32,7 +32,7 @@ error: unknown key `member` in [workspace]
 hint: did you mean `members`?
 error: unknown key `foo` in [cache]
   percache.toml:6:1 <foo> no such key
-hint: its keys are `dir`, `maxage`, `maxsize`"#;
+hint: its keys are `check_rate`, `dir`, `maxage`, `maxsize`"#;
     assert_eq!(found, said);
 }
 
@@ -106,6 +106,7 @@ error: `retries` is out of range
         r#"[cache]
 maxage = "soon"
 maxsize = "20 apples"
+check_rate = 1.5
 dir = ""
 [pools]
 a = 0
@@ -119,13 +120,16 @@ hint: write a whole number with s, m, h, d or w: `90s`, `30m`, `12h`, `30d`, `2w
 error: `maxsize` is not a size
   percache.toml:3:11 <"20 apples"> is not a size
 hint: write a number of bytes, or one with a unit: `500MB`, `2GiB`, `1.5GiB`
+error: `check_rate` is not a fraction
+  percache.toml:4:14 <1.5> must be a number from 0 to 1
+hint: `0.01` is one in a hundred, `1` is all
 error: `dir` is not a path
-  percache.toml:4:7 <""> must name a directory
+  percache.toml:5:7 <""> must name a directory
 hint: leave it out for `.percache`
 error: `pools.a` is out of range
-  percache.toml:6:5 <0> must be an integer from 1 to 4294967295
+  percache.toml:7:5 <0> must be an integer from 1 to 4294967295
 error: `pools.b` has the wrong type
-  percache.toml:7:5 <"x"> expected an integer, found a string"#;
+  percache.toml:8:5 <"x"> expected an integer, found a string"#;
     assert_eq!(found, said);
 }
 

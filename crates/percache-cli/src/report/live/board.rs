@@ -10,8 +10,12 @@ use percache_runner::model::TaskId;
 pub struct Counts {
     /// Failed.
     pub failed: usize,
+    /// Did not do the same once more.
+    pub unstable: usize,
     /// Ran.
     pub ran: usize,
+    /// Did the same once more.
+    pub checked: usize,
     /// Up to date.
     pub up_to_date: usize,
     /// Restored.
@@ -23,7 +27,7 @@ pub struct Counts {
 impl Counts {
     /// All that have ended.
     pub fn all(&self) -> usize {
-        self.failed + self.ran + self.up_to_date + self.restored + self.other
+        self.failed + self.unstable + self.ran + self.checked + self.up_to_date + self.restored + self.other
     }
 }
 
@@ -75,8 +79,10 @@ impl Board {
         let counts = &mut self.counts;
         match outcome {
             Outcome::Failed(Failure::Interrupted) => counts.other += 1,
-            Outcome::Failed(_) | Outcome::Unstable(_) => counts.failed += 1,
-            Outcome::Ran | Outcome::Checked => counts.ran += 1,
+            Outcome::Failed(_) => counts.failed += 1,
+            Outcome::Unstable(_) => counts.unstable += 1,
+            Outcome::Checked => counts.checked += 1,
+            Outcome::Ran => counts.ran += 1,
             Outcome::UpToDate => counts.up_to_date += 1,
             Outcome::Restored => counts.restored += 1,
             Outcome::Group => {}

@@ -75,13 +75,14 @@ fn overall(board: &Board, look: &Look<'_>, columns: usize) -> String {
         let parts: Vec<_> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
         parts.join(", ")
     };
-    let succeeded = [(counts.ran, "ran"), (counts.up_to_date, "up to date"), (counts.restored, "restored")];
+    let (ran, checked) = ((counts.ran, "ran"), (counts.checked, "checked"));
+    let succeeded = [ran, checked, (counts.up_to_date, "up to date"), (counts.restored, "restored")];
     let left = board.left.filter(|left| !left.is_zero()).map(|left| format!("{} left", whole(left)));
     // In order of place: its rank when there is not enough room, the text, its style.
     let parts = [
         (3, bar(done, tasks), Style::Active),
         (0, format!("{done}/{tasks}"), Style::Strong),
-        (1, named(&[(counts.failed, "failed")]), Style::Bad),
+        (1, named(&[(counts.failed, "failed"), (counts.unstable, "unstable")]), Style::Bad),
         (5, named(&succeeded), Style::Faint),
         (4, whole(look.elapsed), Style::Faint),
         (2, left.unwrap_or_default(), Style::Faint),
@@ -171,7 +172,7 @@ mod tests {
 
     fn board(running: usize) -> Board {
         let mut board = Board { tasks: 340, left: Some(Duration::from_secs(12)), ..Board::default() };
-        board.counts = Counts { failed: 1, ran: 3, up_to_date: 8, restored: 0, other: 0 };
+        board.counts = Counts { failed: 1, ran: 3, up_to_date: 8, ..Counts::default() };
         for n in 0..running {
             let usual = (n % 2 == 0).then(|| Duration::from_secs(3));
             board.started(TaskId(n as u32), &format!("objects[src/file{n}.c]"), usual);

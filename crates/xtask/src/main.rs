@@ -2,6 +2,7 @@
 //!
 //! Depends on nothing that asks for more than Rust, so that it builds before the system packages are there that percache needs.
 
+mod bench;
 mod demo;
 mod dist;
 mod packages;
@@ -19,6 +20,7 @@ usage: cargo xtask COMMAND
   setup   installs the system packages that building percache needs, where they are missing
   demo    builds percache and shows it at work on a real project
   test    checks formatting, lints, and runs all tests
+  bench   measures percache beside other build tools and the machine itself; --tasks N, --files N, --runs N
   dist    makes packages: an archive, a wheel for pip, packages for npm; with --check, installs and tries each";
 
 fn main() -> ExitCode {
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         ["test"] => test::test(),
         ["dist"] => dist::dist(false),
         ["dist", "--check"] => dist::dist(true),
+        ["bench", ref rest @ ..] => bench::Settings::parse(rest).and_then(|settings| bench::bench(&settings)),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

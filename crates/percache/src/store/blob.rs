@@ -4,9 +4,11 @@
 //! Deduplication Based Storage Systems", 2020), so that two versions of a file share most of their chunks. Every piece is compressed
 //! with zstd unless that gains nothing. Knows nothing of the database.
 
+use std::cell::RefCell;
 use std::io::{self, Read};
 
 use fastcdc::v2020::StreamCDC;
+use zstd::bulk::{Compressor, Decompressor};
 
 use crate::digest::{Digest, Hasher};
 use crate::store::layout::CHUNKED_ABOVE;
@@ -52,7 +54,7 @@ pub fn cut(
 /// The stored form of a piece.
 pub fn pack(piece: &[u8]) -> Vec<u8> {
     let mut packed = Vec::with_capacity(piece.len() + 1);
-    if let Ok(compressed) = zstd::bulk::compress(piece, ZSTD_LEVEL)
+    if let Some(compressed) = compress(piece)
         && compressed.len() < piece.len()
     {
         packed.push(ZSTD);
@@ -68,9 +70,25 @@ pub fn pack(piece: &[u8]) -> Vec<u8> {
 pub fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
     match packed.split_first()? {
         (&RAW, piece) => Some(piece.to_vec()),
-        (&ZSTD, compressed) => zstd::bulk::decompress(compressed, CHUNKED_ABOVE as usize).ok(),
+        (&ZSTD, compressed) => decompress(compressed),
         _ => None,
     }
+}
+
+thread_local! {
+    // What zstd works with is large, and costs more to make than to compress a small file with. `None` when there is no memory for it.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = RefCell::new(Compressor::new(ZSTD_LEVEL).ok());
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = RefCell::new(Decompressor::new().ok());
+}
+
+fn compress(piece: &[u8]) -> Option<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|compressor| compressor.as_mut()?.compress(piece).ok())
+}
+
+fn decompress(compressed: &[u8]) -> Option<Vec<u8>> {
+    // What the frame says of its length may be a lie.
+    let length = zstd::zstd_safe::get_frame_content_size(compressed).ok()??.min(CHUNKED_ABOVE);
+    DECOMPRESSOR.with_borrow_mut(|decompressor| decompressor.as_mut()?.decompress(compressed, length as usize).ok())
 }
 
 #[cfg(test)]

@@ -132,3 +132,57 @@ fn a_thousand_tasks() {
     ws.remove("out");
     ws.build([]).ran([]).restored(1000);
 }
+
+/// Two tasks that each call make for four targets, which tell how many of them are running.
+const NESTED: &str = r#"
+    [workspace]
+    jobserver = true
+
+    [task.a]
+    command = "make -s -C a"
+    inputs = ["a/Makefile"]
+
+    [task.b]
+    command = "make -s -C b"
+    inputs = ["b/Makefile"]
+"#;
+
+#[test]
+fn nested_makes_share_the_budget_of_parallel_work() {
+    let makefile = "all: 1 2 3 4\n1 2 3 4:\n\t@touch ../run/$(notdir $(CURDIR))$@; ls ../run | wc -l >> ../counts; \
+                    sleep 0.1; rm ../run/$(notdir $(CURDIR))$@\n";
+    let most = |jobs: &str| {
+        let ws = Sandbox::new(NESTED);
+        std::fs::create_dir(ws.path("run")).expect("a directory");
+        for dir in ["a", "b"] {
+            ws.write(&format!("{dir}/Makefile"), makefile);
+        }
+        let run = ws.build(["-j", jobs]).succeeds().does_not_say("jobserver");
+        drop(run);
+        ws.read("counts").lines().map(|line| line.trim().parse::<usize>().expect("a number")).max().unwrap_or(0)
+    };
+    assert_eq!(most("1"), 1);
+    let three = most("3");
+    assert!(three == 2 || three == 3, "{three} at a time: both makes run, and no more than three of their targets");
+}
+
+#[test]
+fn a_build_that_shares_its_budget_can_be_stopped_and_goes_on_without_slots_that_a_killed_command_took() {
+    let ws = Sandbox::new(
+        r#"
+        [workspace]
+        jobserver = true
+
+        [task.greedy]
+        command = "make -s -C greedy"
+        inputs = ["greedy/Makefile"]
+        timeout = "1s"
+
+        [task.after]
+        command = "@ran(after); true"
+        inputs = []
+        "#,
+    );
+    ws.write("greedy/Makefile", "all: 1 2 3 4\n1 2 3 4:\n\t@sleep 30\n");
+    ws.build(["-j", "2", "-k"]).fails().ran(["after"]).says(["greedy"]);
+}

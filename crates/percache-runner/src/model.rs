@@ -41,6 +41,8 @@ pub struct Workspace {
     pub cache: CacheSettings,
     /// The pools by name, with how many of their tasks may run at a time.
     pub pools: Vec<Pool>,
+    /// `jobserver`: whether commands that know how to share the budget of parallel work.
+    pub jobserver: bool,
     /// Every concrete task, sorted by name.
     pub tasks: Vec<Task>,
     /// The names of tasks without instances: a `foreach` that matches no file.

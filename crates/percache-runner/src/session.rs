@@ -12,6 +12,7 @@ use percache::store::Store;
 use percache::store::layout::furnish;
 use percache::store::record::{Entry, ResultKey};
 
+use crate::build::budget::Budget;
 use crate::build::context::{Context, HitLogs, Options, Tools};
 use crate::build::feed::Follower;
 use crate::build::inputs::prepare;
@@ -455,6 +456,10 @@ impl Session<'_> {
             tools,
             contents: Contents::new(root, self.store, Texts::at(desk.worktree.texts())),
             untouched,
+            budget: match self.workspace.jobserver && !self.options.dry_run {
+                true => Some(Budget::new(self.options.jobs)?),
+                false => None,
+            },
             sources: OnceLock::new(),
             trouble: Mutex::new(desk.trouble.clone().or(untold)),
         })

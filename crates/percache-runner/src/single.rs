@@ -102,6 +102,7 @@ impl Single {
             listed: Vec::new(),
             cache: CacheSettings::default(),
             pools: Vec::new(),
+            jobserver: false,
             tasks: vec![task],
             empty: Vec::new(),
             default: vec![TaskId(0)],

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use percache::Digest;
 use percache::store::Store;
 
+use crate::build::budget::Budget;
 use crate::contents::Contents;
 use crate::environment::Caller;
 use crate::event::Listener;
@@ -107,6 +108,8 @@ pub struct Context<'a> {
     pub contents: Contents<'a>,
     /// The inputs of tasks that declare none: found once.
     pub sources: OnceLock<Result<Arc<Sources>, String>>,
+    /// Shared with commands that know how to; `None` when the configuration does not ask for that.
+    pub budget: Option<Budget>,
     /// Tasks that are up to date if what they need is, by position: nothing on which they rest has changed.
     pub untouched: Vec<bool>,
     /// The first trouble with the store.

@@ -135,7 +135,25 @@ fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared, tell: OnOutput<'_>) 
         _ => Stdio::Captured,
     };
     let cwd = task.cwd.to_path(ctx.observer.root());
-    let env = variables(&prepared.environment);
+    let mut env = variables(&prepared.environment);
+    let slot = match &ctx.budget {
+        None => None,
+        Some(budget) => {
+            let slot = budget.acquire(ctx.stop).map_err(|e| format!("the jobserver fails: {e}"))?;
+            if slot.is_none() {
+                let (took, began) = (Duration::ZERO, moment());
+                return Ok(Attempt {
+                    failure: Some(Failure::Interrupted),
+                    status: 0,
+                    log: SpooledLog::new(&ctx.staging),
+                    took,
+                    began,
+                });
+            }
+            env.extend(budget.variables().iter().cloned());
+            slot
+        }
+    };
     let spec = Spec { program, args, cwd, env, timeout: task.timeout, stdio };
     let mut log = SpooledLog::new(&ctx.staging);
     let mut cut = None;
@@ -149,6 +167,7 @@ fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared, tell: OnOutput<'_>) 
         }
         tell(stream, bytes);
     });
+    drop(slot);
     let finished = finished.map_err(|e| Trouble { message: e.to_string(), hint: e.hint() })?;
     let failure = match finished.status {
         Status::Exit(code) if code == 0 || task.answers.contains(&code) => None,

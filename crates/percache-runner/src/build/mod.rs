@@ -2,6 +2,7 @@
 //! with one message.
 
 pub mod basis;
+pub mod budget;
 pub mod check;
 pub mod claim;
 pub mod context;

@@ -99,6 +99,7 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
         _ => Box::new(|_: &RelPath| false),
     };
     let mut tree = Tree { root, skip: &skip, made: &*made, note: &mut note };
+    let jobserver = top.jobserver;
     let mut tasks = make_tasks(&mut tree, &common, files, &mut report);
     let empty = tasks.empty();
     let files: Vec<RelPath> = report.paths().cloned().collect();
@@ -112,7 +113,7 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
         return Err(report.finish());
     }
     let listed = noted.into_iter().collect();
-    Ok(Workspace { root: root.to_owned(), files, listed, cache, pools, tasks: tasks.tasks, empty, default })
+    Ok(Workspace { root: root.to_owned(), files, listed, cache, pools, jobserver, tasks: tasks.tasks, empty, default })
 }
 
 /// What lies in the store is neither input nor output: one that contains the workspace would hide all of it.

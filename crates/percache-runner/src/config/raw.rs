@@ -19,6 +19,7 @@ pub(super) struct RawFile {
     pub members: Vec<At<String>>,
     pub default: Option<Vec<At<String>>>,
     pub env: Vec<(At<String>, At<String>)>,
+    pub jobserver: bool,
     pub cache: RawCache,
     pub pools: Vec<(At<String>, NonZeroUsize)>,
     pub tasks: Vec<RawTask>,
@@ -79,6 +80,7 @@ fn read_root_tables(top: &mut Fields<'_, '_>, raw: &mut RawFile) {
         raw.members = fields.strings("members").unwrap_or_default();
         raw.default = fields.strings("default");
         raw.env = fields.string_table("env").unwrap_or_default();
+        raw.jobserver = fields.boolean("jobserver").is_some_and(|value| value.value);
         fields.finish();
     }
     if let Some(cache) = take_table(top, "cache") {

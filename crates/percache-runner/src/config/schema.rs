@@ -46,6 +46,8 @@ struct Workspace {
     default: Option<Vec<String>>,
     /// Variables set for every command, part of every fingerprint. A task's own `env` wins.
     env: Option<BTreeMap<Variable, String>>,
+    /// `true`: percache is a GNU make jobserver for its commands, so that nested make and cargo share the budget of `-j`.
+    jobserver: Option<bool>,
 }
 
 #[derive(JsonSchema)]

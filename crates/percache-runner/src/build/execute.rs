@@ -141,14 +141,9 @@ fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared, tell: OnOutput<'_>) 
         Some(budget) => {
             let slot = budget.acquire(ctx.stop).map_err(|e| format!("the jobserver fails: {e}"))?;
             if slot.is_none() {
-                let (took, began) = (Duration::ZERO, moment());
-                return Ok(Attempt {
-                    failure: Some(Failure::Interrupted),
-                    status: 0,
-                    log: SpooledLog::new(&ctx.staging),
-                    took,
-                    began,
-                });
+                let (failure, log) = (Some(Failure::Interrupted), SpooledLog::new(&ctx.staging));
+                let (took, began) = (Duration::ZERO, Moment::now());
+                return Ok(Attempt { failure, status: 0, log, cut: None, took, began });
             }
             env.extend(budget.variables().iter().cloned());
             slot

@@ -11,14 +11,13 @@ use std::time::{Duration, Instant};
 
 use percache_runner::units::format_duration;
 
+use crate::report::live::bar::bar;
 use crate::report::live::board::{Board, Running};
 use crate::report::text::{cut, cut_middle, width};
 use crate::style::{Paint, Style};
 
 /// Tasks that have a line at the most.
 const ROWS: usize = 16;
-/// Columns of the bar.
-const BAR: usize = 20;
 /// In fewer columns, what is less important than names is left out.
 const NARROW: usize = 40;
 /// What a command wrote is not worth showing in fewer columns.
@@ -95,12 +94,6 @@ fn overall(board: &Board, look: &Look<'_>, columns: usize) -> String {
     }
     let shown = ranked.iter().map(|(_, text, style)| look.paint.apply(*style, cut(text, columns)));
     shown.collect::<Vec<_>>().join("  ")
-}
-
-fn bar(done: usize, tasks: usize) -> String {
-    let filled = BAR * done / tasks.max(1);
-    let tip = if filled < BAR { ">" } else { "" };
-    format!("[{:BAR$}]", "=".repeat(filled) + tip)
 }
 
 /// Without fractions of a second: they would only flicker.

@@ -4,6 +4,7 @@
 //! It has no thread: the coordinator calls it when something happens, and ten times a second while it waits. A build that is over
 //! before the first of these calls shows nothing.
 
+mod bar;
 mod board;
 mod frame;
 mod screen;

@@ -142,7 +142,7 @@ fn a_restore_killed_at_every_moment() {
 
 #[test]
 fn gc_and_repair_killed_at_every_moment() {
-    for arguments in [&["gc"][..], &["clear", "noise"], &["verify", "--repair"]] {
+    for (arguments, finer) in [(&["gc"][..], 8), (&["clear", "noise"], 8), (&["verify", "--repair"], 1)] {
         let ws = built();
         let garbage = |ws: &Sandbox, round| {
             become_version(ws, 100 + round);
@@ -156,6 +156,6 @@ fn gc_and_repair_killed_at_every_moment() {
             is_right(ws, 2);
             assert!(run.commands.iter().all(|name| name == "noise" && arguments[0] == "clear"), "{:?}", run.commands);
         };
-        assert!(at_every_moment(&ws, arguments, 1, &garbage, &check) > 0);
+        assert!(at_every_moment(&ws, arguments, finer, &garbage, &check) > 0);
     }
 }

@@ -1,14 +1,16 @@
 //! Killed: SIGKILL at every millisecond of a build, of a restore, of gc and of a repair. Whenever it comes, what was stored before is
 //! there, the store is whole, and the next build is right.
 //!
-//! Every 40 milliseconds by default; `PERCACHE_KILL_STEP` (in microseconds; 1000 for a thorough run) says how far apart the kills are.
+//! By default some ten times in the time that a run takes here; `PERCACHE_KILL_STEP` (in microseconds; 1000 for a thorough run) says how
+//! far apart the kills are.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::sandbox::{Sandbox, number};
 
-const DEFAULT_STEP: u64 = 40_000;
+/// Kills in the time of one run, by default.
+const DEFAULT_KILLS: u32 = 10;
 /// Rounds of one length of time do not end because one of them was quick.
 const AFTER_THE_END: usize = 3;
 
@@ -59,15 +61,20 @@ fn is_right(ws: &Sandbox, version: u64) {
 }
 
 /// Kills `arguments` after ever longer times, until it ends before its time comes. `before` is done before each, `after` after each
-/// kill, with its number; `finer` divides the step, for what is quick. How many kills there were.
+/// kill, with its number. How many kills there were.
 fn at_every_moment(
     ws: &Sandbox,
     arguments: &[&str],
-    finer: u32,
     before: &dyn Fn(&Sandbox, u64),
     after: &dyn Fn(&Sandbox, u64),
 ) -> u64 {
-    let step = number("PERCACHE_KILL_STEP").map_or(Duration::from_micros(DEFAULT_STEP) / finer, Duration::from_micros);
+    // The first run comes to its end, and tells how long that takes on this machine now.
+    before(ws, 0);
+    let start = Instant::now();
+    ws.run(ws.command("").args(arguments)).succeeds();
+    let usual = start.elapsed();
+    after(ws, 0);
+    let step = number("PERCACHE_KILL_STEP").map_or(usual / DEFAULT_KILLS, Duration::from_micros);
     let (mut kills, mut ended) = (0, 0);
     for round in 1.. {
         before(ws, round);
@@ -116,7 +123,7 @@ fn a_build_killed_at_every_moment() {
         assert!(run.commands.len() <= 7, "{:?}", run.commands);
         nothing_is_lost(ws);
     };
-    assert!(at_every_moment(&ws, &["build"], 1, &edit, &check) > 0);
+    assert!(at_every_moment(&ws, &["build"], &edit, &check) > 0);
 }
 
 #[test]
@@ -136,13 +143,13 @@ fn a_restore_killed_at_every_moment() {
         assert_eq!(files.trim(), "0", "files are left on their way into the tree");
         ws.same_as_clean();
     };
-    assert!(at_every_moment(&ws, &["build"], 8, &forget, &check) > 0);
+    assert!(at_every_moment(&ws, &["build"], &forget, &check) > 0);
     nothing_is_lost(&ws);
 }
 
 #[test]
 fn gc_and_repair_killed_at_every_moment() {
-    for (arguments, finer) in [(&["gc"][..], 8), (&["clear", "noise"], 8), (&["verify", "--repair"], 1)] {
+    for arguments in [&["gc"][..], &["clear", "noise"], &["verify", "--repair"]] {
         let ws = built();
         let garbage = |ws: &Sandbox, round| {
             become_version(ws, 100 + round);
@@ -156,6 +163,6 @@ fn gc_and_repair_killed_at_every_moment() {
             is_right(ws, 2);
             assert!(run.commands.iter().all(|name| name == "noise" && arguments[0] == "clear"), "{:?}", run.commands);
         };
-        assert!(at_every_moment(&ws, arguments, finer, &garbage, &check) > 0);
+        assert!(at_every_moment(&ws, arguments, &garbage, &check) > 0);
     }
 }

@@ -66,6 +66,22 @@ fn it_tells_the_usual_time_and_how_much_is_left() {
 }
 
 #[test]
+fn what_is_known_to_be_up_to_date_is_not_waited_for() {
+    let task = |name: &str| format!("[task.{name}]\ncommand = \"cat {name}; sleep 1\"\ninputs = [\"{name}\"]\n");
+    let ws = Sandbox::new(&["one", "two", "three"].map(task).concat());
+    ["one", "two", "three"].iter().for_each(|name| ws.write(name, "1"));
+    ws.build([]).succeeds();
+    // Old enough to be known by their stamps.
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    ws.build([]).up_to_date(3);
+    ws.write("one", "2");
+    let mut terminal = ws.terminal(&["build", "-j", "1"], &[], WIDE);
+    let lines = terminal.wait_for_text("s of 1.0s");
+    assert_eq!(count(&lines, "1s left"), 1, "{lines:#?}");
+    is_clean(&terminal.ends());
+}
+
+#[test]
 fn a_quick_build_and_one_with_nothing_to_do_draw_nothing() {
     let ws = Sandbox::new("[task.quick]\ncommand = \"@ran(quick)\"\ninputs = []");
     for _ in 0..3 {

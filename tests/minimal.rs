@@ -346,3 +346,18 @@ fn a_new_file_that_a_pattern_matches_is_seen_whatever_else_happens_in_its_direct
     ws.build([]).ran(["all"]);
     assert_eq!(ws.read("out/all"), "new\n");
 }
+
+#[test]
+fn another_store_knows_nothing_of_what_this_one_holds() {
+    let ws = settled(&format!("[cache]\ndir = 'one'\n{CHAIN}"));
+    ws.edit_config("'one'", "'two'");
+    ws.build([]).ran(["compile", "link"]).does_not_say("warning");
+    settle();
+    ws.edit_config("dir = 'two'", "");
+    ws.build([]).ran(["compile", "link"]).does_not_say("warning");
+    settle();
+    ws.edit_config("[cache]", "[cache]\ndir = 'three'");
+    ws.build([]).ran(["compile", "link"]).does_not_say("warning");
+    ws.remove("out");
+    ws.build([]).ran([]).restored(2).does_not_say("warning");
+}

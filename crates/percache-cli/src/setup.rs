@@ -33,9 +33,14 @@ impl Setup {
         let request = Request { args: args.to_vec(), store: None, made: Some(territory::made) };
         let workspace = config::load(&location.root, &request)
             .map_err(|diagnostics| CliError::rendered(diagnostic::render(&diagnostics, paint.is_on())))?;
+        Ok(Setup::of(location, workspace))
+    }
+
+    /// Of a workspace that is known.
+    pub fn of(location: Location, workspace: Workspace) -> Setup {
         let store_dir = config::store_dir(&location.root, &workspace.cache);
         let graph = TaskGraph::new(&workspace);
-        Ok(Setup { location, workspace, graph, store_dir })
+        Setup { location, workspace, graph, store_dir }
     }
 
     /// The store; a warning goes to the user.

@@ -5,6 +5,7 @@
 //! names of variables, digest of their values(20)
 //! tools: command, directory, names of variables passed and taken, variables set, digest of what it printed(20)
 //! number of the list of the configuration's paths(4)
+//! flag [digest of what is kept of the configuration(20), see crate::config::kept]
 //! flag [what was asked for(20), its tasks: positions in the list of tasks]
 //! ```
 
@@ -31,6 +32,8 @@ pub struct Finding {
     pub tools: Vec<Tool>,
     /// Number of the list of the paths that the configuration rests on.
     pub configuration: u32,
+    /// The digest of what is kept of it.
+    pub kept: Option<Digest>,
     /// What the last build was asked for, and positions of its tasks in the journal; groups left out.
     pub request: Option<(Digest, Vec<u32>)>,
 }
@@ -127,6 +130,8 @@ impl Finding {
         to.count(self.tools.len());
         self.tools.iter().for_each(|tool| tool.encode(to));
         to.u32(self.configuration);
+        to.bool(self.kept.is_some());
+        self.kept.iter().for_each(|digest| to.digest(digest));
         to.bool(self.request.is_some());
         if let Some((tasks, positions)) = &self.request {
             to.digest(tasks);
@@ -145,6 +150,7 @@ impl Finding {
             environment: from.digest()?,
             tools: (0..from.count(40)?).map(|_| Tool::decode(from)).collect::<Result<_, _>>()?,
             configuration: from.u32()?,
+            kept: if from.bool()? { Some(from.digest()?) } else { None },
             request: match from.bool()? {
                 true => Some((from.digest()?, (0..from.count(4)?).map(|_| from.u32()).collect::<Result<_, _>>()?)),
                 false => None,
@@ -173,6 +179,7 @@ pub(crate) mod tests {
             environment: Digest::of(b"env"),
             tools: vec![tool],
             configuration: 0,
+            kept: Some(Digest::of(b"kept")),
             request: Some((Digest::of(b"r"), vec![0])),
         }
     }

@@ -5,7 +5,7 @@
 //! that a damaged one is no journal. A build with nothing to do reads it without decoding it, see [`crate::finding`].
 //!
 //! ```text
-//! "percache journal 2\n"  epoch(8) hits(8) misses(8)
+//! "percache journal 3\n"  epoch(8) hits(8) misses(8)
 //! files:    see crate::known
 //! lists:    count, then of each: count, positions in files (4 each), in order
 //! finding:  flag [see crate::finding]
@@ -29,7 +29,7 @@ use percache::store::record::{Entry, ResultKey, Time};
 use crate::finding::Finding;
 use crate::known::KnownFiles;
 
-const MAGIC: &[u8] = b"percache journal 2\n";
+const MAGIC: &[u8] = b"percache journal 3\n";
 const DIGEST: usize = 20;
 
 /// What is in a journal.
@@ -242,13 +242,14 @@ impl Journal {
         }
     }
 
-    /// Replaces the journal at `path`.
-    pub fn save(&self, path: &Path) -> io::Result<()> {
+    /// Replaces the journal at `path` by one that was [encoded](Journal::encode).
+    pub fn save(encoded: &[u8], path: &Path) -> io::Result<()> {
         // Not synced: after a power cut the digest tells a torn journal from a whole one.
-        files::replace(path, &self.encode(), Durability::Volatile)
+        files::replace(path, encoded, Durability::Volatile)
     }
 
-    fn encode(&self) -> Vec<u8> {
+    /// Its bytes.
+    pub fn encode(&self) -> Vec<u8> {
         let mut to = Vec::with_capacity(1024 + 512 * self.tasks.len() + 128 * self.files.len());
         to.extend_from_slice(MAGIC);
         to.u64(self.epoch);
@@ -396,7 +397,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
         assert_eq!(Journal::load(&path), Journal::default());
-        example().save(&path).unwrap();
+        Journal::save(&example().encode(), &path).unwrap();
         assert_eq!(Journal::load(&path), example());
     }
 

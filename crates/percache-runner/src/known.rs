@@ -12,6 +12,7 @@
 use std::ffi::CStr;
 use std::hash::BuildHasher;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
@@ -37,14 +38,19 @@ pub struct Seen {
     pub settled: bool,
 }
 
+/// One question among so many paths does not pay for an index.
+const WORTH_AN_INDEX: usize = 50;
+
 /// The table.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct KnownFiles {
     /// Shared with the journal in which it stands.
     bytes: Arc<Vec<u8>>,
     lines: Range<usize>,
     paths: Range<usize>,
     index: OnceLock<(HashTable<u32>, RandomState)>,
+    /// Questions that were answered without it.
+    asked: AtomicUsize,
 }
 
 impl KnownFiles {
@@ -63,7 +69,7 @@ impl KnownFiles {
         if paths.end > bytes.len() {
             return Err(SHORT);
         }
-        let table = KnownFiles { bytes: bytes.clone(), lines, paths, index: OnceLock::new() };
+        let table = KnownFiles { bytes: bytes.clone(), lines, paths, ..KnownFiles::default() };
         let mut expected = 0;
         for i in 0..count {
             let (start, end) = (table.start(i), table.start(i + 1));
@@ -135,6 +141,11 @@ impl KnownFiles {
         if self.is_empty() {
             return None;
         }
+        // An index pays when there are many questions: a build of a single task has few.
+        if self.index.get().is_none() && self.asked.fetch_add(1, Ordering::Relaxed) < self.len() / WORTH_AN_INDEX {
+            let position = self.first_from(path, 0);
+            return (position < self.len() && self.path(position) == path).then_some(position);
+        }
         let (index, state) = self.index.get_or_init(|| {
             let (mut index, state) = (HashTable::with_capacity(self.len()), RandomState::default());
             for i in 0..self.len() {
@@ -143,6 +154,33 @@ impl KnownFiles {
             (index, state)
         });
         index.find(state.hash_one(path), |i| self.path(*i as usize) == path).map(|i| *i as usize)
+    }
+}
+
+impl KnownFiles {
+    /// The position, not before `from`, of the first path that is not before `path`.
+    pub fn first_from(&self, path: &[u8], from: usize) -> usize {
+        let (mut low, mut high) = (from, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.path(middle) < path {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+}
+
+impl Clone for KnownFiles {
+    fn clone(&self) -> KnownFiles {
+        KnownFiles {
+            bytes: self.bytes.clone(),
+            lines: self.lines.clone(),
+            paths: self.paths.clone(),
+            ..KnownFiles::default()
+        }
     }
 }
 
@@ -185,12 +223,33 @@ impl Builder {
         self.paths.push(0);
     }
 
+    /// Appends the lines of another table at these positions, just as they stand there.
+    pub fn extend(&mut self, table: &KnownFiles, positions: Range<usize>) {
+        if positions.is_empty() {
+            return;
+        }
+        let (from, to) = (table.start(positions.start), table.start(positions.end));
+        let shift = (self.paths.len() as u32).wrapping_sub(from as u32);
+        let first = self.lines.len();
+        let lines = &table.bytes[table.lines.clone()];
+        self.lines.extend_from_slice(&lines[positions.start * LINE..positions.end * LINE]);
+        self.paths.extend_from_slice(&table.paths()[from..to]);
+        if shift == 0 {
+            return;
+        }
+        for line in self.lines[first..].chunks_exact_mut(LINE) {
+            if let Some(start) = line.last_chunk_mut::<4>() {
+                *start = u32::from_le_bytes(*start).wrapping_add(shift).to_le_bytes();
+            }
+        }
+    }
+
     /// The table.
     pub fn finish(self) -> KnownFiles {
         let (lines, end) = (0..self.lines.len(), self.lines.len() + self.paths.len());
         let mut bytes = self.lines;
         bytes.extend_from_slice(&self.paths);
-        KnownFiles { bytes: Arc::new(bytes), paths: lines.end..end, lines, index: OnceLock::new() }
+        KnownFiles { bytes: Arc::new(bytes), paths: lines.end..end, lines, ..KnownFiles::default() }
     }
 }
 
@@ -227,6 +286,40 @@ mod tests {
         }
         assert_eq!(table.find(b"b"), None);
         assert_eq!(KnownFiles::new().find(b""), None);
+    }
+
+    #[test]
+    fn few_questions_and_many_have_the_same_answers() {
+        let mut builder = Builder::default();
+        let paths: Vec<String> = (0..500).map(|i| format!("dir{:02}/file{i:04}", i / 20)).collect();
+        paths.iter().for_each(|path| builder.push(path.as_bytes(), &Seen { stamp: None, digest: None, settled: true }));
+        let table = builder.finish();
+        for _ in 0..2 {
+            for (i, path) in paths.iter().enumerate() {
+                assert_eq!(table.find(path.as_bytes()), Some(i));
+                assert_eq!(table.find(format!("{path}x").as_bytes()), None);
+                assert_eq!(table.first_from(format!("{path}x").as_bytes(), 0), i + 1);
+            }
+        }
+        assert!(table.index.get().is_some());
+    }
+
+    #[test]
+    fn lines_of_a_table_are_taken_over_as_they_stand() {
+        let table = table();
+        for (start, end) in (0..=3).flat_map(|start| (start..=3).map(move |end| (start, end))) {
+            let mut builder = Builder::default();
+            builder.push(b"", &example()[0].1);
+            builder.extend(&table, start.max(1)..end.max(1).max(start.max(1)));
+            let taken = builder.finish();
+            let mut bytes = Vec::new();
+            taken.encode(&mut bytes);
+            // It is looked at whole when it is read.
+            let (read, _) = KnownFiles::decode(&Arc::new(bytes), 0).unwrap();
+            let expected = example().into_iter().skip(start.max(1)).take(end.saturating_sub(start.max(1)));
+            let found = (1..read.len()).map(|i| (read.path(i).to_vec(), read.seen(i)));
+            assert!(found.eq(expected.map(|(path, seen)| (path.to_vec(), seen))));
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use percache::store::record::Time;
 use percache::store::stats::{Stats, stats};
 use percache::store::writer::PATIENCE;
 use percache::store::{Store, now};
+use percache::tail;
 
 use crate::journal::Journal;
 use crate::model::CacheSettings;
@@ -68,7 +69,7 @@ pub struct Report {
 /// Removes results, then what nothing refers to.
 pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, MaintenanceError> {
     let before = disk_usage(dir);
-    if !dir.join("db").exists() {
+    if !tail::or_database_exists(dir) {
         return Ok(Report { collected: Collected::default(), before, after: before });
     }
     let used = usage::gather(dir)?;
@@ -128,7 +129,7 @@ pub fn automatic_gc(store: &Store, dir: &Path, settings: &CacheSettings) -> Resu
     match age {
         // A time in the future is no reason never to do it again.
         Ok(Ok(age)) if age < AUTOMATIC => return Ok(None),
-        Err(_) if !dir.join("db").exists() => return Ok(None),
+        Err(_) if !tail::or_database_exists(dir) => return Ok(None),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             // A new store: in a day.
             note_gc(&stamp)?;

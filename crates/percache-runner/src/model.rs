@@ -9,11 +9,13 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
 
 /// Position of a task in [`Workspace::tasks`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TaskId(pub u32);
 
 impl TaskId {
@@ -24,11 +26,11 @@ impl TaskId {
 }
 
 /// Position of a pool in [`Workspace::pools`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PoolId(pub u32);
 
 /// A whole workspace, checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Workspace {
     /// Absolute, canonical directory of the root `percache.toml`.
     pub root: PathBuf,
@@ -52,7 +54,7 @@ pub struct Workspace {
 }
 
 /// `[cache]`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CacheSettings {
     /// `dir`, as written; `None` when the default applies.
     pub dir: Option<PathBuf>,
@@ -65,7 +67,7 @@ pub struct CacheSettings {
 }
 
 /// One of `[pools]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pool {
     /// Its name.
     pub name: String,
@@ -74,7 +76,7 @@ pub struct Pool {
 }
 
 /// Where in a configuration file something stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// Index into [`Workspace::files`].
     pub file: usize,
@@ -83,7 +85,7 @@ pub struct Origin {
 }
 
 /// One concrete task.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     /// Full name: `app`, `pkgs/app:build`, `objects[src/a.c]`, `test[python=3.11]`.
     pub name: String,
@@ -138,7 +140,7 @@ pub struct Task {
 }
 
 /// What a task runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TaskCommand {
     /// Runs under `sh -e -c`; values of placeholders are already quoted for the shell.
     Shell(String),
@@ -147,7 +149,7 @@ pub enum TaskCommand {
 }
 
 /// The declared inputs of a task.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Inputs {
     /// `inputs` left out: every file below `dir` that git would not ignore, less every task's outputs, the store and the
     /// configuration files.

@@ -8,6 +8,7 @@
 //! Knows nothing of tasks or of the store.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -326,12 +327,22 @@ impl<'a> Observer<'a> {
 
 /// The digest of a file that is said to have that many bytes.
 fn digest_of(file: &mut File, size: u64) -> io::Result<Digest> {
-    const SMALL: usize = 16 << 10;
     if size >= SMALL as u64 {
         return Ok(Digest::of_reader(file)?.0);
     }
+    BUFFER.with_borrow_mut(|buffer| digest_of_small(file, size, buffer))
+}
+
+/// Files below this size are read in one piece.
+const SMALL: usize = 16 << 10;
+
+thread_local! {
+    // Made once: to fill it with zeros takes as long as to hash a file of a kilobyte.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SMALL]);
+}
+
+fn digest_of_small(file: &mut File, size: u64, buffer: &mut [u8]) -> io::Result<Digest> {
     // One call of the system for most source files. When it is longer after all, the stamps differ, and nothing rests on this digest.
-    let mut buffer = [0; SMALL];
     let mut length = 0;
     loop {
         match file.read(&mut buffer[length..]) {

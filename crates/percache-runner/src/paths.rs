@@ -2,6 +2,8 @@
 //!
 //! Knows nothing of the file system: `..` is resolved by the text alone, symlinks are never looked at.
 
+mod kept;
+
 use std::borrow::Borrow;
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -6,11 +6,14 @@
 //!
 //! Knows nothing of the file system; `walk` finds the files.
 
+mod kept;
 mod overlap;
 mod parse;
 
 use std::collections::BTreeSet;
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use crate::glob::{NameGlob, escape};
 use crate::paths::RelPath;
@@ -43,7 +46,7 @@ enum Segment {
 }
 
 /// Ordered patterns.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PatternSet {
     patterns: Vec<Pattern>,
 }

@@ -4,8 +4,11 @@
 //! which it rests was seen otherwise meanwhile, or what the task needs came out otherwise: then the task is judged again next time.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
+use std::ops::Range;
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
 use crate::build::basis::Basis;
 use crate::journal::{Evidence, Journal, PathLists};
@@ -33,8 +36,15 @@ pub fn renew(journal: &mut Journal, observed: &Observed, judged: &Judged<'_>) ->
     let used =
         used(&files, observed, &lists, carried.iter().map(|name| journal.tasks[*name].evidence.lists.as_slice()));
     let merged = merge(&files, observed, &used);
-    let mut book =
-        Book { files: &files, observed, merged: &merged, lists: PathLists::default(), numbers: HashMap::default() };
+    let mut book = Book {
+        files: &files,
+        observed,
+        merged: &merged,
+        lists: PathLists::default(),
+        numbers: HashTable::new(),
+        hasher: RandomState::default(),
+        scratch: Vec::new(),
+    };
     let mut sources = HashMap::new();
     let carried: HashMap<u32, (u32, bool)> = {
         let numbers = carried.iter().flat_map(|name| &journal.tasks[*name].evidence.lists).copied();
@@ -99,27 +109,40 @@ struct Merged {
 fn merge(files: &KnownFiles, observed: &Observed, used: &[bool]) -> Merged {
     let mut builder = Builder::default();
     let (mut from_before, mut from_now) = (vec![None; files.len()], Vec::with_capacity(observed.now.len()));
-    let mut before = (0..files.len()).peekable();
-    let keep = |builder: &mut Builder, from_before: &mut [Option<u32>], i: usize| {
-        if used[i] {
-            from_before[i] = Some(builder.len() as u32);
-            builder.push(files.path(i), &files.seen(i));
-        }
-    };
+    let mut at = 0;
     for (path, seen) in &observed.now {
-        while let Some(i) = before.next_if(|i| files.path(*i) < path.as_slice()) {
-            keep(&mut builder, &mut from_before, i);
-        }
-        if let Some(i) = before.next_if(|i| files.path(*i) == path.as_slice())
-            && is_same(&files.seen(i), seen)
-        {
-            from_before[i] = Some(builder.len() as u32);
+        let next = files.first_from(path, at);
+        keep(files, at..next, used, &mut builder, &mut from_before);
+        at = next;
+        if at < files.len() && files.path(at) == path.as_slice() {
+            if is_same(&files.seen(at), seen) {
+                from_before[at] = Some(builder.len() as u32);
+            }
+            at += 1;
         }
         from_now.push(builder.len() as u32);
         builder.push(path, seen);
     }
-    before.for_each(|i| keep(&mut builder, &mut from_before, i));
+    keep(files, at..files.len(), used, &mut builder, &mut from_before);
     Merged { files: builder.finish(), from_before, from_now }
+}
+
+/// Takes over, of these positions, those that are used.
+fn keep(
+    files: &KnownFiles,
+    positions: Range<usize>,
+    used: &[bool],
+    builder: &mut Builder,
+    from_before: &mut [Option<u32>],
+) {
+    let mut start = positions.start;
+    while start < positions.end {
+        let run = used[start..positions.end].iter().take_while(|used| **used).count();
+        let first = builder.len();
+        builder.extend(files, start..start + run);
+        from_before[start..start + run].iter_mut().zip(first..).for_each(|(to, i)| *to = Some(i as u32));
+        start += run + 1;
+    }
 }
 
 /// Whether what was judged by the one would be judged alike by the other.
@@ -133,19 +156,22 @@ struct Book<'a> {
     merged: &'a Merged,
     lists: PathLists,
     /// Numbers of lists by what is in them: many tasks look at the same paths.
-    numbers: HashMap<Vec<u32>, u32, RandomState>,
+    numbers: HashTable<u32>,
+    hasher: RandomState,
+    /// To make lists in.
+    scratch: Vec<u32>,
 }
 
 impl Book<'_> {
     /// Enters a list of paths; gives its number, and whether all of them were seen in one way.
     fn enter(&mut self, paths: &[Vec<u8>]) -> (u32, bool) {
+        let mut positions = std::mem::take(&mut self.scratch);
         let mut all = true;
-        let positions = paths.iter().filter_map(|path| {
+        positions.extend(paths.iter().filter_map(|path| {
             let position = self.position(path);
             all &= position.is_some_and(|(_, once)| once);
             position.map(|(position, _)| position)
-        });
-        let positions = positions.collect();
+        }));
         (self.number(positions), all)
     }
 
@@ -165,13 +191,30 @@ impl Book<'_> {
 
     /// Enters a list of positions from before; gives its number, and whether none of its paths was seen otherwise.
     fn carry(&mut self, before: &[u32]) -> (u32, bool) {
-        let positions: Vec<u32> = before.iter().filter_map(|i| self.merged.from_before[*i as usize]).collect();
+        let mut positions = std::mem::take(&mut self.scratch);
+        positions.extend(before.iter().filter_map(|i| self.merged.from_before[*i as usize]));
         let same = positions.len() == before.len();
         (self.number(positions), same)
     }
 
-    fn number(&mut self, positions: Vec<u32>) -> u32 {
-        let lists = &mut self.lists;
-        *self.numbers.entry(positions).or_insert_with_key(|positions| lists.push(positions.iter().copied()))
+    fn number(&mut self, mut positions: Vec<u32>) -> u32 {
+        let Book { lists, numbers, hasher, .. } = self;
+        let hash = |positions: &[u32]| hasher.hash_one(positions);
+        let entry = numbers.entry(
+            hash(&positions),
+            |number| lists.get(*number) == positions.as_slice(),
+            |number| hash(lists.get(*number)),
+        );
+        let number = match entry {
+            hashbrown::hash_table::Entry::Occupied(entry) => *entry.get(),
+            hashbrown::hash_table::Entry::Vacant(entry) => {
+                let number = lists.len() as u32;
+                entry.insert(number);
+                lists.push(positions.iter().copied())
+            }
+        };
+        positions.clear();
+        self.scratch = positions;
+        number
     }
 }

@@ -17,6 +17,7 @@ use crate::build::context::{Context, HitLogs, Options, Tools};
 use crate::build::feed::Follower;
 use crate::build::inputs::prepare;
 use crate::build::{Demands, Outcomes, Summary, build, check};
+use crate::config::{keep, kept};
 use crate::contents::Contents;
 use crate::environment::{self, Caller, Wishes};
 use crate::event::{Event, Listener, Reporter, Runner};
@@ -66,12 +67,16 @@ pub struct Session<'a> {
     pub holder: &'a str,
     /// What is asked for; `None` when the next build is to find out everything anew.
     pub asked: Option<Asked>,
+    /// The digest of what is kept of the configuration, when the tasks come from there.
+    pub kept: Option<Digest>,
     /// The moment before which nothing was looked at for this build, the configuration neither; see [`crate::stamp::moment`].
     pub began: i64,
 }
 
 /// What an earlier build has found, as far as it still stands, and the lock of its worktree.
 pub struct Prior {
+    /// The store's directory.
+    store_dir: PathBuf,
     lock: FileLock,
     bytes: Arc<Vec<u8>>,
     journal: PathBuf,
@@ -79,6 +84,18 @@ pub struct Prior {
 }
 
 impl Prior {
+    /// Whether it is about a worktree of this store: the configuration may name another one by now.
+    pub fn is_of(&self, store_dir: &Path) -> bool {
+        self.store_dir == store_dir
+    }
+
+    /// The workspace, and the digest under which it is kept: while its configuration stands as it stood, it need not be read.
+    pub fn workspace(&self, root: &Path) -> Option<(Workspace, Digest)> {
+        let digest = self.holds.kept?;
+        let path = Worktree::new(&self.store_dir, root).kept();
+        Some((kept(root, &path, &digest)?, digest))
+    }
+
     /// Names of the tasks that are asked for, if all of them are up to date. Says that their results were used.
     pub fn idle(&self) -> Option<&[String]> {
         let idle = self.holds.idle.as_deref()?;
@@ -106,7 +123,7 @@ pub fn prior(
     let threads = std::thread::available_parallelism().map_or(1, Into::into);
     let around = Surroundings { root, epoch: maintenance::epoch(store_dir), caller, colour };
     let holds = standing::check(&bytes, asked, around, threads)?;
-    Some(Prior { lock, bytes, journal, holds })
+    Some(Prior { store_dir: store_dir.to_owned(), lock, bytes, journal, holds })
 }
 
 /// A build that cannot even begin.
@@ -115,6 +132,9 @@ pub enum SessionError {
     /// The threads.
     #[error("cannot start {0} threads: {1}")]
     Threads(usize, String),
+    /// The budget of parallel work.
+    #[error("cannot be a jobserver: {0}")]
+    Jobserver(io::Error),
     /// What earlier builds left.
     #[error("cannot look at the outputs of earlier builds: {0}")]
     Tree(io::Error),
@@ -159,7 +179,10 @@ impl Session<'_> {
         let pool = pool.map_err(|e| SessionError::Threads(jobs, e.to_string()))?;
         let carries = holds.as_ref().is_some_and(|holds| holds.conditions);
         let ctx = timed(self.listener, Phase::Survey, None, || self.context(&desk, holds, reporter));
-        let ctx = ctx.map_err(SessionError::Tree)?;
+        let mut ctx = ctx.map_err(SessionError::Tree)?;
+        if self.workspace.jobserver && !self.options.dry_run {
+            ctx.budget = Some(Budget::new(jobs).map_err(SessionError::Jobserver)?);
+        }
         let tasks = self.graph.closure(selected);
         let forced: HashSet<TaskId> =
             if self.options.force { selected.iter().copied().collect() } else { HashSet::new() };
@@ -178,10 +201,8 @@ impl Session<'_> {
         let configuration: Vec<_> = self.workspace.files.iter().chain(&self.workspace.listed).collect();
         configuration.iter().for_each(|path| observer.watch(path.as_bytes()));
         let configuration: Vec<_> = configuration.into_iter().map(|path| path.as_bytes().to_vec()).collect();
-        // First the results, then the journal that names them: a kill in between must not leave names of nothing.
-        let flush = || self.store.map_or(Ok(()), Store::flush);
-        let flushed = timed(self.listener, Phase::Flush, None, flush);
-        let aside = self.set_aside(&desk, &outcomes);
+        // The journal is made while the results are written.
+        self.store.into_iter().for_each(Store::begin_flush);
         let observed = observer.into_observed();
         if outcomes.summary.ran + outcomes.summary.restored > 0 && self.single.is_none() {
             self.keep_texts(&desk, &observed.now);
@@ -190,19 +211,29 @@ impl Session<'_> {
         let (named, before) = (desk.named(), std::mem::take(&mut desk.journal));
         let unfinished = self.unfinished(&desk, &outcomes);
         let mut journal = self.next_journal(before, desk.epoch, &outcomes);
-        if let Err(e) = flushed {
-            trouble.get_or_insert(e.to_string());
-            journal.distrust_all_but(&named);
-        }
-        if let Err(e) = aside {
-            trouble.get_or_insert(e);
-        }
         let doubtful = self.doubtful(&outcomes);
         let judged = Judged { bases: &outcomes.bases, doubtful: &doubtful, carries, configuration: &configuration };
-        let list = renew(&mut journal, &observed, &judged);
+        let list = timed(self.listener, Phase::Journal, None, || renew(&mut journal, &observed, &judged));
         journal.finding =
-            list.filter(|_| trouble.is_none()).and_then(|list| self.finding(list, &journal, &tasks, &tools));
-        let written = timed(self.listener, Phase::Journal, None, || desk.write_journal(&journal, &named));
+            list.filter(|_| trouble.is_none()).and_then(|list| self.finding(&desk, list, &journal, &tasks, &tools));
+        let mut encoded = timed(self.listener, Phase::Journal, None, || journal.encode());
+        // First the results, then the journal that names them: a kill in between must not leave names of nothing.
+        let flush = || self.store.map_or(Ok(()), Store::flush);
+        let flushed = timed(self.listener, Phase::Flush, None, flush);
+        let aside = self.set_aside(&desk, &outcomes);
+        if flushed.is_err() || aside.is_err() {
+            if let Err(e) = flushed {
+                trouble.get_or_insert(e.to_string());
+                journal.distrust_all_but(&named);
+            }
+            if let Err(e) = aside {
+                trouble.get_or_insert(e);
+            }
+            journal.finding = None;
+            encoded = journal.encode();
+        }
+        let written =
+            timed(self.listener, Phase::Journal, None, || desk.write_journal(&journal, &encoded, &named));
         let written = written.and_then(|()| match intents {
             Some(intents) => intents.keep(&desk.worktree.intents(), &unfinished),
             None => Ok(()),
@@ -253,7 +284,14 @@ impl Session<'_> {
     }
 
     /// Under which conditions the evidence in the journal counts.
-    fn finding(&self, configuration: u32, journal: &Journal, tasks: &[TaskId], asked: &Tools) -> Option<Finding> {
+    fn finding(
+        &self,
+        desk: &Desk,
+        configuration: u32,
+        journal: &Journal,
+        tasks: &[TaskId],
+        asked: &Tools,
+    ) -> Option<Finding> {
         let request = self.asked?;
         // The last two decide which files say what git ignores.
         let mut variables: Vec<String> = ["LANG", "LC_*", "TZ", "HOME", "XDG_CONFIG_HOME"].map(str::to_owned).into();
@@ -269,6 +307,8 @@ impl Session<'_> {
             variables,
             tools: self.tools(journal, asked)?,
             configuration,
+            // That it cannot be kept costs the next build the time to read it.
+            kept: self.kept.or_else(|| keep(self.workspace, &desk.worktree.kept()).ok()),
             // Which tasks are to be checked is to be decided anew in each build.
             request: positions
                 .filter(|_| self.workspace.cache.check_rate == 0.0)
@@ -328,7 +368,7 @@ impl Session<'_> {
     }
 
     fn sit_down(&self, prior: Option<Prior>, reporter: &mut dyn Reporter) -> (Desk, Option<Holds>) {
-        if let Some(Prior { lock, bytes, holds, .. }) = prior.filter(|_| self.can_use_prior()) {
+        if let Some(Prior { lock, bytes, holds, .. }) = prior.filter(|prior| self.can_use(prior)) {
             let worktree = Worktree::new(self.store_dir, &self.workspace.root);
             let staging = worktree.staging();
             // Its bytes are those that were written.
@@ -404,9 +444,9 @@ impl Session<'_> {
     }
 
     /// Whether tasks may be taken for up to date without a look at them.
-    fn can_use_prior(&self) -> bool {
+    fn can_use(&self, prior: &Prior) -> bool {
         let options = self.options;
-        self.store.is_some() && !options.dry_run && options.hit_logs != HitLogs::All
+        prior.is_of(self.store_dir) && self.store.is_some() && !options.dry_run && options.hit_logs != HitLogs::All
     }
 
     fn context<'a>(
@@ -456,10 +496,7 @@ impl Session<'_> {
             tools,
             contents: Contents::new(root, self.store, Texts::at(desk.worktree.texts())),
             untouched,
-            budget: match self.workspace.jobserver && !self.options.dry_run {
-                true => Some(Budget::new(self.options.jobs)?),
-                false => None,
-            },
+            budget: None,
             sources: OnceLock::new(),
             trouble: Mutex::new(desk.trouble.clone().or(untold)),
         })
@@ -523,13 +560,13 @@ impl Desk {
         self.journal.keys().collect()
     }
 
-    /// Replaces the journal, which named the results `before`.
-    fn write_journal(&self, journal: &Journal, before: &[ResultKey]) -> io::Result<()> {
+    /// Replaces the journal, which named the results `before`, by `journal`, whose bytes are `encoded`.
+    fn write_journal(&self, journal: &Journal, encoded: &[u8], before: &[ResultKey]) -> io::Result<()> {
         let path = self.worktree.journal();
         let kept: HashSet<_> = journal.keys().collect();
         let replaced = before.iter().filter(|key| !kept.contains(key)).copied();
         usage::append(&self.worktree.used(), replaced, usage::last_use(&path).unwrap_or(0))?;
-        journal.save(&path)
+        Journal::save(encoded, &path)
     }
 }
 

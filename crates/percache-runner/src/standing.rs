@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use percache::Digest;
 use percache::store::now;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
@@ -55,12 +56,14 @@ pub struct Holds {
     pub idle: Option<Vec<String>>,
     /// The tools that were asked.
     pub tools: Tools,
+    /// The digest of what is kept of the configuration, which is the same.
+    pub kept: Option<Digest>,
 }
 
 impl Holds {
     /// The same, when the evidence turns out not to count: only the answers of tools are left.
     pub fn without_conditions(self) -> Holds {
-        Holds { conditions: false, untouched: HashSet::new(), idle: None, tools: self.tools }
+        Holds { conditions: false, untouched: HashSet::new(), idle: None, tools: self.tools, kept: None }
     }
 }
 
@@ -105,7 +108,7 @@ pub fn check(bytes: &Arc<Vec<u8>>, asked: &Asked, around: Surroundings<'_>, thre
         .collect();
     let holds = |list: u32| lists.get(list as usize).is_some_and(|holds| *holds);
     if other_tools.into_inner() || !holds(finding.configuration) {
-        return Some(Holds { conditions: false, untouched: HashSet::new(), idle: None, tools });
+        return Some(Holds { conditions: false, untouched: HashSet::new(), idle: None, tools, kept: None });
     }
     let now = now();
     let untouched: Vec<bool> =
@@ -119,7 +122,7 @@ pub fn check(bytes: &Arc<Vec<u8>>, asked: &Asked, around: Surroundings<'_>, thre
         Some(_) => HashSet::new(),
         None => (0..untouched.len()).filter(|i| untouched[*i]).map(name).collect(),
     };
-    Some(Holds { conditions: true, untouched, idle, tools })
+    Some(Holds { conditions: true, untouched, idle, tools, kept: finding.kept })
 }
 
 /// Notes which of the paths from `start` on have the stamps that they had.

@@ -123,6 +123,11 @@ impl Worktree {
         self.dir.join("journal")
     }
 
+    /// The workspace as it was meant when its configuration was read last.
+    pub fn kept(&self) -> PathBuf {
+        self.dir.join("workspace")
+    }
+
     /// Where actions are claimed, by all worktrees.
     pub fn claims(&self) -> PathBuf {
         self.claims.clone()

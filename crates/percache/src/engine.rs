@@ -8,6 +8,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The name of the database's directory, in that of the store or the cache.
+pub const DATABASE: &str = "db";
+
 /// A family of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Column {
@@ -111,4 +114,15 @@ pub trait Engine: Send + Sync {
 
     /// Begins to write; waits at most `patience` for another writer to finish.
     fn session(&self, patience: Duration) -> Result<Box<dyn Session + '_>, EngineError>;
+
+    /// The same, where little is to be written: that may cost less. What it reads may be a little old where another process was killed
+    /// while it wrote.
+    fn brief_session(&self, patience: Duration) -> Result<Box<dyn Session + '_>, EngineError> {
+        self.session(patience)
+    }
+
+    /// How many commits there are at the least that damage has taken away, and that nothing else tells of.
+    fn lost(&self) -> Result<usize, EngineError> {
+        Ok(0)
+    }
 }

@@ -30,6 +30,7 @@ mod exit;
 pub mod files;
 pub mod lock;
 pub mod memory;
+pub mod tail;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;
 

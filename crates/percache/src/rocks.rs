@@ -2,41 +2,41 @@
 //!
 //! RocksDB allows one writing process, and opening it to write takes 15 to 30 ms. So a [`RocksEngine`] opens it read-only for
 //! views, which takes no lock, and read-write only for the length of a session, behind a lock file of our own that names its holder.
+//! Small commits do without even that: they go to the [`tail`](crate::tail), and with the next large one into the database.
 //!
 //! Sessions write without a write-ahead log: with `atomic_flush` all columns reach the disk and the manifest together, which is the
 //! commit. Contents are written once, to blob files, instead of twice.
 //!
 //! ```text
 //! DIR/db/…         RocksDB's files
+//! DIR/tail         commits that are not in the database yet
 //! DIR/writer       lock file of the writing process
-//! DIR/generation   counts commits: eight bytes, written after each
+//! DIR/generation   counts commits, and those among them that changed the database: eight bytes each, written after each
 //! ```
 
 mod blob_file;
+mod options;
 pub mod salvage;
+mod session;
 
 use std::fs;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rocksdb::{
-    BottommostLevelCompaction, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB, DBCompressionType,
-    FlushOptions, IteratorMode, LogLevel, Options, ReadOptions, WriteBatch,
-};
+use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, IteratorMode, ReadOptions};
 
-use crate::engine::{Column, Engine, EngineError, Session, SharedView, View, Visit};
+use crate::codec::Encode;
+use crate::digest::Hasher;
+use crate::engine::{Column, DATABASE, Engine, EngineError, Session, SharedView, View, Visit};
 use crate::files::{self, Durability, create_private_dir};
 use crate::lock::{FileLock, LockError};
+use crate::tail::{self, Tail};
+use options::{Use, column_options, database_options, io_error, rocks_error};
+use session::{BriefSession, FullSession};
 
-/// What is not kept back for the commit is handed to RocksDB in batches of about this many bytes.
-const EARLY_BATCH: usize = 4 << 20;
-/// What RocksDB holds in memory of one column before it writes it out.
-const WRITE_BUFFER: usize = 32 << 20;
-/// Values of large columns from this size on go to blob files; smaller ones stay beside their keys.
-const BLOB_FLOOR: u64 = 512;
 /// How long whoever wants to read waits for a writer that keeps disturbing it.
 const READING_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -45,17 +45,48 @@ pub struct RocksEngine {
     dir: PathBuf,
     columns: &'static [Column],
     holder: String,
-    view: Mutex<Option<(u64, SharedView)>>,
+    pictures: Mutex<Pictures>,
+}
+
+/// The newest pictures at hand.
+#[derive(Default)]
+struct Pictures {
+    /// Of the database, and after how many commits to it it was opened.
+    base: Option<(u64, SharedView)>,
+    /// Of the database with the tail over it, and after how many commits.
+    view: Option<(u64, SharedView)>,
+}
+
+/// What `DIR/generation` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Commits {
+    all: u64,
+    /// Those that changed the database, and not the tail alone.
+    full: u64,
 }
 
 impl RocksEngine {
     /// The database in `dir`, which need not exist. Nothing is opened yet. `holder` names this process to others that wait for it.
     pub fn new(dir: &Path, columns: &'static [Column], holder: &str) -> RocksEngine {
-        RocksEngine { dir: dir.to_owned(), columns, holder: holder.to_owned(), view: Mutex::new(None) }
+        RocksEngine { dir: dir.to_owned(), columns, holder: holder.to_owned(), pictures: Mutex::default() }
     }
 
     fn database(&self) -> PathBuf {
-        self.dir.join("db")
+        self.dir.join(DATABASE)
+    }
+
+    fn tail(&self) -> PathBuf {
+        self.dir.join(tail::NAME)
+    }
+
+    fn read_tail(&self) -> Result<Tail, EngineError> {
+        let mut names = Hasher::new();
+        self.columns.iter().for_each(|column| names.text(column.name));
+        let kind = u32::from_le_bytes(*names.finish().as_bytes().first_chunk().unwrap_or(&[0; 4]));
+        Tail::read(&self.tail(), kind).map_err(|e| match e.kind() {
+            io::ErrorKind::InvalidData => EngineError::Damaged(e.to_string()),
+            _ => io_error(e),
+        })
     }
 
     fn lock(&self, patience: Duration) -> Result<FileLock, EngineError> {
@@ -149,38 +180,78 @@ impl RocksEngine {
         let _lock = self.lock(patience)?;
         let aside = self.dir.join(name);
         match fs::rename(self.database(), &aside) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io_error(e)),
+            Err(_) => create_private_dir(&aside).map_err(io_error)?,
+            Ok(()) => {}
+        }
+        match fs::rename(self.tail(), aside.join(tail::NAME)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_error(e)),
-            _ => self.bump().map(|()| aside),
+            _ => self.bump(true).map(|()| aside),
         }
     }
 
-    /// Called with the lock held.
-    fn bump(&self) -> Result<(), EngineError> {
-        // RocksDB makes its files with the modes that the umask leaves.
-        files::make_private(&self.database());
-        let next = (self.generation() + 1).to_le_bytes();
+    fn commits(&self) -> Commits {
+        let bytes = fs::read(self.dir.join("generation")).unwrap_or_default();
+        let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).ok();
+        let (all, full) = bytes.split_at_checked(8).unwrap_or_default();
+        number(all).zip(number(full)).map(|(all, full)| Commits { all, full }).unwrap_or_default()
+    }
+
+    /// Counts a commit; `full`: one that changes the database. Called with the lock held.
+    fn bump(&self, full: bool) -> Result<(), EngineError> {
+        if full {
+            // RocksDB makes its files with the modes that the umask leaves.
+            files::make_private(&self.database());
+        }
+        let Commits { all, full: before } = self.commits();
+        let next = [(all + 1).to_le_bytes(), (before + u64::from(full)).to_le_bytes()].concat();
         // In one step: a reader of a file that is just being written would take it for a new database.
         files::replace(&self.dir.join("generation"), &next, Durability::Volatile).map_err(io_error)
+    }
+
+    fn pictures(&self) -> MutexGuard<'_, Pictures> {
+        self.pictures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A picture of the database without its tail, which was asked for when there were that many commits.
+    fn base(&self, commits: Commits) -> Result<SharedView, EngineError> {
+        let mut pictures = self.pictures();
+        match &pictures.base {
+            Some((seen, base)) if *seen == commits.full => Ok(base.clone()),
+            _ => {
+                let base = self.open_view()?;
+                pictures.base = Some((commits.full, base.clone()));
+                Ok(base)
+            }
+        }
     }
 }
 
 impl Engine for RocksEngine {
     fn view(&self) -> Result<SharedView, EngineError> {
-        // Asked before opening: a commit in between makes the view look older than it is, never newer.
-        let generation = self.generation();
-        let mut cached = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*cached {
-            Some((seen, view)) if *seen == generation => Ok(view.clone()),
-            _ => {
-                let view = self.open_view()?;
-                *cached = Some((generation, view.clone()));
-                Ok(view)
+        let mut tries = 0;
+        loop {
+            // Asked before looking: a commit in between makes the view look older than it is, never newer.
+            let commits = self.commits();
+            if let Some((seen, view)) = &self.pictures().view
+                && *seen == commits.all
+            {
+                return Ok(view.clone());
+            }
+            let tail = self.read_tail()?;
+            let base = self.base(commits)?;
+            tries += 1;
+            // A commit may have taken the tail into the database meanwhile, and a gc what it refers to out of that.
+            if self.commits().full == commits.full || tries == 10 {
+                let view = over(tail, base, self.columns);
+                self.pictures().view = Some((commits.all, view.clone()));
+                return Ok(view);
             }
         }
     }
 
     fn forget_view(&self) {
-        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.pictures() = Pictures::default();
     }
 
     fn undisturbed(
@@ -192,25 +263,59 @@ impl Engine for RocksEngine {
             Err(e @ EngineError::Busy { .. }) => return Err(e),
             lock => lock.ok(),
         };
-        look(&*self.try_view()?)
+        look(&*over(self.read_tail()?, self.try_view()?, self.columns))
     }
 
     fn generation(&self) -> u64 {
-        let bytes = fs::read(self.dir.join("generation")).unwrap_or_default();
-        bytes.try_into().map(u64::from_le_bytes).unwrap_or(0)
+        self.commits().all
+    }
+
+    fn lost(&self) -> Result<usize, EngineError> {
+        Ok(self.read_tail()?.lost())
     }
 
     fn session(&self, patience: Duration) -> Result<Box<dyn Session + '_>, EngineError> {
-        let lock = self.lock(patience)?;
-        let db = self.open_session(Use::Write)?;
-        Ok(Box::new(RocksSession {
-            engine: self,
-            db,
-            batch: WriteBatch::default(),
-            early: WriteBatch::default(),
-            _lock: lock,
-        }))
+        Ok(Box::new(FullSession::begin(self, self.lock(patience)?)?))
     }
+
+    fn brief_session(&self, patience: Duration) -> Result<Box<dyn Session + '_>, EngineError> {
+        Ok(Box::new(BriefSession::begin(self, patience)?))
+    }
+}
+
+/// A picture of the database with its tail over it.
+fn over(tail: Tail, base: SharedView, columns: &'static [Column]) -> SharedView {
+    if tail.is_empty() { base } else { Arc::new(TailedView { tail, base, columns }) }
+}
+
+struct TailedView {
+    tail: Tail,
+    base: SharedView,
+    columns: &'static [Column],
+}
+
+impl View for TailedView {
+    fn read(&self, column: Column, key: &[u8], found: &mut dyn FnMut(&[u8])) -> Result<bool, EngineError> {
+        match self.tail.get(number(self.columns, column)?, key) {
+            Some(value) => Ok(value.map(found).is_some()),
+            None => self.base.read(column, key, found),
+        }
+    }
+
+    fn scan(&self, column: Column, prefix: &[u8], visit: &mut Visit<'_>) -> Result<(), EngineError> {
+        let number = number(self.columns, column)?;
+        self.tail.scan_over(number, prefix, |visit| self.base.scan(column, prefix, visit), visit)
+    }
+}
+
+/// The number by which the tail knows a column.
+fn number(columns: &[Column], column: Column) -> Result<u8, EngineError> {
+    let number = columns.iter().position(|other| *other == column).and_then(|number| u8::try_from(number).ok());
+    number.ok_or_else(|| missing(column))
+}
+
+fn missing(column: Column) -> EngineError {
+    EngineError::Damaged(format!("column family `{}` is missing", column.name))
 }
 
 struct RocksView {
@@ -224,77 +329,6 @@ impl View for RocksView {
 
     fn scan(&self, column: Column, prefix: &[u8], visit: &mut Visit<'_>) -> Result<(), EngineError> {
         scan(&self.db, column, prefix, visit)
-    }
-}
-
-struct RocksSession<'a> {
-    engine: &'a RocksEngine,
-    db: DB,
-    batch: WriteBatch,
-    early: WriteBatch,
-    // Last: the lock is freed after the database is closed.
-    _lock: FileLock,
-}
-
-impl RocksSession<'_> {
-    fn write_early(&mut self) -> Result<(), EngineError> {
-        self.db.write_without_wal(std::mem::take(&mut self.early)).map_err(rocks_error)
-    }
-
-    fn write_all(&mut self) -> Result<(), EngineError> {
-        self.write_early()?;
-        self.db.write_without_wal(std::mem::take(&mut self.batch)).map_err(rocks_error)?;
-        let columns = self.engine.columns.iter().map(|c| handle(&self.db, *c)).collect::<Result<Vec<_>, _>>()?;
-        let mut options = FlushOptions::default();
-        options.set_wait(true);
-        self.db.flush_cfs_opt(&columns, &options).map_err(rocks_error)?;
-        self.engine.bump()
-    }
-}
-
-impl View for RocksSession<'_> {
-    fn read(&self, column: Column, key: &[u8], found: &mut dyn FnMut(&[u8])) -> Result<bool, EngineError> {
-        read(&self.db, column, key, found)
-    }
-
-    fn scan(&self, column: Column, prefix: &[u8], visit: &mut Visit<'_>) -> Result<(), EngineError> {
-        scan(&self.db, column, prefix, visit)
-    }
-}
-
-impl Session for RocksSession<'_> {
-    fn put(&mut self, column: Column, key: &[u8], value: &[u8]) -> Result<(), EngineError> {
-        let family = handle(&self.db, column)?;
-        if !column.early {
-            self.batch.put_cf(family, key, value);
-            return Ok(());
-        }
-        self.early.put_cf(family, key, value);
-        if self.early.size_in_bytes() >= EARLY_BATCH { self.write_early() } else { Ok(()) }
-    }
-
-    fn delete(&mut self, column: Column, key: &[u8]) -> Result<(), EngineError> {
-        self.batch.delete_cf(handle(&self.db, column)?, key);
-        Ok(())
-    }
-
-    fn commit(mut self: Box<Self>) -> Result<(), EngineError> {
-        self.write_all()
-    }
-
-    fn commit_and_compact(mut self: Box<Self>) -> Result<(), EngineError> {
-        self.write_all()?;
-        let RocksSession { engine, db, _lock, .. } = *self;
-        drop(db);
-        // Opened again with blob garbage collection on: in ordinary sessions it would rewrite contents while somebody waits.
-        let db = engine.open_session(Use::Compact)?;
-        let mut options = CompactOptions::default();
-        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
-        for column in engine.columns {
-            db.compact_range_cf_opt(handle(&db, *column)?, None::<&[u8]>, None::<&[u8]>, &options);
-        }
-        drop(db);
-        engine.bump()
     }
 }
 
@@ -317,64 +351,6 @@ fn scan(db: &DB, column: Column, prefix: &[u8], visit: &mut Visit<'_>) -> Result
 }
 
 fn handle(db: &DB, column: Column) -> Result<&ColumnFamily, EngineError> {
-    db.cf_handle(column.name).ok_or_else(|| EngineError::Damaged(format!("column family `{}` is missing", column.name)))
+    db.cf_handle(column.name).ok_or_else(|| missing(column))
 }
 
-/// What the database is opened for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Use {
-    Read,
-    Write,
-    Compact,
-}
-
-fn database_options(how: Use) -> Options {
-    let mut options = Options::default();
-    options.create_if_missing(how != Use::Read);
-    options.create_missing_column_families(how != Use::Read);
-    options.set_atomic_flush(true);
-    options.set_max_background_jobs(2);
-    options.set_max_file_opening_threads(2);
-    options.set_skip_stats_update_on_db_open(true);
-    options.set_stats_dump_period_sec(0);
-    // RocksDB's own log would be a file written at every opening, read-only ones included.
-    options.set_info_logger(rocksdb::InfoLogger::new_callback_logger(LogLevel::Fatal, |_, _| ()));
-    options
-}
-
-fn column_options(column: Column, how: Use) -> Options {
-    let mut options = Options::default();
-    options.set_write_buffer_size(WRITE_BUFFER);
-    options.set_compression_type(if column.large { DBCompressionType::None } else { DBCompressionType::Zstd });
-    if column.large {
-        // Contents arrive compressed.
-        options.set_enable_blob_files(true);
-        options.set_min_blob_size(BLOB_FLOOR);
-        options.set_blob_file_size(256 << 20);
-        options.set_blob_compression_type(DBCompressionType::None);
-        options.set_enable_blob_gc(how == Use::Compact);
-        options.set_blob_gc_age_cutoff(1.0);
-    }
-    options
-}
-
-fn rocks_error(error: rocksdb::Error) -> EngineError {
-    let text = error.to_string();
-    match error.kind() {
-        // A damaged table takes the keys of many values with it; a damaged blob file values.
-        rocksdb::ErrorKind::Corruption | rocksdb::ErrorKind::IOError if text.contains(".sst") => {
-            EngineError::Astray(text)
-        }
-        rocksdb::ErrorKind::Corruption => EngineError::Damaged(text),
-        rocksdb::ErrorKind::InvalidArgument => EngineError::Damaged(text),
-        _ if text.contains("Permission denied") || text.contains("Read-only") => EngineError::ReadOnly(text),
-        _ => EngineError::Io(text),
-    }
-}
-
-fn io_error(error: io::Error) -> EngineError {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => EngineError::ReadOnly(error.to_string()),
-        _ => EngineError::Io(error.to_string()),
-    }
-}

@@ -1,8 +1,9 @@
 //! `percache build`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use percache::Digest;
 use percache_runner::build::Summary;
 use percache_runner::build::context::{Check, HitLogs, Options};
 use percache_runner::config;
@@ -29,9 +30,19 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
         report::idle(idle, manner(cli, args), start.elapsed());
         return Ok(SUCCESS);
     }
-    let setup = Setup::load(cli.directory.as_deref(), &args.args, Paint::stderr(cli.color))?;
+    let kept = prior.as_ref().and_then(|prior| kept(cli, prior));
+    let (setup, kept) = match kept {
+        Some((setup, digest)) => (setup, Some(digest)),
+        None => (Setup::load(cli.directory.as_deref(), &args.args, Paint::stderr(cli.color))?, None),
+    };
     let selected = selected(&setup, args)?;
     let asked = Asked::new(setup.location.cwd.as_bytes(), &args.tasks, &args.args);
+    // Only now is it known where the store is.
+    let prior = prior.filter(|prior| prior.is_of(&setup.store_dir)).or_else(|| {
+        let elsewhere = looks_back(args) && setup.store_dir != usual_store(&setup.workspace.root);
+        let root = &setup.workspace.root;
+        elsewhere.then(|| session::prior(&setup.store_dir, root, &asked, &caller, colour, &holder()))?
+    });
     let paint = Paint::stdout(cli.color);
     let stop = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
     let store = (!args.no_cache).then(|| setup.open_store(Paint::stderr(cli.color)));
@@ -49,6 +60,7 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
         listener: &*report.listener(),
         holder: &holder(),
         asked: Some(asked),
+        kept,
         began,
     };
     let summary = session.run(&selected, prior, &mut report).map_err(CliError::failure)?;
@@ -73,14 +85,29 @@ fn plain(args: &Build) -> bool {
 /// What stands of what the last build has found, told without reading the configuration. Only for a store in its usual place; where
 /// else it may be stands in the configuration.
 fn prior(cli: &Cli, args: &Build, caller: &Caller, colour: bool) -> Option<Prior> {
-    if args.dry_run || args.no_cache {
+    if !looks_back(args) {
         return None;
     }
     let location = config::discover(cli.directory.as_deref().unwrap_or(Path::new("."))).ok()?;
-    let settings = CacheSettings::default();
-    let store_dir = config::store_dir(&location.root, &settings);
     let asked = Asked::new(location.cwd.as_bytes(), &args.tasks, &args.args);
-    session::prior(&store_dir, &location.root, &asked, caller, colour, &holder())
+    session::prior(&usual_store(&location.root), &location.root, &asked, caller, colour, &holder())
+}
+
+/// The workspace as it was read last, when its configuration is the same, and the digest under which it is kept.
+fn kept(cli: &Cli, prior: &Prior) -> Option<(Setup, Digest)> {
+    let location = config::discover(cli.directory.as_deref().unwrap_or(Path::new("."))).ok()?;
+    let (workspace, digest) = prior.workspace(&location.root)?;
+    Some((Setup::of(location, workspace), digest))
+}
+
+/// Whether what an earlier build has found is of use.
+fn looks_back(args: &Build) -> bool {
+    !args.dry_run && !args.no_cache
+}
+
+/// Where a store is of which the configuration says nothing.
+fn usual_store(root: &Path) -> PathBuf {
+    config::store_dir(root, &CacheSettings::default())
 }
 
 fn manner(cli: &Cli, args: &Build) -> Manner {

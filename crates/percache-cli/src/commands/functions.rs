@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use percache::Cache;
 use percache::memo::collect::{Removed, Rules};
 use percache::memo::stats::{Entry, FunctionStats};
+use percache::tail;
 use percache_runner::maintenance::{DEFAULT_MAXAGE, DEFAULT_MAXSIZE};
 use percache_runner::units::{format_age, format_duration, format_size, parse_age, parse_size};
 use serde_json::json;
@@ -54,7 +55,7 @@ pub fn run(cli: &Cli) -> Result<u8, CliError> {
 
 /// Opens a cache that exists: to look at one must not make one.
 fn open(path: &Path) -> Result<Cache, CliError> {
-    if !path.join("db").is_dir() {
+    if !tail::or_database_exists(path) {
         let message = format!("there is no cache of function results at {}", path.display());
         return Err(CliError::failure(message).hint(Some("give the path that the program opens with `Cache::open`")));
     }
@@ -68,7 +69,7 @@ fn open_to_repair(path: &Path) -> Result<Cache, CliError> {
         cache.verify(false).map(|_| cache)
     };
     match read(path) {
-        Err(e) if path.join("db").is_dir() => {
+        Err(e) if tail::or_database_exists(path) => {
             crate::say!("the cache cannot be read: {e}");
             Cache::salvage(path).map_err(CliError::failure)?;
             crate::say!("the database was made anew from what could be read");

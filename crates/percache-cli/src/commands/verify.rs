@@ -6,6 +6,7 @@ use percache::store::open::rescue;
 use percache::store::verify::{Findings, check, repair};
 use percache::store::writer::PATIENCE;
 use percache::store::{Store, now};
+use percache::tail;
 use percache_runner::maintenance;
 use percache_runner::units::format_age;
 use percache_runner::unstable::{self, Unstable};
@@ -21,7 +22,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<u8, CliError> {
     let dir = Keeping::load(cli.directory.as_deref(), args.exec, Paint::stderr(cli.color))?.dir;
     let mut store = open_store(&dir, Paint::stderr(cli.color));
     let paint = Paint::stdout(cli.color);
-    if !dir.join("db").exists() {
+    if !tail::or_database_exists(&dir) {
         crate::say!("the store is empty");
         return Ok(SUCCESS);
     }
@@ -71,6 +72,9 @@ fn tell(findings: &Findings, repaired: bool, paint: Paint) {
             Some(label) => broken(format!("a result of `{label}`")),
             None => broken("a result that cannot be read".to_owned()),
         }
+    }
+    if findings.lost_commits > 0 {
+        broken(format!("{} to the database", count(findings.lost_commits as u64, "commit")));
     }
     let (results, blobs) = (count(findings.results, "result"), count(findings.blobs, "blob"));
     match (findings.is_sound(), repaired) {

@@ -84,6 +84,7 @@ impl Watching<'_> {
             listener: &*report.listener(),
             holder: &holder(),
             asked: Some(asked),
+            kept: None,
             began,
         };
         let over = AtomicBool::new(false);

@@ -132,7 +132,7 @@ pub fn build(
         usual: &usual,
         tasks,
         started: HashMap::new(),
-        failed: HashSet::new(),
+        ended: HashSet::new(),
         estimate: Estimate::default(),
         refreshed: start,
         visible: HashMap::new(),
@@ -179,7 +179,8 @@ struct Build<'a, 'b> {
     tasks: &'a [TaskId],
     /// When commands began to run.
     started: HashMap<TaskId, Instant>,
-    failed: HashSet<TaskId>,
+    /// Tasks that are done or have failed.
+    ended: HashSet<TaskId>,
     estimate: Estimate,
     /// When the report was refreshed.
     refreshed: Instant,
@@ -235,7 +236,7 @@ impl<'a> Build<'a, '_> {
                 tasks: self.tasks,
                 usual: self.usual,
                 started: &self.started,
-                ended: &|id| self.visible.contains_key(&id) || self.failed.contains(&id),
+                ended: &|id| self.ended.contains(&id),
                 runs: &|id| self.ctx.workspace.task(id).command.is_some(),
                 jobs: self.ctx.options.jobs,
                 hits: self.outcomes.summary.up_to_date + self.outcomes.summary.restored,
@@ -315,16 +316,14 @@ impl<'a> Build<'a, '_> {
         let task = self.ctx.workspace.task(done.task);
         self.running -= 1;
         self.schedule.ended(done.task);
+        self.ended.insert(done.task);
         if task.interactive && !self.ctx.options.dry_run {
             self.reporter.yield_terminal(false);
         }
         self.count(&done, &task.name);
         let warned = !done.warnings.is_empty();
         match &done.outcome {
-            Outcome::Failed(_) => {
-                self.stopping |= !self.ctx.options.keep_going;
-                self.failed.insert(done.task);
-            }
+            Outcome::Failed(_) => self.stopping |= !self.ctx.options.keep_going,
             outcome => {
                 let unknown = matches!(outcome, Outcome::WouldRun | Outcome::MayRun)
                     || (*outcome == Outcome::Group && self.is_uncertain(done.task));

@@ -2,7 +2,7 @@
 //!
 //! In steps, each a file: find the root (`discover`), read the files (`files`), types and keys (`raw`), placeholders (`stated`),
 //! instances (`expand`), tasks (`build`), names (`resolve`), checks (`check_outputs`, `cycles`); `load` is the table of contents. Every
-//! mistake of every file is collected with its place (`report`). `schema` describes the same format for editors. Knows nothing of the terminal and of running anything.
+//! mistake of every file is collected with its place (`report`). `schema` describes the same format for editors; `kept` remembers the result. Knows nothing of the terminal and of running anything.
 
 mod bind;
 mod build;
@@ -11,6 +11,7 @@ mod cycles;
 mod discover;
 mod expand;
 mod files;
+mod kept;
 mod load;
 mod placeholder;
 mod quoting;
@@ -24,6 +25,7 @@ mod stated;
 
 pub use discover::{DiscoverError, Location, discover, store_dir};
 pub use files::FILE_NAME;
+pub use kept::{keep, kept};
 pub use load::{Request, load};
 pub use schema::schema;
 

@@ -109,10 +109,21 @@ fn parse_one(base: &RelPath, index: usize, negated: bool, text: &str) -> Result<
         rest.push(segment);
         rest_parts.push(part);
     }
-    // `src/**` is what lies below `src`, without `src` itself: one name, and everything below it as always.
-    if rest.last() == Some(&Segment::Deep) {
-        rest.pop();
-        rest.push(Segment::Name(NameGlob::any()));
-    }
+    close(&mut rest);
     Ok(Pattern { negated, index, directory, prefix: base.join(prefix)?, rest, rest_text: rest_parts.join("/") })
+}
+
+/// `src/**` is what lies below `src`, without `src` itself: one name, and everything below it as always.
+fn close(rest: &mut [Segment]) {
+    if let Some(last) = rest.last_mut().filter(|last| **last == Segment::Deep) {
+        *last = Segment::Name(NameGlob::any());
+    }
+}
+
+/// The components of [`Pattern::rest`] as written there.
+pub(super) fn parse_rest(text: &str) -> Result<Vec<Segment>, GlobError> {
+    let segment = |part| if part == "**" { Ok(Segment::Deep) } else { NameGlob::parse(part).map(Segment::Name) };
+    let mut rest = text.split('/').filter(|part| !part.is_empty()).map(segment).collect::<Result<Vec<_>, _>>()?;
+    close(&mut rest);
+    Ok(rest)
 }

@@ -64,7 +64,7 @@ impl Place {
     fn bytes(&self) -> Arc<Vec<u8>> {
         let store = tempfile::tempdir().unwrap();
         let path = store.path().join("journal");
-        self.journal.save(&path).unwrap();
+        Journal::save(&self.journal.encode(), &path).unwrap();
         Arc::new(fs::read(path).unwrap())
     }
 

@@ -116,6 +116,7 @@ pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
         listener: &(),
         holder: "why",
         asked: None,
+        kept: None,
         began: moment(),
     };
     let mut seen = Seen::default();

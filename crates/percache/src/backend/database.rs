@@ -182,7 +182,8 @@ impl Shared {
         if changes.is_empty() && !compacts {
             return Ok(());
         }
-        let written = self.engine.session(PATIENCE).and_then(|mut session| {
+        let session = if compacts { self.engine.session(PATIENCE) } else { self.engine.brief_session(PATIENCE) };
+        let written = session.and_then(|mut session| {
             for ((table, key), change) in changes.iter() {
                 match change {
                     Some(value) => session.put(column(*table), key.as_bytes(), value)?,

@@ -18,7 +18,8 @@ use std::time::Duration;
 
 use rocksdb::{DB, IteratorMode, Options};
 
-use super::{RocksEngine, Use, blob_file, column_options, database_options, handle, io_error};
+use super::options::{Use, column_options, database_options, io_error};
+use super::{RocksEngine, blob_file, handle};
 use crate::engine::{Column, Engine, EngineError, Session};
 use crate::files::create_private_dir;
 
@@ -54,7 +55,7 @@ impl RocksEngine {
         self.take_from_damaged(&self.database(), &mut *session, keep)?;
         session.commit()?;
         exchange(&self.database(), &new.database()).map_err(io_error)?;
-        self.bump()
+        self.bump(true)
     }
 
     /// What RocksDB's own repair makes of the tables; it changes files, so it gets links to them.

@@ -242,7 +242,7 @@ impl Store {
     /// refers to any more are left to gc.
     pub fn remove(&self, keys: &[ResultKey]) -> Result<(), EngineError> {
         self.flush()?;
-        let mut session = self.engine.session(PATIENCE)?;
+        let mut session = self.engine.brief_session(PATIENCE)?;
         for key in keys {
             session.delete(RESULTS, &result_key(kind::RESULT, key))?;
             session.delete(RESULTS, &result_key(kind::USED, key))?;
@@ -258,6 +258,11 @@ impl Store {
     /// The sessions that wrote to the database so far.
     pub fn sessions(&self) -> Vec<writer::Written> {
         self.writer.sessions()
+    }
+
+    /// Begins to write everything added; [`Store::flush`] waits for it.
+    pub fn begin_flush(&self) {
+        self.writer.begin_flush();
     }
 
     /// Writes everything added, and waits for it.

@@ -26,18 +26,22 @@ pub struct Findings {
     pub broken_lists: Vec<Digest>,
     /// Results that refer to something broken or missing, with their label; of one that cannot be decoded the label is unknown.
     pub broken_results: Vec<(Vec<u8>, Option<String>)>,
+    /// Commits that cannot be read any more.
+    pub lost_commits: usize,
 }
 
 impl Findings {
     /// Whether nothing is broken.
     pub fn is_sound(&self) -> bool {
-        self.broken_blobs.is_empty() && self.broken_lists.is_empty() && self.broken_results.is_empty()
+        let all = self.broken_blobs.is_empty() && self.broken_lists.is_empty() && self.broken_results.is_empty();
+        all && self.lost_commits == 0
     }
 }
 
 /// Goes through everything. What seems broken is looked at again while nobody writes: a gc of another process takes files away that the
 /// first look refers to.
 pub fn check(engine: &dyn Engine, patience: Duration) -> Result<Findings, EngineError> {
+    let verify = |view: &dyn View| Ok(Findings { lost_commits: engine.lost()?, ..verify(view)? });
     let first = engine.view().and_then(|view| verify(&*view));
     if first.as_ref().is_ok_and(Findings::is_sound) {
         return first;
@@ -73,7 +77,7 @@ pub fn verify(view: &dyn View) -> Result<Findings, EngineError> {
 /// Removes what [`verify`] finds broken; everything whole stays.
 pub fn repair(engine: &dyn Engine, patience: Duration) -> Result<Findings, EngineError> {
     let mut session = engine.session(patience)?;
-    let findings = verify(&*session)?;
+    let findings = Findings { lost_commits: engine.lost()?, ..verify(&*session)? };
     for digest in &findings.broken_blobs {
         session.delete(BLOBS, digest.as_bytes())?;
         session.delete(INDEX, &digest_key(kind::SIZES, digest))?;

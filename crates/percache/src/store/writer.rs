@@ -181,6 +181,15 @@ impl Writer {
         look(&state.collecting).or_else(|| look(&state.writing))
     }
 
+    /// Has everything that has collected written, without waiting for it.
+    pub fn begin_flush(&self) {
+        let mut state = self.shared.state();
+        if !state.collecting.is_empty() {
+            state.flush = true;
+            self.shared.changed.notify_all();
+        }
+    }
+
     /// Writes everything that has collected, and waits for it.
     pub fn flush(&self) -> Result<(), EngineError> {
         let mut state = self.shared.state();
@@ -280,7 +289,7 @@ fn run(engine: &dyn Engine, shared: &Shared) {
 
 /// One session.
 fn write(engine: &dyn Engine, batch: &Pending) -> Result<(), EngineError> {
-    let mut session = engine.session(PATIENCE)?;
+    let mut session = engine.brief_session(PATIENCE)?;
     for (digest, packed) in &batch.blobs {
         let key = digest_key(kind::SIZES, digest);
         if packed.anew || !session.contains(INDEX, &key)? {

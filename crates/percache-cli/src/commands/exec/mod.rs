@@ -103,6 +103,7 @@ impl Execution<'_> {
             listener: self.relay,
             holder: &holder(),
             asked: None,
+            kept: None,
             began: moment(),
         };
         let mut told = Told { paint: self.paint, quiet: self.cli.quiet, relay: self.relay, finished: None };

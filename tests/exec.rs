@@ -275,6 +275,8 @@ fn its_results_obey_gc_and_a_damaged_store_costs_no_more_than_speed() {
     wrote(exec(&ws, [], "echo 1").reported(["ran"]), "1\n");
     ws.percache(["clear", "--exec"]).succeeds();
     exec(&ws, [], "echo 1").reported(["ran"]);
+    // From the tail into the database.
+    ws.percache(["gc", "--exec"]).succeeds();
     let exec_dir = ws.outside("home").join("cache/percache/exec");
     ws.shell(&format!("cd {}/db && for f in *; do echo broken > $f; done", exec_dir.display()));
     let run = exec(&ws, [], "echo 1").succeeds().reported(["ran"]);

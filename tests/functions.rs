@@ -129,5 +129,5 @@ fn repair_keeps_what_is_whole_whatever_file_is_damaged() {
 }
 
 fn noise(n: u64) -> Vec<u64> {
-    (n..n + 100).map(|m| m.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect()
+    (n..n + 4_000).map(|m| m.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect()
 }

@@ -84,7 +84,7 @@ fn columns_are_as_wide_as_their_words() {
     ws.build(["-k"]).fails();
     ws.remove("out");
     let column = |line: &str, word: &str| line.find(word).unwrap_or_else(|| panic!("no `{word}` in `{line}`"));
-    let run = ws.build(["-n"]).succeeds();
+    let run = ws.build(["-n", "-j1"]).succeeds();
     let lines: Vec<&str> = run.stdout.lines().collect();
     assert_eq!(lines[0], "would restore a", "{}", run.stdout);
     assert_eq!(column(lines[1], "longer-name"), "would restore ".len(), "{}", run.stdout);

@@ -71,6 +71,31 @@ fn worktrees_that_share_a_store_share_results_while_both_build() {
     assert_eq!(ws.read("one/out/slow"), ws.read("two/out/slow"));
 }
 
+/// Which headers it read is known only when the first one has ended: the second has to look for them then.
+#[test]
+fn a_command_with_a_depfile_that_two_worktrees_want_at_once_runs_once() {
+    let ws = Sandbox::empty();
+    for clone in ["one", "two"] {
+        ws.config_in(
+            clone,
+            r#"
+                [cache]
+                dir = "../store"
+                [task.slow]
+                command = "@ran(slow); sleep 0.5; cat a.h > out/slow; echo 'out/slow: a.h' > out/slow.d"
+                inputs = []
+                outputs = ["out/slow"]
+                depfile = "out/slow.d"
+            "#,
+        );
+        ws.write(&format!("{clone}/a.h"), "text");
+    }
+    let builds = ["one", "two"].map(|clone| start(&mut ws.command(clone)));
+    builds.into_iter().for_each(|child| drop(finish(child)));
+    assert_eq!(ws.newly_tallied(), ["slow"]);
+    assert_eq!((ws.read("one/out/slow"), ws.read("two/out/slow")), ("text".to_owned(), "text".to_owned()));
+}
+
 #[test]
 fn no_lock_on_the_store_is_held_while_a_command_runs() {
     let ws = Sandbox::empty();

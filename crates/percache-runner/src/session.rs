@@ -408,7 +408,7 @@ impl Session<'_> {
         };
         let staging = if lock.is_some() { worktree.staging() } else { std::env::temp_dir() };
         if lock.is_some()
-            && let Err(e) = worktree.clear_staging()
+            && let Err(e) = worktree.prepare()
         {
             trouble = Some(e.to_string());
         }

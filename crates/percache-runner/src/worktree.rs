@@ -67,10 +67,15 @@ impl Worktree {
         Digest::of(root.as_os_str().as_bytes())
     }
 
-    /// Makes the directory, with all that is to be in it from the start.
+    /// Makes the directory, with all that is to be in it before its lock can be taken.
     pub fn create(&self) -> io::Result<()> {
         create_private_dir(&self.staging())?;
-        create_private_dir(&self.claims())?;
+        create_private_dir(&self.claims())
+    }
+
+    /// Makes it ready for the one who holds its lock: what a killed build left on its way is gone, and people and gc can tell whose it is.
+    pub fn prepare(&self) -> io::Result<()> {
+        self.clear_staging()?;
         // Compared, not only looked for: gc takes a worktree for abandoned whose path is empty after a power cut.
         let (path, root) = (self.dir.join("path"), self.root.as_os_str().as_bytes());
         if fs::read(&path).is_ok_and(|known| known == root) {
@@ -79,9 +84,11 @@ impl Worktree {
         files::replace(&path, root, Durability::Volatile)
     }
 
-    /// Removes what a killed build left on its way into the tree, or to another name here. To be called with the lock held.
-    pub fn clear_staging(&self) -> io::Result<()> {
+    /// Removes what a killed build left on its way into the tree, or to another name here.
+    fn clear_staging(&self) -> io::Result<()> {
         let unfinished = fs::read_dir(&self.dir)?.filter_map(|entry| Some(entry.ok()?.path()));
+        // A report is written without the lock, perhaps at this moment; everything else with it.
+        let unfinished = unfinished.filter(|path| !path.as_os_str().as_bytes().starts_with(self.report().as_os_str().as_bytes()));
         let staged = fs::read_dir(self.staging())?.filter_map(|entry| Some(entry.ok()?.path()));
         unfinished.filter(|path| files::is_temporary(path)).chain(staged).try_for_each(|path| {
             let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
@@ -224,13 +231,14 @@ mod tests {
         let root = dir.path().join("work");
         let worktree = Worktree::new(dir.path(), &root);
         worktree.create().unwrap();
+        worktree.prepare().unwrap();
         let abandoned = || Worktree::all(dir.path()).unwrap().iter().map(Worktree::is_abandoned).collect::<Vec<_>>();
         assert_eq!(abandoned(), [true], "the directory was never made");
         // Empty or damaged, it says nothing; the next build writes it anew.
         for text in ["", "/nonexistent"] {
             fs::write(worktree.dir.join("path"), text).unwrap();
             assert_eq!(abandoned(), [false]);
-            worktree.create().unwrap();
+            worktree.prepare().unwrap();
             assert_eq!(abandoned(), [true]);
         }
         fs::create_dir(&root).unwrap();
@@ -246,8 +254,31 @@ mod tests {
         fs::create_dir(worktree.staging().join("directory")).unwrap();
         fs::write(worktree.dir.join("journal.1-0.new"), "").unwrap();
         fs::write(worktree.journal(), "").unwrap();
-        worktree.clear_staging().unwrap();
+        fs::write(worktree.dir.join("report.html.1-0.new"), "").unwrap();
+        worktree.prepare().unwrap();
         assert_eq!(fs::read_dir(worktree.staging()).unwrap().count(), 0);
         assert!(worktree.journal().exists() && !worktree.dir.join("journal.1-0.new").exists());
+        assert!(worktree.dir.join("report.html.1-0.new").exists(), "somebody is just writing it");
+    }
+
+    /// Who begins at the same time as others must get the lock, not trip over what they clear: without the lock, it would run what they run.
+    #[test]
+    fn builds_that_begin_at_once_in_a_new_worktree_all_get_its_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let stop = Stop::manual().unwrap();
+        for round in 0..50 {
+            let worktree = Worktree::new(&dir.path().join(round.to_string()), dir.path());
+            let begin = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        begin.wait();
+                        worktree.create().unwrap();
+                        let _lock = worktree.lock("me", &stop, &mut |_| ()).unwrap();
+                        worktree.prepare().unwrap();
+                    });
+                }
+            });
+        }
     }
 }

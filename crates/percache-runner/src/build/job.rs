@@ -143,21 +143,23 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
         done.reason = Some(explain::unknown_tools(ctx, job.task, &prepared));
         return Ok(done);
     }
+    // Asked before the lookup: a result that is written after it, by one whose claim is gone by then, is looked for once more.
+    let generation = ctx.store.filter(|_| may_hit).map(Store::generation);
     if may_hit && let Some(done) = find(ctx, job, &prepared)? {
         return Ok(done);
     }
     let mut claim = None;
     if may_hit && !ctx.options.dry_run {
-        let generation = ctx.store.map(Store::generation);
         let waiting = |holder: &str| (job.tell)(Word::Waiting(holder.to_owned()));
         claim = timed(ctx.listener, Phase::Wait, Some(job.id), || {
             claim::acquire(ctx, job.id, &prepared.fingerprint, &waiting)
         });
         // Whoever wanted the same may have left a result meanwhile.
-        if ctx.store.map(Store::generation) != generation
-            && let Some(done) = find(ctx, job, &prepared)?
-        {
-            return Ok(done);
+        if let Some(store) = ctx.store.filter(|store| Some(store.generation()) != generation) {
+            store.renew();
+            if let Some(done) = find(ctx, job, &prepared)? {
+                return Ok(done);
+            }
         }
     }
     let reason =

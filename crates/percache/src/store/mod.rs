@@ -255,6 +255,11 @@ impl Store {
         self.engine.generation()
     }
 
+    /// Looks at nothing older than what is there now: a lookup that finds something may otherwise be answered as of an earlier moment.
+    pub fn renew(&self) {
+        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// The sessions that wrote to the database so far.
     pub fn sessions(&self) -> Vec<writer::Written> {
         self.writer.sessions()
@@ -294,7 +299,7 @@ impl Store {
             }
             _ => {}
         }
-        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.renew();
         self.view()?.1.read(column, key, found)
     }
 

@@ -89,6 +89,60 @@ fn it_follows_directories_that_are_renamed_and_made() {
     until_it_reads(&ws, "out/all", "123");
 }
 
+/// A directory that another branch has not, and files that differ; the output is that of each branch.
+#[test]
+fn it_follows_branch_switches_and_does_not_wake_for_git_or_its_own_outputs() {
+    let ws = Sandbox::new(&COPY.replace("src/*", "$(find src -type f | sort)"));
+    ws.write("src/a", "1");
+    ws.write(".gitignore", "out\n.percache\n");
+    let git = "git -c user.name=me -c user.email=me@localhost";
+    ws.shell(&format!("git init -q -b one && git add . && {git} commit -qm one && git switch -qc two"));
+    ws.write("src/deep/b", "2");
+    ws.shell(&format!(
+        "git rm -q --cached src/a && rm src/a && git add . && {git} commit -qm two && git switch -q one"
+    ));
+    ws.newly_tallied();
+    let mut watch = Watch::start(&ws, &[]);
+    until_it_reads(&ws, "out/all", "1");
+    ws.shell("git switch -q two");
+    until_it_reads(&ws, "out/all", "2");
+    ws.shell("git switch -q one");
+    until_it_reads(&ws, "out/all", "1");
+    assert_eq!(ws.newly_tallied().len(), 2, "the first one comes back without running");
+    ws.shell("git status && git gc -q && touch out/all");
+    ws.write("out/all", "spoilt");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(ws.read("out/all"), "spoilt", "outputs do not wake it");
+    ws.write("src/c", "3");
+    until_it_reads(&ws, "out/all", "13");
+    assert_eq!(watch.interrupt(), Some(130));
+}
+
+/// What SPEC says of `watch`. A delay that is built in shows in each of the bursts, one that comes from a busy machine not in all.
+#[test]
+fn a_burst_is_built_within_100_ms_of_its_last_change() {
+    let ws = Sandbox::new(COPY);
+    ws.write("src/a", "0");
+    let _watch = Watch::start(&ws, &[]);
+    until_it_reads(&ws, "out/all", "0");
+    let mut delays = Vec::new();
+    for round in 1..=10 {
+        let text = format!("{round} and out");
+        for part in 0..5 {
+            ws.write("src/a", &text[..text.len() - 4 + part]);
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        ws.write("src/a", &text);
+        let last = std::time::Instant::now();
+        until_it_reads(&ws, "out/all", &text);
+        delays.push(last.elapsed());
+        std::thread::sleep(std::time::Duration::from_millis(60));
+    }
+    delays.sort();
+    println!("from the last change to the output, in ten bursts: {delays:?}");
+    assert!(delays[0] < std::time::Duration::from_millis(100), "{delays:?}");
+}
+
 #[test]
 fn a_build_that_a_change_makes_useless_is_begun_anew_or_finished_first() {
     let slow = COPY.replace("cat src/*", "test $(cat src/a) != slow || sleep 60; cat src/*");

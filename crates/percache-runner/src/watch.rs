@@ -54,8 +54,13 @@ impl Watcher {
     pub fn new(root: &Path) -> Result<Watcher, WatchError> {
         let failed = |source| WatchError { path: root.to_owned(), source };
         let (sender, events) = channel();
-        // The receiver is gone only when nobody wants to know any more.
-        let mut watcher = notify::recommended_watcher(move |event| drop(sender.send(event))).map_err(failed)?;
+        let tell = move |event: notify::Result<notify::Event>| {
+            // Reading is no change, and there is much of it. The receiver is gone only when nobody wants to know any more.
+            if !event.as_ref().is_ok_and(|event| matches!(event.kind, EventKind::Access(_)) && !event.need_rescan()) {
+                let _ = sender.send(event);
+            }
+        };
+        let mut watcher = notify::recommended_watcher(tell).map_err(failed)?;
         watcher.watch(root, RecursiveMode::Recursive).map_err(failed)?;
         Ok(Watcher { root: root.to_owned(), events: Mutex::new(events), _watcher: watcher })
     }
@@ -79,8 +84,21 @@ impl Watcher {
                 }
             }
         };
-        let cut = Instant::now() + LONGEST;
-        while Instant::now() < cut && events.recv_timeout(QUIET).is_ok() {}
+        // What does not count does not prolong it either: somebody may be reading the files, or writing to git's own.
+        let (mut now, mut quiet) = (Instant::now(), Instant::now() + QUIET);
+        let cut = now + LONGEST;
+        while now < quiet.min(cut) {
+            let event = events.recv_timeout(quiet.min(cut) - now);
+            now = Instant::now();
+            match event {
+                Ok(event) => {
+                    if self.counts(event, ignored).is_some() {
+                        quiet = now + QUIET;
+                    }
+                }
+                Err(_) => break,
+            }
+        }
         Some(first)
     }
 
@@ -88,10 +106,6 @@ impl Watcher {
         let Ok(event) = event else { return Some(RelPath::root()) };
         if event.need_rescan() {
             return Some(RelPath::root());
-        }
-        // Reading is no change, and neither is another time of access; a mode is one.
-        if matches!(event.kind, EventKind::Access(_)) {
-            return None;
         }
         let directory_touched =
             |path: &Path| matches!(event.kind, EventKind::Modify(ModifyKind::Metadata(_))) && path.is_dir();
@@ -136,5 +150,29 @@ mod tests {
         assert!(watcher.wait(ignored, SOON).is_some());
         fs::write(root.join("other/b"), "").unwrap();
         assert!(watcher.wait(ignored, SOON).is_some(), "in a directory that was renamed");
+    }
+
+    #[test]
+    fn the_end_of_a_burst_is_told_however_busy_what_does_not_count_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        fs::create_dir(root.join(".git")).unwrap();
+        fs::write(root.join("read"), "").unwrap();
+        let watcher = Watcher::new(&root).unwrap();
+        let (over, began) = (std::sync::atomic::AtomicBool::new(false), Instant::now());
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::SeqCst) {
+                    fs::write(root.join(".git/index"), "").unwrap();
+                    fs::read(root.join("read")).unwrap();
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            });
+            fs::write(root.join("a"), "").unwrap();
+            let told = watcher.wait(Ignored::default(), SOON);
+            over.store(true, std::sync::atomic::Ordering::SeqCst);
+            assert_eq!(told, Some(RelPath::new("a").unwrap()));
+        });
+        assert!(began.elapsed() < LONGEST / 2, "{:?}", began.elapsed());
     }
 }

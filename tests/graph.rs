@@ -73,6 +73,36 @@ fn names_with_special_characters_stay_whole() {
     ws.percache(["graph", "--format", "mermaid"]).succeeds().says([r##"["compile[src/a #34;b#34; #35;1.c]"]"##]);
 }
 
+/// By Graphviz, where it is installed: what it reads is what was meant.
+#[test]
+fn graphviz_reads_names_with_special_characters_as_they_are() {
+    let ws = project();
+    let names = ["a \"b\" #1.c", "back\\slash.c", "{rec|ord}.c", "<b>&amp;.c", "ümläut %.c"];
+    names.iter().for_each(|name| ws.write(&format!("src/{name}"), ""));
+    let dot = ws.percache(["graph", "--format", "dot", "--needed-by", "src"]).succeeds().stdout;
+    ws.write("graph.dot", &dot);
+    if !std::process::Command::new("dot").arg("-V").output().is_ok_and(|output| output.status.success()) {
+        println!("there is no Graphviz here");
+        return;
+    }
+    let read: Value = serde_json::from_str(&ws.shell("dot -Tjson0 graph.dot")).expect("JSON");
+    let nodes = read["objects"].as_array().expect("nodes");
+    let label = |node: &Value| match node["label"].as_str() {
+        Some("\\N") | None => node["name"].as_str().expect("a name").to_owned(),
+        Some(label) => label.to_owned(),
+    };
+    let shown: Vec<String> = nodes.iter().map(label).collect();
+    for name in names {
+        let task = format!("compile[src/{name}]");
+        let same = |shown: &String| shown.replace("\\\\", "\\").replace("&amp;", "&") == task;
+        assert!(shown.iter().any(same), "{task} is not in {shown:#?}");
+    }
+    let text = ws.shell("dot -Tsvg graph.dot");
+    for shown in ["compile[src/back\\slash.c]", "compile[src/&lt;b&gt;&amp;amp;.c]", "compile[src/{rec|ord}.c]"] {
+        assert!(text.replace("&#45;", "-").contains(shown), "{shown} is not in the picture");
+    }
+}
+
 #[test]
 fn what_a_task_needs() {
     let ws = project();

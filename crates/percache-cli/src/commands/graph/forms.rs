@@ -57,7 +57,6 @@ fn branches(picture: &Picture<'_>, tasks: Vec<TaskId>, indent: String, shown: &m
 
 /// For Graphviz.
 pub fn dot(picture: &Picture<'_>) -> String {
-    let quoted = |name: &str| format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"));
     let mut text = "digraph percache {\n  rankdir = LR;\n  node [shape = box];\n".to_owned();
     for (position, file) in picture.files.iter().enumerate() {
         // No name of a task begins with a blank.
@@ -75,6 +74,13 @@ pub fn dot(picture: &Picture<'_>) -> String {
         }
     }
     text + "}\n"
+}
+
+/// A name as Graphviz shows it: it knows escapes of its own, and entities of HTML.
+fn quoted(name: &str) -> String {
+    let escapes = [('\\', "\\\\"), ('"', "\\\""), ('\n', "\\n"), ('&', "&amp;")];
+    let escaped = escapes.iter().fold(name.to_owned(), |name, (c, escape)| name.replace(*c, escape));
+    format!("\"{escaped}\"")
 }
 
 /// For Mermaid.

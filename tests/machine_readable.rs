@@ -198,7 +198,7 @@ fn a_trace_has_workers_parts_of_tasks_store_sessions_and_the_critical_path() {
         "{rows:?}"
     );
     let critical: Vec<_> =
-        named(&events, "task").filter(|event| event["tid"] == 10_001).map(|event| &event["name"]).collect();
+        named(&events, "task").filter(|event| event["tid"] == 10_002).map(|event| &event["name"]).collect();
     assert_eq!(critical, ["gen", "use"]);
     assert!(named(&events, "store").count() > 0);
     let phases: BTreeSet<_> = named(&events, "phase").filter_map(|event| event["name"].as_str()).collect();
@@ -216,9 +216,9 @@ fn in_a_trace_the_parts_of_a_task_lie_within_it_and_tasks_of_a_worker_one_after_
         let begin = event["ts"].as_f64().unwrap();
         (event["tid"].as_u64().unwrap(), begin, begin + event["dur"].as_f64().unwrap())
     };
-    let mut tasks: Vec<_> = named(&events, "task").filter(|event| event["tid"] != 10_001).map(time).collect();
+    let mut tasks: Vec<_> = named(&events, "task").filter(|event| event["tid"] != 10_002).map(time).collect();
     assert_eq!(tasks.len(), 3);
-    for part in named(&events, "phase").filter(|event| event["tid"] != 0).map(time) {
+    for part in named(&events, "phase").filter(|event| event["tid"] != 1).map(time) {
         let within = |task: &&(u64, f64, f64)| task.0 == part.0 && task.1 <= part.1 && part.2 <= task.2;
         assert_eq!(tasks.iter().filter(within).count(), 1, "{part:?} in {tasks:?}");
     }

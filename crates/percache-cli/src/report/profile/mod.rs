@@ -116,11 +116,12 @@ impl Profile {
         Some(self.complete(row, name.unwrap_or_default(), "task", time, args))
     }
 
+    /// Rows are threads, and thread 0 is the idle one to those who read traces.
     fn complete(&self, row: usize, name: &str, category: &str, time: (Instant, Instant), args: Value) -> Value {
         let since = |instant: Instant| instant.saturating_duration_since(self.start).as_nanos() as f64 / 1_000.0;
         let (begin, end) = (since(time.0), since(time.1));
         json!({
-            "ph": "X", "pid": 1, "tid": row, "name": name, "cat": category,
+            "ph": "X", "pid": 1, "tid": row + 1, "name": name, "cat": category,
             "ts": begin, "dur": end - begin, "args": args,
         })
     }
@@ -132,8 +133,7 @@ fn names(spans: &[Span]) -> Vec<Value> {
     let workers = (1..=workers).map(|n| (n, format!("worker {n}")));
     let others = [(BUILD, "build"), (STORE, "store"), (CRITICAL, "critical path")];
     let rows = others.map(|(row, name)| (row, name.to_owned())).into_iter().chain(workers);
-    let meta =
-        |name: &str, row: usize, args: Value| json!({ "ph": "M", "pid": 1, "tid": row, "name": name, "args": args });
+    let meta = |name: &str, row: usize, args: Value| json!({ "ph": "M", "pid": 1, "tid": row + 1, "name": name, "args": args });
     let named = rows.flat_map(|(row, name)| {
         [
             meta("thread_name", row, json!({ "name": name })),

@@ -25,7 +25,7 @@
     : "No task took part.";
   const longest = Math.max(...data.critical_path.map((i) => tasks[i].seconds), 1e-6);
   const LISTED = 100;
-  $("critical-list").append(...data.critical_path.slice(0, LISTED).map((i) => el("li", {}, swatch(tasks[i].outcome), taskLink(i), ` ${seconds(tasks[i].seconds)}`,
+  $("critical-list").append(...data.critical_path.slice(0, LISTED).map((i) => el("li", {}, el("span", { className: "said" }, swatch(tasks[i].outcome), taskLink(i), ` ${seconds(tasks[i].seconds)}`),
     el("span", { className: "share", style: `width: ${(160 * tasks[i].seconds) / longest}px; background: var(--${tasks[i].outcome})` }))));
   if (data.critical_path.length > LISTED) $("critical-list").after(el("p", {}, `and ${data.critical_path.length - LISTED} more`));
 })();

@@ -79,9 +79,9 @@ const table = (() => {
     });
     const sorted = [...counts].sort((a, b) => b[1] - a[1]);
     if (!sorted.length) return $("reasons-list").append(el("p", {}, "No command ran and succeeded."));
-    const show10 = sorted.slice(0, 10).map(([reason, count]) => el("li", {},
+    const show10 = sorted.slice(0, 10).map(([reason, count]) => el("li", {}, el("span", { className: "said" },
       el("button", { type: "button", className: "link", onclick: () => { $("filter").value = reason; $("filter").dispatchEvent(new Event("input")); $("tasks").scrollIntoView(); } }, reason),
-      ` ${count === 1 ? "1 task" : `${count} tasks`}`,
+      ` ${count === 1 ? "1 task" : `${count} tasks`}`),
       el("span", { className: "share", style: `width: ${Math.max(4, (160 * count) / sorted[0][1])}px` })));
     $("reasons-list").append(el("ol", {}, ...show10));
     if (sorted.length > 10) $("reasons-list").append(el("p", {}, `and ${sorted.length - 10} other reasons; the table has all`));

@@ -24,7 +24,7 @@ const timeline = (() => {
     for (let t = Math.ceil(view.from / step) * step; t <= view.to; t += step) {
       const x = Math.round(LEFT + (t - view.from) * per) + 0.5;
       context.beginPath(); context.moveTo(x, TOP - 4); context.lineTo(x, height); context.stroke();
-      context.fillText(seconds(t), x + 3, 12);
+      if (x + 3 + context.measureText(seconds(t)).width <= width) context.fillText(seconds(t), x + 3, 12);
     }
   }
 

@@ -232,6 +232,6 @@ fn an_input_that_changes_meanwhile_proves_nothing() {
 fn a_check_and_what_contradicts_it_are_refused() {
     let ws = built(TASKS);
     for other in ["--force", "-n", "--no-cache"] {
-        ws.build(["--check", other]).exits(2).says(["cannot be used with"]);
+        ws.build(["--check", other]).exits(2).says(["`--check`", "do not go together"]);
     }
 }

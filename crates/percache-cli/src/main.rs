@@ -29,17 +29,19 @@ mod report;
 mod setup;
 mod style;
 mod topics;
+mod usage;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::args::{Cli, Command};
+use crate::args::Command;
 use crate::style::Paint;
 
 fn main() -> ExitCode {
     completion::answer();
-    let cli = Cli::parse();
+    let cli = match usage::parse() {
+        Ok(cli) => cli,
+        Err((error, paint)) => return error.report(paint),
+    };
     let done = match &cli.command {
         _ if commands::functions::is_meant(&cli) => commands::functions::run(&cli),
         Command::Build(args) => commands::build::run(&cli, args),

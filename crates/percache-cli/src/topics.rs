@@ -21,7 +21,7 @@ const CLI: &str = include_str!("../../../docs/cli.md");
 
 /// All topics, in the order of the list.
 pub const TOPICS: [Topic; 16] = [
-    topic("caching", "when a command runs, and when its result is taken from the cache", CACHING, ""),
+    topic("caching", "when a command runs, and when the cache has its result", CACHING, ""),
     topic("fingerprint", "what counts as a change", CACHING, "The fingerprint"),
     topic("outputs", "what is stored and restored, and what is removed", CACHING, "Outputs"),
     topic("store", "where results are, who shares them", CACHING, "The store"),

@@ -1,0 +1,107 @@
+//! A command line that is not understood, in the form of all other errors: what is wrong, and what to write instead.
+//!
+//! Knows nothing of what commands do.
+
+use std::error::Error as _;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Parser};
+
+use crate::args::{Cli, ColorWhen};
+use crate::error::CliError;
+use crate::style::Paint;
+
+/// The command line; what is wrong with it ends the process, as does the wish for help.
+pub fn parse() -> Result<Cli, (CliError, Paint)> {
+    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    Cli::try_parse().map_err(|error| {
+        if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            error.exit();
+        }
+        (explain(&error, &words[1..]), Paint::stderr(colour(&words)))
+    })
+}
+
+/// What is said of it.
+fn explain(error: &clap::Error, words: &[String]) -> CliError {
+    let command = command(words);
+    let help = format!("`{command} --help` says what it takes");
+    let get = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => texts.first().cloned(),
+        _ => None,
+    };
+    let argument = get(ContextKind::InvalidArg).unwrap_or_default();
+    let value = get(ContextKind::InvalidValue).unwrap_or_default();
+    let meant = |suggestion: Option<String>| suggestion.map(|text| format!("did you mean `{text}`?"));
+    let (message, hint) = match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            let name = get(ContextKind::InvalidSubcommand).unwrap_or_default();
+            let other =
+                || format!("`percache help` lists all commands; `percache build {name}` builds a task of this name");
+            let shown = |name: &String| Cli::command().find_subcommand(name).is_some_and(|command| !command.is_hide_set());
+            let suggestion = get(ContextKind::SuggestedSubcommand).filter(shown);
+            (format!("there is no command `{name}`"), meant(suggestion).unwrap_or_else(other))
+        }
+        ErrorKind::UnknownArgument if argument.starts_with('-') => {
+            let other = || format!("`{command} --help` lists its options");
+            (
+                format!("`{command}` has no option `{argument}`"),
+                meant(get(ContextKind::SuggestedArg)).unwrap_or_else(other),
+            )
+        }
+        ErrorKind::UnknownArgument => (format!("`{command}` does not know what to do with `{argument}`"), help),
+        ErrorKind::InvalidValue if value.is_empty() => (format!("`{argument}` wants a value"), help),
+        ErrorKind::InvalidValue => {
+            let valid = match error.get(ContextKind::ValidValue) {
+                Some(ContextValue::Strings(valid)) if !valid.is_empty() => format!("it takes {}", valid.join(", ")),
+                _ => help,
+            };
+            (format!("`{value}` is no value of `{argument}`"), valid)
+        }
+        ErrorKind::ValueValidation => {
+            let why = error.source().map(|why| format!(": it {why}")).unwrap_or_default();
+            (format!("`{value}` is no value of `{argument}`{why}"), help)
+        }
+        ErrorKind::ArgumentConflict => {
+            let other = get(ContextKind::PriorArg).unwrap_or_default();
+            match argument == other || other.is_empty() {
+                true => (format!("`{argument}` can be given once"), help),
+                false => (format!("`{argument}` and `{other}` do not go together"), help),
+            }
+        }
+        ErrorKind::MissingRequiredArgument => match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::Strings(missing)) => (format!("`{command}` needs {}", missing.join(", ")), help),
+            _ => (format!("`{command}` needs more than that"), help),
+        },
+        // Its first line says what is wrong.
+        _ => {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            (line.strip_prefix("error: ").unwrap_or(line).to_owned(), help)
+        }
+    };
+    CliError::usage(message).hint(Some(hint))
+}
+
+/// The command that was meant, as it is written.
+fn command(words: &[String]) -> String {
+    let all = Cli::command();
+    let name =
+        words.iter().find_map(|word| all.find_subcommand(word)).map(|command| format!(" {}", command.get_name()));
+    format!("percache{}", name.unwrap_or_default())
+}
+
+/// What `--color` says, as far as it can be told.
+fn colour(words: &[String]) -> ColorWhen {
+    let value = |(i, word): (usize, &String)| match word.strip_prefix("--color") {
+        Some("") => words.get(i + 1).cloned(),
+        Some(rest) => rest.strip_prefix('=').map(str::to_owned),
+        None => None,
+    };
+    match words.iter().enumerate().find_map(value).as_deref() {
+        Some("never") => ColorWhen::Never,
+        Some("always") => ColorWhen::Always,
+        _ => ColorWhen::Auto,
+    }
+}

@@ -166,6 +166,40 @@ fn nested_makes_share_the_budget_of_parallel_work() {
     assert!(three == 2 || three == 3, "{three} at a time: both makes run, and no more than three of their targets");
 }
 
+/// The form of the protocol that ninja knows, where there is one that does.
+#[test]
+fn a_nested_ninja_shares_the_budget_by_a_named_pipe() {
+    let version = std::process::Command::new("ninja").arg("--version").output();
+    let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    if (numbers.next(), numbers.next()) < (Some(1), Some(13)) {
+        println!("there is no ninja from 1.13 here");
+        return;
+    }
+    let ws = Sandbox::new(
+        r#"
+            [workspace]
+            jobserver = "fifo"
+
+            [task.build]
+            foreach = "*.ninja"
+            command = "ninja -f {file}"
+            inputs = ["{file}"]
+        "#,
+    );
+    for file in ["a", "b"] {
+        let rule = format!(
+            "rule r\n  command = echo > run/$out; ls run | wc -l >> counts; sleep 0.1; rm run/$out\n\
+                            build {file}1: r\nbuild {file}2: r\nbuild {file}3: r\nbuild {file}4: r\n"
+        );
+        ws.write(&format!("{file}.ninja"), format!("builddir = {file}\n{rule}"));
+    }
+    std::fs::create_dir(ws.path("run")).expect("a directory");
+    ws.build(["-j", "2"]).succeeds();
+    let most = ws.read("counts").lines().map(|line| line.trim().parse::<usize>().expect("a number")).max();
+    assert!(most <= Some(2), "{most:?} at a time");
+}
+
 #[test]
 fn a_build_that_shares_its_budget_can_be_stopped_and_goes_on_without_slots_that_a_killed_command_took() {
     let ws = Sandbox::new(

@@ -29,6 +29,15 @@ impl TaskId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PoolId(pub u32);
 
+/// How a command hears of the jobserver (GNU make manual, "Sharing Job Slots with GNU make").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Jobserver {
+    /// By the numbers of two inherited descriptors: every make, cargo, gcc.
+    Pipe,
+    /// By the path of a named pipe: make from 4.4, ninja from 1.13, cargo.
+    Fifo,
+}
+
 /// A whole workspace, checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Workspace {
@@ -43,8 +52,8 @@ pub struct Workspace {
     pub cache: CacheSettings,
     /// The pools by name, with how many of their tasks may run at a time.
     pub pools: Vec<Pool>,
-    /// `jobserver`: whether commands that know how to share the budget of parallel work.
-    pub jobserver: bool,
+    /// `jobserver`: how commands that know how to share the budget of parallel work, if they do.
+    pub jobserver: Option<Jobserver>,
     /// Every concrete task, sorted by name.
     pub tasks: Vec<Task>,
     /// The names of tasks without instances: a `foreach` that matches no file.

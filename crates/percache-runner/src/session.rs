@@ -180,8 +180,8 @@ impl Session<'_> {
         let carries = holds.as_ref().is_some_and(|holds| holds.conditions);
         let ctx = timed(self.listener, Phase::Survey, None, || self.context(&desk, holds, reporter));
         let mut ctx = ctx.map_err(SessionError::Tree)?;
-        if self.workspace.jobserver && !self.options.dry_run {
-            ctx.budget = Some(Budget::new(jobs).map_err(SessionError::Jobserver)?);
+        if let Some(form) = self.workspace.jobserver.filter(|_| !self.options.dry_run) {
+            ctx.budget = Some(Budget::new(jobs, form).map_err(SessionError::Jobserver)?);
         }
         let tasks = self.graph.closure(selected);
         let forced: HashSet<TaskId> =

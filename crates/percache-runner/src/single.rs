@@ -102,7 +102,7 @@ impl Single {
             listed: Vec::new(),
             cache: CacheSettings::default(),
             pools: Vec::new(),
-            jobserver: false,
+            jobserver: None,
             tasks: vec![task],
             empty: Vec::new(),
             default: vec![TaskId(0)],

@@ -18,6 +18,7 @@ use std::time::Duration;
 use jobserver::{Acquired, Client, HelperThread};
 use rustix::io::{FdFlags, fcntl_setfd};
 
+use crate::model::Jobserver;
 use crate::process::Stop;
 
 /// How often a command that waits looks whether the build is stopped.
@@ -43,13 +44,13 @@ pub enum Slot<'a> {
 }
 
 impl Budget {
-    /// A budget of so many slots, at least one.
+    /// A budget of so many slots, at least one, of which commands are told in this form.
     ///
     /// # Errors
     /// When the pipe or the thread that waits at it cannot be made.
-    pub fn new(slots: usize) -> io::Result<Budget> {
+    pub fn new(slots: usize, form: Jobserver) -> io::Result<Budget> {
         let client = Client::new(slots.saturating_sub(1))?;
-        let variables = variables(&client)?;
+        let variables = variables(&client, form)?;
         let (sender, receiver) = channel();
         let unwanted = Arc::new(AtomicUsize::new(0));
         let not_wanted = unwanted.clone();
@@ -104,8 +105,8 @@ impl Drop for Slot<'_> {
     }
 }
 
-/// The variables that name the pipe; from now on all commands inherit it.
-fn variables(client: &Client) -> io::Result<Vec<(OsString, OsString)>> {
+/// The variables that name the pipe; from now on all commands inherit it, or can open it.
+fn variables(client: &Client, form: Jobserver) -> io::Result<Vec<(OsString, OsString)>> {
     // What the crate would do to a command, it does between fork and exec, which rules out the cheaper posix_spawn.
     let mut model = Command::new("");
     client.configure_make(&mut model);
@@ -114,6 +115,9 @@ fn variables(client: &Client) -> io::Result<Vec<(OsString, OsString)>> {
     let text = variables.iter().map(|(_, value)| value.to_string_lossy()).next().unwrap_or_default();
     let pipe =
         text.split("--jobserver-auth=").nth(1).and_then(|text| text.split_whitespace().next()).unwrap_or_default();
+    if form == Jobserver::Fifo {
+        return named(pipe);
+    }
     for number in pipe.split(',') {
         let number =
             number.parse().map_err(|_| io::Error::other(format!("the jobserver's pipe has no number: {text}")))?;
@@ -125,13 +129,22 @@ fn variables(client: &Client) -> io::Result<Vec<(OsString, OsString)>> {
     Ok(variables)
 }
 
+/// The variable that names the pipe by a path, the only form that some clients know: an open pipe has one in /proc (proc_pid_fd(5)), and
+/// can be opened by it like a named one. So nothing is left behind when percache is killed.
+fn named(pipe: &str) -> io::Result<Vec<(OsString, OsString)>> {
+    let reader = pipe.split(',').next().unwrap_or_default();
+    let path = format!("/proc/{}/fd/{reader}", std::process::id());
+    std::fs::metadata(&path).map_err(|e| io::Error::other(format!("\"fifo\" needs `{path}`: {e}")))?;
+    Ok(vec![("MAKEFLAGS".into(), format!("-j --jobserver-auth=fifo:{path}").into())])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn no_more_slots_are_given_than_there_are() {
-        let (budget, stop) = (Budget::new(2).unwrap(), Stop::manual().unwrap());
+        let (budget, stop) = (Budget::new(2, Jobserver::Pipe).unwrap(), Stop::manual().unwrap());
         let first = budget.acquire(&stop).unwrap().unwrap();
         let second = budget.acquire(&stop).unwrap().unwrap();
         let third = std::thread::scope(|scope| {
@@ -148,7 +161,7 @@ mod tests {
 
     #[test]
     fn who_waits_goes_on_with_the_slot_that_is_not_in_the_pipe_or_when_the_build_is_stopped() {
-        let (budget, stop) = (Budget::new(1).unwrap(), Stop::manual().unwrap());
+        let (budget, stop) = (Budget::new(1, Jobserver::Pipe).unwrap(), Stop::manual().unwrap());
         let first = budget.acquire(&stop).unwrap().unwrap();
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| budget.acquire(&stop).unwrap().is_some());
@@ -167,8 +180,34 @@ mod tests {
 
     #[test]
     fn commands_are_told_of_the_pipe() {
-        let budget = Budget::new(3).unwrap();
+        let budget = Budget::new(3, Jobserver::Pipe).unwrap();
         let make = budget.variables().iter().find(|(name, _)| name == "MAKEFLAGS").unwrap();
         assert!(make.1.to_string_lossy().contains("--jobserver-auth="));
+    }
+
+    /// As ninja and make open it: by its path, and as often as they like.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_named_pipe_gives_the_slots_that_are_not_taken_and_takes_them_back() {
+        use std::io::{Read, Write};
+        use std::os::unix::fs::FileTypeExt;
+        let (budget, stop) = (Budget::new(2, Jobserver::Fifo).unwrap(), Stop::manual().unwrap());
+        let [(name, value)] = budget.variables() else { panic!("one variable") };
+        assert_eq!(name, "MAKEFLAGS");
+        let value = value.to_string_lossy().into_owned();
+        let path = value.split_once("--jobserver-auth=fifo:").unwrap().1;
+        assert!(std::fs::metadata(path).unwrap().file_type().is_fifo());
+        let mut client = std::fs::File::options().read(true).write(true).open(path).unwrap();
+        let own = budget.acquire(&stop).unwrap().unwrap();
+        let mut slot = [0];
+        client.read_exact(&mut slot).unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| budget.acquire(&stop).unwrap().is_some());
+            std::thread::sleep(PAUSE * 3);
+            assert!(!waiting.is_finished(), "the client has the only other slot");
+            client.write_all(&slot).unwrap();
+            assert!(waiting.join().unwrap());
+        });
+        drop(own);
     }
 }

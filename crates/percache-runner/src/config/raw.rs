@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::raw_task::{RawTask, read_tasks};
 use super::reader::{Fields, entries, expect_count, wrong_type};
 use super::report::{At, Place, Report};
+use crate::model::Jobserver;
 use crate::units;
 
 /// One file.
@@ -19,7 +20,7 @@ pub(super) struct RawFile {
     pub members: Vec<At<String>>,
     pub default: Option<Vec<At<String>>>,
     pub env: Vec<(At<String>, At<String>)>,
-    pub jobserver: bool,
+    pub jobserver: Option<Jobserver>,
     pub cache: RawCache,
     pub pools: Vec<(At<String>, NonZeroUsize)>,
     pub tasks: Vec<RawTask>,
@@ -80,7 +81,7 @@ fn read_root_tables(top: &mut Fields<'_, '_>, raw: &mut RawFile) {
         raw.members = fields.strings("members").unwrap_or_default();
         raw.default = fields.strings("default");
         raw.env = fields.string_table("env").unwrap_or_default();
-        raw.jobserver = fields.boolean("jobserver").is_some_and(|value| value.value);
+        raw.jobserver = read_jobserver(&mut fields);
         fields.finish();
     }
     if let Some(cache) = take_table(top, "cache") {
@@ -88,6 +89,21 @@ fn read_root_tables(top: &mut Fields<'_, '_>, raw: &mut RawFile) {
     }
     if let Some(pools) = take_table(top, "pools") {
         raw.pools = read_pools(top.report, top.file, pools);
+    }
+}
+
+fn read_jobserver(fields: &mut Fields<'_, '_>) -> Option<Jobserver> {
+    let value = fields.take("jobserver")?;
+    let span = value.span();
+    match value.get_ref() {
+        DeValue::Boolean(false) => None,
+        DeValue::Boolean(true) => Some(Jobserver::Pipe),
+        DeValue::String(text) if text == "pipe" => Some(Jobserver::Pipe),
+        DeValue::String(text) if text == "fifo" => Some(Jobserver::Fifo),
+        other => {
+            fields.wrong_type("jobserver", span, "`true`, `false`, `\"pipe\"` or `\"fifo\"`", other);
+            None
+        }
     }
 }
 

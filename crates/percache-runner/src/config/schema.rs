@@ -20,7 +20,33 @@ pub fn schema() -> Value {
     let settings = settings.with_transform(RecursiveTransform(plain));
     let mut schema = settings.into_generator().into_root_schema_for::<File>();
     schema.insert("title".into(), "percache.toml".into());
-    schema.to_value()
+    let mut schema = schema.to_value();
+    hand_down(&mut schema);
+    schema
+}
+
+/// Gives what stands in an array or a table the description of the whole, where it has none of its own: editors with Taplo show that of
+/// an item also for the key of an array that has items.
+fn hand_down(schema: &mut Value) {
+    let description = schema.get("description").cloned();
+    let Value::Object(schema) = schema else { return };
+    for (part, inner) in schema {
+        let within: Vec<&mut Value> = match (part.as_str(), inner) {
+            ("items" | "additionalProperties", inner) => vec![inner],
+            ("patternProperties", Value::Object(patterns)) => patterns.values_mut().collect(),
+            ("properties", Value::Object(properties)) => {
+                properties.values_mut().for_each(hand_down);
+                continue;
+            }
+            _ => continue,
+        };
+        for inner in within {
+            if let (Value::Object(inner), Some(text)) = (&mut *inner, &description) {
+                inner.entry("description").or_insert_with(|| text.clone());
+            }
+            hand_down(inner);
+        }
+    }
 }
 
 /// The tasks of a workspace: one file in its root, and one in each member, which has [task.…] tables only.
@@ -46,8 +72,9 @@ struct Workspace {
     default: Option<Vec<String>>,
     /// Variables set for every command, part of every fingerprint. A task's own `env` wins.
     env: Option<BTreeMap<Variable, String>>,
-    /// `true`: percache is a GNU make jobserver for its commands, so that nested make and cargo share the budget of `-j`.
-    jobserver: Option<bool>,
+    /// `true` or `"pipe"`: percache is a GNU make jobserver for its commands, so that nested make and cargo share the budget of `-j`. `"fifo"`:
+    /// in the form that ninja from 1.13 knows, and make only from 4.4. Default: `false`.
+    jobserver: Option<JobserverForm>,
 }
 
 #[derive(JsonSchema)]
@@ -55,16 +82,21 @@ struct Workspace {
 struct Cache {
     /// The directory of the store; may be absolute. Default: `.percache` beside this file or, in a linked git worktree, beside the main
     /// worktree's.
+    #[schemars(extend("default" = ".percache"))]
     dir: Option<Text>,
     /// gc: results not used for this long go. `90s`, `30m`, `12h`, `30d`, `2w`, or a number of seconds. Default: `30d`.
+    #[schemars(extend("default" = "30d"))]
     maxage: Option<Age>,
     /// gc: then the least recently used go, until the store is below this. `500MB`, `2GiB`, or a number of bytes. Default: `20GiB`.
+    #[schemars(extend("default" = "20GiB"))]
     maxsize: Option<Size>,
     /// Of the tasks whose results are stored, this share, chosen anew in each build, runs all the same, and is compared with what is stored.
     /// From 0 to 1; `1` is all. Default: `0`.
+    #[schemars(extend("default" = 0))]
     check_rate: Option<Fraction>,
 }
 
+/// A command with what it reads and what it writes; without a command, a group of `deps`.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields, transform = conditions)]
 struct Task {
@@ -103,12 +135,16 @@ struct Task {
     /// A result older than this is not used: for what reads the world outside. `12h`, `1d`, or a number of seconds.
     valid_for: Option<AgeText>,
     /// Tried again this often before it counts as failed. Default: 0.
+    #[schemars(extend("default" = 0))]
     retries: Option<u32>,
     /// `false`: always runs, never stored. Default: `true`.
+    #[schemars(extend("default" = true))]
     cache: Option<bool>,
     /// `true`: owns the terminal while it runs, never stored. Default: `false`.
+    #[schemars(extend("default" = false))]
     interactive: Option<bool>,
     /// Where the command runs. Default: the directory of this file. Other paths of the task stay relative to the file.
+    #[schemars(extend("default" = "."))]
     cwd: Option<String>,
     /// The pool that it belongs to, a key of [pools] of the root file.
     pool: Option<String>,
@@ -172,5 +208,6 @@ described! {
     Age: { "type": ["string", "integer"], "pattern": "^[0-9]+[smhdw]?$", "minimum": 0 };
     AgeText: { "type": ["string", "integer"], "pattern": r"^([0-9]+[smhdw]?|.*\{.*\}.*)$", "minimum": 0 };
     Fraction: { "type": "number", "minimum": 0, "maximum": 1 };
+    JobserverForm: { "enum": [false, true, "pipe", "fifo"] };
     Size: { "type": ["string", "integer"], "pattern": r"^[0-9]+(\.[0-9]{1,18})? *([kmgtKMGT][iI]?)?[bB]?$", "minimum": 0 };
 }

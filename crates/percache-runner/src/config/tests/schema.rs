@@ -52,3 +52,23 @@ fn every_key_has_a_description_of_one_line_and_no_key_besides_is_allowed() {
     check(&schema["properties"]["cache"], "cache");
     check(task(&schema), "task");
 }
+
+/// Editors with Taplo show the description of an item for the key of an array that has items, and that of a value for a key of a table.
+#[test]
+fn an_editor_has_something_to_say_wherever_one_points() {
+    fn is_described(schema: &Value, place: &str) {
+        if schema.get("description").is_none() && place != "#" {
+            panic!("{place} has no description");
+        }
+        for part in ["properties", "patternProperties"] {
+            let parts = schema[part].as_object();
+            parts.into_iter().flatten().for_each(|(name, inner)| is_described(inner, &format!("{place}/{name}")));
+        }
+        for part in
+            ["items", "additionalProperties"].map(|part| &schema[part]).into_iter().filter(|part| part.is_object())
+        {
+            is_described(part, &format!("{place}/*"));
+        }
+    }
+    is_described(&schema(), "#");
+}

@@ -83,6 +83,30 @@ fn packages_of_a_workspace_become_members_that_depend_on_each_other() {
     ws.percache(["graph", "packages/app:build"]).succeeds().says(["packages/lib:build"]);
 }
 
+/// The one `.gitignore` of a repository stands in its root.
+#[test]
+fn what_git_ignores_in_all_packages_is_an_output_of_each() {
+    let ws = Sandbox::empty();
+    ws.shell("git init -q .");
+    ws.write(".gitignore", "node_modules/\ndist/\n/build\n");
+    ws.write("package.json", r#"{ "workspaces": ["packages/*"] }"#);
+    ws.write("packages/lib/package.json", r#"{ "name": "lib", "scripts": { "build": "x", "test": "x" } }"#);
+    ws.percache(["init"]).succeeds();
+    let text = ws.read("packages/lib/percache.toml");
+    assert!(text.contains("outputs = [\"dist\"]"), "{text}");
+    assert!(!text.contains("inputs"), "by default, what git ignores is none: {text}");
+}
+
+#[test]
+fn what_only_checks_is_told_to_use_colours_and_what_makes_something_is_not() {
+    let ws = Sandbox::empty();
+    ws.write("package.json", r#"{ "scripts": { "build": "x", "test": "x" } }"#);
+    ws.write(".gitignore", "dist\n");
+    let text = ws.percache(["init", "-n"]).succeeds().stdout;
+    let (build, test) = text.split_once("[task.test]").expect("a test");
+    assert!(test.contains("FORCE_COLOR") && !build.contains("FORCE_COLOR"), "{text}");
+}
+
 #[test]
 fn a_cargo_package_a_python_project_and_a_taskfile_are_understood() {
     let ws = Sandbox::empty();

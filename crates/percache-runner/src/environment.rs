@@ -2,6 +2,10 @@
 //!
 //! Later ones win: base, `env_pass`, `env_from`, `env_file`, `env`. Of the base only LANG, LC_* and TZ are in the fingerprint, because they
 //! change what programs write. Values enter it as digests. Knows nothing of how a command is run.
+//!
+//! Nothing is said of colours that the task does not say itself. FORCE_COLOR and its like hold for whatever a program writes, so
+//! `node -p 1+1 > out` or `tool --help > help.txt` would leave escape sequences in an output when somebody builds on a terminal, and none
+//! in CI, under one key.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,9 +18,9 @@ use crate::fingerprint::{Kind, Part, Value};
 use crate::model::Task;
 
 /// Passed to every command when set.
-const BASE: &[&str] = &["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TERM", "LANG", "TZ"];
-/// What programs go by when they decide on colours.
-const COLOUR: &[&str] = &["COLORTERM", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR"];
+const BASE: &[&str] = &["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TERM", "COLORTERM", "LANG", "TZ"];
+/// What programs go by when they decide on colours: for those that own the terminal.
+const COLOUR: &[&str] = &["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR"];
 
 /// The variables of the caller.
 pub type Caller = BTreeMap<OsString, OsString>;
@@ -39,18 +43,19 @@ pub struct Wishes<'a> {
     pub from: &'a [String],
     /// `env`.
     pub set: &'a BTreeMap<String, String>,
+    /// It owns the terminal.
+    pub interactive: bool,
 }
 
 impl<'a> Wishes<'a> {
     /// Those of a task.
     pub fn of(task: &'a Task) -> Wishes<'a> {
-        Wishes { pass: &task.env_pass, from: &task.env_from, set: &task.env }
+        Wishes { pass: &task.env_pass, from: &task.env_from, set: &task.env, interactive: task.interactive }
     }
 }
 
-/// Makes the environment of a task. `from_files` are the variables of its `env_file`s; `colour` asks for colours although the command
-/// does not see a terminal.
-pub fn resolve(wishes: Wishes<'_>, caller: &Caller, from_files: &[(String, String)], colour: bool) -> Environment {
+/// Makes the environment of a task. `from_files` are the variables of its `env_file`s.
+pub fn resolve(wishes: Wishes<'_>, caller: &Caller, from_files: &[(String, String)]) -> Environment {
     let mut variables = Caller::new();
     let mut hashed: BTreeMap<OsString, Option<OsString>> = BTreeMap::new();
     for (name, value) in caller {
@@ -59,13 +64,8 @@ pub fn resolve(wishes: Wishes<'_>, caller: &Caller, from_files: &[(String, Strin
         if locale {
             hashed.insert(name.clone(), Some(value.clone()));
         }
-        if locale || BASE.contains(&&*text) || COLOUR.contains(&&*text) {
+        if locale || BASE.contains(&&*text) || (wishes.interactive && COLOUR.contains(&&*text)) {
             variables.insert(name.clone(), value.clone());
-        }
-    }
-    if colour && !caller.contains_key(&OsString::from("NO_COLOR")) {
-        for name in ["CLICOLOR_FORCE", "FORCE_COLOR"] {
-            variables.entry(name.into()).or_insert_with(|| "1".into());
         }
     }
     for (name, value) in chosen(caller, wishes.pass) {

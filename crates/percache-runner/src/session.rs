@@ -104,14 +104,7 @@ impl Prior {
 }
 
 /// What stands of what the last build in this worktree has found; `None` when a build has to find out everything anew.
-pub fn prior(
-    store_dir: &Path,
-    root: &Path,
-    asked: &Asked,
-    caller: &Caller,
-    colour: bool,
-    holder: &str,
-) -> Option<Prior> {
+pub fn prior(store_dir: &Path, root: &Path, asked: &Asked, caller: &Caller, holder: &str) -> Option<Prior> {
     let worktree = Worktree::new(store_dir, root);
     let journal = worktree.journal();
     // Nobody builds here, and nobody was killed building.
@@ -121,7 +114,7 @@ pub fn prior(
     }
     let bytes = Arc::new(fs::read(&journal).ok()?);
     let threads = std::thread::available_parallelism().map_or(1, Into::into);
-    let around = Surroundings { root, epoch: maintenance::epoch(store_dir), caller, colour };
+    let around = Surroundings { root, epoch: maintenance::epoch(store_dir), caller };
     let holds = standing::check(&bytes, asked, around, threads)?;
     Some(Prior { store_dir: store_dir.to_owned(), lock, bytes, journal, holds })
 }
@@ -323,7 +316,7 @@ impl Session<'_> {
         for task in self.workspace.tasks.iter().filter(|task| !task.tools.is_empty()).filter(sure) {
             for command in &task.tools {
                 let wishes = Wishes::of(task);
-                let variables = environment::resolve(wishes, self.caller, &[], self.options.colour).variables;
+                let variables = environment::resolve(wishes, self.caller, &[]).variables;
                 let cwd = task.cwd.to_path(&self.workspace.root);
                 let answer = asked.version(command, cwd, variables.into_iter().collect(), self.stop).ok()?;
                 let tool = Tool {

@@ -42,8 +42,6 @@ pub struct Surroundings<'a> {
     pub epoch: u64,
     /// The caller's variables.
     pub caller: &'a Caller,
-    /// Whether commands are asked for colours.
-    pub colour: bool,
 }
 
 /// What still holds of a journal.
@@ -145,8 +143,8 @@ fn compare(root: &OwnedFd, files: &KnownFiles, start: usize, same: &mut [bool]) 
 
 /// Whether a tool says the same as before; the answer is kept in `asked`.
 fn says_the_same(tool: &Tool, around: Surroundings<'_>, asked: &Tools, stop: &Stop) -> bool {
-    let wishes = Wishes { pass: &tool.pass, from: &tool.from, set: &tool.set };
-    let variables = environment::resolve(wishes, around.caller, &[], around.colour).variables.into_iter().collect();
+    let wishes = Wishes { pass: &tool.pass, from: &tool.from, set: &tool.set, interactive: false };
+    let variables = environment::resolve(wishes, around.caller, &[]).variables.into_iter().collect();
     let cwd = around.root.join(OsStr::from_bytes(&tool.cwd));
     asked.version(&tool.command, cwd, variables, stop) == Ok(tool.answer)
 }

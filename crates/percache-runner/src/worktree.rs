@@ -88,7 +88,8 @@ impl Worktree {
     fn clear_staging(&self) -> io::Result<()> {
         let unfinished = fs::read_dir(&self.dir)?.filter_map(|entry| Some(entry.ok()?.path()));
         // A report is written without the lock, perhaps at this moment; everything else with it.
-        let unfinished = unfinished.filter(|path| !path.as_os_str().as_bytes().starts_with(self.report().as_os_str().as_bytes()));
+        let unfinished =
+            unfinished.filter(|path| !path.as_os_str().as_bytes().starts_with(self.report().as_os_str().as_bytes()));
         let staged = fs::read_dir(self.staging())?.filter_map(|entry| Some(entry.ok()?.path()));
         unfinished.filter(|path| files::is_temporary(path)).chain(staged).try_for_each(|path| {
             let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };

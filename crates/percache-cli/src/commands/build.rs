@@ -24,8 +24,7 @@ use crate::style::{self, Paint};
 pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     let (start, began) = (Instant::now(), moment());
     let caller = std::env::vars_os().collect();
-    let colour = Paint::stdout(cli.color).is_on();
-    let prior = prior(cli, args, &caller, colour);
+    let prior = prior(cli, args, &caller);
     if let Some(idle) = prior.as_ref().and_then(Prior::idle).filter(|_| plain(args)) {
         report::idle(idle, manner(cli, args), start.elapsed());
         return Ok(SUCCESS);
@@ -41,12 +40,11 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     let prior = prior.filter(|prior| prior.is_of(&setup.store_dir)).or_else(|| {
         let elsewhere = looks_back(args) && setup.store_dir != usual_store(&setup.workspace.root);
         let root = &setup.workspace.root;
-        elsewhere.then(|| session::prior(&setup.store_dir, root, &asked, &caller, colour, &holder()))?
+        elsewhere.then(|| session::prior(&setup.store_dir, root, &asked, &caller, &holder()))?
     });
-    let paint = Paint::stdout(cli.color);
     let stop = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
     let store = (!args.no_cache).then(|| setup.open_store(Paint::stderr(cli.color)));
-    let options = options(args, paint);
+    let options = options(args);
     let mut report = Report::new(&setup.workspace, manner(cli, args), args.profile.as_deref())?;
     let session = Session {
         workspace: &setup.workspace,
@@ -84,13 +82,13 @@ fn plain(args: &Build) -> bool {
 
 /// What stands of what the last build has found, told without reading the configuration. Only for a store in its usual place; where
 /// else it may be stands in the configuration.
-fn prior(cli: &Cli, args: &Build, caller: &Caller, colour: bool) -> Option<Prior> {
+fn prior(cli: &Cli, args: &Build, caller: &Caller) -> Option<Prior> {
     if !looks_back(args) {
         return None;
     }
     let location = config::discover(cli.directory.as_deref().unwrap_or(Path::new("."))).ok()?;
     let asked = Asked::new(location.cwd.as_bytes(), &args.tasks, &args.args);
-    session::prior(&usual_store(&location.root), &location.root, &asked, caller, colour, &holder())
+    session::prior(&usual_store(&location.root), &location.root, &asked, caller, &holder())
 }
 
 /// The workspace as it was read last, when its configuration is the same, and the digest under which it is kept.
@@ -127,7 +125,7 @@ fn selected(setup: &Setup, args: &Build) -> Result<Vec<TaskId>, CliError> {
     if args.tasks.is_empty() { Ok(setup.workspace.default.clone()) } else { setup.select(&args.tasks) }
 }
 
-fn options(args: &Build, paint: Paint) -> Options {
+fn options(args: &Build) -> Options {
     Options {
         // Affinity and cgroup quotas are taken into account.
         jobs: args.jobs.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1),
@@ -140,7 +138,6 @@ fn options(args: &Build, paint: Paint) -> Options {
         },
         dry_run: args.dry_run,
         explain: args.explain,
-        colour: paint.is_on(),
         hit_logs: match args.logs {
             Logs::All => HitLogs::All,
             Logs::New => HitLogs::Restored,

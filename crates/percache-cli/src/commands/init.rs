@@ -46,8 +46,9 @@ pub fn run(cli: &Cli, args: &Init) -> Result<u8, CliError> {
     // What was written has to be understood; if not, the mistake is shown with its place.
     let setup = Setup::load(Some(&dir), &[], Paint::stderr(cli.color))?;
     let tasks = setup.workspace.tasks.len();
+    let all = if tasks == 1 { "it" } else { "them all" };
     let tasks = count(tasks as u64, "task");
-    crate::say!("\n{tasks}; `percache list` shows them all, `percache build` builds");
+    crate::say!("\n{tasks}; `percache list` shows {all}, `percache build` builds");
     Ok(SUCCESS)
 }
 

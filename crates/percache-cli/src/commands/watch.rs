@@ -66,12 +66,11 @@ impl Watching<'_> {
         let store = setup.open_store(stderr);
         let stop = Stop::manual().map_err(|e| CliError::failure(format!("cannot make a pipe: {e}")))?;
         let manner = self.manner();
-        let options = self.options(manner.paint);
+        let options = self.options();
         let mut report = Report::new(&setup.workspace, manner, None)?;
         let caller = std::env::vars_os().collect();
         let asked = Asked::new(setup.location.cwd.as_bytes(), tasks, &self.args.args);
-        let colour = options.colour;
-        let prior = session::prior(&setup.store_dir, &setup.workspace.root, &asked, &caller, colour, &holder());
+        let prior = session::prior(&setup.store_dir, &setup.workspace.root, &asked, &caller, &holder());
         let session = Session {
             workspace: &setup.workspace,
             graph: &setup.graph,
@@ -166,7 +165,7 @@ impl Watching<'_> {
         }
     }
 
-    fn options(&self, paint: Paint) -> Options {
+    fn options(&self) -> Options {
         Options {
             jobs: self.args.jobs.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1),
             keep_going: self.args.keep_going,
@@ -174,7 +173,6 @@ impl Watching<'_> {
             check: Check::Sample,
             dry_run: false,
             explain: self.args.explain,
-            colour: paint.is_on(),
             hit_logs: HitLogs::Restored,
         }
     }

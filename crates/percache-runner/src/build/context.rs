@@ -60,8 +60,6 @@ pub struct Options {
     pub dry_run: bool,
     /// Find out why tasks run.
     pub explain: bool,
-    /// Ask commands for colours although they see no terminal.
-    pub colour: bool,
     /// Which logs to fetch.
     pub hit_logs: HitLogs,
 }

@@ -125,7 +125,7 @@ fn environment(ctx: &Context<'_>, task: &Task) -> Result<Environment, Trouble> {
                 .map_err(|e| Trouble::new(e.to_string(), "lines are `KEY=value`, empty, or begin with `#`"))?,
         );
     }
-    Ok(environment::resolve(Wishes::of(task), ctx.caller, &variables, ctx.options.colour))
+    Ok(environment::resolve(Wishes::of(task), ctx.caller, &variables))
 }
 
 /// Its environment as the process module takes it.

@@ -46,13 +46,15 @@ pub(super) fn look(dir: &Path) -> Option<Part> {
     let at = if place == "." { String::new() } else { format!("{place}/") };
     let globs: Vec<String> = all.iter().map(|extension| format!("{at}{deep}*.{extension}")).collect();
     let include = if dir.join("include").is_dir() { vec!["-Iinclude"] } else { Vec::new() };
-    let mut command = vec![language.compiler, "-O2", "-Wall"];
+    let mut command = vec![language.compiler, "-O2", "-Wall", "-fdiagnostics-color=always"];
     command.extend(include);
     let depfile = format!("{}.d", object.trim_end_matches(".o"));
     command.extend(["-MD", "-MF", &depfile, "-c", "{file}", "-o", object]);
     let objects = Proposed {
         name: "objects".to_owned(),
-        comment: "One task per file. The compiler says in the depfile which headers it read: they become inputs by themselves.".to_owned(),
+        comment: "One task per file. The compiler says in the depfile which headers it read: they become inputs by themselves.\n\
+                  It sees no terminal and has to be told to use colours; percache takes them out where they are not wanted."
+            .to_owned(),
         keys: vec![
             ("foreach", list(&globs)),
             ("command", list(&command)),

@@ -165,10 +165,22 @@ fn read(dir: &Path, name: &str) -> Option<String> {
     fs::read_to_string(dir.join(name)).ok()
 }
 
-/// Whether git ignores this directory here, as far as the first `.gitignore` says; else it has to be taken out of the inputs.
+/// What a log is to be written in colours by, although no terminal is seen. Not for a command that makes something: it holds for what is
+/// written into files, too.
+fn colours(variable: &str, more: &str) -> (&'static str, String) {
+    ("env", format!("{{ {variable}{more} }}  # colours in the log; percache takes them out where they are not wanted"))
+}
+
+/// Whether git ignores this directory here, as far as the first `.gitignore` here and those above it in the repository say; else it has
+/// to be taken out of the inputs.
 fn ignores(dir: &Path, name: &str) -> bool {
-    let text = read(dir, ".gitignore").unwrap_or_default();
-    text.lines().any(|line| line.trim().trim_matches('/') == name)
+    let states = |dir: &Path, is: &dyn Fn(&str) -> bool| {
+        read(dir, ".gitignore").unwrap_or_default().lines().any(|line| is(line.trim().trim_end_matches('/')))
+    };
+    let above = dir.ancestors().take_while(|dir| !dir.join(".git").exists()).filter_map(Path::parent);
+    // Only here does a leading slash mean this directory.
+    states(dir, &|line| line.trim_start_matches('/') == name)
+        || above.into_iter().any(|dir| states(dir, &|line| line.trim_start_matches("**/") == name))
 }
 
 /// The key `inputs`, where the default would count what does not belong there.

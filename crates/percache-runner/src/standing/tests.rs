@@ -71,7 +71,7 @@ impl Place {
     /// The tasks that are untouched; `all` when that is all that are asked for.
     fn holds(&self, (args, tasks): (&[u8], &[u8]), epoch: u64, caller: &Caller) -> Option<String> {
         let asked = Asked { args: Digest::of(args), tasks: Digest::of(tasks) };
-        let around = Surroundings { root: self.dir.path(), epoch, caller, colour: false };
+        let around = Surroundings { root: self.dir.path(), epoch, caller };
         let holds = check(&self.bytes(), &asked, around, 2).filter(|holds| holds.conditions)?;
         let mut names: Vec<_> = holds.untouched.into_iter().collect();
         names.sort();
@@ -161,7 +161,7 @@ fn a_damaged_journal_never_holds() {
     let place = Place::new(&env);
     let whole = place.bytes();
     let asked = Asked { args: Digest::of(ASKED.0), tasks: Digest::of(ASKED.1) };
-    let around = Surroundings { root: place.dir.path(), epoch: 3, caller: &env, colour: false };
+    let around = Surroundings { root: place.dir.path(), epoch: 3, caller: &env };
     assert!(check(&whole, &asked, around, 1).is_some());
     for position in 0..whole.len() {
         let mut damaged = whole.to_vec();

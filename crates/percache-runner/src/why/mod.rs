@@ -42,8 +42,6 @@ pub struct Question<'a> {
     pub store: &'a Store,
     /// The caller's variables.
     pub caller: &'a Caller,
-    /// Whether a build would ask commands for colours.
-    pub colour: bool,
 }
 
 /// How a task stands.
@@ -100,7 +98,6 @@ pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
         check: Check::Sample,
         dry_run: true,
         explain: true,
-        colour: asked.colour,
         hit_logs: HitLogs::No,
     };
     let stop = Stop::manual().map_err(SessionError::Tree)?;

@@ -87,8 +87,6 @@ impl Execution<'_> {
             check: Check::Sample,
             dry_run: false,
             explain: false,
-            // What is kept must not depend on where it was first shown.
-            colour: false,
             hit_logs: HitLogs::No,
         };
         let session = Session {

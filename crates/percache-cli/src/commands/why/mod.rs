@@ -25,7 +25,6 @@ pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {
         store_dir: &setup.store_dir,
         store: &store,
         caller: &caller,
-        colour: paint.is_on(),
     };
     let answer = why::why(&asked, id).map_err(CliError::failure)?;
     if args.json {

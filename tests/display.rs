@@ -60,8 +60,9 @@ fn it_tells_the_usual_time_and_how_much_is_left() {
     ws.build([]).ran(["slow"]);
     ws.write("input", "2");
     let mut terminal = ws.terminal(&["build"], &[], WIDE);
-    let lines = terminal.wait_for_text("s of 1.0s");
-    assert_eq!(count(&lines, "1s left"), 1, "{lines:#?}");
+    // On a busy machine it was longer than a second.
+    let lines = terminal.wait_for_text("s of 1.");
+    assert_eq!(count(&lines, "s left"), 1, "{lines:#?}");
     is_clean(&terminal.ends());
 }
 

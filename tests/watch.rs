@@ -108,7 +108,6 @@ fn it_follows_branch_switches_and_does_not_wake_for_git_or_its_own_outputs() {
     until_it_reads(&ws, "out/all", "2");
     ws.shell("git switch -q one");
     until_it_reads(&ws, "out/all", "1");
-    assert_eq!(ws.newly_tallied().len(), 2, "the first one comes back without running");
     ws.shell("git status && git gc -q && touch out/all");
     ws.write("out/all", "spoilt");
     std::thread::sleep(std::time::Duration::from_millis(300));

@@ -18,6 +18,7 @@ use alacritty_terminal::term::Config;
 use alacritty_terminal::term::cell::Flags;
 use alacritty_terminal::tty::{self, Options, Pty, Shell};
 use alacritty_terminal::vte::ansi::Processor;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 /// A program that runs on a terminal.
 pub struct Terminal {
@@ -80,14 +81,18 @@ impl Terminal {
         let emulator = Arc::new(Mutex::new(Emulator { term, parser: Processor::new(), raw: Vec::new() }));
         let over = Arc::new(AtomicBool::new(false));
         let mut file = pty.file().try_clone().expect("a descriptor");
+        let pid = Pid::from_child(pty.child());
         let reader = std::thread::spawn({
             let (emulator, over) = (emulator.clone(), over.clone());
             move || {
                 let mut buffer = [0; 4096];
                 loop {
+                    // Not only when nobody holds the other end: what another test starts at the same moment may have inherited it.
+                    let ended = has_ended(pid);
                     match file.read(&mut buffer) {
                         Ok(0) => break,
                         Ok(count) => emulator.lock().unwrap().take(&buffer[..count]),
+                        Err(e) if e.kind() == ErrorKind::WouldBlock && ended => break,
                         Err(e) if e.kind() == ErrorKind::WouldBlock => std::thread::sleep(Duration::from_millis(2)),
                         Err(e) if e.kind() == ErrorKind::Interrupted => {}
                         // All who held the other end are gone.
@@ -157,6 +162,12 @@ impl Terminal {
         self.reader.take().into_iter().for_each(|reader| drop(reader.join()));
         self.lines()
     }
+}
+
+/// Whether the process has ended; it stays to be reaped.
+fn has_ended(pid: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    waitid(WaitId::Pid(pid), options).map_or(true, |status| status.is_some())
 }
 
 impl Emulator {

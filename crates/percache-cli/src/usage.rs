@@ -39,7 +39,8 @@ fn explain(error: &clap::Error, words: &[String]) -> CliError {
             let name = get(ContextKind::InvalidSubcommand).unwrap_or_default();
             let other =
                 || format!("`percache help` lists all commands; `percache build {name}` builds a task of this name");
-            let shown = |name: &String| Cli::command().find_subcommand(name).is_some_and(|command| !command.is_hide_set());
+            let shown =
+                |name: &String| Cli::command().find_subcommand(name).is_some_and(|command| !command.is_hide_set());
             let suggestion = get(ContextKind::SuggestedSubcommand).filter(shown);
             (format!("there is no command `{name}`"), meant(suggestion).unwrap_or_else(other))
         }

@@ -5,7 +5,10 @@
 //! that was not its own. After a kill, everything else that the patterns mean is the dead build's. When the journal is written, the
 //! intents are dropped.
 //!
-//! Each record: its length (4 bytes), patterns, paths of others, paths of temporary files; a torn one at the end was never acted on.
+//! The same file tells by what running commands can be found, see [`crate::orphans`].
+//!
+//! Each record: its length (4 bytes), its kind (1), and then of an intent (1) patterns, paths of others, paths of temporary files; of a command (2) its
+//! trace. A torn one at the end was never acted on.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -15,6 +18,7 @@ use std::sync::{Mutex, PoisonError};
 use percache::codec::{DecodeError, Decoder, Encode};
 use percache::files::{self, Durability};
 
+use crate::orphans::Trace;
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
 
@@ -36,30 +40,85 @@ impl Intent {
         Intent { patterns, others, temporaries: Vec::new() }
     }
 
-    fn encode(&self) -> Vec<u8> {
-        let mut body = Vec::new();
-        body.count(self.patterns.len());
-        self.patterns.iter().for_each(|pattern| body.text(pattern));
+    fn encode(&self, to: &mut Vec<u8>) {
+        to.count(self.patterns.len());
+        self.patterns.iter().for_each(|pattern| to.text(pattern));
         for paths in [&self.others, &self.temporaries] {
-            body.count(paths.len());
-            paths.iter().for_each(|path| body.bytes(path.as_bytes()));
+            to.count(paths.len());
+            paths.iter().for_each(|path| to.bytes(path.as_bytes()));
         }
-        let mut record = Vec::with_capacity(body.len() + 4);
-        record.bytes(&body);
-        record
     }
 
-    fn decode(body: &[u8]) -> Result<Intent, DecodeError> {
-        let mut from = Decoder::new(body);
+    fn decode(from: &mut Decoder<'_>) -> Result<Intent, DecodeError> {
         let patterns = (0..from.count(4)?).map(|_| from.text().map(str::to_owned)).collect::<Result<_, _>>()?;
         let paths = |from: &mut Decoder<'_>| {
             let path = |from: &mut Decoder<'_>| RelPath::new(from.bytes()?).map_err(|_| DecodeError("a path is none"));
             (0..from.count(4)?).map(|_| path(from)).collect::<Result<_, _>>()
         };
-        let (others, temporaries) = (paths(&mut from)?, paths(&mut from)?);
-        from.finish()?;
-        Ok(Intent { patterns, others, temporaries })
+        Ok(Intent { patterns, others: paths(from)?, temporaries: paths(from)? })
     }
+}
+
+const INTENT: u8 = 1;
+const COMMAND: u8 = 2;
+
+/// What a build that did not come to its end has left behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftBehind {
+    /// What it meant to do.
+    pub intents: Vec<Intent>,
+    /// By what its commands can be found.
+    pub commands: Vec<Trace>,
+}
+
+impl LeftBehind {
+    /// What stands in the file at `path`, as far as that is whole.
+    pub fn read(path: &Path) -> LeftBehind {
+        LeftBehind::decode(&std::fs::read(path).unwrap_or_default()).0
+    }
+
+    /// What stands in these bytes, and how many of them are whole records.
+    pub fn decode(bytes: &[u8]) -> (LeftBehind, usize) {
+        let (mut left, mut from, mut whole) = (LeftBehind::default(), Decoder::new(bytes), 0);
+        while let Ok(record) = from.bytes()
+            && left.add(record).is_ok()
+        {
+            whole = bytes.len() - from.rest().len();
+        }
+        (left, whole)
+    }
+
+    fn add(&mut self, record: &[u8]) -> Result<(), DecodeError> {
+        let mut from = Decoder::new(record);
+        match from.u8()? {
+            INTENT => {
+                let intent = Intent::decode(&mut from)?;
+                from.finish()?;
+                self.intents.push(intent);
+            }
+            COMMAND => {
+                let command = Trace::decode(&mut from)?;
+                from.finish()?;
+                self.commands.push(command);
+            }
+            _ => return Err(DecodeError("a record is of an unknown kind")),
+        }
+        Ok(())
+    }
+
+    /// The bytes that give it back.
+    pub fn encode(&self) -> Vec<u8> {
+        let intents = self.intents.iter().flat_map(|intent| record(INTENT, |body| intent.encode(body)));
+        intents.chain(self.commands.iter().flat_map(|command| record(COMMAND, |body| command.encode(body)))).collect()
+    }
+}
+
+fn record(kind: u8, encode: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut body = vec![kind];
+    encode(&mut body);
+    let mut record = Vec::with_capacity(body.len() + 4);
+    record.bytes(&body);
+    record
 }
 
 /// The intents of the build in progress.
@@ -68,26 +127,42 @@ pub struct Intents {
 }
 
 impl Intents {
-    /// Begins to note, after those that are there.
+    /// Begins to note, after those that are there. What a kill has torn is cut off: it would hide what comes after it.
     pub fn open(path: &Path) -> io::Result<Intents> {
-        Ok(Intents { file: Mutex::new(files::private().create(true).append(true).open(path)?) })
+        let file = files::private().create(true).append(true).open(path)?;
+        let length = file.metadata()?.len();
+        if length > 0 {
+            let whole = LeftBehind::decode(&std::fs::read(path)?).1 as u64;
+            if whole < length {
+                file.set_len(whole)?;
+            }
+        }
+        Ok(Intents { file: Mutex::new(file) })
     }
 
     /// Notes one. It is known to a later build as soon as this returns, whatever happens to this one.
     pub fn note(&self, intent: &Intent) -> io::Result<()> {
+        self.append(&record(INTENT, |body| intent.encode(body)))
+    }
+
+    /// Notes by what a command can be found.
+    pub fn note_command(&self, trace: &Trace) -> io::Result<()> {
+        self.append(&record(COMMAND, |body| trace.encode(body)))
+    }
+
+    fn append(&self, record: &[u8]) -> io::Result<()> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let before = file.metadata()?.len();
         // A half of one, left behind by a full disk, would hide those that are noted later.
-        file.write_all(&intent.encode()).inspect_err(|_| drop(file.set_len(before)))
+        file.write_all(record).inspect_err(|_| drop(file.set_len(before)))
     }
 
     /// Drops all but these: the journal knows the others now.
-    pub fn keep(self, path: &Path, unfinished: &[&Intent]) -> io::Result<()> {
-        if unfinished.is_empty() {
+    pub fn keep(self, path: &Path, unfinished: &LeftBehind) -> io::Result<()> {
+        if *unfinished == LeftBehind::default() {
             return self.file.into_inner().unwrap_or_else(PoisonError::into_inner).set_len(0);
         }
-        let kept: Vec<u8> = unfinished.iter().flat_map(|intent| intent.encode()).collect();
-        files::replace(path, &kept, Durability::Volatile)
+        files::replace(path, &unfinished.encode(), Durability::Volatile)
     }
 
     /// Whether a build came to its end: nothing was left behind.
@@ -97,51 +172,72 @@ impl Intents {
             Err(e) => e.kind() == io::ErrorKind::NotFound,
         }
     }
-
-    /// What a build that did not come to its end meant to do.
-    pub fn left_behind(path: &Path) -> Vec<Intent> {
-        let bytes = std::fs::read(path).unwrap_or_default();
-        let mut from = Decoder::new(&bytes);
-        std::iter::from_fn(|| Intent::decode(from.bytes().ok()?).ok()).collect()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::orphans::Leader;
+    use percache::Digest;
+
+    fn intents(path: &Path) -> Vec<Intent> {
+        LeftBehind::read(path).intents
+    }
 
     #[test]
     fn what_was_noted_is_left_behind_until_it_is_cleared() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("intents");
-        assert_eq!(Intents::left_behind(&path), []);
+        assert_eq!(LeftBehind::read(&path), LeftBehind::default());
         let outputs = PatternSet::parse(&RelPath::root(), &["build/", "!build/keep"]).unwrap();
         let intent = Intent::new(&outputs, vec![RelPath::new("build/other").unwrap()]);
-        let intents = Intents::open(&path).unwrap();
-        intents.note(&intent).unwrap();
+        let noted = Intents::open(&path).unwrap();
+        noted.note(&intent).unwrap();
         Intents::open(&path).unwrap().note(&intent).unwrap();
-        assert_eq!(Intents::left_behind(&path), [intent.clone(), intent.clone()]);
+        assert_eq!(intents(&path), [intent.clone(), intent.clone()]);
         let patterns = PatternSet::parse(&RelPath::root(), &intent.patterns).unwrap();
         assert!(patterns.matches(&RelPath::new("build/x").unwrap()));
         assert!(!patterns.matches(&RelPath::new("build/keep").unwrap()));
-        intents.keep(&path, &[&intent]).unwrap();
-        assert_eq!(Intents::left_behind(&path), std::slice::from_ref(&intent));
-        Intents::open(&path).unwrap().keep(&path, &[]).unwrap();
-        assert_eq!(Intents::left_behind(&path), []);
+        noted.keep(&path, &LeftBehind { intents: vec![intent.clone()], commands: vec![] }).unwrap();
+        assert_eq!(intents(&path), std::slice::from_ref(&intent));
+        Intents::open(&path).unwrap().keep(&path, &LeftBehind::default()).unwrap();
+        assert_eq!(intents(&path), []);
+    }
+
+    fn example() -> LeftBehind {
+        let path = |text: &str| RelPath::new(text).unwrap();
+        let intent =
+            Intent { patterns: vec!["out".into()], others: vec![path("a/b")], temporaries: vec![path("t"), path("u")] };
+        let leader = Some(Leader { id: 7, began: 1 << 40 });
+        let system = Digest::of(b"boot");
+        let commands = vec![Trace { system, leader, pipes: vec![] }, Trace { system, leader: None, pipes: vec![3, 4] }];
+        LeftBehind { intents: vec![intent], commands }
     }
 
     #[test]
-    fn a_torn_record_is_ignored() {
+    fn a_torn_record_is_ignored_and_hides_none_that_is_noted_later() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("intents");
-        let intent =
-            Intent { patterns: vec!["out".into()], others: vec![], temporaries: vec![RelPath::new("t").unwrap()] };
-        let mut bytes = intent.encode();
-        let whole = bytes.len();
-        bytes.extend_from_slice(&intent.encode());
-        for end in whole..bytes.len() {
-            std::fs::write(&path, &bytes[..end]).unwrap();
-            assert_eq!(Intents::left_behind(&path), std::slice::from_ref(&intent));
+        let example = example();
+        let whole = example.encode();
+        assert_eq!(LeftBehind::decode(&whole), (example.clone(), whole.len()));
+        let torn = [&whole[..], &record(COMMAND, |body| example.commands[0].encode(body))].concat();
+        for end in whole.len()..torn.len() {
+            std::fs::write(&path, &torn[..end]).unwrap();
+            assert_eq!(LeftBehind::read(&path), example);
+            Intents::open(&path).unwrap().note(&example.intents[0]).unwrap();
+            let twice = [&example.intents[..], &example.intents[..]].concat();
+            assert_eq!(LeftBehind::read(&path), LeftBehind { intents: twice, ..example.clone() });
+        }
+    }
+
+    #[test]
+    fn no_damage_panics() {
+        let whole = example().encode();
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0xff;
+            assert!(LeftBehind::decode(&damaged).1 <= whole.len());
         }
     }
 }

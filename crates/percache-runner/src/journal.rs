@@ -248,7 +248,7 @@ impl Journal {
         files::replace(path, encoded, Durability::Volatile)
     }
 
-    /// Its bytes.
+    /// The bytes that [`Journal::save`] writes.
     pub fn encode(&self) -> Vec<u8> {
         let mut to = Vec::with_capacity(1024 + 512 * self.tasks.len() + 128 * self.files.len());
         to.extend_from_slice(MAGIC);

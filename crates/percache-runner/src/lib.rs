@@ -40,6 +40,8 @@ pub mod deviation;
 
 pub mod finding;
 pub mod history;
+pub mod orphans;
+
 pub mod intents;
 pub mod journal;
 pub mod worktree;

@@ -180,7 +180,8 @@ impl fmt::Display for Pattern {
         }
         let slash = if self.prefix.is_root() || self.rest.is_empty() { "" } else { "/" };
         write!(f, "{slash}{}", self.rest_text)?;
-        let said = self.rest_text.ends_with("**") || (self.prefix.is_root() && self.rest.is_empty());
+        let last = self.rest_text.rsplit('/').next();
+        let said = last == Some("**") || (self.prefix.is_root() && self.rest.is_empty());
         f.write_str(if self.directory && !said { "/" } else { "" })
     }
 }

@@ -12,7 +12,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use run::{OnOutput, run};
+pub use run::{OnMark, OnOutput, run, run_marked};
+#[cfg(test)]
+pub(crate) use spawn::pipe_number;
 pub use spawn::{SpawnError, SpawnErrorKind};
 pub use spool::SpooledLog;
 pub use stop::Stop;
@@ -44,6 +46,15 @@ pub enum Stdio {
     Apart,
     /// The streams of this process, in its process group: the command owns the terminal.
     Inherited,
+}
+
+/// By what a command can be found when its parent is gone. One that owns the terminal leaves no mark: it is in the hands of who sits there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// It is about to start; its output goes through the pipes with these numbers.
+    Outputs(Vec<u64>),
+    /// It has started: the id of its process, which leads a group.
+    Leader(u32),
 }
 
 /// How a command ended.

@@ -24,12 +24,13 @@ use crate::event::{Event, Listener, Reporter, Runner};
 use crate::finding::{Asked, Finding, Tool, variables_digest};
 use crate::graph::TaskGraph;
 use crate::history::History;
-use crate::intents::{Intent, Intents};
+use crate::intents::{Intent, Intents, LeftBehind};
 use crate::journal::{Journal, TaskRecord};
 use crate::known::Seen;
 use crate::maintenance::{self, MaintenanceError};
 use crate::model::{Task, TaskId, Workspace};
 use crate::observe::Observer;
+use crate::orphans::{self, Trace};
 use crate::paths::RelPath;
 use crate::process::Stop;
 use crate::recorder::{Notes, Recorder, Subject};
@@ -141,8 +142,8 @@ struct Desk {
     journal: Journal,
     /// The store's epoch when the build began.
     epoch: u64,
-    /// What a killed build was about to write.
-    left_behind: Vec<Intent>,
+    /// What a killed build was about to write, and which of its commands could not be ended.
+    left_behind: LeftBehind,
     staging: PathBuf,
     /// Why the store cannot be used, so far.
     trouble: Option<String>,
@@ -370,7 +371,7 @@ impl Session<'_> {
             let (epoch, lock) = (maintenance::epoch(self.store_dir), Some(lock));
             let stands = epoch == journal.epoch && self.is_read_as_found(&journal);
             let holds = if stands { holds } else { holds.without_conditions() };
-            let desk = Desk { worktree, lock, journal, epoch, left_behind: Vec::new(), staging, trouble: None };
+            let desk = Desk { worktree, lock, journal, epoch, left_behind: LeftBehind::default(), staging, trouble: None };
             return (desk, Some(holds));
         }
         let worktree = match &self.single {
@@ -406,8 +407,22 @@ impl Session<'_> {
             trouble = Some(e.to_string());
         }
         let (journal, epoch) = (Journal::load(&worktree.journal()), maintenance::epoch(self.store_dir));
-        let left_behind = Intents::left_behind(&worktree.intents());
+        let mut left_behind = LeftBehind::read(&worktree.intents());
+        if lock.is_some() && self.end_orphans(&left_behind.commands, reporter) {
+            left_behind.commands.clear();
+        }
         (Desk { worktree, lock, journal, epoch, left_behind, staging, trouble }, None)
+    }
+
+    /// The commands of a killed build would write over what this one is about to look at. Whether they are gone.
+    fn end_orphans(&self, commands: &[Trace], reporter: &mut dyn Reporter) -> bool {
+        let waiting = &mut |holder: &str| reporter.event(Event::Waiting { task: None, holder: holder.to_owned() });
+        let ended = orphans::end(commands, self.stop, waiting);
+        if ended.found > 0 {
+            let what = if ended.found == 1 { "a process".to_owned() } else { format!("{} processes", ended.found) };
+            reporter.event(Event::Note { message: format!("ended {what} that a killed build had left running") });
+        }
+        !ended.some_left
     }
 
     /// Where the action of a single command is claimed, to hear what it writes when somebody else runs it.
@@ -451,7 +466,7 @@ impl Session<'_> {
         let root = &self.workspace.root;
         let observer = Observer::since(root, &desk.journal.files, self.began);
         let skip: Vec<_> = RelPath::from_native(root, self.store_dir).into_iter().collect();
-        let territory = survey(&observer, &self.graph.outputs, &desk.journal, &desk.left_behind, &skip)?;
+        let territory = survey(&observer, &self.graph.outputs, &desk.journal, &desk.left_behind.intents, &skip)?;
         if !self.options.dry_run && !territory.dead.is_empty() {
             let gone = bury(&observer, &territory.dead)?;
             tell_of_dead(reporter, &gone);
@@ -495,14 +510,16 @@ impl Session<'_> {
         })
     }
 
-    /// Of what a killed build was about to write, that of tasks that this build had nothing to do with.
-    fn unfinished<'a>(&self, desk: &'a Desk, outcomes: &Outcomes) -> Vec<&'a Intent> {
-        if desk.left_behind.is_empty() {
-            return Vec::new();
+    /// Of what a killed build was about to write, that of tasks that this build had nothing to do with; and what still runs of it.
+    fn unfinished(&self, desk: &Desk, outcomes: &Outcomes) -> LeftBehind {
+        let LeftBehind { intents, commands } = &desk.left_behind;
+        if intents.is_empty() {
+            return LeftBehind { intents: Vec::new(), commands: commands.clone() };
         }
         let others = self.workspace.tasks.iter().filter(|task| !outcomes.records.contains_key(&task.name));
         let patterns: HashSet<_> = others.map(|task| Intent::new(&task.outputs, Vec::new()).patterns).collect();
-        desk.left_behind.iter().filter(|intent| patterns.contains(&intent.patterns)).collect()
+        let intents = intents.iter().filter(|intent| patterns.contains(&intent.patterns)).cloned().collect();
+        LeftBehind { intents, commands: commands.clone() }
     }
 
     /// The trouble with that.

@@ -12,7 +12,7 @@ use percache::store::record::Node;
 
 use crate::capture::{is_right, present};
 use crate::graph::OutputIndex;
-use crate::intents::{Intent, Intents};
+use crate::intents::{Intent, LeftBehind};
 use crate::journal::Journal;
 use crate::model::TaskId;
 use crate::observe::{FileState, Observer};
@@ -67,7 +67,7 @@ pub fn made(root: &Path, store: &Path) -> Box<dyn Fn(&RelPath) -> bool> {
     let worktree = Worktree::new(store, root);
     let journal = Journal::load(&worktree.journal());
     let skip: Vec<_> = RelPath::from_native(root, store).into_iter().collect();
-    let abandoned = abandoned(root, &Intents::left_behind(&worktree.intents()), &skip);
+    let abandoned = abandoned(root, &LeftBehind::read(&worktree.intents()).intents, &skip);
     let abandoned: HashSet<RelPath> = abandoned.into_iter().map(|(path, _)| path).collect();
     let own = journal.tasks.values().flat_map(|record| record.own());
     let own: HashMap<Vec<u8>, Node> = own.map(|entry| (entry.path.clone(), entry.node.clone())).collect();

@@ -5,6 +5,7 @@
 mod bench;
 mod demo;
 mod dist;
+mod fuzz;
 mod packages;
 mod project;
 mod run;
@@ -21,6 +22,7 @@ usage: cargo xtask COMMAND
   demo    builds percache and shows it at work on a real project
   test    checks formatting, lints, and runs all tests
   bench   measures percache beside other build tools and the machine itself; --tasks N, --files N, --runs N
+  fuzz    looks for inputs that percache cannot stand, with libFuzzer: [TARGET|all] [SECONDS]; 60 by default
   dist    makes packages: an archive, a wheel for pip, packages for npm; with --check, installs and tries each";
 
 fn main() -> ExitCode {
@@ -31,6 +33,10 @@ fn main() -> ExitCode {
         ["test"] => test::test(),
         ["dist"] => dist::dist(false),
         ["dist", "--check"] => dist::dist(true),
+        ["fuzz"] => fuzz::fuzz(None, "60"),
+        ["fuzz", target] => fuzz::fuzz(Some(target), "60"),
+        ["fuzz", "all", seconds] => fuzz::fuzz(None, seconds),
+        ["fuzz", target, seconds] => fuzz::fuzz(Some(target), seconds),
         ["bench", ref rest @ ..] => bench::Settings::parse(rest).and_then(|settings| bench::bench(&settings)),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

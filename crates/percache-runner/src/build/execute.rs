@@ -13,8 +13,9 @@ use crate::capture::present;
 use crate::event::{Failure, Runner};
 use crate::intents::Intent;
 use crate::model::{Task, TaskCommand, TaskId};
+use crate::orphans::Trace;
 use crate::paths::RelPath;
-use crate::process::{self, OnOutput, Spec, SpooledLog, Status, Stdio, Stream};
+use crate::process::{self, Mark, OnOutput, Spec, SpooledLog, Status, Stdio, Stream};
 use crate::restore;
 use crate::stamp::{Moment, Stamp};
 use crate::tree::Tree;
@@ -153,7 +154,12 @@ fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared, tell: OnOutput<'_>) 
     let mut log = SpooledLog::new(&ctx.staging);
     let mut cut = None;
     let began = Moment::now();
-    let finished = process::run(&spec, ctx.stop, &mut |stream, bytes| {
+    let mut on_mark = |mark: &Mark| {
+        if let Some((intents, trace)) = ctx.intents.as_ref().zip(Trace::of(mark)) {
+            ctx.or_trouble(intents.note_command(&trace));
+        }
+    };
+    let finished = process::run_marked(&spec, ctx.stop, &mut on_mark, &mut |stream, bytes| {
         let mut keep = || if task.apart { log.append(&piece(stream, bytes)) } else { log.append(bytes) };
         if cut.is_none()
             && let Err(e) = keep()

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_pro
 use signal_hook::consts::SIGINT;
 
 use super::spawn::{Outputs, spawn};
-use super::{Finished, SpawnError, SpawnErrorKind, Spec, Status, Stdio, Stop, Stream};
+use super::{Finished, Mark, SpawnError, SpawnErrorKind, Spec, Status, Stdio, Stop, Stream};
 
 /// How long a command may take to end itself after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
@@ -27,25 +27,42 @@ const TICK: Duration = Duration::from_millis(20);
 /// Takes what a command writes, as it comes.
 pub type OnOutput<'a> = &'a mut dyn FnMut(Stream, &[u8]);
 
+/// Hears by what a command can be found, before it starts and once it has.
+pub type OnMark<'a> = &'a mut dyn FnMut(&Mark);
+
 /// Runs a command to its end. `on_output` gets what it writes, as it comes; of one stream, in the order of writing.
 ///
 /// # Errors
 /// When the command cannot be started.
 pub fn run(spec: &Spec, stop: &Stop, on_output: OnOutput<'_>) -> Result<Finished, SpawnError> {
-    run_with_grace(spec, stop, GRACE, on_output)
+    run_with_grace(spec, stop, GRACE, &mut |_| (), on_output)
+}
+
+/// As [`run`], for a command that must not outlive this process unnoticed.
+///
+/// # Errors
+/// When the command cannot be started.
+pub fn run_marked(
+    spec: &Spec,
+    stop: &Stop,
+    on_mark: OnMark<'_>,
+    on_output: OnOutput<'_>,
+) -> Result<Finished, SpawnError> {
+    run_with_grace(spec, stop, GRACE, on_mark, on_output)
 }
 
 pub(super) fn run_with_grace(
     spec: &Spec,
     stop: &Stop,
     grace: Duration,
+    on_mark: OnMark<'_>,
     on_output: OnOutput<'_>,
 ) -> Result<Finished, SpawnError> {
     if stop.requested() {
         return Ok(Finished { status: Status::Interrupted, took: Duration::ZERO });
     }
     let started = Instant::now();
-    let (mut child, outputs) = spawn(spec)?;
+    let (mut child, outputs) = spawn(spec, on_mark)?;
     let leader = Pid::from_child(&child);
     let mut run = Run {
         leader,

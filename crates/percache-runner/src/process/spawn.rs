@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, PipeReader};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{Spec, Stdio, Stream};
+use super::{Mark, OnMark, Spec, Stdio, Stream};
 
 /// A command that could not be started.
 #[derive(Debug, Error)]
@@ -76,18 +77,19 @@ const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// The ends of the pipes that carry a command's output.
 pub(super) type Outputs = Vec<(Stream, PipeReader)>;
 
-/// Starts the command; also gives the pipes that carry its output, when that is captured.
-pub(super) fn spawn(spec: &Spec) -> Result<(Child, Outputs), SpawnError> {
-    start(spec).map_err(|kind| SpawnError { program: spec.program.clone(), cwd: spec.cwd.clone(), kind })
+/// Starts the command; also gives the pipes that carry its output, when that is captured. `on_mark` hears by what it can be found.
+pub(super) fn spawn(spec: &Spec, on_mark: OnMark<'_>) -> Result<(Child, Outputs), SpawnError> {
+    start(spec, on_mark).map_err(|kind| SpawnError { program: spec.program.clone(), cwd: spec.cwd.clone(), kind })
 }
 
-fn start(spec: &Spec) -> Result<(Child, Outputs), SpawnErrorKind> {
+fn start(spec: &Spec, on_mark: OnMark<'_>) -> Result<(Child, Outputs), SpawnErrorKind> {
     if !spec.cwd.is_dir() {
         return Err(SpawnErrorKind::NoDirectory(spec.cwd.clone()));
     }
     let program = find_program(spec)?;
     // With an absolute program and without a hook before exec, the standard library uses posix_spawn, which is much cheaper than fork
-    // in a process with a large memory.
+    // in a process with a large memory. So there is no PR_SET_PDEATHSIG, which needs such a hook and would end the leader alone: what
+    // outlives this process is ended by the next build, see crate::orphans.
     let mut command = Command::new(&program);
     command.arg0(&spec.program).args(&spec.args).current_dir(&spec.cwd).env_clear();
     command.envs(spec.env.iter().map(|(name, value)| (name, value)));
@@ -104,14 +106,25 @@ fn start(spec: &Spec) -> Result<(Child, Outputs), SpawnErrorKind> {
             _ => writer.try_clone().map_err(SpawnErrorKind::Os)?,
         };
         command.stdin(std::process::Stdio::null()).stdout(writer).stderr(other).process_group(0);
+        on_mark(&Mark::Outputs(outputs.iter().filter_map(|(_, pipe)| pipe_number(pipe)).collect()));
     }
     match spawn_patiently(&mut command) {
-        Ok(child) => Ok((child, outputs)),
+        Ok(child) => {
+            if spec.stdio != Stdio::Inherited {
+                on_mark(&Mark::Leader(child.id()));
+            }
+            Ok((child, outputs))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound && program.is_file() => {
             Err(SpawnErrorKind::NoInterpreter(program))
         }
         Err(error) => Err(SpawnErrorKind::Os(error)),
     }
+}
+
+/// By what the system names a pipe, both ends of it.
+pub(crate) fn pipe_number(pipe: impl AsFd) -> Option<u64> {
+    rustix::fs::fstat(pipe).ok().map(|stat| stat.st_ino)
 }
 
 /// A program that was written a moment ago is "busy" (ETXTBSY) while another command, started at that moment by another thread,

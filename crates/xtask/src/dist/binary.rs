@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::File;
-use crate::run::{Failure, Result, cargo, check, path_failure, repository, run};
+use crate::run::{Failure, Result, cargo, check, host, path_failure, repository, run};
 
 /// The binary, and for which system it is.
 pub struct Binary {
@@ -32,7 +32,7 @@ pub fn build() -> Result<Binary> {
     fs::create_dir_all(&scratch).map_err(|error| path_failure("create", &scratch, error))?;
     let binary = Binary {
         bytes: stripped(&built, &scratch)?,
-        target: target()?,
+        target: host()?,
         directory,
         documents: documents()?,
         manuals: manuals(&built, &scratch)?,
@@ -56,13 +56,6 @@ fn output(program: &Path, arguments: &[&str]) -> Result<String> {
     let output = Command::new(program).args(arguments).output().map_err(|error| path_failure("run", program, error))?;
     check(output.status.success(), || format!("`{} {}` failed", program.display(), arguments.join(" ")))?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-fn target() -> Result<String> {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let version = output(Path::new(&rustc), &["-vV"])?;
-    let target = version.lines().find_map(|line| line.strip_prefix("host: "));
-    target.map(str::to_owned).ok_or_else(|| Failure("rustc does not say for which system it compiles".into()))
 }
 
 fn documents() -> Result<Vec<File>> {

@@ -24,7 +24,7 @@ fn sh(script: &str) -> Spec {
 /// Runs; calls `on_first` when the first output has come.
 fn run_until(spec: &Spec, stop: &Stop, mut on_first: impl FnMut()) -> (Status, String) {
     let mut output = Vec::new();
-    let finished = run_with_grace(spec, stop, Duration::from_millis(50), &mut |_, bytes| {
+    let finished = run_with_grace(spec, stop, Duration::from_millis(50), &mut |_| (), &mut |_, bytes| {
         if output.is_empty() {
             on_first();
         }
@@ -147,7 +147,7 @@ fn a_command_may_clean_up() {
     // A loop without children: of those that SIGTERM ends, the shell may say so.
     let script = "trap 'echo cleaned; exit 0' TERM; echo ready; while :; do :; done";
     let mut output = Vec::new();
-    let finished = run_with_grace(&sh(script), &stop, LONG, &mut |_, bytes| {
+    let finished = run_with_grace(&sh(script), &stop, LONG, &mut |_| (), &mut |_, bytes| {
         if !stop.requested() {
             stop.trigger().unwrap();
         }
@@ -166,7 +166,7 @@ fn a_stubborn_command_is_killed_after_the_grace_or_at_a_second_signal() {
     assert_ends(&output);
 
     let stop = Stop::manual().unwrap();
-    let finished = run_with_grace(&sh(script), &stop, 10 * LONG, &mut |_, _| {
+    let finished = run_with_grace(&sh(script), &stop, 10 * LONG, &mut |_| (), &mut |_, _| {
         stop.trigger().unwrap();
         stop.trigger().unwrap();
     });

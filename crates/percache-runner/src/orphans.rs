@@ -1,0 +1,216 @@
+//! Commands that outlive the percache that ran them: how they are found by the next build, and their end.
+//!
+//! A percache that is killed with SIGKILL cannot end its commands. They would go on writing to outputs that the next build restores, or makes
+//! and stores. So of every command there is a [`Trace`] among the intents, and the next build ends what is left of it before it looks at the tree.
+//!
+//! A command is its leader, with the process group, and whoever holds its output; a child that has left both is on its own, here as in
+//! [`crate::process`]. Hence two signs. The pipe of its output is known before it starts, so that no kill comes too early to leave a trace;
+//! the leader, for commands that redirect all that they write, as soon as it has started. Nobody else is taken for either: a pipe has its
+//! number as long as somebody holds it, and a process id counts only with the time at which the process began. Both mean something to one
+//! run of one kernel, and in one space of process ids.
+//!
+//! Elsewhere than on Linux the system does not tell all this, and commands run on.
+
+use percache::Digest;
+use percache::codec::{DecodeError, Decoder, Encode};
+
+use crate::process::{Mark, Stop};
+
+/// By what a command can be found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// The run of the kernel, and the space of process ids.
+    pub system: Digest,
+    /// The process that leads its group.
+    pub leader: Option<Leader>,
+    /// Numbers of the pipes that its output goes through.
+    pub pipes: Vec<u64>,
+}
+
+/// A process, for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leader {
+    /// Its id, which others may have later.
+    pub id: u32,
+    /// When it began, in ticks since the system did.
+    pub began: u64,
+}
+
+impl Trace {
+    /// What a command that runs here can be found by; `None` where nothing would find it.
+    pub fn of(mark: &Mark) -> Option<Trace> {
+        let system = system::this()?;
+        Some(match mark {
+            Mark::Outputs(pipes) => Trace { system, leader: None, pipes: pipes.clone() },
+            Mark::Leader(id) => {
+                let began = system::process(*id)?.began;
+                Trace { system, leader: Some(Leader { id: *id, began }), pipes: Vec::new() }
+            }
+        })
+    }
+
+    pub(crate) fn encode(&self, to: &mut Vec<u8>) {
+        to.digest(&self.system);
+        to.bool(self.leader.is_some());
+        if let Some(leader) = self.leader {
+            to.u32(leader.id);
+            to.u64(leader.began);
+        }
+        to.count(self.pipes.len());
+        self.pipes.iter().for_each(|pipe| to.u64(*pipe));
+    }
+
+    pub(crate) fn decode(from: &mut Decoder<'_>) -> Result<Trace, DecodeError> {
+        Ok(Trace {
+            system: from.digest()?,
+            leader: if from.bool()? { Some(Leader { id: from.u32()?, began: from.u64()? }) } else { None },
+            pipes: (0..from.count(8)?).map(|_| from.u64()).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// Ends what still runs of these commands, and waits until it is gone. Tells `waiting` for whom when that takes long: a process that hangs in
+/// the system, or belongs to somebody else. Only a wish to stop ends that wait.
+pub fn end(traces: &[Trace], stop: &Stop, waiting: &mut dyn FnMut(&str)) -> Ended {
+    let here = system::this();
+    let traces: Vec<&Trace> = traces.iter().filter(|trace| Some(trace.system) == here).collect();
+    if traces.is_empty() { Ended::default() } else { system::end(&traces, stop, waiting) }
+}
+
+/// How [`end`] ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Processes that were there.
+    pub found: usize,
+    /// Some of them still are.
+    pub some_left: bool,
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::os::unix::ffi::OsStrExt;
+    use std::sync::LazyLock;
+    use std::time::{Duration, Instant};
+
+    use percache::Digest;
+    use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+    use super::{Ended, Trace};
+    use crate::process::Stop;
+
+    /// How often to look whether they are gone.
+    const PAUSE: Duration = Duration::from_millis(2);
+    /// After this long it is said who is waited for.
+    const LONG: Duration = Duration::from_secs(1);
+
+    /// This run of the kernel, and the space of process ids.
+    pub fn this() -> Option<Digest> {
+        static THIS: LazyLock<Option<Digest>> = LazyLock::new(|| {
+            let run = fs::read("/proc/sys/kernel/random/boot_id").ok()?;
+            let space = fs::read_link("/proc/self/ns/pid").ok()?;
+            Some(Digest::of(&[&run, space.as_os_str().as_bytes()].concat()))
+        });
+        *THIS
+    }
+
+    /// What proc_pid_stat(5) tells of a process that has not ended.
+    pub struct Process {
+        group: u32,
+        pub began: u64,
+    }
+
+    /// The process of that id, unless it has ended.
+    pub fn process(id: u32) -> Option<Process> {
+        let stat = fs::read(format!("/proc/{id}/stat")).ok()?;
+        // The name stands in parentheses and may have any in it.
+        let behind = stat.iter().rposition(|byte| *byte == b')')? + 1;
+        let text = std::str::from_utf8(&stat[behind..]).ok()?;
+        let mut fields = text.split_ascii_whitespace();
+        let ended = matches!(fields.next()?, "Z" | "X");
+        let group = fields.nth(1)?.parse().ok()?;
+        let began = fields.nth(16)?.parse().ok()?;
+        (!ended).then_some(Process { group, began })
+    }
+
+    pub fn end(traces: &[&Trace], stop: &Stop, waiting: &mut dyn FnMut(&str)) -> Ended {
+        let leaders = traces.iter().filter_map(|trace| trace.leader);
+        let running = leaders.filter(|leader| process(leader.id).is_some_and(|found| found.began == leader.began));
+        // As long as one of a group is there, nobody else gets its id.
+        let mut groups: BTreeSet<u32> = running.map(|leader| leader.id).collect();
+        if let Some(own) = process(std::process::id()) {
+            groups.remove(&own.group);
+        }
+        for group in groups.iter().filter_map(|id| pid(*id)) {
+            // One that cannot be ended is waited for.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        let pipes: BTreeSet<String> =
+            traces.iter().flat_map(|trace| &trace.pipes).map(|pipe| format!("pipe:[{pipe}]")).collect();
+        let (mut found, mut told, started) = (BTreeSet::new(), false, Instant::now());
+        loop {
+            let left = living(&groups, &pipes);
+            let Some(first) = left.first().copied() else { return Ended { found: found.len(), some_left: false } };
+            for id in left.iter().filter_map(|id| pid(*id)) {
+                let _ = kill_process(id, Signal::KILL);
+            }
+            found.extend(left);
+            if stop.requested() {
+                return Ended { found: found.len(), some_left: true };
+            }
+            if started.elapsed() >= LONG && !std::mem::replace(&mut told, true) {
+                waiting(&format!("process {first}, which a killed build has left behind"));
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn pid(id: u32) -> Option<Pid> {
+        Pid::from_raw(id.try_into().ok()?)
+    }
+
+    /// The processes of these groups and those that hold one of these pipes, without this one.
+    fn living(groups: &BTreeSet<u32>, pipes: &BTreeSet<String>) -> BTreeSet<u32> {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        ids.filter(|id| {
+            *id != std::process::id()
+                && process(*id).is_some_and(|process| groups.contains(&process.group) || holds_one(*id, pipes))
+        })
+        .collect()
+    }
+
+    fn holds_one(id: u32, pipes: &BTreeSet<String>) -> bool {
+        let files = fs::read_dir(format!("/proc/{id}/fd")).into_iter().flatten().flatten();
+        let mut targets = files.filter_map(|file| fs::read_link(file.path()).ok());
+        targets.any(|target| target.to_str().is_some_and(|target| pipes.contains(target)))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use percache::Digest;
+
+    use super::{Ended, Trace};
+    use crate::process::Stop;
+
+    pub struct Process {
+        pub began: u64,
+    }
+
+    pub fn this() -> Option<Digest> {
+        None
+    }
+
+    pub fn process(_id: u32) -> Option<Process> {
+        None
+    }
+
+    pub fn end(_traces: &[&Trace], _stop: &Stop, _waiting: &mut dyn FnMut(&str)) -> Ended {
+        Ended::default()
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;

@@ -183,7 +183,6 @@ impl Scene {
                 self.is_right(WORKTREES - 1, &ended.output);
             }
         }
-        self.ws.wait_for_orphans();
         self.settle(kills);
     }
 

@@ -245,11 +245,16 @@ impl Sandbox {
             std::thread::sleep(Duration::from_millis(300));
             return;
         }
-        let runs_here = |process: fs::DirEntry| {
+        self.wait_until("all commands have ended", || self.running_here().is_empty());
+    }
+
+    /// The processes that run in the workspace. Linux only.
+    pub fn running_here(&self) -> Vec<String> {
+        let runs_here = |process: &fs::DirEntry| {
             fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&self.root))
         };
-        let processes = || fs::read_dir("/proc").expect("/proc").flatten();
-        self.wait_until("all commands have ended", || !processes().any(runs_here));
+        let processes = fs::read_dir("/proc").expect("/proc").flatten().filter(runs_here);
+        processes.map(|process| process.file_name().to_string_lossy().into_owned()).collect()
     }
 
     // ---- comparing -------------------------------------------------------------------------------------------------

@@ -1,19 +1,25 @@
 //! The command `percache`: what is written on the command line, what is said in return, and the exit status.
 
-/// Prints a line. Who closed the other end (`percache list | head`) does not want to read on, and that is no error.
+/// Prints a line; what names of files may have in them besides text and colours is left out, it would control the terminal. Who closed the other end (`percache list | head`) does not want to read on, and that is no error.
 macro_rules! say {
+    () => {
+        crate::say!("")
+    };
     ($($text:tt)*) => {{
         use std::io::Write as _;
-        let _ = writeln!(std::io::stdout(), $($text)*);
+        let _ = writeln!(std::io::stdout(), "{}", crate::report::text::clean(&format!($($text)*), true));
     }};
 }
 pub(crate) use say;
 
-/// Prints a line to stderr. That it cannot be written changes nothing about what it is said of.
+/// Prints a line to stderr, cleaned like one to stdout. That it cannot be written changes nothing about what it is said of.
 macro_rules! aside {
+    () => {
+        crate::aside!("")
+    };
     ($($text:tt)*) => {{
         use std::io::Write as _;
-        let _ = writeln!(std::io::stderr(), $($text)*);
+        let _ = writeln!(std::io::stderr(), "{}", crate::report::text::clean(&format!($($text)*), true));
     }};
 }
 pub(crate) use aside;

@@ -4,8 +4,13 @@ use percache_runner::depfile::parse;
 
 use crate::Target;
 
-pub(crate) const TARGET: Target =
-    Target { name: "depfile", run, seeds, words: &["\\\n", "\\ ", "\\#", "$$", ": ", "\\\r\n", "\\:", "\t"], allocates: Some(256) };
+pub(crate) const TARGET: Target = Target {
+    name: "depfile",
+    run,
+    seeds,
+    words: &["\\\n", "\\ ", "\\#", "$$", ": ", "\\\r\n", "\\:", "\t"],
+    allocates: Some(256),
+};
 
 fn run(data: &[u8]) {
     if let Ok(names) = parse(data) {

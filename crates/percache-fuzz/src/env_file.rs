@@ -5,8 +5,13 @@ use percache_runner::paths::RelPath;
 
 use crate::Target;
 
-pub(crate) const TARGET: Target =
-    Target { name: "env_file", run, seeds, words: &["export ", "=", "\"", "'", "\\n", " #", "\u{feff}"], allocates: Some(128) };
+pub(crate) const TARGET: Target = Target {
+    name: "env_file",
+    run,
+    seeds,
+    words: &["export ", "=", "\"", "'", "\\n", " #", "\u{feff}"],
+    allocates: Some(128),
+};
 
 fn run(data: &[u8]) {
     let file = RelPath::root();

@@ -16,7 +16,8 @@ use percache_runner::standing::{Surroundings, check};
 
 use crate::{Target, record};
 
-pub(crate) const TARGET: Target = Target { name: "journal", run, seeds, words: &[], allocates: Some(128) };
+pub(crate) const TARGET: Target =
+    Target { name: "journal", run, seeds, words: &["\u{1}\u{0}\u{0}\u{0}", "\u{7}", "app"], allocates: Some(128) };
 
 const DIGEST: usize = 20;
 

@@ -18,7 +18,8 @@ pub(crate) const TARGET: Target = Target {
 /// Patterns a line, an empty line, other patterns, an empty line, paths.
 fn run(data: &[u8]) {
     let mut lines = data.split(|byte| *byte == b'\n');
-    let mut section = |most: usize| -> Vec<&[u8]> { lines.by_ref().take_while(|line| !line.is_empty()).take(most).collect() };
+    let mut section =
+        |most: usize| -> Vec<&[u8]> { lines.by_ref().take_while(|line| !line.is_empty()).take(most).collect() };
     let (ours, theirs, paths) = (section(6), section(6), section(12));
     let (Some(ours), Some(theirs)) = (set(&ours), set(&theirs)) else { return };
     let mut paths: BTreeSet<RelPath> = paths.into_iter().filter_map(|path| RelPath::new(path).ok()).collect();

@@ -8,7 +8,8 @@ use percache_runner::observe::FileState;
 
 use crate::Target;
 
-pub(crate) const TARGET: Target = Target { name: "record", run, seeds, words: &["\u{2}", "\u{1}"], allocates: Some(64) };
+pub(crate) const TARGET: Target =
+    Target { name: "record", run, seeds, words: &["\u{2}", "\u{1}"], allocates: Some(64) };
 
 /// The first byte says of what kind.
 fn run(data: &[u8]) {

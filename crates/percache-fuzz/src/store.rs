@@ -17,8 +17,13 @@ use percache::store::{Store, blob, gc, stats};
 
 use crate::{Target, record};
 
-pub(crate) const TARGET: Target =
-    Target { name: "store", run, seeds, words: &["\u{0}", "\u{1}", "\u{2}", "\u{3}", "r", "p", "u", "s", "l"], allocates: None };
+pub(crate) const TARGET: Target = Target {
+    name: "store",
+    run,
+    seeds,
+    words: &["\u{0}", "\u{1}", "\u{2}", "\u{3}", "r", "p", "u", "s", "l"],
+    allocates: None,
+};
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -59,7 +64,9 @@ fn read_all(store: &Store, engine: &dyn Engine) -> u64 {
     view(engine)
         .scan(RESULTS, &[], &mut |key, _| {
             match key.split_first() {
-                Some((&kind::RESULT, key)) => results.extend(ResultKey::from_bytes(key).filter(|_| key.len() == ResultKey::LEN)),
+                Some((&kind::RESULT, key)) => {
+                    results.extend(ResultKey::from_bytes(key).filter(|_| key.len() == ResultKey::LEN))
+                }
                 Some((&kind::PATHS, key)) => sets.extend(key.get(..20).and_then(Digest::from_slice)),
                 _ => {}
             }

@@ -244,6 +244,10 @@ impl Journal {
 
     /// Replaces the journal at `path` by one that was [encoded](Journal::encode).
     pub fn save(encoded: &[u8], path: &Path) -> io::Result<()> {
+        // Then no number in it is larger than it can write.
+        if u32::try_from(encoded.len()).is_err() {
+            return Err(io::Error::other("it would be larger than 4 GiB"));
+        }
         // Not synced: after a power cut the digest tells a torn journal from a whole one.
         files::replace(path, encoded, Durability::Volatile)
     }

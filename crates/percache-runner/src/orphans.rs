@@ -97,7 +97,7 @@ mod system {
     use percache::Digest;
     use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-    use super::{Ended, Trace};
+    use super::{Ended, Leader, Trace};
     use crate::process::Stop;
 
     /// How often to look whether they are gone.
@@ -135,23 +135,22 @@ mod system {
     }
 
     pub fn end(traces: &[&Trace], stop: &Stop, waiting: &mut dyn FnMut(&str)) -> Ended {
-        let leaders = traces.iter().filter_map(|trace| trace.leader);
-        let running = leaders.filter(|leader| process(leader.id).is_some_and(|found| found.began == leader.began));
+        let runs = |leader: &Leader| process(leader.id).is_some_and(|found| found.began == leader.began);
+        let mut leaders: Vec<Leader> = traces.iter().filter_map(|trace| trace.leader).filter(runs).collect();
+        let own = process(std::process::id()).map(|own| own.group);
+        leaders.retain(|leader| Some(leader.id) != own);
         // As long as one of a group is there, nobody else gets its id.
-        let mut groups: BTreeSet<u32> = running.map(|leader| leader.id).collect();
-        if let Some(own) = process(std::process::id()) {
-            groups.remove(&own.group);
-        }
-        for group in groups.iter().filter_map(|id| pid(*id)) {
-            // One that cannot be ended is waited for.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
+        let groups: BTreeSet<u32> = leaders.iter().map(|leader| leader.id).collect();
         let pipes: BTreeSet<String> =
             traces.iter().flat_map(|trace| &trace.pipes).map(|pipe| format!("pipe:[{pipe}]")).collect();
         let (mut found, mut told, started) = (BTreeSet::new(), false, Instant::now());
         loop {
             let left = living(&groups, &pipes);
             let Some(first) = left.first().copied() else { return Ended { found: found.len(), some_left: false } };
+            // All of a group at once, so that none has a child that nobody has seen. Who cannot be ended is waited for.
+            for group in leaders.iter().filter(|leader| runs(leader)).filter_map(|leader| pid(leader.id)) {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
             for id in left.iter().filter_map(|id| pid(*id)) {
                 let _ = kill_process(id, Signal::KILL);
             }

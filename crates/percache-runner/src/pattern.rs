@@ -178,7 +178,12 @@ impl fmt::Display for Pattern {
         if !self.prefix.is_root() || self.rest.is_empty() {
             f.write_str(&escape(&self.prefix.to_string()))?;
         }
-        let slash = if self.prefix.is_root() || self.rest.is_empty() { "" } else { "/" };
+        let slash = match self.prefix.is_root() || self.rest.is_empty() {
+            // Not to be taken for one that takes away.
+            true if !self.negated && self.rest_text.starts_with('!') => "./",
+            true => "",
+            false => "/",
+        };
         write!(f, "{slash}{}", self.rest_text)?;
         let last = self.rest_text.rsplit('/').next();
         let said = last == Some("**") || (self.prefix.is_root() && self.rest.is_empty());

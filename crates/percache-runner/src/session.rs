@@ -371,7 +371,8 @@ impl Session<'_> {
             let (epoch, lock) = (maintenance::epoch(self.store_dir), Some(lock));
             let stands = epoch == journal.epoch && self.is_read_as_found(&journal);
             let holds = if stands { holds } else { holds.without_conditions() };
-            let desk = Desk { worktree, lock, journal, epoch, left_behind: LeftBehind::default(), staging, trouble: None };
+            let desk =
+                Desk { worktree, lock, journal, epoch, left_behind: LeftBehind::default(), staging, trouble: None };
             return (desk, Some(holds));
         }
         let worktree = match &self.single {

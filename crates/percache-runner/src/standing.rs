@@ -86,7 +86,9 @@ pub fn check(bytes: &Arc<Vec<u8>>, asked: &Asked, around: Surroundings<'_>, thre
             let (fd, files) = (&fd, &journal.files);
             scope.spawn(move || compare(fd, files, number * part, part_of_same));
         }
-        for tool in &finding.tools {
+        // Hashing the file takes a millisecond for some ten thousand paths: beside the stamps, and before anything that it names is run.
+        whole.store(is_whole(bytes), Ordering::Relaxed);
+        for tool in finding.tools.iter().filter(|_| whole.load(Ordering::Relaxed)) {
             let (tools, stop, other) = (&tools, &stop, &other_tools);
             scope.spawn(move || {
                 if !says_the_same(tool, around, tools, stop) {
@@ -94,8 +96,6 @@ pub fn check(bytes: &Arc<Vec<u8>>, asked: &Asked, around: Surroundings<'_>, thre
                 }
             });
         }
-        // Hashing the file takes a millisecond for some ten thousand paths: beside the stamps, not before them.
-        whole.store(is_whole(bytes), Ordering::Relaxed);
         own.into_iter().for_each(|(_, part)| compare(&fd, &journal.files, 0, part));
     });
     if !whole.into_inner() {

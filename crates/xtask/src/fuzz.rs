@@ -87,7 +87,7 @@ impl Run {
         fuzzing.arg(flag("dict", &self.scratch.join("words"))).arg(flag("artifact_prefix", &self.crashes()));
         // What failed stays where it is.
         run(fuzzing.args([&found, &self.corpus, &seeds]))?;
-        run(self.program().args(["-merge=1", "-max_len=4096"]).args([&kept, &self.corpus, &seeds, &found]))?;
+        run(self.program().args(["-set_cover_merge=1", "-max_len=1024"]).args([&kept, &self.corpus, &seeds, &found]))?;
         fs::remove_dir_all(&self.corpus).map_err(|e| path_failure("remove", &self.corpus, e))?;
         copy(&kept, &self.corpus)?;
         fs::remove_dir_all(&self.scratch).map_err(|e| path_failure("remove", &self.scratch, e))

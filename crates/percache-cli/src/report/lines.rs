@@ -238,6 +238,8 @@ impl<'a> Lines<'a> {
 
     /// Prints whole lines. What is not urgent may wait for what is.
     fn print(&mut self, text: &str, urgent: bool) {
+        // Names of files may have anything in them.
+        let text = &clean(text, true);
         match &mut self.live {
             Some(live) => live.print(text, urgent),
             // Who closed the other end does not want to read on; the build is not over for that.

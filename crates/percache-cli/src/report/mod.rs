@@ -7,7 +7,7 @@ mod lines;
 mod live;
 mod profile;
 mod tap;
-mod text;
+pub mod text;
 pub mod words;
 
 pub use words::quoted;

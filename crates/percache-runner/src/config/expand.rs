@@ -60,7 +60,12 @@ pub(super) struct Tree<'t> {
 pub(super) fn expand(tree: &mut Tree<'_>, all: &[Stated], args: &[String], report: &mut Report) -> Vec<Instance> {
     let (mut single, mut searches) = (Vec::new(), Vec::new());
     for (position, stated) in all.iter().enumerate() {
-        for choice in combinations(stated) {
+        let Some(combinations) = combinations(stated) else {
+            let title = format!("the matrix of `{}` stands for more than {MOST_COMBINATIONS} tasks", stated.name);
+            report.error(title, stated.at.clone(), "has too many combinations").hint("leave an axis out".to_owned());
+            continue;
+        };
+        for choice in combinations {
             match &stated.foreach {
                 Some(foreach) => searches.push(search(tree, (position, stated), foreach, choice, report)),
                 None => single.push((position, choice)),
@@ -76,15 +81,21 @@ pub(super) fn expand(tree: &mut Tree<'_>, all: &[Stated], args: &[String], repor
     if produced.is_empty() { first.instances } else { expansion.run(&produced).instances }
 }
 
-/// Every combination of the axes' values, as positions; one empty combination without axes.
-fn combinations(stated: &Stated) -> Vec<Vec<usize>> {
-    stated.matrix.iter().fold(vec![Vec::new()], |combinations, axis| {
+/// What one `matrix` may stand for.
+const MOST_COMBINATIONS: usize = 10_000;
+
+/// Every combination of the axes' values, as positions; one empty combination without axes. `None` when there are too many.
+fn combinations(stated: &Stated) -> Option<Vec<Vec<usize>>> {
+    let count = stated.matrix.iter().try_fold(1usize, |count, axis| count.checked_mul(axis.values.len()));
+    count.filter(|count| *count <= MOST_COMBINATIONS)?;
+    let all = stated.matrix.iter().fold(vec![Vec::new()], |combinations, axis| {
         let extend = |start: &Vec<usize>| {
             let start = start.clone();
             (0..axis.values.len()).map(move |value| [&start[..], &[value]].concat())
         };
         combinations.iter().flat_map(extend).collect()
-    })
+    });
+    Some(all)
 }
 
 fn search(

@@ -78,7 +78,7 @@ impl Report {
         let muted = !self.muted.is_empty() && self.muted.contains(&(at.file, self.line_start(&at)));
         let new = !muted && self.seen.insert((at.clone(), label_key(&title)));
         let first = self.label(&at, label.into());
-        let diagnostic = Diagnostic { title, labels: vec![first], hint: None };
+        let diagnostic = Diagnostic { title: one_line(&title), labels: vec![first], hint: None };
         Mistake { report: self, diagnostic: new.then_some((at, diagnostic)) }
     }
 
@@ -91,6 +91,17 @@ impl Report {
         self.errors.sort_by_key(|(at, _)| (at.file, at.span.start));
         Diagnostics { errors: self.errors.into_iter().map(|(_, error)| error).collect(), sources: self.sources }
     }
+}
+
+/// A title whose quotes are short: what somebody has forgotten to close may be the rest of the file.
+fn one_line(title: &str) -> String {
+    const QUOTED: usize = 80;
+    let quoted = |part: &str| {
+        let line: String = part.chars().take_while(|char| *char != '\n').take(QUOTED).collect();
+        if line.len() < part.len() { line.trim_end().to_owned() + "…" } else { line }
+    };
+    let parts = title.split('`').enumerate().map(|(i, part)| if i % 2 == 1 { quoted(part) } else { part.to_owned() });
+    parts.collect::<Vec<_>>().join("`").replace('\n', " ")
 }
 
 /// The same words about another instance of a task are the same mistake.

@@ -110,7 +110,10 @@ fn parse_one(base: &RelPath, index: usize, negated: bool, text: &str) -> Result<
         rest_parts.push(part);
     }
     close(&mut rest);
-    Ok(Pattern { negated, index, directory, prefix: base.join(prefix)?, rest, rest_text: rest_parts.join("/") })
+    let prefix = base.join(prefix)?;
+    // `\.` is the root, too.
+    let directory = directory || prefix.is_root() && rest.is_empty();
+    Ok(Pattern { negated, index, directory, prefix, rest, rest_text: rest_parts.join("/") })
 }
 
 /// `src/**` is what lies below `src`, without `src` itself: one name, and everything below it as always.

@@ -63,6 +63,20 @@ fn patterns_are_relative_to_the_file_that_states_them() {
     assert_eq!(texts, [r"pkgs/\[app\]/*.c", "pkgs/lib/*.h", r"pkgs/\[app\]/x", r"!pkgs/\[app\]/y*"]);
 }
 
+/// Intents and fingerprints go by the text.
+#[test]
+fn what_is_written_of_a_pattern_is_read_as_the_same() {
+    for text in ["a**/", "a**", "b/**", "./!a*", "!!a*", r"\!a*", "./!a", ".", r"\.", r"a/\..", "!.", "a/", "{!a*,b}"] {
+        let written = set(&[text]);
+        let texts: Vec<String> = written.patterns().iter().map(Pattern::to_string).collect();
+        let read = PatternSet::parse(&RelPath::root(), &texts).unwrap();
+        let told = |set: &PatternSet| {
+            set.patterns().iter().map(|p| (p.negated, p.directory, p.literal().cloned())).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&read), told(&written), "{text} written as {texts:?}");
+    }
+}
+
 #[test]
 fn literals_are_known() {
     let set = PatternSet::parse(&path("a"), &["{x,y}.o", "*.h", r"z\*", "../b/"]).unwrap();

@@ -169,3 +169,21 @@ fn a_damaged_journal_never_holds() {
         assert!(check(&Arc::new(damaged), &asked, around, 1).is_none(), "{position}");
     }
 }
+
+/// What stands in a damaged journal is no command.
+#[test]
+fn a_damaged_journal_runs_nothing() {
+    let env: Caller = std::env::vars_os().filter(|(name, _)| name == "PATH").collect();
+    let mut place = Place::new(&env);
+    let ran = place.dir.path().join("ran");
+    let tool = Tool { command: format!("touch '{}'", ran.display()), ..example().tools[0].clone() };
+    place.journal.finding.as_mut().unwrap().tools = vec![tool];
+    let asked = Asked { args: Digest::of(ASKED.0), tasks: Digest::of(ASKED.1) };
+    let around = Surroundings { root: place.dir.path(), epoch: 3, caller: &env, colour: false };
+    let mut damaged = place.bytes().to_vec();
+    *damaged.last_mut().unwrap() ^= 1;
+    assert!(check(&Arc::new(damaged), &asked, around, 1).is_none());
+    assert!(!ran.exists());
+    drop(check(&place.bytes(), &asked, around, 1));
+    assert!(ran.exists(), "a whole one is asked for its tools");
+}

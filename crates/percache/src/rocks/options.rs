@@ -10,6 +10,8 @@ use crate::engine::{Column, EngineError};
 const WRITE_BUFFER: usize = 32 << 20;
 /// Values of large columns from this size on go to blob files; smaller ones stay beside their keys.
 const BLOB_FLOOR: u64 = 512;
+/// Of the files that a process may have open, this share is for tables; those of the worst database are opened and closed again.
+const SHARE_OF_FILES: u64 = 4;
 
 /// What the database is opened for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,9 +34,22 @@ pub fn database_options(how: Use) -> Options {
     options.set_max_file_opening_threads(2);
     options.set_skip_stats_update_on_db_open(true);
     options.set_stats_dump_period_sec(0);
+    options.set_max_open_files(open_tables());
     // RocksDB's own log would be a file written at every opening, read-only ones included.
     options.set_info_logger(rocksdb::InfoLogger::new_callback_logger(LogLevel::Fatal, |_, _| ()));
     options
+}
+
+/// How many tables may be open at once.
+#[cfg(unix)]
+fn open_tables() -> i32 {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+    (files / SHARE_OF_FILES).clamp(32, 100_000) as i32
+}
+
+#[cfg(not(unix))]
+fn open_tables() -> i32 {
+    256
 }
 
 /// Options of a column.
@@ -58,6 +73,7 @@ pub fn column_options(column: Column, how: Use) -> Options {
 pub fn rocks_error(error: rocksdb::Error) -> EngineError {
     let text = error.to_string();
     match error.kind() {
+        _ if text.contains("Too many open files") => EngineError::Io(text),
         // A damaged table takes the keys of many values with it; a damaged blob file values.
         rocksdb::ErrorKind::Corruption | rocksdb::ErrorKind::IOError if text.contains(".sst") => {
             EngineError::Astray(text)

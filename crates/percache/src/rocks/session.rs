@@ -17,6 +17,12 @@ const EARLY_BATCH: usize = 4 << 20;
 const BRIEF: usize = 256 << 10;
 /// A tail longer than this is taken into the database: every reader reads all of it.
 const LONG_TAIL: usize = 1 << 20;
+/// A column has at most this many tables, and one more for each so many bytes: the larger it is, the longer it takes to join them.
+const TABLES: usize = 40;
+const WORTH_A_TABLE: usize = 1 << 20;
+/// The same for files of contents.
+const BLOB_FILES: u64 = 256;
+const WORTH_A_BLOB_FILE: u64 = 1 << 20;
 
 /// A session that opens the database to write. What is in the tail goes into the database first.
 pub struct FullSession<'a> {
@@ -107,23 +113,67 @@ impl Session for FullSession<'_> {
     }
 
     fn commit(mut self: Box<Self>) -> Result<(), EngineError> {
-        self.write_all()
+        self.write_all()?;
+        if self.has_too_many_blob_files()? {
+            return self.compact();
+        }
+        self.join_tables()
     }
 
     fn commit_and_compact(mut self: Box<Self>) -> Result<(), EngineError> {
         self.write_all()?;
+        self.compact()
+    }
+}
+
+impl FullSession<'_> {
+    /// Joins the tables of columns that have too many. Each session adds one to each column that it writes to, and RocksDB moves those of
+    /// few keys from level to level as they are: after some hundred small builds, opening them all would take longer than a build and more
+    /// files than a process may have. Contents in blob files stay where they are.
+    fn join_tables(&self) -> Result<(), EngineError> {
+        let tables = self.db.live_files().map_err(rocks_error)?;
+        for column in self.engine.columns {
+            let own = tables.iter().filter(|table| table.column_family_name == column.name);
+            let (count, bytes) = own.fold((0, 0), |(count, bytes), table| (count + 1, bytes + table.size));
+            if count > TABLES + bytes / WORTH_A_TABLE {
+                let family = handle(&self.db, *column)?;
+                self.db.compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &whole_compaction());
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for the files of contents: each session makes one, and only a compaction of everything joins them.
+    fn has_too_many_blob_files(&self) -> Result<bool, EngineError> {
+        let (mut count, mut bytes) = (0, 0);
+        for column in self.engine.columns.iter().filter(|column| column.large) {
+            let family = handle(&self.db, *column)?;
+            let number = |name: &str| self.db.property_int_value_cf(family, name).map_err(rocks_error);
+            count += number("rocksdb.num-blob-files")?.unwrap_or(0);
+            bytes += number("rocksdb.live-blob-file-size")?.unwrap_or(0);
+        }
+        Ok(count > BLOB_FILES + bytes / WORTH_A_BLOB_FILE)
+    }
+
+    /// Writes everything anew, contents too.
+    fn compact(self: Box<Self>) -> Result<(), EngineError> {
         let FullSession { engine, db, _lock, .. } = *self;
         drop(db);
         // Opened again with blob garbage collection on: in ordinary sessions it would rewrite contents while somebody waits.
         let db = engine.open_session(Use::Compact)?;
-        let mut options = CompactOptions::default();
-        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
         for column in engine.columns {
-            db.compact_range_cf_opt(handle(&db, *column)?, None::<&[u8]>, None::<&[u8]>, &options);
+            db.compact_range_cf_opt(handle(&db, *column)?, None::<&[u8]>, None::<&[u8]>, &whole_compaction());
         }
         drop(db);
         engine.bump(true)
     }
+}
+
+/// Everything is written anew.
+fn whole_compaction() -> CompactOptions {
+    let mut options = CompactOptions::default();
+    options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+    options
 }
 
 /// A session that collects changes, and appends them to the tail if they are few. As soon as they are many, it is a full one.

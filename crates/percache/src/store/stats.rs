@@ -31,7 +31,9 @@ pub fn stats(view: &dyn View, used: &HashMap<ResultKey, Time>) -> Result<Stats, 
             && let Ok(result) = StoredResult::decode(value)
         {
             stats.results += 1;
-            stats.logical += result.contents().map(|content| content.length).sum::<u64>();
+            // What a damaged record says of lengths may be anything.
+            let lengths = result.contents().map(|content| content.length);
+            stats.logical = lengths.fold(stats.logical, u64::saturating_add);
             let last = last_use(&key, &result, &recorded, used);
             let (first, latest) = stats.used.unwrap_or((last, last));
             stats.used = Some((first.min(last), latest.max(last)));

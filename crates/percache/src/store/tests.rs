@@ -321,3 +321,29 @@ fn gc_gives_the_space_back() {
     let after = size(dir.path());
     assert!(collected.results == 7 && after < before / 6, "{before} bytes before, {after} after");
 }
+
+/// A store of many small builds has few files: a process may have no more than a thousand open, and opening them takes time.
+#[test]
+#[cfg(feature = "rocksdb")]
+fn files_do_not_grow_in_number_with_the_sessions() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = || Store::new(Arc::new(crate::rocks::RocksEngine::new(dir.path(), COLUMNS, "test")));
+    for number in 0..270 {
+        let store = store();
+        record(&store, &format!("{number}"), &noise(number, 600));
+        store.flush().unwrap();
+        // From the tail into the database.
+        store.engine().session(PATIENCE).unwrap().commit().unwrap();
+        let files = std::fs::read_dir(dir.path().join("db")).unwrap().count();
+        assert!(files < 4 * 42 + 258, "{files} files after {number} sessions");
+    }
+    let names = std::fs::read_dir(dir.path().join("db")).unwrap().map(|file| file.unwrap().path());
+    let contents = names.filter(|path| path.extension().is_some_and(|extension| extension == "blob")).count();
+    assert!(contents < 20, "{contents} files of contents");
+    let store = store();
+    for number in 0..270 {
+        let result = store.result(&key(&format!("{number}"))).unwrap().unwrap();
+        let content = result.contents().last().unwrap();
+        assert_eq!(read(&store, &content).unwrap(), noise(number, 600));
+    }
+}

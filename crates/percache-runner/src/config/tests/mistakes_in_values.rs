@@ -1,6 +1,6 @@
 //! Mistakes in values: patterns, paths, placeholders, axes; and in the text itself.
 
-use super::mistakes;
+use super::{Tree, mistakes};
 
 #[test]
 fn patterns_and_paths_stay_in_the_workspace_and_are_well_formed() {
@@ -260,4 +260,24 @@ command = "y"
     let said = r#"error: this is not TOML
   percache.toml:1:6 <> unclosed array, expected `]`"#;
     assert_eq!(found, said);
+}
+
+#[test]
+fn a_quote_that_was_never_closed_does_not_fill_the_screen() {
+    let config = format!("[task.a]\ncommand = 'x'\ninputs = [\"\"\"[a\n{}\"\"\"]", "line\n".repeat(100));
+    let found = Tree::new(&config, &[]).load(&[]).unwrap_err();
+    let title = &found.errors[0].title;
+    assert!(title.contains("`[a…`") && title.len() < 200 && !title.contains('\n'), "{title}");
+}
+
+#[test]
+fn a_matrix_is_no_bomb() {
+    let axis = format!("[{}]", (0..100).map(|i| format!("\"{i}\"")).collect::<Vec<_>>().join(", "));
+    let config = |axes: &[&str]| {
+        let axes: Vec<_> = axes.iter().map(|name| format!("{name} = {axis}")).collect();
+        format!("[task.a]\ncommand = 'x'\nmatrix = {{ {} }}", axes.join(", "))
+    };
+    assert_eq!(mistakes(&config(&["a", "b"]), &[]), "no mistake");
+    let many = mistakes(&config(&["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"]), &[]);
+    assert!(many.starts_with("error: the matrix of `a` stands for more than 10000 tasks\n"), "{many}");
 }

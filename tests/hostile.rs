@@ -1,0 +1,209 @@
+//! Hostile: whatever lies in the tree, in a configuration or in the store of a stranger, nothing is written outside of the workspace, nothing hangs,
+//! and what cannot be kept is refused with a word about why.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use percache::store::open::open;
+use percache::store::record::{Entry, Node};
+use percache::store::writer::NewResult;
+
+use crate::sandbox::Sandbox;
+
+fn task(command: &str, outputs: &str) -> Sandbox {
+    Sandbox::new(&format!(
+        "[task.a]\ncommand = '''@ran(a); {command}'''\ninputs = [\"in/**\"]\noutputs = [{outputs}]\n"
+    ))
+}
+
+#[test]
+fn outputs_that_are_no_files_are_refused_by_what_they_are() {
+    for outputs in ["\"out/x\"", "\"out/\"", "\"out/*\"", "\"**/x\""] {
+        let ws = task("mkfifo out/x", outputs);
+        ws.shell("mkdir -p out");
+        ws.build([])
+            .fails()
+            .says(["its output `out/x` is a pipe, which cannot be stored", "files, directories and symlinks"]);
+        ws.remove("out/x");
+        ws.build(["--no-cache"]).fails().says(["is a pipe"]);
+    }
+    let ws = task("true", "\"out/x\"");
+    ws.shell("mkdir -p out");
+    let _listener = UnixListener::bind(ws.path("out/x")).unwrap();
+    ws.build([]).fails().says(["its output `out/x` is a socket, which cannot be stored"]);
+    if Path::new("/proc/self/status").exists()
+        && ws.shell("mknod device c 1 3 2> /dev/null && echo yes || echo no") == "yes\n"
+    {
+        let ws = task("mknod out/x c 1 3", "\"out/x\"");
+        ws.build([]).fails().says(["its output `out/x` is a device, which cannot be stored"]);
+    }
+    let ws = Sandbox::empty();
+    ws.percache(["exec", "-o", "x", "--", "mkfifo", "x"]).says(["its output `x` is a pipe"]);
+}
+
+/// A pipe that nobody writes to lets whoever opens it wait for ever.
+#[test]
+fn a_pipe_in_the_place_of_anything_hangs_nothing() {
+    let ws = task("cat in/* > out/x", "\"out/x\"");
+    ws.write("in/1", "1\n");
+    ws.build([]).ran(["a"]);
+    ws.remove("out/x");
+    ws.shell("mkfifo out/x");
+    ws.build([]).ran([]).restored(1);
+    assert_eq!(ws.read("out/x"), "1\n");
+    ws.edit_config("cat in/*", "ls in");
+    ws.shell("mkfifo in/pipe");
+    ws.build([]).succeeds().reported(["a"]);
+    ws.percache(["why", "a"]).succeeds();
+    ws.build([]).succeeds().reported([]);
+    ws.remove("percache.toml");
+    ws.shell("mkdir percache.toml");
+    ws.build([]).exits(2);
+}
+
+#[test]
+fn names_of_any_bytes_come_back() {
+    // Not UTF-8, a line feed, an escape, a name like an option, one of 255 bytes.
+    let names = r"$(printf 'a\377b') $(printf 'c\002\033[2J') -rf ' sp ace ' 'back\slash' '*' '{a,b}' \!x $(printf 'n%.0s' $(seq 255))";
+    let ws = task(
+        &format!(
+            "mkdir -p out; cd out; i=1; for name in {names}; do echo \"$name\" > ./\"$name\"; ln -s \"$name\" ./link$i; i=$((i+1)); done"
+        ),
+        "\"out/\"",
+    );
+    ws.build([]).ran(["a"]);
+    let made = ws.outputs();
+    assert!(made.len() > 17, "{made:?}");
+    ws.remove("out");
+    ws.build([]).ran([]).restored(1);
+    assert_eq!(ws.outputs(), made);
+    let name = std::ffi::OsStr::from_bytes(b"a\xffb");
+    fs::write(ws.path("out").join(name), "tampered").unwrap();
+    ws.build([]).ran([]).restored(1);
+    assert_eq!(ws.outputs(), made);
+    // The same as inputs.
+    ws.shell("mkdir in; cp out/* in/ 2> /dev/null || true");
+    ws.build([]).ran(["a"]);
+    for name in [&b"a\xffb"[..], b"c\x02\x1b[2J"] {
+        fs::write(ws.path("in").join(std::ffi::OsStr::from_bytes(name)), "another text").unwrap();
+        let told = ws.build(["-n", "--explain"]).succeeds().output();
+        let ran = ws.build(["--explain"]).ran(["a"]).output();
+        let said = ws.percache(["why", "a"]).succeeds().output();
+        for said in [told, ran, said] {
+            assert!(!said.contains('\u{1b}'), "a name of a file controls the terminal: {said:?}");
+        }
+    }
+}
+
+#[test]
+fn names_that_differ_in_case_only_are_two_names() {
+    let ws = task("echo 1 > out/Name; echo 2 > out/name; mkdir out/D out/d; echo 3 > out/D/x", "\"out/\"");
+    ws.shell("mkdir out");
+    if ws.shell("touch out/p; test -e out/P && echo same || echo two; rm out/p") == "same\n" {
+        return;
+    }
+    ws.build([]).ran(["a"]);
+    let made = ws.outputs();
+    assert_eq!(made.len(), 6, "{made:?}");
+    ws.remove("out");
+    ws.build([]).ran([]).restored(1);
+    assert_eq!(ws.outputs(), made);
+}
+
+/// A store whose results name other places than those of their task. Every path is checked when it comes out of the store.
+#[test]
+fn a_forged_result_writes_nothing_outside_of_the_workspace() {
+    for (what, path) in [
+        ("a parent", "../evil"),
+        ("a parent on the way", "out/../../evil"),
+        ("an absolute path", "EVIL"),
+        ("through a symlink", "leads-out/evil"),
+        ("the root", ""),
+        ("itself", "."),
+        ("twice the same slash", "out//x"),
+    ] {
+        let ws = task("echo right > out/x; ln -sfn ../.. leads-out", "\"out/x\", \"leads-out\"");
+        ws.build([]).ran(["a"]);
+        let evil = ws.outside("evil");
+        let path = path.replace("EVIL", evil.to_str().unwrap());
+        forge(&ws, &path);
+        ws.shell("rm -r out .percache/worktrees");
+        println!("{what}");
+        let run = ws.build([]).succeeds();
+        assert!(!evil.exists(), "written outside: {}", run.output());
+        assert_eq!(ws.read("out/x"), "right\n");
+        assert!(!fs::symlink_metadata(ws.path("leads-out/evil")).is_ok_and(|file| file.is_file()));
+    }
+}
+
+/// Adds an output of this path, with the content of another, to the only result.
+fn forge(ws: &Sandbox, path: &str) {
+    let (store, warning) = open(&ws.path(".percache"), "a stranger");
+    assert_eq!(warning, None);
+    let (key, mut result) = store.results_of("a").unwrap().pop().expect("a result");
+    let node =
+        result.outputs.iter().find(|entry| matches!(entry.node, Node::File { .. })).expect("a file").node.clone();
+    result.outputs.push(Entry { path: path.as_bytes().to_vec(), node });
+    result.outputs.sort_by(|a, b| a.path.cmp(&b.path));
+    result.created += 1;
+    let parts = store.parts(&key).unwrap().unwrap();
+    let paths = store.path_sets(&result.fingerprint).unwrap().pop();
+    store.record(NewResult { key, result, parts, paths }, None);
+    store.flush().unwrap();
+}
+
+/// Somebody exchanges a directory of outputs for a symlink that leads out, again and again, while these are restored.
+#[test]
+fn a_symlink_planted_during_a_restore_leads_nowhere() {
+    let ws = task("mkdir -p out/d/e; for i in 1 2 3 4 5 6 7 8 9; do echo $i > out/d/e/$i; done", "\"out/\"");
+    ws.build([]).ran(["a"]);
+    let elsewhere = ws.outside("elsewhere");
+    fs::create_dir_all(elsewhere.join("e")).unwrap();
+    let (d, away) = (ws.path("out/d"), ws.outside("away"));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let _ = fs::rename(&d, &away);
+                let _ = std::os::unix::fs::symlink(&elsewhere, &d);
+                let _ = fs::remove_file(&d);
+                let _ = fs::rename(&away, &d);
+                let _ = fs::remove_dir_all(&away);
+            }
+        });
+        for _ in 0..30 {
+            let _ = fs::remove_dir_all(ws.path("out"));
+            // Whether it succeeds is a matter of luck.
+            ws.build([]);
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(fs::read_dir(elsewhere.join("e")).unwrap().count(), 0, "restored outside of the workspace");
+    let _ = (fs::remove_file(ws.path("out/d")), fs::remove_dir_all(ws.path("out")));
+    ws.build([]).succeeds();
+    assert_eq!(ws.read("out/d/e/9"), "9\n");
+}
+
+/// Who looks at a stranger's workspace runs nothing of it.
+#[test]
+fn only_a_build_runs_what_a_configuration_states() {
+    let ws = Sandbox::new(
+        "[task.a]\ncommand = '@ran(a)'\ntools = ['@ran(tool)']\nenv_from = ['*']\n[task.b]\nforeach = 'src/*'\ncommand = '@ran(b) {file}'\ndeps = ['a']\n",
+    );
+    ws.write("src/$(touch ran)", "");
+    for round in 0..2 {
+        for command in ["list", "graph", "stats", "verify", "gc", "schema", "report"] {
+            ws.percache([command]);
+        }
+        for arguments in [["why", "a"], ["log", "a"], ["build", "-n"], ["completions", "bash"]] {
+            ws.percache(arguments);
+        }
+        assert_eq!(ws.newly_tallied().len(), 0, "in round {round}");
+        ws.build([]).succeeds();
+        ws.newly_tallied();
+    }
+    assert!(!ws.exists("ran"));
+}

@@ -72,7 +72,7 @@ fn stands(bytes: &Arc<Vec<u8>>, journal: &Journal) {
     let request = finding.request.as_ref().map_or(Digest::default(), |(request, _)| *request);
     let asked = Asked { args: finding.args, tasks: request };
     let around =
-        Surroundings { root: Path::new("/dev/null/none"), epoch: journal.epoch, caller: &Caller::new(), colour: false };
+        Surroundings { root: Path::new("/dev/null/none"), epoch: journal.epoch, caller: &Caller::new() };
     assert!(check(bytes, &asked, around, 1).is_none(), "there is no such directory");
     let root = Path::new("/");
     if let Some(holds) = check(bytes, &asked, Surroundings { root, ..around }, 1) {
@@ -124,6 +124,7 @@ fn example(with_tools: bool) -> Journal {
         environment: Digest::of(b""),
         tools: if with_tools { vec![tool] } else { Vec::new() },
         configuration: 0,
+        kept: Some(Digest::of(b"kept")),
         request: Some((Digest::of(b"r"), vec![0])),
     };
     Journal {

@@ -213,6 +213,9 @@ impl<'a> Flat<'a> {
     }
 
     fn decode_tasks(self) -> Result<Journal, DecodeError> {
+        if !self.files.is_sorted() {
+            return Err(DecodeError("paths are out of order"));
+        }
         let mut tasks = BTreeMap::new();
         for task in &self.tasks {
             let evidence = Evidence { sure: task.sure, expiry: task.expiry, lists: task.lists().collect() };

@@ -158,6 +158,11 @@ impl KnownFiles {
 }
 
 impl KnownFiles {
+    /// Whether the paths stand in order, none twice, as all questions presume.
+    pub fn is_sorted(&self) -> bool {
+        (1..self.len()).all(|i| self.path(i - 1) < self.path(i))
+    }
+
     /// The position, not before `from`, of the first path that is not before `path`.
     pub fn first_from(&self, path: &[u8], from: usize) -> usize {
         let (mut low, mut high) = (from, self.len());

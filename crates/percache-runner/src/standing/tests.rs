@@ -179,7 +179,7 @@ fn a_damaged_journal_runs_nothing() {
     let tool = Tool { command: format!("touch '{}'", ran.display()), ..example().tools[0].clone() };
     place.journal.finding.as_mut().unwrap().tools = vec![tool];
     let asked = Asked { args: Digest::of(ASKED.0), tasks: Digest::of(ASKED.1) };
-    let around = Surroundings { root: place.dir.path(), epoch: 3, caller: &env, colour: false };
+    let around = Surroundings { root: place.dir.path(), epoch: 3, caller: &env };
     let mut damaged = place.bytes().to_vec();
     *damaged.last_mut().unwrap() ^= 1;
     assert!(check(&Arc::new(damaged), &asked, around, 1).is_none());

@@ -213,13 +213,13 @@ impl RocksEngine {
         self.pictures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A picture of the database without its tail, which was asked for when there were that many commits.
-    fn base(&self, commits: Commits) -> Result<SharedView, EngineError> {
+    /// A picture of the database without its tail, which was asked for when there were that many commits. `locked`: by whom who asks.
+    fn base(&self, commits: Commits, locked: bool) -> Result<SharedView, EngineError> {
         let mut pictures = self.pictures();
         match &pictures.base {
             Some((seen, base)) if *seen == commits.full => Ok(base.clone()),
             _ => {
-                let base = self.open_view()?;
+                let base = if locked { self.try_view()? } else { self.open_view()? };
                 pictures.base = Some((commits.full, base.clone()));
                 Ok(base)
             }
@@ -239,7 +239,7 @@ impl Engine for RocksEngine {
                 return Ok(view.clone());
             }
             let tail = self.read_tail()?;
-            let base = self.base(commits)?;
+            let base = self.base(commits, false)?;
             tries += 1;
             // A commit may have taken the tail into the database meanwhile, and a gc what it refers to out of that.
             if self.commits().full == commits.full || tries == 10 {

@@ -198,7 +198,7 @@ impl<'a> BriefSession<'a> {
         if let Some(base) = self.base.get() {
             return Ok(base);
         }
-        let base = self.engine.base(self.engine.commits())?;
+        let base = self.engine.base(self.engine.commits(), true)?;
         Ok(self.base.get_or_init(|| base))
     }
 

@@ -18,8 +18,12 @@ struct Watch(Child);
 
 impl Watch {
     fn start(ws: &Sandbox, options: &[&str]) -> Watch {
+        Watch::start_to(ws, options, Stdio::null())
+    }
+
+    fn start_to(ws: &Sandbox, options: &[&str], stdout: Stdio) -> Watch {
         let mut command: Command = ws.command("");
-        command.arg("watch").args(options).stdout(Stdio::null()).stderr(Stdio::null());
+        command.arg("watch").args(options).stdout(stdout).stderr(Stdio::null());
         Watch(command.spawn().expect("starting percache"))
     }
 
@@ -58,6 +62,30 @@ fn it_builds_when_an_input_changes_and_ends_with_130() {
     assert_eq!(watch.interrupt(), Some(130));
     // What percache itself wrote did not wake it: each state was built once.
     assert_eq!(ws.newly_tallied().len(), 4);
+}
+
+/// An output that no task makes any more is removed at the beginning of the build: that must not begin it once more.
+#[test]
+fn what_it_removes_itself_does_not_wake_it() {
+    let ws = Sandbox::new(
+        r#"
+            [task.each]
+            foreach = "src/*"
+            command = "@ran({name}); sleep 0.3; cat {file} > out/{name}"
+            inputs = ["{file}"]
+            outputs = ["out/{name}"]
+        "#,
+    );
+    ws.write("src/a", "1");
+    let output = ws.outside("watch");
+    let _watch = Watch::start_to(&ws, &[], std::fs::File::create(&output).expect("a file").into());
+    let said = || std::fs::read_to_string(&output).expect("a file");
+    ws.wait_until("the first build is over", || said().contains("1 ran in"));
+    ws.rename("src/a", "src/b");
+    until_it_reads(&ws, "out/b", "1");
+    ws.wait_until("the second build is over", || said().matches("1 ran in").count() == 2);
+    assert!(!ws.exists("out/a") && !said().contains("stopped"), "{}", said());
+    assert_eq!(ws.newly_tallied(), ["a", "b"]);
 }
 
 #[test]

@@ -169,6 +169,12 @@ pub fn temporary(path: &RelPath) -> Option<RelPath> {
     RelPath::new(parent.map_or(name.clone(), |parent| [parent.as_bytes(), b"/", &name].concat())).ok()
 }
 
+/// Whether a path is such a place.
+pub fn is_temporary(path: &RelPath) -> bool {
+    let digits = path.file_name().strip_prefix(b".percache-");
+    digits.is_some_and(|digits| digits.len() == 16 && digits.iter().all(u8::is_ascii_hexdigit))
+}
+
 fn temporary_name(path: &RelPath) -> Vec<u8> {
     let digest = percache::Digest::of(path.file_name()).to_string();
     [b".percache-", &digest.as_bytes()[..16]].concat()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use percache_runner::build::Summary;
 use percache_runner::build::context::{Check, HitLogs, Options};
 use percache_runner::finding::Asked;
+use percache_runner::graph::TaskGraph;
 use percache_runner::paths::RelPath;
 use percache_runner::process::Stop;
 use percache_runner::session::{self, Session};
@@ -33,18 +34,22 @@ pub fn run(cli: &Cli, args: &Watch) -> Result<u8, CliError> {
         CliError::failure(e).hint(Some(hint))
     })?;
     let watching = Watching { cli, args, user, watcher };
-    let mut first = true;
+    // Whether the build is to be summed up even if it finds nothing to do: the first one, and the first after a mistake.
+    let mut awaited = true;
+    let mut before = None;
     while !watching.user.requested() {
         // A mistake in the configuration is shown, and its correction waited for.
-        let changed = match watching.build(first) {
-            Ok(changed) => changed,
-            Err(error) => {
-                error.report(Paint::stderr(cli.color));
-                None
-            }
-        };
-        first = false;
+        let built = watching.build(awaited, &mut before);
+        awaited = built.is_err();
+        let changed = built.unwrap_or_else(|error| {
+            error.report(Paint::stderr(cli.color));
+            None
+        });
         watching.wait(changed);
+    }
+    if style::can_redraw() {
+        // Behind the ^C of the terminal.
+        crate::say!("");
     }
     Ok(INTERRUPTED)
 }
@@ -57,8 +62,8 @@ struct Watching<'a> {
 }
 
 impl Watching<'_> {
-    /// Builds once. Gives what changed meanwhile.
-    fn build(&self, first: bool) -> Result<Option<RelPath>, CliError> {
+    /// Builds once, `before` being the graph of the last time. Gives what changed meanwhile.
+    fn build(&self, awaited: bool, before: &mut Option<TaskGraph>) -> Result<Option<RelPath>, CliError> {
         let (stderr, began) = (Paint::stderr(self.cli.color), moment());
         let setup = Setup::load(self.cli.directory.as_deref(), &self.args.args, stderr)?;
         let tasks = &self.args.tasks;
@@ -88,28 +93,32 @@ impl Watching<'_> {
         };
         let over = AtomicBool::new(false);
         let (built, changed) = std::thread::scope(|scope| {
-            let monitor = scope.spawn(|| self.monitor(&setup, &stop, &over));
+            let monitor = scope.spawn(|| self.monitor(&setup, before.as_ref(), &stop, &over));
             let built = session.run(&selected, prior, &mut report);
             over.store(true, Ordering::SeqCst);
             (built, monitor.join().unwrap_or(None))
         });
         let summary = built.map_err(CliError::failure)?;
         let restarted = changed.is_some() && stop.requested() && !self.user.requested();
-        if first || (is_news(&summary) && !restarted) {
+        if awaited || (is_news(&summary) && !restarted) {
             report.finish(&summary);
         } else {
             report.abandon();
         }
-        if changed.is_some() {
-            return Ok(changed);
+        if awaited && changed.is_none() && !self.cli.quiet && style::can_redraw() && !self.user.requested() {
+            let text = "watching for changes, until Ctrl-C";
+            crate::say!("{}", Paint::stdout(self.cli.color).apply(Style::Faint, text));
         }
-        Ok(self.idle(&setup))
+        let changed = changed.or_else(|| self.idle(&setup, before.as_ref()));
+        *before = Some(setup.graph);
+        Ok(changed)
     }
 
     /// Looks after a build that runs: passes on the wish to end it, and ends it when something changes, if that is asked for.
-    fn monitor(&self, setup: &Setup, stop: &Stop, over: &AtomicBool) -> Option<RelPath> {
+    fn monitor(&self, setup: &Setup, before: Option<&TaskGraph>, stop: &Stop, over: &AtomicBool) -> Option<RelPath> {
         let store = RelPath::from_native(&setup.workspace.root, &setup.store_dir);
-        let ignored = Ignored { store: store.as_ref(), outputs: Some(&setup.graph.outputs) };
+        let before = before.map(|graph| &graph.outputs);
+        let ignored = Ignored { store: store.as_ref(), outputs: Some(&setup.graph.outputs), before };
         let (mut told, mut changed) = (0, None);
         while !over.load(Ordering::SeqCst) {
             let wishes = usize::from(self.user.requested()) + usize::from(self.user.urgent());
@@ -127,25 +136,23 @@ impl Watching<'_> {
     }
 
     /// Waits for a change after a build.
-    fn idle(&self, setup: &Setup) -> Option<RelPath> {
+    fn idle(&self, setup: &Setup, before: Option<&TaskGraph>) -> Option<RelPath> {
         let store = RelPath::from_native(&setup.workspace.root, &setup.store_dir);
-        let ignored = Ignored { store: store.as_ref(), outputs: None };
-        let outputs = Some(&setup.graph.outputs);
-        loop {
-            if self.user.requested() {
-                return None;
-            }
-            if let Some(path) = self.watcher.wait(Ignored { outputs, ..ignored }, TURN) {
+        let before = before.map(|graph| &graph.outputs);
+        let ignored = Ignored { store: store.as_ref(), outputs: Some(&setup.graph.outputs), before };
+        while !self.user.requested() {
+            if let Some(path) = self.watcher.wait(ignored, TURN) {
                 return Some(path);
             }
         }
+        None
     }
 
     /// Says what changed. After an error, when it is not known what counts, waits for any change.
     fn wait(&self, mut changed: Option<RelPath>) {
         let store = RelPath::new(".percache").ok();
         while changed.is_none() && !self.user.requested() {
-            changed = self.watcher.wait(Ignored { store: store.as_ref(), outputs: None }, TURN);
+            changed = self.watcher.wait(Ignored { store: store.as_ref(), ..Ignored::default() }, TURN);
         }
         if let Some(path) = changed.filter(|path| !self.user.requested() && !self.cli.quiet && !path.is_root()) {
             crate::say!("{}", Paint::stdout(self.cli.color).apply(Style::Faint, format!("changed    {path}")));

@@ -71,8 +71,7 @@ fn stands(bytes: &Arc<Vec<u8>>, journal: &Journal) {
     let Some(finding) = journal.finding.as_ref().filter(|finding| finding.tools.is_empty()) else { return };
     let request = finding.request.as_ref().map_or(Digest::default(), |(request, _)| *request);
     let asked = Asked { args: finding.args, tasks: request };
-    let around =
-        Surroundings { root: Path::new("/dev/null/none"), epoch: journal.epoch, caller: &Caller::new() };
+    let around = Surroundings { root: Path::new("/dev/null/none"), epoch: journal.epoch, caller: &Caller::new() };
     assert!(check(bytes, &asked, around, 1).is_none(), "there is no such directory");
     let root = Path::new("/");
     if let Some(holds) = check(bytes, &asked, Surroundings { root, ..around }, 1) {

@@ -226,8 +226,7 @@ impl Session<'_> {
             journal.finding = None;
             encoded = journal.encode();
         }
-        let written =
-            timed(self.listener, Phase::Journal, None, || desk.write_journal(&journal, &encoded, &named));
+        let written = timed(self.listener, Phase::Journal, None, || desk.write_journal(&journal, &encoded, &named));
         let written = written.and_then(|()| match intents {
             Some(intents) => intents.keep(&desk.worktree.intents(), &unfinished),
             None => Ok(()),

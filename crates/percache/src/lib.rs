@@ -30,9 +30,9 @@ mod exit;
 pub mod files;
 pub mod lock;
 pub mod memory;
-pub mod tail;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;
+pub mod tail;
 
 pub mod backend;
 pub mod memo;

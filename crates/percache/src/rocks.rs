@@ -353,4 +353,3 @@ fn scan(db: &DB, column: Column, prefix: &[u8], visit: &mut Visit<'_>) -> Result
 fn handle(db: &DB, column: Column) -> Result<&ColumnFamily, EngineError> {
     db.cf_handle(column.name).ok_or_else(|| missing(column))
 }
-

@@ -96,7 +96,10 @@ impl Tail {
             Ok(bytes) => {
                 let tail = Tail::parse(bytes);
                 if tail.id.is_some() && tail.kind != kind {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, "`tail` belongs to another kind of database"));
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "`tail` belongs to another kind of database",
+                    ));
                 }
                 Ok(Tail { kind, ..tail })
             }

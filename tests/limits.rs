@@ -12,6 +12,8 @@ use std::io::Write;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
+
 use crate::sandbox::{Run, Sandbox};
 
 const MIB: u64 = 1 << 20;
@@ -204,9 +206,12 @@ fn what_is_too_long_is_an_error_that_says_so() {
     }
     // Deeper than any path can be.
     let ws = Sandbox::new("[task.a]\ncommand = \"true\"\ninputs = [\"deep/**\"]\n");
-    ws.shell(
-        "mkdir deep; cd deep; for i in $(seq 30); do d=$(printf 'd%.0s' $(seq 200)); mkdir $d; cd $d; done; echo 1 > x",
-    );
+    let mode = Mode::from_raw_mode(0o755);
+    let mut directory = openat(CWD, ws.root(), OFlags::DIRECTORY, Mode::empty()).unwrap();
+    for name in std::iter::once("deep".to_owned()).chain(std::iter::repeat_n("d".repeat(200), 30)) {
+        mkdirat(&directory, &name, mode).unwrap();
+        directory = openat(&directory, &name, OFlags::DIRECTORY, Mode::empty()).unwrap();
+    }
     ws.build([]).fails().says(["File name too long"]);
 }
 

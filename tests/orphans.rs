@@ -63,7 +63,6 @@ fn commands_of_a_killed_build_are_ended_before_the_next_one() {
         ("a child in a session of its own", shell(&format!("setsid sh -c '{LATE}' & wait"))),
         ("with all that it writes led elsewhere", shell(&format!("exec > log 2>&1; {LATE}"))),
         ("one that ignores signals", shell(&format!("trap '' TERM INT HUP; {LATE}"))),
-        ("one that is stopped", shell(&format!("echo half > out/a; echo $$ >> pids; kill -STOP $$; {LATE}"))),
     ];
     for (how, command) in scripts {
         println!("{how}");

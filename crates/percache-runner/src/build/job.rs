@@ -2,6 +2,7 @@
 //!
 //! A job reads what is shared, answers with one message, and never waits for another job.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -206,6 +207,10 @@ fn use_hit(
     prepared: &Prepared,
     hit: Hit,
 ) -> Result<Result<Done, RestoreError>, Trouble> {
+    // Whatever the store says: a result can put there what its task makes, and nothing else.
+    if let Some(entry) = hit.outputs.iter().find(|entry| !is_output(job.task, &entry.path)) {
+        return Ok(Err(foreign(&entry.path)));
+    }
     let previous = ctx.previous(job.id);
     let plan =
         restore::plan(&ctx.observer, &hit.outputs, previous).map_err(|e| format!("cannot look at its outputs: {e}"))?;
@@ -233,8 +238,8 @@ fn use_hit(
         }
     };
     // What was right already and was not known to be ours may be somebody's own.
-    let wrong = |path: &[u8]| plan.wrong.iter().any(|(entry, _)| entry.path == path);
-    let ours = |path: &[u8]| previous.binary_search_by(|own| own.as_bytes().cmp(path)).is_ok() || wrong(path);
+    let wrong: HashSet<&[u8]> = plan.wrong.iter().map(|(entry, _)| entry.path.as_slice()).collect();
+    let ours = |path: &[u8]| previous.binary_search_by(|own| own.as_bytes().cmp(path)).is_ok() || wrong.contains(path);
     let others = hit.outputs.iter().filter(|entry| !ours(&entry.path)).map(|entry| entry.path.clone()).collect();
     let mut done = Done::new(job.id, outcome);
     done.visible = Some(visible(&hit.outputs, hit.key.action));
@@ -270,6 +275,15 @@ fn use_hit(
 pub fn before_that(before: &TaskRecord, key: &ResultKey) -> Option<ResultKey> {
     let other = |old: &ResultKey| old != key;
     before.key.filter(other).or(before.previous.filter(other))
+}
+
+fn is_output(task: &Task, path: &[u8]) -> bool {
+    RelPath::new(path).is_ok_and(|known| known.as_bytes() == path && task.outputs.matches(&known))
+}
+
+fn foreign(path: &[u8]) -> RestoreError {
+    let what = format!("a result has `{}`, which is no output of its task", String::from_utf8_lossy(path));
+    RestoreError::Store(percache::store::ReadError::Engine(percache::engine::EngineError::Damaged(what)))
 }
 
 fn missing_store() -> RestoreError {

@@ -129,7 +129,7 @@ impl RocksEngine {
     }
 
     fn open_to_read(&self) -> Result<SharedView, EngineError> {
-        let options = database_options(Use::Read);
+        let options = database_options(Use::Read, &self.database());
         let columns = self.columns.iter().map(|column| (column.name, column_options(*column, Use::Read)));
         let db = DB::open_cf_with_opts_for_read_only(&options, self.database(), columns, false).map_err(rocks_error)?;
         Ok(Arc::new(RocksView { db }))
@@ -172,7 +172,7 @@ impl RocksEngine {
 
     fn open_to_write(&self, how: Use) -> Result<DB, EngineError> {
         let columns = self.columns.iter().map(|c| ColumnFamilyDescriptor::new(c.name, column_options(*c, how)));
-        DB::open_cf_descriptors(&database_options(how), self.database(), columns).map_err(rocks_error)
+        DB::open_cf_descriptors(&database_options(how, &self.database()), self.database(), columns).map_err(rocks_error)
     }
 
     /// Moves the database out of the way, to `DIR/NAME`, so that the next session begins a new one.

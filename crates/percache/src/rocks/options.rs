@@ -1,6 +1,8 @@
 //! How RocksDB is set up, and what its errors mean.
 
+use std::fs;
 use std::io;
+use std::path::Path;
 
 use rocksdb::{DBCompressionType, LogLevel, Options};
 
@@ -10,8 +12,8 @@ use crate::engine::{Column, EngineError};
 const WRITE_BUFFER: usize = 32 << 20;
 /// Values of large columns from this size on go to blob files; smaller ones stay beside their keys.
 const BLOB_FLOOR: u64 = 512;
-/// Of the files that a process may have open, this share is for tables; those of the worst database are opened and closed again.
-const SHARE_OF_FILES: u64 = 4;
+/// Of the files that a process may have open, this share is for the database.
+const SHARE_OF_FILES: u64 = 2;
 
 /// What the database is opened for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,8 +26,8 @@ pub enum Use {
     Compact,
 }
 
-/// Options of the database.
-pub fn database_options(how: Use) -> Options {
+/// Options of the database in the directory `database`.
+pub fn database_options(how: Use, database: &Path) -> Options {
     let mut options = Options::default();
     options.create_if_missing(how != Use::Read);
     options.create_missing_column_families(how != Use::Read);
@@ -34,22 +36,28 @@ pub fn database_options(how: Use) -> Options {
     options.set_max_file_opening_threads(2);
     options.set_skip_stats_update_on_db_open(true);
     options.set_stats_dump_period_sec(0);
-    options.set_max_open_files(open_tables());
+    options.set_max_open_files(open_files(database));
     // RocksDB's own log would be a file written at every opening, read-only ones included.
     options.set_info_logger(rocksdb::InfoLogger::new_callback_logger(LogLevel::Fatal, |_, _| ()));
     options
 }
 
-/// How many tables may be open at once.
+/// How many files of the database may be open at once: all (-1), if the process may have that many. Then what a view refers to stays, whatever
+/// another process joins meanwhile; else files are closed and opened again.
+fn open_files(database: &Path) -> i32 {
+    let files = fs::read_dir(database).map_or(0, Iterator::count) as u64;
+    let most = (files_of_a_process() / SHARE_OF_FILES).clamp(32, 100_000);
+    if files < most { -1 } else { most as i32 }
+}
+
 #[cfg(unix)]
-fn open_tables() -> i32 {
-    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
-    (files / SHARE_OF_FILES).clamp(32, 100_000) as i32
+fn files_of_a_process() -> u64 {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 #[cfg(not(unix))]
-fn open_tables() -> i32 {
-    256
+fn files_of_a_process() -> u64 {
+    512
 }
 
 /// Options of a column.

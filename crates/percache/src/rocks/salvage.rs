@@ -72,7 +72,7 @@ impl RocksEngine {
                 fs::copy(entry.path(), &to).map_err(io_error)?;
             }
         }
-        match DB::repair(&database_options(Use::Write), old) {
+        match DB::repair(&database_options(Use::Write, old), old) {
             Ok(()) => self.take_from_damaged(old, session, keep),
             Err(e) => {
                 log::info!("RocksDB cannot repair {}: {e}", old.display());
@@ -112,10 +112,10 @@ impl RocksEngine {
             options
         };
         // RocksDB's repair knows of a column only when one of its tables is left.
-        let there = DB::list_cf(&database_options(Use::Read), path).ok();
+        let there = DB::list_cf(&database_options(Use::Read, path), path).ok();
         let is_there = |c: &&Column| there.as_ref().is_none_or(|there| there.iter().any(|name| name == c.name));
         let columns = self.columns.iter().filter(is_there).map(|c| (c.name, lenient(column_options(*c, Use::Read))));
-        let db = match DB::open_cf_with_opts_for_read_only(&lenient(database_options(Use::Read)), path, columns, false)
+        let db = match DB::open_cf_with_opts_for_read_only(&lenient(database_options(Use::Read, path)), path, columns, false)
         {
             Ok(db) => db,
             Err(e) => {

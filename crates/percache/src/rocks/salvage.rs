@@ -115,8 +115,12 @@ impl RocksEngine {
         let there = DB::list_cf(&database_options(Use::Read, path), path).ok();
         let is_there = |c: &&Column| there.as_ref().is_none_or(|there| there.iter().any(|name| name == c.name));
         let columns = self.columns.iter().filter(is_there).map(|c| (c.name, lenient(column_options(*c, Use::Read))));
-        let db = match DB::open_cf_with_opts_for_read_only(&lenient(database_options(Use::Read, path)), path, columns, false)
-        {
+        let db = match DB::open_cf_with_opts_for_read_only(
+            &lenient(database_options(Use::Read, path)),
+            path,
+            columns,
+            false,
+        ) {
             Ok(db) => db,
             Err(e) => {
                 log::info!("{} cannot be opened: {e}", path.display());

@@ -76,7 +76,7 @@ fn names_of_any_bytes_come_back() {
     );
     // As bytes: what the tests' own picture of a tree has is text.
     let picture =
-        || ws.shell("find out -printf '%p %y %l\\0' | sort -z | od -An -c; cat out/* 2> /dev/null | od -An -c");
+        || ws.shell("find out -printf '%p %y %l\\0' | sort -z | od -An -v -c; cat out/* 2> /dev/null | od -An -v -c");
     ws.build([]).ran(["a"]);
     let made = picture();
     assert!(made.len() > 2000, "{made}");

@@ -149,7 +149,7 @@ fn many_results_of_one_task() {
         assert_eq!(ws.build([]).succeeds().does_not_say("warning").count("ran"), 1);
     }
     // A process may not have more than some hundred files open.
-    let files = fs::read_dir(ws.path(".percache/db")).unwrap().count() as u64;
+    let files = fs::read_dir(ws.path(".percache/db")).map_or(0, Iterator::count);
     assert!(files < 700, "{files} files");
     let bound = 128 * MIB + count * 8192;
     for i in [0, count / 2, count - 2] {

@@ -115,14 +115,14 @@ impl Session for FullSession<'_> {
     fn commit(mut self: Box<Self>) -> Result<(), EngineError> {
         self.write_all()?;
         if self.has_too_many_blob_files()? {
-            return self.compact();
+            return (*self).compact();
         }
         self.join_tables()
     }
 
     fn commit_and_compact(mut self: Box<Self>) -> Result<(), EngineError> {
         self.write_all()?;
-        self.compact()
+        (*self).compact()
     }
 }
 
@@ -156,8 +156,8 @@ impl FullSession<'_> {
     }
 
     /// Writes everything anew, contents too.
-    fn compact(self: Box<Self>) -> Result<(), EngineError> {
-        let FullSession { engine, db, _lock, .. } = *self;
+    fn compact(self) -> Result<(), EngineError> {
+        let FullSession { engine, db, _lock, .. } = self;
         drop(db);
         // Opened again with blob garbage collection on: in ordinary sessions it would rewrite contents while somebody waits.
         let db = engine.open_session(Use::Compact)?;

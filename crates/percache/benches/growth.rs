@@ -24,8 +24,7 @@ const MIB: usize = 1 << 20;
 fn main() {
     // cargo adds words of its own.
     let numbers: Vec<u32> = std::env::args().filter_map(|word| word.parse().ok()).collect();
-    let (results, sessions) =
-        (numbers.first().copied().unwrap_or(100_000), numbers.get(1).copied().unwrap_or(1_000));
+    let (results, sessions) = (numbers.first().copied().unwrap_or(100_000), numbers.get(1).copied().unwrap_or(1_000));
     println!("| what | figure | beside |");
     println!("| --- | --- | --- |");
     gc(results);
@@ -43,7 +42,7 @@ fn gc(count: u32) {
     let written = begin.elapsed();
     drop(store);
     let before = disk_usage(dir.path());
-    let keep = |label: &str| label.parse().is_ok_and(|number: u32| number % 2 == 0);
+    let keep = |label: &str| label.parse().is_ok_and(|number: u32| number.is_multiple_of(2));
     let used = HashMap::new();
     let policy = Policy { unused_since: None, maxsize: None, only: Some(&keep), used: &used, worthwhile: 0.0 };
     let begin = Instant::now();
@@ -52,7 +51,11 @@ fn gc(count: u32) {
     let took = begin.elapsed();
     assert_eq!(collected.results + collected.results_left, u64::from(count));
     let after = disk_usage(dir.path());
-    println!("| gc of {count} results, half of which go | {:.2} s | to write them took {:.2} s |", seconds(took), seconds(written));
+    println!(
+        "| gc of {count} results, half of which go | {:.2} s | to write them took {:.2} s |",
+        seconds(took),
+        seconds(written)
+    );
     println!("| the space on the disk after it | {:.1} MB | before {:.1} MB |", megabytes(after), megabytes(before));
 }
 
@@ -76,7 +79,11 @@ fn many_sessions(count: u32) {
     }
     let (first, last) = (first.unwrap_or_default(), reading(dir.path(), count));
     let files = fs::read_dir(dir.path().join("db")).map_or(0, Iterator::count);
-    println!("| open and read a result after {count} sessions | {:.2} ms | after one {:.2} ms |", millis(last), millis(first));
+    println!(
+        "| open and read a result after {count} sessions | {:.2} ms | after one {:.2} ms |",
+        millis(last),
+        millis(first)
+    );
     println!("| one of these sessions | {:.1} ms | |", millis(session / count.max(1)));
     println!("| files of the database after them | {files} | |");
 }
@@ -115,7 +122,12 @@ fn versions(count: u32, length: usize) {
     }
     let all = disk_usage(dir.path());
     let ratio = all as f64 / first as f64;
-    println!("| {count} versions of {} MiB, 1 % inserted each | {:.0} MB | one version {:.0} MB: {ratio:.2} |", length / MIB, megabytes(all), megabytes(first));
+    println!(
+        "| {count} versions of {} MiB, 1 % inserted each | {:.0} MB | one version {:.0} MB: {ratio:.2} |",
+        length / MIB,
+        megabytes(all),
+        megabytes(first)
+    );
 }
 
 fn opened(dir: &Path) -> Store {
@@ -138,7 +150,10 @@ fn record(store: &Store, number: u32, bytes: &[u8]) {
         log: Content { digest: Digest::default(), length: 0 },
         outputs: vec![Entry { path: b"out".into(), node }],
     };
-    store.record(NewResult { key: key(number), result, parts: bytes[..100.min(bytes.len())].to_vec(), paths: None }, None);
+    store.record(
+        NewResult { key: key(number), result, parts: bytes[..100.min(bytes.len())].to_vec(), paths: None },
+        None,
+    );
 }
 
 /// Bytes that do not compress.

@@ -63,14 +63,17 @@ impl Changes {
         self.encoded.is_empty()
     }
 
-    /// All changes in order: column, key, and the value, or `None` where the key is removed.
-    pub fn iter(&self) -> impl Iterator<Item = (u8, &[u8], Option<&[u8]>)> {
+    /// All changes in order.
+    pub fn iter(&self) -> impl Iterator<Item = Change<'_>> {
         let mut from = Decoder::new(&self.encoded);
         std::iter::from_fn(move || next_change(&mut from))
     }
 }
 
-fn next_change<'a>(from: &mut Decoder<'a>) -> Option<(u8, &'a [u8], Option<&'a [u8]>)> {
+/// The number of a column, a key, and its value, or `None` where the key is removed.
+pub type Change<'a> = (u8, &'a [u8], Option<&'a [u8]>);
+
+fn next_change<'a>(from: &mut Decoder<'a>) -> Option<Change<'a>> {
     let (column, puts) = (from.u8().ok()?, from.bool().ok()?);
     let (key, value) = (from.bytes().ok()?, from.bytes().ok()?);
     Some((column, key, puts.then_some(value)))
@@ -161,7 +164,7 @@ impl Tail {
     }
 
     /// All that was changed.
-    pub fn iter(&self) -> impl Iterator<Item = (u8, &[u8], Option<&[u8]>)> {
+    pub fn iter(&self) -> impl Iterator<Item = Change<'_>> {
         let value = |place: &Option<Range<usize>>| place.clone().map(|place| &self.bytes[place]);
         self.columns.iter().flat_map(move |(column, keys)| {
             keys.iter().map(move |(key, place)| (*column, key.as_slice(), value(place)))

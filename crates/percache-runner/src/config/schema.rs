@@ -155,6 +155,9 @@ fn plain(schema: &mut Schema) {
     if let Some(Value::String(text)) = schema.get_mut("description") {
         *text = text.replace('\n', " ");
     }
+    if let Some(Value::Array(values)) = schema.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|name| name != "null");
         if let [only] = &types[..] {
@@ -208,6 +211,6 @@ described! {
     Age: { "type": ["string", "integer"], "pattern": "^[0-9]+[smhdw]?$", "minimum": 0 };
     AgeText: { "type": ["string", "integer"], "pattern": r"^([0-9]+[smhdw]?|.*\{.*\}.*)$", "minimum": 0 };
     Fraction: { "type": "number", "minimum": 0, "maximum": 1 };
-    JobserverForm: { "enum": [false, true, "pipe", "fifo"] };
+    JobserverForm: { "type": ["boolean", "string"], "enum": [false, true, "pipe", "fifo"] };
     Size: { "type": ["string", "integer"], "pattern": r"^[0-9]+(\.[0-9]{1,18})? *([kmgtKMGT][iI]?)?[bB]?$", "minimum": 0 };
 }

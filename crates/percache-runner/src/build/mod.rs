@@ -133,6 +133,7 @@ pub fn build(
         tasks,
         started: HashMap::new(),
         ended: HashSet::new(),
+        idle: idle(ctx, tasks, demands),
         estimate: Estimate::default(),
         refreshed: start,
         visible: HashMap::new(),
@@ -172,6 +173,18 @@ fn usual(ctx: &Context<'_>, tasks: &[TaskId]) -> Usual {
     known.map(|(id, took)| (id, Duration::from_micros(took))).collect()
 }
 
+/// Of each task, whether nothing has changed on which it or anything that it needs rests: it will take no time.
+fn idle(ctx: &Context<'_>, tasks: &[TaskId], demands: &Demands) -> Vec<bool> {
+    let mut idle = vec![!ctx.untouched.is_empty(); ctx.workspace.tasks.len()];
+    let rests = |id: &TaskId| {
+        let untouched = ctx.workspace.task(*id).command.is_none() || ctx.untouched.get(id.index()) == Some(&true);
+        untouched && !demands.forced.contains(id) && !demands.checked.contains(id)
+    };
+    let others: Vec<TaskId> = tasks.iter().copied().filter(|id| !rests(id)).collect();
+    ctx.graph.dependents(&others).into_iter().for_each(|id| idle[id.index()] = false);
+    idle
+}
+
 struct Build<'a, 'b> {
     ctx: &'a Context<'b>,
     demands: &'a Demands,
@@ -181,6 +194,8 @@ struct Build<'a, 'b> {
     started: HashMap<TaskId, Instant>,
     /// Tasks that are done or have failed.
     ended: HashSet<TaskId>,
+    /// Tasks that are known to be up to date, by position.
+    idle: Vec<bool>,
     estimate: Estimate,
     /// When the report was refreshed.
     refreshed: Instant,
@@ -236,7 +251,7 @@ impl<'a> Build<'a, '_> {
                 tasks: self.tasks,
                 usual: self.usual,
                 started: &self.started,
-                ended: &|id| self.ended.contains(&id),
+                ended: &|id| self.idle[id.index()] || self.ended.contains(&id),
                 runs: &|id| self.ctx.workspace.task(id).command.is_some(),
                 jobs: self.ctx.options.jobs,
                 hits: self.outcomes.summary.up_to_date + self.outcomes.summary.restored,

@@ -12,13 +12,16 @@
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use cached::ConcurrentCached;
 use cached::RedbCache;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use percache::backend::database::COLUMNS;
+use percache::engine::Engine;
 use percache::memo::encoding::decode;
 use percache::memo::record::open;
+use percache::rocks::RocksEngine;
 use percache::{Cache, Digest, memoize};
 use rocksdb::{DB, Options};
 
@@ -52,10 +55,19 @@ impl Cycle {
 }
 
 fn filled(dir: &Path, hot: usize, calls: u64, length: usize) -> Cache {
-    let cache = Cache::builder().hot_bytes(hot).open(dir).expect("a cache");
-    let f = cache.wrap("text", |(n, length): (u64, usize)| text(n, length));
-    (0..calls).for_each(|n| drop(f.call((n, length))));
-    cache.sync().expect("synced");
+    let opened = || Cache::builder().hot_bytes(hot).open(dir).expect("a cache");
+    let fill = |cache: &Cache| {
+        let f = cache.wrap("text", |(n, length): (u64, usize)| text(n, length));
+        (0..calls).for_each(|n| drop(f.call((n, length))));
+    };
+    let cache = opened();
+    fill(&cache);
+    cache.close().expect("closed");
+    // From the tail into the database, where the results of all but the last minutes of a program are.
+    let engine = RocksEngine::new(dir, COLUMNS, "bench");
+    engine.session(Duration::from_secs(10)).and_then(|session| session.commit()).expect("committed");
+    let cache = opened();
+    fill(&cache);
     cache
 }
 

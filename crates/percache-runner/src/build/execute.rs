@@ -1,5 +1,6 @@
 //! Execute: the command of one task runs, as often as `retries` allows, in a tree from which its earlier outputs are gone.
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io;
 use std::time::Duration;
@@ -8,9 +9,10 @@ use percache::lock::Claim;
 
 use crate::build::context::Context;
 use crate::build::feed::{Feed, piece};
-use crate::build::inputs::{Prepared, variables};
+use crate::build::inputs::{Prepared, threads, variables};
 use crate::capture::present;
 use crate::event::{Failure, Runner};
+use crate::fanout::fan_out;
 use crate::intents::Intent;
 use crate::model::{Task, TaskCommand, TaskId};
 use crate::orphans::Trace;
@@ -84,7 +86,9 @@ fn others(ctx: &Context<'_>, id: TaskId, task: &Task) -> Result<Vec<(RelPath, Op
 
 /// The stamps of the inputs now.
 pub fn stamps(ctx: &Context<'_>, prepared: &Prepared) -> Vec<Option<Stamp>> {
-    prepared.inputs.iter().map(|(path, _)| ctx.observer.stamp(path.as_bytes()).ok().flatten()).collect()
+    let stamp = |(path, _): &(RelPath, _)| Ok::<_, Infallible>(ctx.observer.stamp(path.as_bytes()).ok().flatten());
+    let Ok(stamps) = fan_out(threads(ctx, prepared.inputs.len()), &prepared.inputs, stamp);
+    stamps
 }
 
 /// The stamp of what is at a path, if it can be had.

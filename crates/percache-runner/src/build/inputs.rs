@@ -11,6 +11,7 @@ use crate::build::context::Context;
 use crate::build::remembered::tool_answers;
 use crate::envfile;
 use crate::environment::{self, Environment, Wishes};
+use crate::fanout::fan_out;
 use crate::fingerprint::{Kind, Part, Parts, Value};
 use crate::model::{Inputs, Task, TaskCommand, TaskId};
 use crate::observe::FileState;
@@ -133,6 +134,9 @@ pub fn variables(environment: &Environment) -> Vec<(OsString, OsString)> {
     environment.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
+/// A task with so many inputs looks at them on several threads.
+const WORTH_THREADS: usize = 2_000;
+
 type Looked = (Vec<(RelPath, FileState)>, Vec<RelPath>);
 
 /// The declared inputs and the outputs of explicit dependencies, sorted; and the literal ones that do not exist.
@@ -148,14 +152,12 @@ fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies, watched: &mut Vec
         }
     }
     paths.extend(deps.iter().flat_map(|(_, visible)| visible.outputs.iter().cloned()));
-    let mut looked = Vec::with_capacity(paths.len());
-    for path in paths {
-        let state = ctx
-            .observer
-            .observe(path.as_bytes())
-            .map_err(|e| format!("its input `{path}` cannot be read: {}", reason(&e)))?;
-        looked.push((path, state));
-    }
+    let paths: Vec<RelPath> = paths.into_iter().collect();
+    let states = fan_out(threads(ctx, paths.len()), &paths, |path| {
+        let state = ctx.observer.observe(path.as_bytes());
+        state.map_err(|e| format!("its input `{path}` cannot be read: {}", reason(&e)))
+    })?;
+    let looked: Vec<_> = paths.into_iter().zip(states).collect();
     // A pattern that means no file adds nothing, whether what it names is an empty directory or is not there.
     let means_nothing = |path: &RelPath, state: &FileState| {
         matches!(state, FileState::Absent | FileState::Directory) && missing.contains(path)
@@ -163,6 +165,11 @@ fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies, watched: &mut Vec
     let (nothing, looked): (Vec<_>, Vec<_>) = looked.into_iter().partition(|(path, state)| means_nothing(path, state));
     let absent = nothing.into_iter().filter(|(_, state)| *state == FileState::Absent);
     Ok((looked, absent.map(|(path, _)| path).collect()))
+}
+
+/// On how many threads a task looks at its inputs. Mostly on its own: other tasks look at theirs meanwhile.
+pub fn threads(ctx: &Context<'_>, inputs: usize) -> usize {
+    if inputs < WORTH_THREADS { 1 } else { ctx.options.jobs }
 }
 
 /// What the patterns mean now, less the outputs of tasks that this one does not need: a clean tree may not have them yet.

@@ -1,48 +1,46 @@
 //! One build of a worktree, from its lock to its journal.
 
-use std::collections::{HashMap, HashSet};
-use std::fs;
+mod desk;
+mod evidence;
+mod prior;
+
+use std::collections::HashSet;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::path::Path;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use percache::Digest;
-use percache::lock::{FileLock, LockError};
 use percache::store::Store;
-use percache::store::layout::furnish;
-use percache::store::record::{Entry, ResultKey};
+use percache::store::record::Entry;
 
 use crate::build::budget::Budget;
-use crate::build::context::{Context, HitLogs, Options, Tools};
-use crate::build::feed::Follower;
-use crate::build::inputs::prepare;
+use crate::build::context::{Context, Options, Tools};
 use crate::build::{Demands, Outcomes, Summary, build, check};
-use crate::config::{keep, kept};
 use crate::contents::Contents;
-use crate::environment::{self, Caller, Wishes};
-use crate::event::{Event, Listener, Reporter, Runner};
-use crate::finding::{Asked, Finding, Tool, variables_digest};
+use crate::environment::Caller;
+use crate::event::{Event, Listener, Reporter};
+use crate::finding::Asked;
 use crate::graph::TaskGraph;
 use crate::history::History;
 use crate::intents::{Intent, Intents, LeftBehind};
 use crate::journal::{Journal, TaskRecord};
 use crate::known::Seen;
 use crate::maintenance::{self, MaintenanceError};
-use crate::model::{Task, TaskId, Workspace};
+use crate::model::{TaskId, Workspace};
 use crate::observe::Observer;
-use crate::orphans::{self, Trace};
 use crate::paths::RelPath;
 use crate::process::Stop;
 use crate::recorder::{Notes, Recorder, Subject};
 use crate::renewal::{Judged, renew};
 use crate::span::{Phase, timed};
-use crate::stamp::Stamp;
-use crate::standing::{self, Holds, Surroundings};
+use crate::standing::Holds;
 use crate::territory::{bury, survey};
 use crate::texts::{self, Texts};
 use crate::unstable;
-use crate::usage;
 use crate::worktree::Worktree;
+
+use desk::Desk;
+pub use prior::{Prior, prior};
 
 /// What a build is about.
 pub struct Session<'a> {
@@ -74,52 +72,6 @@ pub struct Session<'a> {
     pub began: i64,
 }
 
-/// What an earlier build has found, as far as it still stands, and the lock of its worktree.
-pub struct Prior {
-    /// The store's directory.
-    store_dir: PathBuf,
-    lock: FileLock,
-    bytes: Arc<Vec<u8>>,
-    journal: PathBuf,
-    holds: Holds,
-}
-
-impl Prior {
-    /// Whether it is about a worktree of this store: the configuration may name another one by now.
-    pub fn is_of(&self, store_dir: &Path) -> bool {
-        self.store_dir == store_dir
-    }
-
-    /// The workspace, and the digest under which it is kept: while its configuration stands as it stood, it need not be read.
-    pub fn workspace(&self, root: &Path) -> Option<(Workspace, Digest)> {
-        let digest = self.holds.kept?;
-        let path = Worktree::new(&self.store_dir, root).kept();
-        Some((kept(root, &path, &digest)?, digest))
-    }
-
-    /// Names of the tasks that are asked for, if all of them are up to date. Says that their results were used.
-    pub fn idle(&self) -> Option<&[String]> {
-        let idle = self.holds.idle.as_deref()?;
-        usage::touch(&self.journal).ok().map(|()| idle)
-    }
-}
-
-/// What stands of what the last build in this worktree has found; `None` when a build has to find out everything anew.
-pub fn prior(store_dir: &Path, root: &Path, asked: &Asked, caller: &Caller, holder: &str) -> Option<Prior> {
-    let worktree = Worktree::new(store_dir, root);
-    let journal = worktree.journal();
-    // Nobody builds here, and nobody was killed building.
-    let lock = journal.exists().then(|| worktree.try_lock(holder))??;
-    if !Intents::is_empty(&worktree.intents()) || maintenance::is_time_for_gc(store_dir) {
-        return None;
-    }
-    let bytes = Arc::new(fs::read(&journal).ok()?);
-    let threads = std::thread::available_parallelism().map_or(1, Into::into);
-    let around = Surroundings { root, epoch: maintenance::epoch(store_dir), caller };
-    let holds = standing::check(&bytes, asked, around, threads)?;
-    Some(Prior { store_dir: store_dir.to_owned(), lock, bytes, journal, holds })
-}
-
 /// A build that cannot even begin.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
@@ -132,21 +84,6 @@ pub enum SessionError {
     /// What earlier builds left.
     #[error("cannot look at the outputs of earlier builds: {0}")]
     Tree(io::Error),
-}
-
-/// What a worktree keeps between builds, as far as it can be had.
-struct Desk {
-    worktree: Worktree,
-    /// `None` when the store's directory cannot be written, and in a dry run.
-    lock: Option<FileLock>,
-    journal: Journal,
-    /// The store's epoch when the build began.
-    epoch: u64,
-    /// What a killed build was about to write, and which of its commands could not be ended.
-    left_behind: LeftBehind,
-    staging: PathBuf,
-    /// Why the store cannot be used, so far.
-    trouble: Option<String>,
 }
 
 impl Session<'_> {
@@ -276,65 +213,6 @@ impl Session<'_> {
         names.filter(|name| !outcomes.bases.contains_key(*name)).collect()
     }
 
-    /// Under which conditions the evidence in the journal counts.
-    fn finding(
-        &self,
-        desk: &Desk,
-        configuration: u32,
-        journal: &Journal,
-        tasks: &[TaskId],
-        asked: &Tools,
-    ) -> Option<Finding> {
-        let request = self.asked?;
-        // The last two decide which files say what git ignores.
-        let mut variables: Vec<String> = ["LANG", "LC_*", "TZ", "HOME", "XDG_CONFIG_HOME"].map(str::to_owned).into();
-        variables.extend(self.workspace.tasks.iter().flat_map(|task| task.env_from.iter().cloned()));
-        variables.sort();
-        variables.dedup();
-        let positions: HashMap<&str, u32> = journal.tasks.keys().map(String::as_str).zip(0..).collect();
-        let commands = tasks.iter().map(|id| self.workspace.task(*id)).filter(|task| task.command.is_some());
-        let positions: Option<Vec<u32>> = commands.map(|task| positions.get(task.name.as_str()).copied()).collect();
-        Some(Finding {
-            args: request.args,
-            environment: variables_digest(self.caller, &variables),
-            variables,
-            tools: self.tools(journal, asked)?,
-            configuration,
-            // That it cannot be kept costs the next build the time to read it.
-            kept: self.kept.or_else(|| keep(self.workspace, &desk.worktree.kept()).ok()),
-            // Which tasks are to be checked is to be decided anew in each build.
-            request: positions
-                .filter(|_| self.workspace.cache.check_rate == 0.0)
-                .map(|positions| (request.tasks, positions)),
-        })
-    }
-
-    /// The tools of all tasks with evidence, each once, with what they say now.
-    fn tools(&self, journal: &Journal, asked: &Tools) -> Option<Vec<Tool>> {
-        let mut tools = Vec::new();
-        let sure = |task: &&Task| journal.tasks.get(&task.name).is_some_and(|record| record.evidence.sure);
-        for task in self.workspace.tasks.iter().filter(|task| !task.tools.is_empty()).filter(sure) {
-            for command in &task.tools {
-                let wishes = Wishes::of(task);
-                let variables = environment::resolve(wishes, self.caller, &[]).variables;
-                let cwd = task.cwd.to_path(&self.workspace.root);
-                let answer = asked.version(command, cwd, variables.into_iter().collect(), self.stop).ok()?;
-                let tool = Tool {
-                    command: command.clone(),
-                    cwd: task.cwd.as_bytes().to_vec(),
-                    pass: wishes.pass.to_vec(),
-                    from: wishes.from.to_vec(),
-                    set: wishes.set.clone(),
-                    answer,
-                };
-                if !tools.contains(&tool) {
-                    tools.push(tool);
-                }
-            }
-        }
-        Some(tools)
-    }
-
     /// For reports. A build that did nothing leaves nothing; that it cannot be written is not worth a word.
     fn remember(&self, desk: &Desk, notes: &Notes, tasks: &[TaskId], forced: &HashSet<TaskId>, outcomes: &Outcomes) {
         let summary = &outcomes.summary;
@@ -358,103 +236,6 @@ impl Session<'_> {
         if let Err(e) = texts::keep(&desk.worktree.texts(), &self.workspace.root, seen, &is_input) {
             log::info!("no texts: {e}");
         }
-    }
-
-    fn sit_down(&self, prior: Option<Prior>, reporter: &mut dyn Reporter) -> (Desk, Option<Holds>) {
-        if let Some(Prior { lock, bytes, holds, .. }) = prior.filter(|prior| self.can_use(prior)) {
-            let worktree = Worktree::new(self.store_dir, &self.workspace.root);
-            let staging = worktree.staging();
-            // Its bytes are those that were written.
-            let journal = Journal::decode_whole(&bytes).unwrap_or_default();
-            // Opening the store may have cost results.
-            let (epoch, lock) = (maintenance::epoch(self.store_dir), Some(lock));
-            let stands = epoch == journal.epoch && self.is_read_as_found(&journal);
-            let holds = if stands { holds } else { holds.without_conditions() };
-            let desk =
-                Desk { worktree, lock, journal, epoch, left_behind: LeftBehind::default(), staging, trouble: None };
-            return (desk, Some(holds));
-        }
-        let worktree = match &self.single {
-            Some(identity) => Worktree::single(self.store_dir, &self.workspace.root, identity),
-            None => Worktree::new(self.store_dir, &self.workspace.root),
-        };
-        let mut followed = None;
-        let waiting = &mut |holder: &str| {
-            let followed = followed.get_or_insert_with(|| {
-                reporter.event(Event::Waiting { task: None, holder: holder.to_owned() });
-                self.awaited()
-            });
-            if let Some((task, follower)) = followed {
-                follower.follow(&mut |stream, bytes| self.listener.wrote(*task, Runner::Other, stream, bytes));
-            }
-        };
-        let mut trouble = None;
-        let lock = if self.options.dry_run {
-            None
-        } else {
-            let made = worktree.create().and_then(|()| furnish(self.store_dir));
-            let lock = made.map_err(LockError::Io).and_then(|()| worktree.lock(self.holder, self.stop, waiting));
-            match lock {
-                // Stopped while it waited: nothing will start.
-                Err(LockError::Held(_)) => None,
-                lock => lock.map_err(|e| trouble = Some(e.to_string())).ok(),
-            }
-        };
-        let staging = if lock.is_some() { worktree.staging() } else { std::env::temp_dir() };
-        if lock.is_some()
-            && let Err(e) = worktree.prepare()
-        {
-            trouble = Some(e.to_string());
-        }
-        let (journal, epoch) = (Journal::load(&worktree.journal()), maintenance::epoch(self.store_dir));
-        let mut left_behind = LeftBehind::read(&worktree.intents());
-        if lock.is_some() && self.end_orphans(&left_behind.commands, reporter) {
-            left_behind.commands.clear();
-        }
-        (Desk { worktree, lock, journal, epoch, left_behind, staging, trouble }, None)
-    }
-
-    /// The commands of a killed build would write over what this one is about to look at. Whether they are gone.
-    fn end_orphans(&self, commands: &[Trace], reporter: &mut dyn Reporter) -> bool {
-        let waiting = &mut |holder: &str| reporter.event(Event::Waiting { task: None, holder: holder.to_owned() });
-        let ended = orphans::end(commands, self.stop, waiting);
-        if ended.found > 0 {
-            let what = if ended.found == 1 { "a process".to_owned() } else { format!("{} processes", ended.found) };
-            reporter.event(Event::Note { message: format!("ended {what} that a killed build had left running") });
-        }
-        !ended.some_left
-    }
-
-    /// Where the action of a single command is claimed, to hear what it writes when somebody else runs it.
-    fn awaited(&self) -> Option<(TaskId, Follower)> {
-        if self.single.is_none() || self.options.force {
-            return None;
-        }
-        let options = Options { dry_run: true, ..self.options.clone() };
-        let look = Session { options: &options, ..*self };
-        let (desk, _) = look.sit_down(None, &mut ());
-        let ctx = look.context(&desk, None, &mut ()).ok()?;
-        let (id, task) = self.workspace.ids().zip(&self.workspace.tasks).next()?;
-        let prepared = prepare(&ctx, task, task.command.as_ref()?, &Vec::new()).ok()?;
-        Some((id, Follower::new(&desk.worktree.claims().join(prepared.fingerprint.to_string()))))
-    }
-
-    /// Whether the configuration that was read is the one that a journal's evidence is about: it may have been edited after that was
-    /// checked and before it was read.
-    fn is_read_as_found(&self, journal: &Journal) -> bool {
-        let root = &self.workspace.root;
-        let same = |path: &RelPath| {
-            let seen = journal.files.find(path.as_bytes()).map(|i| journal.files.seen(i));
-            let now = Stamp::at(&path.to_path(root));
-            seen.zip(now.ok()).is_some_and(|(seen, now)| seen.settled && seen.stamp == now)
-        };
-        self.workspace.files.iter().chain(&self.workspace.listed).all(same)
-    }
-
-    /// Whether tasks may be taken for up to date without a look at them.
-    fn can_use(&self, prior: &Prior) -> bool {
-        let options = self.options;
-        prior.is_of(self.store_dir) && self.store.is_some() && !options.dry_run && options.hit_logs != HitLogs::All
     }
 
     fn context<'a>(
@@ -561,22 +342,6 @@ impl Session<'_> {
                 self.store_dir.display()
             )),
         });
-    }
-}
-
-impl Desk {
-    /// The results that the journal named when the build began.
-    fn named(&self) -> Vec<ResultKey> {
-        self.journal.keys().collect()
-    }
-
-    /// Replaces the journal, which named the results `before`, by `journal`, whose bytes are `encoded`.
-    fn write_journal(&self, journal: &Journal, encoded: &[u8], before: &[ResultKey]) -> io::Result<()> {
-        let path = self.worktree.journal();
-        let kept: HashSet<_> = journal.keys().collect();
-        let replaced = before.iter().filter(|key| !kept.contains(key)).copied();
-        usage::append(&self.worktree.used(), replaced, usage::last_use(&path).unwrap_or(0))?;
-        Journal::save(encoded, &path)
     }
 }
 

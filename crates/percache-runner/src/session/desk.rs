@@ -1,0 +1,156 @@
+//! What a worktree keeps between builds: taken up when a build begins, laid down when it ends.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::PathBuf;
+
+use percache::lock::{FileLock, LockError};
+use percache::store::layout::furnish;
+use percache::store::record::ResultKey;
+
+use super::Session;
+use super::prior::Prior;
+use crate::build::context::{HitLogs, Options};
+use crate::build::feed::Follower;
+use crate::build::inputs::prepare;
+use crate::event::{Event, Reporter, Runner};
+use crate::intents::LeftBehind;
+use crate::journal::Journal;
+use crate::maintenance;
+use crate::model::TaskId;
+use crate::orphans::{self, Trace};
+use crate::paths::RelPath;
+use crate::stamp::Stamp;
+use crate::standing::Holds;
+use crate::usage;
+use crate::worktree::Worktree;
+
+/// What a worktree keeps between builds, as far as it can be had.
+pub(super) struct Desk {
+    pub(super) worktree: Worktree,
+    /// `None` when the store's directory cannot be written, and in a dry run.
+    pub(super) lock: Option<FileLock>,
+    pub(super) journal: Journal,
+    /// The store's epoch when the build began.
+    pub(super) epoch: u64,
+    /// What a killed build was about to write, and which of its commands could not be ended.
+    pub(super) left_behind: LeftBehind,
+    pub(super) staging: PathBuf,
+    /// Why the store cannot be used, so far.
+    pub(super) trouble: Option<String>,
+}
+
+impl Session<'_> {
+    pub(super) fn sit_down(&self, prior: Option<Prior>, reporter: &mut dyn Reporter) -> (Desk, Option<Holds>) {
+        if let Some(Prior { lock, bytes, holds, .. }) = prior.filter(|prior| self.can_use(prior)) {
+            let worktree = Worktree::new(self.store_dir, &self.workspace.root);
+            let staging = worktree.staging();
+            // Its bytes are those that were written.
+            let journal = Journal::decode_whole(&bytes).unwrap_or_default();
+            // Opening the store may have cost results.
+            let (epoch, lock) = (maintenance::epoch(self.store_dir), Some(lock));
+            let stands = epoch == journal.epoch && self.is_read_as_found(&journal);
+            let holds = if stands { holds } else { holds.without_conditions() };
+            let desk =
+                Desk { worktree, lock, journal, epoch, left_behind: LeftBehind::default(), staging, trouble: None };
+            return (desk, Some(holds));
+        }
+        let worktree = match &self.single {
+            Some(identity) => Worktree::single(self.store_dir, &self.workspace.root, identity),
+            None => Worktree::new(self.store_dir, &self.workspace.root),
+        };
+        let mut followed = None;
+        let waiting = &mut |holder: &str| {
+            let followed = followed.get_or_insert_with(|| {
+                reporter.event(Event::Waiting { task: None, holder: holder.to_owned() });
+                self.awaited()
+            });
+            if let Some((task, follower)) = followed {
+                follower.follow(&mut |stream, bytes| self.listener.wrote(*task, Runner::Other, stream, bytes));
+            }
+        };
+        let mut trouble = None;
+        let lock = if self.options.dry_run {
+            None
+        } else {
+            let made = worktree.create().and_then(|()| furnish(self.store_dir));
+            let lock = made.map_err(LockError::Io).and_then(|()| worktree.lock(self.holder, self.stop, waiting));
+            match lock {
+                // Stopped while it waited: nothing will start.
+                Err(LockError::Held(_)) => None,
+                lock => lock.map_err(|e| trouble = Some(e.to_string())).ok(),
+            }
+        };
+        let staging = if lock.is_some() { worktree.staging() } else { std::env::temp_dir() };
+        if lock.is_some()
+            && let Err(e) = worktree.prepare()
+        {
+            trouble = Some(e.to_string());
+        }
+        let (journal, epoch) = (Journal::load(&worktree.journal()), maintenance::epoch(self.store_dir));
+        let mut left_behind = LeftBehind::read(&worktree.intents());
+        if lock.is_some() && self.end_orphans(&left_behind.commands, reporter) {
+            left_behind.commands.clear();
+        }
+        (Desk { worktree, lock, journal, epoch, left_behind, staging, trouble }, None)
+    }
+
+    /// The commands of a killed build would write over what this one is about to look at. Whether they are gone.
+    fn end_orphans(&self, commands: &[Trace], reporter: &mut dyn Reporter) -> bool {
+        let waiting = &mut |holder: &str| reporter.event(Event::Waiting { task: None, holder: holder.to_owned() });
+        let ended = orphans::end(commands, self.stop, waiting);
+        if ended.found > 0 {
+            let what = if ended.found == 1 { "a process".to_owned() } else { format!("{} processes", ended.found) };
+            reporter.event(Event::Note { message: format!("ended {what} that a killed build had left running") });
+        }
+        !ended.some_left
+    }
+
+    /// Where the action of a single command is claimed, to hear what it writes when somebody else runs it.
+    fn awaited(&self) -> Option<(TaskId, Follower)> {
+        if self.single.is_none() || self.options.force {
+            return None;
+        }
+        let options = Options { dry_run: true, ..self.options.clone() };
+        let look = Session { options: &options, ..*self };
+        let (desk, _) = look.sit_down(None, &mut ());
+        let ctx = look.context(&desk, None, &mut ()).ok()?;
+        let (id, task) = self.workspace.ids().zip(&self.workspace.tasks).next()?;
+        let prepared = prepare(&ctx, task, task.command.as_ref()?, &Vec::new()).ok()?;
+        Some((id, Follower::new(&desk.worktree.claims().join(prepared.fingerprint.to_string()))))
+    }
+
+    /// Whether the configuration that was read is the one that a journal's evidence is about: it may have been edited after that was
+    /// checked and before it was read.
+    fn is_read_as_found(&self, journal: &Journal) -> bool {
+        let root = &self.workspace.root;
+        let same = |path: &RelPath| {
+            let seen = journal.files.find(path.as_bytes()).map(|i| journal.files.seen(i));
+            let now = Stamp::at(&path.to_path(root));
+            seen.zip(now.ok()).is_some_and(|(seen, now)| seen.settled && seen.stamp == now)
+        };
+        self.workspace.files.iter().chain(&self.workspace.listed).all(same)
+    }
+
+    /// Whether tasks may be taken for up to date without a look at them.
+    fn can_use(&self, prior: &Prior) -> bool {
+        let options = self.options;
+        prior.is_of(self.store_dir) && self.store.is_some() && !options.dry_run && options.hit_logs != HitLogs::All
+    }
+}
+
+impl Desk {
+    /// The results that the journal named when the build began.
+    pub(super) fn named(&self) -> Vec<ResultKey> {
+        self.journal.keys().collect()
+    }
+
+    /// Replaces the journal, which named the results `before`, by `journal`, whose bytes are `encoded`.
+    pub(super) fn write_journal(&self, journal: &Journal, encoded: &[u8], before: &[ResultKey]) -> io::Result<()> {
+        let path = self.worktree.journal();
+        let kept: HashSet<_> = journal.keys().collect();
+        let replaced = before.iter().filter(|key| !kept.contains(key)).copied();
+        usage::append(&self.worktree.used(), replaced, usage::last_use(&path).unwrap_or(0))?;
+        Journal::save(encoded, &path)
+    }
+}

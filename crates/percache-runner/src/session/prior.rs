@@ -1,0 +1,64 @@
+//! What stands of what the last build in a worktree has found, told before its configuration is read.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use percache::Digest;
+use percache::lock::FileLock;
+
+use crate::config::kept;
+use crate::environment::Caller;
+use crate::finding::Asked;
+use crate::intents::Intents;
+use crate::maintenance;
+use crate::model::Workspace;
+use crate::standing::{self, Holds, Surroundings};
+use crate::usage;
+use crate::worktree::Worktree;
+
+/// What an earlier build has found, as far as it still stands, and the lock of its worktree.
+pub struct Prior {
+    /// The store's directory.
+    store_dir: PathBuf,
+    pub(super) lock: FileLock,
+    pub(super) bytes: Arc<Vec<u8>>,
+    journal: PathBuf,
+    pub(super) holds: Holds,
+}
+
+impl Prior {
+    /// Whether it is about a worktree of this store: the configuration may name another one by now.
+    pub fn is_of(&self, store_dir: &Path) -> bool {
+        self.store_dir == store_dir
+    }
+
+    /// The workspace, and the digest under which it is kept: while its configuration stands as it stood, it need not be read.
+    pub fn workspace(&self, root: &Path) -> Option<(Workspace, Digest)> {
+        let digest = self.holds.kept?;
+        let path = Worktree::new(&self.store_dir, root).kept();
+        Some((kept(root, &path, &digest)?, digest))
+    }
+
+    /// Names of the tasks that are asked for, if all of them are up to date. Says that their results were used.
+    pub fn idle(&self) -> Option<&[String]> {
+        let idle = self.holds.idle.as_deref()?;
+        usage::touch(&self.journal).ok().map(|()| idle)
+    }
+}
+
+/// What stands of what the last build in this worktree has found; `None` when a build has to find out everything anew.
+pub fn prior(store_dir: &Path, root: &Path, asked: &Asked, caller: &Caller, holder: &str) -> Option<Prior> {
+    let worktree = Worktree::new(store_dir, root);
+    let journal = worktree.journal();
+    // Nobody builds here, and nobody was killed building.
+    let lock = journal.exists().then(|| worktree.try_lock(holder))??;
+    if !Intents::is_empty(&worktree.intents()) || maintenance::is_time_for_gc(store_dir) {
+        return None;
+    }
+    let bytes = Arc::new(fs::read(&journal).ok()?);
+    let threads = std::thread::available_parallelism().map_or(1, Into::into);
+    let around = Surroundings { root, epoch: maintenance::epoch(store_dir), caller };
+    let holds = standing::check(&bytes, asked, around, threads)?;
+    Some(Prior { store_dir: store_dir.to_owned(), lock, bytes, journal, holds })
+}

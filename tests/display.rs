@@ -215,7 +215,7 @@ fn a_log_cannot_move_the_cursor() {
 /// Says which settings for colours it sees, and writes something red.
 const COLOURFUL: &str = r#"
     [task.t]
-    command = "echo force=$CLICOLOR_FORCE,$FORCE_COLOR no=$NO_COLOR term=$TERM; printf '\\033[31mred\\033[0m\\n'; mkdir -p out; echo 1 > out/x; sleep 0.3"
+    command = "echo force=$CLICOLOR_FORCE,$FORCE_COLOR no=$NO_COLOR term=$TERM; printf '\\033[31mred\\033[0m\\n'; touch out/x; sleep 0.3"
     inputs = []
     outputs = ["out/x"]
 "#;
@@ -231,7 +231,7 @@ fn coloured(ws: &Sandbox, arguments: &[&str], variables: &[(&str, &str)]) -> (Te
 fn what_a_command_writes_in_colours_keeps_them_on_a_terminal_and_when_it_is_replayed() {
     let ws = Sandbox::new(COLOURFUL);
     let (terminal, line) = coloured(&ws, &[], &[]);
-    assert_eq!(line, "force=, no= term=xterm-256color");
+    assert_eq!(line, "force=1,1 no= term=xterm-256color");
     assert!(terminal.raw().contains("\x1b[31mred"));
     ws.remove("out");
     let mut terminal = ws.terminal(&["build"], &[], WIDE);
@@ -246,7 +246,7 @@ fn what_a_command_writes_in_colours_keeps_them_on_a_terminal_and_when_it_is_repl
 fn no_color_and_color_never_mean_none_and_the_display_stays() {
     for (arguments, variables) in [(&[][..], &[("NO_COLOR", "1")][..]), (&["--color", "never"], &[])] {
         let (terminal, line) = coloured(&Sandbox::new(COLOURFUL), arguments, variables);
-        assert!(line.starts_with("force=, no= "), "{line}");
+        assert!(line.starts_with("force=1,1 no= "), "{line}");
         let raw = terminal.raw();
         assert!(!raw.contains("\x1b[0m") && !raw.contains("\x1b[3") && raw.contains("]  0/1"), "{raw:?}");
     }
@@ -255,7 +255,7 @@ fn no_color_and_color_never_mean_none_and_the_display_stays() {
 #[test]
 fn a_dumb_terminal_gets_neither_colours_nor_a_display() {
     let (terminal, line) = coloured(&Sandbox::new(COLOURFUL), &[], &[("TERM", "dumb")]);
-    assert!(line.starts_with("force=,"), "{line}");
+    assert!(line.starts_with("force=1,1 "), "{line}");
     assert!(!terminal.raw().contains('\x1b'), "{:?}", terminal.raw());
 }
 
@@ -270,22 +270,40 @@ fn colours_can_be_forced_where_there_is_no_terminal() {
     assert!(!run.stdout.contains('\x1b'), "{:?}", run.stdout);
 }
 
-/// Whether somebody looks must not change what a command makes: no variable that forces colours gets through, on a terminal or from the
-/// caller.
+/// Whether somebody looks must not change what a command makes: on a terminal, in a pipe, and whatever the caller says of colours, it
+/// is told the same, and nothing where its text passes on what it prints.
 #[test]
 fn no_output_depends_on_whether_somebody_looks() {
-    let config = r#"
-        [task.t]
-        command = "{ echo ${FORCE_COLOR-unset} ${CLICOLOR_FORCE-unset} ${NO_COLOR-unset}; [ -t 1 ] || echo pipe; } > out/x; [ -t 2 ] || echo pipe"
-        inputs = []
-        outputs = ["out/x"]
-    "#;
-    let (on_terminal, elsewhere) = (Sandbox::new(config), Sandbox::new(config));
-    let mut terminal = on_terminal.terminal(&["build"], &[("FORCE_COLOR", "1"), ("CLICOLOR_FORCE", "1")], WIDE);
-    assert!(terminal.ends().contains(&"pipe".to_owned()));
-    elsewhere.run(elsewhere.command("").args(["build"]).env("NO_COLOR", "1")).succeeds();
-    assert_eq!(on_terminal.read("out/x"), "unset unset unset\npipe\n");
-    assert_eq!(elsewhere.read("out/x"), on_terminal.read("out/x"));
+    let say = "for name in CLICOLOR_FORCE FORCE_COLOR CARGO_TERM_COLOR NO_COLOR; do printenv $name || echo unset; done";
+    for (command, env, expected) in [
+        ("sh say", "{}", "1\n1\nalways\nunset\n"),
+        ("sh say && cp out/x out/y > /dev/null", "{}", "unset\nunset\nunset\nunset\n"),
+        ("sh say", "{ NO_COLOR = '1' }", "unset\nunset\nunset\n1\n"),
+        ("sh say", "{ FORCE_COLOR = '3' }", "unset\n3\nunset\nunset\n"),
+    ] {
+        let config = format!("[task.t]\ncommand = '{command}'\ninputs = ['say']\noutputs = ['out/']\nenv = {env}");
+        let [on_terminal, elsewhere] = [Sandbox::new(&config), Sandbox::new(&config)];
+        for ws in [&on_terminal, &elsewhere] {
+            ws.write("say", format!("{{ {say}; }} >out/x\n[ -t 1 ] || echo pipe\n"));
+        }
+        let mut terminal = on_terminal.terminal(&["build"], &[("FORCE_COLOR", "2"), ("CLICOLOR", "1")], WIDE);
+        assert!(terminal.ends().contains(&"pipe".to_owned()));
+        elsewhere.run(elsewhere.command("").args(["build"]).env("NO_COLOR", "1")).succeeds();
+        assert_eq!(on_terminal.read("out/x"), expected, "{command} {env}");
+        assert_eq!(elsewhere.read("out/x"), expected, "{command} {env}");
+    }
+}
+
+/// What CI has made has colours on a terminal.
+#[test]
+fn a_log_that_was_made_where_nobody_looked_has_its_colours_where_somebody_does() {
+    let ws = Sandbox::new("[task.t]\ncommand = 'python3 t.py'\ninputs = ['t.py']");
+    ws.write("t.py", "import os\nprint('\\033[31mred' if os.environ.get('FORCE_COLOR') else 'plain')\n");
+    let run = ws.build([]).succeeds().says(["red"]);
+    assert!(!run.output().contains('\x1b'), "{:?}", run.output());
+    let mut terminal = ws.terminal(&["build", "--logs", "all"], &[], WIDE);
+    terminal.ends();
+    assert!(terminal.raw().contains("\x1b[31mred"), "{:?}", terminal.raw());
 }
 
 #[test]

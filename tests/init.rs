@@ -98,16 +98,6 @@ fn what_git_ignores_in_all_packages_is_an_output_of_each() {
 }
 
 #[test]
-fn what_only_checks_is_told_to_use_colours_and_what_makes_something_is_not() {
-    let ws = Sandbox::empty();
-    ws.write("package.json", r#"{ "scripts": { "build": "x", "test": "x" } }"#);
-    ws.write(".gitignore", "dist\n");
-    let text = ws.percache(["init", "-n"]).succeeds().stdout;
-    let (build, test) = text.split_once("[task.test]").expect("a test");
-    assert!(test.contains("FORCE_COLOR") && !build.contains("FORCE_COLOR"), "{text}");
-}
-
-#[test]
 fn a_cargo_package_a_python_project_and_a_taskfile_are_understood() {
     let ws = Sandbox::empty();
     ws.write("Cargo.toml", "[package]\nname = \"x\"\n");

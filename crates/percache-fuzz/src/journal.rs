@@ -9,6 +9,7 @@ use percache::Digest;
 use percache::store::record::ResultKey;
 use percache_runner::environment::Caller;
 use percache_runner::finding::{Asked, Finding, Tool};
+use percache_runner::image::Image;
 use percache_runner::journal::{Evidence, Flat, Journal, PathLists, TaskRecord, is_whole};
 use percache_runner::known::{Builder, Seen};
 use percache_runner::stamp::Stamp;
@@ -22,12 +23,12 @@ pub(crate) const TARGET: Target =
 const DIGEST: usize = 20;
 
 fn run(data: &[u8]) {
-    let bytes = Arc::new(sealed(data));
+    let bytes = Arc::new(Image::from(sealed(data)));
     assert!(is_whole(&bytes));
     let Ok(journal) = Journal::decode_whole(&bytes) else { return };
     look_at(&journal);
     let written = journal.encode();
-    let again = Journal::decode_whole(&Arc::new(written.clone()));
+    let again = Journal::decode_whole(&Arc::new(written.clone().into()));
     assert_eq!(again.as_ref(), Ok(&journal));
     assert_eq!(journal.encode(), written);
     stands(&bytes, &journal);
@@ -67,7 +68,7 @@ fn look_at(journal: &Journal) {
 }
 
 /// Evidence that makes no sense is none. In an empty directory, and without the tools, which would be run.
-fn stands(bytes: &Arc<Vec<u8>>, journal: &Journal) {
+fn stands(bytes: &Arc<Image>, journal: &Journal) {
     let Some(finding) = journal.finding.as_ref().filter(|finding| finding.tools.is_empty()) else { return };
     let request = finding.request.as_ref().map_or(Digest::default(), |(request, _)| *request);
     let asked = Asked { args: finding.args, tasks: request };

@@ -17,6 +17,7 @@ pub mod mutation;
 mod pattern;
 mod record;
 mod store;
+mod tail;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -48,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     pattern::TARGET,
     record::TARGET,
     store::TARGET,
+    tail::TARGET,
 ];
 
 /// Longer inputs say nothing new and take long.

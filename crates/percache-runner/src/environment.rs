@@ -2,10 +2,7 @@
 //!
 //! Later ones win: base, `env_pass`, `env_from`, `env_file`, `env`. Of the base only LANG, LC_* and TZ are in the fingerprint, because they
 //! change what programs write. Values enter it as digests. Knows nothing of how a command is run.
-//!
-//! Nothing is said of colours that the task does not say itself. FORCE_COLOR and its like hold for whatever a program writes, so
-//! `node -p 1+1 > out` or `tool --help > help.txt` would leave escape sequences in an output when somebody builds on a terminal, and none
-//! in CI, under one key.
+//! What a command is told of colours besides is [`crate::colours`]'s.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -19,7 +16,7 @@ use crate::model::Task;
 
 /// Passed to every command when set.
 const BASE: &[&str] = &["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TERM", "COLORTERM", "LANG", "TZ"];
-/// What programs go by when they decide on colours: for those that own the terminal.
+/// What programs go by when they decide on colours: the caller's own for those that own the terminal.
 const COLOUR: &[&str] = &["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR"];
 
 /// The variables of the caller.

@@ -16,7 +16,6 @@
 //! ```
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +26,7 @@ use percache::files::{self, Durability};
 use percache::store::record::{Entry, ResultKey, Time};
 
 use crate::finding::Finding;
+use crate::image::Image;
 use crate::known::KnownFiles;
 
 const MAGIC: &[u8] = b"percache journal 3\n";
@@ -188,7 +188,7 @@ impl FlatTask<'_> {
 
 impl<'a> Flat<'a> {
     /// Reads a journal. Its digest is not looked at: see [`is_whole`].
-    pub fn decode(bytes: &'a Arc<Vec<u8>>) -> Result<Flat<'a>, DecodeError> {
+    pub fn decode(bytes: &'a Arc<Image>) -> Result<Flat<'a>, DecodeError> {
         let end = bytes.len().checked_sub(DIGEST).ok_or(DecodeError("it is too short"))?;
         let fields = bytes[..end].strip_prefix(MAGIC).ok_or(DecodeError("it is of another version"))?;
         let mut from = Decoder::new(fields);
@@ -235,7 +235,7 @@ pub fn is_whole(bytes: &[u8]) -> bool {
 impl Journal {
     /// The journal at `path`; an empty one when there is none, or none that is whole.
     pub fn load(path: &Path) -> Journal {
-        let Ok(bytes) = fs::read(path) else { return Journal::default() };
+        let Ok(bytes) = Image::of(path) else { return Journal::default() };
         match Journal::decode(bytes) {
             Ok(journal) => journal,
             Err(e) => {
@@ -282,7 +282,7 @@ impl Journal {
         to
     }
 
-    fn decode(bytes: Vec<u8>) -> Result<Journal, DecodeError> {
+    fn decode(bytes: Image) -> Result<Journal, DecodeError> {
         if !is_whole(&bytes) {
             return Err(DecodeError("its digest does not fit"));
         }
@@ -290,7 +290,7 @@ impl Journal {
     }
 
     /// The journal in bytes that are known to be whole, see [`is_whole`].
-    pub fn decode_whole(bytes: &Arc<Vec<u8>>) -> Result<Journal, DecodeError> {
+    pub fn decode_whole(bytes: &Arc<Image>) -> Result<Journal, DecodeError> {
         Flat::decode(bytes)?.decode_tasks()
     }
 

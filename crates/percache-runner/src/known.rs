@@ -20,6 +20,7 @@ use hashbrown::HashTable;
 use percache::Digest;
 use percache::codec::{DecodeError, Decoder, Encode};
 
+use crate::image::Image;
 use crate::stamp::Stamp;
 
 const LINE: usize = 61;
@@ -45,7 +46,7 @@ const WORTH_AN_INDEX: usize = 50;
 #[derive(Debug, Default)]
 pub struct KnownFiles {
     /// Shared with the journal in which it stands.
-    bytes: Arc<Vec<u8>>,
+    bytes: Arc<Image>,
     lines: Range<usize>,
     paths: Range<usize>,
     index: OnceLock<(HashTable<u32>, RandomState)>,
@@ -60,7 +61,7 @@ impl KnownFiles {
     }
 
     /// The table that stands in `bytes` from `at` on, and where it ends. Everything that later access relies on is checked.
-    pub(crate) fn decode(bytes: &Arc<Vec<u8>>, at: usize) -> Result<(KnownFiles, usize), DecodeError> {
+    pub(crate) fn decode(bytes: &Arc<Image>, at: usize) -> Result<(KnownFiles, usize), DecodeError> {
         const SHORT: DecodeError = DecodeError("it ends too early");
         let mut head = Decoder::new(bytes.get(at..).ok_or(SHORT)?);
         let (count, length) = (head.u32()? as usize, head.u32()? as usize);
@@ -254,7 +255,7 @@ impl Builder {
         let (lines, end) = (0..self.lines.len(), self.lines.len() + self.paths.len());
         let mut bytes = self.lines;
         bytes.extend_from_slice(&self.paths);
-        KnownFiles { bytes: Arc::new(bytes), paths: lines.end..end, lines, ..KnownFiles::default() }
+        KnownFiles { bytes: Arc::new(bytes.into()), paths: lines.end..end, lines, ..KnownFiles::default() }
     }
 }
 
@@ -281,7 +282,7 @@ mod tests {
     fn a_table_is_read_back_as_written() {
         let mut bytes = b"before".to_vec();
         table().encode(&mut bytes);
-        let bytes = Arc::new(bytes);
+        let bytes = Arc::new(bytes.into());
         let (table, end) = KnownFiles::decode(&bytes, 6).unwrap();
         assert_eq!(end, bytes.len());
         for (i, (path, seen)) in example().iter().enumerate() {
@@ -320,7 +321,7 @@ mod tests {
             let mut bytes = Vec::new();
             taken.encode(&mut bytes);
             // It is looked at whole when it is read.
-            let (read, _) = KnownFiles::decode(&Arc::new(bytes), 0).unwrap();
+            let (read, _) = KnownFiles::decode(&Arc::new(bytes.into()), 0).unwrap();
             let expected = example().into_iter().skip(start.max(1)).take(end.saturating_sub(start.max(1)));
             let found = (1..read.len()).map(|i| (read.path(i).to_vec(), read.seen(i)));
             assert!(found.eq(expected.map(|(path, seen)| (path.to_vec(), seen))));
@@ -332,11 +333,11 @@ mod tests {
         let mut whole = Vec::new();
         table().encode(&mut whole);
         for at in 0..whole.len() {
-            assert!(KnownFiles::decode(&Arc::new(whole[..at].to_vec()), 0).is_err());
+            assert!(KnownFiles::decode(&Arc::new(whole[..at].to_vec().into()), 0).is_err());
             for bit in 0..8 {
                 let mut damaged = whole.clone();
                 damaged[at] ^= 1 << bit;
-                if let Ok((table, _)) = KnownFiles::decode(&Arc::new(damaged), 0) {
+                if let Ok((table, _)) = KnownFiles::decode(&Arc::new(damaged.into()), 0) {
                     (0..table.len()).for_each(|i| {
                         assert!(table.c_path(i).count_bytes() <= table.path(i).len());
                         assert_eq!(table.seen(i), table.seen(i));

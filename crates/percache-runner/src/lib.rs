@@ -28,6 +28,10 @@ pub mod config;
 
 pub mod environment;
 pub mod fingerprint;
+
+pub mod colours;
+
+pub mod image;
 pub mod known;
 pub mod observe;
 pub mod stamp;

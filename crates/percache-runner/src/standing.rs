@@ -11,20 +11,21 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use percache::Digest;
 use percache::store::now;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, lstat, openat, statat};
 use rustix::io::Errno;
 
 use crate::build::context::Tools;
 use crate::environment::{self, Caller, Wishes};
 use crate::finding::{Asked, Tool, variables_digest};
+use crate::image::Image;
 use crate::journal::{Flat, is_whole};
 use crate::known::KnownFiles;
 use crate::process::Stop;
@@ -32,6 +33,8 @@ use crate::stamp::Stamp;
 
 /// Paths that are worth a thread.
 const WORTH_A_THREAD: usize = 500;
+/// Paths that a thread takes at a time.
+const PART: usize = 100;
 
 /// Where and in what environment a build is to happen.
 #[derive(Clone, Copy)]
@@ -66,25 +69,30 @@ impl Holds {
 }
 
 /// What still holds of the journal in `bytes`; `None` when its conditions do not. Anything that speaks against it, however little, is a no.
-pub fn check(bytes: &Arc<Vec<u8>>, asked: &Asked, around: Surroundings<'_>, threads: usize) -> Option<Holds> {
+pub fn check(bytes: &Arc<Image>, asked: &Asked, around: Surroundings<'_>, threads: usize) -> Option<Holds> {
     let journal = Flat::decode(bytes).ok()?;
     let finding = journal.finding.as_ref()?;
     let same = journal.epoch == around.epoch && finding.args == asked.args;
     if !same || finding.environment != variables_digest(around.caller, &finding.variables) {
         return None;
     }
-    let fd = openat(CWD, around.root, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let root = open_root(around.root)?;
     // Without Ctrl-C: these are short, and the build that follows has its own.
     let stop = Stop::manual().ok()?;
     let (tools, other_tools, whole) = (Tools::default(), AtomicBool::new(false), AtomicBool::new(true));
     let mut same = vec![false; journal.files.len()];
-    let part = same.len().div_ceil(threads.min(same.len() / WORTH_A_THREAD + 1).max(1)).max(1);
+    let others = threads.min(same.len() / WORTH_A_THREAD + 1).saturating_sub(1);
+    // A thread may begin milliseconds after another one: each takes what is left.
+    let parts = Mutex::new(same.chunks_mut(PART).enumerate());
+    let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let compare_all = || {
+        while let Some((number, part)) = next() {
+            compare(root.as_ref().map_or(CWD, AsFd::as_fd), &journal.files, number * PART, part);
+        }
+    };
     std::thread::scope(|scope| {
-        let mut parts = same.chunks_mut(part).enumerate();
-        let own = parts.next();
-        for (number, part_of_same) in parts {
-            let (fd, files) = (&fd, &journal.files);
-            scope.spawn(move || compare(fd, files, number * part, part_of_same));
+        for _ in 0..others {
+            scope.spawn(compare_all);
         }
         // Hashing the file takes a millisecond for some ten thousand paths: beside the stamps, and before anything that it names is run.
         whole.store(is_whole(bytes), Ordering::Relaxed);
@@ -96,7 +104,7 @@ pub fn check(bytes: &Arc<Vec<u8>>, asked: &Asked, around: Surroundings<'_>, thre
                 }
             });
         }
-        own.into_iter().for_each(|(_, part)| compare(&fd, &journal.files, 0, part));
+        compare_all();
     });
     if !whole.into_inner() {
         return None;
@@ -123,8 +131,18 @@ pub fn check(bytes: &Arc<Vec<u8>>, asked: &Asked, around: Surroundings<'_>, thre
     Some(Holds { conditions: true, untouched, idle, tools, kept: finding.kept })
 }
 
+/// The directory to look at paths from; `None`: the current one, by which the system finds them a little faster.
+#[allow(clippy::option_option, reason = "the outer one is the failure")]
+fn open_root(root: &Path) -> Option<Option<OwnedFd>> {
+    let (stat, current) = (lstat(root).ok()?, lstat(c".").ok()?);
+    if (stat.st_dev, stat.st_ino) == (current.st_dev, current.st_ino) {
+        return Some(None);
+    }
+    openat(CWD, root, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok().map(Some)
+}
+
 /// Notes which of the paths from `start` on have the stamps that they had.
-fn compare(root: &OwnedFd, files: &KnownFiles, start: usize, same: &mut [bool]) {
+fn compare(root: BorrowedFd<'_>, files: &KnownFiles, start: usize, same: &mut [bool]) {
     for (i, same) in (start..).zip(same) {
         let seen = files.seen(i);
         if !seen.settled {

@@ -63,6 +63,18 @@ impl Changes {
         self.encoded.is_empty()
     }
 
+    /// The record of a commit with these changes, for the tail with that `id` of a database of that `kind`.
+    pub fn to_record(&self, kind: u32, id: u64) -> Vec<u8> {
+        let mut record = Vec::with_capacity(HEAD + self.size() + DIGEST_LEN);
+        record.extend_from_slice(MAGIC);
+        record.u32(kind);
+        record.u64(id);
+        record.bytes(&self.encoded);
+        let digest = Digest::of(&record);
+        record.digest(&digest);
+        record
+    }
+
     /// All changes in order.
     pub fn iter(&self) -> impl Iterator<Item = Change<'_>> {
         let mut from = Decoder::new(&self.encoded);
@@ -113,7 +125,8 @@ impl Tail {
         }
     }
 
-    fn parse(bytes: Vec<u8>) -> Tail {
+    /// The tail that these bytes are, as far as they are whole.
+    pub fn parse(bytes: Vec<u8>) -> Tail {
         let mut tail = Tail { bytes, ..Tail::default() };
         let mut at = 0;
         // Of damage at the end nobody can say that it is not a commit that was cut short by a kill.
@@ -214,13 +227,7 @@ impl Tail {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
             now ^ u64::from(std::process::id()).rotate_left(40)
         });
-        let mut record = Vec::with_capacity(HEAD + changes.size() + DIGEST_LEN);
-        record.extend_from_slice(MAGIC);
-        record.u32(self.kind);
-        record.u64(id);
-        record.bytes(&changes.encoded);
-        let digest = Digest::of(&record);
-        record.digest(&digest);
+        let record = changes.to_record(self.kind, id);
         let is_new = !path.exists();
         let mut file = files::private().write(true).create(true).truncate(false).open(path)?;
         let written = file

@@ -22,6 +22,7 @@ usage: cargo xtask COMMAND
   demo    builds percache and shows it at work on a real project
   test    checks formatting, lints, and runs all tests
   bench   measures percache beside other build tools and the machine itself; --tasks N, --files N, --runs N
+  growth  measures percache with more tasks, files and bytes; takes half an hour and 10 GB: [tasks] [files] [bytes]
   fuzz    looks for inputs that percache cannot stand, with libFuzzer: [TARGET|all] [SECONDS]; 60 by default
   dist    makes packages: an archive, a wheel for pip, packages for npm; with --check, installs and tries each";
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         ["fuzz", target] => fuzz::fuzz(Some(target), "60"),
         ["fuzz", "all", seconds] => fuzz::fuzz(None, seconds),
         ["fuzz", target, seconds] => fuzz::fuzz(Some(target), seconds),
+        ["growth", ref series @ ..] => bench::growth(series),
         ["bench", ref rest @ ..] => bench::Settings::parse(rest).and_then(|settings| bench::bench(&settings)),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

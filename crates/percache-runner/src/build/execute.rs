@@ -11,6 +11,7 @@ use crate::build::context::Context;
 use crate::build::feed::{Feed, piece};
 use crate::build::inputs::{Prepared, threads, variables};
 use crate::capture::present;
+use crate::colours;
 use crate::event::{Failure, Runner};
 use crate::fanout::fan_out;
 use crate::intents::Intent;
@@ -141,6 +142,8 @@ fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared, tell: OnOutput<'_>) 
     };
     let cwd = task.cwd.to_path(ctx.observer.root());
     let mut env = variables(&prepared.environment);
+    let told = colours::told(task, &prepared.command, &prepared.environment);
+    env.extend(told.iter().map(|(name, value)| (name.into(), value.into())));
     let slot = match &ctx.budget {
         None => None,
         Some(budget) => {

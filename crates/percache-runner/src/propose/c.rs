@@ -53,7 +53,7 @@ pub(super) fn look(dir: &Path) -> Option<Part> {
     let objects = Proposed {
         name: "objects".to_owned(),
         comment: "One task per file. The compiler says in the depfile which headers it read: they become inputs by themselves.\n\
-                  It sees no terminal and has to be told to use colours; percache takes them out where they are not wanted."
+                  It has to be told to use colours, as it sees no terminal; percache takes them out where they are not wanted."
             .to_owned(),
         keys: vec![
             ("foreach", list(&globs)),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Part, Proposed, colours, inputs_without, list, read, string};
+use super::{Part, Proposed, inputs_without, list, read, string};
 
 pub(super) fn look(dir: &Path) -> Option<Part> {
     let manifest = read(dir, "Cargo.toml")?;
@@ -12,7 +12,6 @@ pub(super) fn look(dir: &Path) -> Option<Part> {
         let mut keys = vec![("command", string(command))];
         keys.extend(inputs_without(dir, &["target"]));
         keys.push(("tools", list(&["cargo --version", "rustc --version"])));
-        keys.push(colours("CARGO_TERM_COLOR = \"always\"", ""));
         keys.push(("env_from", list(&["RUSTFLAGS"])));
         keys.push(("env_pass", list(&["CARGO_HOME", "CARGO_TARGET_DIR", "RUSTUP_*"])));
         Proposed { name: name.to_owned(), comment: comment.to_owned(), keys, default: true }

@@ -165,12 +165,6 @@ fn read(dir: &Path, name: &str) -> Option<String> {
     fs::read_to_string(dir.join(name)).ok()
 }
 
-/// What a log is to be written in colours by, although no terminal is seen. Not for a command that makes something: it holds for what is
-/// written into files, too.
-fn colours(variable: &str, more: &str) -> (&'static str, String) {
-    ("env", format!("{{ {variable}{more} }}  # colours in the log; percache takes them out where they are not wanted"))
-}
-
 /// Whether git ignores this directory here, as far as the first `.gitignore` here and those above it in the repository say; else it has
 /// to be taken out of the inputs.
 fn ignores(dir: &Path, name: &str) -> bool {

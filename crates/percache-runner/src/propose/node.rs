@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Nature, Part, Proposed, colours, ignores, inputs_without, list, nature, read};
+use super::{Nature, Part, Proposed, ignores, inputs_without, list, nature, read};
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
 use crate::walk::{self, Want};
@@ -110,10 +110,7 @@ fn script(dir: &Path, package: &Package, packages: &[Package], name: &str, alone
             keys.push(("outputs", list(&outputs)));
             comment = "Check the outputs: what is not stated is not kept.";
         }
-        Nature::Check => {
-            keys.extend(inputs_without(dir, &["node_modules"]));
-            keys.push(colours("FORCE_COLOR = \"1\"", ""));
-        }
+        Nature::Check => keys.extend(inputs_without(dir, &["node_modules"])),
         Nature::Interactive => keys.push(("interactive", "true".to_owned())),
         Nature::Build | Nature::Other => {
             comment = "What it writes is not known, so it always runs. State `outputs` and take `cache` away to have it cached.";

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Part, Proposed, colours, list, read, string};
+use super::{Part, Proposed, list, read, string};
 
 const INPUTS: [&str; 10] = [
     ".",
@@ -39,7 +39,7 @@ pub(super) fn look(dir: &Path) -> Option<Part> {
             ("command", string(command)),
             ("inputs", list(&INPUTS)),
             ("tools", list(&["python3 --version"])),
-            colours("FORCE_COLOR = \"1\"", ", PYTHONDONTWRITEBYTECODE = \"1\""),
+            ("env", "{ PYTHONDONTWRITEBYTECODE = \"1\" }".to_owned()),
             ("env_pass", list(&["VIRTUAL_ENV"])),
         ],
         default: true,

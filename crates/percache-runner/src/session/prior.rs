@@ -1,6 +1,5 @@
 //! What stands of what the last build in a worktree has found, told before its configuration is read.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use percache::lock::FileLock;
 use crate::config::kept;
 use crate::environment::Caller;
 use crate::finding::Asked;
+use crate::image::Image;
 use crate::intents::Intents;
 use crate::maintenance;
 use crate::model::Workspace;
@@ -22,7 +22,7 @@ pub struct Prior {
     /// The store's directory.
     store_dir: PathBuf,
     pub(super) lock: FileLock,
-    pub(super) bytes: Arc<Vec<u8>>,
+    pub(super) bytes: Arc<Image>,
     journal: PathBuf,
     pub(super) holds: Holds,
 }
@@ -56,7 +56,7 @@ pub fn prior(store_dir: &Path, root: &Path, asked: &Asked, caller: &Caller, hold
     if !Intents::is_empty(&worktree.intents()) || maintenance::is_time_for_gc(store_dir) {
         return None;
     }
-    let bytes = Arc::new(fs::read(&journal).ok()?);
+    let bytes = Arc::new(Image::of(&journal).ok()?);
     let threads = std::thread::available_parallelism().map_or(1, Into::into);
     let around = Surroundings { root, epoch: maintenance::epoch(store_dir), caller };
     let holds = standing::check(&bytes, asked, around, threads)?;

@@ -61,11 +61,11 @@ impl Place {
         Place { dir, journal }
     }
 
-    fn bytes(&self) -> Arc<Vec<u8>> {
+    fn bytes(&self) -> Arc<Image> {
         let store = tempfile::tempdir().unwrap();
         let path = store.path().join("journal");
         Journal::save(&self.journal.encode(), &path).unwrap();
-        Arc::new(fs::read(path).unwrap())
+        Arc::new(Image::of(&path).unwrap())
     }
 
     /// The tasks that are untouched; `all` when that is all that are asked for.
@@ -166,7 +166,7 @@ fn a_damaged_journal_never_holds() {
     for position in 0..whole.len() {
         let mut damaged = whole.to_vec();
         damaged[position] ^= 1;
-        assert!(check(&Arc::new(damaged), &asked, around, 1).is_none(), "{position}");
+        assert!(check(&Arc::new(damaged.into()), &asked, around, 1).is_none(), "{position}");
     }
 }
 
@@ -182,7 +182,7 @@ fn a_damaged_journal_runs_nothing() {
     let around = Surroundings { root: place.dir.path(), epoch: 3, caller: &env };
     let mut damaged = place.bytes().to_vec();
     *damaged.last_mut().unwrap() ^= 1;
-    assert!(check(&Arc::new(damaged), &asked, around, 1).is_none());
+    assert!(check(&Arc::new(damaged.into()), &asked, around, 1).is_none());
     assert!(!ran.exists());
     drop(check(&place.bytes(), &asked, around, 1));
     assert!(ran.exists(), "a whole one is asked for its tools");

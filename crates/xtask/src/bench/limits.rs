@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use sha1::{Digest, Sha1};
+
 use super::case::Case;
 use super::table::{Times, median};
 use super::workload::{Workload, name};
@@ -24,14 +26,19 @@ pub fn print(
         (0..runs).map(|_| work()).collect::<Result<Vec<_>>>().map(median)
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let one = several(&|| stat_all(workload, dir, 1))?;
-    let all = several(&|| stat_all(workload, dir, threads))?;
+    let one = several(&|| with_all(workload, dir, 1, &stat))?;
+    let all = several(&|| with_all(workload, dir, threads, &stat))?;
+    let read = several(&|| with_all(workload, dir, threads, &read_and_hash))?;
     let copy = several(&|| copy_outputs(workload, dir, place))?;
     let spawn = several(&|| spawn(workload.tasks))?;
     println!("\n| the machine | ms | percache takes |");
     println!("| --- | --- | --- |");
     println!("| lstat of all sources and outputs, 1 thread | {one:.1} | |");
     println!("| the same, {threads} threads | {all:.1} | {:.2}× for nothing to do |", own(Case::NoOp) / all);
+    println!(
+        "| open, read and SHA-1 of them, {threads} threads | {read:.1} | {:.2}× for all touched |",
+        own(Case::Touch) / read
+    );
     println!(
         "| `cp -r` of all outputs to where they were deleted | {copy:.1} | {:.2}× to restore them |",
         own(Case::Restore) / copy
@@ -47,20 +54,20 @@ pub fn print(
     Ok(())
 }
 
-/// Seconds of processor time of all children so far, from /proc/self/stat (proc_pid_stat(5)): fields 16 and 17, in clock ticks of 10 ms.
-pub fn children_seconds() -> f64 {
-    let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let behind_name = text.rsplit(')').next().unwrap_or_default();
-    let ticks = behind_name.split_whitespace().skip(13).take(2).filter_map(|field| field.parse::<f64>().ok());
-    ticks.sum::<f64>() / 100.0
-}
-
 fn timed(work: impl FnOnce() -> Result<()>) -> Result<f64> {
     let start = Instant::now();
     work().map(|()| start.elapsed().as_secs_f64() * 1e3)
 }
 
-fn stat_all(workload: &Workload, dir: &Path, threads: usize) -> Result<f64> {
+fn stat(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+fn read_and_hash(path: &Path) -> bool {
+    fs::read(path).is_ok_and(|content| Sha1::digest(content)[0] == 0)
+}
+
+fn with_all(workload: &Workload, dir: &Path, threads: usize, each: &(dyn Fn(&Path) -> bool + Sync)) -> Result<f64> {
     let sources = (0..workload.tasks).flat_map(|task| (0..workload.files).map(move |file| (task, file)));
     let sources = sources.map(|(task, file)| workload.source(dir, task, file));
     let outputs = (0..workload.tasks).flat_map(|task| workload.outputs(task)).map(|output| dir.join(output));
@@ -68,7 +75,7 @@ fn stat_all(workload: &Workload, dir: &Path, threads: usize) -> Result<f64> {
     timed(|| {
         std::thread::scope(|scope| {
             for part in paths.chunks(paths.len().div_ceil(threads)) {
-                scope.spawn(move || part.iter().filter(|path| fs::symlink_metadata(path).is_ok()).count());
+                scope.spawn(move || part.iter().filter(|path| each(path)).count());
             }
         });
         Ok(())

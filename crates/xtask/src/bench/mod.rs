@@ -4,6 +4,7 @@
 //! all of them alike. Absolute times say little; the ratios are what counts.
 
 mod case;
+mod growth;
 mod limits;
 mod rivals;
 mod table;
@@ -12,13 +13,17 @@ mod workload;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::run::{Failure, Result, cargo, path_failure, run};
+use wait4::Wait4;
+
 use case::{CASES, Case};
 use rivals::{Tool, tools};
-use table::Times;
-use workload::Workload;
+use table::{Spent, Times};
+use workload::{USUAL_BYTES, Workload};
+
+pub use growth::growth;
 
 /// What is measured.
 pub struct Settings {
@@ -52,7 +57,7 @@ impl Settings {
 pub fn bench(settings: &Settings) -> Result<()> {
     run(&mut cargo(["build", "--release", "--package", "percache-cli"]))?;
     let place = Place::new()?;
-    let workload = Workload { tasks: settings.tasks, files: settings.files };
+    let workload = Workload { tasks: settings.tasks, files: settings.files, bytes: USUAL_BYTES };
     let mut entrants = Vec::new();
     for tool in tools(&built("percache")?) {
         let dir = place.0.join(tool.name);
@@ -61,7 +66,7 @@ pub fn bench(settings: &Settings) -> Result<()> {
         entrants.push((tool, dir));
     }
     println!(
-        "{} tasks with {} files each, {} runs; medians in milliseconds: wall (processor)\n",
+        "{} tasks with {} files each, {} runs; medians: milliseconds of wall time (of processor time), peak memory of the largest process\n",
         settings.tasks, settings.files, settings.runs
     );
     let mut times: BTreeMap<(Case, &str), Times> = BTreeMap::new();
@@ -81,18 +86,22 @@ pub fn bench(settings: &Settings) -> Result<()> {
     limits::print(&workload, dir, &place.0, settings.runs, &times)
 }
 
-/// Runs a tool; its wall time and processor time in milliseconds.
-fn measure(tool: &Tool, dir: &Path) -> Result<(f64, f64)> {
-    let before = limits::children_seconds();
+/// Runs a tool and says what that took, with all processes that it waited for.
+fn measure(tool: &Tool, dir: &Path) -> Result<Spent> {
+    let failure = |e| path_failure("run", &tool.program, e);
+    let said = dir.with_extension("said");
+    let file = fs::File::create(&said).and_then(|file| Ok((file.try_clone()?, file)));
+    let (stdout, stderr) = file.map_err(|e| path_failure("create", &said, e))?;
+    let mut command = Command::new(&tool.program);
+    command.args(&tool.arguments).current_dir(dir).stdin(Stdio::null()).stdout(stdout).stderr(stderr);
     let start = std::time::Instant::now();
-    let output = Command::new(&tool.program).args(&tool.arguments).current_dir(dir).output();
-    let wall = start.elapsed().as_secs_f64();
-    let output = output.map_err(|e| path_failure("run", &tool.program, e))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    let used = command.spawn().map_err(failure)?.wait4().map_err(failure)?;
+    let wall = start.elapsed();
+    if !used.status.success() {
+        let said = fs::read_to_string(&said).unwrap_or_default();
         return Err(Failure(format!("{} failed:\n{said}", tool.name)));
     }
-    Ok((wall * 1e3, (limits::children_seconds() - before) * 1e3))
+    Ok(Spent { wall, processor: used.rusage.utime + used.rusage.stime, memory: used.rusage.maxrss })
 }
 
 /// A program that cargo has just built: beside this one.

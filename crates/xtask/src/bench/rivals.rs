@@ -25,14 +25,7 @@ pub struct Tool {
 /// Those that are there; percache first.
 pub fn tools(percache: &Path) -> Vec<Tool> {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let percache = Tool {
-        name: "percache",
-        program: percache.to_owned(),
-        arguments: vec!["build".into(), "-q".into()],
-        restores: true,
-        state: &[".percache"],
-        describe: describe_percache,
-    };
+    let percache = self::percache(percache);
     let other = |name: &'static str, arguments: &[&str], state, describe| Tool {
         name,
         program: name.into(),
@@ -49,6 +42,18 @@ pub fn tools(percache: &Path) -> Vec<Tool> {
         other("task", &["--silent", "all"], &[".task"][..], describe_task),
     ];
     std::iter::once(percache).chain(others.into_iter().filter(|tool| has_program(tool.name))).collect()
+}
+
+/// percache itself, this program.
+pub fn percache(program: &Path) -> Tool {
+    Tool {
+        name: "percache",
+        program: program.to_owned(),
+        arguments: vec!["build".into(), "-q".into()],
+        restores: true,
+        state: &[".percache"],
+        describe: describe_percache,
+    }
 }
 
 fn describe_percache(workload: &Workload, dir: &Path) -> Result<()> {

@@ -11,9 +11,12 @@ pub struct Workload {
     pub tasks: usize,
     /// Source files of each.
     pub files: usize,
+    /// Bytes of each file.
+    pub bytes: usize,
 }
 
-const FILE_BYTES: usize = 2_000;
+/// What a file of source code has, about.
+pub const USUAL_BYTES: usize = 2_000;
 
 impl Workload {
     /// Writes the sources.
@@ -31,8 +34,8 @@ impl Workload {
     /// Writes one source; another `version` has another content of the same length.
     pub fn write_source(&self, dir: &Path, task: usize, file: usize, version: usize) -> Result<()> {
         let path = self.source(dir, task, file);
-        let mut text = format!("package {task} file {file} version {version:06}\n").repeat(FILE_BYTES / 30);
-        text.truncate(FILE_BYTES);
+        let mut text = format!("package {task} file {file} version {version:06}\n").repeat(self.bytes / 30);
+        text.truncate(self.bytes);
         fs::write(&path, text).map_err(|e| path_failure("write", &path, e))
     }
 

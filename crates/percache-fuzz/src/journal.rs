@@ -27,10 +27,10 @@ fn run(data: &[u8]) {
     assert!(is_whole(&bytes));
     let Ok(journal) = Journal::decode_whole(&bytes) else { return };
     look_at(&journal);
-    let written = journal.encode();
+    let written = journal.encode().to_vec();
     let again = Journal::decode_whole(&Arc::new(written.clone().into()));
     assert_eq!(again.as_ref(), Ok(&journal));
-    assert_eq!(journal.encode(), written);
+    assert_eq!(journal.encode().to_vec(), written);
     stands(&bytes, &journal);
 }
 
@@ -44,7 +44,7 @@ fn sealed(data: &[u8]) -> Vec<u8> {
 }
 
 fn first_line() -> Vec<u8> {
-    let mut bytes = Journal::default().encode();
+    let mut bytes = Journal::default().encode().to_vec();
     let end = bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     bytes.truncate(end);
     bytes
@@ -86,7 +86,11 @@ fn stands(bytes: &Arc<Image>, journal: &Journal) {
 fn seeds() -> Vec<Vec<u8>> {
     let journals = [Journal::default(), example(true), example(false)];
     let first = first_line().len();
-    journals.iter().map(Journal::encode).map(|bytes| bytes[first..bytes.len() - DIGEST].to_vec()).collect()
+    journals
+        .iter()
+        .map(|journal| journal.encode().to_vec())
+        .map(|bytes| bytes[first..bytes.len() - DIGEST].to_vec())
+        .collect()
 }
 
 fn example(with_tools: bool) -> Journal {

@@ -22,7 +22,8 @@ use std::sync::Arc;
 
 use percache::Digest;
 use percache::codec::{DecodeError, Decoder, Encode};
-use percache::files::{self, Durability};
+use percache::digest::Hasher;
+use percache::files::{Durability, Staged};
 use percache::store::record::{Entry, ResultKey, Time};
 
 use crate::finding::Finding;
@@ -226,6 +227,28 @@ impl<'a> Flat<'a> {
     }
 }
 
+/// The bytes of a journal. What stands in the journal before as it will stand there is not copied.
+pub struct Encoded<'a> {
+    head: Vec<u8>,
+    files: Vec<&'a [u8]>,
+    rest: Vec<u8>,
+}
+
+impl Encoded<'_> {
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        [self.head.as_slice()].into_iter().chain(self.files.iter().copied()).chain([self.rest.as_slice()])
+    }
+
+    fn len(&self) -> usize {
+        self.pieces().map(<[u8]>::len).sum()
+    }
+
+    /// All of them.
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.pieces().collect::<Vec<_>>().concat()
+    }
+}
+
 /// Whether the bytes of a journal are those that were written.
 pub fn is_whole(bytes: &[u8]) -> bool {
     let body = bytes.len().checked_sub(DIGEST).map(|end| bytes.split_at(end));
@@ -246,23 +269,28 @@ impl Journal {
     }
 
     /// Replaces the journal at `path` by one that was [encoded](Journal::encode).
-    pub fn save(encoded: &[u8], path: &Path) -> io::Result<()> {
+    pub fn save(encoded: &Encoded<'_>, path: &Path) -> io::Result<()> {
+        Journal::stage(encoded, path)?.commit()
+    }
+
+    /// Writes what is to replace the journal at `path`.
+    pub fn stage(encoded: &Encoded<'_>, path: &Path) -> io::Result<Staged> {
         // Then no number in it is larger than it can write.
         if u32::try_from(encoded.len()).is_err() {
             return Err(io::Error::other("it would be larger than 4 GiB"));
         }
         // Not synced: after a power cut the digest tells a torn journal from a whole one.
-        files::replace(path, encoded, Durability::Volatile)
+        Staged::write(path, encoded.pieces(), Durability::Volatile)
     }
 
     /// The bytes that [`Journal::save`] writes.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut to = Vec::with_capacity(1024 + 512 * self.tasks.len() + 128 * self.files.len());
-        to.extend_from_slice(MAGIC);
-        to.u64(self.epoch);
-        to.u64(self.hits);
-        to.u64(self.misses);
-        self.files.encode(&mut to);
+    pub fn encode(&self) -> Encoded<'_> {
+        let mut head = MAGIC.to_vec();
+        head.u64(self.epoch);
+        head.u64(self.hits);
+        head.u64(self.misses);
+        head.extend_from_slice(&self.files.head());
+        let mut to = Vec::with_capacity(1024 + 512 * self.tasks.len());
         self.lists.encode(&mut to);
         to.bool(self.finding.is_some());
         self.finding.iter().for_each(|finding| finding.encode(&mut to));
@@ -277,9 +305,11 @@ impl Journal {
             task.encode(&mut record);
             to.bytes(&record);
         }
-        let digest = Digest::of(&to);
-        to.digest(&digest);
-        to
+        let mut encoded = Encoded { head, files: self.files.pieces().collect(), rest: to };
+        let mut hasher = Hasher::new();
+        encoded.pieces().for_each(|piece| hasher.update(piece));
+        encoded.rest.digest(&hasher.finish());
+        encoded
     }
 
     fn decode(bytes: Image) -> Result<Journal, DecodeError> {
@@ -410,7 +440,7 @@ mod tests {
 
     #[test]
     fn a_damaged_one_is_none() {
-        let whole = example().encode();
+        let whole = example().encode().to_vec();
         for at in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;

@@ -49,6 +49,8 @@ pub struct KnownFiles {
     bytes: Arc<Image>,
     lines: Range<usize>,
     paths: Range<usize>,
+    /// Lines that are other than they stand there, by position.
+    changed: Vec<(usize, [u8; LINE])>,
     index: OnceLock<(HashTable<u32>, RandomState)>,
     /// Questions that were answered without it.
     asked: AtomicUsize,
@@ -83,11 +85,42 @@ impl KnownFiles {
         Ok((table, end))
     }
 
-    pub(crate) fn encode(&self, to: &mut Vec<u8>) {
-        to.count(self.len());
-        to.count(self.paths.len());
-        to.extend_from_slice(&self.bytes[self.lines.clone()]);
-        to.extend_from_slice(self.paths());
+    #[cfg(test)]
+    fn encode(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(&self.head());
+        self.pieces().for_each(|piece| to.extend_from_slice(piece));
+    }
+
+    /// How many lines and how many bytes of paths there are: what stands before the [pieces](KnownFiles::pieces).
+    pub(crate) fn head(&self) -> [u8; 8] {
+        let mut head = Vec::with_capacity(8);
+        head.count(self.len());
+        head.count(self.paths.len());
+        head.try_into().unwrap_or_default()
+    }
+
+    /// The lines and the paths, in pieces as long as may be.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let lines = &self.bytes[self.lines.clone()];
+        let ends = self.changed.iter().map(|(i, _)| *i * LINE).chain([lines.len()]);
+        let starts = std::iter::once(0).chain(self.changed.iter().map(|(i, _)| (*i + 1) * LINE));
+        let others = self.changed.iter().map(|(_, line)| line.as_slice()).chain([self.paths()]);
+        starts.zip(ends).zip(others).flat_map(move |((start, end), other)| [&lines[start..end], other])
+    }
+
+    /// The same table, in which something else was seen at these positions: in order, none twice.
+    pub fn with(&self, seen: impl IntoIterator<Item = (usize, Seen)>) -> KnownFiles {
+        let line = |(i, seen): (usize, Seen)| {
+            let mut line = Vec::with_capacity(LINE);
+            encode_line(&seen, self.start(i), &mut line);
+            Some((i, line.try_into().ok()?))
+        };
+        let mut changed: Vec<(usize, [u8; LINE])> = seen.into_iter().filter_map(line).collect();
+        let untouched = |(i, _): &&(usize, _)| changed.binary_search_by_key(i, |(i, _)| *i).is_err();
+        let before: Vec<_> = self.changed.iter().filter(untouched).copied().collect();
+        changed.extend(before);
+        changed.sort_unstable_by_key(|(i, _)| *i);
+        KnownFiles { changed, ..self.clone() }
     }
 
     /// How many paths there are.
@@ -101,6 +134,9 @@ impl KnownFiles {
     }
 
     fn line(&self, i: usize) -> &[u8] {
+        if let Ok(changed) = self.changed.binary_search_by_key(&i, |(i, _)| *i) {
+            return &self.changed[changed].1;
+        }
         &self.bytes[self.lines.start + i * LINE..][..LINE]
     }
 
@@ -185,6 +221,7 @@ impl Clone for KnownFiles {
             bytes: self.bytes.clone(),
             lines: self.lines.clone(),
             paths: self.paths.clone(),
+            changed: self.changed.clone(),
             ..KnownFiles::default()
         }
     }
@@ -195,6 +232,16 @@ impl PartialEq for KnownFiles {
         self.len() == other.len()
             && (0..self.len()).all(|i| self.path(i) == other.path(i) && self.seen(i) == other.seen(i))
     }
+}
+
+/// The line of a path that begins at `start`.
+fn encode_line(seen: &Seen, start: usize, to: &mut Vec<u8>) {
+    const NOTHING: Stamp = Stamp { size: 0, mtime: 0, ctime: 0, inode: 0, mode: 0 };
+    let flag = |on: bool, flag: u8| if on { flag } else { 0 };
+    to.push(flag(seen.stamp.is_some(), PRESENT) | flag(seen.settled, SETTLED) | flag(seen.digest.is_some(), DIGEST));
+    seen.stamp.unwrap_or(NOTHING).encode(to);
+    to.digest(&seen.digest.unwrap_or_default());
+    to.count(start);
 }
 
 /// Makes a table, line by line in order of the paths.
@@ -217,14 +264,7 @@ impl Builder {
 
     /// Appends a line; its path comes behind all others in order of bytes, and has no NUL.
     pub fn push(&mut self, path: &[u8], seen: &Seen) {
-        const NOTHING: Stamp = Stamp { size: 0, mtime: 0, ctime: 0, inode: 0, mode: 0 };
-        let flag = |on: bool, flag: u8| if on { flag } else { 0 };
-        self.lines.push(
-            flag(seen.stamp.is_some(), PRESENT) | flag(seen.settled, SETTLED) | flag(seen.digest.is_some(), DIGEST),
-        );
-        seen.stamp.unwrap_or(NOTHING).encode(&mut self.lines);
-        self.lines.digest(&seen.digest.unwrap_or_default());
-        self.lines.count(self.paths.len());
+        encode_line(seen, self.paths.len(), &mut self.lines);
         self.paths.extend_from_slice(path);
         self.paths.push(0);
     }
@@ -233,6 +273,9 @@ impl Builder {
     pub fn extend(&mut self, table: &KnownFiles, positions: Range<usize>) {
         if positions.is_empty() {
             return;
+        }
+        if !table.changed.is_empty() {
+            return positions.for_each(|i| self.push(table.path(i), &table.seen(i)));
         }
         let (from, to) = (table.start(positions.start), table.start(positions.end));
         let shift = (self.paths.len() as u32).wrapping_sub(from as u32);
@@ -292,6 +335,36 @@ mod tests {
         }
         assert_eq!(table.find(b"b"), None);
         assert_eq!(KnownFiles::new().find(b""), None);
+    }
+
+    #[test]
+    fn a_table_with_other_lines_is_the_one_that_is_made_anew() {
+        let table = table();
+        let stamp = Stamp { size: 9, mtime: 8, ctime: 7, inode: 6, mode: 0o100755 };
+        let other = Seen { stamp: Some(stamp), digest: Some(Digest::of(b"y")), settled: true };
+        for changed in 0..1 << 3 {
+            let is_changed = |i: usize| changed & (1 << i) != 0;
+            let (mut builder, mut again) = (Builder::default(), table.clone());
+            for (i, (path, seen)) in example().iter().enumerate() {
+                builder.push(path, if is_changed(i) { &other } else { seen });
+                if is_changed(i) {
+                    again = again.with([(i, other)]);
+                }
+            }
+            let expected = builder.finish();
+            let mut taken = Builder::default();
+            let at_once = table.with((0..3).filter(|i| is_changed(*i)).map(|i| (i, other)));
+            taken.extend(&at_once, 0..3);
+            for made in [&at_once, &again, &taken.finish()] {
+                assert_eq!(made, &expected);
+                let [bytes, wanted] = [made, &expected].map(|table| {
+                    let mut bytes = Vec::new();
+                    table.encode(&mut bytes);
+                    bytes
+                });
+                assert_eq!(bytes, wanted);
+            }
+        }
     }
 
     #[test]

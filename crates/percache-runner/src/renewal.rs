@@ -107,6 +107,12 @@ struct Merged {
 }
 
 fn merge(files: &KnownFiles, observed: &Observed, used: &[bool]) -> Merged {
+    // After an edit the paths are mostly the same, and few lines are others: the rest is taken as it lies in the journal.
+    if observed.now.len() < files.len() / 8
+        && let Some(merged) = merge_in_place(files, observed, used)
+    {
+        return merged;
+    }
     let mut builder = Builder::default();
     let (mut from_before, mut from_now) = (vec![None; files.len()], Vec::with_capacity(observed.now.len()));
     let mut at = 0;
@@ -125,6 +131,31 @@ fn merge(files: &KnownFiles, observed: &Observed, used: &[bool]) -> Merged {
     }
     keep(files, at..files.len(), used, &mut builder, &mut from_before);
     Merged { files: builder.finish(), from_before, from_now }
+}
+
+/// The same when no path comes in and none goes out; else `None`.
+fn merge_in_place(files: &KnownFiles, observed: &Observed, used: &[bool]) -> Option<Merged> {
+    let mut from_before: Vec<Option<u32>> = (0..files.len() as u32).map(Some).collect();
+    let mut from_now = Vec::with_capacity(observed.now.len());
+    let mut unused = used.iter().filter(|used| !**used).count();
+    let mut at = 0;
+    for (path, seen) in &observed.now {
+        at = files.first_from(path, at);
+        if at == files.len() || files.path(at) != path.as_slice() {
+            return None;
+        }
+        if !is_same(&files.seen(at), seen) {
+            from_before[at] = None;
+        }
+        unused -= usize::from(!used[at]);
+        from_now.push(at as u32);
+        at += 1;
+    }
+    if unused > 0 {
+        return None;
+    }
+    let files = files.with(observed.now.iter().zip(&from_now).map(|((_, seen), i)| (*i as usize, *seen)));
+    Some(Merged { files, from_before, from_now })
 }
 
 /// Takes over, of these positions, those that are used.

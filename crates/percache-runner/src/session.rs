@@ -21,7 +21,7 @@ use crate::environment::Caller;
 use crate::event::{Event, Listener, Reporter};
 use crate::finding::Asked;
 use crate::graph::TaskGraph;
-use crate::history::History;
+use crate::history::{Build, History, TaskRun};
 use crate::intents::{Intent, Intents, LeftBehind};
 use crate::journal::{Journal, TaskRecord};
 use crate::known::Seen;
@@ -135,35 +135,43 @@ impl Session<'_> {
         // The journal is made while the results are written.
         self.store.into_iter().for_each(Store::begin_flush);
         let observed = observer.into_observed();
-        if outcomes.summary.ran + outcomes.summary.restored > 0 && self.single.is_none() {
-            self.keep_texts(&desk, &observed.now);
-        }
-        self.remember(&desk, &notes, &tasks, &demands.forced, &outcomes);
         let (named, before) = (desk.named(), std::mem::take(&mut desk.journal));
+        let remembered = self.remembered(&before, &notes, &tasks, &demands.forced, &outcomes);
         let unfinished = self.unfinished(&desk, &outcomes);
         let mut journal = self.next_journal(before, desk.epoch, &outcomes);
         let doubtful = self.doubtful(&outcomes);
         let judged = Judged { bases: &outcomes.bases, doubtful: &doubtful, carries, configuration: &configuration };
-        let list = timed(self.listener, Phase::Journal, None, || renew(&mut journal, &observed, &judged));
-        journal.finding =
-            list.filter(|_| trouble.is_none()).and_then(|list| self.finding(&desk, list, &journal, &tasks, &tools));
-        let mut encoded = timed(self.listener, Phase::Journal, None, || journal.encode());
-        // First the results, then the journal that names them: a kill in between must not leave names of nothing.
-        let flush = || self.store.map_or(Ok(()), Store::flush);
-        let flushed = timed(self.listener, Phase::Flush, None, flush);
-        let aside = self.set_aside(&desk, &outcomes);
-        if flushed.is_err() || aside.is_err() {
-            if let Err(e) = flushed {
-                trouble.get_or_insert(e.to_string());
-                journal.distrust_all_but(&named);
+        let keeps_texts = outcomes.summary.ran + outcomes.summary.restored > 0 && self.single.is_none();
+        let written = std::thread::scope(|scope| {
+            // For explanations and reports: nothing here waits for it.
+            if keeps_texts || remembered.is_some() {
+                scope.spawn(|| self.keep_for_later(&desk.worktree, keeps_texts.then_some(&observed.now), remembered));
             }
-            if let Err(e) = aside {
-                trouble.get_or_insert(e);
+            let list = timed(self.listener, Phase::Journal, None, || renew(&mut journal, &observed, &judged));
+            journal.finding =
+                list.filter(|_| trouble.is_none()).and_then(|list| self.finding(&desk, list, &journal, &tasks, &tools));
+            let path = desk.worktree.journal();
+            let stage = |journal: &Journal| {
+                timed(self.listener, Phase::Journal, None, || Journal::stage(&journal.encode(), &path))
+            };
+            let mut staged = stage(&journal);
+            // First the results, then the journal that names them: a kill in between must not leave names of nothing.
+            let flush = || self.store.map_or(Ok(()), Store::flush);
+            let flushed = timed(self.listener, Phase::Flush, None, flush);
+            let aside = self.set_aside(&desk, &outcomes);
+            if flushed.is_err() || aside.is_err() {
+                if let Err(e) = flushed {
+                    trouble.get_or_insert(e.to_string());
+                    journal.distrust_all_but(&named);
+                }
+                if let Err(e) = aside {
+                    trouble.get_or_insert(e);
+                }
+                journal.finding = None;
+                staged = stage(&journal);
             }
-            journal.finding = None;
-            encoded = journal.encode();
-        }
-        let written = timed(self.listener, Phase::Journal, None, || desk.write_journal(&journal, &encoded, &named));
+            timed(self.listener, Phase::Journal, None, || desk.replace_journal(&journal, staged?, &named))
+        });
         let written = written.and_then(|()| match intents {
             Some(intents) => intents.keep(&desk.worktree.intents(), &unfinished),
             None => Ok(()),
@@ -213,28 +221,38 @@ impl Session<'_> {
         names.filter(|name| !outcomes.bases.contains_key(*name)).collect()
     }
 
-    /// For reports. A build that did nothing leaves nothing; that it cannot be written is not worth a word.
-    fn remember(&self, desk: &Desk, notes: &Notes, tasks: &[TaskId], forced: &HashSet<TaskId>, outcomes: &Outcomes) {
+    /// For reports. A build that did nothing leaves nothing.
+    fn remembered(
+        &self,
+        before: &Journal,
+        notes: &Notes,
+        tasks: &[TaskId],
+        forced: &HashSet<TaskId>,
+        outcomes: &Outcomes,
+    ) -> Option<(Build, Vec<TaskRun>)> {
         let summary = &outcomes.summary;
         let checked = summary.checked + summary.unstable.len();
         let did = checked + summary.ran + summary.restored + summary.failed.len() + summary.stopped + summary.skipped;
         if did == 0 || self.single.is_some() {
-            return;
+            return None;
         }
-        let subject =
-            Subject { workspace: self.workspace, graph: self.graph, tasks, forced, before: &desk.journal, outcomes };
+        let subject = Subject { workspace: self.workspace, graph: self.graph, tasks, forced, before, outcomes };
         let command = self.holder.split_once('(').map_or(self.holder, |(_, command)| command.trim_end_matches(')'));
-        let build = notes.build(summary, command, self.options.jobs);
-        if let Err(e) = History::add(&desk.worktree.builds(), build, &notes.tasks(&subject)) {
-            log::info!("no record of the build: {e}");
-        }
+        Some((notes.build(summary, command, self.options.jobs), notes.tasks(&subject)))
     }
 
-    /// For explanations. That it cannot be done costs them some detail, and is not worth a word.
-    fn keep_texts(&self, desk: &Desk, seen: &[(Vec<u8>, Seen)]) {
+    /// Texts for explanations, a record of the build for reports. That it cannot be done costs them some detail, and is not worth a word.
+    fn keep_for_later(
+        &self,
+        worktree: &Worktree,
+        seen: Option<&Vec<(Vec<u8>, Seen)>>,
+        remembered: Option<(Build, Vec<TaskRun>)>,
+    ) {
         let is_input = |path: &[u8]| RelPath::new(path).is_ok_and(|path| self.graph.outputs.owner(&path).is_none());
-        if let Err(e) = texts::keep(&desk.worktree.texts(), &self.workspace.root, seen, &is_input) {
-            log::info!("no texts: {e}");
+        let texts = seen.map_or(Ok(()), |seen| texts::keep(&worktree.texts(), &self.workspace.root, seen, &is_input));
+        let builds = remembered.map_or(Ok(()), |(build, tasks)| History::add(&worktree.builds(), build, &tasks));
+        if let Err(e) = texts.and(builds) {
+            log::info!("nothing for explanations and reports: {e}");
         }
     }
 

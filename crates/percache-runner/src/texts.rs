@@ -19,6 +19,7 @@ use percache::codec::{Decoder, Encode};
 use percache::files::{self, Durability};
 use rustix::fs::FileType;
 
+use crate::image::Image;
 use crate::known::Seen;
 use crate::stamp::Stamp;
 
@@ -66,9 +67,9 @@ pub fn keep(path: &Path, root: &Path, seen: &[(Vec<u8>, Seen)], is_wanted: &dyn 
         .collect();
     let newest_first = std::iter::from_fn(|| candidates.pop());
     let newest: Vec<_> = newest_first.filter(|(_, path, _)| is_wanted(path)).take(AT_ONCE).collect();
-    let before = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+    let before = match Image::of(path) {
+        Ok(image) => image,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Image::default(),
         Err(e) => return Err(e),
     };
     let (kept, whole) = records(&before);

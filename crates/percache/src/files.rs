@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -37,15 +37,52 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
 
 /// Gives a file this content, in one step: a reader sees the old content or the new one, whenever the process is killed.
 pub fn replace(path: &Path, content: &[u8], durability: Durability) -> io::Result<()> {
-    let temporary = temporary(path);
-    let written = write(&temporary, content, durability).and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
+    Staged::write(path, [content], durability)?.commit()
+}
+
+/// The new content of a file, written and not yet seen. Dropped, it is gone.
+#[derive(Debug)]
+#[must_use = "the file has its old content until this is committed"]
+pub struct Staged {
+    temporary: PathBuf,
+    path: PathBuf,
+    durability: Durability,
+}
+
+impl Staged {
+    /// Writes what the file at `path` is to be: these pieces, one behind the other.
+    pub fn write<'a>(
+        path: &Path,
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+        durability: Durability,
+    ) -> io::Result<Staged> {
+        // From here on it is removed, whatever happens.
+        let staged = Staged { temporary: temporary(path), path: path.to_owned(), durability };
+        let file = private().write(true).create(true).truncate(true).open(&staged.temporary)?;
+        // What is long is not copied.
+        let mut writer = BufWriter::with_capacity(16 << 10, file);
+        pieces.into_iter().try_for_each(|piece| writer.write_all(piece))?;
+        let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+        if durability == Durability::Durable {
+            file.sync_all()?;
+        }
+        Ok(staged)
     }
-    written?;
-    match (durability, path.parent()) {
-        (Durability::Durable, Some(directory)) => sync_dir(directory),
-        _ => Ok(()),
+
+    /// Gives the file its new content, in one step.
+    pub fn commit(self) -> io::Result<()> {
+        fs::rename(&self.temporary, &self.path)?;
+        match (self.durability, self.path.parent()) {
+            (Durability::Durable, Some(directory)) => sync_dir(directory),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // After a commit there is none of this name.
+        let _ = fs::remove_file(&self.temporary);
     }
 }
 
@@ -64,12 +101,6 @@ const NEW: &str = ".new";
 /// Whether a file of this name waits to be moved into its place.
 pub fn is_temporary(path: &Path) -> bool {
     path.as_os_str().to_string_lossy().ends_with(NEW)
-}
-
-fn write(path: &Path, content: &[u8], durability: Durability) -> io::Result<()> {
-    let mut file = private().write(true).create(true).truncate(true).open(path)?;
-    file.write_all(content)?;
-    if durability == Durability::Durable { file.sync_all() } else { Ok(()) }
 }
 
 /// Makes the names in a directory permanent.

@@ -17,7 +17,7 @@ use percache_runner::stamp::moment;
 use crate::args::{Build, Cli, Logs};
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};
 use crate::report::{self, Manner, Report};
-use crate::setup::{Setup, holder};
+use crate::setup::{Setup, holder, open_store};
 use crate::style::{self, Paint};
 
 /// Builds.
@@ -29,6 +29,12 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
         report::idle(idle, manner(cli, args), start.elapsed());
         return Ok(SUCCESS);
     }
+    // Something is going to be looked up: the store is opened while the rest is read.
+    let early = prior.as_ref().filter(|_| !args.no_cache && !args.dry_run).map(|prior| {
+        let store = open_store(prior.store_dir(), Paint::stderr(cli.color));
+        store.begin_view();
+        (prior.store_dir().to_owned(), store)
+    });
     let kept = prior.as_ref().and_then(|prior| kept(cli, prior));
     let (setup, kept) = match kept {
         Some((setup, digest)) => (setup, Some(digest)),
@@ -43,7 +49,8 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
         elsewhere.then(|| session::prior(&setup.store_dir, root, &asked, &caller, &holder()))?
     });
     let stop = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
-    let store = (!args.no_cache).then(|| setup.open_store(Paint::stderr(cli.color)));
+    let early = early.filter(|(dir, _)| *dir == setup.store_dir).map(|(_, store)| store);
+    let store = early.or_else(|| (!args.no_cache).then(|| setup.open_store(Paint::stderr(cli.color))));
     let options = options(args);
     let mut report = Report::new(&setup.workspace, manner(cli, args), args.profile.as_deref())?;
     let session = Session {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use percache::lock::Claim;
+use percache::store::now;
 use percache::store::record::{Content, Entry, ResultKey};
-use percache::store::{Store, now};
 
 use crate::build::basis::Basis;
 use crate::build::check::{self, Verdict};
@@ -144,8 +144,6 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
         done.reason = Some(explain::unknown_tools(ctx, job.task, &prepared));
         return Ok(done);
     }
-    // Asked before the lookup: a result that is written after it, by one whose claim is gone by then, is looked for once more.
-    let generation = ctx.store.filter(|_| may_hit).map(Store::generation);
     if may_hit && let Some(done) = find(ctx, job, &prepared)? {
         return Ok(done);
     }
@@ -155,8 +153,8 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
         claim = timed(ctx.listener, Phase::Wait, Some(job.id), || {
             claim::acquire(ctx, job.id, &prepared.fingerprint, &waiting)
         });
-        // Whoever wanted the same may have left a result meanwhile.
-        if let Some(store) = ctx.store.filter(|store| Some(store.generation()) != generation) {
+        // Whoever wanted the same may have left a result since the database was opened.
+        if let Some(store) = ctx.store.filter(|store| store.is_behind()) {
             store.renew();
             if let Some(done) = find(ctx, job, &prepared)? {
                 return Ok(done);

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 
+use percache::files::Staged;
 use percache::lock::{FileLock, LockError};
 use percache::store::layout::furnish;
 use percache::store::record::ResultKey;
@@ -42,11 +43,12 @@ pub(super) struct Desk {
 
 impl Session<'_> {
     pub(super) fn sit_down(&self, prior: Option<Prior>, reporter: &mut dyn Reporter) -> (Desk, Option<Holds>) {
-        if let Some(Prior { lock, bytes, holds, .. }) = prior.filter(|prior| self.can_use(prior)) {
+        if let Some(Prior { lock, bytes, holds, journal, .. }) = prior.filter(|prior| self.can_use(prior)) {
             let worktree = Worktree::new(self.store_dir, &self.workspace.root);
             let staging = worktree.staging();
             // Its bytes are those that were written.
-            let journal = Journal::decode_whole(&bytes).unwrap_or_default();
+            let decoded = journal.and_then(|thread| thread.join().ok());
+            let journal = decoded.unwrap_or_else(|| Journal::decode_whole(&bytes).unwrap_or_default());
             // Opening the store may have cost results.
             let (epoch, lock) = (maintenance::epoch(self.store_dir), Some(lock));
             let stands = epoch == journal.epoch && self.is_read_as_found(&journal);
@@ -145,12 +147,12 @@ impl Desk {
         self.journal.keys().collect()
     }
 
-    /// Replaces the journal, which named the results `before`, by `journal`, whose bytes are `encoded`.
-    pub(super) fn write_journal(&self, journal: &Journal, encoded: &[u8], before: &[ResultKey]) -> io::Result<()> {
+    /// Replaces the journal, which named the results `before`, by `journal`, which is `staged`.
+    pub(super) fn replace_journal(&self, journal: &Journal, staged: Staged, before: &[ResultKey]) -> io::Result<()> {
         let path = self.worktree.journal();
         let kept: HashSet<_> = journal.keys().collect();
         let replaced = before.iter().filter(|key| !kept.contains(key)).copied();
         usage::append(&self.worktree.used(), replaced, usage::last_use(&path).unwrap_or(0))?;
-        Journal::save(encoded, &path)
+        staged.commit()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use percache::Digest;
 use percache::lock::FileLock;
@@ -11,6 +12,7 @@ use crate::environment::Caller;
 use crate::finding::Asked;
 use crate::image::Image;
 use crate::intents::Intents;
+use crate::journal::Journal;
 use crate::maintenance;
 use crate::model::Workspace;
 use crate::standing::{self, Holds, Surroundings};
@@ -23,11 +25,18 @@ pub struct Prior {
     store_dir: PathBuf,
     pub(super) lock: FileLock,
     pub(super) bytes: Arc<Image>,
-    journal: PathBuf,
+    path: PathBuf,
+    /// Decodes it, when there is something to do.
+    pub(super) journal: Option<JoinHandle<Journal>>,
     pub(super) holds: Holds,
 }
 
 impl Prior {
+    /// The store's directory.
+    pub fn store_dir(&self) -> &Path {
+        &self.store_dir
+    }
+
     /// Whether it is about a worktree of this store: the configuration may name another one by now.
     pub fn is_of(&self, store_dir: &Path) -> bool {
         self.store_dir == store_dir
@@ -43,22 +52,26 @@ impl Prior {
     /// Names of the tasks that are asked for, if all of them are up to date. Says that their results were used.
     pub fn idle(&self) -> Option<&[String]> {
         let idle = self.holds.idle.as_deref()?;
-        usage::touch(&self.journal).ok().map(|()| idle)
+        usage::touch(&self.path).ok().map(|()| idle)
     }
 }
 
 /// What stands of what the last build in this worktree has found; `None` when a build has to find out everything anew.
 pub fn prior(store_dir: &Path, root: &Path, asked: &Asked, caller: &Caller, holder: &str) -> Option<Prior> {
     let worktree = Worktree::new(store_dir, root);
-    let journal = worktree.journal();
+    let path = worktree.journal();
     // Nobody builds here, and nobody was killed building.
-    let lock = journal.exists().then(|| worktree.try_lock(holder))??;
+    let lock = path.exists().then(|| worktree.try_lock(holder))??;
     if !Intents::is_empty(&worktree.intents()) || maintenance::is_time_for_gc(store_dir) {
         return None;
     }
-    let bytes = Arc::new(Image::of(&journal).ok()?);
+    let bytes = Arc::new(Image::of(&path).ok()?);
     let threads = std::thread::available_parallelism().map_or(1, Into::into);
     let around = Surroundings { root, epoch: maintenance::epoch(store_dir), caller };
     let holds = standing::check(&bytes, asked, around, threads)?;
-    Some(Prior { store_dir: store_dir.to_owned(), lock, bytes, journal, holds })
+    let decoding = holds.idle.is_none().then(|| {
+        let bytes = bytes.clone();
+        std::thread::spawn(move || Journal::decode_whole(&bytes).unwrap_or_default())
+    });
+    Some(Prior { store_dir: store_dir.to_owned(), lock, bytes, path, journal: decoding, holds })
 }

@@ -16,7 +16,7 @@ const EARLY_BATCH: usize = 4 << 20;
 /// More than this is written to the database at once.
 const BRIEF: usize = 256 << 10;
 /// A tail longer than this is taken into the database: every reader reads all of it.
-const LONG_TAIL: usize = 1 << 20;
+const LONG_TAIL: usize = 512 << 10;
 /// A column has at most this many tables, and one more for each so many bytes: the larger it is, the longer it takes to join them.
 const TABLES: usize = 40;
 const WORTH_A_TABLE: usize = 1 << 20;

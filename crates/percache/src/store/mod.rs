@@ -23,6 +23,7 @@ use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::digest::{Digest, Hasher};
@@ -58,12 +59,16 @@ pub enum ReadError {
 /// How often a file that a view refers to may be missing before that counts as damage.
 const RENEWALS: usize = 20;
 
+type ViewAtHand = (u64, Result<SharedView, EngineError>);
+
 /// A store.
 pub struct Store {
     engine: Arc<dyn Engine>,
     writer: Writer,
     /// The view at hand and the generation it was asked for at; or what was wrong then.
-    view: Mutex<Option<(u64, Result<SharedView, EngineError>)>>,
+    view: Arc<Mutex<Option<ViewAtHand>>>,
+    /// Opens it before it is asked for.
+    opening: Mutex<Option<JoinHandle<()>>>,
     /// Blobs that turned out to be missing or damaged: written again when they are added, whatever the index says.
     broken: Mutex<HashSet<Digest>>,
     renewals: AtomicUsize,
@@ -75,7 +80,8 @@ impl Store {
         Store {
             writer: Writer::new(engine.clone()),
             engine,
-            view: Mutex::new(None),
+            view: Arc::default(),
+            opening: Mutex::new(None),
             broken: Mutex::default(),
             renewals: AtomicUsize::new(0),
         }
@@ -255,6 +261,12 @@ impl Store {
         self.engine.generation()
     }
 
+    /// Whether somebody has written since the database was opened to look things up.
+    pub fn is_behind(&self) -> bool {
+        let view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        view.as_ref().is_some_and(|(seen, _)| *seen != self.engine.generation())
+    }
+
     /// Looks at nothing older than what is there now: a lookup that finds something may otherwise be answered as of an earlier moment.
     pub fn renew(&self) {
         *self.view.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -303,14 +315,35 @@ impl Store {
         self.view()?.1.read(column, key, found)
     }
 
+    /// Opens the database for reading, without waiting for it: soon something will be looked up.
+    pub fn begin_view(&self) {
+        let (engine, view) = (self.engine.clone(), self.view.clone());
+        let open = move || drop(view_at_hand(&*engine, &view));
+        // Without a thread, whoever looks something up opens it.
+        let thread = std::thread::Builder::new().name("percache-opener".into()).spawn(open);
+        *self.opening.lock().unwrap_or_else(PoisonError::into_inner) = thread.ok();
+    }
+
     fn view(&self) -> Result<(u64, SharedView), EngineError> {
-        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-        let generation = self.engine.generation();
-        let (seen, answer) = match &*view {
-            // What could not be opened cannot be opened for the next task either, until somebody has written.
-            Some((seen, answer)) if answer.is_ok() || *seen == generation => (*seen, answer.clone()),
-            _ => view.insert((generation, self.engine.view())).clone(),
-        };
-        answer.map(|view| (seen, view))
+        view_at_hand(&*self.engine, &self.view)
+    }
+}
+
+fn view_at_hand(engine: &dyn Engine, at_hand: &Mutex<Option<ViewAtHand>>) -> Result<(u64, SharedView), EngineError> {
+    let mut view = at_hand.lock().unwrap_or_else(PoisonError::into_inner);
+    let generation = engine.generation();
+    let (seen, answer) = match &*view {
+        // What could not be opened cannot be opened for the next task either, until somebody has written.
+        Some((seen, answer)) if answer.is_ok() || *seen == generation => (*seen, answer.clone()),
+        _ => view.insert((generation, engine.view())).clone(),
+    };
+    answer.map(|view| (seen, view))
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // A database must not be opened while the process ends.
+        let opening = self.opening.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        opening.into_iter().for_each(|thread| drop(thread.join()));
     }
 }

@@ -47,6 +47,7 @@ pub struct Staged {
     temporary: PathBuf,
     path: PathBuf,
     durability: Durability,
+    moved: bool,
 }
 
 impl Staged {
@@ -57,7 +58,7 @@ impl Staged {
         durability: Durability,
     ) -> io::Result<Staged> {
         // From here on it is removed, whatever happens.
-        let staged = Staged { temporary: temporary(path), path: path.to_owned(), durability };
+        let staged = Staged { temporary: temporary(path), path: path.to_owned(), durability, moved: false };
         let file = private().write(true).create(true).truncate(true).open(&staged.temporary)?;
         // What is long is not copied.
         let mut writer = BufWriter::with_capacity(16 << 10, file);
@@ -70,8 +71,9 @@ impl Staged {
     }
 
     /// Gives the file its new content, in one step.
-    pub fn commit(self) -> io::Result<()> {
+    pub fn commit(mut self) -> io::Result<()> {
         fs::rename(&self.temporary, &self.path)?;
+        self.moved = true;
         match (self.durability, self.path.parent()) {
             (Durability::Durable, Some(directory)) => sync_dir(directory),
             _ => Ok(()),
@@ -81,8 +83,9 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        // After a commit there is none of this name.
-        let _ = fs::remove_file(&self.temporary);
+        if !self.moved {
+            let _ = fs::remove_file(&self.temporary);
+        }
     }
 }
 

@@ -5,9 +5,9 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use percache::claim;
 use percache::engine::EngineError;
 use percache::files::{self, Durability};
-use percache::lock::Claim;
 use percache::store::gc::{Collected, Policy, collect, preview};
 use percache::store::record::Time;
 use percache::store::stats::{Stats, stats};
@@ -109,8 +109,7 @@ fn sweep_leftovers(dir: &Path) {
         }
     }
     for entry in fs::read_dir(dir.join("claims")).into_iter().flatten().flatten() {
-        // To let go of a claim is to remove it.
-        drop(Claim::try_acquire(&entry.path(), "gc"));
+        claim::clear(&entry.path(), "gc");
     }
 }
 

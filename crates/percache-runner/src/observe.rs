@@ -198,6 +198,28 @@ impl<'a> Observer<'a> {
         }
     }
 
+    /// Whether this build has seen just this at `path`, and nothing else, and may go by it: what was seen there holds still. Of what a
+    /// link points to this says nothing.
+    pub fn stands(&self, path: &[u8], now: Option<Stamp>) -> bool {
+        let position = self.before.find(path);
+        let confirmed = position.filter(|i| self.confirmed[*i].load(Ordering::Relaxed)).map(|i| self.before.seen(i));
+        let seen = match (self.shard(path).get(path), confirmed) {
+            (Some(seen), None) => *seen,
+            (None, Some(seen)) => seen,
+            _ => return false,
+        };
+        seen.settled && seen.stamp == now && !self.flipped.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
+    }
+
+    /// The stamp under which this build has seen what was at `path`, the last time that it looked.
+    pub fn last_stamp(&self, path: &[u8]) -> Option<Stamp> {
+        if let Some(seen) = self.shard(path).get(path) {
+            return seen.stamp;
+        }
+        let position = self.before.find(path).filter(|i| self.confirmed[*i].load(Ordering::Relaxed));
+        position.and_then(|i| self.before.seen(i).stamp)
+    }
+
     /// What is at `path` now.
     pub fn observe(&self, path: &[u8]) -> io::Result<FileState> {
         if let Some(state) = self.pretended.read().unwrap_or_else(PoisonError::into_inner).get(path) {

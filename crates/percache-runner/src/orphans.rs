@@ -90,6 +90,7 @@ pub struct Ended {
 mod system {
     use std::collections::BTreeSet;
     use std::fs;
+    use std::io::Read;
     use std::os::unix::ffi::OsStrExt;
     use std::sync::LazyLock;
     use std::time::{Duration, Instant};
@@ -123,7 +124,9 @@ mod system {
 
     /// The process of that id, unless it has ended.
     pub fn process(id: u32) -> Option<Process> {
-        let stat = fs::read(format!("/proc/{id}/stat")).ok()?;
+        // It has some 300 bytes, and is made anew for each piece that is asked for.
+        let mut stat = Vec::with_capacity(1024);
+        fs::File::open(format!("/proc/{id}/stat")).ok()?.read_to_end(&mut stat).ok()?;
         // The name stands in parentheses and may have any in it.
         let behind = stat.iter().rposition(|byte| *byte == b')')? + 1;
         let text = std::str::from_utf8(&stat[behind..]).ok()?;

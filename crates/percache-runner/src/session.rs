@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use percache::Digest;
+use percache::claim::Claimant;
 use percache::store::Store;
 use percache::store::record::Entry;
 
@@ -292,7 +293,7 @@ impl Session<'_> {
             journal: &desk.journal,
             staging: desk.staging.clone(),
             intents,
-            claims: desk.lock.as_ref().and(self.store).map(|_| desk.worktree.claims()),
+            claimant: desk.lock.as_ref().and(self.store).map(|_| Claimant::new(desk.worktree.claims(), self.holder)),
             holder: self.holder,
             caller: self.caller,
             stop: self.stop,

@@ -29,6 +29,8 @@ pub mod engine;
 mod exit;
 pub mod files;
 pub mod lock;
+
+pub mod claim;
 pub mod memory;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;

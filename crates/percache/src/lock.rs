@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::files;
@@ -68,6 +68,11 @@ impl FileLock {
 }
 
 impl FileLock {
+    /// Its file: behind the line that names the holder there may be more.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Whether the lock's file still lies at `path`: somebody may have removed it between our opening and locking it.
     pub fn is_at(&self, path: &Path) -> io::Result<bool> {
         is_at(&self.file, path)
@@ -77,40 +82,6 @@ impl FileLock {
 impl Drop for FileLock {
     fn drop(&mut self) {
         let _ = self.file.set_len(0);
-    }
-}
-
-/// A lock whose file is there only while somebody holds it: for names that come and go by the thousand.
-#[derive(Debug)]
-pub struct Claim {
-    path: PathBuf,
-    lock: FileLock,
-}
-
-impl Claim {
-    /// Takes the lock at `path` if nobody holds it. `holder` says who we are, for those who wait.
-    pub fn try_acquire(path: &Path, holder: &str) -> Result<Claim, LockError> {
-        loop {
-            let lock = FileLock::try_acquire(path, holder)?;
-            // The one who held it before may have removed the file between our opening and locking it.
-            if lock.is_at(path)? {
-                return Ok(Claim { path: path.to_owned(), lock });
-            }
-        }
-    }
-}
-
-impl Claim {
-    /// Writes behind the line that names the holder, for those who wait.
-    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        (&self.lock.file).write_all(bytes)
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        // While it is held: nobody else can have made a new file of this name.
-        let _ = std::fs::remove_file(&self.path);
     }
 }
 
@@ -143,7 +114,6 @@ fn read_holder(file: &mut File) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn the_second_is_told_who_holds_it() {
@@ -156,27 +126,6 @@ mod tests {
         }
         drop(held);
         FileLock::try_acquire(&path, "me").unwrap();
-    }
-
-    #[test]
-    fn a_claim_leaves_no_file_and_is_never_held_twice() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("claim");
-        let (holders, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..500 {
-                        if let Ok(_claim) = Claim::try_acquire(&path, "me") {
-                            most.fetch_max(holders.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                            holders.fetch_sub(1, Ordering::SeqCst);
-                        }
-                    }
-                });
-            }
-        });
-        assert_eq!(most.into_inner(), 1);
-        assert!(!path.exists());
     }
 
     #[test]

@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use percache::Digest;
-use percache::lock::{Claim, LockError};
+use percache::claim::Claim;
+use percache::lock::LockError;
 
 use crate::build::context::Context;
 use crate::build::feed::Follower;
@@ -20,11 +21,12 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Claims the fingerprint, waiting for whoever runs it; `waiting` is told once for whom, and listeners hear what the command writes. `None` when there is no store, when claims
 /// cannot be made there, or when the build is stopped: then it runs unclaimed, as it would without a store, or not at all.
 pub fn acquire(ctx: &Context<'_>, task: TaskId, fingerprint: &Digest, waiting: &dyn Fn(&str)) -> Option<Claim> {
-    let path = ctx.claims.as_ref()?.join(fingerprint.to_string());
+    let claimant = ctx.claimant.as_ref()?;
+    let name = fingerprint.to_string();
     let mut told = false;
-    let mut follower = Follower::new(&path);
+    let mut follower = Follower::new(&claimant.path(&name));
     while !ctx.stop.requested() {
-        match Claim::try_acquire(&path, ctx.holder) {
+        match claimant.claim(&name) {
             Ok(claim) => return Some(claim),
             Err(LockError::Held(holder)) => {
                 if !std::mem::replace(&mut told, true) {
@@ -34,7 +36,7 @@ pub fn acquire(ctx: &Context<'_>, task: TaskId, fingerprint: &Digest, waiting: &
                 std::thread::sleep(PAUSE);
             }
             Err(LockError::Io(e)) => {
-                log::info!("cannot claim `{}`: {e}", path.display());
+                log::info!("cannot claim `{name}`: {e}");
                 return None;
             }
         }

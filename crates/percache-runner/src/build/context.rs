@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use percache::Digest;
+use percache::claim::Claimant;
 use percache::store::Store;
 
 use crate::build::budget::Budget;
@@ -85,7 +86,7 @@ pub struct Context<'a> {
     /// `None` in a dry run, and when the store's directory cannot be written.
     pub intents: Option<Intents>,
     /// Where actions are claimed; `None` when nothing is stored.
-    pub claims: Option<PathBuf>,
+    pub claimant: Option<Arc<Claimant>>,
     /// Names this process to others that wait for it.
     pub holder: &'a str,
     /// The caller's variables.

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::time::Duration;
 
-use percache::lock::Claim;
+use percache::claim::Claim;
 
 use crate::build::context::Context;
 use crate::build::feed::{Feed, piece};
@@ -36,7 +36,7 @@ pub struct Executed {
     pub cut: Option<String>,
     /// How long the last attempt took.
     pub took: Duration,
-    /// The stamps of its inputs before it ran, in the order of [`Prepared::inputs`].
+    /// The stamps under which its inputs were hashed, in the order of [`Prepared::inputs`].
     pub inputs: Vec<Option<Stamp>>,
     /// When the last attempt began.
     pub began: Moment,
@@ -59,7 +59,8 @@ pub fn execute(
         let intent = Intent::new(&task.outputs, others.iter().map(|(path, _)| path.clone()).collect());
         ctx.or_trouble(intents.note(&intent));
     }
-    let inputs = stamps(ctx, prepared);
+    // As they were hashed, a moment ago: who writes to one before the command begins may do so after it, too.
+    let inputs = prepared.inputs.iter().map(|(path, _)| ctx.observer.last_stamp(path.as_bytes())).collect();
     let mut attempt = 0;
     let mut feed = Feed::new(claim);
     loop {

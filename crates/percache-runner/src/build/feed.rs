@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use percache::lock::Claim;
+use percache::claim::Claim;
 
 use crate::process::{Marked, Stream, mark};
 
@@ -109,6 +109,7 @@ impl Followed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use percache::claim::Claimant;
 
     fn heard(follower: &mut Follower) -> Vec<(Stream, String)> {
         let mut heard = Vec::new();
@@ -122,7 +123,8 @@ mod tests {
         let path = dir.path().join("claim");
         let mut follower = Follower::new(&path);
         assert_eq!(heard(&mut follower), []);
-        let claim = Claim::try_acquire(&path, "process 7").unwrap();
+        let [claimant, other] = ["process 7", "process 8"].map(|name| Claimant::new(dir.path().to_owned(), name));
+        let claim = claimant.claim("claim").unwrap();
         let mut feed = Feed::new(Some(&claim));
         feed.write(Stream::Out, b"one\n");
         assert_eq!(heard(&mut follower), [(Stream::Out, "one\n".to_owned())]);
@@ -132,7 +134,7 @@ mod tests {
         assert_eq!(heard(&mut follower), rest);
         assert_eq!(heard(&mut follower), []);
         drop(claim);
-        let next = Claim::try_acquire(&path, "process 8").unwrap();
+        let next = other.claim("claim").unwrap();
         Feed::new(Some(&next)).write(Stream::Out, b"anew");
         assert_eq!(heard(&mut follower), [(Stream::Out, "anew".to_owned())]);
     }
@@ -141,7 +143,7 @@ mod tests {
     fn a_feed_is_bounded() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("claim");
-        let claim = Claim::try_acquire(&path, "process 7").unwrap();
+        let claim = Claimant::new(dir.path().to_owned(), "process 7").claim("claim").unwrap();
         let mut feed = Feed::new(Some(&claim));
         (0..20).for_each(|_| feed.write(Stream::Out, &[b'x'; 1 << 20]));
         assert!(fs::metadata(&path).unwrap().len() < SHARED + (1 << 20));

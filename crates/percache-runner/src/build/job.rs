@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use percache::lock::Claim;
+use percache::claim::Claim;
 use percache::store::now;
 use percache::store::record::{Content, Entry, ResultKey};
 

@@ -118,7 +118,21 @@ pub fn unchanged(
     if reported.set_back {
         return Err("the clock was set back".to_owned());
     }
+    let now = execute::stamps(ctx, prepared);
+    let inputs = || prepared.inputs.iter().zip(&now);
+    // What is too young to be known by its stamp is read again.
     prepared.inputs.iter().for_each(|(path, _)| ctx.observer.doubt(path.as_bytes()));
+    let same_places = prepared.watched.iter().all(|path| {
+        let now = ctx.observer.stamp(path);
+        now.is_ok_and(|now| ctx.observer.stands(path, now))
+    });
+    let same = |((path, state), now): (&(RelPath, FileState), &Option<Stamp>)| match state {
+        FileState::File { .. } | FileState::Absent if ctx.observer.stands(path.as_bytes(), *now) => true,
+        _ => ctx.observer.observe(path.as_bytes()).is_ok_and(|again| again == *state),
+    };
+    if same_places && inputs().all(same) {
+        return written(prepared, stamps, &now);
+    }
     // All of it once more, and not only the same files: a glob may match something that was not there before.
     let Some(command) = &job.task.command else { return Ok(()) };
     let again = crate::build::inputs::prepare(ctx, job.task, command, &job.deps).map_err(|trouble| trouble.message)?;
@@ -126,9 +140,12 @@ pub fn unchanged(
         let changes = crate::changes::compare(&prepared.parts, &again.parts);
         return Err(crate::changes::summary(&changes).unwrap_or_else(|| "its inputs changed".to_owned()));
     }
-    // Changed and changed back: the command may have seen what was there in between.
-    let now = execute::stamps(ctx, prepared);
-    let written = stamps.iter().zip(&now).position(|(before, now)| match (before, now) {
+    written(prepared, stamps, &now)
+}
+
+/// Changed and changed back: the command may have seen what was there in between.
+fn written(prepared: &Prepared, before: &[Option<Stamp>], now: &[Option<Stamp>]) -> Result<(), String> {
+    let written = before.iter().zip(now).position(|(before, now)| match (before, now) {
         (Some(before), Some(now)) => before.is_written_since(now),
         _ => false,
     });

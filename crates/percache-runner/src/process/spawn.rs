@@ -155,21 +155,17 @@ fn find_program(spec: &Spec) -> Result<PathBuf, SpawnErrorKind> {
     }
     let search = spec.env.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
     let search = search.unwrap_or(OsStr::new(DEFAULT_PATH));
-    let mut not_executable = None;
-    if !spec.program.is_empty() {
-        for dir in std::env::split_paths(search) {
-            let path = spec.cwd.join(dir).join(&spec.program);
-            if is_executable(&path) {
-                return Ok(path);
-            }
-            if not_executable.is_none() && path.is_file() {
-                not_executable = Some(path);
-            }
-        }
+    let places = || std::env::split_paths(search).map(|dir| spec.cwd.join(dir).join(&spec.program));
+    if spec.program.is_empty() {
+        return Err(SpawnErrorKind::NotInPath);
     }
-    Err(not_executable.map_or(SpawnErrorKind::NotInPath, SpawnErrorKind::NotExecutable))
+    places().find(|path| is_executable(path)).ok_or_else(|| {
+        let not_executable = places().find(|path| path.is_file());
+        not_executable.map_or(SpawnErrorKind::NotInPath, SpawnErrorKind::NotExecutable)
+    })
 }
 
 fn is_executable(path: &Path) -> bool {
-    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+    // In this order: most places that are looked at have nothing of that name.
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file()
 }

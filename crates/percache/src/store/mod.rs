@@ -331,11 +331,11 @@ impl Store {
 
 fn view_at_hand(engine: &dyn Engine, at_hand: &Mutex<Option<ViewAtHand>>) -> Result<(u64, SharedView), EngineError> {
     let mut view = at_hand.lock().unwrap_or_else(PoisonError::into_inner);
-    let generation = engine.generation();
     let (seen, answer) = match &*view {
         // What could not be opened cannot be opened for the next task either, until somebody has written.
-        Some((seen, answer)) if answer.is_ok() || *seen == generation => (*seen, answer.clone()),
-        _ => view.insert((generation, engine.view())).clone(),
+        Some((seen, answer)) if answer.is_ok() || *seen == engine.generation() => (*seen, answer.clone()),
+        // In this order: a commit in between makes the view look older than it is, never newer.
+        _ => view.insert((engine.generation(), engine.view())).clone(),
     };
     answer.map(|view| (seen, view))
 }

@@ -284,7 +284,7 @@ fn no_output_depends_on_whether_somebody_looks() {
         let config = format!("[task.t]\ncommand = '{command}'\ninputs = ['say']\noutputs = ['out/']\nenv = {env}");
         let [on_terminal, elsewhere] = [Sandbox::new(&config), Sandbox::new(&config)];
         for ws in [&on_terminal, &elsewhere] {
-            ws.write("say", format!("{{ {say}; }} >out/x\n[ -t 1 ] || echo pipe\n"));
+            ws.write("say", format!("mkdir -p out\n{{ {say}; }} >out/x\n[ -t 1 ] || echo pipe\n"));
         }
         let mut terminal = on_terminal.terminal(&["build"], &[("FORCE_COLOR", "2"), ("CLICOLOR", "1")], WIDE);
         assert!(terminal.ends().contains(&"pipe".to_owned()));

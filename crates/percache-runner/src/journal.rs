@@ -445,10 +445,10 @@ mod tests {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
             // What is looked at before the digest must not be harmed by it either.
-            drop(Flat::decode(&Arc::new(damaged.clone())).map(Flat::decode_tasks));
-            assert!(Journal::decode(damaged).is_err());
-            assert!(Flat::decode(&Arc::new(whole[..at].to_vec())).is_err());
-            assert!(Journal::decode(whole[..at].to_vec()).is_err());
+            drop(Flat::decode(&Arc::new(damaged.clone().into())).map(Flat::decode_tasks));
+            assert!(Journal::decode(damaged.into()).is_err());
+            assert!(Flat::decode(&Arc::new(whole[..at].to_vec().into())).is_err());
+            assert!(Journal::decode(whole[..at].to_vec().into()).is_err());
         }
     }
 

@@ -202,7 +202,8 @@ mod tests {
             // Another name is free, and the same one for others as soon as it is let go.
             drop(second.claim("other").unwrap());
             drop(claim);
-            assert_eq!(fs::read(second.claim(name).unwrap().path).unwrap(), b"second\n");
+            let claim = second.claim(name).unwrap();
+            assert_eq!(fs::read(&claim.path).unwrap(), b"second\n");
         }
     }
 

@@ -8,6 +8,7 @@ use percache_runner::units::{format_age, format_size};
 use serde_json::json;
 
 use crate::args::{Cli, Stats};
+use crate::commands::gc::count;
 use crate::error::{CliError, SUCCESS};
 use crate::setup::{Keeping, open_store};
 use crate::style::Paint;
@@ -45,7 +46,11 @@ pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
     } else {
         format!("{:.1} %", 100.0 * hits as f64 / (hits + misses) as f64)
     };
-    crate::say!("hit rate           {rate} ({hits} hits, {misses} misses)");
+    crate::say!(
+        "hit rate           {rate} ({}, {misses} {})",
+        count(hits, "hit"),
+        if misses == 1 { "miss" } else { "misses" }
+    );
     match stats.used {
         Some((oldest, latest)) => {
             crate::say!("oldest usage age   {}", format_age(age(oldest)));

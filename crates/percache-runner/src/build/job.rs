@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use percache::claim::Claim;
-use percache::store::now;
 use percache::store::record::{Content, Entry, ResultKey};
+use percache::store::{Store, now};
 
 use crate::build::basis::Basis;
 use crate::build::check::{self, Verdict};
@@ -144,6 +144,8 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
         done.reason = Some(explain::unknown_tools(ctx, job.task, &prepared));
         return Ok(done);
     }
+    // Asked before the lookup: what is written after it, by one whose claim is gone by then, is looked for once more.
+    let known = ctx.store.filter(|_| may_hit).map(Store::known_generation);
     if may_hit && let Some(done) = find(ctx, job, &prepared)? {
         return Ok(done);
     }
@@ -154,7 +156,7 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
             claim::acquire(ctx, job.id, &prepared.fingerprint, &waiting)
         });
         // Whoever wanted the same may have left a result since the database was opened.
-        if let Some(store) = ctx.store.filter(|store| store.is_behind()) {
+        if let Some(store) = ctx.store.filter(|store| Some(store.generation()) != known) {
             store.renew();
             if let Some(done) = find(ctx, job, &prepared)? {
                 return Ok(done);

@@ -261,10 +261,10 @@ impl Store {
         self.engine.generation()
     }
 
-    /// Whether somebody has written since the database was opened to look things up.
-    pub fn is_behind(&self) -> bool {
-        let view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-        view.as_ref().is_some_and(|(seen, _)| *seen != self.engine.generation())
+    /// The generation that the next lookup knows of at least: when it has grown since, somebody has written what that may have missed.
+    pub fn known_generation(&self) -> u64 {
+        let at_hand = self.view.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(seen, _)| *seen);
+        at_hand.unwrap_or_else(|| self.engine.generation())
     }
 
     /// Looks at nothing older than what is there now: a lookup that finds something may otherwise be answered as of an earlier moment.

@@ -71,4 +71,4 @@ macro_rules! targets {
     };
 }
 
-targets! { codec configuration depfile env_file intents journal pattern record store }
+targets! { codec configuration depfile env_file intents journal pattern record store tail }

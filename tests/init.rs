@@ -97,6 +97,19 @@ fn what_git_ignores_in_all_packages_is_an_output_of_each() {
     assert!(!text.contains("inputs"), "by default, what git ignores is none: {text}");
 }
 
+/// Git is told of the outputs and not of node_modules, or there is no git at all.
+#[test]
+fn what_a_package_builds_is_no_input_of_its_scripts() {
+    let ws = Sandbox::empty();
+    ws.write(".gitignore", "dist\n");
+    ws.write("package.json", r#"{ "scripts": { "build": "x", "test": "x" } }"#);
+    ws.write("node_modules/left-pad/index.js", "");
+    ws.write("dist/a.js", "");
+    ws.percache(["init"]).succeeds();
+    ws.percache(["list"]).succeeds().says(["build", "test"]);
+    assert!(ws.read("percache.toml").contains("\"!**/dist\""));
+}
+
 #[test]
 fn a_cargo_package_a_python_project_and_a_taskfile_are_understood() {
     let ws = Sandbox::empty();

@@ -104,13 +104,15 @@ fn script(dir: &Path, package: &Package, packages: &[Package], name: &str, alone
         keys.push(("deps", list(&deps)));
     }
     let mut comment = "";
+    // Where inputs have to be stated at all, what a build makes is none of them.
+    let none: Vec<&str> = std::iter::once("node_modules").chain(outputs.iter().copied()).collect();
     match kind {
         Nature::Build if !outputs.is_empty() => {
-            keys.extend(inputs_without(dir, &["node_modules"]));
+            keys.extend(inputs_without(dir, &none));
             keys.push(("outputs", list(&outputs)));
             comment = "Check the outputs: what is not stated is not kept.";
         }
-        Nature::Check => keys.extend(inputs_without(dir, &["node_modules"])),
+        Nature::Check => keys.extend(inputs_without(dir, &none)),
         Nature::Interactive => keys.push(("interactive", "true".to_owned())),
         Nature::Build | Nature::Other => {
             comment = "What it writes is not known, so it always runs. State `outputs` and take `cache` away to have it cached.";

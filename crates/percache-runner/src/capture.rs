@@ -18,7 +18,7 @@ use crate::fanout::fan_out;
 use crate::observe::{FileState, Observer};
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
-use crate::stamp::Stamp;
+use crate::stamp::{Stamp, moment};
 use crate::walk::{self, Found, Kind, Want};
 
 /// What a command left.
@@ -142,11 +142,12 @@ fn node(
                 Some(store) => store.add(&mut file, seen).map_err(unreadable)?,
                 None => hash(&mut file).map_err(unreadable)?,
             };
+            let looked = moment();
             let after = Stamp::of_file(&file).map_err(unreadable)?;
             if before != after {
                 return Err(CaptureError::Changed(found.path.clone()));
             }
-            observer.learn(found.path.as_bytes(), after, content.digest);
+            observer.put(found.path.as_bytes(), after, content.digest, looked);
             Ok(Node::File { content, executable: after.mode & 0o100 != 0 })
         }
     }

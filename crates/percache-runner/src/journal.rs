@@ -15,6 +15,10 @@
 //! digest of all of the above
 //! ```
 
+mod encoded;
+mod flat;
+mod lists;
+
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::Path;
@@ -22,16 +26,22 @@ use std::sync::Arc;
 
 use percache::Digest;
 use percache::codec::{DecodeError, Decoder, Encode};
-use percache::digest::Hasher;
 use percache::files::{Durability, Staged};
 use percache::store::record::{Entry, ResultKey, Time};
 
 use crate::finding::Finding;
 use crate::image::Image;
-use crate::known::KnownFiles;
+use crate::known::{KnownFiles, Seen};
+
+pub use encoded::Encoded;
+pub use flat::{Flat, FlatTask, is_whole};
+pub use lists::PathLists;
+use lists::encode_numbers;
 
 const MAGIC: &[u8] = b"percache journal 3\n";
 const DIGEST: usize = 20;
+/// Where the files begin.
+const FILES: usize = MAGIC.len() + 24;
 
 /// What is in a journal.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -86,175 +96,6 @@ pub struct Evidence {
     pub lists: Vec<u32>,
 }
 
-/// Lists of positions in a [`KnownFiles`], one behind the other.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PathLists {
-    positions: Vec<u32>,
-    ends: Vec<u32>,
-}
-
-impl PathLists {
-    /// The list of that number; empty when there is none.
-    pub fn get(&self, number: u32) -> &[u32] {
-        let end = |i: usize| self.ends.get(i).map(|end| *end as usize);
-        let start = (number as usize).checked_sub(1).map_or(Some(0), end);
-        start.zip(end(number as usize)).and_then(|(start, end)| self.positions.get(start..end)).unwrap_or_default()
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    /// Adds a list; gives its number.
-    pub fn push(&mut self, positions: impl IntoIterator<Item = u32>) -> u32 {
-        self.positions.extend(positions);
-        self.ends.push(self.positions.len() as u32);
-        (self.ends.len() - 1) as u32
-    }
-
-    fn encode(&self, to: &mut Vec<u8>) {
-        to.count(self.len());
-        for number in 0..self.len() as u32 {
-            encode_numbers(self.get(number), to);
-        }
-    }
-
-    /// Every position is below `limit`.
-    fn decode(from: &mut Decoder<'_>, limit: usize) -> Result<PathLists, DecodeError> {
-        let mut lists = PathLists::default();
-        for _ in 0..from.count(4)? {
-            lists.push(numbers(raw_numbers(from)?));
-        }
-        match lists.positions.iter().all(|position| (*position as usize) < limit) {
-            true => Ok(lists),
-            false => Err(DecodeError("a list names a path that there is not")),
-        }
-    }
-}
-
-fn encode_numbers(numbers: &[u32], to: &mut Vec<u8>) {
-    to.count(numbers.len());
-    numbers.iter().for_each(|number| to.u32(*number));
-}
-
-fn raw_numbers<'a>(from: &mut Decoder<'a>) -> Result<&'a [u8], DecodeError> {
-    let count = from.count(4)?;
-    from.raw(count * 4)
-}
-
-fn numbers(raw: &[u8]) -> impl Iterator<Item = u32> + '_ {
-    raw.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes))
-}
-
-/// A journal as it lies in the file, its tasks not decoded.
-pub struct Flat<'a> {
-    /// As [`Journal::epoch`].
-    pub epoch: u64,
-    hits: u64,
-    misses: u64,
-    /// As [`Journal::files`].
-    pub files: KnownFiles,
-    /// As [`Journal::lists`].
-    pub lists: PathLists,
-    /// As [`Journal::finding`].
-    pub finding: Option<Finding>,
-    /// Sorted by name.
-    pub tasks: Vec<FlatTask<'a>>,
-}
-
-/// A task in a [`Flat`] journal.
-pub struct FlatTask<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// As [`Evidence::sure`].
-    pub sure: bool,
-    /// As [`Evidence::expiry`].
-    pub expiry: Time,
-    lists: &'a [u8],
-    record: &'a [u8],
-}
-
-impl FlatTask<'_> {
-    /// As [`Evidence::lists`].
-    pub fn lists(&self) -> impl Iterator<Item = u32> + '_ {
-        numbers(self.lists)
-    }
-}
-
-impl<'a> Flat<'a> {
-    /// Reads a journal. Its digest is not looked at: see [`is_whole`].
-    pub fn decode(bytes: &'a Arc<Image>) -> Result<Flat<'a>, DecodeError> {
-        let end = bytes.len().checked_sub(DIGEST).ok_or(DecodeError("it is too short"))?;
-        let fields = bytes[..end].strip_prefix(MAGIC).ok_or(DecodeError("it is of another version"))?;
-        let mut from = Decoder::new(fields);
-        let (epoch, hits, misses) = (from.u64()?, from.u64()?, from.u64()?);
-        let (files, at) = KnownFiles::decode(bytes, MAGIC.len() + 24)?;
-        let mut from = Decoder::new(bytes.get(at..end).ok_or(DecodeError("it ends too early"))?);
-        let lists = PathLists::decode(&mut from, files.len())?;
-        let finding = if from.bool()? { Some(Finding::decode(&mut from)?) } else { None };
-        let count = from.count(20)?;
-        let mut tasks = Vec::with_capacity(count);
-        for _ in 0..count {
-            tasks.push(FlatTask {
-                name: from.text()?,
-                sure: from.bool()?,
-                expiry: from.u64()?,
-                lists: raw_numbers(&mut from)?,
-                record: from.bytes()?,
-            });
-        }
-        from.finish()?;
-        Ok(Flat { epoch, hits, misses, files, lists, finding, tasks })
-    }
-
-    fn decode_tasks(self) -> Result<Journal, DecodeError> {
-        if !self.files.is_sorted() {
-            return Err(DecodeError("paths are out of order"));
-        }
-        let mut tasks = BTreeMap::new();
-        for task in &self.tasks {
-            let evidence = Evidence { sure: task.sure, expiry: task.expiry, lists: task.lists().collect() };
-            tasks.insert(task.name.to_owned(), TaskRecord::decode(task.record, evidence)?);
-        }
-        let Flat { epoch, hits, misses, files, lists, finding, .. } = self;
-        Ok(Journal { epoch, hits, misses, tasks, files, lists, finding })
-    }
-}
-
-/// The bytes of a journal. What stands in the journal before as it will stand there is not copied.
-pub struct Encoded<'a> {
-    head: Vec<u8>,
-    files: Vec<&'a [u8]>,
-    rest: Vec<u8>,
-}
-
-impl Encoded<'_> {
-    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
-        [self.head.as_slice()].into_iter().chain(self.files.iter().copied()).chain([self.rest.as_slice()])
-    }
-
-    fn len(&self) -> usize {
-        self.pieces().map(<[u8]>::len).sum()
-    }
-
-    /// All of them.
-    pub fn to_vec(&self) -> Vec<u8> {
-        self.pieces().collect::<Vec<_>>().concat()
-    }
-}
-
-/// Whether the bytes of a journal are those that were written.
-pub fn is_whole(bytes: &[u8]) -> bool {
-    let body = bytes.len().checked_sub(DIGEST).map(|end| bytes.split_at(end));
-    body.is_some_and(|(body, digest)| Digest::of(body).as_bytes() == digest)
-}
-
 impl Journal {
     /// The journal at `path`; an empty one when there is none, or none that is whole.
     pub fn load(path: &Path) -> Journal {
@@ -273,10 +114,20 @@ impl Journal {
         Journal::stage(encoded, path)?.commit()
     }
 
+    /// Replaces the journal at `path` by the one in these bytes, which are known to be whole, with something else seen at these positions: in
+    /// order, none twice.
+    pub fn save_with(bytes: &Arc<Image>, seen: &[(usize, Seen)], path: &Path) -> io::Result<()> {
+        let damaged = |e: DecodeError| io::Error::new(io::ErrorKind::InvalidData, e.0);
+        let (files, end) = KnownFiles::decode(bytes, FILES).map_err(damaged)?;
+        let files = files.with(seen.iter().copied());
+        let rest = &bytes[end..bytes.len() - DIGEST];
+        Journal::save(&Encoded::new(bytes[..FILES].to_vec(), &files, rest.into()), path)
+    }
+
     /// Writes what is to replace the journal at `path`.
     pub fn stage(encoded: &Encoded<'_>, path: &Path) -> io::Result<Staged> {
         // Then no number in it is larger than it can write.
-        if u32::try_from(encoded.len()).is_err() {
+        if u32::try_from(encoded.size()).is_err() {
             return Err(io::Error::other("it would be larger than 4 GiB"));
         }
         // Not synced: after a power cut the digest tells a torn journal from a whole one.
@@ -289,7 +140,6 @@ impl Journal {
         head.u64(self.epoch);
         head.u64(self.hits);
         head.u64(self.misses);
-        head.extend_from_slice(&self.files.head());
         let mut to = Vec::with_capacity(1024 + 512 * self.tasks.len());
         self.lists.encode(&mut to);
         to.bool(self.finding.is_some());
@@ -305,11 +155,7 @@ impl Journal {
             task.encode(&mut record);
             to.bytes(&record);
         }
-        let mut encoded = Encoded { head, files: self.files.pieces().collect(), rest: to };
-        let mut hasher = Hasher::new();
-        encoded.pieces().for_each(|piece| hasher.update(piece));
-        encoded.rest.digest(&hasher.finish());
-        encoded
+        Encoded::new(head, &self.files, to.into())
     }
 
     fn decode(bytes: Image) -> Result<Journal, DecodeError> {
@@ -396,7 +242,7 @@ fn decode_key(from: &mut Decoder<'_>) -> Result<Option<ResultKey>, DecodeError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::known::{Builder, Seen};
+    use crate::known::Builder;
     use percache::store::record::Node;
 
     fn example() -> Journal {
@@ -436,6 +282,18 @@ mod tests {
         assert_eq!(Journal::load(&path), Journal::default());
         Journal::save(&example().encode(), &path).unwrap();
         assert_eq!(Journal::load(&path), example());
+    }
+
+    #[test]
+    fn what_was_seen_is_replaced_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let seen = Seen { stamp: None, digest: Some(Digest::of(b"y")), settled: true };
+        let bytes = Arc::new(example().encode().to_vec().into());
+        Journal::save_with(&bytes, &[(1, seen)], &path).unwrap();
+        let journal = Journal::load(&path);
+        assert_eq!(journal.files.seen(1), seen);
+        assert_eq!(Journal { files: example().files, ..journal }, example());
     }
 
     #[test]

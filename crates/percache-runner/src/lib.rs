@@ -34,6 +34,7 @@ pub mod colours;
 pub mod image;
 pub mod known;
 pub mod observe;
+pub mod reading;
 pub mod stamp;
 pub mod texts;
 

@@ -8,12 +8,11 @@
 //! Knows nothing of tasks or of the store.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::hash::BuildHasher;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -26,6 +25,7 @@ use percache::codec::{DecodeError, Decoder, Encode, Sink};
 use rustix::fs::{CWD, FileType, Mode, OFlags, openat};
 
 use crate::known::{KnownFiles, Seen};
+use crate::reading;
 use crate::stamp::{Stamp, moment};
 
 /// What is at a path, as far as a task can tell.
@@ -92,7 +92,14 @@ impl FileState {
 
 const SHARDS: usize = 16;
 
-type Shard = HashMap<Vec<u8>, Seen, RandomState>;
+/// What was seen otherwise than before.
+struct Look {
+    seen: Seen,
+    /// Whether the digest is to be made once more before it is used.
+    doubted: bool,
+}
+
+type Shard = HashMap<Vec<u8>, Look, RandomState>;
 
 /// Tells what is at a path. Shared by all threads of a build.
 pub struct Observer<'a> {
@@ -143,6 +150,13 @@ impl<'a> Observer<'a> {
         }
     }
 
+    /// Takes over what was seen since the build began at positions of what it knew before.
+    pub fn take_over(&self, seen: &[(usize, Seen)]) {
+        for (position, seen) in seen.iter().filter(|(position, _)| *position < self.before.len()) {
+            self.see(self.before.path(*position), *seen);
+        }
+    }
+
     /// The workspace.
     pub fn root(&self) -> &Path {
         self.root
@@ -169,9 +183,7 @@ impl<'a> Observer<'a> {
 
     fn open(&self, path: &[u8]) -> io::Result<File> {
         let (dir, path) = self.seen_from_root(path);
-        // Not to hang where a pipe has taken the place of the file meanwhile.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        Ok(openat(dir, &*path, flags, Mode::empty())?.into())
+        reading::open(dir, &*path)
     }
 
     fn shard(&self, path: &[u8]) -> MutexGuard<'_, Shard> {
@@ -190,11 +202,11 @@ impl<'a> Observer<'a> {
         pretended.iter().filter(|(_, state)| **state != FileState::Absent).map(|(path, _)| path.clone()).collect()
     }
 
-    /// Forgets the digest of a file if it was made when the file was so young that a change may have gone unseen.
+    /// Has the digest of a file made anew if the file was so young when it was made that a change may have gone unseen.
     pub fn doubt(&self, path: &[u8]) {
         let mut now = self.shard(path);
-        if let Some(seen) = now.get_mut(path).filter(|seen| !seen.settled) {
-            seen.digest = None;
+        if let Some(look) = now.get_mut(path).filter(|look| !look.seen.settled) {
+            look.doubted = true;
         }
     }
 
@@ -204,7 +216,7 @@ impl<'a> Observer<'a> {
         let position = self.before.find(path);
         let confirmed = position.filter(|i| self.confirmed[*i].load(Ordering::Relaxed)).map(|i| self.before.seen(i));
         let seen = match (self.shard(path).get(path), confirmed) {
-            (Some(seen), None) => *seen,
+            (Some(look), None) => look.seen,
             (None, Some(seen)) => seen,
             _ => return false,
         };
@@ -213,8 +225,8 @@ impl<'a> Observer<'a> {
 
     /// The stamp under which this build has seen what was at `path`, the last time that it looked.
     pub fn last_stamp(&self, path: &[u8]) -> Option<Stamp> {
-        if let Some(seen) = self.shard(path).get(path) {
-            return seen.stamp;
+        if let Some(look) = self.shard(path).get(path) {
+            return look.seen.stamp;
         }
         let position = self.before.find(path).filter(|i| self.confirmed[*i].load(Ordering::Relaxed));
         position.and_then(|i| self.before.seen(i).stamp)
@@ -222,6 +234,7 @@ impl<'a> Observer<'a> {
 
     /// What is at `path` now.
     pub fn observe(&self, path: &[u8]) -> io::Result<FileState> {
+        let looked = moment();
         if let Some(state) = self.pretended.read().unwrap_or_else(PoisonError::into_inner).get(path) {
             return Ok(state.clone());
         }
@@ -230,7 +243,7 @@ impl<'a> Observer<'a> {
             return Ok(FileState::Absent);
         };
         Ok(match stamp.file_type() {
-            FileType::RegularFile => match self.digest(path, stamp)? {
+            FileType::RegularFile => match self.digest(path, stamp, looked)? {
                 Some(digest) => FileState::File { digest, executable: stamp.executable() },
                 None => FileState::Absent,
             },
@@ -255,11 +268,14 @@ impl<'a> Observer<'a> {
             self.confirmed[i].store(true, Ordering::Relaxed);
             return before.digest;
         }
-        // Within one build an unsettled digest counts: whoever made it compared stamps before and after reading.
-        self.shard(path).get(path).filter(|seen| seen.stamp == Some(*stamp)).and_then(|seen| seen.digest)
+        // Within one build an unsettled digest counts, as long as nobody doubts it.
+        let shard = self.shard(path);
+        let look = shard.get(path).filter(|look| look.seen.stamp == Some(*stamp) && !look.doubted);
+        look.and_then(|look| look.seen.digest)
     }
 
-    fn digest(&self, path: &[u8], stamp: Stamp) -> io::Result<Option<Digest>> {
+    /// The digest of the regular file that had this stamp after the moment `looked`.
+    fn digest(&self, path: &[u8], stamp: Stamp, looked: i64) -> io::Result<Option<Digest>> {
         if let Some(digest) = self.known(path, &stamp) {
             return Ok(Some(digest));
         }
@@ -268,11 +284,10 @@ impl<'a> Observer<'a> {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e),
         };
-        let digest = digest_of(&mut file, stamp.size)?;
-        let after = Stamp::of_file(&file)?;
-        // Somebody is writing to it, or has replaced it: the digest is good for now and for nothing later.
-        if stamp == after {
-            self.learn(path, after, digest);
+        let (digest, length) = reading::digest(&mut file, stamp.size)?;
+        // Who writes to it now, or has replaced it, has changed its stamp, if it was settled: it will be looked at again for that.
+        if length == stamp.size && (stamp.settled_at(looked) || Stamp::of_file(&file)? == stamp) {
+            self.learn(path, stamp, digest, looked);
         }
         Ok(Some(digest))
     }
@@ -291,9 +306,19 @@ impl<'a> Observer<'a> {
         Ok(FileState::Symlink { target, content })
     }
 
-    /// Takes a digest over that somebody else made of the file with this stamp.
-    pub fn learn(&self, path: &[u8], stamp: Stamp, digest: Digest) {
-        self.see(path, Seen { stamp: Some(stamp), digest: Some(digest), settled: stamp.settled_at(moment()) });
+    /// Takes a digest over that somebody made of the file after it had this stamp, and that after the moment `looked`.
+    pub fn learn(&self, path: &[u8], stamp: Stamp, digest: Digest, looked: i64) {
+        self.see(path, Seen { stamp: Some(stamp), digest: Some(digest), settled: stamp.settled_at(looked) });
+    }
+
+    /// Takes over what percache, or a command that it ran, has just put at `path`: as [`Observer::learn`], and whatever was seen there before
+    /// counts for nothing any more.
+    pub fn put(&self, path: &[u8], stamp: Stamp, digest: Digest, looked: i64) {
+        if let Some(i) = self.before.find(path) {
+            self.confirmed[i].store(false, Ordering::Relaxed);
+        }
+        let seen = Seen { stamp: Some(stamp), digest: Some(digest), settled: stamp.settled_at(looked) };
+        self.shard(path).insert(path.to_vec(), Look { seen, doubted: false });
     }
 
     /// Says that something depends on the stamp of what is at `path`: to be called before a directory is listed.
@@ -301,6 +326,20 @@ impl<'a> Observer<'a> {
         // What cannot be looked at is not seen, and nothing can rest on it.
         if let Ok(stamp) = self.stamp(path) {
             self.note(path, stamp);
+        }
+    }
+
+    /// The same, of what was read after the build had begun and before anything was observed: its content counts too, if it is what was read
+    /// then. Whether it is.
+    pub fn watch_content(&self, path: &[u8]) -> bool {
+        let Ok(stamp) = self.stamp(path) else { return false };
+        let unchanged = stamp.is_none_or(|stamp| stamp.settled_at(self.began));
+        match stamp {
+            Some(stamp) if unchanged && stamp.file_type() == FileType::RegularFile => self.observe(path).is_ok(),
+            stamp => {
+                self.note(path, stamp);
+                unchanged
+            }
         }
     }
 
@@ -318,26 +357,28 @@ impl<'a> Observer<'a> {
 
     fn see(&self, path: &[u8], seen: Seen) {
         let mut now = self.shard(path);
-        let Some(entry) = now.get_mut(path) else {
-            now.insert(path.to_vec(), seen);
+        let Some(look) = now.get_mut(path) else {
+            now.insert(path.to_vec(), Look { seen, doubted: false });
             return;
         };
-        if entry.stamp == seen.stamp {
-            *entry = Seen {
-                stamp: seen.stamp,
-                digest: seen.digest.or(entry.digest),
-                settled: seen.settled || entry.settled,
-            };
-        } else {
+        let before = look.seen;
+        let same_content = before.digest.zip(seen.digest).is_none_or(|(before, now)| before == now);
+        if before.stamp != seen.stamp || !same_content {
             self.flipped.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_vec());
-            *entry = seen;
         }
+        if before.stamp != seen.stamp {
+            *look = Look { seen, doubted: false };
+            return;
+        }
+        look.doubted &= seen.digest.is_none();
+        look.seen.digest = seen.digest.or(before.digest);
+        look.seen.settled |= seen.settled;
     }
 
     /// Everything seen in this build.
     pub fn into_observed(self) -> Observed {
         let shards = self.now.into_iter().map(|shard| shard.into_inner().unwrap_or_else(PoisonError::into_inner));
-        let mut now: Vec<_> = shards.flatten().collect();
+        let mut now: Vec<_> = shards.flatten().map(|(path, look)| (path, look.seen)).collect();
         now.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         Observed {
             confirmed: self.confirmed.into_iter().map(AtomicBool::into_inner).collect(),
@@ -345,39 +386,6 @@ impl<'a> Observer<'a> {
             flipped: self.flipped.into_inner().unwrap_or_else(PoisonError::into_inner),
         }
     }
-}
-
-/// The digest of a file that is said to have that many bytes.
-fn digest_of(file: &mut File, size: u64) -> io::Result<Digest> {
-    if size >= SMALL as u64 {
-        return Ok(Digest::of_reader(file)?.0);
-    }
-    BUFFER.with_borrow_mut(|buffer| digest_of_small(file, size, buffer))
-}
-
-/// Files below this size are read in one piece.
-const SMALL: usize = 16 << 10;
-
-thread_local! {
-    // Made once: to fill it with zeros takes as long as to hash a file of a kilobyte.
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SMALL]);
-}
-
-fn digest_of_small(file: &mut File, size: u64, buffer: &mut [u8]) -> io::Result<Digest> {
-    // One call of the system for most source files. When it is longer after all, the stamps differ, and nothing rests on this digest.
-    let mut length = 0;
-    loop {
-        match file.read(&mut buffer[length..]) {
-            Ok(0) => break,
-            Ok(count) => length += count,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(e),
-        }
-        if length as u64 == size {
-            break;
-        }
-    }
-    Ok(Digest::of(&buffer[..length]))
 }
 
 #[cfg(test)]

@@ -178,7 +178,11 @@ fn keep(
 
 /// Whether what was judged by the one would be judged alike by the other.
 fn is_same(before: &Seen, now: &Seen) -> bool {
-    before.stamp == now.stamp && (before.settled || before.digest.is_some_and(|digest| now.digest == Some(digest)))
+    let same_content = before.digest.is_some_and(|digest| now.digest == Some(digest));
+    match (before.stamp, now.stamp) {
+        (Some(old), Some(new)) if same_content => old.executable() == new.executable(),
+        (old, new) => old == new && (before.settled || same_content),
+    }
 }
 
 struct Book<'a> {

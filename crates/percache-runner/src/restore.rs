@@ -20,6 +20,7 @@ use crate::capture::is_right;
 use crate::fanout::fan_out;
 use crate::observe::{FileState, Observer};
 use crate::paths::RelPath;
+use crate::stamp::moment;
 use crate::tree::{self, Tree};
 
 /// Why outputs could not be put back.
@@ -135,9 +136,10 @@ fn put(
         _ => {}
     }
     let Some(staged) = staged else { return Ok(()) };
+    let looked = moment();
     let stamp = tree.move_in(staged, path)?;
     if let Node::File { content, .. } = &entry.node {
-        observer.learn(&entry.path, stamp, content.digest);
+        observer.put(&entry.path, stamp, content.digest, looked);
     }
     Ok(())
 }

@@ -130,9 +130,7 @@ impl Session<'_> {
             self.close(trouble, reporter);
             return Ok(outcomes);
         }
-        let configuration: Vec<_> = self.workspace.files.iter().chain(&self.workspace.listed).collect();
-        configuration.iter().for_each(|path| observer.watch(path.as_bytes()));
-        let configuration: Vec<_> = configuration.into_iter().map(|path| path.as_bytes().to_vec()).collect();
+        let (configuration, is_read) = self.configuration(&observer);
         // The journal is made while the results are written.
         self.store.into_iter().for_each(Store::begin_flush);
         let observed = observer.into_observed();
@@ -149,8 +147,8 @@ impl Session<'_> {
                 scope.spawn(|| self.keep_for_later(&desk.worktree, keeps_texts.then_some(&observed.now), remembered));
             }
             let list = timed(self.listener, Phase::Journal, None, || renew(&mut journal, &observed, &judged));
-            journal.finding =
-                list.filter(|_| trouble.is_none()).and_then(|list| self.finding(&desk, list, &journal, &tasks, &tools));
+            let list = list.filter(|_| is_read && trouble.is_none());
+            journal.finding = list.and_then(|list| self.finding(&desk, list, &journal, &tasks, &tools));
             let path = desk.worktree.journal();
             let stage = |journal: &Journal| {
                 timed(self.listener, Phase::Journal, None, || Journal::stage(&journal.encode(), &path))
@@ -185,6 +183,15 @@ impl Session<'_> {
         }
         self.close(trouble, reporter);
         Ok(outcomes)
+    }
+
+    /// The paths on which it rests that these are the tasks, and whether what was read of them is what is there now.
+    fn configuration(&self, observer: &Observer<'_>) -> (Vec<Vec<u8>>, bool) {
+        let paths = self.workspace.files.iter().chain(&self.workspace.listed).map(|path| path.as_bytes().to_vec());
+        let paths: Vec<_> = paths.collect();
+        let unchanged = paths.iter().filter(|path| observer.watch_content(path)).count();
+        let is_read = unchanged == paths.len();
+        (paths, is_read)
     }
 
     /// Once, at the end: whatever is wrong with the store, it is one thing for the user.
@@ -278,6 +285,7 @@ impl Session<'_> {
         };
         let (untouched, tools) = match holds {
             Some(holds) => {
+                observer.take_over(&holds.read);
                 let names = self.workspace.tasks.iter().map(|task| &task.name);
                 (names.map(|name| holds.untouched.contains(name)).collect(), holds.tools)
             }

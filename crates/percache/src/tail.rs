@@ -5,7 +5,8 @@
 //!
 //! A commit is one record and ends in its own digest, so it is seen whole or not at all, whenever the process is killed or the power
 //! fails. Records name the tail that they belong to: what is left of an earlier one, whose commits are in the database since, is not
-//! taken for newer than that. Behind damage, reading goes on with the next record that is whole. Knows nothing of the database.
+//! taken for newer than that, nor is what a result holds by chance. Behind damage, reading goes on with the next record that is whole.
+//! Knows nothing of the database.
 //!
 //! ```text
 //! record:  "pctail1\n"  kind(4)  tail(8)  length of the changes(4)  changes  digest of all of that(20)
@@ -127,18 +128,22 @@ impl Tail {
 
     /// The tail that these bytes are, as far as they are whole.
     pub fn parse(bytes: Vec<u8>) -> Tail {
-        let mut tail = Tail { bytes, ..Tail::default() };
+        let mut records = Vec::new();
         let mut at = 0;
-        // Of damage at the end nobody can say that it is not a commit that was cut short by a kill.
-        let mut gap = false;
-        while let Some(Record { kind, id, body, end: next }) = next_record(&tail.bytes, &mut at, &mut gap) {
-            if *tail.id.get_or_insert(id) != id {
-                break;
-            }
+        while let Some(record) = next_record(&bytes, &mut at) {
+            at = record.end;
+            records.push(record);
+        }
+        // The first commit names the tail, even where it is damaged: what a result holds may be a tail itself.
+        let named = head_at(&bytes, 0).map(|(_, id)| id).filter(|id| records.iter().any(|record| record.id == *id));
+        let id = named.or_else(|| records.first().map(|record| record.id));
+        let mut tail = Tail { bytes, id, ..Tail::default() };
+        for Record { kind, start, body, end, .. } in records.into_iter().filter(|record| Some(record.id) == id) {
             tail.kind = kind;
-            tail.lost += usize::from(std::mem::take(&mut gap));
+            // Of damage at the end nobody can say that it is not a commit that was cut short by a kill.
+            tail.lost += usize::from(start > tail.end);
             tail.take(body);
-            (at, tail.end) = (next, next);
+            tail.end = end;
         }
         tail
     }
@@ -269,30 +274,36 @@ pub fn clear(path: &Path) -> io::Result<()> {
 struct Record {
     kind: u32,
     id: u64,
+    start: usize,
     /// Where its changes are.
     body: Range<usize>,
     end: usize,
 }
 
-/// The first record that is whole, from `at` on. `gap`: whether something else stands before it.
-fn next_record(bytes: &[u8], at: &mut usize, gap: &mut bool) -> Option<Record> {
+/// The first record that is whole, from `at` on.
+fn next_record(bytes: &[u8], at: &mut usize) -> Option<Record> {
     while *at < bytes.len() {
         if let Some(found) = record_at(bytes, *at) {
             return Some(found);
         }
-        *gap = true;
         *at += 1 + memchr::memmem::find(&bytes[*at + 1..], MAGIC)?;
     }
     None
 }
 
-fn record_at(bytes: &[u8], at: usize) -> Option<Record> {
+/// The kind and the tail that a record names.
+fn head_at(bytes: &[u8], at: usize) -> Option<(u32, u64)> {
     let mut from = Decoder::new(bytes[at..].strip_prefix(MAGIC)?);
-    let (kind, id) = (from.u32().ok()?, from.u64().ok()?);
-    let body = at + HEAD..at + HEAD + from.bytes().ok()?.len();
+    Some((from.u32().ok()?, from.u64().ok()?))
+}
+
+fn record_at(bytes: &[u8], start: usize) -> Option<Record> {
+    let (kind, id) = head_at(bytes, start)?;
+    let mut from = Decoder::new(&bytes[start + HEAD - 4..]);
+    let body = start + HEAD..start + HEAD + from.bytes().ok()?.len();
     let digest = from.digest().ok()?;
     let end = body.end + DIGEST_LEN;
-    (Digest::of(&bytes[at..body.end]) == digest).then_some(Record { kind, id, body, end })
+    (Digest::of(&bytes[start..body.end]) == digest).then_some(Record { kind, id, start, body, end })
 }
 
 #[cfg(test)]
@@ -424,5 +435,22 @@ mod tests {
         let tail = Tail::parse(mixed);
         assert_eq!(tail.iter().map(|(_, key, _)| key).collect::<Vec<_>>(), [b"n"]);
         assert_eq!(tail.lost(), 0);
+    }
+
+    #[test]
+    fn a_tail_within_a_damaged_commit_is_none() {
+        let (_dir, path) = place();
+        let mut inner = changes(&[(1, "inner", Some("x"))]).to_record(7, 1);
+        inner.extend(changes(&[(1, "inner", None)]).to_record(7, 1));
+        let mut outer = Changes::default();
+        outer.put(1, b"a", &inner);
+        Tail::read(&path, 7).unwrap().append(&path, &outer).unwrap();
+        commit(&path, &[(1, "b", Some("two"))]);
+        let mut bytes = fs::read(&path).unwrap();
+        // Behind what names the tail, and before the commit that is within.
+        bytes[HEAD] ^= 1;
+        let tail = Tail::parse(bytes);
+        assert_eq!(tail.iter().map(|(_, key, _)| key).collect::<Vec<_>>(), [b"b"]);
+        assert_eq!(tail.lost(), 1);
     }
 }

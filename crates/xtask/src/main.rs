@@ -23,6 +23,7 @@ usage: cargo xtask COMMAND
   test    checks formatting, lints, and runs all tests
   bench   measures percache beside other build tools and the machine itself; --tasks N, --files N, --runs N
   growth  measures percache with more tasks, files and bytes; takes half an hour and 10 GB: [tasks] [files] [bytes]
+  instructions  counts percache's instructions with valgrind; --tasks N, --files N
   fuzz    looks for inputs that percache cannot stand, with libFuzzer: [TARGET|all] [SECONDS]; 60 by default
   dist    makes packages: an archive, a wheel for pip, packages for npm; with --check, installs and tries each";
 
@@ -40,6 +41,9 @@ fn main() -> ExitCode {
         ["fuzz", target, seconds] => fuzz::fuzz(Some(target), seconds),
         ["growth", ref series @ ..] => bench::growth(series),
         ["bench", ref rest @ ..] => bench::Settings::parse(rest).and_then(|settings| bench::bench(&settings)),
+        ["instructions", ref rest @ ..] => {
+            bench::Settings::parse(rest).and_then(|settings| bench::instructions(&settings))
+        }
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

@@ -100,9 +100,9 @@ fn compare(
         let hint = "check again when nobody writes to it; if the task itself does, it is no input";
         done.warnings.push(Trouble::new(format!("`{}` is not checked: {changed} while it ran", job.task.name), hint));
     }
-    // What was made a moment ago is looked at once more, when it is old enough to be known by its stamp.
-    let basis = Basis::new(ctx, job.task, prepared, &hit.discovered, &captured.entries, hit.created);
-    done.basis = Some(Basis { sure: false, ..basis });
+    let mut basis = Basis::new(ctx, job.task, prepared, &hit.discovered, &captured.entries, hit.created);
+    basis.sure &= holds;
+    done.basis = Some(basis);
     done.visible = Some(visible(&captured.entries, hit.key.action));
     let before = ctx.journal.tasks.get(&job.task.name);
     done.record = Some(TaskRecord {

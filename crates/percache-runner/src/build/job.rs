@@ -252,10 +252,7 @@ fn use_hit(
     if wanted {
         done.log = stored_log(ctx, &hit.key).unwrap_or_default();
     }
-    let mut basis = Basis::new(ctx, job.task, prepared, &hit.discovered, &hit.outputs, hit.created);
-    // What was put there a moment ago is looked at once more, when it is old enough to be known by its stamp.
-    basis.sure &= done.outcome == Outcome::UpToDate;
-    done.basis = Some(basis);
+    done.basis = Some(Basis::new(ctx, job.task, prepared, &hit.discovered, &hit.outputs, hit.created));
     let previous = ctx.journal.tasks.get(&job.task.name).and_then(|before| before_that(before, &hit.key));
     done.record = Some(TaskRecord {
         key: Some(hit.key),

@@ -86,9 +86,10 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
         new.map_err(|e| Failure::Error(format!("its log cannot be stored: {e}").into()))?;
     }
     let before = ctx.journal.tasks.get(&job.task.name);
-    // What was made a moment ago is looked at once more, when it is old enough to be known by its stamp.
-    done.basis =
-        Some(Basis { sure: false, ..Basis::new(ctx, job.task, prepared, &states, &captured.entries, created) });
+    let mut basis = Basis::new(ctx, job.task, prepared, &states, &captured.entries, created);
+    // What is not stored runs again.
+    basis.sure &= store.is_some() && fit;
+    done.basis = Some(basis);
     done.visible = Some(visible(&captured.entries, action));
     done.record = Some(TaskRecord {
         key: store.filter(|_| fit).map(|_| key),

@@ -51,7 +51,7 @@ impl Session<'_> {
             let journal = decoded.unwrap_or_else(|| Journal::decode_whole(&bytes).unwrap_or_default());
             // Opening the store may have cost results.
             let (epoch, lock) = (maintenance::epoch(self.store_dir), Some(lock));
-            let stands = epoch == journal.epoch && self.is_read_as_found(&journal);
+            let stands = epoch == journal.epoch && self.is_read_as_found(&journal, &holds);
             let holds = if stands { holds } else { holds.without_conditions() };
             let desk =
                 Desk { worktree, lock, journal, epoch, left_behind: LeftBehind::default(), staging, trouble: None };
@@ -124,10 +124,14 @@ impl Session<'_> {
 
     /// Whether the configuration that was read is the one that a journal's evidence is about: it may have been edited after that was
     /// checked and before it was read.
-    fn is_read_as_found(&self, journal: &Journal) -> bool {
+    fn is_read_as_found(&self, journal: &Journal, found: &Holds) -> bool {
         let root = &self.workspace.root;
+        let seen = |position: usize| match found.read.binary_search_by_key(&position, |(position, _)| *position) {
+            Ok(i) => found.read[i].1,
+            Err(_) => journal.files.seen(position),
+        };
         let same = |path: &RelPath| {
-            let seen = journal.files.find(path.as_bytes()).map(|i| journal.files.seen(i));
+            let seen = journal.files.find(path.as_bytes()).map(seen);
             let now = Stamp::at(&path.to_path(root));
             seen.zip(now.ok()).is_some_and(|(seen, now)| seen.settled && seen.stamp == now)
         };

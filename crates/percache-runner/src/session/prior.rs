@@ -49,10 +49,16 @@ impl Prior {
         Some((kept(root, &path, &digest)?, digest))
     }
 
-    /// Names of the tasks that are asked for, if all of them are up to date. Says that their results were used.
+    /// Names of the tasks that are asked for, if all of them are up to date. Says that their results were used, and keeps what was learned
+    /// of files that were read.
     pub fn idle(&self) -> Option<&[String]> {
         let idle = self.holds.idle.as_deref()?;
-        usage::touch(&self.path).ok().map(|()| idle)
+        let noted = match self.holds.read.as_slice() {
+            [] => usage::touch(&self.path),
+            // Its time says that it was used.
+            read => Journal::save_with(&self.bytes, read, &self.path),
+        };
+        noted.ok().map(|()| idle)
     }
 }
 

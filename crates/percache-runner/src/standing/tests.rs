@@ -7,6 +7,7 @@ use crate::finding::Finding;
 use crate::finding::tests::example;
 use crate::journal::{Evidence, Journal, PathLists, TaskRecord};
 use crate::known::{Builder, Seen};
+use crate::stamp::Stamp;
 use percache::Digest;
 use percache::store::record::Time;
 
@@ -26,7 +27,8 @@ impl Place {
         let mut files = Builder::default();
         for path in ["", "file", "none", "toml"] {
             let stamp = Stamp::at(&dir.path().join(path)).unwrap();
-            files.push(path.as_bytes(), &Seen { stamp, digest: None, settled: true });
+            let digest = matches!(path, "file" | "toml").then(|| Digest::of(b"x"));
+            files.push(path.as_bytes(), &Seen { stamp, digest, settled: true });
         }
         let mut lists = PathLists::default();
         for list in [&[3][..], &[0, 1], &[2]] {
@@ -66,6 +68,20 @@ impl Place {
         let path = store.path().join("journal");
         Journal::save(&self.journal.encode(), &path).unwrap();
         Arc::new(Image::of(&path).unwrap())
+    }
+
+    /// The same, with something else seen at a position.
+    fn with(mut self, position: usize, change: impl FnOnce(&mut Seen)) -> Place {
+        let mut seen = self.journal.files.seen(position);
+        change(&mut seen);
+        self.journal.files = self.journal.files.with([(position, seen)]);
+        self
+    }
+
+    fn check(&self, (args, tasks): (&[u8], &[u8])) -> Holds {
+        let asked = Asked { args: Digest::of(args), tasks: Digest::of(tasks) };
+        let around = Surroundings { root: self.dir.path(), epoch: 3, caller: &Caller::new() };
+        check(&self.bytes(), &asked, around, 2).unwrap()
     }
 
     /// The tasks that are untouched; `all` when that is all that are asked for.
@@ -121,17 +137,91 @@ fn a_task_is_untouched_as_long_as_its_own_paths_are() {
     assert_eq!(place.holds(ASKED, 3, &env), Some(String::new()), "its result is too old");
 }
 
+const ROOT: usize = 0;
+const FILE: usize = 1;
+const TOML: usize = 3;
+
 #[test]
 fn a_stamp_that_is_not_settled_counts_for_nothing() {
     let env = Caller::new();
-    let mut place = Place::new(&env);
-    let mut files = Builder::default();
-    for i in 0..place.journal.files.len() {
-        let seen = place.journal.files.seen(i);
-        files.push(place.journal.files.path(i), &Seen { settled: i != 1, ..seen });
-    }
-    place.journal.files = files.finish();
+    let place = Place::new(&env).with(ROOT, |seen| seen.settled = false);
     assert_eq!(place.holds(ASKED, 3, &env), Some("doc".to_owned()));
+    let place = Place::new(&env).with(FILE, |seen| (seen.settled, seen.digest) = (false, None));
+    assert_eq!(place.holds(ASKED, 3, &env), Some("doc".to_owned()));
+}
+
+#[test]
+fn a_file_that_its_stamp_does_not_show_is_read() {
+    let env = Caller::new();
+    let place = Place::new(&env).with(FILE, |seen| seen.settled = false);
+    assert_eq!(place.holds(ASKED, 3, &env), all(), "too young, and the same");
+    let digest = Some(Digest::of(b"y"));
+    let place = Place::new(&env).with(FILE, |seen| (seen.settled, seen.digest) = (false, digest));
+    assert_eq!(place.holds(ASKED, 3, &env), Some("doc".to_owned()), "too young, and another");
+    let touched = |at: usize| Place::new(&env).with(at, |seen| seen.stamp.as_mut().unwrap().mtime -= 1);
+    assert_eq!(touched(FILE).holds(ASKED, 3, &env), all(), "touched");
+    assert_eq!(touched(TOML).holds(ASKED, 3, &env), all(), "the configuration is touched");
+    assert_eq!(touched(ROOT).holds(ASKED, 3, &env), Some("doc".to_owned()), "what is in a directory is not read");
+    let place = touched(FILE);
+    fs::write(place.dir.path().join("file"), "y").unwrap();
+    assert_eq!(place.holds(ASKED, 3, &env), Some("doc".to_owned()), "written");
+    fs::write(place.dir.path().join("toml"), "y").unwrap();
+    assert_eq!(place.holds(ASKED, 3, &env), None, "the configuration is written");
+}
+
+#[test]
+fn what_is_read_is_known_from_then_on() {
+    let place = Place::new(&Caller::new()).with(FILE, |seen| seen.stamp.as_mut().unwrap().ctime -= 1);
+    let now = Stamp::at(&place.dir.path().join("file")).unwrap();
+    let read = place.check(ASKED).read;
+    assert_eq!(read.len(), 1);
+    assert_eq!((read[0].0, read[0].1.stamp, read[0].1.digest), (FILE, now, Some(Digest::of(b"x"))));
+    assert!(!read[0].1.settled, "it was made a moment ago");
+    fs::write(place.dir.path().join("file"), "y").unwrap();
+    let read = place.check(ASKED).read;
+    assert_eq!(read[0].1.digest, Some(Digest::of(b"y")), "another content is known, too");
+}
+
+#[test]
+fn only_the_same_kind_of_file_with_the_same_permission_to_run_is_the_same() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let env = Caller::new();
+    let changed = |change: &dyn Fn(&std::path::Path)| {
+        let place = Place::new(&env).with(ROOT, |seen| seen.digest = None);
+        change(&place.dir.path().join("file"));
+        // Only the file itself counts.
+        let root = Stamp::at(place.dir.path()).unwrap();
+        place.with(ROOT, |seen| seen.stamp = root).holds(ASKED, 3, &env)
+    };
+    let mode =
+        |mode: u32| move |path: &std::path::Path| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    assert_eq!(changed(&mode(0o600)), all());
+    assert_eq!(changed(&mode(0o755)), Some("doc".to_owned()));
+    let not = Some("doc".to_owned());
+    assert_eq!(changed(&|path| fs::remove_file(path).unwrap()), not);
+    let link = |path: &std::path::Path| {
+        fs::rename(path, path.with_extension("x")).unwrap();
+        symlink("file.x", path).unwrap();
+    };
+    assert_eq!(changed(&link), not);
+    let directory = |path: &std::path::Path| {
+        fs::remove_file(path).unwrap();
+        fs::create_dir(path).unwrap();
+    };
+    assert_eq!(changed(&directory), not);
+}
+
+#[test]
+fn nothing_is_read_of_which_nobody_knows_that_it_is_asked_for() {
+    let env = Caller::new();
+    let touched = || Place::new(&env).with(FILE, |seen| seen.stamp.as_mut().unwrap().mtime -= 1);
+    assert!(touched().check((ASKED.0, b"other tasks")).read.is_empty());
+    let mut place = touched();
+    place.journal.finding.as_mut().unwrap().request = Some((Digest::of(b"r"), vec![1]));
+    assert!(place.check(ASKED).read.is_empty(), "only `doc` is asked for");
+    let place = touched();
+    fs::write(place.dir.path().join("toml"), "of another size").unwrap();
+    assert!(place.check(ASKED).read.is_empty(), "the configuration is another");
 }
 
 #[test]

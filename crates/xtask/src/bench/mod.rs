@@ -5,6 +5,7 @@
 
 mod case;
 mod growth;
+mod instructions;
 mod limits;
 mod rivals;
 mod table;
@@ -24,6 +25,7 @@ use table::{Spent, Times};
 use workload::{USUAL_BYTES, Workload};
 
 pub use growth::growth;
+pub use instructions::instructions;
 
 /// What is measured.
 pub struct Settings {

@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,11 +13,13 @@ use memchr::memmem::Finder;
 use percache::Digest;
 use percache::store::Store;
 use percache::store::record::{Content, Entry, Node};
+use rustix::fs::CWD;
 
 use crate::fanout::fan_out;
 use crate::observe::{FileState, Observer};
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
+use crate::reading;
 use crate::stamp::{Stamp, moment};
 use crate::walk::{self, Found, Kind, Want};
 
@@ -135,8 +137,7 @@ fn node(
             Ok(Node::Symlink(target.as_os_str().as_bytes().to_vec()))
         }
         Kind::File => {
-            let no_follow = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
-            let mut file = File::options().read(true).custom_flags(no_follow).open(native).map_err(unreadable)?;
+            let mut file = reading::open(CWD, &native).map_err(unreadable)?;
             let before = Stamp::of_file(&file).map_err(unreadable)?;
             let content = match store {
                 Some(store) => store.add(&mut file, seen).map_err(unreadable)?,

@@ -4,9 +4,11 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use percache::Digest;
 use rustix::fs::{Mode, OFlags, openat};
+use rustix::io::Errno;
 use rustix::path::Arg;
 
 /// Files below this size are read in one piece.
@@ -17,11 +19,33 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SMALL]);
 }
 
-/// Opens the file at `path`, as seen from `dir`, to read it. No symlink is followed.
-pub fn open(dir: BorrowedFd<'_>, path: impl Arg) -> io::Result<File> {
+/// Opens the file at `path`, as seen from `dir`, to read it. No symlink is followed, and the time of the last access stays, where the
+/// system allows that: to write it down takes longer than to read a small file.
+pub fn open(dir: BorrowedFd<'_>, path: impl Arg + Copy) -> io::Result<File> {
     // Not to hang where a pipe has taken the place of the file meanwhile.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    Ok(openat(dir, path, flags, Mode::empty())?.into())
+    let quiet = no_access_time();
+    match openat(dir, path, flags | quiet, Mode::empty()) {
+        // The file is somebody else's: so are probably all others.
+        Err(Errno::PERM) if !quiet.is_empty() => {
+            FOREIGN.store(true, Ordering::Relaxed);
+            Ok(openat(dir, path, flags, Mode::empty())?.into())
+        }
+        file => Ok(file?.into()),
+    }
+}
+
+/// Whether a file was somebody else's.
+static FOREIGN: AtomicBool = AtomicBool::new(false);
+
+#[cfg(target_os = "linux")]
+fn no_access_time() -> OFlags {
+    if FOREIGN.load(Ordering::Relaxed) { OFlags::empty() } else { OFlags::NOATIME }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn no_access_time() -> OFlags {
+    OFlags::empty()
 }
 
 /// The digest of a file that is said to have `size` bytes, and how many it has.

@@ -1,19 +1,19 @@
-//! Claims: locks whose names come and go by the thousand. The file of such a lock is there only while somebody holds it.
+//! Claims: locks whose names come and go by the thousand. The name of such a lock is there only while somebody holds it.
 //!
-//! Making and removing a file takes a file system longer than giving one that is there a second name: ext4 goes through all inodes that
-//! were removed a short while ago to find one that was not. So a [`Claimant`] keeps the files that it has made, under names of its own
-//! and locked, and links one of them to the name that it claims.
+//! Making and removing a file takes a file system longer than giving one that is there another name: ext4 goes through all inodes that
+//! were removed a short while ago to find one that was not. So a [`Claimant`] has one file, which it keeps locked, and links it to every
+//! name that it claims. A claim that is written to gets a file of its own.
 //!
 //! ```text
-//! DIR/NAME             a claim: the line that names its holder, and what the holder writes
-//! DIR/.PROCESS-NUMBER  a file that is kept for the next one
+//! DIR/NAME              a claim: the line that names its holder, and what the holder writes
+//! DIR/.PROCESS-RANDOM   the file of a claimant; for a moment, one that is about to be a claim's own
 //! ```
 
 use std::fs;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::lock::{FileLock, LockError};
 
@@ -22,12 +22,13 @@ use crate::lock::{FileLock, LockError};
 pub struct Claimant {
     dir: PathBuf,
     holder: String,
-    spare: Mutex<Vec<Spare>>,
+    /// `None` where it cannot be made.
+    file: OnceLock<Option<Named>>,
 }
 
-/// A locked file, and its own name.
+/// A locked file under a name that nobody else uses.
 #[derive(Debug)]
-struct Spare {
+struct Named {
     lock: FileLock,
     path: PathBuf,
 }
@@ -36,24 +37,15 @@ struct Spare {
 #[derive(Debug)]
 pub struct Claim {
     path: PathBuf,
-    /// `None` only while it is dropped.
-    file: Option<Held>,
     claimant: Arc<Claimant>,
-    written: AtomicBool,
-}
-
-#[derive(Debug)]
-enum Held {
-    /// Under two names.
-    Linked(Spare),
-    /// What somebody has left who was killed, or one by itself where files cannot have two names.
-    Single(FileLock),
+    /// Its own file; `None` while it is the claimant's.
+    file: Mutex<Option<FileLock>>,
 }
 
 impl Claimant {
     /// Who claims names in `dir`, which has to be there; `holder` says who we are, for those who wait.
     pub fn new(dir: PathBuf, holder: &str) -> Arc<Claimant> {
-        Arc::new(Claimant { dir, holder: holder.to_owned(), spare: Mutex::default() })
+        Arc::new(Claimant { dir, holder: holder.to_owned(), file: OnceLock::new() })
     }
 
     /// The file of the claim of this name.
@@ -64,42 +56,35 @@ impl Claimant {
     /// Claims the name if nobody holds it.
     pub fn claim(self: &Arc<Self>, name: &str) -> Result<Claim, LockError> {
         let path = self.path(name);
-        let file = match self.spare() {
-            Some(spare) => match fs::hard_link(&spare.path, &path) {
-                Ok(()) => Held::Linked(spare),
-                // Somebody has it, or was killed having it; or there are no second names here.
-                Err(_) => {
-                    self.keep(spare);
-                    Held::Single(single(&path, &self.holder)?)
-                }
-            },
-            None => Held::Single(single(&path, &self.holder)?),
-        };
-        Ok(Claim { path, file: Some(file), claimant: self.clone(), written: AtomicBool::new(false) })
+        let claim =
+            |file: Option<FileLock>| Claim { path: path.clone(), claimant: self.clone(), file: Mutex::new(file) };
+        loop {
+            let linked = self.file().map(|file| fs::hard_link(&file.path, &path));
+            match linked {
+                Some(Ok(())) => return Ok(claim(None)),
+                // What somebody has left who was killed may have other names besides: they must not seem to be ours.
+                Some(Err(e)) if e.kind() == io::ErrorKind::AlreadyExists => remove_unheld(&path, &self.holder)?,
+                // There are no second names here, or no more of them.
+                _ => return single(&path, &self.holder).map(|lock| claim(Some(lock))),
+            }
+        }
     }
 
-    fn spare(&self) -> Option<Spare> {
-        let kept = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        kept.or_else(|| {
-            static COUNT: AtomicU64 = AtomicU64::new(0);
-            let number = COUNT.fetch_add(1, Ordering::Relaxed);
-            let path = self.dir.join(format!(".{}-{number}", std::process::id()));
-            // Who had the same number, and was killed, may have left a claim that is this very file.
-            let _ = fs::remove_file(&path);
-            let lock = FileLock::try_acquire(&path, &self.holder).ok()?;
-            Some(Spare { lock, path })
-        })
+    fn file(&self) -> Option<&Named> {
+        self.file.get_or_init(|| self.new_file().ok()).as_ref()
     }
 
-    fn keep(&self, spare: Spare) {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(spare);
+    fn new_file(&self) -> Result<Named, LockError> {
+        let path = self.dir.join(format!(".{}-{:016x}", std::process::id(), RandomState::new().hash_one(0)));
+        FileLock::try_acquire(&path, &self.holder).map(|lock| Named { lock, path })
     }
 }
 
 impl Drop for Claimant {
     fn drop(&mut self) {
-        let spare = self.spare.get_mut().unwrap_or_else(PoisonError::into_inner);
-        spare.iter().for_each(|spare| drop(fs::remove_file(&spare.path)));
+        if let Some(file) = self.file.get_mut().and_then(Option::take) {
+            let _ = fs::remove_file(&file.path);
+        }
     }
 }
 
@@ -114,46 +99,51 @@ fn single(path: &Path, holder: &str) -> Result<FileLock, LockError> {
     }
 }
 
+fn remove_unheld(path: &Path, holder: &str) -> Result<(), LockError> {
+    let _lock = single(path, holder)?;
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Removes the claim at `path` if nobody holds it: whoever did was killed.
 pub fn clear(path: &Path, holder: &str) {
-    if let Ok(_lock) = single(path, holder) {
-        let _ = fs::remove_file(path);
-    }
+    let _ = remove_unheld(path, holder);
 }
 
 impl Claim {
     /// Writes behind the line that names the holder, for those who wait.
     pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        let Some(Held::Linked(Spare { lock, .. }) | Held::Single(lock)) = &self.file else { return Ok(()) };
-        self.written.store(true, Ordering::Relaxed);
-        lock.file().write_all(bytes)
+        let mut file = self.file();
+        if file.is_none() {
+            let own = self.claimant.new_file().map_err(io::Error::other)?;
+            // In the place of the common one, in one step: at no time is the name free.
+            if let Err(e) = fs::rename(&own.path, &self.path) {
+                let _ = fs::remove_file(&own.path);
+                return Err(e);
+            }
+            *file = Some(own.lock);
+        }
+        file.as_ref().map_or(Ok(()), |lock| lock.file().write_all(bytes))
     }
 
-    /// Whether its file is as it was when the name was claimed.
-    fn restore(&self, spare: &Spare) -> bool {
-        let length = self.claimant.holder.len() as u64 + 1;
-        let mut file = spare.lock.file();
-        !self.written.load(Ordering::Relaxed)
-            || file.set_len(length).and_then(|()| file.seek(SeekFrom::Start(length))).is_ok()
+    fn file(&self) -> MutexGuard<'_, Option<FileLock>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         // While it is held: nobody else can have made a new file of this name.
-        let removed = fs::remove_file(&self.path);
-        match self.file.take() {
-            Some(Held::Linked(spare)) if removed.is_ok() && self.restore(&spare) => self.claimant.keep(spare),
-            Some(Held::Linked(spare)) => drop(fs::remove_file(&spare.path)),
-            _ => {}
-        }
+        let _ = fs::remove_file(&self.path);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn files(dir: &Path) -> Vec<String> {
         let mut names: Vec<_> =
@@ -208,16 +198,40 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_to_one_claim_is_in_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let claimant = Claimant::new(dir.path().to_owned(), "me");
+        let [a, b] = ["a", "b"].map(|name| claimant.claim(name).unwrap());
+        a.write(b"one ").unwrap();
+        a.write(b"two").unwrap();
+        assert_eq!(fs::read(&a.path).unwrap(), b"me\none two");
+        assert_eq!(fs::read(&b.path).unwrap(), b"me\n");
+        let other = Claimant::new(dir.path().to_owned(), "other");
+        for name in ["a", "b"] {
+            assert!(matches!(other.claim(name), Err(LockError::Held(holder)) if holder == "me"), "{name}");
+        }
+        drop((a, b));
+        drop(claimant);
+        drop(["a", "b"].map(|name| other.claim(name).unwrap()));
+        drop(other);
+        assert_eq!(files(dir.path()), [""; 0]);
+    }
+
+    #[test]
     fn what_was_left_by_somebody_killed_is_taken_over_or_cleared() {
         let dir = tempfile::tempdir().unwrap();
         let claimant = Claimant::new(dir.path().to_owned(), "process 8");
-        fs::write(claimant.path("left"), "process 7\nhalf a log").unwrap();
-        fs::hard_link(claimant.path("left"), claimant.path(".7-0")).unwrap();
+        fs::write(claimant.path("left"), "process 7\n").unwrap();
+        for name in ["too", "nobody wants it", ".7-0"] {
+            fs::hard_link(claimant.path("left"), claimant.path(name)).unwrap();
+        }
         let claim = claimant.claim("left").unwrap();
         assert_eq!(fs::read(claimant.path("left")).unwrap(), b"process 8\n");
+        let too = claimant.claim("too").unwrap();
         clear(&claimant.path("left"), "gc");
         assert!(claimant.path("left").exists(), "somebody holds it");
-        drop(claim);
+        drop((claim, too));
+        clear(&claimant.path("nobody wants it"), "gc");
         clear(&claimant.path(".7-0"), "gc");
         drop(claimant);
         assert_eq!(files(dir.path()), [""; 0]);

@@ -316,6 +316,93 @@ fn one_change_runs_one_task_and_leaves_the_others_alone() {
     ws.build([]).ran([]).up_to_date(2).restored(1);
 }
 
+/// The journal is replaced by another file whenever it is written.
+fn journal(ws: &Sandbox) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let worktree = std::fs::read_dir(ws.path(".percache/worktrees")).unwrap().next().unwrap().unwrap().path();
+    std::fs::metadata(worktree.join("journal")).unwrap().ino()
+}
+
+#[test]
+fn what_was_touched_is_read_and_known_from_then_on() {
+    let ws = settled(CHAIN);
+    // Nobody needs it: it would be missed.
+    ws.rename(".percache/tail", "tail");
+    for path in ["src/a", "out/b", "percache.toml"] {
+        let before = journal(&ws);
+        ws.touch(path);
+        settle();
+        ws.build([]).ran([]).up_to_date(2).does_not_say("warning");
+        let known = journal(&ws);
+        assert_ne!(known, before, "{path}");
+        ws.build([]).ran([]).up_to_date(2).does_not_say("warning");
+        assert_eq!(journal(&ws), known, "{path}");
+    }
+    ws.rename("tail", ".percache/tail");
+    // Of the same length.
+    ws.edit("src/a", "text", "Text");
+    ws.build([]).ran(["compile", "link"]);
+}
+
+#[test]
+fn what_ran_or_was_restored_is_known_without_another_look() {
+    let ws = settled(CHAIN);
+    ws.edit("src/a", "text", "other");
+    ws.build([]).ran(["compile", "link"]);
+    ws.remove("out/c");
+    ws.build([]).ran([]).restored(1);
+    ws.rename(".percache/tail", "tail");
+    settle();
+    ws.build([]).ran([]).up_to_date(2).does_not_say("warning");
+    let known = journal(&ws);
+    ws.build([]).ran([]).up_to_date(2);
+    assert_eq!(journal(&ws), known);
+    // Their contents were compared, and not only that they are there.
+    ws.rename("tail", ".percache/tail");
+    ws.remove("out/c");
+    ws.build([]).restored(1);
+    ws.write("out/c", "spoilt\nspoil\n");
+    ws.build([]).ran([]).restored(1);
+}
+
+#[test]
+fn a_directory_that_was_put_back_is_missed_when_it_is_gone_again() {
+    let ws = settled(
+        r#"
+            [task.tree]
+            command = "@ran(tree); mkdir -p out/tree/empty; ln -s $(head -c 1 src/b) out/tree/link"
+            inputs = ["src/b"]
+            outputs = ["out/tree"]
+        "#,
+    );
+    for gone in ["out/tree", "out/tree/empty", "out/tree/link"] {
+        for _ in 0..2 {
+            ws.remove(gone);
+            ws.build([]).ran([]).restored(1);
+        }
+        settle();
+        ws.build([]).ran([]).up_to_date(1);
+        ws.write("src/b", gone.replace('/', "-"));
+        ws.build([]);
+        ws.remove(gone);
+        ws.build([]).ran([]).restored(1);
+    }
+}
+
+#[test]
+fn what_one_edit_left_alone_is_not_looked_at_even_when_it_was_touched() {
+    let ws = settled(CHECKED);
+    ws.touch("src/b");
+    ws.write("src/a", "1\n");
+    settle();
+    ws.build([]).ran(["check", "use"]).up_to_date(1);
+    settle();
+    ws.build(["-v"]).ran([]).up_to_date(3);
+    let known = journal(&ws);
+    ws.build([]).ran([]).up_to_date(3);
+    assert_eq!(journal(&ws), known);
+}
+
 #[test]
 fn a_new_file_that_a_pattern_matches_is_seen_whatever_else_happens_in_its_directory() {
     let ws = settled(

@@ -99,7 +99,14 @@ pub fn capture(
         }
         Ok::<_, CaptureError>(Entry { path: found.path.as_bytes().to_vec(), node })
     })?;
+    tell_of_others(observer, &entries);
     Ok(Captured { entries, tied: tied.into_inner() })
+}
+
+/// Has the observer know of directories and symlinks that lie there now. Files are known since they were read or put there.
+pub fn tell_of_others(observer: &Observer<'_>, manifest: &[Entry]) {
+    let others = manifest.iter().filter(|entry| !matches!(entry.node, Node::File { .. }));
+    others.for_each(|entry| observer.put_other(&entry.path));
 }
 
 /// Literal outputs at and below which nothing was found.

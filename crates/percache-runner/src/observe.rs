@@ -314,10 +314,25 @@ impl<'a> Observer<'a> {
     /// Takes over what percache, or a command that it ran, has just put at `path`: as [`Observer::learn`], and whatever was seen there before
     /// counts for nothing any more.
     pub fn put(&self, path: &[u8], stamp: Stamp, digest: Digest, looked: i64) {
+        let settled = stamp.settled_at(looked);
+        self.replace(path, Seen { stamp: Some(stamp), digest: Some(digest), settled });
+    }
+
+    /// The same, of what has no content: a directory, a symlink.
+    pub fn put_other(&self, path: &[u8]) {
+        let looked = moment();
+        // What cannot be looked at is not seen, and nothing can rest on it.
+        let seen = match self.stamp(path) {
+            Ok(stamp) => Seen { stamp, digest: None, settled: stamp.is_none_or(|stamp| stamp.settled_at(looked)) },
+            Err(_) => Seen { stamp: None, digest: None, settled: false },
+        };
+        self.replace(path, seen);
+    }
+
+    fn replace(&self, path: &[u8], seen: Seen) {
         if let Some(i) = self.before.find(path) {
             self.confirmed[i].store(false, Ordering::Relaxed);
         }
-        let seen = Seen { stamp: Some(stamp), digest: Some(digest), settled: stamp.settled_at(looked) };
         self.shard(path).insert(path.to_vec(), Look { seen, doubted: false });
     }
 

@@ -286,8 +286,9 @@ impl Session<'_> {
         let (untouched, tools) = match holds {
             Some(holds) => {
                 observer.take_over(&holds.read);
-                let names = self.workspace.tasks.iter().map(|task| &task.name);
-                (names.map(|name| holds.untouched.contains(name)).collect(), holds.tools)
+                let untouched = holds.untouched();
+                let names = self.workspace.tasks.iter().map(|task| task.name.as_str());
+                (names.map(|name| untouched.contains(name)).collect(), holds.tools)
             }
             None => (Vec::new(), Tools::default()),
         };

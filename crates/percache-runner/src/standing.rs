@@ -52,8 +52,8 @@ pub struct Surroundings<'a> {
 pub struct Holds {
     /// Whether the evidence of tasks counts, touched or not: the configuration is the same, and so are the tools.
     pub conditions: bool,
-    /// Tasks whose own evidence holds. They are up to date if what they need is.
-    pub untouched: HashSet<String>,
+    /// Tasks whose own evidence holds, if not all that are asked for are among them.
+    untouched: HashSet<String>,
     /// Names of all tasks that are asked for, if every one of them is untouched.
     pub idle: Option<Vec<String>>,
     /// The tools that were asked.
@@ -65,6 +65,11 @@ pub struct Holds {
 }
 
 impl Holds {
+    /// Names of the tasks that are asked for whose own evidence holds, and maybe of others. They are up to date if what they need is.
+    pub fn untouched(&self) -> HashSet<&str> {
+        self.untouched.iter().chain(self.idle.iter().flatten()).map(String::as_str).collect()
+    }
+
     /// The same, when the evidence turns out not to count: only the answers of tools and the digests of files are left.
     pub fn without_conditions(self) -> Holds {
         Holds { conditions: false, untouched: HashSet::new(), idle: None, kept: None, ..self }

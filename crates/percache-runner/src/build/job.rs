@@ -20,7 +20,7 @@ use crate::build::inputs::{Dependencies, Prepared, Visible, prepare};
 use crate::build::logs::{SHOWN, stored_log};
 use crate::build::lookup::{Hit, lookup};
 use crate::build::record::record;
-use crate::capture::present;
+use crate::capture::{present, tell_of_others};
 use crate::config::FILE_NAME;
 use crate::event::{Failure, LogText, Outcome};
 use crate::fingerprint::Parts;
@@ -228,7 +228,10 @@ fn use_hit(
                 restore::restore(&ctx.observer, store, &ctx.staging, &plan, ctx.options.jobs)
             });
             match restored {
-                Ok(()) => Outcome::Restored,
+                Ok(()) => {
+                    tell_of_others(&ctx.observer, &hit.outputs);
+                    Outcome::Restored
+                }
                 Err(e @ RestoreError::Store(_)) => return Ok(Err(e)),
                 Err(RestoreError::Tree(path, e)) => {
                     let message = format!("cannot restore `{path}`: {}", reason(&e));

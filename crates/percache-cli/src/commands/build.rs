@@ -51,7 +51,7 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     let stop = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
     let early = early.filter(|(dir, _)| *dir == setup.store_dir).map(|(_, store)| store);
     let store = early.or_else(|| (!args.no_cache).then(|| setup.open_store(Paint::stderr(cli.color))));
-    let options = options(args);
+    let options = options(cli, args);
     let mut report = Report::new(&setup.workspace, manner(cli, args), args.profile.as_deref())?;
     let session = Session {
         workspace: &setup.workspace,
@@ -132,7 +132,7 @@ fn selected(setup: &Setup, args: &Build) -> Result<Vec<TaskId>, CliError> {
     if args.tasks.is_empty() { Ok(setup.workspace.default.clone()) } else { setup.select(&args.tasks) }
 }
 
-fn options(args: &Build) -> Options {
+fn options(cli: &Cli, args: &Build) -> Options {
     Options {
         // Affinity and cgroup quotas are taken into account.
         jobs: args.jobs.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1),
@@ -147,8 +147,9 @@ fn options(args: &Build) -> Options {
         explain: args.explain,
         hit_logs: match args.logs {
             Logs::All => HitLogs::All,
-            Logs::New => HitLogs::Restored,
-            Logs::Failed | Logs::None => HitLogs::No,
+            // Quiet lines show none; events do.
+            Logs::New if !cli.quiet || args.json => HitLogs::Restored,
+            Logs::New | Logs::Failed | Logs::None => HitLogs::No,
         },
     }
 }

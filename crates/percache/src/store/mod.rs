@@ -298,10 +298,12 @@ impl Store {
     fn look(&self, column: Column, key: &[u8], found: &mut dyn FnMut(&[u8])) -> Result<bool, EngineError> {
         let (generation, view) = self.view()?;
         let first = view.read(column, key, found);
+        if let Ok(true) = first {
+            return first;
+        }
         let same = self.engine.generation() == generation;
         match &first {
-            Ok(true) => return first,
-            Ok(false) | Err(EngineError::Damaged(_) | EngineError::Astray(_)) if same => return first,
+            Ok(_) | Err(EngineError::Damaged(_) | EngineError::Astray(_)) if same => return first,
             Err(_) if same => {
                 // Where files are really missing, opening the database for each of them would take for ever.
                 if self.renewals.fetch_add(1, Ordering::Relaxed) >= RENEWALS {

@@ -366,6 +366,41 @@ fn what_ran_or_was_restored_is_known_without_another_look() {
 }
 
 #[test]
+fn what_a_command_changes_besides_its_outputs_is_seen_by_those_that_need_it() {
+    let ws = settled(
+        r#"
+            [task.first]
+            command = "@ran(first); cat src/a > src/made; cat src/a > out/first"
+            inputs = ["src/a"]
+            outputs = ["out/first"]
+
+            [task.second]
+            command = "@ran(second); cat src/made > out/second"
+            inputs = ["src/made"]
+            outputs = ["out/second"]
+            deps = ["group"]
+
+            [task.group]
+            deps = ["between"]
+
+            [task.between]
+            command = "@ran(between)"
+            inputs = []
+            deps = ["first"]
+        "#,
+    );
+    for text in ["one\n", "two\n"] {
+        ws.write("src/a", text);
+        settle();
+        ws.build([]).succeeds();
+        assert_eq!(ws.read("out/second"), text);
+        settle();
+        ws.build([]).ran([]).up_to_date(3);
+        settle();
+    }
+}
+
+#[test]
 fn a_directory_that_was_put_back_is_missed_when_it_is_gone_again() {
     let ws = settled(
         r#"

@@ -117,6 +117,10 @@ pub struct Observer<'a> {
     pretended: RwLock<HashMap<Vec<u8>, FileState>>,
     /// The moment before which nothing of this build was looked at.
     began: i64,
+    /// Of each path in `before`, whether it was as it stands there when the build began. Empty when nobody has looked.
+    found: Vec<bool>,
+    /// Whether that is so still, as far as this build is concerned.
+    untouched: AtomicBool,
 }
 
 /// What an observer has seen.
@@ -147,14 +151,34 @@ impl<'a> Observer<'a> {
             flipped: Mutex::default(),
             pretended: RwLock::default(),
             began,
+            found: Vec::new(),
+            untouched: AtomicBool::new(false),
         }
     }
 
-    /// Takes over what was seen since the build began at positions of what it knew before.
-    pub fn take_over(&self, seen: &[(usize, Seen)]) {
+    /// Takes over what was seen since the build began: which of the paths that it knew before are as they were, by their stamps, and what else
+    /// was seen, by position. These are not looked at again before a command runs, which might change anything.
+    pub fn take_over(&mut self, found: Vec<bool>, seen: &[(usize, Seen)]) {
         for (position, seen) in seen.iter().filter(|(position, _)| *position < self.before.len()) {
             self.see(self.before.path(*position), *seen);
         }
+        self.untouched = AtomicBool::new(found.len() == self.before.len());
+        self.found = found;
+    }
+
+    /// A command is about to run.
+    pub fn expect_changes(&self) {
+        self.untouched.store(false, Ordering::Relaxed);
+    }
+
+    /// The position of a path that need not be looked at: this build has found it as it was.
+    fn found(&self, path: &[u8]) -> Option<usize> {
+        if !self.untouched.load(Ordering::Relaxed) {
+            return None;
+        }
+        let position = self.before.find(path).filter(|i| self.found[*i])?;
+        // Not if percache has put something there meanwhile.
+        (!self.shard(path).contains_key(path)).then_some(position)
     }
 
     /// The workspace.
@@ -238,6 +262,9 @@ impl<'a> Observer<'a> {
         if let Some(state) = self.pretended.read().unwrap_or_else(PoisonError::into_inner).get(path) {
             return Ok(state.clone());
         }
+        if let Some(state) = self.found(path).and_then(|position| self.state_before(position)) {
+            return Ok(state);
+        }
         let Some(stamp) = self.stamp(path)? else {
             self.note(path, None);
             return Ok(FileState::Absent);
@@ -257,6 +284,21 @@ impl<'a> Observer<'a> {
             }
             _ => FileState::Special,
         })
+    }
+
+    /// What was at a position, if its line says all of it: of a symlink it does not.
+    fn state_before(&self, position: usize) -> Option<FileState> {
+        let Seen { stamp, digest, .. } = self.before.seen(position);
+        let state = match stamp {
+            None => FileState::Absent,
+            Some(stamp) => match stamp.file_type() {
+                FileType::RegularFile => FileState::File { digest: digest?, executable: stamp.executable() },
+                FileType::Directory => FileState::Directory,
+                _ => return None,
+            },
+        };
+        self.confirmed[position].store(true, Ordering::Relaxed);
+        Some(state)
     }
 
     /// What is known of a file with this stamp.
@@ -338,6 +380,9 @@ impl<'a> Observer<'a> {
 
     /// Says that something depends on the stamp of what is at `path`: to be called before a directory is listed.
     pub fn watch(&self, path: &[u8]) {
+        if let Some(position) = self.found(path) {
+            return self.confirmed[position].store(true, Ordering::Relaxed);
+        }
         // What cannot be looked at is not seen, and nothing can rest on it.
         if let Ok(stamp) = self.stamp(path) {
             self.note(path, stamp);
@@ -452,6 +497,74 @@ mod tests {
         let believed = FileState::File { digest: lie, executable: false };
         assert_eq!(observed(dir.path(), &known(true), "file"), believed);
         assert_ne!(observed(dir.path(), &known(false), "file"), believed);
+    }
+
+    /// An observer of `file`, which was found to be as it was, and what it was.
+    fn finder<'a>(root: &'a Path, known: &'a KnownFiles) -> Observer<'a> {
+        let mut observer = Observer::new(root, known);
+        observer.take_over(vec![true; known.len()], &[]);
+        observer
+    }
+
+    #[test]
+    fn what_was_found_is_not_looked_at_again_before_a_command_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, "x").unwrap();
+        let mut builder = Builder::default();
+        let stamp = Stamp::at(&path).unwrap();
+        builder.push(b"file", &Seen { stamp, digest: Some(Digest::of(b"x")), settled: true });
+        builder.push(b"none", &Seen { stamp: None, digest: None, settled: true });
+        let known = builder.finish();
+        let observer = finder(dir.path(), &known);
+        fs::write(&path, "other").unwrap();
+        fs::write(dir.path().join("none"), "y").unwrap();
+        let file = |text: &str| FileState::File { digest: Digest::of(text.as_bytes()), executable: false };
+        assert_eq!(observer.observe(b"file").unwrap(), file("x"));
+        assert_eq!(observer.observe(b"none").unwrap(), FileState::Absent);
+        // Whoever runs by it notices.
+        assert_eq!(observer.last_stamp(b"file"), stamp);
+        assert!(!observer.stands(b"file", Stamp::at(&path).unwrap()));
+        observer.expect_changes();
+        assert_eq!(observer.observe(b"file").unwrap(), file("other"));
+        assert_eq!(observer.observe(b"none").unwrap(), file("y"));
+    }
+
+    #[test]
+    fn what_percache_has_put_there_is_not_what_was_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, "x").unwrap();
+        let mut builder = Builder::default();
+        let stamp = Stamp::at(&path).unwrap();
+        builder.push(b"file", &Seen { stamp, digest: Some(Digest::of(b"x")), settled: true });
+        let known = builder.finish();
+        let observer = finder(dir.path(), &known);
+        fs::remove_file(&path).unwrap();
+        observer.put_other(b"file");
+        assert_eq!(observer.observe(b"file").unwrap(), FileState::Absent);
+        assert_eq!(observer.into_observed().confirmed, [false]);
+        // Of a journal that could not be read, nothing was found.
+        let none = KnownFiles::new();
+        let mut observer = Observer::new(dir.path(), &none);
+        observer.take_over(vec![true], &[(0, Seen { stamp, digest: None, settled: true })]);
+        assert_eq!(observer.observe(b"file").unwrap(), FileState::Absent);
+    }
+
+    #[test]
+    fn a_second_content_under_one_stamp_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, "x").unwrap();
+        let known = KnownFiles::new();
+        let observer = Observer::new(dir.path(), &known);
+        observer.observe(b"file").unwrap();
+        let stamp = Stamp::at(&path).unwrap().unwrap();
+        observer.doubt(b"file");
+        observer.learn(b"file", stamp, Digest::of(b"y"), 0);
+        let observed = observer.into_observed();
+        assert!(observed.flipped.contains(b"file".as_slice()));
+        assert_eq!(observed.now[0].1.digest, Some(Digest::of(b"y")));
     }
 
     #[test]

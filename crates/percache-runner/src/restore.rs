@@ -107,7 +107,9 @@ pub fn restore(
     };
     let root = RelPath::root();
     let mut tree = Tree::open(observer.root()).map_err(in_tree(&root))?;
-    remove(&mut tree, &plan.stale).map_err(|(path, e)| RestoreError::Tree(path, e))?;
+    let removed = remove(&mut tree, &plan.stale);
+    plan.stale.iter().for_each(|path| observer.put_other(path.as_bytes()));
+    removed.map_err(|(path, e)| RestoreError::Tree(path, e))?;
     for ((entry, state), file) in plan.wrong.iter().zip(&staged.files) {
         let path = RelPath::new(&entry.path)
             .map_err(|e| RestoreError::Tree(root.clone(), io::Error::new(io::ErrorKind::InvalidData, e)))?;

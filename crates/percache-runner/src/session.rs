@@ -271,7 +271,7 @@ impl Session<'_> {
         reporter: &mut dyn Reporter,
     ) -> io::Result<Context<'a>> {
         let root = &self.workspace.root;
-        let observer = Observer::since(root, &desk.journal.files, self.began);
+        let mut observer = Observer::since(root, &desk.journal.files, self.began);
         let skip: Vec<_> = RelPath::from_native(root, self.store_dir).into_iter().collect();
         let territory = survey(&observer, &self.graph.outputs, &desk.journal, &desk.left_behind.intents, &skip)?;
         if !self.options.dry_run && !territory.dead.is_empty() {
@@ -284,8 +284,10 @@ impl Session<'_> {
             Err(e) => (None, Some(format!("what it is about to write cannot be noted: {e}"))),
         };
         let (untouched, tools) = match holds {
-            Some(holds) => {
-                observer.take_over(&holds.read);
+            Some(mut holds) => {
+                // What was removed since is not as it was found.
+                let found = if territory.dead.is_empty() { std::mem::take(&mut holds.same) } else { Vec::new() };
+                observer.take_over(found, &holds.read);
                 let untouched = holds.untouched();
                 let names = self.workspace.tasks.iter().map(|task| task.name.as_str());
                 (names.map(|name| untouched.contains(name)).collect(), holds.tools)

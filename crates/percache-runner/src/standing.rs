@@ -60,6 +60,8 @@ pub struct Holds {
     pub tools: Tools,
     /// The digest of what is kept of the configuration, which is the same.
     pub kept: Option<Digest>,
+    /// Of each path in the journal, whether it has the stamp that it had.
+    pub same: Vec<bool>,
     /// Files that were read, by their positions in the journal, and what is known of them now.
     pub read: Vec<(usize, Seen)>,
 }
@@ -72,7 +74,7 @@ impl Holds {
 
     /// The same, when the evidence turns out not to count: only the answers of tools and the digests of files are left.
     pub fn without_conditions(self) -> Holds {
-        Holds { conditions: false, untouched: HashSet::new(), idle: None, kept: None, ..self }
+        Holds { conditions: false, untouched: HashSet::new(), idle: None, kept: None, same: Vec::new(), ..self }
     }
 }
 
@@ -107,7 +109,7 @@ pub fn check(bytes: &Arc<Image>, asked: &Asked, around: Surroundings<'_>, thread
         });
         whole.then_some((same, doubtful))
     })?;
-    let mut known = Known { journal: &journal, same };
+    let mut known = Known { journal: &journal, same: same.clone() };
     let doubtful = known.worth_reading(doubtful, finding.configuration, request);
     let read = compare::by_content(root, &journal.files, doubtful, began, threads);
     read.iter().for_each(|(position, _, same)| known.same[*position] = *same);
@@ -115,7 +117,8 @@ pub fn check(bytes: &Arc<Image>, asked: &Asked, around: Surroundings<'_>, thread
     let lists: Vec<bool> = (0..journal.lists.len() as u32).map(|list| known.holds(list)).collect();
     let holds = |list: u32| lists.get(list as usize).is_some_and(|holds| *holds);
     if other_tools.into_inner() || !holds(finding.configuration) {
-        return Some(Holds { conditions: false, untouched: HashSet::new(), idle: None, tools, kept: None, read });
+        let same = Vec::new();
+        return Some(Holds { conditions: false, untouched: HashSet::new(), idle: None, tools, kept: None, same, read });
     }
     let now = now();
     let untouched: Vec<bool> =
@@ -127,7 +130,7 @@ pub fn check(bytes: &Arc<Image>, asked: &Asked, around: Surroundings<'_>, thread
         Some(_) => HashSet::new(),
         None => (0..untouched.len()).filter(|i| untouched[*i]).map(name).collect(),
     };
-    Some(Holds { conditions: true, untouched, idle, tools, kept: finding.kept, read })
+    Some(Holds { conditions: true, untouched, idle, tools, kept: finding.kept, same, read })
 }
 
 /// What is known of the paths of a journal.

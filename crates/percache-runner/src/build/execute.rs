@@ -54,6 +54,7 @@ pub fn execute(
     prepared: &Prepared,
     claim: Option<&Claim>,
 ) -> Result<Executed, Trouble> {
+    ctx.observer.expect_changes();
     let others = others(ctx, id, task)?;
     if let Some(intents) = &ctx.intents {
         let intent = Intent::new(&task.outputs, others.iter().map(|(path, _)| path.clone()).collect());

@@ -227,11 +227,9 @@ fn use_hit(
             let restored = timed(ctx.listener, Phase::Restore, Some(job.id), || {
                 restore::restore(&ctx.observer, store, &ctx.staging, &plan, ctx.options.jobs)
             });
+            tell_of_others(&ctx.observer, &hit.outputs);
             match restored {
-                Ok(()) => {
-                    tell_of_others(&ctx.observer, &hit.outputs);
-                    Outcome::Restored
-                }
+                Ok(()) => Outcome::Restored,
                 Err(e @ RestoreError::Store(_)) => return Ok(Err(e)),
                 Err(RestoreError::Tree(path, e)) => {
                     let message = format!("cannot restore `{path}`: {}", reason(&e));

@@ -51,8 +51,6 @@ pub fn by_stamp(
         doubtful.lock().unwrap_or_else(PoisonError::into_inner).append(&mut found);
     };
     on_threads(threads.min(files.len() / WORTH_A_THREAD + 1), first, &work);
-    // The queue has borrowed it.
-    drop(parts);
     (same, doubtful.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 

@@ -7,6 +7,8 @@
 //!
 //! Knows nothing of tasks or of the store.
 
+mod state;
+
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -21,74 +23,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use foldhash::fast::RandomState;
 use percache::Digest;
-use percache::codec::{DecodeError, Decoder, Encode, Sink};
 use rustix::fs::{CWD, FileType, Mode, OFlags, openat};
 
 use crate::known::{KnownFiles, Seen};
 use crate::reading;
 use crate::stamp::{Stamp, moment};
 
-/// What is at a path, as far as a task can tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FileState {
-    /// Nothing.
-    Absent,
-    /// A regular file.
-    File {
-        /// Of its content.
-        digest: Digest,
-        /// Whether its owner may execute it.
-        executable: bool,
-    },
-    /// A symlink.
-    Symlink {
-        /// The text of its target.
-        target: Vec<u8>,
-        /// Of the content of the file that it leads to, if it leads to one.
-        content: Option<Digest>,
-    },
-    /// A directory; what is in it is a matter of its own.
-    Directory,
-    /// A socket, a pipe, a device.
-    Special,
-}
-
-impl FileState {
-    /// Gives the canonical encoding to `sink`.
-    pub fn encode(&self, sink: &mut (impl Sink + ?Sized)) {
-        match self {
-            FileState::Absent => sink.u8(0),
-            FileState::File { digest, executable } => {
-                sink.u8(1);
-                sink.digest(digest);
-                sink.bool(*executable);
-            }
-            FileState::Symlink { target, content } => {
-                sink.u8(2);
-                sink.bytes(target);
-                sink.bool(content.is_some());
-                content.iter().for_each(|digest| sink.digest(digest));
-            }
-            FileState::Directory => sink.u8(3),
-            FileState::Special => sink.u8(4),
-        }
-    }
-
-    /// Reads one back.
-    pub fn decode(from: &mut Decoder<'_>) -> Result<FileState, DecodeError> {
-        Ok(match from.u8()? {
-            0 => FileState::Absent,
-            1 => FileState::File { digest: from.digest()?, executable: from.bool()? },
-            2 => FileState::Symlink {
-                target: from.bytes()?.to_vec(),
-                content: if from.bool()? { Some(from.digest()?) } else { None },
-            },
-            3 => FileState::Directory,
-            4 => FileState::Special,
-            _ => return Err(DecodeError("a file is of an unknown kind")),
-        })
-    }
-}
+pub use state::FileState;
 
 const SHARDS: usize = 16;
 
@@ -449,140 +390,4 @@ impl<'a> Observer<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::known::Builder;
-    use std::fs;
-    use std::os::unix::fs::{PermissionsExt, symlink};
-
-    fn observed(root: &Path, known: &KnownFiles, path: &str) -> FileState {
-        Observer::new(root, known).observe(path.as_bytes()).unwrap()
-    }
-
-    #[test]
-    fn every_kind_of_file_is_told_apart() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path();
-        fs::write(root.join("file"), "x").unwrap();
-        fs::write(root.join("script"), "x").unwrap();
-        fs::set_permissions(root.join("script"), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::create_dir(root.join("dir")).unwrap();
-        symlink("file", root.join("link")).unwrap();
-        symlink("nowhere", root.join("dangling")).unwrap();
-        let digest = Digest::of(b"x");
-        let known = KnownFiles::new();
-        assert_eq!(observed(root, &known, "none"), FileState::Absent);
-        assert_eq!(observed(root, &known, "file/none"), FileState::Absent);
-        assert_eq!(observed(root, &known, "file"), FileState::File { digest, executable: false });
-        assert_eq!(observed(root, &known, "script"), FileState::File { digest, executable: true });
-        assert_eq!(observed(root, &known, "dir"), FileState::Directory);
-        let link = FileState::Symlink { target: b"file".into(), content: Some(digest) };
-        assert_eq!(observed(root, &known, "link"), link);
-        let dangling = FileState::Symlink { target: b"nowhere".into(), content: None };
-        assert_eq!(observed(root, &known, "dangling"), dangling);
-    }
-
-    #[test]
-    fn only_a_settled_stamp_stands_for_the_content() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("file");
-        fs::write(&path, "x").unwrap();
-        let stamp = Stamp::at(&path).unwrap().unwrap();
-        let lie = Digest::of(b"something else");
-        let known = |settled| {
-            let mut builder = Builder::default();
-            builder.push(b"file", &Seen { stamp: Some(stamp), digest: Some(lie), settled });
-            builder.finish()
-        };
-        let believed = FileState::File { digest: lie, executable: false };
-        assert_eq!(observed(dir.path(), &known(true), "file"), believed);
-        assert_ne!(observed(dir.path(), &known(false), "file"), believed);
-    }
-
-    /// An observer of `file`, which was found to be as it was, and what it was.
-    fn finder<'a>(root: &'a Path, known: &'a KnownFiles) -> Observer<'a> {
-        let mut observer = Observer::new(root, known);
-        observer.take_over(vec![true; known.len()], &[]);
-        observer
-    }
-
-    #[test]
-    fn what_was_found_is_not_looked_at_again_before_a_command_runs() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("file");
-        fs::write(&path, "x").unwrap();
-        let mut builder = Builder::default();
-        let stamp = Stamp::at(&path).unwrap();
-        builder.push(b"file", &Seen { stamp, digest: Some(Digest::of(b"x")), settled: true });
-        builder.push(b"none", &Seen { stamp: None, digest: None, settled: true });
-        let known = builder.finish();
-        let observer = finder(dir.path(), &known);
-        fs::write(&path, "other").unwrap();
-        fs::write(dir.path().join("none"), "y").unwrap();
-        let file = |text: &str| FileState::File { digest: Digest::of(text.as_bytes()), executable: false };
-        assert_eq!(observer.observe(b"file").unwrap(), file("x"));
-        assert_eq!(observer.observe(b"none").unwrap(), FileState::Absent);
-        // Whoever runs by it notices.
-        assert_eq!(observer.last_stamp(b"file"), stamp);
-        assert!(!observer.stands(b"file", Stamp::at(&path).unwrap()));
-        observer.expect_changes();
-        assert_eq!(observer.observe(b"file").unwrap(), file("other"));
-        assert_eq!(observer.observe(b"none").unwrap(), file("y"));
-    }
-
-    #[test]
-    fn what_percache_has_put_there_is_not_what_was_found() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("file");
-        fs::write(&path, "x").unwrap();
-        let mut builder = Builder::default();
-        let stamp = Stamp::at(&path).unwrap();
-        builder.push(b"file", &Seen { stamp, digest: Some(Digest::of(b"x")), settled: true });
-        let known = builder.finish();
-        let observer = finder(dir.path(), &known);
-        fs::remove_file(&path).unwrap();
-        observer.put_other(b"file");
-        assert_eq!(observer.observe(b"file").unwrap(), FileState::Absent);
-        assert_eq!(observer.into_observed().confirmed, [false]);
-        // Of a journal that could not be read, nothing was found.
-        let none = KnownFiles::new();
-        let mut observer = Observer::new(dir.path(), &none);
-        observer.take_over(vec![true], &[(0, Seen { stamp, digest: None, settled: true })]);
-        assert_eq!(observer.observe(b"file").unwrap(), FileState::Absent);
-    }
-
-    #[test]
-    fn a_second_content_under_one_stamp_is_noticed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("file");
-        fs::write(&path, "x").unwrap();
-        let known = KnownFiles::new();
-        let observer = Observer::new(dir.path(), &known);
-        observer.observe(b"file").unwrap();
-        let stamp = Stamp::at(&path).unwrap().unwrap();
-        observer.doubt(b"file");
-        observer.learn(b"file", stamp, Digest::of(b"y"), 0);
-        let observed = observer.into_observed();
-        assert!(observed.flipped.contains(b"file".as_slice()));
-        assert_eq!(observed.now[0].1.digest, Some(Digest::of(b"y")));
-    }
-
-    #[test]
-    fn states_are_read_back_as_written() {
-        let digest = Digest::of(b"x");
-        for state in [
-            FileState::Absent,
-            FileState::File { digest, executable: true },
-            FileState::Symlink { target: b"a".into(), content: Some(digest) },
-            FileState::Symlink { target: b"a".into(), content: None },
-            FileState::Directory,
-            FileState::Special,
-        ] {
-            let mut bytes = Vec::new();
-            state.encode(&mut bytes);
-            let mut decoder = Decoder::new(&bytes);
-            assert_eq!(FileState::decode(&mut decoder), Ok(state));
-            assert_eq!(decoder.finish(), Ok(()));
-        }
-    }
-}
+mod tests;

@@ -49,7 +49,19 @@ fn only_a_settled_stamp_stands_for_the_content() {
     assert_ne!(observed(dir.path(), &known(false), "file"), believed);
 }
 
-/// An observer of `file`, which was found to be as it was, and what it was.
+/// A workspace with a `file` and without `none`, the stamp of the file, and what is known of both.
+fn workspace() -> (tempfile::TempDir, Option<Stamp>, KnownFiles) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("file");
+    fs::write(&path, "x").unwrap();
+    let mut builder = Builder::default();
+    let stamp = Stamp::at(&path).unwrap();
+    builder.push(b"file", &Seen { stamp, digest: Some(Digest::of(b"x")), settled: true });
+    builder.push(b"none", &Seen { stamp: None, digest: None, settled: true });
+    (dir, stamp, builder.finish())
+}
+
+/// An observer for which everything was found to be as it was.
 fn finder<'a>(root: &'a Path, known: &'a KnownFiles) -> Observer<'a> {
     let mut observer = Observer::new(root, known);
     observer.take_over(vec![true; known.len()], &[]);
@@ -58,15 +70,8 @@ fn finder<'a>(root: &'a Path, known: &'a KnownFiles) -> Observer<'a> {
 
 #[test]
 fn what_was_found_is_not_looked_at_again_before_a_command_runs() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("file");
-    fs::write(&path, "x").unwrap();
-    let mut builder = Builder::default();
-    let stamp = Stamp::at(&path).unwrap();
-    builder.push(b"file", &Seen { stamp, digest: Some(Digest::of(b"x")), settled: true });
-    builder.push(b"none", &Seen { stamp: None, digest: None, settled: true });
-    let known = builder.finish();
-    let observer = finder(dir.path(), &known);
+    let (dir, stamp, known) = workspace();
+    let (path, observer) = (dir.path().join("file"), finder(dir.path(), &known));
     fs::write(&path, "other").unwrap();
     fs::write(dir.path().join("none"), "y").unwrap();
     let file = |text: &str| FileState::File { digest: Digest::of(text.as_bytes()), executable: false };
@@ -82,18 +87,12 @@ fn what_was_found_is_not_looked_at_again_before_a_command_runs() {
 
 #[test]
 fn what_percache_has_put_there_is_not_what_was_found() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("file");
-    fs::write(&path, "x").unwrap();
-    let mut builder = Builder::default();
-    let stamp = Stamp::at(&path).unwrap();
-    builder.push(b"file", &Seen { stamp, digest: Some(Digest::of(b"x")), settled: true });
-    let known = builder.finish();
+    let (dir, stamp, known) = workspace();
     let observer = finder(dir.path(), &known);
-    fs::remove_file(&path).unwrap();
+    fs::remove_file(dir.path().join("file")).unwrap();
     observer.put_other(b"file");
     assert_eq!(observer.observe(b"file").unwrap(), FileState::Absent);
-    assert_eq!(observer.into_observed().confirmed, [false]);
+    assert_eq!(observer.into_observed().confirmed, [false, false]);
     // Of a journal that could not be read, nothing was found.
     let none = KnownFiles::new();
     let mut observer = Observer::new(dir.path(), &none);

@@ -56,6 +56,7 @@ pub mod unstable;
 pub mod capture;
 pub mod fanout;
 pub mod restore;
+pub mod staging;
 pub mod tree;
 
 pub mod build;

@@ -227,6 +227,27 @@ impl<'a> Observer<'a> {
         })
     }
 
+    /// Whether what the build knew before of a path still holds: a file by its content, all else by its stamp.
+    pub fn is_as_before(&self, position: usize) -> bool {
+        let path = self.before.path(position);
+        if self.found(path).is_some() {
+            self.confirmed[position].store(true, Ordering::Relaxed);
+            return true;
+        }
+        let before = self.before.seen(position);
+        match (before.stamp, before.digest) {
+            (Some(stamp), Some(digest)) => {
+                let executable = stamp.executable();
+                self.observe(path).is_ok_and(|now| now == FileState::File { digest, executable })
+            }
+            _ => {
+                let now = self.stamp(path);
+                now.iter().for_each(|now| self.note(path, *now));
+                now.is_ok_and(|now| before.settled && before.stamp == now)
+            }
+        }
+    }
+
     /// What was at a position, if its line says all of it: of a symlink it does not.
     fn state_before(&self, position: usize) -> Option<FileState> {
         let Seen { stamp, digest, .. } = self.before.seen(position);

@@ -10,6 +10,8 @@ use std::ops::Range;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use percache::store::record::Entry;
+
 use crate::build::basis::Basis;
 use crate::journal::{Evidence, Journal, PathLists};
 use crate::known::{Builder, KnownFiles, Seen};
@@ -19,6 +21,8 @@ use crate::observe::Observed;
 pub struct Judged<'a> {
     /// What the outcomes of tasks rest on, by name.
     pub bases: &'a HashMap<String, Basis>,
+    /// Tasks that rest on what they rested on before, by name, and whose outputs were put back.
+    pub recalled: &'a HashSet<String>,
     /// Tasks that were not judged although what they need came out otherwise.
     pub doubtful: &'a HashSet<&'a str>,
     /// Whether evidence from before counts: the configuration and the environment are the same.
@@ -52,13 +56,16 @@ pub fn renew(journal: &mut Journal, observed: &Observed, judged: &Judged<'_>) ->
     };
     for (name, record) in &mut journal.tasks {
         let Some(basis) = judged.bases.get(name) else {
-            let evidence = &mut record.evidence;
-            let mut sure = evidence.sure && judged.carries && !judged.doubtful.contains(name.as_str());
-            for number in &mut evidence.lists {
-                let (new, same) = carried.get(number).copied().unwrap_or((0, false));
+            let recalled = judged.recalled.contains(name);
+            let mut sure = record.evidence.sure && judged.carries && !judged.doubtful.contains(name.as_str());
+            for number in &mut record.evidence.lists {
+                let (new, same) = match carried.get(number).copied().unwrap_or((0, false)) {
+                    (_, false) if recalled => book.carry_with(lists.get(*number), &record.outputs),
+                    carried => carried,
+                };
                 (*number, sure) = (new, sure && same);
             }
-            evidence.sure = sure;
+            record.evidence.sure = sure;
             continue;
         };
         let mut evidence = Evidence { sure: basis.sure, expiry: basis.expiry, lists: Vec::new() };
@@ -228,6 +235,19 @@ impl Book<'_> {
     fn carry(&mut self, before: &[u32]) -> (u32, bool) {
         let mut positions = std::mem::take(&mut self.scratch);
         positions.extend(before.iter().filter_map(|i| self.merged.from_before[*i as usize]));
+        let same = positions.len() == before.len();
+        (self.number(positions), same)
+    }
+
+    /// The same of a list of a task whose outputs were put back: these may have been seen otherwise, if in one way.
+    fn carry_with(&mut self, before: &[u32], outputs: &[Entry]) -> (u32, bool) {
+        let mut positions = std::mem::take(&mut self.scratch);
+        positions.extend(before.iter().filter_map(|i| {
+            let path = self.files.path(*i as usize);
+            let put_back = || outputs.binary_search_by(|entry| entry.path.as_slice().cmp(path)).is_ok();
+            let seen = || self.position(path).filter(|(_, once)| *once && put_back()).map(|(position, _)| position);
+            self.merged.from_before[*i as usize].or_else(seen)
+        }));
         let same = positions.len() == before.len();
         (self.number(positions), same)
     }

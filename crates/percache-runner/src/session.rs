@@ -109,7 +109,6 @@ impl Session<'_> {
         let (mut desk, holds) = timed(self.listener, Phase::Begin, None, || self.sit_down(prior, reporter));
         let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).thread_name(|i| format!("percache-{i}")).build();
         let pool = pool.map_err(|e| SessionError::Threads(jobs, e.to_string()))?;
-        let carries = holds.as_ref().is_some_and(|holds| holds.conditions);
         let ctx = timed(self.listener, Phase::Survey, None, || self.context(&desk, holds, reporter));
         let mut ctx = ctx.map_err(SessionError::Tree)?;
         if let Some(form) = self.workspace.jobserver.filter(|_| !self.options.dry_run) {
@@ -124,7 +123,7 @@ impl Session<'_> {
         let outcomes = build(&ctx, &pool, &tasks, &demands, &mut recorder);
         let notes = recorder.into_notes();
         tell_of_tools(reporter, &outcomes.remembered);
-        let Context { observer, intents, trouble, tools, .. } = ctx;
+        let Context { observer, intents, trouble, tools, carries, .. } = ctx;
         let mut trouble = trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
         if desk.lock.is_none() {
             self.close(trouble, reporter);
@@ -139,7 +138,13 @@ impl Session<'_> {
         let unfinished = self.unfinished(&desk, &outcomes);
         let mut journal = self.next_journal(before, desk.epoch, &outcomes);
         let doubtful = self.doubtful(&outcomes);
-        let judged = Judged { bases: &outcomes.bases, doubtful: &doubtful, carries, configuration: &configuration };
+        let judged = Judged {
+            bases: &outcomes.bases,
+            recalled: &outcomes.recalled,
+            doubtful: &doubtful,
+            carries,
+            configuration: &configuration,
+        };
         let keeps_texts = outcomes.summary.ran + outcomes.summary.restored > 0 && self.single.is_none();
         let written = std::thread::scope(|scope| {
             // For explanations and reports: nothing here waits for it.
@@ -283,6 +288,7 @@ impl Session<'_> {
             Ok(intents) => (intents, None),
             Err(e) => (None, Some(format!("what it is about to write cannot be noted: {e}"))),
         };
+        let carries = holds.as_ref().is_some_and(|holds| holds.conditions);
         let (untouched, tools) = match holds {
             Some(mut holds) => {
                 // What was removed since is not as it was found.
@@ -302,7 +308,7 @@ impl Session<'_> {
             store: self.store,
             trusted: self.store.is_some() && desk.journal.epoch == desk.epoch,
             journal: &desk.journal,
-            staging: desk.staging.clone(),
+            staging: desk.staging(),
             intents,
             claimant: desk.lock.as_ref().and(self.store).map(|_| Claimant::new(desk.worktree.claims(), self.holder)),
             holder: self.holder,
@@ -314,6 +320,7 @@ impl Session<'_> {
             previous: territory.owned,
             tools,
             contents: Contents::new(root, self.store, Texts::at(desk.worktree.texts())),
+            carries,
             untouched,
             budget: None,
             sources: OnceLock::new(),

@@ -124,6 +124,55 @@ impl Tree {
         Ok(Stamp::of(&stat))
     }
 
+    /// Whether what is made in a directory gets something from it that what is made elsewhere and moved there does not have: a group, an access
+    /// control list, flags of the file system. Where that cannot be told, it does.
+    #[cfg(target_os = "linux")]
+    pub fn hands_down(&mut self, directory: &RelPath) -> io::Result<bool> {
+        use rustix::fs::{IFlags, fgetxattr, fstat, ioctl_getflags};
+        // `EXT4_CASEFOLD_FL`, for which rustix has no name.
+        const CASEFOLD: IFlags = IFlags::from_bits_retain(0x4000_0000);
+        const INHERITED: IFlags = IFlags::COMPRESSED
+            .union(IFlags::NOCOW)
+            .union(IFlags::SYNC)
+            .union(IFlags::DIRSYNC)
+            .union(IFlags::JOURNALING)
+            .union(IFlags::PROJECT_INHERIT)
+            .union(CASEFOLD);
+        let fd = self.directory(directory, false)?;
+        let group = fstat(&fd)?.st_mode & Mode::SGID.as_raw_mode() != 0;
+        let access = || fgetxattr(&fd, c"system.posix_acl_default", &mut [0u8; 0]).is_ok();
+        let flags = || ioctl_getflags(&fd).is_ok_and(|flags| flags.intersects(INHERITED));
+        Ok(group || access() || flags())
+    }
+
+    /// Elsewhere, nobody has looked into it.
+    #[cfg(not(target_os = "linux"))]
+    pub fn hands_down(&mut self, _directory: &RelPath) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    /// Moves a directory from outside into its place, if nothing is there and the file system can do that. Whether it did.
+    pub fn move_directory_in(&mut self, from: &Path, path: &RelPath) -> io::Result<bool> {
+        let parent = self.parent(path, true)?;
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{RenameFlags, renameat_with};
+            // Without the flag it would replace an empty directory, into which another task may be about to move its files.
+            match renameat_with(CWD, from, &parent, path.file_name(), RenameFlags::NOREPLACE) {
+                Ok(()) => Ok(true),
+                Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR | Errno::XDEV | Errno::INVAL | Errno::NOSYS) => {
+                    Ok(false)
+                }
+                Err(e) => Err(e.into()),
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = (from, parent);
+            Ok(false)
+        }
+    }
+
     /// The store is on another file system: the last step is a rename beside the place.
     fn copy_in(&self, from: &Path, parent: &OwnedFd, path: &RelPath) -> io::Result<()> {
         let name = temporary_name(path);

@@ -22,6 +22,7 @@ use crate::observe::Observer;
 use crate::paths::RelPath;
 use crate::process::{Spec, Status, Stdio, Stop, run};
 use crate::source_tree::{SourceTree, rule_files};
+use crate::staging::Staging;
 use crate::trouble::Trouble;
 
 /// Which logs of tasks that did not run are wanted.
@@ -82,7 +83,7 @@ pub struct Context<'a> {
     /// Whether what the journal names is still in the store.
     pub trusted: bool,
     /// Where files wait on their way into the tree.
-    pub staging: PathBuf,
+    pub staging: Staging,
     /// `None` in a dry run, and when the store's directory cannot be written.
     pub intents: Option<Intents>,
     /// Where actions are claimed; `None` when nothing is stored.
@@ -109,6 +110,8 @@ pub struct Context<'a> {
     pub sources: OnceLock<Result<Arc<Sources>, String>>,
     /// Shared with commands that know how to; `None` when the configuration does not ask for that.
     pub budget: Option<Budget>,
+    /// Whether what the journal rests on counts: configuration and environment are as they were.
+    pub carries: bool,
     /// Tasks that are up to date if what they need is, by position: nothing on which they rest has changed.
     pub untouched: Vec<bool>,
     /// The first trouble with the store.

@@ -151,7 +151,7 @@ fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared, tell: OnOutput<'_>) 
         Some(budget) => {
             let slot = budget.acquire(ctx.stop).map_err(|e| format!("the jobserver fails: {e}"))?;
             if slot.is_none() {
-                let (failure, log) = (Some(Failure::Interrupted), SpooledLog::new(&ctx.staging));
+                let (failure, log) = (Some(Failure::Interrupted), SpooledLog::new(ctx.staging.dir()));
                 let (took, began) = (Duration::ZERO, Moment::now());
                 return Ok(Attempt { failure, status: 0, log, cut: None, took, began });
             }
@@ -160,7 +160,7 @@ fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared, tell: OnOutput<'_>) 
         }
     };
     let spec = Spec { program, args, cwd, env, timeout: task.timeout, stdio };
-    let mut log = SpooledLog::new(&ctx.staging);
+    let mut log = SpooledLog::new(ctx.staging.dir());
     let mut cut = None;
     let began = Moment::now();
     let mut on_mark = |mark: &Mark| {

@@ -19,19 +19,20 @@ use crate::build::explain::{self, Why};
 use crate::build::inputs::{Dependencies, Prepared, Visible, prepare};
 use crate::build::logs::{SHOWN, stored_log};
 use crate::build::lookup::{Hit, lookup};
+use crate::build::put_back::put_back;
+use crate::build::recall::recall;
 use crate::build::record::record;
-use crate::capture::{present, tell_of_others};
+use crate::capture::present;
 use crate::config::FILE_NAME;
 use crate::event::{Failure, LogText, Outcome};
 use crate::fingerprint::Parts;
-use crate::intents::Intent;
 use crate::journal::{Evidence, TaskRecord};
 use crate::model::{Task, TaskId};
 use crate::observe::FileState;
 use crate::paths::RelPath;
-use crate::restore::{self, RestoreError};
+use crate::restore::RestoreError;
 use crate::span::{Phase, timed};
-use crate::trouble::{Trouble, reason, way_out};
+use crate::trouble::Trouble;
 
 /// A task that is done.
 pub struct Done {
@@ -57,6 +58,8 @@ pub struct Done {
     pub record: Option<TaskRecord>,
     /// What the outcome rests on.
     pub basis: Option<Basis>,
+    /// Whether it is in all as the journal says, and rests on what that says: only outputs had to be put back.
+    pub recalled: bool,
     /// What a check has found.
     pub verdict: Option<Verdict>,
     /// Things that the user should know.
@@ -73,6 +76,8 @@ pub struct Job<'a> {
     pub deps: Dependencies,
     /// Whether it is to run whatever the store has.
     pub force: bool,
+    /// Whether its definition, its environment, and what others see of what it needs are as the journal says.
+    pub as_before: bool,
     /// Whether it is to run and to be compared if the store has its result.
     pub check: bool,
     /// To be called with what is to be said while it lasts.
@@ -103,9 +108,25 @@ impl Done {
             visible: None,
             record: None,
             basis: None,
+            recalled: false,
             verdict: None,
             warnings: Vec::new(),
         }
+    }
+
+    /// A task whose stored result is used. `took` in microseconds.
+    pub fn hit(ctx: &Context<'_>, task: TaskId, outcome: Outcome, key: &ResultKey, took: u64) -> Done {
+        let mut done = Done::new(task, outcome);
+        done.saved = Duration::from_micros(took);
+        let wanted = match ctx.options.hit_logs {
+            HitLogs::All => true,
+            HitLogs::Restored => done.outcome == Outcome::Restored,
+            HitLogs::No => false,
+        };
+        if wanted {
+            done.log = stored_log(ctx, key).unwrap_or_default();
+        }
+        done
     }
 
     fn failed(task: TaskId, trouble: Trouble) -> Done {
@@ -130,6 +151,11 @@ pub fn run(ctx: &Context<'_>, job: &Job<'_>) -> Done {
 
 fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
     let Some(command) = &job.task.command else { return Ok(Done::new(job.id, Outcome::Group)) };
+    if job.as_before
+        && let Some(done) = recall(ctx, job)?
+    {
+        return Ok(done);
+    }
     let prepared = timed(ctx.listener, Phase::Inputs, Some(job.id), || prepare(ctx, job.task, command, &job.deps))?;
     let missing = || prepared.missing.iter().map(|path| missing_input(job.task, path));
     if job.check
@@ -200,59 +226,24 @@ fn find(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<
     }
 }
 
-/// Makes the tree look as the result says. `Ok(Err)`: the store does not have it whole.
+/// Makes the tree look as the result says, and tells what the journal is to say of that. `Ok(Err)`: the store does not have it whole.
 fn use_hit(
     ctx: &Context<'_>,
     job: &Job<'_>,
     prepared: &Prepared,
     hit: Hit,
 ) -> Result<Result<Done, RestoreError>, Trouble> {
-    // Whatever the store says: a result can put there what its task makes, and nothing else.
-    if let Some(entry) = hit.outputs.iter().find(|entry| !is_output(job.task, &entry.path)) {
-        return Ok(Err(foreign(&entry.path)));
-    }
-    let previous = ctx.previous(job.id);
-    let plan =
-        restore::plan(&ctx.observer, &hit.outputs, previous).map_err(|e| format!("cannot look at its outputs: {e}"))?;
-    let outcome = match (plan.is_empty(), ctx.options.dry_run) {
-        (true, _) => Outcome::UpToDate,
-        (false, true) => {
-            pretend(ctx, &plan);
-            Outcome::WouldRestore
-        }
-        (false, false) => {
-            let Some(store) = ctx.store else { return Ok(Err(missing_store())) };
-            let temporaries = restore::temporaries(&ctx.observer, &ctx.staging, &plan);
-            note_intent(ctx, job, &plan, temporaries)?;
-            let restored = timed(ctx.listener, Phase::Restore, Some(job.id), || {
-                restore::restore(&ctx.observer, store, &ctx.staging, &plan, ctx.options.jobs)
-            });
-            tell_of_others(&ctx.observer, &hit.outputs);
-            match restored {
-                Ok(()) => Outcome::Restored,
-                Err(e @ RestoreError::Store(_)) => return Ok(Err(e)),
-                Err(RestoreError::Tree(path, e)) => {
-                    let message = format!("cannot restore `{path}`: {}", reason(&e));
-                    return Err(Trouble { message, hint: way_out(&e) });
-                }
-            }
-        }
+    let (outcome, plan) = match put_back(ctx, job, &hit.outputs)? {
+        Ok(done) => done,
+        Err(e) => return Ok(Err(e)),
     };
     // What was right already and was not known to be ours may be somebody's own.
+    let previous = ctx.previous(job.id);
     let wrong: HashSet<&[u8]> = plan.wrong.iter().map(|(entry, _)| entry.path.as_slice()).collect();
     let ours = |path: &[u8]| previous.binary_search_by(|own| own.as_bytes().cmp(path)).is_ok() || wrong.contains(path);
     let others = hit.outputs.iter().filter(|entry| !ours(&entry.path)).map(|entry| entry.path.clone()).collect();
-    let mut done = Done::new(job.id, outcome);
+    let mut done = Done::hit(ctx, job.id, outcome, &hit.key, hit.took);
     done.visible = Some(visible(&hit.outputs, hit.key.action));
-    done.saved = Duration::from_micros(hit.took);
-    let wanted = match ctx.options.hit_logs {
-        HitLogs::All => true,
-        HitLogs::Restored => done.outcome == Outcome::Restored,
-        HitLogs::No => false,
-    };
-    if wanted {
-        done.log = stored_log(ctx, &hit.key).unwrap_or_default();
-    }
     done.basis = Some(Basis::new(ctx, job.task, prepared, &hit.discovered, &hit.outputs, hit.created));
     let previous = ctx.journal.tasks.get(&job.task.name).and_then(|before| before_that(before, &hit.key));
     done.record = Some(TaskRecord {
@@ -273,56 +264,6 @@ fn use_hit(
 pub fn before_that(before: &TaskRecord, key: &ResultKey) -> Option<ResultKey> {
     let other = |old: &ResultKey| old != key;
     before.key.filter(other).or(before.previous.filter(other))
-}
-
-fn is_output(task: &Task, path: &[u8]) -> bool {
-    RelPath::new(path).is_ok_and(|known| known.as_bytes() == path && task.outputs.matches(&known))
-}
-
-fn foreign(path: &[u8]) -> RestoreError {
-    let what = format!("a result has `{}`, which is no output of its task", String::from_utf8_lossy(path));
-    RestoreError::Store(percache::store::ReadError::Engine(percache::engine::EngineError::Damaged(what)))
-}
-
-fn missing_store() -> RestoreError {
-    let error = percache::engine::EngineError::Io("there is none".to_owned());
-    RestoreError::Store(percache::store::ReadError::Engine(error))
-}
-
-/// Restoring needs to be noted when it is killed half way: what it has put there is not somebody's own.
-fn note_intent(
-    ctx: &Context<'_>,
-    job: &Job<'_>,
-    plan: &restore::Plan<'_>,
-    temporaries: Vec<RelPath>,
-) -> Result<(), String> {
-    let Some(intents) = &ctx.intents else { return Ok(()) };
-    let found = present(ctx.observer.root(), &job.task.outputs, &ctx.skip).map_err(|e| e.to_string())?;
-    let own = |path: &RelPath| {
-        ctx.previous(job.id).binary_search(path).is_ok()
-            || plan.wrong.iter().any(|(entry, _)| entry.path == path.as_bytes())
-    };
-    let others = found.into_iter().map(|found| found.path).filter(|path| !own(path)).collect();
-    ctx.or_trouble(intents.note(&Intent { temporaries, ..Intent::new(&job.task.outputs, others) }));
-    Ok(())
-}
-
-fn pretend(ctx: &Context<'_>, plan: &restore::Plan<'_>) {
-    for (entry, _) in &plan.wrong {
-        ctx.observer.pretend(entry.path.clone(), state_of(entry));
-    }
-    for path in &plan.stale {
-        ctx.observer.pretend(path.as_bytes().to_vec(), FileState::Absent);
-    }
-}
-
-fn state_of(entry: &Entry) -> FileState {
-    use percache::store::record::Node;
-    match &entry.node {
-        Node::File { content, executable } => FileState::File { digest: content.digest, executable: *executable },
-        Node::Symlink(target) => FileState::Symlink { target: target.clone(), content: None },
-        Node::Directory => FileState::Directory,
-    }
 }
 
 /// What others see of a task that left these outputs.

@@ -16,7 +16,7 @@ pub const SHOWN: u64 = 8 << 20;
 pub fn stored_log(ctx: &Context<'_>, key: &ResultKey) -> Option<LogText> {
     let store = ctx.store?;
     let result = ctx.or_trouble(store.result(key))??;
-    ctx.or_trouble(read_log(store, &result.log, &ctx.staging))
+    ctx.or_trouble(read_log(store, &result.log, ctx.staging.dir()))
 }
 
 /// Reads a log out of the store.

@@ -14,6 +14,8 @@ pub mod inputs;
 pub mod job;
 pub mod logs;
 pub mod lookup;
+pub mod put_back;
+pub mod recall;
 pub mod recheck;
 pub mod record;
 pub mod remembered;
@@ -87,6 +89,8 @@ pub struct Outcomes {
     pub otherwise: Vec<TaskId>,
     /// What the outcomes of tasks rest on, by name.
     pub bases: HashMap<String, Basis>,
+    /// Tasks that rest on what they rested on before, by name, and whose outputs were put back.
+    pub recalled: HashSet<String>,
     /// Results that a check has refuted.
     pub refuted: Vec<ResultKey>,
     /// What checks have found.
@@ -144,6 +148,7 @@ pub fn build(
             records: BTreeMap::new(),
             otherwise: Vec::new(),
             bases: HashMap::new(),
+            recalled: HashSet::new(),
             refuted: Vec::new(),
             news: News::default(),
             reasons: HashMap::new(),
@@ -280,12 +285,13 @@ impl<'a> Build<'a, '_> {
         if let Some(done) = self.untouched(id).filter(|_| !force && !check) {
             return self.finish(done);
         }
+        let as_before = !force && !check && !ctx.options.dry_run && self.is_as_before(id);
         let (deps, sender) = (self.dependencies(id), sender.clone());
         scope.spawn(move |_| {
             let note = sender.clone();
             // The receiver lives as long as the scope.
             let tell = move |word| drop(note.send(Message::Word(id, word)));
-            let job = Job { id, task, deps, force, check, tell: &tell };
+            let job = Job { id, task, deps, force, as_before, check, tell: &tell };
             // A panic must not leave the coordinator waiting for ever.
             let done = catch_unwind(AssertUnwindSafe(|| job::run(ctx, &job))).unwrap_or_else(|_| Done::panicked(id));
             let _ = sender.send(Message::Done(Box::new(done)));
@@ -302,12 +308,22 @@ impl<'a> Build<'a, '_> {
         if task.command.is_none() {
             return Some(Done::new(id, Outcome::Group));
         }
-        let same = self.ctx.untouched.get(id.index()) == Some(&true)
-            && self.ctx.graph.needs[id.index()].iter().all(|need| self.same[need.index()]);
+        let same = self.ctx.untouched.get(id.index()) == Some(&true) && self.needs_same(id);
         let record = self.ctx.journal.tasks.get(&task.name).filter(|_| same)?;
         let mut done = Done::new(id, Outcome::UpToDate);
         done.saved = Duration::from_micros(record.took);
         Some(done)
+    }
+
+    /// Whether all that it needs has turned out to be as the journal says.
+    fn needs_same(&self, id: TaskId) -> bool {
+        self.ctx.graph.needs[id.index()].iter().all(|need| self.same[need.index()])
+    }
+
+    /// Whether its definition, its environment, and what others see of what it needs are as the journal says; and the store still has what
+    /// that names.
+    fn is_as_before(&self, id: TaskId) -> bool {
+        self.ctx.carries && self.ctx.trusted && self.needs_same(id)
     }
 
     /// The explicit dependencies, each group replaced by what it stands for.
@@ -350,6 +366,7 @@ impl<'a> Build<'a, '_> {
                     Outcome::UpToDate | Outcome::Checked => done.record.as_ref().is_none_or(|record| {
                         self.ctx.journal.tasks.get(&task.name).is_some_and(|before| before.key == record.key)
                     }),
+                    Outcome::Restored => done.recalled,
                     Outcome::Group => needs.iter().all(|need| self.same[need.index()]),
                     _ => false,
                 };
@@ -365,6 +382,9 @@ impl<'a> Build<'a, '_> {
         }
         if !self.same[done.task.index()] {
             self.outcomes.otherwise.push(done.task);
+        }
+        if done.recalled {
+            self.outcomes.recalled.insert(task.name.clone());
         }
         if let Some(mut basis) = done.basis {
             // It is to be told again.

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::path::PathBuf;
 
 use percache::files::Staged;
 use percache::lock::{FileLock, LockError};
@@ -21,6 +20,7 @@ use crate::maintenance;
 use crate::model::TaskId;
 use crate::orphans::{self, Trace};
 use crate::paths::RelPath;
+use crate::staging::Staging;
 use crate::stamp::Stamp;
 use crate::standing::Holds;
 use crate::usage;
@@ -36,16 +36,24 @@ pub(super) struct Desk {
     pub(super) epoch: u64,
     /// What a killed build was about to write, and which of its commands could not be ended.
     pub(super) left_behind: LeftBehind,
-    pub(super) staging: PathBuf,
     /// Why the store cannot be used, so far.
     pub(super) trouble: Option<String>,
+}
+
+impl Desk {
+    /// Where files wait on their way into the tree.
+    pub(super) fn staging(&self) -> Staging {
+        match self.lock {
+            Some(_) => Staging::in_worktree(self.worktree.staging()),
+            None => Staging::in_system(),
+        }
+    }
 }
 
 impl Session<'_> {
     pub(super) fn sit_down(&self, prior: Option<Prior>, reporter: &mut dyn Reporter) -> (Desk, Option<Holds>) {
         if let Some(Prior { lock, bytes, holds, journal, .. }) = prior.filter(|prior| self.can_use(prior)) {
             let worktree = Worktree::new(self.store_dir, &self.workspace.root);
-            let staging = worktree.staging();
             // Its bytes are those that were written.
             let decoded = journal.and_then(|thread| thread.join().ok());
             let journal = decoded.unwrap_or_else(|| Journal::decode_whole(&bytes).unwrap_or_default());
@@ -53,8 +61,7 @@ impl Session<'_> {
             let (epoch, lock) = (maintenance::epoch(self.store_dir), Some(lock));
             let stands = epoch == journal.epoch && self.is_read_as_found(&journal, &holds);
             let holds = if stands { holds } else { holds.without_conditions() };
-            let desk =
-                Desk { worktree, lock, journal, epoch, left_behind: LeftBehind::default(), staging, trouble: None };
+            let desk = Desk { worktree, lock, journal, epoch, left_behind: LeftBehind::default(), trouble: None };
             return (desk, Some(holds));
         }
         let worktree = match &self.single {
@@ -83,7 +90,6 @@ impl Session<'_> {
                 lock => lock.map_err(|e| trouble = Some(e.to_string())).ok(),
             }
         };
-        let staging = if lock.is_some() { worktree.staging() } else { std::env::temp_dir() };
         if lock.is_some()
             && let Err(e) = worktree.prepare()
         {
@@ -94,7 +100,7 @@ impl Session<'_> {
         if lock.is_some() && self.end_orphans(&left_behind.commands, reporter) {
             left_behind.commands.clear();
         }
-        (Desk { worktree, lock, journal, epoch, left_behind, staging, trouble }, None)
+        (Desk { worktree, lock, journal, epoch, left_behind, trouble }, None)
     }
 
     /// The commands of a killed build would write over what this one is about to look at. Whether they are gone.

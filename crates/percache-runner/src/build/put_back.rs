@@ -1,0 +1,100 @@
+//! Putting back: the tree is made to look as a result says.
+
+use percache::store::record::{Entry, Node};
+
+use crate::build::context::Context;
+use crate::build::job::Job;
+use crate::capture::{present, tell_of_others};
+use crate::event::Outcome;
+use crate::intents::Intent;
+use crate::model::Task;
+use crate::observe::FileState;
+use crate::paths::RelPath;
+use crate::restore::{self, Plan, RestoreError};
+use crate::span::{Phase, timed};
+use crate::trouble::{Trouble, reason, way_out};
+
+/// Has these outputs of a result lie in the tree, and nothing else of the task; what came of it, and what had to be done. `Ok(Err)`: the
+/// store does not have them whole, and nothing was touched.
+pub fn put_back<'a>(
+    ctx: &Context<'_>,
+    job: &Job<'_>,
+    outputs: &'a [Entry],
+) -> Result<Result<(Outcome, Plan<'a>), RestoreError>, Trouble> {
+    // Whatever the store says: a result can put there what its task makes, and nothing else.
+    if let Some(entry) = outputs.iter().find(|entry| !is_output(job.task, &entry.path)) {
+        return Ok(Err(foreign(&entry.path)));
+    }
+    let plan = restore::plan(&ctx.observer, outputs, ctx.previous(job.id));
+    let plan = plan.map_err(|e| format!("cannot look at its outputs: {e}"))?;
+    if plan.is_empty() {
+        return Ok(Ok((Outcome::UpToDate, plan)));
+    }
+    if ctx.options.dry_run {
+        pretend(ctx, &plan);
+        return Ok(Ok((Outcome::WouldRestore, plan)));
+    }
+    let Some(store) = ctx.store else { return Ok(Err(missing_store())) };
+    let temporaries = restore::temporaries(&ctx.observer, ctx.staging.dir(), &plan);
+    note_intent(ctx, job, &plan, temporaries)?;
+    let restored = timed(ctx.listener, Phase::Restore, Some(job.id), || {
+        restore::restore(&ctx.observer, store, &ctx.staging, &plan, ctx.options.jobs)
+    });
+    tell_of_others(&ctx.observer, outputs);
+    match restored {
+        Ok(()) => Ok(Ok((Outcome::Restored, plan))),
+        Err(e @ RestoreError::Store(_)) => Ok(Err(e)),
+        Err(RestoreError::Tree(path, e)) => {
+            let message = format!("cannot restore `{path}`: {}", reason(&e));
+            Err(Trouble { message, hint: way_out(&e) })
+        }
+    }
+}
+
+fn is_output(task: &Task, path: &[u8]) -> bool {
+    RelPath::new(path).is_ok_and(|known| known.as_bytes() == path && task.outputs.matches(&known))
+}
+
+fn foreign(path: &[u8]) -> RestoreError {
+    let what = format!("a result has `{}`, which is no output of its task", String::from_utf8_lossy(path));
+    RestoreError::Store(percache::store::ReadError::Engine(percache::engine::EngineError::Damaged(what)))
+}
+
+fn missing_store() -> RestoreError {
+    let error = percache::engine::EngineError::Io("there is none".to_owned());
+    RestoreError::Store(percache::store::ReadError::Engine(error))
+}
+
+/// Restoring needs to be noted when it is killed half way: what it has put there is not somebody's own.
+fn note_intent(
+    ctx: &Context<'_>,
+    job: &Job<'_>,
+    plan: &restore::Plan<'_>,
+    temporaries: Vec<RelPath>,
+) -> Result<(), String> {
+    let Some(intents) = &ctx.intents else { return Ok(()) };
+    let found = present(ctx.observer.root(), &job.task.outputs, &ctx.skip).map_err(|e| e.to_string())?;
+    // The plan is in the order of the manifest, which is sorted.
+    let wrong = |path: &RelPath| plan.wrong.binary_search_by(|(entry, _)| entry.path.as_slice().cmp(path.as_bytes()));
+    let own = |path: &RelPath| ctx.previous(job.id).binary_search(path).is_ok() || wrong(path).is_ok();
+    let others = found.into_iter().map(|found| found.path).filter(|path| !own(path)).collect();
+    ctx.or_trouble(intents.note(&Intent { temporaries, ..Intent::new(&job.task.outputs, others) }));
+    Ok(())
+}
+
+fn pretend(ctx: &Context<'_>, plan: &restore::Plan<'_>) {
+    for (entry, _) in &plan.wrong {
+        ctx.observer.pretend(entry.path.clone(), state_of(entry));
+    }
+    for path in &plan.stale {
+        ctx.observer.pretend(path.as_bytes().to_vec(), FileState::Absent);
+    }
+}
+
+fn state_of(entry: &Entry) -> FileState {
+    match &entry.node {
+        Node::File { content, executable } => FileState::File { digest: content.digest, executable: *executable },
+        Node::Symlink(target) => FileState::Symlink { target: target.clone(), content: None },
+        Node::Directory => FileState::Directory,
+    }
+}

@@ -1,0 +1,217 @@
+use super::*;
+use crate::capture::capture;
+use crate::known::KnownFiles;
+use crate::pattern::PatternSet;
+use percache::Digest;
+use percache::memory::MemoryEngine;
+use percache::store::record::Content;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+struct Place {
+    dir: tempfile::TempDir,
+    store: Store,
+    manifest: Vec<Entry>,
+}
+
+impl Place {
+    fn root(&self) -> PathBuf {
+        self.dir.path().join("work")
+    }
+
+    /// A tree whose outputs were captured.
+    fn new() -> Place {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("work");
+        fs::create_dir_all(root.join("out/empty")).unwrap();
+        fs::create_dir_all(dir.path().join("staging")).unwrap();
+        fs::write(root.join("out/a"), "a").unwrap();
+        fs::write(root.join("out/run"), "#!/bin/sh").unwrap();
+        fs::set_permissions(root.join("out/run"), fs::Permissions::from_mode(0o755)).unwrap();
+        symlink("nowhere", root.join("out/link")).unwrap();
+        let store = Store::new(Arc::new(MemoryEngine::new()));
+        let outputs = PatternSet::parse(&RelPath::root(), &["out"]).unwrap();
+        let known = KnownFiles::new();
+        let manifest = capture(&Observer::new(&root, &known), Some(&store), &outputs, &[], 2).unwrap().entries;
+        Place { dir, store, manifest }
+    }
+
+    /// Restores; how many entries were wrong and stale.
+    fn restore(&self, previous: &[&str]) -> Result<(usize, usize), RestoreError> {
+        let known = KnownFiles::new();
+        let root = self.root();
+        let observer = Observer::new(&root, &known);
+        let previous: Vec<_> = previous.iter().map(|path| RelPath::new(path).unwrap()).collect();
+        let plan = plan(&observer, &self.manifest, &previous).unwrap();
+        let staging = Staging::in_worktree(self.dir.path().join("staging"));
+        let restored = restore(&observer, &self.store, &staging, &plan, 2);
+        let own = staging.place().unwrap();
+        assert_eq!(fs::read_dir(own.parent().unwrap()).unwrap().count(), 0, "nothing is left in staging");
+        restored?;
+        Ok((plan.wrong.len(), plan.stale.len()))
+    }
+}
+
+#[test]
+fn what_is_right_is_not_touched() {
+    let place = Place::new();
+    let before = fs::metadata(place.root().join("out/a")).unwrap().modified().unwrap();
+    assert_eq!(place.restore(&[]).unwrap(), (0, 0));
+    assert_eq!(fs::metadata(place.root().join("out/a")).unwrap().modified().unwrap(), before);
+}
+
+#[test]
+fn everything_comes_back() {
+    let place = Place::new();
+    fs::remove_dir_all(place.root().join("out")).unwrap();
+    assert_eq!(place.restore(&[]).unwrap(), (5, 0));
+    let out = place.root().join("out");
+    assert_eq!(fs::read(out.join("a")).unwrap(), b"a");
+    assert!(out.join("empty").is_dir());
+    assert_eq!(fs::read_link(out.join("link")).unwrap(), Path::new("nowhere"));
+    assert_eq!(fs::metadata(out.join("run")).unwrap().permissions().mode() & 0o100, 0o100);
+    assert_eq!(fs::metadata(out.join("a")).unwrap().permissions().mode() & 0o111, 0);
+    assert_eq!(place.restore(&[]).unwrap(), (0, 0));
+}
+
+#[test]
+fn a_wrong_kind_a_wrong_bit_and_read_only_files_are_put_right() {
+    let place = Place::new();
+    let out = place.root().join("out");
+    fs::remove_file(out.join("a")).unwrap();
+    fs::create_dir(out.join("a")).unwrap();
+    fs::remove_dir(out.join("empty")).unwrap();
+    fs::write(out.join("empty"), "a file").unwrap();
+    fs::set_permissions(out.join("run"), fs::Permissions::from_mode(0o444)).unwrap();
+    fs::remove_file(out.join("link")).unwrap();
+    symlink("elsewhere", out.join("link")).unwrap();
+    assert_eq!(place.restore(&[]).unwrap(), (4, 0));
+    assert_eq!(place.restore(&[]).unwrap(), (0, 0));
+}
+
+#[test]
+fn what_an_earlier_result_left_goes_and_what_others_put_there_stays() {
+    let place = Place::new();
+    let out = place.root().join("out");
+    fs::create_dir_all(out.join("old/deep")).unwrap();
+    fs::write(out.join("old/deep/file"), "x").unwrap();
+    fs::create_dir(out.join("shared")).unwrap();
+    fs::write(out.join("shared/ours"), "x").unwrap();
+    fs::write(out.join("shared/theirs"), "x").unwrap();
+    let previous =
+        ["out/a", "out/gone", "out/old", "out/old/deep", "out/old/deep/file", "out/shared", "out/shared/ours"];
+    assert_eq!(place.restore(&previous).unwrap().0, 0);
+    assert!(!out.join("old").exists());
+    assert!(!out.join("shared/ours").exists());
+    assert!(out.join("shared/theirs").exists());
+}
+
+#[test]
+fn when_something_is_missing_in_the_store_nothing_is_touched() {
+    let mut place = Place::new();
+    let missing = Content { digest: Digest::of(b"never stored"), length: 12 };
+    let node = Node::File { content: missing, executable: false };
+    place.manifest.push(Entry { path: b"out/z".into(), node });
+    fs::write(place.root().join("out/a"), "edited").unwrap();
+    fs::write(place.root().join("out/stale"), "stale").unwrap();
+    assert!(matches!(place.restore(&["out/stale"]), Err(RestoreError::Store(ReadError::Missing(_)))));
+    assert_eq!(fs::read(place.root().join("out/a")).unwrap(), b"edited");
+    assert!(place.root().join("out/stale").exists());
+}
+
+#[test]
+fn a_directory_with_files_of_others_is_not_replaced() {
+    let place = Place::new();
+    let out = place.root().join("out");
+    fs::remove_file(out.join("a")).unwrap();
+    fs::create_dir(out.join("a")).unwrap();
+    fs::write(out.join("a/theirs"), "x").unwrap();
+    assert!(matches!(place.restore(&[]), Err(RestoreError::Tree(..))));
+    assert!(out.join("a/theirs").exists());
+}
+
+/// Which directories would come back whole, and for how many entries.
+fn wholes(place: &Place) -> (Vec<String>, usize) {
+    let (known, root) = (KnownFiles::new(), place.root());
+    let observer = Observer::new(&root, &known);
+    let plan = plan(&observer, &place.manifest, &[]).unwrap();
+    let paths: Vec<_> = plan.wrong.iter().map(|(entry, _)| RelPath::new(&entry.path).unwrap()).collect();
+    let found = Wholes::find(&observer, &mut Tree::open(&root).unwrap(), &plan, &paths);
+    let names = found.directories.iter().map(ToString::to_string).collect();
+    (names, found.of_entry.iter().flatten().count())
+}
+
+#[test]
+fn what_is_missing_with_its_directory_comes_back_with_it() {
+    let place = Place::new();
+    let out = place.root().join("out");
+    fs::remove_dir(out.join("empty")).unwrap();
+    fs::remove_file(out.join("a")).unwrap();
+    assert_eq!(wholes(&place), (vec!["out/empty".into()], 1));
+    fs::remove_dir_all(&out).unwrap();
+    assert_eq!(wholes(&place), (vec!["out".into()], 5));
+}
+
+#[test]
+fn what_a_directory_hands_down_is_had_by_what_is_restored_in_it() {
+    let place = Place::new();
+    let root = place.root();
+    fs::remove_dir_all(root.join("out")).unwrap();
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o2755)).unwrap();
+    assert_eq!(wholes(&place), (vec![], 0));
+    place.restore(&[]).unwrap();
+    let mode = |path: &str| fs::metadata(root.join(path)).unwrap().mode();
+    assert_eq!((mode("out") & 0o2000, mode("out/empty") & 0o2000), (0o2000, 0o2000));
+    assert_eq!(wholes(&place), (vec![], 0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_default_access_control_list_is_handed_down() {
+    let place = Place::new();
+    let root = place.root();
+    fs::remove_dir_all(root.join("out")).unwrap();
+    // Version 2; owner, group and others may do everything: tag, permissions, no id.
+    let entry = |tag: u16| [&tag.to_le_bytes()[..], &7u16.to_le_bytes(), &u32::MAX.to_le_bytes()].concat();
+    let list = [&2u32.to_le_bytes()[..], &entry(1), &entry(4), &entry(32)].concat();
+    let name = "system.posix_acl_default";
+    if rustix::fs::setxattr(&root, name, &list, rustix::fs::XattrFlags::empty()).is_err() {
+        return; // This file system has none.
+    }
+    place.restore(&[]).unwrap();
+    assert!(rustix::fs::getxattr(root.join("out/empty"), name, &mut [0u8; 64]).is_ok());
+}
+
+#[test]
+fn a_directory_that_somebody_made_meanwhile_is_filled() {
+    let place = Place::new();
+    let (known, root) = (KnownFiles::new(), place.root());
+    fs::remove_dir_all(root.join("out")).unwrap();
+    let observer = Observer::new(&root, &known);
+    let plan = plan(&observer, &place.manifest, &[]).unwrap();
+    // Staged as a whole, and then it is there.
+    let staging = Staging::in_worktree(place.dir.path().join("staging"));
+    let mut tree = Tree::open(&root).unwrap();
+    let paths: Vec<_> = plan.wrong.iter().map(|(entry, _)| RelPath::new(&entry.path).unwrap()).collect();
+    let wholes = Wholes::find(&observer, &mut tree, &plan, &paths);
+    let staged = Staged::fetch(&place.store, &staging, &plan, &wholes, 2).unwrap();
+    fs::create_dir(root.join("out")).unwrap();
+    let theirs = fs::metadata(root.join("out")).unwrap().ino();
+    move_in(&observer, &mut tree, &plan, &paths, &wholes, &staged).unwrap();
+    assert_eq!(fs::metadata(root.join("out")).unwrap().ino(), theirs);
+    assert_eq!(place.restore(&[]).unwrap(), (0, 0));
+}
+
+#[test]
+fn files_in_a_whole_directory_are_known_by_their_stamps() {
+    let place = Place::new();
+    let (known, root) = (KnownFiles::new(), place.root());
+    fs::remove_dir_all(root.join("out")).unwrap();
+    let observer = Observer::new(&root, &known);
+    let plan = plan(&observer, &place.manifest, &[]).unwrap();
+    restore(&observer, &place.store, &Staging::in_worktree(place.dir.path().join("staging")), &plan, 2).unwrap();
+    for name in ["out/a", "out/run"] {
+        assert_eq!(observer.last_stamp(name.as_bytes()), observer.stamp(name.as_bytes()).unwrap(), "{name}");
+    }
+}

@@ -69,7 +69,17 @@ fn main() -> ExitCode {
         Command::Verify(args) => commands::verify::run(&cli, args),
     };
     match done {
+        Ok(status) if matches!(cli.command, Command::Build(_)) => leave(status),
         Ok(status) => ExitCode::from(status),
         Err(error) => error.report(Paint::stderr(cli.color)),
     }
+}
+
+/// Ends the process at once. RocksDB has hundreds of static objects, and to take them down takes half a millisecond: a tenth of a build
+/// that has few files to look at and nothing to do.
+fn leave(status: u8) -> ExitCode {
+    use std::io::Write as _;
+    // Who does not read on has no use for the rest.
+    let _ = std::io::stdout().flush();
+    signal_hook::low_level::exit(status.into())
 }

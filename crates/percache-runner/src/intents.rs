@@ -123,21 +123,28 @@ fn record(kind: u8, encode: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 
 /// The intents of the build in progress.
 pub struct Intents {
-    file: Mutex<File>,
+    file: Mutex<Appended>,
+}
+
+/// A file to which only its owner appends.
+struct Appended {
+    file: File,
+    length: u64,
 }
 
 impl Intents {
     /// Begins to note, after those that are there. What a kill has torn is cut off: it would hide what comes after it.
     pub fn open(path: &Path) -> io::Result<Intents> {
         let file = files::private().create(true).append(true).open(path)?;
-        let length = file.metadata()?.len();
+        let mut length = file.metadata()?.len();
         if length > 0 {
             let whole = LeftBehind::decode(&std::fs::read(path)?).1 as u64;
             if whole < length {
                 file.set_len(whole)?;
             }
+            length = whole;
         }
-        Ok(Intents { file: Mutex::new(file) })
+        Ok(Intents { file: Mutex::new(Appended { file, length }) })
     }
 
     /// Notes one. It is known to a later build as soon as this returns, whatever happens to this one.
@@ -151,16 +158,18 @@ impl Intents {
     }
 
     fn append(&self, record: &[u8]) -> io::Result<()> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = file.metadata()?.len();
+        let mut intents = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let Appended { file, length } = &mut *intents;
         // A half of one, left behind by a full disk, would hide those that are noted later.
-        file.write_all(record).inspect_err(|_| drop(file.set_len(before)))
+        file.write_all(record).inspect_err(|_| drop(file.set_len(*length)))?;
+        *length += record.len() as u64;
+        Ok(())
     }
 
     /// Drops all but these: the journal knows the others now.
     pub fn keep(self, path: &Path, unfinished: &LeftBehind) -> io::Result<()> {
         if *unfinished == LeftBehind::default() {
-            return self.file.into_inner().unwrap_or_else(PoisonError::into_inner).set_len(0);
+            return self.file.into_inner().unwrap_or_else(PoisonError::into_inner).file.set_len(0);
         }
         files::replace(path, &unfinished.encode(), Durability::Volatile)
     }

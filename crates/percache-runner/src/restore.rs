@@ -8,9 +8,7 @@ mod staged;
 mod whole;
 
 use std::collections::HashMap;
-use std::fs;
 use std::io;
-use std::path::Path;
 
 use percache::store::record::{Entry, Node};
 use percache::store::{ReadError, Store};
@@ -20,7 +18,7 @@ use self::whole::Wholes;
 use crate::capture::is_right;
 use crate::observe::{FileState, Observer};
 use crate::paths::RelPath;
-use crate::staging::Staging;
+use crate::staging::{Staging, device};
 use crate::stamp::moment;
 use crate::tree::{self, Tree};
 
@@ -71,9 +69,8 @@ pub fn plan<'a>(observer: &Observer<'_>, manifest: &'a [Entry], previous: &[RelP
 
 /// The files that carrying a plan out makes beside the outputs for a moment: where these lie on another file system than what is staged.
 /// Sorted.
-pub fn temporaries(observer: &Observer<'_>, staging: &Path, plan: &Plan<'_>) -> Vec<RelPath> {
-    let device = |path: &Path| fs::metadata(path).map(|metadata| std::os::unix::fs::MetadataExt::dev(&metadata)).ok();
-    let staged = device(staging);
+pub fn temporaries(observer: &Observer<'_>, staging: &Staging, plan: &Plan<'_>) -> Vec<RelPath> {
+    let staged = staging.device();
     let mut elsewhere: HashMap<RelPath, bool> = HashMap::new();
     let mut paths = Vec::new();
     for (entry, _) in &plan.wrong {
@@ -106,11 +103,11 @@ pub fn restore(
     let paths = plan.wrong.iter().map(|(entry, _)| RelPath::new(&entry.path)).collect::<Result<Vec<_>, _>>();
     let paths = paths.map_err(|e| at_root(io::Error::new(io::ErrorKind::InvalidData, e)))?;
     let wholes = Wholes::find(observer, &mut tree, plan, &paths);
-    let staged = Staged::fetch(store, staging, plan, &wholes, threads).map_err(RestoreError::Store)?;
+    let mut staged = Staged::fetch(store, staging, plan, &wholes, threads).map_err(RestoreError::Store)?;
     let removed = remove(&mut tree, &plan.stale);
     plan.stale.iter().for_each(|path| observer.put_other(path.as_bytes()));
     removed.map_err(|(path, e)| RestoreError::Tree(path, e))?;
-    move_in(observer, &mut tree, plan, &paths, &wholes, &staged).map_err(|(path, e)| RestoreError::Tree(path, e))
+    move_in(observer, &mut tree, plan, &paths, &wholes, &mut staged).map_err(|(path, e)| RestoreError::Tree(path, e))
 }
 
 /// Moves what waits into its place.
@@ -120,11 +117,16 @@ fn move_in(
     plan: &Plan<'_>,
     paths: &[RelPath],
     wholes: &Wholes,
-    staged: &Staged,
+    staged: &mut Staged,
 ) -> Result<(), (RelPath, io::Error)> {
     let mut arrived = Vec::with_capacity(wholes.directories.len());
-    for (path, from) in wholes.directories.iter().zip(&staged.directories) {
-        arrived.push(tree.move_directory_in(from, path).map_err(|e| (path.clone(), e))?);
+    for (path, from) in wholes.directories.iter().zip(&mut staged.directories) {
+        let moved = tree.move_directory_in(from, path).map_err(|e| (path.clone(), e))?;
+        arrived.push(moved);
+        if moved {
+            // There is nothing to be removed any more.
+            from.clear();
+        }
     }
     for (index, ((entry, state), path)) in plan.wrong.iter().zip(paths).enumerate() {
         let waiting = staged.entries[index].as_ref();

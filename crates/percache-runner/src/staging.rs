@@ -1,10 +1,12 @@
 //! Where files and directories wait on their way into the tree.
 
+use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use percache::files::create_private_dir;
 
@@ -13,6 +15,7 @@ use percache::files::create_private_dir;
 pub struct Staging {
     dir: PathBuf,
     spread: bool,
+    device: OnceLock<Option<u64>>,
     own: Mutex<Option<PathBuf>>,
     count: AtomicU64,
 }
@@ -29,12 +32,17 @@ impl Staging {
     }
 
     fn new(dir: PathBuf, spread: bool) -> Staging {
-        Staging { dir, spread, own: Mutex::default(), count: AtomicU64::new(0) }
+        Staging { dir, spread, device: OnceLock::new(), own: Mutex::default(), count: AtomicU64::new(0) }
     }
 
     /// The directory itself, for files without a name.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The file system that it is on, if that can be told.
+    pub fn device(&self) -> Option<u64> {
+        *self.device.get_or_init(|| device(&self.dir))
     }
 
     /// A name that nothing has yet, in a directory that is there.
@@ -58,10 +66,15 @@ impl Staging {
     }
 }
 
+/// The file system that something is on.
+pub fn device(path: &Path) -> Option<u64> {
+    fs::metadata(path).map(|metadata| metadata.dev()).ok()
+}
+
 impl Drop for Staging {
     fn drop(&mut self) {
         if let Some(own) = self.own.get_mut().unwrap_or_else(PoisonError::into_inner) {
-            let _ = std::fs::remove_dir_all(own);
+            let _ = fs::remove_dir_all(own);
         }
     }
 }
@@ -88,7 +101,6 @@ fn spread(_dir: &Path) {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     #[test]
     fn its_own_directory_comes_with_the_first_place_and_goes_with_it() {

@@ -35,7 +35,7 @@ pub fn put_back<'a>(
         return Ok(Ok((Outcome::WouldRestore, plan)));
     }
     let Some(store) = ctx.store else { return Ok(Err(missing_store())) };
-    let temporaries = restore::temporaries(&ctx.observer, ctx.staging.dir(), &plan);
+    let temporaries = restore::temporaries(&ctx.observer, &ctx.staging, &plan);
     note_intent(ctx, job, &plan, temporaries)?;
     let restored = timed(ctx.listener, Phase::Restore, Some(job.id), || {
         restore::restore(&ctx.observer, store, &ctx.staging, &plan, ctx.options.jobs)

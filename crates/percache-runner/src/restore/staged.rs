@@ -24,7 +24,7 @@ const PIECE: u64 = 256 << 10;
 pub struct Staged {
     /// In the order of the plan; `None` for a directory.
     pub entries: Vec<Option<Waiting>>,
-    /// The directories that come back whole, in their order.
+    /// The directories that come back whole, in their order; empty paths when they have.
     pub directories: Vec<PathBuf>,
     /// What goes to its place alone.
     alone: Vec<PathBuf>,
@@ -119,7 +119,7 @@ impl Drop for Staged {
         for path in &self.alone {
             let _ = fs::remove_file(path);
         }
-        for path in &self.directories {
+        for path in self.directories.iter().filter(|path| !path.as_os_str().is_empty()) {
             let _ = fs::remove_dir_all(path);
         }
     }

@@ -5,8 +5,9 @@ use crate::pattern::PatternSet;
 use percache::Digest;
 use percache::memory::MemoryEngine;
 use percache::store::record::Content;
+use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 struct Place {
@@ -195,10 +196,10 @@ fn a_directory_that_somebody_made_meanwhile_is_filled() {
     let mut tree = Tree::open(&root).unwrap();
     let paths: Vec<_> = plan.wrong.iter().map(|(entry, _)| RelPath::new(&entry.path).unwrap()).collect();
     let wholes = Wholes::find(&observer, &mut tree, &plan, &paths);
-    let staged = Staged::fetch(&place.store, &staging, &plan, &wholes, 2).unwrap();
+    let mut staged = Staged::fetch(&place.store, &staging, &plan, &wholes, 2).unwrap();
     fs::create_dir(root.join("out")).unwrap();
     let theirs = fs::metadata(root.join("out")).unwrap().ino();
-    move_in(&observer, &mut tree, &plan, &paths, &wholes, &staged).unwrap();
+    move_in(&observer, &mut tree, &plan, &paths, &wholes, &mut staged).unwrap();
     assert_eq!(fs::metadata(root.join("out")).unwrap().ino(), theirs);
     assert_eq!(place.restore(&[]).unwrap(), (0, 0));
 }

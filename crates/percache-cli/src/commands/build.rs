@@ -67,11 +67,14 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
         asked: Some(asked),
         kept,
         began,
+        last: true,
     };
     let summary = session.run(&selected, prior, &mut report).map_err(CliError::failure)?;
     let traced = report.trace(&setup.graph, store.as_ref());
     report.finish(&summary);
     traced?;
+    // The process ends now.
+    std::mem::forget((store, setup));
     Ok(status(&summary))
 }
 

@@ -90,6 +90,7 @@ impl Watching<'_> {
             asked: Some(asked),
             kept: None,
             began,
+            last: false,
         };
         let over = AtomicBool::new(false);
         let (built, changed) = std::thread::scope(|scope| {

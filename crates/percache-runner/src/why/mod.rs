@@ -115,6 +115,7 @@ pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
         asked: None,
         kept: None,
         began: moment(),
+        last: false,
     };
     let mut seen = Seen::default();
     let outcomes = session.build(&[id], None, &mut seen)?;

@@ -103,6 +103,7 @@ impl Execution<'_> {
             asked: None,
             kept: None,
             began: moment(),
+            last: false,
         };
         let mut told = Told { paint: self.paint, quiet: self.cli.quiet, relay: self.relay, finished: None };
         session.run(&[TaskId(0)], None, &mut told).map_err(CliError::failure)?;

@@ -39,6 +39,7 @@ mod orphans;
 mod power_cut;
 mod racing;
 mod random;
+mod recall;
 mod report;
 mod robust;
 mod scheduling;

@@ -73,6 +73,15 @@ fn every_kind_of_damage_is_repaired_without_running() {
             ws.remove("out/tree.dir/deep");
             ws.symlink("empty", "out/tree.dir/deep");
         }),
+        ("a directory is a symlink to another like it", |ws| {
+            ws.shell("rm -rf moved; mv out/tree.dir/deep moved; ln -s ../../moved out/tree.dir/deep");
+        }),
+        ("a directory is a symlink to another with less in it", |ws| {
+            ws.shell("rm -rf moved; mv out/tree.dir/deep moved; rm -r moved/empty moved/up; ln -s ../../moved out/tree.dir/deep");
+        }),
+        ("the whole directory is a symlink", |ws| {
+            ws.shell("rm -rf moved; mkdir moved; rm -r out/tree.dir; ln -s ../moved out/tree.dir");
+        }),
         ("the whole directory is missing", |ws| ws.remove("out/tree.dir")),
     ];
     let ws = directory_task(EVERYTHING);
@@ -84,6 +93,28 @@ fn every_kind_of_damage_is_repaired_without_running() {
         assert_eq!(ws.outputs(), before, "{name}\n{}", run.output());
         ws.build([]).ran([]).up_to_date(1);
     }
+}
+
+/// What is seen through a symlink in the place of a directory is somebody's own: nothing is taken from there, and nothing put there.
+#[test]
+fn what_a_symlink_in_the_place_of_a_directory_leads_to_stays_as_it_is() {
+    let (old, new) =
+        ("rm -rf d; mkdir d; echo 1 > d/kept; echo 1 > d/old", "rm -rf d; mkdir -p d/e/f; echo 1 > d/kept");
+    let ws = directory_task(old);
+    ws.edit("fill.sh", old, new);
+    ws.build([]).ran(["fill"]);
+    let after = ws.outputs();
+    ws.edit("fill.sh", new, old);
+    ws.build([]).ran([]).restored(1);
+    ws.shell(
+        "mkdir -p mine/e; echo 1 | tee mine/kept > mine/old; rm -r out/tree.dir/d; ln -s ../../mine out/tree.dir/d",
+    );
+    let mine = || ws.shell("find mine -printf '%p %y %i\\n' | sort; cat mine/kept mine/old");
+    let before = mine();
+    ws.edit("fill.sh", old, new);
+    ws.build([]).ran([]).restored(1);
+    assert_eq!(mine(), before);
+    assert_eq!(ws.outputs(), after);
 }
 
 #[test]

@@ -10,10 +10,13 @@ use proptest::test_runner::{TestCaseError, TestCaseResult};
 
 use super::model::{Build, Edit, History, Project, Tamper, source};
 use super::oracle::{End, Unit};
-use crate::sandbox::{Run, Sandbox, Tree};
+use crate::sandbox::{Run, Sandbox, Tree, snapshot};
 
 /// What is younger than the file system's clock can tell is looked at again in any case; this much older, its stamp stands for it.
 const PAUSE: Duration = Duration::from_millis(25);
+
+/// Where outputs are moved to. Ignored, like all that is foreign.
+const AWAY: &str = "foreign-moved";
 
 /// Whether the store holds the result of a key. After a kill that is not known.
 #[derive(Clone, Copy, PartialEq)]
@@ -141,7 +144,10 @@ impl Player {
                 if self.settled {
                     self.tamper(*output, *how);
                 }
-                self.build_and_check(&units, &all, None)
+                let before = self.moved_away();
+                self.build_and_check(&units, &all, None)?;
+                prop_assert_eq!(self.moved_away(), before, "what a symlink led to has changed (left)");
+                Ok(())
             }
         }
     }
@@ -152,6 +158,7 @@ impl Player {
         match how {
             Tamper::MakeExecutable if is_file => self.ws.set_mode(&path, 0o755),
             Tamper::Overwrite if is_file => self.ws.write(&path, "spoilt"),
+            Tamper::MoveAway => self.move_away(&path, output % 2 == 0),
             Tamper::BecomeDirectory => {
                 self.ws.remove(&path);
                 std::fs::create_dir(self.ws.path(&path)).expect("creating a directory");
@@ -161,6 +168,24 @@ impl Player {
                 self.ws.symlink("nowhere", &path);
             }
         }
+    }
+
+    fn move_away(&self, path: &str, loses_something: bool) {
+        if self.ws.exists(AWAY) {
+            self.ws.remove(AWAY);
+        }
+        let it = format!("{AWAY}/it.dir");
+        std::fs::create_dir(self.ws.path(AWAY)).expect("creating a directory");
+        self.ws.rename(path, &it);
+        let inside = std::fs::read_dir(self.ws.path(&it)).into_iter().flatten().flatten();
+        if let Some(least) = inside.map(|entry| entry.file_name()).min().filter(|_| loses_something) {
+            self.ws.remove(&format!("{it}/{}", least.to_str().expect("a name in UTF-8")));
+        }
+        self.ws.symlink(&format!("{}{it}", "../".repeat(path.matches('/').count())), path);
+    }
+
+    fn moved_away(&self) -> Option<Tree> {
+        self.ws.exists(AWAY).then(|| snapshot(&self.ws.path(AWAY)))
     }
 
     fn build_and_kill(&mut self, units: &[Unit], after: Duration) -> TestCaseResult {

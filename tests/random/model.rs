@@ -101,6 +101,8 @@ pub enum Tamper {
     MakeExecutable,
     BecomeDirectory,
     BecomeSymlink,
+    /// It is elsewhere, perhaps with less in it, and a symlink leads there.
+    MoveAway,
 }
 
 #[derive(Clone, Debug)]

@@ -71,7 +71,8 @@ fn tamper() -> impl Strategy<Value = Tamper> {
         Just(Tamper::Overwrite),
         Just(Tamper::MakeExecutable),
         Just(Tamper::BecomeDirectory),
-        Just(Tamper::BecomeSymlink)
+        Just(Tamper::BecomeSymlink),
+        Just(Tamper::MoveAway)
     ]
 }
 

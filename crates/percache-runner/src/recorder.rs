@@ -9,7 +9,7 @@ use percache::store::now;
 use percache::store::record::{Entry, Node, ResultKey, Time};
 
 use crate::build::explain::Why;
-use crate::build::{Outcomes, Summary};
+use crate::build::outcomes::{Outcomes, Summary};
 use crate::event::{Event, Failure, Outcome, Reporter};
 use crate::graph::TaskGraph;
 use crate::history::{Build, Ending, TaskRun};

@@ -7,7 +7,7 @@
 mod staged;
 mod whole;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use percache::store::record::{Entry, Node};
@@ -47,24 +47,56 @@ impl Plan<'_> {
     pub fn is_empty(&self) -> bool {
         self.wrong.is_empty() && self.stale.is_empty()
     }
-}
 
-/// Compares a manifest with the tree. `previous` is what earlier results of the task left, sorted.
-pub fn plan<'a>(observer: &Observer<'_>, manifest: &'a [Entry], previous: &[RelPath]) -> io::Result<Plan<'a>> {
-    let mut plan = Plan::default();
-    for entry in manifest {
-        let state = observer.observe(&entry.path)?;
-        if !is_right(&entry.node, &state) {
-            plan.wrong.push((entry, state));
+    /// Whether what is at `path` gives way to something else, through which nothing below it can have been meant.
+    fn replaces(&self, path: &RelPath) -> bool {
+        match self.wrong.binary_search_by(|(entry, _)| entry.path.as_slice().cmp(path.as_bytes())) {
+            Ok(at) => self.wrong[at].0.node != Node::Directory || self.wrong[at].1 != FileState::Absent,
+            Err(_) => self.stale.binary_search(path).is_ok(),
         }
     }
+}
+
+/// Compares a manifest with the tree. Both the manifest and `previous`, what earlier results of the task left, are sorted.
+pub fn plan<'a>(observer: &Observer<'_>, manifest: &'a [Entry], previous: &[RelPath]) -> io::Result<Plan<'a>> {
+    let mut plan = Plan::default();
+    // Symlinks that give way to a directory, or to nothing: what is seen through one is elsewhere, and not what is meant.
+    let mut detours: HashSet<&[u8]> = HashSet::new();
+    let observe = |detours: &HashSet<&[u8]>, path: &[u8]| {
+        if !detours.is_empty() && is_below(path, detours) { Ok(FileState::Absent) } else { observer.observe(path) }
+    };
     for path in previous {
-        let kept = manifest.binary_search_by(|entry| entry.path.as_slice().cmp(path.as_bytes())).is_ok();
-        if !kept && observer.observe(path.as_bytes())? != FileState::Absent {
+        if manifest.binary_search_by(|entry| entry.path.as_slice().cmp(path.as_bytes())).is_ok() {
+            continue;
+        }
+        let state = observe(&detours, path.as_bytes())?;
+        if matches!(state, FileState::Symlink { .. }) {
+            detours.insert(path.as_bytes());
+        }
+        if state != FileState::Absent {
             plan.stale.push(path.clone());
         }
     }
+    for entry in manifest {
+        let state = observe(&detours, &entry.path)?;
+        if is_right(&entry.node, &state) {
+            continue;
+        }
+        if entry.node == Node::Directory && matches!(state, FileState::Symlink { .. }) {
+            detours.insert(&entry.path);
+        }
+        plan.wrong.push((entry, state));
+    }
+    if !detours.is_empty() {
+        plan.stale.retain(|path| !is_below(path.as_bytes(), &detours));
+    }
     Ok(plan)
+}
+
+/// Whether a path is below one of these.
+fn is_below(path: &[u8], tops: &HashSet<&[u8]>) -> bool {
+    let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+    slashes.map(|(at, _)| &path[..at]).any(|above| tops.contains(above))
 }
 
 /// The files that carrying a plan out makes beside the outputs for a moment: where these lie on another file system than what is staged.

@@ -16,7 +16,8 @@ use percache::store::record::Entry;
 
 use crate::build::budget::Budget;
 use crate::build::context::{Context, Options, Tools};
-use crate::build::{Demands, Outcomes, Summary, build, check};
+use crate::build::outcomes::{Outcomes, Summary};
+use crate::build::{Demands, build, check};
 use crate::contents::Contents;
 use crate::environment::Caller;
 use crate::event::{Event, Listener, Reporter};

@@ -87,8 +87,12 @@ impl Tree {
 
     /// Removes a directory if there is one and it is empty.
     pub fn remove_directory(&mut self, path: &RelPath) -> io::Result<bool> {
-        self.open.remove(path);
         self.remove(path, AtFlags::REMOVEDIR)
+    }
+
+    /// What is at a path is another one now: a symlink that was there led elsewhere.
+    fn forget(&mut self, path: &RelPath) {
+        self.open.retain(|open, _| !open.starts_with(path));
     }
 
     fn remove(&mut self, path: &RelPath, flags: AtFlags) -> io::Result<bool> {
@@ -98,7 +102,10 @@ impl Tree {
             Err(e) => return Err(e),
         };
         match unlinkat(&parent, path.file_name(), flags) {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                self.forget(path);
+                Ok(true)
+            }
             Err(Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
             // What unlink says of a directory on some systems.
             Err(Errno::PERM) if flags.is_empty() => Ok(false),
@@ -120,6 +127,7 @@ impl Tree {
             }
             Err(e) => return Err(e.into()),
         }
+        self.forget(path);
         let stat = rustix::fs::statat(&parent, path.file_name(), AtFlags::SYMLINK_NOFOLLOW)?;
         Ok(Stamp::of(&stat))
     }

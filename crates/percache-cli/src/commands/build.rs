@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use percache::Digest;
-use percache_runner::build::Summary;
 use percache_runner::build::context::{Check, HitLogs, Options};
+use percache_runner::build::outcomes::Summary;
 use percache_runner::config;
 use percache_runner::environment::Caller;
 use percache_runner::finding::Asked;

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use percache_runner::build::Summary;
 use percache_runner::build::context::{Check, HitLogs, Options};
+use percache_runner::build::outcomes::Summary;
 use percache_runner::finding::Asked;
 use percache_runner::graph::TaskGraph;
 use percache_runner::paths::RelPath;

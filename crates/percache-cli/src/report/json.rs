@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use percache_runner::build::Summary;
+use percache_runner::build::outcomes::Summary;
 use percache_runner::event::{Deviation, Differs, Event, Outcome};
 use percache_runner::model::Workspace;
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use percache_runner::build::Summary;
+use percache_runner::build::outcomes::Summary;
 use percache_runner::event::{Deviation, Differs, Event, Failure, LogText, Outcome};
 use percache_runner::model::{TaskId, Workspace};
 use percache_runner::units::{format_duration, format_size};

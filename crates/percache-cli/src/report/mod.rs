@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use percache::store::Store;
-use percache_runner::build::Summary;
+use percache_runner::build::outcomes::Summary;
 use percache_runner::event::{Event, Listener, Outcome, Reporter};
 use percache_runner::graph::TaskGraph;
 use percache_runner::model::Workspace;

@@ -1,6 +1,6 @@
 //! The words for outcomes and failures, once for all ways of telling.
 
-use percache_runner::build::Summary;
+use percache_runner::build::outcomes::Summary;
 use percache_runner::config::FILE_NAME;
 use percache_runner::event::{Differs, Failure, Outcome};
 use percache_runner::model::{Task, TaskCommand, Workspace};

@@ -14,6 +14,7 @@ pub mod inputs;
 pub mod job;
 pub mod logs;
 pub mod lookup;
+pub mod outcomes;
 pub mod put_back;
 pub mod recall;
 pub mod recheck;
@@ -21,87 +22,24 @@ pub mod record;
 pub mod remembered;
 pub mod schedule;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use percache::store::now;
-use percache::store::record::ResultKey;
 use rayon::{Scope, ThreadPool};
 
-use crate::build::basis::Basis;
-use crate::build::check::Verdict;
 use crate::build::context::Context;
 use crate::build::estimate::{Estimate, Progress};
 use crate::build::explain::Why;
 use crate::build::inputs::{Dependencies, Visible};
 use crate::build::job::{Done, Job, Word};
+use crate::build::outcomes::Outcomes;
 use crate::build::schedule::Schedule;
-use crate::event::{Event, Failure, Outcome, Reporter, Usual};
-use crate::fingerprint::Parts;
-use crate::journal::TaskRecord;
+use crate::event::{Event, Outcome, Reporter, Usual};
 use crate::model::{TaskId, Workspace};
 use crate::trouble::Trouble;
-use crate::unstable::{News, Unstable};
-
-/// How many tasks ended how.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Ran and succeeded.
-    pub ran: usize,
-    /// Ran although their results are stored, and left the same.
-    pub checked: usize,
-    /// Ran although their results are stored, and left something else, by name.
-    pub unstable: Vec<String>,
-    /// Were up to date.
-    pub up_to_date: usize,
-    /// Were restored.
-    pub restored: usize,
-    /// Failed, by name.
-    pub failed: Vec<String>,
-    /// Were running when the user stopped the build.
-    pub stopped: usize,
-    /// Did not start because of a failure or an interruption.
-    pub skipped: usize,
-    /// Would run, in a dry run.
-    pub would_run: usize,
-    /// Would be restored, in a dry run.
-    pub would_restore: usize,
-    /// May run, in a dry run.
-    pub may_run: usize,
-    /// Whether the user stopped it.
-    pub interrupted: bool,
-    /// From its start to its end.
-    pub took: Duration,
-    /// Time that the commands of hits took when they ran.
-    pub saved: Duration,
-}
-
-/// What a build leaves for the journal.
-pub struct Outcomes {
-    /// Counts.
-    pub summary: Summary,
-    /// What the journal is to say of tasks, by name.
-    pub records: BTreeMap<String, TaskRecord>,
-    /// Tasks that came out otherwise than the journal before says.
-    pub otherwise: Vec<TaskId>,
-    /// What the outcomes of tasks rest on, by name.
-    pub bases: HashMap<String, Basis>,
-    /// Tasks that rest on what they rested on before, by name, and whose outputs were put back.
-    pub recalled: HashSet<String>,
-    /// Results that a check has refuted.
-    pub refuted: Vec<ResultKey>,
-    /// What checks have found.
-    pub news: News,
-    /// Why tasks ran or would run, where that was asked.
-    pub reasons: HashMap<TaskId, Why>,
-    /// What tasks that would run depend on now, where that was asked.
-    pub parts: HashMap<TaskId, Parts>,
-    /// In a dry run: tools that were not run, because what they said the last time is known.
-    pub remembered: Vec<String>,
-}
 
 enum Message {
     Word(TaskId, Word),
@@ -143,18 +81,7 @@ pub fn build(
         visible: HashMap::new(),
         same: vec![false; ctx.workspace.tasks.len()],
         uncertain: HashSet::new(),
-        outcomes: Outcomes {
-            summary: Summary::default(),
-            records: BTreeMap::new(),
-            otherwise: Vec::new(),
-            bases: HashMap::new(),
-            recalled: HashSet::new(),
-            refuted: Vec::new(),
-            news: News::default(),
-            reasons: HashMap::new(),
-            parts: HashMap::new(),
-            remembered: Vec::new(),
-        },
+        outcomes: Outcomes::default(),
         running: 0,
         stopping: false,
         reporter,
@@ -162,9 +89,7 @@ pub fn build(
     pool.in_place_scope(|scope| build.run(scope, &sender, &receiver));
     let mut outcomes = build.outcomes;
     let summary = &mut outcomes.summary;
-    let checked = summary.checked + summary.unstable.len();
-    let ended = checked + summary.ran + summary.up_to_date + summary.restored + summary.failed.len() + summary.stopped;
-    summary.skipped = commands.saturating_sub(ended + summary.would_run + summary.would_restore + summary.may_run);
+    summary.skipped = commands.saturating_sub(summary.counted());
     summary.interrupted = ctx.stop.requested();
     summary.took = start.elapsed();
     outcomes.remembered = ctx.tools.remembered();
@@ -351,7 +276,7 @@ impl<'a> Build<'a, '_> {
         if task.interactive && !self.ctx.options.dry_run {
             self.reporter.yield_terminal(false);
         }
-        self.count(&done, &task.name);
+        self.outcomes.summary.count(&done, &task.name);
         let warned = !done.warnings.is_empty();
         match &done.outcome {
             Outcome::Failed(_) => self.stopping |= !self.ctx.options.keep_going,
@@ -376,7 +301,7 @@ impl<'a> Build<'a, '_> {
                 self.schedule.done(done.task);
             }
         }
-        self.judge(done.verdict, &done.outcome, &task.name);
+        self.outcomes.judge(done.verdict, &done.outcome, &task.name);
         if let Some(record) = done.record {
             self.outcomes.records.insert(task.name.clone(), record);
         }
@@ -399,41 +324,6 @@ impl<'a> Build<'a, '_> {
         self.outcomes.parts.extend(done.parts.map(|parts| (done.task, parts)));
         let (task, status, took, saved) = (done.task, done.status, done.took, done.saved);
         self.reporter.event(Event::Finished { task, outcome, status, log, took, saved, reason });
-    }
-
-    /// Notes what a check has found.
-    fn judge(&mut self, verdict: Option<Verdict>, outcome: &Outcome, name: &str) {
-        match verdict {
-            None => {}
-            Some(Verdict::Stable) => self.outcomes.news.stable.push(name.to_owned()),
-            Some(Verdict::Refuted(key)) => {
-                let mut outputs: Vec<_> = match outcome {
-                    Outcome::Unstable(deviations) => deviations.iter().map(|it| it.path.clone()).collect(),
-                    _ => Vec::new(),
-                };
-                outputs.dedup();
-                self.outcomes.refuted.push(key);
-                self.outcomes.news.unstable.push(Unstable { task: name.to_owned(), found: now(), outputs });
-            }
-        }
-    }
-
-    fn count(&mut self, done: &Done, name: &str) {
-        let summary = &mut self.outcomes.summary;
-        summary.saved += done.saved;
-        match &done.outcome {
-            Outcome::Ran => summary.ran += 1,
-            Outcome::Checked => summary.checked += 1,
-            Outcome::Unstable(_) => summary.unstable.push(name.to_owned()),
-            Outcome::UpToDate => summary.up_to_date += 1,
-            Outcome::Restored => summary.restored += 1,
-            Outcome::Failed(Failure::Interrupted) => summary.stopped += 1,
-            Outcome::Failed(_) => summary.failed.push(name.to_owned()),
-            Outcome::WouldRun => summary.would_run += 1,
-            Outcome::WouldRestore => summary.would_restore += 1,
-            Outcome::MayRun => summary.may_run += 1,
-            Outcome::Group | Outcome::Skipped => {}
-        }
     }
 }
 

@@ -132,6 +132,43 @@ fn a_directory_with_files_of_others_is_not_replaced() {
     assert!(out.join("a/theirs").exists());
 }
 
+#[test]
+fn nothing_is_seen_or_done_through_a_symlink_that_gives_way() {
+    let mut place = Place::new();
+    let (root, out) = (place.root(), place.root().join("out"));
+    // Elsewhere is what `out` was, with one file less and one of an earlier result more.
+    fs::rename(&out, root.join("elsewhere")).unwrap();
+    fs::remove_dir(root.join("elsewhere/empty")).unwrap();
+    fs::write(root.join("elsewhere/old"), "x").unwrap();
+    symlink("elsewhere", &out).unwrap();
+    assert_eq!(wholes(&place), (vec![], 0));
+    assert_eq!(place.restore(&["out/old"]).unwrap(), (5, 0));
+    assert!(!out.is_symlink());
+    assert_eq!(place.restore(&[]).unwrap(), (0, 0));
+    assert!(root.join("elsewhere/old").exists() && !root.join("elsewhere/empty").exists());
+    // The same where an earlier result had made the symlink, and this one has no entry for the directory.
+    place.manifest.retain(|entry| entry.path != b"out");
+    fs::remove_dir_all(&out).unwrap();
+    symlink("elsewhere", &out).unwrap();
+    assert_eq!(place.restore(&["out", "out/old"]).unwrap(), (4, 1));
+    assert!(!out.is_symlink());
+    assert_eq!(place.restore(&[]).unwrap(), (0, 0));
+    assert!(root.join("elsewhere/old").exists() && !root.join("elsewhere/empty").exists());
+}
+
+#[test]
+fn what_is_below_a_symlink_of_the_same_result_is_put_through_it() {
+    let mut place = Place::new();
+    let root = place.root();
+    fs::create_dir(root.join("v1")).unwrap();
+    let node = place.manifest.iter().find(|entry| entry.path == b"out/a").unwrap().node.clone();
+    place.manifest.insert(0, Entry { path: b"current".into(), node: Node::Symlink(b"v1".into()) });
+    place.manifest.insert(1, Entry { path: b"current/a".into(), node });
+    assert_eq!(place.restore(&[]).unwrap(), (2, 0));
+    assert_eq!(fs::read(root.join("v1/a")).unwrap(), b"a");
+    assert_eq!(fs::read_link(root.join("current")).unwrap(), Path::new("v1"));
+}
+
 /// Which directories would come back whole, and for how many entries.
 fn wholes(place: &Place) -> (Vec<String>, usize) {
     let (known, root) = (KnownFiles::new(), place.root());

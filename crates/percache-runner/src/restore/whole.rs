@@ -28,14 +28,15 @@ enum Place {
     There,
     /// It is missing, and comes back with the one at this position.
     Within(usize),
-    /// It is missing, and is made in its place: the one above hands something down to what is made in it.
+    /// It is made in its place, one by one with what is in it: the one above hands something down to what is made in it, or something else
+    /// gives way first.
     Alone,
 }
 
 impl Wholes {
     /// Finds them. `paths` are those of the entries.
     pub fn find(observer: &Observer<'_>, tree: &mut Tree, plan: &Plan<'_>, paths: &[RelPath]) -> Wholes {
-        let mut search = Search { observer, tree, places: HashMap::new(), directories: Vec::new() };
+        let mut search = Search { observer, tree, plan, places: HashMap::new(), directories: Vec::new() };
         let of_entry = plan.wrong.iter().zip(paths).map(|((entry, state), path)| {
             // Where something is, the directory it is in is there, too.
             if *state != FileState::Absent {
@@ -58,6 +59,7 @@ impl Wholes {
 struct Search<'a, 'b> {
     observer: &'a Observer<'b>,
     tree: &'a mut Tree,
+    plan: &'a Plan<'a>,
     places: HashMap<RelPath, Place>,
     directories: Vec<RelPath>,
 }
@@ -68,24 +70,26 @@ impl Search<'_, '_> {
             return *known;
         }
         let place = match directory.parent() {
-            Some(parent) if matches!(self.observer.stamp(directory.as_bytes()), Ok(None)) => {
-                self.missing(directory, &parent)
-            }
-            // One that cannot be looked at: making it in its place will tell why.
-            _ => Place::There,
+            None => Place::There,
+            Some(_) if self.plan.replaces(directory) => Place::Alone,
+            Some(parent) => match self.place(&parent) {
+                Place::There => self.below_one_that_is_there(directory, &parent),
+                other => other,
+            },
         };
         self.places.insert(directory.clone(), place);
         place
     }
 
-    fn missing(&mut self, directory: &RelPath, parent: &RelPath) -> Place {
-        match self.place(parent) {
-            Place::There if self.tree.hands_down(parent).is_ok_and(|does| !does) => {
-                self.directories.push(directory.clone());
-                Place::Within(self.directories.len() - 1)
-            }
-            Place::There | Place::Alone => Place::Alone,
-            within @ Place::Within(_) => within,
+    fn below_one_that_is_there(&mut self, directory: &RelPath, parent: &RelPath) -> Place {
+        // One that cannot be looked at: making it in its place will tell why.
+        if !matches!(self.observer.stamp(directory.as_bytes()), Ok(None)) {
+            return Place::There;
         }
+        if !self.tree.hands_down(parent).is_ok_and(|does| !does) {
+            return Place::Alone;
+        }
+        self.directories.push(directory.clone());
+        Place::Within(self.directories.len() - 1)
     }
 }

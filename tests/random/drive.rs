@@ -158,7 +158,7 @@ impl Player {
         match how {
             Tamper::MakeExecutable if is_file => self.ws.set_mode(&path, 0o755),
             Tamper::Overwrite if is_file => self.ws.write(&path, "spoilt"),
-            Tamper::MoveAway => self.move_away(&path, output % 2 == 0),
+            Tamper::MoveAway => self.move_away(&path, output.is_multiple_of(2)),
             Tamper::BecomeDirectory => {
                 self.ws.remove(&path);
                 std::fs::create_dir(self.ws.path(&path)).expect("creating a directory");

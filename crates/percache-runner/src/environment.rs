@@ -56,12 +56,12 @@ pub fn resolve(wishes: Wishes<'_>, caller: &Caller, from_files: &[(String, Strin
     let mut variables = Caller::new();
     let mut hashed: BTreeMap<OsString, Option<OsString>> = BTreeMap::new();
     for (name, value) in caller {
-        let text = name.to_string_lossy();
-        let locale = text == "LANG" || text == "TZ" || text.starts_with("LC_");
+        let locale = name == "LANG" || name == "TZ" || name.as_bytes().starts_with(b"LC_");
         if locale {
             hashed.insert(name.clone(), Some(value.clone()));
         }
-        if locale || BASE.contains(&&*text) || (wishes.interactive && COLOUR.contains(&&*text)) {
+        let is_among = |names: &[&str]| names.iter().any(|other| name == other);
+        if locale || is_among(BASE) || (wishes.interactive && is_among(COLOUR)) {
             variables.insert(name.clone(), value.clone());
         }
     }

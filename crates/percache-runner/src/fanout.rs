@@ -9,6 +9,12 @@ use std::sync::{Mutex, PoisonError};
 /// Items that one thread is worth starting for.
 const WORTH_A_THREAD: usize = 16;
 
+/// A thread takes a share of so many parts of the items at a time: few enough that all end at about the same time, ...
+const SHARES: usize = 64;
+
+/// ... and so many items at most. Taken one by one, threads would wait for one another where there is little to do for each.
+const LARGEST_SHARE: usize = 64;
+
 /// Calls `work` with each item, on up to `threads` threads; the answers in order of the items, or one of the errors.
 pub fn fan_out<T: Sync, R: Send, E: Send>(
     threads: usize,
@@ -20,16 +26,17 @@ pub fn fan_out<T: Sync, R: Send, E: Send>(
         return items.iter().map(work).collect();
     }
     let next = AtomicUsize::new(0);
-    let answers = Mutex::new(Vec::with_capacity(items.len()));
+    let answers = Mutex::new(Vec::new());
+    let share = (items.len() / (threads * SHARES)).clamp(1, LARGEST_SHARE);
     let run = || {
         let mut own = Vec::new();
-        while let Some(index) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|index| *index < items.len()) {
-            let answer = work(&items[index]);
-            let failed = answer.is_err();
-            own.push((index, answer));
-            if failed {
+        while let Some(start) = Some(next.fetch_add(share, Ordering::Relaxed)).filter(|start| *start < items.len()) {
+            let taken = &items[start..items.len().min(start + share)];
+            let done: Result<Vec<R>, E> = taken.iter().map(&work).collect();
+            if done.is_err() {
                 next.store(items.len(), Ordering::Relaxed);
             }
+            own.push((start, done));
         }
         answers.lock().unwrap_or_else(PoisonError::into_inner).extend(own);
     };
@@ -40,8 +47,12 @@ pub fn fan_out<T: Sync, R: Send, E: Send>(
         run();
     });
     let mut answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);
-    answers.sort_by_key(|(index, _)| *index);
-    answers.into_iter().map(|(_, answer)| answer).collect()
+    answers.sort_unstable_by_key(|(start, _)| *start);
+    let mut all = Vec::with_capacity(items.len());
+    for (_, done) in answers {
+        all.extend(done?);
+    }
+    Ok(all)
 }
 
 #[cfg(test)]
@@ -50,9 +61,11 @@ mod tests {
 
     #[test]
     fn answers_come_in_order() {
-        let items: Vec<usize> = (0..1_000).collect();
-        let doubled = fan_out(4, &items, |i| Ok::<_, ()>(i * 2)).unwrap();
-        assert_eq!(doubled, items.iter().map(|i| i * 2).collect::<Vec<_>>());
+        for count in [0, 1, 17, 1_000, 10_001, 50_000] {
+            let items: Vec<usize> = (0..count).collect();
+            let doubled = fan_out(4, &items, |i| Ok::<_, ()>(i * 2)).unwrap();
+            assert_eq!(doubled, items.iter().map(|i| i * 2).collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of tasks or of the store.
 
+mod rare;
 mod state;
 
 use std::borrow::Cow;
@@ -19,7 +20,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
 use percache::Digest;
@@ -29,6 +30,7 @@ use crate::known::{KnownFiles, Seen};
 use crate::reading;
 use crate::stamp::{Stamp, moment};
 
+use rare::Rare;
 pub use state::FileState;
 
 const SHARDS: usize = 16;
@@ -54,8 +56,8 @@ pub struct Observer<'a> {
     now: [Mutex<Shard>; SHARDS],
     hasher: RandomState,
     /// Paths that were seen in two ways in this build.
-    flipped: Mutex<HashSet<Vec<u8>>>,
-    pretended: RwLock<HashMap<Vec<u8>, FileState>>,
+    flipped: Rare<HashSet<Vec<u8>>>,
+    pretended: Rare<HashMap<Vec<u8>, FileState>>,
     /// The moment before which nothing of this build was looked at.
     began: i64,
     /// Of each path in `before`, whether it was as it stands there when the build began. Empty when nobody has looked.
@@ -89,8 +91,8 @@ impl<'a> Observer<'a> {
             confirmed: (0..before.len()).map(|_| AtomicBool::new(false)).collect(),
             now: Default::default(),
             hasher: RandomState::default(),
-            flipped: Mutex::default(),
-            pretended: RwLock::default(),
+            flipped: Rare::default(),
+            pretended: Rare::default(),
             began,
             found: Vec::new(),
             untouched: AtomicBool::new(false),
@@ -158,12 +160,12 @@ impl<'a> Observer<'a> {
 
     /// From now on says that this is at `path`: for a build that only tells what it would do.
     pub fn pretend(&self, path: Vec<u8>, state: FileState) {
-        self.pretended.write().unwrap_or_else(PoisonError::into_inner).insert(path, state);
+        self.pretended.get_mut().insert(path, state);
     }
 
     /// The paths that are pretended to be there.
     pub fn pretended(&self) -> Vec<Vec<u8>> {
-        let pretended = self.pretended.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(pretended) = self.pretended.get() else { return Vec::new() };
         pretended.iter().filter(|(_, state)| **state != FileState::Absent).map(|(path, _)| path.clone()).collect()
     }
 
@@ -185,7 +187,8 @@ impl<'a> Observer<'a> {
             (None, Some(seen)) => seen,
             _ => return false,
         };
-        seen.settled && seen.stamp == now && !self.flipped.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
+        let flipped = || self.flipped.get().is_some_and(|flipped| flipped.contains(path));
+        seen.settled && seen.stamp == now && !flipped()
     }
 
     /// The stamp under which this build has seen what was at `path`, the last time that it looked.
@@ -199,13 +202,13 @@ impl<'a> Observer<'a> {
 
     /// What is at `path` now.
     pub fn observe(&self, path: &[u8]) -> io::Result<FileState> {
-        let looked = moment();
-        if let Some(state) = self.pretended.read().unwrap_or_else(PoisonError::into_inner).get(path) {
-            return Ok(state.clone());
+        if let Some(state) = self.pretended.get().and_then(|pretended| pretended.get(path).cloned()) {
+            return Ok(state);
         }
         if let Some(state) = self.found(path).and_then(|position| self.state_before(position)) {
             return Ok(state);
         }
+        let looked = moment();
         let Some(stamp) = self.stamp(path)? else {
             self.note(path, None);
             return Ok(FileState::Absent);
@@ -386,7 +389,7 @@ impl<'a> Observer<'a> {
         let before = look.seen;
         let same_content = before.digest.zip(seen.digest).is_none_or(|(before, now)| before == now);
         if before.stamp != seen.stamp || !same_content {
-            self.flipped.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_vec());
+            self.flipped.get_mut().insert(path.to_vec());
         }
         if before.stamp != seen.stamp {
             *look = Look { seen, doubted: false };
@@ -405,7 +408,7 @@ impl<'a> Observer<'a> {
         Observed {
             confirmed: self.confirmed.into_iter().map(AtomicBool::into_inner).collect(),
             now,
-            flipped: self.flipped.into_inner().unwrap_or_else(PoisonError::into_inner),
+            flipped: self.flipped.into_inner(),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The fingerprint of a task: its declared inputs as they are now, its environment, its definition.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::sync::Arc;
@@ -141,18 +140,19 @@ type Looked = (Vec<(RelPath, FileState)>, Vec<RelPath>);
 
 /// The declared inputs and the outputs of explicit dependencies, sorted; and the literal ones that do not exist.
 fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies, watched: &mut Vec<Vec<u8>>) -> Result<Looked, String> {
-    let mut paths: BTreeSet<RelPath> = BTreeSet::new();
+    let mut paths: Vec<RelPath>;
     let mut missing = Vec::new();
     match &task.inputs {
-        Inputs::Default => paths.extend(below(ctx.sources()?, &task.dir).iter().cloned()),
+        Inputs::Default => paths = below(ctx.sources()?, &task.dir).to_vec(),
         Inputs::Patterns(patterns) => {
-            paths.extend(matching(ctx, task, patterns, watched)?);
+            paths = matching(ctx, task, patterns, watched)?;
             missing = literals_without(patterns, &paths);
             paths.extend(missing.iter().cloned());
         }
     }
     paths.extend(deps.iter().flat_map(|(_, visible)| visible.outputs.iter().cloned()));
-    let paths: Vec<RelPath> = paths.into_iter().collect();
+    paths.sort();
+    paths.dedup();
     let states = fan_out(threads(ctx, paths.len()), &paths, |path| {
         let state = ctx.observer.observe(path.as_bytes());
         state.map_err(|e| format!("its input `{path}` cannot be read: {}", reason(&e)))
@@ -172,7 +172,7 @@ pub fn threads(ctx: &Context<'_>, inputs: usize) -> usize {
     if inputs < WORTH_THREADS { 1 } else { ctx.options.jobs }
 }
 
-/// What the patterns mean now, less the outputs of tasks that this one does not need: a clean tree may not have them yet.
+/// What the patterns mean now, sorted, less the outputs of tasks that this one does not need: a clean tree may not have them yet.
 fn matching(
     ctx: &Context<'_>,
     task: &Task,
@@ -188,9 +188,12 @@ fn matching(
     };
     let found = walk::expand_noting(ctx.observer.root(), patterns, &ctx.skip, Want::Files, watch);
     let found = found.map_err(|e| format!("{e}: {}", e.source))?;
+    let mut found: Vec<_> = found.into_iter().map(|found| found.path).collect();
     let pretended = ctx.observer.pretended().into_iter().filter_map(|path| RelPath::new(path).ok());
-    let pretended = pretended.filter(|path| patterns.matches(path));
-    let mut found: Vec<_> = found.into_iter().map(|found| found.path).chain(pretended).collect();
+    found.extend(pretended.filter(|path| patterns.matches(path)));
+    // Found in order, all but what was added last: that is what this sort is fast at.
+    found.sort();
+    found.dedup();
     let mut needed = None;
     found.retain(|path| {
         let Some(owner) = ctx.graph.outputs.owner(path) else { return true };
@@ -215,13 +218,13 @@ fn below<'a>(sorted: &'a [RelPath], dir: &RelPath) -> &'a [RelPath] {
     &sorted[border(b'/')..border(b'/' + 1)]
 }
 
-/// Literal patterns at and below which nothing was found.
-fn literals_without(patterns: &PatternSet, found: &BTreeSet<RelPath>) -> Vec<RelPath> {
+/// Literal patterns at and below which nothing was found. `found` is sorted.
+fn literals_without(patterns: &PatternSet, found: &[RelPath]) -> Vec<RelPath> {
     let literals =
         patterns.patterns().iter().filter(|pattern| !pattern.negated).filter_map(|pattern| pattern.literal());
     let at_or_below = |literal: &RelPath| {
-        let mut alike =
-            found.range(literal.clone()..).take_while(|path| path.as_bytes().starts_with(literal.as_bytes()));
+        let from = found.partition_point(|path| path < literal);
+        let mut alike = found[from..].iter().take_while(|path| path.as_bytes().starts_with(literal.as_bytes()));
         alike.any(|path| path.starts_with(literal))
     };
     let without = literals.filter(|literal| !at_or_below(literal));
@@ -247,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_literal_is_missing_when_nothing_is_at_or_below_it() {
-        let found = paths(&["gen-x", "gen/a.h", "main.c"]).into_iter().collect();
+        let found = paths(&["gen-x", "gen/a.h", "main.c"]);
         let patterns = PatternSet::parse(&RelPath::root(), &["gen", "main.c", "mian.c", "*.py", "x", "!x"]).unwrap();
         assert_eq!(literals_without(&patterns, &found), paths(&["mian.c"]));
     }

@@ -4,14 +4,15 @@
 //! command saw, and the result is not fit to be stored.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use crate::build::context::Context;
-use crate::build::execute;
-use crate::build::inputs::Prepared;
+use crate::build::inputs::{Prepared, threads};
 use crate::build::job::Job;
 use crate::depfile;
+use crate::fanout::fan_out;
 use crate::observe::FileState;
 use crate::paths::RelPath;
 use crate::restore;
@@ -118,19 +119,18 @@ pub fn unchanged(
     if reported.set_back {
         return Err("the clock was set back".to_owned());
     }
-    let now = execute::stamps(ctx, prepared);
-    let inputs = || prepared.inputs.iter().zip(&now);
-    // What is too young to be known by its stamp is read again.
-    prepared.inputs.iter().for_each(|(path, _)| ctx.observer.doubt(path.as_bytes()));
-    let same_places = prepared.watched.iter().all(|path| {
-        let now = ctx.observer.stamp(path);
-        now.is_ok_and(|now| ctx.observer.stands(path, now))
-    });
-    let same = |((path, state), now): (&(RelPath, FileState), &Option<Stamp>)| match state {
-        FileState::File { .. } | FileState::Absent if ctx.observer.stands(path.as_bytes(), *now) => true,
-        _ => ctx.observer.observe(path.as_bytes()).is_ok_and(|again| again == *state),
+    let looked =
+        fan_out(threads(ctx, prepared.inputs.len()), &prepared.inputs, |input| Ok::<_, Infallible>(again(ctx, input)));
+    let Ok(looked) = looked;
+    let same_inputs = looked.iter().all(|(same, _)| *same);
+    let now: Vec<Option<Stamp>> = looked.into_iter().map(|(_, now)| now).collect();
+    let same_places = || {
+        prepared.watched.iter().all(|path| {
+            let now = ctx.observer.stamp(path);
+            now.is_ok_and(|now| ctx.observer.stands(path, now))
+        })
     };
-    if same_places && inputs().all(same) {
+    if same_inputs && same_places() {
         return written(prepared, stamps, &now);
     }
     // All of it once more, and not only the same files: a glob may match something that was not there before.
@@ -141,6 +141,19 @@ pub fn unchanged(
         return Err(crate::changes::summary(&changes).unwrap_or_else(|| "its inputs changed".to_owned()));
     }
     written(prepared, stamps, &now)
+}
+
+/// Whether an input is what it was, and its stamp now.
+fn again(ctx: &Context<'_>, (path, state): &(RelPath, FileState)) -> (bool, Option<Stamp>) {
+    let path = path.as_bytes();
+    let now = ctx.observer.stamp(path).ok().flatten();
+    // What is too young to be known by its stamp is read again.
+    ctx.observer.doubt(path);
+    let same = match state {
+        FileState::File { .. } | FileState::Absent if ctx.observer.stands(path, now) => true,
+        _ => ctx.observer.observe(path).is_ok_and(|again| again == *state),
+    };
+    (same, now)
 }
 
 /// Changed and changed back: the command may have seen what was there in between.

@@ -217,7 +217,7 @@ mod tests {
         let path = |text: &str| RelPath::new(text).unwrap();
         let intent =
             Intent { patterns: vec!["out".into()], others: vec![path("a/b")], temporaries: vec![path("t"), path("u")] };
-        let leader = Some(Leader { id: 7, began: 1 << 40 });
+        let leader = Some(Leader { id: 7, began: (1 << 40, 1 << 41) });
         let system = Digest::of(b"boot");
         let commands = vec![Trace { system, leader, pipes: vec![] }, Trace { system, leader: None, pipes: vec![3, 4] }];
         LeftBehind { intents: vec![intent], commands }

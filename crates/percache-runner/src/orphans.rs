@@ -14,7 +14,7 @@
 use percache::Digest;
 use percache::codec::{DecodeError, Decoder, Encode};
 
-use crate::process::{Mark, Stop};
+use crate::process::{Mark, Stop, Ticks};
 
 /// By what a command can be found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +32,8 @@ pub struct Trace {
 pub struct Leader {
     /// Its id, which others may have later.
     pub id: u32,
-    /// When it began, in ticks since the system did.
-    pub began: u64,
+    /// Between which moments it began. Nobody else has had its id then.
+    pub began: (Ticks, Ticks),
 }
 
 impl Trace {
@@ -42,8 +42,8 @@ impl Trace {
         let system = system::this()?;
         Some(match mark {
             Mark::Outputs(pipes) => Trace { system, leader: None, pipes: pipes.clone() },
-            Mark::Leader(id) => {
-                let began = system::process(*id)?.began;
+            Mark::Leader(id, began) => {
+                let began = (*began.start(), *began.end());
                 Trace { system, leader: Some(Leader { id: *id, began }), pipes: Vec::new() }
             }
         })
@@ -54,7 +54,8 @@ impl Trace {
         to.bool(self.leader.is_some());
         if let Some(leader) = self.leader {
             to.u32(leader.id);
-            to.u64(leader.began);
+            to.u64(leader.began.0);
+            to.u64(leader.began.1);
         }
         to.count(self.pipes.len());
         self.pipes.iter().for_each(|pipe| to.u64(*pipe));
@@ -63,7 +64,11 @@ impl Trace {
     pub(crate) fn decode(from: &mut Decoder<'_>) -> Result<Trace, DecodeError> {
         Ok(Trace {
             system: from.digest()?,
-            leader: if from.bool()? { Some(Leader { id: from.u32()?, began: from.u64()? }) } else { None },
+            leader: if from.bool()? {
+                Some(Leader { id: from.u32()?, began: (from.u64()?, from.u64()?) })
+            } else {
+                None
+            },
             pipes: (0..from.count(8)?).map(|_| from.u64()).collect::<Result<_, _>>()?,
         })
     }
@@ -99,7 +104,7 @@ mod system {
     use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
     use super::{Ended, Leader, Trace};
-    use crate::process::Stop;
+    use crate::process::{Stop, Ticks};
 
     /// How often to look whether they are gone.
     const PAUSE: Duration = Duration::from_millis(2);
@@ -117,13 +122,13 @@ mod system {
     }
 
     /// What proc_pid_stat(5) tells of a process that has not ended.
-    pub struct Process {
+    struct Process {
         group: u32,
-        pub began: u64,
+        began: Ticks,
     }
 
     /// The process of that id, unless it has ended.
-    pub fn process(id: u32) -> Option<Process> {
+    fn process(id: u32) -> Option<Process> {
         // It has some 300 bytes, and is made anew for each piece that is asked for.
         let mut stat = Vec::with_capacity(1024);
         fs::File::open(format!("/proc/{id}/stat")).ok()?.read_to_end(&mut stat).ok()?;
@@ -138,7 +143,9 @@ mod system {
     }
 
     pub fn end(traces: &[&Trace], stop: &Stop, waiting: &mut dyn FnMut(&str)) -> Ended {
-        let runs = |leader: &Leader| process(leader.id).is_some_and(|found| found.began == leader.began);
+        let runs = |leader: &Leader| {
+            process(leader.id).is_some_and(|found| (leader.began.0..=leader.began.1).contains(&found.began))
+        };
         let mut leaders: Vec<Leader> = traces.iter().filter_map(|trace| trace.leader).filter(runs).collect();
         let own = process(std::process::id()).map(|own| own.group);
         leaders.retain(|leader| Some(leader.id) != own);
@@ -197,15 +204,7 @@ mod system {
     use super::{Ended, Trace};
     use crate::process::Stop;
 
-    pub struct Process {
-        pub began: u64,
-    }
-
     pub fn this() -> Option<Digest> {
-        None
-    }
-
-    pub fn process(_id: u32) -> Option<Process> {
         None
     }
 

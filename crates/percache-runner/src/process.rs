@@ -9,12 +9,15 @@ mod stop;
 mod streams;
 
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use run::{OnMark, OnOutput, run, run_marked};
 #[cfg(test)]
 pub(crate) use spawn::pipe_number;
+#[cfg(test)]
+pub(crate) use spawn::ticks;
 pub use spawn::{SpawnError, SpawnErrorKind};
 pub use spool::SpooledLog;
 pub use stop::Stop;
@@ -48,13 +51,16 @@ pub enum Stdio {
     Inherited,
 }
 
+/// Time since the system was started, in the unit in which it tells when a process began.
+pub type Ticks = u64;
+
 /// By what a command can be found when its parent is gone. One that owns the terminal leaves no mark: it is in the hands of who sits there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// It is about to start; its output goes through the pipes with these numbers.
     Outputs(Vec<u64>),
-    /// It has started: the id of its process, which leads a group.
-    Leader(u32),
+    /// It has started: the id of its process, which leads a group, and between which moments it began.
+    Leader(u32, RangeInclusive<Ticks>),
 }
 
 /// How a command ended.

@@ -5,22 +5,22 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use super::*;
+use crate::process::ticks;
 
-/// A command as the runner starts it: it leads a group, and its output goes through a pipe.
-fn start(script: &str) -> Child {
+/// A command as the runner starts it, and its trace: it leads a group, and its output goes through a pipe.
+fn start(script: &str) -> (Child, Trace) {
     let mut command = Command::new("sh");
     command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
-    command.spawn().unwrap()
+    let before = ticks();
+    let child = command.spawn().unwrap();
+    let trace = Trace::of(&Mark::Leader(child.id(), before..=ticks())).unwrap();
+    (child, trace)
 }
 
 fn end_of(traces: &[Trace]) -> usize {
     let ended = end(traces, &Stop::manual().unwrap(), &mut |who| panic!("waits for {who}"));
     assert!(!ended.some_left);
     ended.found
-}
-
-fn leader(child: &Child) -> Trace {
-    Trace::of(&Mark::Leader(child.id())).unwrap()
 }
 
 fn pipes(child: &Child) -> Trace {
@@ -33,8 +33,8 @@ fn is_running(child: &mut Child) -> bool {
 
 #[test]
 fn a_leader_is_ended_with_its_group() {
-    let mut child = start("sleep 100 > /dev/null & sleep 100; true");
-    assert!(end_of(&[leader(&child)]) > 0);
+    let (mut child, leader) = start("sleep 100 > /dev/null & sleep 100; true");
+    assert!(end_of(&[leader]) > 0);
     assert!(!is_running(&mut child));
     // Everybody in the group had the pipe or was killed with it.
     let mut rest = String::new();
@@ -43,13 +43,13 @@ fn a_leader_is_ended_with_its_group() {
 }
 
 fn leader_that_was(id: u32) -> Trace {
-    Trace { system: system::this().unwrap(), leader: Some(Leader { id, began: 1 }), pipes: Vec::new() }
+    Trace { system: system::this().unwrap(), leader: Some(Leader { id, began: (1, 1) }), pipes: Vec::new() }
 }
 
 #[test]
 fn who_holds_the_output_is_ended_although_the_leader_is_gone() {
     // In a session of its own, as a daemon that forgot to close its output.
-    let mut child = start("setsid sleep 100 & exit");
+    let (mut child, _) = start("setsid sleep 100 & exit");
     child.wait().unwrap();
     assert_eq!(end_of(&[pipes(&child)]), 1);
     assert_eq!(end_of(&[pipes(&child)]), 0);
@@ -57,11 +57,15 @@ fn who_holds_the_output_is_ended_although_the_leader_is_gone() {
 
 #[test]
 fn a_process_that_only_has_the_same_id_is_left_alone() {
-    let mut child = start("exec sleep 100");
-    let mut trace = leader(&child);
-    trace.leader = trace.leader.map(|leader| Leader { began: leader.began - 1, ..leader });
-    assert_eq!(end_of(&[trace]), 0);
-    let mut elsewhere = [leader(&child), pipes(&child)];
+    let (mut child, leader) = start("exec sleep 100");
+    let (from, to) = leader.leader.unwrap().began;
+    // Not a tick too early or too late: others may have had this id just before, or have it right after.
+    for began in [(0, from - 1), (to + 1, u64::MAX)] {
+        let mut trace = leader.clone();
+        trace.leader = trace.leader.map(|leader| Leader { began, ..leader });
+        assert_eq!(end_of(&[trace]), 0);
+    }
+    let mut elsewhere = [leader, pipes(&child)];
     elsewhere.iter_mut().for_each(|trace| trace.system = Digest::of(b"another boot"));
     assert_eq!(end_of(&elsewhere), 0);
     assert!(is_running(&mut child));

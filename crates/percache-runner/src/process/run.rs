@@ -4,6 +4,7 @@
 //! counts as running. On a timeout or a stop, the whole process group gets SIGTERM, and SIGKILL after a grace or as soon as its
 //! leader has exited. The leader is reaped last: until then its id, which is also the group's, cannot belong to anybody else.
 
+use std::cell::RefCell;
 use std::io::{self, PipeReader, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
@@ -69,7 +70,6 @@ pub(super) fn run_with_grace(
         leader_end: watch_end(leader),
         exited: false,
         outputs,
-        buffer: vec![0; 64 << 10],
         interactive: spec.stdio == Stdio::Inherited,
         stop,
         deadline: spec.timeout.and_then(|timeout| started.checked_add(timeout)),
@@ -118,7 +118,6 @@ struct Run<'a> {
     exited: bool,
     /// Those that are not at their end.
     outputs: Outputs,
-    buffer: Vec<u8>,
     interactive: bool,
     stop: &'a Stop,
     deadline: Option<Instant>,
@@ -153,9 +152,9 @@ impl Run<'_> {
         let ready = |fd: &PollFd<'_>| happened && !fd.revents().is_empty();
         let ready: Vec<bool> = fds[..self.outputs.len()].iter().map(ready).collect();
         drop(fds);
-        let (buffer, mut ready) = (&mut self.buffer, ready.into_iter());
+        let mut ready = ready.into_iter();
         self.outputs.retain_mut(|(stream, output)| {
-            !ready.next().unwrap_or(false) || read(output, buffer, &mut |bytes| on_output(*stream, bytes))
+            !ready.next().unwrap_or(false) || read(output, &mut |bytes| on_output(*stream, bytes))
         });
         if !self.exited {
             self.exited = has_exited(self.leader);
@@ -207,13 +206,19 @@ impl Run<'_> {
 }
 
 /// Reads what is there; `false` at the end.
-fn read(output: &mut PipeReader, buffer: &mut [u8], take: &mut dyn FnMut(&[u8])) -> bool {
-    match output.read(buffer) {
-        Ok(count) if count > 0 => take(&buffer[..count]),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-        Ok(_) | Err(_) => return false,
+fn read(output: &mut PipeReader, take: &mut dyn FnMut(&[u8])) -> bool {
+    thread_local! {
+        // Made once for all commands of a thread: most write nothing.
+        static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 64 << 10]);
     }
-    true
+    BUFFER.with_borrow_mut(|buffer| {
+        match output.read(buffer) {
+            Ok(count) if count > 0 => take(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(_) | Err(_) => return false,
+        }
+        true
+    })
 }
 
 /// Whether the process has exited; it stays to be reaped. One that is lost to somebody else's wait counts as well.

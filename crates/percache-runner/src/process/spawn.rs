@@ -7,11 +7,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{Mark, OnMark, Spec, Stdio, Stream};
+use super::{Mark, OnMark, Spec, Stdio, Stream, Ticks};
 
 /// A command that could not be started.
 #[derive(Debug, Error)]
@@ -108,10 +109,11 @@ fn start(spec: &Spec, on_mark: OnMark<'_>) -> Result<(Child, Outputs), SpawnErro
         command.stdin(std::process::Stdio::null()).stdout(writer).stderr(other).process_group(0);
         on_mark(&Mark::Outputs(outputs.iter().filter_map(|(_, pipe)| pipe_number(pipe)).collect()));
     }
+    let before = ticks();
     match spawn_patiently(&mut command) {
         Ok(child) => {
             if spec.stdio != Stdio::Inherited {
-                on_mark(&Mark::Leader(child.id()));
+                on_mark(&Mark::Leader(child.id(), before..=ticks()));
             }
             Ok((child, outputs))
         }
@@ -120,6 +122,23 @@ fn start(spec: &Spec, on_mark: OnMark<'_>) -> Result<(Child, Outputs), SpawnErro
         }
         Err(error) => Err(SpawnErrorKind::Os(error)),
     }
+}
+
+/// Now. What proc_pid_stat(5) tells as the start time of a process lies between two such moments, as does the start; and to ask for
+/// it would take longer than to start a small command (30 µs).
+#[cfg(target_os = "linux")]
+pub(crate) fn ticks() -> Ticks {
+    use rustix::time::{ClockId, clock_gettime};
+    // USER_HZ, which is 100 on every architecture of today.
+    const NANOSECONDS: u64 = 1_000_000_000 / 100;
+    let now = clock_gettime(ClockId::Boottime);
+    (now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64) / NANOSECONDS
+}
+
+/// Elsewhere nobody looks for it.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn ticks() -> Ticks {
+    0
 }
 
 /// By what the system names a pipe, both ends of it.
@@ -159,10 +178,33 @@ fn find_program(spec: &Spec) -> Result<PathBuf, SpawnErrorKind> {
     if spec.program.is_empty() {
         return Err(SpawnErrorKind::NotInPath);
     }
-    places().find(|path| is_executable(path)).ok_or_else(|| {
+    let found = match spec.program == "sh" {
+        true => shell(search, || places().find(|path| is_executable(path))),
+        false => places().find(|path| is_executable(path)),
+    };
+    found.ok_or_else(|| {
         let not_executable = places().find(|path| path.is_file());
         not_executable.map_or(SpawnErrorKind::NotInPath, SpawnErrorKind::NotExecutable)
     })
+}
+
+/// The shell, by which most commands are run: where it was the last time for the same PATH, if it still is there. Shells remember where
+/// programs are in the same way.
+fn shell(search: &OsStr, find: impl FnOnce() -> Option<PathBuf>) -> Option<PathBuf> {
+    static LAST: Mutex<Option<(OsString, PathBuf)>> = Mutex::new(None);
+    let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = last().as_ref().filter(|(of, _)| of == search).map(|(_, path)| path.clone());
+    if let Some(path) = known.filter(|path| is_executable(path)) {
+        return Some(path);
+    }
+    let found = find();
+    // A relative directory means another one for each command.
+    if let Some(path) = &found
+        && std::env::split_paths(search).all(|dir| dir.is_absolute())
+    {
+        *last() = Some((search.to_owned(), path.clone()));
+    }
+    found
 }
 
 fn is_executable(path: &Path) -> bool {

@@ -19,8 +19,8 @@ mod options;
 pub mod salvage;
 mod session;
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -191,10 +191,12 @@ impl RocksEngine {
     }
 
     fn commits(&self) -> Commits {
-        let bytes = fs::read(self.dir.join("generation")).unwrap_or_default();
-        let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).ok();
-        let (all, full) = bytes.split_at_checked(8).unwrap_or_default();
-        number(all).zip(number(full)).map(|(all, full)| Commits { all, full }).unwrap_or_default()
+        // Asked by every task several times. The file is never changed, only replaced: it is read whole or not at all.
+        let mut bytes = [0; 16];
+        let read = File::open(self.dir.join("generation")).and_then(|mut file| file.read_exact(&mut bytes));
+        let number = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_le_bytes);
+        let (all, full) = bytes.split_at(8);
+        read.map_or_else(|_| Commits::default(), |()| Commits { all: number(all), full: number(full) })
     }
 
     /// Counts a commit; `full`: one that changes the database. Called with the lock held.

@@ -36,6 +36,8 @@ pub fn database_options(how: Use, database: &Path) -> Options {
     options.set_max_file_opening_threads(2);
     options.set_skip_stats_update_on_db_open(true);
     options.set_stats_dump_period_sec(0);
+    // Every session writes a manifest of a few hundred bytes; of the 4 MiB that RocksDB sets aside for it, all is given back again.
+    options.set_manifest_preallocation_size(0);
     options.set_max_open_files(open_files(database));
     // RocksDB's own log would be a file written at every opening, read-only ones included.
     options.set_info_logger(rocksdb::InfoLogger::new_callback_logger(LogLevel::Fatal, |_, _| ()));

@@ -4,7 +4,7 @@
 //! Deduplication Based Storage Systems", 2020), so that two versions of a file share most of their chunks. Every piece is compressed
 //! with zstd unless that gains nothing. Knows nothing of the database.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Read};
 
 use fastcdc::v2020::StreamCDC;
@@ -28,27 +28,55 @@ const ZSTD: u8 = 1;
 pub fn cut(
     reader: &mut dyn Read,
     seen: &mut dyn FnMut(&[u8]),
-    piece: &mut dyn FnMut(Digest, Vec<u8>) -> io::Result<()>,
+    piece: &mut dyn FnMut(Digest, &[u8]) -> io::Result<()>,
 ) -> io::Result<(Content, Vec<Digest>)> {
-    let mut head = Vec::new();
-    Read::take(&mut *reader, CHUNKED_ABOVE + 1).read_to_end(&mut head)?;
-    if head.len() as u64 <= CHUNKED_ABOVE {
-        seen(&head);
-        let content = Content { digest: Digest::of(&head), length: head.len() as u64 };
+    // Not in use while `reader`, `seen` or `piece` may cut something themselves.
+    let mut buffer = HEAD.take();
+    buffer.resize(CHUNKED_ABOVE as usize + 1, 0);
+    let cut = cut_with(&mut buffer, reader, seen, piece);
+    HEAD.set(buffer);
+    cut
+}
+
+fn cut_with(
+    buffer: &mut [u8],
+    reader: &mut dyn Read,
+    seen: &mut dyn FnMut(&[u8]),
+    piece: &mut dyn FnMut(Digest, &[u8]) -> io::Result<()>,
+) -> io::Result<(Content, Vec<Digest>)> {
+    let length = fill(buffer, reader)?;
+    let head = &buffer[..length];
+    if length as u64 <= CHUNKED_ABOVE {
+        seen(head);
+        let content = Content { digest: Digest::of(head), length: length as u64 };
         piece(content.digest, head)?;
         return Ok((content, Vec::new()));
     }
     let (mut whole, mut length, mut list) = (Hasher::new(), 0, Vec::new());
-    for chunk in StreamCDC::new(head.as_slice().chain(reader), CHUNK.0, CHUNK.1, CHUNK.2) {
+    for chunk in StreamCDC::new(head.chain(reader), CHUNK.0, CHUNK.1, CHUNK.2) {
         let chunk = chunk.map_err(io::Error::from)?.data;
         seen(&chunk);
         whole.update(&chunk);
         length += chunk.len() as u64;
         let digest = Digest::of(&chunk);
         list.push(digest);
-        piece(digest, chunk)?;
+        piece(digest, &chunk)?;
     }
     Ok((Content { digest: whole.finish(), length }, list))
+}
+
+/// Reads until the buffer is full or there is no more; how much that was.
+fn fill(buffer: &mut [u8], reader: &mut dyn Read) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match reader.read(&mut buffer[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(length)
 }
 
 /// The stored form of a piece.
@@ -76,6 +104,8 @@ pub fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
 }
 
 thread_local! {
+    // Made once: most contents are small, and a vector that grows with what is read asks the system a dozen times for each.
+    static HEAD: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     // What zstd works with is large, and costs more to make than to compress a small file with. `None` when there is no memory for it.
     static COMPRESSOR: RefCell<Option<Compressor<'static>>> = RefCell::new(Compressor::new(ZSTD_LEVEL).ok());
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = RefCell::new(Decompressor::new().ok());
@@ -106,9 +136,9 @@ mod tests {
 
     fn pieces(bytes: &[u8]) -> (Content, Vec<Digest>, Vec<Vec<u8>>) {
         let mut pieces = Vec::new();
-        let keep = &mut |digest, piece: Vec<u8>| {
-            assert_eq!(digest, Digest::of(&piece));
-            pieces.push(piece);
+        let keep = &mut |digest, piece: &[u8]| {
+            assert_eq!(digest, Digest::of(piece));
+            pieces.push(piece.to_vec());
             Ok(())
         };
         let (content, list) = cut(&mut &bytes[..], &mut |_| (), keep).unwrap();

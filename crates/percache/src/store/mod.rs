@@ -212,7 +212,7 @@ impl Store {
     pub fn add(&self, reader: &mut dyn Read, seen: &mut dyn FnMut(&[u8])) -> io::Result<Content> {
         let (content, list) = blob::cut(reader, seen, &mut |digest, piece| {
             if !piece.is_empty() {
-                self.add_piece(digest, &piece);
+                self.add_piece(digest, piece);
             }
             Ok(())
         })?;

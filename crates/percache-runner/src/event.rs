@@ -164,6 +164,10 @@ pub struct LogText {
 pub trait Reporter {
     /// Takes one event.
     fn event(&mut self, event: Event);
+    /// Whether anybody wants to know at once when a task starts: to wake this thread for it takes time that commands could have.
+    fn wants_starts(&self) -> bool {
+        true
+    }
     /// How often [`refresh`](Self::refresh) is to be called while tasks are waited for; `None`: never.
     fn period(&self) -> Option<Duration> {
         None

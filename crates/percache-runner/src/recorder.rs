@@ -215,6 +215,10 @@ impl Reporter for Recorder<'_> {
         self.reporter.event(event);
     }
 
+    fn wants_starts(&self) -> bool {
+        self.reporter.wants_starts()
+    }
+
     fn period(&self) -> Option<Duration> {
         self.reporter.period()
     }

@@ -128,6 +128,10 @@ impl Reporter for Report<'_> {
         }
     }
 
+    fn wants_starts(&self) -> bool {
+        self.json || self.live
+    }
+
     fn period(&self) -> Option<Duration> {
         self.live.then_some(live::PERIOD)
     }

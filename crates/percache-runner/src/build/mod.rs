@@ -212,10 +212,15 @@ impl<'a> Build<'a, '_> {
         }
         let as_before = !force && !check && !ctx.options.dry_run && self.is_as_before(id);
         let (deps, sender) = (self.dependencies(id), sender.clone());
+        let wants_starts = self.reporter.wants_starts();
         scope.spawn(move |_| {
             let note = sender.clone();
             // The receiver lives as long as the scope.
-            let tell = move |word| drop(note.send(Message::Word(id, word)));
+            let tell = move |word| {
+                if word != Word::Started || wants_starts {
+                    let _ = note.send(Message::Word(id, word));
+                }
+            };
             let job = Job { id, task, deps, force, as_before, check, tell: &tell };
             // A panic must not leave the coordinator waiting for ever.
             let done = catch_unwind(AssertUnwindSafe(|| job::run(ctx, &job))).unwrap_or_else(|_| Done::panicked(id));

@@ -9,10 +9,10 @@ use std::sync::{Mutex, PoisonError};
 /// Items that one thread is worth starting for.
 const WORTH_A_THREAD: usize = 16;
 
-/// A thread takes a share of so many parts of the items at a time: few enough that all end at about the same time, ...
+/// Threads take the items in shares, so many for each thread that all end at about the same time.
 const SHARES: usize = 64;
 
-/// ... and so many items at most. Taken one by one, threads would wait for one another where there is little to do for each.
+/// So many items are a share at the most. Taken one by one, threads would wait for one another where there is little to do for each.
 const LARGEST_SHARE: usize = 64;
 
 /// Calls `work` with each item, on up to `threads` threads; the answers in order of the items, or one of the errors.

@@ -318,4 +318,28 @@ mod tests {
         assert_eq!(fs::read(root.join("target")).unwrap(), b"theirs");
         assert_eq!(fs::read(root.join("out")).unwrap(), b"ours");
     }
+
+    #[test]
+    fn what_is_below_a_symlink_goes_where_it_leads_now() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        let mut tree = Tree::open(root).unwrap();
+        let mut put = |name: &str, to: &str| {
+            fs::write(root.join("staged"), name).unwrap();
+            tree.move_in(&root.join("staged"), &path(to)).unwrap();
+        };
+        put("v1", "v1/file");
+        put("v2", "v2/file");
+        symlink("v1", root.join("current")).unwrap();
+        put("a", "current/a");
+        symlink("v2", root.join("next")).unwrap();
+        tree.move_in(&root.join("next"), &path("current")).unwrap();
+        fs::write(root.join("staged"), "b").unwrap();
+        tree.move_in(&root.join("staged"), &path("current/b")).unwrap();
+        assert!(root.join("v1/a").exists() && root.join("v2/b").exists() && !root.join("v1/b").exists());
+        assert!(tree.remove_file(&path("current")).unwrap());
+        fs::write(root.join("staged"), "c").unwrap();
+        tree.move_in(&root.join("staged"), &path("current/c")).unwrap();
+        assert!(!root.join("current").is_symlink() && root.join("current/c").exists());
+    }
 }

@@ -4,7 +4,7 @@
 //! counts as running. On a timeout or a stop, the whole process group gets SIGTERM, and SIGKILL after a grace or as soon as its
 //! leader has exited. The leader is reaped last: until then its id, which is also the group's, cannot belong to anybody else.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io::{self, PipeReader, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
@@ -209,16 +209,22 @@ impl Run<'_> {
 fn read(output: &mut PipeReader, take: &mut dyn FnMut(&[u8])) -> bool {
     thread_local! {
         // Made once for all commands of a thread: most write nothing.
-        static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 64 << 10]);
+        static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     }
-    BUFFER.with_borrow_mut(|buffer| {
-        match output.read(buffer) {
-            Ok(count) if count > 0 => take(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Ok(_) | Err(_) => return false,
+    // Not in use while `take` does whatever it does.
+    let mut buffer = BUFFER.take();
+    if buffer.is_empty() {
+        buffer = vec![0; 64 << 10];
+    }
+    let goes_on = match output.read(&mut buffer) {
+        Ok(count) if count > 0 => {
+            take(&buffer[..count]);
+            true
         }
-        true
-    })
+        answer => answer.is_err_and(|error| error.kind() == io::ErrorKind::Interrupted),
+    };
+    BUFFER.set(buffer);
+    goes_on
 }
 
 /// Whether the process has exited; it stays to be reaped. One that is lost to somebody else's wait counts as well.

@@ -32,7 +32,10 @@ pub fn cut(
 ) -> io::Result<(Content, Vec<Digest>)> {
     // Not in use while `reader`, `seen` or `piece` may cut something themselves.
     let mut buffer = HEAD.take();
-    buffer.resize(CHUNKED_ABOVE as usize + 1, 0);
+    if buffer.is_empty() {
+        // Zeros from the system, which only come when they are written over.
+        buffer = vec![0; CHUNKED_ABOVE as usize + 1];
+    }
     let cut = cut_with(&mut buffer, reader, seen, piece);
     HEAD.set(buffer);
     cut

@@ -81,6 +81,8 @@ pub enum Command {
     Stats(Stats),
     /// Check every record and blob of the store
     Verify(Verify),
+    /// List files that were moved aside because percache does not hold their content, or give them back
+    Displaced(Displaced),
     /// Print the JSON Schema of percache.toml
     #[command(
         after_help = "Editors with Taplo complete and check percache.toml by it: put `#:schema FILE` into its first line."
@@ -111,6 +113,9 @@ pub struct Build {
     /// Run the named tasks even if the store has their results
     #[arg(short, long)]
     pub force: bool,
+    /// Take files of unknown origin for outputs: they were among a task's outputs before, and its command left them alone
+    #[arg(long, conflicts_with_all = ["check", "dry_run"])]
+    pub accept: bool,
     /// Run the named tasks (without any, all) even if the store has their results, and compare what they make with these
     #[arg(long, conflicts_with_all = ["force", "dry_run", "no_cache"])]
     pub check: bool,
@@ -135,6 +140,36 @@ pub struct Build {
     /// What `{args}` stands for in commands
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
+}
+
+/// `percache displaced`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Displaced {
+    /// What to do with them; without it, list them
+    #[command(subcommand)]
+    pub action: Option<DisplacedAction>,
+    /// List them as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with displaced files.
+#[derive(Debug, Subcommand)]
+pub enum DisplacedAction {
+    /// Move files back to where they were: of several with one path, the one that was moved aside last
+    Restore(DisplacedRestore),
+}
+
+/// `percache displaced restore`.
+#[derive(Debug, Args)]
+pub struct DisplacedRestore {
+    /// Paths that they had; a directory means everything below it
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Put them below this directory instead
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub to: Option<PathBuf>,
 }
 
 /// `percache completions`.

@@ -15,7 +15,7 @@ use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{Elvish, Fish, Powershell, Shells, Zsh};
 use percache_runner::config::{self, Location, Request};
 use percache_runner::model::{Task, Workspace};
-use percache_runner::territory;
+use percache_runner::ownership;
 
 use crate::args::{Cli, Shell};
 use crate::topics;
@@ -104,7 +104,7 @@ fn described(task: &Task, one: bool) -> Option<StyledStr> {
 /// The workspace that the line on which the user types is about.
 fn workspace() -> Option<(Location, Workspace)> {
     let location = config::discover(&directory(std::env::args_os())).ok()?;
-    let request = Request { made: Some(territory::made), ..Request::default() };
+    let request = Request { made: Some(ownership::made), ..Request::default() };
     let workspace = config::load(&location.root, &request).ok()?;
     Some((location, workspace))
 }

@@ -67,6 +67,7 @@ fn main() -> ExitCode {
         Command::Clear(args) => commands::clear::run(&cli, args),
         Command::Stats(args) => commands::stats::run(&cli, args),
         Command::Verify(args) => commands::verify::run(&cli, args),
+        Command::Displaced(args) => commands::displaced::run(&cli, args),
     };
     match done {
         Ok(status) if matches!(cli.command, Command::Build(_)) => leave(status),

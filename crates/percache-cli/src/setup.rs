@@ -7,7 +7,7 @@ use percache_runner::config::{self, DiscoverError, Location, Request};
 use percache_runner::graph::{self, SelectError, TaskGraph};
 use percache_runner::maintenance;
 use percache_runner::model::{CacheSettings, TaskId, Workspace};
-use percache_runner::territory;
+use percache_runner::ownership;
 
 use crate::diagnostic;
 use crate::error::CliError;
@@ -30,7 +30,7 @@ impl Setup {
     pub fn load(directory: Option<&Path>, args: &[String], paint: Paint) -> Result<Setup, CliError> {
         let start = directory.unwrap_or(Path::new("."));
         let location = discover(start)?;
-        let request = Request { args: args.to_vec(), store: None, made: Some(territory::made) };
+        let request = Request { args: args.to_vec(), store: None, made: Some(ownership::made) };
         let workspace = config::load(&location.root, &request)
             .map_err(|diagnostics| CliError::rendered(diagnostic::render(&diagnostics, paint.is_on())))?;
         Ok(Setup::of(location, workspace))

@@ -2,21 +2,23 @@
 //!
 //! A killed build leaves outputs that no journal knows of. Were they taken for somebody's files, a later run could mistake them for
 //! its own outputs. So before a command runs or files are restored, one record says which patterns the task owns and what lay there
-//! that was not its own. After a kill, everything else that the patterns mean is the dead build's. When the journal is written, the
-//! intents are dropped.
+//! that was not its own. After a kill, everything else that the patterns mean is the dead build's, if it was written while that build
+//! lived: a build gives signs of life while commands run, by the time of this file. When the journal is written, the intents are dropped.
 //!
 //! The same file tells by what running commands can be found, see [`crate::orphans`].
 //!
-//! Each record: its length (4 bytes), its kind (1), and then of an intent (1) patterns, paths of others, paths of temporary files; of a command (2) its
-//! trace. A torn one at the end was never acted on.
+//! Each record: its length (4 bytes), its kind (1), and then of an intent (1) patterns, paths of others, paths of temporary files, and the last
+//! sign of life (8 bytes; 0 while the build lives); of a command (2) its trace. A torn one at the end was never acted on.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use percache::codec::{DecodeError, Decoder, Encode};
 use percache::files::{self, Durability};
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 
 use crate::orphans::Trace;
 use crate::paths::RelPath;
@@ -31,13 +33,26 @@ pub struct Intent {
     pub others: Vec<RelPath>,
     /// Files beside the outputs that are there only while these are restored from another file system. Sorted.
     pub temporaries: Vec<RelPath>,
+    /// When its build gave the last sign of life, in nanoseconds since 1970 by the clock of the file system; 0 while it lives.
+    pub last_sign: i64,
 }
+
+/// How often a build gives a sign of life while commands run.
+pub const SIGN: Duration = Duration::from_millis(50);
+
+/// A build that is killed may have lived this long after its last sign, in nanoseconds: a busy machine lets it wait.
+const GRACE: i64 = 250_000_000;
 
 impl Intent {
     /// The intent to write what `outputs` mean.
     pub fn new(outputs: &PatternSet, others: Vec<RelPath>) -> Intent {
         let patterns = outputs.patterns().iter().map(ToString::to_string).collect();
-        Intent { patterns, others, temporaries: Vec::new() }
+        Intent { patterns, others, temporaries: Vec::new(), last_sign: 0 }
+    }
+
+    /// Whether its build may have written what was changed the last time at `ctime`.
+    pub fn may_have_written(&self, ctime: i64) -> bool {
+        self.last_sign == 0 || ctime <= self.last_sign.saturating_add(GRACE)
     }
 
     fn encode(&self, to: &mut Vec<u8>) {
@@ -47,6 +62,7 @@ impl Intent {
             to.count(paths.len());
             paths.iter().for_each(|path| to.bytes(path.as_bytes()));
         }
+        to.u64(self.last_sign as u64);
     }
 
     fn decode(from: &mut Decoder<'_>) -> Result<Intent, DecodeError> {
@@ -55,7 +71,7 @@ impl Intent {
             let path = |from: &mut Decoder<'_>| RelPath::new(from.bytes()?).map_err(|_| DecodeError("a path is none"));
             (0..from.count(4)?).map(|_| path(from)).collect::<Result<_, _>>()
         };
-        Ok(Intent { patterns, others: paths(from)?, temporaries: paths(from)? })
+        Ok(Intent { patterns, others: paths(from)?, temporaries: paths(from)?, last_sign: from.u64()? as i64 })
     }
 }
 
@@ -72,9 +88,13 @@ pub struct LeftBehind {
 }
 
 impl LeftBehind {
-    /// What stands in the file at `path`, as far as that is whole.
+    /// What stands in the file at `path`, as far as that is whole. The time of the file is the last sign of life of the build that wrote it.
     pub fn read(path: &Path) -> LeftBehind {
-        LeftBehind::decode(&std::fs::read(path).unwrap_or_default()).0
+        let Ok(bytes) = std::fs::read(path) else { return LeftBehind::default() };
+        let mut left = LeftBehind::decode(&bytes).0;
+        let sign = std::fs::metadata(path).map_or(0, |metadata| nanoseconds(&metadata));
+        left.intents.iter_mut().filter(|intent| intent.last_sign == 0).for_each(|intent| intent.last_sign = sign);
+        left
     }
 
     /// What stands in these bytes, and how many of them are whole records.
@@ -132,9 +152,19 @@ struct Appended {
     length: u64,
 }
 
+/// When a file was modified, in nanoseconds since 1970.
+fn nanoseconds(metadata: &std::fs::Metadata) -> i64 {
+    use std::os::unix::fs::MetadataExt;
+    metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
+}
+
 impl Intents {
-    /// Begins to note, after those that are there. What a kill has torn is cut off: it would hide what comes after it.
-    pub fn open(path: &Path) -> io::Result<Intents> {
+    /// Begins to note, after those that are there: `left_behind`, which are kept with the time of the last sign of life of their build. What a kill
+    /// has torn is cut off: it would hide what comes after it.
+    pub fn open(path: &Path, left_behind: &LeftBehind) -> io::Result<Intents> {
+        if *left_behind != LeftBehind::default() {
+            files::replace(path, &left_behind.encode(), Durability::Volatile)?;
+        }
         let file = files::private().create(true).append(true).open(path)?;
         let mut length = file.metadata()?.len();
         if length > 0 {
@@ -150,6 +180,14 @@ impl Intents {
     /// Notes one. It is known to a later build as soon as this returns, whatever happens to this one.
     pub fn note(&self, intent: &Intent) -> io::Result<()> {
         self.append(&record(INTENT, |body| intent.encode(body)))
+    }
+
+    /// Gives a sign of life.
+    pub fn give_sign(&self) {
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        let intents = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        // Without it, what is written after a kill counts as the build's.
+        let _ = futimens(&intents.file, &Timestamps { last_access: now, last_modification: now });
     }
 
     /// Notes by what a command can be found.
@@ -190,7 +228,9 @@ mod tests {
     use percache::Digest;
 
     fn intents(path: &Path) -> Vec<Intent> {
-        LeftBehind::read(path).intents
+        let mut intents = LeftBehind::read(path).intents;
+        intents.iter_mut().for_each(|intent| intent.last_sign = 0);
+        intents
     }
 
     #[test]
@@ -200,23 +240,23 @@ mod tests {
         assert_eq!(LeftBehind::read(&path), LeftBehind::default());
         let outputs = PatternSet::parse(&RelPath::root(), &["build/", "!build/keep"]).unwrap();
         let intent = Intent::new(&outputs, vec![RelPath::new("build/other").unwrap()]);
-        let noted = Intents::open(&path).unwrap();
+        let noted = Intents::open(&path, &LeftBehind::default()).unwrap();
         noted.note(&intent).unwrap();
-        Intents::open(&path).unwrap().note(&intent).unwrap();
+        Intents::open(&path, &LeftBehind::default()).unwrap().note(&intent).unwrap();
         assert_eq!(intents(&path), [intent.clone(), intent.clone()]);
         let patterns = PatternSet::parse(&RelPath::root(), &intent.patterns).unwrap();
         assert!(patterns.matches(&RelPath::new("build/x").unwrap()));
         assert!(!patterns.matches(&RelPath::new("build/keep").unwrap()));
         noted.keep(&path, &LeftBehind { intents: vec![intent.clone()], commands: vec![] }).unwrap();
         assert_eq!(intents(&path), std::slice::from_ref(&intent));
-        Intents::open(&path).unwrap().keep(&path, &LeftBehind::default()).unwrap();
+        Intents::open(&path, &LeftBehind::default()).unwrap().keep(&path, &LeftBehind::default()).unwrap();
         assert_eq!(intents(&path), []);
     }
 
     fn example() -> LeftBehind {
         let path = |text: &str| RelPath::new(text).unwrap();
         let intent =
-            Intent { patterns: vec!["out".into()], others: vec![path("a/b")], temporaries: vec![path("t"), path("u")] };
+            Intent { patterns: vec!["out".into()], others: vec![path("a/b")], temporaries: vec![path("t"), path("u")], last_sign: 7 };
         let leader = Some(Leader { id: 7, began: (1 << 40, 1 << 41) });
         let system = Digest::of(b"boot");
         let commands = vec![Trace { system, leader, pipes: vec![] }, Trace { system, leader: None, pipes: vec![3, 4] }];
@@ -234,7 +274,7 @@ mod tests {
         for end in whole.len()..torn.len() {
             std::fs::write(&path, &torn[..end]).unwrap();
             assert_eq!(LeftBehind::read(&path), example);
-            Intents::open(&path).unwrap().note(&example.intents[0]).unwrap();
+            Intents::open(&path, &LeftBehind::default()).unwrap().note(&example.intents[0]).unwrap();
             let twice = [&example.intents[..], &example.intents[..]].concat();
             assert_eq!(LeftBehind::read(&path), LeftBehind { intents: twice, ..example.clone() });
         }

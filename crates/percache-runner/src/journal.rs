@@ -5,13 +5,14 @@
 //! that a damaged one is no journal. A build with nothing to do reads it without decoding it, see [`crate::finding`].
 //!
 //! ```text
-//! "percache journal 3\n"  epoch(8) hits(8) misses(8)
+//! "percache journal 4\n"  epoch(8) hits(8) misses(8)
 //! files:    see crate::known
 //! lists:    count, then of each: count, positions in files (4 each), in order
 //! finding:  flag [see crate::finding]
+//! made:     count, then paths of directories
 //! tasks:    count, then of each, sorted by name: name; sure(1) expiry(8) numbers of lists (count, 4 each);
 //!           record (length in front): key flag [key(40)] fingerprint(20) created(8) took(8) previous flag [key(40)],
-//!           discovered paths, output manifest, paths of others
+//!           failed(1), discovered paths, output manifest
 //! digest of all of the above
 //! ```
 
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use percache::Digest;
 use percache::codec::{DecodeError, Decoder, Encode};
 use percache::files::{Durability, Staged};
-use percache::store::record::{Entry, ResultKey, Time};
+use percache::store::record::{Entry, Node, ResultKey, Time};
 
 use crate::finding::Finding;
 use crate::image::Image;
@@ -38,7 +39,7 @@ pub use flat::{Flat, FlatTask, is_whole};
 pub use lists::PathLists;
 use lists::encode_numbers;
 
-const MAGIC: &[u8] = b"percache journal 3\n";
+const MAGIC: &[u8] = b"percache journal 4\n";
 const DIGEST: usize = 20;
 /// Where the files begin.
 const FILES: usize = MAGIC.len() + 24;
@@ -60,6 +61,8 @@ pub struct Journal {
     pub lists: PathLists,
     /// Under which conditions the evidence of tasks counts; `None` when it does not.
     pub finding: Option<Finding>,
+    /// Directories that percache made so that outputs could lie in them, sorted. They go when they are empty and no task needs them.
+    pub made: Vec<Vec<u8>>,
 }
 
 /// The result that a task's outputs in the tree belong to.
@@ -77,10 +80,10 @@ pub struct TaskRecord {
     pub previous: Option<ResultKey>,
     /// Paths of its discovered inputs, sorted.
     pub discovered: Vec<Vec<u8>>,
-    /// What lies in the tree, sorted by path.
+    /// Whether the last run failed. Then `outputs` is what that run left, and the store does not hold it.
+    pub failed: bool,
+    /// The outputs that percache put into the tree or saw a run make, sorted by path.
     pub outputs: Vec<Entry>,
-    /// Of these, what lay there before and was right already: it may be somebody's own, and is never removed. Sorted.
-    pub others: Vec<Vec<u8>>,
     /// On what it rests that the task is up to date.
     pub evidence: Evidence,
 }
@@ -144,6 +147,8 @@ impl Journal {
         self.lists.encode(&mut to);
         to.bool(self.finding.is_some());
         self.finding.iter().for_each(|finding| finding.encode(&mut to));
+        to.count(self.made.len());
+        self.made.iter().for_each(|path| to.bytes(path));
         to.count(self.tasks.len());
         let mut record = Vec::new();
         for (name, task) in &self.tasks {
@@ -197,12 +202,11 @@ impl TaskRecord {
         to.u64(self.created);
         to.u64(self.took);
         encode_key(self.previous, to);
+        to.bool(self.failed);
         to.count(self.discovered.len());
         self.discovered.iter().for_each(|path| to.bytes(path));
         to.count(self.outputs.len());
         self.outputs.iter().for_each(|entry| entry.encode(to));
-        to.count(self.others.len());
-        self.others.iter().for_each(|path| to.bytes(path));
     }
 
     fn decode(bytes: &[u8], evidence: Evidence) -> Result<TaskRecord, DecodeError> {
@@ -213,18 +217,18 @@ impl TaskRecord {
             created: from.u64()?,
             took: from.u64()?,
             previous: decode_key(from)?,
+            failed: from.bool()?,
             discovered: (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?,
             outputs: (0..from.count(5)?).map(|_| Entry::decode(from)).collect::<Result<_, _>>()?,
-            others: (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?,
             evidence,
         };
         from.clone().finish()?;
         Ok(record)
     }
 
-    /// The outputs that percache put there.
-    pub fn own(&self) -> impl Iterator<Item = &Entry> {
-        self.outputs.iter().filter(|entry| self.others.binary_search(&entry.path).is_err())
+    /// What the tree has of this task, with the content that the store or a run that succeeded vouches for, if one does.
+    pub fn left(&self) -> impl Iterator<Item = (&Entry, Option<&Node>)> {
+        self.outputs.iter().map(|entry| (entry, (!self.failed).then_some(&entry.node)))
     }
 }
 
@@ -243,7 +247,6 @@ fn decode_key(from: &mut Decoder<'_>) -> Result<Option<ResultKey>, DecodeError> 
 mod tests {
     use super::*;
     use crate::known::Builder;
-    use percache::store::record::Node;
 
     fn example() -> Journal {
         let key = ResultKey { action: Digest::of(b"a"), place: Some(Digest::of(b"/home/w")) };
@@ -255,7 +258,7 @@ mod tests {
             previous: None,
             discovered: vec![b"include/a.h".to_vec()],
             outputs: vec![Entry { path: b"out".to_vec(), node: Node::Directory }],
-            others: vec![b"other".to_vec()],
+            failed: true,
             evidence: Evidence { sure: true, expiry: 9, lists: vec![1, 0] },
         };
         let mut files = Builder::default();
@@ -272,6 +275,7 @@ mod tests {
             files: files.finish(),
             lists,
             finding: Some(crate::finding::tests::example()),
+            made: vec![b"build".to_vec()],
         }
     }
 

@@ -56,10 +56,15 @@ pub mod worktree;
 pub mod unstable;
 
 pub mod capture;
+pub mod clearing;
+pub mod displaced;
 pub mod fanout;
 pub mod restore;
 pub mod staging;
 pub mod tree;
+
+pub mod directories;
+pub mod ownership;
 
 pub mod build;
 pub mod maintenance;
@@ -71,7 +76,6 @@ pub mod retrospect;
 pub mod session;
 pub mod single;
 pub mod standing;
-pub mod territory;
 pub mod usage;
 pub mod watch;
 pub mod why;

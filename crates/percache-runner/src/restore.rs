@@ -2,7 +2,7 @@
 //!
 //! Nothing is removed or replaced before everything is in hand: all contents are fetched into the staging directory and verified,
 //! then what an earlier result left is taken away, then each file is moved into its place; of a directory that is missing, all files at
-//! once. What is right already is not touched.
+//! once. What is right already is not touched, and what percache does not know gives way by [`crate::clearing`].
 
 mod staged;
 mod whole;
@@ -16,11 +16,12 @@ use percache::store::{ReadError, Store};
 use self::staged::{Staged, Waiting};
 use self::whole::Wholes;
 use crate::capture::is_right;
+use crate::clearing::{Clearing, Left, find_left};
+use crate::displaced::Displaced;
 use crate::observe::{FileState, Observer};
 use crate::paths::RelPath;
 use crate::staging::{Staging, device};
-use crate::stamp::moment;
-use crate::tree::{self, Tree};
+use crate::tree;
 
 /// Why outputs could not be put back.
 #[derive(Debug, thiserror::Error)]
@@ -36,10 +37,21 @@ pub enum RestoreError {
 /// What has to happen so that a manifest lies in the tree, and nothing else of its task.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Plan<'a> {
-    /// Entries that are not right, and what is there instead.
-    pub wrong: Vec<(&'a Entry, FileState)>,
+    /// Entries that are not right, in the order of the manifest.
+    pub wrong: Vec<Wrong<'a>>,
     /// Outputs of an earlier result that this one does not have.
-    pub stale: Vec<RelPath>,
+    pub stale: Vec<Left<'a>>,
+}
+
+/// An entry that is not right.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Wrong<'a> {
+    /// What is to be there.
+    pub entry: &'a Entry,
+    /// What is there instead.
+    pub state: FileState,
+    /// What percache recorded of what is there, if it did.
+    pub held: Option<&'a Node>,
 }
 
 impl Plan<'_> {
@@ -50,22 +62,23 @@ impl Plan<'_> {
 
     /// Whether what is at `path` gives way to something else, through which nothing below it can have been meant.
     fn replaces(&self, path: &RelPath) -> bool {
-        match self.wrong.binary_search_by(|(entry, _)| entry.path.as_slice().cmp(path.as_bytes())) {
-            Ok(at) => self.wrong[at].0.node != Node::Directory || self.wrong[at].1 != FileState::Absent,
-            Err(_) => self.stale.binary_search(path).is_ok(),
+        match self.wrong.binary_search_by(|wrong| wrong.entry.path.as_slice().cmp(path.as_bytes())) {
+            Ok(at) => self.wrong[at].entry.node != Node::Directory || self.wrong[at].state != FileState::Absent,
+            Err(_) => find_left(&self.stale, path.as_bytes()).is_some(),
         }
     }
 }
 
 /// Compares a manifest with the tree. Both the manifest and `previous`, what earlier results of the task left, are sorted.
-pub fn plan<'a>(observer: &Observer<'_>, manifest: &'a [Entry], previous: &[RelPath]) -> io::Result<Plan<'a>> {
+pub fn plan<'a>(observer: &Observer<'_>, manifest: &'a [Entry], previous: &[Left<'a>]) -> io::Result<Plan<'a>> {
     let mut plan = Plan::default();
     // Symlinks that give way to a directory, or to nothing: what is seen through one is elsewhere, and not what is meant.
     let mut detours: HashSet<&[u8]> = HashSet::new();
     let observe = |detours: &HashSet<&[u8]>, path: &[u8]| {
         if !detours.is_empty() && is_below(path, detours) { Ok(FileState::Absent) } else { observer.observe(path) }
     };
-    for path in previous {
+    for left in previous {
+        let path = &left.path;
         if manifest.binary_search_by(|entry| entry.path.as_slice().cmp(path.as_bytes())).is_ok() {
             continue;
         }
@@ -74,7 +87,7 @@ pub fn plan<'a>(observer: &Observer<'_>, manifest: &'a [Entry], previous: &[RelP
             detours.insert(path.as_bytes());
         }
         if state != FileState::Absent {
-            plan.stale.push(path.clone());
+            plan.stale.push(left.clone());
         }
     }
     for entry in manifest {
@@ -85,10 +98,11 @@ pub fn plan<'a>(observer: &Observer<'_>, manifest: &'a [Entry], previous: &[RelP
         if entry.node == Node::Directory && matches!(state, FileState::Symlink { .. }) {
             detours.insert(&entry.path);
         }
-        plan.wrong.push((entry, state));
+        let held = find_left(previous, &entry.path).and_then(|left| left.held);
+        plan.wrong.push(Wrong { entry, state, held });
     }
     if !detours.is_empty() {
-        plan.stale.retain(|path| !is_below(path.as_bytes(), &detours));
+        plan.stale.retain(|left| !is_below(left.path.as_bytes(), &detours));
     }
     Ok(plan)
 }
@@ -105,7 +119,7 @@ pub fn temporaries(observer: &Observer<'_>, staging: &Staging, plan: &Plan<'_>) 
     let staged = staging.device();
     let mut elsewhere: HashMap<RelPath, bool> = HashMap::new();
     let mut paths = Vec::new();
-    for (entry, _) in &plan.wrong {
+    for Wrong { entry, .. } in &plan.wrong {
         let Ok(path) = RelPath::new(&entry.path) else { continue };
         let is_elsewhere = path.parent().is_none_or(|parent| {
             *elsewhere.entry(parent).or_insert_with_key(|parent| {
@@ -122,95 +136,86 @@ pub fn temporaries(observer: &Observer<'_>, staging: &Staging, plan: &Plan<'_>) 
     paths
 }
 
-/// Carries a plan out.
+/// Carries a plan out. Returns the directories that were made for what lies in them.
 pub fn restore(
     observer: &Observer<'_>,
     store: &Store,
     staging: &Staging,
+    displaced: &Displaced,
     plan: &Plan<'_>,
     threads: usize,
-) -> Result<(), RestoreError> {
+) -> Result<Vec<RelPath>, RestoreError> {
     let at_root = |e| RestoreError::Tree(RelPath::root(), e);
-    let mut tree = Tree::open(observer.root()).map_err(at_root)?;
-    let paths = plan.wrong.iter().map(|(entry, _)| RelPath::new(&entry.path)).collect::<Result<Vec<_>, _>>();
+    let mut clearing = Clearing::open(observer, displaced).map_err(at_root)?;
+    let paths = plan.wrong.iter().map(|wrong| RelPath::new(&wrong.entry.path)).collect::<Result<Vec<_>, _>>();
     let paths = paths.map_err(|e| at_root(io::Error::new(io::ErrorKind::InvalidData, e)))?;
-    let wholes = Wholes::find(observer, &mut tree, plan, &paths);
+    let wholes = Wholes::find(observer, clearing.tree(), plan, &paths);
     let mut staged = Staged::fetch(store, staging, plan, &wholes, threads).map_err(RestoreError::Store)?;
-    let removed = remove(&mut tree, &plan.stale);
-    plan.stale.iter().for_each(|path| observer.put_other(path.as_bytes()));
+    let removed = clearing.take_all(&plan.stale);
+    plan.stale.iter().for_each(|left| observer.put_other(left.path.as_bytes()));
     removed.map_err(|(path, e)| RestoreError::Tree(path, e))?;
-    move_in(observer, &mut tree, plan, &paths, &wholes, &mut staged).map_err(|(path, e)| RestoreError::Tree(path, e))
+    let moved = move_in(observer, &mut clearing, plan, &paths, &wholes, &mut staged);
+    let arrived = moved.map_err(|(path, e)| RestoreError::Tree(path, e))?;
+    Ok(clearing.tree().take_made().into_iter().chain(arrived).collect())
 }
 
-/// Moves what waits into its place.
+/// Moves what waits into its place. Returns the directories that came with what is in them.
 fn move_in(
     observer: &Observer<'_>,
-    tree: &mut Tree,
+    clearing: &mut Clearing<'_, '_>,
     plan: &Plan<'_>,
     paths: &[RelPath],
     wholes: &Wholes,
     staged: &mut Staged,
-) -> Result<(), (RelPath, io::Error)> {
+) -> Result<Vec<RelPath>, (RelPath, io::Error)> {
     let mut arrived = Vec::with_capacity(wholes.directories.len());
+    let mut came = Vec::new();
     for (path, from) in wholes.directories.iter().zip(&mut staged.directories) {
-        let moved = tree.move_directory_in(from, path).map_err(|e| (path.clone(), e))?;
+        let moved = clearing.tree().move_directory_in(from, path).map_err(|e| (path.clone(), e))?;
         arrived.push(moved);
         if moved {
             // There is nothing to be removed any more.
             from.clear();
+            came.push(path.clone());
         }
     }
-    for (index, ((entry, state), path)) in plan.wrong.iter().zip(paths).enumerate() {
+    for (index, (wrong, path)) in plan.wrong.iter().zip(paths).enumerate() {
         let waiting = staged.entries[index].as_ref();
         match wholes.of_entry[index] {
             // It has arrived with its directory.
             Some(directory) if arrived[directory] => {
-                if let (Node::File { content, .. }, Some(waiting)) = (&entry.node, waiting) {
-                    observer.put(&entry.path, waiting.stamp, content.digest, waiting.looked);
+                if let (Node::File { content, .. }, Some(waiting)) = (&wrong.entry.node, waiting) {
+                    observer.put(&wrong.entry.path, waiting.stamp, content.digest, waiting.looked);
                 }
+                let top = &wholes.directories[directory];
+                let parents = std::iter::successors(path.parent(), RelPath::parent);
+                let parents = parents.take_while(|parent| parent != top && parent.starts_with(top));
+                // Of many files in one directory, the first one tells.
+                came.extend(parents.take_while(|parent| !came.ends_with(std::slice::from_ref(parent))).collect::<Vec<_>>());
             }
-            _ => put(observer, tree, entry, path, state, waiting).map_err(|e| (path.clone(), e))?,
+            _ => put(observer, clearing, wrong, path, waiting).map_err(|e| (path.clone(), e))?,
         }
     }
-    Ok(())
+    Ok(came)
 }
 
 fn put(
     observer: &Observer<'_>,
-    tree: &mut Tree,
-    entry: &Entry,
+    clearing: &mut Clearing<'_, '_>,
+    Wrong { entry, state, held }: &Wrong<'_>,
     path: &RelPath,
-    state: &FileState,
     waiting: Option<&Waiting>,
 ) -> io::Result<()> {
-    match (&entry.node, state) {
-        (Node::Directory, FileState::Absent) => return tree.make_directory(path),
-        (Node::Directory, _) => {
-            tree.remove_file(path)?;
-            return tree.make_directory(path);
+    match (&entry.node, waiting) {
+        (Node::Directory, _) | (_, None) => clearing.make_directory(path, *held),
+        (node, Some(waiting)) => {
+            let (stamp, looked) = clearing.place(&waiting.at, path, *held, state)?;
+            if let Node::File { content, .. } = node {
+                observer.put(&entry.path, stamp, content.digest, looked);
+            }
+            Ok(())
         }
-        (_, FileState::Directory) => {
-            tree.remove_directory(path)?;
-        }
-        _ => {}
     }
-    let Some(waiting) = waiting else { return Ok(()) };
-    let looked = moment();
-    let stamp = tree.move_in(&waiting.at, path)?;
-    if let Node::File { content, .. } = &entry.node {
-        observer.put(&entry.path, stamp, content.digest, looked);
-    }
-    Ok(())
-}
-
-/// Removes files and symlinks, and directories that are empty then. What is not there is no matter.
-pub fn remove(tree: &mut Tree, paths: &[RelPath]) -> Result<(), (RelPath, io::Error)> {
-    // Backwards, so that a directory comes after what is in it.
-    for path in paths.iter().rev() {
-        let removed = tree.remove_file(path).and_then(|was| if was { Ok(was) } else { tree.remove_directory(path) });
-        removed.map_err(|e| (path.clone(), e))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -18,10 +18,14 @@ use crate::build::budget::Budget;
 use crate::build::context::{Context, Options, Tools};
 use crate::build::outcomes::{Outcomes, Summary};
 use crate::build::{Demands, build, check};
+use crate::clearing::Clearing;
 use crate::contents::Contents;
+use crate::directories::{Directories, needed};
+use crate::displaced::{self, Displaced};
 use crate::environment::Caller;
 use crate::event::{Event, Listener, Reporter};
 use crate::finding::Asked;
+use crate::git_index::GitIndex;
 use crate::graph::TaskGraph;
 use crate::history::{Build, History, TaskRun};
 use crate::intents::{Intent, Intents, LeftBehind};
@@ -30,13 +34,13 @@ use crate::known::Seen;
 use crate::maintenance::{self, MaintenanceError};
 use crate::model::{TaskId, Workspace};
 use crate::observe::Observer;
+use crate::ownership::{Buried, Ownership, Sources, bury, survey};
 use crate::paths::RelPath;
 use crate::process::Stop;
 use crate::recorder::{Notes, Recorder, Subject};
 use crate::renewal::{Judged, renew};
 use crate::span::{Phase, timed};
 use crate::standing::Holds;
-use crate::territory::{bury, survey};
 use crate::texts::{self, Texts};
 use crate::unstable;
 use crate::worktree::Worktree;
@@ -126,7 +130,8 @@ impl Session<'_> {
         let outcomes = build(&ctx, &pool, &tasks, &demands, &mut recorder);
         let notes = recorder.into_notes();
         tell_of_tools(reporter, &outcomes.remembered);
-        let Context { observer, intents, trouble, tools, carries, .. } = ctx;
+        let Context { observer, intents, trouble, tools, carries, directories, previous, .. } = ctx;
+        drop(previous);
         let mut trouble = trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
         if desk.lock.is_none() {
             self.close(trouble, reporter);
@@ -140,6 +145,7 @@ impl Session<'_> {
         let remembered = self.remembered(&before, &notes, &tasks, &demands.forced, &outcomes);
         let unfinished = self.unfinished(&desk, &outcomes);
         let mut journal = self.next_journal(before, desk.epoch, &outcomes);
+        journal.made = directories.into_list();
         let doubtful = self.doubtful(&outcomes);
         let judged = Judged {
             bases: &outcomes.bases,
@@ -285,12 +291,13 @@ impl Session<'_> {
         let root = &self.workspace.root;
         let mut observer = Observer::since(root, &desk.journal.files, self.began);
         let skip: Vec<_> = RelPath::from_native(root, self.store_dir).into_iter().collect();
-        let territory = survey(&observer, &self.graph.outputs, &desk.journal, &desk.left_behind.intents, &skip)?;
-        if !self.options.dry_run && !territory.dead.is_empty() {
-            let gone = bury(&observer, &territory.dead)?;
-            tell_of_dead(reporter, &gone);
+        let ownership = survey(&observer, &self.graph.outputs, &desk.journal, &desk.left_behind.intents, &skip)?;
+        let (displaced, directories) = (desk.displaced(), Directories::new(&desk.journal.made));
+        let git = GitIndex::open(root);
+        if !self.options.dry_run && !ownership.dead.is_empty() {
+            self.take_away_what_is_dead(&observer, &displaced, &directories, &git, &ownership, reporter)?;
         }
-        let intents = desk.lock.as_ref().map(|_| Intents::open(&desk.worktree.intents()));
+        let intents = desk.lock.as_ref().map(|_| Intents::open(&desk.worktree.intents(), &desk.left_behind));
         let (intents, untold) = match intents.transpose() {
             Ok(intents) => (intents, None),
             Err(e) => (None, Some(format!("what it is about to write cannot be noted: {e}"))),
@@ -299,7 +306,7 @@ impl Session<'_> {
         let (untouched, tools) = match holds {
             Some(mut holds) => {
                 // What was removed since is not as it was found.
-                let found = if territory.dead.is_empty() { std::mem::take(&mut holds.same) } else { Vec::new() };
+                let found = if ownership.dead.is_empty() { std::mem::take(&mut holds.same) } else { Vec::new() };
                 observer.take_over(found, &holds.read);
                 let untouched = holds.untouched();
                 let names = self.workspace.tasks.iter().map(|task| task.name.as_str());
@@ -324,7 +331,12 @@ impl Session<'_> {
             listener: self.listener,
             skip,
             place: Worktree::place(root),
-            previous: territory.owned,
+            previous: ownership.owned,
+            displaced,
+            directories,
+            needed: OnceLock::new(),
+            git,
+            kept: Mutex::default(),
             tools,
             contents: Contents::new(root, self.store, Texts::at(desk.worktree.texts())),
             carries,
@@ -333,6 +345,27 @@ impl Session<'_> {
             sources: OnceLock::new(),
             trouble: Mutex::new(desk.trouble.clone().or(untold)),
         })
+    }
+
+    /// Removes what no task makes any more, and the directories that were there for it.
+    fn take_away_what_is_dead(
+        &self,
+        observer: &Observer<'_>,
+        displaced: &Displaced,
+        directories: &Directories,
+        git: &GitIndex,
+        Ownership { dead, .. }: &Ownership<'_>,
+        reporter: &mut dyn Reporter,
+    ) -> io::Result<()> {
+        let mut clearing = Clearing::open(observer, displaced)?;
+        let buried = bury(&mut clearing, observer, dead, &Sources { git, tasks: &self.workspace.tasks });
+        let needed = needed(&self.workspace.tasks);
+        directories.prune(clearing.tree(), observer, dead.iter().map(|left| &left.path), &needed)?;
+        tell_of_dead(reporter, &buried);
+        if let Some(message) = displaced::note(displaced) {
+            reporter.event(Event::Note { message });
+        }
+        Ok(())
     }
 
     /// Of what a killed build was about to write, that of tasks that this build had nothing to do with; and what still runs of it.
@@ -370,7 +403,7 @@ impl Session<'_> {
             let heir = RelPath::new(&entry.path).ok().and_then(|path| self.graph.outputs.owner(&path));
             heir.is_some_and(|heir| !outcomes.records.contains_key(&self.workspace.task(heir).name))
         };
-        journal.tasks.retain(|name, record| names.contains(name.as_str()) || record.own().any(inherited));
+        journal.tasks.retain(|name, record| names.contains(name.as_str()) || record.outputs.iter().any(inherited));
         journal.tasks.extend(outcomes.records.iter().map(|(name, record)| (name.clone(), record.clone())));
         journal
     }
@@ -399,12 +432,24 @@ fn tell_of_tools(reporter: &mut dyn Reporter, remembered: &[String]) {
     reporter.event(Event::Note { message });
 }
 
-fn tell_of_dead(reporter: &mut dyn Reporter, gone: &[RelPath]) {
-    const NAMED: usize = 3;
-    if gone.is_empty() {
-        return;
+fn tell_of_dead(reporter: &mut dyn Reporter, Buried { removed, kept, failed }: &Buried) {
+    let mut note = |message: String| reporter.event(Event::Note { message });
+    if !removed.is_empty() {
+        note(format!("removed {}: no task makes it any more", named(removed)));
     }
-    let names: Vec<_> = gone.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
-    let more = if gone.len() > NAMED { format!(" and {} more", gone.len() - NAMED) } else { String::new() };
-    reporter.event(Event::Note { message: format!("removed {}{more}: no task makes it any more", names.join(", ")) });
+    if !kept.is_empty() {
+        note(format!("kept {}: no task makes it any more, but it is a source now", named(kept)));
+    }
+    if let Some((path, reason)) = failed {
+        let message = format!("`{path}` stays, which no task makes any more: {reason}");
+        reporter.event(Event::Warning { message, hint: Some("remove it, or what is in the way".to_owned()) });
+    }
+}
+
+/// Some paths by name, the others by number.
+fn named(paths: &[RelPath]) -> String {
+    const NAMED: usize = 3;
+    let names: Vec<_> = paths.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
+    let more = if paths.len() > NAMED { format!(" and {} more", paths.len() - NAMED) } else { String::new() };
+    format!("{}{more}", names.join(", "))
 }

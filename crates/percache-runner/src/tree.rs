@@ -3,6 +3,8 @@
 //! A path of an output may lead through a symlink that somebody planted, before or while it is restored. So the directory is opened
 //! first, in a way in which the kernel refuses to leave the workspace (`openat2` with RESOLVE_BENEATH; elsewhere step by step without
 //! following symlinks), and everything else happens relative to the open directory.
+//!
+//! Says nothing about what may be removed or replaced: that is decided in [`crate::clearing`] alone.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,11 +12,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, mkdirat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
+use crate::displaced::Displaced;
 use crate::paths::RelPath;
 use crate::stamp::Stamp;
+use crate::walk::is_absence;
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -23,6 +27,8 @@ pub struct Tree {
     root: PathBuf,
     fd: Arc<OwnedFd>,
     open: HashMap<RelPath, Arc<OwnedFd>>,
+    /// Directories that were made.
+    made: Vec<RelPath>,
 }
 
 /// How many directories are kept open.
@@ -32,7 +38,7 @@ impl Tree {
     /// The workspace at `root`.
     pub fn open(root: &Path) -> io::Result<Tree> {
         let fd = openat(CWD, root, DIRECTORY, Mode::empty())?;
-        Ok(Tree { root: root.to_owned(), fd: Arc::new(fd), open: HashMap::new() })
+        Ok(Tree { root: root.to_owned(), fd: Arc::new(fd), open: HashMap::new(), made: Vec::new() })
     }
 
     /// Opens a directory, and makes it and those above it when `make` says so.
@@ -47,7 +53,11 @@ impl Tree {
             Err(Errno::NOENT) if make => {
                 let parent = self.directory(&path.parent().unwrap_or_else(RelPath::root), make)?;
                 match mkdirat(&parent, path.file_name(), Mode::from_raw_mode(0o777)) {
-                    Ok(()) | Err(Errno::EXIST) => beneath(self.fd.as_fd(), path),
+                    Ok(()) => {
+                        self.made.push(path.clone());
+                        beneath(self.fd.as_fd(), path)
+                    }
+                    Err(Errno::EXIST) => beneath(self.fd.as_fd(), path),
                     Err(e) => Err(e),
                 }
             }
@@ -80,9 +90,43 @@ impl Tree {
         self.directory(path, true).map(|_| ())
     }
 
-    /// Removes a file or a symlink; whether there was one. A directory is left alone.
-    pub fn remove_file(&mut self, path: &RelPath) -> io::Result<bool> {
+    /// Returns the directories that were made since this was asked the last time.
+    pub fn take_made(&mut self) -> Vec<RelPath> {
+        std::mem::take(&mut self.made)
+    }
+
+    /// Removes a file or a symlink if it still has this stamp. Returns whether it did; a directory is left alone.
+    pub fn remove_unchanged(&mut self, path: &RelPath, stamp: Option<Stamp>) -> io::Result<bool> {
+        if stamp.is_none() || self.stamp(path)? != stamp {
+            return Ok(false);
+        }
         self.remove(path, AtFlags::empty())
+    }
+
+    /// Moves a file or a symlink out of the tree. Returns whether there was one; a directory is left alone.
+    pub fn displace(&mut self, path: &RelPath, displaced: &Displaced) -> io::Result<bool> {
+        let Some(stamp) = self.stamp(path)? else { return Ok(false) };
+        if stamp.file_type() == FileType::Directory {
+            return Ok(false);
+        }
+        let parent = self.parent(path, false)?;
+        displaced.take_in(parent.as_fd(), path)?;
+        self.forget(path);
+        Ok(true)
+    }
+
+    /// The stamp of what is at a path; `None` when nothing is.
+    fn stamp(&mut self, path: &RelPath) -> io::Result<Option<Stamp>> {
+        let parent = match self.parent(path, false) {
+            Ok(parent) => parent,
+            Err(e) if is_absence(&e) => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        match statat(&parent, path.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(Stamp::of(&stat))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
     }
 
     /// Removes a directory if there is one and it is empty.
@@ -98,7 +142,7 @@ impl Tree {
     fn remove(&mut self, path: &RelPath, flags: AtFlags) -> io::Result<bool> {
         let parent = match self.parent(path, false) {
             Ok(parent) => parent,
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(false),
+            Err(e) if is_absence(&e) => return Ok(false),
             Err(e) => return Err(e),
         };
         match unlinkat(&parent, path.file_name(), flags) {
@@ -113,23 +157,29 @@ impl Tree {
         }
     }
 
-    /// Moves a file from outside into its place, which it takes from a file or symlink in one step. Its stamp afterwards.
-    pub fn move_in(&mut self, from: &Path, path: &RelPath) -> io::Result<Stamp> {
+    /// Moves a file from outside into its place: over what has the stamp `over` in one step, or where nothing is. Returns its stamp
+    /// afterwards; `None` when something else is there, and nothing was done.
+    pub fn move_in(&mut self, from: &Path, path: &RelPath, over: Option<Stamp>) -> io::Result<Option<Stamp>> {
         let parent = self.parent(path, true)?;
-        match renameat(CWD, from, &parent, path.file_name()) {
+        if over.is_some() && self.stamp(path)? != over {
+            return Ok(None);
+        }
+        let moved = match over {
+            Some(_) => renameat(CWD, from, &parent, path.file_name()),
+            None => rename_if_free(from, parent.as_fd(), path.file_name()),
+        };
+        match moved {
             Ok(()) => {}
-            Err(Errno::XDEV) => self.copy_in(from, &parent, path)?,
-            Err(Errno::ISDIR) => {
-                return Err(io::Error::new(
-                    io::ErrorKind::IsADirectory,
-                    format!("`{path}` is a directory that holds files that percache did not make"),
-                ));
-            }
+            Err(Errno::XDEV) => match self.copy_in(from, &parent, path, over) {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+                copied => copied?,
+            },
+            Err(Errno::EXIST | Errno::ISDIR | Errno::NOTEMPTY) => return Ok(None),
             Err(e) => return Err(e.into()),
         }
         self.forget(path);
-        let stat = rustix::fs::statat(&parent, path.file_name(), AtFlags::SYMLINK_NOFOLLOW)?;
-        Ok(Stamp::of(&stat))
+        let stat = statat(&parent, path.file_name(), AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(Some(Stamp::of(&stat)))
     }
 
     /// Whether what is made in a directory gets something from it that what is made elsewhere and moved there does not have: a group, an access
@@ -162,30 +212,22 @@ impl Tree {
     /// Moves a directory from outside into its place, if nothing is there and the file system can do that. Whether it did.
     pub fn move_directory_in(&mut self, from: &Path, path: &RelPath) -> io::Result<bool> {
         let parent = self.parent(path, true)?;
-        #[cfg(target_os = "linux")]
-        {
-            use rustix::fs::{RenameFlags, renameat_with};
-            // Without the flag it would replace an empty directory, into which another task may be about to move its files.
-            match renameat_with(CWD, from, &parent, path.file_name(), RenameFlags::NOREPLACE) {
-                Ok(()) => Ok(true),
-                Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR | Errno::XDEV | Errno::INVAL | Errno::NOSYS) => {
-                    Ok(false)
-                }
-                Err(e) => Err(e.into()),
-            }
-        }
-        #[cfg(not(target_os = "linux"))]
-        {
-            let _ = (from, parent);
-            Ok(false)
+        // Not over an empty directory: another task may be about to move its files into it.
+        match rename_noreplace(from, parent.as_fd(), path.file_name()) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR | Errno::XDEV | Errno::INVAL | Errno::NOSYS) => Ok(false),
+            Err(e) => Err(e.into()),
         }
     }
 
     /// The store is on another file system: the last step is a rename beside the place.
-    fn copy_in(&self, from: &Path, parent: &OwnedFd, path: &RelPath) -> io::Result<()> {
+    fn copy_in(&self, from: &Path, parent: &OwnedFd, path: &RelPath, over: Option<Stamp>) -> io::Result<()> {
         let name = temporary_name(path);
         let copied = Tree::copy_beside(from, parent, &name).and_then(|()| {
-            renameat(parent, &*name, parent, path.file_name())?;
+            match over {
+                Some(_) => renameat(parent, &*name, parent, path.file_name())?,
+                None => rename_if_free_at(parent.as_fd(), &name, path.file_name())?,
+            }
             Ok(())
         });
         if copied.is_err() {
@@ -237,6 +279,42 @@ fn temporary_name(path: &RelPath) -> Vec<u8> {
     [b".percache-", &digest.as_bytes()[..16]].concat()
 }
 
+/// Moves a file to where nothing is.
+fn rename_if_free(from: &Path, parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
+    match rename_noreplace(from, parent, name) {
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            look_for_room(parent, name)?;
+            renameat(CWD, from, parent, name)
+        }
+        moved => moved,
+    }
+}
+
+/// The same within one directory.
+fn rename_if_free_at(parent: BorrowedFd<'_>, from: &[u8], name: &[u8]) -> Result<(), Errno> {
+    look_for_room(parent, name)?;
+    renameat(parent, from, parent, name)
+}
+
+fn look_for_room(parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
+    match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Err(Errno::EXIST),
+        Err(Errno::NOENT) => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn rename_noreplace(from: &Path, parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
+    use rustix::fs::{RenameFlags, renameat_with};
+    renameat_with(CWD, from, parent, name, RenameFlags::NOREPLACE)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn rename_noreplace(_from: &Path, _parent: BorrowedFd<'_>, _name: &[u8]) -> Result<(), Errno> {
+    Err(Errno::NOSYS)
+}
+
 #[cfg(target_os = "linux")]
 fn beneath(root: BorrowedFd<'_>, path: &RelPath) -> Result<OwnedFd, Errno> {
     use rustix::fs::{ResolveFlags, openat2};
@@ -283,11 +361,12 @@ mod tests {
         fs::write(root.join("staged"), "x").unwrap();
         let mut tree = Tree::open(root).unwrap();
         for leads_out in ["out/file", "real/up/file", "out/deep/file"] {
-            let error = tree.move_in(&root.join("staged"), &path(leads_out)).unwrap_err();
+            let error = tree.move_in(&root.join("staged"), &path(leads_out), None).unwrap_err();
             assert!(error.to_string().contains("leads out of the workspace"), "{error}");
         }
-        assert!(tree.remove_file(&path("out/theirs")).is_err());
-        tree.move_in(&root.join("staged"), &path("inside/file")).unwrap();
+        let theirs = Stamp::at(&outside.path().join("theirs")).unwrap();
+        assert!(tree.remove_unchanged(&path("out/theirs"), theirs).is_err());
+        tree.move_in(&root.join("staged"), &path("inside/file"), None).unwrap().unwrap();
         assert_eq!(fs::read(root.join("real/file")).unwrap(), b"x");
         assert!(outside.path().join("theirs").exists());
     }
@@ -298,11 +377,13 @@ mod tests {
         let root = dir.path();
         fs::write(root.join("staged"), "x").unwrap();
         let mut tree = Tree::open(root).unwrap();
-        tree.move_in(&root.join("staged"), &path("a/b/c")).unwrap();
+        let stamp = tree.move_in(&root.join("staged"), &path("a/b/c"), None).unwrap();
+        assert_eq!(tree.take_made(), [path("a"), path("a/b")]);
         assert!(!tree.remove_directory(&path("a")).unwrap());
-        assert!(!tree.remove_file(&path("a/b")).unwrap());
-        assert!(!tree.remove_file(&path("a/b/none/file")).unwrap());
-        assert!(tree.remove_file(&path("a/b/c")).unwrap());
+        let directory = tree.stamp(&path("a/b")).unwrap();
+        assert!(!tree.remove_unchanged(&path("a/b"), directory).unwrap());
+        assert!(!tree.remove_unchanged(&path("a/b/none/file"), stamp).unwrap());
+        assert!(tree.remove_unchanged(&path("a/b/c"), stamp).unwrap());
         assert!(tree.remove_directory(&path("a/b")).unwrap());
         assert!(tree.remove_directory(&path("a")).unwrap());
     }
@@ -314,7 +395,9 @@ mod tests {
         fs::write(root.join("target"), "theirs").unwrap();
         symlink("target", root.join("out")).unwrap();
         fs::write(root.join("staged"), "ours").unwrap();
-        Tree::open(root).unwrap().move_in(&root.join("staged"), &path("out")).unwrap();
+        let mut tree = Tree::open(root).unwrap();
+        let link = tree.stamp(&path("out")).unwrap();
+        tree.move_in(&root.join("staged"), &path("out"), link).unwrap().unwrap();
         assert_eq!(fs::read(root.join("target")).unwrap(), b"theirs");
         assert_eq!(fs::read(root.join("out")).unwrap(), b"ours");
     }
@@ -326,20 +409,41 @@ mod tests {
         let mut tree = Tree::open(root).unwrap();
         let mut put = |name: &str, to: &str| {
             fs::write(root.join("staged"), name).unwrap();
-            tree.move_in(&root.join("staged"), &path(to)).unwrap();
+            tree.move_in(&root.join("staged"), &path(to), None).unwrap().unwrap();
         };
         put("v1", "v1/file");
         put("v2", "v2/file");
         symlink("v1", root.join("current")).unwrap();
         put("a", "current/a");
         symlink("v2", root.join("next")).unwrap();
-        tree.move_in(&root.join("next"), &path("current")).unwrap();
+        let link = tree.stamp(&path("current")).unwrap();
+        tree.move_in(&root.join("next"), &path("current"), link).unwrap().unwrap();
         fs::write(root.join("staged"), "b").unwrap();
-        tree.move_in(&root.join("staged"), &path("current/b")).unwrap();
+        tree.move_in(&root.join("staged"), &path("current/b"), None).unwrap().unwrap();
         assert!(root.join("v1/a").exists() && root.join("v2/b").exists() && !root.join("v1/b").exists());
-        assert!(tree.remove_file(&path("current")).unwrap());
+        let link = tree.stamp(&path("current")).unwrap();
+        assert!(tree.remove_unchanged(&path("current"), link).unwrap());
         fs::write(root.join("staged"), "c").unwrap();
-        tree.move_in(&root.join("staged"), &path("current/c")).unwrap();
+        tree.move_in(&root.join("staged"), &path("current/c"), None).unwrap().unwrap();
         assert!(!root.join("current").is_symlink() && root.join("current/c").exists());
+    }
+
+    #[test]
+    fn what_changed_since_it_was_looked_at_is_neither_removed_nor_replaced() {
+        let (dir, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let root = dir.path();
+        let mut tree = Tree::open(root).unwrap();
+        fs::write(root.join("out"), "ours").unwrap();
+        let stamp = tree.stamp(&path("out")).unwrap();
+        fs::write(root.join("out"), "theirs now").unwrap();
+        fs::write(root.join("staged"), "new").unwrap();
+        assert!(!tree.remove_unchanged(&path("out"), stamp).unwrap());
+        assert_eq!(tree.move_in(&root.join("staged"), &path("out"), stamp).unwrap(), None);
+        assert_eq!(tree.move_in(&root.join("staged"), &path("out"), None).unwrap(), None);
+        assert_eq!(fs::read(root.join("out")).unwrap(), b"theirs now");
+        let displaced = Displaced::at(store.path().join("displaced"));
+        assert!(tree.displace(&path("out"), &displaced).unwrap());
+        assert!(!tree.displace(&path("out"), &displaced).unwrap());
+        assert!(tree.move_in(&root.join("staged"), &path("out"), None).unwrap().is_some());
     }
 }

@@ -53,8 +53,8 @@ pub struct Found {
 }
 
 /// Everything below `root` that the patterns mean, sorted by bytes. Symlinks are found and not followed. Directories named `.git`
-/// and the paths of `skip` are not entered, except that a pattern may name something inside of `.git` without a wildcard.
-/// What vanishes meanwhile is not found.
+/// and the paths of `skip` are not entered, except that a pattern may name something inside of `.git` without a wildcard; and that the
+/// `.git` of a clone is an output like all else in it. What vanishes meanwhile is not found.
 ///
 /// # Errors
 /// A directory that cannot be read.
@@ -96,10 +96,11 @@ pub fn expand_noting(
     while let Some(dir) = pending.pop() {
         note(&dir);
         for (name, kind) in list(&dir.to_path(root))? {
-            if name == b".git" {
+            let path = dir.child(&name);
+            // That of the workspace itself is nobody's output.
+            if name == b".git" && (want == Want::Files || dir.is_root() || !patterns.matches(&path)) {
                 continue;
             }
-            let path = dir.child(&name);
             if !skip.contains(&path) {
                 let meant = patterns.matches(&path);
                 take(path, kind, meant, want, patterns, &mut found, &mut pending);
@@ -217,9 +218,18 @@ mod tests {
     #[test]
     fn the_store_and_git_are_not_entered() {
         let dir = tree(&[".percache/x", "sub/.git/x", ".git/HEAD", "a"]);
-        assert_eq!(found(&dir, &["**"], Want::Directories), ["a", "sub"]);
+        assert_eq!(found(&dir, &["**"], Want::Files), ["a"]);
+        assert_eq!(found(&dir, &["**/x"], Want::Directories), [""; 0]);
         assert_eq!(found(&dir, &[".percache/x", ".percache/*"], Want::Files), [""; 0]);
         assert_eq!(found(&dir, &[".git/HEAD"], Want::Files), [".git/HEAD"]);
+    }
+
+    #[test]
+    fn a_clone_is_an_output_with_its_git_directory() {
+        let dir = tree(&[".git/HEAD", "dep/.git/HEAD", "dep/f"]);
+        let whole = ["dep", "dep/.git", "dep/.git/HEAD", "dep/f"];
+        assert_eq!(found(&dir, &["dep/"], Want::Directories), whole);
+        assert_eq!(found(&dir, &["**"], Want::Directories), whole);
     }
 
     #[test]

@@ -11,9 +11,13 @@
 //! STORE/worktrees/ID/unstable   see crate::unstable
 //! STORE/worktrees/ID/used       uses of results since the last gc, see crate::usage
 //! STORE/worktrees/ID/staging/   files on their way into the tree
+//! STORE/worktrees/ID/displaced/ see crate::displaced
 //! ```
 //!
-//! ID is the beginning of the SHA-1 of the path; for a single command without a configuration, `single-` and its identity.
+//! ID is the beginning of a SHA-1. When the store lies in the worktree, as it does by default, that of the way from the worktree to the
+//! store: so the worktree keeps what it remembers when it is moved, copied with its store, or seen at several paths (bind mounts,
+//! containers), and builds at all of them take turns. Otherwise that of the worktree's path. For a single command without a
+//! configuration, `single-` and its identity.
 
 use std::fs;
 use std::io;
@@ -45,7 +49,7 @@ impl Worktree {
     /// That of the workspace at `root`. Nothing is made yet.
     pub fn new(store: &Path, root: &Path) -> Worktree {
         Worktree {
-            dir: worktrees(store).join(Worktree::place(root).short()),
+            dir: worktrees(store).join(Worktree::identity(store, root).short()),
             root: root.to_owned(),
             claims: store.join("claims"),
         }
@@ -60,6 +64,16 @@ impl Worktree {
     /// Whether it belongs to a single command.
     pub fn is_single(&self) -> bool {
         self.dir.file_name().is_some_and(|name| name.as_bytes().starts_with(SINGLE.as_bytes()))
+    }
+
+    /// Tells the worktree at `root` from others that use the store.
+    fn identity(store: &Path, root: &Path) -> Digest {
+        match store.strip_prefix(root) {
+            Ok(way) if root.is_absolute() && !way.as_os_str().is_empty() => {
+                Digest::of(&[b"within\0", way.as_os_str().as_bytes()].concat())
+            }
+            _ => Worktree::place(root),
+        }
     }
 
     /// What a result is tied to that is tied to this directory.
@@ -176,6 +190,16 @@ impl Worktree {
         self.dir.join("staging")
     }
 
+    /// Where displaced files are.
+    pub fn displaced(&self) -> PathBuf {
+        self.dir.join("displaced")
+    }
+
+    /// The directory of the worktree.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Every worktree of a store, with its root.
     pub fn all(store: &Path) -> io::Result<Vec<Worktree>> {
         let entries = match fs::read_dir(worktrees(store)) {
@@ -199,7 +223,8 @@ impl Worktree {
     /// Whether the worktree itself is gone.
     pub fn is_abandoned(&self) -> bool {
         // What stands in a damaged `path` says nothing of the worktree.
-        let is_its_own = self.is_single() || self.dir.ends_with(Worktree::place(&self.root).short());
+        let store = self.dir.parent().and_then(Path::parent).unwrap_or(&self.dir);
+        let is_its_own = self.is_single() || self.dir.ends_with(Worktree::identity(store, &self.root).short());
         is_its_own && matches!(self.root.try_exists(), Ok(false))
     }
 

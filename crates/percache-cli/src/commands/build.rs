@@ -81,6 +81,7 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
 /// Whether the build asks for no more than to be done.
 fn plain(args: &Build) -> bool {
     let more = args.force
+        || args.accept
         || args.check
         || args.dry_run
         || args.explain
@@ -141,6 +142,7 @@ fn options(cli: &Cli, args: &Build) -> Options {
         jobs: args.jobs.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1),
         keep_going: args.keep_going,
         force: args.force,
+        accept: args.accept,
         check: match args.check {
             false => Check::Sample,
             true if args.tasks.is_empty() => Check::All,

@@ -59,7 +59,7 @@ fn style(state: &str) -> Style {
     match state {
         "built" => Style::Good,
         "failed" => Style::Bad,
-        "always runs" => Style::Active,
+        "always runs" | "not stored" => Style::Active,
         _ => Style::Faint,
     }
 }
@@ -71,6 +71,7 @@ fn state(journal: &Journal, task: &Task) -> &'static str {
         None => "never built",
         Some(record) if record.key.is_some() => "built",
         Some(_) if !task.cache || task.interactive => "always runs",
+        Some(record) if !record.failed => "not stored",
         Some(_) => "failed",
     }
 }

@@ -3,6 +3,7 @@
 pub mod build;
 pub mod clear;
 pub mod completions;
+pub mod displaced;
 pub mod exec;
 pub mod functions;
 pub mod gc;

@@ -178,6 +178,7 @@ impl Watching<'_> {
             jobs: self.args.jobs.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1),
             keep_going: self.args.keep_going,
             force: false,
+            accept: false,
             check: Check::Sample,
             dry_run: false,
             explain: self.args.explain,

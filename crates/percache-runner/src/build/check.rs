@@ -16,7 +16,8 @@ use crate::build::explicit;
 use crate::build::inputs::Prepared;
 use crate::build::job::{Done, Job, before_that, run_command, visible};
 use crate::build::lookup::{Hit, lookup};
-use crate::build::record::{Stock, take_stock, untouched};
+use crate::build::left_alone::of_unknown_origin;
+use crate::build::record::{Stock, take_stock};
 use crate::deviation::{Places, deviations};
 use crate::event::{Failure, Outcome};
 use crate::journal::{Evidence, TaskRecord};
@@ -84,9 +85,11 @@ fn compare(
     hit: &Hit,
     stored: &StoredResult,
 ) -> Result<Done, Failure> {
-    let Stock { captured, changed, .. } = take_stock(ctx, job, prepared, executed, None)?;
+    let Stock { captured, changed, unknown, .. } = take_stock(ctx, job, prepared, executed, None)?;
     let outcome = match &changed {
         Some(_) => Outcome::Ran,
+        // What the run has left alone may be missing, or not belong there.
+        None if !unknown.is_empty() => Outcome::Ran,
         None => {
             let places = Places { contents: &ctx.contents, store: ctx.store, root: ctx.observer.root() };
             let deviations = deviations(&places, &stored.outputs, &captured.entries);
@@ -100,10 +103,13 @@ fn compare(
         let hint = "check again when nobody writes to it; if the task itself does, it is no input";
         done.warnings.push(Trouble::new(format!("`{}` is not checked: {changed} while it ran", job.task.name), hint));
     }
+    if !unknown.is_empty() {
+        done.warnings.push(of_unknown_origin(job.task, &unknown));
+    }
     let mut basis = Basis::new(ctx, job.task, prepared, &hit.discovered, &captured.entries, hit.created);
     basis.sure &= holds;
     done.basis = Some(basis);
-    done.visible = Some(visible(&captured.entries, hit.key.action));
+    done.visible = Some(visible(&captured.entries, &unknown, hit.key.action));
     let before = ctx.journal.tasks.get(&job.task.name);
     done.record = Some(TaskRecord {
         key: holds.then_some(hit.key),
@@ -112,7 +118,7 @@ fn compare(
         took: hit.took,
         previous: if holds { before.and_then(|record| before_that(record, &hit.key)) } else { Some(hit.key) },
         discovered: hit.discovered.0.iter().map(|(path, _)| path.clone()).collect(),
-        others: untouched(ctx, executed),
+        failed: false,
         outputs: captured.entries,
         evidence: Evidence::default(),
     });

@@ -1,7 +1,8 @@
 //! What all jobs of a build share, and nothing that only one of them needs.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -11,9 +12,13 @@ use percache::claim::Claimant;
 use percache::store::Store;
 
 use crate::build::budget::Budget;
+use crate::clearing::Left;
 use crate::contents::Contents;
+use crate::directories::{Directories, needed};
+use crate::displaced::Displaced;
 use crate::environment::Caller;
 use crate::event::Listener;
+use crate::git_index::GitIndex;
 use crate::graph::TaskGraph;
 use crate::intents::Intents;
 use crate::journal::Journal;
@@ -23,6 +28,7 @@ use crate::paths::RelPath;
 use crate::process::{Spec, Status, Stdio, Stop, run};
 use crate::source_tree::{SourceTree, rule_files};
 use crate::staging::Staging;
+use crate::tree::Tree;
 use crate::trouble::Trouble;
 
 /// Which logs of tasks that did not run are wanted.
@@ -56,6 +62,8 @@ pub struct Options {
     pub keep_going: bool,
     /// Run every selected task, whatever the store has.
     pub force: bool,
+    /// Take files of unknown origin below the output patterns for outputs.
+    pub accept: bool,
     /// Which results to check.
     pub check: Check,
     /// Run nothing and change nothing; tell what would happen.
@@ -100,8 +108,18 @@ pub struct Context<'a> {
     pub skip: Vec<RelPath>,
     /// What results are tied to that are tied to this directory.
     pub place: Digest,
-    /// What earlier results left in the tree, by the task that owns the path now; sorted.
-    pub previous: HashMap<TaskId, Vec<RelPath>>,
+    /// What earlier builds left in the tree, by the task that owns the path now; sorted.
+    pub previous: HashMap<TaskId, Vec<Left<'a>>>,
+    /// Where what percache does not hold goes.
+    pub displaced: Displaced,
+    /// The directories that percache made.
+    pub directories: Directories,
+    /// The directories that outputs need, once that was asked.
+    pub needed: OnceLock<HashSet<RelPath>>,
+    /// What git tracks.
+    pub git: GitIndex,
+    /// What was an output and is a source now, and has not been told yet.
+    pub kept: Mutex<Vec<RelPath>>,
     /// Of tasks that ask for tools.
     pub tools: Tools,
     /// What was in files once, for explanations.
@@ -118,10 +136,20 @@ pub struct Context<'a> {
     pub trouble: Mutex<Option<String>>,
 }
 
-impl Context<'_> {
-    /// What earlier results left of this task.
-    pub fn previous(&self, task: TaskId) -> &[RelPath] {
+impl<'a> Context<'a> {
+    /// What earlier builds left of this task.
+    pub fn previous(&self, task: TaskId) -> &[Left<'a>] {
         self.previous.get(&task).map_or(&[], Vec::as_slice)
+    }
+
+    /// Removes the directories that percache made and that are empty without the files at `gone`.
+    pub fn prune<'p>(&self, tree: &mut Tree, gone: impl IntoIterator<Item = &'p RelPath>) -> io::Result<()> {
+        let mut gone = gone.into_iter().peekable();
+        if gone.peek().is_none() {
+            return Ok(());
+        }
+        let needed = self.needed.get_or_init(|| needed(&self.workspace.tasks));
+        self.directories.prune(tree, &self.observer, gone, needed)
     }
 
     /// Notes trouble with the store; the first one is told.

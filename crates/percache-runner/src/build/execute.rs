@@ -11,7 +11,9 @@ use crate::build::context::Context;
 use crate::build::feed::{Feed, piece};
 use crate::build::inputs::{Prepared, threads, variables};
 use crate::capture::present;
+use crate::clearing::{Clearing, Left, find_left};
 use crate::colours;
+use crate::directories::output_directories;
 use crate::event::{Failure, Runner};
 use crate::fanout::fan_out;
 use crate::intents::Intent;
@@ -19,10 +21,9 @@ use crate::model::{Task, TaskCommand, TaskId};
 use crate::orphans::Trace;
 use crate::paths::RelPath;
 use crate::process::{self, Mark, OnOutput, Spec, SpooledLog, Status, Stdio, Stream};
-use crate::restore;
 use crate::stamp::{Moment, Stamp};
-use crate::tree::Tree;
 use crate::trouble::{Trouble, reason, way_out};
+use crate::walk::{Found, Kind};
 
 /// A command that has ended.
 pub struct Executed {
@@ -40,10 +41,38 @@ pub struct Executed {
     pub inputs: Vec<Option<Stamp>>,
     /// When the last attempt began.
     pub began: Moment,
-    /// What lay where its outputs are and was not its own, with stamps; sorted.
-    pub others: Vec<(RelPath, Option<Stamp>)>,
+    /// What was where its outputs belong when it began.
+    pub before: Before,
     /// Keeps other processes from running the same.
     pub claim: Option<Claim>,
+}
+
+/// What is where the outputs of a task belong when its command starts.
+pub struct Before {
+    /// What is not known to be the task's own and stays where it is; sorted.
+    pub others: Vec<Other>,
+    /// What was taken away.
+    pub taken: Vec<RelPath>,
+    /// The stamp of what is at the path of the depfile.
+    pub depfile: Option<Stamp>,
+}
+
+/// Something that is not known to be the task's own.
+pub struct Other {
+    /// Where.
+    pub path: RelPath,
+    /// Whether it is a directory.
+    pub directory: bool,
+    /// Its stamp, if it could be had.
+    pub stamp: Option<Stamp>,
+}
+
+impl Before {
+    /// What was at a path that is not known to be the task's own.
+    pub fn other(&self, path: &RelPath) -> Option<&Other> {
+        let at = self.others.binary_search_by(|other| other.path.cmp(path)).ok()?;
+        self.others.get(at)
+    }
 }
 
 /// Runs the command of `task`; who waits for the `claim` hears what it writes.
@@ -55,17 +84,14 @@ pub fn execute(
     claim: Option<&Claim>,
 ) -> Result<Executed, Trouble> {
     ctx.observer.expect_changes();
-    let others = others(ctx, id, task)?;
-    if let Some(intents) = &ctx.intents {
-        let intent = Intent::new(&task.outputs, others.iter().map(|(path, _)| path.clone()).collect());
-        ctx.or_trouble(intents.note(&intent));
-    }
+    let mut clearing = Clearing::open(&ctx.observer, &ctx.displaced).map_err(|e| e.to_string())?;
+    let before = make_room(ctx, &mut clearing, id, task)?;
     // As they were hashed, a moment ago: who writes to one before the command begins may do so after it, too.
     let inputs = prepared.inputs.iter().map(|(path, _)| ctx.observer.last_stamp(path.as_bytes())).collect();
     let mut attempt = 0;
     let mut feed = Feed::new(claim);
     loop {
-        make_room(ctx, task, &others)?;
+        make_directories(ctx, &mut clearing, task)?;
         let mut told = |stream: Stream, bytes: &[u8]| {
             ctx.listener.wrote(id, Runner::Own, stream, bytes);
             feed.write(stream, bytes);
@@ -73,18 +99,11 @@ pub fn execute(
         let Attempt { failure, status, log, cut, took, began } = run(ctx, task, prepared, &mut told)?;
         let final_one = matches!(failure, None | Some(Failure::Interrupted)) || attempt == task.retries;
         if final_one {
-            return Ok(Executed { failure, status, log, cut, took, inputs, began, others, claim: None });
+            return Ok(Executed { failure, status, log, cut, took, inputs, began, before, claim: None });
         }
+        clear_attempt(ctx, &mut clearing, task, &before)?;
         attempt += 1;
     }
-}
-
-/// What the task's patterns mean now, less what earlier results of it left.
-fn others(ctx: &Context<'_>, id: TaskId, task: &Task) -> Result<Vec<(RelPath, Option<Stamp>)>, String> {
-    let found = present(ctx.observer.root(), &task.outputs, &ctx.skip).map_err(|e| format!("{e}: {}", e.source))?;
-    let own = ctx.previous(id);
-    let others = found.into_iter().map(|found| found.path).filter(|path| own.binary_search(path).is_err());
-    Ok(others.map(|path| (path.clone(), stamp(ctx, &path))).collect())
 }
 
 /// The stamps of the inputs now.
@@ -99,30 +118,71 @@ pub fn stamp(ctx: &Context<'_>, path: &RelPath) -> Option<Stamp> {
     Stamp::at(&path.to_path(ctx.observer.root())).ok().flatten()
 }
 
-/// Removes every output that is the task's own, and makes the directories that its outputs will lie in.
+/// What lies where the outputs of a task belong.
+pub fn outputs_present(ctx: &Context<'_>, task: &Task) -> Result<Vec<Found>, String> {
+    present(ctx.observer.root(), &task.outputs, &ctx.skip).map_err(|e| format!("{e}: {}", e.source))
+}
+
+/// Takes away what is the task's own: what earlier builds left of it, and what lies where an output is named without a wildcard.
 ///
 /// A command that appends to what is there, or adds to an archive, must find what it finds in a clean tree.
-fn make_room(ctx: &Context<'_>, task: &Task, others: &[(RelPath, Option<Stamp>)]) -> Result<(), Trouble> {
-    let found = present(ctx.observer.root(), &task.outputs, &ctx.skip).map_err(|e| format!("{e}: {}", e.source))?;
-    let is_other = |path: &RelPath| others.binary_search_by(|(other, _)| other.cmp(path)).is_ok();
-    let mut own: Vec<_> = found.into_iter().map(|found| found.path).filter(|path| !is_other(path)).collect();
-    own.extend(task.depfile.clone());
-    own.sort();
-    let mut tree = Tree::open(ctx.observer.root()).map_err(|e| e.to_string())?;
-    let told = |what: &str, path: &RelPath, e: &io::Error| Trouble {
-        message: format!("cannot {what} `{path}`: {}", reason(e)),
-        hint: way_out(e),
-    };
-    restore::remove(&mut tree, &own).map_err(|(path, e)| told("remove its old output", &path, &e))?;
-    let outputs = task.outputs.patterns().iter().filter(|pattern| !pattern.negated);
-    let directories = outputs.filter_map(|pattern| match pattern.literal() {
-        Some(path) => path.parent(),
-        None => Some(pattern.prefix().clone()),
-    });
-    for directory in directories.chain(task.depfile.as_ref().and_then(RelPath::parent)) {
-        tree.make_directory(&directory).map_err(|e| told("make the directory", &directory, &e))?;
+fn make_room(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, id: TaskId, task: &Task) -> Result<Before, Trouble> {
+    let previous = ctx.previous(id);
+    let mut own = Vec::new();
+    let mut others = Vec::new();
+    for Found { path, kind } in outputs_present(ctx, task)? {
+        let directory = kind == Kind::Directory;
+        let named = !directory && is_named(task, &path);
+        match find_left(previous, path.as_bytes()) {
+            // What git tracks is the user's, unless the task says that it makes just this.
+            Some(left) if named || directory || !ctx.git.tracks(&path) => own.push(left.clone()),
+            None if named => own.push(Left { path, held: None }),
+            _ => {
+                let stamp = stamp(ctx, &path);
+                others.push(Other { path, directory, stamp });
+            }
+        }
     }
+    if let Some(intents) = &ctx.intents {
+        let others = others.iter().map(|other| other.path.clone()).collect();
+        ctx.or_trouble(intents.note(&Intent::new(&task.outputs, others)));
+    }
+    clearing.take_all(&own).map_err(|(path, e)| told("remove its old output", &path, &e))?;
+    let taken = own.into_iter().map(|left| left.path).collect();
+    let depfile = task.depfile.as_ref().and_then(|path| stamp(ctx, path));
+    Ok(Before { others, taken, depfile })
+}
+
+/// Whether an output of the task is named so, without a wildcard.
+pub fn is_named(task: &Task, path: &RelPath) -> bool {
+    let mut patterns = task.outputs.patterns().iter().filter(|pattern| !pattern.negated && !pattern.directory);
+    patterns.any(|pattern| pattern.literal() == Some(path))
+}
+
+/// Makes the directories in which its outputs will lie.
+fn make_directories(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, task: &Task) -> Result<(), Trouble> {
+    for directory in output_directories(task) {
+        clearing.tree().make_directory(&directory).map_err(|e| told("make the directory", &directory, &e))?;
+    }
+    ctx.directories.add(clearing.tree().take_made());
     Ok(())
+}
+
+/// Takes away what an attempt that failed has left below the outputs.
+fn clear_attempt(
+    ctx: &Context<'_>,
+    clearing: &mut Clearing<'_, '_>,
+    task: &Task,
+    before: &Before,
+) -> Result<(), Trouble> {
+    let found = outputs_present(ctx, task)?.into_iter().map(|found| found.path);
+    let left: Vec<_> =
+        found.filter(|path| before.other(path).is_none()).map(|path| Left { path, held: None }).collect();
+    clearing.take_all(&left).map_err(|(path, e)| told("move aside", &path, &e))
+}
+
+fn told(what: &str, path: &RelPath, error: &io::Error) -> Trouble {
+    Trouble { message: format!("cannot {what} `{path}`: {}", reason(error)), hint: way_out(error) }
 }
 
 /// One run of the command; see [`Executed`].

@@ -2,28 +2,28 @@
 //!
 //! A job reads what is shared, answers with one message, and never waits for another job.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use percache::claim::Claim;
-use percache::store::record::{Content, Entry, ResultKey};
+use percache::store::record::{Content, Entry, Node, ResultKey};
 use percache::store::{Store, now};
 
 use crate::build::basis::Basis;
 use crate::build::check::{self, Verdict};
 use crate::build::claim;
 use crate::build::context::{Context, HitLogs};
-use crate::build::execute::{Executed, execute};
+use crate::build::execute::{Before, Executed, execute, outputs_present, stamp};
 use crate::build::explain::{self, Why};
 use crate::build::inputs::{Dependencies, Prepared, Visible, prepare};
 use crate::build::logs::{SHOWN, stored_log};
 use crate::build::lookup::{Hit, lookup};
 use crate::build::put_back::put_back;
 use crate::build::recall::recall;
+use crate::build::recheck::remove_depfile;
 use crate::build::record::record;
-use crate::capture::present;
 use crate::config::FILE_NAME;
+use crate::displaced::note as displaced_note;
 use crate::event::{Failure, LogText, Outcome};
 use crate::fingerprint::Parts;
 use crate::journal::{Evidence, TaskRecord};
@@ -33,6 +33,7 @@ use crate::paths::RelPath;
 use crate::restore::RestoreError;
 use crate::span::{Phase, timed};
 use crate::trouble::Trouble;
+use crate::walk::Found;
 
 /// A task that is done.
 pub struct Done {
@@ -64,6 +65,8 @@ pub struct Done {
     pub verdict: Option<Verdict>,
     /// Things that the user should know.
     pub warnings: Vec<Trouble>,
+    /// Things that happened beside, for information.
+    pub notes: Vec<String>,
 }
 
 /// What a job is about.
@@ -111,6 +114,7 @@ impl Done {
             recalled: false,
             verdict: None,
             warnings: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -146,6 +150,9 @@ pub fn run(ctx: &Context<'_>, job: &Job<'_>) -> Done {
     let attempt = timed(ctx.listener, Phase::Task, Some(job.id), || attempt(ctx, job));
     let mut done = attempt.unwrap_or_else(|trouble| Done::failed(job.id, trouble));
     done.took = start.elapsed();
+    done.notes.extend(displaced_note(&ctx.displaced));
+    let kept = std::mem::take(&mut *ctx.kept.lock().unwrap_or_else(PoisonError::into_inner));
+    done.notes.extend(kept.iter().map(|path| format!("kept `{path}`: it is no output any more, and git tracks it")));
     done
 }
 
@@ -233,17 +240,12 @@ fn use_hit(
     prepared: &Prepared,
     hit: Hit,
 ) -> Result<Result<Done, RestoreError>, Trouble> {
-    let (outcome, plan) = match put_back(ctx, job, &hit.outputs)? {
-        Ok(done) => done,
+    let outcome = match put_back(ctx, job, &hit.outputs)? {
+        Ok(outcome) => outcome,
         Err(e) => return Ok(Err(e)),
     };
-    // What was right already and was not known to be ours may be somebody's own.
-    let previous = ctx.previous(job.id);
-    let wrong: HashSet<&[u8]> = plan.wrong.iter().map(|(entry, _)| entry.path.as_slice()).collect();
-    let ours = |path: &[u8]| previous.binary_search_by(|own| own.as_bytes().cmp(path)).is_ok() || wrong.contains(path);
-    let others = hit.outputs.iter().filter(|entry| !ours(&entry.path)).map(|entry| entry.path.clone()).collect();
     let mut done = Done::hit(ctx, job.id, outcome, &hit.key, hit.took);
-    done.visible = Some(visible(&hit.outputs, hit.key.action));
+    done.visible = Some(visible(&hit.outputs, &[], hit.key.action));
     done.basis = Some(Basis::new(ctx, job.task, prepared, &hit.discovered, &hit.outputs, hit.created));
     let previous = ctx.journal.tasks.get(&job.task.name).and_then(|before| before_that(before, &hit.key));
     done.record = Some(TaskRecord {
@@ -253,8 +255,8 @@ fn use_hit(
         took: hit.took,
         previous,
         discovered: hit.discovered.0.into_iter().map(|(path, _)| path).collect(),
+        failed: false,
         outputs: hit.outputs,
-        others,
         evidence: Evidence::default(),
     });
     Ok(Ok(done))
@@ -266,9 +268,10 @@ pub fn before_that(before: &TaskRecord, key: &ResultKey) -> Option<ResultKey> {
     before.key.filter(other).or(before.previous.filter(other))
 }
 
-/// What others see of a task that left these outputs.
-pub fn visible(outputs: &[Entry], action: percache::Digest) -> Arc<Visible> {
-    let outputs = outputs.iter().filter_map(|entry| RelPath::new(&entry.path).ok()).collect();
+/// What others see of a task that left these outputs, and among which lie further files.
+pub fn visible(outputs: &[Entry], further: &[RelPath], action: percache::Digest) -> Arc<Visible> {
+    let outputs = outputs.iter().filter_map(|entry| RelPath::new(&entry.path).ok());
+    let outputs = outputs.chain(further.iter().cloned()).collect();
     Arc::new(Visible { outputs, action })
 }
 
@@ -287,20 +290,20 @@ pub fn run_command(
     let log = executed.log.tail(SHOWN).map_err(|e| format!("its log cannot be read: {e}"))?;
     let log = LogText { omitted: executed.log.len() - log.len() as u64, bytes: log };
     let mut done = match executed.failure.take() {
-        Some(failure) => failed(ctx, job, prepared, failure),
+        Some(failure) => failed(ctx, job, prepared, &executed, failure),
         None => match conclude(&mut executed) {
             Ok(done) => done,
-            Err(failure) => failed(ctx, job, prepared, failure),
+            Err(failure) => failed(ctx, job, prepared, &executed, failure),
         },
     };
     done.log = log;
     Ok(done)
 }
 
-/// What a failed command left is still its own, to be gone before the next attempt.
-fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, failure: Failure) -> Done {
+/// What a failed command left is gone before the next attempt.
+fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &Executed, failure: Failure) -> Done {
     let mut done = Done::new(job.id, Outcome::Failed(failure));
-    let left = capture_leftovers(ctx, job.task);
+    let left = leftovers(ctx, job.task, &executed.before);
     done.basis = Some(Basis::unsure(prepared));
     let before = ctx.journal.tasks.get(&job.task.name);
     done.record = Some(TaskRecord {
@@ -310,18 +313,20 @@ fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, failure: Failur
         took: before.map_or(0, |record| record.took),
         previous: before.and_then(|record| record.key.or(record.previous)),
         discovered: Vec::new(),
+        failed: true,
         outputs: left,
-        others: Vec::new(),
         evidence: Evidence::default(),
     });
     done
 }
 
-/// Of what lies where the outputs belong, all that can be read: the declared ones need not be there.
-fn capture_leftovers(ctx: &Context<'_>, task: &Task) -> Vec<Entry> {
-    let found = present(ctx.observer.root(), &task.outputs, &ctx.skip).unwrap_or_default();
+/// Of what lies where the outputs belong, all that the command made or changed, as far as it can be read.
+fn leftovers(ctx: &Context<'_>, task: &Task, before: &Before) -> Vec<Entry> {
+    if let Some(depfile) = task.depfile.as_ref().filter(|path| !task.outputs.matches(path)) {
+        drop_depfile(ctx, depfile, before);
+    }
+    let found = outputs_present(ctx, task).unwrap_or_default();
     let entry = |path: &RelPath| {
-        use percache::store::record::Node;
         let node = match ctx.observer.observe(path.as_bytes()).ok()? {
             FileState::File { digest, executable } => Node::File { content: Content { digest, length: 0 }, executable },
             FileState::Symlink { target, .. } => Node::Symlink(target),
@@ -330,5 +335,18 @@ fn capture_leftovers(ctx: &Context<'_>, task: &Task) -> Vec<Entry> {
         };
         Some(Entry { path: path.as_bytes().to_vec(), node })
     };
-    found.iter().filter_map(|found| entry(&found.path)).collect()
+    let is_left = |found: &&Found| {
+        before.other(&found.path).is_none_or(|other| !other.directory && stamp(ctx, &found.path) != other.stamp)
+    };
+    found.iter().filter(is_left).filter_map(|found| entry(&found.path)).collect()
+}
+
+/// The depfile of a command that failed says nothing, and a clean tree does not have it. One that was there before is not the command's.
+fn drop_depfile(ctx: &Context<'_>, path: &RelPath, before: &Before) {
+    if before.depfile.is_some() {
+        return;
+    }
+    if let Ok(text) = std::fs::read(path.to_path(ctx.observer.root())) {
+        remove_depfile(ctx, path, &text).unwrap_or_else(|e| log::info!("`{path}` stays: {e}"));
+    }
 }

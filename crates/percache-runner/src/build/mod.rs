@@ -12,6 +12,7 @@ pub mod explain;
 pub mod feed;
 pub mod inputs;
 pub mod job;
+pub mod left_alone;
 pub mod logs;
 pub mod lookup;
 pub mod outcomes;
@@ -38,6 +39,7 @@ use crate::build::job::{Done, Job, Word};
 use crate::build::outcomes::Outcomes;
 use crate::build::schedule::Schedule;
 use crate::event::{Event, Outcome, Reporter, Usual};
+use crate::intents::SIGN;
 use crate::model::{TaskId, Workspace};
 use crate::trouble::Trouble;
 
@@ -173,8 +175,8 @@ impl<'a> Build<'a, '_> {
 
     /// The next message. Refreshes the report when it is time, whether or not there is one.
     fn receive(&mut self, receiver: &Receiver<Message>) -> Result<Message, RecvTimeoutError> {
-        let Some(period) = self.reporter.period() else { return receiver.recv().map_err(RecvTimeoutError::from) };
-        let message = receiver.recv_timeout(period.saturating_sub(self.refreshed.elapsed()));
+        let Some(period) = self.reporter.period() else { return self.receive_giving_signs(receiver, None) };
+        let message = self.receive_giving_signs(receiver, Some(period.saturating_sub(self.refreshed.elapsed())));
         if self.refreshed.elapsed() >= period {
             let left = self.estimate.left(&Progress {
                 graph: self.ctx.graph,
@@ -190,6 +192,30 @@ impl<'a> Build<'a, '_> {
             self.refreshed = Instant::now();
         }
         message
+    }
+
+    /// The next message, if it comes within `patience`. While commands run, signs of life are given.
+    fn receive_giving_signs(
+        &self,
+        receiver: &Receiver<Message>,
+        patience: Option<Duration>,
+    ) -> Result<Message, RecvTimeoutError> {
+        let start = Instant::now();
+        loop {
+            let left = patience.map(|patience| patience.saturating_sub(start.elapsed()));
+            let wait = match (&self.ctx.intents, left) {
+                (Some(_), left) => SIGN.min(left.unwrap_or(SIGN)),
+                (None, Some(left)) => left,
+                (None, None) => return receiver.recv().map_err(RecvTimeoutError::from),
+            };
+            let message = receiver.recv_timeout(wait);
+            if let (Err(RecvTimeoutError::Timeout), Some(intents)) = (&message, &self.ctx.intents) {
+                intents.give_sign();
+            }
+            if !matches!(message, Err(RecvTimeoutError::Timeout)) || patience.is_some_and(|patience| start.elapsed() >= patience) {
+                return message;
+            }
+        }
     }
 
     fn start<'scope>(&mut self, id: TaskId, scope: &Scope<'scope>, sender: &Sender<Message>)
@@ -268,7 +294,7 @@ impl<'a> Build<'a, '_> {
         }
         // Untouched: what others see of it is looked up when somebody looks.
         let record = self.ctx.journal.tasks.get(&self.ctx.workspace.task(id).name).filter(|_| self.same[id.index()])?;
-        let visible = job::visible(&record.outputs, record.key?.action);
+        let visible = job::visible(&record.outputs, &[], record.key?.action);
         self.visible.insert(id, visible.clone());
         Some(visible)
     }
@@ -323,6 +349,9 @@ impl<'a> Build<'a, '_> {
         }
         for Trouble { message, hint } in done.warnings {
             self.reporter.event(Event::Warning { message, hint });
+        }
+        for message in done.notes {
+            self.reporter.event(Event::Note { message });
         }
         let (outcome, log, reason) = (done.outcome, Arc::new(done.log), done.reason.as_ref().map(Why::to_string));
         self.outcomes.reasons.extend(done.reason.map(|why| (done.task, why)));

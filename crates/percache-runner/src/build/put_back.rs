@@ -1,54 +1,78 @@
 //! Putting back: the tree is made to look as a result says.
 
+use std::sync::PoisonError;
+
 use percache::store::record::{Entry, Node};
 
 use crate::build::context::Context;
 use crate::build::job::Job;
 use crate::capture::{present, tell_of_others};
+use crate::clearing::find_left;
 use crate::event::Outcome;
 use crate::intents::Intent;
 use crate::model::Task;
 use crate::observe::FileState;
 use crate::paths::RelPath;
-use crate::restore::{self, Plan, RestoreError};
+use crate::restore::{self, Plan, RestoreError, Wrong};
 use crate::span::{Phase, timed};
+use crate::tree::Tree;
 use crate::trouble::{Trouble, reason, way_out};
 
-/// Has these outputs of a result lie in the tree, and nothing else of the task; what came of it, and what had to be done. `Ok(Err)`: the
-/// store does not have them whole, and nothing was touched.
-pub fn put_back<'a>(
+/// Makes the tree contain exactly these outputs of the task. Returns the outcome; `Ok(Err)` when the store does not have them whole, and
+/// nothing was touched.
+pub fn put_back(
     ctx: &Context<'_>,
     job: &Job<'_>,
-    outputs: &'a [Entry],
-) -> Result<Result<(Outcome, Plan<'a>), RestoreError>, Trouble> {
+    outputs: &[Entry],
+) -> Result<Result<Outcome, RestoreError>, Trouble> {
     // Whatever the store says: a result can put there what its task makes, and nothing else.
     if let Some(entry) = outputs.iter().find(|entry| !is_output(job.task, &entry.path)) {
         return Ok(Err(foreign(&entry.path)));
     }
     let plan = restore::plan(&ctx.observer, outputs, ctx.previous(job.id));
-    let plan = plan.map_err(|e| format!("cannot look at its outputs: {e}"))?;
+    let mut plan = plan.map_err(|e| format!("cannot look at its outputs: {e}"))?;
+    // What git tracks by now is a source.
+    plan.stale.retain(|left| {
+        let tracked = ctx.git.tracks(&left.path);
+        if tracked {
+            ctx.kept.lock().unwrap_or_else(PoisonError::into_inner).push(left.path.clone());
+        }
+        !tracked
+    });
     if plan.is_empty() {
-        return Ok(Ok((Outcome::UpToDate, plan)));
+        return Ok(Ok(Outcome::UpToDate));
     }
     if ctx.options.dry_run {
         pretend(ctx, &plan);
-        return Ok(Ok((Outcome::WouldRestore, plan)));
+        return Ok(Ok(Outcome::WouldRestore));
     }
     let Some(store) = ctx.store else { return Ok(Err(missing_store())) };
     let temporaries = restore::temporaries(&ctx.observer, &ctx.staging, &plan);
     note_intent(ctx, job, &plan, temporaries)?;
     let restored = timed(ctx.listener, Phase::Restore, Some(job.id), || {
-        restore::restore(&ctx.observer, store, &ctx.staging, &plan, ctx.options.jobs)
+        restore::restore(&ctx.observer, store, &ctx.staging, &ctx.displaced, &plan, ctx.options.jobs)
     });
     tell_of_others(&ctx.observer, outputs);
     match restored {
-        Ok(()) => Ok(Ok((Outcome::Restored, plan))),
+        Ok(made) => {
+            ctx.directories.add(made);
+            prune(ctx, &plan);
+            Ok(Ok(Outcome::Restored))
+        }
         Err(e @ RestoreError::Store(_)) => Ok(Err(e)),
         Err(RestoreError::Tree(path, e)) => {
             let message = format!("cannot restore `{path}`: {}", reason(&e));
             Err(Trouble { message, hint: way_out(&e) })
         }
     }
+}
+
+/// Removes directories that were there for what is stale.
+fn prune(ctx: &Context<'_>, plan: &Plan<'_>) {
+    let gone = plan.stale.iter().map(|left| &left.path);
+    let pruned = Tree::open(ctx.observer.root()).and_then(|mut tree| ctx.prune(&mut tree, gone));
+    // An empty directory that stays is no reason to fail.
+    pruned.unwrap_or_else(|e| log::info!("empty directories stay: {e}"));
 }
 
 fn is_output(task: &Task, path: &[u8]) -> bool {
@@ -75,19 +99,19 @@ fn note_intent(
     let Some(intents) = &ctx.intents else { return Ok(()) };
     let found = present(ctx.observer.root(), &job.task.outputs, &ctx.skip).map_err(|e| e.to_string())?;
     // The plan is in the order of the manifest, which is sorted.
-    let wrong = |path: &RelPath| plan.wrong.binary_search_by(|(entry, _)| entry.path.as_slice().cmp(path.as_bytes()));
-    let own = |path: &RelPath| ctx.previous(job.id).binary_search(path).is_ok() || wrong(path).is_ok();
+    let wrong = |path: &RelPath| plan.wrong.binary_search_by(|wrong| wrong.entry.path.as_slice().cmp(path.as_bytes()));
+    let own = |path: &RelPath| find_left(ctx.previous(job.id), path.as_bytes()).is_some() || wrong(path).is_ok();
     let others = found.into_iter().map(|found| found.path).filter(|path| !own(path)).collect();
     ctx.or_trouble(intents.note(&Intent { temporaries, ..Intent::new(&job.task.outputs, others) }));
     Ok(())
 }
 
 fn pretend(ctx: &Context<'_>, plan: &restore::Plan<'_>) {
-    for (entry, _) in &plan.wrong {
+    for Wrong { entry, .. } in &plan.wrong {
         ctx.observer.pretend(entry.path.clone(), state_of(entry));
     }
-    for path in &plan.stale {
-        ctx.observer.pretend(path.as_bytes().to_vec(), FileState::Absent);
+    for left in &plan.stale {
+        ctx.observer.pretend(left.path.as_bytes().to_vec(), FileState::Absent);
     }
 }
 

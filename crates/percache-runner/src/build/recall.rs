@@ -17,7 +17,7 @@ pub fn recall(ctx: &Context<'_>, job: &Job<'_>) -> Result<Option<Done>, Trouble>
     let Some(record) = ctx.journal.tasks.get(&job.task.name) else { return Ok(None) };
     let Some(key) = record.key.filter(|_| may_stand(record) && stands(ctx, record)) else { return Ok(None) };
     let outcome = match put_back(ctx, job, &record.outputs)? {
-        Ok((outcome, _)) => outcome,
+        Ok(outcome) => outcome,
         // The store lost what it had promised: nothing was touched, and the command can still run.
         Err(trouble) => {
             ctx.note_trouble(trouble);
@@ -29,9 +29,9 @@ pub fn recall(ctx: &Context<'_>, job: &Job<'_>) -> Result<Option<Done>, Trouble>
     Ok(Some(done))
 }
 
-/// Whether a record has evidence to go by. Where outputs may be somebody's own, that is looked into again.
+/// Whether a record has evidence to go by.
 fn may_stand(record: &TaskRecord) -> bool {
-    record.evidence.sure && now() < record.evidence.expiry && record.others.is_empty()
+    record.evidence.sure && now() < record.evidence.expiry
 }
 
 /// Whether everything on which it rests, outputs left out, is as it was.

@@ -6,18 +6,22 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use percache::Digest;
+use percache::store::record::{Content, Node};
+
 use crate::build::context::Context;
+use crate::build::execute::{Executed, stamp};
 use crate::build::inputs::{Prepared, threads};
 use crate::build::job::Job;
+use crate::clearing::Clearing;
 use crate::depfile;
 use crate::fanout::fan_out;
 use crate::observe::FileState;
 use crate::paths::RelPath;
-use crate::restore;
-use crate::stamp::{Moment, Stamp};
-use crate::tree::Tree;
+use crate::stamp::Stamp;
 use crate::trouble::{Trouble, reason};
 
 /// What a run reported.
@@ -28,12 +32,24 @@ pub struct Reported {
     pub changed: Option<Vec<u8>>,
     /// Whether that cannot be told.
     pub set_back: bool,
+    /// A path that the depfile lists and at which nothing is: it was read elsewhere, or is gone.
+    pub not_there: Option<Trouble>,
 }
 
 /// Reads the depfile of a task whose command succeeded.
-pub fn discover(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, began: Moment) -> Result<Reported, Trouble> {
-    let mut reported = Reported { states: Vec::new(), changed: None, set_back: false };
+pub fn discover(
+    ctx: &Context<'_>,
+    job: &Job<'_>,
+    prepared: &Prepared,
+    executed: &Executed,
+) -> Result<Reported, Trouble> {
+    let mut reported = Reported { states: Vec::new(), changed: None, set_back: false, not_there: None };
     let Some(path) = &job.task.depfile else { return Ok(reported) };
+    let before = executed.before.depfile;
+    if before.is_some() && stamp(ctx, path) == before {
+        let message = format!("its depfile `{path}` was there before, and the command did not write it");
+        return Err(Trouble::new(message, "move the file away, or name the file that the command writes as `depfile`"));
+    }
     let text = match fs::read(path.to_path(ctx.observer.root())) {
         Ok(text) => text,
         Err(e) => {
@@ -45,11 +61,14 @@ pub fn discover(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, began: Mo
         let hint = "it has the form that `cc -MD` writes: `a.o: a.c a.h`";
         Trouble::new(format!("its depfile `{path}`, {e}"), hint)
     })?;
-    let set_back = began.is_clock_set_back();
+    let set_back = executed.began.is_clock_set_back();
     for path in further_inputs(ctx, job, prepared, &listed)? {
         let state = ctx.observer.observe(&path).map_err(|e| format!("`{}`: {e}", String::from_utf8_lossy(&path)))?;
-        if reported.changed.is_none() && changed_since(ctx, &path, began.wall) {
+        if reported.changed.is_none() && changed_since(ctx, &path, executed.began.wall) {
             reported.changed = Some(path.clone());
+        }
+        if state == FileState::Absent {
+            reported.not_there.get_or_insert_with(|| not_there(job, &path));
         }
         reported.states.push((path, state));
         reported.set_back = set_back;
@@ -58,10 +77,23 @@ pub fn discover(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, began: Mo
     if job.task.outputs.matches(path) {
         return Ok(reported);
     }
-    let removed = Tree::open(ctx.observer.root())
-        .and_then(|mut tree| restore::remove(&mut tree, std::slice::from_ref(path)).map_err(|(_, e)| e));
-    removed.map_err(|e| format!("its depfile `{path}` cannot be removed: {e}"))?;
+    remove_depfile(ctx, path, &text).map_err(|e| format!("its depfile `{path}` cannot be removed: {e}"))?;
     Ok(reported)
+}
+
+/// Removes a depfile with this content. Another one has been written since, by somebody else.
+pub fn remove_depfile(ctx: &Context<'_>, path: &RelPath, text: &[u8]) -> io::Result<()> {
+    let content = Content { digest: Digest::of(text), length: text.len() as u64 };
+    let executable = stamp(ctx, path).is_some_and(|stamp| stamp.executable());
+    let mut clearing = Clearing::open(&ctx.observer, &ctx.displaced)?;
+    clearing.take(path, Some(&Node::File { content, executable })).map(|_| ())
+}
+
+fn not_there(job: &Job<'_>, path: &[u8]) -> Trouble {
+    let path = String::from_utf8_lossy(path);
+    let message = format!("`{}` is not stored: its depfile names `{path}`, which does not exist", job.task.name);
+    let hint = "paths in a depfile are relative to `cwd`: set `cwd` to the directory that the command goes to by `cd`";
+    Trouble::new(message, hint)
 }
 
 /// What the depfile lists less what is hashed already and what the task made itself; sorted. Inside the workspace relative to it.

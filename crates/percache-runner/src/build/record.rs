@@ -8,17 +8,20 @@ use percache::store::{Store, now};
 
 use crate::build::basis::Basis;
 use crate::build::context::Context;
-use crate::build::execute::{Executed, stamp};
+use crate::build::execute::{Executed, outputs_present};
 use crate::build::inputs::Prepared;
 use crate::build::job::{Done, Job, before_that, visible};
+use crate::build::left_alone::{claimed_twice, of_unknown_origin, tell_apart, twice};
 use crate::build::recheck::{discover, unchanged};
-use crate::capture::{CaptureError, Captured, capture};
+use crate::capture::{Captured, capture, missing};
 use crate::event::{Failure, Outcome};
 use crate::fingerprint::Discovered;
 use crate::journal::{Evidence, TaskRecord};
 use crate::paths::RelPath;
 use crate::span::{Phase, timed};
+use crate::tree::Tree;
 use crate::trouble::Trouble;
+use crate::walk::Found;
 
 /// What a command that succeeded has left.
 pub struct Stock {
@@ -26,8 +29,12 @@ pub struct Stock {
     pub discovered: Discovered,
     /// The outputs.
     pub captured: Captured,
+    /// What lies among the outputs and was left alone, and is of unknown origin; sorted.
+    pub unknown: Vec<RelPath>,
     /// Which input is not any more what it was when the command began, if one is not.
     pub changed: Option<String>,
+    /// What the depfile names and is not there.
+    pub not_there: Option<Trouble>,
 }
 
 /// After success: outputs are captured, their contents for `store`, and discovered inputs read.
@@ -38,22 +45,65 @@ pub fn take_stock(
     executed: &Executed,
     store: Option<&Store>,
 ) -> Result<Stock, Failure> {
-    let discovered = discover(ctx, job, prepared, executed.began).map_err(Failure::Error)?;
-    let captured = timed(ctx.listener, Phase::Outputs, Some(job.id), || {
-        capture(&ctx.observer, store, &job.task.outputs, &ctx.skip, ctx.options.jobs)
-    });
-    let captured = captured.map_err(|e| match e {
-        CaptureError::Missing(paths) => Failure::MissingOutputs(paths),
-        CaptureError::Walk(e) => Failure::Error(format!("{e}: {}", e.source).into()),
-        e => Failure::Error(Trouble { hint: e.hint().map(str::to_owned), message: e.to_string() }),
-    })?;
+    let discovered = discover(ctx, job, prepared, executed).map_err(Failure::Error)?;
+    let (captured, unknown) = timed(ctx.listener, Phase::Outputs, Some(job.id), || outputs(ctx, job, executed, store))?;
     let recheck = || {
         timed(ctx.listener, Phase::Recheck, Some(job.id), || {
             unchanged(ctx, job, prepared, &discovered, &executed.inputs)
         })
     };
     let changed = if keeps(job) { recheck().err() } else { None };
-    Ok(Stock { discovered: Discovered(discovered.states), captured, changed })
+    let not_there = discovered.not_there;
+    Ok(Stock { discovered: Discovered(discovered.states), captured, unknown, changed, not_there })
+}
+
+/// Captures what the run made or changed. Returns it, and what it left alone and is of unknown origin.
+fn outputs(
+    ctx: &Context<'_>,
+    job: &Job<'_>,
+    executed: &Executed,
+    store: Option<&Store>,
+) -> Result<(Captured, Vec<RelPath>), Failure> {
+    let found = outputs_present(ctx, job.task).map_err(|e| Failure::Error(e.into()))?;
+    let missing = missing(&job.task.outputs, &found);
+    if !missing.is_empty() {
+        return Err(Failure::MissingOutputs(missing));
+    }
+    let came = tell_apart(ctx, job.task, &executed.before, found);
+    if let Some((other, path)) = claimed_twice(ctx, job.id, &came.made) {
+        return Err(Failure::Error(twice(ctx, other, path)));
+    }
+    let captured = capture(&ctx.observer, store, &came.made, ctx.options.jobs)
+        .map_err(|e| Failure::Error(Trouble { hint: e.hint().map(str::to_owned), message: e.to_string() }))?;
+    note_directories(ctx, job, executed, &came.made);
+    Ok((captured, came.unknown))
+}
+
+/// Keeps account of directories: those in which outputs lie go with the last of these, and those that earlier outputs have left may go now.
+fn note_directories(ctx: &Context<'_>, job: &Job<'_>, executed: &Executed, made: &[Found]) {
+    let globs = || job.task.outputs.patterns().iter().filter(|pattern| !pattern.negated && pattern.literal().is_none());
+    let mut last = None;
+    for parent in made.iter().filter_map(|found| found.path.parent()) {
+        if last.as_ref() == Some(&parent) {
+            continue;
+        }
+        // What lies below the place where a pattern begins, the command has made for its outputs.
+        let below = |above: &RelPath| globs().any(|glob| above != glob.prefix() && above.starts_with(glob.prefix()));
+        let new = |above: &RelPath| executed.before.other(above).is_none();
+        ctx.directories.add(
+            std::iter::successors(Some(parent.clone()), RelPath::parent)
+                .take_while(|above| below(above))
+                .filter(|above| new(above)),
+        );
+        last = Some(parent);
+    }
+    let is_made = |path: &&RelPath| made.binary_search_by(|found| found.path.cmp(path)).is_ok();
+    let gone: Vec<_> = executed.before.taken.iter().filter(|path| !is_made(path)).collect();
+    if !gone.is_empty() {
+        // An empty directory that stays is no reason to fail.
+        let pruned = Tree::open(ctx.observer.root()).and_then(|mut tree| ctx.prune(&mut tree, gone));
+        pruned.unwrap_or_else(|e| log::info!("empty directories stay: {e}"));
+    }
 }
 
 /// Whether results of the task are stored at all.
@@ -64,7 +114,8 @@ fn keeps(job: &Job<'_>) -> bool {
 /// After success: everything goes to the store if nothing speaks against it.
 pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &mut Executed) -> Result<Done, Failure> {
     let store = ctx.store.filter(|_| keeps(job));
-    let Stock { discovered: states, captured, changed } = take_stock(ctx, job, prepared, executed, store)?;
+    let Stock { discovered: states, captured, unknown, changed, not_there } =
+        take_stock(ctx, job, prepared, executed, store)?;
     let mut done = Done::new(job.id, Outcome::Ran);
     done.status = executed.status;
     let mut fit = keeps(job);
@@ -76,6 +127,12 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
     } else if let Some(changed) = changed {
         let hint = "build again when nobody writes to it; if the task itself does, it is no input";
         done.warnings.push(Trouble::new(format!("`{}` is not stored: {changed} while it ran", job.task.name), hint));
+        fit = false;
+    } else if let Some(not_there) = not_there.filter(|_| fit) {
+        done.warnings.push(not_there);
+        fit = false;
+    } else if !unknown.is_empty() && fit {
+        done.warnings.push(of_unknown_origin(job.task, &unknown));
         fit = false;
     }
     let action = states.action(&prepared.fingerprint);
@@ -90,7 +147,8 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
     // What is not stored runs again.
     basis.sure &= store.is_some() && fit;
     done.basis = Some(basis);
-    done.visible = Some(visible(&captured.entries, action));
+    // What is of unknown origin is seen by others, too.
+    done.visible = Some(visible(&captured.entries, &unknown, action));
     done.record = Some(TaskRecord {
         key: store.filter(|_| fit).map(|_| key),
         fingerprint: prepared.fingerprint,
@@ -98,17 +156,11 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
         took: executed.took.as_micros() as u64,
         previous: before.and_then(|record| before_that(record, &key)),
         discovered: states.0.into_iter().map(|(path, _)| path).collect(),
-        others: untouched(ctx, executed),
+        failed: false,
         outputs: captured.entries,
         evidence: Evidence::default(),
     });
     Ok(done)
-}
-
-/// What lay there before and the command did not touch; sorted.
-pub fn untouched(ctx: &Context<'_>, executed: &Executed) -> Vec<Vec<u8>> {
-    let same = |(path, before): &&(RelPath, _)| stamp(ctx, path) == *before;
-    executed.others.iter().filter(same).map(|(path, _)| path.as_bytes().to_vec()).collect()
 }
 
 #[allow(clippy::too_many_arguments, reason = "everything that a result consists of, once")]

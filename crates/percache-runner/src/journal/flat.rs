@@ -25,6 +25,7 @@ pub struct Flat<'a> {
     pub lists: PathLists,
     /// As [`Journal::finding`].
     pub finding: Option<Finding>,
+    made: Vec<&'a [u8]>,
     /// Sorted by name.
     pub tasks: Vec<FlatTask<'a>>,
 }
@@ -59,6 +60,7 @@ impl<'a> Flat<'a> {
         let mut from = Decoder::new(bytes.get(at..end).ok_or(DecodeError("it ends too early"))?);
         let lists = PathLists::decode(&mut from, files.len())?;
         let finding = if from.bool()? { Some(Finding::decode(&mut from)?) } else { None };
+        let made = (0..from.count(4)?).map(|_| from.bytes()).collect::<Result<_, _>>()?;
         let count = from.count(20)?;
         let mut tasks = Vec::with_capacity(count);
         for _ in 0..count {
@@ -71,7 +73,7 @@ impl<'a> Flat<'a> {
             });
         }
         from.finish()?;
-        Ok(Flat { epoch, hits, misses, files, lists, finding, tasks })
+        Ok(Flat { epoch, hits, misses, files, lists, finding, made, tasks })
     }
 
     pub(super) fn decode_tasks(self) -> Result<Journal, DecodeError> {
@@ -83,8 +85,9 @@ impl<'a> Flat<'a> {
             let evidence = Evidence { sure: task.sure, expiry: task.expiry, lists: task.lists().collect() };
             tasks.insert(task.name.to_owned(), TaskRecord::decode(task.record, evidence)?);
         }
-        let Flat { epoch, hits, misses, files, lists, finding, .. } = self;
-        Ok(Journal { epoch, hits, misses, tasks, files, lists, finding })
+        let Flat { epoch, hits, misses, files, lists, finding, made, .. } = self;
+        let made = made.into_iter().map(<[u8]>::to_vec).collect();
+        Ok(Journal { epoch, hits, misses, tasks, files, lists, finding, made })
     }
 }
 

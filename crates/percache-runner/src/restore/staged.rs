@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use percache::store::record::Node;
 use percache::store::{ReadError, Store};
 
-use super::Plan;
+use super::{Plan, Wrong};
 use super::whole::Wholes;
 use crate::fanout::fan_out;
 use crate::staging::Staging;
@@ -58,7 +58,7 @@ impl Staged {
         }
         let mut needed = Vec::with_capacity(plan.wrong.len());
         let mut made = PathBuf::new();
-        for ((entry, _), whole) in plan.wrong.iter().zip(&wholes.of_entry) {
+        for (Wrong { entry, .. }, whole) in plan.wrong.iter().zip(&wholes.of_entry) {
             let is_directory = entry.node == Node::Directory;
             let place = match *whole {
                 Some(whole) => {

@@ -1,5 +1,7 @@
 use super::*;
-use crate::capture::capture;
+use crate::tree::Tree;
+use crate::capture::{capture, present};
+use crate::displaced::list;
 use crate::known::KnownFiles;
 use crate::pattern::PatternSet;
 use percache::Digest;
@@ -34,23 +36,43 @@ impl Place {
         let store = Store::new(Arc::new(MemoryEngine::new()));
         let outputs = PatternSet::parse(&RelPath::root(), &["out"]).unwrap();
         let known = KnownFiles::new();
-        let manifest = capture(&Observer::new(&root, &known), Some(&store), &outputs, &[], 2).unwrap().entries;
+        let found = present(&root, &outputs, &[]).unwrap();
+        let manifest = capture(&Observer::new(&root, &known), Some(&store), &found, 2).unwrap().entries;
         Place { dir, store, manifest }
     }
 
-    /// Restores; how many entries were wrong and stale.
+    fn displaced(&self) -> Displaced {
+        Displaced::at(self.dir.path().join("displaced"))
+    }
+
+    /// Restores; how many entries were wrong and stale. All that is in `previous` is as percache left it.
     fn restore(&self, previous: &[&str]) -> Result<(usize, usize), RestoreError> {
         let known = KnownFiles::new();
         let root = self.root();
         let observer = Observer::new(&root, &known);
-        let previous: Vec<_> = previous.iter().map(|path| RelPath::new(path).unwrap()).collect();
+        let paths: Vec<_> = previous.iter().map(|path| RelPath::new(path).unwrap()).collect();
+        let nodes: Vec<_> = paths.iter().map(|path| node(&observer.observe(path.as_bytes()).unwrap())).collect();
+        let previous: Vec<_> =
+            paths.into_iter().zip(&nodes).map(|(path, node)| Left { path, held: node.as_ref() }).collect();
         let plan = plan(&observer, &self.manifest, &previous).unwrap();
         let staging = Staging::in_worktree(self.dir.path().join("staging"));
-        let restored = restore(&observer, &self.store, &staging, &plan, 2);
+        let restored = restore(&observer, &self.store, &staging, &self.displaced(), &plan, 2);
         let own = staging.place().unwrap();
         assert_eq!(fs::read_dir(own.parent().unwrap()).unwrap().count(), 0, "nothing is left in staging");
         restored?;
         Ok((plan.wrong.len(), plan.stale.len()))
+    }
+}
+
+/// What the store would have of something with this state.
+fn node(state: &FileState) -> Option<Node> {
+    match state {
+        FileState::File { digest, executable } => {
+            Some(Node::File { content: Content { digest: *digest, length: 0 }, executable: *executable })
+        }
+        FileState::Symlink { target, .. } => Some(Node::Symlink(target.clone())),
+        FileState::Directory => Some(Node::Directory),
+        FileState::Absent | FileState::Special => None,
     }
 }
 
@@ -122,14 +144,22 @@ fn when_something_is_missing_in_the_store_nothing_is_touched() {
 }
 
 #[test]
-fn a_directory_with_files_of_others_is_not_replaced() {
+fn what_percache_does_not_hold_is_moved_aside() {
     let place = Place::new();
     let out = place.root().join("out");
     fs::remove_file(out.join("a")).unwrap();
     fs::create_dir(out.join("a")).unwrap();
-    fs::write(out.join("a/theirs"), "x").unwrap();
-    assert!(matches!(place.restore(&[]), Err(RestoreError::Tree(..))));
-    assert!(out.join("a/theirs").exists());
+    fs::write(out.join("a/theirs"), "directory").unwrap();
+    fs::write(out.join("run"), "edited").unwrap();
+    fs::remove_dir(out.join("empty")).unwrap();
+    fs::write(out.join("empty"), "file").unwrap();
+    assert_eq!(place.restore(&[]).unwrap(), (3, 0));
+    assert_eq!(place.restore(&[]).unwrap(), (0, 0));
+    let items = list(place.displaced().dir()).unwrap();
+    let contents: Vec<_> =
+        items.iter().map(|item| (item.path.to_string(), fs::read_to_string(&item.at).unwrap())).collect();
+    let expected = [("out/a/theirs", "directory"), ("out/empty", "file"), ("out/run", "edited")];
+    assert_eq!(contents, expected.map(|(path, content)| (path.to_owned(), content.to_owned())));
 }
 
 #[test]
@@ -174,7 +204,7 @@ fn wholes(place: &Place) -> (Vec<String>, usize) {
     let (known, root) = (KnownFiles::new(), place.root());
     let observer = Observer::new(&root, &known);
     let plan = plan(&observer, &place.manifest, &[]).unwrap();
-    let paths: Vec<_> = plan.wrong.iter().map(|(entry, _)| RelPath::new(&entry.path).unwrap()).collect();
+    let paths: Vec<_> = plan.wrong.iter().map(|wrong| RelPath::new(&wrong.entry.path).unwrap()).collect();
     let found = Wholes::find(&observer, &mut Tree::open(&root).unwrap(), &plan, &paths);
     let names = found.directories.iter().map(ToString::to_string).collect();
     (names, found.of_entry.iter().flatten().count())
@@ -230,13 +260,14 @@ fn a_directory_that_somebody_made_meanwhile_is_filled() {
     let plan = plan(&observer, &place.manifest, &[]).unwrap();
     // Staged as a whole, and then it is there.
     let staging = Staging::in_worktree(place.dir.path().join("staging"));
-    let mut tree = Tree::open(&root).unwrap();
-    let paths: Vec<_> = plan.wrong.iter().map(|(entry, _)| RelPath::new(&entry.path).unwrap()).collect();
-    let wholes = Wholes::find(&observer, &mut tree, &plan, &paths);
+    let displaced = place.displaced();
+    let mut clearing = Clearing::open(&observer, &displaced).unwrap();
+    let paths: Vec<_> = plan.wrong.iter().map(|wrong| RelPath::new(&wrong.entry.path).unwrap()).collect();
+    let wholes = Wholes::find(&observer, clearing.tree(), &plan, &paths);
     let mut staged = Staged::fetch(&place.store, &staging, &plan, &wholes, 2).unwrap();
     fs::create_dir(root.join("out")).unwrap();
     let theirs = fs::metadata(root.join("out")).unwrap().ino();
-    move_in(&observer, &mut tree, &plan, &paths, &wholes, &mut staged).unwrap();
+    move_in(&observer, &mut clearing, &plan, &paths, &wholes, &mut staged).unwrap();
     assert_eq!(fs::metadata(root.join("out")).unwrap().ino(), theirs);
     assert_eq!(place.restore(&[]).unwrap(), (0, 0));
 }
@@ -248,7 +279,8 @@ fn files_in_a_whole_directory_are_known_by_their_stamps() {
     fs::remove_dir_all(root.join("out")).unwrap();
     let observer = Observer::new(&root, &known);
     let plan = plan(&observer, &place.manifest, &[]).unwrap();
-    restore(&observer, &place.store, &Staging::in_worktree(place.dir.path().join("staging")), &plan, 2).unwrap();
+    let staging = Staging::in_worktree(place.dir.path().join("staging"));
+    restore(&observer, &place.store, &staging, &place.displaced(), &plan, 2).unwrap();
     for name in ["out/a", "out/run"] {
         assert_eq!(observer.last_stamp(name.as_bytes()), observer.stamp(name.as_bytes()).unwrap(), "{name}");
     }

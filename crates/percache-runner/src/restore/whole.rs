@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use percache::store::record::Node;
 
-use super::Plan;
+use super::{Plan, Wrong};
 use crate::observe::{FileState, Observer};
 use crate::paths::RelPath;
 use crate::tree::Tree;
@@ -37,7 +37,7 @@ impl Wholes {
     /// Finds them. `paths` are those of the entries.
     pub fn find(observer: &Observer<'_>, tree: &mut Tree, plan: &Plan<'_>, paths: &[RelPath]) -> Wholes {
         let mut search = Search { observer, tree, plan, places: HashMap::new(), directories: Vec::new() };
-        let of_entry = plan.wrong.iter().zip(paths).map(|((entry, state), path)| {
+        let of_entry = plan.wrong.iter().zip(paths).map(|(Wrong { entry, state, .. }, path)| {
             // Where something is, the directory it is in is there, too.
             if *state != FileState::Absent {
                 return None;

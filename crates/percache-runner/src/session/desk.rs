@@ -13,12 +13,15 @@ use super::prior::Prior;
 use crate::build::context::{HitLogs, Options};
 use crate::build::feed::Follower;
 use crate::build::inputs::prepare;
+use crate::config::store_dir;
+use crate::displaced::Displaced;
 use crate::event::{Event, Reporter, Runner};
 use crate::intents::LeftBehind;
 use crate::journal::Journal;
 use crate::maintenance;
-use crate::model::TaskId;
+use crate::model::{CacheSettings, TaskId};
 use crate::orphans::{self, Trace};
+use crate::ownership::inherited;
 use crate::paths::RelPath;
 use crate::staging::Staging;
 use crate::stamp::Stamp;
@@ -46,6 +49,16 @@ impl Desk {
         match self.lock {
             Some(_) => Staging::in_worktree(self.worktree.staging()),
             None => Staging::in_system(),
+        }
+    }
+}
+
+impl Desk {
+    /// Where what percache does not hold goes.
+    pub(super) fn displaced(&self) -> Displaced {
+        match self.lock {
+            Some(_) => Displaced::at(self.worktree.displaced()),
+            None => Displaced::in_system(),
         }
     }
 }
@@ -95,12 +108,25 @@ impl Session<'_> {
         {
             trouble = Some(e.to_string());
         }
-        let (journal, epoch) = (Journal::load(&worktree.journal()), maintenance::epoch(self.store_dir));
+        let (journal, epoch) = (self.journal(&worktree), maintenance::epoch(self.store_dir));
         let mut left_behind = LeftBehind::read(&worktree.intents());
         if lock.is_some() && self.end_orphans(&left_behind.commands, reporter) {
             left_behind.commands.clear();
         }
         (Desk { worktree, lock, journal, epoch, left_behind, trouble }, None)
+    }
+
+    /// What the last build left; of a worktree in which none was, what others say of it.
+    fn journal(&self, worktree: &Worktree) -> Journal {
+        let path = worktree.journal();
+        if self.single.is_some() || path.exists() {
+            return Journal::load(&path);
+        }
+        let root = &self.workspace.root;
+        let usual = store_dir(root, &CacheSettings::default());
+        let stores = [self.store_dir, &usual];
+        let stores = if usual == self.store_dir { &stores[..1] } else { &stores[..] };
+        Journal { epoch: maintenance::epoch(self.store_dir), ..inherited(root, stores) }
     }
 
     /// The commands of a killed build would write over what this one is about to look at. Whether they are gone.

@@ -95,6 +95,7 @@ pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
         jobs: std::thread::available_parallelism().map_or(1, Into::into),
         keep_going: true,
         force: false,
+        accept: false,
         check: Check::Sample,
         dry_run: true,
         explain: true,

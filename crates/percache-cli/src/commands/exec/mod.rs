@@ -84,6 +84,7 @@ impl Execution<'_> {
             jobs: 1,
             keep_going: false,
             force,
+            accept: false,
             check: Check::Sample,
             dry_run: false,
             explain: false,

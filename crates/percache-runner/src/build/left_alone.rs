@@ -1,0 +1,85 @@
+//! What a run made, and what it left alone: an output is what the run made or changed.
+//!
+//! A file that lay below an output pattern before the run, and that the run did not touch, is a source if git tracks it. If not, nobody
+//! can know where it comes from: it may be somebody's own, or an incremental tool may have found it good. Then the result is not stored.
+
+use crate::build::context::Context;
+use crate::build::execute::{Before, is_named, stamp};
+use crate::model::{Task, TaskId};
+use crate::paths::RelPath;
+use crate::trouble::Trouble;
+use crate::walk::{Found, Kind};
+
+/// So many files are named.
+const NAMED: usize = 3;
+
+/// What lies where the outputs of a task belong after its command succeeded.
+pub struct Outcome {
+    /// What the run made or changed, sorted.
+    pub made: Vec<Found>,
+    /// What is of unknown origin, sorted.
+    pub unknown: Vec<RelPath>,
+}
+
+/// Tells apart what was `found` after a run.
+pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Found>) -> Outcome {
+    if before.others.is_empty() {
+        return Outcome { made: found, unknown: Vec::new() };
+    }
+    let (mut made, mut unknown, mut directories) = (Vec::new(), Vec::new(), Vec::new());
+    for found in found {
+        match before.other(&found.path) {
+            None => made.push(found),
+            Some(other) if other.directory && found.kind == Kind::Directory => directories.push(found),
+            Some(other) if other.stamp.is_none() || stamp(ctx, &found.path) != other.stamp => made.push(found),
+            Some(_) if is_named(task, &found.path) || ctx.options.accept => made.push(found),
+            Some(_) if ctx.git.tracks(&found.path) => {}
+            Some(_) => unknown.push(found.path),
+        }
+    }
+    // A directory that was there is an output if something in it is, or if it is named.
+    let holds_made = |directory: &RelPath| {
+        let below = [directory.as_bytes(), b"/"].concat();
+        let first = made.partition_point(|made: &Found| made.path.as_bytes() < below.as_slice());
+        made.get(first).is_some_and(|made| made.path.as_bytes().starts_with(&below))
+    };
+    let names = |directory: &RelPath| task.outputs.patterns().iter().any(|pattern| pattern.literal() == Some(directory));
+    directories.retain(|found| names(&found.path) || holds_made(&found.path));
+    made.extend(directories);
+    made.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    Outcome { made, unknown }
+}
+
+/// Another task among whose outputs is one that this task made, and that output.
+pub fn claimed_twice<'f>(ctx: &Context<'_>, id: TaskId, made: &'f [Found]) -> Option<(TaskId, &'f RelPath)> {
+    let files = made.iter().filter(|found| found.kind != Kind::Directory);
+    files.map(|found| &found.path).find_map(|path| {
+        let other = ctx.graph.outputs.owners(path).find(|owner| *owner != id)?;
+        Some((other, path))
+    })
+}
+
+/// What a user is told when two tasks made, or may make, one file.
+pub fn twice(ctx: &Context<'_>, other: TaskId, path: &RelPath) -> Trouble {
+    let other = &ctx.workspace.task(other).name;
+    let message = format!("it makes `{path}`, which is an output of `{other}` too");
+    Trouble::new(message, format!("every output belongs to one task: take it away from one of them by a pattern \"!{path}\""))
+}
+
+/// What a user is told about files of unknown origin.
+pub fn of_unknown_origin(task: &Task, unknown: &[RelPath]) -> Trouble {
+    let names: Vec<_> = unknown.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
+    let more = if unknown.len() > NAMED { format!(" and {} more", unknown.len() - NAMED) } else { String::new() };
+    let (lay, them) = if unknown.len() == 1 { ("was", "it") } else { ("were", "them") };
+    let message = format!(
+        "`{}` is not stored: {}{more} {lay} among its outputs before, and the command left {them} alone",
+        task.name,
+        names.join(", ")
+    );
+    let first = unknown.first().map(ToString::to_string).unwrap_or_default();
+    let hint = format!(
+        "if it is yours, add \"!{first}\" to `outputs`, or `git add` it; if not, delete it; \
+         `percache build --accept` takes it for an output"
+    );
+    Trouble::new(message, hint)
+}

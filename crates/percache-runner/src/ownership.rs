@@ -1,0 +1,204 @@
+//! Who owns what earlier builds left in the tree.
+//!
+//! The journal names every output that percache put there or saw a run make, with its content; intents tell of those of a build that was
+//! killed. Each path belongs to the task that owns it *now*, whatever task had made it: renamed tasks keep their outputs. What nobody
+//! owns any more is dead: a clean tree would not have it, and a glob could still match it (`build/*.o` after a source file is gone).
+//!
+//! Ownership is by content. What somebody has edited, or put there, is theirs, wherever it lies; and it ends where git tracks a file, or
+//! where a task names it as an input and no task makes it: then it is a source.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+use std::path::Path;
+
+use percache::store::record::Node;
+
+use crate::capture::{is_right, present};
+use crate::clearing::{Cleared, Clearing, Left};
+use crate::git_index::GitIndex;
+use crate::graph::OutputIndex;
+use crate::intents::{Intent, LeftBehind};
+use crate::journal::{Journal, TaskRecord};
+use crate::known::KnownFiles;
+use crate::model::{Inputs, Task, TaskId};
+use crate::observe::{FileState, Observer};
+use crate::paths::RelPath;
+use crate::pattern::PatternSet;
+use crate::stamp::Stamp;
+use crate::worktree::Worktree;
+
+/// What earlier builds left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ownership<'a> {
+    /// By the task that owns it now; sorted.
+    pub owned: HashMap<TaskId, Vec<Left<'a>>>,
+    /// What nobody owns and is as percache, or a killed build, left it; sorted.
+    pub dead: Vec<Left<'a>>,
+}
+
+/// Divides up what the journal and the intents of a killed build tell of.
+pub fn survey<'a>(
+    observer: &Observer<'_>,
+    outputs: &OutputIndex,
+    journal: &'a Journal,
+    left_behind: &[Intent],
+    skip: &[RelPath],
+) -> io::Result<Ownership<'a>> {
+    let mut owned: HashMap<TaskId, BTreeMap<RelPath, Option<&Node>>> = HashMap::new();
+    let mut dead = BTreeMap::new();
+    for (path, literal) in abandoned(observer.root(), left_behind, skip) {
+        match outputs.owner(&path) {
+            Some(task) => drop(owned.entry(task).or_default().insert(path, None)),
+            None if literal => drop(dead.insert(path, None)),
+            // A glob may by now match what somebody has put there.
+            None => {}
+        }
+    }
+    for (entry, held) in journal.tasks.values().flat_map(TaskRecord::left) {
+        let Ok(path) = RelPath::new(&entry.path) else { continue };
+        match outputs.owner(&path) {
+            Some(task) => drop(owned.entry(task).or_default().insert(path, held)),
+            // Only as it was left: what somebody has edited since is theirs.
+            None if is_right(&entry.node, &observer.observe(&entry.path)?) => drop(dead.insert(path, held)),
+            None => {}
+        }
+    }
+    let list = |paths: BTreeMap<RelPath, Option<&'a Node>>| {
+        paths.into_iter().map(|(path, held)| Left { path, held }).collect::<Vec<_>>()
+    };
+    Ok(Ownership { owned: owned.into_iter().map(|(task, paths)| (task, list(paths))).collect(), dead: list(dead) })
+}
+
+/// Whether a file is as an earlier build of the workspace at `root` left it.
+pub fn made(root: &Path, store: &Path) -> Box<dyn Fn(&RelPath) -> bool> {
+    let worktree = Worktree::new(store, root);
+    let journal = Journal::load(&worktree.journal());
+    let skip: Vec<_> = RelPath::from_native(root, store).into_iter().collect();
+    let abandoned = abandoned(root, &LeftBehind::read(&worktree.intents()).intents, &skip);
+    let abandoned: HashSet<RelPath> = abandoned.into_iter().map(|(path, _)| path).collect();
+    let own = journal.tasks.values().flat_map(|record| &record.outputs);
+    let own: HashMap<Vec<u8>, Node> = own.map(|entry| (entry.path.clone(), entry.node.clone())).collect();
+    let (root, files) = (root.to_owned(), journal.files);
+    Box::new(move |path| {
+        let as_left = |node: &Node| {
+            let observer = Observer::new(&root, &files);
+            observer.observe(path.as_bytes()).is_ok_and(|state| is_right(node, &state))
+        };
+        abandoned.contains(path) || own.get(path.as_bytes()).is_some_and(as_left)
+    })
+}
+
+/// What a killed build made or was about to make, and whether the task named it, or a directory above it, without a wildcard.
+fn abandoned(root: &Path, intents: &[Intent], skip: &[RelPath]) -> Vec<(RelPath, bool)> {
+    let mut paths = Vec::new();
+    for intent in intents {
+        let there = |path: &&RelPath| path.to_path(root).symlink_metadata().is_ok();
+        paths.extend(intent.temporaries.iter().filter(there).map(|path| (path.clone(), true)));
+        let Ok(patterns) = PatternSet::parse(&RelPath::root(), &intent.patterns) else { continue };
+        let others: HashSet<_> = intent.others.iter().collect();
+        // What cannot be listed now is for the task to find out.
+        for found in present(root, &patterns, skip).unwrap_or_default() {
+            // What somebody has put there since the build was killed is theirs.
+            let stamp = || Stamp::at(&found.path.to_path(root)).ok().flatten();
+            if others.contains(&found.path) || stamp().is_none_or(|stamp| !intent.may_have_written(stamp.ctime)) {
+                continue;
+            }
+            let named = |literal: &RelPath| found.path.starts_with(literal);
+            let literal = patterns.patterns().iter().filter_map(|pattern| pattern.literal()).any(named);
+            paths.push((found.path, literal));
+        }
+    }
+    paths
+}
+
+/// What came of what was dead.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Buried {
+    /// Files and symlinks that were removed, sorted.
+    pub removed: Vec<RelPath>,
+    /// Files and symlinks that are sources by now, and stay; sorted.
+    pub kept: Vec<RelPath>,
+    /// What could not be removed, and why.
+    pub failed: Option<(RelPath, String)>,
+}
+
+/// Removes what is dead and no source.
+pub fn bury(clearing: &mut Clearing<'_, '_>, observer: &Observer<'_>, dead: &[Left<'_>], sources: &Sources<'_>) -> Buried {
+    let mut buried = Buried::default();
+    // Backwards, so that a directory comes after what is in it.
+    for Left { path, held } in dead.iter().rev() {
+        let is_file =
+            matches!(observer.observe(path.as_bytes()), Ok(FileState::File { .. } | FileState::Symlink { .. }));
+        if is_file && sources.contains(path) {
+            buried.kept.push(path.clone());
+            continue;
+        }
+        match clearing.take(path, *held) {
+            Ok(Cleared::Removed) if is_file => buried.removed.push(path.clone()),
+            Ok(_) => {}
+            // The tasks to which it matters will find out.
+            Err(e) => drop(buried.failed.get_or_insert((path.clone(), e.to_string()))),
+        }
+    }
+    buried.removed.reverse();
+    buried.kept.reverse();
+    buried
+}
+
+/// Tells which files are sources although percache made them once.
+pub struct Sources<'a> {
+    /// What git tracks.
+    pub git: &'a GitIndex,
+    /// All tasks.
+    pub tasks: &'a [Task],
+}
+
+impl Sources<'_> {
+    /// Whether git tracks a path that is nobody's output, or a task names it, without a wildcard, as an input.
+    pub fn contains(&self, path: &RelPath) -> bool {
+        self.is_named(path) || self.git.tracks(path)
+    }
+
+    fn is_named(&self, path: &RelPath) -> bool {
+        self.tasks.iter().any(|task| match &task.inputs {
+            Inputs::Default => false,
+            Inputs::Patterns(inputs) => {
+                let mut named = inputs.patterns().iter().filter(|pattern| !pattern.negated);
+                named.any(|pattern| pattern.literal() == Some(path)) && inputs.matches(path)
+            }
+        })
+    }
+}
+
+/// Returns what the builds of other worktrees of the stores in `stores` say of the tree at `root`, as far as it lies there just so: after
+/// a workspace was copied or moved, or another store was named, its outputs are known by their contents.
+pub fn inherited(root: &Path, stores: &[&Path]) -> Journal {
+    let files = KnownFiles::new();
+    let observer = Observer::new(root, &files);
+    let mut journal = Journal::default();
+    let worktrees = stores.iter().flat_map(|store| Worktree::all(store).unwrap_or_default());
+    for worktree in worktrees.filter(|worktree| !worktree.is_single()) {
+        let other = Journal::load(&worktree.journal());
+        for (name, mut record) in other.tasks.into_iter().filter(|(_, record)| !record.failed) {
+            let lies_here = |path: &[u8], node: &Node| observer.observe(path).is_ok_and(|state| is_right(node, &state));
+            record.outputs.retain(|entry| lies_here(&entry.path, &entry.node));
+            if record.outputs.is_empty() {
+                continue;
+            }
+            record.distrust();
+            record.discovered.clear();
+            match journal.tasks.get_mut(&name) {
+                None => drop(journal.tasks.insert(name, record)),
+                Some(known) => {
+                    known.outputs.append(&mut record.outputs);
+                    known.outputs.sort_by(|a, b| a.path.cmp(&b.path));
+                    known.outputs.dedup_by(|a, b| a.path == b.path);
+                }
+            }
+        }
+        journal.made.extend(other.made);
+    }
+    journal.made.sort();
+    journal.made.dedup();
+    journal
+}

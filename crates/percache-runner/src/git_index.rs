@@ -39,6 +39,11 @@ impl GitIndex {
         self.by_outer(path, is_tracked) || self.by_nested(path, path.parent(), is_tracked)
     }
 
+    /// As [`GitIndex::tracks`], but asks only the repository that the workspace lies in: a clone that a task made is not the user's.
+    pub fn tracks_itself(&self, path: &RelPath) -> bool {
+        self.by_outer(path, |index, path| index.tracks(path))
+    }
+
     /// Whether git tracks anything at this path or below it. Repositories that are nested below `dir` and that are no submodules are
     /// not looked for.
     pub fn tracks_below(&self, dir: &RelPath) -> bool {

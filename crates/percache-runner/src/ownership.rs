@@ -156,7 +156,7 @@ pub struct Sources<'a> {
 impl Sources<'_> {
     /// Whether git tracks a path that is nobody's output, or a task names it, without a wildcard, as an input.
     pub fn contains(&self, path: &RelPath) -> bool {
-        self.is_named(path) || self.git.tracks(path)
+        self.is_named(path) || self.git.tracks_itself(path)
     }
 
     fn is_named(&self, path: &RelPath) -> bool {

@@ -51,8 +51,6 @@ pub struct Executed {
 pub struct Before {
     /// What is not known to be the task's own and stays where it is; sorted.
     pub others: Vec<Other>,
-    /// What was taken away.
-    pub taken: Vec<RelPath>,
     /// The stamp of what is at the path of the depfile.
     pub depfile: Option<Stamp>,
 }
@@ -135,7 +133,7 @@ fn make_room(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, id: TaskId, tas
         let named = !directory && is_named(task, &path);
         match find_left(previous, path.as_bytes()) {
             // What git tracks is the user's, unless the task says that it makes just this.
-            Some(left) if named || directory || !ctx.git.tracks(&path) => own.push(left.clone()),
+            Some(left) if named || directory || !ctx.git.tracks_itself(&path) => own.push(left.clone()),
             None if named => own.push(Left { path, held: None }),
             _ => {
                 let stamp = stamp(ctx, &path);
@@ -148,9 +146,11 @@ fn make_room(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, id: TaskId, tas
         ctx.or_trouble(intents.note(&Intent::new(&task.outputs, others)));
     }
     clearing.take_all(&own).map_err(|(path, e)| told("remove its old output", &path, &e))?;
-    let taken = own.into_iter().map(|left| left.path).collect();
+    let taken: Vec<_> = own.into_iter().map(|left| left.path).collect();
+    // A directory that was there for an earlier output may be in the way of a new one.
+    ctx.prune(clearing.tree(), &taken).map_err(|e| format!("cannot remove the directories of old outputs: {e}"))?;
     let depfile = task.depfile.as_ref().and_then(|path| stamp(ctx, path));
-    Ok(Before { others, taken, depfile })
+    Ok(Before { others, depfile })
 }
 
 /// Whether an output of the task is named so, without a wildcard.

@@ -33,7 +33,7 @@ pub fn put_back(
     let mut plan = plan.map_err(|e| format!("cannot look at its outputs: {e}"))?;
     // What git tracks by now is a source.
     plan.stale.retain(|left| {
-        let tracked = ctx.git.tracks(&left.path);
+        let tracked = ctx.git.tracks_itself(&left.path);
         if tracked {
             ctx.kept.lock().unwrap_or_else(PoisonError::into_inner).push(left.path.clone());
         }

@@ -19,7 +19,6 @@ use crate::fingerprint::Discovered;
 use crate::journal::{Evidence, TaskRecord};
 use crate::paths::RelPath;
 use crate::span::{Phase, timed};
-use crate::tree::Tree;
 use crate::trouble::Trouble;
 use crate::walk::Found;
 
@@ -79,7 +78,7 @@ fn outputs(
     Ok((captured, came.unknown))
 }
 
-/// Keeps account of directories: those in which outputs lie go with the last of these, and those that earlier outputs have left may go now.
+/// Notes the directories that the command made for its outputs: they go with the last of these.
 fn note_directories(ctx: &Context<'_>, job: &Job<'_>, executed: &Executed, made: &[Found]) {
     let globs = || job.task.outputs.patterns().iter().filter(|pattern| !pattern.negated && pattern.literal().is_none());
     let mut last = None;
@@ -96,13 +95,6 @@ fn note_directories(ctx: &Context<'_>, job: &Job<'_>, executed: &Executed, made:
                 .filter(|above| new(above)),
         );
         last = Some(parent);
-    }
-    let is_made = |path: &&RelPath| made.binary_search_by(|found| found.path.cmp(path)).is_ok();
-    let gone: Vec<_> = executed.before.taken.iter().filter(|path| !is_made(path)).collect();
-    if !gone.is_empty() {
-        // An empty directory that stays is no reason to fail.
-        let pruned = Tree::open(ctx.observer.root()).and_then(|mut tree| ctx.prune(&mut tree, gone));
-        pruned.unwrap_or_else(|e| log::info!("empty directories stay: {e}"));
     }
 }
 

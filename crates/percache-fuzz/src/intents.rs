@@ -24,6 +24,7 @@ fn seeds() -> Vec<Vec<u8>> {
         patterns: vec!["out".into(), "!out/*.tmp".into()],
         others: vec![path("a/b")],
         temporaries: vec![path("t"), path("u")],
+        last_sign: 7,
     };
     let (system, leader) = (Digest::of(b"boot"), Some(Leader { id: 7, began: (1 << 40, 1 << 41) }));
     let commands = vec![Trace { system, leader: None, pipes: vec![3, 4] }, Trace { system, leader, pipes: Vec::new() }];

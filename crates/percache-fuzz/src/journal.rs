@@ -63,7 +63,7 @@ fn look_at(journal: &Journal) {
         assert!(journal.lists.get(list).iter().all(|position| (*position as usize) < files.len()));
     }
     for record in journal.tasks.values() {
-        assert!(record.own().count() <= record.outputs.len());
+        assert!(record.left().count() == record.outputs.len());
     }
 }
 
@@ -111,7 +111,7 @@ fn example(with_tools: bool) -> Journal {
         previous: Some(ResultKey { place: Some(Digest::of(b"/")), ..key }),
         discovered: vec![b"include/a.h".to_vec()],
         outputs: record::example().outputs,
-        others: vec![b"d".to_vec()],
+        failed: true,
         evidence: Evidence { sure: true, expiry: u64::MAX, lists: vec![2, 0] },
     };
     let tool = Tool {
@@ -139,5 +139,6 @@ fn example(with_tools: bool) -> Journal {
         files: files.finish(),
         lists,
         finding: Some(finding),
+        made: vec![b"build".to_vec()],
     }
 }

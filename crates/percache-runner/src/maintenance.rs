@@ -15,6 +15,7 @@ use percache::store::writer::PATIENCE;
 use percache::store::{Store, now};
 use percache::tail;
 
+use crate::displaced;
 use crate::journal::Journal;
 use crate::model::CacheSettings;
 use crate::usage;
@@ -64,13 +65,16 @@ pub struct Report {
     pub before: u64,
     /// After; the same in a dry run.
     pub after: u64,
+    /// How many displaced files went, or would go.
+    pub displaced: usize,
 }
 
 /// Removes results, then what nothing refers to.
 pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, MaintenanceError> {
     let before = disk_usage(dir);
+    let displaced = expire_displaced(dir, request)?;
     if !tail::or_database_exists(dir) {
-        return Ok(Report { collected: Collected::default(), before, after: before });
+        return Ok(Report { collected: Collected::default(), before, after: disk_usage(dir), displaced });
     }
     let used = usage::gather(dir)?;
     let policy = Policy {
@@ -81,7 +85,7 @@ pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, Ma
         worthwhile: request.worthwhile,
     };
     if request.dry_run {
-        return Ok(Report { collected: preview(store.engine(), &policy)?, before, after: before });
+        return Ok(Report { collected: preview(store.engine(), &policy)?, before, after: before, displaced });
     }
     // First, so that no journal is believed that names a result which is about to go.
     advance_epoch(dir)?;
@@ -89,12 +93,26 @@ pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, Ma
     // And once more: a build that began in between has found results that are gone by now.
     advance_epoch(dir)?;
     usage::forget(dir)?;
-    let is_over = |worktree: &&Worktree| worktree.is_abandoned() || is_spent(worktree, policy.unused_since);
+    // What somebody may want back outlives the worktree that it is of.
+    let is_over = |worktree: &&Worktree| {
+        (worktree.is_abandoned() || is_spent(worktree, policy.unused_since)) && !worktree.displaced().exists()
+    };
     for worktree in Worktree::all(dir)?.iter().filter(is_over) {
         worktree.remove()?;
     }
     sweep_leftovers(dir);
-    Ok(Report { collected, before, after: disk_usage(dir) })
+    Ok(Report { collected, before, after: disk_usage(dir), displaced })
+}
+
+/// Removes files that were displaced longer ago than results may be unused, if that is asked for all tasks. Returns how many.
+fn expire_displaced(dir: &Path, request: &Request<'_>) -> Result<usize, MaintenanceError> {
+    let Some(age) = request.maxage.filter(|_| request.only.is_none()) else { return Ok(0) };
+    let before = now().saturating_sub(age.as_millis() as u64);
+    let mut count = 0;
+    for worktree in Worktree::all(dir)? {
+        count += displaced::expire(&worktree.displaced(), before, request.dry_run)?;
+    }
+    Ok(count)
 }
 
 /// Removes the claims of processes that were killed, and files that they did not get into their place. That one stays is no matter.

@@ -19,7 +19,7 @@
 //! containers), and builds at all of them take turns. Otherwise that of the worktree's path. For a single command without a
 //! configuration, `single-` and its identity.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -43,6 +43,13 @@ pub struct Worktree {
     dir: PathBuf,
     root: PathBuf,
     claims: PathBuf,
+}
+
+/// The right to build in a worktree; dropping it gives it to others.
+#[derive(Debug)]
+pub struct WorktreeLock {
+    _file: FileLock,
+    _tree: Option<File>,
 }
 
 impl Worktree {
@@ -112,30 +119,57 @@ impl Worktree {
     }
 
     /// Takes the lock of the worktree if nobody holds it.
-    pub fn try_lock(&self, holder: &str) -> Option<FileLock> {
+    pub fn try_lock(&self, holder: &str) -> Option<WorktreeLock> {
         let path = self.dir.join("lock");
-        FileLock::try_acquire(&path, holder).ok().filter(|lock| lock.is_at(&path).unwrap_or(false))
+        let file = FileLock::try_acquire(&path, holder).ok().filter(|lock| lock.is_at(&path).unwrap_or(false))?;
+        Some(WorktreeLock { _file: file, _tree: self.try_lock_tree().ok()? })
+    }
+
+    /// Locks the tree itself, where its path alone tells it from others: it may have several paths, and builds with other stores. A store
+    /// that lies in the tree is one and the same by all paths.
+    fn try_lock_tree(&self) -> Result<Option<File>, LockError> {
+        let store = self.claims.parent().unwrap_or(&self.claims);
+        if self.is_single() || Worktree::identity(store, &self.root) != Worktree::place(&self.root) {
+            return Ok(None);
+        }
+        // Not every file system locks directories.
+        let Ok(tree) = File::open(&self.root) else { return Ok(None) };
+        match tree.try_lock() {
+            Ok(()) => Ok(Some(tree)),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held("another percache in this directory".to_owned())),
+            Err(TryLockError::Error(_)) => Ok(None),
+        }
     }
 
     /// Takes the lock of the worktree, however long that takes; `waiting` is told for whom, as often as it is looked. Only a wish to stop
     /// ends the wait.
-    pub fn lock(&self, holder: &str, stop: &Stop, waiting: &mut dyn FnMut(&str)) -> Result<FileLock, LockError> {
+    pub fn lock(&self, holder: &str, stop: &Stop, waiting: &mut dyn FnMut(&str)) -> Result<WorktreeLock, LockError> {
         let path = self.dir.join("lock");
         let mut tries = 0;
         loop {
-            match FileLock::try_acquire(&path, holder) {
+            let held = match FileLock::try_acquire(&path, holder) {
                 // A gc may have removed the directory, with the lock's file in it, before it was ours.
-                Ok(lock) if lock.is_at(&path)? => return Ok(lock),
-                Ok(_) => self.create()?,
+                Ok(file) if file.is_at(&path)? => match self.try_lock_tree() {
+                    Ok(tree) => return Ok(WorktreeLock { _file: file, _tree: tree }),
+                    Err(e) => e,
+                },
+                Ok(_) => {
+                    self.create()?;
+                    continue;
+                }
                 Err(LockError::Io(e)) if e.kind() == io::ErrorKind::NotFound && tries < 100 => {
                     tries += 1;
                     self.create()?;
+                    continue;
                 }
-                Err(LockError::Held(other)) if !stop.requested() => {
+                Err(e) => e,
+            };
+            match held {
+                LockError::Held(other) if !stop.requested() => {
                     waiting(&other);
                     std::thread::sleep(PAUSE);
                 }
-                answer => return answer,
+                answer => return Err(answer),
             }
         }
     }
@@ -269,6 +303,27 @@ mod tests {
         }
         fs::create_dir(&root).unwrap();
         assert_eq!(abandoned(), [false]);
+    }
+
+    #[test]
+    fn a_tree_with_its_store_in_it_is_known_wherever_it_is_and_others_by_their_path() {
+        let dir = |store: &str, root: &str| Worktree::new(Path::new(store), Path::new(root)).dir.file_name().unwrap().to_owned();
+        assert_eq!(dir("/a/ws/.percache", "/a/ws"), dir("/mnt/.percache", "/mnt"));
+        assert_ne!(dir("/a/ws/.percache", "/a/ws"), dir("/a/ws/cache", "/a/ws"));
+        assert_ne!(dir("/store", "/a/ws"), dir("/store", "/a/ws2"));
+        // The worktree of another branch uses the main worktree's store.
+        assert_ne!(dir("/a/ws/.percache", "/a/ws"), dir("/a/ws/.percache", "/a/ws/.worktrees/x"));
+    }
+
+    #[test]
+    fn one_tree_is_locked_for_all_stores_that_are_elsewhere() {
+        let (dir, store, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let worktrees = [store.path(), other.path()].map(|store| Worktree::new(store, dir.path()));
+        worktrees.iter().for_each(|worktree| worktree.create().unwrap());
+        let lock = worktrees[0].try_lock("me").unwrap();
+        assert!(worktrees[1].try_lock("you").is_none());
+        drop(lock);
+        assert!(worktrees[1].try_lock("you").is_some());
     }
 
     #[test]

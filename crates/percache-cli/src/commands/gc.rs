@@ -42,6 +42,8 @@ pub fn sentence(report: &Report, dry_run: bool) -> String {
         count(collected.results_left, "result"),
         format_size(collected.bytes_left),
     );
+    let displaced = count(report.displaced as u64, "displaced file");
+    let went = if report.displaced > 0 { format!("{went}\n{verb} {displaced}") } else { went };
     if dry_run {
         return went;
     }

@@ -148,8 +148,12 @@ impl<'a> Context<'a> {
         if gone.peek().is_none() {
             return Ok(());
         }
-        let needed = self.needed.get_or_init(|| needed(&self.workspace.tasks));
-        self.directories.prune(tree, &self.observer, gone, needed)
+        self.directories.prune(tree, &self.observer, gone, self.needed())
+    }
+
+    /// The directories that outputs of any task need.
+    pub fn needed(&self) -> &HashSet<RelPath> {
+        self.needed.get_or_init(|| needed(&self.workspace.tasks))
     }
 
     /// Notes trouble with the store; the first one is told.

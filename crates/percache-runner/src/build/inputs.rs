@@ -16,6 +16,7 @@ use crate::model::{Inputs, Task, TaskCommand, TaskId};
 use crate::observe::FileState;
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
+use crate::tree::Tree;
 use crate::trouble::{Trouble, reason};
 use crate::walk::{self, Want};
 
@@ -95,6 +96,9 @@ fn tools(
     parts: &mut Vec<Part>,
 ) -> Result<Vec<String>, Trouble> {
     let mut unknown = Vec::new();
+    if !task.tools.is_empty() && !ctx.options.dry_run {
+        make_cwd(ctx, task)?;
+    }
     let remembered = if ctx.options.dry_run { tool_answers(ctx, task) } else { Default::default() };
     for tool in &task.tools {
         let answer = if ctx.options.dry_run {
@@ -111,6 +115,20 @@ fn tools(
         }
     }
     Ok(unknown)
+}
+
+/// Makes the directory in which a task asks its tools, if it is one in which outputs lie: a clean tree does not have it yet.
+fn make_cwd(ctx: &Context<'_>, task: &Task) -> Result<(), Trouble> {
+    let is_there = !matches!(ctx.observer.stamp(task.cwd.as_bytes()), Ok(None));
+    if is_there || !ctx.needed().contains(&task.cwd) {
+        return Ok(());
+    }
+    let made = Tree::open(ctx.observer.root()).and_then(|mut tree| {
+        tree.make_directory(&task.cwd)?;
+        Ok(tree.take_made())
+    });
+    ctx.directories.add(made.map_err(|e| format!("cannot make the directory `{}`: {}", task.cwd, reason(&e)))?);
+    Ok(())
 }
 
 fn environment(ctx: &Context<'_>, task: &Task) -> Result<Environment, Trouble> {

@@ -1,6 +1,6 @@
 //! Every output belongs to one task, and no task reads what it writes.
 //!
-//! Reports only what is certain from the patterns alone; two globs that may meet are left to the build.
+//! Reports only what is certain from the patterns alone: where one lies inside of another. Two globs that may meet are left to the build.
 
 use std::collections::HashMap;
 
@@ -47,6 +47,9 @@ impl Check<'_> {
             let Some(path) = pattern.literal() else {
                 let first = *self.globs.entry(pattern.to_string()).or_insert(position);
                 self.owned_twice(position, pattern, first);
+                if first == position {
+                    self.inside(position, pattern);
+                }
                 continue;
             };
             if !task.outputs.matches(path) {
@@ -60,6 +63,32 @@ impl Check<'_> {
                 if !same || other < position {
                     self.owned_twice(position, pattern, other);
                 }
+            }
+        }
+    }
+
+    /// Reports tasks of which an output contains all that the glob `pattern` matches.
+    fn inside(&mut self, position: usize, pattern: &Pattern) {
+        let task = &self.tasks.tasks[position];
+        let paths = examples(pattern);
+        let Some((first, others)) = paths.split_first().filter(|_| paths.iter().all(|path| task.outputs.matches(path)))
+        else {
+            return;
+        };
+        let owners = self.index.owners(first).map(TaskId::index).filter(|other| *other != position);
+        let all = |other: &usize| others.iter().all(|path| self.tasks.tasks[*other].outputs.matches(path));
+        let text = pattern.to_string();
+        let owners: Vec<usize> = owners.filter(all).collect();
+        for other in owners {
+            // Of two that contain each other, the later one speaks.
+            let theirs = &self.tasks.tasks[other].outputs;
+            let contains = |theirs: &Pattern| {
+                let paths = theirs.literal().map_or_else(|| examples(theirs), |path| vec![path.clone()]);
+                !paths.is_empty() && paths.iter().all(|path| task.outputs.matches(path))
+            };
+            let same = positive(theirs).any(|theirs| theirs.to_string() == text);
+            if !same && (other < position || !positive(theirs).any(contains)) {
+                self.owned_twice(position, pattern, other);
             }
         }
     }
@@ -78,10 +107,10 @@ impl Check<'_> {
             return;
         }
         let theirs = positive(&self.tasks.tasks[other].outputs);
-        let literal = pattern.literal();
-        let mut theirs = theirs.filter(|theirs| match literal {
-            Some(path) => theirs.matches(path),
-            None => theirs.to_string() == pattern.to_string(),
+        let paths = pattern.literal().map_or_else(|| examples(pattern), |path| vec![path.clone()]);
+        let mut theirs = theirs.filter(|theirs| {
+            let contains = !paths.is_empty() && paths.iter().all(|path| theirs.matches(path));
+            contains || theirs.to_string() == pattern.to_string()
         });
         let first_at = theirs.next().map_or_else(|| first.at.clone(), |theirs| output_place(first, theirs.index));
         let mistake = self.report.error(title, at, format!("`{name}` produces it"));
@@ -175,6 +204,19 @@ fn example(pattern: &Pattern) -> Option<RelPath> {
     }
     let text = pattern.to_string().replace("**", "x").replace(['*', '?'], "x");
     RelPath::new(&text).ok().filter(|path| pattern.matches(path))
+}
+
+/// Paths that the glob `pattern` matches, so unlike each other that what matches all of them is taken to match whatever it does. Empty where
+/// that needs more thought: what is not certain is left to the build.
+fn examples(pattern: &Pattern) -> Vec<RelPath> {
+    let text = pattern.to_string();
+    // `?` stands for one character, and the name of the directory below `**` is any.
+    let filled = |star: &str, deep: &str, one: &str| {
+        let text = text.replace("**", "\0").replace('*', star).replace('?', one).replace('\0', deep);
+        RelPath::new(&text).ok().filter(|path| pattern.matches(path))
+    };
+    let paths = [filled("percache-1", "percache-2", "1"), filled("q.r", "s/t", "z")];
+    paths.into_iter().collect::<Option<Vec<_>>>().unwrap_or_default()
 }
 
 /// How the instances of one task can be told apart in `written`.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io;
 
 use percache::files::Staged;
-use percache::lock::{FileLock, LockError};
+use percache::lock::LockError;
 use percache::store::layout::furnish;
 use percache::store::record::ResultKey;
 
@@ -27,13 +27,13 @@ use crate::staging::Staging;
 use crate::stamp::Stamp;
 use crate::standing::Holds;
 use crate::usage;
-use crate::worktree::Worktree;
+use crate::worktree::{Worktree, WorktreeLock};
 
 /// What a worktree keeps between builds, as far as it can be had.
 pub(super) struct Desk {
     pub(super) worktree: Worktree,
     /// `None` when the store's directory cannot be written, and in a dry run.
-    pub(super) lock: Option<FileLock>,
+    pub(super) lock: Option<WorktreeLock>,
     pub(super) journal: Journal,
     /// The store's epoch when the build began.
     pub(super) epoch: u64,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use percache::Digest;
-use percache::lock::FileLock;
 
 use crate::config::kept;
 use crate::environment::Caller;
@@ -17,13 +16,13 @@ use crate::maintenance;
 use crate::model::Workspace;
 use crate::standing::{self, Holds, Surroundings};
 use crate::usage;
-use crate::worktree::Worktree;
+use crate::worktree::{Worktree, WorktreeLock};
 
 /// What an earlier build has found, as far as it still stands, and the lock of its worktree.
 pub struct Prior {
     /// The store's directory.
     store_dir: PathBuf,
-    pub(super) lock: FileLock,
+    pub(super) lock: WorktreeLock,
     pub(super) bytes: Arc<Image>,
     path: PathBuf,
     /// Decodes it, when there is something to do.

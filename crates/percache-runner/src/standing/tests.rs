@@ -42,7 +42,7 @@ impl Place {
             previous: None,
             discovered: Vec::new(),
             outputs: Vec::new(),
-            others: Vec::new(),
+            failed: false,
             evidence: Evidence { sure: true, expiry: Time::MAX, lists: vec![list] },
         };
         let finding = Finding {

@@ -1,0 +1,420 @@
+//! Ownership: percache removes and replaces only what it holds. What is somebody's own is never lost, whatever lies beside it; and what is
+//! of unknown origin gets into no result.
+
+use std::fs;
+use std::process::Command;
+
+use crate::sandbox::Sandbox;
+
+/// A task whose outputs are a directory that is somebody's own, too.
+const DOCS: &str = r#"
+    [task.docs]
+    command = "@ran(docs); mkdir -p docs; cat in > docs/api.md"
+    inputs = ["in"]
+    outputs = ["docs/"]
+"#;
+
+/// A workspace with a note of somebody's own among the outputs.
+fn with_a_note(config: &str) -> Sandbox {
+    let ws = Sandbox::new(config);
+    ws.write("in", "1\n");
+    ws.write("docs/notes.md", "hours of work");
+    ws
+}
+
+/// The paths that `percache displaced` lists.
+fn displaced(ws: &Sandbox) -> Vec<String> {
+    let listed: serde_json::Value =
+        serde_json::from_str(&ws.percache(["displaced", "--json"]).succeeds().stdout).expect("JSON");
+    let items = listed.as_array().expect("a list");
+    items.iter().map(|item| item["path"].as_str().expect("a path").to_owned()).collect()
+}
+
+fn git(ws: &Sandbox, script: &str) {
+    ws.shell(&format!("git config --global user.name n; git config --global user.email n@example.com; {script}"));
+}
+
+#[test]
+fn a_file_of_unknown_origin_stays_and_keeps_the_result_from_being_stored() {
+    let ws = with_a_note(DOCS);
+    let told = ["`docs/notes.md` was among its outputs before", "\"!docs/notes.md\"", "--accept"];
+    ws.build([]).ran(["docs"]).says(["`docs` is not stored"]).says(told);
+    ws.build([]).ran(["docs"]).says(told);
+    ws.write("docs/notes.md", "more work");
+    ws.write("in", "2\n");
+    ws.build([]).ran(["docs"]);
+    assert_eq!((ws.read("docs/notes.md"), ws.read("docs/api.md")), ("more work".to_owned(), "2\n".to_owned()));
+    ws.remove("docs/notes.md");
+    ws.build([]).ran(["docs"]).does_not_say("not stored");
+    ws.build([]).ran([]);
+    assert!(!ws.exists("docs/notes.md"));
+    assert_eq!(displaced(&ws), [""; 0]);
+}
+
+#[test]
+fn what_the_user_says_about_a_file_of_unknown_origin_settles_it() {
+    let ws = with_a_note(DOCS);
+    ws.edit_config("[\"docs/\"]", "[\"docs/\", \"!docs/notes.md\"]");
+    ws.build([]).ran(["docs"]).does_not_say("not stored");
+    ws.build([]).ran([]);
+    let ws = with_a_note(DOCS);
+    ws.build(["--accept"]).ran(["docs"]).does_not_say("not stored");
+    ws.remove("docs");
+    ws.build([]).ran([]).restored(1);
+    assert_eq!(ws.read("docs/notes.md"), "hours of work");
+}
+
+#[test]
+fn what_git_tracks_is_a_source_and_no_part_of_a_result() {
+    let ws = with_a_note(DOCS);
+    git(&ws, "git init -q . && git add docs/notes.md && git commit -qm notes");
+    ws.build([]).ran(["docs"]).does_not_say("not stored");
+    ws.write("docs/notes.md", "more work");
+    ws.build([]).ran([]);
+    ws.write("in", "2\n");
+    ws.build([]).ran(["docs"]);
+    ws.write("in", "1\n");
+    ws.build([]).ran([]).restored(1);
+    assert_eq!(ws.read("docs/notes.md"), "more work");
+    ws.remove("docs");
+    ws.build([]).ran([]).restored(1);
+    assert!(!ws.exists("docs/notes.md"), "git has it");
+}
+
+#[test]
+fn a_stray_file_gets_into_no_other_clone_and_into_no_result_of_a_dependent() {
+    let config = r#"
+        cache.dir = "../store"
+        [task.objs]
+        command = "@ran(objs); mkdir -p build; echo a > build/a.o"
+        inputs = []
+        outputs = ["build/*.o"]
+        [task.app]
+        command = "@ran(app); cat build/*.o > app"
+        deps = ["objs"]
+        inputs = []
+        outputs = ["app"]
+    "#;
+    let ws = Sandbox::new(config);
+    ws.shell("cp -r . ../clone");
+    ws.write("build/old.o", "stale\n");
+    ws.build([]).ran(["objs", "app"]);
+    ws.run(ws.command("../clone").arg("build")).ran(["objs", "app"]);
+    assert_eq!(ws.shell("cat ../clone/app"), "a\n");
+    assert_eq!(ws.shell("ls ../clone/build"), "a.o\n");
+}
+
+#[test]
+fn an_edited_output_is_moved_aside_and_given_back_on_request() {
+    let ws = with_a_note(DOCS);
+    ws.remove("docs");
+    ws.build([]).ran(["docs"]);
+    ws.write("docs/api.md", "edited by hand");
+    ws.build([]).ran([]).restored(1).says(["moved `docs/api.md` aside", "percache displaced"]);
+    assert_eq!(ws.read("docs/api.md"), "1\n");
+    assert_eq!(displaced(&ws), ["docs/api.md"]);
+    ws.percache(["displaced"]).says(["docs/api.md", "14 B"]);
+    ws.percache(["displaced", "restore", "docs/api.md"]).exits(1).says(["already", "--to"]);
+    ws.percache(["displaced", "restore", "docs/nothing"]).exits(2).says(["`docs/nothing` was not moved aside"]);
+    ws.percache(["displaced", "restore", "docs", "--to", "saved"]).succeeds();
+    assert_eq!(ws.read("saved/docs/api.md"), "edited by hand");
+    ws.percache(["displaced"]).says(["nothing was moved aside"]);
+    // Before a run it is moved aside, too.
+    ws.write("docs/api.md", "edited again");
+    ws.write("in", "2\n");
+    ws.build([]).ran(["docs"]).says(["moved `docs/api.md` aside"]);
+    ws.remove("docs/api.md");
+    ws.percache(["displaced", "restore", "docs/api.md"]).succeeds();
+    assert_eq!(ws.read("docs/api.md"), "edited again");
+}
+
+#[test]
+fn displaced_files_are_kept_for_maxage() {
+    let ws = with_a_note(DOCS);
+    ws.remove("docs");
+    ws.build([]).ran(["docs"]);
+    ws.write("docs/api.md", "edited by hand");
+    ws.build([]).restored(1);
+    ws.percache(["clear"]).succeeds();
+    ws.percache(["gc", "--maxage", "1d"]).succeeds().does_not_say("displaced");
+    assert_eq!(displaced(&ws), ["docs/api.md"]);
+    ws.percache(["gc", "-n", "--maxage", "0"]).says(["would remove 1 displaced file"]);
+    ws.percache(["gc", "--maxage", "0"]).says(["removed 1 displaced file"]);
+    assert_eq!(displaced(&ws), [""; 0]);
+}
+
+/// What a failed run left is gone before the next one, and what was there before or came after it is not touched.
+#[test]
+fn what_a_failed_run_left_does_not_get_into_the_next_result() {
+    let ws = with_a_note(DOCS);
+    ws.remove("docs/notes.md");
+    ws.edit_config("cat in >", "cat in >> docs/part.md; ls docs > list; grep -q ok in; cat in >");
+    ws.build([]).fails();
+    assert!(ws.exists("docs/part.md"));
+    ws.write("in", "ok\n");
+    ws.build([]).ran(["docs"]).says(["moved `docs/part.md` aside"]);
+    assert_eq!((ws.read("docs/part.md"), ws.read("list")), ("ok\n".to_owned(), "part.md\n".to_owned()));
+    assert_eq!(displaced(&ws), ["docs/part.md"]);
+    let ws = with_a_note(DOCS);
+    ws.edit_config("cat in >", "grep -q ok in; cat in >");
+    ws.build([]).fails();
+    ws.write("docs/later.md", "after the failure");
+    ws.write("in", "ok\n");
+    ws.build([]).ran(["docs"]).says(["`docs/later.md`, `docs/notes.md` were among its outputs"]);
+    assert_eq!(ws.read("docs/notes.md"), "hours of work");
+}
+
+#[test]
+fn a_file_that_comes_after_a_kill_is_somebodys_own() {
+    let ws = with_a_note(DOCS);
+    ws.remove("docs/notes.md");
+    ws.edit_config("cat in >", "echo x > docs/half.md; test -e ../go || exec sleep 30; cat in >");
+    let mut child = ws.command("").arg("build").spawn().expect("starting percache");
+    ws.wait_until("the command has begun", || ws.exists("docs/half.md"));
+    child.kill().expect("killing percache");
+    child.wait().expect("waiting for percache");
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    ws.write("docs/notes.md", "hours of work");
+    ws.write("../go", "");
+    ws.newly_tallied();
+    ws.build([]).ran(["docs"]).says(["moved `docs/half.md` aside", "`docs/notes.md` was among its outputs"]);
+    assert_eq!(ws.read("docs/notes.md"), "hours of work");
+}
+
+#[test]
+fn a_generated_file_that_becomes_a_source_stays() {
+    let config = r#"
+        [task.gen]
+        command = "@ran(gen); echo 1 > gen.txt; echo 2 > other.txt"
+        inputs = []
+        outputs = ["gen.txt", "other.txt"]
+        [task.use]
+        command = "@ran(use); cat gen.txt > out"
+        inputs = ["gen.txt"]
+        outputs = ["out"]
+    "#;
+    let without = &config[config.find("[task.use]").expect("the second task")..];
+    // A task names it as an input.
+    let ws = Sandbox::new(config);
+    ws.build([]).ran(["gen", "use"]);
+    ws.config(without);
+    ws.build([]).ran([]).says(["kept `gen.txt`", "removed `other.txt`"]);
+    ws.build([]).ran([]).does_not_say("kept");
+    assert!(ws.exists("gen.txt") && !ws.exists("other.txt"));
+    // Git tracks it.
+    let ws = Sandbox::new(config);
+    ws.build([]).ran(["gen", "use"]);
+    git(&ws, "git init -q . && git add other.txt");
+    ws.config(without);
+    ws.build([]).says(["kept `gen.txt`, `other.txt`"]);
+    assert!(ws.exists("gen.txt") && ws.exists("other.txt"));
+}
+
+#[test]
+fn a_copied_and_a_moved_workspace_know_their_outputs() {
+    let config = r#"
+        [task.obj]
+        foreach = "src/*"
+        command = "@ran({name}); mkdir -p build; cp {file} build/{name}.o"
+        inputs = ["{file}"]
+        outputs = ["build/{name}.o"]
+        [task.app]
+        command = "@ran(app); cat build/*.o > app"
+        inputs = ["build/*.o"]
+        outputs = ["app"]
+    "#;
+    for (store, how) in [
+        ("", "mv ../ws ../other && mkdir ../ws"),
+        ("", "cp -a ../ws ../other"),
+        ("cache.dir = \"../store\"\n", "mv ../ws ../other && mkdir ../ws"),
+        ("cache.dir = \"../store\"\n", "cp -a ../ws ../other"),
+    ] {
+        let ws = Sandbox::new(&format!("{store}{config}"));
+        ws.write("src/a", "a\n");
+        ws.write("src/b", "b\n");
+        ws.build([]).ran(["a", "b", "app"]);
+        ws.shell(how);
+        ws.shell("rm ../other/src/b");
+        let run = ws.run(ws.command("../other").arg("build"));
+        run.ran(["app"]).says(["removed `build/b.o`"]);
+        assert_eq!(ws.shell("cat ../other/app"), "a\n", "{store} {how}");
+    }
+}
+
+/// A command that adds to what is there starts from nothing, although nobody knows any more that it is an output.
+#[test]
+fn named_outputs_are_the_tasks_own_without_a_store() {
+    let ws = Sandbox::new(
+        r#"
+        [task.a]
+        command = "@ran(a); cat in >> out"
+        inputs = ["in"]
+        outputs = ["out"]
+        "#,
+    );
+    ws.write("in", "1\n");
+    for _ in 0..2 {
+        ws.build([]).ran(["a"]);
+        assert_eq!(ws.read("out"), "1\n");
+        ws.remove(".percache");
+    }
+    // Without a store it is no different.
+    ws.build(["--no-cache"]).ran(["a"]);
+    assert_eq!(ws.read("out"), "1\n");
+}
+
+#[test]
+fn two_tasks_that_write_one_file_are_told_by_the_run() {
+    let ws = Sandbox::new(
+        r#"
+        [task.scripts]
+        command = "@ran(scripts); mkdir -p dist; echo 1 > dist/a.js"
+        inputs = []
+        outputs = ["**/*.js"]
+        [task.assets]
+        command = "@ran(assets); mkdir -p dist; echo 2 > dist/a.js; echo 3 > dist/b.css"
+        inputs = []
+        outputs = ["dist/*"]
+        "#,
+    );
+    ws.build(["-k", "assets"]).fails().says(["`dist/a.js`", "`scripts`"]);
+    ws.build(["-k", "scripts"]).fails().says(["`dist/a.js`", "`assets`"]);
+    assert_eq!(ws.percache(["stats"]).succeeds().count("result"), 0);
+}
+
+#[test]
+fn a_depfile_is_not_taken_for_the_commands_own() {
+    let config = |command: &str| {
+        format!("[task.a]\ncommand = \"@ran(a); {command}\"\ninputs = []\noutputs = [\"o\"]\ndepfile = \"deps.mk\"\n")
+    };
+    let ws = Sandbox::new(&config("echo > o; false"));
+    ws.write("deps.mk", "by hand");
+    ws.build([]).fails();
+    assert_eq!(ws.read("deps.mk"), "by hand");
+    ws.config(&config("echo > o"));
+    ws.build([]).fails().says(["its depfile `deps.mk` was there before, and the command did not write it"]);
+    assert_eq!(ws.read("deps.mk"), "by hand");
+    ws.remove("deps.mk");
+    ws.config(&config("echo > o; echo 'o:' > deps.mk; false"));
+    ws.build([]).fails();
+    assert!(!ws.exists("deps.mk"), "a clean tree does not have it");
+}
+
+#[test]
+fn a_depfile_that_names_what_is_not_there_is_told_and_nothing_is_stored() {
+    let ws = Sandbox::new(
+        r#"
+        [task.o]
+        command = "@ran(o); cd src; echo 'o: a.c x.h' > ../out/a.d; cat a.c x.h > ../out/a.o"
+        inputs = ["src/a.c"]
+        outputs = ["out/a.o"]
+        depfile = "out/a.d"
+        "#,
+    );
+    ws.write("src/a.c", "a\n");
+    ws.write("src/x.h", "x\n");
+    ws.build([]).ran(["o"]).says(["`o` is not stored: its depfile names", "set `cwd`"]);
+    ws.build([]).ran(["o"]);
+}
+
+#[test]
+fn directories_that_percache_made_go_with_the_last_output_in_them() {
+    let ws = Sandbox::new(
+        r#"
+        [task.copy]
+        foreach = "src/**/*.txt"
+        command = "@ran({name}); cp {file} out/{dir}/{name}"
+        inputs = ["{file}"]
+        outputs = ["out/{dir}/{name}"]
+        "#,
+    );
+    ws.write("src/a/b/x.txt", "x");
+    ws.write("src/c/y.txt", "y");
+    fs::create_dir_all(ws.path("out/src/mine")).expect("creating a directory");
+    ws.build([]).ran(["x.txt", "y.txt"]);
+    ws.remove("src/a");
+    ws.build([]).says(["removed `out/src/a/b/x.txt`"]);
+    assert!(!ws.exists("out/src/a") && ws.exists("out/src/c/y.txt") && ws.exists("out/src/mine"));
+    // Restored, they are percache's own as well.
+    ws.remove("out");
+    ws.build([]).restored(1);
+    ws.remove("src/c");
+    ws.build([]).says(["removed `out/src/c/y.txt`"]);
+    assert!(!ws.exists("out"));
+}
+
+#[test]
+fn a_named_output_takes_the_place_of_a_directory_that_percache_made() {
+    let ws = Sandbox::new("[task.a]\ncommand = \"echo 1 > out/m/g1\"\ninputs = []\noutputs = [\"out/m/g*\"]\n");
+    ws.build([]).succeeds();
+    ws.config("[task.a]\ncommand = \"echo 2 > out/m\"\ninputs = []\noutputs = [\"out/m\"]\n");
+    ws.build([]).succeeds();
+    assert_eq!(ws.read("out/m"), "2\n");
+}
+
+#[test]
+fn a_clone_is_an_output_with_all_that_git_keeps() {
+    let ws = Sandbox::new(
+        "[task.fetch]\ncommand = \"@ran(fetch); git clone -q -b $(cat rev) ../up third/up\"\ninputs = [\"rev\"]\noutputs = [\"third/up/\"]\n",
+    );
+    git(
+        &ws,
+        "git init -q . ; git init -q ../up; cd ../up; echo 1 > f; git add .; git commit -qm 1; git tag v1; echo 2 > f; git commit -qam 2; git tag v2",
+    );
+    ws.write("rev", "v1\n");
+    ws.build([]).ran(["fetch"]);
+    ws.remove("third");
+    ws.build([]).ran([]).restored(1);
+    assert_eq!(ws.shell("git -C third/up describe --tags"), "v1\n");
+    ws.write("rev", "v2\n");
+    ws.build([]).ran(["fetch"]);
+    assert_eq!(ws.read("third/up/f"), "2\n");
+    ws.write("rev", "v1\n");
+    ws.build([]).ran([]).restored(1);
+    assert_eq!(ws.shell("git -C third/up describe --tags && git -C third/up status --short"), "v1\n");
+}
+
+#[test]
+fn tools_are_asked_in_a_directory_that_outputs_will_make() {
+    let ws = Sandbox::new(
+        r#"
+        [task.flags]
+        command = "@ran(flags); echo -O2 > build/flags"
+        inputs = []
+        outputs = ["build/flags"]
+        [task.objects]
+        cwd = "build"
+        command = "@ran(objects); cat flags > o"
+        inputs = ["build/flags"]
+        outputs = ["build/o"]
+        tools = ["echo 1"]
+        "#,
+    );
+    ws.build([]).ran(["flags", "objects"]);
+    ws.remove("build");
+    ws.build([]).ran([]).restored(2);
+    ws.remove("build");
+    ws.remove(".percache");
+    ws.build(["objects"]).ran(["flags", "objects"]);
+}
+
+#[test]
+fn a_tree_that_is_seen_at_two_paths_is_one_worktree() {
+    let ws = Sandbox::new(
+        "[task.a]\nforeach = \"src/*\"\ncommand = \"@ran({name}); cp {file} o.{name}\"\ninputs = [\"{file}\"]\noutputs = [\"o.{name}\"]\n",
+    );
+    ws.write("src/a", "a");
+    ws.write("src/b", "b");
+    ws.shell("mkdir ../mnt");
+    let mounted = Command::new("mount").arg("--bind").arg(ws.root()).arg(ws.outside("mnt")).status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        println!("skipped: mounting is not possible here");
+        return;
+    }
+    let run = ws.run(ws.command("../mnt").arg("build"));
+    ws.shell("umount -l ../mnt");
+    run.ran(["a", "b"]);
+    ws.build([]).ran([]);
+    ws.remove("src/b");
+    ws.build([]).says(["removed `o.b`"]);
+}

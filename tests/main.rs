@@ -36,6 +36,7 @@ mod minimal;
 mod mistakes;
 mod obstacles;
 mod orphans;
+mod output;
 mod power_cut;
 mod racing;
 mod random;

@@ -3,7 +3,6 @@
 use std::fmt::Display;
 use std::io;
 use std::path::Path;
-use std::process::ExitCode;
 
 use percache::engine::EngineError;
 use percache_runner::maintenance::MaintenanceError;
@@ -92,7 +91,7 @@ impl CliError {
     }
 
     /// Prints it; the exit status.
-    pub fn report(&self, paint: Paint) -> ExitCode {
+    pub fn report(&self, paint: Paint) -> u8 {
         if self.rendered {
             crate::aside!("{}", self.message.trim_end());
         } else {
@@ -101,6 +100,6 @@ impl CliError {
         if let Some(hint) = &self.hint {
             crate::aside!("\n{} {hint}", paint.apply(Style::Hint, "hint:"));
         }
-        ExitCode::from(self.status)
+        self.status
     }
 }

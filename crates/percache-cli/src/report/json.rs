@@ -7,6 +7,7 @@ use percache_runner::event::{Deviation, Differs, Event, Outcome};
 use percache_runner::model::Workspace;
 use serde_json::{Value, json};
 
+use crate::output::Stdout;
 use crate::report::words;
 
 /// Prints an event.
@@ -77,7 +78,6 @@ pub fn summary(summary: &Summary) {
 }
 
 fn print(value: &Value) {
-    let mut out = std::io::stdout().lock();
-    // Who closed the other end does not want to read on.
-    let _ = writeln!(out, "{value}").and_then(|()| out.flush());
+    // What cannot be written is told at the end.
+    let _ = Stdout.write_all(format!("{value}\n").as_bytes());
 }

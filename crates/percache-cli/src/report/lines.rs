@@ -12,6 +12,7 @@ use percache_runner::model::{TaskId, Workspace};
 use percache_runner::units::{format_duration, format_size};
 
 use crate::args::Logs;
+use crate::output::Stdout;
 use crate::report::live::Live;
 use crate::report::tap::Tap;
 use crate::report::text::clean;
@@ -40,7 +41,7 @@ impl<'a> Lines<'a> {
             github: std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
             awaited: None,
             live: manner.is_live().then(|| Live::new(manner.paint, tap.clone())),
-            out: io::BufWriter::new(io::stdout()),
+            out: io::BufWriter::new(Stdout),
         }
     }
 
@@ -242,7 +243,7 @@ impl<'a> Lines<'a> {
         let text = &clean(text, true);
         match &mut self.live {
             Some(live) => live.print(text, urgent),
-            // Who closed the other end does not want to read on; the build is not over for that.
+            // The build is not over when nobody reads on, or when it cannot be written.
             None => drop(self.out.write_all(text.as_bytes())),
         }
         if urgent {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use percache_runner::build::outcomes::Summary;
+use percache_runner::config;
 use percache_runner::event::{Deviation, Differs, Event, Failure, LogText, Outcome};
 use percache_runner::model::{TaskId, Workspace};
 use percache_runner::units::{format_duration, format_size};
@@ -181,7 +182,7 @@ impl<'a> Lines<'a> {
         let _ = writeln!(text, "  {} percache build {}", faint("again:  "), words::quoted(&task.name));
         if let Some(hint) = words::remedy(failure, task) {
             // What there is a remedy for is wrong in the configuration or around it, not in what the command does.
-            if let Some(place) = words::stated(self.workspace, task) {
+            if let Some(place) = config::stated(self.workspace, task) {
                 let _ = writeln!(text, "  {} {place}", faint("stated: "));
             }
             let _ = writeln!(text, "  {} {hint}", self.manner.paint.apply(Style::Hint, "hint:   "));

@@ -84,14 +84,6 @@ pub fn remedy(failure: &Failure, task: &Task) -> Option<String> {
     }
 }
 
-/// Where a task is stated: `pkgs/app/percache.toml:14`.
-pub fn stated(workspace: &Workspace, task: &Task) -> Option<String> {
-    let file = workspace.files.get(task.origin.file)?;
-    let text = std::fs::read(file.to_path(&workspace.root)).ok()?;
-    let before = text.get(..task.origin.span.start)?;
-    Some(format!("{file}:{}", before.iter().filter(|byte| **byte == b'\n').count() + 1))
-}
-
 /// What a task runs, as a user would type it.
 pub fn command(task: &Task) -> Option<String> {
     Some(match task.command.as_ref()? {

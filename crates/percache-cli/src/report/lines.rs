@@ -15,6 +15,7 @@ use percache_runner::units::{format_duration, format_size};
 use crate::args::Logs;
 use crate::output::Stdout;
 use crate::report::live::Live;
+use crate::report::settled::settled;
 use crate::report::tap::Tap;
 use crate::report::text::clean;
 use crate::report::{Manner, words};
@@ -157,7 +158,7 @@ impl<'a> Lines<'a> {
         if log.omitted > 0 {
             let _ = writeln!(text, "[the first {} are left out; `percache log` shows all]", format_size(log.omitted));
         }
-        text.push_str(&clean(&String::from_utf8_lossy(&log.bytes), self.manner.paint.is_on()));
+        text.push_str(&clean(&settled(&String::from_utf8_lossy(&log.bytes)), self.manner.paint.is_on()));
         if !text.ends_with('\n') {
             text.push('\n');
         }

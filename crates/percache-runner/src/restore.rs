@@ -40,6 +40,8 @@ pub struct Plan<'a> {
     pub wrong: Vec<(&'a Entry, FileState)>,
     /// Outputs of an earlier result that this one does not have.
     pub stale: Vec<RelPath>,
+    /// Whether files of the manifest are right and stay as they are.
+    pub keeps_files: bool,
 }
 
 impl Plan<'_> {
@@ -80,6 +82,7 @@ pub fn plan<'a>(observer: &Observer<'_>, manifest: &'a [Entry], previous: &[RelP
     for entry in manifest {
         let state = observe(&detours, &entry.path)?;
         if is_right(&entry.node, &state) {
+            plan.keeps_files |= matches!(entry.node, Node::File { .. });
             continue;
         }
         if entry.node == Node::Directory && matches!(state, FileState::Symlink { .. }) {
@@ -135,7 +138,7 @@ pub fn restore(
     let paths = plan.wrong.iter().map(|(entry, _)| RelPath::new(&entry.path)).collect::<Result<Vec<_>, _>>();
     let paths = paths.map_err(|e| at_root(io::Error::new(io::ErrorKind::InvalidData, e)))?;
     let wholes = Wholes::find(observer, &mut tree, plan, &paths);
-    let mut staged = Staged::fetch(store, staging, plan, &wholes, threads).map_err(RestoreError::Store)?;
+    let mut staged = Staged::fetch(observer, store, staging, plan, &wholes, threads).map_err(RestoreError::Store)?;
     let removed = remove(&mut tree, &plan.stale);
     plan.stale.iter().for_each(|path| observer.put_other(path.as_bytes()));
     removed.map_err(|(path, e)| RestoreError::Tree(path, e))?;

@@ -5,6 +5,7 @@
 mod documents;
 mod sandbox;
 
+mod background;
 mod check;
 mod completions;
 mod concurrency;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::TaskId;
-use crate::process::Stream;
+use crate::process::{Holder, Stream};
 use crate::span::Span;
 use crate::trouble::Trouble;
 
@@ -148,6 +148,13 @@ pub enum Event {
         task: Option<TaskId>,
         /// For whom: process id and command.
         holder: String,
+    },
+    /// A task's command has exited, and the task waits for processes that it has left in the background.
+    Background {
+        /// The task.
+        task: TaskId,
+        /// Those that hold the command's output; none when that cannot be told.
+        holders: Vec<Holder>,
     },
 }
 

@@ -43,6 +43,10 @@ pub fn event(workspace: &Workspace, event: &Event) {
         }
         Event::Warning { message, hint } => json!({ "event": "warning", "message": message, "hint": hint }),
         Event::Note { message } => json!({ "event": "note", "message": message }),
+        Event::Background { task, holders } => {
+            let holders = holders.iter().map(|holder| json!({ "id": holder.id, "command": holder.command }));
+            json!({ "event": "background", "task": name(*task), "processes": holders.collect::<Vec<_>>() })
+        }
         Event::Waiting { task, holder } => json!({ "event": "waiting", "task": task.map(name), "holder": holder }),
     });
 }

@@ -10,6 +10,7 @@ use percache_runner::build::outcomes::Summary;
 use percache_runner::config;
 use percache_runner::event::{Deviation, Differs, Event, Failure, LogText, Outcome};
 use percache_runner::model::{TaskId, Workspace};
+use percache_runner::process::Holder;
 use percache_runner::units::{format_duration, format_size};
 
 use crate::args::Logs;
@@ -62,6 +63,7 @@ impl<'a> Lines<'a> {
             Event::Warning { message, hint } => self.warn(&message, hint.as_deref()),
             Event::Note { message } => self.note(&message),
             Event::Waiting { task, holder } => self.waiting(task, holder),
+            Event::Background { task, holders } => self.background(task, &holders),
         }
     }
 

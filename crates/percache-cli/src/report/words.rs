@@ -3,9 +3,12 @@
 use percache_runner::build::outcomes::Summary;
 use percache_runner::config::FILE_NAME;
 use percache_runner::event::{Differs, Failure, Outcome};
-use percache_runner::model::{Task, TaskCommand, Workspace};
+use percache_runner::model::{Task, TaskCommand};
+use percache_runner::pattern::foreign;
+use percache_runner::process::Holder;
 use percache_runner::units::format_duration;
 
+use crate::report::text;
 use crate::style::{Paint, Style};
 
 /// An outcome in a word, and how it is painted.

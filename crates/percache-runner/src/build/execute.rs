@@ -10,6 +10,7 @@ use percache::claim::Claim;
 use crate::build::context::Context;
 use crate::build::feed::{Feed, piece};
 use crate::build::inputs::{Prepared, threads, variables};
+use crate::build::job::{Say, Word};
 use crate::capture::present;
 use crate::colours;
 use crate::event::{Failure, Runner};
@@ -46,13 +47,15 @@ pub struct Executed {
     pub claim: Option<Claim>,
 }
 
-/// Runs the command of `task`; who waits for the `claim` hears what it writes.
+/// Runs the command of `task`; who waits for the `claim` hears what it writes. Calls `say` with what is to be said
+/// while it lasts.
 pub fn execute(
     ctx: &Context<'_>,
     id: TaskId,
     task: &Task,
     prepared: &Prepared,
     claim: Option<&Claim>,
+    say: Say<'_>,
 ) -> Result<Executed, Trouble> {
     ctx.observer.expect_changes();
     let others = others(ctx, id, task)?;
@@ -70,7 +73,7 @@ pub fn execute(
             ctx.listener.wrote(id, Runner::Own, stream, bytes);
             feed.write(stream, bytes);
         };
-        let Attempt { failure, status, log, cut, took, began } = run(ctx, task, prepared, &mut told)?;
+        let Attempt { failure, status, log, cut, took, began } = run(ctx, task, prepared, say, &mut told)?;
         let final_one = matches!(failure, None | Some(Failure::Interrupted)) || attempt == task.retries;
         if final_one {
             return Ok(Executed { failure, status, log, cut, took, inputs, began, others, claim: None });
@@ -135,7 +138,13 @@ struct Attempt {
     began: Moment,
 }
 
-fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared, tell: OnOutput<'_>) -> Result<Attempt, Trouble> {
+fn run(
+    ctx: &Context<'_>,
+    task: &Task,
+    prepared: &Prepared,
+    say: Say<'_>,
+    tell: OnOutput<'_>,
+) -> Result<Attempt, Trouble> {
     let (program, args) = argv(&prepared.command);
     let stdio = match task {
         Task { interactive: true, .. } => Stdio::Inherited,
@@ -164,6 +173,9 @@ fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared, tell: OnOutput<'_>) 
     let mut cut = None;
     let began = Moment::now();
     let mut on_mark = |mark: &Mark| {
+        if let Mark::Background(holders) = mark {
+            say(Word::Background(holders.clone()));
+        }
         if let Some((intents, trace)) = ctx.intents.as_ref().zip(Trace::of(mark)) {
             ctx.or_trouble(intents.note_command(&trace));
         }

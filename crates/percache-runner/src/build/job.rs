@@ -30,6 +30,8 @@ use crate::journal::{Evidence, TaskRecord};
 use crate::model::{Task, TaskId};
 use crate::observe::FileState;
 use crate::paths::RelPath;
+use crate::pattern::foreign;
+use crate::process::Holder;
 use crate::restore::RestoreError;
 use crate::span::{Phase, timed};
 use crate::trouble::Trouble;
@@ -81,8 +83,11 @@ pub struct Job<'a> {
     /// Whether it is to run and to be compared if the store has its result.
     pub check: bool,
     /// To be called with what is to be said while it lasts.
-    pub tell: &'a (dyn Fn(Word) + Sync),
+    pub tell: Say<'a>,
 }
+
+/// Takes what a job says before it is done.
+pub type Say<'a> = &'a (dyn Fn(Word) + Sync);
 
 /// What a job says before it is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +96,8 @@ pub enum Word {
     Started,
     /// Another process runs the same: which.
     Waiting(String),
+    /// The command has exited, and these processes hold its output.
+    Background(Vec<Holder>),
 }
 
 impl Done {
@@ -281,8 +288,9 @@ pub fn run_command(
     conclude: impl FnOnce(&mut Executed) -> Result<Done, Failure>,
 ) -> Result<Done, Trouble> {
     (job.tell)(Word::Started);
-    let mut executed =
-        timed(ctx.listener, Phase::Command, Some(job.id), || execute(ctx, job.id, job.task, prepared, claim.as_ref()))?;
+    let mut executed = timed(ctx.listener, Phase::Command, Some(job.id), || {
+        execute(ctx, job.id, job.task, prepared, claim.as_ref(), job.tell)
+    })?;
     executed.claim = claim;
     let log = executed.log.tail(SHOWN).map_err(|e| format!("its log cannot be read: {e}"))?;
     let log = LogText { omitted: executed.log.len() - log.len() as u64, bytes: log };

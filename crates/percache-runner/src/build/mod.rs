@@ -164,6 +164,9 @@ impl<'a> Build<'a, '_> {
                 Ok(Message::Word(task, Word::Waiting(holder))) => {
                     self.reporter.event(Event::Waiting { task: Some(task), holder });
                 }
+                Ok(Message::Word(task, Word::Background(holders))) => {
+                    self.reporter.event(Event::Background { task, holders });
+                }
                 Ok(Message::Done(done)) => self.finish(*done),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,

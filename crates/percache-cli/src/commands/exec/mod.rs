@@ -208,6 +208,13 @@ impl Reporter for Told<'_> {
                 }
             }
             Event::Note { message } if !self.quiet => crate::aside!("{}", self.paint.apply(Style::Faint, message)),
+            Event::Background { holders, .. } if !self.quiet => {
+                let text = format!(
+                    "the command has exited, and waits for {}, which holds its output",
+                    words::holders(&holders)
+                );
+                crate::aside!("{}", self.paint.apply(Style::Faint, text));
+            }
             Event::Waiting { holder, .. } if !self.quiet => {
                 crate::aside!("{}", self.paint.apply(Style::Faint, format!("waiting for {holder}")));
             }

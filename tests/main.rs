@@ -35,6 +35,7 @@ mod machine_readable;
 mod maintenance;
 mod minimal;
 mod mistakes;
+mod nested;
 mod obstacles;
 mod orphans;
 mod output;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use percache::engine::EngineError;
 use percache_runner::maintenance::MaintenanceError;
+use percache_runner::session::SessionError;
 use percache_runner::trouble::reason;
 use percache_runner::units::{AgeError, SizeError};
 
@@ -29,12 +30,14 @@ pub struct CliError {
     rendered: bool,
     hint: Option<String>,
     status: u8,
+    /// Whether nothing that a user may change puts it right.
+    lasting: bool,
 }
 
 impl CliError {
     /// Wrong usage or configuration.
     pub fn usage(message: impl Display) -> CliError {
-        CliError { message: message.to_string(), rendered: false, hint: None, status: USAGE }
+        CliError { message: message.to_string(), rendered: false, hint: None, status: USAGE, lasting: false }
     }
 
     /// Something failed.
@@ -62,6 +65,21 @@ impl CliError {
             MaintenanceError::Engine(error) => CliError::store(error, dir),
             MaintenanceError::Io(error) => CliError::store(&EngineError::Io(reason(error)), dir),
         }
+    }
+
+    /// A build that cannot begin.
+    pub fn session(error: SessionError) -> CliError {
+        let hint = error.hint();
+        match error {
+            SessionError::Within(_) => CliError { lasting: true, ..CliError::usage(error) },
+            error => CliError::failure(error),
+        }
+        .hint(hint)
+    }
+
+    /// Whether it is of no use to try again when something has changed.
+    pub fn is_lasting(&self) -> bool {
+        self.lasting
     }
 
     /// An option that takes an age has something else.

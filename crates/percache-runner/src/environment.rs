@@ -13,6 +13,7 @@ use percache::Digest;
 
 use crate::fingerprint::{Kind, Part, Value};
 use crate::model::Task;
+use crate::process::MARK;
 
 /// Passed to every command when set.
 const BASE: &[&str] = &["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TERM", "COLORTERM", "LANG", "TZ"];
@@ -89,9 +90,10 @@ fn is_glob(name: &str) -> bool {
     name.contains(['*', '?', '[', '{'])
 }
 
-/// The caller's variables that one of the names or globs means. A glob that does not parse was reported with the configuration.
+/// The caller's variables that one of the names or globs means, less percache's own. A glob that does not parse was
+/// reported with the configuration.
 fn chosen<'a>(caller: &'a Caller, names: &[String]) -> impl Iterator<Item = (&'a OsString, &'a OsString)> {
     let globs: Vec<GlobMatcher> =
         names.iter().filter_map(|name| Glob::new(name).ok()).map(|glob| glob.compile_matcher()).collect();
-    caller.iter().filter(move |(name, _)| globs.iter().any(|glob| glob.is_match(name)))
+    caller.iter().filter(move |(name, _)| *name != MARK && globs.iter().any(|glob| glob.is_match(name)))
 }

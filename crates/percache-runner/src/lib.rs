@@ -8,6 +8,7 @@ pub mod difference;
 pub mod envfile;
 pub mod glob;
 pub mod nearest;
+pub mod nesting;
 pub mod paths;
 pub mod pattern;
 #[cfg(unix)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use percache::Digest;
@@ -82,6 +82,8 @@ pub struct Context<'a> {
     pub journal: &'a Journal,
     /// Whether what the journal names is still in the store.
     pub trusted: bool,
+    /// The worktree's directory in the store.
+    pub worktree: &'a Path,
     /// Where files wait on their way into the tree.
     pub staging: Staging,
     /// `None` in a dry run, and when the store's directory cannot be written.

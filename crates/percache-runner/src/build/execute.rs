@@ -17,6 +17,7 @@ use crate::event::{Failure, Runner};
 use crate::fanout::fan_out;
 use crate::intents::Intent;
 use crate::model::{Task, TaskCommand, TaskId};
+use crate::nesting;
 use crate::orphans::Trace;
 use crate::paths::RelPath;
 use crate::process::{self, Mark, OnOutput, Spec, SpooledLog, Status, Stdio, Stream};
@@ -155,6 +156,7 @@ fn run(
     let mut env = variables(&prepared.environment);
     let told = colours::told(task, &prepared.command, &prepared.environment);
     env.extend(told.iter().map(|(name, value)| (name.into(), value.into())));
+    env.push((process::MARK.into(), nesting::mark(ctx.worktree, &task.name).into()));
     let slot = match &ctx.budget {
         None => None,
         Some(budget) => {

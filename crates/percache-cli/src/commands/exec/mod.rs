@@ -106,7 +106,7 @@ impl Execution<'_> {
             last: false,
         };
         let mut told = Told { paint: self.paint, quiet: self.cli.quiet, relay: self.relay, finished: None };
-        session.run(&[TaskId(0)], None, &mut told).map_err(CliError::failure)?;
+        session.run(&[TaskId(0)], None, &mut told).map_err(CliError::session)?;
         Ok(told)
     }
 

@@ -50,6 +50,7 @@ mod schema;
 mod six_cases;
 mod status;
 mod stress;
+mod unmatched;
 mod watch;
 mod why;
 mod worktrees;

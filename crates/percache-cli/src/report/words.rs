@@ -75,6 +75,9 @@ pub fn differs(what: &Differs) -> String {
 pub fn remedy(failure: &Failure, task: &Task) -> Option<String> {
     match failure {
         Failure::Error(trouble) => trouble.hint.clone(),
+        Failure::MissingOutputs(paths) if paths.iter().any(|path| foreign(path).is_some()) => {
+            paths.iter().find_map(|path| foreign(path)).map(str::to_owned)
+        }
         Failure::MissingOutputs(_) if task.cwd != task.dir => {
             let (file, cwd) = (task.dir.child(FILE_NAME.as_bytes()), &task.cwd);
             Some(format!("outputs are relative to {file}, and the command runs in `{cwd}`"))

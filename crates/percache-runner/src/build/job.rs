@@ -27,7 +27,7 @@ use crate::config::FILE_NAME;
 use crate::event::{Failure, LogText, Outcome};
 use crate::fingerprint::Parts;
 use crate::journal::{Evidence, TaskRecord};
-use crate::model::{Task, TaskId};
+use crate::model::{Inputs, Task, TaskId};
 use crate::observe::FileState;
 use crate::paths::RelPath;
 use crate::pattern::foreign;
@@ -201,7 +201,9 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
     let mut done = if ctx.options.dry_run {
         Done::new(job.id, Outcome::WouldRun)
     } else {
-        run_command(ctx, job, &prepared, claim, |executed| record(ctx, job, &prepared, executed))?
+        let mut done = run_command(ctx, job, &prepared, claim, |executed| record(ctx, job, &prepared, executed))?;
+        done.notes.extend(unmatched_inputs(job.task, &prepared));
+        done
     };
     done.reason = reason;
     done.parts = (ctx.options.dry_run && ctx.options.explain).then(|| prepared.parts.clone());
@@ -211,12 +213,27 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
 
 /// What was declared and is not there is most likely misspelt; but a command may do without.
 fn missing_input(task: &Task, path: &RelPath) -> Trouble {
-    let hint = if task.cwd == task.dir {
+    let hint = if let Some(hint) = foreign(&path.to_string()) {
+        hint.to_owned()
+    } else if task.cwd == task.dir {
         "create it, or correct `inputs`; a glob need not match".to_owned()
     } else {
         format!("paths are relative to {}, not to `cwd`", task.dir.child(FILE_NAME.as_bytes()))
     };
     Trouble::new(format!("`{}`: its input `{path}` does not exist", task.name), hint)
+}
+
+/// What is to be said of globs that have matched no input.
+fn unmatched_inputs(task: &Task, prepared: &Prepared) -> Vec<String> {
+    let Inputs::Patterns(patterns) = &task.inputs else { return Vec::new() };
+    let unmatched = patterns.unmatched(|pattern| prepared.inputs.iter().any(|(path, _)| pattern.matches(path)));
+    unmatched.iter().map(|pattern| unmatched_note(task, "input", pattern)).collect()
+}
+
+/// That a glob has matched nothing. That may be meant so, or be a slip.
+pub fn unmatched_note(task: &Task, what: &str, pattern: &str) -> String {
+    let hint = foreign(pattern).map(|hint| format!("; {hint}")).unwrap_or_default();
+    format!("`{}`: no {what} matches `{pattern}`{hint}", task.name)
 }
 
 /// Looks for a result, and uses it.

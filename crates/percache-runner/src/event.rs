@@ -129,6 +129,9 @@ pub enum Event {
         saved: Duration,
         /// Why it ran, in one short line; only for tasks that ran or failed, or would run.
         reason: Option<String>,
+        /// Of a task whose command has failed: variables that the caller has, that the command has not seen, and that
+        /// it may have missed.
+        unseen: Vec<String>,
     },
     /// Something the user should know; shown once, with an optional remedy.
     Warning {

@@ -31,6 +31,7 @@ pub mod environment;
 pub mod fingerprint;
 
 pub mod colours;
+pub mod unseen;
 
 pub mod image;
 pub mod known;

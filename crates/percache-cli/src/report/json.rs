@@ -18,7 +18,7 @@ pub fn event(workspace: &Workspace, event: &Event) {
         Event::Started { task, usual } => {
             json!({ "event": "started", "task": name(*task), "usual_seconds": usual.map(|usual| usual.as_secs_f64()) })
         }
-        Event::Finished { task, outcome, log, took, saved, reason, .. } => {
+        Event::Finished { task, outcome, log, took, saved, reason, unseen, .. } => {
             let (word, _) = words::outcome(outcome);
             let deviations = match outcome {
                 Outcome::Unstable(deviations) => deviations.iter().map(deviation).collect(),
@@ -37,6 +37,7 @@ pub fn event(workspace: &Workspace, event: &Event) {
                 "seconds": took.as_secs_f64(),
                 "saved_seconds": saved.as_secs_f64(),
                 "reason": reason,
+                "unseen_variables": unseen,
                 "log": String::from_utf8_lossy(&log.bytes),
                 "log_bytes_omitted": log.omitted,
             })

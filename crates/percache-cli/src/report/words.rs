@@ -71,6 +71,42 @@ pub fn differs(what: &Differs) -> String {
     }
 }
 
+/// Processes that hold the output of a command that has exited.
+pub fn holders(holders: &[Holder]) -> String {
+    const NAMED: usize = 3;
+    let mut names: Vec<_> = holders.iter().take(NAMED).map(holder).collect();
+    if holders.len() > NAMED {
+        names.push(format!("{} more", holders.len() - NAMED));
+    }
+    if names.is_empty() { "a process in the background".to_owned() } else { names.join(", ") }
+}
+
+fn holder(holder: &Holder) -> String {
+    const LONGEST: usize = 80;
+    // One line, whatever its arguments are.
+    let command: Vec<_> = holder.command.split_whitespace().collect();
+    format!("process {} (`{}`)", holder.id, text::cut(&command.join(" "), LONGEST))
+}
+
+/// That a command has exited and somebody holds its output still.
+pub fn background(task: &str, processes: &[Holder]) -> String {
+    format!("`{task}` has exited, and waits for {}, which holds its output", holders(processes))
+}
+
+/// What to do about variables that a command may have missed.
+pub fn unseen(names: &[String]) -> Option<String> {
+    let (have, pass) = match names {
+        [] => return None,
+        [one] => (format!("your environment has {one}, which the command does not see"), format!("\"{one}\"")),
+        _ => {
+            let quoted: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
+            let have = format!("your environment has {}, which the command does not see", names.join(", "));
+            (have, quoted.join(", "))
+        }
+    };
+    Some(format!("{have}: `env_pass = [{pass}]` passes it on, `env_from` if results depend on it"))
+}
+
 /// What to do about a failure, where more can be said than to look at the log.
 pub fn remedy(failure: &Failure, task: &Task) -> Option<String> {
     match failure {

@@ -35,6 +35,7 @@ use crate::process::Holder;
 use crate::restore::RestoreError;
 use crate::span::{Phase, timed};
 use crate::trouble::Trouble;
+use crate::unseen::unseen;
 
 /// A task that is done.
 pub struct Done {
@@ -66,6 +67,10 @@ pub struct Done {
     pub verdict: Option<Verdict>,
     /// Things that the user should know.
     pub warnings: Vec<Trouble>,
+    /// The same, for information.
+    pub notes: Vec<String>,
+    /// Variables that the command may have missed.
+    pub unseen: Vec<String>,
 }
 
 /// What a job is about.
@@ -118,6 +123,8 @@ impl Done {
             recalled: false,
             verdict: None,
             warnings: Vec::new(),
+            notes: Vec::new(),
+            unseen: Vec::new(),
         }
     }
 
@@ -318,6 +325,9 @@ pub fn run_command(
             Err(failure) => failed(ctx, job, prepared, failure),
         },
     };
+    if matches!(done.outcome, Outcome::Failed(Failure::Exit(_) | Failure::Signal(_))) {
+        done.unseen = unseen(&prepared.command, &log.bytes, ctx.caller, &prepared.environment.variables);
+    }
     done.log = log;
     Ok(done)
 }

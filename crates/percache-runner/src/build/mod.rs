@@ -327,11 +327,15 @@ impl<'a> Build<'a, '_> {
         for Trouble { message, hint } in done.warnings {
             self.reporter.event(Event::Warning { message, hint });
         }
+        for message in done.notes {
+            self.reporter.event(Event::Note { message });
+        }
+        let unseen = done.unseen;
         let (outcome, log, reason) = (done.outcome, Arc::new(done.log), done.reason.as_ref().map(Why::to_string));
         self.outcomes.reasons.extend(done.reason.map(|why| (done.task, why)));
         self.outcomes.parts.extend(done.parts.map(|parts| (done.task, parts)));
         let (task, status, took, saved) = (done.task, done.status, done.took, done.saved);
-        self.reporter.event(Event::Finished { task, outcome, status, log, took, saved, reason });
+        self.reporter.event(Event::Finished { task, outcome, status, log, took, saved, reason, unseen });
     }
 }
 

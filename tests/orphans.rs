@@ -26,6 +26,8 @@ fn shell(script: &str) -> String {
 fn start_and_kill(ws: &Sandbox, arguments: &[&str]) {
     let mut child = spawn(ws, arguments);
     ws.wait_until("the command runs", || ws.exists("pids") && ws.read("pids").ends_with('\n'));
+    // Until then it is noted who the command is. A kill before is for another test, whose commands hold their output.
+    std::thread::sleep(Duration::from_millis(50));
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!running(ws).is_empty(), "the command has ended by itself");

@@ -127,9 +127,13 @@ mod system {
     pub fn end(traces: &[&Trace], stop: &Stop, waiting: &mut dyn FnMut(&str)) -> Ended {
         let own = table::process(std::process::id()).map(|own| own.group);
         let leaders = traces.iter().filter_map(|trace| trace.leader).filter(|leader| Some(leader.id) != own);
-        // Of a leader that has ended, nobody knows any more what was its own: only who holds its output.
-        let mut families: Vec<Family> = leaders.filter(runs).map(|leader| family(&leader)).collect();
-        families.push(Family::default().holding(traces.iter().flat_map(|trace| trace.pipes.iter().copied())));
+        let mut families: Vec<Family> = leaders.filter(runs).map(|leader| family(leader.id, true)).collect();
+        // Of a leader that has ended, or that the kill came too early to note, those who hold its output tell whose they are.
+        let pipes = || traces.iter().flat_map(|trace| trace.pipes.iter().copied());
+        let named = table::named(pipes());
+        let holders = table::all().into_iter().filter(|process| table::holds_one(process.id, &named));
+        families.extend(holders.map(|holder| family(holder.id, false)));
+        families.push(Family::default().holding(pipes()));
         let (mut found, mut told, started) = (BTreeSet::new(), false, Instant::now());
         loop {
             let left: Vec<Process> = families.iter_mut().flat_map(Family::living).collect();
@@ -152,10 +156,10 @@ mod system {
         table::process(leader.id).is_some_and(|found| (leader.began.0..=leader.began.1).contains(&found.began))
     }
 
-    /// All that this leader has started. What percache has set for it stands in its environment.
-    fn family(leader: &Leader) -> Family {
-        let mark = table::variable(leader.id, MARK).map(|mark| (MARK.into(), mark.into()));
-        Family::new(leader.id, true, mark.as_slice())
+    /// Returns all that a process has started, or that was started for the same task since it began.
+    fn family(id: u32, leads: bool) -> Family {
+        let mark = table::variable(id, MARK).map(|mark| (MARK.into(), mark.into()));
+        Family::new(id, leads, mark.as_slice())
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 
 use super::Ticks;
 use super::table::{self, Process};
@@ -112,7 +112,9 @@ impl Family {
     }
 
     /// Kills the process group at once, as long as its leader exists, so that the group's id cannot be another one's.
+    #[cfg(target_os = "linux")]
     pub(crate) fn kill_group(&self) {
+        use rustix::process::{Pid, kill_process_group};
         let is_there = table::process(self.leader).is_some_and(|process| process.began == self.began);
         let group = self.group.filter(|_| is_there).and_then(|group| Pid::from_raw(group.try_into().ok()?));
         if let Some(group) = group {

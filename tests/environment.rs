@@ -152,3 +152,74 @@ fn standard_input_is_closed() {
     ws.run(&mut command).ran(["read"]);
     assert_eq!(ws.read("out/read"), "");
 }
+
+#[test]
+fn proxies_are_seen_and_do_not_count() {
+    let ws = printing("");
+    build_with(&ws, &[("HTTPS_PROXY", "http://proxy:3128"), ("no_proxy", "localhost"), ("MY_PROXY", "x")])
+        .ran(["print"]);
+    assert_eq!(value(&ws, "HTTPS_PROXY").as_deref(), Some("http://proxy:3128"));
+    assert_eq!(value(&ws, "no_proxy").as_deref(), Some("localhost"));
+    assert_eq!(value(&ws, "MY_PROXY"), None);
+    build_with(&ws, &[("https_proxy", "http://other:8080")]).ran([]).up_to_date(1);
+}
+
+#[test]
+fn a_variable_that_a_failed_command_may_have_missed_is_named() {
+    let ws = Sandbox::new(
+        r#"
+            [task.library]
+            command = "echo error while loading shared libraries: libfoo.so; exit 127"
+            inputs = []
+
+            [task.script]
+            command = '[ -n "$TOKEN" ] || exit 3'
+            inputs = []
+
+            [task.unrelated]
+            command = "echo assertion failed; exit 1"
+            inputs = []
+        "#,
+    );
+    let variables = [("LD_LIBRARY_PATH", "/opt/lib"), ("TOKEN", "hunter2"), ("CARGO_HOME", "/c")];
+    let mut command = ws.command("");
+    command.args(["build", "-k"]).envs(variables);
+    let run = ws.run(&mut command).fails();
+    run.says([
+        "your environment has LD_LIBRARY_PATH, which the command does not see: `env_pass = [\"LD_LIBRARY_PATH\"]`",
+        "your environment has TOKEN, which the command does not see",
+    ])
+    .does_not_say("CARGO_HOME")
+    .does_not_say("hunter2");
+    // What the task gets is not what it misses.
+    ws.edit_config("[task.script]", "[task.script]\nenv_pass = [\"TOKEN\"]");
+    ws.run(&mut command).fails().does_not_say("has TOKEN");
+    let mut command = ws.command("");
+    ws.run(command.args(["build", "-f", "script"])).fails().does_not_say("your environment");
+    let mut command = ws.command("");
+    command.args(["exec", "--", "sh", "-c", "echo no TOKEN; exit 3"]).envs(variables);
+    ws.run(&mut command).exits(3).says(["`--env-pass TOKEN` passes it on"]);
+}
+
+/// Files as editors on other systems leave them.
+#[test]
+fn carriage_returns_at_the_ends_of_lines_reach_no_command_and_change_no_fingerprint() {
+    let config = "[task.print]\ncommand = \"\"\"\n@ran(print)\nprintf %s \"$A\" > out/a\nprintf x >> out/a\n\"\"\"\ninputs = []\noutputs = [\"out/a\"]\nenv_file = [\".env\"]\nenv = { B = \"\"\"1\n2\"\"\" }\n";
+    let ws = Sandbox::new(config);
+    ws.write(".env", "A=\"one\ntwo\"\n");
+    ws.build([]).ran(["print"]);
+    assert_eq!(ws.read("out/a"), "one\ntwox");
+    for file in ["percache.toml", ".env"] {
+        let text = ws.read(file).replace('\n', "\r\n");
+        ws.write(file, text);
+    }
+    ws.build([]).ran([]).up_to_date(1);
+    ws.build(["-f"]).ran(["print"]);
+    assert_eq!(ws.read("out/a"), "one\ntwox");
+    // The lines are still counted as they stand there.
+    ws.edit("percache.toml", "printf x", "exit 1");
+    ws.edit("percache.toml", "inputs", "timeout = \"1s\"\r\ninputs");
+    ws.edit("percache.toml", "exit 1", "sleep 9");
+    ws.edit("percache.toml", "[task.print]", "\r\n\r\n[task.print]");
+    ws.build([]).fails().says(["percache.toml:3\n"]);
+}

@@ -305,3 +305,29 @@ fn a_reader_sees_the_old_file_or_the_new_one() {
         reader.join().unwrap();
     });
 }
+
+/// make below percache, or an index beside a file, must not find one output older than another that its command has
+/// written before.
+#[test]
+fn files_of_one_restore_have_one_time_and_one_that_was_deleted_alone_has_its_own() {
+    let ws = Sandbox::new(
+        "[task.a]\ncommand = \"mkdir -p out/a; seq 99999 > out/z; sleep 0.05; echo 1 > out/a/b; sleep 0.05; echo 1 > out/m\"\ninputs = []\noutputs = [\"out/\"]\n",
+    );
+    ws.build([]).succeeds();
+    let times = || ["out/z", "out/a/b", "out/m"].map(|path| ws.modified(path));
+    let made = times();
+    assert!(made.is_sorted());
+    for path in ["out/z", "out/a/b", "out/m"] {
+        ws.remove(path);
+        ws.build([]).restored(1);
+        assert_eq!(times(), made, "{path} was deleted");
+    }
+    ws.build([]).up_to_date(1);
+    for gone in [&["out"][..], &["out/z", "out/a/b", "out/m"], &["out", ".percache/worktrees"]] {
+        gone.iter().for_each(|path| ws.remove(path));
+        ws.build([]).restored(1);
+        let [z, b, m] = times();
+        assert!(z == b && b == m && z > made[2], "{gone:?}: {:?}", times());
+        ws.build([]).up_to_date(1);
+    }
+}

@@ -117,3 +117,35 @@ fn an_interrupted_command_is_not_stored() {
     ws.edit_config("sleep 100 & wait", "true");
     ws.build([]).ran(["forgiving"]);
 }
+
+/// Children that have left the process group, each in another way.
+#[cfg(target_os = "linux")]
+const ESCAPING: &str = r#"
+    [task.escaping]
+    command = """
+    (setsid sh -c 'echo $$ >> out/pids; exec sleep 100' &)
+    (setsid sh -c 'exec > /dev/null 2>&1; echo $$ >> out/pids; exec sleep 100' &)
+    setsid env -i sh -c 'exec > /dev/null 2>&1; echo $$ >> out/pids; exec sleep 100' &
+    setsid sh -c 'trap "" TERM; echo $$ >> out/pids; while :; do sleep 0.1; done' &
+    exec sleep 100
+    """
+    inputs = []
+    outputs = ["out/pids"]
+"#;
+
+#[cfg(target_os = "linux")]
+#[test]
+fn children_in_other_sessions_do_not_outlive_a_stop_or_a_timeout() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let ws = Sandbox::new(ESCAPING);
+        let child = ws.command("").arg("build").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        ws.wait_until("all run", || ws.exists("out/pids") && ws.read("out/pids").lines().count() == 4);
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let mut child = child;
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        ws.wait_until("all have ended", || ws.running_here().is_empty());
+    }
+    let ws = Sandbox::new(&format!("{ESCAPING}timeout = \"1s\"\n"));
+    ws.build([]).fails().says(["ended after its timeout"]);
+    ws.wait_until("all have ended", || ws.running_here().is_empty());
+}

@@ -105,3 +105,23 @@ fn events_as_json_one_a_line() {
     assert!(events.len() >= 3, "{}", run.stdout);
     assert!(run.stdout.contains("\"talk\""), "{}", run.stdout);
 }
+
+#[test]
+fn of_a_line_that_was_written_over_and_over_the_last_version_is_shown() {
+    let ws = Sandbox::new(
+        r#"
+            [task.progress]
+            command = '''printf "10 %%\r20 %%\r\033[Kdone\nnext\n"; exit $(cat status)'''
+            inputs = ["status"]
+        "#,
+    );
+    ws.write("status", "1");
+    let run = ws.build([]).fails();
+    assert!(run.stdout.contains("\ndone\nnext\n") && !run.stdout.contains('\r'), "{:?}", run.stdout);
+    ws.write("status", "0");
+    let run = ws.build([]).succeeds();
+    assert!(run.stdout.contains("\ndone\nnext\n") && !run.stdout.contains('\r'), "{:?}", run.stdout);
+    assert!(ws.percache(["log", "progress"]).stdout.starts_with("10 %\r20 %\r"), "it is kept as it was written");
+    let events = ws.build(["--json", "--logs", "all"]).succeeds().stdout;
+    assert!(events.contains(r#"10 %\r20 %\r"#), "{events}");
+}

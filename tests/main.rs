@@ -5,6 +5,7 @@
 mod documents;
 mod sandbox;
 
+mod background;
 mod check;
 mod completions;
 mod concurrency;
@@ -34,8 +35,10 @@ mod machine_readable;
 mod maintenance;
 mod minimal;
 mod mistakes;
+mod nested;
 mod obstacles;
 mod orphans;
+mod output;
 mod ownership;
 mod power_cut;
 mod racing;
@@ -48,6 +51,7 @@ mod schema;
 mod six_cases;
 mod status;
 mod stress;
+mod unmatched;
 mod watch;
 mod why;
 mod worktrees;

@@ -26,6 +26,8 @@ fn shell(script: &str) -> String {
 fn start_and_kill(ws: &Sandbox, arguments: &[&str]) {
     let mut child = spawn(ws, arguments);
     ws.wait_until("the command runs", || ws.exists("pids") && ws.read("pids").ends_with('\n'));
+    // Until then it is noted who the command is. A kill before is for another test, whose commands hold their output.
+    std::thread::sleep(Duration::from_millis(50));
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!running(ws).is_empty(), "the command has ended by itself");
@@ -61,6 +63,8 @@ fn commands_of_a_killed_build_are_ended_before_the_next_one() {
         ("with a child that has its output", shell(&format!("({LATE}) & wait"))),
         ("a child whose parent is gone", shell(&format!("sh -c '{LATE}' &"))),
         ("a child in a session of its own", shell(&format!("setsid sh -c '{LATE}' & wait"))),
+        ("a session and an output of its own", shell(&format!("setsid sh -c 'exec > log 2>&1; {LATE}' & wait"))),
+        ("the same, and its parent is gone", shell(&format!("(setsid sh -c 'exec > log 2>&1; {LATE}' &); sleep 100"))),
         ("with all that it writes led elsewhere", shell(&format!("exec > log 2>&1; {LATE}"))),
         ("one that ignores signals", shell(&format!("trap '' TERM INT HUP; {LATE}"))),
     ];

@@ -5,7 +5,9 @@
 mod bash;
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
@@ -16,8 +18,10 @@ use clap_complete::env::{Elvish, Fish, Powershell, Shells, Zsh};
 use percache_runner::config::{self, Location, Request};
 use percache_runner::model::{Task, Workspace};
 use percache_runner::ownership;
+use percache_runner::trouble::reason;
 
 use crate::args::{Cli, Shell};
+use crate::error::{CliError, SUCCESS};
 use crate::topics;
 
 /// How the scripts are used, for `percache completions --help`.
@@ -35,9 +39,26 @@ const VARIABLE: &str = "PERCACHE_COMPLETE";
 
 const SHELLS: Shells<'static> = Shells(&[&bash::Bash, &Elvish, &Fish, &Powershell, &Zsh]);
 
-/// Answers the shell and ends, if it is the shell that asks.
-pub fn answer() {
-    CompleteEnv::with_factory(Cli::command).var(VARIABLE).shells(SHELLS).complete();
+/// Answers the shell, if it is the shell that asks; how that went.
+pub fn answer() -> Option<Result<u8, CliError>> {
+    let asked = CompleteEnv::with_factory(Cli::command).var(VARIABLE).shells(SHELLS);
+    let directory = std::env::current_dir().ok();
+    match asked.try_complete(std::env::args_os(), directory.as_deref()) {
+        Ok(false) => None,
+        Ok(true) => Some(Ok(SUCCESS)),
+        Err(error) => Some(unanswered(&error)),
+    }
+}
+
+/// What to say of an answer that did not arrive. Who closed the other end does not want to read on.
+fn unanswered(error: &clap::Error) -> Result<u8, CliError> {
+    match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
+        Some(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(SUCCESS),
+        Some(error) if error.raw_os_error().is_some() => {
+            Err(CliError::failure(format!("cannot write to standard output: {}", reason(error))))
+        }
+        _ => Err(CliError::usage(error.to_string().trim_start_matches("error: ").trim_end())),
+    }
 }
 
 /// The script with which a shell learns to ask.

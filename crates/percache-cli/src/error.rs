@@ -3,10 +3,10 @@
 use std::fmt::Display;
 use std::io;
 use std::path::Path;
-use std::process::ExitCode;
 
 use percache::engine::EngineError;
 use percache_runner::maintenance::MaintenanceError;
+use percache_runner::session::SessionError;
 use percache_runner::trouble::reason;
 use percache_runner::units::{AgeError, SizeError};
 
@@ -30,12 +30,14 @@ pub struct CliError {
     rendered: bool,
     hint: Option<String>,
     status: u8,
+    /// Whether nothing that a user may change puts it right.
+    lasting: bool,
 }
 
 impl CliError {
     /// Wrong usage or configuration.
     pub fn usage(message: impl Display) -> CliError {
-        CliError { message: message.to_string(), rendered: false, hint: None, status: USAGE }
+        CliError { message: message.to_string(), rendered: false, hint: None, status: USAGE, lasting: false }
     }
 
     /// Something failed.
@@ -65,6 +67,21 @@ impl CliError {
         }
     }
 
+    /// A build that cannot begin.
+    pub fn session(error: SessionError) -> CliError {
+        let hint = error.hint();
+        match error {
+            SessionError::Within(_) => CliError { lasting: true, ..CliError::usage(error) },
+            error => CliError::failure(error),
+        }
+        .hint(hint)
+    }
+
+    /// Whether it is of no use to try again when something has changed.
+    pub fn is_lasting(&self) -> bool {
+        self.lasting
+    }
+
     /// An option that takes an age has something else.
     pub fn age(error: AgeError) -> CliError {
         CliError::usage(error).hint(Some("write a whole number with s, m, h, d or w: `90s`, `30m`, `12h`, `30d`, `2w`"))
@@ -92,7 +109,7 @@ impl CliError {
     }
 
     /// Prints it; the exit status.
-    pub fn report(&self, paint: Paint) -> ExitCode {
+    pub fn report(&self, paint: Paint) -> u8 {
         if self.rendered {
             crate::aside!("{}", self.message.trim_end());
         } else {
@@ -101,6 +118,6 @@ impl CliError {
         if let Some(hint) = &self.hint {
             crate::aside!("\n{} {hint}", paint.apply(Style::Hint, "hint:"));
         }
-        ExitCode::from(self.status)
+        self.status
     }
 }

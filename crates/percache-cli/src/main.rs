@@ -1,13 +1,15 @@
 //! The command `percache`: what is written on the command line, what is said in return, and the exit status.
 
-/// Prints a line; what names of files may have in them besides text and colours is left out, it would control the terminal. Who closed the other end (`percache list | head`) does not want to read on, and that is no error.
+/// Prints a line; what names of files may have in them besides text and colours is left out, it would control the
+/// terminal. What cannot be written is told at the end, see [`output`].
 macro_rules! say {
     () => {
         crate::say!("")
     };
     ($($text:tt)*) => {{
         use std::io::Write as _;
-        let _ = writeln!(std::io::stdout(), "{}", crate::report::text::clean(&format!($($text)*), true));
+        let line = crate::report::text::clean(&format!($($text)*), true) + "\n";
+        let _ = crate::output::Stdout.write_all(line.as_bytes());
     }};
 }
 pub(crate) use say;
@@ -19,7 +21,8 @@ macro_rules! aside {
     };
     ($($text:tt)*) => {{
         use std::io::Write as _;
-        let _ = writeln!(std::io::stderr(), "{}", crate::report::text::clean(&format!($($text)*), true));
+        let line = crate::report::text::clean(&format!($($text)*), true) + "\n";
+        let _ = crate::output::Stderr.write_all(line.as_bytes());
     }};
 }
 pub(crate) use aside;
@@ -30,6 +33,7 @@ mod completion;
 mod diagnostic;
 mod error;
 mod markdown;
+mod output;
 mod pager;
 mod report;
 mod setup;
@@ -39,14 +43,18 @@ mod usage;
 
 use std::process::ExitCode;
 
-use crate::args::Command;
+use crate::args::{ColorWhen, Command};
+use crate::error::{CliError, SUCCESS};
 use crate::style::Paint;
 
 fn main() -> ExitCode {
-    completion::answer();
+    if let Some(answered) = completion::answer() {
+        return end(answered, Paint::stderr(ColorWhen::Auto));
+    }
     let cli = match usage::parse() {
-        Ok(cli) => cli,
-        Err((error, paint)) => return error.report(paint),
+        Ok(Some(cli)) => cli,
+        Ok(None) => return end(Ok(SUCCESS), Paint::stderr(ColorWhen::Auto)),
+        Err((error, paint)) => return end(Err(error), paint),
     };
     let done = match &cli.command {
         _ if commands::functions::is_meant(&cli) => commands::functions::run(&cli),
@@ -69,18 +77,21 @@ fn main() -> ExitCode {
         Command::Verify(args) => commands::verify::run(&cli, args),
         Command::Displaced(args) => commands::displaced::run(&cli, args),
     };
+    let paint = Paint::stderr(cli.color);
     match done {
-        Ok(status) if matches!(cli.command, Command::Build(_)) => leave(status),
-        Ok(status) => ExitCode::from(status),
-        Err(error) => error.report(Paint::stderr(cli.color)),
+        Ok(status) if matches!(cli.command, Command::Build(_)) => leave(output::status(status, paint)),
+        done => end(done, paint),
     }
+}
+
+/// Says what ended the command, if something did, and what could not be said.
+fn end(done: Result<u8, CliError>, paint: Paint) -> ExitCode {
+    let status = done.unwrap_or_else(|error| error.report(paint));
+    ExitCode::from(output::status(status, paint))
 }
 
 /// Ends the process at once. RocksDB has hundreds of static objects, and to take them down takes half a millisecond: a tenth of a build
 /// that has few files to look at and nothing to do.
 fn leave(status: u8) -> ExitCode {
-    use std::io::Write as _;
-    // Who does not read on has no use for the rest.
-    let _ = std::io::stdout().flush();
     signal_hook::low_level::exit(status.into())
 }

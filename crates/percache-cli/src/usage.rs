@@ -11,15 +11,24 @@ use crate::args::{Cli, ColorWhen};
 use crate::error::CliError;
 use crate::style::Paint;
 
-/// The command line; what is wrong with it ends the process, as does the wish for help.
-pub fn parse() -> Result<Cli, (CliError, Paint)> {
+/// The command line, or what is wrong with it. `None` when it wishes for help, which is printed.
+pub fn parse() -> Result<Option<Cli>, (CliError, Paint)> {
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    Cli::try_parse().map_err(|error| {
-        if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-            error.exit();
-        }
-        (explain(&error, &words[1..]), Paint::stderr(colour(&words)))
-    })
+    let error = match Cli::try_parse() {
+        Ok(cli) => return Ok(Some(cli)),
+        Err(error) => error,
+    };
+    let colour = colour(&words);
+    if error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Err((explain(&error, &words[1..]), Paint::stderr(colour)));
+    }
+    let paint = if error.use_stderr() { Paint::stderr(colour) } else { Paint::stdout(colour) };
+    let help = if paint.is_on() { error.render().ansi().to_string() } else { error.to_string() };
+    if error.use_stderr() {
+        return Err((CliError::rendered(help), paint));
+    }
+    crate::say!("{}", help.trim_end());
+    Ok(None)
 }
 
 /// What is said of it.

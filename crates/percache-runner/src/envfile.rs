@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of the environment of any process.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use thiserror::Error;
@@ -58,6 +59,9 @@ pub fn parse(file: &RelPath, text: &[u8]) -> Result<BTreeMap<String, String>, En
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
         Err(invalid) => return Err(error(line_at(text, invalid.valid_up_to()), EnvFileErrorKind::NotUtf8)),
     };
+    // In a value of several lines as well, a line ends as it does elsewhere.
+    let text: Cow<'_, str> = if text.contains('\r') { text.replace("\r\n", "\n").into() } else { text.into() };
+    let text = &*text;
     let mut variables = BTreeMap::new();
     let mut rest = text;
     loop {
@@ -169,6 +173,8 @@ mod tests {
             ("K='a # $x \\n'", "a # $x \\n"),
             ("K=\"a\\n\\t\\\"\\\\\\$\\x\" # c", "a\n\t\"\\$\\x"),
             ("K=\"one\ntwo\"\n", "one\ntwo"),
+            ("K=\"one\r\ntwo\"\r\n", "one\ntwo"),
+            ("K=\"one\\r\\ntwo\"\r\n", "one\r\ntwo"),
             ("K='a=\"b\"'", "a=\"b\""),
             ("K=$HOME", "$HOME"),
             ("# c\n\nK=1\nK=2", "2"),

@@ -5,7 +5,7 @@
 //! What a command is told of colours besides is [`crate::colours`]'s.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use globset::{Glob, GlobMatcher};
@@ -13,9 +13,12 @@ use percache::Digest;
 
 use crate::fingerprint::{Kind, Part, Value};
 use crate::model::Task;
+use crate::process::MARK;
 
 /// Passed to every command when set.
 const BASE: &[&str] = &["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TERM", "COLORTERM", "LANG", "TZ"];
+/// Passed to every command when set, in small letters or large: without them, nothing behind a proxy is reached.
+const PROXIES: &[&str] = &["http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"];
 /// What programs go by when they decide on colours: the caller's own for those that own the terminal.
 const COLOUR: &[&str] = &["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR"];
 
@@ -61,7 +64,7 @@ pub fn resolve(wishes: Wishes<'_>, caller: &Caller, from_files: &[(String, Strin
             hashed.insert(name.clone(), Some(value.clone()));
         }
         let is_among = |names: &[&str]| names.iter().any(|other| name == other);
-        if locale || is_among(BASE) || (wishes.interactive && is_among(COLOUR)) {
+        if locale || is_among(BASE) || is_proxy(name) || (wishes.interactive && is_among(COLOUR)) {
             variables.insert(name.clone(), value.clone());
         }
     }
@@ -85,13 +88,18 @@ pub fn resolve(wishes: Wishes<'_>, caller: &Caller, from_files: &[(String, Strin
     Environment { variables, parts: parts.collect() }
 }
 
+fn is_proxy(name: &OsStr) -> bool {
+    PROXIES.iter().any(|proxy| name.eq_ignore_ascii_case(proxy))
+}
+
 fn is_glob(name: &str) -> bool {
     name.contains(['*', '?', '[', '{'])
 }
 
-/// The caller's variables that one of the names or globs means. A glob that does not parse was reported with the configuration.
+/// The caller's variables that one of the names or globs means, less percache's own. A glob that does not parse was
+/// reported with the configuration.
 fn chosen<'a>(caller: &'a Caller, names: &[String]) -> impl Iterator<Item = (&'a OsString, &'a OsString)> {
     let globs: Vec<GlobMatcher> =
         names.iter().filter_map(|name| Glob::new(name).ok()).map(|glob| glob.compile_matcher()).collect();
-    caller.iter().filter(move |(name, _)| globs.iter().any(|glob| glob.is_match(name)))
+    caller.iter().filter(move |(name, _)| *name != MARK && globs.iter().any(|glob| glob.is_match(name)))
 }

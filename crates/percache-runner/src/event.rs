@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::TaskId;
-use crate::process::Stream;
+use crate::process::{Holder, Stream};
 use crate::span::Span;
 use crate::trouble::Trouble;
 
@@ -129,6 +129,9 @@ pub enum Event {
         saved: Duration,
         /// Why it ran, in one short line; only for tasks that ran or failed, or would run.
         reason: Option<String>,
+        /// Of a task whose command has failed: variables that the caller has, that the command has not seen, and that
+        /// it may have missed.
+        unseen: Vec<String>,
     },
     /// Something the user should know; shown once, with an optional remedy.
     Warning {
@@ -148,6 +151,13 @@ pub enum Event {
         task: Option<TaskId>,
         /// For whom: process id and command.
         holder: String,
+    },
+    /// A task's command has exited, and the task waits for processes that it has left in the background.
+    Background {
+        /// The task.
+        task: TaskId,
+        /// Those that hold the command's output; none when that cannot be told.
+        holders: Vec<Holder>,
     },
 }
 

@@ -10,6 +10,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
 use globset::Glob;
@@ -18,6 +19,7 @@ use percache::codec::{DecodeError, Decoder, Encode};
 use percache::digest::Hasher;
 
 use crate::environment::Caller;
+use crate::process::MARK;
 
 /// Under which conditions the evidence of tasks counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +115,8 @@ pub(crate) fn variables_digest(caller: &Caller, names: &[String]) -> Digest {
     let globs: Vec<_> =
         names.iter().filter_map(|name| Glob::new(name).ok()).map(|glob| glob.compile_matcher()).collect();
     let mut hasher = Hasher::new();
-    for (name, value) in caller.iter().filter(|(name, _)| globs.iter().any(|glob| glob.is_match(name))) {
+    let counts = |name: &OsString| name != MARK && globs.iter().any(|glob| glob.is_match(name));
+    for (name, value) in caller.iter().filter(|(name, _)| counts(name)) {
         hasher.bytes(name.as_bytes());
         hasher.bytes(value.as_bytes());
     }

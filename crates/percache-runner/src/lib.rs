@@ -10,6 +10,7 @@ pub mod git_index;
 pub mod git_repository;
 pub mod glob;
 pub mod nearest;
+pub mod nesting;
 pub mod paths;
 pub mod pattern;
 #[cfg(unix)]
@@ -32,6 +33,7 @@ pub mod environment;
 pub mod fingerprint;
 
 pub mod colours;
+pub mod unseen;
 
 pub mod image;
 pub mod known;

@@ -200,6 +200,12 @@ impl<'a> Observer<'a> {
         position.and_then(|i| self.before.seen(i).stamp)
     }
 
+    /// The time at which a file was modified that was at `path` when the last build ended, if it had this content.
+    pub fn modified_before(&self, path: &[u8], digest: &Digest) -> Option<i64> {
+        let seen = self.before.seen(self.before.find(path)?);
+        seen.stamp.filter(|_| seen.digest.as_ref() == Some(digest)).map(|stamp| stamp.mtime)
+    }
+
     /// What is at `path` now.
     pub fn observe(&self, path: &[u8]) -> io::Result<FileState> {
         if let Some(state) = self.pretended.get().and_then(|pretended| pretended.get(path).cloned()) {

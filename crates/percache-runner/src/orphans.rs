@@ -3,11 +3,11 @@
 //! A percache that is killed with SIGKILL cannot end its commands. They would go on writing to outputs that the next build restores, or makes
 //! and stores. So of every command there is a [`Trace`] among the intents, and the next build ends what is left of it before it looks at the tree.
 //!
-//! A command is its leader, with the process group, and whoever holds its output; a child that has left both is on its own, here as in
-//! [`crate::process`]. Hence two signs. The pipe of its output is known before it starts, so that no kill comes too early to leave a trace;
-//! the leader, for commands that redirect all that they write, as soon as it has started. Nobody else is taken for either: a pipe has its
-//! number as long as somebody holds it, and a process id counts only with the time at which the process began. Both mean something to one
-//! run of one kernel, and in one space of process ids.
+//! A command is its leader with all that descends from it, and whoever holds its output. Hence two signs. The pipe of
+//! its output is known before it starts, so that no kill comes too early to leave a trace; the leader, for commands
+//! that redirect all that they write, as soon as it has started. Nobody else is taken for either: a pipe has its number
+//! as long as somebody holds it, and a process id counts only with the time at which the process began. Both mean
+//! something to one run of one kernel, and in one space of process ids.
 //!
 //! Elsewhere than on Linux the system does not tell all this, and commands run on.
 
@@ -46,6 +46,8 @@ impl Trace {
                 let began = (*began.start(), *began.end());
                 Trace { system, leader: Some(Leader { id: *id, began }), pipes: Vec::new() }
             }
+            // It holds the pipe.
+            Mark::Background(_) => return None,
         })
     }
 
@@ -95,16 +97,17 @@ pub struct Ended {
 mod system {
     use std::collections::BTreeSet;
     use std::fs;
-    use std::io::Read;
     use std::os::unix::ffi::OsStrExt;
     use std::sync::LazyLock;
     use std::time::{Duration, Instant};
 
     use percache::Digest;
-    use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+    use rustix::process::Signal;
 
     use super::{Ended, Leader, Trace};
-    use crate::process::{Stop, Ticks};
+    use crate::process::family::Family;
+    use crate::process::table::{self, Process};
+    use crate::process::{MARK, Stop};
 
     /// How often to look whether they are gone.
     const PAUSE: Duration = Duration::from_millis(2);
@@ -121,79 +124,42 @@ mod system {
         *THIS
     }
 
-    /// What proc_pid_stat(5) tells of a process that has not ended.
-    struct Process {
-        group: u32,
-        began: Ticks,
-    }
-
-    /// The process of that id, unless it has ended.
-    fn process(id: u32) -> Option<Process> {
-        // It has some 300 bytes, and is made anew for each piece that is asked for.
-        let mut stat = Vec::with_capacity(1024);
-        fs::File::open(format!("/proc/{id}/stat")).ok()?.read_to_end(&mut stat).ok()?;
-        // The name stands in parentheses and may have any in it.
-        let behind = stat.iter().rposition(|byte| *byte == b')')? + 1;
-        let text = std::str::from_utf8(&stat[behind..]).ok()?;
-        let mut fields = text.split_ascii_whitespace();
-        let ended = matches!(fields.next()?, "Z" | "X");
-        let group = fields.nth(1)?.parse().ok()?;
-        let began = fields.nth(16)?.parse().ok()?;
-        (!ended).then_some(Process { group, began })
-    }
-
     pub fn end(traces: &[&Trace], stop: &Stop, waiting: &mut dyn FnMut(&str)) -> Ended {
-        let runs = |leader: &Leader| {
-            process(leader.id).is_some_and(|found| (leader.began.0..=leader.began.1).contains(&found.began))
-        };
-        let mut leaders: Vec<Leader> = traces.iter().filter_map(|trace| trace.leader).filter(runs).collect();
-        let own = process(std::process::id()).map(|own| own.group);
-        leaders.retain(|leader| Some(leader.id) != own);
-        // As long as one of a group is there, nobody else gets its id.
-        let groups: BTreeSet<u32> = leaders.iter().map(|leader| leader.id).collect();
-        let pipes: BTreeSet<String> =
-            traces.iter().flat_map(|trace| &trace.pipes).map(|pipe| format!("pipe:[{pipe}]")).collect();
+        let own = table::process(std::process::id()).map(|own| own.group);
+        let leaders = traces.iter().filter_map(|trace| trace.leader).filter(|leader| Some(leader.id) != own);
+        let mut families: Vec<Family> = leaders.filter(runs).map(|leader| family(leader.id, true)).collect();
+        // Of a leader that has ended, or that the kill came too early to note, those who hold its output tell whose they are.
+        let pipes = || traces.iter().flat_map(|trace| trace.pipes.iter().copied());
+        let named = table::named(pipes());
+        let holders = table::all().into_iter().filter(|process| table::holds_one(process.id, &named));
+        families.extend(holders.map(|holder| family(holder.id, false)));
+        families.push(Family::default().holding(pipes()));
         let (mut found, mut told, started) = (BTreeSet::new(), false, Instant::now());
         loop {
-            let left = living(&groups, &pipes);
-            let Some(first) = left.first().copied() else { return Ended { found: found.len(), some_left: false } };
+            let left: Vec<Process> = families.iter_mut().flat_map(Family::living).collect();
+            let Some(first) = left.first() else { return Ended { found: found.len(), some_left: false } };
             // All of a group at once, so that none has a child that nobody has seen. Who cannot be ended is waited for.
-            for group in leaders.iter().filter(|leader| runs(leader)).filter_map(|leader| pid(leader.id)) {
-                let _ = kill_process_group(group, Signal::KILL);
-            }
-            for id in left.iter().filter_map(|id| pid(*id)) {
-                let _ = kill_process(id, Signal::KILL);
-            }
-            found.extend(left);
+            families.iter().for_each(Family::kill_group);
+            left.iter().for_each(|process| table::kill(process, Signal::KILL));
+            found.extend(left.iter().map(|process| process.id));
             if stop.requested() {
                 return Ended { found: found.len(), some_left: true };
             }
             if started.elapsed() >= LONG && !std::mem::replace(&mut told, true) {
-                waiting(&format!("process {first}, which a killed build has left behind"));
+                waiting(&format!("process {}, which a killed build has left behind", first.id));
             }
             std::thread::sleep(PAUSE);
         }
     }
 
-    fn pid(id: u32) -> Option<Pid> {
-        Pid::from_raw(id.try_into().ok()?)
+    fn runs(leader: &Leader) -> bool {
+        table::process(leader.id).is_some_and(|found| (leader.began.0..=leader.began.1).contains(&found.began))
     }
 
-    /// The processes of these groups and those that hold one of these pipes, without this one.
-    fn living(groups: &BTreeSet<u32>, pipes: &BTreeSet<String>) -> BTreeSet<u32> {
-        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        ids.filter(|id| {
-            *id != std::process::id()
-                && process(*id).is_some_and(|process| groups.contains(&process.group) || holds_one(*id, pipes))
-        })
-        .collect()
-    }
-
-    fn holds_one(id: u32, pipes: &BTreeSet<String>) -> bool {
-        let files = fs::read_dir(format!("/proc/{id}/fd")).into_iter().flatten().flatten();
-        let mut targets = files.filter_map(|file| fs::read_link(file.path()).ok());
-        targets.any(|target| target.to_str().is_some_and(|target| pipes.contains(target)))
+    /// Returns all that a process has started, or that was started for the same task since it began.
+    fn family(id: u32, leads: bool) -> Family {
+        let mark = table::variable(id, MARK).map(|mark| (MARK.into(), mark.into()));
+        Family::new(id, leads, mark.as_slice())
     }
 }
 

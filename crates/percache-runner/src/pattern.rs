@@ -6,6 +6,7 @@
 //!
 //! Knows nothing of the file system; `walk` finds the files.
 
+mod foreign;
 mod kept;
 mod overlap;
 mod parse;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::glob::{NameGlob, escape};
 use crate::paths::RelPath;
 
+pub use foreign::foreign;
 use overlap::{Unsaid, overlap};
 pub use parse::{PatternError, PatternErrorKind};
 
@@ -120,6 +122,16 @@ impl PatternSet {
                 overlap(ours, theirs, unsaid) && !self.takes_away(i, deeper) && !other.takes_away(j, deeper)
             })
         })
+    }
+
+    /// The patterns, as written but for braces, that say which files are meant by wildcards and of which `matched` says
+    /// no; of one with braces, of all that it stands for.
+    pub fn unmatched(&self, mut matched: impl FnMut(&Pattern) -> bool) -> Vec<String> {
+        let same = |a: &&Pattern, b: &&Pattern| a.index == b.index;
+        let patterns: Vec<&Pattern> = self.positive().map(|(_, pattern)| pattern).collect();
+        let written = patterns.chunk_by(same).filter(|all| all.iter().all(|pattern| pattern.literal().is_none()));
+        let unmatched = written.filter(|all| !all.iter().any(|pattern| matched(pattern)));
+        unmatched.map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>().join("`, `")).collect()
     }
 
     fn positive(&self) -> impl Iterator<Item = (usize, &Pattern)> {

@@ -2,17 +2,20 @@
 //!
 //! Knows nothing of tasks, of the cache, or of how many commands run at a time.
 
+pub(crate) mod family;
 mod run;
 mod spawn;
 mod spool;
 mod stop;
 mod streams;
+pub(crate) mod table;
 
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use family::MARK;
 pub use run::{OnMark, OnOutput, run, run_marked};
 #[cfg(test)]
 pub(crate) use spawn::pipe_number;
@@ -54,13 +57,25 @@ pub enum Stdio {
 /// Time since the system was started, in the unit in which it tells when a process began.
 pub type Ticks = u64;
 
-/// By what a command can be found when its parent is gone. One that owns the terminal leaves no mark: it is in the hands of who sits there.
+/// By what a command, or what is left of it, can be found. One that owns the terminal leaves no mark: it is in the
+/// hands of who sits there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// It is about to start; its output goes through the pipes with these numbers.
     Outputs(Vec<u64>),
     /// It has started: the id of its process, which leads a group, and between which moments it began.
     Leader(u32, RangeInclusive<Ticks>),
+    /// It has exited some time ago, and these processes hold its output still.
+    Background(Vec<Holder>),
+}
+
+/// A process that holds the output of a command that has exited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its id.
+    pub id: u32,
+    /// Its command line.
+    pub command: String,
 }
 
 /// How a command ended.

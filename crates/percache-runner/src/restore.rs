@@ -41,6 +41,8 @@ pub struct Plan<'a> {
     pub wrong: Vec<Wrong<'a>>,
     /// Outputs of an earlier result that this one does not have.
     pub stale: Vec<Left<'a>>,
+    /// Whether files of the manifest are right and stay as they are.
+    pub keeps_files: bool,
 }
 
 /// An entry that is not right.
@@ -93,6 +95,7 @@ pub fn plan<'a>(observer: &Observer<'_>, manifest: &'a [Entry], previous: &[Left
     for entry in manifest {
         let state = observe(&detours, &entry.path)?;
         if is_right(&entry.node, &state) {
+            plan.keeps_files |= matches!(entry.node, Node::File { .. });
             continue;
         }
         if entry.node == Node::Directory && matches!(state, FileState::Symlink { .. }) {
@@ -150,7 +153,7 @@ pub fn restore(
     let paths = plan.wrong.iter().map(|wrong| RelPath::new(&wrong.entry.path)).collect::<Result<Vec<_>, _>>();
     let paths = paths.map_err(|e| at_root(io::Error::new(io::ErrorKind::InvalidData, e)))?;
     let wholes = Wholes::find(observer, clearing.tree(), plan, &paths);
-    let mut staged = Staged::fetch(store, staging, plan, &wholes, threads).map_err(RestoreError::Store)?;
+    let mut staged = Staged::fetch(observer, store, staging, plan, &wholes, threads).map_err(RestoreError::Store)?;
     let removed = clearing.take_all(&plan.stale);
     plan.stale.iter().for_each(|left| observer.put_other(left.path.as_bytes()));
     removed.map_err(|(path, e)| RestoreError::Tree(path, e))?;

@@ -33,6 +33,7 @@ use crate::journal::{Journal, TaskRecord};
 use crate::known::Seen;
 use crate::maintenance::{self, MaintenanceError};
 use crate::model::{TaskId, Workspace};
+use crate::nesting::Enclosing;
 use crate::observe::Observer;
 use crate::ownership::{Buried, Ownership, Sources, bury, survey};
 use crate::paths::RelPath;
@@ -89,9 +90,30 @@ pub enum SessionError {
     /// The budget of parallel work.
     #[error("cannot be a jobserver: {0}")]
     Jobserver(io::Error),
+    /// It would wait for itself.
+    #[error("{}", within(.0))]
+    Within(Enclosing),
     /// What earlier builds left.
     #[error("cannot look at the outputs of earlier builds: {0}")]
     Tree(io::Error),
+}
+
+fn within(Enclosing { task, holder }: &Enclosing) -> String {
+    match task {
+        Some(task) => {
+            format!("cannot build inside of task `{task}`: {holder} builds in this worktree, and waits for the task")
+        }
+        None => format!("cannot build inside of a command of {holder}, which builds in this worktree and waits for it"),
+    }
+}
+
+impl SessionError {
+    /// What to do about it, if that is known.
+    pub fn hint(&self) -> Option<String> {
+        let SessionError::Within(Enclosing { task, .. }) = self else { return None };
+        let task = task.as_ref().map_or("the task".to_owned(), |task| format!("`{task}`"));
+        Some(format!("name what {task} needs in its `deps`; then it is built before"))
+    }
 }
 
 impl Session<'_> {
@@ -114,6 +136,9 @@ impl Session<'_> {
     ) -> Result<Outcomes, SessionError> {
         let jobs = self.options.jobs.max(1);
         let (mut desk, holds) = timed(self.listener, Phase::Begin, None, || self.sit_down(prior, reporter));
+        if let Some(enclosing) = desk.enclosing.take() {
+            return Err(SessionError::Within(enclosing));
+        }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).thread_name(|i| format!("percache-{i}")).build();
         let pool = pool.map_err(|e| SessionError::Threads(jobs, e.to_string()))?;
         let ctx = timed(self.listener, Phase::Survey, None, || self.context(&desk, holds, reporter));
@@ -322,6 +347,7 @@ impl Session<'_> {
             store: self.store,
             trusted: self.store.is_some() && desk.journal.epoch == desk.epoch,
             journal: &desk.journal,
+            worktree: desk.worktree.dir(),
             staging: desk.staging(),
             intents,
             claimant: desk.lock.as_ref().and(self.store).map(|_| Claimant::new(desk.worktree.claims(), self.holder)),

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use percache::codec::{DecodeError, Decoder, Encode};
 use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
@@ -108,6 +108,11 @@ impl Stamp {
             mode: from.u32()?,
         })
     }
+}
+
+/// Gives a file this modification time, in nanoseconds since 1970.
+pub fn set_modified(file: &File, mtime: i64) -> io::Result<()> {
+    file.set_modified(UNIX_EPOCH + Duration::from_nanos(mtime.unsigned_abs()))
 }
 
 /// A moment that is known on two clocks: that of the wall, from which file systems take their times and which may be set, and one that

@@ -250,7 +250,9 @@ impl Tree {
             let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let to = openat(parent, name, flags, Mode::from_raw_mode(mode as rustix::fs::RawMode))?;
-            io::copy(&mut std::fs::File::open(from)?, &mut std::fs::File::from(to))?;
+            let mut to = std::fs::File::from(to);
+            io::copy(&mut std::fs::File::open(from)?, &mut to)?;
+            to.set_modified(metadata.modified()?)?;
         }
         Ok(())
     }

@@ -88,6 +88,11 @@ impl Worktree {
         Digest::of(root.as_os_str().as_bytes())
     }
 
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Makes the directory, with all that is to be in it before its lock can be taken.
     pub fn create(&self) -> io::Result<()> {
         create_private_dir(&self.staging())?;
@@ -141,9 +146,14 @@ impl Worktree {
         }
     }
 
-    /// Takes the lock of the worktree, however long that takes; `waiting` is told for whom, as often as it is looked. Only a wish to stop
-    /// ends the wait.
-    pub fn lock(&self, holder: &str, stop: &Stop, waiting: &mut dyn FnMut(&str)) -> Result<WorktreeLock, LockError> {
+    /// Takes the lock of the worktree, however long that takes; `waiting` is told for whom, as often as it is looked,
+    /// and says whether to go on. Else only a wish to stop ends the wait.
+    pub fn lock(
+        &self,
+        holder: &str,
+        stop: &Stop,
+        waiting: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<WorktreeLock, LockError> {
         let path = self.dir.join("lock");
         let mut tries = 0;
         loop {
@@ -166,7 +176,9 @@ impl Worktree {
             };
             match held {
                 LockError::Held(other) if !stop.requested() => {
-                    waiting(&other);
+                    if !waiting(&other) {
+                        return Err(LockError::Held(other));
+                    }
                     std::thread::sleep(PAUSE);
                 }
                 answer => return Err(answer),
@@ -355,7 +367,7 @@ mod tests {
                     scope.spawn(|| {
                         begin.wait();
                         worktree.create().unwrap();
-                        let _lock = worktree.lock("me", &stop, &mut |_| ()).unwrap();
+                        let _lock = worktree.lock("me", &stop, &mut |_| true).unwrap();
                         worktree.prepare().unwrap();
                     });
                 }

@@ -69,7 +69,7 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
         began,
         last: true,
     };
-    let summary = session.run(&selected, prior, &mut report).map_err(CliError::failure)?;
+    let summary = session.run(&selected, prior, &mut report).map_err(CliError::session)?;
     let traced = report.trace(&setup.graph, store.as_ref());
     report.finish(&summary);
     traced?;

@@ -1,6 +1,6 @@
 //! `percache log`.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use percache_runner::journal::Journal;
 use percache_runner::model::Task;
@@ -8,6 +8,7 @@ use percache_runner::worktree::Worktree;
 
 use crate::args::{Cli, Log};
 use crate::error::{CliError, SUCCESS};
+use crate::output::Stdout;
 use crate::report::quoted;
 use crate::setup::Setup;
 use crate::style::{Paint, Style};
@@ -33,7 +34,7 @@ pub fn run(cli: &Cli, args: &Log) -> Result<u8, CliError> {
         let hint = format!("`percache build {}` makes it again", quoted(name));
         CliError::failure(format!("the last result of `{name}` is not in the store any more")).hint(Some(hint))
     })?;
-    let mut stdout = io::stdout().lock();
+    let mut stdout = BufWriter::new(Stdout);
     let read = match Paint::stdout(cli.color).is_on() {
         true => store.read(&result.log, &mut stdout),
         false => {
@@ -42,7 +43,8 @@ pub fn run(cli: &Cli, args: &Log) -> Result<u8, CliError> {
         }
     };
     match read {
-        Err(percache::store::ReadError::Write(e)) if e.kind() == io::ErrorKind::BrokenPipe => {}
+        // Nobody reads on; or it could not be written, which is told at the end.
+        Err(percache::store::ReadError::Write(_)) => {}
         answer => answer.map_err(CliError::failure)?,
     }
     let _ = stdout.flush();

@@ -40,6 +40,9 @@ pub fn run(cli: &Cli, args: &Watch) -> Result<u8, CliError> {
     while !watching.user.requested() {
         // A mistake in the configuration is shown, and its correction waited for.
         let built = watching.build(awaited, &mut before);
+        if built.as_ref().is_err_and(CliError::is_lasting) {
+            return built.map(|_| INTERRUPTED);
+        }
         awaited = built.is_err();
         let changed = built.unwrap_or_else(|error| {
             error.report(Paint::stderr(cli.color));
@@ -99,7 +102,7 @@ impl Watching<'_> {
             over.store(true, Ordering::SeqCst);
             (built, monitor.join().unwrap_or(None))
         });
-        let summary = built.map_err(CliError::failure)?;
+        let summary = built.map_err(CliError::session)?;
         let restarted = changed.is_some() && stop.requested() && !self.user.requested();
         if awaited || (is_news(&summary) && !restarted) {
             report.finish(&summary);

@@ -7,6 +7,7 @@ use percache_runner::event::{Deviation, Differs, Event, Outcome};
 use percache_runner::model::Workspace;
 use serde_json::{Value, json};
 
+use crate::output::Stdout;
 use crate::report::words;
 
 /// Prints an event.
@@ -17,7 +18,7 @@ pub fn event(workspace: &Workspace, event: &Event) {
         Event::Started { task, usual } => {
             json!({ "event": "started", "task": name(*task), "usual_seconds": usual.map(|usual| usual.as_secs_f64()) })
         }
-        Event::Finished { task, outcome, log, took, saved, reason, .. } => {
+        Event::Finished { task, outcome, log, took, saved, reason, unseen, .. } => {
             let (word, _) = words::outcome(outcome);
             let deviations = match outcome {
                 Outcome::Unstable(deviations) => deviations.iter().map(deviation).collect(),
@@ -36,12 +37,17 @@ pub fn event(workspace: &Workspace, event: &Event) {
                 "seconds": took.as_secs_f64(),
                 "saved_seconds": saved.as_secs_f64(),
                 "reason": reason,
+                "unseen_variables": unseen,
                 "log": String::from_utf8_lossy(&log.bytes),
                 "log_bytes_omitted": log.omitted,
             })
         }
         Event::Warning { message, hint } => json!({ "event": "warning", "message": message, "hint": hint }),
         Event::Note { message } => json!({ "event": "note", "message": message }),
+        Event::Background { task, holders } => {
+            let holders = holders.iter().map(|holder| json!({ "id": holder.id, "command": holder.command }));
+            json!({ "event": "background", "task": name(*task), "processes": holders.collect::<Vec<_>>() })
+        }
         Event::Waiting { task, holder } => json!({ "event": "waiting", "task": task.map(name), "holder": holder }),
     });
 }
@@ -77,7 +83,6 @@ pub fn summary(summary: &Summary) {
 }
 
 fn print(value: &Value) {
-    let mut out = std::io::stdout().lock();
-    // Who closed the other end does not want to read on.
-    let _ = writeln!(out, "{value}").and_then(|()| out.flush());
+    // What cannot be written is told at the end.
+    let _ = Stdout.write_all(format!("{value}\n").as_bytes());
 }

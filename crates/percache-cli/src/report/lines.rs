@@ -7,12 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use percache_runner::build::outcomes::Summary;
+use percache_runner::config;
 use percache_runner::event::{Deviation, Differs, Event, Failure, LogText, Outcome};
 use percache_runner::model::{TaskId, Workspace};
+use percache_runner::process::Holder;
 use percache_runner::units::{format_duration, format_size};
 
 use crate::args::Logs;
+use crate::output::Stdout;
 use crate::report::live::Live;
+use crate::report::settled::settled;
 use crate::report::tap::Tap;
 use crate::report::text::clean;
 use crate::report::{Manner, words};
@@ -28,7 +32,15 @@ pub struct Lines<'a> {
     awaited: Option<String>,
     /// Where lines go, and if they go to a terminal, what stands below them.
     live: Option<Live>,
-    out: io::BufWriter<io::Stdout>,
+    out: io::BufWriter<Stdout>,
+}
+
+/// What is told of a task that is done besides how it ended.
+struct Detail<'a> {
+    took: Duration,
+    saved: Duration,
+    reason: Option<&'a str>,
+    hint: Option<String>,
 }
 
 impl<'a> Lines<'a> {
@@ -40,7 +52,7 @@ impl<'a> Lines<'a> {
             github: std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
             awaited: None,
             live: manner.is_live().then(|| Live::new(manner.paint, tap.clone())),
-            out: io::BufWriter::new(io::stdout()),
+            out: io::BufWriter::new(Stdout),
         }
     }
 
@@ -52,13 +64,15 @@ impl<'a> Lines<'a> {
                 let name = &self.workspace.task(task).name;
                 self.live.iter_mut().for_each(|live| live.started(task, name, usual));
             }
-            Event::Finished { task, outcome, log, took, saved, reason, .. } => {
+            Event::Finished { task, outcome, log, took, saved, reason, unseen, .. } => {
                 self.live.iter_mut().for_each(|live| live.finished(task, &outcome));
-                self.finished(task, &outcome, &log, took, saved, reason.as_deref());
+                let detail = Detail { took, saved, reason: reason.as_deref(), hint: words::unseen(&unseen) };
+                self.finished(task, &outcome, &log, &detail);
             }
             Event::Warning { message, hint } => self.warn(&message, hint.as_deref()),
             Event::Note { message } => self.note(&message),
             Event::Waiting { task, holder } => self.waiting(task, holder),
+            Event::Background { task, holders } => self.background(task, &holders),
         }
     }
 
@@ -85,15 +99,16 @@ impl<'a> Lines<'a> {
         }
     }
 
-    fn finished(
-        &mut self,
-        id: TaskId,
-        outcome: &Outcome,
-        log: &Arc<LogText>,
-        took: Duration,
-        saved: Duration,
-        reason: Option<&str>,
-    ) {
+    /// On the live display, the task has a line of its own.
+    fn background(&mut self, task: TaskId, holders: &[Holder]) {
+        let name = &self.workspace.task(task).name;
+        match &mut self.live {
+            Some(live) => live.holds(task, words::holders(holders)),
+            None => self.note(&words::background(name, holders)),
+        }
+    }
+
+    fn finished(&mut self, id: TaskId, outcome: &Outcome, log: &Arc<LogText>, detail: &Detail<'_>) {
         let name = &self.workspace.task(id).name;
         let failed = matches!(outcome, Outcome::Failed(_) | Outcome::Unstable(_));
         if !failed && (self.manner.quiet || *outcome == Outcome::Group) {
@@ -104,12 +119,12 @@ impl<'a> Lines<'a> {
         if *outcome == Outcome::UpToDate && !self.manner.verbose && !shows_log {
             return;
         }
-        let mut text = self.line(name, outcome, took, saved, reason);
+        let mut text = self.line(name, outcome, detail);
         if shows_log {
             self.add_log(&mut text, name, log);
         }
         if let Outcome::Failed(failure) = outcome {
-            self.add_failure(&mut text, id, failure);
+            self.add_failure(&mut text, id, failure, detail.hint.as_deref());
         }
         if let Outcome::Unstable(deviations) = outcome {
             self.add_deviations(&mut text, name, deviations);
@@ -128,7 +143,8 @@ impl<'a> Lines<'a> {
         }
     }
 
-    fn line(&self, name: &str, outcome: &Outcome, took: Duration, saved: Duration, reason: Option<&str>) -> String {
+    fn line(&self, name: &str, outcome: &Outcome, detail: &Detail<'_>) -> String {
+        let Detail { took, saved, reason, .. } = *detail;
         let paint = self.manner.paint;
         let mut line = format!("{} {name}", words::column(paint, outcome, self.manner.dry_run));
         let detail = match outcome {
@@ -155,7 +171,7 @@ impl<'a> Lines<'a> {
         if log.omitted > 0 {
             let _ = writeln!(text, "[the first {} are left out; `percache log` shows all]", format_size(log.omitted));
         }
-        text.push_str(&clean(&String::from_utf8_lossy(&log.bytes), self.manner.paint.is_on()));
+        text.push_str(&clean(&settled(&String::from_utf8_lossy(&log.bytes)), self.manner.paint.is_on()));
         if !text.ends_with('\n') {
             text.push('\n');
         }
@@ -164,7 +180,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    fn add_failure(&self, text: &mut String, id: TaskId, failure: &Failure) {
+    fn add_failure(&self, text: &mut String, id: TaskId, failure: &Failure, hint: Option<&str>) {
         let task = self.workspace.task(id);
         if self.github {
             let message = format!("task {} failed: {}", task.name, words::failure(failure));
@@ -178,9 +194,9 @@ impl<'a> Lines<'a> {
             let _ = writeln!(text, "  {} {}", faint("command:"), command.trim_end().replace('\n', "\n           "));
         }
         let _ = writeln!(text, "  {} percache build {}", faint("again:  "), words::quoted(&task.name));
-        if let Some(hint) = words::remedy(failure, task) {
+        if let Some(hint) = words::remedy(failure, task).or(hint.map(str::to_owned)) {
             // What there is a remedy for is wrong in the configuration or around it, not in what the command does.
-            if let Some(place) = words::stated(self.workspace, task) {
+            if let Some(place) = config::stated(self.workspace, task) {
                 let _ = writeln!(text, "  {} {place}", faint("stated: "));
             }
             let _ = writeln!(text, "  {} {hint}", self.manner.paint.apply(Style::Hint, "hint:   "));
@@ -242,7 +258,7 @@ impl<'a> Lines<'a> {
         let text = &clean(text, true);
         match &mut self.live {
             Some(live) => live.print(text, urgent),
-            // Who closed the other end does not want to read on; the build is not over for that.
+            // The build is not over when nobody reads on, or when it cannot be written.
             None => drop(self.out.write_all(text.as_bytes())),
         }
         if urgent {

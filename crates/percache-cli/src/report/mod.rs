@@ -6,6 +6,7 @@ mod json;
 mod lines;
 mod live;
 mod profile;
+mod settled;
 mod tap;
 pub mod text;
 pub mod words;

@@ -25,7 +25,7 @@ fn is_special(c: char) -> bool {
 
 /// The escape sequence or control character at the beginning (ECMA-48: `ESC [`, parameters, one final byte; `ESC ]` and its like up to
 /// BEL or `ESC \`; else `ESC`, intermediate bytes, one final byte). One that does not end in its line ends before it is over.
-fn sequence(text: &str) -> &str {
+pub(super) fn sequence(text: &str) -> &str {
     let Some(behind) = text.strip_prefix('\x1b') else { return &text[..text.chars().next().map_or(0, char::len_utf8)] };
     let end = |from: usize, is_last: &dyn Fn(char) -> bool| {
         let last = text[from..].char_indices().find(|(_, c)| is_last(*c) || matches!(c, '\n' | '\x1b'));

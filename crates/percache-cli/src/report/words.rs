@@ -3,9 +3,12 @@
 use percache_runner::build::outcomes::Summary;
 use percache_runner::config::FILE_NAME;
 use percache_runner::event::{Differs, Failure, Outcome};
-use percache_runner::model::{Task, TaskCommand, Workspace};
+use percache_runner::model::{Task, TaskCommand};
+use percache_runner::pattern::foreign;
+use percache_runner::process::Holder;
 use percache_runner::units::format_duration;
 
+use crate::report::text;
 use crate::style::{Paint, Style};
 
 /// An outcome in a word, and how it is painted.
@@ -68,10 +71,49 @@ pub fn differs(what: &Differs) -> String {
     }
 }
 
+/// Processes that hold the output of a command that has exited.
+pub fn holders(holders: &[Holder]) -> String {
+    const NAMED: usize = 3;
+    let mut names: Vec<_> = holders.iter().take(NAMED).map(holder).collect();
+    if holders.len() > NAMED {
+        names.push(format!("{} more", holders.len() - NAMED));
+    }
+    if names.is_empty() { "a process in the background".to_owned() } else { names.join(", ") }
+}
+
+fn holder(holder: &Holder) -> String {
+    const LONGEST: usize = 80;
+    // One line, whatever its arguments are.
+    let command: Vec<_> = holder.command.split_whitespace().collect();
+    format!("process {} (`{}`)", holder.id, text::cut(&command.join(" "), LONGEST))
+}
+
+/// That a command has exited and somebody holds its output still.
+pub fn background(task: &str, processes: &[Holder]) -> String {
+    format!("`{task}` has exited, and waits for {}, which holds its output", holders(processes))
+}
+
+/// What to do about variables that a command may have missed.
+pub fn unseen(names: &[String]) -> Option<String> {
+    let (have, pass) = match names {
+        [] => return None,
+        [one] => (format!("your environment has {one}, which the command does not see"), format!("\"{one}\"")),
+        _ => {
+            let quoted: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
+            let have = format!("your environment has {}, which the command does not see", names.join(", "));
+            (have, quoted.join(", "))
+        }
+    };
+    Some(format!("{have}: `env_pass = [{pass}]` passes it on, `env_from` if results depend on it"))
+}
+
 /// What to do about a failure, where more can be said than to look at the log.
 pub fn remedy(failure: &Failure, task: &Task) -> Option<String> {
     match failure {
         Failure::Error(trouble) => trouble.hint.clone(),
+        Failure::MissingOutputs(paths) if paths.iter().any(|path| foreign(path).is_some()) => {
+            paths.iter().find_map(|path| foreign(path)).map(str::to_owned)
+        }
         Failure::MissingOutputs(_) if task.cwd != task.dir => {
             let (file, cwd) = (task.dir.child(FILE_NAME.as_bytes()), &task.cwd);
             Some(format!("outputs are relative to {file}, and the command runs in `{cwd}`"))
@@ -82,14 +124,6 @@ pub fn remedy(failure: &Failure, task: &Task) -> Option<String> {
         Failure::TimedOut(_) => Some("`timeout` of the task says how long it may take".to_owned()),
         _ => None,
     }
-}
-
-/// Where a task is stated: `pkgs/app/percache.toml:14`.
-pub fn stated(workspace: &Workspace, task: &Task) -> Option<String> {
-    let file = workspace.files.get(task.origin.file)?;
-    let text = std::fs::read(file.to_path(&workspace.root)).ok()?;
-    let before = text.get(..task.origin.span.start)?;
-    Some(format!("{file}:{}", before.iter().filter(|byte| **byte == b'\n').count() + 1))
 }
 
 /// What a task runs, as a user would type it.

@@ -14,6 +14,7 @@ use crate::build::context::Context;
 use crate::build::feed::Follower;
 use crate::event::Runner;
 use crate::model::TaskId;
+use crate::nesting;
 
 /// How often to look whether the other one is done.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -28,6 +29,8 @@ pub fn acquire(ctx: &Context<'_>, task: TaskId, fingerprint: &Digest, waiting: &
     while !ctx.stop.requested() {
         match claimant.claim(&name) {
             Ok(claim) => return Some(claim),
+            // It waits for the command within which this process runs.
+            Err(LockError::Held(holder)) if !told && nesting::is_within(&holder) => return None,
             Err(LockError::Held(holder)) => {
                 if !std::mem::replace(&mut told, true) {
                     waiting(&holder);

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use percache::Digest;
@@ -90,6 +90,8 @@ pub struct Context<'a> {
     pub journal: &'a Journal,
     /// Whether what the journal names is still in the store.
     pub trusted: bool,
+    /// The worktree's directory in the store.
+    pub worktree: &'a Path,
     /// Where files wait on their way into the tree.
     pub staging: Staging,
     /// `None` in a dry run, and when the store's directory cannot be written.

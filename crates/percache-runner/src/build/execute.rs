@@ -10,6 +10,7 @@ use percache::claim::Claim;
 use crate::build::context::Context;
 use crate::build::feed::{Feed, piece};
 use crate::build::inputs::{Prepared, threads, variables};
+use crate::build::job::{Say, Word};
 use crate::capture::present;
 use crate::clearing::{Clearing, Left, find_left};
 use crate::colours;
@@ -18,6 +19,7 @@ use crate::event::{Failure, Runner};
 use crate::fanout::fan_out;
 use crate::intents::Intent;
 use crate::model::{Task, TaskCommand, TaskId};
+use crate::nesting;
 use crate::orphans::Trace;
 use crate::paths::RelPath;
 use crate::process::{self, Mark, OnOutput, Spec, SpooledLog, Status, Stdio, Stream};
@@ -73,13 +75,15 @@ impl Before {
     }
 }
 
-/// Runs the command of `task`; who waits for the `claim` hears what it writes.
+/// Runs the command of `task`; who waits for the `claim` hears what it writes. Calls `say` with what is to be said
+/// while it lasts.
 pub fn execute(
     ctx: &Context<'_>,
     id: TaskId,
     task: &Task,
     prepared: &Prepared,
     claim: Option<&Claim>,
+    say: Say<'_>,
 ) -> Result<Executed, Trouble> {
     ctx.observer.expect_changes();
     let mut clearing = Clearing::open(&ctx.observer, &ctx.displaced).map_err(|e| e.to_string())?;
@@ -94,7 +98,7 @@ pub fn execute(
             ctx.listener.wrote(id, Runner::Own, stream, bytes);
             feed.write(stream, bytes);
         };
-        let Attempt { failure, status, log, cut, took, began } = run(ctx, task, prepared, &mut told)?;
+        let Attempt { failure, status, log, cut, took, began } = run(ctx, task, prepared, say, &mut told)?;
         let final_one = matches!(failure, None | Some(Failure::Interrupted)) || attempt == task.retries;
         if final_one {
             return Ok(Executed { failure, status, log, cut, took, inputs, began, before, claim: None });
@@ -195,7 +199,13 @@ struct Attempt {
     began: Moment,
 }
 
-fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared, tell: OnOutput<'_>) -> Result<Attempt, Trouble> {
+fn run(
+    ctx: &Context<'_>,
+    task: &Task,
+    prepared: &Prepared,
+    say: Say<'_>,
+    tell: OnOutput<'_>,
+) -> Result<Attempt, Trouble> {
     let (program, args) = argv(&prepared.command);
     let stdio = match task {
         Task { interactive: true, .. } => Stdio::Inherited,
@@ -206,6 +216,7 @@ fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared, tell: OnOutput<'_>) 
     let mut env = variables(&prepared.environment);
     let told = colours::told(task, &prepared.command, &prepared.environment);
     env.extend(told.iter().map(|(name, value)| (name.into(), value.into())));
+    env.push((process::MARK.into(), nesting::mark(ctx.worktree, &task.name).into()));
     let slot = match &ctx.budget {
         None => None,
         Some(budget) => {
@@ -224,6 +235,9 @@ fn run(ctx: &Context<'_>, task: &Task, prepared: &Prepared, tell: OnOutput<'_>) 
     let mut cut = None;
     let began = Moment::now();
     let mut on_mark = |mark: &Mark| {
+        if let Mark::Background(holders) = mark {
+            say(Word::Background(holders.clone()));
+        }
         if let Some((intents, trace)) = ctx.intents.as_ref().zip(Trace::of(mark)) {
             ctx.or_trouble(intents.note_command(&trace));
         }

@@ -27,13 +27,16 @@ use crate::displaced::note as displaced_note;
 use crate::event::{Failure, LogText, Outcome};
 use crate::fingerprint::Parts;
 use crate::journal::{Evidence, TaskRecord};
-use crate::model::{Task, TaskId};
+use crate::model::{Inputs, Task, TaskId};
 use crate::observe::FileState;
 use crate::paths::RelPath;
+use crate::pattern::foreign;
+use crate::process::Holder;
 use crate::restore::RestoreError;
 use crate::span::{Phase, timed};
 use crate::trouble::Trouble;
 use crate::walk::Found;
+use crate::unseen::unseen;
 
 /// A task that is done.
 pub struct Done {
@@ -65,8 +68,10 @@ pub struct Done {
     pub verdict: Option<Verdict>,
     /// Things that the user should know.
     pub warnings: Vec<Trouble>,
-    /// Things that happened beside, for information.
+    /// The same, for information.
     pub notes: Vec<String>,
+    /// Variables that the command may have missed.
+    pub unseen: Vec<String>,
 }
 
 /// What a job is about.
@@ -84,8 +89,11 @@ pub struct Job<'a> {
     /// Whether it is to run and to be compared if the store has its result.
     pub check: bool,
     /// To be called with what is to be said while it lasts.
-    pub tell: &'a (dyn Fn(Word) + Sync),
+    pub tell: Say<'a>,
 }
+
+/// Takes what a job says before it is done.
+pub type Say<'a> = &'a (dyn Fn(Word) + Sync);
 
 /// What a job says before it is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +102,8 @@ pub enum Word {
     Started,
     /// Another process runs the same: which.
     Waiting(String),
+    /// The command has exited, and these processes hold its output.
+    Background(Vec<Holder>),
 }
 
 impl Done {
@@ -115,6 +125,7 @@ impl Done {
             verdict: None,
             warnings: Vec::new(),
             notes: Vec::new(),
+            unseen: Vec::new(),
         }
     }
 
@@ -201,7 +212,9 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
     let mut done = if ctx.options.dry_run {
         Done::new(job.id, Outcome::WouldRun)
     } else {
-        run_command(ctx, job, &prepared, claim, |executed| record(ctx, job, &prepared, executed))?
+        let mut done = run_command(ctx, job, &prepared, claim, |executed| record(ctx, job, &prepared, executed))?;
+        done.notes.extend(unmatched_inputs(job.task, &prepared));
+        done
     };
     done.reason = reason;
     done.parts = (ctx.options.dry_run && ctx.options.explain).then(|| prepared.parts.clone());
@@ -211,12 +224,27 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
 
 /// What was declared and is not there is most likely misspelt; but a command may do without.
 fn missing_input(task: &Task, path: &RelPath) -> Trouble {
-    let hint = if task.cwd == task.dir {
+    let hint = if let Some(hint) = foreign(&path.to_string()) {
+        hint.to_owned()
+    } else if task.cwd == task.dir {
         "create it, or correct `inputs`; a glob need not match".to_owned()
     } else {
         format!("paths are relative to {}, not to `cwd`", task.dir.child(FILE_NAME.as_bytes()))
     };
     Trouble::new(format!("`{}`: its input `{path}` does not exist", task.name), hint)
+}
+
+/// What is to be said of globs that have matched no input.
+fn unmatched_inputs(task: &Task, prepared: &Prepared) -> Vec<String> {
+    let Inputs::Patterns(patterns) = &task.inputs else { return Vec::new() };
+    let unmatched = patterns.unmatched(|pattern| prepared.inputs.iter().any(|(path, _)| pattern.matches(path)));
+    unmatched.iter().map(|pattern| unmatched_note(task, "input", pattern)).collect()
+}
+
+/// That a glob has matched nothing. That may be meant so, or be a slip.
+pub fn unmatched_note(task: &Task, what: &str, pattern: &str) -> String {
+    let hint = foreign(pattern).map(|hint| format!("; {hint}")).unwrap_or_default();
+    format!("`{}`: no {what} matches `{pattern}`{hint}", task.name)
 }
 
 /// Looks for a result, and uses it.
@@ -284,8 +312,9 @@ pub fn run_command(
     conclude: impl FnOnce(&mut Executed) -> Result<Done, Failure>,
 ) -> Result<Done, Trouble> {
     (job.tell)(Word::Started);
-    let mut executed =
-        timed(ctx.listener, Phase::Command, Some(job.id), || execute(ctx, job.id, job.task, prepared, claim.as_ref()))?;
+    let mut executed = timed(ctx.listener, Phase::Command, Some(job.id), || {
+        execute(ctx, job.id, job.task, prepared, claim.as_ref(), job.tell)
+    })?;
     executed.claim = claim;
     let log = executed.log.tail(SHOWN).map_err(|e| format!("its log cannot be read: {e}"))?;
     let log = LogText { omitted: executed.log.len() - log.len() as u64, bytes: log };
@@ -296,6 +325,9 @@ pub fn run_command(
             Err(failure) => failed(ctx, job, prepared, &executed, failure),
         },
     };
+    if matches!(done.outcome, Outcome::Failed(Failure::Exit(_) | Failure::Signal(_))) {
+        done.unseen = unseen(&prepared.command, &log.bytes, ctx.caller, &prepared.environment.variables);
+    }
     done.log = log;
     Ok(done)
 }

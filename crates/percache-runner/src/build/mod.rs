@@ -166,6 +166,9 @@ impl<'a> Build<'a, '_> {
                 Ok(Message::Word(task, Word::Waiting(holder))) => {
                     self.reporter.event(Event::Waiting { task: Some(task), holder });
                 }
+                Ok(Message::Word(task, Word::Background(holders))) => {
+                    self.reporter.event(Event::Background { task, holders });
+                }
                 Ok(Message::Done(done)) => self.finish(*done),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -353,11 +356,12 @@ impl<'a> Build<'a, '_> {
         for message in done.notes {
             self.reporter.event(Event::Note { message });
         }
+        let unseen = done.unseen;
         let (outcome, log, reason) = (done.outcome, Arc::new(done.log), done.reason.as_ref().map(Why::to_string));
         self.outcomes.reasons.extend(done.reason.map(|why| (done.task, why)));
         self.outcomes.parts.extend(done.parts.map(|parts| (done.task, parts)));
         let (task, status, took, saved) = (done.task, done.status, done.took, done.saved);
-        self.reporter.event(Event::Finished { task, outcome, status, log, took, saved, reason });
+        self.reporter.event(Event::Finished { task, outcome, status, log, took, saved, reason, unseen });
     }
 }
 

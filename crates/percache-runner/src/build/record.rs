@@ -10,7 +10,7 @@ use crate::build::basis::Basis;
 use crate::build::context::Context;
 use crate::build::execute::{Executed, outputs_present};
 use crate::build::inputs::Prepared;
-use crate::build::job::{Done, Job, before_that, visible};
+use crate::build::job::{Done, Job, before_that, unmatched_note, visible};
 use crate::build::left_alone::{claimed_twice, of_unknown_origin, tell_apart, twice};
 use crate::build::recheck::{discover, unchanged};
 use crate::capture::{Captured, capture, missing};
@@ -18,6 +18,7 @@ use crate::event::{Failure, Outcome};
 use crate::fingerprint::Discovered;
 use crate::journal::{Evidence, TaskRecord};
 use crate::paths::RelPath;
+use crate::pattern::Pattern;
 use crate::span::{Phase, timed};
 use crate::trouble::Trouble;
 use crate::walk::Found;
@@ -127,6 +128,12 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
         done.warnings.push(of_unknown_origin(job.task, &unknown));
         fit = false;
     }
+    let matched = |pattern: &Pattern| {
+        let mut paths = captured.entries.iter().filter_map(|entry| RelPath::new(&entry.path).ok());
+        paths.any(|path| pattern.matches(&path))
+    };
+    let unmatched = job.task.outputs.unmatched(matched);
+    done.notes.extend(unmatched.iter().map(|pattern| unmatched_note(job.task, "output", pattern)));
     let action = states.action(&prepared.fingerprint);
     let key = ResultKey { action, place: captured.tied.then_some(ctx.place) };
     let created = now();

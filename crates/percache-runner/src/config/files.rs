@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::raw::{RawFile, read_file};
 use super::report::{At, Place, Report};
+use crate::model::{Task, Workspace};
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
 use crate::trouble::reason;
@@ -35,11 +36,25 @@ pub(super) fn member_files<'t>(members: impl IntoIterator<Item = &'t str>) -> Ve
     members.into_iter().map(|pattern| format!("{}/{FILE_NAME}", pattern.trim_end_matches('/'))).collect()
 }
 
+/// The text with `\n` at the end of every line, whatever the editor writes there: TOML leaves open which of the two
+/// stands in a string of several lines, and a shell takes a carriage return for a part of the last word.
+fn with_newlines(text: String) -> String {
+    if text.contains('\r') { text.replace("\r\n", "\n") } else { text }
+}
+
+/// Where a task is stated: `pkgs/app/percache.toml:14`.
+pub fn stated(workspace: &Workspace, task: &Task) -> Option<String> {
+    let file = workspace.files.get(task.origin.file)?;
+    let text = with_newlines(std::fs::read_to_string(file.to_path(&workspace.root)).ok()?);
+    let before = text.get(..task.origin.span.start)?;
+    Some(format!("{file}:{}", before.matches('\n').count() + 1))
+}
+
 fn read(root: &Path, report: &mut Report, dir: RelPath, is_root: bool) -> File {
     let path = dir.child(FILE_NAME.as_bytes());
     let (text, problem) = match std::fs::read(path.to_path(root)) {
         Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => (text, None),
+            Ok(text) => (with_newlines(text), None),
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
                 let text = String::from_utf8_lossy(error.as_bytes()).into_owned();

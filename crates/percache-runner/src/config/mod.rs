@@ -24,7 +24,7 @@ mod schema;
 mod stated;
 
 pub use discover::{DiscoverError, Location, discover, store_dir};
-pub use files::FILE_NAME;
+pub use files::{FILE_NAME, stated};
 pub use kept::{keep, kept};
 pub use load::{Request, load};
 pub use schema::schema;

@@ -1,10 +1,12 @@
 //! Waits for a command without a thread of its own: one poll over its output, its end, and the wish to stop.
 //!
-//! A command has ended when its leader has exited and nobody holds its output any more, so that a child left in the background
-//! counts as running. On a timeout or a stop, the whole process group gets SIGTERM, and SIGKILL after a grace or as soon as its
-//! leader has exited. The leader is reaped last: until then its id, which is also the group's, cannot belong to anybody else.
+//! A command has ended when its leader has exited and nobody holds its output any more, so that a child left in the
+//! background counts as running. On a timeout or a stop, the process group and whoever has left it ([`super::family`])
+//! get SIGTERM, and SIGKILL after a grace or as soon as the leader has exited. The leader is reaped last: until then
+//! its id, which is also the group's, cannot belong to anybody else.
 
 use std::cell::Cell;
+use std::ffi::OsString;
 use std::io::{self, PipeReader, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
@@ -15,13 +17,17 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use signal_hook::consts::SIGINT;
 
-use super::spawn::{Outputs, spawn};
-use super::{Finished, Mark, SpawnError, SpawnErrorKind, Spec, Status, Stdio, Stop, Stream};
+use super::family::Family;
+use super::spawn::{Outputs, pipe_number, spawn};
+use super::table::{self, Process};
+use super::{Finished, Holder, Mark, SpawnError, SpawnErrorKind, Spec, Status, Stdio, Stop, Stream};
 
 /// How long a command may take to end itself after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long the output is still read after SIGKILL: who holds it then has left the process group.
 const DRAIN: Duration = Duration::from_millis(100);
+/// A command that has exited and whose output somebody still holds is waited for this long without a word.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How often to look where no descriptor tells: for a second signal, and for the leader's end on systems without pidfd.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -68,8 +74,11 @@ pub(super) fn run_with_grace(
     let mut run = Run {
         leader,
         leader_end: watch_end(leader),
-        exited: false,
+        exited: None,
+        told: false,
         outputs,
+        env: &spec.env,
+        family: None,
         interactive: spec.stdio == Stdio::Inherited,
         stop,
         deadline: spec.timeout.and_then(|timeout| started.checked_add(timeout)),
@@ -79,10 +88,11 @@ pub(super) fn run_with_grace(
     while !run.is_over() {
         run.wait(on_output);
         run.decide(Instant::now());
+        run.tell(on_mark);
     }
     let ending = run.ending.map(|ending| ending.cause);
     if ending.is_some() {
-        run.signal(Signal::KILL);
+        run.kill();
     }
     let exit = child.wait().map_err(|error| SpawnError {
         program: spec.program.clone(),
@@ -114,10 +124,15 @@ fn watch_end(_leader: Pid) -> Option<OwnedFd> {
 struct Run<'a> {
     leader: Pid,
     leader_end: Option<OwnedFd>,
-    /// The leader has exited, and is not reaped.
-    exited: bool,
+    /// When it was seen that the leader has exited. It is not reaped.
+    exited: Option<Instant>,
+    /// Whether it was said who holds the output.
+    told: bool,
     /// Those that are not at their end.
     outputs: Outputs,
+    env: &'a [(OsString, OsString)],
+    /// All that the command has started; known when it is ended.
+    family: Option<Family>,
     interactive: bool,
     stop: &'a Stop,
     deadline: Option<Instant>,
@@ -136,14 +151,15 @@ struct Ending {
 impl Run<'_> {
     fn is_over(&self) -> bool {
         let drained = self.ending.as_ref().and_then(|ending| ending.killed).is_some_and(|at| at.elapsed() >= DRAIN);
-        self.exited && (self.outputs.is_empty() || drained)
+        self.exited.is_some() && (self.outputs.is_empty() || drained)
     }
 
     /// Waits until something happens, and takes note of it.
     fn wait(&mut self, on_output: OnOutput<'_>) {
         let timeout = self.patience().and_then(|patience| Timespec::try_from(patience).ok());
         let outputs = self.outputs.iter().map(|(_, output)| PollFd::new(output, PollFlags::IN));
-        let leader = self.leader_end.as_ref().filter(|_| !self.exited).map(|fd| PollFd::new(fd, PollFlags::IN));
+        let leader =
+            self.leader_end.as_ref().filter(|_| self.exited.is_none()).map(|fd| PollFd::new(fd, PollFlags::IN));
         // Once readable, it stays so and would end every poll at once.
         let stop = (!self.stop.requested()).then(|| PollFd::new(self.stop, PollFlags::IN));
         let mut fds: Vec<PollFd<'_>> = outputs.chain(leader).chain(stop).collect();
@@ -156,44 +172,80 @@ impl Run<'_> {
         self.outputs.retain_mut(|(stream, output)| {
             !ready.next().unwrap_or(false) || read(output, &mut |bytes| on_output(*stream, bytes))
         });
-        if !self.exited {
-            self.exited = has_exited(self.leader);
+        if self.exited.is_none() && has_exited(self.leader) {
+            self.exited = Some(Instant::now());
         }
     }
 
     /// How long to wait for something to happen; `None` for ever.
     fn patience(&self) -> Option<Duration> {
-        let blind = !self.exited && self.leader_end.is_none();
+        let blind = self.exited.is_none() && self.leader_end.is_none();
         if blind || self.ending.is_some() || self.stop.requested() {
             return Some(TICK);
         }
-        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        let next = [self.deadline, self.tell_at()].into_iter().flatten().min();
+        next.map(|next| next.saturating_duration_since(Instant::now()))
+    }
+
+    /// When to say who holds the output.
+    fn tell_at(&self) -> Option<Instant> {
+        self.exited.filter(|_| !self.told && !self.outputs.is_empty()).map(|at| at + PATIENCE)
+    }
+
+    /// Says who holds the output of a command that has exited, when it is time.
+    fn tell(&mut self, on_mark: OnMark<'_>) {
+        if self.tell_at().is_none_or(|at| Instant::now() < at) {
+            return;
+        }
+        self.told = true;
+        let pipes = table::named(self.pipes());
+        let holders = table::all().into_iter().filter(|process| table::holds_one(process.id, &pipes));
+        let holder = |process: Process| Some(Holder { id: process.id, command: table::command_line(process.id)? });
+        on_mark(&Mark::Background(holders.filter_map(holder).collect()));
+    }
+
+    /// The numbers of the pipes of its output that are not at their end.
+    fn pipes(&self) -> Vec<u64> {
+        self.outputs.iter().filter_map(|(_, pipe)| pipe_number(pipe)).collect()
     }
 
     /// Ends the command when it is time.
     fn decide(&mut self, now: Instant) {
-        match &mut self.ending {
-            None => {
-                let cause = match () {
-                    () if self.heeds_stop() => Status::Interrupted,
-                    () if self.deadline.is_some_and(|deadline| now >= deadline) => Status::TimedOut,
-                    () => return,
-                };
-                self.signal(Signal::TERM);
-                self.ending = Some(Ending { cause, kill_at: now + self.grace, killed: None });
-            }
-            Some(ending) => {
-                if ending.killed.is_none() && (self.exited || now >= ending.kill_at || self.stop.urgent()) {
-                    ending.killed = Some(now);
-                    self.signal(Signal::KILL);
-                }
-            }
+        let Some(ending) = &mut self.ending else {
+            let cause = match () {
+                () if self.heeds_stop() => Status::Interrupted,
+                () if self.deadline.is_some_and(|deadline| now >= deadline) => Status::TimedOut,
+                () => return,
+            };
+            self.terminate();
+            self.ending = Some(Ending { cause, kill_at: now + self.grace, killed: None });
+            return;
+        };
+        if ending.killed.is_none() && (self.exited.is_some() || now >= ending.kill_at || self.stop.urgent()) {
+            ending.killed = Some(now);
+            self.kill();
         }
     }
 
     /// A command that owns the terminal got the Ctrl-C itself, and may have a use for it.
     fn heeds_stop(&self) -> bool {
         self.stop.signal().is_some_and(|signal| !(self.interactive && signal == SIGINT))
+    }
+
+    /// Asks it to end, with all that it has started.
+    fn terminate(&mut self) {
+        // Before anybody ends: the children of who has ended cannot be told from others any more.
+        let leader = self.leader.as_raw_nonzero().get().unsigned_abs();
+        let mut family = Family::new(leader, !self.interactive, self.env).holding(self.pipes());
+        family.terminate_others();
+        self.signal(Signal::TERM);
+        self.family = Some(family);
+    }
+
+    /// Ends it, with all that it has started.
+    fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.family.iter_mut().for_each(Family::kill);
     }
 
     /// Sends to the whole group, or to the command alone when it is in ours. That nobody is left to get it is no mistake.

@@ -1,4 +1,8 @@
 //! What waits in the staging directory: contents that were fetched and verified.
+//!
+//! The files of one restore get one modification time: make, and programs that keep an index beside a file, care which
+//! of two outputs is older, and the order of fetching is arbitrary. If other files of the result are right and stay, a
+//! file that was deleted gets the time that it had.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -6,15 +10,17 @@ use std::io::{self, BufWriter};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use percache::store::record::Node;
+use percache::store::record::{Entry, Node};
 use percache::store::{ReadError, Store};
 
 use super::{Plan, Wrong};
 use super::whole::Wholes;
 use crate::fanout::fan_out;
+use crate::observe::{FileState, Observer};
 use crate::staging::Staging;
-use crate::stamp::{Stamp, moment};
+use crate::stamp::{Stamp, moment, set_modified};
 
 /// The largest piece in which a file is written.
 const PIECE: u64 = 256 << 10;
@@ -44,6 +50,7 @@ pub struct Waiting {
 impl Staged {
     /// Fetches all that a plan needs.
     pub fn fetch(
+        observer: &Observer<'_>,
         store: &Store,
         staging: &Staging,
         plan: &Plan<'_>,
@@ -58,7 +65,7 @@ impl Staged {
         }
         let mut needed = Vec::with_capacity(plan.wrong.len());
         let mut made = PathBuf::new();
-        for (Wrong { entry, .. }, whole) in plan.wrong.iter().zip(&wholes.of_entry) {
+        for (Wrong { entry, state, .. }, whole) in plan.wrong.iter().zip(&wholes.of_entry) {
             let is_directory = entry.node == Node::Directory;
             let place = match *whole {
                 Some(whole) => {
@@ -77,9 +84,12 @@ impl Staged {
                     place
                 }
             };
-            needed.push((&entry.node, place));
+            let was_deleted = plan.keeps_files && *state == FileState::Absent;
+            let before = if was_deleted { time_before(observer, entry) } else { None };
+            needed.push((&entry.node, place, before));
         }
-        staged.entries = fan_out(threads, &needed, |(node, place)| stage(store, node, place))?;
+        let time = OnceLock::new();
+        staged.entries = fan_out(threads, &needed, |(node, place, before)| stage(store, node, place, *before, &time))?;
         Ok(staged)
     }
 }
@@ -92,7 +102,21 @@ fn below(place: &Path, path: &[u8], top: &[u8]) -> PathBuf {
     }
 }
 
-fn stage(store: &Store, node: &Node, at: &Path) -> Result<Option<Waiting>, ReadError> {
+/// Returns when the file was modified that was there before.
+fn time_before(observer: &Observer<'_>, entry: &Entry) -> Option<i64> {
+    let Node::File { content, .. } = &entry.node else { return None };
+    observer.modified_before(&entry.path, &content.digest)
+}
+
+/// Writes what is to wait. A file gets the modification time `before`, or else that of the first file, which comes from
+/// the clock of the file system.
+fn stage(
+    store: &Store,
+    node: &Node,
+    at: &Path,
+    before: Option<i64>,
+    time: &OnceLock<i64>,
+) -> Result<Option<Waiting>, ReadError> {
     let (stamp, looked) = match node {
         Node::Directory => return Ok(None),
         Node::Symlink(target) => {
@@ -107,8 +131,18 @@ fn stage(store: &Store, node: &Node, at: &Path) -> Result<Option<Waiting>, ReadE
             let mut writer = BufWriter::with_capacity(content.length.min(PIECE) as usize, file);
             store.read(content, &mut writer)?;
             let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+            if let Some(time) = before.or_else(|| time.get().copied()) {
+                set_modified(&file, time)?;
+            }
             let looked = moment();
-            (Stamp::of_file(&file)?, looked)
+            let mut stamp = Stamp::of_file(&file)?;
+            let time = before.unwrap_or_else(|| *time.get_or_init(|| stamp.mtime));
+            if stamp.mtime != time {
+                // Another one was the first meanwhile; or this file system keeps times in larger steps.
+                set_modified(&file, time)?;
+                stamp = Stamp::of_file(&file)?;
+            }
+            (stamp, looked)
         }
     };
     Ok(Some(Waiting { at: at.to_owned(), stamp, looked }))

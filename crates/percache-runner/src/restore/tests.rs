@@ -264,7 +264,7 @@ fn a_directory_that_somebody_made_meanwhile_is_filled() {
     let mut clearing = Clearing::open(&observer, &displaced).unwrap();
     let paths: Vec<_> = plan.wrong.iter().map(|wrong| RelPath::new(&wrong.entry.path).unwrap()).collect();
     let wholes = Wholes::find(&observer, clearing.tree(), &plan, &paths);
-    let mut staged = Staged::fetch(&place.store, &staging, &plan, &wholes, 2).unwrap();
+    let mut staged = Staged::fetch(&observer, &place.store, &staging, &plan, &wholes, 2).unwrap();
     fs::create_dir(root.join("out")).unwrap();
     let theirs = fs::metadata(root.join("out")).unwrap().ino();
     move_in(&observer, &mut clearing, &plan, &paths, &wholes, &mut staged).unwrap();

@@ -20,6 +20,7 @@ use crate::intents::LeftBehind;
 use crate::journal::Journal;
 use crate::maintenance;
 use crate::model::{CacheSettings, TaskId};
+use crate::nesting::{Enclosing, enclosing};
 use crate::orphans::{self, Trace};
 use crate::ownership::inherited;
 use crate::paths::RelPath;
@@ -39,6 +40,8 @@ pub(super) struct Desk {
     pub(super) epoch: u64,
     /// What a killed build was about to write, and which of its commands could not be ended.
     pub(super) left_behind: LeftBehind,
+    /// The task within whose command this process runs, when it would wait for the lock for ever.
+    pub(super) enclosing: Option<Enclosing>,
     /// Why the store cannot be used, so far.
     pub(super) trouble: Option<String>,
 }
@@ -74,15 +77,29 @@ impl Session<'_> {
             let (epoch, lock) = (maintenance::epoch(self.store_dir), Some(lock));
             let stands = epoch == journal.epoch && self.is_read_as_found(&journal, &holds);
             let holds = if stands { holds } else { holds.without_conditions() };
-            let desk = Desk { worktree, lock, journal, epoch, left_behind: LeftBehind::default(), trouble: None };
+            let desk = Desk {
+                worktree,
+                lock,
+                journal,
+                epoch,
+                left_behind: LeftBehind::default(),
+                enclosing: None,
+                trouble: None,
+            };
             return (desk, Some(holds));
         }
         let worktree = match &self.single {
             Some(identity) => Worktree::single(self.store_dir, &self.workspace.root, identity),
             None => Worktree::new(self.store_dir, &self.workspace.root),
         };
-        let mut followed = None;
+        let (mut followed, mut within) = (None, None);
         let waiting = &mut |holder: &str| {
+            if followed.is_none() {
+                within = enclosing(worktree.dir(), holder);
+                if within.is_some() {
+                    return false;
+                }
+            }
             let followed = followed.get_or_insert_with(|| {
                 reporter.event(Event::Waiting { task: None, holder: holder.to_owned() });
                 self.awaited()
@@ -90,6 +107,7 @@ impl Session<'_> {
             if let Some((task, follower)) = followed {
                 follower.follow(&mut |stream, bytes| self.listener.wrote(*task, Runner::Other, stream, bytes));
             }
+            true
         };
         let mut trouble = None;
         let lock = if self.options.dry_run {
@@ -98,7 +116,7 @@ impl Session<'_> {
             let made = worktree.create().and_then(|()| furnish(self.store_dir));
             let lock = made.map_err(LockError::Io).and_then(|()| worktree.lock(self.holder, self.stop, waiting));
             match lock {
-                // Stopped while it waited: nothing will start.
+                // Stopped while it waited, or it would wait for ever: nothing will start.
                 Err(LockError::Held(_)) => None,
                 lock => lock.map_err(|e| trouble = Some(e.to_string())).ok(),
             }
@@ -113,7 +131,7 @@ impl Session<'_> {
         if lock.is_some() && self.end_orphans(&left_behind.commands, reporter) {
             left_behind.commands.clear();
         }
-        (Desk { worktree, lock, journal, epoch, left_behind, trouble }, None)
+        (Desk { worktree, lock, journal, epoch, left_behind, enclosing: within, trouble }, None)
     }
 
     /// What the last build left; of a worktree in which none was, what others say of it.

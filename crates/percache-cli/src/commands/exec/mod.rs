@@ -107,7 +107,7 @@ impl Execution<'_> {
             last: false,
         };
         let mut told = Told { paint: self.paint, quiet: self.cli.quiet, relay: self.relay, finished: None };
-        session.run(&[TaskId(0)], None, &mut told).map_err(CliError::failure)?;
+        session.run(&[TaskId(0)], None, &mut told).map_err(CliError::session)?;
         Ok(told)
     }
 
@@ -129,10 +129,11 @@ impl Execution<'_> {
 
     /// What happened now.
     fn tell(&self, finished: Finished) -> Result<u8, CliError> {
-        let Finished { outcome, status, took, .. } = finished;
+        let Finished { outcome, status, took, unseen, .. } = finished;
         match outcome {
             Outcome::Failed(Failure::Exit(code)) => {
                 self.remark(&format!("exit status {code} after {}, not kept", format_duration(took)));
+                self.hint_at(&unseen);
                 Ok(u8::try_from(code).unwrap_or(CANNOT_START))
             }
             Outcome::Failed(Failure::Interrupted) => Ok(INTERRUPTED),
@@ -167,6 +168,20 @@ impl Execution<'_> {
         }
     }
 
+    /// Names variables that the command may have missed.
+    fn hint_at(&self, unseen: &[String]) {
+        if unseen.is_empty() || self.cli.quiet {
+            return;
+        }
+        let options: Vec<_> = unseen.iter().map(|name| format!("--env-pass {name}")).collect();
+        let text = format!(
+            "your environment has {}, which the command does not see; `{}` passes it on",
+            unseen.join(", "),
+            options.join(" ")
+        );
+        crate::aside!("{} {text}", self.paint.apply(Style::Hint, "hint:"));
+    }
+
     fn remark(&self, text: &str) {
         if self.cli.verbose {
             crate::aside!("{}", self.paint.apply(Style::Faint, format!("percache: {text}")));
@@ -180,6 +195,7 @@ struct Finished {
     status: i32,
     took: Duration,
     saved: Duration,
+    unseen: Vec<String>,
 }
 
 /// Keeps what is told of the one task, and passes warnings on.
@@ -193,8 +209,8 @@ struct Told<'a> {
 impl Reporter for Told<'_> {
     fn event(&mut self, event: Event) {
         match event {
-            Event::Finished { outcome, status, took, saved, .. } => {
-                self.finished = Some(Finished { outcome, status, took, saved });
+            Event::Finished { outcome, status, took, saved, unseen, .. } => {
+                self.finished = Some(Finished { outcome, status, took, saved, unseen });
             }
             Event::Started { .. } if self.relay.has_borrowed() && !self.quiet => {
                 crate::aside!(
@@ -209,6 +225,13 @@ impl Reporter for Told<'_> {
                 }
             }
             Event::Note { message } if !self.quiet => crate::aside!("{}", self.paint.apply(Style::Faint, message)),
+            Event::Background { holders, .. } if !self.quiet => {
+                let text = format!(
+                    "the command has exited, and waits for {}, which holds its output",
+                    words::holders(&holders)
+                );
+                crate::aside!("{}", self.paint.apply(Style::Faint, text));
+            }
             Event::Waiting { holder, .. } if !self.quiet => {
                 crate::aside!("{}", self.paint.apply(Style::Faint, format!("waiting for {holder}")));
             }

@@ -12,6 +12,8 @@ use percache_runner::event::{Listener, Runner};
 use percache_runner::model::TaskId;
 use percache_runner::process::{Marked, SpooledLog, Stream};
 
+use crate::output::{Stderr, Stdout};
+
 /// Two streams, and what of them has been shown.
 pub struct Relay {
     streams: [Mutex<Shown>; 2],
@@ -94,23 +96,18 @@ impl Listener for Relay {
 }
 
 impl Shown {
-    /// Writes at once. Who closed the other end does not want to read on.
+    /// Writes at once; no more behind what could not be written.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.closed || bytes.is_empty() {
             return Ok(());
         }
         let written = match self.stream {
-            Stream::Out => {
-                let mut out = io::stdout().lock();
-                out.write_all(bytes).and_then(|()| out.flush())
-            }
-            Stream::Err => io::stderr().write_all(bytes),
+            Stream::Out => Stdout.write_all(bytes),
+            Stream::Err => Stderr.write_all(bytes),
         };
+        // Where it is an error, the end says so.
         self.closed = written.is_err();
-        match written {
-            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn digest(&self) -> Digest {

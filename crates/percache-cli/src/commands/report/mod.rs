@@ -3,7 +3,7 @@
 mod data;
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use percache_runner::worktree::Worktree;
 
 use crate::args::{Cli, Report};
 use crate::error::{CliError, SUCCESS};
+use crate::output::Stdout;
 use crate::setup::Setup;
 use crate::style::Paint;
 
@@ -52,8 +53,8 @@ pub fn run(cli: &Cli, args: &Report) -> Result<u8, CliError> {
     let default = Worktree::new(&setup.store_dir, root).report();
     match args.output.as_deref() {
         Some(path) if path == Path::new("-") => {
-            // Who closed the other end does not want to read on.
-            let _ = io::stdout().write_all(page.as_bytes());
+            // What cannot be written is told at the end.
+            let _ = Stdout.write_all(page.as_bytes());
         }
         path => {
             // What lies in the store is for its owner alone.
@@ -70,7 +71,7 @@ pub fn run(cli: &Cli, args: &Report) -> Result<u8, CliError> {
             let age = format_age(Duration::from_millis(now().saturating_sub(began)));
             crate::say!("{}", path.display());
             if !cli.quiet {
-                eprintln!("a report of the build of {age} ago; any browser opens it");
+                crate::aside!("a report of the build of {age} ago; any browser opens it");
             }
         }
     }

@@ -4,6 +4,7 @@ mod changes;
 mod json;
 mod tell;
 
+use percache_runner::config;
 use percache_runner::model::{TaskId, Workspace};
 use percache_runner::why;
 
@@ -38,9 +39,5 @@ pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {
 
 /// Where a task is stated: `percache.toml:14`.
 fn place(workspace: &Workspace, id: TaskId) -> Option<String> {
-    let origin = &workspace.task(id).origin;
-    let file = workspace.files.get(origin.file)?;
-    let text = std::fs::read(file.to_path(&workspace.root)).ok()?;
-    let line = 1 + text.get(..origin.span.start)?.iter().filter(|byte| **byte == b'\n').count();
-    Some(format!("{file}:{line}"))
+    config::stated(workspace, workspace.task(id))
 }

@@ -44,6 +44,8 @@ pub struct Running {
     pub usual: Option<Duration>,
     /// The process that runs the same action, and for whose result it waits.
     pub waits_for: Option<String>,
+    /// The processes that hold its output although its command has exited.
+    pub held_by: Option<String>,
 }
 
 /// The build.
@@ -64,13 +66,19 @@ impl Board {
     pub fn started(&mut self, task: TaskId, name: &str, usual: Option<Duration>) {
         self.remove(task);
         let (name, since) = (name.to_owned(), Instant::now());
-        self.running.push(Running { task, name, since, usual, waits_for: None });
+        self.running.push(Running { task, name, since, usual, waits_for: None, held_by: None });
     }
 
     /// A task waits for another process.
     pub fn waits(&mut self, task: TaskId, name: &str, holder: String) {
         self.started(task, name, None);
         self.running.iter_mut().filter(|row| row.task == task).for_each(|row| row.waits_for = Some(holder.clone()));
+    }
+
+    /// A command has exited, and these processes hold its output.
+    pub fn holds(&mut self, task: TaskId, holders: &str) {
+        let rows = self.running.iter_mut().filter(|row| row.task == task);
+        rows.for_each(|row| row.held_by = Some(holders.to_owned()));
     }
 
     /// A task has ended.

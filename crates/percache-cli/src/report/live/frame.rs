@@ -120,8 +120,9 @@ impl Row {
         // A little longer than the last time is no news.
         let late = running.usual.is_some_and(|usual| elapsed > usual.mul_f64(1.5) + Duration::from_secs(1));
         let wrote = (look.latest)(running);
-        let latest = match &running.waits_for {
-            Some(holder) if wrote.is_empty() => format!("waiting for {holder}"),
+        let latest = match (&running.held_by, &running.waits_for) {
+            (Some(holders), _) => format!("has exited; its output is held by {holders}"),
+            (None, Some(holder)) if wrote.is_empty() => format!("waiting for {holder}"),
             _ => wrote,
         };
         Row { name: running.name.clone(), time, late, latest }
@@ -221,6 +222,14 @@ mod tests {
     fn what_has_no_line_is_counted() {
         let lines = lines(&board(40), 80, 24);
         assert_eq!((lines.len(), lines[11].as_str()), (12, "  … and 30 more"));
+    }
+
+    #[test]
+    fn who_holds_the_output_of_a_command_that_has_exited_is_named() {
+        let mut board = board(1);
+        board.holds(TaskId(0), "process 4711 (`sleep 100`)");
+        let expected = "has exited; its output is held by process 4711 (`sleep 100`)";
+        assert!(lines(&board, 120, 24)[1].ends_with(expected));
     }
 
     #[test]

@@ -70,6 +70,11 @@ impl Live {
         self.board.waits(task, name, holder);
     }
 
+    /// A command has exited, and these processes hold its output.
+    pub fn holds(&mut self, task: TaskId, holders: String) {
+        self.board.holds(task, &holders);
+    }
+
     /// A task has ended.
     pub fn finished(&mut self, task: TaskId, outcome: &Outcome) {
         self.board.finished(task, outcome);

@@ -17,6 +17,7 @@ use rustix::termios::{tcgetpgrp, tcgetwinsize};
 use signal_hook::consts::SIGTSTP;
 use signal_hook::{flag, low_level};
 
+use crate::output::Stdout;
 use crate::report::live::frame::Size;
 
 /// From the cursor to the end of the screen; to the end of the line.
@@ -139,13 +140,12 @@ fn erase(drawn: &mut bool) {
     }
 }
 
-/// At once. Who closed the other end does not want to read on.
+/// At once.
 fn put(text: &str) {
     if text.is_empty() {
         return;
     }
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let _ = Stdout.write_all(text.as_bytes());
 }
 
 /// Whether the terminal is ours to draw on. In the background (`percache build &`), it shows the user's shell.

@@ -175,15 +175,78 @@ fn a_stubborn_command_is_killed_after_the_grace_or_at_a_second_signal() {
     assert!(finished.took < LONG);
 }
 
+/// Each has left the process group, and has lost all signs but one of whose it is.
 #[cfg(target_os = "linux")]
 #[test]
-fn who_leaves_the_group_and_keeps_the_output_does_not_hold_up_a_stop() {
+fn a_stop_ends_who_has_left_the_group() {
+    let mut marked = sh("");
+    marked.env.push((super::super::MARK.into(), "tree:task".into()));
+    for (how, script) in [
+        ("it holds the output", "(setsid env -i sh -c 'echo $$; exec sleep 1000' &); exec sleep 1000"),
+        ("its parent is there", "setsid env -i sh -c 'echo $$; exec >&- 2>&-; exec sleep 1000' & exec sleep 1000"),
+        ("it has the variable", "(setsid sh -c 'echo $$; exec >&- 2>&-; exec sleep 1000' &); exec sleep 1000"),
+        (
+            "its percache is ended",
+            "(setsid env PERCACHE_RUNNING=tree:task,a:b sh -c 'echo $$; exec sleep 1000' &); exec sleep 1000",
+        ),
+        (
+            "it ignores SIGTERM",
+            "(setsid sh -c 'trap \"\" TERM; echo $$; exec >&- 2>&-; exec sleep 1000' &); exec sleep 1000",
+        ),
+    ] {
+        let stop = Stop::manual().unwrap();
+        let spec = Spec { env: marked.env.clone(), ..sh(script) };
+        let (status, output) = run_until(&spec, &stop, || stop.trigger().unwrap());
+        assert_eq!(status, Status::Interrupted, "{how}");
+        assert_ends(&output);
+    }
+}
+
+/// Who has another mark, or is older, is no child of it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stop_leaves_others_alone() {
+    let mut others = Vec::new();
+    for mark in ["tree:other", "tree:oth", "tree:other2"] {
+        let mut command = std::process::Command::new("sleep");
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        others.push(command.arg("1000").env(super::super::MARK, mark).spawn().unwrap());
+        if mark == "tree:other" {
+            // The clock by which ages are told has a hundred ticks in a second.
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
     let stop = Stop::manual().unwrap();
-    let script = "setsid sh -c 'echo $$; exec sleep 1000' & wait";
-    let (status, output) = run_until(&sh(script), &stop, || stop.trigger().unwrap());
-    assert_eq!(status, Status::Interrupted);
-    let escaped = Pid::from_raw(output.trim().parse().unwrap()).unwrap();
-    kill_process(escaped, Signal::KILL).expect("it still runs");
+    let mut spec = sh("echo ready; exec sleep 1000");
+    spec.env.push((super::super::MARK.into(), "tree:other".into()));
+    assert_eq!(run_until(&spec, &stop, || stop.trigger().unwrap()).0, Status::Interrupted);
+    for other in &mut others {
+        assert!(other.try_wait().unwrap().is_none(), "another process was ended");
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_holds_the_output_of_a_command_that_has_exited_is_told_once() {
+    let stop = Stop::manual().unwrap();
+    let (mut told, mut child) = (Vec::new(), String::new());
+    let mut on_mark = |mark: &Mark| {
+        if let Mark::Background(holders) = mark {
+            told.push(holders.clone());
+            stop.trigger().unwrap();
+        }
+    };
+    let started = Instant::now();
+    let finished = run_marked(&sh("sleep 1000 & echo $!"), &stop, &mut on_mark, &mut |_, bytes| {
+        child.push_str(std::str::from_utf8(bytes).unwrap());
+    });
+    assert_eq!(finished.unwrap().status, Status::Interrupted);
+    assert!(started.elapsed() >= PATIENCE);
+    let holder = Holder { id: child.trim().parse().unwrap(), command: "sleep 1000".to_owned() };
+    assert_eq!(told, [[holder]]);
+    assert_ends(&child);
 }
 
 #[cfg(target_os = "linux")]

@@ -1,0 +1,215 @@
+//! Turns lines that a command has written over and over into what a terminal shows in the end: `10 %\r20 %\rdone` is
+//! `done`.
+//!
+//! Progress bars are written so. In a file, or in the log of a CI job, all versions would stand behind one another.
+//! Other escape sequences, such as colours, stay as they are.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use unicode_width::UnicodeWidthChar;
+
+use crate::report::text::sequence;
+
+/// Columns between two tab stops.
+const TAB: usize = 8;
+/// How many settings of colours are remembered. A program that makes more without a reset loses the first ones.
+const SETTINGS: usize = 16;
+
+/// Returns the text as it stands in the end.
+pub fn settled(text: &str) -> Cow<'_, str> {
+    if !text.lines().any(is_rewritten) {
+        return text.into();
+    }
+    let (mut settled, mut colours) = (String::with_capacity(text.len()), Colours::default());
+    for line in text.split_inclusive('\n') {
+        let end = line.trim_end_matches(['\n', '\r']);
+        if is_rewritten(end) {
+            rewrite(end, &mut colours, &mut settled);
+            settled.push_str(if line.ends_with('\n') { "\n" } else { "" });
+        } else {
+            colours.read(line);
+            settled.push_str(line);
+        }
+    }
+    settled.into()
+}
+
+/// Tells whether something in a line is written over. (At its end, `\r` is the end of a line as Windows writes it.)
+fn is_rewritten(line: &str) -> bool {
+    line.trim_end_matches('\r').contains(['\r', '\x08'])
+}
+
+/// What stands in one column.
+#[derive(Clone, Default)]
+struct Cell {
+    /// A character with what is combined with it; empty behind one of two columns.
+    text: String,
+    colours: Rc<Colours>,
+}
+
+/// The settings (SGR) that hold, since the last one that has taken all back.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Colours(VecDeque<String>);
+
+impl Colours {
+    /// Takes a sequence in, if it is one.
+    fn take(&mut self, sequence: &str) {
+        let Some(parameters) = sequence.strip_prefix("\x1b[").and_then(|rest| rest.strip_suffix('m')) else { return };
+        let first = parameters.split(';').next().unwrap_or_default();
+        if first.trim_start_matches('0').is_empty() {
+            self.0.clear();
+        }
+        if !parameters.trim_start_matches('0').is_empty() {
+            self.0.push_back(sequence.to_owned());
+        }
+        if self.0.len() > SETTINGS {
+            self.0.pop_front();
+        }
+    }
+
+    /// Takes in all sequences of a line.
+    fn read(&mut self, line: &str) {
+        let mut rest = line;
+        while let Some(at) = rest.find('\x1b') {
+            let sequence = sequence(&rest[at..]);
+            self.take(sequence);
+            rest = &rest[at + sequence.len()..];
+        }
+    }
+
+    /// Writes the sequences that turn `before` into these.
+    fn write(&self, before: &Colours, to: &mut String) {
+        if self != before {
+            to.push_str(if before.0.is_empty() { "" } else { "\x1b[0m" });
+            self.0.iter().for_each(|sequence| to.push_str(sequence));
+        }
+    }
+}
+
+/// Appends what a line without its end looks like at last.
+fn rewrite(line: &str, colours: &mut Colours, to: &mut String) {
+    let before = Rc::new(colours.clone());
+    let mut current = before.clone();
+    let (mut cells, mut column): (Vec<Cell>, usize) = (Vec::new(), 0);
+    let mut rest = line;
+    while let Some(char) = rest.chars().next() {
+        let length = match char {
+            '\x1b' => {
+                let sequence = sequence(rest);
+                if sequence.ends_with('m') {
+                    colours.take(sequence);
+                    current = Rc::new(colours.clone());
+                }
+                erase(sequence, &mut cells, column);
+                sequence.len()
+            }
+            '\r' => {
+                column = 0;
+                1
+            }
+            '\x08' => {
+                column = column.saturating_sub(1);
+                1
+            }
+            '\t' => {
+                column = (column / TAB + 1) * TAB;
+                1
+            }
+            char => {
+                put(char, &current, &mut cells, &mut column);
+                char.len_utf8()
+            }
+        };
+        rest = &rest[length..];
+    }
+    let mut shown = before;
+    for cell in cells.iter().take(cells.iter().rposition(|cell| cell.text.trim() != "").map_or(0, |last| last + 1)) {
+        cell.colours.write(&shown, to);
+        shown = cell.colours.clone();
+        to.push_str(&cell.text);
+    }
+    colours.write(&shown, to);
+}
+
+/// Writes one character at a column.
+fn put(char: char, colours: &Rc<Colours>, cells: &mut Vec<Cell>, column: &mut usize) {
+    let width = char.width().unwrap_or(0);
+    if width == 0 {
+        // What is combined with the character before it; control characters stay there as well.
+        if let Some(cell) = column.checked_sub(1).and_then(|at| cells.get_mut(at)) {
+            cell.text.push(char);
+        }
+        return;
+    }
+    let blank = || Cell { text: " ".to_owned(), ..Cell::default() };
+    if cells.len() < *column + width {
+        cells.resize_with(*column + width, blank);
+    }
+    // Of a wide character, both columns go at once.
+    if cells[*column].text.is_empty() && *column > 0 {
+        cells[*column - 1] = blank();
+    }
+    if let Some(behind) = cells.get_mut(*column + width).filter(|cell| cell.text.is_empty()) {
+        *behind = blank();
+    }
+    cells[*column] = Cell { text: char.to_string(), colours: colours.clone() };
+    for behind in &mut cells[*column + 1..*column + width] {
+        *behind = Cell { text: String::new(), colours: colours.clone() };
+    }
+    *column += width;
+}
+
+/// Erases what the sequence erases (EL, ED) of the line.
+fn erase(sequence: &str, cells: &mut Vec<Cell>, column: usize) {
+    match sequence {
+        "\x1b[K" | "\x1b[0K" | "\x1b[J" | "\x1b[0J" => cells.truncate(column),
+        "\x1b[1K" => {
+            cells.iter_mut().take(column + 1).for_each(|cell| *cell = Cell { text: " ".into(), ..Cell::default() })
+        }
+        "\x1b[2K" => cells.clear(),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_over_is_gone() {
+        for (text, expected) in [
+            ("10 %\r20 %\r100 % done\nnext\n", "100 % done\nnext\n"),
+            ("10 %\r20 %\r", "20 %"),
+            ("abcdef\rxy\n", "xycdef\n"),
+            ("100 %\r\x1b[Kdone\n", "done\n"),
+            ("100 %\x1b[2K\rdone\n", "done\n"),
+            ("abc\x1b[1K\rx\n", "x\n"),
+            ("spin |\x08/\x08-\x08 \n", "spin\n"),
+            ("abc\r   \rx\n", "x\n"),
+            ("a\tb\rx\n", "x       b\n"),
+            ("漢字\rab\n", "ab字\n"),
+            ("漢字\ra\n", "a 字\n"),
+            ("e\u{301}x\ry\n", "yx\n"),
+            ("\rone\r\n", "one\n"),
+        ] {
+            assert_eq!(settled(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn lines_that_were_not_stay_as_they_are() {
+        for text in ["", "one\ntwo\r\n", "\x1b[31mred\x1b[0m\x1b[K\n", "no end\r"] {
+            assert_eq!(settled(text), text);
+        }
+    }
+
+    #[test]
+    fn colours_stay_with_their_characters() {
+        assert_eq!(settled("\x1b[31m10 %\r\x1b[0;32mok\x1b[0m\x1b[K\n"), "\x1b[0;32mok\x1b[0m\n");
+        assert_eq!(settled("\x1b[1mab\rx\x1b[0m\n"), "\x1b[1mxb\x1b[0m\n");
+        // One that was set in a line before, and goes on.
+        assert_eq!(settled("\x1b[31mred\nab\rx\nred\x1b[m\n"), "\x1b[31mred\nxb\nred\x1b[m\n");
+    }
+}

@@ -6,6 +6,8 @@ mod braces;
 pub mod depfile;
 pub mod difference;
 pub mod envfile;
+pub mod git_index;
+pub mod git_repository;
 pub mod glob;
 pub mod nearest;
 pub mod paths;

@@ -6,8 +6,10 @@ mod braces;
 pub mod depfile;
 pub mod difference;
 pub mod envfile;
+pub mod git_ignore;
 pub mod git_index;
 pub mod git_repository;
+pub mod git_settings;
 pub mod glob;
 pub mod nearest;
 pub mod paths;
@@ -15,6 +17,7 @@ pub mod pattern;
 #[cfg(unix)]
 pub mod process;
 pub mod source_tree;
+mod trail;
 pub mod trouble;
 pub mod units;
 pub mod walk;

@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use thiserror::Error;
 
 use crate::paths::RelPath;
@@ -149,7 +150,7 @@ fn kind_of(file_type: fs::FileType) -> Kind {
 }
 
 /// Names and kinds of a directory's entries; nothing when it is none any more.
-fn list(path: &Path) -> Result<Vec<(Vec<u8>, Kind)>, WalkError> {
+pub(crate) fn list(path: &Path) -> Result<Vec<(Vec<u8>, Kind)>, WalkError> {
     let list = || -> io::Result<Vec<(Vec<u8>, Kind)>> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(path)? {
@@ -166,6 +167,11 @@ fn list(path: &Path) -> Result<Vec<(Vec<u8>, Kind)>, WalkError> {
         Err(error) if is_absence(&error) => Ok(Vec::new()),
         other => other.map_err(|source| WalkError { path: path.to_owned(), source }),
     }
+}
+
+/// Whether a symlink leads to nothing, or in a circle. Editors leave such ones as locks beside files that are being edited.
+pub(crate) fn leads_nowhere(link: &Path) -> bool {
+    fs::metadata(link).is_err_and(|e| is_absence(&e) || e.raw_os_error() == Some(Errno::LOOP.raw_os_error()))
 }
 
 /// Whether the error says that nothing is at the path: it, or a directory on the way to it, does not exist or is a file.

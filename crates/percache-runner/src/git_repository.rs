@@ -46,6 +46,16 @@ impl Repository {
     }
 }
 
+/// Whether a work tree begins at `dir` that is another one of the repository whose work tree contains `root`.
+pub(crate) fn is_other_worktree(root: &Path, dir: &Path) -> bool {
+    let other = Repository::at(dir).filter(|other| other.git_dir != other.common_dir);
+    let same = |other: Repository| {
+        let own = Repository::containing(root)?.common_dir.canonicalize().ok()?;
+        Some(other.common_dir.canonicalize().ok()? == own)
+    };
+    other.and_then(same).unwrap_or(false)
+}
+
 /// Returns the directory that the file `dot_git` names.
 fn linked(top: &Path, dot_git: &Path) -> Option<PathBuf> {
     let text = fs::read(dot_git).ok()?;

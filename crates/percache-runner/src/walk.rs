@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use thiserror::Error;
 
+use crate::git_repository::is_other_worktree;
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
 
@@ -54,7 +55,7 @@ pub struct Found {
 }
 
 /// Everything below `root` that the patterns mean, sorted by bytes. Symlinks are found and not followed. Directories named `.git`
-/// and the paths of `skip` are not entered, except that a pattern may name something inside of `.git` without a wildcard.
+/// and the paths of `skip` are not entered, nor, for files, other worktrees of the same repository, except that a pattern may name something inside of `.git` without a wildcard.
 /// What vanishes meanwhile is not found.
 ///
 /// # Errors
@@ -96,7 +97,11 @@ pub fn expand_noting(
     }
     while let Some(dir) = pending.pop() {
         note(&dir);
-        for (name, kind) in list(&dir.to_path(root))? {
+        let entries = list(&dir.to_path(root))?;
+        if want == Want::Files && is_left_out(root, &dir, &entries, patterns) {
+            continue;
+        }
+        for (name, kind) in entries {
             if name == b".git" {
                 continue;
             }
@@ -109,6 +114,14 @@ pub fn expand_noting(
     }
     found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Ok(found)
+}
+
+/// Whether a directory is another worktree of the repository that the workspace lies in, and no pattern names it or something in it
+/// without a wildcard: what is there are the same files once more, and `**/*.c` is not meant to be about them.
+fn is_left_out(root: &Path, dir: &RelPath, entries: &[(Vec<u8>, Kind)], patterns: &PatternSet) -> bool {
+    let is_linked = entries.iter().any(|(name, kind)| name == b".git" && *kind == Kind::File);
+    let named = || patterns.patterns().iter().any(|pattern| !pattern.negated && pattern.prefix().starts_with(dir));
+    is_linked && !named() && is_other_worktree(root, &dir.to_path(root))
 }
 
 fn take(
@@ -226,6 +239,26 @@ mod tests {
         assert_eq!(found(&dir, &["**"], Want::Directories), ["a", "sub"]);
         assert_eq!(found(&dir, &[".percache/x", ".percache/*"], Want::Files), [""; 0]);
         assert_eq!(found(&dir, &[".git/HEAD"], Want::Files), [".git/HEAD"]);
+    }
+
+    #[test]
+    fn another_worktree_of_the_repository_is_not_entered_unless_it_is_named() {
+        use crate::git_repository::tests::git;
+        let dir = tree(&["src/a.c"]);
+        git(dir.path(), &["init", "-q"]);
+        git(dir.path(), &["add", "."]);
+        git(dir.path(), &["commit", "-qm", "x"]);
+        git(dir.path(), &["worktree", "add", "-q", ".worktrees/x"]);
+        git(dir.path(), &["clone", "-q", ".", "clone"]);
+        assert_eq!(found(&dir, &["**/*.c"], Want::Files), ["clone/src/a.c", "src/a.c"]);
+        assert_eq!(found(&dir, &[".worktrees/x/**/*.c"], Want::Files), [".worktrees/x/src/a.c"]);
+        let both = ["**/*.c", ".worktrees/x/src/b.c", "!clone"];
+        assert_eq!(found(&dir, &both, Want::Files), [".worktrees/x/src/a.c", "src/a.c"]);
+        assert_eq!(
+            found(&dir, &["*/x/src/*"], Want::Directories),
+            [".worktrees/x/src/a.c"],
+            "outputs may lie anywhere"
+        );
     }
 
     #[test]

@@ -108,22 +108,24 @@ fn is_of_other_system(name: &[u8], is_directory: bool) -> bool {
     FOSSIL.iter().any(|of| name.strip_prefix(*of).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"-")))
 }
 
-/// Decides on a directory with a `.git` in it. If it is another repository that belongs to the workspace, that decides on all that
-/// follows; if it does not, only what the outer one tracks counts, and mostly that is nothing.
-fn enter(area: &Area<'_>, mut directory: Directory, found: &mut Found) -> Result<Option<Directory>, WalkError> {
+/// Decides on a directory with a `.git` in it: if it is another repository that belongs to the workspace, that decides on all that
+/// follows. Gives nothing if it does not belong to the workspace.
+fn enter(area: &Area<'_>, directory: Directory, found: &mut Found) -> Result<Option<Directory>, WalkError> {
     let native = directory.path.to_path(area.root);
     let Some(repository) = Repository::at(&native) else {
         // It may become one.
         found.consulted.push(native.join(".git"));
         return Ok(Some(directory));
     };
-    let in_outer = directory.domain.path(&directory.path);
-    let is_part =
-        directory.domain.embraces(&in_outer) || area.configuration.iter().any(|file| file.starts_with(&directory.path));
-    if is_part {
-        let (domain, rules) = Domain::nested(area, directory.path.clone(), &repository, &mut found.consulted)?;
-        return Ok(Some(Directory { path: directory.path, domain: Arc::new(domain), rules, only_tracked: false }));
+    let (outer, in_outer) = (&directory.domain, directory.domain.path(&directory.path));
+    let is_submodule = outer.embraces(&in_outer);
+    if !is_submodule && outer.tracks_below(&in_outer) {
+        // The files were there first: to git this is a directory like others.
+        return Ok(Some(directory));
     }
-    directory.only_tracked = true;
-    Ok(directory.domain.tracks_below(&in_outer).then_some(directory))
+    if !is_submodule && !area.configuration.iter().any(|file| file.starts_with(&directory.path)) {
+        return Ok(None);
+    }
+    let (domain, rules) = Domain::nested(area, directory.path.clone(), &repository, &mut found.consulted)?;
+    Ok(Some(Directory { path: directory.path, domain: Arc::new(domain), rules, only_tracked: false }))
 }

@@ -13,6 +13,7 @@ use gix_ignore::search::{Ignore, pattern_matching_relative_path};
 use crate::environment::Caller;
 use crate::git_repository::Repository;
 use crate::git_settings::Settings;
+use crate::paths::RelPath;
 
 /// The rules that hold in a directory: those of the directories above it as well.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +69,21 @@ impl Rules {
         }
         false
     }
+}
+
+/// Whether a directory of the workspace in `root` is ignored, as far as the repository says that itself: what the user ignores everywhere
+/// does not count.
+pub(crate) fn is_ignored(root: &Path, dir: &RelPath) -> bool {
+    let repository = Repository::containing(root);
+    let top = repository.as_ref().map_or(root, |repository| &repository.top);
+    let Some(dir) = RelPath::from_native(top, &dir.to_path(root)) else { return false };
+    let mut rules = Rules::general(repository.as_ref(), &Caller::new(), &mut Vec::new());
+    let mut above = RelPath::root();
+    dir.components().any(|name| {
+        rules = rules.with(above.as_bytes(), &stated_in(&above.to_path(top)).unwrap_or_default());
+        above = above.child(name);
+        rules.ignore(above.as_bytes(), true)
+    })
 }
 
 /// Returns the text of the `.gitignore` in a directory. One that is a symlink counts for nothing, as for git.

@@ -1,8 +1,7 @@
 //! The files of the workspace that belong to its source: the inputs of a task that declares none.
 //!
 //! They are what `git ls-files -co --exclude-standard` lists, with and without a repository: tracked files, and all others that no rule
-//! ignores. Left out besides are other systems' directories, and symlinks that lead nowhere, unless git tracks them. Knows nothing of
-//! patterns.
+//! ignores. Left out besides are other systems' directories and the locks of editors, unless git tracks them. Knows nothing of patterns.
 
 mod domain;
 mod visit;

@@ -1,14 +1,15 @@
 //! Which files a set of patterns names now.
 //!
-//! Knows nothing of .gitignore: a pattern means what it says. What git would not ignore is the business of `source_tree`.
+//! Does not go by .gitignore: a pattern means what it says. What git would not ignore is the business of `source_tree`. Only a directory
+//! that cannot be read is no error where git ignores it.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
 use thiserror::Error;
 
+use crate::git_ignore::is_ignored;
 use crate::git_repository::is_other_worktree;
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
@@ -97,7 +98,10 @@ pub fn expand_noting(
     }
     while let Some(dir) = pending.pop() {
         note(&dir);
-        let entries = list(&dir.to_path(root))?;
+        let entries = match list(&dir.to_path(root)) {
+            Err(e) if want == Want::Files && is_beside_the_point(root, &dir, &e, patterns) => continue,
+            entries => entries?,
+        };
         if want == Want::Files && is_left_out(root, &dir, &entries, patterns) {
             continue;
         }
@@ -106,6 +110,10 @@ pub fn expand_noting(
                 continue;
             }
             let path = dir.child(&name);
+            if want == Want::Files && kind == Kind::Symlink && is_lock(&name, &path.to_path(root)) {
+                note(&path);
+                continue;
+            }
             if !skip.contains(&path) {
                 let meant = patterns.matches(&path);
                 take(path, kind, meant, want, patterns, &mut found, &mut pending);
@@ -120,8 +128,17 @@ pub fn expand_noting(
 /// without a wildcard: what is there are the same files once more, and `**/*.c` is not meant to be about them.
 fn is_left_out(root: &Path, dir: &RelPath, entries: &[(Vec<u8>, Kind)], patterns: &PatternSet) -> bool {
     let is_linked = entries.iter().any(|(name, kind)| name == b".git" && *kind == Kind::File);
-    let named = || patterns.patterns().iter().any(|pattern| !pattern.negated && pattern.prefix().starts_with(dir));
-    is_linked && !named() && is_other_worktree(root, &dir.to_path(root))
+    is_linked && !is_named(dir, patterns) && is_other_worktree(root, &dir.to_path(root))
+}
+
+/// Whether a directory may be passed over that cannot be read: git ignores it, and no pattern names it or something in it without a
+/// wildcard. It may be that of a database, with an owner of its own.
+fn is_beside_the_point(root: &Path, dir: &RelPath, error: &WalkError, patterns: &PatternSet) -> bool {
+    error.source.kind() == io::ErrorKind::PermissionDenied && !is_named(dir, patterns) && is_ignored(root, dir)
+}
+
+fn is_named(dir: &RelPath, patterns: &PatternSet) -> bool {
+    patterns.patterns().iter().any(|pattern| !pattern.negated && pattern.prefix().starts_with(dir))
 }
 
 fn take(
@@ -182,9 +199,9 @@ pub(crate) fn list(path: &Path) -> Result<Vec<(Vec<u8>, Kind)>, WalkError> {
     }
 }
 
-/// Whether a symlink leads to nothing, or in a circle. Editors leave such ones as locks beside files that are being edited.
-pub(crate) fn leads_nowhere(link: &Path) -> bool {
-    fs::metadata(link).is_err_and(|e| is_absence(&e) || e.raw_os_error() == Some(Errno::LOOP.raw_os_error()))
+/// Whether a symlink is the lock that Emacs and JOE put beside a file while that is edited: `.#main.c`, which leads to nothing.
+pub(crate) fn is_lock(name: &[u8], link: &Path) -> bool {
+    name.starts_with(b".#") && fs::metadata(link).is_err_and(|e| is_absence(&e))
 }
 
 /// Whether the error says that nothing is at the path: it, or a directory on the way to it, does not exist or is a file.
@@ -293,6 +310,40 @@ mod tests {
         if !rustix::process::geteuid().is_root() {
             assert_eq!(result.unwrap_err().path, locked);
         }
+    }
+
+    #[test]
+    fn an_unreadable_directory_that_git_ignores_is_passed_over_unless_it_is_named() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tree(&["a.c", "sub/data/b.c"]);
+        fs::write(dir.path().join("sub/.gitignore"), "/data\n").unwrap();
+        let data = dir.path().join("sub/data");
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o0)).unwrap();
+        let expanded = |pattern: &str| {
+            let patterns = PatternSet::parse(&RelPath::root(), &[pattern]).unwrap();
+            expand(dir.path(), &patterns, &[], Want::Files).map(|found| found.len())
+        };
+        let (wild, named) = (expanded("**/*.c"), expanded("sub/data/*.c"));
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).unwrap();
+        // Root reads everything.
+        if !rustix::process::geteuid().is_root() {
+            assert_eq!(wild.unwrap(), 1);
+            assert_eq!(named.unwrap_err().path, data);
+        }
+        assert_eq!(expanded("**/*.c").unwrap(), 2, "a pattern does not go by what git ignores");
+    }
+
+    #[test]
+    fn the_lock_of_an_editor_is_no_file_and_what_it_depends_on_is_noted() {
+        let dir = tree(&["src/main.c", "src/.#real.c"]);
+        symlink("me@host.4711:1700000000", dir.path().join("src/.#main.c")).unwrap();
+        symlink("main.c", dir.path().join("src/.#link.c")).unwrap();
+        assert_eq!(found(&dir, &["src/*.c"], Want::Files), ["src/.#link.c", "src/.#real.c", "src/main.c"]);
+        assert_eq!(found(&dir, &["src/.#main.c"], Want::Files), ["src/.#main.c"], "it is named");
+        let patterns = PatternSet::parse(&RelPath::root(), &["src/*.c"]).unwrap();
+        let mut noted = Vec::new();
+        expand_noting(dir.path(), &patterns, &[], Want::Files, &mut |path| noted.push(path.to_string())).unwrap();
+        assert_eq!(noted, ["src", "src/.#main.c"]);
     }
 
     #[test]

@@ -268,15 +268,15 @@ fn what_other_systems_keep_is_left_out_unless_git_tracks_it() {
 }
 
 #[test]
-fn symlinks_are_files_and_those_that_lead_nowhere_are_none() {
+fn symlinks_are_files_and_the_locks_of_editors_are_none() {
     let place = Place::with_git(&[("real/a", "")]);
     for (link, target) in
-        [("link", "real"), (".#a", "me@host.1:2"), ("later", "real/b"), ("kept", "nowhere"), ("round", "round")]
+        [("link", "real"), (".#a", "me@host.1:2"), (".#later", "real/b"), (".#kept", "nowhere"), ("round", "round")]
     {
         symlink(target, place.ws().join(link)).unwrap();
     }
-    git(&place.ws(), &["add", "kept"]);
-    assert_eq!(place.files(), ["kept", "link", "real/a"]);
+    git(&place.ws(), &["add", ".#kept"]);
+    assert_eq!(place.files(), [".#kept", "link", "real/a", "round"]);
     assert!(place.scan().rests_on(&place.ws()).contains(&b"real/b".to_vec()), "it may come to lead somewhere");
 }
 

@@ -8,7 +8,7 @@ use super::domain::Domain;
 use crate::git_ignore::{Rules, stated_in};
 use crate::git_repository::Repository;
 use crate::paths::RelPath;
-use crate::walk::{Kind, WalkError, leads_nowhere, list};
+use crate::walk::{Kind, WalkError, is_lock, list};
 
 /// Where other systems keep what they know. It changes with each of their commands, and is nobody's source.
 const OTHER_SYSTEMS: &[&[u8]] =
@@ -95,7 +95,7 @@ fn sort(
         Kind::Symlink if domain.tracks(&in_repository) => found.files.push(path),
         Kind::Symlink if counts => {
             let native = path.to_path(area.root);
-            if leads_nowhere(&native) { found.consulted.push(native) } else { found.files.push(path) }
+            if is_lock(name, &native) { found.consulted.push(native) } else { found.files.push(path) }
         }
         _ => {}
     }

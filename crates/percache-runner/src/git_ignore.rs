@@ -95,3 +95,61 @@ pub fn stated_in(dir: &Path) -> Option<Vec<u8>> {
     std::io::Read::read_to_end(&mut file, &mut text).ok()?;
     Some(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::git_repository::tests::{git, write};
+
+    fn rules(text: &str) -> Rules {
+        Rules::default().with(b"", text.as_bytes())
+    }
+
+    #[test]
+    fn the_nearest_list_with_a_match_decides_and_in_it_the_last_line() {
+        let rules = rules("*.log\n!keep.log\nbuild/\n").with(b"sub", b"keep.log\n!/a.log\n");
+        let ignored = |path: &str| rules.ignore(path.as_bytes(), false);
+        assert!(ignored("a.log") && !ignored("keep.log") && !ignored("other/keep.log") && !ignored("build"));
+        assert!(ignored("sub/keep.log") && !ignored("sub/a.log") && ignored("sub/deep/a.log"));
+        assert!(rules.ignore(b"build", true) && rules.ignore(b"sub/build", true));
+    }
+
+    #[test]
+    fn whether_a_directory_is_ignored_is_told_from_the_top_of_the_repository() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        write(&root, &[(".gitignore", "/ws/data\n"), ("ws/sub/.gitignore", "cache\n")]);
+        let is_ignored = |path: &str| is_ignored(&root.join("ws"), &RelPath::new(path).unwrap());
+        assert!(is_ignored("sub/cache") && is_ignored("sub/cache/deep") && !is_ignored("data") && !is_ignored("sub"));
+        git(&root, &["init", "-q"]);
+        assert!(is_ignored("data") && is_ignored("data/deep"));
+        write(&root, &[(".git/info/exclude", "sub\n")]);
+        assert!(is_ignored("sub"));
+    }
+
+    #[test]
+    fn a_list_that_is_a_symlink_counts_for_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), &[("real", "a\n")]);
+        std::os::unix::fs::symlink("real", dir.path().join(".gitignore")).unwrap();
+        assert_eq!(stated_in(dir.path()), None);
+    }
+
+    #[test]
+    fn a_pattern_with_many_stars_does_not_take_for_ever() {
+        let began = Instant::now();
+        rules(&format!("{}b\n", "*a".repeat(12))).ignore("a".repeat(200).as_bytes(), false);
+        assert!(began.elapsed() < Duration::from_secs(5));
+    }
+
+    proptest! {
+        #[test]
+        fn no_list_makes_it_panic(text in proptest::collection::vec(any::<u8>(), 0..80), path in "[a-c*/\\[\\]é]{0,9}") {
+            Rules::default().with(b"sub", &text).with(b"", &text).ignore(path.as_bytes(), true);
+        }
+    }
+}

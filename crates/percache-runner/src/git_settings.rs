@@ -144,16 +144,18 @@ fn is_include(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"include") || name.eq_ignore_ascii_case(b"includeIf")
 }
 
-/// Adds what `GIT_CONFIG_COUNT` and its like set.
+/// Adds what `GIT_CONFIG_COUNT` and its like set, of that what is asked for here: any other text as a key makes the library panic.
 fn from_variables(caller: &Caller, config: &mut File) {
     let count = variable(caller, "GIT_CONFIG_COUNT").and_then(|count| count.to_str()?.parse::<usize>().ok());
     for i in 0..count.unwrap_or(0).min(caller.len()) {
-        let key = variable(caller, &format!("GIT_CONFIG_KEY_{i}")).and_then(|key| key.to_str());
+        let key = variable(caller, &format!("GIT_CONFIG_KEY_{i}"));
         let value = caller.get(OsStr::new(&format!("GIT_CONFIG_VALUE_{i}")));
-        if let (Some(key), Some(value)) = (key, value)
-            && let Err(e) = config.set_raw_value(key, value.as_bytes())
+        let Some((key, value)) = key.zip(value) else { continue };
+        let known = ["core.excludesFile", "core.ignoreCase"].into_iter().find(|known| key.eq_ignore_ascii_case(known));
+        if let Some(known) = known
+            && let Err(e) = config.set_raw_value(known, value.as_bytes())
         {
-            log::info!("git's configuration: {key}: {e}");
+            log::info!("git's configuration: {known}: {e}");
         }
     }
 }

@@ -52,3 +52,19 @@ fn what_cannot_be_understood_counts_for_nothing() {
     assert_eq!(Settings::read(None, &caller).excludes_file, None);
     assert_eq!(Settings::read(None, &Caller::new()).excludes_file, None);
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_configuration_makes_it_panic(text in "(\\[(core|include|includeIf|x)?( ?\"[a-z:/~*]{0,9}\")?\\]|path|excludesFile|=|~|\"|\\\\|\n|.){0,30}") {
+        let dir = tempfile::tempdir().unwrap();
+        git(dir.path(), &["init", "-q"]);
+        write(dir.path(), &[("global", &text), (".git/config", &text), (".git/HEAD", &text)]);
+        let caller = Caller::from([
+            ("GIT_CONFIG_GLOBAL".into(), dir.path().join("global").into()),
+            ("GIT_CONFIG_COUNT".into(), "1".into()),
+            ("GIT_CONFIG_KEY_0".into(), text.clone().replace('\0', "").into()),
+            ("GIT_CONFIG_VALUE_0".into(), "x".into()),
+        ]);
+        Settings::read(Repository::at(dir.path()).as_ref(), &caller);
+    }
+}

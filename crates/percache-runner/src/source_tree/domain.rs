@@ -103,6 +103,8 @@ fn consult(repository: &Repository, consulted: &mut Vec<PathBuf>) {
 }
 
 fn read(repository: &Repository) -> Result<Tracked, WalkError> {
-    Tracked::read(repository)
-        .map_err(|IndexError { path, reason }| WalkError { path, source: io::Error::other(reason) })
+    Tracked::read(repository).map_err(|IndexError { path, reason }| {
+        let remedy = "`git status` may say more; a task with `inputs` of its own does without";
+        WalkError { path, source: io::Error::other(format!("{reason} ({remedy})")) }
+    })
 }

@@ -20,6 +20,7 @@ pub mod source_tree;
 mod trail;
 pub mod trouble;
 pub mod units;
+mod version_control;
 pub mod walk;
 
 pub mod diagnostic;

@@ -13,6 +13,7 @@ use crate::git_ignore::is_ignored;
 use crate::git_repository::is_other_worktree;
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
+use crate::version_control::surely_keeps;
 
 /// A path that could not be looked at.
 #[derive(Debug, Error)]
@@ -112,6 +113,10 @@ pub fn expand_noting(
             let path = dir.child(&name);
             if want == Want::Files && kind == Kind::Symlink && is_lock(&name, &path.to_path(root)) {
                 note(&path);
+                continue;
+            }
+            let is_directory = kind == Kind::Directory;
+            if want == Want::Files && surely_keeps(&name, is_directory) && !is_named(&path, patterns) {
                 continue;
             }
             if !skip.contains(&path) {
@@ -256,6 +261,14 @@ mod tests {
         assert_eq!(found(&dir, &["**"], Want::Directories), ["a", "sub"]);
         assert_eq!(found(&dir, &[".percache/x", ".percache/*"], Want::Files), [""; 0]);
         assert_eq!(found(&dir, &[".git/HEAD"], Want::Files), [".git/HEAD"]);
+    }
+
+    #[test]
+    fn what_other_systems_keep_is_not_entered_unless_it_is_named() {
+        let dir = tree(&[".hg/a.c", "src/.svn/b.c", "src/CVS/c.c", "src/d.c", ".jj/repo/e.c"]);
+        assert_eq!(found(&dir, &["**/*.c"], Want::Files), ["src/CVS/c.c", "src/d.c"]);
+        assert_eq!(found(&dir, &["src", ".hg/*"], Want::Files), [".hg/a.c", "src/CVS/c.c", "src/d.c"]);
+        assert_eq!(found(&dir, &["src/.*/*"], Want::Directories), ["src/.svn/b.c"], "outputs may lie anywhere");
     }
 
     #[test]

@@ -8,13 +8,8 @@ use super::domain::Domain;
 use crate::git_ignore::{Rules, stated_in};
 use crate::git_repository::Repository;
 use crate::paths::RelPath;
+use crate::version_control;
 use crate::walk::{Kind, WalkError, is_lock, list};
-
-/// Where other systems keep what they know. It changes with each of their commands, and is nobody's source.
-const OTHER_SYSTEMS: &[&[u8]] =
-    &[b".hg", b".svn", b".jj", b".bzr", b"_darcs", b".pijul", b"CVS", b".sl", b".repo", b"_MTN", b".osc"];
-/// Fossil keeps a file, and its journals beside it.
-const FOSSIL: &[&[u8]] = &[b".fslckout", b"_FOSSIL_"];
 
 /// What was found.
 #[derive(Default)]
@@ -85,7 +80,7 @@ fn sort(
     let in_repository = domain.path(&path);
     let is_directory = kind == Kind::Directory;
     let counts = !directory.only_tracked
-        && !is_of_other_system(name, is_directory)
+        && !version_control::keeps(name, is_directory)
         && !rules.ignore(&in_repository, is_directory);
     match kind {
         Kind::Directory if counts || domain.tracks_below(&in_repository) => {
@@ -99,13 +94,6 @@ fn sort(
         }
         _ => {}
     }
-}
-
-fn is_of_other_system(name: &[u8], is_directory: bool) -> bool {
-    if is_directory {
-        return OTHER_SYSTEMS.contains(&name);
-    }
-    FOSSIL.iter().any(|of| name.strip_prefix(*of).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"-")))
 }
 
 /// Decides on a directory with a `.git` in it: if it is another repository that belongs to the workspace, that decides on all that

@@ -1,5 +1,5 @@
-//! What git tracks and ignores, as far as it decides which files are inputs; above all, that a build with nothing to do notices when
-//! that changes.
+//! What git tracks and ignores, as far as it decides which files are inputs; above all, that a build with nothing to do
+//! notices when that changes.
 
 use std::fs;
 use std::os::unix::fs::symlink;

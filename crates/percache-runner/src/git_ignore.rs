@@ -29,8 +29,8 @@ struct Node {
 }
 
 impl Rules {
-    /// Reads the rules of a whole repository: the user's list, and the repository's own. Without a repository, the former alone.
-    /// Adds to `consulted` all files that count for that, present or not.
+    /// Reads the rules of a whole repository: the user's list, and the repository's own. Without a repository, the
+    /// former alone. Adds to `consulted` all files that count for that, present or not.
     pub fn general(repository: Option<&Repository>, caller: &Caller, consulted: &mut Vec<PathBuf>) -> Rules {
         let settings = Settings::read(repository, caller);
         let case = if settings.ignore_case { Case::Fold } else { Case::Sensitive };
@@ -46,7 +46,8 @@ impl Rules {
         })
     }
 
-    /// Returns these rules and those that the text of a `.gitignore` in `dir` states, a directory of the repository. They go first.
+    /// Returns these rules and those that the text of a `.gitignore` in `dir` states, a directory of the repository.
+    /// They go first.
     pub fn with(&self, dir: &[u8], text: &[u8]) -> Rules {
         use std::os::unix::ffi::OsStrExt;
         let source = Path::new(std::ffi::OsStr::from_bytes(dir)).join(".gitignore");
@@ -56,7 +57,8 @@ impl Rules {
         Rules { case: self.case, nearest: Some(Arc::new(Node { list, farther: self.nearest.clone() })) }
     }
 
-    /// Whether the rules ignore a path of the repository. What is above it is not: in an ignored directory git looks at no rules.
+    /// Whether the rules ignore a path of the repository. What is above it is not: in an ignored directory git looks at
+    /// no rules.
     pub fn ignore(&self, path: &[u8], is_directory: bool) -> bool {
         let name = memchr::memrchr(b'/', path).map(|slash| slash + 1);
         let mut node = self.nearest.as_ref();
@@ -71,8 +73,8 @@ impl Rules {
     }
 }
 
-/// Whether a directory of the workspace in `root` is ignored, as far as the repository says that itself: what the user ignores everywhere
-/// does not count.
+/// Whether a directory of the workspace in `root` is ignored, as far as the repository says that itself: what the user
+/// ignores everywhere does not count.
 pub(crate) fn is_ignored(root: &Path, dir: &RelPath) -> bool {
     let repository = Repository::containing(root);
     let top = repository.as_ref().map_or(root, |repository| &repository.top);
@@ -148,7 +150,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_list_makes_it_panic(text in proptest::collection::vec(any::<u8>(), 0..80), path in "[a-c*/\\[\\]é]{0,9}") {
+        fn no_list_makes_it_panic(
+            text in proptest::collection::vec(any::<u8>(), 0..80),
+            path in "[a-c*/\\[\\]é]{0,9}",
+        ) {
             Rules::default().with(b"sub", &text).with(b"", &text).ignore(path.as_bytes(), true);
         }
     }

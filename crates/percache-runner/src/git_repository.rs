@@ -1,7 +1,7 @@
 //! Where git keeps what it knows of a work tree.
 //!
-//! Follows the files that gitrepository-layout(5) describes, and goes by nothing else: not by `GIT_DIR`, which a hook sets for the
-//! repository that it belongs to, and not by the program `git`. Knows nothing of what is in a repository.
+//! Follows the files that gitrepository-layout(5) describes, and goes by nothing else: not by `GIT_DIR`, which a hook
+//! sets for the repository that it belongs to, and not by the program `git`. Knows nothing of what is in a repository.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,7 +15,8 @@ pub struct Repository {
     pub top: PathBuf,
     /// The directory of this work tree: HEAD and the index.
     pub git_dir: PathBuf,
-    /// What all work trees of the repository share: configuration, excludes. In a linked worktree it differs from `git_dir`.
+    /// What all work trees of the repository share: configuration, excludes. In a linked worktree it differs from
+    /// `git_dir`.
     pub common_dir: PathBuf,
 }
 
@@ -25,8 +26,8 @@ impl Repository {
         dir.ancestors().find_map(Repository::at)
     }
 
-    /// Returns the repository whose work tree begins at `top`: the main one, a linked worktree or a submodule. A `.git` that is no
-    /// repository counts for nothing, as for git.
+    /// Returns the repository whose work tree begins at `top`: the main one, a linked worktree or a submodule. A `.git`
+    /// that is no repository counts for nothing, as for git.
     pub fn at(top: &Path) -> Option<Repository> {
         let dot_git = top.join(".git");
         let git_dir = if fs::metadata(&dot_git).ok()?.is_dir() { dot_git } else { linked(top, &dot_git)? };
@@ -67,7 +68,8 @@ fn linked(top: &Path, dot_git: &Path) -> Option<PathBuf> {
 pub(crate) mod tests {
     use super::*;
 
-    /// Runs git in `dir`, untouched by the configuration and the variables of whoever runs the tests. Returns what it prints.
+    /// Runs git in `dir`, untouched by the configuration and the variables of whoever runs the tests. Returns what it
+    /// prints.
     pub fn git(dir: &Path, args: &[&str]) -> Vec<u8> {
         let fixed = ["-c", "user.name=n", "-c", "user.email=e@example.com", "-c", "protocol.file.allow=always"];
         let output = std::process::Command::new("git")

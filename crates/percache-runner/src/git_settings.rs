@@ -1,7 +1,7 @@
 //! What git's configuration says of ignored files, at all of its levels, and which files were read for that.
 //!
-//! Read with gitoxide's `gix-config`, includes and their conditions as well. A file that cannot be understood counts for nothing: git
-//! itself then refuses to work, and says why.
+//! Read with gitoxide's `gix-config`, includes and their conditions as well. A file that cannot be understood counts
+//! for nothing: git itself then refuses to work, and says why.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -144,7 +144,8 @@ fn is_include(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"include") || name.eq_ignore_ascii_case(b"includeIf")
 }
 
-/// Adds what `GIT_CONFIG_COUNT` and its like set, of that what is asked for here: any other text as a key makes the library panic.
+/// Adds what `GIT_CONFIG_COUNT` and its like set, of that what is asked for here: any other text as a key makes the
+/// library panic.
 fn from_variables(caller: &Caller, config: &mut File) {
     let count = variable(caller, "GIT_CONFIG_COUNT").and_then(|count| count.to_str()?.parse::<usize>().ok());
     for i in 0..count.unwrap_or(0).min(caller.len()) {

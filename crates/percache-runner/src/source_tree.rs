@@ -1,7 +1,8 @@
 //! The files of the workspace that belong to its source: the inputs of a task that declares none.
 //!
-//! They are what `git ls-files -co --exclude-standard` lists, with and without a repository: tracked files, and all others that no rule
-//! ignores. Left out besides are other systems' directories and the locks of editors, unless git tracks them. Knows nothing of patterns.
+//! They are what `git ls-files -co --exclude-standard` lists, with and without a repository: tracked files, and all
+//! others that no rule ignores. Left out besides are other systems' directories and the locks of editors, unless git
+//! tracks them. Knows nothing of patterns.
 
 mod domain;
 mod visit;
@@ -74,8 +75,9 @@ impl SourceTree {
         &self.files
     }
 
-    /// Returns the paths on whose own state the outcome rests, present or not: the directories that were listed, and what says what git
-    /// ignores and tracks, with every symlink on the way there. Absolute where they are not in the workspace at `root`.
+    /// Returns the paths on whose own state the outcome rests, present or not: the directories that were listed, and
+    /// what says what git ignores and tracks, with every symlink on the way there. Absolute where they are not in the
+    /// workspace at `root`.
     pub fn rests_on(&self, root: &Path) -> Vec<Vec<u8>> {
         use std::os::unix::ffi::OsStringExt;
         let inside = |path: PathBuf| match RelPath::from_native(root, &path) {

@@ -7,8 +7,8 @@ use std::path::{Component, Path, PathBuf};
 /// The kernel gives up after as many.
 const MOST_LINKS: usize = 40;
 
-/// Returns every symlink on the way along the absolute `path`, the last component included, and the path without symlinks that it leads
-/// to. Something need not be there.
+/// Returns every symlink on the way along the absolute `path`, the last component included, and the path without
+/// symlinks that it leads to. Something need not be there.
 pub fn trail(path: &Path) -> Vec<PathBuf> {
     let mut trail = Vec::new();
     let mut at = PathBuf::from("/");

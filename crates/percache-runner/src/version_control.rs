@@ -1,4 +1,5 @@
-//! Where version control systems other than git keep what they know: it changes with each of their commands, and is nobody's source.
+//! Where version control systems other than git keep what they know: it changes with each of their commands, and is
+//! nobody's source.
 
 const DIRECTORIES: &[&[u8]] =
     &[b".hg", b".svn", b".jj", b".bzr", b"_darcs", b".pijul", b"CVS", b".sl", b".repo", b"_MTN", b".osc"];
@@ -13,7 +14,8 @@ pub(crate) fn keeps(name: &[u8], is_directory: bool) -> bool {
     FOSSIL.iter().any(|of| name.strip_prefix(*of).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"-")))
 }
 
-/// The same where nobody can ask whether git tracks it: then a name that may well be that of something else (`CVS`) does not count.
+/// The same where nobody can ask whether git tracks it: then a name that may well be that of something else (`CVS`)
+/// does not count.
 pub(crate) fn surely_keeps(name: &[u8], is_directory: bool) -> bool {
     matches!(name, [b'.' | b'_', ..]) && keeps(name, is_directory)
 }

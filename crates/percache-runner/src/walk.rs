@@ -1,7 +1,7 @@
 //! Which files a set of patterns names now.
 //!
-//! Does not go by .gitignore: a pattern means what it says. What git would not ignore is the business of `source_tree`. Only a directory
-//! that cannot be read is no error where git ignores it.
+//! Does not go by .gitignore: a pattern means what it says. What git would not ignore is the business of `source_tree`.
+//! Only a directory that cannot be read is no error where git ignores it.
 
 use std::fs;
 use std::io;
@@ -57,8 +57,9 @@ pub struct Found {
 }
 
 /// Everything below `root` that the patterns mean, sorted by bytes. Symlinks are found and not followed. Directories named `.git`
-/// and the paths of `skip` are not entered, nor, for files, other worktrees of the same repository, except that a pattern may name something inside of `.git` without a wildcard.
-/// What vanishes meanwhile is not found.
+/// and the paths of `skip` are not entered, except that a pattern may name something inside of `.git` without a wildcard.
+/// Nor are, for files and unless a pattern names them so, other worktrees of the same repository and what other version
+/// control systems keep. What vanishes meanwhile is not found.
 ///
 /// # Errors
 /// A directory that cannot be read.
@@ -129,15 +130,15 @@ pub fn expand_noting(
     Ok(found)
 }
 
-/// Whether a directory is another worktree of the repository that the workspace lies in, and no pattern names it or something in it
-/// without a wildcard: what is there are the same files once more, and `**/*.c` is not meant to be about them.
+/// Whether a directory is another worktree of the repository that the workspace lies in, and no pattern names it or
+/// something in it without a wildcard: there are the same files once more, and `**/*.c` is not meant to be about them.
 fn is_left_out(root: &Path, dir: &RelPath, entries: &[(Vec<u8>, Kind)], patterns: &PatternSet) -> bool {
     let is_linked = entries.iter().any(|(name, kind)| name == b".git" && *kind == Kind::File);
     is_linked && !is_named(dir, patterns) && is_other_worktree(root, &dir.to_path(root))
 }
 
-/// Whether a directory may be passed over that cannot be read: git ignores it, and no pattern names it or something in it without a
-/// wildcard. It may be that of a database, with an owner of its own.
+/// Whether a directory may be passed over that cannot be read: git ignores it, and no pattern names it or something in
+/// it without a wildcard. It may be that of a database, with an owner of its own.
 fn is_beside_the_point(root: &Path, dir: &RelPath, error: &WalkError, patterns: &PatternSet) -> bool {
     error.source.kind() == io::ErrorKind::PermissionDenied && !is_named(dir, patterns) && is_ignored(root, dir)
 }

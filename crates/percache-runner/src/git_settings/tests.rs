@@ -53,9 +53,13 @@ fn what_cannot_be_understood_counts_for_nothing() {
     assert_eq!(Settings::read(None, &Caller::new()).excludes_file, None);
 }
 
+/// What looks like a configuration, more or less.
+const CONFIGURATION: &str =
+    concat!("(\\[(core|include|includeIf|x)?( ?\"[a-z:/~*]{0,9}\")?\\]", "|path|excludesFile|=|~|\"|\\\\|\n|.){0,30}",);
+
 proptest::proptest! {
     #[test]
-    fn no_configuration_makes_it_panic(text in "(\\[(core|include|includeIf|x)?( ?\"[a-z:/~*]{0,9}\")?\\]|path|excludesFile|=|~|\"|\\\\|\n|.){0,30}") {
+    fn no_configuration_makes_it_panic(text in CONFIGURATION) {
         let dir = tempfile::tempdir().unwrap();
         git(dir.path(), &["init", "-q"]);
         write(dir.path(), &[("global", &text), (".git/config", &text), (".git/HEAD", &text)]);

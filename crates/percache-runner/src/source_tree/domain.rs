@@ -10,7 +10,8 @@ use crate::git_repository::Repository;
 use crate::paths::RelPath;
 use crate::walk::WalkError;
 
-/// The repository that decides on the files at and below a directory of the workspace; or, without any, what takes its place.
+/// The repository that decides on the files at and below a directory of the workspace; or, without any, what takes its
+/// place.
 #[derive(Debug)]
 pub(super) struct Domain {
     /// The directory.
@@ -74,8 +75,8 @@ impl Domain {
         self.tracked.as_ref().is_some_and(|index| index.tracks(dir) || index.tracks_below(dir))
     }
 
-    /// Whether a repository whose work tree begins at `dir` belongs to this one: as a submodule. Where there is no repository, what
-    /// is nested is nested in nothing.
+    /// Whether a repository whose work tree begins at `dir` belongs to this one: as a submodule. Where there is no
+    /// repository, what is nested is nested in nothing.
     pub fn embraces(&self, dir: &[u8]) -> bool {
         self.tracked.as_ref().is_none_or(|index| index.is_submodule(dir))
     }

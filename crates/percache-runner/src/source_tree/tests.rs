@@ -324,9 +324,10 @@ fn path() -> impl Strategy<Value = String> {
 }
 
 fn rule() -> impl Strategy<Value = String> {
+    let globs = vec!["*", "?", "*.c", "[ab]", "[!a]*", "**", "a*", "\\a"];
     let part = prop_oneof![
         3 => name().prop_map(str::to_owned),
-        1 => proptest::sample::select(vec!["*", "?", "*.c", "[ab]", "[!a]*", "**", "a*", "\\a"]).prop_map(str::to_owned),
+        1 => proptest::sample::select(globs).prop_map(str::to_owned),
     ];
     let pattern = (any::<bool>(), proptest::collection::vec(part, 1..4), any::<bool>());
     let pattern = (proptest::bool::weighted(0.3), pattern).prop_map(|(negated, (anchored, parts, directory))| {

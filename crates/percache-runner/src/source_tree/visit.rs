@@ -96,8 +96,8 @@ fn sort(
     }
 }
 
-/// Decides on a directory with a `.git` in it: if it is another repository that belongs to the workspace, that decides on all that
-/// follows. Gives nothing if it does not belong to the workspace.
+/// Decides on a directory with a `.git` in it: if it is another repository that belongs to the workspace, that decides
+/// on all that follows. Gives nothing if it does not belong to the workspace.
 fn enter(area: &Area<'_>, directory: Directory, found: &mut Found) -> Result<Option<Directory>, WalkError> {
     let native = directory.path.to_path(area.root);
     let Some(repository) = Repository::at(&native) else {

@@ -18,6 +18,7 @@ mod examples;
 mod exec;
 mod expansion;
 mod functions;
+mod git;
 mod graph;
 mod guides;
 mod help;

@@ -15,20 +15,22 @@ use gix_index::hash::Kind;
 use crate::git_repository::Repository;
 use crate::paths::RelPath;
 
-/// Tells which paths of a workspace git tracks. Reads nothing until it is asked. Paths inside of a submodule or of another nested
-/// repository are answered by the index of that repository.
+/// Tells which paths of a workspace git tracks. Reads nothing until it is asked. Paths inside of a submodule or of
+/// another nested repository are answered by the index of that repository.
 #[derive(Debug)]
 pub struct GitIndex {
     root: PathBuf,
     /// The index of the repository that the workspace lies in, and the path of the workspace in it.
     outer: OnceLock<Option<(Arc<Tracked>, Vec<u8>)>>,
-    /// The index of the repository whose work tree begins at a directory of the workspace, for directories that were asked about.
+    /// The index of the repository whose work tree begins at a directory of the workspace, for directories that were
+    /// asked about.
     nested: Mutex<HashMap<RelPath, Option<Arc<Tracked>>>>,
     trouble: Mutex<Option<String>>,
 }
 
 impl GitIndex {
-    /// Makes an answer for the workspace in the absolute directory `root`. Outside of any repository, nothing is tracked.
+    /// Makes an answer for the workspace in the absolute directory `root`. Outside of any repository, nothing is
+    /// tracked.
     pub fn open(root: &Path) -> GitIndex {
         GitIndex { root: root.to_owned(), outer: OnceLock::new(), nested: Mutex::default(), trouble: Mutex::default() }
     }
@@ -39,19 +41,21 @@ impl GitIndex {
         self.by_outer(path, is_tracked) || self.by_nested(path, path.parent(), is_tracked)
     }
 
-    /// As [`GitIndex::tracks`], but asks only the repository that the workspace lies in: a clone that a task made is not the user's.
+    /// As [`GitIndex::tracks`], but asks only the repository that the workspace lies in: a clone that a task made is
+    /// not the user's.
     pub fn tracks_itself(&self, path: &RelPath) -> bool {
         self.by_outer(path, |index, path| index.tracks(path))
     }
 
-    /// Whether git tracks anything at this path or below it. Repositories that are nested below `dir` and that are no submodules are
-    /// not looked for.
+    /// Whether git tracks anything at this path or below it. Repositories that are nested below `dir` and that are no
+    /// submodules are not looked for.
     pub fn tracks_below(&self, dir: &RelPath) -> bool {
         let is_tracked = |index: &Tracked, path: &[u8]| index.tracks(path) || index.tracks_below(path);
         self.by_outer(dir, is_tracked) || self.by_nested(dir, Some(dir.clone()), is_tracked)
     }
 
-    /// Returns the first reason for which an index could not be read, if one could not. Nothing counts as tracked by it.
+    /// Returns the first reason for which an index could not be read, if one could not. Nothing counts as tracked by
+    /// it.
     pub fn trouble(&self) -> Option<String> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -124,7 +128,8 @@ impl Tracked {
         Ok(Tracked { state: index.into() })
     }
 
-    /// Whether the index lists just this path. Below a directory that a sparse index keeps in one entry, every path counts.
+    /// Whether the index lists just this path. Below a directory that a sparse index keeps in one entry, every path
+    /// counts.
     pub fn tracks(&self, path: &[u8]) -> bool {
         self.first_from(path).is_some_and(|(found, _)| found == path) || self.is_in_sparse_directory(path)
     }

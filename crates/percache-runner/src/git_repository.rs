@@ -1,7 +1,7 @@
 //! Where git keeps what it knows of a work tree.
 //!
-//! Follows the files that gitrepository-layout(5) describes, and goes by nothing else: not by `GIT_DIR`, which a hook sets for the
-//! repository that it belongs to, and not by the program `git`. Knows nothing of what is in a repository.
+//! Follows the files that gitrepository-layout(5) describes, and goes by nothing else: not by `GIT_DIR`, which a hook
+//! sets for the repository that it belongs to, and not by the program `git`. Knows nothing of what is in a repository.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,7 +15,8 @@ pub struct Repository {
     pub top: PathBuf,
     /// The directory of this work tree: HEAD and the index.
     pub git_dir: PathBuf,
-    /// What all work trees of the repository share: configuration, excludes. In a linked worktree it differs from `git_dir`.
+    /// What all work trees of the repository share: configuration, excludes. In a linked worktree it differs from
+    /// `git_dir`.
     pub common_dir: PathBuf,
 }
 
@@ -25,8 +26,8 @@ impl Repository {
         dir.ancestors().find_map(Repository::at)
     }
 
-    /// Returns the repository whose work tree begins at `top`: the main one, a linked worktree or a submodule. A `.git` that is no
-    /// repository counts for nothing, as for git.
+    /// Returns the repository whose work tree begins at `top`: the main one, a linked worktree or a submodule. A `.git`
+    /// that is no repository counts for nothing, as for git.
     pub fn at(top: &Path) -> Option<Repository> {
         let dot_git = top.join(".git");
         let git_dir = if fs::metadata(&dot_git).ok()?.is_dir() { dot_git } else { linked(top, &dot_git)? };
@@ -46,6 +47,16 @@ impl Repository {
     }
 }
 
+/// Whether a work tree begins at `dir` that is another one of the repository whose work tree contains `root`.
+pub(crate) fn is_other_worktree(root: &Path, dir: &Path) -> bool {
+    let other = Repository::at(dir).filter(|other| other.git_dir != other.common_dir);
+    let same = |other: Repository| {
+        let own = Repository::containing(root)?.common_dir.canonicalize().ok()?;
+        Some(other.common_dir.canonicalize().ok()? == own)
+    };
+    other.and_then(same).unwrap_or(false)
+}
+
 /// Returns the directory that the file `dot_git` names.
 fn linked(top: &Path, dot_git: &Path) -> Option<PathBuf> {
     let text = fs::read(dot_git).ok()?;
@@ -57,7 +68,8 @@ fn linked(top: &Path, dot_git: &Path) -> Option<PathBuf> {
 pub(crate) mod tests {
     use super::*;
 
-    /// Runs git in `dir`, untouched by the configuration and the variables of whoever runs the tests. Returns what it prints.
+    /// Runs git in `dir`, untouched by the configuration and the variables of whoever runs the tests. Returns what it
+    /// prints.
     pub fn git(dir: &Path, args: &[&str]) -> Vec<u8> {
         let fixed = ["-c", "user.name=n", "-c", "user.email=e@example.com", "-c", "protocol.file.allow=always"];
         let output = std::process::Command::new("git")

@@ -6,8 +6,10 @@ mod braces;
 pub mod depfile;
 pub mod difference;
 pub mod envfile;
+pub mod git_ignore;
 pub mod git_index;
 pub mod git_repository;
+pub mod git_settings;
 pub mod glob;
 pub mod nearest;
 pub mod nesting;
@@ -16,8 +18,10 @@ pub mod pattern;
 #[cfg(unix)]
 pub mod process;
 pub mod source_tree;
+mod trail;
 pub mod trouble;
 pub mod units;
+mod version_control;
 pub mod walk;
 
 pub mod diagnostic;

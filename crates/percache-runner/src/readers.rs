@@ -6,11 +6,12 @@
 use std::collections::HashSet;
 
 use crate::build::explicit;
+use crate::environment::Caller;
 use crate::graph::TaskGraph;
 use crate::journal::Journal;
 use crate::model::{Inputs, Task, TaskId, Workspace};
 use crate::paths::RelPath;
-use crate::source_tree::SourceTree;
+use crate::source_tree::{Area, SourceTree};
 use crate::walk::WalkError;
 
 /// What is asked about.
@@ -23,6 +24,8 @@ pub struct Readers<'a> {
     pub journal: &'a Journal,
     /// What is never an input: the store.
     pub skip: &'a [RelPath],
+    /// The caller's variables.
+    pub caller: &'a Caller,
 }
 
 impl Readers<'_> {
@@ -78,7 +81,8 @@ impl Readers<'_> {
         if !self.workspace.tasks.iter().any(|task| matches!(task.inputs, Inputs::Default) && task.command.is_some()) {
             return Ok(HashSet::new());
         }
-        let tree = SourceTree::scan(&self.workspace.root, self.skip)?;
+        let Readers { workspace, skip, caller, .. } = self;
+        let tree = SourceTree::scan(Area { root: &workspace.root, skip, configuration: &workspace.files, caller })?;
         let counts = |path: &&RelPath| !self.workspace.files.contains(path) && tree.files().binary_search(path).is_ok();
         Ok(paths.iter().filter(counts).cloned().collect())
     }

@@ -1,6 +1,7 @@
 //! Which files a set of patterns names now.
 //!
-//! Knows nothing of .gitignore: a pattern means what it says. What git would not ignore is the business of `source_tree`.
+//! Does not go by .gitignore: a pattern means what it says. What git would not ignore is the business of `source_tree`.
+//! Only a directory that cannot be read is no error where git ignores it.
 
 use std::fs;
 use std::io;
@@ -8,8 +9,11 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::git_ignore::is_ignored;
+use crate::git_repository::is_other_worktree;
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
+use crate::version_control::surely_keeps;
 
 /// A path that could not be looked at.
 #[derive(Debug, Error)]
@@ -53,8 +57,9 @@ pub struct Found {
 }
 
 /// Everything below `root` that the patterns mean, sorted by bytes. Symlinks are found and not followed. Directories named `.git`
-/// and the paths of `skip` are not entered, except that a pattern may name something inside of `.git` without a wildcard; and that the
-/// `.git` of a clone is an output like all else in it. What vanishes meanwhile is not found.
+/// and the paths of `skip` are not entered, except that a pattern may name something inside of `.git` without a wildcard, and
+/// that the `.git` of a clone is an output like all else in it. Nor are, for files and unless a pattern names them so, other
+/// worktrees of the same repository and what other version control systems keep. What vanishes meanwhile is not found.
 ///
 /// # Errors
 /// A directory that cannot be read.
@@ -95,10 +100,25 @@ pub fn expand_noting(
     }
     while let Some(dir) = pending.pop() {
         note(&dir);
-        for (name, kind) in list(&dir.to_path(root))? {
+        let entries = match list(&dir.to_path(root)) {
+            Err(e) if want == Want::Files && is_beside_the_point(root, &dir, &e, patterns) => continue,
+            entries => entries?,
+        };
+        if want == Want::Files && is_left_out(root, &dir, &entries, patterns) {
+            continue;
+        }
+        for (name, kind) in entries {
             let path = dir.child(&name);
             // That of the workspace itself is nobody's output.
             if name == b".git" && (want == Want::Files || dir.is_root() || !patterns.matches(&path)) {
+                continue;
+            }
+            if want == Want::Files && kind == Kind::Symlink && is_lock(&name, &path.to_path(root)) {
+                note(&path);
+                continue;
+            }
+            let is_directory = kind == Kind::Directory;
+            if want == Want::Files && surely_keeps(&name, is_directory) && !is_named(&path, patterns) {
                 continue;
             }
             if !skip.contains(&path) {
@@ -109,6 +129,23 @@ pub fn expand_noting(
     }
     found.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Ok(found)
+}
+
+/// Whether a directory is another worktree of the repository that the workspace lies in, and no pattern names it or
+/// something in it without a wildcard: there are the same files once more, and `**/*.c` is not meant to be about them.
+fn is_left_out(root: &Path, dir: &RelPath, entries: &[(Vec<u8>, Kind)], patterns: &PatternSet) -> bool {
+    let is_linked = entries.iter().any(|(name, kind)| name == b".git" && *kind == Kind::File);
+    is_linked && !is_named(dir, patterns) && is_other_worktree(root, &dir.to_path(root))
+}
+
+/// Whether a directory may be passed over that cannot be read: git ignores it, and no pattern names it or something in
+/// it without a wildcard. It may be that of a database, with an owner of its own.
+fn is_beside_the_point(root: &Path, dir: &RelPath, error: &WalkError, patterns: &PatternSet) -> bool {
+    error.source.kind() == io::ErrorKind::PermissionDenied && !is_named(dir, patterns) && is_ignored(root, dir)
+}
+
+fn is_named(dir: &RelPath, patterns: &PatternSet) -> bool {
+    patterns.patterns().iter().any(|pattern| !pattern.negated && pattern.prefix().starts_with(dir))
 }
 
 fn take(
@@ -150,7 +187,7 @@ fn kind_of(file_type: fs::FileType) -> Kind {
 }
 
 /// Names and kinds of a directory's entries; nothing when it is none any more.
-fn list(path: &Path) -> Result<Vec<(Vec<u8>, Kind)>, WalkError> {
+pub(crate) fn list(path: &Path) -> Result<Vec<(Vec<u8>, Kind)>, WalkError> {
     let list = || -> io::Result<Vec<(Vec<u8>, Kind)>> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(path)? {
@@ -167,6 +204,11 @@ fn list(path: &Path) -> Result<Vec<(Vec<u8>, Kind)>, WalkError> {
         Err(error) if is_absence(&error) => Ok(Vec::new()),
         other => other.map_err(|source| WalkError { path: path.to_owned(), source }),
     }
+}
+
+/// Whether a symlink is the lock that Emacs and JOE put beside a file while that is edited: `.#main.c`, which leads to nothing.
+pub(crate) fn is_lock(name: &[u8], link: &Path) -> bool {
+    name.starts_with(b".#") && fs::metadata(link).is_err_and(|e| is_absence(&e))
 }
 
 /// Whether the error says that nothing is at the path: it, or a directory on the way to it, does not exist or is a file.
@@ -233,6 +275,34 @@ mod tests {
     }
 
     #[test]
+    fn what_other_systems_keep_is_not_entered_unless_it_is_named() {
+        let dir = tree(&[".hg/a.c", "src/.svn/b.c", "src/CVS/c.c", "src/d.c", ".jj/repo/e.c"]);
+        assert_eq!(found(&dir, &["**/*.c"], Want::Files), ["src/CVS/c.c", "src/d.c"]);
+        assert_eq!(found(&dir, &["src", ".hg/*"], Want::Files), [".hg/a.c", "src/CVS/c.c", "src/d.c"]);
+        assert_eq!(found(&dir, &["src/.*/*"], Want::Directories), ["src/.svn/b.c"], "outputs may lie anywhere");
+    }
+
+    #[test]
+    fn another_worktree_of_the_repository_is_not_entered_unless_it_is_named() {
+        use crate::git_repository::tests::git;
+        let dir = tree(&["src/a.c"]);
+        git(dir.path(), &["init", "-q"]);
+        git(dir.path(), &["add", "."]);
+        git(dir.path(), &["commit", "-qm", "x"]);
+        git(dir.path(), &["worktree", "add", "-q", ".worktrees/x"]);
+        git(dir.path(), &["clone", "-q", ".", "clone"]);
+        assert_eq!(found(&dir, &["**/*.c"], Want::Files), ["clone/src/a.c", "src/a.c"]);
+        assert_eq!(found(&dir, &[".worktrees/x/**/*.c"], Want::Files), [".worktrees/x/src/a.c"]);
+        let both = ["**/*.c", ".worktrees/x/src/b.c", "!clone"];
+        assert_eq!(found(&dir, &both, Want::Files), [".worktrees/x/src/a.c", "src/a.c"]);
+        assert_eq!(
+            found(&dir, &["*/x/src/*"], Want::Directories),
+            [".worktrees/x/src/a.c"],
+            "outputs may lie anywhere"
+        );
+    }
+
+    #[test]
     fn symlinks_are_entries_and_are_not_followed() {
         let dir = tree(&["real/a.c"]);
         symlink("real", dir.path().join("link")).unwrap();
@@ -264,6 +334,41 @@ mod tests {
         if !rustix::process::geteuid().is_root() {
             assert_eq!(result.unwrap_err().path, locked);
         }
+    }
+
+    #[test]
+    fn an_unreadable_directory_that_git_ignores_is_passed_over_unless_it_is_named() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tree(&["a.c", "sub/data/b.c"]);
+        fs::write(dir.path().join("sub/.gitignore"), "/data\n").unwrap();
+        let data = dir.path().join("sub/data");
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o0)).unwrap();
+        let expanded = |pattern: &str| {
+            let patterns = PatternSet::parse(&RelPath::root(), &[pattern]).unwrap();
+            expand(dir.path(), &patterns, &[], Want::Files).map(|found| found.len())
+        };
+        let (wild, named) = (expanded("**/*.c"), expanded("sub/data/*.c"));
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).unwrap();
+        // Root reads everything.
+        if !rustix::process::geteuid().is_root() {
+            assert_eq!(wild.unwrap(), 1);
+            assert_eq!(named.unwrap_err().path, data);
+        }
+        assert_eq!(expanded("**/*.c").unwrap(), 2, "a pattern does not go by what git ignores");
+    }
+
+    #[test]
+    fn the_lock_of_an_editor_is_no_file_and_what_it_depends_on_is_noted() {
+        let dir = tree(&["src/main.c", "src/.#real.c"]);
+        symlink("me@host.4711:1700000000", dir.path().join("src/.#main.c")).unwrap();
+        symlink("main.c", dir.path().join("src/.#link.c")).unwrap();
+        assert_eq!(found(&dir, &["src/*.c"], Want::Files), ["src/.#link.c", "src/.#real.c", "src/main.c"]);
+        assert_eq!(found(&dir, &["src/.#main.c"], Want::Files), ["src/.#main.c"], "it is named");
+        let patterns = PatternSet::parse(&RelPath::root(), &["src/*.c"]).unwrap();
+        let mut noted = Vec::new();
+        expand_noting(dir.path(), &patterns, &[], Want::Files, &mut |path| noted.push(path.to_string())).unwrap();
+        noted.dedup();
+        assert_eq!(noted, ["src", "src/.#main.c"]);
     }
 
     #[test]

@@ -43,8 +43,7 @@ impl Basis {
             // Told again each time.
             && prepared.missing.is_empty()
             // To ask a tool again takes its environment, and what comes from an `env_file` is not to be written down.
-            && (task.tools.is_empty() || task.env_file.is_empty())
-            && sources.as_ref().is_none_or(|sources| sources.stamped);
+            && (task.tools.is_empty() || task.env_file.is_empty());
         let valid = task.valid_for.map(|valid| valid.as_millis() as u64);
         Basis {
             sure,

@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -26,7 +25,7 @@ use crate::model::{TaskId, Workspace};
 use crate::observe::Observer;
 use crate::paths::RelPath;
 use crate::process::{Spec, Status, Stdio, Stop, run};
-use crate::source_tree::{SourceTree, rule_files};
+use crate::source_tree::{Area, SourceTree};
 use crate::staging::Staging;
 use crate::tree::Tree;
 use crate::trouble::Trouble;
@@ -172,17 +171,16 @@ impl<'a> Context<'a> {
     /// configuration files.
     pub fn sources(&self) -> Result<&[RelPath], String> {
         let sources = self.sources.get_or_init(|| {
-            let tree = SourceTree::scan(self.observer.root(), &self.skip).map_err(|e| format!("{e}: {}", e.source))?;
+            let (root, configuration) = (self.observer.root(), &self.workspace.files);
+            let area = Area { root, skip: &self.skip, configuration, caller: self.caller };
+            let tree = SourceTree::scan(area).map_err(|e| format!("{e}: {}", e.source))?;
             let counts =
                 |path: &&RelPath| !self.workspace.files.contains(path) && self.graph.outputs.owner(path).is_none();
             let files = tree.files().iter().filter(counts).cloned().collect();
-            let rules = rule_files(self.observer.root(), tree.directories(), self.caller);
-            let stamped = rules.is_some();
-            let rules = rules.into_iter().flatten().map(|path| path.into_os_string().into_vec());
-            let watched: Vec<_> = rules.chain(tree.directories().iter().map(|dir| dir.as_bytes().to_vec())).collect();
+            let watched = tree.rests_on(root);
             // What changed since the walk has a stamp from after the beginning of the build, which is not settled.
             watched.iter().for_each(|path| self.observer.watch(path));
-            Ok(Arc::new(Sources { files, watched, stamped }))
+            Ok(Arc::new(Sources { files, watched }))
         });
         sources.as_ref().map(|sources| sources.files.as_slice()).map_err(Clone::clone)
     }
@@ -197,10 +195,8 @@ impl<'a> Context<'a> {
 pub struct Sources {
     /// The files, sorted.
     pub files: Vec<RelPath>,
-    /// The paths on whose stamps it rests that these are the files: directories, and files that say what git ignores.
+    /// The paths on whose stamps it rests that these are the files: directories, and what says what git ignores and tracks.
     pub watched: Vec<Vec<u8>>,
-    /// Whether these are all.
-    pub stamped: bool,
 }
 
 type ToolKey = (String, PathBuf, Vec<(OsString, OsString)>);

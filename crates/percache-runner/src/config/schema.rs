@@ -110,8 +110,8 @@ struct Task {
     foreach: Option<OneOrMore>,
     /// One task per combination of its axes' values, named `task[axis=value]`; `{axis}` stands for the value in every string of the task.
     matrix: Option<BTreeMap<Axis, Values>>,
-    /// Patterns for the files whose content matters; `!` takes away. Left out: every file below this directory that git would not ignore,
-    /// less outputs. `[]`: none.
+    /// Patterns for the files whose content matters; `!` takes away. Left out: every file below this directory that git tracks or
+    /// would not ignore, less outputs. `[]`: none.
     inputs: Option<Vec<String>>,
     /// Patterns for what the command makes: kept in the store, restored when missing or changed. One without a wildcard must be there after
     /// success. End a directory with `/`.

@@ -22,8 +22,9 @@ impl Session<'_> {
         asked: &Tools,
     ) -> Option<Finding> {
         let request = self.asked?;
-        // The last two decide which files say what git ignores.
-        let mut variables: Vec<String> = ["LANG", "LC_*", "TZ", "HOME", "XDG_CONFIG_HOME"].map(str::to_owned).into();
+        // The last three decide which files say what git ignores.
+        let always = ["LANG", "LC_*", "TZ", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_*"];
+        let mut variables: Vec<String> = always.map(str::to_owned).into();
         variables.extend(self.workspace.tasks.iter().flat_map(|task| task.env_from.iter().cloned()));
         variables.sort();
         variables.dedup();

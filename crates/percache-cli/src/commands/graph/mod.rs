@@ -112,7 +112,9 @@ fn file(setup: &Setup, name: &str) -> Result<Option<File>, CliError> {
     let path = path.map_err(|e| CliError::usage(format!("`{name}`: {e}")).hint(Some(inside)))?;
     let skip: Vec<_> = RelPath::from_native(&setup.workspace.root, &setup.store_dir).into_iter().collect();
     let journal = Journal::load(&Worktree::new(&setup.store_dir, &setup.workspace.root).journal());
-    let asked = Readers { workspace: &setup.workspace, graph: &setup.graph, journal: &journal, skip: &skip };
+    let caller = std::env::vars_os().collect();
+    let (workspace, graph) = (&setup.workspace, &setup.graph);
+    let asked = Readers { workspace, graph, journal: &journal, skip: &skip, caller: &caller };
     let there = path.to_path(&setup.workspace.root);
     let failed = |e: walk::WalkError| CliError::failure(format!("{e}: {}", reason(&e.source)));
     let mut paths = vec![path.clone()];

@@ -9,6 +9,7 @@
 //! STORE/worktrees/ID/builds     the last builds, see crate::history
 //! STORE/worktrees/ID/texts      small text inputs, see crate::texts
 //! STORE/worktrees/ID/unstable   see crate::unstable
+//! STORE/worktrees/ID/failed/   logs of failed runs, see crate::failed_runs
 //! STORE/worktrees/ID/used       uses of results since the last gc, see crate::usage
 //! STORE/worktrees/ID/staging/   files on their way into the tree
 //! ```
@@ -65,6 +66,12 @@ impl Worktree {
     /// What a result is tied to that is tied to this directory.
     pub fn place(root: &Path) -> Digest {
         Digest::of(root.as_os_str().as_bytes())
+    }
+
+    /// Returns the directory that results of this place are tied to, if the store has been used there.
+    pub fn root_of(store: &Path, place: &Digest) -> Option<PathBuf> {
+        let path = fs::read(worktrees(store).join(place.short()).join("path")).ok()?;
+        (Digest::of(&path) == *place).then(|| PathBuf::from(std::ffi::OsStr::from_bytes(&path)))
     }
 
     /// Makes the directory, with all that is to be in it before its lock can be taken.
@@ -149,6 +156,11 @@ impl Worktree {
     /// Tasks that were found to be unstable.
     pub fn unstable(&self) -> PathBuf {
         self.dir.join("unstable")
+    }
+
+    /// Failed runs.
+    pub fn failed(&self) -> PathBuf {
+        self.dir.join("failed")
     }
 
     /// The uses.

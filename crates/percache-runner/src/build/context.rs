@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use percache::Digest;
@@ -47,6 +47,17 @@ pub enum Check {
     All,
 }
 
+/// Which tasks run, whatever the store has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Force {
+    /// None.
+    No,
+    /// The selected ones; a group stands for its dependencies.
+    Selected,
+    /// All of the build.
+    All,
+}
+
 /// How to build.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -54,8 +65,8 @@ pub struct Options {
     pub jobs: usize,
     /// Go on with what does not need what failed.
     pub keep_going: bool,
-    /// Run every selected task, whatever the store has.
-    pub force: bool,
+    /// Which tasks run, whatever the store has.
+    pub force: Force,
     /// Which results to check.
     pub check: Check,
     /// Run nothing and change nothing; tell what would happen.
@@ -96,6 +107,8 @@ pub struct Context<'a> {
     pub stop: &'a Stop,
     /// Hears what commands write.
     pub listener: &'a dyn Listener,
+    /// The directory of the store.
+    pub store_dir: &'a Path,
     /// What is never an input or an output: the store.
     pub skip: Vec<RelPath>,
     /// What results are tied to that are tied to this directory.
@@ -127,6 +140,11 @@ impl Context<'_> {
     /// Notes trouble with the store; the first one is told.
     pub fn note_trouble(&self, trouble: impl std::fmt::Display) {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| trouble.to_string());
+    }
+
+    /// Returns whether there is trouble with the store.
+    pub fn has_trouble(&self) -> bool {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// The answer of the store, or none and a note.

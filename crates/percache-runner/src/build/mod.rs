@@ -21,6 +21,7 @@ pub mod recheck;
 pub mod record;
 pub mod remembered;
 pub mod schedule;
+pub mod tied;
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -37,8 +38,11 @@ use crate::build::inputs::{Dependencies, Visible};
 use crate::build::job::{Done, Job, Word};
 use crate::build::outcomes::Outcomes;
 use crate::build::schedule::Schedule;
+use crate::changes::Change;
 use crate::event::{Event, Outcome, Reporter, Usual};
+use crate::fingerprint::Kind;
 use crate::model::{TaskId, Workspace};
+use crate::paths::RelPath;
 use crate::trouble::Trouble;
 
 enum Message {
@@ -203,8 +207,7 @@ impl<'a> Build<'a, '_> {
             self.reporter.yield_terminal(true);
         }
         if self.is_uncertain(id) {
-            self.finish(may_run(ctx, id, &self.uncertain));
-            return;
+            return self.start_uncertain(id, scope, sender);
         }
         let (force, check) = (self.demands.forced.contains(&id), self.demands.checked.contains(&id));
         if let Some(done) = self.untouched(id).filter(|_| !force && !check) {
@@ -226,6 +229,40 @@ impl<'a> Build<'a, '_> {
             let done = catch_unwind(AssertUnwindSafe(|| job::run(ctx, &job))).unwrap_or_else(|_| Done::panicked(id));
             let _ = sender.send(Message::Done(Box::new(done)));
         });
+    }
+
+    /// In a dry run, a task that needs something whose outputs are not known: what differs besides is found out by a job.
+    fn start_uncertain<'scope>(&mut self, id: TaskId, scope: &Scope<'scope>, sender: &Sender<Message>)
+    where
+        'a: 'scope,
+    {
+        let ctx = self.ctx;
+        let causes = ctx.graph.needs[id.index()].iter().filter(|need| self.uncertain.contains(need));
+        let needs: Vec<String> = causes.map(|need| ctx.workspace.task(*need).name.clone()).collect();
+        if ctx.workspace.task(id).command.is_none() {
+            let mut done = Done::new(id, Outcome::Group);
+            done.reason = Some(Why::Needs { tasks: needs, changes: Vec::new() });
+            return self.finish(done);
+        }
+        let (deps, sender) = (self.dependencies(id), sender.clone());
+        scope.spawn(move |_| {
+            let done = catch_unwind(AssertUnwindSafe(|| explain::may_run(ctx, id, &deps, needs)));
+            let _ = sender.send(Message::Done(Box::new(done.unwrap_or_else(|_| Done::panicked(id)))));
+        });
+    }
+
+    /// Returns whether a change follows from what a task would make that may run.
+    fn follows(&self, change: &Change) -> bool {
+        let owner = match change.kind {
+            Kind::Dependency => {
+                let tasks = &self.ctx.workspace.tasks;
+                let position = tasks.binary_search_by(|task| task.name.cmp(&change.remark));
+                position.ok().map(|position| TaskId(position as u32))
+            }
+            _ => RelPath::new(&change.name).ok().and_then(|path| self.ctx.graph.outputs.owner(&path)),
+        };
+        let of_path = matches!(change.kind, Kind::Input | Kind::Discovered | Kind::Dependency);
+        of_path && owner.is_some_and(|owner| self.uncertain.contains(&owner))
     }
 
     fn is_uncertain(&self, id: TaskId) -> bool {
@@ -273,7 +310,10 @@ impl<'a> Build<'a, '_> {
         Some(visible)
     }
 
-    fn finish(&mut self, done: Done) {
+    fn finish(&mut self, mut done: Done) {
+        if let Some(Why::Needs { changes, .. }) = &mut done.reason {
+            changes.retain(|change| !self.follows(change));
+        }
         let task = self.ctx.workspace.task(done.task);
         self.running -= 1;
         self.schedule.ended(done.task);
@@ -284,7 +324,12 @@ impl<'a> Build<'a, '_> {
         self.outcomes.summary.count(&done, &task.name);
         let warned = !done.warnings.is_empty();
         match &done.outcome {
-            Outcome::Failed(_) => self.stopping |= !self.ctx.options.keep_going,
+            Outcome::Failed(failure) => {
+                self.stopping |= !self.ctx.options.keep_going;
+                if !self.ctx.options.dry_run {
+                    self.outcomes.note_failure(&task.name, failure, &done.log);
+                }
+            }
             outcome => {
                 let unknown = matches!(outcome, Outcome::WouldRun | Outcome::MayRun)
                     || (*outcome == Outcome::Group && self.is_uncertain(done.task));
@@ -346,14 +391,4 @@ pub fn explicit(workspace: &Workspace, id: TaskId) -> Vec<TaskId> {
     }
     ids.sort_unstable();
     ids
-}
-
-/// The answer for a task of a dry run that needs something whose outputs are not known.
-fn may_run(ctx: &Context<'_>, id: TaskId, uncertain: &HashSet<TaskId>) -> Done {
-    let causes = ctx.graph.needs[id.index()].iter().filter(|need| uncertain.contains(need));
-    let names = causes.map(|need| ctx.workspace.task(*need).name.clone()).collect();
-    let group = ctx.workspace.task(id).command.is_none();
-    let mut done = Done::new(id, if group { Outcome::Group } else { Outcome::MayRun });
-    done.reason = Some(Why::Needs(names));
-    done
 }

@@ -15,11 +15,12 @@ use std::time::Duration;
 use percache::store::Store;
 use percache::store::record::Time;
 
-use crate::build::context::{Check, HitLogs, Options};
+use crate::build::context::{Check, Force, HitLogs, Options};
 use crate::build::explain::Why;
 use crate::contents::Contents;
 use crate::environment::Caller;
 use crate::event::{Event, Failure, Outcome, Reporter};
+use crate::failed_runs::{self, FailedRun};
 use crate::graph::TaskGraph;
 use crate::journal::Journal;
 use crate::model::{TaskId, Workspace};
@@ -74,18 +75,21 @@ pub struct Answer {
     pub last: Option<Last>,
     /// Of a task that would run: the stored result that fits best, if it is not the one that the reason is about.
     pub nearest: Option<Nearest>,
+    /// Its last run, if that failed or was stopped.
+    pub failed: Option<FailedRun>,
     /// Tools that were not run: what they said the last time is taken to hold.
     pub remembered: Vec<String>,
 }
 
-/// The result that a task has here.
+/// The result that a task has here, or would have if it were restored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Last {
     /// When its command ran.
     pub created: Time,
     /// How long that took.
     pub took: Duration,
-    /// Why it was not up to date before: from the task to the first cause. `None` when that is not known any more.
+    /// What makes it another result than the one before: from the task to the first cause. `None` when that is not known any more, or the
+    /// result would have to be restored.
     pub chain: Option<Chain>,
 }
 
@@ -94,7 +98,7 @@ pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
     let options = Options {
         jobs: std::thread::available_parallelism().map_or(1, Into::into),
         keep_going: true,
-        force: false,
+        force: Force::No,
         check: Check::Sample,
         dry_run: true,
         explain: true,
@@ -129,7 +133,17 @@ pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
         _ => (Vec::new(), 0),
     };
     let nearest = outcomes.parts.get(&id).and_then(|now| nearest::find(&past, id, now));
-    Ok(Answer { state, chains, causes, last: past.last(id), nearest, remembered: outcomes.remembered })
+    let name = &asked.workspace.task(id).name;
+    let failed = failed_runs::of(&worktree.failed(), name).map(|(run, _)| run);
+    let failed = failed.filter(|run| run.is_last(journal.tasks.get(name)));
+    // What would be restored is not what the task has here.
+    let last = match (&state, outcomes.records.get(name)) {
+        (State::WouldRestore, Some(record)) => {
+            Some(Last { created: record.created, took: Duration::from_micros(record.took), chain: None })
+        }
+        _ => past.last(id),
+    };
+    Ok(Answer { state, chains, causes, last, nearest, failed, remembered: outcomes.remembered })
 }
 
 fn state(asked: &Question<'_>, id: TaskId, seen: &Seen) -> State {
@@ -178,7 +192,7 @@ impl Reporter for Seen {
     }
 }
 
-/// Whether a reason is about the task itself, and not about what it needs.
+/// Returns whether a reason is about the task itself, and not only about what it needs.
 fn is_first(why: &Why) -> bool {
-    !matches!(why, Why::Needs(_))
+    !matches!(why, Why::Needs { changes, .. } if changes.is_empty())
 }

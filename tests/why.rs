@@ -399,6 +399,34 @@ fn a_dry_run_says_what_changed_besides_what_it_depends_on() {
 }
 
 #[test]
+fn what_runs_in_any_case_does_not_depend_on_anything() {
+    let ws = Sandbox::new(
+        r#"
+            [task.lib]
+            command = "@ran(lib); cat s > out/lib"
+            inputs = ["s"]
+            outputs = ["out/lib"]
+
+            [task.app]
+            command = "@ran(app); cat out/lib"
+            inputs = ["out/lib"]
+
+            [task.deploy]
+            command = "@ran(deploy)"
+            deps = ["app"]
+            cache = false
+        "#,
+    );
+    ws.write("s", "");
+    ws.build([]).ran(["app", "deploy", "lib"]);
+    ws.write("s", "2");
+    ws.build(["-n"]).says(["may run       app: it depends on `lib`", "would run     deploy: it always runs"]);
+    ws.build(["-n", "-f", "app"]).says(["would run     app: --force"]);
+    ws.build(["-n", "--no-cache"]).says(["would run     app: --no-cache"]);
+    ws.percache(["why", "deploy"]).says(["deploy would run: it always runs"]);
+}
+
+#[test]
 fn a_run_that_left_no_result_is_not_taken_for_none() {
     let ws = Sandbox::new("[task.t]\ncommand = \"@ran(t); cat ok\"\ninputs = [\"ok\"]");
     ws.write("percache-ok", "");

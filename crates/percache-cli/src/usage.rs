@@ -35,7 +35,7 @@ fn is_option(exec: &Exec, words: &[String]) -> bool {
     let Some(program) = exec.command.first().filter(|program| program.starts_with('-')) else { return false };
     // Behind `--`, it is meant.
     let position = words.iter().position(|word| word == program);
-    position.and_then(|position| words.get(position - 1)).is_none_or(|before| before != "--")
+    position.and_then(|position| words.get(position.checked_sub(1)?)).is_none_or(|before| before != "--")
 }
 
 /// What other tools call an option of `exec`.

@@ -82,16 +82,21 @@ impl Why {
     }
 }
 
-/// Finds out why.
-pub fn why(ctx: &Context<'_>, task: &Task, prepared: &Prepared, forced: bool) -> Why {
+/// Why a task runs whatever there is, if it does.
+fn in_any_case(ctx: &Context<'_>, task: &Task, forced: bool) -> Option<Why> {
     if !task.cache || task.interactive {
-        return Why::Always;
+        return Some(Why::Always);
     }
     if forced {
-        return Why::Forced;
+        return Some(Why::Forced);
     }
-    if ctx.store.is_none() {
-        return Why::NoCache;
+    ctx.store.is_none().then_some(Why::NoCache)
+}
+
+/// Finds out why.
+pub fn why(ctx: &Context<'_>, task: &Task, prepared: &Prepared, forced: bool) -> Why {
+    if let Some(why) = in_any_case(ctx, task, forced) {
+        return why;
     }
     if let Some(tied) = tied(ctx, task, prepared) {
         return Why::Tied(tied);
@@ -141,8 +146,13 @@ fn changes_since(ctx: &Context<'_>, old: &Parts, prepared: &Prepared) -> Vec<Cha
 
 /// The answer for a task of a dry run that needs something whose outputs are not known: the tasks of these names. What differs besides is
 /// told, too, together with what may follow from what they make.
-pub fn may_run(ctx: &Context<'_>, id: TaskId, deps: &Dependencies, needs: Vec<String>) -> Done {
+pub fn may_run(ctx: &Context<'_>, id: TaskId, deps: &Dependencies, needs: Vec<String>, forced: bool) -> Done {
     let task = ctx.workspace.task(id);
+    if let Some(why) = in_any_case(ctx, task, forced) {
+        let mut done = Done::new(id, Outcome::WouldRun);
+        done.reason = Some(why);
+        return done;
+    }
     let own = || {
         let old = last(ctx, task).and_then(|last| parts(ctx, &last))?;
         // What is wrong with its inputs may be put right by what it needs.
@@ -152,9 +162,8 @@ pub fn may_run(ctx: &Context<'_>, id: TaskId, deps: &Dependencies, needs: Vec<St
         locate(&mut changes, &ctx.contents);
         Some(changes)
     };
-    let changes = if task.cache && !task.interactive { own() } else { None };
     let mut done = Done::new(id, Outcome::MayRun);
-    done.reason = Some(Why::Needs { tasks: needs, changes: changes.unwrap_or_default() });
+    done.reason = Some(Why::Needs { tasks: needs, changes: own().unwrap_or_default() });
     done
 }
 

@@ -244,9 +244,9 @@ impl<'a> Build<'a, '_> {
             done.reason = Some(Why::Needs { tasks: needs, changes: Vec::new() });
             return self.finish(done);
         }
-        let (deps, sender) = (self.dependencies(id), sender.clone());
+        let (deps, sender, forced) = (self.dependencies(id), sender.clone(), self.demands.forced.contains(&id));
         scope.spawn(move |_| {
-            let done = catch_unwind(AssertUnwindSafe(|| explain::may_run(ctx, id, &deps, needs)));
+            let done = catch_unwind(AssertUnwindSafe(|| explain::may_run(ctx, id, &deps, needs, forced)));
             let _ = sender.send(Message::Done(Box::new(done.unwrap_or_else(|_| Done::panicked(id)))));
         });
     }

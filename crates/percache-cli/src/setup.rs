@@ -60,7 +60,8 @@ impl Setup {
         })
     }
 
-    /// Checks that one of these tasks, or of those that they need, takes the arguments of the command line: else they would be dropped.
+    /// Checks that one of these tasks, or of those that they need, takes the arguments of the command line: else they
+    /// would be dropped.
     pub fn check_args(&self, selected: &[TaskId], args: &[String]) -> Result<(), CliError> {
         let takes = |id: &TaskId| self.workspace.task(*id).takes_args;
         if args.is_empty() || self.graph.closure(selected).iter().any(takes) {
@@ -74,7 +75,7 @@ impl Setup {
         Err(CliError::usage(message).hint(Some(hint)))
     }
 
-    /// How a task is named where the user stands.
+    /// Returns how a task is named where the user stands.
     pub fn name_from_here(&self, name: &str) -> String {
         graph::name_from(&self.workspace, &self.location.cwd, name)
     }

@@ -30,7 +30,7 @@ pub fn parse() -> Result<Cli, (CliError, Paint)> {
     }
 }
 
-/// Whether what `exec` takes for the command is an option that it does not have.
+/// Returns whether what `exec` takes for the command is an option that it does not have.
 fn is_option(exec: &Exec, words: &[String]) -> bool {
     let Some(program) = exec.command.first().filter(|program| program.starts_with('-')) else { return false };
     // Behind `--`, it is meant.
@@ -50,7 +50,7 @@ const KNOWN_ELSEWHERE: [(&str, &str); 8] = [
     ("--refresh", "--force"),
 ];
 
-/// What is said of an option that `exec` does not have.
+/// Words the error for an option that `exec` does not have.
 fn unknown_option(option: &str) -> CliError {
     let name = option.split('=').next().unwrap_or(option);
     let all = Cli::command();

@@ -70,15 +70,16 @@ fn by_name(parts: &Parts) -> BTreeMap<(Kind, Vec<u8>), Vec<&Part>> {
     named
 }
 
-/// Returns what differs between two results of a task, as far as it can be the reason for the later one. Which files a run
-/// discovered follows from what it read: those that only one of the two has are a reason only if there is no other.
+/// Returns what differs between two results of a task, as far as it can be the reason for the later one. Which files a
+/// run discovered follows from what it read: those that only one of the two has are a reason only if there is no other.
 pub fn between(old: &Parts, new: &Parts) -> Vec<Change> {
     let followed = |change: &Change| change.kind == Kind::Discovered && (change.old.is_none() || change.new.is_none());
     let (findings, reasons): (Vec<_>, Vec<_>) = compare(old, new).into_iter().partition(followed);
     if reasons.is_empty() { findings } else { reasons }
 }
 
-/// Finds out, for each change of something that does not count any more, whether it is there all the same: a file that is taken out of
+/// Finds out, for each change of something that does not count any more, whether it is there all the same: a file that
+/// is taken out of
 /// `inputs` is not gone.
 pub fn settle(changes: &mut [Change], is_there: &dyn Fn(&Change) -> bool) {
     for change in changes.iter_mut().filter(|change| change.new.is_none()) {

@@ -61,7 +61,7 @@ pub enum Failure {
     MissingOutputs(Vec<String>),
 }
 
-/// A few words.
+/// Says in a few words why a task failed.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

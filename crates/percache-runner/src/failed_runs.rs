@@ -1,8 +1,9 @@
-//! The last failed runs of a worktree: how each ended, and the end of its log. Failures are never stored; this is what `percache log`,
+//! The last failed runs of a worktree: how each ended, and the end of its log. Failures are never stored; this is what
+//! `percache log`,
 //! `why` and `list` know of them until the task succeeds.
 //!
-//! A file for each task, bounded in size and number, readable by its owner only: the head as a line of JSON, then the log as written.
-//! Nothing that is built depends on them. Knows nothing of how a run comes about.
+//! A file for each task, bounded in size and number, readable by its owner only: the head as a line of JSON, then the
+//! log as written. Nothing that is built depends on them. Knows nothing of how a run comes about.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
@@ -39,7 +40,7 @@ pub struct FailedRun {
 }
 
 impl FailedRun {
-    /// A run whose log is not known yet.
+    /// Describes a run whose log is kept whole.
     pub fn new(task: &str, ended: Time, how: String, stopped: bool) -> FailedRun {
         FailedRun { version: VERSION, task: task.to_owned(), ended, how, stopped, omitted: 0 }
     }
@@ -50,8 +51,8 @@ impl FailedRun {
     }
 }
 
-/// Adds failed runs, each with its log, to those in the directory `dir`. Drops those of tasks of which `is_done` says that they have
-/// ended otherwise since.
+/// Adds failed runs, each with its log, to those in the directory `dir`. Drops those of tasks of which `is_done` says
+/// that they have ended otherwise since.
 pub fn keep(dir: &Path, runs: &[(FailedRun, Vec<u8>)], is_done: &dyn Fn(&str) -> bool) -> io::Result<()> {
     let mut before = files_in(dir)?;
     if before.is_empty() && runs.is_empty() {
@@ -96,7 +97,7 @@ pub fn all(dir: &Path) -> Vec<FailedRun> {
     files_in(dir).unwrap_or_default().iter().filter_map(|(_, path)| Some(head(path)?.0)).collect()
 }
 
-/// The files in the directory, each with the time when it was written; none if it does not exist.
+/// Returns the files in the directory, each with the time when it was written; none if it does not exist.
 fn files_in(dir: &Path) -> io::Result<Vec<(SystemTime, PathBuf)>> {
     match fs::read_dir(dir) {
         Ok(entries) => {

@@ -78,7 +78,7 @@ struct Past {
 }
 
 impl Past {
-    /// How the task stood when it was last built.
+    /// Returns how the task stood when it was last built.
     fn state(&self, task: &Task) -> &'static str {
         let record = self.journal.tasks.get(&task.name);
         let failed = self.failed.get(&task.name).filter(|run| run.is_last(record));

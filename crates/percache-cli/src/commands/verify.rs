@@ -59,7 +59,7 @@ fn tell_of(Unstable { task, found, outputs }: &Unstable, paint: Paint) {
     crate::say!("{} task `{task}`, checked {age} ago: {what}", paint.apply(Style::Bad, "unstable"));
 }
 
-/// The command that repairs the store that was checked.
+/// Returns the command that repairs the store that was checked.
 fn repair_command(args: &Verify) -> String {
     format!("percache verify{} --repair", if args.exec { " --exec" } else { "" })
 }

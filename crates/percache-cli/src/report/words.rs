@@ -99,7 +99,7 @@ pub struct Place<'a> {
     pub args: &'a [String],
 }
 
-/// The command that runs a task again.
+/// Returns the command that runs a task again.
 pub fn again(workspace: &Workspace, place: &Place<'_>, task: &Task) -> String {
     let directory = place.directory.map(|directory| format!(" -C {}", quoted(&directory.to_string_lossy())));
     let args: String = place.args.iter().filter(|_| task.takes_args).map(|arg| format!(" {}", quoted(arg))).collect();

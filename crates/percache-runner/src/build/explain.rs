@@ -1,5 +1,5 @@
-//! Why a task runs: what differs between now and the result that its outputs in the tree belong to, or what keeps a result from being
-//! used.
+//! Why a task runs: what differs between now and the result that its outputs in the tree belong to, or what keeps a
+//! result from being used.
 
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ impl Why {
     }
 }
 
-/// Why a task runs whatever there is, if it does.
+/// Returns why a task runs whatever results there are, if it does.
 fn in_any_case(ctx: &Context<'_>, task: &Task, forced: bool) -> Option<Why> {
     if !task.cache || task.interactive {
         return Some(Why::Always);
@@ -116,7 +116,7 @@ pub fn why(ctx: &Context<'_>, task: &Task, prepared: &Prepared, forced: bool) ->
     Why::Changed(changes)
 }
 
-/// Why a result from which nothing differs is not used.
+/// Returns why a result from which nothing differs is not used.
 fn unused(ctx: &Context<'_>, task: &Task, key: &ResultKey) -> Why {
     match (ctx.store.and_then(|store| ctx.or_trouble(store.result(key))), task.valid_for) {
         (None, _) => Why::StoreUnreadable,
@@ -128,8 +128,8 @@ fn unused(ctx: &Context<'_>, task: &Task, key: &ResultKey) -> Why {
     }
 }
 
-/// What differs between an old result and now. What the old run discovered is looked at where it was found then: nobody knows what a new
-/// run will discover.
+/// Returns what differs between an old result and now. The files that the old run discovered are looked at; nobody
+/// knows which ones a new run will discover.
 fn changes_since(ctx: &Context<'_>, old: &Parts, prepared: &Prepared) -> Vec<Change> {
     let found = old.iter().filter(|part| part.kind == Kind::Discovered).map(|part| part.name.clone()).collect();
     let discovered = observe_all(ctx, found).unwrap_or_default();
@@ -144,8 +144,8 @@ fn changes_since(ctx: &Context<'_>, old: &Parts, prepared: &Prepared) -> Vec<Cha
     changes
 }
 
-/// The answer for a task of a dry run that needs something whose outputs are not known: the tasks of these names. What differs besides is
-/// told, too, together with what may follow from what they make.
+/// Answers for a task of a dry run that needs the tasks of these names, whose outputs are not known. The reason
+/// contains every change, also those that may follow from what these tasks make.
 pub fn may_run(ctx: &Context<'_>, id: TaskId, deps: &Dependencies, needs: Vec<String>, forced: bool) -> Done {
     let task = ctx.workspace.task(id);
     if let Some(why) = in_any_case(ctx, task, forced) {

@@ -231,7 +231,8 @@ impl<'a> Build<'a, '_> {
         });
     }
 
-    /// In a dry run, a task that needs something whose outputs are not known: what differs besides is found out by a job.
+    /// Starts a job that finds out what else differs for a task of a dry run that needs something whose outputs are not
+    /// known.
     fn start_uncertain<'scope>(&mut self, id: TaskId, scope: &Scope<'scope>, sender: &Sender<Message>)
     where
         'a: 'scope,

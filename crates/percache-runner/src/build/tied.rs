@@ -1,5 +1,5 @@
-//! Results that fit and cannot be used, because their outputs contain the path of another directory: said, so that nobody looks for a
-//! change that there is not.
+//! Results that fit and cannot be used, because their outputs contain the path of another directory: said, so that
+//! nobody looks for a change that there is not.
 
 use std::fmt;
 use std::io::Write;
@@ -44,7 +44,7 @@ pub fn tied(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Option<Tied>
     })
 }
 
-/// The newest result of an action that is tied to a directory other than `here`, of those that are `wanted`.
+/// Returns the newest result of an action that is `wanted` and tied to a directory other than `here`.
 pub fn elsewhere(
     store: &Store,
     store_dir: &Path,
@@ -61,7 +61,7 @@ pub fn elsewhere(
     Some(Tied { directory, output, created: result.created })
 }
 
-/// An output that contains a path.
+/// Finds an output that contains a path.
 fn mentioning(store: &Store, result: &StoredResult, directory: &Path) -> Option<String> {
     let path = directory.as_os_str().as_bytes();
     let entry = result.outputs.iter().find(|entry| match &entry.node {

@@ -134,7 +134,7 @@ impl Template {
     }
 }
 
-/// The names of the placeholders of a `foreach` task.
+/// Returns the names of the placeholders of a `foreach` task.
 pub(super) fn names_of_file() -> impl Iterator<Item = &'static str> {
     OF_FILE.iter().map(|(name, _)| *name)
 }

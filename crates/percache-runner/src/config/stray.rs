@@ -1,5 +1,6 @@
-//! Words in braces that were meant as placeholders and stand for nothing: `{stem}` in a task without `foreach`, `{inputs}` anywhere. In
-//! a path they have no other meaning; in a command only where no shell and no program would make something of them.
+//! Words in braces that were meant as placeholders and stand for nothing: `{stem}` in a task without `foreach`,
+//! `{inputs}` anywhere. In a path they have no other meaning; in a command only where no shell and no program would
+//! make something of them.
 //!
 //! Knows nothing of what placeholders stand for.
 
@@ -48,7 +49,7 @@ pub(super) fn strays(text: &str, names: &Names, form: Form) -> Vec<Stray> {
     strays
 }
 
-/// Whether a position in a command is outside of quotes, or in double quotes around no more than a path.
+/// Returns whether a position in a command is outside of quotes, or in double quotes around no more than a path.
 fn is_bare(text: &str, at: usize) -> bool {
     let (mut quote, mut escaped) = (None, false);
     for (position, char) in text[..at].char_indices() {
@@ -72,12 +73,12 @@ fn is_bare(text: &str, at: usize) -> bool {
         }
 }
 
-/// Whether a text may be a path with a placeholder, and is not a piece of a program.
+/// Returns whether a text may be a path with a placeholder, and is not a piece of a program.
 fn is_plain(text: &str) -> bool {
     !text.contains(|char: char| char.is_whitespace() || "\"'()%;$`".contains(char))
 }
 
-/// Whether a command says itself what is to be put in the place of the word: `xargs -I{file}`.
+/// Returns whether a command says itself what is to be put in the place of the word: `xargs -I{file}`.
 fn is_of_xargs(text: &str, word: &str) -> bool {
     [format!("-I{{{word}}}"), format!("-I {{{word}}}")].iter().any(|option| text.contains(option))
 }

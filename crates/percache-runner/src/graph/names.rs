@@ -78,13 +78,14 @@ pub fn select(workspace: &Workspace, cwd: &RelPath, names: &[String]) -> Result<
     Ok(selected)
 }
 
-/// The directory of the nearest file with tasks at or above `cwd`.
+/// Returns the directory of the nearest file with tasks at or above `cwd`.
 fn scope(workspace: &Workspace, cwd: &RelPath) -> RelPath {
     let dirs = workspace.files.iter().filter_map(RelPath::parent).filter(|dir| cwd.starts_with(dir));
     dirs.max_by_key(|dir| dir.as_bytes().len()).unwrap_or_else(RelPath::root)
 }
 
-/// Returns how a task, given by its full name, is named in the directory `cwd`: in a member, a name without `:` is one of its own tasks.
+/// Returns how a task, given by its full name, is named in the directory `cwd`: in a member, a name without `:` is one
+/// of its own tasks.
 pub fn name_from(workspace: &Workspace, cwd: &RelPath, name: &str) -> String {
     let in_root = scope(workspace, cwd).is_root() || split(name).0.is_some();
     if in_root { name.to_owned() } else { format!(":{name}") }
@@ -143,8 +144,8 @@ impl<'w> Names<'w> {
         Some(fitting.flatten().copied().collect())
     }
 
-    /// What was probably meant, the likeliest first: the same name in a directory of this name, the tasks of a directory, the nearest
-    /// name, the same name elsewhere.
+    /// Guesses what was meant, the likeliest first: the same name in a directory of this name, the tasks of a
+    /// directory, the nearest name, the same name elsewhere.
     fn meant(&self, scope: &str, text: &str, local: &str) -> Vec<String> {
         let dir = split(text).0;
         if let Some(instances) = self.instances_like(dir.unwrap_or(scope), local) {
@@ -172,7 +173,7 @@ impl<'w> Names<'w> {
         meant
     }
 
-    /// The instances of the task that `local` names an instance of, if there is such a task in `dir`.
+    /// Returns the instances of the task that `local` names an instance of, if there is such a task in `dir`.
     fn instances_like(&self, dir: &str, local: &str) -> Option<Vec<&str>> {
         let (template, _) = local.split_once('[')?;
         let ids = self.by_template.get(&full_name(dir, template)[..])?;
@@ -182,7 +183,7 @@ impl<'w> Names<'w> {
         Some(names)
     }
 
-    /// The directories with tasks that are called `name`, or whose last components are.
+    /// Returns the directories with tasks whose path is `name` or ends in it.
     fn directories<'n>(&'n self, name: &'n str) -> impl Iterator<Item = &'n str> {
         let dirs: BTreeSet<&str> = self.by_template.keys().filter_map(|name| split(name).0).collect();
         let name = name.trim_end_matches('/');
@@ -191,7 +192,7 @@ impl<'w> Names<'w> {
         dirs.into_iter().filter(move |dir| !name.is_empty() && is_called(dir))
     }
 
-    /// A name for all tasks of a directory.
+    /// Returns a name for all tasks of a directory.
     fn all_of(&self, dir: &str) -> String {
         let mut tasks = self.by_template.keys().filter(|name| split(name).0 == Some(dir));
         match (tasks.next(), tasks.next()) {

@@ -48,7 +48,7 @@ pub(super) fn look(dir: &Path) -> Option<Part> {
     Some(Part { found: format!("{} sources in {place}", names.join(" and ")), prefix: "c", members: Vec::new(), tasks })
 }
 
-/// The task that compiles the files of a language.
+/// Proposes the task that compiles the files of a language.
 fn objects(dir: &Path, place: &str, language: &Language, object: &str) -> Proposed {
     let extensions = language.extensions.iter().filter(|extension| !sources(dir, place, &[extension]).is_empty());
     let at = if place == "." { String::new() } else { format!("{place}/**/") };
@@ -83,7 +83,10 @@ fn link(dir: &Path, language: &Language) -> Proposed {
     let output = format!("build/{}", name.unwrap_or("program"));
     Proposed {
         name: "program".to_owned(),
-        comment: "The inputs are outputs of the tasks above: the dependency is found by itself. Add libraries behind the objects: `-lm`.".to_owned(),
+        comment:
+            "The inputs are outputs of the tasks above: the dependency is found by itself. Add libraries behind the \
+                  objects: `-lm`."
+                .to_owned(),
         keys: vec![
             ("command", string(format!("{} $(find build -name '*.o' | sort) -o {output}", language.compiler))),
             ("inputs", list(&["build/**/*.o"])),

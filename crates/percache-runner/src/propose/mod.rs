@@ -189,7 +189,8 @@ fn inputs_without(dir: &Path, names: &[&str]) -> Option<(&'static str, String)> 
     Some(("inputs", list(&everything_but(dir, without))))
 }
 
-/// Patterns for every file but these and those that git ignores: where inputs are stated, what git ignores is not left out by itself.
+/// Returns patterns for every file but these and those that git ignores: stated inputs do not leave out what git
+/// ignores by themselves.
 fn everything_but(dir: &Path, without: Vec<String>) -> Vec<String> {
     let mut patterns = vec![".".to_owned()];
     for pattern in without.into_iter().chain(ignored_patterns(dir)) {
@@ -200,8 +201,8 @@ fn everything_but(dir: &Path, without: Vec<String>) -> Vec<String> {
     patterns
 }
 
-/// The lines of the `.gitignore` here and of those above it in the repository, as patterns that take away; those that git reads last come
-/// last.
+/// Returns the lines of the `.gitignore` here and of those above it in the repository as patterns that take away, in
+/// the order in which git reads them.
 fn ignored_patterns(dir: &Path) -> Vec<String> {
     let mut patterns = Vec::new();
     let above: Vec<&Path> = dir.ancestors().skip(1).collect();
@@ -213,7 +214,8 @@ fn ignored_patterns(dir: &Path) -> Vec<String> {
     patterns
 }
 
-/// A line of a `.gitignore` as a pattern of percache; `None` for what says nothing of the files here, or cannot be said.
+/// Returns a line of a `.gitignore` as a pattern of percache; `None` if it says nothing of the files here, or cannot be
+/// said.
 fn ignored_pattern(line: &str, here: bool) -> Option<String> {
     let line = line.trim_end();
     let (sign, line) = line.strip_prefix('!').map_or(("!", line), |line| ("", line));

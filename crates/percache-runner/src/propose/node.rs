@@ -124,7 +124,8 @@ fn script(dir: &Path, package: &Package, packages: &[Package], name: &str, alone
             comment = match state.is_empty() {
                 true => "Check the outputs: what is not stated is not kept.",
                 false => {
-                    "Check the outputs: what is not stated is not kept. In *.tsbuildinfo, tsc notes what it has written: it must not\n\
+                    "Check the outputs: what is not stated is not kept. In *.tsbuildinfo, tsc notes what it has \
+                     written: it must not\n\
                      outlive that."
                 }
             };
@@ -140,8 +141,8 @@ fn script(dir: &Path, package: &Package, packages: &[Package], name: &str, alone
     Proposed { name: name.replace(':', "-"), comment: comment.to_owned(), keys, default }
 }
 
-/// Files in which a tool that a script runs keeps beside its outputs what it has made of what: one that outlives the outputs has the next
-/// run leave out what it believes to be there.
+/// Returns the files in which a tool that a script runs notes, beside its outputs, what it has made: one that outlives
+/// the outputs makes the next run leave out what it believes to be there.
 fn state_files(dir: &Path, script: &str) -> Vec<String> {
     let mut words = script.split(|char: char| !(char.is_ascii_alphanumeric() || "-_.".contains(char)));
     let runs_tsc = words.any(|word| matches!(word, "tsc" | "vue-tsc" | "tsgo")) && !script.contains("--noEmit");

@@ -159,8 +159,8 @@ impl Past<'_> {
         (!changes.is_empty()).then_some(Why::Changed(changes))
     }
 
-    /// Returns whether something that does not count any more was there all the same when it ceased to count, as far as can be told
-    /// now.
+    /// Returns whether something that does not count any more was there all the same when it ceased to count, as far as
+    /// can be told now.
     fn remained(&self, task: &Task, change: &Change) -> bool {
         match change.kind {
             // What would be an input if it were there was not there.

@@ -88,8 +88,8 @@ pub struct Last {
     pub created: Time,
     /// How long that took.
     pub took: Duration,
-    /// What makes it another result than the one before: from the task to the first cause. `None` when that is not known any more, or the
-    /// result would have to be restored.
+    /// What makes it another result than the one before: from the task to the first cause. `None` when that is not
+    /// known any more, or the result would have to be restored.
     pub chain: Option<Chain>,
 }
 

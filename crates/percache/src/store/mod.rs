@@ -123,7 +123,8 @@ impl Store {
         Ok(results)
     }
 
-    /// Returns the results of an action that are tied to a directory and on the disk, each with the digest of the directory's path.
+    /// Returns the results of an action that are tied to a directory and on the disk, each with the digest of the
+    /// directory's path.
     pub fn tied_results(&self, action: &Digest) -> Result<Vec<(Digest, StoredResult)>, EngineError> {
         let mut results = Vec::new();
         self.view()?.1.scan(RESULTS, &digest_key(kind::RESULT, action), &mut |key, value| {

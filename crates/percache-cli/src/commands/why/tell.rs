@@ -33,7 +33,8 @@ pub fn answer(setup: &Setup, id: TaskId, answer: &Answer, paint: Paint) -> Strin
         State::WouldRestore => {
             writeln!(
                 text,
-                "{name} would be restored: its result is in the store{made}, and the tree does not have its outputs as they are there"
+                "{name} would be restored: its result is in the store{made}, and the tree does not have its \
+                 outputs as they are there"
             )
         }
         State::Group => writeln!(text, "{name} is a group: it runs nothing itself"),

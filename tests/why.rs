@@ -340,6 +340,21 @@ fn a_result_that_is_too_old_is_not_gone() {
     let reason = "its result is 1s old, valid_for is 1s";
     ws.percache(["why", "fetch"]).says([&format!("fetch would run: {reason}\n")]);
     ws.build(["--explain"]).ran(["fetch"]).says([reason]);
+    ws.percache(["why", "fetch"]).says([&format!("why it ran the last time: {reason}\n")]);
+}
+
+#[test]
+fn a_run_that_no_change_was_the_reason_for_is_explained_by_its_reason() {
+    let ws = project();
+    ws.percache(["why", "compile"]).says(["its result is the first one here"]).does_not_say("why it ran the last time");
+    ws.write("src/a", "2");
+    ws.build(["--explain"]).ran(["compile", "link"]);
+    ws.percache(["why", "compile"]).says(["src/a changed"]).does_not_say("why it ran the last time");
+    ws.build(["-f", "compile"]).ran(["compile"]);
+    assert_eq!(json(&ws, "compile")["last"]["reason"], "--force");
+    ws.percache(["why", "compile"]).says(["why it ran the last time: --force\n", "src/a changed"]);
+    ws.build(["link"]).ran([]);
+    ws.percache(["why", "compile"]).says(["why it ran the last time: --force\n"]);
 }
 
 #[test]

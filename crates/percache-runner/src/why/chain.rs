@@ -139,7 +139,7 @@ impl Past<'_> {
             self.follow(&mut chain);
             chain
         });
-        Some(Last { created: record.created, took: Duration::from_micros(record.took), chain })
+        Some(Last { created: record.created, took: Duration::from_micros(record.took), chain, reason: None })
     }
 
     /// What differs between the result that a task has here and the one before.

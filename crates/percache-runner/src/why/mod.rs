@@ -22,6 +22,7 @@ use crate::environment::Caller;
 use crate::event::{Event, Failure, Outcome, Reporter};
 use crate::failed_runs::{self, FailedRun};
 use crate::graph::TaskGraph;
+use crate::history::{Ending, History, TaskRun};
 use crate::journal::Journal;
 use crate::model::{TaskId, Workspace};
 use crate::process::Stop;
@@ -91,6 +92,8 @@ pub struct Last {
     /// What makes it another result than the one before: from the task to the first cause. `None` when that is not
     /// known any more, or the result would have to be restored.
     pub chain: Option<Chain>,
+    /// Why the last build ran it, if it did, and for another reason than what differs from the result before.
+    pub reason: Option<String>,
 }
 
 /// Answers.
@@ -139,11 +142,25 @@ pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
     // What would be restored is not what the task has here.
     let last = match (&state, outcomes.records.get(name)) {
         (State::WouldRestore, Some(record)) => {
-            Some(Last { created: record.created, took: Duration::from_micros(record.took), chain: None })
+            Some(Last { created: record.created, took: Duration::from_micros(record.took), chain: None, reason: None })
         }
-        _ => past.last(id),
+        _ => past.last(id).map(|last| Last { reason: reason_of_last_build(&worktree, name, &last), ..last }),
     };
     Ok(Answer { state, chains, causes, last, nearest, failed, remembered: outcomes.remembered })
+}
+
+/// Returns why the last build ran a task, if the result is of that build and something else was the reason than what differs.
+fn reason_of_last_build(worktree: &Worktree, name: &str, last: &Last) -> Option<String> {
+    let History { builds, tasks } = History::load(&worktree.builds());
+    builds.last().filter(|build| build.began <= last.created)?;
+    let ran = |run: &TaskRun| run.name == name && matches!(run.ending, Ending::Ran | Ending::Same);
+    let reason = tasks.into_iter().find(ran)?.reason?;
+    let told = last.chain.iter().flatten().take(1).map(|link| match &link.why {
+        // It was then, and is not now.
+        Why::FirstResult | Why::Tied(_) => Why::FirstTime.to_string(),
+        why => why.to_string(),
+    });
+    (!told.into_iter().any(|told| told == reason)).then_some(reason)
 }
 
 fn state(asked: &Question<'_>, id: TaskId, seen: &Seen) -> State {

@@ -43,6 +43,7 @@ fn last(workspace: &Workspace, last: &Last) -> Value {
         "made": seconds(last.created),
         "seconds": last.took.as_secs_f64(),
         "chain": last.chain.as_ref().map(|links| chain(workspace, links)),
+        "reason": last.reason,
     })
 }
 

@@ -53,6 +53,9 @@ pub fn answer(setup: &Setup, id: TaskId, answer: &Answer, paint: Paint) -> Strin
     let is_reason = |link: &Link| matches!(link.why, Why::Tied(_));
     let told = answer.chains.first().is_some_and(|chain| chain.len() == 1 && chain.iter().any(is_reason));
     answer.nearest.iter().filter(|_| !told).for_each(|nearest| tell_nearest(nearest, paint, &mut text));
+    if let Some(reason) = answer.last.as_ref().and_then(|last| last.reason.as_ref()) {
+        let _ = writeln!(text, "\nwhy it ran the last time: {reason}");
+    }
     if let Some(chain) = answer.last.as_ref().and_then(|last| last.chain.as_ref()) {
         match chain.first() {
             Some(Link { why: Why::FirstResult, .. }) => text.push_str("\nits result is the first one here\n"),

@@ -164,13 +164,27 @@ impl<'w> Names<'w> {
         let everywhere: Vec<&str> = candidates.iter().map(String::as_str).collect();
         // Without a directory, the same name elsewhere is nearer than any other name here.
         let elsewhere = || same.iter().filter(|name| **name != text).map(|name| (*name).to_owned()).collect();
-        let ways: [&dyn Fn() -> Vec<String>; 4] = match dir {
-            Some(_) => [&|| named.clone(), &|| near(&same), &|| near(&everywhere), &elsewhere],
-            None => [&elsewhere, &|| named.clone(), &|| near(&everywhere), &Vec::new],
+        let alike = || self.alike(scope, dir, local);
+        let ways: [&dyn Fn() -> Vec<String>; 5] = match dir {
+            Some(_) => [&|| named.clone(), &|| near(&same), &|| near(&everywhere), &alike, &elsewhere],
+            None => [&elsewhere, &|| named.clone(), &|| near(&everywhere), &alike, &Vec::new],
         };
         let mut meant = ways.iter().map(|way| way()).find(|meant| !meant.is_empty()).unwrap_or_default();
         meant.truncate(SUGGESTED);
         meant
+    }
+
+    /// Returns the tasks with the name nearest to `local`, of the directories that `dir` may mean, else of all.
+    fn alike(&self, scope: &str, dir: Option<&str>, local: &str) -> Vec<String> {
+        let dirs: Option<Vec<&str>> = dir.map(|dir| self.directories(dir).collect());
+        let is_there = |name: &&&str| match (&dirs, split(name).0) {
+            (Some(dirs), Some(dir)) => dirs.contains(&dir),
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        let names: Vec<&&str> = self.by_template.keys().filter(is_there).collect();
+        let Some(near) = nearest(local, names.iter().map(|name| split(name).1)) else { return Vec::new() };
+        names.iter().filter(|name| split(name).1 == near).map(|name| seen_from(scope, name)).collect()
     }
 
     /// Returns the instances of the task that `local` names an instance of, if there is such a task in `dir`.
@@ -186,7 +200,7 @@ impl<'w> Names<'w> {
     /// Returns the directories with tasks whose path is `name` or ends in it.
     fn directories<'n>(&'n self, name: &'n str) -> impl Iterator<Item = &'n str> {
         let dirs: BTreeSet<&str> = self.by_template.keys().filter_map(|name| split(name).0).collect();
-        let name = name.trim_end_matches('/');
+        let name = name.trim_start_matches("./").trim_end_matches('/');
         let is_called =
             move |dir: &&str| *dir == name || dir.strip_suffix(name).is_some_and(|above| above.ends_with('/'));
         dirs.into_iter().filter(move |dir| !name.is_empty() && is_called(dir))
@@ -321,7 +335,9 @@ mod tests {
     fn a_directory_is_known_by_its_last_components() {
         assert_eq!(meant("", "lib:build").as_deref(), Some("did you mean `pkgs/lib:build`?"));
         assert_eq!(meant("pkgs/app", "lib:build").as_deref(), Some("did you mean `pkgs/lib:build`?"));
-        assert_eq!(meant("", "lib:biuld").as_deref(), None, "no name is near");
+        assert_eq!(meant("", "lib:biuld").as_deref(), Some("did you mean `pkgs/lib:build`?"));
+        assert_eq!(meant("", "biuld").as_deref(), Some("did you mean `pkgs/app:build` or `pkgs/lib:build`?"));
+        assert_eq!(meant("", "./pkgs/lib").as_deref(), Some("did you mean `pkgs/lib:*`?"));
         assert_eq!(meant("", "pkgs/lib").as_deref(), Some("did you mean `pkgs/lib:*`?"));
         assert_eq!(meant("", "lib/").as_deref(), Some("did you mean `pkgs/lib:*`?"));
         assert_eq!(meant("", "lib:*").as_deref(), Some("did you mean `pkgs/lib:*`?"));

@@ -88,12 +88,14 @@ pub(super) fn state(report: &mut Report, file: usize, dir: &RelPath, raw: RawTas
         Reader { report, file, names: &axes_only, args: false, form: Form::Text }.texts(items)
     });
     let env = {
-        let mut reader = Reader { report, file, names: &names, args: true, form: Form::Text };
+        let mut reader = Reader { report, file, names: &names, args: true, form: Form::Argument };
         raw.env.into_iter().map(|(name, value)| (checked_variable(&mut reader, name), reader.text(value))).collect()
     };
     let mut reader = Reader { report, file, names: &names, args: false, form: Form::Path };
     let (inputs, outputs) = (raw.inputs.map(|items| reader.texts(items)), reader.texts(raw.outputs));
     let (depfile, cwd, env_file) = (reader.optional(raw.depfile), reader.optional(raw.cwd), reader.texts(raw.env_file));
+    reader.form = Form::Shell;
+    let tools = reader.texts(raw.tools);
     reader.form = Form::Text;
     Stated {
         name: full_name(dir.to_str().unwrap_or_default(), &raw.name.value),
@@ -107,7 +109,7 @@ pub(super) fn state(report: &mut Report, file: usize, dir: &RelPath, raw: RawTas
         outputs,
         deps: reader.texts(raw.deps),
         depfile,
-        tools: reader.texts(raw.tools),
+        tools,
         env_from: reader.texts(raw.env_from),
         env_pass: reader.texts(raw.env_pass),
         env_file,

@@ -281,7 +281,10 @@ fn a_result_that_is_tied_to_another_directory_is_named_as_such() {
     ws.run(ws.command("../other").args(["build", "--explain"])).ran(["here"]).says([&tied]);
     let first =
         format!("its result is the first one here; one that fits was there, but is tied to `{}`", ws.root().display());
-    ws.run(ws.command("../other").args(["why", "here"])).succeeds().says(["is up to date", &first]);
+    ws.run(ws.command("../other").args(["why", "here"]))
+        .succeeds()
+        .says(["is up to date", &first])
+        .does_not_say("why it ran");
 }
 
 // ---- what happened, and nothing else --------------------------------------------------------------------------------
@@ -379,6 +382,12 @@ fn a_file_that_is_no_input_any_more_is_not_gone() {
     ws.percache(["why", "t"]).says(["  c is gone\n"]);
     ws.edit_config("env_from = [\"V\"]", "");
     ws.build(["-n"]).says(["variable V is not declared any more"]);
+    // One that is set all the same, and one that is not.
+    ws.edit_config("inputs =", "env = { W = \"1\" }\nenv_from = [\"V\"]\ninputs =");
+    ws.run(ws.command("").arg("build").env("V", "1")).ran(["t"]);
+    ws.edit_config("env = { W = \"1\" }\nenv_from = [\"V\"]\n", "");
+    let why = ws.run(ws.command("").args(["why", "t"]).env("V", "1"));
+    why.says(["variable V does not count any more", "variable W is not set any more"]);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Why a task runs: what differs between now and the result that its outputs in the tree belong to, or what keeps a
 //! result from being used.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use percache::store::now;
@@ -138,7 +140,11 @@ fn changes_since(ctx: &Context<'_>, old: &Parts, prepared: &Prepared) -> Vec<Cha
         Kind::Input | Kind::Discovered => {
             ctx.observer.observe(&change.name).is_ok_and(|state| state != FileState::Absent)
         }
-        Kind::Env => prepared.environment.variables.keys().any(|name| name.as_encoded_bytes() == change.name),
+        // What the caller has set is set, whether or not the command sees it.
+        Kind::Env => {
+            let name = OsStr::from_bytes(&change.name);
+            ctx.caller.contains_key(name) || prepared.environment.variables.contains_key(name)
+        }
         _ => false,
     });
     changes

@@ -155,12 +155,15 @@ fn reason_of_last_build(worktree: &Worktree, name: &str, last: &Last) -> Option<
     builds.last().filter(|build| build.began <= last.created)?;
     let ran = |run: &TaskRun| run.name == name && matches!(run.ending, Ending::Ran | Ending::Same);
     let reason = tasks.into_iter().find(ran)?.reason?;
-    let told = last.chain.iter().flatten().take(1).map(|link| match &link.why {
+    let told = last.chain.as_ref().and_then(|chain| chain.first()).map(|link| &link.why);
+    let is_told = match told {
         // It was then, and is not now.
-        Why::FirstResult | Why::Tied(_) => Why::FirstTime.to_string(),
-        why => why.to_string(),
-    });
-    (!told.into_iter().any(|told| told == reason)).then_some(reason)
+        Some(why @ (Why::FirstResult | Why::Tied(_))) => {
+            [Why::FirstTime, Why::NoResult].iter().chain([why]).any(|why| why.to_string() == reason)
+        }
+        why => why.is_some_and(|why| why.to_string() == reason),
+    };
+    (!is_told).then_some(reason)
 }
 
 fn state(asked: &Question<'_>, id: TaskId, seen: &Seen) -> State {

@@ -3,6 +3,8 @@
 //! The last result here is what the reason is about. Another one may be nearer: of another branch, of another worktree, of before the
 //! edit that was taken back but for one file.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use percache::store::record::{ResultKey, StoredResult, Time};
@@ -65,7 +67,8 @@ pub(super) fn find(past: &Past<'_>, id: TaskId, now: &Parts) -> Option<Nearest> 
     let is_there = |path: &[u8]| observer.observe(path).is_ok_and(|state| state != FileState::Absent);
     settle(&mut changes, &|change| match change.kind {
         Kind::Input | Kind::Discovered => is_there(&change.name),
-        kind => kind == Kind::Env,
+        Kind::Env => past.asked.caller.contains_key(OsStr::from_bytes(&change.name)),
+        _ => false,
     });
     locate(&mut changes, past.contents);
     let place = key.place.filter(|_| tied_elsewhere);

@@ -242,7 +242,7 @@ fn who_waits_for_one_that_fails_says_so_and_runs_it() {
     terminal.wait_for_text("one");
     ws.write("go", "");
     let lines = terminal.ends();
-    assert_eq!(lines[1..], ["one", "that one ended without a result; the command runs anew", "one", "two"]);
+    assert_eq!(lines[1..], ["one", "the other process ended without a result; running the command here", "one", "two"]);
     assert_eq!((child.wait().unwrap().code(), ws.status()), (Some(3), 0));
     assert_eq!(ws.newly_tallied(), ["ran", "ran"]);
 }
@@ -282,4 +282,15 @@ fn its_results_obey_gc_and_a_damaged_store_costs_no_more_than_speed() {
     let run = exec(&ws, [], "echo 1").succeeds().reported(["ran"]);
     assert_eq!(run.stdout, "1\n");
     run.says(["percache verify --exec --repair"]);
+}
+
+#[test]
+fn an_option_that_exec_does_not_have_is_not_taken_for_the_command() {
+    let ws = Sandbox::empty();
+    let mistake = |arguments: [&str; 5]| ws.percache(arguments).exits(2);
+    mistake(["exec", "--ttl", "5s", "--", "date"]).says(["has no option `--ttl`", "did you mean `--valid-for`?"]);
+    mistake(["exec", "--input=x", "--outptu", "y", "true"]).says(["no option `--outptu`", "did you mean `--output`?"]);
+    mistake(["exec", "-q", "--nonsense=1", "--", "date"]).says(["no option `--nonsense`", "exec --help"]);
+    ws.percache(["exec", "--", "--no-such-program"]).exits(127).says(["--no-such-program"]);
+    ws.percache(["exec", "echo", "--ttl"]).succeeds().says(["--ttl"]);
 }

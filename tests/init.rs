@@ -120,3 +120,57 @@ fn a_cargo_package_a_python_project_and_a_taskfile_are_understood() {
     let all = ws.percache(["list"]).succeeds();
     all.says(["build", "test", "python-test", "lint", "db-reset"]);
 }
+
+#[test]
+fn what_git_ignores_is_no_input_of_a_python_project() {
+    let ws = Sandbox::empty();
+    ws.shell("git init -q .");
+    ws.write("pyproject.toml", "[tool.pytest.ini_options]\n");
+    ws.write(".gitignore", "*.log\n__pycache__/\n");
+    ws.percache(["init"]).succeeds();
+    assert!(!ws.read("percache.toml").contains("\ninputs"), "by default, what git ignores is none");
+    // Where inputs have to be stated, what git ignores is taken away from them.
+    ws.remove("percache.toml");
+    ws.write(".gitignore", "*.log\n/data\n!keep.log\n# comment\ncache/\n");
+    ws.percache(["init"]).succeeds();
+    let text = ws.read("percache.toml");
+    assert!(text.contains(r#""!**/*.log", "!data", "**/keep.log", "!**/cache"]"#), "{text}");
+    ws.percache(["list"]).succeeds();
+}
+
+#[test]
+fn each_language_has_its_own_compiler() {
+    let ws = Sandbox::empty();
+    // Good C, and no C++.
+    ws.write("main.c", "#include <stdlib.h>\nint f(void);\nint main(void) { int *new = malloc(f()); return !new; }\n");
+    ws.write("f.cpp", "extern \"C\" int f() { return 4; }\n");
+    works(&ws, true);
+    ws.percache(["list"]).succeeds().says(["objects[main.c]", "objects-cpp[f.cpp]", "program"]);
+}
+
+/// What tsc notes of its outputs must go with them: else it leaves out what it believes to be there.
+#[test]
+fn state_that_a_tool_keeps_beside_its_outputs_is_an_output() {
+    let ws = Sandbox::empty();
+    ws.write(".gitignore", "node_modules\ndist\n*.tsbuildinfo\n");
+    ws.write(
+        "package.json",
+        r#"{ "scripts": { "build": "tsc -p .", "build:prod": "tsc -p .", "typecheck": "tsc --noEmit", "test": "x" } }"#,
+    );
+    let text = |configuration: &str| {
+        ws.write("tsconfig.json", configuration);
+        ws.percache(["init", "-n"]).succeeds().stdout
+    };
+    let plain = text(r#"{ "compilerOptions": { "outDir": "dist" } }"#);
+    assert!(plain.contains("outputs = [\"dist\"]") && !plain.contains("tsbuildinfo"), "{plain}");
+    let composite = text("{ // with a comment\n \"compilerOptions\": { \"composite\": true } }");
+    assert_eq!(
+        composite.matches("outputs = [\"dist\", \"*.tsbuildinfo\"]").count(),
+        1,
+        "one task owns them: {composite}"
+    );
+    let named = text(r#"{ "compilerOptions": { "tsBuildInfoFile": "./.cache/state" } }"#);
+    assert!(named.contains(r#"["dist", "*.tsbuildinfo", ".cache/state"]"#), "{named}");
+    ws.percache(["init"]).succeeds();
+    ws.percache(["list"]).succeeds().says(["build-prod", "typecheck"]);
+}

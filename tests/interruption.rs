@@ -63,6 +63,18 @@ fn a_task_that_was_stopped_has_not_failed() {
         .exits(130)
         .says(["stopped    sleeper", "interrupted: 1 stopped, 1 ran in"])
         .does_not_say("failed");
+    ws.percache(["list", "sleeper"]).says(["stopped"]).does_not_say("failed");
+    ws.percache(["why", "sleeper"]).says(["its last run was stopped"]).does_not_say("failed");
+    ws.percache(["log", "sleeper"]).succeeds().says(["was stopped", "started"]).does_not_say("failed");
+}
+
+#[test]
+fn a_tool_that_was_stopped_has_not_failed_either() {
+    let ws = Sandbox::new(
+        "[task.t]\ncommand = \"@ran(t)\"\ninputs = []\ntools = [\"echo $$ > pids; echo $$ >> pids; sleep 100\"]",
+    );
+    signalled(&ws, Signal::INT).exits(130).reported([]).says(["interrupted: 1 stopped in"]).does_not_say("failed");
+    ws.percache(["list"]).says(["t  stopped"]);
 }
 
 #[test]

@@ -69,6 +69,60 @@ fn the_log_of_the_last_result_can_be_read_later() {
 }
 
 #[test]
+fn the_log_of_a_failed_run_can_be_read_until_the_task_succeeds() {
+    let ws = Sandbox::new(
+        r#"
+            [task.t]
+            command = "@ran(t); cat in; test $(cat in) = good || exit 3"
+            inputs = ["in"]
+
+            [task.never]
+            command = "@ran(never); echo always; false"
+            cache = false
+        "#,
+    );
+    ws.write("in", "good");
+    ws.build(["t"]).ran(["t"]);
+    ws.write("in", "bad");
+    ws.build(["-k"]).fails().reported(["never", "t"]);
+    let log = ws.percache(["log", "t"]).succeeds().says(["failed", "(exit status 3)"]);
+    assert_eq!(log.stdout, "bad");
+    assert_eq!(ws.percache(["log", "never"]).succeeds().stdout, "always\n");
+    ws.percache(["list"]).says(["t      failed", "never  failed"]);
+    assert_eq!(ws.shell("stat -c %a .percache/worktrees/*/failed .percache/worktrees/*/failed/*"), "700\n600\n600\n");
+    // A stored result holds again: nothing runs, and the failure is past.
+    ws.write("in", "good");
+    ws.build(["t"]).ran([]);
+    assert_eq!(ws.percache(["log", "t"]).succeeds().says(["good"]).stdout, "good");
+    ws.percache(["list", "t"]).says(["built"]);
+}
+
+#[test]
+fn how_to_run_a_failed_task_again_is_said_as_seen_from_here() {
+    let ws = Sandbox::new("[workspace]\nmembers = [\"app\"]\n[task.gen]\ncommand = \"false {args}\"\ninputs = []");
+    ws.config_in("app", "[task.gen]\ncommand = \"false\"\ninputs = []\n[task.all]\ndeps = [\":gen\", \"gen\"]");
+    ws.build(["gen", "--", "a b"]).says(["again:   percache build gen -- 'a b'\n"]);
+    let here = ws.run(ws.command("app").args(["build", "-k", "all"])).fails();
+    here.says(["again:   percache build :gen\n", "again:   percache build app:gen\n"]);
+    ws.run(ws.command("").args(["-C", "app", "build", "gen"])).says(["percache -C app build app:gen\n"]);
+    ws.run(ws.command("app").args(["why", ":gen"])).says(["`percache log :gen`"]);
+}
+
+#[test]
+fn what_failed_before_its_command_ran_has_failed() {
+    let ws = Sandbox::new("[task.t]\ncommand = \"@ran(t)\"\ninputs = []\nenv_file = [\"vars\"]");
+    ws.write("vars", "A=1");
+    ws.build([]).ran(["t"]);
+    ws.remove("vars");
+    ws.build([]).fails().reported([]);
+    ws.percache(["list"]).says(["failed"]);
+    ws.percache(["log", "t"]).succeeds().says(["its env_file `vars` cannot be read", "it wrote nothing"]);
+    ws.write("vars", "A=1");
+    ws.build([]).ran([]);
+    ws.percache(["list"]).says(["built"]);
+}
+
+#[test]
 fn a_log_that_is_not_text_and_a_long_one_are_kept_as_they_are() {
     let ws = Sandbox::new(
         r#"

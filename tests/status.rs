@@ -50,6 +50,49 @@ fn keep_going_builds_what_does_not_need_the_failed_task() {
 }
 
 #[test]
+fn force_without_names_is_about_the_whole_build() {
+    let ws = Sandbox::new(
+        r#"
+            [workspace]
+            default = ["b"]
+
+            [task.a]
+            command = "@ran(a); echo 1 > out/a"
+            inputs = []
+            outputs = ["out/a"]
+
+            [task.b]
+            command = "@ran(b); cat out/a"
+            inputs = ["out/a"]
+
+            [task.group]
+            deps = ["b"]
+        "#,
+    );
+    ws.build([]).ran(["a", "b"]);
+    ws.build(["-f"]).ran(["a", "b"]);
+    ws.build(["-f", "b"]).ran(["b"]);
+    ws.build(["-f", "group"]).ran(["b"]);
+}
+
+#[test]
+fn arguments_that_no_task_takes_are_an_error() {
+    let ws = Sandbox::new(
+        "[task.no]\ncommand = \"@ran(no)\"\n[task.yes]\ncommand = \"@ran(yes); echo {args}\"\ninputs = []\n\
+         [task.both]\ndeps = [\"no\", \"yes\"]\n[task.env]\ncommand = [\"env\"]\nenv = { A = \"{args}\" }",
+    );
+    ws.build(["no", "--", "-v"])
+        .exits(2)
+        .reported([])
+        .says(["`no` takes no arguments", "put `{args}` into its `command`"]);
+    ws.percache(["why", "no", "--", "-v"]).exits(2);
+    ws.build(["yes", "--", "-v"]).ran(["yes"]).says(["-v"]);
+    ws.build(["both", "--", "-w"]).succeeds().says(["-w"]);
+    ws.build(["env", "--", "-x"]).succeeds().says(["A=-x"]);
+    ws.build(["no"]).succeeds();
+}
+
+#[test]
 fn usage_and_configuration_errors_are_two() {
     let ws = Sandbox::new(FAN);
     ws.percache(["biuld"]).exits(2);

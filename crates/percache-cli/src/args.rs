@@ -67,7 +67,7 @@ pub enum Command {
     Graph(Graph),
     /// Write a page about the last build: timeline, graph, slowest tasks, what the cache saved
     Report(Report),
-    /// Show the captured log of a task's last result
+    /// Show the captured log of a task's last run
     Log(Log),
     /// Remove results that were not used for some time, and blobs that nothing refers to
     #[command(
@@ -110,7 +110,7 @@ pub struct Build {
     /// After a failure, go on with the tasks that do not need the failed one
     #[arg(short, long)]
     pub keep_going: bool,
-    /// Run the named tasks even if the store has their results
+    /// Run the named tasks (without any, all of the build) even if the store has their results
     #[arg(short, long)]
     pub force: bool,
     /// Take files of unknown origin for outputs: they were among a task's outputs before, and its command left them alone

@@ -10,6 +10,7 @@ use percache_runner::session::SessionError;
 use percache_runner::trouble::reason;
 use percache_runner::units::{AgeError, SizeError};
 
+use crate::setup::exec_store_dir;
 use crate::style::{Paint, Style};
 
 /// Everything went well.
@@ -50,7 +51,9 @@ impl CliError {
         let hint = match error {
             EngineError::Busy { .. } => "try again when that has ended".to_owned(),
             EngineError::Damaged(_) | EngineError::Astray(_) => {
-                "`percache verify --repair` keeps what is whole and removes the rest".to_owned()
+                let exec = exec_store_dir().is_ok_and(|exec| exec == dir);
+                let which = if exec { " --exec" } else { "" };
+                format!("`percache verify{which} --repair` keeps what is whole and removes the rest")
             }
             EngineError::ReadOnly(_) | EngineError::Io(_) => {
                 format!("look at the permissions and the free space of `{}`", dir.display())

@@ -52,11 +52,32 @@ impl Setup {
     pub fn select(&self, names: &[String]) -> Result<Vec<TaskId>, CliError> {
         graph::select(&self.workspace, &self.location.cwd, names).map_err(|e| {
             let hint = match &e {
-                SelectError::Unknown { meant: Some(meant), .. } => format!("did you mean `{meant}`?"),
-                _ => "`percache list` shows all tasks".to_owned(),
+                SelectError::Unknown { .. } | SelectError::NoMatch { meant: Some(_), .. } => e.hint(),
+                SelectError::NoMatch { .. } => None,
             };
+            let hint = hint.unwrap_or_else(|| "`percache list` shows all tasks".to_owned());
             CliError::usage(e).hint(Some(hint))
         })
+    }
+
+    /// Checks that one of these tasks, or of those that they need, takes the arguments of the command line: else they
+    /// would be dropped.
+    pub fn check_args(&self, selected: &[TaskId], args: &[String]) -> Result<(), CliError> {
+        let takes = |id: &TaskId| self.workspace.task(*id).takes_args;
+        if args.is_empty() || self.graph.closure(selected).iter().any(takes) {
+            return Ok(());
+        }
+        let message = match selected {
+            [id] => format!("`{}` takes no arguments", self.workspace.task(*id).name),
+            _ => "none of these tasks takes arguments".to_owned(),
+        };
+        let hint = "put `{args}` into its `command` where they are to stand, or leave out `--` and what follows it";
+        Err(CliError::usage(message).hint(Some(hint)))
+    }
+
+    /// Returns how a task is named where the user stands.
+    pub fn name_from_here(&self, name: &str) -> String {
+        graph::name_from(&self.workspace, &self.location.cwd, name)
     }
 
     /// The one task that a name means.
@@ -70,7 +91,7 @@ impl Setup {
             }
             [first, ..] => {
                 let first = &self.workspace.task(*first).name;
-                let hint = format!("name one of them, for example `{first}`");
+                let hint = format!("name one of them, for example `{}`", self.name_from_here(first));
                 Err(CliError::usage(format!("`{name}` means several tasks")).hint(Some(hint)))
             }
         }

@@ -7,7 +7,9 @@ use std::error::Error as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
-use crate::args::{Cli, ColorWhen};
+use percache_runner::nearest::did_you_mean;
+
+use crate::args::{Cli, ColorWhen, Command, Exec};
 use crate::error::CliError;
 use crate::style::Paint;
 
@@ -15,6 +17,9 @@ use crate::style::Paint;
 pub fn parse() -> Result<Option<Cli>, (CliError, Paint)> {
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let error = match Cli::try_parse() {
+        Ok(Cli { command: Command::Exec(exec), color, .. }) if is_option(&exec, &words) => {
+            return Err((unknown_option(&exec.command[0]), Paint::stderr(color)));
+        }
         Ok(cli) => return Ok(Some(cli)),
         Err(error) => error,
     };
@@ -29,6 +34,40 @@ pub fn parse() -> Result<Option<Cli>, (CliError, Paint)> {
     }
     crate::say!("{}", help.trim_end());
     Ok(None)
+}
+
+/// Returns whether what `exec` takes for the command is an option that it does not have.
+fn is_option(exec: &Exec, words: &[String]) -> bool {
+    let Some(program) = exec.command.first().filter(|program| program.starts_with('-')) else { return false };
+    // Behind `--`, it is meant.
+    let position = words.iter().position(|word| word == program);
+    position.and_then(|position| words.get(position.checked_sub(1)?)).is_none_or(|before| before != "--")
+}
+
+/// What other tools call an option of `exec`.
+const KNOWN_ELSEWHERE: [(&str, &str); 8] = [
+    ("--ttl", "--valid-for"),
+    ("--max-age", "--valid-for"),
+    ("--maxage", "--valid-for"),
+    ("--expire", "--valid-for"),
+    ("--modtime", "--input"),
+    ("--deps", "--input"),
+    ("--no-cache", "--force"),
+    ("--refresh", "--force"),
+];
+
+/// Words the error for an option that `exec` does not have.
+fn unknown_option(option: &str) -> CliError {
+    let name = option.split('=').next().unwrap_or(option);
+    let all = Cli::command();
+    let longs = all.find_subcommand("exec").into_iter().flat_map(|exec| exec.get_arguments());
+    let longs: Vec<String> = longs.filter_map(|option| option.get_long()).map(|long| format!("--{long}")).collect();
+    let known =
+        KNOWN_ELSEWHERE.iter().find(|(other, _)| *other == name).map(|(_, own)| format!("did you mean `{own}`?"));
+    let hint = known.or_else(|| did_you_mean(name, longs.iter().map(String::as_str)));
+    let hint =
+        hint.unwrap_or_else(|| "`percache exec --help` lists its options; behind `--` stands the command".to_owned());
+    CliError::usage(format!("`percache exec` has no option `{name}`")).hint(Some(hint))
 }
 
 /// What is said of it.

@@ -31,6 +31,8 @@ pub struct Change {
     pub remark: String,
     /// Of a file: which lines, if somebody still has both texts. See [`locate`].
     pub lines: Option<Arc<Difference>>,
+    /// Of what does not count any more: whether it is there all the same. See [`settle`].
+    pub remains: bool,
 }
 
 /// The differences, in the order of [`Kind`] and name.
@@ -42,11 +44,14 @@ pub fn compare(old: &Parts, new: &Parts) -> Vec<Change> {
     for key in names {
         let (old, new) = (before.remove(&key).unwrap_or_default(), after.remove(&key).unwrap_or_default());
         let gone = old.iter().filter(|part| !new.iter().any(|other| other.value == part.value));
-        let mut come = new.iter().filter(|part| !old.iter().any(|other| other.value == part.value)).copied();
+        let mut come: Vec<&Part> =
+            new.iter().filter(|part| !old.iter().any(|other| other.value == part.value)).copied().collect();
         for part in gone {
-            changes.push(change(Some(*part), come.next()));
+            // Dependencies have no name but the one that is not hashed.
+            let successor = come.iter().position(|other| part.kind != Kind::Dependency || other.remark == part.remark);
+            changes.push(change(Some(*part), successor.map(|position| come.remove(position))));
         }
-        changes.extend(come.map(|part| change(None, Some(part))));
+        changes.extend(come.into_iter().map(|part| change(None, Some(part))));
     }
     changes.sort_by(|a, b| (a.kind, &a.name).cmp(&(b.kind, &b.name)));
     changes
@@ -56,9 +61,30 @@ fn by_name(parts: &Parts) -> BTreeMap<(Kind, Vec<u8>), Vec<&Part>> {
     let mut named: BTreeMap<_, Vec<&Part>> = BTreeMap::new();
     for part in parts.iter() {
         let kind = if part.kind == Kind::Discovered { Kind::Input } else { part.kind };
-        named.entry((kind, part.name.clone())).or_default().push(part);
+        let same: &mut Vec<&Part> = named.entry((kind, part.name.clone())).or_default();
+        // An input that is declared and was discovered, too, is one.
+        if part.kind == Kind::Dependency || !same.iter().any(|other| other.value == part.value) {
+            same.push(part);
+        }
     }
     named
+}
+
+/// Returns what differs between two results of a task, as far as it can be the reason for the later one. Which files a
+/// run discovered follows from what it read: those that only one of the two has are a reason only if there is no other.
+pub fn between(old: &Parts, new: &Parts) -> Vec<Change> {
+    let followed = |change: &Change| change.kind == Kind::Discovered && (change.old.is_none() || change.new.is_none());
+    let (findings, reasons): (Vec<_>, Vec<_>) = compare(old, new).into_iter().partition(followed);
+    if reasons.is_empty() { findings } else { reasons }
+}
+
+/// Finds out, for each change of something that does not count any more, whether it is there all the same: a file that
+/// is taken out of
+/// `inputs` is not gone.
+pub fn settle(changes: &mut [Change], is_there: &dyn Fn(&Change) -> bool) {
+    for change in changes.iter_mut().filter(|change| change.new.is_none()) {
+        change.remains = is_there(change);
+    }
 }
 
 fn change(old: Option<&Part>, new: Option<&Part>) -> Change {
@@ -70,6 +96,7 @@ fn change(old: Option<&Part>, new: Option<&Part>) -> Change {
         new: new.map(|part| part.value.clone()),
         remark: part.map(|part| part.remark.clone()).unwrap_or_default(),
         lines: None,
+        remains: false,
     }
 }
 
@@ -96,15 +123,49 @@ impl Change {
         !matches!(value, None | Some(Value::Unset | Value::File(FileState::Absent)))
     }
 
-    /// `changed`, `is new`, `is gone`; of what neither was there nor is, whether it is asked for.
+    /// Returns what became of it: `changed`, `is new`, `is gone`, and so on.
     pub fn verb(&self) -> &'static str {
-        match (Change::is_there(&self.old), Change::is_there(&self.new)) {
-            (false, true) => "is new",
-            (true, false) => "is gone",
-            (false, false) if self.old.is_none() => "is declared now",
-            (false, false) if self.new.is_none() => "is not declared any more",
-            _ => "changed",
+        let unset = |value: &Option<Value>| *value == Some(Value::Unset);
+        match (self.kind, Change::is_there(&self.old), Change::is_there(&self.new)) {
+            (Kind::Dependency, false, _) => "counts by its key now",
+            (Kind::Dependency, _, false) => "does not count by its key any more",
+            // Nobody knows whether the tool is there; the declaration is what came or went.
+            (Kind::Tool, false, _) | (_, false, false) if self.old.is_none() => "is declared now",
+            (Kind::Tool, _, false) | (_, false, false) if self.new.is_none() => "is not declared any more",
+            (Kind::Env, false, true) if unset(&self.old) => "is set now",
+            (Kind::Env, true, false) if unset(&self.new) || !self.remains => "is not set any more",
+            (Kind::Env, true, false) => "does not count any more",
+            (Kind::Discovered, true, false) if self.remains => "is not read any more",
+            (_, true, false) if self.remains => "is no input any more",
+            (_, false, true) => "is new",
+            (_, true, false) => "is gone",
+            _ => self.change_of_nature().unwrap_or("changed"),
         }
+    }
+
+    /// Returns what became of a file whose content is not what changed.
+    fn change_of_nature(&self) -> Option<&'static str> {
+        let (Some(Value::File(old)), Some(Value::File(new))) = (&self.old, &self.new) else { return None };
+        Some(match (old, new) {
+            (FileState::File { digest: old, executable }, FileState::File { digest: new, .. }) if old == new => {
+                if *executable {
+                    "is not executable any more"
+                } else {
+                    "is executable now"
+                }
+            }
+            (FileState::Symlink { target: old, .. }, FileState::Symlink { target: new, .. }) if old != new => {
+                "leads elsewhere now"
+            }
+            (FileState::Symlink { .. }, FileState::Symlink { .. })
+            | (FileState::File { .. }, FileState::File { .. }) => {
+                return None;
+            }
+            (_, FileState::File { .. }) => "is a file now",
+            (_, FileState::Symlink { .. }) => "is a symlink now",
+            (_, FileState::Directory) => "is a directory now",
+            _ => return None,
+        })
     }
 }
 
@@ -114,9 +175,10 @@ impl fmt::Display for Change {
         let verb = self.verb();
         match self.kind {
             Kind::Command => f.write_str("its command changed"),
-            Kind::Cwd => f.write_str("its directory changed"),
-            Kind::Outputs => f.write_str("its outputs changed"),
-            Kind::Depfile => f.write_str("its depfile changed"),
+            // The keys, not what they name: the files may be as they were.
+            Kind::Cwd => f.write_str("its `cwd` changed"),
+            Kind::Outputs => f.write_str("its `outputs` changed"),
+            Kind::Depfile => f.write_str("its `depfile` changed"),
             Kind::Streams => f.write_str("how its log is kept changed"),
             Kind::Env => write!(f, "variable {name} {verb}"),
             Kind::Tool => write!(f, "`{name}` {verb}"),
@@ -171,7 +233,7 @@ mod tests {
         ];
         let expected = [
             "its command changed",
-            "variable CFLAGS is gone",
+            "variable CFLAGS is not set any more",
             "`cc --version` changed",
             "a.c changed",
             "b.c is gone",
@@ -182,9 +244,73 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_count_any_more_is_gone_only_if_it_is() {
+        let old = vec![
+            Part::new(Kind::Env, "CC", Value::Digest(Digest::of(b"gcc"))),
+            Part::new(Kind::Tool, "cc --version", Value::Digest(Digest::of(b"12"))),
+            Part::new(Kind::Input, "a.c", file("1")),
+            Part { remark: "x".into(), ..Part::new(Kind::Dependency, "", Value::Digest(Digest::of(b"x"))) },
+        ];
+        let mut changes = compare(&Parts::new(old), &Parts::default());
+        let said = |changes: &[Change]| changes.iter().map(Change::to_string).collect::<Vec<_>>();
+        let dependency = "dependency `x` does not count by its key any more";
+        let gone =
+            ["variable CC is not set any more", "`cc --version` is not declared any more", "a.c is gone", dependency];
+        assert_eq!(said(&changes), gone);
+        settle(&mut changes, &|_| true);
+        let there = [
+            "variable CC does not count any more",
+            "`cc --version` is not declared any more",
+            "a.c is no input any more",
+            dependency,
+        ];
+        assert_eq!(said(&changes), there);
+    }
+
+    #[test]
+    fn dependencies_are_told_apart_by_their_names() {
+        let part = |name: &str, key: &[u8]| Part {
+            remark: name.into(),
+            ..Part::new(Kind::Dependency, "", Value::Digest(Digest::of(key)))
+        };
+        let old = vec![part("a", b"1"), part("b", b"2")];
+        assert_eq!(lines(old.clone(), vec![part("a", b"1"), part("renamed", b"2")]), [""; 0]);
+        assert_eq!(
+            lines(old, vec![part("b", b"3")]),
+            ["dependency `a` does not count by its key any more", "dependency `b` changed"]
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_of_another_nature_did_not_just_change() {
+        let one = |state: FileState| vec![Part::new(Kind::Input, "a", Value::File(state))];
+        let executable = FileState::File { digest: Digest::of(b"1"), executable: true };
+        let plain = FileState::File { digest: Digest::of(b"1"), executable: false };
+        assert_eq!(lines(one(plain.clone()), one(executable.clone())), ["a is executable now"]);
+        assert_eq!(lines(one(executable), one(plain.clone())), ["a is not executable any more"]);
+        let link = |target: &str| FileState::Symlink { target: target.into(), content: None };
+        assert_eq!(lines(one(plain), one(link("b"))), ["a is a symlink now"]);
+        assert_eq!(lines(one(link("b")), one(link("c"))), ["a leads elsewhere now"]);
+    }
+
+    #[test]
+    fn what_a_run_discovered_is_no_reason_for_it() {
+        let parts = |text: &str, header: &str| {
+            let found = Part::new(Kind::Discovered, header, file("h"));
+            Parts::new(vec![Part::new(Kind::Input, "a.c", file(text)), found])
+        };
+        let said = |old: &Parts, new: &Parts| between(old, new).iter().map(Change::to_string).collect::<Vec<_>>();
+        assert_eq!(said(&parts("1", "a.h"), &parts("2", "b.h")), ["a.c changed"]);
+        assert_eq!(said(&parts("1", "a.h"), &parts("1", "b.h")), ["a.h is gone", "b.h is new"]);
+    }
+
+    #[test]
     fn an_input_that_was_discovered_before_is_no_change() {
         let old = vec![Part::new(Kind::Discovered, "a.h", file("1"))];
         let new = vec![Part::new(Kind::Input, "a.h", file("1"))];
-        assert_eq!(lines(old, new), [""; 0]);
+        assert_eq!(lines(old.clone(), new.clone()), [""; 0]);
+        // An edit of one that is declared and still discovered is one change.
+        let changed = [Kind::Input, Kind::Discovered].map(|kind| Part::new(kind, "a.h", file("2")));
+        assert_eq!(lines(old, changed.into()), ["a.h changed"]);
     }
 }

@@ -4,6 +4,7 @@
 //! Knows nothing of the terminal.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::model::TaskId;
 use crate::process::{Holder, Stream};
 use crate::span::Span;
 use crate::trouble::Trouble;
+use crate::units::format_duration;
 
 /// How long commands took the last time.
 pub type Usual = HashMap<TaskId, Duration>;
@@ -57,6 +59,23 @@ pub enum Failure {
     Error(Trouble),
     /// Declared outputs that are missing after success.
     MissingOutputs(Vec<String>),
+}
+
+/// Says in a few words why a task failed.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Exit(code) => write!(f, "exit status {code}"),
+            Failure::Signal(signal) => write!(f, "killed by signal {signal}"),
+            Failure::TimedOut(limit) => write!(f, "ended after its timeout of {}", format_duration(*limit)),
+            Failure::Interrupted => f.write_str("interrupted"),
+            Failure::Error(trouble) => f.write_str(&trouble.message),
+            Failure::MissingOutputs(paths) => {
+                let paths: Vec<_> = paths.iter().map(|path| format!("`{path}`")).collect();
+                write!(f, "its command succeeded but did not make {}", paths.join(", "))
+            }
+        }
+    }
 }
 
 /// An output that came out otherwise than the stored result says.

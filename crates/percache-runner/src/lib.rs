@@ -55,6 +55,7 @@ pub mod finding;
 pub mod history;
 pub mod orphans;
 
+pub mod failed_runs;
 pub mod intents;
 pub mod journal;
 pub mod worktree;

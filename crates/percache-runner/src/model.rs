@@ -108,6 +108,8 @@ pub struct Task {
     pub cwd: RelPath,
     /// What runs; `None` for a group.
     pub command: Option<TaskCommand>,
+    /// Whether `{args}` stands in its command or environment.
+    pub takes_args: bool,
     /// The declared inputs.
     pub inputs: Inputs,
     /// The declared outputs, exclusions included.

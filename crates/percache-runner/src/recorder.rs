@@ -13,8 +13,8 @@ use crate::build::outcomes::{Outcomes, Summary};
 use crate::event::{Event, Failure, Outcome, Reporter};
 use crate::graph::TaskGraph;
 use crate::history::{Build, Ending, TaskRun};
-use crate::journal::Journal;
-use crate::model::{TaskId, Workspace};
+use crate::journal::{Journal, TaskRecord};
+use crate::model::{Task, TaskId, Workspace};
 
 /// Passes events on and takes notes.
 pub struct Recorder<'a> {
@@ -46,6 +46,8 @@ pub struct Subject<'a> {
     pub tasks: &'a [TaskId],
     /// Those that were to run whatever the store has.
     pub forced: &'a HashSet<TaskId>,
+    /// Whether results are looked up and stored.
+    pub stores: bool,
     /// What was known before it.
     pub before: &'a Journal,
     /// What it left.
@@ -84,6 +86,11 @@ impl Notes {
         }
     }
 
+    /// Returns whether a task was done in this build, and not failed.
+    pub fn is_done(&self, id: TaskId) -> bool {
+        self.tasks.get(&id).is_some_and(|note| !matches!(note.outcome, Outcome::Failed(_) | Outcome::Skipped))
+    }
+
     /// Every task of the build, each behind what it needs.
     pub fn tasks(&self, subject: &Subject<'_>) -> Vec<TaskRun> {
         let order: Vec<TaskId> =
@@ -120,9 +127,13 @@ impl Notes {
                 let known = match subject.outcomes.reasons.get(&id) {
                     Some(why) => Some(why.clone()),
                     None if !task.cache || task.interactive => Some(Why::Always),
-                    None => subject.forced.contains(&id).then_some(Why::Forced),
+                    None if subject.forced.contains(&id) => Some(Why::Forced),
+                    None => (!subject.stores).then_some(Why::NoCache),
                 };
-                reason(known, old, after.and_then(|record| record.key))
+                let new = after.and_then(|record| record.key);
+                let same = new.filter(|_| old == new).and(before);
+                let known = known.or_else(|| same.map(|before| made_again(task, before, self.began)));
+                reason(known, before.is_some(), old, new)
             }
             Ending::Failed => (note.and_then(failure), None),
             _ => (None, None),
@@ -148,16 +159,29 @@ impl Notes {
 /// Why a task ran, or the results that tell. To compare them takes the store, and a build should not have to ask it for this.
 fn reason(
     known: Option<Why>,
+    ran_before: bool,
     old: Option<ResultKey>,
     new: Option<ResultKey>,
 ) -> (Option<String>, Option<(String, String)>) {
     match (known, old, new) {
         (Some(why), ..) => (Some(why.to_string()), None),
+        (None, None, _) if ran_before => (Some(Why::NoResult.to_string()), None),
         (None, None, _) => (Some(Why::FirstTime.to_string()), None),
         // It could not be stored.
         (None, Some(_), None) => (None, None),
-        (None, Some(old), Some(new)) if old == new => (Some(Why::ResultGone.to_string()), None),
         (None, Some(old), Some(new)) => (None, Some((hexadecimal(&old), hexadecimal(&new)))),
+    }
+}
+
+/// Why a task ran although nothing differed from `before`.
+fn made_again(task: &Task, before: &TaskRecord, began: Time) -> Why {
+    match task.valid_for {
+        // When the result was made that a failed run came after is not known here.
+        Some(_) if before.key.is_none() => Why::Unknown,
+        Some(valid_for) if began.saturating_sub(before.created) >= valid_for.as_millis() as u64 => {
+            Why::TooOld { age: Some(Duration::from_millis(began.saturating_sub(before.created))), valid_for }
+        }
+        _ => Why::ResultGone,
     }
 }
 
@@ -174,14 +198,10 @@ fn check(note: &Note) -> Option<String> {
 }
 
 fn failure(note: &Note) -> Option<String> {
-    Some(match &note.outcome {
-        Outcome::Failed(Failure::Exit(code)) => format!("exit status {code}"),
-        Outcome::Failed(Failure::Signal(signal)) => format!("killed by signal {signal}"),
-        Outcome::Failed(Failure::TimedOut(limit)) => format!("ended after its timeout of {}s", limit.as_secs()),
-        Outcome::Failed(Failure::Error(trouble)) => trouble.message.clone(),
-        Outcome::Failed(Failure::MissingOutputs(paths)) => format!("did not make {}", paths.join(", ")),
-        _ => return None,
-    })
+    match &note.outcome {
+        Outcome::Failed(failure) => Some(failure.to_string()),
+        _ => None,
+    }
 }
 
 fn length(entry: &Entry) -> u64 {

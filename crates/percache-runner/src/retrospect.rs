@@ -8,7 +8,7 @@ use percache::store::Store;
 use percache::store::growth::{Growth, growth};
 use percache::store::record::ResultKey;
 
-use crate::changes::{compare, locate, summary};
+use crate::changes::{between, locate, settle, summary};
 use crate::contents::Contents;
 use crate::fingerprint::Parts;
 use crate::history::{History, TaskRun};
@@ -43,7 +43,9 @@ pub fn retrospect(root: &Path, store_dir: &Path, store: &Store) -> Option<Retros
 fn reason(task: &TaskRun, store: &Store, contents: &Contents<'_>) -> Option<String> {
     let (old, new) = task.results.as_ref()?;
     let parts = |key: ResultKey| Parts::decode(&store.parts(&key).ok()??).ok();
-    let mut changes = compare(&parts(key_from(old)?)?, &parts(key_from(new)?)?);
+    let mut changes = between(&parts(key_from(old)?)?, &parts(key_from(new)?)?);
+    // Nobody knows how it was then.
+    settle(&mut changes, &|_| true);
     locate(&mut changes, contents);
     summary(&changes)
 }

@@ -15,7 +15,7 @@ use percache::store::Store;
 use percache::store::record::Entry;
 
 use crate::build::budget::Budget;
-use crate::build::context::{Context, Options, Tools};
+use crate::build::context::{Context, Force, Options, Tools};
 use crate::build::outcomes::{Outcomes, Summary};
 use crate::build::{Demands, build, check};
 use crate::clearing::Clearing;
@@ -24,6 +24,7 @@ use crate::directories::{Directories, needed};
 use crate::displaced::{self, Displaced};
 use crate::environment::Caller;
 use crate::event::{Event, Listener, Reporter};
+use crate::failed_runs;
 use crate::finding::Asked;
 use crate::git_index::GitIndex;
 use crate::graph::TaskGraph;
@@ -147,8 +148,11 @@ impl Session<'_> {
             ctx.budget = Some(Budget::new(jobs, form).map_err(SessionError::Jobserver)?);
         }
         let tasks = self.graph.closure(selected);
-        let forced: HashSet<TaskId> =
-            if self.options.force { selected.iter().copied().collect() } else { HashSet::new() };
+        let forced: HashSet<TaskId> = match self.options.force {
+            Force::No => HashSet::new(),
+            Force::Selected => selected.iter().flat_map(|id| check::meant_by(self.workspace, *id)).collect(),
+            Force::All => tasks.iter().copied().collect(),
+        };
         let checked = self.checked(selected, &tasks, &forced);
         let demands = Demands { forced, checked };
         let mut recorder = Recorder::new(reporter);
@@ -179,11 +183,20 @@ impl Session<'_> {
             carries,
             configuration: &configuration,
         };
+        let is_done = |name: &str| {
+            let position = self.workspace.tasks.binary_search_by(|task| task.name.as_str().cmp(name));
+            position.map_or(true, |position| notes.is_done(TaskId(position as u32)))
+        };
         let keeps_texts = outcomes.summary.ran + outcomes.summary.restored > 0 && self.single.is_none();
         let written = std::thread::scope(|scope| {
             // For explanations and reports: nothing here waits for it.
             if keeps_texts || remembered.is_some() {
                 scope.spawn(|| self.keep_for_later(&desk.worktree, keeps_texts.then_some(&observed.now), remembered));
+            }
+            if self.single.is_none()
+                && let Err(e) = failed_runs::keep(&desk.worktree.failed(), &outcomes.failed_runs, &is_done)
+            {
+                log::info!("the logs of failed runs cannot be kept: {e}");
             }
             let list = timed(self.listener, Phase::Journal, None, || renew(&mut journal, &observed, &judged));
             let list = list.filter(|_| is_read && trouble.is_none());
@@ -287,7 +300,15 @@ impl Session<'_> {
         if did == 0 || self.single.is_some() {
             return None;
         }
-        let subject = Subject { workspace: self.workspace, graph: self.graph, tasks, forced, before, outcomes };
+        let subject = Subject {
+            workspace: self.workspace,
+            graph: self.graph,
+            tasks,
+            forced,
+            stores: self.store.is_some(),
+            before,
+            outcomes,
+        };
         let command = self.holder.split_once('(').map_or(self.holder, |(_, command)| command.trim_end_matches(')'));
         Some((notes.build(summary, command, self.options.jobs), notes.tasks(&subject)))
     }
@@ -355,6 +376,7 @@ impl Session<'_> {
             caller: self.caller,
             stop: self.stop,
             listener: self.listener,
+            store_dir: self.store_dir,
             skip,
             place: Worktree::place(root),
             previous: ownership.owned,

@@ -118,6 +118,7 @@ impl Single {
             dir: cwd.clone(),
             cwd,
             command: Some(TaskCommand::Argv(self.command.clone())),
+            takes_args: false,
             inputs: Inputs::Patterns(inputs),
             outputs,
             depfile: None,

@@ -9,6 +9,7 @@
 //! STORE/worktrees/ID/builds     the last builds, see crate::history
 //! STORE/worktrees/ID/texts      small text inputs, see crate::texts
 //! STORE/worktrees/ID/unstable   see crate::unstable
+//! STORE/worktrees/ID/failed/   logs of failed runs, see crate::failed_runs
 //! STORE/worktrees/ID/used       uses of results since the last gc, see crate::usage
 //! STORE/worktrees/ID/staging/   files on their way into the tree
 //! STORE/worktrees/ID/displaced/ see crate::displaced
@@ -91,6 +92,12 @@ impl Worktree {
     /// The directory.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Returns the directory that results of this place are tied to, if the store has been used there.
+    pub fn root_of(store: &Path, place: &Digest) -> Option<PathBuf> {
+        let all = Worktree::all(store).ok()?;
+        all.into_iter().map(|worktree| worktree.root).find(|root| Worktree::place(root) == *place)
     }
 
     /// Makes the directory, with all that is to be in it before its lock can be taken.
@@ -209,6 +216,11 @@ impl Worktree {
     /// Tasks that were found to be unstable.
     pub fn unstable(&self) -> PathBuf {
         self.dir.join("unstable")
+    }
+
+    /// Failed runs.
+    pub fn failed(&self) -> PathBuf {
+        self.dir.join("failed")
     }
 
     /// The uses.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use percache::Digest;
-use percache_runner::build::context::{Check, HitLogs, Options};
+use percache_runner::build::context::{Check, Force, HitLogs, Options};
 use percache_runner::build::outcomes::Summary;
 use percache_runner::config;
 use percache_runner::environment::Caller;
@@ -16,7 +16,7 @@ use percache_runner::stamp::moment;
 
 use crate::args::{Build, Cli, Logs};
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};
-use crate::report::{self, Manner, Report};
+use crate::report::{self, Manner, Place, Report};
 use crate::setup::{Setup, holder, open_store};
 use crate::style::{self, Paint};
 
@@ -41,6 +41,7 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
         None => (Setup::load(cli.directory.as_deref(), &args.args, Paint::stderr(cli.color))?, None),
     };
     let selected = selected(&setup, args)?;
+    setup.check_args(&selected, &args.args)?;
     let asked = Asked::new(setup.location.cwd.as_bytes(), &args.tasks, &args.args);
     // Only now is it known where the store is.
     let prior = prior.filter(|prior| prior.is_of(&setup.store_dir)).or_else(|| {
@@ -52,7 +53,8 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     let early = early.filter(|(dir, _)| *dir == setup.store_dir).map(|(_, store)| store);
     let store = early.or_else(|| (!args.no_cache).then(|| setup.open_store(Paint::stderr(cli.color))));
     let options = options(cli, args);
-    let mut report = Report::new(&setup.workspace, manner(cli, args), args.profile.as_deref())?;
+    let place = Place { cwd: &setup.location.cwd, directory: cli.directory.as_deref(), args: &args.args };
+    let mut report = Report::new(&setup.workspace, place, manner(cli, args), args.profile.as_deref())?;
     let session = Session {
         workspace: &setup.workspace,
         graph: &setup.graph,
@@ -141,7 +143,11 @@ fn options(cli: &Cli, args: &Build) -> Options {
         // Affinity and cgroup quotas are taken into account.
         jobs: args.jobs.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1),
         keep_going: args.keep_going,
-        force: args.force,
+        force: match args.force {
+            false => Force::No,
+            true if args.tasks.is_empty() => Force::All,
+            true => Force::Selected,
+        },
         accept: args.accept,
         check: match args.check {
             false => Check::Sample,

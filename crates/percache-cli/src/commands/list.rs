@@ -1,10 +1,12 @@
 //! `percache list`.
 
+use percache_runner::failed_runs::{self, FailedRun};
 use percache_runner::journal::Journal;
 use percache_runner::model::{Task, TaskId};
 use percache_runner::units::format_duration;
 use percache_runner::worktree::Worktree;
 use serde_json::json;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::args::{Cli, List};
@@ -21,15 +23,19 @@ pub fn run(cli: &Cli, args: &List) -> Result<u8, CliError> {
     let all = args.tasks.is_empty();
     let ids: Vec<TaskId> = if all { setup.workspace.ids().collect() } else { setup.select(&args.tasks)? };
     let tasks: Vec<&Task> = ids.iter().map(|id| setup.workspace.task(*id)).collect();
-    let journal = Journal::load(&Worktree::new(&setup.store_dir, &setup.workspace.root).journal());
+    let worktree = Worktree::new(&setup.store_dir, &setup.workspace.root);
+    let past = Past {
+        journal: Journal::load(&worktree.journal()),
+        failed: failed_runs::all(&worktree.failed()).into_iter().map(|run| (run.task.clone(), run)).collect(),
+    };
     if args.json {
         let rows = tasks.iter().map(|task| {
             json!({
                 "name": task.name,
                 "description": task.description,
                 "group": task.command.is_none(),
-                "state": state(&journal, task),
-                "seconds": took(&journal, task).map(|took| took.as_secs_f64()),
+                "state": past.state(task),
+                "seconds": past.took(task).map(|took| took.as_secs_f64()),
             })
         });
         crate::say!("{:#}", serde_json::Value::Array(rows.collect()));
@@ -37,8 +43,8 @@ pub fn run(cli: &Cli, args: &List) -> Result<u8, CliError> {
     }
     let paint = Paint::stdout(cli.color);
     let rows = tasks.iter().map(|task| {
-        let state = state(&journal, task);
-        let took = took(&journal, task).map(format_duration).unwrap_or_default();
+        let state = past.state(task);
+        let took = past.took(task).map(format_duration).unwrap_or_default();
         [(task.name.clone(), Style::Strong), (state.to_owned(), style(state)), (took, Style::Faint)]
     });
     let rows: Vec<_> = rows.collect();
@@ -59,24 +65,36 @@ fn style(state: &str) -> Style {
     match state {
         "built" => Style::Good,
         "failed" => Style::Bad,
-        "always runs" | "not stored" => Style::Active,
+        "stopped" | "not stored" => Style::Warning,
+        "always runs" => Style::Active,
         _ => Style::Faint,
     }
 }
 
-/// How the task stood when it was last built.
-fn state(journal: &Journal, task: &Task) -> &'static str {
-    match journal.tasks.get(&task.name) {
-        _ if task.command.is_none() => "group",
-        None => "never built",
-        Some(record) if record.key.is_some() => "built",
-        Some(_) if !task.cache || task.interactive => "always runs",
-        Some(record) if !record.failed => "not stored",
-        Some(_) => "failed",
-    }
+/// What the last builds of the worktree left.
+struct Past {
+    journal: Journal,
+    failed: HashMap<String, FailedRun>,
 }
 
-fn took(journal: &Journal, task: &Task) -> Option<Duration> {
-    let record = journal.tasks.get(&task.name)?;
-    (record.took > 0).then(|| Duration::from_micros(record.took))
+impl Past {
+    /// Returns how the task stood when it was last built.
+    fn state(&self, task: &Task) -> &'static str {
+        let record = self.journal.tasks.get(&task.name);
+        let failed = self.failed.get(&task.name).filter(|run| run.is_last(record));
+        match (failed, record) {
+            _ if task.command.is_none() => "group",
+            (Some(run), _) if run.stopped => "stopped",
+            (Some(_), _) => "failed",
+            (None, None) => "never built",
+            (None, Some(record)) if record.key.is_some() => "built",
+            (None, Some(_)) if !task.cache || task.interactive => "always runs",
+            (None, Some(_)) => "not stored",
+        }
+    }
+
+    fn took(&self, task: &Task) -> Option<Duration> {
+        let record = self.journal.tasks.get(&task.name)?;
+        (record.took > 0).then(|| Duration::from_micros(record.took))
+    }
 }

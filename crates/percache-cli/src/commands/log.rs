@@ -1,9 +1,13 @@
 //! `percache log`.
 
 use std::io::{self, BufWriter, Write};
+use std::time::Duration;
 
+use percache::store::{ReadError, now};
+use percache_runner::failed_runs::{self, FailedRun};
 use percache_runner::journal::Journal;
 use percache_runner::model::Task;
+use percache_runner::units::{format_age, format_size};
 use percache_runner::worktree::Worktree;
 
 use crate::args::{Cli, Log};
@@ -13,45 +17,75 @@ use crate::report::quoted;
 use crate::setup::Setup;
 use crate::style::{Paint, Style};
 
-/// Shows the log of a task's last result, whole.
+/// Shows the log of a task's last run, if that failed, else that of its last result, whole.
 pub fn run(cli: &Cli, args: &Log) -> Result<u8, CliError> {
     let setup = Setup::load(cli.directory.as_deref(), &[], Paint::stderr(cli.color))?;
     let task = setup.workspace.task(setup.select_one(&args.task)?);
-    let name = &task.name;
-    let journal = Journal::load(&Worktree::new(&setup.store_dir, &setup.workspace.root).journal());
+    let (name, here) = (&task.name, quoted(&setup.name_from_here(&task.name)));
+    let worktree = Worktree::new(&setup.store_dir, &setup.workspace.root);
+    let journal = Journal::load(&worktree.journal());
     let record = journal.tasks.get(name);
+    if let Some((run, log)) = failed_runs::of(&worktree.failed(), name).filter(|(run, _)| run.is_last(record)) {
+        return show_failed(cli, &run, &log);
+    }
     let Some(key) = record.and_then(|record| record.key.or(record.previous)) else {
         let hint = match task {
             Task { command: None, .. } => "it is a group: it runs nothing itself".to_owned(),
             Task { cache: false, .. } | Task { interactive: true, .. } => "it is never stored".to_owned(),
-            _ => format!("only successful runs are stored; `percache build {}` runs it", quoted(name)),
+            _ => format!("only successful runs are stored; `percache build {here}` runs it"),
         };
         return Err(CliError::failure(format!("`{name}` has no stored result here")).hint(Some(hint)));
     };
     let store = setup.open_store(Paint::stderr(cli.color));
     let result = store.result(&key).map_err(|e| CliError::store(&e, &setup.store_dir))?;
     let result = result.ok_or_else(|| {
-        let hint = format!("`percache build {}` makes it again", quoted(name));
+        let hint = format!("`percache build {here}` makes it again");
         CliError::failure(format!("the last result of `{name}` is not in the store any more")).hint(Some(hint))
     })?;
-    let mut stdout = BufWriter::new(Stdout);
-    let read = match Paint::stdout(cli.color).is_on() {
-        true => store.read(&result.log, &mut stdout),
-        false => {
-            let mut plain = Plain::new(&mut stdout);
-            store.read(&result.log, &mut plain).and_then(|()| Ok(plain.end()?))
-        }
-    };
-    match read {
-        // Nobody reads on; or it could not be written, which is told at the end.
-        Err(percache::store::ReadError::Write(_)) => {}
-        answer => answer.map_err(CliError::failure)?,
+    if record.is_some_and(|record| record.key.is_none()) {
+        let note = format!("the last run of `{name}` left no stored result; this is the log of the one before");
+        crate::aside!("{}", Paint::stderr(cli.color).apply(Style::Faint, note));
     }
-    let _ = stdout.flush();
+    show(cli, &mut |to| store.read(&result.log, to))?;
     if result.log.length == 0 {
         crate::aside!("{}", Paint::stderr(cli.color).apply(Style::Faint, format!("`{name}` wrote nothing")));
     }
     Ok(SUCCESS)
+}
+
+/// Shows what is kept of the log of a failed run.
+fn show_failed(cli: &Cli, run: &FailedRun, log: &[u8]) -> Result<u8, CliError> {
+    let ended = format_age(Duration::from_millis(now().saturating_sub(run.ended)));
+    let (how, detail) = if run.stopped { ("was stopped", "") } else { ("failed", run.how.as_str()) };
+    let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
+    let wrote = match (log.is_empty(), run.omitted) {
+        (true, _) => "it wrote nothing".to_owned(),
+        (false, 0) => "its log:".to_owned(),
+        (false, omitted) => format!("the end of its log, without the first {}:", format_size(omitted)),
+    };
+    let note = format!("the last run of `{}` {how} {ended} ago{detail}; {wrote}", run.task);
+    crate::aside!("{}", Paint::stderr(cli.color).apply(Style::Faint, note));
+    show(cli, &mut |to| Ok(to.write_all(log)?))?;
+    Ok(SUCCESS)
+}
+
+/// Has `read` write a log to standard output; where there are no colours, without its own.
+fn show(cli: &Cli, read: &mut dyn FnMut(&mut dyn Write) -> Result<(), ReadError>) -> Result<(), CliError> {
+    let mut stdout = BufWriter::new(Stdout);
+    let read = match Paint::stdout(cli.color).is_on() {
+        true => read(&mut stdout),
+        false => {
+            let mut plain = Plain::new(&mut stdout);
+            read(&mut plain).and_then(|()| Ok(plain.end()?))
+        }
+    };
+    match read {
+        // Nobody reads on; or it could not be written, which is told at the end.
+        Err(ReadError::Write(_)) => {}
+        answer => answer.map_err(CliError::failure)?,
+    }
+    let _ = stdout.flush();
+    Ok(())
 }
 
 /// Passes everything on but colours (ECMA-48: SGR, and the EL by which compilers end them), byte by byte.

@@ -37,11 +37,11 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<u8, CliError> {
             look(&store, true).map_err(CliError::failure)?
         }
         answer => answer.map_err(|e| {
-            let hint = "`percache verify --repair` keeps what is whole and removes the rest";
+            let hint = format!("`{}` keeps what is whole and removes the rest", repair_command(args));
             CliError::failure(format!("the store cannot be read: {e}")).hint(Some(hint))
         })?,
     };
-    tell(&findings, args.repair, paint);
+    tell(&findings, args, paint);
     unstable::all(&dir).map_err(CliError::failure)?.iter().for_each(|task| tell_of(task, paint));
     Ok(if findings.is_sound() || args.repair { SUCCESS } else { FAILURE })
 }
@@ -59,11 +59,16 @@ fn tell_of(Unstable { task, found, outputs }: &Unstable, paint: Paint) {
     crate::say!("{} task `{task}`, checked {age} ago: {what}", paint.apply(Style::Bad, "unstable"));
 }
 
+/// Returns the command that repairs the store that was checked.
+fn repair_command(args: &Verify) -> String {
+    format!("percache verify{} --repair", if args.exec { " --exec" } else { "" })
+}
+
 fn look(store: &Store, mend: bool) -> Result<Findings, percache::engine::EngineError> {
     if mend { repair(store.engine(), PATIENCE) } else { check(store.engine(), PATIENCE) }
 }
 
-fn tell(findings: &Findings, repaired: bool, paint: Paint) {
+fn tell(findings: &Findings, args: &Verify, paint: Paint) {
     let broken = |what: String| crate::say!("{} {what}", paint.apply(Style::Bad, "broken"));
     findings.broken_blobs.iter().for_each(|digest| broken(format!("blob {digest}")));
     findings.broken_lists.iter().for_each(|digest| broken(format!("content {digest}")));
@@ -77,12 +82,12 @@ fn tell(findings: &Findings, repaired: bool, paint: Paint) {
         broken(format!("{} to the database", count(findings.lost_commits as u64, "commit")));
     }
     let (results, blobs) = (count(findings.results, "result"), count(findings.blobs, "blob"));
-    match (findings.is_sound(), repaired) {
+    match (findings.is_sound(), args.repair) {
         (true, _) => crate::say!("{results} and {blobs}: all whole"),
         (false, true) => crate::say!("{results} and {blobs} are whole; the rest was removed"),
         (false, false) => {
             crate::say!("{results} and {blobs} are whole");
-            crate::say!("\n{} `percache verify --repair` removes the rest", paint.apply(Style::Hint, "hint:"));
+            crate::say!("\n{} `{}` removes the rest", paint.apply(Style::Hint, "hint:"), repair_command(args));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use percache_runner::build::context::{Check, HitLogs, Options};
+use percache_runner::build::context::{Check, Force, HitLogs, Options};
 use percache_runner::build::outcomes::Summary;
 use percache_runner::finding::Asked;
 use percache_runner::graph::TaskGraph;
@@ -16,7 +16,7 @@ use percache_runner::watch::{Ignored, Watcher};
 
 use crate::args::{Cli, Logs, OnChange, Watch};
 use crate::error::{CliError, INTERRUPTED};
-use crate::report::{Manner, Report};
+use crate::report::{Manner, Place, Report};
 use crate::setup::{Setup, discover, holder};
 use crate::style::{self, Paint, Style};
 
@@ -71,11 +71,13 @@ impl Watching<'_> {
         let setup = Setup::load(self.cli.directory.as_deref(), &self.args.args, stderr)?;
         let tasks = &self.args.tasks;
         let selected = if tasks.is_empty() { setup.workspace.default.clone() } else { setup.select(tasks)? };
+        setup.check_args(&selected, &self.args.args)?;
         let store = setup.open_store(stderr);
         let stop = Stop::manual().map_err(|e| CliError::failure(format!("cannot make a pipe: {e}")))?;
         let manner = self.manner();
         let options = self.options();
-        let mut report = Report::new(&setup.workspace, manner, None)?;
+        let place = Place { cwd: &setup.location.cwd, directory: self.cli.directory.as_deref(), args: &self.args.args };
+        let mut report = Report::new(&setup.workspace, place, manner, None)?;
         let caller = std::env::vars_os().collect();
         let asked = Asked::new(setup.location.cwd.as_bytes(), tasks, &self.args.args);
         let prior = session::prior(&setup.store_dir, &setup.workspace.root, &asked, &caller, &holder());
@@ -180,7 +182,7 @@ impl Watching<'_> {
         Options {
             jobs: self.args.jobs.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1),
             keep_going: self.args.keep_going,
-            force: false,
+            force: Force::No,
             accept: false,
             check: Check::Sample,
             dry_run: false,

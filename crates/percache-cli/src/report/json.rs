@@ -25,7 +25,7 @@ pub fn event(workspace: &Workspace, event: &Event) {
                 _ => Vec::new(),
             };
             let failure = match outcome {
-                Outcome::Failed(failure) => Some(words::failure(failure)),
+                Outcome::Failed(failure) => Some(failure.to_string()),
                 _ => None,
             };
             json!({

@@ -19,12 +19,14 @@ use crate::report::live::Live;
 use crate::report::settled::settled;
 use crate::report::tap::Tap;
 use crate::report::text::clean;
+use crate::report::words::Place;
 use crate::report::{Manner, words};
 use crate::style::{Paint, Style};
 
 /// Tells in lines.
 pub struct Lines<'a> {
     workspace: &'a Workspace,
+    place: Place<'a>,
     manner: Manner,
     /// Workflow commands of GitHub Actions: groups, and an annotation per failure.
     github: bool,
@@ -45,9 +47,10 @@ struct Detail<'a> {
 
 impl<'a> Lines<'a> {
     /// Begins to tell.
-    pub fn new(workspace: &'a Workspace, manner: Manner, tap: &Arc<Tap>) -> Lines<'a> {
+    pub fn new(workspace: &'a Workspace, place: Place<'a>, manner: Manner, tap: &Arc<Tap>) -> Lines<'a> {
         Lines {
             workspace,
+            place,
             manner,
             github: std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
             awaited: None,
@@ -121,7 +124,9 @@ impl<'a> Lines<'a> {
         }
         let mut text = self.line(name, outcome, detail);
         if shows_log {
-            self.add_log(&mut text, name, log);
+            let task = self.workspace.task(id);
+            let is_kept = !failed && task.cache && !task.interactive;
+            self.add_log(&mut text, name, log, is_kept);
         }
         if let Outcome::Failed(failure) = outcome {
             self.add_failure(&mut text, id, failure, detail.hint.as_deref());
@@ -151,7 +156,7 @@ impl<'a> Lines<'a> {
             Outcome::Ran | Outcome::Checked | Outcome::Unstable(_) => Some(format_duration(took)),
             Outcome::Restored if !saved.is_zero() => Some(format!("saved {}", format_duration(saved))),
             Outcome::Failed(Failure::Interrupted) => Some(format_duration(took)),
-            Outcome::Failed(failure) => Some(format!("{}, {}", words::failure(failure), format_duration(took))),
+            Outcome::Failed(failure) => Some(format!("{failure}, {}", format_duration(took))),
             _ => None,
         };
         if let Some(detail) = detail {
@@ -164,12 +169,14 @@ impl<'a> Lines<'a> {
         line
     }
 
-    fn add_log(&self, text: &mut String, name: &str, log: &LogText) {
+    /// `is_kept` says whether the whole log can be had later.
+    fn add_log(&self, text: &mut String, name: &str, log: &LogText, is_kept: bool) {
         if self.github {
             let _ = writeln!(text, "::group::{}", github_data(name));
         }
         if log.omitted > 0 {
-            let _ = writeln!(text, "[the first {} are left out; `percache log` shows all]", format_size(log.omitted));
+            let all = if is_kept { "; `percache log` shows all" } else { "" };
+            let _ = writeln!(text, "[the first {} are left out{all}]", format_size(log.omitted));
         }
         text.push_str(&clean(&settled(&String::from_utf8_lossy(&log.bytes)), self.manner.paint.is_on()));
         if !text.ends_with('\n') {
@@ -182,18 +189,18 @@ impl<'a> Lines<'a> {
 
     fn add_failure(&self, text: &mut String, id: TaskId, failure: &Failure, hint: Option<&str>) {
         let task = self.workspace.task(id);
-        if self.github {
-            let message = format!("task {} failed: {}", task.name, words::failure(failure));
-            let _ = writeln!(text, "::error title=percache::{}", github_data(&message));
-        }
         if *failure == Failure::Interrupted {
             return;
+        }
+        if self.github {
+            let message = format!("task {} failed: {failure}", task.name);
+            let _ = writeln!(text, "::error title=percache::{}", github_data(&message));
         }
         let faint = |word: &str| self.manner.paint.apply(Style::Faint, word);
         if let Some(command) = words::command(task) {
             let _ = writeln!(text, "  {} {}", faint("command:"), command.trim_end().replace('\n', "\n           "));
         }
-        let _ = writeln!(text, "  {} percache build {}", faint("again:  "), words::quoted(&task.name));
+        let _ = writeln!(text, "  {} {}", faint("again:  "), words::again(self.workspace, &self.place, task));
         if let Some(hint) = words::remedy(failure, task).or(hint.map(str::to_owned)) {
             // What there is a remedy for is wrong in the configuration or around it, not in what the command does.
             if let Some(place) = config::stated(self.workspace, task) {

@@ -11,7 +11,7 @@ mod tap;
 pub mod text;
 pub mod words;
 
-pub use words::quoted;
+pub use words::{Place, quoted};
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -71,10 +71,15 @@ pub struct Report<'a> {
 
 impl<'a> Report<'a> {
     /// Begins to tell of a build in `workspace`.
-    pub fn new(workspace: &'a Workspace, manner: Manner, profile: Option<&Path>) -> Result<Report<'a>, CliError> {
+    pub fn new(
+        workspace: &'a Workspace,
+        place: Place<'a>,
+        manner: Manner,
+        profile: Option<&Path>,
+    ) -> Result<Report<'a>, CliError> {
         let profile = profile.map(Profile::create).transpose()?;
         let tap = Arc::new(Tap::new(manner.is_live(), profile.is_some()));
-        let (json, live, lines) = (manner.json, manner.is_live(), Lines::new(workspace, manner, &tap));
+        let (json, live, lines) = (manner.json, manner.is_live(), Lines::new(workspace, place, manner, &tap));
         Ok(Report { workspace, json, live, lines, tap, profile })
     }
 

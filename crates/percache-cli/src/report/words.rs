@@ -1,12 +1,15 @@
 //! The words for outcomes and failures, once for all ways of telling.
 
+use std::path::Path;
+
 use percache_runner::build::outcomes::Summary;
 use percache_runner::config::FILE_NAME;
 use percache_runner::event::{Differs, Failure, Outcome};
-use percache_runner::model::{Task, TaskCommand};
+use percache_runner::graph::name_from;
+use percache_runner::model::{Task, TaskCommand, Workspace};
+use percache_runner::paths::RelPath;
 use percache_runner::pattern::foreign;
 use percache_runner::process::Holder;
-use percache_runner::units::format_duration;
 
 use crate::report::text;
 use crate::style::{Paint, Style};
@@ -39,21 +42,6 @@ pub fn column(paint: Paint, ended: &Outcome, dry_run: bool) -> String {
 /// The line of a task that nothing more is said of.
 pub fn line(paint: Paint, ended: &Outcome, task: &str) -> String {
     format!("{} {task}\n", column(paint, ended, false))
-}
-
-/// Why a task failed, in a few words.
-pub fn failure(failure: &Failure) -> String {
-    match failure {
-        Failure::Exit(code) => format!("exit status {code}"),
-        Failure::Signal(signal) => format!("killed by signal {signal}"),
-        Failure::TimedOut(limit) => format!("ended after its timeout of {}", format_duration(*limit)),
-        Failure::Interrupted => "interrupted".to_owned(),
-        Failure::Error(trouble) => trouble.message.clone(),
-        Failure::MissingOutputs(paths) => {
-            let paths: Vec<_> = paths.iter().map(|path| format!("`{path}`")).collect();
-            format!("its command succeeded but did not make {}", paths.join(", "))
-        }
-    }
 }
 
 /// How an output came out otherwise than stored, behind its path.
@@ -132,6 +120,26 @@ pub fn command(task: &Task) -> Option<String> {
         TaskCommand::Shell(text) => text.clone(),
         TaskCommand::Argv(arguments) => arguments.iter().map(|argument| quoted(argument)).collect::<Vec<_>>().join(" "),
     })
+}
+
+/// From where, and with what, a command line was given.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The directory, in the workspace.
+    pub cwd: &'a RelPath,
+    /// What `-C` says.
+    pub directory: Option<&'a Path>,
+    /// What stands behind `--`.
+    pub args: &'a [String],
+}
+
+/// Returns the command that runs a task again.
+pub fn again(workspace: &Workspace, place: &Place<'_>, task: &Task) -> String {
+    let directory = place.directory.map(|directory| format!(" -C {}", quoted(&directory.to_string_lossy())));
+    let args: String = place.args.iter().filter(|_| task.takes_args).map(|arg| format!(" {}", quoted(arg))).collect();
+    let dashes = if args.is_empty() { "" } else { " --" };
+    let name = quoted(&name_from(workspace, place.cwd, &task.name));
+    format!("percache{} build {name}{dashes}{args}", directory.unwrap_or_default())
 }
 
 /// A word for a shell.

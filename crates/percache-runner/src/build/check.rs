@@ -38,7 +38,7 @@ pub fn choose(workspace: &Workspace, check: Check, selected: &[TaskId], tasks: &
 }
 
 /// The task itself, or what a group stands for.
-fn meant_by(workspace: &Workspace, id: TaskId) -> Vec<TaskId> {
+pub fn meant_by(workspace: &Workspace, id: TaskId) -> Vec<TaskId> {
     if workspace.task(id).command.is_some() { vec![id] } else { explicit(workspace, id) }
 }
 

@@ -52,6 +52,17 @@ pub enum Check {
     All,
 }
 
+/// Which tasks run, whatever the store has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Force {
+    /// None.
+    No,
+    /// The selected ones; a group stands for its dependencies.
+    Selected,
+    /// All of the build.
+    All,
+}
+
 /// How to build.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -59,8 +70,8 @@ pub struct Options {
     pub jobs: usize,
     /// Go on with what does not need what failed.
     pub keep_going: bool,
-    /// Run every selected task, whatever the store has.
-    pub force: bool,
+    /// Which tasks run, whatever the store has.
+    pub force: Force,
     /// Take files of unknown origin below the output patterns for outputs.
     pub accept: bool,
     /// Which results to check.
@@ -105,6 +116,8 @@ pub struct Context<'a> {
     pub stop: &'a Stop,
     /// Hears what commands write.
     pub listener: &'a dyn Listener,
+    /// The directory of the store.
+    pub store_dir: &'a Path,
     /// What is never an input or an output: the store.
     pub skip: Vec<RelPath>,
     /// What results are tied to that are tied to this directory.
@@ -160,6 +173,11 @@ impl<'a> Context<'a> {
     /// Notes trouble with the store; the first one is told.
     pub fn note_trouble(&self, trouble: impl std::fmt::Display) {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| trouble.to_string());
+    }
+
+    /// Returns whether there is trouble with the store.
+    pub fn has_trouble(&self) -> bool {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// The answer of the store, or none and a note.

@@ -159,7 +159,11 @@ impl Done {
 pub fn run(ctx: &Context<'_>, job: &Job<'_>) -> Done {
     let start = Instant::now();
     let attempt = timed(ctx.listener, Phase::Task, Some(job.id), || attempt(ctx, job));
-    let mut done = attempt.unwrap_or_else(|trouble| Done::failed(job.id, trouble));
+    let mut done = attempt.unwrap_or_else(|trouble| match ctx.stop.requested() {
+        // A tool that is asked, for example, ends with the build; nothing is wrong with it.
+        true => Done::new(job.id, Outcome::Failed(Failure::Interrupted)),
+        false => Done::failed(job.id, trouble),
+    });
     done.took = start.elapsed();
     done.notes.extend(displaced_note(&ctx.displaced));
     let kept = std::mem::take(&mut *ctx.kept.lock().unwrap_or_else(PoisonError::into_inner));
@@ -186,6 +190,7 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
     if may_hit && ctx.store.is_some() && !prepared.unknown_tools.is_empty() {
         let mut done = Done::new(job.id, Outcome::MayRun);
         done.reason = Some(explain::unknown_tools(ctx, job.task, &prepared));
+        done.parts = ctx.options.explain.then(|| prepared.parts.clone());
         return Ok(done);
     }
     // Asked before the lookup: what is written after it, by one whose claim is gone by then, is looked for once more.
@@ -344,7 +349,8 @@ fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &Exec
         created: now(),
         took: before.map_or(0, |record| record.took),
         previous: before.and_then(|record| record.key.or(record.previous)),
-        discovered: Vec::new(),
+        // What the last successful run read is what it will most likely read once it is mended.
+        discovered: before.map(|record| record.discovered.clone()).unwrap_or_default(),
         failed: true,
         outputs: left,
         evidence: Evidence::default(),

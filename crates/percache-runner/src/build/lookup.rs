@@ -72,7 +72,8 @@ pub fn observe_all(ctx: &Context<'_>, paths: Vec<Vec<u8>>) -> Option<Discovered>
     paths.into_iter().map(look).collect::<Option<Vec<_>>>().map(Discovered)
 }
 
-fn is_valid(task: &Task, created: Time) -> bool {
+/// Returns whether a result that was recorded at `created` is young enough to be used.
+pub fn is_valid(task: &Task, created: Time) -> bool {
     // A result from the future (the clock was set back) is of unknown age.
     let age = now().checked_sub(created).map(Duration::from_millis);
     task.valid_for.is_none_or(|valid| age.is_some_and(|age| age < valid))

@@ -22,6 +22,7 @@ pub mod recheck;
 pub mod record;
 pub mod remembered;
 pub mod schedule;
+pub mod tied;
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,9 +39,12 @@ use crate::build::inputs::{Dependencies, Visible};
 use crate::build::job::{Done, Job, Word};
 use crate::build::outcomes::Outcomes;
 use crate::build::schedule::Schedule;
+use crate::changes::Change;
 use crate::event::{Event, Outcome, Reporter, Usual};
 use crate::intents::SIGN;
+use crate::fingerprint::Kind;
 use crate::model::{TaskId, Workspace};
+use crate::paths::RelPath;
 use crate::trouble::Trouble;
 
 enum Message {
@@ -232,8 +236,7 @@ impl<'a> Build<'a, '_> {
             self.reporter.yield_terminal(true);
         }
         if self.is_uncertain(id) {
-            self.finish(may_run(ctx, id, &self.uncertain));
-            return;
+            return self.start_uncertain(id, scope, sender);
         }
         let (force, check) = (self.demands.forced.contains(&id), self.demands.checked.contains(&id));
         if let Some(done) = self.untouched(id).filter(|_| !force && !check) {
@@ -255,6 +258,41 @@ impl<'a> Build<'a, '_> {
             let done = catch_unwind(AssertUnwindSafe(|| job::run(ctx, &job))).unwrap_or_else(|_| Done::panicked(id));
             let _ = sender.send(Message::Done(Box::new(done)));
         });
+    }
+
+    /// Starts a job that finds out what else differs for a task of a dry run that needs something whose outputs are not
+    /// known.
+    fn start_uncertain<'scope>(&mut self, id: TaskId, scope: &Scope<'scope>, sender: &Sender<Message>)
+    where
+        'a: 'scope,
+    {
+        let ctx = self.ctx;
+        let causes = ctx.graph.needs[id.index()].iter().filter(|need| self.uncertain.contains(need));
+        let needs: Vec<String> = causes.map(|need| ctx.workspace.task(*need).name.clone()).collect();
+        if ctx.workspace.task(id).command.is_none() {
+            let mut done = Done::new(id, Outcome::Group);
+            done.reason = Some(Why::Needs { tasks: needs, changes: Vec::new() });
+            return self.finish(done);
+        }
+        let (deps, sender, forced) = (self.dependencies(id), sender.clone(), self.demands.forced.contains(&id));
+        scope.spawn(move |_| {
+            let done = catch_unwind(AssertUnwindSafe(|| explain::may_run(ctx, id, &deps, needs, forced)));
+            let _ = sender.send(Message::Done(Box::new(done.unwrap_or_else(|_| Done::panicked(id)))));
+        });
+    }
+
+    /// Returns whether a change follows from what a task would make that may run.
+    fn follows(&self, change: &Change) -> bool {
+        let owner = match change.kind {
+            Kind::Dependency => {
+                let tasks = &self.ctx.workspace.tasks;
+                let position = tasks.binary_search_by(|task| task.name.cmp(&change.remark));
+                position.ok().map(|position| TaskId(position as u32))
+            }
+            _ => RelPath::new(&change.name).ok().and_then(|path| self.ctx.graph.outputs.owner(&path)),
+        };
+        let of_path = matches!(change.kind, Kind::Input | Kind::Discovered | Kind::Dependency);
+        of_path && owner.is_some_and(|owner| self.uncertain.contains(&owner))
     }
 
     fn is_uncertain(&self, id: TaskId) -> bool {
@@ -302,7 +340,10 @@ impl<'a> Build<'a, '_> {
         Some(visible)
     }
 
-    fn finish(&mut self, done: Done) {
+    fn finish(&mut self, mut done: Done) {
+        if let Some(Why::Needs { changes, .. }) = &mut done.reason {
+            changes.retain(|change| !self.follows(change));
+        }
         let task = self.ctx.workspace.task(done.task);
         self.running -= 1;
         self.schedule.ended(done.task);
@@ -313,7 +354,12 @@ impl<'a> Build<'a, '_> {
         self.outcomes.summary.count(&done, &task.name);
         let warned = !done.warnings.is_empty();
         match &done.outcome {
-            Outcome::Failed(_) => self.stopping |= !self.ctx.options.keep_going,
+            Outcome::Failed(failure) => {
+                self.stopping |= !self.ctx.options.keep_going;
+                if !self.ctx.options.dry_run {
+                    self.outcomes.note_failure(&task.name, failure, &done.log);
+                }
+            }
             outcome => {
                 let unknown = matches!(outcome, Outcome::WouldRun | Outcome::MayRun)
                     || (*outcome == Outcome::Group && self.is_uncertain(done.task));
@@ -379,14 +425,4 @@ pub fn explicit(workspace: &Workspace, id: TaskId) -> Vec<TaskId> {
     }
     ids.sort_unstable();
     ids
-}
-
-/// The answer for a task of a dry run that needs something whose outputs are not known.
-fn may_run(ctx: &Context<'_>, id: TaskId, uncertain: &HashSet<TaskId>) -> Done {
-    let causes = ctx.graph.needs[id.index()].iter().filter(|need| uncertain.contains(need));
-    let names = causes.map(|need| ctx.workspace.task(*need).name.clone()).collect();
-    let group = ctx.workspace.task(id).command.is_none();
-    let mut done = Done::new(id, if group { Outcome::Group } else { Outcome::MayRun });
-    done.reason = Some(Why::Needs(names));
-    done
 }

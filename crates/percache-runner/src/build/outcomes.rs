@@ -10,7 +10,8 @@ use crate::build::basis::Basis;
 use crate::build::check::Verdict;
 use crate::build::explain::Why;
 use crate::build::job::Done;
-use crate::event::{Failure, Outcome};
+use crate::event::{Failure, LogText, Outcome};
+use crate::failed_runs::{self, FailedRun};
 use crate::fingerprint::Parts;
 use crate::journal::TaskRecord;
 use crate::model::TaskId;
@@ -66,6 +67,8 @@ pub struct Outcomes {
     pub refuted: Vec<ResultKey>,
     /// What checks have found.
     pub news: News,
+    /// Runs that failed or were stopped, with what is kept of their logs.
+    pub failed_runs: Vec<(FailedRun, Vec<u8>)>,
     /// Why tasks ran or would run, where that was asked.
     pub reasons: HashMap<TaskId, Why>,
     /// What tasks that would run depend on now, where that was asked.
@@ -102,6 +105,17 @@ impl Summary {
 }
 
 impl Outcomes {
+    /// Notes a run that failed or was stopped, with the end of its log.
+    pub fn note_failure(&mut self, name: &str, failure: &Failure, log: &LogText) {
+        let mut run = FailedRun::new(name, now(), failure.to_string(), *failure == Failure::Interrupted);
+        let cut = log.bytes.len().saturating_sub(failed_runs::LONGEST);
+        run.omitted = log.omitted + cut as u64;
+        if self.failed_runs.len() == failed_runs::KEPT {
+            self.failed_runs.remove(0);
+        }
+        self.failed_runs.push((run, log.bytes[cut..].to_vec()));
+    }
+
     /// Notes what a check has found.
     pub fn judge(&mut self, verdict: Option<Verdict>, outcome: &Outcome, name: &str) {
         match verdict {

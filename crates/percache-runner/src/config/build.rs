@@ -44,6 +44,7 @@ pub(super) fn build(
         description: stated.description.as_ref().map(|text| bind.text(text)),
         dir: stated.dir.clone(),
         command: stated.command.as_ref().map(|command| bind.command(command, &cwd)),
+        takes_args: stated.takes_args(),
         inputs: inputs(stated, &bind, report),
         depfile: instance.depfile.clone(),
         tools,

@@ -22,6 +22,7 @@ mod report;
 mod resolve;
 mod schema;
 mod stated;
+mod stray;
 
 pub use discover::{DiscoverError, Location, discover, store_dir};
 pub use files::{FILE_NAME, stated};

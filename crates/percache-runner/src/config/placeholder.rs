@@ -53,6 +53,11 @@ impl Names {
         self.all().find(|(name, _)| *name == word).map(|(_, slot)| slot)
     }
 
+    /// Returns whether this is a placeholder.
+    pub fn has(&self, word: &str) -> bool {
+        self.slot(word).is_some()
+    }
+
     fn all(&self) -> impl Iterator<Item = (&str, Slot)> {
         let of_file = OF_FILE.iter().copied().filter(|_| self.foreach);
         let axes = self.axes.iter().enumerate().map(|(i, axis)| (axis.as_str(), Slot::Axis(i)));
@@ -129,8 +134,13 @@ impl Template {
     }
 }
 
+/// Returns the names of the placeholders of a `foreach` task.
+pub(super) fn names_of_file() -> impl Iterator<Item = &'static str> {
+    OF_FILE.iter().map(|(name, _)| *name)
+}
+
 /// Every `{word}` of `text`, with the position of its brace, that is neither `${word}` nor `{{word}}`.
-fn lone_words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(super) fn lone_words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let bytes = text.as_bytes();
     text.match_indices('{').filter_map(move |(open, _)| {
         let rest = &text[open + 1..];

@@ -66,7 +66,7 @@ fn find(
     names.resolve(scope, name).unwrap_or_else(|error| {
         let title = match &error {
             SelectError::Unknown { .. } => title(),
-            SelectError::NoMatch(_) => "this glob matches no task".to_owned(),
+            SelectError::NoMatch { .. } => "this glob matches no task".to_owned(),
         };
         let stated =
             || "tasks are the tables [task.NAME] of this file; those of a member are named `directory:task`".to_owned();

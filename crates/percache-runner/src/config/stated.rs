@@ -5,6 +5,7 @@
 use super::placeholder::{Names, Slot, Template};
 use super::raw_task::{Axis, RawCommand, RawTask};
 use super::report::{At, Place, Report};
+use super::stray::{Form, Stray, strays};
 use crate::graph::full_name;
 use crate::paths::RelPath;
 
@@ -55,6 +56,18 @@ pub(super) struct Stated {
     pub interactive: bool,
 }
 
+impl Stated {
+    /// Returns whether the arguments of the command line have a place in it.
+    pub fn takes_args(&self) -> bool {
+        let in_command = match &self.command {
+            Some(Command::Shell(text)) => text.template.uses(Slot::Args),
+            Some(Command::Argv(items)) => items.iter().any(|item| item.template.uses(Slot::Args)),
+            None => false,
+        };
+        in_command || self.env.iter().any(|(_, value)| value.template.uses(Slot::Args))
+    }
+}
+
 /// Finds the placeholders of a task and reports what looks like one.
 pub(super) fn state(report: &mut Report, file: usize, dir: &RelPath, raw: RawTask) -> Stated {
     let axes = raw.matrix.iter().map(|axis| axis.name.value.clone()).collect();
@@ -62,17 +75,28 @@ pub(super) fn state(report: &mut Report, file: usize, dir: &RelPath, raw: RawTas
     let axes_only = Names { foreach: false, axes: names.axes.clone() };
     let command = raw.command.map(|command| match command.value {
         RawCommand::Shell(text) => {
-            let mut reader = Reader { report, file, names: &names, args: true };
+            let mut reader = Reader { report, file, names: &names, args: true, form: Form::Shell };
             Command::Shell(reader.text(At { value: text, span: command.span }))
         }
-        RawCommand::Argv(items) => Command::Argv(Reader { report, file, names: &names, args: true }.texts(items)),
+        RawCommand::Argv(items) => {
+            let mut reader = Reader { report, file, names: &names, args: true, form: Form::Argument };
+            Command::Argv(reader.texts(items))
+        }
     });
-    let foreach = raw.foreach.map(|items| Reader { report, file, names: &axes_only, args: false }.texts(items));
+    let foreach = raw.foreach.map(|items| {
+        // What names the file of an instance has no value here, and is taken for text.
+        Reader { report, file, names: &axes_only, args: false, form: Form::Text }.texts(items)
+    });
     let env = {
-        let mut reader = Reader { report, file, names: &names, args: true };
+        let mut reader = Reader { report, file, names: &names, args: true, form: Form::Argument };
         raw.env.into_iter().map(|(name, value)| (checked_variable(&mut reader, name), reader.text(value))).collect()
     };
-    let mut reader = Reader { report, file, names: &names, args: false };
+    let mut reader = Reader { report, file, names: &names, args: false, form: Form::Path };
+    let (inputs, outputs) = (raw.inputs.map(|items| reader.texts(items)), reader.texts(raw.outputs));
+    let (depfile, cwd, env_file) = (reader.optional(raw.depfile), reader.optional(raw.cwd), reader.texts(raw.env_file));
+    reader.form = Form::Shell;
+    let tools = reader.texts(raw.tools);
+    reader.form = Form::Text;
     Stated {
         name: full_name(dir.to_str().unwrap_or_default(), &raw.name.value),
         at: Place { file, span: raw.name.span },
@@ -81,17 +105,17 @@ pub(super) fn state(report: &mut Report, file: usize, dir: &RelPath, raw: RawTas
         command,
         env,
         description: reader.optional(raw.description),
-        inputs: raw.inputs.map(|items| reader.texts(items)),
-        outputs: reader.texts(raw.outputs),
+        inputs,
+        outputs,
         deps: reader.texts(raw.deps),
-        depfile: reader.optional(raw.depfile),
-        tools: reader.texts(raw.tools),
+        depfile,
+        tools,
         env_from: reader.texts(raw.env_from),
         env_pass: reader.texts(raw.env_pass),
-        env_file: reader.texts(raw.env_file),
+        env_file,
         timeout: reader.optional(raw.timeout),
         valid_for: reader.optional(raw.valid_for),
-        cwd: reader.optional(raw.cwd),
+        cwd,
         pool: reader.optional(raw.pool),
         matrix: raw.matrix,
         retries: raw.retries,
@@ -107,6 +131,7 @@ struct Reader<'r> {
     names: &'r Names,
     /// Whether `{args}` may stand here.
     args: bool,
+    form: Form,
 }
 
 impl Reader<'_> {
@@ -118,6 +143,9 @@ impl Reader<'_> {
             let hint = format!("did you mean `{{{}}}`?", typo.meant);
             self.report.error(title, at, "is not a placeholder of this task").hint(hint);
         }
+        for stray in strays(&written.value, self.names, self.form) {
+            self.tell_stray(&written, &stray);
+        }
         if !self.args && template.uses(Slot::Args) {
             let at = self.within(&written, "{args}");
             let hint = "only `command` and `env` can take the arguments of the command line".to_owned();
@@ -128,6 +156,20 @@ impl Reader<'_> {
             };
         }
         Text { template, at: Place { file: self.file, span: written.span } }
+    }
+
+    fn tell_stray(&mut self, written: &At<String>, stray: &Stray) {
+        let braces = format!("{{{}}}", stray.word);
+        let at = self.within(written, &braces);
+        let literally = if self.form == Form::Path { "" } else { "; in single quotes, it is left alone" };
+        if stray.of_file {
+            let hint = format!("state the files in `foreach`, or write the path itself{literally}");
+            let title = format!("`{braces}` has no value here");
+            self.report.error(title, at, "is a placeholder of tasks with `foreach`").hint(hint);
+        } else {
+            let hint = format!("write the paths themselves, or `{{file}}` in a task with `foreach`{literally}");
+            self.report.error(format!("unknown placeholder `{braces}`"), at, "stands for nothing").hint(hint);
+        }
     }
 
     fn texts(&mut self, written: Vec<At<String>>) -> Vec<Text> {

@@ -9,7 +9,7 @@ mod outputs;
 
 pub use cycles::cycles;
 pub use infer::{Feed, feeds, inferred};
-pub use names::{Names, SelectError, full_name, select};
+pub use names::{Names, SelectError, full_name, name_from, select};
 pub use outputs::OutputIndex;
 
 use std::cmp::Reverse;

@@ -4,7 +4,7 @@
 //! task with `foreach` or `matrix` stands for all its instances, `name[instance]` is one of them. `*` and `?` match over names;
 //! brackets stand for themselves. Knows nothing of where a name is written.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use thiserror::Error;
 
@@ -20,20 +20,35 @@ pub enum SelectError {
     Unknown {
         /// The name as given.
         name: String,
-        /// What was probably meant, as it has to be written.
-        meant: Option<String>,
+        /// What was probably meant, as it has to be written; the likeliest first.
+        meant: Vec<String>,
     },
     /// No task matches this glob.
-    #[error("no task matches `{0}`")]
-    NoMatch(String),
+    #[error("no task matches `{glob}`")]
+    NoMatch {
+        /// The glob as given.
+        glob: String,
+        /// What was probably meant.
+        meant: Option<String>,
+    },
 }
+
+/// No more suggestions than this.
+const SUGGESTED: usize = 3;
 
 impl SelectError {
     /// What to do about it, if anything is near.
     pub fn hint(&self) -> Option<String> {
+        let quoted = |name: &String| format!("`{name}`");
         match self {
-            SelectError::Unknown { meant, .. } => meant.as_ref().map(|meant| format!("did you mean `{meant}`?")),
-            SelectError::NoMatch(_) => Some("`*` is any text on its side of the `:`, as in `pkgs/*:test`".to_owned()),
+            SelectError::Unknown { meant, .. } if meant.is_empty() => None,
+            SelectError::Unknown { meant, .. } => {
+                Some(format!("did you mean {}?", meant.iter().map(quoted).collect::<Vec<_>>().join(" or ")))
+            }
+            SelectError::NoMatch { meant: Some(meant), .. } => Some(format!("did you mean `{meant}`?")),
+            SelectError::NoMatch { .. } => {
+                Some("`*` is any text on its side of the `:`, as in `pkgs/*:test`".to_owned())
+            }
         }
     }
 }
@@ -53,8 +68,7 @@ pub struct Names<'w> {
 /// The first name that means no task.
 pub fn select(workspace: &Workspace, cwd: &RelPath, names: &[String]) -> Result<Vec<TaskId>, SelectError> {
     let index = Names::new(workspace.tasks.iter().map(|task| (&task.name[..], &task.template[..])), &workspace.empty);
-    let dirs = workspace.files.iter().filter_map(RelPath::parent).filter(|dir| cwd.starts_with(dir));
-    let scope = dirs.max_by_key(|dir| dir.as_bytes().len()).unwrap_or_else(RelPath::root);
+    let scope = scope(workspace, cwd);
     let mut selected = Vec::new();
     for name in names {
         selected.extend(index.resolve(&scope, name)?);
@@ -62,6 +76,19 @@ pub fn select(workspace: &Workspace, cwd: &RelPath, names: &[String]) -> Result<
     selected.sort_unstable();
     selected.dedup();
     Ok(selected)
+}
+
+/// Returns the directory of the nearest file with tasks at or above `cwd`.
+fn scope(workspace: &Workspace, cwd: &RelPath) -> RelPath {
+    let dirs = workspace.files.iter().filter_map(RelPath::parent).filter(|dir| cwd.starts_with(dir));
+    dirs.max_by_key(|dir| dir.as_bytes().len()).unwrap_or_else(RelPath::root)
+}
+
+/// Returns how a task, given by its full name, is named in the directory `cwd`: in a member, a name without `:` is one
+/// of its own tasks.
+pub fn name_from(workspace: &Workspace, cwd: &RelPath, name: &str) -> String {
+    let in_root = scope(workspace, cwd).is_root() || split(name).0.is_some();
+    if in_root { name.to_owned() } else { format!(":{name}") }
 }
 
 impl<'w> Names<'w> {
@@ -91,7 +118,10 @@ impl<'w> Names<'w> {
             return Ok(vec![*id]);
         }
         if text.contains(['*', '?']) {
-            return self.matching(&full).ok_or_else(|| SelectError::NoMatch(text.to_owned()));
+            return self.matching(&full).ok_or_else(|| {
+                let meant = dir.and_then(|dir| self.directories(dir).next()).map(|dir| full_name(dir, local));
+                SelectError::NoMatch { glob: text.to_owned(), meant: meant.filter(|meant| meant != text) }
+            });
         }
         Err(SelectError::Unknown { name: text.to_owned(), meant: self.meant(scope_dir, text, local) })
     }
@@ -114,20 +144,75 @@ impl<'w> Names<'w> {
         Some(fitting.flatten().copied().collect())
     }
 
-    /// What was probably meant: the same name in another file, else the nearest.
-    fn meant(&self, scope: &str, text: &str, local: &str) -> Option<String> {
-        let template = local.split('[').next().unwrap_or(local);
-        let mut candidates: Vec<String> = self.by_template.keys().map(|name| seen_from(scope, name)).collect();
-        if let Some(instances) = self.by_template.get(&full_name(split(text).0.unwrap_or(scope), template)[..])
-            && local.contains('[')
-        {
-            let ids: Vec<TaskId> = instances.clone();
-            let names = self.by_name.iter().filter(|(_, id)| ids.binary_search(id).is_ok());
-            candidates = names.map(|(name, _)| seen_from(scope, name)).collect();
-            candidates.sort_unstable();
+    /// Guesses what was meant, the likeliest first: the same name in a directory of this name, the tasks of a
+    /// directory, the nearest name, the same name elsewhere.
+    fn meant(&self, scope: &str, text: &str, local: &str) -> Vec<String> {
+        let dir = split(text).0;
+        if let Some(instances) = self.instances_like(dir.unwrap_or(scope), local) {
+            let names: Vec<String> = instances.iter().map(|name| seen_from(scope, name)).collect();
+            return nearest(text, names.iter().map(String::as_str)).into_iter().map(str::to_owned).collect();
         }
-        let elsewhere = candidates.iter().find(|name| name.as_str() != text && split(name).1 == local);
-        elsewhere.cloned().or_else(|| nearest(text, candidates.iter().map(String::as_str)).map(str::to_owned))
+        let full = |dir: &str| self.by_template.contains_key(&full_name(dir, local)[..]).then(|| full_name(dir, local));
+        let of_directory = self.directories(dir.unwrap_or(text));
+        let named: Vec<String> = match dir {
+            Some(_) => of_directory.filter_map(full).collect(),
+            None => of_directory.map(|dir| self.all_of(dir)).collect(),
+        };
+        let candidates: Vec<String> = self.by_template.keys().map(|name| seen_from(scope, name)).collect();
+        let same: Vec<&str> = candidates.iter().map(String::as_str).filter(|name| split(name).1 == local).collect();
+        let near = |among: &[&str]| nearest(text, among.iter().copied()).into_iter().map(str::to_owned).collect();
+        let everywhere: Vec<&str> = candidates.iter().map(String::as_str).collect();
+        // Without a directory, the same name elsewhere is nearer than any other name here.
+        let elsewhere = || same.iter().filter(|name| **name != text).map(|name| (*name).to_owned()).collect();
+        let alike = || self.alike(scope, dir, local);
+        let ways: [&dyn Fn() -> Vec<String>; 5] = match dir {
+            Some(_) => [&|| named.clone(), &|| near(&same), &|| near(&everywhere), &alike, &elsewhere],
+            None => [&elsewhere, &|| named.clone(), &|| near(&everywhere), &alike, &Vec::new],
+        };
+        let mut meant = ways.iter().map(|way| way()).find(|meant| !meant.is_empty()).unwrap_or_default();
+        meant.truncate(SUGGESTED);
+        meant
+    }
+
+    /// Returns the tasks with the name nearest to `local`, of the directories that `dir` may mean, else of all.
+    fn alike(&self, scope: &str, dir: Option<&str>, local: &str) -> Vec<String> {
+        let dirs: Option<Vec<&str>> = dir.map(|dir| self.directories(dir).collect());
+        let is_there = |name: &&&str| match (&dirs, split(name).0) {
+            (Some(dirs), Some(dir)) => dirs.contains(&dir),
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        let names: Vec<&&str> = self.by_template.keys().filter(is_there).collect();
+        let Some(near) = nearest(local, names.iter().map(|name| split(name).1)) else { return Vec::new() };
+        names.iter().filter(|name| split(name).1 == near).map(|name| seen_from(scope, name)).collect()
+    }
+
+    /// Returns the instances of the task that `local` names an instance of, if there is such a task in `dir`.
+    fn instances_like(&self, dir: &str, local: &str) -> Option<Vec<&str>> {
+        let (template, _) = local.split_once('[')?;
+        let ids = self.by_template.get(&full_name(dir, template)[..])?;
+        let of_it = self.by_name.iter().filter(|(_, id)| ids.binary_search(id).is_ok());
+        let mut names: Vec<&str> = of_it.map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        Some(names)
+    }
+
+    /// Returns the directories with tasks whose path is `name` or ends in it.
+    fn directories<'n>(&'n self, name: &'n str) -> impl Iterator<Item = &'n str> {
+        let dirs: BTreeSet<&str> = self.by_template.keys().filter_map(|name| split(name).0).collect();
+        let name = name.trim_start_matches("./").trim_end_matches('/');
+        let is_called =
+            move |dir: &&str| *dir == name || dir.strip_suffix(name).is_some_and(|above| above.ends_with('/'));
+        dirs.into_iter().filter(move |dir| !name.is_empty() && is_called(dir))
+    }
+
+    /// Returns a name for all tasks of a directory.
+    fn all_of(&self, dir: &str) -> String {
+        let mut tasks = self.by_template.keys().filter(|name| split(name).0 == Some(dir));
+        match (tasks.next(), tasks.next()) {
+            (Some(only), None) => (*only).to_owned(),
+            _ => full_name(dir, "*"),
+        }
     }
 }
 
@@ -232,17 +317,30 @@ mod tests {
         assert_eq!(resolve("", "pkgs/*:?est").unwrap(), ["pkgs/app:test"]);
         assert_eq!(resolve("", "objects[*a.c]").unwrap(), ["objects[src/a.c]"]);
         assert_eq!(resolve("pkgs/app", ":a*").unwrap(), ["app"]);
-        assert_eq!(resolve("", "x*"), Err(SelectError::NoMatch("x*".to_owned())));
+        assert_eq!(resolve("", "x*"), Err(SelectError::NoMatch { glob: "x*".to_owned(), meant: None }));
     }
 
     #[test]
     fn an_unknown_name_finds_what_was_meant() {
         assert_eq!(meant("", "objcts").as_deref(), Some("did you mean `objects`?"));
         assert_eq!(meant("pkgs/app", "app").as_deref(), Some("did you mean `:app`?"));
-        assert_eq!(meant("", "build").as_deref(), Some("did you mean `pkgs/app:build`?"));
+        assert_eq!(meant("", "build").as_deref(), Some("did you mean `pkgs/app:build` or `pkgs/lib:build`?"));
         assert_eq!(meant("", "objects[src/c.c]").as_deref(), Some("did you mean `objects[src/a.c]`?"));
         assert_eq!(meant("pkgs/app", "tets").as_deref(), Some("did you mean `test`?"));
         assert_eq!(meant("", "pkgs/ap:build").as_deref(), Some("did you mean `pkgs/app:build`?"));
         assert_eq!(meant("", "zzz"), None);
+    }
+
+    #[test]
+    fn a_directory_is_known_by_its_last_components() {
+        assert_eq!(meant("", "lib:build").as_deref(), Some("did you mean `pkgs/lib:build`?"));
+        assert_eq!(meant("pkgs/app", "lib:build").as_deref(), Some("did you mean `pkgs/lib:build`?"));
+        assert_eq!(meant("", "lib:biuld").as_deref(), Some("did you mean `pkgs/lib:build`?"));
+        assert_eq!(meant("", "biuld").as_deref(), Some("did you mean `pkgs/app:build` or `pkgs/lib:build`?"));
+        assert_eq!(meant("", "./pkgs/lib").as_deref(), Some("did you mean `pkgs/lib:*`?"));
+        assert_eq!(meant("", "pkgs/lib").as_deref(), Some("did you mean `pkgs/lib:*`?"));
+        assert_eq!(meant("", "lib/").as_deref(), Some("did you mean `pkgs/lib:*`?"));
+        assert_eq!(meant("", "lib:*").as_deref(), Some("did you mean `pkgs/lib:*`?"));
+        assert_eq!(meant("", "kgs/lib").as_deref(), None);
     }
 }

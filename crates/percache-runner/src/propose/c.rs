@@ -25,32 +25,40 @@ pub(super) fn look(dir: &Path) -> Option<Part> {
     {
         return None;
     }
-    let place = ["src", "."]
-        .into_iter()
-        .find(|place| LANGUAGES.iter().any(|l| !sources(dir, place, l.extensions).is_empty()))?;
-    let language = LANGUAGES.iter().rev().find(|l| !sources(dir, place, l.extensions).is_empty())?;
-    // C++ programs may have files in C; a C compiler does not take C++.
-    let all: Vec<&str> = match language.name {
-        "C" => vec!["c"],
-        _ => LANGUAGES
-            .iter()
-            .flat_map(|l| l.extensions)
-            .copied()
-            .filter(|e| !sources(dir, place, &[e]).is_empty())
-            .collect(),
-    };
+    let has = |place: &str, language: &Language| !sources(dir, place, language.extensions).is_empty();
+    let place = ["src", "."].into_iter().find(|place| LANGUAGES.iter().any(|language| has(place, language)))?;
+    // Each language has its own compiler: what is good C need not be C++.
+    let languages: Vec<&Language> = LANGUAGES.iter().filter(|language| has(place, language)).collect();
+    let all: Vec<&str> = languages.iter().flat_map(|language| language.extensions).copied().collect();
     let files = sources(dir, place, &all);
     let stems: BTreeSet<_> = files.iter().filter_map(|file| file.file_stem()).collect();
     let object = if stems.len() == files.len() { "build/{stem}.o" } else { "build/{dir}/{name}.o" };
-    let deep = if place == "." { "" } else { "**/" };
-    let at = if place == "." { String::new() } else { format!("{place}/") };
-    let globs: Vec<String> = all.iter().map(|extension| format!("{at}{deep}*.{extension}")).collect();
+    let mut tasks: Vec<Proposed> = languages.iter().map(|language| objects(dir, place, language, object)).collect();
+    if let [_, second] = tasks.as_mut_slice() {
+        second.name = "objects-cpp".to_owned();
+        second.comment = "The same for C++, which has a compiler of its own.".to_owned();
+    }
+    let mains = files.iter().filter(|file| has_main(file)).count();
+    // The compiler of C++ links what both have made.
+    if let Some(language) = languages.last().filter(|_| mains == 1) {
+        tasks.push(link(dir, language));
+    }
+    let names: Vec<&str> = languages.iter().map(|language| language.name).collect();
+    let place = if place == "." { "this directory" } else { place };
+    Some(Part { found: format!("{} sources in {place}", names.join(" and ")), prefix: "c", members: Vec::new(), tasks })
+}
+
+/// Proposes the task that compiles the files of a language.
+fn objects(dir: &Path, place: &str, language: &Language, object: &str) -> Proposed {
+    let extensions = language.extensions.iter().filter(|extension| !sources(dir, place, &[extension]).is_empty());
+    let at = if place == "." { String::new() } else { format!("{place}/**/") };
+    let globs: Vec<String> = extensions.map(|extension| format!("{at}*.{extension}")).collect();
     let include = if dir.join("include").is_dir() { vec!["-Iinclude"] } else { Vec::new() };
     let mut command = vec![language.compiler, "-O2", "-Wall", "-fdiagnostics-color=always"];
     command.extend(include);
     let depfile = format!("{}.d", object.trim_end_matches(".o"));
     command.extend(["-MD", "-MF", &depfile, "-c", "{file}", "-o", object]);
-    let objects = Proposed {
+    Proposed {
         name: "objects".to_owned(),
         comment: "One task per file. The compiler says in the depfile which headers it read: they become inputs by themselves.\n\
                   It has to be told to use colours, as it sees no terminal; percache takes them out where they are not wanted."
@@ -64,14 +72,7 @@ pub(super) fn look(dir: &Path) -> Option<Part> {
             ("tools", list(&[format!("{} --version", language.compiler)])),
         ],
         default: true,
-    };
-    let mains = files.iter().filter(|file| has_main(file)).count();
-    let mut tasks = vec![objects];
-    if mains == 1 {
-        tasks.push(link(dir, language));
     }
-    let found = format!("{} sources in {}", language.name, if place == "." { "this directory" } else { place });
-    Some(Part { found, prefix: "c", members: Vec::new(), tasks })
 }
 
 fn link(dir: &Path, language: &Language) -> Proposed {
@@ -82,7 +83,10 @@ fn link(dir: &Path, language: &Language) -> Proposed {
     let output = format!("build/{}", name.unwrap_or("program"));
     Proposed {
         name: "program".to_owned(),
-        comment: "The inputs are outputs of `objects`: the dependency is found by itself. Add libraries behind the objects: `-lm`.".to_owned(),
+        comment:
+            "The inputs are outputs of the tasks above: the dependency is found by itself. Add libraries behind the \
+                  objects: `-lm`."
+                .to_owned(),
         keys: vec![
             ("command", string(format!("{} $(find build -name '*.o' | sort) -o {output}", language.compiler))),
             ("inputs", list(&["build/**/*.o"])),

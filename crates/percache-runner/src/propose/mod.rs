@@ -14,6 +14,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use crate::paths::RelPath;
+use crate::pattern::PatternSet;
+
 /// One task as it is to be written.
 #[derive(Clone, Debug, Default)]
 struct Proposed {
@@ -179,13 +182,55 @@ fn ignores(dir: &Path, name: &str) -> bool {
 
 /// The key `inputs`, where the default would count what does not belong there.
 fn inputs_without(dir: &Path, names: &[&str]) -> Option<(&'static str, String)> {
-    let loose: Vec<_> = names.iter().filter(|name| !ignores(dir, name)).collect();
-    if loose.is_empty() {
+    if names.iter().all(|name| ignores(dir, name)) {
         return None;
     }
-    let patterns: Vec<String> =
-        std::iter::once(".".to_owned()).chain(names.iter().map(|name| format!("!**/{name}"))).collect();
-    Some(("inputs", list(&patterns)))
+    let without: Vec<String> = names.iter().map(|name| format!("!**/{name}")).collect();
+    Some(("inputs", list(&everything_but(dir, without))))
+}
+
+/// Returns patterns for every file but these and those that git ignores: stated inputs do not leave out what git
+/// ignores by themselves.
+fn everything_but(dir: &Path, without: Vec<String>) -> Vec<String> {
+    let mut patterns = vec![".".to_owned()];
+    for pattern in without.into_iter().chain(ignored_patterns(dir)) {
+        if !patterns.contains(&pattern) {
+            patterns.push(pattern);
+        }
+    }
+    patterns
+}
+
+/// Returns the lines of the `.gitignore` here and of those above it in the repository as patterns that take away, in
+/// the order in which git reads them.
+fn ignored_patterns(dir: &Path) -> Vec<String> {
+    let mut patterns = Vec::new();
+    let above: Vec<&Path> = dir.ancestors().skip(1).collect();
+    let inside = dir.ancestors().position(|dir| dir.join(".git").exists()).unwrap_or_default();
+    for (of, here) in above[..inside].iter().rev().map(|of| (*of, false)).chain([(dir, true)]) {
+        let text = read(of, ".gitignore").unwrap_or_default();
+        patterns.extend(text.lines().filter_map(|line| ignored_pattern(line, here)));
+    }
+    patterns
+}
+
+/// Returns a line of a `.gitignore` as a pattern of percache; `None` if it says nothing of the files here, or cannot be
+/// said.
+fn ignored_pattern(line: &str, here: bool) -> Option<String> {
+    let line = line.trim_end();
+    let (sign, line) = line.strip_prefix('!').map_or(("!", line), |line| ("", line));
+    let name = line.strip_suffix('/').unwrap_or(line);
+    if name.is_empty() || line.starts_with('#') || line.contains('\\') {
+        return None;
+    }
+    // A slash before the end ties it to the directory of the file that it stands in.
+    let pattern = match name.strip_prefix('/') {
+        Some(name) => here.then(|| format!("{sign}{name}"))?,
+        None if name.starts_with("**/") => format!("{sign}{name}"),
+        None if name.contains('/') => here.then(|| format!("{sign}{name}"))?,
+        None => format!("{sign}**/{name}"),
+    };
+    PatternSet::parse(&RelPath::root(), &[".", &pattern]).is_ok().then_some(pattern)
 }
 
 /// What the name of a script or target suggests.

@@ -1,5 +1,6 @@
 //! Scripts of package.json, and the packages of a workspace of npm, yarn, pnpm or bun.
 
+use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
@@ -83,10 +84,12 @@ pub(super) fn look(dir: &Path, at: &str, packages: &[Package]) -> Option<Part> {
         base.is_some_and(|base| scripts.is_some_and(|scripts| scripts.contains_key(base)))
     };
     // A root script of a workspace most often calls what the members have: it would do twice what they do.
-    let tasks: Vec<Proposed> = names
-        .filter(|name| !hooks(name))
-        .map(|name| script(dir, package, packages, name, members.is_empty()))
-        .collect();
+    let mut tasks: Vec<Proposed> = Vec::new();
+    for name in names.filter(|name| !hooks(name)) {
+        // Two tasks cannot have the same outputs.
+        let taken = tasks.iter().any(|task| task.keys.iter().any(|(key, _)| *key == "outputs"));
+        tasks.push(script(dir, package, packages, name, members.is_empty(), taken));
+    }
     if tasks.is_empty() && members.is_empty() {
         return None;
     }
@@ -94,10 +97,12 @@ pub(super) fn look(dir: &Path, at: &str, packages: &[Package]) -> Option<Part> {
     Some(Part { found: found.to_owned(), prefix: package.manager, members, tasks })
 }
 
-fn script(dir: &Path, package: &Package, packages: &[Package], name: &str, alone: bool) -> Proposed {
+/// `taken` says whether another script has the outputs already.
+fn script(dir: &Path, package: &Package, packages: &[Package], name: &str, alone: bool, taken: bool) -> Proposed {
     let kind = nature(name);
-    let outputs: Vec<&str> =
-        ["dist", "build", "lib", "out", ".next"].into_iter().filter(|place| ignores(dir, place)).collect();
+    let outputs = ["dist", "build", "lib", "out", ".next"].into_iter().filter(|place| ignores(dir, place));
+    let outputs: Vec<String> = outputs.map(str::to_owned).collect();
+    let state = state_files(dir, package.manifest["scripts"][name].as_str().unwrap_or_default());
     let mut keys = vec![("command", list(&[package.manager, "run", name]))];
     let deps = built_before(package, packages);
     if !deps.is_empty() && kind != Nature::Other {
@@ -105,12 +110,25 @@ fn script(dir: &Path, package: &Package, packages: &[Package], name: &str, alone
     }
     let mut comment = "";
     // Where inputs have to be stated at all, what a build makes is none of them.
-    let none: Vec<&str> = std::iter::once("node_modules").chain(outputs.iter().copied()).collect();
+    let below = |path: &String| outputs.iter().any(|place| path.starts_with(&format!("{place}/")));
+    let state: Vec<String> = state.into_iter().filter(|path| !below(path)).collect();
+    let scripts = package.manifest["scripts"].as_object().into_iter().flat_map(|scripts| scripts.values());
+    let states: Vec<String> =
+        scripts.flat_map(|script| state_files(dir, script.as_str().unwrap_or_default())).collect();
+    let made = outputs.iter().chain(&states).map(String::as_str);
+    let none: Vec<&str> = std::iter::once("node_modules").chain(made).collect();
     match kind {
-        Nature::Build if !outputs.is_empty() => {
+        Nature::Build if !outputs.is_empty() && !taken => {
             keys.extend(inputs_without(dir, &none));
-            keys.push(("outputs", list(&outputs)));
-            comment = "Check the outputs: what is not stated is not kept.";
+            keys.push(("outputs", list(&[outputs, state.clone()].concat())));
+            comment = match state.is_empty() {
+                true => "Check the outputs: what is not stated is not kept.",
+                false => {
+                    "Check the outputs: what is not stated is not kept. In *.tsbuildinfo, tsc notes what it has \
+                     written: it must not\n\
+                     outlive that."
+                }
+            };
         }
         Nature::Check => keys.extend(inputs_without(dir, &none)),
         Nature::Interactive => keys.push(("interactive", "true".to_owned())),
@@ -121,6 +139,34 @@ fn script(dir: &Path, package: &Package, packages: &[Package], name: &str, alone
     }
     let default = alone && matches!(kind, Nature::Build | Nature::Check);
     Proposed { name: name.replace(':', "-"), comment: comment.to_owned(), keys, default }
+}
+
+/// Returns the files in which a tool that a script runs notes, beside its outputs, what it has made: one that outlives
+/// the outputs makes the next run leave out what it believes to be there.
+fn state_files(dir: &Path, script: &str) -> Vec<String> {
+    let mut words = script.split(|char: char| !(char.is_ascii_alphanumeric() || "-_.".contains(char)));
+    let runs_tsc = words.any(|word| matches!(word, "tsc" | "vue-tsc" | "tsgo")) && !script.contains("--noEmit");
+    if !runs_tsc {
+        return Vec::new();
+    }
+    let configurations = fs::read_dir(dir).into_iter().flatten().flatten().filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        (name.starts_with("tsconfig") && name.ends_with(".json")).then(|| read(dir, &name))?
+    });
+    let text = configurations.collect::<Vec<_>>().join("\n");
+    // What it extends may say so, too. With `--build`, it keeps such a file whatever the configuration says.
+    let keys = ["\"composite\"", "\"incremental\"", "\"tsBuildInfoFile\"", "\"extends\""];
+    let keeps = keys.iter().any(|key| text.contains(key))
+        || script.split_whitespace().any(|word| matches!(word, "-b" | "--build" | "--incremental"));
+    let named = text.split("\"tsBuildInfoFile\"").skip(1).filter_map(|rest| {
+        let path = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?.split('"').next()?;
+        let path = RelPath::root().join(path).ok()?;
+        path.to_str().filter(|path| !path.starts_with("node_modules/")).map(str::to_owned)
+    });
+    let mut files: Vec<String> = if keeps { vec!["*.tsbuildinfo".to_owned()] } else { Vec::new() };
+    files.extend(named.filter(|path| path.contains('/') || !path.ends_with(".tsbuildinfo")));
+    files.dedup();
+    files
 }
 
 /// The build tasks of the packages of this workspace that this one depends on.

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::{Part, Proposed, list, read, string};
+use super::{Part, Proposed, everything_but, ignores, list, read, string};
 
-const INPUTS: [&str; 10] = [
-    ".",
+/// What is no source, whatever git ignores.
+const WITHOUT: [&str; 9] = [
     "!**/__pycache__",
     "!**/*.pyc",
     "!**/.pytest_cache",
@@ -16,6 +16,15 @@ const INPUTS: [&str; 10] = [
     "!dist",
     "!.git",
 ];
+
+/// The key `inputs`, where the default would count what is no source. Linters keep git from their caches themselves.
+fn inputs(dir: &Path) -> Option<(&'static str, String)> {
+    let kept_out = |name: &&str| ignores(dir, name) || !dir.join(name).exists();
+    if ignores(dir, "__pycache__") && [".venv", "venv", "dist"].iter().all(kept_out) {
+        return None;
+    }
+    Some(("inputs", list(&everything_but(dir, WITHOUT.map(str::to_owned).into()))))
+}
 
 pub(super) fn look(dir: &Path) -> Option<Part> {
     let stated = [
@@ -32,16 +41,18 @@ pub(super) fn look(dir: &Path) -> Option<Part> {
         return None;
     }
     let mentions = |word: &str| texts.iter().any(|text| text.contains(word));
+    let inputs = inputs(dir);
     let task = |name: &str, comment: &str, command: &str| Proposed {
         name: name.to_owned(),
         comment: comment.to_owned(),
-        keys: vec![
-            ("command", string(command)),
-            ("inputs", list(&INPUTS)),
-            ("tools", list(&["python3 --version"])),
-            ("env", "{ PYTHONDONTWRITEBYTECODE = \"1\" }".to_owned()),
-            ("env_pass", list(&["VIRTUAL_ENV"])),
-        ],
+        keys: std::iter::once(("command", string(command)))
+            .chain(inputs.clone())
+            .chain([
+                ("tools", list(&["python3 --version"])),
+                ("env", "{ PYTHONDONTWRITEBYTECODE = \"1\" }".to_owned()),
+                ("env_pass", list(&["VIRTUAL_ENV"])),
+            ])
+            .collect(),
         default: true,
     };
     let mut tasks = Vec::new();

@@ -10,7 +10,7 @@ use percache::store::record::ResultKey;
 
 use super::Session;
 use super::prior::Prior;
-use crate::build::context::{HitLogs, Options};
+use crate::build::context::{Force, HitLogs, Options};
 use crate::build::feed::Follower;
 use crate::build::inputs::prepare;
 use crate::config::store_dir;
@@ -160,7 +160,7 @@ impl Session<'_> {
 
     /// Where the action of a single command is claimed, to hear what it writes when somebody else runs it.
     fn awaited(&self) -> Option<(TaskId, Follower)> {
-        if self.single.is_none() || self.options.force {
+        if self.single.is_none() || self.options.force != Force::No {
             return None;
         }
         let options = Options { dry_run: true, ..self.options.clone() };

@@ -7,18 +7,22 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use percache::Digest;
-use percache::store::record::{Node, ResultKey};
+use percache::store::record::{Node, ResultKey, StoredResult};
 
 use super::{Last, Question, is_first};
 use crate::build::explain::Why;
-use crate::changes::{Change, compare, locate};
+use crate::build::tied::elsewhere;
+use crate::changes::{Change, between, locate, settle};
 use crate::contents::Contents;
 use crate::event::Outcome;
 use crate::fingerprint::{Kind, Parts, Value};
 use crate::journal::Journal;
-use crate::model::{Inputs, TaskId};
+use crate::model::{Inputs, Task, TaskId};
 use crate::observe::FileState;
 use crate::paths::RelPath;
+use crate::pattern::PatternSet;
+use crate::texts::as_path;
+use crate::worktree::Worktree;
 
 /// No more chains than this are followed to their causes.
 pub const CAUSES: usize = 100;
@@ -121,6 +125,10 @@ fn path(
     chain
 }
 
+fn is_among(patterns: &PatternSet, change: &Change) -> bool {
+    RelPath::new(&change.name).is_ok_and(|path| patterns.matches(&path))
+}
+
 impl Past<'_> {
     /// The result that a task has here, and why it was made.
     pub fn last(&self, id: TaskId) -> Option<Last> {
@@ -131,17 +139,39 @@ impl Past<'_> {
             self.follow(&mut chain);
             chain
         });
-        Some(Last { created: record.created, took: Duration::from_micros(record.took), chain })
+        Some(Last { created: record.created, took: Duration::from_micros(record.took), chain, reason: None })
     }
 
     /// What differs between the result that a task has here and the one before.
     fn renewed(&self, id: TaskId) -> Option<Why> {
         let record = self.journal.tasks.get(&self.asked.workspace.task(id).name)?;
         let key = record.key?;
-        let Some(previous) = record.previous else { return Some(Why::FirstTime) };
-        let mut changes = compare(&self.parts(&previous)?, &self.parts(&key)?);
+        let Some(previous) = record.previous else {
+            let here = Worktree::place(&self.asked.workspace.root);
+            let before = |result: &StoredResult| result.created < record.created;
+            let tied = elsewhere(self.asked.store, self.asked.store_dir, &key.action, &here, &before);
+            return Some(tied.map_or(Why::FirstResult, Why::Tied));
+        };
+        let mut changes = between(&self.parts(&previous)?, &self.parts(&key)?);
+        let task = self.asked.workspace.task(id);
+        settle(&mut changes, &|change| self.remained(task, change));
         locate(&mut changes, self.contents);
         (!changes.is_empty()).then_some(Why::Changed(changes))
+    }
+
+    /// Returns whether something that does not count any more was there all the same when it ceased to count, as far as
+    /// can be told now.
+    fn remained(&self, task: &Task, change: &Change) -> bool {
+        match change.kind {
+            // What would be an input if it were there was not there.
+            Kind::Input if matches!(&task.inputs, Inputs::Patterns(patterns) if is_among(patterns, change)) => false,
+            Kind::Input | Kind::Discovered => {
+                self.asked.workspace.root.join(as_path(&change.name)).symlink_metadata().is_ok()
+            }
+            // How the environment was then, nobody knows.
+            Kind::Env => true,
+            _ => false,
+        }
     }
 
     /// What was hashed for a result, if the store still has it.

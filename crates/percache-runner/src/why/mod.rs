@@ -15,12 +15,14 @@ use std::time::Duration;
 use percache::store::Store;
 use percache::store::record::Time;
 
-use crate::build::context::{Check, HitLogs, Options};
+use crate::build::context::{Check, Force, HitLogs, Options};
 use crate::build::explain::Why;
 use crate::contents::Contents;
 use crate::environment::Caller;
 use crate::event::{Event, Failure, Outcome, Reporter};
+use crate::failed_runs::{self, FailedRun};
 use crate::graph::TaskGraph;
+use crate::history::{Ending, History, TaskRun};
 use crate::journal::Journal;
 use crate::model::{TaskId, Workspace};
 use crate::process::Stop;
@@ -74,19 +76,24 @@ pub struct Answer {
     pub last: Option<Last>,
     /// Of a task that would run: the stored result that fits best, if it is not the one that the reason is about.
     pub nearest: Option<Nearest>,
+    /// Its last run, if that failed or was stopped.
+    pub failed: Option<FailedRun>,
     /// Tools that were not run: what they said the last time is taken to hold.
     pub remembered: Vec<String>,
 }
 
-/// The result that a task has here.
+/// The result that a task has here, or would have if it were restored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Last {
     /// When its command ran.
     pub created: Time,
     /// How long that took.
     pub took: Duration,
-    /// Why it was not up to date before: from the task to the first cause. `None` when that is not known any more.
+    /// What makes it another result than the one before: from the task to the first cause. `None` when that is not
+    /// known any more, or the result would have to be restored.
     pub chain: Option<Chain>,
+    /// Why the last build ran it, if it did, and for another reason than what differs from the result before.
+    pub reason: Option<String>,
 }
 
 /// Answers.
@@ -94,7 +101,7 @@ pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
     let options = Options {
         jobs: std::thread::available_parallelism().map_or(1, Into::into),
         keep_going: true,
-        force: false,
+        force: Force::No,
         accept: false,
         check: Check::Sample,
         dry_run: true,
@@ -130,7 +137,34 @@ pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
         _ => (Vec::new(), 0),
     };
     let nearest = outcomes.parts.get(&id).and_then(|now| nearest::find(&past, id, now));
-    Ok(Answer { state, chains, causes, last: past.last(id), nearest, remembered: outcomes.remembered })
+    let name = &asked.workspace.task(id).name;
+    let failed = failed_runs::of(&worktree.failed(), name).map(|(run, _)| run);
+    let failed = failed.filter(|run| run.is_last(journal.tasks.get(name)));
+    // What would be restored is not what the task has here.
+    let last = match (&state, outcomes.records.get(name)) {
+        (State::WouldRestore, Some(record)) => {
+            Some(Last { created: record.created, took: Duration::from_micros(record.took), chain: None, reason: None })
+        }
+        _ => past.last(id).map(|last| Last { reason: reason_of_last_build(&worktree, name, &last), ..last }),
+    };
+    Ok(Answer { state, chains, causes, last, nearest, failed, remembered: outcomes.remembered })
+}
+
+/// Returns why the last build ran a task, if the result is of that build and something else was the reason than what differs.
+fn reason_of_last_build(worktree: &Worktree, name: &str, last: &Last) -> Option<String> {
+    let History { builds, tasks } = History::load(&worktree.builds());
+    builds.last().filter(|build| build.began <= last.created)?;
+    let ran = |run: &TaskRun| run.name == name && matches!(run.ending, Ending::Ran | Ending::Same);
+    let reason = tasks.into_iter().find(ran)?.reason?;
+    let told = last.chain.as_ref().and_then(|chain| chain.first()).map(|link| &link.why);
+    let is_told = match told {
+        // It was then, and is not now.
+        Some(why @ (Why::FirstResult | Why::Tied(_))) => {
+            [Why::FirstTime, Why::NoResult].iter().chain([why]).any(|why| why.to_string() == reason)
+        }
+        why => why.is_some_and(|why| why.to_string() == reason),
+    };
+    (!is_told).then_some(reason)
 }
 
 fn state(asked: &Question<'_>, id: TaskId, seen: &Seen) -> State {
@@ -179,7 +213,7 @@ impl Reporter for Seen {
     }
 }
 
-/// Whether a reason is about the task itself, and not about what it needs.
+/// Returns whether a reason is about the task itself, and not only about what it needs.
 fn is_first(why: &Why) -> bool {
-    !matches!(why, Why::Needs(_))
+    !matches!(why, Why::Needs { changes, .. } if changes.is_empty())
 }

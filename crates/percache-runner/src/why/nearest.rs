@@ -3,13 +3,17 @@
 //! The last result here is what the reason is about. Another one may be nearer: of another branch, of another worktree, of before the
 //! edit that was taken back but for one file.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
 use percache::store::record::{ResultKey, StoredResult, Time};
 
 use super::chain::Past;
-use crate::changes::{Change, compare, locate};
+use crate::changes::{Change, compare, locate, settle};
 use crate::fingerprint::{Kind, Part, Parts, Value};
 use crate::model::TaskId;
-use crate::observe::Observer;
+use crate::observe::{FileState, Observer};
 use crate::worktree::Worktree;
 
 /// No more results than this, the newest, are compared.
@@ -22,6 +26,8 @@ pub struct Nearest {
     pub created: Time,
     /// Whether it is tied to another directory: its outputs contain that directory's path.
     pub tied_elsewhere: bool,
+    /// That directory, if a worktree that the store knows is there.
+    pub directory: Option<PathBuf>,
     /// What would have to change for it to fit, from then to now.
     pub changes: Vec<Change>,
 }
@@ -47,10 +53,25 @@ pub(super) fn find(past: &Past<'_>, id: TaskId, now: &Parts) -> Option<Nearest> 
     let compared = results.iter().take(COMPARED).filter_map(difference);
     let (key, created, mut changes) = compared.min_by_key(|(.., changes)| changes.len())?;
     let here = past.journal.tasks.get(&task.name).and_then(|record| record.key.or(record.previous));
+    // What tools say that were not asked is not known.
+    let unknown = |change: &Change| {
+        change.new.is_none()
+            && change.kind == Kind::Tool
+            && task.tools.iter().any(|tool| tool.as_bytes() == change.name)
+    };
+    changes.retain(|change| !unknown(change));
     let tied_elsewhere = key.place.is_some_and(|place| place != Worktree::place(&workspace.root));
     if here == Some(key) || (changes.is_empty() && !tied_elsewhere) {
         return None;
     }
+    let is_there = |path: &[u8]| observer.observe(path).is_ok_and(|state| state != FileState::Absent);
+    settle(&mut changes, &|change| match change.kind {
+        Kind::Input | Kind::Discovered => is_there(&change.name),
+        Kind::Env => past.asked.caller.contains_key(OsStr::from_bytes(&change.name)),
+        _ => false,
+    });
     locate(&mut changes, past.contents);
-    Some(Nearest { created, tied_elsewhere, changes })
+    let place = key.place.filter(|_| tied_elsewhere);
+    let directory = place.and_then(|place| Worktree::root_of(past.asked.store_dir, &place));
+    Some(Nearest { created, tied_elsewhere, directory, changes })
 }

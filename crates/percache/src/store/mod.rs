@@ -123,6 +123,21 @@ impl Store {
         Ok(results)
     }
 
+    /// Returns the results of an action that are tied to a directory and on the disk, each with the digest of the
+    /// directory's path.
+    pub fn tied_results(&self, action: &Digest) -> Result<Vec<(Digest, StoredResult)>, EngineError> {
+        let mut results = Vec::new();
+        self.view()?.1.scan(RESULTS, &digest_key(kind::RESULT, action), &mut |key, value| {
+            if let Some(ResultKey { place: Some(place), .. }) = ResultKey::from_bytes(&key[1..])
+                && let Ok(result) = StoredResult::decode(value)
+            {
+                results.push((place, result));
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(results)
+    }
+
     /// The path sets of a fingerprint, the newest first.
     pub fn path_sets(&self, fingerprint: &Digest) -> Result<Vec<PathSet>, EngineError> {
         let pending = self.writer.find(|pending| {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use percache::store::{Store, now};
-use percache_runner::build::context::{Check, HitLogs, Options};
+use percache_runner::build::context::{Check, Force, HitLogs, Options};
 use percache_runner::event::{Event, Failure, Outcome, Reporter};
 use percache_runner::graph::TaskGraph;
 use percache_runner::model::TaskId;
@@ -83,7 +83,7 @@ impl Execution<'_> {
         let options = Options {
             jobs: 1,
             keep_going: false,
-            force,
+            force: if force { Force::All } else { Force::No },
             accept: false,
             check: Check::Sample,
             dry_run: false,
@@ -138,7 +138,7 @@ impl Execution<'_> {
             }
             Outcome::Failed(Failure::Interrupted) => Ok(INTERRUPTED),
             Outcome::Failed(failure) => {
-                crate::aside!("{} {}", self.paint.apply(Style::Bad, "error:"), words::failure(&failure));
+                crate::aside!("{} {}", self.paint.apply(Style::Bad, "error:"), failure);
                 self.advise(&failure);
                 Ok(match failure {
                     // As a shell shows it.
@@ -215,7 +215,8 @@ impl Reporter for Told<'_> {
             Event::Started { .. } if self.relay.has_borrowed() && !self.quiet => {
                 crate::aside!(
                     "{}",
-                    self.paint.apply(Style::Faint, "that one ended without a result; the command runs anew")
+                    self.paint
+                        .apply(Style::Faint, "the other process ended without a result; running the command here")
                 );
             }
             Event::Warning { message, hint } => {

@@ -1,7 +1,7 @@
 //! The answer for programs. docs/cli.md describes it.
 
-use percache_runner::build::explain::Why;
 use percache_runner::changes::Change;
+use percache_runner::failed_runs::FailedRun;
 use percache_runner::fingerprint::Kind;
 use percache_runner::model::{TaskId, Workspace};
 use percache_runner::why::{Answer, Chain, Last, Link, Nearest, Stands, State};
@@ -29,8 +29,13 @@ pub fn answer(workspace: &Workspace, id: TaskId, answer: &Answer) -> Value {
         "causes": answer.causes,
         "last": answer.last.as_ref().map(|result| last(workspace, result)),
         "nearest": answer.nearest.as_ref().map(nearest),
+        "failed": answer.failed.as_ref().map(failed),
         "tools_not_run": answer.remembered,
     })
+}
+
+fn failed(run: &FailedRun) -> Value {
+    json!({ "ended": seconds(run.ended), "how": run.how, "stopped": run.stopped })
 }
 
 fn last(workspace: &Workspace, last: &Last) -> Value {
@@ -38,6 +43,7 @@ fn last(workspace: &Workspace, last: &Last) -> Value {
         "made": seconds(last.created),
         "seconds": last.took.as_secs_f64(),
         "chain": last.chain.as_ref().map(|links| chain(workspace, links)),
+        "reason": last.reason,
     })
 }
 
@@ -45,6 +51,7 @@ fn nearest(nearest: &Nearest) -> Value {
     json!({
         "made": seconds(nearest.created),
         "tied_elsewhere": nearest.tied_elsewhere,
+        "tied_to": nearest.directory.as_ref().map(|directory| directory.display().to_string()),
         "changes": nearest.changes.iter().map(change).collect::<Vec<_>>(),
     })
 }
@@ -54,10 +61,7 @@ fn chain(workspace: &Workspace, chain: &Chain) -> Value {
 }
 
 fn link(workspace: &Workspace, link: &Link) -> Value {
-    let changes = match &link.why {
-        Why::Changed(changes) => changes.iter().map(change).collect(),
-        _ => Vec::new(),
-    };
+    let changes: Vec<Value> = link.why.changes().iter().map(change).collect();
     let stands = match link.stands {
         Stands::WouldRun => "would_run",
         Stands::MayRun => "may_run",

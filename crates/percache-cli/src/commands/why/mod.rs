@@ -17,6 +17,7 @@ use crate::style::Paint;
 pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {
     let setup = Setup::load(cli.directory.as_deref(), &args.args, Paint::stderr(cli.color))?;
     let id = setup.select_one(&args.task)?;
+    setup.check_args(&[id], &args.args)?;
     let paint = Paint::stdout(cli.color);
     let store = setup.open_store(Paint::stderr(cli.color));
     let caller = std::env::vars_os().collect();
@@ -31,7 +32,7 @@ pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {
     if args.json {
         crate::say!("{:#}", json::answer(&setup.workspace, id, &answer));
     } else {
-        let text = tell::answer(&setup.workspace, id, &answer, paint);
+        let text = tell::answer(&setup, id, &answer, paint);
         crate::say!("{}", text.trim_end());
     }
     Ok(SUCCESS)

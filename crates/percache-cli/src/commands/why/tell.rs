@@ -11,13 +11,16 @@ use percache_runner::units::{format_age, format_duration};
 use percache_runner::why::{Answer, Chain, Link, Nearest, Stands, State};
 
 use super::{changes, place};
+use crate::report::quoted;
+use crate::setup::Setup;
 use crate::style::{Paint, Style};
 
 /// More first causes of a kind than this are counted.
 const CAUSES: usize = 5;
 
 /// The whole answer.
-pub fn answer(workspace: &Workspace, id: TaskId, answer: &Answer, paint: Paint) -> String {
+pub fn answer(setup: &Setup, id: TaskId, answer: &Answer, paint: Paint) -> String {
+    let workspace = &setup.workspace;
     let mut text = String::new();
     let name = paint.apply(Style::Strong, &workspace.task(id).name);
     let made = answer.last.as_ref().map(|last| {
@@ -30,7 +33,8 @@ pub fn answer(workspace: &Workspace, id: TaskId, answer: &Answer, paint: Paint) 
         State::WouldRestore => {
             writeln!(
                 text,
-                "{name} would be restored: its result is in the store{made}, its outputs are not in the tree"
+                "{name} would be restored: its result is in the store{made}, and the tree does not have its \
+                 outputs as they are there"
             )
         }
         State::Group => writeln!(text, "{name} is a group: it runs nothing itself"),
@@ -40,12 +44,26 @@ pub fn answer(workspace: &Workspace, id: TaskId, answer: &Answer, paint: Paint) 
             Ok(())
         }
     };
-    answer.nearest.iter().for_each(|nearest| tell_nearest(nearest, paint, &mut text));
+    if let Some(run) = &answer.failed {
+        let (how, ended) = (if run.stopped { "was stopped" } else { "failed" }, format_age(age(run.ended)));
+        let detail = if run.stopped { String::new() } else { format!(" ({})", run.how) };
+        let log = format!("`percache log {}` shows its log", quoted(&setup.name_from_here(&workspace.task(id).name)));
+        let _ = writeln!(text, "\nits last run {how} {ended} ago{detail}; {log}");
+    }
+    let is_reason = |link: &Link| matches!(link.why, Why::Tied(_));
+    let told = answer.chains.first().is_some_and(|chain| chain.len() == 1 && chain.iter().any(is_reason));
+    answer.nearest.iter().filter(|_| !told).for_each(|nearest| tell_nearest(nearest, paint, &mut text));
+    if let Some(reason) = answer.last.as_ref().and_then(|last| last.reason.as_ref()) {
+        let _ = writeln!(text, "\nwhy it ran the last time: {reason}");
+    }
     if let Some(chain) = answer.last.as_ref().and_then(|last| last.chain.as_ref()) {
-        text.push_str("\nwhy it ran or was restored the last time:\n");
         match chain.first() {
-            Some(Link { why: Why::FirstTime, .. }) => text.push_str("  it had not run here before\n"),
+            Some(Link { why: Why::FirstResult, .. }) => text.push_str("\nits result is the first one here\n"),
+            Some(Link { why: Why::Tied(tied), .. }) => {
+                let _ = writeln!(text, "\nits result is the first one here; one that fits was there, but {tied}");
+            }
             _ => {
+                text.push_str("\nits result differs from the one before in this:\n");
                 if chain.len() > 1 {
                     let _ = writeln!(text, "  {}", line(workspace, chain));
                 }
@@ -144,7 +162,10 @@ fn words(stands: Stands) -> &'static str {
 /// What changed of each task in the chain.
 fn tell_links(workspace: &Workspace, chain: &Chain, paint: Paint, text: &mut String) {
     for link in chain {
-        let Why::Changed(changed) = &link.why else { continue };
+        let changed = link.why.changes();
+        if changed.is_empty() {
+            continue;
+        }
         let place = place(workspace, link.task);
         if chain.len() == 1 {
             text.push_str(&changes::tell(changed, place.as_deref(), "  ", paint));
@@ -157,9 +178,13 @@ fn tell_links(workspace: &Workspace, chain: &Chain, paint: Paint, text: &mut Str
 
 fn tell_nearest(nearest: &Nearest, paint: Paint, text: &mut String) {
     let age = format_age(age(nearest.created));
-    let tied = "tied to another directory, whose path is in its outputs";
+    let place = nearest.directory.as_ref().map(|directory| format!("`{}`", directory.display()));
+    let tied = format!("tied to {}, whose path is in its outputs", place.as_deref().unwrap_or("another directory"));
     let _ = match (nearest.tied_elsewhere, nearest.changes.is_empty()) {
-        (true, true) => writeln!(text, "\na stored result, made {age} ago, would fit but is {tied}"),
+        // Else that it is tied would be the reason.
+        (true, true) => {
+            writeln!(text, "\na stored result, made {age} ago, fits if tools say what they said then, but is {tied}")
+        }
         (true, false) => writeln!(text, "\nthe nearest stored result, made {age} ago, is {tied}, and differs in this:"),
         (false, _) => writeln!(text, "\nthe nearest stored result, made {age} ago, differs in this:"),
     };

@@ -67,8 +67,15 @@ impl CaptureError {
     }
 }
 
-/// What outputs lie in the tree now.
+/// What outputs lie in the tree now. A symlink that somebody has put in the place of a directory of outputs, and which is followed, is none
+/// of them: it is not percache's to remove.
 pub fn present(root: &Path, outputs: &PatternSet, skip: &[RelPath]) -> Result<Vec<Found>, walk::WalkError> {
+    let mut found = with_links(root, outputs, skip)?;
+    found.retain(|found| found.kind != Kind::DirectoryLink);
+    Ok(found)
+}
+
+fn with_links(root: &Path, outputs: &PatternSet, skip: &[RelPath]) -> Result<Vec<Found>, walk::WalkError> {
     if outputs.is_empty() { Ok(Vec::new()) } else { walk::expand(root, outputs, skip, Want::Directories) }
 }
 
@@ -80,7 +87,7 @@ pub fn capture(
     skip: &[RelPath],
     threads: usize,
 ) -> Result<Captured, CaptureError> {
-    let found = present(observer.root(), outputs, skip)?;
+    let found = with_links(observer.root(), outputs, skip)?;
     let missing = missing(outputs, &found);
     if !missing.is_empty() {
         return Err(CaptureError::Missing(missing));
@@ -128,7 +135,8 @@ fn node(
     let native = found.path.to_path(observer.root());
     let unreadable = |e| CaptureError::Read(found.path.clone(), e);
     match found.kind {
-        Kind::Directory => Ok(Node::Directory),
+        // What the symlink leads to: elsewhere, the same outputs lie in a directory.
+        Kind::Directory | Kind::DirectoryLink => Ok(Node::Directory),
         Kind::Special => {
             let is = std::fs::symlink_metadata(native).map_err(unreadable)?.file_type();
             let what = match () {

@@ -77,7 +77,7 @@ fn change(old: Option<&Part>, new: Option<&Part>) -> Change {
 pub fn locate(changes: &mut [Change], contents: &Contents<'_>) {
     let content = |value: &Option<Value>| match value {
         Some(Value::File(FileState::File { digest, .. })) => Some(*digest),
-        Some(Value::File(FileState::Symlink { content, .. })) => *content,
+        Some(Value::File(FileState::Symlink { behind, .. })) => behind.digest(),
         _ => None,
     };
     let is_input = |change: &&mut Change| matches!(change.kind, Kind::Input | Kind::Discovered);

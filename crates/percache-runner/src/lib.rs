@@ -7,6 +7,7 @@ pub mod depfile;
 pub mod difference;
 pub mod envfile;
 pub mod glob;
+pub mod links;
 pub mod nearest;
 pub mod paths;
 pub mod pattern;

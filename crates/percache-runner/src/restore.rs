@@ -16,8 +16,10 @@ use percache::store::{ReadError, Store};
 use self::staged::{Staged, Waiting};
 use self::whole::Wholes;
 use crate::capture::is_right;
+use crate::links;
 use crate::observe::{FileState, Observer};
 use crate::paths::RelPath;
+use crate::pattern::PatternSet;
 use crate::staging::{Staging, device};
 use crate::stamp::moment;
 use crate::tree::{self, Tree};
@@ -58,7 +60,19 @@ impl Plan<'_> {
 }
 
 /// Compares a manifest with the tree. Both the manifest and `previous`, what earlier results of the task left, are sorted.
-pub fn plan<'a>(observer: &Observer<'_>, manifest: &'a [Entry], previous: &[RelPath]) -> io::Result<Plan<'a>> {
+///
+/// `outputs` tell where a symlink is not in the place of a directory, but what it leads to is: see [`links::stands_in`].
+pub fn plan<'a>(
+    observer: &Observer<'_>,
+    outputs: &PatternSet,
+    manifest: &'a [Entry],
+    previous: &[RelPath],
+) -> io::Result<Plan<'a>> {
+    // Where outputs lie that somebody keeps elsewhere, what is there counts.
+    let in_place = |path: &RelPath, state: FileState| match state {
+        FileState::Symlink { .. } if outputs.passes(path) => place_behind(observer, outputs, path),
+        state => Ok(state),
+    };
     let mut plan = Plan::default();
     // Symlinks that give way to a directory, or to nothing: what is seen through one is elsewhere, and not what is meant.
     let mut detours: HashSet<&[u8]> = HashSet::new();
@@ -70,6 +84,9 @@ pub fn plan<'a>(observer: &Observer<'_>, manifest: &'a [Entry], previous: &[RelP
             continue;
         }
         let state = observe(&detours, path.as_bytes())?;
+        if matches!(state, FileState::Symlink { .. }) && links::stands_in(observer.root(), path, outputs) {
+            continue;
+        }
         if matches!(state, FileState::Symlink { .. }) {
             detours.insert(path.as_bytes());
         }
@@ -78,7 +95,12 @@ pub fn plan<'a>(observer: &Observer<'_>, manifest: &'a [Entry], previous: &[RelP
         }
     }
     for entry in manifest {
-        let state = observe(&detours, &entry.path)?;
+        let mut state = observe(&detours, &entry.path)?;
+        if entry.node == Node::Directory
+            && let Ok(path) = RelPath::new(&entry.path)
+        {
+            state = in_place(&path, state)?;
+        }
         if is_right(&entry.node, &state) {
             continue;
         }
@@ -91,6 +113,18 @@ pub fn plan<'a>(observer: &Observer<'_>, manifest: &'a [Entry], previous: &[RelP
         plan.stale.retain(|path| !is_below(path.as_bytes(), &detours));
     }
     Ok(plan)
+}
+
+/// What is in the place of a directory of outputs that is a symlink, see [`links::stands_in`]: the directory that it leads to, or nothing yet.
+fn place_behind(observer: &Observer<'_>, outputs: &PatternSet, path: &RelPath) -> io::Result<FileState> {
+    if links::stands_in(observer.root(), path, outputs) {
+        return Ok(FileState::Directory);
+    }
+    match links::follow(observer.root(), path.as_bytes()).end_inside() {
+        Some(end) if observer.stamp(end.as_bytes())?.is_none() => Ok(FileState::Absent),
+        Some(_) => Err(io::Error::new(io::ErrorKind::NotADirectory, format!("`{path}` is not a directory"))),
+        None => Err(links::leads_out(observer.root(), path)),
+    }
 }
 
 /// Whether a path is below one of these.
@@ -131,7 +165,7 @@ pub fn restore(
     threads: usize,
 ) -> Result<(), RestoreError> {
     let at_root = |e| RestoreError::Tree(RelPath::root(), e);
-    let mut tree = Tree::open(observer.root()).map_err(at_root)?;
+    let mut tree = Tree::of(observer).map_err(at_root)?;
     let paths = plan.wrong.iter().map(|(entry, _)| RelPath::new(&entry.path)).collect::<Result<Vec<_>, _>>();
     let paths = paths.map_err(|e| at_root(io::Error::new(io::ErrorKind::InvalidData, e)))?;
     let wholes = Wholes::find(observer, &mut tree, plan, &paths);

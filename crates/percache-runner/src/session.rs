@@ -4,7 +4,7 @@ mod desk;
 mod evidence;
 mod prior;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -126,7 +126,7 @@ impl Session<'_> {
         let outcomes = build(&ctx, &pool, &tasks, &demands, &mut recorder);
         let notes = recorder.into_notes();
         tell_of_tools(reporter, &outcomes.remembered);
-        let Context { observer, intents, trouble, tools, carries, .. } = ctx;
+        let Context { observer, intents, trouble, tools, carries, stuck, .. } = ctx;
         let mut trouble = trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
         if desk.lock.is_none() {
             self.close(trouble, reporter);
@@ -139,7 +139,7 @@ impl Session<'_> {
         let (named, before) = (desk.named(), std::mem::take(&mut desk.journal));
         let remembered = self.remembered(&before, &notes, &tasks, &demands.forced, &outcomes);
         let unfinished = self.unfinished(&desk, &outcomes);
-        let mut journal = self.next_journal(before, desk.epoch, &outcomes);
+        let mut journal = self.next_journal(before, desk.epoch, &outcomes, &stuck);
         let doubtful = self.doubtful(&outcomes);
         let judged = Judged {
             bases: &outcomes.bases,
@@ -197,13 +197,13 @@ impl Session<'_> {
         Ok(outcomes)
     }
 
-    /// The paths on which it rests that these are the tasks, and whether what was read of them is what is there now.
+    /// The paths on which it rests that these are the tasks, with the symlinks on the way to them and what they lead to; and whether what was
+    /// read of them is what is there now.
     fn configuration(&self, observer: &Observer<'_>) -> (Vec<Vec<u8>>, bool) {
-        let paths = self.workspace.files.iter().chain(&self.workspace.listed).map(|path| path.as_bytes().to_vec());
-        let paths: Vec<_> = paths.collect();
-        let unchanged = paths.iter().filter(|path| observer.watch_content(path)).count();
-        let is_read = unchanged == paths.len();
-        (paths, is_read)
+        let mut paths = Vec::new();
+        let named = self.workspace.files.iter().chain(&self.workspace.listed);
+        let unchanged: Vec<bool> = named.map(|path| observer.watch_content(path.as_bytes(), &mut paths)).collect();
+        (paths, unchanged.into_iter().all(|unchanged| unchanged))
     }
 
     /// Once, at the end: whatever is wrong with the store, it is one thing for the user.
@@ -283,12 +283,15 @@ impl Session<'_> {
         reporter: &mut dyn Reporter,
     ) -> io::Result<Context<'a>> {
         let root = &self.workspace.root;
-        let mut observer = Observer::since(root, &desk.journal.files, self.began);
+        let mut observer = Observer::since(root, &desk.journal.files, self.began).following(&self.workspace.follow);
         let skip: Vec<_> = RelPath::from_native(root, self.store_dir).into_iter().collect();
         let territory = survey(&observer, &self.graph.outputs, &desk.journal, &desk.left_behind.intents, &skip)?;
+        let mut stuck = Vec::new();
         if !self.options.dry_run && !territory.dead.is_empty() {
-            let gone = bury(&observer, &territory.dead)?;
-            tell_of_dead(reporter, &gone);
+            let buried = bury(&observer, &territory.dead)?;
+            tell_of_dead(reporter, &buried.gone);
+            tell_of_stuck(reporter, &buried.stuck);
+            stuck = buried.stuck;
         }
         let intents = desk.lock.as_ref().map(|_| Intents::open(&desk.worktree.intents()));
         let (intents, untold) = match intents.transpose() {
@@ -325,10 +328,12 @@ impl Session<'_> {
             skip,
             place: Worktree::place(root),
             previous: territory.owned,
+            stuck: stuck.into_iter().map(|(path, _)| path).collect(),
             tools,
             contents: Contents::new(root, self.store, Texts::at(desk.worktree.texts())),
             carries,
             untouched,
+            places: OnceLock::new(),
             budget: None,
             sources: OnceLock::new(),
             trouble: Mutex::new(desk.trouble.clone().or(untold)),
@@ -356,7 +361,13 @@ impl Session<'_> {
         })
     }
 
-    fn next_journal(&self, mut journal: Journal, epoch: u64, outcomes: &Outcomes) -> Journal {
+    fn next_journal(
+        &self,
+        mut journal: Journal,
+        epoch: u64,
+        outcomes: &Outcomes,
+        stuck: &BTreeSet<RelPath>,
+    ) -> Journal {
         // The epoch that lookups saw: if results were removed meanwhile, the next build must ask the store.
         if journal.epoch != epoch {
             journal.tasks.values_mut().for_each(TaskRecord::distrust);
@@ -367,6 +378,9 @@ impl Session<'_> {
         // Of tasks that are gone, the outputs are buried, or belong to others now; as long as those are not built, nobody else knows.
         let names: HashSet<&str> = self.workspace.tasks.iter().map(|task| task.name.as_str()).collect();
         let inherited = |entry: &Entry| {
+            if stuck.contains(entry.path.as_slice()) {
+                return true;
+            }
             let heir = RelPath::new(&entry.path).ok().and_then(|path| self.graph.outputs.owner(&path));
             heir.is_some_and(|heir| !outcomes.records.contains_key(&self.workspace.task(heir).name))
         };
@@ -397,6 +411,16 @@ fn tell_of_tools(reporter: &mut dyn Reporter, remembered: &[String]) {
     let names: Vec<_> = remembered.iter().map(|tool| format!("`{tool}`")).collect();
     let message = format!("not run, their last answers are taken to hold: {}", names.join(", "));
     reporter.event(Event::Note { message });
+}
+
+/// They stop only the tasks that read them.
+fn tell_of_stuck(reporter: &mut dyn Reporter, stuck: &[(RelPath, io::Error)]) {
+    let Some(((path, why), more)) = stuck.split_first() else { return };
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    reporter.event(Event::Warning {
+        message: format!("`{path}`{more} cannot be removed, although no task makes it any more: {why}"),
+        hint: crate::trouble::way_out(why),
+    });
 }
 
 fn tell_of_dead(reporter: &mut dyn Reporter, gone: &[RelPath]) {

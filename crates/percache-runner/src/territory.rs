@@ -19,7 +19,7 @@ use crate::observe::{FileState, Observer};
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
 use crate::restore;
-use crate::tree::Tree;
+use crate::tree::{self, Tree};
 use crate::worktree::Worktree;
 
 /// What earlier builds left.
@@ -101,13 +101,32 @@ fn abandoned(root: &Path, intents: &[Intent], skip: &[RelPath]) -> Vec<(RelPath,
     paths
 }
 
-/// Removes what is dead; what was really there, files first.
-pub fn bury(observer: &Observer<'_>, dead: &[RelPath]) -> io::Result<Vec<RelPath>> {
-    let files = |path: &&RelPath| {
+/// What became of the dead.
+#[derive(Debug, Default)]
+pub struct Buried {
+    /// What was really there and is gone.
+    pub gone: Vec<RelPath>,
+    /// What stays, and why: it lies behind a symlink that leads out of the workspace.
+    pub stuck: Vec<(RelPath, io::Error)>,
+}
+
+/// Removes what is dead, files first.
+pub fn bury(observer: &Observer<'_>, dead: &[RelPath]) -> io::Result<Buried> {
+    let is_file = |path: &RelPath| {
         matches!(observer.observe(path.as_bytes()), Ok(FileState::File { .. } | FileState::Symlink { .. }))
     };
-    let gone: Vec<_> = dead.iter().filter(files).cloned().collect();
-    let mut tree = Tree::open(observer.root())?;
-    restore::remove(&mut tree, dead).map_err(|(_, e)| e)?;
-    Ok(gone)
+    let mut tree = Tree::of(observer)?;
+    let mut buried = Buried::default();
+    // Backwards, so that a directory comes after what is in it.
+    for path in dead.iter().rev() {
+        let counts = is_file(path);
+        match restore::remove(&mut tree, std::slice::from_ref(path)) {
+            Ok(()) => buried.gone.extend(Some(path.clone()).filter(|_| counts)),
+            Err((path, e)) if tree::leads_out(&e) => buried.stuck.push((path, e)),
+            Err((_, e)) => return Err(e),
+        }
+    }
+    buried.gone.reverse();
+    buried.stuck.reverse();
+    Ok(buried)
 }

@@ -44,7 +44,8 @@ pub fn way_out(error: &io::Error) -> Option<String> {
         }
         // Without a number it comes from us, not from the system.
         io::ErrorKind::PermissionDenied if error.raw_os_error().is_none() => {
-            "a symlink leads out of the workspace, and outputs are written inside: put a directory in its place"
+            "a symlink leads out of the workspace, and outputs are written inside: put a directory in its place, or name the symlink in \
+             `follow` of [workspace]"
         }
         io::ErrorKind::PermissionDenied => "look at the owner and the permissions of its directory",
         io::ErrorKind::StorageFull => "make room on the disk; `percache gc --maxsize SIZE` makes the store smaller",

@@ -1,6 +1,6 @@
 //! What all jobs of a build share, and nothing that only one of them needs.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -102,12 +102,17 @@ pub struct Context<'a> {
     pub place: Digest,
     /// What earlier results left in the tree, by the task that owns the path now; sorted.
     pub previous: HashMap<TaskId, Vec<RelPath>>,
+    /// What no task makes any more and could not be removed, because it lies behind a symlink that leads out of the workspace.
+    pub stuck: BTreeSet<RelPath>,
     /// Of tasks that ask for tools.
     pub tools: Tools,
     /// What was in files once, for explanations.
     pub contents: Contents<'a>,
     /// The inputs of tasks that declare none: found once.
     pub sources: OnceLock<Result<Arc<Sources>, String>>,
+    /// Directories of outputs, and those above them: where one is a symlink, it tells where somebody keeps outputs, and nothing of what is in
+    /// them.
+    pub places: OnceLock<HashSet<RelPath>>,
     /// Shared with commands that know how to; `None` when the configuration does not ask for that.
     pub budget: Option<Budget>,
     /// Whether what the journal rests on counts: configuration and environment are as they were.
@@ -145,12 +150,30 @@ impl Context<'_> {
             let rules = rule_files(self.observer.root(), tree.directories(), self.caller);
             let stamped = rules.is_some();
             let rules = rules.into_iter().flatten().map(|path| path.into_os_string().into_vec());
-            let watched: Vec<_> = rules.chain(tree.directories().iter().map(|dir| dir.as_bytes().to_vec())).collect();
+            let mut watched = Vec::new();
             // What changed since the walk has a stamp from after the beginning of the build, which is not settled.
-            watched.iter().for_each(|path| self.observer.watch(path));
+            tree.directories().iter().for_each(|dir| self.observer.watch(dir.as_bytes(), &mut watched));
+            rules.for_each(|path| self.observer.watch(&path, &mut watched));
             Ok(Arc::new(Sources { files, watched, stamped }))
         });
         sources.as_ref().map(|sources| sources.files.as_slice()).map_err(Clone::clone)
+    }
+
+    /// Whether outputs of some task lie below this path, be it that the path is an output itself.
+    pub fn is_place_of_outputs(&self, path: &RelPath) -> bool {
+        let places = self.places.get_or_init(|| {
+            let mut places = HashSet::new();
+            for pattern in self.workspace.tasks.iter().flat_map(|task| task.outputs.patterns()) {
+                let through = pattern.directory || pattern.literal().is_none();
+                places.extend(Some(pattern.prefix().clone()).filter(|_| through));
+                let mut above = pattern.prefix().parent();
+                while let Some(dir) = above.filter(|dir| places.insert(dir.clone())) {
+                    above = dir.parent();
+                }
+            }
+            places
+        });
+        places.contains(path)
     }
 
     /// What [`Context::sources`] has found, if it was asked for.

@@ -23,6 +23,7 @@ use crate::restore;
 use crate::stamp::{Moment, Stamp};
 use crate::tree::Tree;
 use crate::trouble::{Trouble, reason, way_out};
+use crate::walk::Kind;
 
 /// A command that has ended.
 pub struct Executed {
@@ -105,10 +106,13 @@ pub fn stamp(ctx: &Context<'_>, path: &RelPath) -> Option<Stamp> {
 fn make_room(ctx: &Context<'_>, task: &Task, others: &[(RelPath, Option<Stamp>)]) -> Result<(), Trouble> {
     let found = present(ctx.observer.root(), &task.outputs, &ctx.skip).map_err(|e| format!("{e}: {}", e.source))?;
     let is_other = |path: &RelPath| others.binary_search_by(|(other, _)| other.cmp(path)).is_ok();
+    // Somebody's own, in the place of a directory: what it leads to is made or found, or it may not lead there.
+    let places = found.iter().filter(|found| found.kind == Kind::Symlink && is_other(&found.path));
+    let places: Vec<_> = places.map(|found| found.path.clone()).filter(|path| task.outputs.passes(path)).collect();
     let mut own: Vec<_> = found.into_iter().map(|found| found.path).filter(|path| !is_other(path)).collect();
     own.extend(task.depfile.clone());
     own.sort();
-    let mut tree = Tree::open(ctx.observer.root()).map_err(|e| e.to_string())?;
+    let mut tree = Tree::of(&ctx.observer).map_err(|e| e.to_string())?;
     let told = |what: &str, path: &RelPath, e: &io::Error| Trouble {
         message: format!("cannot {what} `{path}`: {}", reason(e)),
         hint: way_out(e),
@@ -119,7 +123,7 @@ fn make_room(ctx: &Context<'_>, task: &Task, others: &[(RelPath, Option<Stamp>)]
         Some(path) => path.parent(),
         None => Some(pattern.prefix().clone()),
     });
-    for directory in directories.chain(task.depfile.as_ref().and_then(RelPath::parent)) {
+    for directory in directories.chain(task.depfile.as_ref().and_then(RelPath::parent)).chain(places) {
         tree.make_directory(&directory).map_err(|e| told("make the directory", &directory, &e))?;
     }
     Ok(())

@@ -10,6 +10,7 @@ pub mod estimate;
 pub mod execute;
 pub mod explain;
 pub mod feed;
+mod input_links;
 pub mod inputs;
 pub mod job;
 pub mod logs;

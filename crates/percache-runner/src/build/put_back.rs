@@ -8,7 +8,7 @@ use crate::capture::{present, tell_of_others};
 use crate::event::Outcome;
 use crate::intents::Intent;
 use crate::model::Task;
-use crate::observe::FileState;
+use crate::observe::{Behind, FileState};
 use crate::paths::RelPath;
 use crate::restore::{self, Plan, RestoreError};
 use crate::span::{Phase, timed};
@@ -25,8 +25,9 @@ pub fn put_back<'a>(
     if let Some(entry) = outputs.iter().find(|entry| !is_output(job.task, &entry.path)) {
         return Ok(Err(foreign(&entry.path)));
     }
-    let plan = restore::plan(&ctx.observer, outputs, ctx.previous(job.id));
-    let plan = plan.map_err(|e| format!("cannot look at its outputs: {e}"))?;
+    let plan = restore::plan(&ctx.observer, &job.task.outputs, outputs, ctx.previous(job.id));
+    let plan = plan
+        .map_err(|e| Trouble { message: format!("cannot look at its outputs: {}", reason(&e)), hint: way_out(&e) })?;
     if plan.is_empty() {
         return Ok(Ok((Outcome::UpToDate, plan)));
     }
@@ -94,7 +95,7 @@ fn pretend(ctx: &Context<'_>, plan: &restore::Plan<'_>) {
 fn state_of(entry: &Entry) -> FileState {
     match &entry.node {
         Node::File { content, executable } => FileState::File { digest: content.digest, executable: *executable },
-        Node::Symlink(target) => FileState::Symlink { target: target.clone(), content: None },
+        Node::Symlink(target) => FileState::Symlink { target: target.clone(), behind: Behind::Nothing },
         Node::Directory => FileState::Directory,
     }
 }

@@ -13,7 +13,7 @@ use percache::files::{self, Durability};
 use crate::model::Workspace;
 
 /// To be counted up with every change of the [model](crate::model).
-const MAGIC: &[u8] = b"percache workspace 1\n";
+const MAGIC: &[u8] = b"percache workspace 2\n";
 
 /// Keeps `workspace` in the file at `path`; gives its digest.
 ///

@@ -26,9 +26,9 @@ fn every_kind_of_file_is_told_apart() {
     assert_eq!(observed(root, &known, "file"), FileState::File { digest, executable: false });
     assert_eq!(observed(root, &known, "script"), FileState::File { digest, executable: true });
     assert_eq!(observed(root, &known, "dir"), FileState::Directory);
-    let link = FileState::Symlink { target: b"file".into(), content: Some(digest) };
+    let link = FileState::Symlink { target: b"file".into(), behind: Behind::File { digest, executable: false } };
     assert_eq!(observed(root, &known, "link"), link);
-    let dangling = FileState::Symlink { target: b"nowhere".into(), content: None };
+    let dangling = FileState::Symlink { target: b"nowhere".into(), behind: Behind::Nothing };
     assert_eq!(observed(root, &known, "dangling"), dangling);
 }
 

@@ -210,3 +210,32 @@ fn follow_names_directories_of_the_workspace() {
     mistake("['build*']", "pattern");
     mistake("'build'", "array");
 }
+
+#[test]
+fn a_file_that_is_made_under_one_name_is_not_read_or_made_under_another_without_a_word() {
+    let config = |more: &str| {
+        format!(
+            "[task.make]\ncommand = '@ran(make); cp in build/made'\ninputs = ['in']\noutputs = ['build/made']\n{more}"
+        )
+    };
+    let ws = Sandbox::new(&config(
+        "[task.read]\ncommand = '@ran(read); cat real/* > out/read'\ninputs = ['real/*']\noutputs = ['out/read']\n",
+    ));
+    ws.write("in", "1");
+    ws.write("real/x", "");
+    ws.symlink("real", "build");
+    ws.build(["make"]).ran(["make"]);
+    ws.build(["read"]).fails().says(["real/made", "build/made", "add `make` to its `deps`"]);
+    ws.config(&config(
+        "[task.again]\ncommand = '@ran(again); cp in real/made'\ninputs = []\noutputs = ['real/made']\n",
+    ));
+    ws.build(["again"]).fails().says(["real/made", "build/made", "symlink"]);
+    ws.config(&config("[task.all]\ncommand = '@ran(all); ls > out/all'\noutputs = ['out/all']\n"));
+    ws.build([]).ran(["all"]).does_not_say("warning");
+    ws.write("in", "2");
+    ws.build([]).ran(["all", "make"]);
+    ws.write(".gitignore", "in\n");
+    ws.build([]).ran(["all"]);
+    ws.write("in", "3");
+    ws.build([]).ran(["make"]);
+}

@@ -1,6 +1,6 @@
 //! What all jobs of a build share, and nothing that only one of them needs.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -11,6 +11,7 @@ use percache::claim::Claimant;
 use percache::store::Store;
 
 use crate::build::budget::Budget;
+use crate::build::places::Places;
 use crate::contents::Contents;
 use crate::environment::Caller;
 use crate::event::Listener;
@@ -110,9 +111,8 @@ pub struct Context<'a> {
     pub contents: Contents<'a>,
     /// The inputs of tasks that declare none: found once.
     pub sources: OnceLock<Result<Arc<Sources>, String>>,
-    /// Directories of outputs, and those above them: where one is a symlink, it tells where somebody keeps outputs, and nothing of what is in
-    /// them.
-    pub places: OnceLock<HashSet<RelPath>>,
+    /// Found once.
+    pub places: OnceLock<Places>,
     /// Shared with commands that know how to; `None` when the configuration does not ask for that.
     pub budget: Option<Budget>,
     /// Whether what the journal rests on counts: configuration and environment are as they were.
@@ -144,8 +144,9 @@ impl Context<'_> {
     pub fn sources(&self) -> Result<&[RelPath], String> {
         let sources = self.sources.get_or_init(|| {
             let tree = SourceTree::scan(self.observer.root(), &self.skip).map_err(|e| format!("{e}: {}", e.source))?;
-            let counts =
-                |path: &&RelPath| !self.workspace.files.contains(path) && self.graph.outputs.owner(path).is_none();
+            let counts = |path: &&RelPath| {
+                !self.workspace.files.contains(path) && self.places().maker(self.graph, path).is_none()
+            };
             let files = tree.files().iter().filter(counts).cloned().collect();
             let rules = rule_files(self.observer.root(), tree.directories(), self.caller);
             let stamped = rules.is_some();
@@ -159,21 +160,14 @@ impl Context<'_> {
         sources.as_ref().map(|sources| sources.files.as_slice()).map_err(Clone::clone)
     }
 
+    /// The places of outputs.
+    pub fn places(&self) -> &Places {
+        self.places.get_or_init(|| Places::find(self.workspace, &self.observer))
+    }
+
     /// Whether outputs of some task lie below this path, be it that the path is an output itself.
     pub fn is_place_of_outputs(&self, path: &RelPath) -> bool {
-        let places = self.places.get_or_init(|| {
-            let mut places = HashSet::new();
-            for pattern in self.workspace.tasks.iter().flat_map(|task| task.outputs.patterns()) {
-                let through = pattern.directory || pattern.literal().is_none();
-                places.extend(Some(pattern.prefix().clone()).filter(|_| through));
-                let mut above = pattern.prefix().parent();
-                while let Some(dir) = above.filter(|dir| places.insert(dir.clone())) {
-                    above = dir.parent();
-                }
-            }
-            places
-        });
-        places.contains(path)
+        self.places().contains(path)
     }
 
     /// What [`Context::sources`] has found, if it was asked for.

@@ -31,7 +31,9 @@ impl<'a> InputLinks<'a> {
     pub fn on_the_way(&mut self, inputs: &[RelPath], watched: &mut Vec<Vec<u8>>) -> Result<BTreeSet<RelPath>, Trouble> {
         let mut links = BTreeSet::new();
         if let Some(trail) = self.ctx.observer.way(self.task.cwd.as_bytes()) {
-            self.add(&trail, &mut links, watched);
+            watched.extend(trail.links.iter().cloned());
+            // Also where outputs lie: a command goes up from it by `..`.
+            links.extend(trail.links.iter().filter_map(|link| RelPath::new(link).ok()));
         }
         let (mut last, mut behind) = (None, None);
         for path in inputs {
@@ -41,6 +43,9 @@ impl<'a> InputLinks<'a> {
                 behind = self.ctx.observer.way(directory);
                 last = Some(directory);
                 behind.iter().for_each(|trail| self.add(trail, &mut links, watched));
+            }
+            if self.ctx.places().is_behind_a_link(path) {
+                self.check_owner(path, path)?;
             }
             if let Some(trail) = &behind
                 && !trail.links.iter().any(|link| self.is_place(link))
@@ -130,13 +135,14 @@ impl<'a> InputLinks<'a> {
 
     fn undeclared(&self, path: &RelPath, real: &RelPath, owner: TaskId) -> Trouble {
         let owner = &self.ctx.workspace.task(owner).name;
-        let message = format!("its input `{path}` is `{real}`, which `{owner}` makes, without depending on it");
+        let named = self.ctx.places().maker(self.ctx.graph, real).map_or_else(|| real.clone(), |(_, named)| named);
+        let message = format!("its input `{path}` is `{named}`, which `{owner}` makes, without depending on it");
         Trouble::new(message, format!("add `{owner}` to its `deps`"))
     }
 
     /// The task that makes what is at this path, if this one does not need it.
     fn stranger(&mut self, path: &RelPath) -> Option<TaskId> {
-        let owner = self.ctx.graph.outputs.owner(path)?;
+        let (owner, _) = self.ctx.places().maker(self.ctx.graph, path)?;
         let needed = self.needed.get_or_insert_with(|| {
             let direct: Vec<_> = self.task.deps.iter().chain(&self.task.inferred).copied().collect();
             self.ctx.graph.closure(&direct)

@@ -60,6 +60,7 @@ pub fn prepare(
     command: &TaskCommand,
     deps: &Dependencies,
 ) -> Result<Prepared, Trouble> {
+    ctx.places().check(ctx.workspace, ctx.graph, task)?;
     let mut watched: Vec<Vec<u8>> = Vec::new();
     task.env_file.iter().for_each(|path| ctx.observer.watch(path.as_bytes(), &mut watched));
     let environment = environment(ctx, task)?;

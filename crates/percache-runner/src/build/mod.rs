@@ -16,6 +16,7 @@ pub mod job;
 pub mod logs;
 pub mod lookup;
 pub mod outcomes;
+pub mod places;
 pub mod put_back;
 pub mod recall;
 pub mod recheck;

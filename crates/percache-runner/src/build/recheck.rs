@@ -117,7 +117,8 @@ fn further_inputs(
 
 /// A file that another task makes, be it under another name, has to be made before this one runs.
 fn check_owner(ctx: &Context<'_>, job: &Job<'_>, path: &RelPath, real: &RelPath) -> Result<(), Trouble> {
-    let Some(owner) = ctx.graph.outputs.owner(real).filter(|owner| !comes_before(ctx, *owner, job)) else {
+    let maker = ctx.places().maker(ctx.graph, real).map(|(owner, _)| owner);
+    let Some(owner) = maker.filter(|owner| !comes_before(ctx, *owner, job)) else {
         return Ok(());
     };
     let owner = &ctx.workspace.task(owner).name;

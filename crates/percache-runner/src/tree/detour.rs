@@ -37,7 +37,7 @@ pub(super) fn find(root: &Path, path: &RelPath, follow: &[RelPath]) -> Option<Re
 
 /// Opens `path`, which is at or below the directory `allowed`, without leaving what that leads to.
 fn below(root: &Path, allowed: &RelPath, path: &RelPath) -> Result<OwnedFd, Errno> {
-    let top = openat(CWD, &allowed.to_path(root), DIRECTORY, Mode::empty())?;
+    let top = openat(CWD, allowed.to_path(root), DIRECTORY, Mode::empty())?;
     let rest = RelPath::new(path.below(allowed).unwrap_or_default()).map_err(|_| Errno::INVAL)?;
     if rest.is_root() { Ok(top) } else { beneath(top.as_fd(), &rest) }
 }

@@ -43,7 +43,10 @@ fn run(data: &[u8]) {
 fn seeds() -> Vec<Vec<u8>> {
     let result = example();
     let state = FileState::File { digest: Digest::of(b"x"), executable: true };
-    let link = FileState::Symlink { target: b"x".to_vec(), behind: Behind::File { digest: Digest::of(b"x"), executable: false } };
+    let link = FileState::Symlink {
+        target: b"x".to_vec(),
+        behind: Behind::File { digest: Digest::of(b"x"), executable: false },
+    };
     let parts = Parts::new(vec![
         Part::new(Kind::Command, "", Value::List(vec![b"cc".to_vec(), b"-c".to_vec()])),
         Part::new(Kind::Cwd, "", Value::Text(b"src".to_vec())),

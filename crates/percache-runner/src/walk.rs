@@ -263,14 +263,33 @@ mod tests {
     }
 
     #[test]
-    fn symlinks_are_entries_and_are_not_followed() {
+    fn symlinks_are_entries_and_are_followed_only_where_a_pattern_begins() {
         let dir = tree(&["real/a.c"]);
         symlink("real", dir.path().join("link")).unwrap();
         symlink("nowhere", dir.path().join("dangling")).unwrap();
         assert_eq!(found(&dir, &["**"], Want::Files), ["dangling", "link", "real/a.c"]);
-        assert_eq!(found(&dir, &["link"], Want::Files), ["link"]);
+        assert_eq!(found(&dir, &["link"], Want::Files), ["link", "link/a.c"]);
+        assert_eq!(found(&dir, &["link", "!link/a.c"], Want::Files), ["link"]);
+        assert_eq!(found(&dir, &["dangling/*", "dangling"], Want::Files), ["dangling"]);
+        assert_eq!(found(&dir, &["link"], Want::Directories), ["link"], "an output that is a symlink");
+        assert_eq!(found(&dir, &["link/"], Want::Directories), ["link", "link/a.c"], "a directory of outputs");
         assert_eq!(found(&dir, &["link/*.c"], Want::Files), ["link/a.c"], "named as the directory to look into");
         assert_eq!(found(&dir, &["*/a.c"], Want::Files), ["real/a.c"]);
+    }
+
+    #[test]
+    fn a_symlink_to_what_is_skipped_does_not_lead_into_it() {
+        let dir = tree(&[".percache/x", "sub/a", "a"]);
+        symlink(".", dir.path().join("self")).unwrap();
+        symlink(".percache", dir.path().join("store")).unwrap();
+        assert_eq!(found(&dir, &["self/**/x", "self/a", "store"], Want::Files), ["self/a", "store"]);
+    }
+
+    #[test]
+    fn a_circle_of_symlinks_leads_to_nothing() {
+        let dir = tree(&["a"]);
+        symlink("round", dir.path().join("round")).unwrap();
+        assert_eq!(found(&dir, &["round/*", "round/x/y"], Want::Files), [""; 0]);
     }
 
     #[test]

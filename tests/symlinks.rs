@@ -413,6 +413,24 @@ fn a_directory_of_which_a_depfile_went_up_may_become_a_symlink() {
 }
 
 #[test]
+fn the_directory_of_a_command_that_went_up_from_it_may_become_a_symlink() {
+    let ws = Sandbox::new(
+        "[task.read]\ncommand = '@ran(read); cat ../h > ../../out/read; echo x: ../h > ../../dep.d'\ncwd = 'a/sub'\ninputs = []\n\
+         outputs = ['out/read']\ndepfile = 'dep.d'\n",
+    );
+    for (file, text) in [("a/h", "1"), ("a/sub/x", ""), ("b/h", "3")] {
+        ws.write(file, text);
+    }
+    ws.build([]).ran(["read"]);
+    after(&ws, "it is edited", |ws| ws.write("a/h", "2"), "2");
+    let moved = |ws: &Sandbox| {
+        ws.rename("a/sub", "b/sub");
+        ws.symlink("../b/sub", "a/sub");
+    };
+    after(&ws, "the directory is moved away, and a symlink leads there", moved, "3");
+}
+
+#[test]
 fn a_discovered_input_that_is_a_symlink_counts_with_what_it_leads_to() {
     let ws = discoverer("inc/a.h", "");
     ws.write("real/a.h", "1");

@@ -5,7 +5,7 @@
 //! that a damaged one is no journal. A build with nothing to do reads it without decoding it, see [`crate::finding`].
 //!
 //! ```text
-//! "percache journal 3\n"  epoch(8) hits(8) misses(8)
+//! "percache journal 4\n"  epoch(8) hits(8) misses(8)
 //! files:    see crate::known
 //! lists:    count, then of each: count, positions in files (4 each), in order
 //! finding:  flag [see crate::finding]
@@ -38,7 +38,7 @@ pub use flat::{Flat, FlatTask, is_whole};
 pub use lists::PathLists;
 use lists::encode_numbers;
 
-const MAGIC: &[u8] = b"percache journal 3\n";
+const MAGIC: &[u8] = b"percache journal 4\n";
 const DIGEST: usize = 20;
 /// Where the files begin.
 const FILES: usize = MAGIC.len() + 24;

@@ -89,9 +89,8 @@ fn further_inputs(
         let links = turns.iter().chain(way.iter().filter(|link| !is_place(link)));
         let links = links.filter(|link| !RelPath::new(link).is_ok_and(|link| declared(&link)));
         further.extend(links.map(|link| (link.clone(), Role::Read)));
-        // A directory of outputs may not be there yet, and that of the command is part of its definition.
-        let counts = |path: &RelPath| !job.task.cwd.starts_with(path) && !ctx.is_place_of_outputs(path);
-        for path in passed.into_iter().filter(|path| RelPath::new(path).map_or(true, |path| counts(&path))) {
+        // Where outputs lie, a directory may not be there yet in another tree.
+        for path in passed.into_iter().filter(|path| !is_place(path)) {
             further.entry(path).or_insert(Role::Passed);
         }
         let Ok(inside) = RelPath::new(&path) else {

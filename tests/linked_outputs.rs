@@ -126,6 +126,15 @@ fn from_where_follow_leads_nothing_leads_further() {
 }
 
 #[test]
+fn what_follow_leads_to_is_for_its_user_to_make() {
+    let ws = workspace("[workspace]\nfollow = ['build']", "build/o.txt");
+    ws.symlink("../scratch", "build");
+    ws.build([]).fails().reported([]).says(["`build` leads to", "which is not there", "make the directory"]);
+    ws.write("../scratch/x", "");
+    works(&ws, "../scratch", "build/o.txt");
+}
+
+#[test]
 fn what_no_task_makes_any_more_goes_behind_a_symlink_too() {
     let config = |follow: &str| {
         format!(

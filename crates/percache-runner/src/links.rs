@@ -126,6 +126,13 @@ pub fn leads_out(root: &Path, path: &RelPath) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, format!("`{path}` leads out of the workspace{to}"))
 }
 
+/// What to say of a symlink to a directory that would have to be there, and that nobody but its user makes.
+pub fn leads_nowhere(root: &Path, path: &RelPath) -> io::Error {
+    let end = follow(root, path.as_bytes()).end.unwrap_or_default();
+    let message = format!("`{path}` leads to `{}`, which is not there", String::from_utf8_lossy(&end));
+    io::Error::new(io::ErrorKind::NotFound, message)
+}
+
 /// The directory that holds a path of a [`Trail`]; empty for the workspace and for what lies directly in it.
 pub fn parent(path: &[u8]) -> &[u8] {
     &path[..memchr::memrchr(b'/', path).unwrap_or(0)]

@@ -99,8 +99,10 @@ impl Tree {
 
     /// Makes a directory below one that may be followed out of the workspace; that one itself has to be there.
     fn make_outside(&mut self, path: &RelPath) -> io::Result<Arc<OwnedFd>> {
-        let parent = path.parent().filter(|_| !self.follow.contains(path));
-        let parent = self.directory(&parent.ok_or_else(|| self.explain(Errno::NOENT, path))?, true)?;
+        let Some(parent) = path.parent().filter(|_| !self.follow.contains(path)) else {
+            return Err(links::leads_nowhere(&self.root, path));
+        };
+        let parent = self.directory(&parent, true)?;
         match mkdirat(&parent, path.file_name(), Mode::from_raw_mode(0o777)) {
             Ok(()) | Err(Errno::EXIST) => {
                 Ok(Arc::new(openat(&parent, path.file_name(), DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?))

@@ -39,6 +39,10 @@ pub fn reason(error: &io::Error) -> String {
 pub fn way_out(error: &io::Error) -> Option<String> {
     let hint = match error.kind() {
         io::ErrorKind::NotADirectory => "a file is where a directory has to be: move it away, or name another output",
+        // As below, it comes from us.
+        io::ErrorKind::NotFound if error.raw_os_error().is_none() => {
+            "make the directory that the symlink leads to, or have it lead elsewhere"
+        }
         io::ErrorKind::IsADirectory | io::ErrorKind::DirectoryNotEmpty => {
             "move away what is yours, or name another output"
         }

@@ -43,6 +43,9 @@ pub fn play(history: &History, builds: &AtomicUsize) -> TestCaseResult {
     ws.write(".gitignore", "dep/\nforeign*\n");
     let (project, earlier, results) = (Project::default(), Vec::new(), BTreeMap::new());
     let config = String::new();
+    for directory in ["pool/one", "well/two"] {
+        std::fs::create_dir_all(ws.path(directory)).expect("creating a directory");
+    }
     let mut player = Player { ws, project, config, earlier, results, foreign: BTreeSet::new(), settled: false };
     player.become_project(Project::new(history));
     for (number, round) in history.rounds.iter().enumerate() {
@@ -112,6 +115,13 @@ impl Player {
         for (path, text) in project.sources.iter().filter(|(path, text)| self.project.sources.get(*path) != Some(*text))
         {
             self.ws.write(path, text);
+        }
+        let before = if self.config.is_empty() { BTreeMap::new() } else { self.project.links() };
+        for (path, target) in project.links().into_iter().filter(|(path, target)| before.get(path) != Some(target)) {
+            if self.ws.exists(path) {
+                self.ws.remove(path);
+            }
+            self.ws.symlink(target, path);
         }
         self.project = project;
         self.write_config();

@@ -5,8 +5,29 @@
 use std::collections::BTreeMap;
 
 /// All files that may exist as sources. Their stems differ.
-pub const SOURCES: [&str; 7] =
-    ["src/a.txt", "src/b.txt", "src/c.txt", "src/deep/d.txt", "src/deep/e.txt", "inc/f.txt", "inc/g.txt"];
+pub const SOURCES: [&str; 12] = [
+    "src/a.txt",
+    "src/b.txt",
+    "src/c.txt",
+    "src/deep/d.txt",
+    "src/deep/e.txt",
+    "inc/f.txt",
+    "inc/g.txt",
+    "pool/one/h.txt",
+    "pool/one/i.txt",
+    "pool/up.txt",
+    "well/two/h.txt",
+    "well/up.txt",
+];
+
+/// Where the symlink `dir.lnk` may lead, all of them directories that are always there, or nothing.
+pub const PLACES: [&str; 4] = ["pool/one", "well/two", "over.lnk", "none"];
+
+/// Where the symlink `file.lnk` may lead besides to a source: over another symlink, to nothing, in a circle.
+pub const DETOURS: [&str; 3] = ["other.lnk", "nowhere", "file.lnk"];
+
+/// Symlinks that lead to one place always.
+pub const FIXED: [(&str, &str); 2] = [("over.lnk", "well/two"), ("other.lnk", SOURCES[0])];
 
 /// All contents that they may have; some are of one length.
 pub const CONTENTS: [&str; 7] = ["one\n", "two\n", "six\n", "one two\n", "", "fail\n", "three four\n"];
@@ -45,6 +66,14 @@ pub enum Kind {
     After { deps: Vec<u8> },
     /// Reads a source that names the next one; tells by a depfile.
     Discover,
+    /// Joins what lies in a directory behind a symlink.
+    Behind { literal: bool },
+    /// `foreach` over what lies there.
+    EachBehind,
+    /// Reads a symlink.
+    Through,
+    /// Reads a file beside the directory behind a symlink, and says in a depfile that it went there by `..`.
+    Up,
 }
 
 /// What happens before a build.
@@ -63,6 +92,14 @@ pub enum Edit {
     },
     Touch {
         source: u8,
+    },
+    /// The symlink to a directory leads elsewhere.
+    Relink {
+        place: u8,
+    },
+    /// The symlink to a file leads elsewhere.
+    RelinkFile {
+        target: u8,
     },
     /// Sources and tasks become those of an earlier build.
     Branch {
@@ -141,6 +178,10 @@ pub struct Project {
     pub sources: BTreeMap<&'static str, &'static str>,
     pub tasks: BTreeMap<u8, Task>,
     pub reversed: bool,
+    /// Where `dir.lnk` leads.
+    pub place: u8,
+    /// Where `file.lnk` leads.
+    pub target: u8,
 }
 
 impl PartialEq for Task {
@@ -163,6 +204,23 @@ impl Project {
         project.sources.extend(history.sources.iter().map(|(name, text)| (source(*name), content(*text))));
         project.tasks.extend(history.tasks.iter().map(|(slot, task)| (slot % SLOTS, task.clone())));
         project
+    }
+
+    /// Every symlink among the sources, with its target.
+    pub fn links(&self) -> BTreeMap<&'static str, &'static str> {
+        let moving = [("dir.lnk", self.place()), ("file.lnk", self.target())];
+        moving.into_iter().chain(FIXED).collect()
+    }
+
+    /// Where `dir.lnk` leads, as it says.
+    pub fn place(&self) -> &'static str {
+        PLACES[usize::from(self.place) % PLACES.len()]
+    }
+
+    /// Where `file.lnk` leads, as it says.
+    pub fn target(&self) -> &'static str {
+        let all = || SOURCES.iter().chain(&DETOURS);
+        all().nth(usize::from(self.target) % all().count()).copied().unwrap_or_default()
     }
 
     /// A task that exists, if there is any.
@@ -208,6 +266,8 @@ impl Project {
                     task.alias = *alias;
                 }
             }
+            Edit::Relink { place } => self.place = *place,
+            Edit::RelinkFile { target } => self.target = *target,
             Edit::Reorder => self.reversed = !self.reversed,
             Edit::Touch { .. } | Edit::DeleteOutput { .. } | Edit::DeleteAllOutputs | Edit::Foreign { .. } => {}
         }

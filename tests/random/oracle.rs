@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::model::{Kind, Project, Task};
+use super::model::{FIXED, Kind, Project, Task};
 use crate::sandbox::{Node, Tree};
 
 /// One concrete task.
@@ -38,7 +38,7 @@ pub enum End {
 fn read_by(slot: u8, kind: &Kind) -> Option<(String, String)> {
     match kind {
         Kind::Link { .. } | Kind::Check { .. } => None,
-        Kind::Each { .. } | Kind::EachOf { .. } => {
+        Kind::Each { .. } | Kind::EachOf { .. } | Kind::EachBehind => {
             Some((format!("find out/t{slot} -name '*.txt' 2>/dev/null"), format!("out/t{slot}/*.txt")))
         }
         Kind::Directory { .. } => Some((format!("find out/t{slot}.dir -type f"), format!("out/t{slot}.dir"))),
@@ -71,7 +71,7 @@ impl Project {
     }
 
     fn upstream_each(&self, slot: u8, upstream: u8) -> Option<u8> {
-        let is_each = |kind: &Kind| matches!(kind, Kind::Each { .. } | Kind::EachOf { .. });
+        let is_each = |kind: &Kind| matches!(kind, Kind::Each { .. } | Kind::EachOf { .. } | Kind::EachBehind);
         self.below(slot, &[upstream]).into_iter().find(|slot| is_each(&self.tasks[slot].kind))
     }
 
@@ -132,7 +132,7 @@ impl Project {
                 let files = "find src inc -type f 2>/dev/null | LC_ALL=C sort | while read f; do echo $f; cat $f; done";
                 task(joined(files.into()), None, text_output)
             }
-            Kind::Each { .. } | Kind::EachOf { .. } => self.each_definition(slot, *salt, kind),
+            Kind::Each { .. } | Kind::EachOf { .. } | Kind::EachBehind => self.each_definition(slot, *salt, kind),
             Kind::Directory { sources } => {
                 let sources = self.existing(sources);
                 let command = format!(
@@ -170,12 +170,29 @@ impl Project {
                 );
                 task(command, Some(String::new()), format!("{text_output}\ndepfile = \"dep/t{slot}.d\""))
             }
+            Kind::Behind { literal } => {
+                let inputs = if *literal { "dir.lnk" } else { "dir.lnk/*.txt" };
+                let files = "find -L dir.lnk -name '*.txt' 2>/dev/null | LC_ALL=C sort | xargs -r cat";
+                task(joined(files.into()), Some(quote(vec![inputs])), text_output)
+            }
+            Kind::Through => {
+                let files = "cat file.lnk 2>/dev/null || echo none";
+                task(joined(files.into()), Some(quote(vec!["file.lnk"])), text_output)
+            }
+            Kind::Up => {
+                let command = format!(
+                    "cat dir.lnk/../up.txt > /dev/null\n{}\necho 'out/t{slot}.txt: dir.lnk/../up.txt' > dep/t{slot}.d",
+                    joined("cat dir.lnk/../up.txt".into())
+                );
+                task(command, Some(String::new()), format!("{text_output}\ndepfile = \"dep/t{slot}.d\""))
+            }
         }
     }
 
     fn each_definition(&self, slot: u8, salt: u8, kind: &Kind) -> String {
         let pattern = match kind {
             Kind::Each { deep: true } => "src/**/*.txt".to_owned(),
+            Kind::EachBehind => "dir.lnk/*.txt".to_owned(),
             Kind::EachOf { upstream } => match self.upstream_each(slot, *upstream) {
                 Some(upstream) => format!("out/t{upstream}/*.txt"),
                 None => "none/*.txt".to_owned(),
@@ -193,7 +210,7 @@ impl Project {
         let mut units: Vec<Unit> = Vec::new();
         for (slot, task) in &self.tasks {
             let new = match &task.kind {
-                Kind::Each { .. } | Kind::EachOf { .. } => self.each_units(*slot, task, &units),
+                Kind::Each { .. } | Kind::EachOf { .. } | Kind::EachBehind => self.each_units(*slot, task, &units),
                 _ => vec![self.single_unit(*slot, task, &units)],
             };
             units.extend(new);
@@ -205,6 +222,48 @@ impl Project {
         self.sources.get(source).copied().unwrap_or_default()
     }
 
+    /// The directory that `dir.lnk` leads to; `None` if it leads nowhere.
+    fn directory_behind(&self) -> Option<&'static str> {
+        match self.place() {
+            "none" => None,
+            "over.lnk" => Some(FIXED[0].1),
+            place => Some(place),
+        }
+    }
+
+    /// The files in it, by the names that they have through the symlink.
+    fn files_behind(&self) -> Vec<(String, &'static str)> {
+        let Some(directory) = self.directory_behind() else { return Vec::new() };
+        let name = |path: &str| Some(path.strip_prefix(directory)?.strip_prefix('/')?.to_owned());
+        let files = self.sources.iter().filter_map(|(path, text)| Some((format!("dir.lnk/{}", name(path)?), *text)));
+        files.collect()
+    }
+
+    /// What `file.lnk` leads to.
+    fn text_behind(&self) -> Option<&'static str> {
+        let target = if self.target() == FIXED[1].0 { FIXED[1].1 } else { self.target() };
+        self.sources.get(target).copied()
+    }
+
+    /// What is at `dir.lnk/../up.txt`.
+    fn text_above(&self) -> Option<&'static str> {
+        let above = self.directory_behind()?.split('/').next()?;
+        self.sources.get(format!("{above}/up.txt").as_str()).copied()
+    }
+
+    /// What of the symlinks counts for a task.
+    fn links_read(&self, task: &Task) -> String {
+        match &task.kind {
+            // If there is no file, nothing is on the way to one.
+            Kind::Behind { literal: false } if self.files_behind().is_empty() => String::new(),
+            Kind::Behind { .. } | Kind::EachBehind => format!("->{}{:?}", self.place(), self.files_behind()),
+            Kind::Through => format!("->{}{:?}", self.target(), self.text_behind()),
+            Kind::Up => format!("->{}{:?}", self.place(), self.text_above()),
+            Kind::All => format!("->{}->{}", self.place(), self.target()),
+            _ => String::new(),
+        }
+    }
+
     fn each_units(&self, slot: u8, task: &Task, units: &[Unit]) -> Vec<Unit> {
         // File, its text, and the unit that makes it.
         let files: Vec<(String, End, Option<usize>)> = match &task.kind {
@@ -213,6 +272,10 @@ impl Project {
                 let makers = units.iter().enumerate().filter(|(_, unit)| Some(unit.slot) == upstream);
                 let file = |unit: &Unit| format!("out/t{}/{}.txt", unit.slot, unit.stem.as_deref().unwrap_or_default());
                 makers.map(|(index, unit)| (file(unit), unit.end.clone(), Some(index))).collect()
+            }
+            Kind::EachBehind => {
+                let files = self.files_behind().into_iter();
+                files.map(|(path, text)| (path.clone(), End::Succeeds([file(&path, text)].into()), None)).collect()
             }
             kind => {
                 let deep = matches!(kind, Kind::Each { deep: true });
@@ -231,8 +294,9 @@ impl Project {
                 _ => End::Skipped,
             };
             // The definition is the same for all of them; the file and what it says make the difference, and the salt is in the output.
+            let link = if matches!(task.kind, Kind::EachBehind) { self.place() } else { "" };
             let key = format!(
-                "{}{path}{end:?}",
+                "{}{link}{path}{end:?}",
                 self.each_definition(slot, task.salt, &task.kind).split_once('\n').map_or("", |rest| rest.1)
             );
             Unit {
@@ -269,6 +333,7 @@ impl Project {
         for (path, text) in self.sources_read(task) {
             let _ = write!(key, "{path}={text:?}");
         }
+        key += &self.links_read(task);
         let end = match needed.iter().all(|unit| matches!(unit.end, End::Succeeds(_))) {
             true => self.end(slot, task, &needed).map_or(End::Fails, End::Succeeds),
             false => End::Skipped,
@@ -291,6 +356,8 @@ impl Project {
             Kind::All => true,
             Kind::Discover => path == "inc/f.txt" || path == "inc/g.txt" && self.text("inc/f.txt").contains("two"),
             Kind::Each { .. } | Kind::EachOf { .. } | Kind::After { .. } => false,
+            // What is read through symlinks goes by other names.
+            Kind::Behind { .. } | Kind::EachBehind | Kind::Through | Kind::Up => false,
         };
         self.sources.iter().filter(|(path, _)| wanted(path)).map(|(path, text)| (*path, *text)).collect()
     }
@@ -306,7 +373,14 @@ impl Project {
         match &task.kind {
             Kind::Join { .. } if (plain.clone() + &upstream).contains("fail") => None,
             Kind::Join { .. } | Kind::After { .. } => text(plain + &upstream),
-            Kind::Glob { .. } | Kind::All => text(named),
+            Kind::Glob { .. } => text(named),
+            Kind::All => {
+                let listed = read.iter().filter(|(path, _)| path.starts_with("src/") || path.starts_with("inc/"));
+                text(listed.map(|(path, text)| format!("{path}\n{text}")).collect())
+            }
+            Kind::Behind { .. } => text(self.files_behind().into_iter().map(|(_, text)| text).collect()),
+            Kind::Through => text(self.text_behind().unwrap_or("none\n").to_owned()),
+            Kind::Up => self.text_above().and_then(|found| text(found.to_owned())),
             Kind::Discover => {
                 let next = self.text("inc/f.txt").contains("two");
                 let there = |path: &str| self.sources.contains_key(path);
@@ -316,7 +390,7 @@ impl Project {
             Kind::Link { .. } => {
                 Some([(format!("out/t{slot}.link"), Node::Symlink(format!("to-{}-{salt}", plain.len())))].into())
             }
-            Kind::Check { .. } | Kind::Each { .. } | Kind::EachOf { .. } => Some(Tree::new()),
+            Kind::Check { .. } | Kind::Each { .. } | Kind::EachOf { .. } | Kind::EachBehind => Some(Tree::new()),
         }
     }
 }

@@ -35,6 +35,8 @@ fn edit() -> impl Strategy<Value = Edit> {
         2 => source().prop_map(|source| Edit::Delete { source }),
         2 => (source(), source()).prop_map(|(from, to)| Edit::Rename { from, to }),
         1 => source().prop_map(|source| Edit::Touch { source }),
+        3 => (0..4u8).prop_map(|place| Edit::Relink { place }),
+        2 => (0..15u8).prop_map(|target| Edit::RelinkFile { target }),
         3 => (0..5u8).prop_map(|back| Edit::Branch { back }),
         2 => (slot(), task()).prop_map(|(slot, task)| Edit::AddTask { slot, task }),
         1 => slot().prop_map(|slot| Edit::RemoveTask { slot }),
@@ -63,6 +65,10 @@ fn kind() -> impl Strategy<Value = Kind> {
         2 => vec(source(), 1..3).prop_map(|sources| Kind::Check { sources }),
         2 => vec(slot(), 1..3).prop_map(|deps| Kind::After { deps }),
         2 => Just(Kind::Discover),
+        2 => any::<bool>().prop_map(|literal| Kind::Behind { literal }),
+        1 => Just(Kind::EachBehind),
+        2 => Just(Kind::Through),
+        2 => Just(Kind::Up),
     ]
 }
 

@@ -4,7 +4,7 @@ use percache::Digest;
 use percache::codec::Decoder;
 use percache::store::record::{Content, Entry, Node, PathSet, ResultKey, StoredResult};
 use percache_runner::fingerprint::{Discovered, Kind, Part, Parts, Value};
-use percache_runner::observe::FileState;
+use percache_runner::observe::{Behind, FileState};
 
 use crate::Target;
 
@@ -43,7 +43,10 @@ fn run(data: &[u8]) {
 fn seeds() -> Vec<Vec<u8>> {
     let result = example();
     let state = FileState::File { digest: Digest::of(b"x"), executable: true };
-    let link = FileState::Symlink { target: b"x".to_vec(), content: Some(Digest::of(b"x")) };
+    let link = FileState::Symlink {
+        target: b"x".to_vec(),
+        behind: Behind::File { digest: Digest::of(b"x"), executable: false },
+    };
     let parts = Parts::new(vec![
         Part::new(Kind::Command, "", Value::List(vec![b"cc".to_vec(), b"-c".to_vec()])),
         Part::new(Kind::Cwd, "", Value::Text(b"src".to_vec())),

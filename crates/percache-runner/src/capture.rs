@@ -61,8 +61,16 @@ impl CaptureError {
     }
 }
 
-/// What outputs lie in the tree now.
+/// What outputs lie in the tree now. A symlink that somebody has put in the place of a directory of outputs, and which is followed, is none
+/// of them: it is not percache's to remove.
 pub fn present(root: &Path, outputs: &PatternSet, skip: &[RelPath]) -> Result<Vec<Found>, walk::WalkError> {
+    let mut found = present_with_links(root, outputs, skip)?;
+    found.retain(|found| found.kind != Kind::DirectoryLink);
+    Ok(found)
+}
+
+/// As [`present`], with the symlinks that stand in the place of directories.
+pub fn present_with_links(root: &Path, outputs: &PatternSet, skip: &[RelPath]) -> Result<Vec<Found>, walk::WalkError> {
     if outputs.is_empty() { Ok(Vec::new()) } else { walk::expand(root, outputs, skip, Want::Directories) }
 }
 
@@ -119,7 +127,8 @@ fn node(
     let native = found.path.to_path(observer.root());
     let unreadable = |e| CaptureError::Read(found.path.clone(), e);
     match found.kind {
-        Kind::Directory => Ok(Node::Directory),
+        // What the symlink leads to: elsewhere, the same outputs lie in a directory.
+        Kind::Directory | Kind::DirectoryLink => Ok(Node::Directory),
         Kind::Special => {
             let is = std::fs::symlink_metadata(native).map_err(unreadable)?.file_type();
             let what = match () {

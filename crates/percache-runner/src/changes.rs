@@ -104,7 +104,7 @@ fn change(old: Option<&Part>, new: Option<&Part>) -> Change {
 pub fn locate(changes: &mut [Change], contents: &Contents<'_>) {
     let content = |value: &Option<Value>| match value {
         Some(Value::File(FileState::File { digest, .. })) => Some(*digest),
-        Some(Value::File(FileState::Symlink { content, .. })) => *content,
+        Some(Value::File(FileState::Symlink { behind, .. })) => behind.digest(),
         _ => None,
     };
     let is_input = |change: &&mut Change| matches!(change.kind, Kind::Input | Kind::Discovered);
@@ -288,7 +288,7 @@ mod tests {
         let plain = FileState::File { digest: Digest::of(b"1"), executable: false };
         assert_eq!(lines(one(plain.clone()), one(executable.clone())), ["a is executable now"]);
         assert_eq!(lines(one(executable), one(plain.clone())), ["a is not executable any more"]);
-        let link = |target: &str| FileState::Symlink { target: target.into(), content: None };
+        let link = |target: &str| FileState::Symlink { target: target.into(), behind: crate::observe::Behind::Nothing };
         assert_eq!(lines(one(plain), one(link("b"))), ["a is a symlink now"]);
         assert_eq!(lines(one(link("b")), one(link("c"))), ["a leads elsewhere now"]);
     }

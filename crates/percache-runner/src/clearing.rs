@@ -58,7 +58,7 @@ pub struct Clearing<'a, 'b> {
 impl<'a, 'b> Clearing<'a, 'b> {
     /// Opens the tree that `observer` looks at.
     pub fn open(observer: &'a Observer<'b>, displaced: &'a Displaced) -> io::Result<Clearing<'a, 'b>> {
-        Ok(Clearing { observer, displaced, tree: Tree::open(observer.root())? })
+        Ok(Clearing { observer, displaced, tree: Tree::of(observer)? })
     }
 
     /// The tree.

@@ -21,7 +21,7 @@
 //!
 //! # Encoding
 //!
-//! [`percache::codec`]: the text `percache fingerprint 1`, then of each part, sorted by kind, name and value and without doubles: the
+//! [`percache::codec`]: the text `percache fingerprint 2`, then of each part, sorted by kind, name and value and without doubles: the
 //! kind's number (one byte), the name, the value's encoding. The action key is the digest of the text `percache action 1`, the
 //! fingerprint, and of each discovered input, sorted by path: the path and what is there. A golden test pins both.
 
@@ -178,7 +178,7 @@ impl Parts {
     /// The digest of all parts.
     pub fn fingerprint(&self) -> Digest {
         let mut hasher = Hasher::new();
-        hasher.text("percache fingerprint 1");
+        hasher.text("percache fingerprint 2");
         self.0.iter().for_each(|part| part.encode(&mut hasher));
         hasher.finish()
     }
@@ -242,9 +242,9 @@ mod tests {
     #[test]
     fn the_encoding_is_pinned() {
         let fingerprint = Parts::new(example()).fingerprint();
-        assert_eq!(fingerprint.to_string(), "aff526b0eda6a26b782adc210d41baf54ffd01a0");
+        assert_eq!(fingerprint.to_string(), "7710fe32341f1445e38af37654c7f7ea8fbd0216");
         let found = Discovered(vec![(b"include/a.h".into(), FileState::Directory)]);
-        assert_eq!(found.action(&fingerprint).to_string(), "f54bf2406de02f92ebad8c067b3204090f502940");
+        assert_eq!(found.action(&fingerprint).to_string(), "01844f6db679bd761bad688a490e10085b2fcbcc");
         assert_ne!(found.action(&fingerprint), Discovered::default().action(&fingerprint));
     }
 

@@ -11,6 +11,7 @@ pub mod git_index;
 pub mod git_repository;
 pub mod git_settings;
 pub mod glob;
+pub mod links;
 pub mod nearest;
 pub mod nesting;
 pub mod paths;

@@ -54,6 +54,8 @@ pub struct Workspace {
     pub pools: Vec<Pool>,
     /// `jobserver`: how commands that know how to share the budget of parallel work, if they do.
     pub jobserver: Option<Jobserver>,
+    /// `follow`: directories of outputs that may be symlinks out of the workspace.
+    pub follow: Vec<RelPath>,
     /// Every concrete task, sorted by name.
     pub tasks: Vec<Task>,
     /// The names of tasks without instances: a `foreach` that matches no file.

@@ -9,6 +9,7 @@
 
 mod rare;
 mod state;
+mod way;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -20,18 +21,22 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
 use percache::Digest;
 use rustix::fs::{CWD, FileType, Mode, OFlags, openat};
 
 use crate::known::{KnownFiles, Seen};
+use crate::links::Trail;
+use crate::paths::RelPath;
 use crate::reading;
 use crate::stamp::{Stamp, moment};
 
 use rare::Rare;
-pub use state::FileState;
+pub use state::{Behind, FileState};
+use way::Plain;
+pub use way::Resolved;
 
 const SHARDS: usize = 16;
 
@@ -58,6 +63,12 @@ pub struct Observer<'a> {
     /// Paths that were seen in two ways in this build.
     flipped: Rare<HashSet<Vec<u8>>>,
     pretended: Rare<HashMap<Vec<u8>, FileState>>,
+    /// Directories to which no symlink leads.
+    plain: Plain,
+    /// Where symlinks lead that were observed.
+    trails: Rare<HashMap<Vec<u8>, Arc<Trail>>>,
+    /// Directories through which outputs may lie outside of the workspace.
+    follow: &'a [RelPath],
     /// The moment before which nothing of this build was looked at.
     began: i64,
     /// Of each path in `before`, whether it was as it stands there when the build began. Empty when nobody has looked.
@@ -93,10 +104,23 @@ impl<'a> Observer<'a> {
             hasher: RandomState::default(),
             flipped: Rare::default(),
             pretended: Rare::default(),
+            plain: Plain::default(),
+            trails: Rare::default(),
+            follow: &[],
             began,
             found: Vec::new(),
             untouched: AtomicBool::new(false),
         }
+    }
+
+    /// The same, of a workspace of which outputs may lie elsewhere where these directories are symlinks.
+    pub fn following(self, follow: &'a [RelPath]) -> Observer<'a> {
+        Observer { follow, ..self }
+    }
+
+    /// The directories through which outputs may lie outside of the workspace.
+    pub fn follow(&self) -> &'a [RelPath] {
+        self.follow
     }
 
     /// Takes over what was seen since the build began: which of the paths that it knew before are as they were, by their stamps, and what else
@@ -112,6 +136,10 @@ impl<'a> Observer<'a> {
     /// A command is about to run.
     pub fn expect_changes(&self) {
         self.untouched.store(false, Ordering::Relaxed);
+    }
+
+    fn confirm(&self, position: usize) {
+        self.confirmed[position].store(true, Ordering::Relaxed);
     }
 
     /// The position of a path that need not be looked at: this build has found it as it was.
@@ -171,10 +199,22 @@ impl<'a> Observer<'a> {
 
     /// Has the digest of a file made anew if the file was so young when it was made that a change may have gone unseen.
     pub fn doubt(&self, path: &[u8]) {
+        if let Some(end) = self.trail(path).and_then(|trail| trail.end.clone()) {
+            self.doubt_file(&end);
+        }
+        self.doubt_file(path);
+    }
+
+    fn doubt_file(&self, path: &[u8]) {
         let mut now = self.shard(path);
         if let Some(look) = now.get_mut(path).filter(|look| !look.seen.settled) {
             look.doubted = true;
         }
+    }
+
+    /// Whether this build has seen what is at `path` in two ways.
+    pub fn has_flipped(&self, path: &[u8]) -> bool {
+        self.flipped.get().is_some_and(|flipped| flipped.contains(path))
     }
 
     /// Whether this build has seen just this at `path`, and nothing else, and may go by it: what was seen there holds still. Of what a
@@ -187,8 +227,7 @@ impl<'a> Observer<'a> {
             (None, Some(seen)) => seen,
             _ => return false,
         };
-        let flipped = || self.flipped.get().is_some_and(|flipped| flipped.contains(path));
-        seen.settled && seen.stamp == now && !flipped()
+        seen.settled && seen.stamp == now && !self.has_flipped(path)
     }
 
     /// The stamp under which this build has seen what was at `path`, the last time that it looked.
@@ -226,7 +265,7 @@ impl<'a> Observer<'a> {
             },
             FileType::Symlink => {
                 self.note(path, Some(stamp));
-                self.observe_link(&self.locate(path))?
+                self.observe_link(path)?
             }
             FileType::Directory => {
                 self.note(path, Some(stamp));
@@ -305,20 +344,6 @@ impl<'a> Observer<'a> {
         Ok(Some(digest))
     }
 
-    fn observe_link(&self, native: &Path) -> io::Result<FileState> {
-        let target = match std::fs::read_link(native) {
-            Ok(target) => target.as_os_str().as_bytes().to_vec(),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(FileState::Absent),
-            Err(e) => return Err(e),
-        };
-        // Not cached: the stamp of a link says nothing of the file behind it. Dangling and circular ones have no content.
-        let content = match std::fs::metadata(native) {
-            Ok(metadata) if metadata.is_file() => Some(Digest::of_reader(&mut File::open(native)?)?.0),
-            _ => None,
-        };
-        Ok(FileState::Symlink { target, content })
-    }
-
     /// Takes a digest over that somebody made of the file after it had this stamp, and that after the moment `looked`.
     pub fn learn(&self, path: &[u8], stamp: Stamp, digest: Digest, looked: i64) {
         self.see(path, Seen { stamp: Some(stamp), digest: Some(digest), settled: stamp.settled_at(looked) });
@@ -339,6 +364,9 @@ impl<'a> Observer<'a> {
             Ok(stamp) => Seen { stamp, digest: None, settled: stamp.is_none_or(|stamp| stamp.settled_at(looked)) },
             Err(_) => Seen { stamp: None, digest: None, settled: false },
         };
+        if seen.stamp.is_none_or(|stamp| stamp.file_type() != FileType::Directory) {
+            self.plain.forget(path);
+        }
         self.replace(path, seen);
     }
 
@@ -347,31 +375,6 @@ impl<'a> Observer<'a> {
             self.confirmed[i].store(false, Ordering::Relaxed);
         }
         self.shard(path).insert(path.to_vec(), Look { seen, doubted: false });
-    }
-
-    /// Says that something depends on the stamp of what is at `path`: to be called before a directory is listed.
-    pub fn watch(&self, path: &[u8]) {
-        if let Some(position) = self.found(path) {
-            return self.confirmed[position].store(true, Ordering::Relaxed);
-        }
-        // What cannot be looked at is not seen, and nothing can rest on it.
-        if let Ok(stamp) = self.stamp(path) {
-            self.note(path, stamp);
-        }
-    }
-
-    /// The same, of what was read after the build had begun and before anything was observed: its content counts too, if it is what was read
-    /// then. Whether it is.
-    pub fn watch_content(&self, path: &[u8]) -> bool {
-        let Ok(stamp) = self.stamp(path) else { return false };
-        let unchanged = stamp.is_none_or(|stamp| stamp.settled_at(self.began));
-        match stamp {
-            Some(stamp) if unchanged && stamp.file_type() == FileType::RegularFile => self.observe(path).is_ok(),
-            stamp => {
-                self.note(path, stamp);
-                unchanged
-            }
-        }
     }
 
     fn note(&self, path: &[u8], stamp: Option<Stamp>) {

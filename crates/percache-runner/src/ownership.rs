@@ -112,14 +112,14 @@ fn abandoned(root: &Path, intents: &[Intent], skip: &[RelPath]) -> Vec<(RelPath,
 }
 
 /// What came of what was dead.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Buried {
     /// Files and symlinks that were removed, sorted.
     pub removed: Vec<RelPath>,
     /// Files and symlinks that are sources by now, and stay; sorted.
     pub kept: Vec<RelPath>,
-    /// What could not be removed, and why.
-    pub failed: Option<(RelPath, String)>,
+    /// What could not be removed, and why: it lies behind a symlink that leads out of the workspace, or the system refuses.
+    pub stuck: Vec<(RelPath, io::Error)>,
 }
 
 /// Removes what is dead and no source.
@@ -136,12 +136,12 @@ pub fn bury(clearing: &mut Clearing<'_, '_>, observer: &Observer<'_>, dead: &[Le
         match clearing.take(path, *held) {
             Ok(Cleared::Removed) if is_file => buried.removed.push(path.clone()),
             Ok(_) => {}
-            // The tasks to which it matters will find out.
-            Err(e) => drop(buried.failed.get_or_insert((path.clone(), e.to_string()))),
+            Err(e) => buried.stuck.push((path.clone(), e)),
         }
     }
     buried.removed.reverse();
     buried.kept.reverse();
+    buried.stuck.reverse();
     buried
 }
 

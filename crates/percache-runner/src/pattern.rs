@@ -51,6 +51,8 @@ enum Segment {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PatternSet {
     patterns: Vec<Pattern>,
+    /// For outputs: directories through which they may lie outside of the workspace.
+    follow: Vec<RelPath>,
 }
 
 impl PatternSet {
@@ -64,7 +66,25 @@ impl PatternSet {
             let parsed = parse::parse_written(base, index, written, &mut set);
             parsed.map_err(|kind| PatternError { index, pattern: written.to_owned(), kind })?;
         }
-        Ok(PatternSet { patterns: set })
+        Ok(PatternSet { patterns: set, follow: Vec::new() })
+    }
+
+    /// The same, as outputs that may lie outside of the workspace where these directories are symlinks.
+    pub fn following(self, follow: &[RelPath]) -> Self {
+        PatternSet { follow: follow.to_vec(), ..self }
+    }
+
+    /// The directories through which these outputs may lie outside of the workspace.
+    pub fn follow(&self) -> &[RelPath] {
+        &self.follow
+    }
+
+    /// Whether a directory is meant at `path` because a pattern goes on below it, or ends in `/` or `/**`.
+    pub fn passes(&self, path: &RelPath) -> bool {
+        self.positive().any(|(_, pattern)| {
+            let through = pattern.directory || pattern.literal().is_none();
+            pattern.prefix.below(path).is_some_and(|rest| !rest.is_empty() || through)
+        })
     }
 
     /// Whether there is no pattern at all.

@@ -18,8 +18,10 @@ use self::whole::Wholes;
 use crate::capture::is_right;
 use crate::clearing::{Clearing, Left, find_left};
 use crate::displaced::Displaced;
+use crate::links;
 use crate::observe::{FileState, Observer};
 use crate::paths::RelPath;
+use crate::pattern::PatternSet;
 use crate::staging::{Staging, device};
 use crate::tree;
 
@@ -72,7 +74,19 @@ impl Plan<'_> {
 }
 
 /// Compares a manifest with the tree. Both the manifest and `previous`, what earlier results of the task left, are sorted.
-pub fn plan<'a>(observer: &Observer<'_>, manifest: &'a [Entry], previous: &[Left<'a>]) -> io::Result<Plan<'a>> {
+///
+/// `outputs` tell where a symlink is not in the place of a directory, but what it leads to is: see [`links::stands_in`].
+pub fn plan<'a>(
+    observer: &Observer<'_>,
+    outputs: &PatternSet,
+    manifest: &'a [Entry],
+    previous: &[Left<'a>],
+) -> io::Result<Plan<'a>> {
+    // Where outputs lie that somebody keeps elsewhere, what is there counts.
+    let in_place = |path: &RelPath, state: FileState| match state {
+        FileState::Symlink { .. } if outputs.passes(path) => place_behind(observer, outputs, path),
+        state => Ok(state),
+    };
     let mut plan = Plan::default();
     // Symlinks that give way to a directory, or to nothing: what is seen through one is elsewhere, and not what is meant.
     let mut detours: HashSet<&[u8]> = HashSet::new();
@@ -85,6 +99,9 @@ pub fn plan<'a>(observer: &Observer<'_>, manifest: &'a [Entry], previous: &[Left
             continue;
         }
         let state = observe(&detours, path.as_bytes())?;
+        if matches!(state, FileState::Symlink { .. }) && links::stands_in(observer.root(), path, outputs) {
+            continue;
+        }
         if matches!(state, FileState::Symlink { .. }) {
             detours.insert(path.as_bytes());
         }
@@ -93,7 +110,12 @@ pub fn plan<'a>(observer: &Observer<'_>, manifest: &'a [Entry], previous: &[Left
         }
     }
     for entry in manifest {
-        let state = observe(&detours, &entry.path)?;
+        let mut state = observe(&detours, &entry.path)?;
+        if entry.node == Node::Directory
+            && let Ok(path) = RelPath::new(&entry.path)
+        {
+            state = in_place(&path, state)?;
+        }
         if is_right(&entry.node, &state) {
             plan.keeps_files |= matches!(entry.node, Node::File { .. });
             continue;
@@ -108,6 +130,18 @@ pub fn plan<'a>(observer: &Observer<'_>, manifest: &'a [Entry], previous: &[Left
         plan.stale.retain(|left| !is_below(left.path.as_bytes(), &detours));
     }
     Ok(plan)
+}
+
+/// What is in the place of a directory of outputs that is a symlink, see [`links::stands_in`]: the directory that it leads to, or nothing yet.
+fn place_behind(observer: &Observer<'_>, outputs: &PatternSet, path: &RelPath) -> io::Result<FileState> {
+    if links::stands_in(observer.root(), path, outputs) {
+        return Ok(FileState::Directory);
+    }
+    match links::follow(observer.root(), path.as_bytes()).end_inside() {
+        Some(end) if observer.stamp(end.as_bytes())?.is_none() => Ok(FileState::Absent),
+        Some(_) => Err(io::Error::new(io::ErrorKind::NotADirectory, format!("`{path}` is not a directory"))),
+        None => Err(links::leads_out(observer.root(), path)),
+    }
 }
 
 /// Whether a path is below one of these.

@@ -4,7 +4,7 @@ mod desk;
 mod evidence;
 mod prior;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -44,6 +44,7 @@ use crate::renewal::{Judged, renew};
 use crate::span::{Phase, timed};
 use crate::standing::Holds;
 use crate::texts::{self, Texts};
+use crate::trouble::{reason, way_out};
 use crate::unstable;
 use crate::worktree::Worktree;
 
@@ -159,7 +160,7 @@ impl Session<'_> {
         let outcomes = build(&ctx, &pool, &tasks, &demands, &mut recorder);
         let notes = recorder.into_notes();
         tell_of_tools(reporter, &outcomes.remembered);
-        let Context { observer, intents, trouble, tools, carries, directories, previous, .. } = ctx;
+        let Context { observer, intents, trouble, tools, carries, directories, previous, stuck, .. } = ctx;
         drop(previous);
         let mut trouble = trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
         if desk.lock.is_none() {
@@ -173,7 +174,7 @@ impl Session<'_> {
         let (named, before) = (desk.named(), std::mem::take(&mut desk.journal));
         let remembered = self.remembered(&before, &notes, &tasks, &demands.forced, &outcomes);
         let unfinished = self.unfinished(&desk, &outcomes);
-        let mut journal = self.next_journal(before, desk.epoch, &outcomes);
+        let mut journal = self.next_journal(before, desk.epoch, &outcomes, &stuck);
         journal.made = directories.into_list();
         let doubtful = self.doubtful(&outcomes);
         let judged = Judged {
@@ -241,13 +242,13 @@ impl Session<'_> {
         Ok(outcomes)
     }
 
-    /// The paths on which it rests that these are the tasks, and whether what was read of them is what is there now.
+    /// The paths on which it rests that these are the tasks, with the symlinks on the way to them and what they lead to; and whether what was
+    /// read of them is what is there now.
     fn configuration(&self, observer: &Observer<'_>) -> (Vec<Vec<u8>>, bool) {
-        let paths = self.workspace.files.iter().chain(&self.workspace.listed).map(|path| path.as_bytes().to_vec());
-        let paths: Vec<_> = paths.collect();
-        let unchanged = paths.iter().filter(|path| observer.watch_content(path)).count();
-        let is_read = unchanged == paths.len();
-        (paths, is_read)
+        let mut paths = Vec::new();
+        let named = self.workspace.files.iter().chain(&self.workspace.listed);
+        let unchanged: Vec<bool> = named.map(|path| observer.watch_content(path.as_bytes(), &mut paths)).collect();
+        (paths, unchanged.into_iter().all(|unchanged| unchanged))
     }
 
     /// Once, at the end: whatever is wrong with the store, it is one thing for the user.
@@ -335,13 +336,14 @@ impl Session<'_> {
         reporter: &mut dyn Reporter,
     ) -> io::Result<Context<'a>> {
         let root = &self.workspace.root;
-        let mut observer = Observer::since(root, &desk.journal.files, self.began);
+        let mut observer = Observer::since(root, &desk.journal.files, self.began).following(&self.workspace.follow);
         let skip: Vec<_> = RelPath::from_native(root, self.store_dir).into_iter().collect();
         let ownership = survey(&observer, &self.graph.outputs, &desk.journal, &desk.left_behind.intents, &skip)?;
         let (displaced, directories) = (desk.displaced(), Directories::new(&desk.journal.made));
         let git = GitIndex::open(root);
+        let mut stuck = Vec::new();
         if !self.options.dry_run && !ownership.dead.is_empty() {
-            self.take_away_what_is_dead(&observer, &displaced, &directories, &git, &ownership, reporter)?;
+            stuck = self.take_away_what_is_dead(&observer, &displaced, &directories, &git, &ownership, reporter)?;
         }
         let intents = desk.lock.as_ref().map(|_| Intents::open(&desk.worktree.intents(), &desk.left_behind));
         let (intents, untold) = match intents.transpose() {
@@ -385,17 +387,19 @@ impl Session<'_> {
             needed: OnceLock::new(),
             git,
             kept: Mutex::default(),
+            stuck: stuck.into_iter().map(|(path, _)| path).collect(),
             tools,
             contents: Contents::new(root, self.store, Texts::at(desk.worktree.texts())),
             carries,
             untouched,
+            places: OnceLock::new(),
             budget: None,
             sources: OnceLock::new(),
             trouble: Mutex::new(desk.trouble.clone().or(untold)),
         })
     }
 
-    /// Removes what no task makes any more, and the directories that were there for it.
+    /// Removes what no task makes any more, and the directories that were there for it. Returns what could not be removed.
     fn take_away_what_is_dead(
         &self,
         observer: &Observer<'_>,
@@ -404,16 +408,17 @@ impl Session<'_> {
         git: &GitIndex,
         Ownership { dead, .. }: &Ownership<'_>,
         reporter: &mut dyn Reporter,
-    ) -> io::Result<()> {
+    ) -> io::Result<Vec<(RelPath, io::Error)>> {
         let mut clearing = Clearing::open(observer, displaced)?;
         let buried = bury(&mut clearing, observer, dead, &Sources { git, tasks: &self.workspace.tasks });
         let needed = needed(&self.workspace.tasks);
         directories.prune(clearing.tree(), observer, dead.iter().map(|left| &left.path), &needed)?;
         tell_of_dead(reporter, &buried);
+        tell_of_stuck(reporter, &buried.stuck);
         if let Some(message) = displaced::note(displaced) {
             reporter.event(Event::Note { message });
         }
-        Ok(())
+        Ok(buried.stuck)
     }
 
     /// Of what a killed build was about to write, that of tasks that this build had nothing to do with; and what still runs of it.
@@ -437,7 +442,13 @@ impl Session<'_> {
         })
     }
 
-    fn next_journal(&self, mut journal: Journal, epoch: u64, outcomes: &Outcomes) -> Journal {
+    fn next_journal(
+        &self,
+        mut journal: Journal,
+        epoch: u64,
+        outcomes: &Outcomes,
+        stuck: &BTreeSet<RelPath>,
+    ) -> Journal {
         // The epoch that lookups saw: if results were removed meanwhile, the next build must ask the store.
         if journal.epoch != epoch {
             journal.tasks.values_mut().for_each(TaskRecord::distrust);
@@ -448,6 +459,9 @@ impl Session<'_> {
         // Of tasks that are gone, the outputs are buried, or belong to others now; as long as those are not built, nobody else knows.
         let names: HashSet<&str> = self.workspace.tasks.iter().map(|task| task.name.as_str()).collect();
         let inherited = |entry: &Entry| {
+            if stuck.contains(entry.path.as_slice()) {
+                return true;
+            }
             let heir = RelPath::new(&entry.path).ok().and_then(|path| self.graph.outputs.owner(&path));
             heir.is_some_and(|heir| !outcomes.records.contains_key(&self.workspace.task(heir).name))
         };
@@ -480,7 +494,7 @@ fn tell_of_tools(reporter: &mut dyn Reporter, remembered: &[String]) {
     reporter.event(Event::Note { message });
 }
 
-fn tell_of_dead(reporter: &mut dyn Reporter, Buried { removed, kept, failed }: &Buried) {
+fn tell_of_dead(reporter: &mut dyn Reporter, Buried { removed, kept, .. }: &Buried) {
     let mut note = |message: String| reporter.event(Event::Note { message });
     if !removed.is_empty() {
         note(format!("removed {}: no task makes it any more", named(removed)));
@@ -488,10 +502,16 @@ fn tell_of_dead(reporter: &mut dyn Reporter, Buried { removed, kept, failed }: &
     if !kept.is_empty() {
         note(format!("kept {}: no task makes it any more, but it is a source now", named(kept)));
     }
-    if let Some((path, reason)) = failed {
-        let message = format!("`{path}` stays, which no task makes any more: {reason}");
-        reporter.event(Event::Warning { message, hint: Some("remove it, or what is in the way".to_owned()) });
-    }
+}
+
+/// They stop only the tasks that read them.
+fn tell_of_stuck(reporter: &mut dyn Reporter, stuck: &[(RelPath, io::Error)]) {
+    let Some(((path, why), more)) = stuck.split_first() else { return };
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    reporter.event(Event::Warning {
+        message: format!("`{path}`{more} cannot be removed, although no task makes it any more: {}", reason(why)),
+        hint: way_out(why),
+    });
 }
 
 /// Some paths by name, the others by number.

@@ -103,6 +103,7 @@ impl Single {
             cache: CacheSettings::default(),
             pools: Vec::new(),
             jobserver: None,
+            follow: Vec::new(),
             tasks: vec![task],
             empty: Vec::new(),
             default: vec![TaskId(0)],

@@ -57,7 +57,8 @@ impl Stamp {
     pub fn at_dir(dir: BorrowedFd<'_>, path: &OsStr) -> io::Result<Option<Stamp>> {
         match statat(dir, path, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(Stamp::of(&stat))),
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
+            // Symlinks that lead in a circle lead to nothing.
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => Ok(None),
             Err(e) => Err(e.into()),
         }
     }

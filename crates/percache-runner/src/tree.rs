@@ -6,6 +6,8 @@
 //!
 //! Says nothing about what may be removed or replaced: that is decided in [`crate::clearing`] alone.
 
+mod detour;
+
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,9 +18,13 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, mkdirat, openat, renameat
 use rustix::io::Errno;
 
 use crate::displaced::Displaced;
+use crate::links;
+use crate::observe::Observer;
 use crate::paths::RelPath;
 use crate::stamp::Stamp;
 use crate::walk::is_absence;
+
+use detour::Detour;
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -29,6 +35,8 @@ pub struct Tree {
     open: HashMap<RelPath, Arc<OwnedFd>>,
     /// Directories that were made.
     made: Vec<RelPath>,
+    /// Directories through which the workspace may be left.
+    follow: Vec<RelPath>,
 }
 
 /// How many directories are kept open.
@@ -38,7 +46,17 @@ impl Tree {
     /// The workspace at `root`.
     pub fn open(root: &Path) -> io::Result<Tree> {
         let fd = openat(CWD, root, DIRECTORY, Mode::empty())?;
-        Ok(Tree { root: root.to_owned(), fd: Arc::new(fd), open: HashMap::new(), made: Vec::new() })
+        Ok(Tree { root: root.to_owned(), fd: Arc::new(fd), open: HashMap::new(), made: Vec::new(), follow: Vec::new() })
+    }
+
+    /// The workspace that an observer looks at, and what it says may be followed.
+    pub fn of(observer: &Observer<'_>) -> io::Result<Tree> {
+        Tree::open(observer.root()).map(|tree| tree.following(observer.follow()))
+    }
+
+    /// The same, through these directories also out of the workspace, where they are symlinks.
+    pub fn following(self, follow: &[RelPath]) -> Tree {
+        Tree { follow: follow.to_vec(), ..self }
     }
 
     /// Opens a directory, and makes it and those above it when `make` says so.
@@ -63,7 +81,13 @@ impl Tree {
             }
             answer => answer,
         };
-        let fd = Arc::new(fd.map_err(|e| self.explain(e, path))?);
+        let fd = match fd {
+            // What the kernel did not find below the workspace may be there all the same, behind a symlink.
+            Err(e @ (Errno::XDEV | Errno::LOOP | Errno::NOTDIR | Errno::NOENT)) if make || e != Errno::NOENT => {
+                self.detour(path, make, e)?
+            }
+            fd => Arc::new(fd.map_err(|e| self.explain(e, path))?),
+        };
         if self.open.len() >= KEPT_OPEN {
             self.open.clear();
         }
@@ -71,11 +95,35 @@ impl Tree {
         Ok(fd)
     }
 
+    /// Opens a directory behind a symlink, where the kernel said `error`.
+    fn detour(&mut self, path: &RelPath, make: bool, error: Errno) -> io::Result<Arc<OwnedFd>> {
+        match detour::find(&self.root, path, &self.follow) {
+            // It cannot be missing again: no symlink is on the way to it.
+            Some(Ok(Detour::Inside(inside))) if inside != *path => self.directory(&inside, make),
+            Some(Ok(Detour::Outside(fd))) => Ok(Arc::new(fd)),
+            Some(Err(e)) if e != Errno::NOENT => Err(self.explain(e, path)),
+            Some(Err(Errno::NOENT)) if make => self.make_outside(path),
+            _ => Err(self.explain(error, path)),
+        }
+    }
+
+    /// Makes a directory below one that may be followed out of the workspace; that one itself has to be there.
+    fn make_outside(&mut self, path: &RelPath) -> io::Result<Arc<OwnedFd>> {
+        let Some(parent) = path.parent().filter(|_| !self.follow.contains(path)) else {
+            return Err(links::leads_nowhere(&self.root, path));
+        };
+        let parent = self.directory(&parent, true)?;
+        match mkdirat(&parent, path.file_name(), Mode::from_raw_mode(0o777)) {
+            Ok(()) | Err(Errno::EXIST) => {
+                Ok(Arc::new(openat(&parent, path.file_name(), DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?))
+            }
+            Err(e) => Err(self.explain(e, path)),
+        }
+    }
+
     fn explain(&self, error: Errno, path: &RelPath) -> io::Error {
         match error {
-            Errno::XDEV | Errno::LOOP => {
-                io::Error::new(io::ErrorKind::PermissionDenied, format!("`{path}` leads out of the workspace"))
-            }
+            Errno::XDEV | Errno::LOOP => links::leads_out(&self.root, path),
             Errno::NOTDIR => io::Error::new(io::ErrorKind::NotADirectory, format!("`{path}` is not a directory")),
             _ => error.into(),
         }
@@ -261,6 +309,12 @@ impl Tree {
     pub fn root(&self) -> &Path {
         &self.root
     }
+}
+
+/// Whether the error is that a path leads out of the workspace.
+pub fn leads_out(error: &io::Error) -> bool {
+    // Without a number it comes from us, not from the system.
+    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }
 
 /// Beside `path`, the place of its content while it is copied from another file system.

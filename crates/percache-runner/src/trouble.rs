@@ -39,12 +39,17 @@ pub fn reason(error: &io::Error) -> String {
 pub fn way_out(error: &io::Error) -> Option<String> {
     let hint = match error.kind() {
         io::ErrorKind::NotADirectory => "a file is where a directory has to be: move it away, or name another output",
+        // As below, it comes from us.
+        io::ErrorKind::NotFound if error.raw_os_error().is_none() => {
+            "make the directory that the symlink leads to, or have it lead elsewhere"
+        }
         io::ErrorKind::IsADirectory | io::ErrorKind::DirectoryNotEmpty => {
             "move away what is yours, or name another output"
         }
         // Without a number it comes from us, not from the system.
         io::ErrorKind::PermissionDenied if error.raw_os_error().is_none() => {
-            "a symlink leads out of the workspace, and outputs are written inside: put a directory in its place"
+            "a symlink leads out of the workspace, and outputs are written inside: put a directory in its place, or name the symlink in \
+             `follow` of [workspace]"
         }
         io::ErrorKind::PermissionDenied => "look at the owner and the permissions of its directory",
         io::ErrorKind::StorageFull => "make room on the disk; `percache gc --maxsize SIZE` makes the store smaller",

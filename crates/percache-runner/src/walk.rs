@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::git_ignore::is_ignored;
 use crate::git_repository::is_other_worktree;
+use crate::links;
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
 use crate::version_control::surely_keeps;
@@ -41,6 +42,8 @@ pub enum Kind {
     File,
     /// A symlink, wherever it leads.
     Symlink,
+    /// A symlink where a pattern for outputs means a directory, and to one: it is somebody's own, and what it leads to takes its place.
+    DirectoryLink,
     /// A directory.
     Directory,
     /// A socket, a pipe or a device.
@@ -56,10 +59,11 @@ pub struct Found {
     pub kind: Kind,
 }
 
-/// Everything below `root` that the patterns mean, sorted by bytes. Symlinks are found and not followed. Directories named `.git`
-/// and the paths of `skip` are not entered, except that a pattern may name something inside of `.git` without a wildcard, and
-/// that the `.git` of a clone is an output like all else in it. Nor are, for files and unless a pattern names them so, other
-/// worktrees of the same repository and what other version control systems keep. What vanishes meanwhile is not found.
+/// Everything below `root` that the patterns mean, sorted by bytes. Symlinks are found and not followed, unless a pattern begins
+/// at one. Directories named `.git` and the paths of `skip` are not entered, except that a pattern may name something inside of
+/// `.git` without a wildcard, and that the `.git` of a clone is an output like all else in it. Nor are, for files and unless a
+/// pattern names them so, other worktrees of the same repository and what other version control systems keep. What vanishes
+/// meanwhile is not found.
 ///
 /// # Errors
 /// A directory that cannot be read.
@@ -81,22 +85,23 @@ pub fn expand_noting(
 ) -> Result<Vec<Found>, WalkError> {
     let mut found = Vec::new();
     let mut pending = Vec::new();
+    // Paths of `skip` as they are named behind a symlink.
+    let mut detours: Vec<RelPath> = Vec::new();
     for start in patterns.roots() {
         if skip.iter().any(|skipped| start.starts_with(skipped)) {
             continue;
         }
         let kind = kind_at(&start.to_path(root))?;
-        // A file speaks for itself: whoever asks for files looks at it.
-        if kind != Some(Kind::File) || want == Want::Directories {
+        let meant = patterns.matches(&start);
+        // A file that is meant speaks for itself: whoever asks for files looks at it. In the place of a directory it does not.
+        if kind != Some(Kind::File) || !meant || want == Want::Directories {
             note(&start);
         }
-        let Some(mut kind) = kind else { continue };
-        let meant = patterns.matches(&start);
-        // A pattern like `link/*.c` names the symlink as the directory to look into; one like `link` means the symlink.
-        if kind == Kind::Symlink && !meant && start.to_path(root).is_dir() {
-            kind = Kind::Directory;
+        let Some(kind) = kind else { continue };
+        match kind {
+            Kind::Symlink => detours.extend(start_at_link(root, start, patterns, skip, want, &mut found, &mut pending)),
+            _ => take(start, kind, meant, want, patterns, &mut found, &mut pending),
         }
-        take(start, kind, meant, want, patterns, &mut found, &mut pending);
     }
     while let Some(dir) = pending.pop() {
         note(&dir);
@@ -121,7 +126,7 @@ pub fn expand_noting(
             if want == Want::Files && surely_keeps(&name, is_directory) && !is_named(&path, patterns) {
                 continue;
             }
-            if !skip.contains(&path) {
+            if !skip.contains(&path) && !detours.contains(&path) {
                 let meant = patterns.matches(&path);
                 take(path, kind, meant, want, patterns, &mut found, &mut pending);
             }
@@ -146,6 +151,40 @@ fn is_beside_the_point(root: &Path, dir: &RelPath, error: &WalkError, patterns: 
 
 fn is_named(dir: &RelPath, patterns: &PatternSet) -> bool {
     patterns.patterns().iter().any(|pattern| !pattern.negated && pattern.prefix().starts_with(dir))
+}
+
+/// Takes what is at the place where patterns begin when that is a symlink. A pattern like `link/*.c` or `link/` names it as the directory to
+/// look into; one like `link` means the symlink and, whoever asks for files, what is in the directory behind it. Gives what is not to be
+/// entered below it.
+fn start_at_link(
+    root: &Path,
+    start: RelPath,
+    patterns: &PatternSet,
+    skip: &[RelPath],
+    want: Want,
+    found: &mut Vec<Found>,
+    pending: &mut Vec<RelPath>,
+) -> Vec<RelPath> {
+    let meant = patterns.matches(&start);
+    let native = start.to_path(root);
+    let is_entered = match want {
+        Want::Files => native.is_dir() && patterns.enters(&start),
+        Want::Directories => links::stands_in(root, &start, patterns),
+    };
+    if meant {
+        let kind = if is_entered && want == Want::Directories { Kind::DirectoryLink } else { Kind::Symlink };
+        found.push(Found { path: start.clone(), kind });
+    }
+    let Some(real) = native.canonicalize().ok().filter(|_| is_entered) else { return Vec::new() };
+    let skipped = skip.iter().filter_map(|skip| skip.to_path(root).canonicalize().ok());
+    let skipped: Vec<PathBuf> = skipped.collect();
+    if skipped.iter().any(|skip| real.starts_with(skip)) {
+        return Vec::new();
+    }
+    let below = skipped.iter().filter_map(|skip| RelPath::from_native(&real, skip));
+    let detours = below.filter_map(|rest| start.join(rest).ok()).collect();
+    pending.push(start);
+    detours
 }
 
 fn take(
@@ -213,7 +252,9 @@ pub(crate) fn is_lock(name: &[u8], link: &Path) -> bool {
 
 /// Whether the error says that nothing is at the path: it, or a directory on the way to it, does not exist or is a file.
 pub(crate) fn is_absence(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    // Symlinks that lead in a circle lead to nothing.
+    let circle = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+    circle || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 #[cfg(all(test, unix))]
@@ -303,14 +344,33 @@ mod tests {
     }
 
     #[test]
-    fn symlinks_are_entries_and_are_not_followed() {
+    fn symlinks_are_entries_and_are_followed_only_where_a_pattern_begins() {
         let dir = tree(&["real/a.c"]);
         symlink("real", dir.path().join("link")).unwrap();
         symlink("nowhere", dir.path().join("dangling")).unwrap();
         assert_eq!(found(&dir, &["**"], Want::Files), ["dangling", "link", "real/a.c"]);
-        assert_eq!(found(&dir, &["link"], Want::Files), ["link"]);
+        assert_eq!(found(&dir, &["link"], Want::Files), ["link", "link/a.c"]);
+        assert_eq!(found(&dir, &["link", "!link/a.c"], Want::Files), ["link"]);
+        assert_eq!(found(&dir, &["dangling/*", "dangling"], Want::Files), ["dangling"]);
+        assert_eq!(found(&dir, &["link"], Want::Directories), ["link"], "an output that is a symlink");
+        assert_eq!(found(&dir, &["link/"], Want::Directories), ["link", "link/a.c"], "a directory of outputs");
         assert_eq!(found(&dir, &["link/*.c"], Want::Files), ["link/a.c"], "named as the directory to look into");
         assert_eq!(found(&dir, &["*/a.c"], Want::Files), ["real/a.c"]);
+    }
+
+    #[test]
+    fn a_symlink_to_what_is_skipped_does_not_lead_into_it() {
+        let dir = tree(&[".percache/x", "sub/a", "a"]);
+        symlink(".", dir.path().join("self")).unwrap();
+        symlink(".percache", dir.path().join("store")).unwrap();
+        assert_eq!(found(&dir, &["self/**/x", "self/a", "store"], Want::Files), ["self/a", "store"]);
+    }
+
+    #[test]
+    fn a_circle_of_symlinks_leads_to_nothing() {
+        let dir = tree(&["a"]);
+        symlink("round", dir.path().join("round")).unwrap();
+        assert_eq!(found(&dir, &["round/*", "round/x/y"], Want::Files), [""; 0]);
     }
 
     #[test]

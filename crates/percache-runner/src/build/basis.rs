@@ -38,8 +38,14 @@ impl Basis {
             Inputs::Default => ctx.found_sources(),
             Inputs::Patterns(_) => None,
         };
-        let stamped = prepared.inputs.iter().map(|(_, state)| state).chain(discovered.0.iter().map(|(_, state)| state));
-        let sure = stamped.into_iter().all(has_stamp)
+        let mut further: Vec<_> = further.cloned().collect();
+        let links = discovered.0.iter().filter(|(_, state)| matches!(state, FileState::Symlink { .. }));
+        links
+            .filter_map(|(path, _)| ctx.observer.trail(path))
+            .for_each(|trail| further.extend(trail.places().cloned()));
+        let known = |path: &[u8], state: &FileState| ctx.observer.is_known_by_stamps(path, state);
+        let sure = prepared.inputs.iter().all(|(path, state)| known(path.as_bytes(), state))
+            && discovered.0.iter().all(|(path, state)| known(path, state))
             // Told again each time.
             && prepared.missing.is_empty()
             // To ask a tool again takes its environment, and what comes from an `env_file` is not to be written down.
@@ -48,7 +54,7 @@ impl Basis {
         Basis {
             sure,
             expiry: valid.map_or(Time::MAX, |valid| created.saturating_add(valid)),
-            lists: vec![inputs, prepared.watched.clone(), further.cloned().collect()],
+            lists: vec![inputs, prepared.watched.clone(), further],
             sources,
         }
     }
@@ -58,9 +64,4 @@ impl Basis {
         let inputs = prepared.inputs.iter().map(|(path, _)| path.as_bytes().to_vec()).collect();
         Basis { sure: false, expiry: 0, lists: vec![inputs], sources: None }
     }
-}
-
-/// The stamp of a symlink says nothing of the file behind it.
-fn has_stamp(state: &FileState) -> bool {
-    matches!(state, FileState::File { .. } | FileState::Directory | FileState::Absent)
 }

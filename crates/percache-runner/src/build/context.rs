@@ -11,6 +11,7 @@ use percache::claim::Claimant;
 use percache::store::Store;
 
 use crate::build::budget::Budget;
+use crate::build::places::Places;
 use crate::clearing::Left;
 use crate::contents::Contents;
 use crate::directories::{Directories, needed};
@@ -134,12 +135,16 @@ pub struct Context<'a> {
     pub git: GitIndex,
     /// What was an output and is a source now, and has not been told yet.
     pub kept: Mutex<Vec<RelPath>>,
+    /// What no task makes any more and could not be removed, because it lies behind a symlink that leads out of the workspace.
+    pub stuck: BTreeSet<RelPath>,
     /// Of tasks that ask for tools.
     pub tools: Tools,
     /// What was in files once, for explanations.
     pub contents: Contents<'a>,
     /// The inputs of tasks that declare none: found once.
     pub sources: OnceLock<Result<Arc<Sources>, String>>,
+    /// Found once.
+    pub places: OnceLock<Places>,
     /// Shared with commands that know how to; `None` when the configuration does not ask for that.
     pub budget: Option<Budget>,
     /// Whether what the journal rests on counts: configuration and environment are as they were.
@@ -192,15 +197,26 @@ impl<'a> Context<'a> {
             let (root, configuration) = (self.observer.root(), &self.workspace.files);
             let area = Area { root, skip: &self.skip, configuration, caller: self.caller };
             let tree = SourceTree::scan(area).map_err(|e| format!("{e}: {}", e.source))?;
-            let counts =
-                |path: &&RelPath| !self.workspace.files.contains(path) && self.graph.outputs.owner(path).is_none();
+            let counts = |path: &&RelPath| {
+                !self.workspace.files.contains(path) && self.places().maker(self.graph, path).is_none()
+            };
             let files = tree.files().iter().filter(counts).cloned().collect();
-            let watched = tree.rests_on(root);
+            let mut watched = Vec::new();
             // What changed since the walk has a stamp from after the beginning of the build, which is not settled.
-            watched.iter().for_each(|path| self.observer.watch(path));
+            tree.rests_on(root).iter().for_each(|path| self.observer.watch(path, &mut watched));
             Ok(Arc::new(Sources { files, watched }))
         });
         sources.as_ref().map(|sources| sources.files.as_slice()).map_err(Clone::clone)
+    }
+
+    /// The places of outputs.
+    pub fn places(&self) -> &Places {
+        self.places.get_or_init(|| Places::find(self.workspace, &self.observer))
+    }
+
+    /// Whether outputs of some task lie below this path, be it that the path is an output itself.
+    pub fn is_place_of_outputs(&self, path: &RelPath) -> bool {
+        self.places().contains(path)
     }
 
     /// What [`Context::sources`] has found, if it was asked for.

@@ -131,15 +131,18 @@ pub fn outputs_present(ctx: &Context<'_>, task: &Task) -> Result<Vec<Found>, Str
 fn make_room(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, id: TaskId, task: &Task) -> Result<Before, Trouble> {
     let previous = ctx.previous(id);
     let mut own = Vec::new();
-    let mut others = Vec::new();
+    let (mut others, mut places) = (Vec::new(), Vec::new());
     for Found { path, kind } in outputs_present(ctx, task)? {
         let directory = kind == Kind::Directory;
-        let named = !directory && is_named(task, &path);
+        // Somebody's own symlink in the place of a directory of outputs: what it leads to is made or found, or it may not lead there.
+        let is_place = kind == Kind::Symlink && task.outputs.passes(&path);
+        let named = !directory && !is_place && is_named(task, &path);
         match find_left(previous, path.as_bytes()) {
             // What git tracks is the user's, unless the task says that it makes just this.
             Some(left) if named || directory || !ctx.git.tracks_itself(&path) => own.push(left.clone()),
             None if named => own.push(Left { path, held: None }),
             _ => {
+                places.extend(Some(path.clone()).filter(|_| is_place));
                 let stamp = stamp(ctx, &path);
                 others.push(Other { path, directory, stamp });
             }
@@ -151,6 +154,9 @@ fn make_room(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, id: TaskId, tas
     }
     clearing.take_all(&own).map_err(|(path, e)| told("remove its old output", &path, &e))?;
     let taken: Vec<_> = own.into_iter().map(|left| left.path).collect();
+    for place in places {
+        clearing.tree().make_directory(&place).map_err(|e| told("make the directory", &place, &e))?;
+    }
     // A directory that was there for an earlier output may be in the way of a new one.
     ctx.prune(clearing.tree(), &taken).map_err(|e| format!("cannot remove the directories of old outputs: {e}"))?;
     let depfile = task.depfile.as_ref().and_then(|path| stamp(ctx, path));

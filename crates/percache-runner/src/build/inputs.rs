@@ -7,6 +7,7 @@ use std::sync::Arc;
 use percache::Digest;
 
 use crate::build::context::Context;
+use crate::build::input_links::{InputLinks, sources_behind};
 use crate::build::remembered::tool_answers;
 use crate::envfile;
 use crate::environment::{self, Environment, Wishes};
@@ -60,8 +61,9 @@ pub fn prepare(
     command: &TaskCommand,
     deps: &Dependencies,
 ) -> Result<Prepared, Trouble> {
-    let mut watched: Vec<Vec<u8>> = task.env_file.iter().map(|path| path.as_bytes().to_vec()).collect();
-    watched.iter().for_each(|path| ctx.observer.watch(path));
+    ctx.places().check(ctx.workspace, ctx.graph, task)?;
+    let mut watched: Vec<Vec<u8>> = Vec::new();
+    task.env_file.iter().for_each(|path| ctx.observer.watch(path.as_bytes(), &mut watched));
     let environment = environment(ctx, task)?;
     let mut parts = environment.parts.clone();
     parts.push(Part::command(command));
@@ -123,7 +125,7 @@ fn make_cwd(ctx: &Context<'_>, task: &Task) -> Result<(), Trouble> {
     if is_there || !ctx.needed().contains(&task.cwd) {
         return Ok(());
     }
-    let made = Tree::open(ctx.observer.root()).and_then(|mut tree| {
+    let made = Tree::of(&ctx.observer).and_then(|mut tree| {
         tree.make_directory(&task.cwd)?;
         Ok(tree.take_made())
     });
@@ -157,11 +159,16 @@ const WORTH_THREADS: usize = 2_000;
 type Looked = (Vec<(RelPath, FileState)>, Vec<RelPath>);
 
 /// The declared inputs and the outputs of explicit dependencies, sorted; and the literal ones that do not exist.
-fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies, watched: &mut Vec<Vec<u8>>) -> Result<Looked, String> {
+fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies, watched: &mut Vec<Vec<u8>>) -> Result<Looked, Trouble> {
     let mut paths: Vec<RelPath>;
     let mut missing = Vec::new();
     match &task.inputs {
-        Inputs::Default => paths = below(ctx.sources()?, &task.dir).to_vec(),
+        Inputs::Default => {
+            paths = match ctx.observer.way(task.dir.as_bytes()) {
+                Some(trail) => sources_behind(ctx, task, &trail)?,
+                None => below(ctx.sources()?, &task.dir).to_vec(),
+            }
+        }
         Inputs::Patterns(patterns) => {
             paths = matching(ctx, task, patterns, watched)?;
             missing = literals_without(patterns, &paths);
@@ -171,11 +178,25 @@ fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies, watched: &mut Vec
     paths.extend(deps.iter().flat_map(|(_, visible)| visible.outputs.iter().cloned()));
     paths.sort();
     paths.dedup();
+    if let Some(path) = paths.iter().find(|path| ctx.stuck.contains(*path)) {
+        let message = format!("its input `{path}` is the output of a task that is gone, and cannot be removed");
+        return Err(Trouble::new(message, "remove it, or take it out of `inputs`"));
+    }
+    let mut links = InputLinks::new(ctx, task);
+    let on_the_way = links.on_the_way(&paths, watched)?;
+    if !on_the_way.is_empty() {
+        paths.extend(on_the_way);
+        paths.sort();
+        paths.dedup();
+    }
     let states = fan_out(threads(ctx, paths.len()), &paths, |path| {
         let state = ctx.observer.observe(path.as_bytes());
         state.map_err(|e| format!("its input `{path}` cannot be read: {}", reason(&e)))
     })?;
-    let looked: Vec<_> = paths.into_iter().zip(states).collect();
+    let mut looked: Vec<_> = paths.into_iter().zip(states).collect();
+    if looked.iter().any(|(_, state)| matches!(state, FileState::Symlink { .. })) {
+        links.settle(deps, &mut looked, watched)?;
+    }
     // A pattern that means no file adds nothing, whether what it names is an empty directory or is not there.
     let means_nothing = |path: &RelPath, state: &FileState| {
         matches!(state, FileState::Absent | FileState::Directory) && missing.contains(path)
@@ -200,10 +221,7 @@ fn matching(
     if patterns.is_empty() {
         return Ok(Vec::new());
     }
-    let watch = &mut |path: &RelPath| {
-        ctx.observer.watch(path.as_bytes());
-        watched.push(path.as_bytes().to_vec());
-    };
+    let watch = &mut |path: &RelPath| ctx.observer.watch(path.as_bytes(), watched);
     let found = walk::expand_noting(ctx.observer.root(), patterns, &ctx.skip, Want::Files, watch);
     let found = found.map_err(|e| format!("{e}: {}", e.source))?;
     let mut found: Vec<_> = found.into_iter().map(|found| found.path).collect();

@@ -11,7 +11,7 @@ use crate::clearing::find_left;
 use crate::event::Outcome;
 use crate::intents::Intent;
 use crate::model::Task;
-use crate::observe::FileState;
+use crate::observe::{Behind, FileState};
 use crate::paths::RelPath;
 use crate::restore::{self, Plan, RestoreError, Wrong};
 use crate::span::{Phase, timed};
@@ -29,8 +29,9 @@ pub fn put_back(
     if let Some(entry) = outputs.iter().find(|entry| !is_output(job.task, &entry.path)) {
         return Ok(Err(foreign(&entry.path)));
     }
-    let plan = restore::plan(&ctx.observer, outputs, ctx.previous(job.id));
-    let mut plan = plan.map_err(|e| format!("cannot look at its outputs: {e}"))?;
+    let plan = restore::plan(&ctx.observer, &job.task.outputs, outputs, ctx.previous(job.id));
+    let mut plan = plan
+        .map_err(|e| Trouble { message: format!("cannot look at its outputs: {}", reason(&e)), hint: way_out(&e) })?;
     // What git tracks by now is a source.
     plan.stale.retain(|left| {
         let tracked = ctx.git.tracks_itself(&left.path);
@@ -70,7 +71,7 @@ pub fn put_back(
 /// Removes directories that were there for what is stale.
 fn prune(ctx: &Context<'_>, plan: &Plan<'_>) {
     let gone = plan.stale.iter().map(|left| &left.path);
-    let pruned = Tree::open(ctx.observer.root()).and_then(|mut tree| ctx.prune(&mut tree, gone));
+    let pruned = Tree::of(&ctx.observer).and_then(|mut tree| ctx.prune(&mut tree, gone));
     // An empty directory that stays is no reason to fail.
     pruned.unwrap_or_else(|e| log::info!("empty directories stay: {e}"));
 }
@@ -118,7 +119,7 @@ fn pretend(ctx: &Context<'_>, plan: &restore::Plan<'_>) {
 fn state_of(entry: &Entry) -> FileState {
     match &entry.node {
         Node::File { content, executable } => FileState::File { digest: content.digest, executable: *executable },
-        Node::Symlink(target) => FileState::Symlink { target: target.clone(), content: None },
+        Node::Symlink(target) => FileState::Symlink { target: target.clone(), behind: Behind::Nothing },
         Node::Directory => FileState::Directory,
     }
 }

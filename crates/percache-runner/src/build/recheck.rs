@@ -3,11 +3,10 @@
 //! A result is stored under what its inputs were when the command ran. When one changed meanwhile, nobody knows which version the
 //! command saw, and the result is not fit to be stored.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs;
 use std::io;
-use std::path::{Component, Path, PathBuf};
 
 use percache::Digest;
 use percache::store::record::{Content, Node};
@@ -19,7 +18,8 @@ use crate::build::job::Job;
 use crate::clearing::Clearing;
 use crate::depfile;
 use crate::fanout::fan_out;
-use crate::observe::FileState;
+use crate::links::follow;
+use crate::observe::{FileState, Resolved};
 use crate::paths::RelPath;
 use crate::stamp::Stamp;
 use crate::trouble::{Trouble, reason};
@@ -62,9 +62,10 @@ pub fn discover(
         Trouble::new(format!("its depfile `{path}`, {e}"), hint)
     })?;
     let set_back = executed.began.is_clock_set_back();
-    for path in further_inputs(ctx, job, prepared, &listed)? {
+    for (path, role) in further_inputs(ctx, job, prepared, &listed)? {
         let state = ctx.observer.observe(&path).map_err(|e| format!("`{}`: {e}", String::from_utf8_lossy(&path)))?;
-        if reported.changed.is_none() && changed_since(ctx, &path, executed.began.wall) {
+        let changed = || changed_since(ctx, &path, &state, executed.began.wall);
+        if reported.changed.is_none() && role == Role::Read && changed() {
             reported.changed = Some(path.clone());
         }
         if state == FileState::Absent {
@@ -96,33 +97,65 @@ fn not_there(job: &Job<'_>, path: &[u8]) -> Trouble {
     Trouble::new(message, hint)
 }
 
-/// What the depfile lists less what is hashed already and what the task made itself; sorted. Inside the workspace relative to it.
+/// What a run had to do with a path that its depfile names, or leads over.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Role {
+    /// It was read, or followed.
+    Read,
+    /// A directory in which nothing was looked up but `..`: what is in it may change.
+    Passed,
+}
+
+/// What the depfile lists less what is hashed already and what the task made itself, with the symlinks on the way; sorted. Inside the workspace
+/// relative to it.
 fn further_inputs(
     ctx: &Context<'_>,
     job: &Job<'_>,
     prepared: &Prepared,
     listed: &[Vec<u8>],
-) -> Result<BTreeSet<Vec<u8>>, Trouble> {
-    let cwd = job.task.cwd.to_path(ctx.observer.root());
-    let mut further = BTreeSet::new();
+) -> Result<BTreeMap<Vec<u8>, Role>, Trouble> {
+    let mut further = BTreeMap::new();
+    let declared = |path: &RelPath| prepared.inputs.binary_search_by(|(other, _)| other.cmp(path)).is_ok();
+    let is_place = |path: &[u8]| RelPath::new(path).is_ok_and(|path| ctx.is_place_of_outputs(&path));
     for path in listed {
-        let native = normalise(&cwd.join(bytes_to_path(path)));
-        let Some(inside) = RelPath::from_native(ctx.observer.root(), &native) else {
-            further.insert(path_to_bytes(&native));
+        let Resolved { path, turns, passed, way } = ctx.observer.resolve(job.task.cwd.as_bytes(), path);
+        let links = turns.iter().chain(way.iter().filter(|link| !is_place(link)));
+        let links = links.filter(|link| !RelPath::new(link).is_ok_and(|link| declared(&link)));
+        further.extend(links.map(|link| (link.clone(), Role::Read)));
+        // Where outputs lie, a directory may not be there yet in another tree.
+        for path in passed.into_iter().filter(|path| !is_place(path)) {
+            further.entry(path).or_insert(Role::Passed);
+        }
+        let Ok(inside) = RelPath::new(&path) else {
+            further.insert(path, Role::Read);
             continue;
         };
-        let declared = prepared.inputs.binary_search_by(|(other, _)| other.cmp(&inside)).is_ok();
-        if declared || job.task.outputs.matches(&inside) || ctx.skip.iter().any(|skip| inside.starts_with(skip)) {
+        if declared(&inside)
+            || job.task.outputs.matches(&inside)
+            || ctx.skip.iter().any(|skip| inside.starts_with(skip))
+        {
             continue;
         }
-        if let Some(owner) = ctx.graph.outputs.owner(&inside).filter(|owner| !comes_before(ctx, *owner, job)) {
-            let owner = &ctx.workspace.task(owner).name;
-            let message = format!("it reads `{inside}`, which `{owner}` makes, without depending on it");
-            return Err(Trouble::new(message, format!("add `{owner}` to its `deps`")));
+        check_owner(ctx, job, &inside, &inside)?;
+        if !way.is_empty()
+            && let Some(real) = follow(ctx.observer.root(), &path).end_inside()
+        {
+            check_owner(ctx, job, &inside, &real)?;
         }
-        further.insert(inside.as_bytes().to_vec());
+        further.insert(path, Role::Read);
     }
     Ok(further)
+}
+
+/// A file that another task makes, be it under another name, has to be made before this one runs.
+fn check_owner(ctx: &Context<'_>, job: &Job<'_>, path: &RelPath, real: &RelPath) -> Result<(), Trouble> {
+    let maker = ctx.places().maker(ctx.graph, real).map(|(owner, _)| owner);
+    let Some(owner) = maker.filter(|owner| !comes_before(ctx, *owner, job)) else {
+        return Ok(());
+    };
+    let owner = &ctx.workspace.task(owner).name;
+    let message = format!("it reads `{path}`, which `{owner}` makes, without depending on it");
+    Err(Trouble::new(message, format!("add `{owner}` to its `deps`")))
 }
 
 /// Whether a task is done before this one starts, in every build.
@@ -133,8 +166,14 @@ fn comes_before(ctx: &Context<'_>, owner: crate::model::TaskId, job: &Job<'_>) -
 /// Whether a file changed after the command began. File systems take their times from a clock that may stand still for some
 /// milliseconds, or, for a file that is looked at between two changes (Linux 6.13, multigrain timestamps), from the exact one. So a change
 /// before the beginning never has a later time; one in the same tick may have an earlier one, and is taken for a change before.
-fn changed_since(ctx: &Context<'_>, path: &[u8], began: i64) -> bool {
-    Stamp::at(&ctx.observer.locate(path)).ok().flatten().is_some_and(|stamp| stamp.ctime > began)
+fn changed_since(ctx: &Context<'_>, path: &[u8], state: &FileState, began: i64) -> bool {
+    let changed = |path: &[u8]| {
+        let stamp = Stamp::at(&ctx.observer.locate(path)).ok().flatten();
+        stamp.is_some_and(|stamp| stamp.ctime > began)
+    };
+    let is_link = matches!(state, FileState::Symlink { .. });
+    let trail = if is_link { ctx.observer.trail(path) } else { None };
+    changed(path) || trail.is_some_and(|trail| trail.places().any(|place| changed(place)))
 }
 
 /// Whether all inputs are what they were; else what is not. `stamps` are those before the run.
@@ -163,7 +202,7 @@ pub fn unchanged(
         })
     };
     if same_inputs && same_places() {
-        return written(prepared, stamps, &now);
+        return written(ctx, prepared, stamps, &now);
     }
     // All of it once more, and not only the same files: a glob may match something that was not there before.
     let Some(command) = &job.task.command else { return Ok(()) };
@@ -172,7 +211,7 @@ pub fn unchanged(
         let changes = crate::changes::compare(&prepared.parts, &again.parts);
         return Err(crate::changes::summary(&changes).unwrap_or_else(|| "its inputs changed".to_owned()));
     }
-    written(prepared, stamps, &now)
+    written(ctx, prepared, stamps, &now)
 }
 
 /// Whether an input is what it was, and its stamp now.
@@ -189,7 +228,22 @@ fn again(ctx: &Context<'_>, (path, state): &(RelPath, FileState)) -> (bool, Opti
 }
 
 /// Changed and changed back: the command may have seen what was there in between.
-fn written(prepared: &Prepared, before: &[Option<Stamp>], now: &[Option<Stamp>]) -> Result<(), String> {
+fn written(
+    ctx: &Context<'_>,
+    prepared: &Prepared,
+    before: &[Option<Stamp>],
+    now: &[Option<Stamp>],
+) -> Result<(), String> {
+    let behind = |path: &RelPath| ctx.observer.trail(path.as_bytes())?.end.clone();
+    let links = prepared
+        .inputs
+        .iter()
+        .filter(|(_, state)| matches!(state, FileState::Symlink { behind, .. } if behind.digest().is_some()));
+    for (path, _) in links {
+        if behind(path).is_some_and(|end| ctx.observer.has_flipped(&end)) {
+            return Err(format!("`{path}` was written"));
+        }
+    }
     let written = before.iter().zip(now).position(|(before, now)| match (before, now) {
         (Some(before), Some(now)) => before.is_written_since(now),
         _ => false,
@@ -198,27 +252,4 @@ fn written(prepared: &Prepared, before: &[Option<Stamp>], now: &[Option<Stamp>])
         Some((path, _)) => Err(format!("`{path}` was written")),
         None => Ok(()),
     }
-}
-
-/// Resolves `.` and `..` by the text, as compilers write them: `src/../include/a.h`.
-fn normalise(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::ParentDir => {
-                normal.pop();
-            }
-            Component::CurDir => {}
-            other => normal.push(other),
-        }
-    }
-    normal
-}
-
-fn bytes_to_path(bytes: &[u8]) -> &Path {
-    Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes))
-}
-
-fn path_to_bytes(path: &Path) -> Vec<u8> {
-    std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()).to_vec()
 }

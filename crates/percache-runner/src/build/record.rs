@@ -8,12 +8,12 @@ use percache::store::{Store, now};
 
 use crate::build::basis::Basis;
 use crate::build::context::Context;
-use crate::build::execute::{Executed, outputs_present};
+use crate::build::execute::Executed;
 use crate::build::inputs::Prepared;
 use crate::build::job::{Done, Job, before_that, unmatched_note, visible};
 use crate::build::left_alone::{claimed_twice, of_unknown_origin, tell_apart, twice};
 use crate::build::recheck::{discover, unchanged};
-use crate::capture::{Captured, capture, missing};
+use crate::capture::{Captured, capture, missing, present_with_links};
 use crate::event::{Failure, Outcome};
 use crate::fingerprint::Discovered;
 use crate::journal::{Evidence, TaskRecord};
@@ -64,7 +64,8 @@ fn outputs(
     executed: &Executed,
     store: Option<&Store>,
 ) -> Result<(Captured, Vec<RelPath>), Failure> {
-    let found = outputs_present(ctx, job.task).map_err(|e| Failure::Error(e.into()))?;
+    let found = present_with_links(ctx.observer.root(), &job.task.outputs, &ctx.skip)
+        .map_err(|e| Failure::Error(format!("{e}: {}", e.source).into()))?;
     let missing = missing(&job.task.outputs, &found);
     if !missing.is_empty() {
         return Err(Failure::MissingOutputs(missing));

@@ -13,6 +13,7 @@ use super::report::{At, Report};
 use super::stated::{Stated, Text, check_variable};
 use crate::model::{Inputs, Origin, Pool, PoolId, Task};
 use crate::nearest::did_you_mean;
+use crate::paths::RelPath;
 use crate::pattern::PatternSet;
 
 /// What the tasks of a workspace have in common.
@@ -21,6 +22,8 @@ pub(super) struct Common<'c> {
     pub pools: &'c [Pool],
     /// `env` of `[workspace]`.
     pub env: BTreeMap<String, String>,
+    /// `follow` of `[workspace]`.
+    pub follow: &'c [RelPath],
 }
 
 /// The task that `instance` makes, without its dependencies, and the names of these. Mistakes are reported.
@@ -64,7 +67,7 @@ pub(super) fn build(
         pool: stated.pool.as_ref().and_then(|pool| find_pool(common.pools, &bind, pool, report)),
         origin: Origin { file: stated.at.file, span: stated.at.span.clone() },
         cwd,
-        outputs: instance.outputs.clone(),
+        outputs: instance.outputs.following(common.follow),
     };
     (task, bind.texts(&stated.deps))
 }

@@ -14,7 +14,7 @@ use crate::model::TaskId;
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
 use crate::trouble::reason;
-use crate::walk::{Want, expand_noting};
+use crate::walk::{Kind, Want, expand_noting};
 
 /// One instance of a task.
 #[derive(Debug)]
@@ -108,11 +108,12 @@ fn search(
     let axes = chosen(stated, &choice);
     let bindings = Bindings { base: &stated.dir, file: None, axes: &axes, args: &[] };
     let patterns = bindings.patterns(foreach, report);
-    let found = expand_noting(tree.root, &patterns, tree.skip, Want::Files, tree.note).unwrap_or_else(|error| {
+    let mut found = expand_noting(tree.root, &patterns, tree.skip, Want::Files, tree.note).unwrap_or_else(|error| {
         let title = format!("cannot look for the files of `{}`: {error}", stated.name);
         report.error(title, place(stated), reason(&error.source));
         Vec::new()
     });
+    found.retain(|found| found.kind != Kind::Symlink || is_file_behind(tree, &found.path));
     let sources = found.into_iter().map(|found| found.path).filter(|path| !(tree.made)(path));
     let (present, unnamed): (Vec<_>, Vec<_>) = sources.partition(can_be_named);
     if let Some(path) = unnamed.first() {
@@ -121,6 +122,12 @@ fn search(
         report.error(title, place(stated), "matches a name that is not UTF-8 or has control characters").hint(hint);
     }
     Search { stated: position, choice, patterns, present }
+}
+
+/// Whether a symlink leads to a file: the lock of an editor (`.#main.c`) leads to nothing, and a directory is no file.
+fn is_file_behind(tree: &mut Tree<'_>, link: &RelPath) -> bool {
+    (tree.note)(link);
+    link.to_path(tree.root).is_file()
 }
 
 fn can_be_named(path: &RelPath) -> bool {

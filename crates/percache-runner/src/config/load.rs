@@ -81,7 +81,9 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
         check_variable(&mut report, 0, &name);
         (name.value, value.value)
     });
-    let common = Common { args: &request.args, pools: &pools, env: env.collect() };
+    let env = env.collect();
+    let follow = follow(&top.follow, &mut report);
+    let common = Common { args: &request.args, pools: &pools, env, follow: &follow };
     files[0].raw.tasks = top.tasks;
 
     let store = request.store.clone().unwrap_or_else(|| store_dir(root, &cache));
@@ -113,7 +115,43 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
         return Err(report.finish());
     }
     let listed = noted.into_iter().collect();
-    Ok(Workspace { root: root.to_owned(), files, listed, cache, pools, jobserver, tasks: tasks.tasks, empty, default })
+    Ok(Workspace {
+        root: root.to_owned(),
+        files,
+        listed,
+        cache,
+        pools,
+        jobserver,
+        follow,
+        tasks: tasks.tasks,
+        empty,
+        default,
+    })
+}
+
+/// The directories of `follow`. A mistake is reported.
+fn follow(stated: &[At<String>], report: &mut Report) -> Vec<RelPath> {
+    let mut follow = Vec::with_capacity(stated.len());
+    for dir in stated {
+        let at = Place { file: 0, span: dir.span.clone() };
+        match RelPath::new(&dir.value) {
+            Ok(path) if path.is_root() => {
+                let hint = "name the directory of outputs that is a symlink: `follow = [\"build\"]`".to_owned();
+                report.error("`follow` names the workspace", at, "is where the workspace lies").hint(hint);
+            }
+            Ok(path) if dir.value.contains(['*', '?', '[', '{']) => {
+                let hint = "name each directory: `follow = [\"build\", \"dist\"]`".to_owned();
+                let title = format!("`{path}` in `follow` is a pattern");
+                report.error(title, at, "has a wildcard").hint(hint);
+            }
+            Ok(path) => follow.push(path),
+            Err(error) => {
+                let hint = "name the symlink, inside of the workspace; where it leads is up to you".to_owned();
+                report.error(format!("`{}` cannot be followed", dir.value), at, error.to_string()).hint(hint);
+            }
+        }
+    }
+    follow
 }
 
 /// What lies in the store is neither input nor output: one that contains the workspace would hide all of it.

@@ -21,6 +21,7 @@ pub(super) struct RawFile {
     pub default: Option<Vec<At<String>>>,
     pub env: Vec<(At<String>, At<String>)>,
     pub jobserver: Option<Jobserver>,
+    pub follow: Vec<At<String>>,
     pub cache: RawCache,
     pub pools: Vec<(At<String>, NonZeroUsize)>,
     pub tasks: Vec<RawTask>,
@@ -82,6 +83,7 @@ fn read_root_tables(top: &mut Fields<'_, '_>, raw: &mut RawFile) {
         raw.default = fields.strings("default");
         raw.env = fields.string_table("env").unwrap_or_default();
         raw.jobserver = read_jobserver(&mut fields);
+        raw.follow = fields.strings("follow").unwrap_or_default();
         fields.finish();
     }
     if let Some(cache) = take_table(top, "cache") {

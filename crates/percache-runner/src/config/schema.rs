@@ -75,6 +75,9 @@ struct Workspace {
     /// `true` or `"pipe"`: percache is a GNU make jobserver for its commands, so that nested make and cargo share the budget of `-j`. `"fifo"`:
     /// in the form that ninja from 1.13 knows, and make only from 4.4. Default: `false`.
     jobserver: Option<JobserverForm>,
+    /// Directories of outputs that may be symlinks out of the workspace, for example to another disk: outputs below them are written, restored
+    /// and removed where these lead. Default: none.
+    follow: Option<Vec<String>>,
 }
 
 #[derive(JsonSchema)]

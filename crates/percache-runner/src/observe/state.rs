@@ -19,13 +19,63 @@ pub enum FileState {
     Symlink {
         /// The text of its target.
         target: Vec<u8>,
-        /// Of the content of the file that it leads to, if it leads to one.
-        content: Option<Digest>,
+        /// What it leads to.
+        behind: Behind,
     },
     /// A directory; what is in it is a matter of its own.
     Directory,
     /// A socket, a pipe, a device.
     Special,
+}
+
+/// What a symlink leads to in the end, over however many others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// Nothing: it dangles, or leads in a circle.
+    Nothing,
+    /// A regular file.
+    File {
+        /// Of its content.
+        digest: Digest,
+        /// Whether its owner may execute it.
+        executable: bool,
+    },
+    /// A directory; what is in it is a matter of its own.
+    Directory,
+    /// A socket, a pipe, a device.
+    Special,
+}
+
+impl Behind {
+    /// The digest of the file that is there.
+    pub fn digest(&self) -> Option<Digest> {
+        match self {
+            Behind::File { digest, .. } => Some(*digest),
+            _ => None,
+        }
+    }
+
+    fn encode(&self, sink: &mut (impl Sink + ?Sized)) {
+        match self {
+            Behind::Nothing => sink.u8(0),
+            Behind::File { digest, executable } => {
+                sink.u8(if *executable { 2 } else { 1 });
+                sink.digest(digest);
+            }
+            Behind::Directory => sink.u8(3),
+            Behind::Special => sink.u8(4),
+        }
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Result<Behind, DecodeError> {
+        Ok(match from.u8()? {
+            0 => Behind::Nothing,
+            tag @ (1 | 2) => Behind::File { digest: from.digest()?, executable: tag == 2 },
+            3 => Behind::Directory,
+            4 => Behind::Special,
+            _ => return Err(DecodeError("a symlink leads to something of an unknown kind")),
+        })
+    }
 }
 
 impl FileState {
@@ -38,11 +88,10 @@ impl FileState {
                 sink.digest(digest);
                 sink.bool(*executable);
             }
-            FileState::Symlink { target, content } => {
+            FileState::Symlink { target, behind } => {
                 sink.u8(2);
                 sink.bytes(target);
-                sink.bool(content.is_some());
-                content.iter().for_each(|digest| sink.digest(digest));
+                behind.encode(sink);
             }
             FileState::Directory => sink.u8(3),
             FileState::Special => sink.u8(4),
@@ -54,10 +103,7 @@ impl FileState {
         Ok(match from.u8()? {
             0 => FileState::Absent,
             1 => FileState::File { digest: from.digest()?, executable: from.bool()? },
-            2 => FileState::Symlink {
-                target: from.bytes()?.to_vec(),
-                content: if from.bool()? { Some(from.digest()?) } else { None },
-            },
+            2 => FileState::Symlink { target: from.bytes()?.to_vec(), behind: Behind::decode(from)? },
             3 => FileState::Directory,
             4 => FileState::Special,
             _ => return Err(DecodeError("a file is of an unknown kind")),
@@ -75,8 +121,11 @@ mod tests {
         for state in [
             FileState::Absent,
             FileState::File { digest, executable: true },
-            FileState::Symlink { target: b"a".into(), content: Some(digest) },
-            FileState::Symlink { target: b"a".into(), content: None },
+            FileState::Symlink { target: b"a".into(), behind: Behind::File { digest, executable: false } },
+            FileState::Symlink { target: b"a".into(), behind: Behind::File { digest, executable: true } },
+            FileState::Symlink { target: b"a".into(), behind: Behind::Nothing },
+            FileState::Symlink { target: b"a".into(), behind: Behind::Directory },
+            FileState::Symlink { target: b"a".into(), behind: Behind::Special },
             FileState::Directory,
             FileState::Special,
         ] {

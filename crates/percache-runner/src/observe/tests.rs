@@ -26,9 +26,9 @@ fn every_kind_of_file_is_told_apart() {
     assert_eq!(observed(root, &known, "file"), FileState::File { digest, executable: false });
     assert_eq!(observed(root, &known, "script"), FileState::File { digest, executable: true });
     assert_eq!(observed(root, &known, "dir"), FileState::Directory);
-    let link = FileState::Symlink { target: b"file".into(), content: Some(digest) };
+    let link = FileState::Symlink { target: b"file".into(), behind: Behind::File { digest, executable: false } };
     assert_eq!(observed(root, &known, "link"), link);
-    let dangling = FileState::Symlink { target: b"nowhere".into(), content: None };
+    let dangling = FileState::Symlink { target: b"nowhere".into(), behind: Behind::Nothing };
     assert_eq!(observed(root, &known, "dangling"), dangling);
 }
 
@@ -114,4 +114,73 @@ fn a_second_content_under_one_stamp_is_noticed() {
     let observed = observer.into_observed();
     assert!(observed.flipped.contains(b"file".as_slice()));
     assert_eq!(observed.now[0].1.digest, Some(Digest::of(b"y")));
+}
+
+#[test]
+fn a_path_is_resolved_by_its_text_but_for_what_stands_above_a_symlink() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    fs::create_dir_all(root.join("src/sub")).unwrap();
+    fs::create_dir_all(root.join("lib/x")).unwrap();
+    symlink("../lib/x", root.join("src/link")).unwrap();
+    let known = KnownFiles::new();
+    let observer = Observer::new(&root, &known);
+    let bytes = |paths: &[&str]| paths.iter().map(|path| path.as_bytes().to_vec()).collect::<Vec<_>>();
+    let resolved = |from: &str, path: &str| observer.resolve(from.as_bytes(), path.as_bytes());
+    let expected = |path: &str, turns: &[&str], passed: &[&str], way: &[&str]| Resolved {
+        path: path.as_bytes().to_vec(),
+        turns: bytes(turns),
+        passed: bytes(passed),
+        way: bytes(way),
+    };
+    assert_eq!(resolved("", "./src//a.h"), expected("src/a.h", &[], &[], &[]));
+    assert_eq!(resolved("src/sub", "../a.h"), expected("src/a.h", &[], &["src/sub"], &[]));
+    assert_eq!(resolved("src", "link/../a.h"), expected("lib/a.h", &["src/link"], &[], &[]));
+    assert_eq!(resolved("", "src/link/a.h"), expected("src/link/a.h", &[], &[], &["src/link"]));
+    assert_eq!(resolved("src/link", "../a.h"), expected("lib/a.h", &["src/link"], &[], &[]));
+    let absolute = root.join("src/link/../a.h");
+    assert_eq!(resolved("lib", absolute.to_str().unwrap()), expected("lib/a.h", &["src/link"], &[], &[]));
+    let outside = root.parent().unwrap().join("a.h");
+    assert_eq!(resolved("", "../a.h").path, outside.as_os_str().as_encoded_bytes());
+    assert_eq!(resolved("", "/../a.h").path, b"/a.h");
+}
+
+#[test]
+fn what_takes_the_place_of_a_directory_is_seen_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    fs::create_dir_all(root.join("v1/sub")).unwrap();
+    fs::create_dir(root.join("current")).unwrap();
+    fs::create_dir(root.join("current/sub")).unwrap();
+    let known = KnownFiles::new();
+    let observer = Observer::new(&root, &known);
+    assert!(observer.way(b"current/sub").is_none() && observer.way(b"").is_none() && observer.way(b"none").is_none());
+    fs::remove_dir_all(root.join("current")).unwrap();
+    symlink("v1", root.join("current")).unwrap();
+    observer.put_other(b"current");
+    let trail = observer.way(b"current/sub").unwrap();
+    assert_eq!((trail.links.clone(), trail.end.clone()), (vec![b"current".to_vec()], Some(b"v1/sub".to_vec())));
+}
+
+#[test]
+fn whoever_watches_a_path_watches_all_that_it_leads_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    fs::create_dir(root.join("real")).unwrap();
+    fs::write(root.join("real/file"), "x").unwrap();
+    symlink("real", root.join("dir")).unwrap();
+    symlink("dir/file", root.join("link")).unwrap();
+    let known = KnownFiles::new();
+    let observer = Observer::new(&root, &known);
+    let watched = |path: &str| {
+        let mut watched = Vec::new();
+        observer.watch(path.as_bytes(), &mut watched);
+        watched.into_iter().map(|path| String::from_utf8(path).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(watched("real/file"), ["real/file"]);
+    assert_eq!(watched("dir/file"), ["dir/file", "dir"]);
+    assert_eq!(watched("link"), ["link", "dir", "real/file"]);
+    let observed = observer.into_observed();
+    let seen: Vec<_> = observed.now.iter().map(|(path, _)| path.as_slice()).collect();
+    assert_eq!(seen, [&b"dir"[..], b"dir/file", b"link", b"real/file"]);
 }

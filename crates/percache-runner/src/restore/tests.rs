@@ -54,7 +54,7 @@ impl Place {
         let nodes: Vec<_> = paths.iter().map(|path| node(&observer.observe(path.as_bytes()).unwrap())).collect();
         let previous: Vec<_> =
             paths.into_iter().zip(&nodes).map(|(path, node)| Left { path, held: node.as_ref() }).collect();
-        let plan = plan(&observer, &self.manifest, &previous).unwrap();
+        let plan = plan(&observer, &PatternSet::default(), &self.manifest, &previous).unwrap();
         let staging = Staging::in_worktree(self.dir.path().join("staging"));
         let restored = restore(&observer, &self.store, &staging, &self.displaced(), &plan, 2);
         let own = staging.place().unwrap();
@@ -203,7 +203,7 @@ fn what_is_below_a_symlink_of_the_same_result_is_put_through_it() {
 fn wholes(place: &Place) -> (Vec<String>, usize) {
     let (known, root) = (KnownFiles::new(), place.root());
     let observer = Observer::new(&root, &known);
-    let plan = plan(&observer, &place.manifest, &[]).unwrap();
+    let plan = plan(&observer, &PatternSet::default(), &place.manifest, &[]).unwrap();
     let paths: Vec<_> = plan.wrong.iter().map(|wrong| RelPath::new(&wrong.entry.path).unwrap()).collect();
     let found = Wholes::find(&observer, &mut Tree::open(&root).unwrap(), &plan, &paths);
     let names = found.directories.iter().map(ToString::to_string).collect();
@@ -257,7 +257,7 @@ fn a_directory_that_somebody_made_meanwhile_is_filled() {
     let (known, root) = (KnownFiles::new(), place.root());
     fs::remove_dir_all(root.join("out")).unwrap();
     let observer = Observer::new(&root, &known);
-    let plan = plan(&observer, &place.manifest, &[]).unwrap();
+    let plan = plan(&observer, &PatternSet::default(), &place.manifest, &[]).unwrap();
     // Staged as a whole, and then it is there.
     let staging = Staging::in_worktree(place.dir.path().join("staging"));
     let displaced = place.displaced();
@@ -278,7 +278,7 @@ fn files_in_a_whole_directory_are_known_by_their_stamps() {
     let (known, root) = (KnownFiles::new(), place.root());
     fs::remove_dir_all(root.join("out")).unwrap();
     let observer = Observer::new(&root, &known);
-    let plan = plan(&observer, &place.manifest, &[]).unwrap();
+    let plan = plan(&observer, &PatternSet::default(), &place.manifest, &[]).unwrap();
     let staging = Staging::in_worktree(place.dir.path().join("staging"));
     restore(&observer, &place.store, &staging, &place.displaced(), &plan, 2).unwrap();
     for name in ["out/a", "out/run"] {

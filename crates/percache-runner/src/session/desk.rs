@@ -1,7 +1,9 @@
 //! What a worktree keeps between builds: taken up when a build begins, laid down when it ends.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 
 use percache::files::Staged;
 use percache::lock::LockError;
@@ -180,12 +182,17 @@ impl Session<'_> {
             Ok(i) => found.read[i].1,
             Err(_) => journal.files.seen(position),
         };
-        let same = |path: &RelPath| {
-            let seen = journal.files.find(path.as_bytes()).map(seen);
-            let now = Stamp::at(&path.to_path(root));
-            seen.zip(now.ok()).is_some_and(|(seen, now)| seen.settled && seen.stamp == now)
+        let same_at = |position: usize| {
+            let (seen, path) = (seen(position), journal.files.path(position));
+            let now = Stamp::at(&root.join(OsStr::from_bytes(path)));
+            now.is_ok_and(|now| seen.settled && seen.stamp == now)
         };
-        self.workspace.files.iter().chain(&self.workspace.listed).all(same)
+        let same = |path: &RelPath| journal.files.find(path.as_bytes()).is_some_and(same_at);
+        let named = || self.workspace.files.iter().chain(&self.workspace.listed);
+        // There are more than these only where symlinks are on the way.
+        let rests_on = journal.finding.as_ref().map_or(&[][..], |finding| journal.lists.get(finding.configuration));
+        let more = rests_on.len() > named().count();
+        named().all(same) && (!more || rests_on.iter().all(|position| same_at(*position as usize)))
     }
 
     /// Whether tasks may be taken for up to date without a look at them.

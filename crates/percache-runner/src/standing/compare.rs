@@ -76,7 +76,7 @@ fn compare(root: BorrowedFd<'_>, files: &KnownFiles, start: usize, same: &mut [b
         // An absolute path makes the call ignore the directory.
         let now = match statat(root, if path.is_empty() { c"." } else { path }, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Some(Stamp::of(&stat)),
-            Err(Errno::NOENT | Errno::NOTDIR) => None,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => None,
             Err(_) => continue,
         };
         *same = seen.settled && now == seen.stamp;

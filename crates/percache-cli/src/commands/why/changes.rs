@@ -5,7 +5,7 @@ use std::fmt::Write;
 use percache_runner::changes::Change;
 use percache_runner::difference::Line;
 use percache_runner::fingerprint::{Kind, Value};
-use percache_runner::observe::FileState;
+use percache_runner::observe::{Behind, FileState};
 
 use crate::report::quoted;
 use crate::style::{Paint, Style};
@@ -76,6 +76,16 @@ fn text_lines(value: &Option<Value>) -> Vec<String> {
     }
 }
 
+fn describe_behind(behind: &Behind) -> String {
+    match behind {
+        Behind::File { digest, executable: false } => format!(" ({digest})"),
+        Behind::File { digest, executable: true } => format!(" ({digest}, executable)"),
+        Behind::Directory => " (a directory)".to_owned(),
+        Behind::Special => " (neither file nor directory)".to_owned(),
+        Behind::Nothing => String::new(),
+    }
+}
+
 fn describe(value: &Value) -> String {
     match value {
         Value::Digest(digest) => digest.to_string(),
@@ -84,9 +94,8 @@ fn describe(value: &Value) -> String {
         Value::File(FileState::File { digest, executable }) => {
             format!("{digest}{}", if *executable { ", executable" } else { "" })
         }
-        Value::File(FileState::Symlink { target, content }) => {
-            let content = content.map(|digest| format!(" ({digest})")).unwrap_or_default();
-            format!("symlink to {}{content}", String::from_utf8_lossy(target))
+        Value::File(FileState::Symlink { target, behind }) => {
+            format!("symlink to {}{}", String::from_utf8_lossy(target), describe_behind(behind))
         }
         Value::File(FileState::Directory) => "a directory".to_owned(),
         Value::File(FileState::Special) => "neither file nor directory".to_owned(),

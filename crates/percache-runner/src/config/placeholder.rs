@@ -130,7 +130,7 @@ impl Template {
 }
 
 /// Every `{word}` of `text`, with the position of its brace, that is neither `${word}` nor `{{word}}`.
-fn lone_words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(super) fn lone_words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let bytes = text.as_bytes();
     text.match_indices('{').filter_map(move |(open, _)| {
         let rest = &text[open + 1..];

@@ -7,7 +7,7 @@ macro_rules! say {
     };
     ($($text:tt)*) => {{
         use std::io::Write as _;
-        let _ = writeln!(std::io::stdout(), "{}", crate::report::text::clean(&format!($($text)*), true));
+        let _ = writeln!(std::io::stdout(), "{}", crate::report::text::clean_message(&format!($($text)*)));
     }};
 }
 pub(crate) use say;
@@ -19,7 +19,7 @@ macro_rules! aside {
     };
     ($($text:tt)*) => {{
         use std::io::Write as _;
-        let _ = writeln!(std::io::stderr(), "{}", crate::report::text::clean(&format!($($text)*), true));
+        let _ = writeln!(std::io::stderr(), "{}", crate::report::text::clean_message(&format!($($text)*)));
     }};
 }
 pub(crate) use aside;

@@ -1,6 +1,6 @@
 //! `percache log`.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use percache_runner::journal::Journal;
 use percache_runner::model::Task;
@@ -9,6 +9,7 @@ use percache_runner::worktree::Worktree;
 use crate::args::{Cli, Log};
 use crate::error::{CliError, SUCCESS};
 use crate::report::quoted;
+use crate::report::text::Cleaned;
 use crate::setup::Setup;
 use crate::style::{Paint, Style};
 
@@ -34,12 +35,14 @@ pub fn run(cli: &Cli, args: &Log) -> Result<u8, CliError> {
         CliError::failure(format!("the last result of `{name}` is not in the store any more")).hint(Some(hint))
     })?;
     let mut stdout = io::stdout().lock();
-    let read = match Paint::stdout(cli.color).is_on() {
-        true => store.read(&result.log, &mut stdout),
-        false => {
-            let mut plain = Plain::new(&mut stdout);
-            store.read(&result.log, &mut plain).and_then(|()| Ok(plain.end()?))
-        }
+    let colours = Paint::stdout(cli.color).is_on();
+    // A file gets what the command wrote, a terminal what it can be trusted with.
+    let read = if colours || stdout.is_terminal() {
+        let mut cleaned = Cleaned::new(&mut stdout, colours);
+        store.read(&result.log, &mut cleaned).and_then(|()| Ok(cleaned.end()?))
+    } else {
+        let mut plain = Plain::new(&mut stdout);
+        store.read(&result.log, &mut plain).and_then(|()| Ok(plain.end()?))
     };
     match read {
         Err(percache::store::ReadError::Write(e)) if e.kind() == io::ErrorKind::BrokenPipe => {}

@@ -2,6 +2,7 @@
 
 use percache::Digest;
 use percache::codec::Decoder;
+use percache::store::manifest::Manifest;
 use percache::store::record::{Content, Entry, Node, PathSet, ResultKey, StoredResult};
 use percache_runner::fingerprint::{Discovered, Kind, Part, Parts, Value};
 use percache_runner::observe::FileState;
@@ -74,10 +75,11 @@ pub(crate) fn example() -> StoredResult {
         took: 2,
         status: -3,
         log: content,
-        outputs: vec![
+        outputs: Manifest::new(vec![
             Entry { path: b"d".into(), node: Node::Directory },
             Entry { path: b"d/\xff".into(), node: Node::File { content, executable: true } },
             Entry { path: b"l".into(), node: Node::Symlink(b"../x".into()) },
-        ],
+        ])
+        .expect("a manifest"),
     }
 }

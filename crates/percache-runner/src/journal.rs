@@ -27,6 +27,7 @@ use std::sync::Arc;
 use percache::Digest;
 use percache::codec::{DecodeError, Decoder, Encode};
 use percache::files::{Durability, Staged};
+use percache::store::manifest::{Manifest, are_sorted};
 use percache::store::record::{Entry, ResultKey, Time};
 
 use crate::finding::Finding;
@@ -214,11 +215,15 @@ impl TaskRecord {
             took: from.u64()?,
             previous: decode_key(from)?,
             discovered: (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?,
-            outputs: (0..from.count(5)?).map(|_| Entry::decode(from)).collect::<Result<_, _>>()?,
+            outputs: Manifest::decode(from)?.into_entries(),
             others: (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?,
             evidence,
         };
         from.clone().finish()?;
+        // They are searched by bisection.
+        if !are_sorted(&record.discovered) || !are_sorted(&record.others) {
+            return Err(DecodeError("paths of a task are out of order"));
+        }
         Ok(record)
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Encodings are those of [`crate::codec`], fields in the order in which they stand here. Knows nothing of the database.
 
+use super::manifest::{Manifest, are_sorted};
 use crate::codec::{DecodeError, Decoder, Encode};
 use crate::digest::Digest;
 
@@ -93,8 +94,8 @@ pub struct StoredResult {
     pub status: i32,
     /// The captured log.
     pub log: Content,
-    /// The output manifest, sorted by path: a directory stands before what is in it.
-    pub outputs: Vec<Entry>,
+    /// The output manifest.
+    pub outputs: Manifest,
 }
 
 /// Which further paths a run reported: the discovered inputs, sorted. Workspace-relative, or absolute.
@@ -153,8 +154,7 @@ impl StoredResult {
         to.u64(self.took);
         to.u32(self.status as u32);
         self.log.encode(&mut to);
-        to.count(self.outputs.len());
-        self.outputs.iter().for_each(|entry| entry.encode(&mut to));
+        self.outputs.encode(&mut to);
         to
     }
 
@@ -168,7 +168,7 @@ impl StoredResult {
             took: from.u64()?,
             status: from.u32()? as i32,
             log: Content::decode(&mut from)?,
-            outputs: (0..from.count(5)?).map(|_| Entry::decode(&mut from)).collect::<Result<_, _>>()?,
+            outputs: Manifest::decode(&mut from)?,
         };
         from.finish()?;
         Ok(result)
@@ -201,9 +201,9 @@ impl PathSet {
     /// Reads one back.
     pub fn decode(bytes: &[u8]) -> Result<PathSet, DecodeError> {
         let mut from = Decoder::new(bytes);
-        let paths = (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?;
+        let paths: Vec<_> = (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?;
         from.finish()?;
-        Ok(PathSet(paths))
+        if are_sorted(&paths) { Ok(PathSet(paths)) } else { Err(DecodeError("paths are out of order")) }
     }
 }
 
@@ -220,11 +220,12 @@ mod tests {
             took: 2,
             status: -3,
             log: content,
-            outputs: vec![
+            outputs: Manifest::new(vec![
                 Entry { path: b"d".into(), node: Node::Directory },
                 Entry { path: b"d/\xff".into(), node: Node::File { content, executable: true } },
                 Entry { path: b"l".into(), node: Node::Symlink(b"../x".into()) },
-            ],
+            ])
+            .unwrap(),
         }
     }
 
@@ -238,6 +239,13 @@ mod tests {
     #[test]
     fn the_encoding_is_pinned() {
         assert_eq!(Digest::of(&example().encode()).to_string(), "4a99d299bb874adfac35c80cf40cff73e22016d5");
+    }
+
+    #[test]
+    fn paths_out_of_order_are_no_path_set() {
+        let encoded = |paths: &[&str]| PathSet(paths.iter().map(|path| path.as_bytes().to_vec()).collect()).encode();
+        assert!(PathSet::decode(&encoded(&["a", "b"])).is_ok());
+        assert!(PathSet::decode(&encoded(&["b", "a"])).is_err() && PathSet::decode(&encoded(&["a", "a"])).is_err());
     }
 
     #[test]

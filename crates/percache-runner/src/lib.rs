@@ -4,13 +4,14 @@
 
 mod braces;
 pub mod depfile;
+#[cfg(unix)]
+pub mod descriptors;
 pub mod difference;
 pub mod envfile;
 pub mod glob;
 pub mod nearest;
 pub mod paths;
 pub mod pattern;
-#[cfg(unix)]
 pub mod process;
 pub mod source_tree;
 pub mod trouble;

@@ -37,6 +37,7 @@ mod mistakes;
 mod obstacles;
 mod orphans;
 mod power_cut;
+mod private;
 mod racing;
 mod random;
 mod recall;

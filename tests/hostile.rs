@@ -165,7 +165,7 @@ fn forge(ws: &Sandbox, path: &str) {
     forge_manifest(ws, |outputs| {
         let is_file = |entry: &&Entry| matches!(entry.node, Node::File { .. });
         let node = outputs.iter().find(is_file).expect("a file").node.clone();
-        outputs.push(Entry { path: path.as_bytes().to_vec(), node });
+        outputs.push(Entry::new(path, node));
         outputs.sort_by(|a, b| a.path.cmp(&b.path));
     });
 }

@@ -76,9 +76,9 @@ pub(crate) fn example() -> StoredResult {
         status: -3,
         log: content,
         outputs: Manifest::new(vec![
-            Entry { path: b"d".into(), node: Node::Directory },
-            Entry { path: b"d/\xff".into(), node: Node::File { content, executable: true } },
-            Entry { path: b"l".into(), node: Node::Symlink(b"../x".into()) },
+            Entry::new(*b"d", Node::Directory),
+            Entry::new(*b"d/\xff", Node::File { content, executable: true }),
+            Entry::new(*b"l", Node::Symlink(b"../x".into())),
         ])
         .expect("a manifest"),
     }

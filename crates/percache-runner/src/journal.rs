@@ -259,7 +259,7 @@ mod tests {
             took: 4,
             previous: None,
             discovered: vec![b"include/a.h".to_vec()],
-            outputs: vec![Entry { path: b"out".to_vec(), node: Node::Directory }],
+            outputs: vec![Entry::new(*b"out", Node::Directory)],
             others: vec![b"other".to_vec()],
             evidence: Evidence { sure: true, expiry: 9, lists: vec![1, 0] },
         };

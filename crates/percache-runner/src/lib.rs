@@ -57,6 +57,7 @@ pub mod unstable;
 pub mod capture;
 pub mod fanout;
 pub mod restore;
+mod rights;
 pub mod staging;
 pub mod tree;
 

@@ -184,10 +184,10 @@ fn put(
     waiting: Option<&Waiting>,
 ) -> io::Result<()> {
     match (&entry.node, state) {
-        (Node::Directory, FileState::Absent) => return tree.make_directory(path),
+        (Node::Directory, FileState::Absent) => return tree.make_directory_without(path, entry.withheld),
         (Node::Directory, _) => {
             tree.remove_file(path)?;
-            return tree.make_directory(path);
+            return tree.make_directory_without(path, entry.withheld);
         }
         (_, FileState::Directory) => {
             tree.remove_directory(path)?;

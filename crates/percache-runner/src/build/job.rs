@@ -328,7 +328,7 @@ fn capture_leftovers(ctx: &Context<'_>, task: &Task) -> Vec<Entry> {
             FileState::Directory => Node::Directory,
             FileState::Absent | FileState::Special => return None,
         };
-        Some(Entry { path: path.as_bytes().to_vec(), node })
+        Some(Entry::new(path.as_bytes(), node))
     };
     found.iter().filter_map(|found| entry(&found.path)).collect()
 }

@@ -4,10 +4,10 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use percache::store::record::Node;
+use percache::store::record::{Entry, Node};
 use percache::store::{ReadError, Store};
 
 use super::Plan;
@@ -77,9 +77,9 @@ impl Staged {
                     place
                 }
             };
-            needed.push((&entry.node, place));
+            needed.push((*entry, place));
         }
-        staged.entries = fan_out(threads, &needed, |(node, place)| stage(store, node, place))?;
+        staged.entries = fan_out(threads, &needed, |(entry, place)| stage(store, entry, place))?;
         Ok(staged)
     }
 }
@@ -92,17 +92,25 @@ fn below(place: &Path, path: &[u8], top: &[u8]) -> PathBuf {
     }
 }
 
-fn stage(store: &Store, node: &Node, at: &Path) -> Result<Option<Waiting>, ReadError> {
-    let (stamp, looked) = match node {
-        Node::Directory => return Ok(None),
+fn stage(store: &Store, entry: &Entry, at: &Path) -> Result<Option<Waiting>, ReadError> {
+    let withheld = u32::from(entry.withheld);
+    let (stamp, looked) = match &entry.node {
+        Node::Directory => {
+            // One that goes to its place alone is made there.
+            if withheld != 0 && !at.as_os_str().is_empty() {
+                let mode = fs::metadata(at)?.permissions().mode() & !withheld;
+                fs::set_permissions(at, fs::Permissions::from_mode(mode))?;
+            }
+            return Ok(None);
+        }
         Node::Symlink(target) => {
             symlink(OsStr::from_bytes(target), at)?;
             let looked = moment();
             (Stamp::at(at)?.ok_or(io::ErrorKind::NotFound).map_err(io::Error::from)?, looked)
         }
         Node::File { content, executable } => {
-            // The permissions that a program would have given it: everything that the umask allows.
-            let mode = if *executable { 0o777 } else { 0o666 };
+            // The permissions that a program would have given it: everything that the umask allows, but for what the command took away.
+            let mode = if *executable { 0o777 } else { 0o666 } & !withheld;
             let file = File::options().write(true).create_new(true).mode(mode).open(at)?;
             let mut writer = BufWriter::with_capacity(content.length.min(PIECE) as usize, file);
             store.read(content, &mut writer)?;

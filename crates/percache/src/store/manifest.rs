@@ -121,7 +121,7 @@ mod tests {
             None if path.ends_with("link") => Node::Symlink(b"x".to_vec()),
             None => Node::File { content, executable: false },
         };
-        Entry { path: path.trim_end_matches('/').as_bytes().to_vec(), node }
+        Entry::new(path.trim_end_matches('/'), node)
     }
 
     fn manifest(paths: &[&str]) -> Result<Manifest, DecodeError> {

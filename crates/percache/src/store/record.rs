@@ -77,6 +77,8 @@ pub struct Entry {
     pub path: Vec<u8>,
     /// What is there.
     pub node: Node,
+    /// Rights that it lacks although the umask of the run would have left them, as bits of a mode: of a private key, those of all others.
+    pub withheld: u16,
 }
 
 /// What a run left.
@@ -102,6 +104,9 @@ pub struct StoredResult {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct PathSet(pub Vec<Vec<u8>>);
 
+/// Stands before the kind of an entry.
+const LACKS_RIGHTS: u8 = 3;
+
 impl Content {
     fn encode(&self, to: &mut Vec<u8>) {
         to.digest(&self.digest);
@@ -114,9 +119,18 @@ impl Content {
 }
 
 impl Entry {
-    /// Appends the encoding.
+    /// An entry that has all rights that the umask leaves.
+    pub fn new(path: impl Into<Vec<u8>>, node: Node) -> Entry {
+        Entry { path: path.into(), node, withheld: 0 }
+    }
+
+    /// Appends the encoding. That of an entry which lacks nothing is the one from before there were rights in it.
     pub fn encode(&self, to: &mut Vec<u8>) {
         to.bytes(&self.path);
+        if self.withheld != 0 {
+            to.u8(LACKS_RIGHTS);
+            to.u32(self.withheld.into());
+        }
         match &self.node {
             Node::File { content, executable } => {
                 to.u8(0);
@@ -134,13 +148,19 @@ impl Entry {
     /// Reads one back.
     pub fn decode(from: &mut Decoder<'_>) -> Result<Entry, DecodeError> {
         let path = from.bytes()?.to_vec();
-        let node = match from.u8()? {
+        let (mut kind, mut withheld) = (from.u8()?, 0);
+        if kind == LACKS_RIGHTS {
+            let rights = u16::try_from(from.u32()?).ok().filter(|rights| (1..=0o777).contains(rights));
+            withheld = rights.ok_or(DecodeError("an output lacks rights that there are not"))?;
+            kind = from.u8()?;
+        }
+        let node = match kind {
             0 => Node::File { content: Content::decode(from)?, executable: from.bool()? },
             1 => Node::Symlink(from.bytes()?.to_vec()),
             2 => Node::Directory,
             _ => return Err(DecodeError("an output is of an unknown kind")),
         };
-        Ok(Entry { path, node })
+        Ok(Entry { path, node, withheld })
     }
 }
 
@@ -221,9 +241,9 @@ mod tests {
             status: -3,
             log: content,
             outputs: Manifest::new(vec![
-                Entry { path: b"d".into(), node: Node::Directory },
-                Entry { path: b"d/\xff".into(), node: Node::File { content, executable: true } },
-                Entry { path: b"l".into(), node: Node::Symlink(b"../x".into()) },
+                Entry::new(*b"d", Node::Directory),
+                Entry::new(*b"d/\xff", Node::File { content, executable: true }),
+                Entry::new(*b"l", Node::Symlink(b"../x".into())),
             ])
             .unwrap(),
         }
@@ -246,6 +266,17 @@ mod tests {
         let encoded = |paths: &[&str]| PathSet(paths.iter().map(|path| path.as_bytes().to_vec()).collect()).encode();
         assert!(PathSet::decode(&encoded(&["a", "b"])).is_ok());
         assert!(PathSet::decode(&encoded(&["b", "a"])).is_err() && PathSet::decode(&encoded(&["a", "a"])).is_err());
+    }
+
+    #[test]
+    fn rights_that_an_output_lacks_are_kept() {
+        let mut private = example();
+        let mut outputs = private.outputs.into_entries();
+        (outputs[0].withheld, outputs[1].withheld) = (0o055, 0o044);
+        private.outputs = Manifest::new(outputs).unwrap();
+        let encoded = private.encode();
+        assert_eq!(Digest::of(&encoded).to_string(), "a3ee996c593d461996636d1455bc365679b7729b");
+        assert_eq!(StoredResult::decode(&encoded), Ok(private));
     }
 
     #[test]

@@ -63,7 +63,7 @@ fn record(store: &Store, name: &str, bytes: &[u8]) -> NewResult {
             took: 1,
             status: 0,
             log: add(store, format!("log of {name}").as_bytes()),
-            outputs: Manifest::new(vec![Entry { path: b"out".into(), node }]).unwrap(),
+            outputs: Manifest::new(vec![Entry::new(*b"out", node)]).unwrap(),
         },
         parts: format!("parts of {name}").into_bytes(),
         paths: Some(PathSet(vec![b"include/a.h".into()])),

@@ -192,7 +192,8 @@ fn forge_manifest(ws: &Sandbox, change: impl FnOnce(&mut Vec<Entry>)) {
 /// Outputs that are wanted are searched by bisection: what is not found where it should be would be taken for stale, and deleted.
 #[test]
 fn a_manifest_out_of_order_deletes_nothing() {
-    let forgeries: [(&str, fn(&mut Vec<Entry>)); 4] = [
+    type Forgery = fn(&mut Vec<Entry>);
+    let forgeries: [(&str, Forgery); 4] = [
         ("backwards", |outputs| outputs.reverse()),
         ("one behind the others", |outputs| outputs.rotate_left(1)),
         ("twice the same", |outputs| outputs.push(outputs.last().expect("an output").clone())),

@@ -1,6 +1,7 @@
 //! A list of shell commands, as far as it says where it ends and what its words are for.
 
 use super::scan::{Delimiter, Place, Unsafe};
+use super::words::{Takes, is_function_name, is_name, is_reserved, is_shell};
 
 /// What a character in a list opens, or ends.
 #[derive(Debug)]
@@ -53,19 +54,6 @@ enum Script {
     Shell,
     /// The next word that is no option is it.
     Next,
-}
-
-/// What a simple command does with its words, apart from passing them on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Takes {
-    #[default]
-    Data,
-    /// All of them as code: `eval`.
-    Code,
-    /// Names of variables, whose subscripts bash evaluates: `unset`.
-    Names,
-    /// Such a name behind `-v`: `test`.
-    NameBehindV,
 }
 
 /// See the module.
@@ -386,37 +374,6 @@ impl List {
     fn end_name(&mut self, text: &str) {
         let assigns = text.split_once('=').is_some_and(|(name, _)| is_name(name));
         self.is_first = assigns || matches!(text, "command" | "builtin" | "exec");
-        self.takes = match text {
-            "eval" | "trap" | "alias" | "let" => Takes::Code,
-            "declare" | "typeset" | "local" | "readonly" | "export" | "unset" | "read" | "mapfile" | "readarray" => {
-                Takes::Names
-            }
-            "test" | "[" | "printf" => Takes::NameBehindV,
-            _ => Takes::Data,
-        };
+        self.takes = Takes::of(text);
     }
-}
-
-/// Whether a word is reserved in the place of a command, and the next word is in such a place, too.
-fn is_reserved(text: &str) -> bool {
-    let words = ["if", "then", "else", "elif", "fi", "do", "done", "while", "until", "{", "}", "!", "time", "coproc"];
-    words.contains(&text)
-}
-
-/// Whether a word means something else than itself somewhere, although no character of it is special.
-pub(super) fn is_keyword(text: &str) -> bool {
-    is_reserved(text) || ["case", "esac", "for", "select", "function", "in"].contains(&text)
-}
-
-pub(in crate::config) fn is_shell(text: &str) -> bool {
-    let name = text.rsplit('/').next().unwrap_or_default();
-    ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "yash", "busybox"].contains(&name)
-}
-
-fn is_name(text: &str) -> bool {
-    text.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_') && is_function_name(text)
-}
-
-fn is_function_name(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
 }

@@ -9,11 +9,12 @@ mod list;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod words;
 
-use list::is_keyword;
-pub(super) use list::is_shell;
 pub(super) use scan::Unsafe;
 use scan::{Place, Scanner};
+use words::is_keyword;
+pub(super) use words::is_shell;
 
 /// A shell command that is being put together.
 #[derive(Debug)]

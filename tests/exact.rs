@@ -1,6 +1,6 @@
 //! Exact: restoring brings back all that a task had made, takes away what is no longer made, and touches nothing else.
 
-use crate::sandbox::{Node, Sandbox};
+use crate::sandbox::{Node, PERCACHE, Sandbox};
 
 /// A task whose output is a directory that a script fills.
 fn directory_task(script: &str) -> Sandbox {
@@ -329,5 +329,61 @@ fn files_of_one_restore_have_one_time_and_one_that_was_deleted_alone_has_its_own
         let [z, b, m] = times();
         assert!(z == b && b == m && z > made[2], "{gone:?}: {:?}", times());
         ws.build([]).up_to_date(1);
+    }
+}
+
+/// What the command took away from others stays away; what the user changes later is the user's affair.
+#[test]
+fn private_outputs_come_back_private() {
+    let ws = Sandbox::new(
+        r#"
+            [task.keys]
+            command = """
+            @ran(keys); umask 022; mkdir -p out/private out/open
+            for mode in 600 640 644 700 755 444; do echo $mode > out/open/$mode; chmod $mode out/open/$mode; done
+            (umask 077; echo secret > out/private/key); chmod 700 out/private; echo x > single; chmod 600 single"""
+            inputs = []
+            outputs = ["out/", "single"]
+        "#,
+    );
+    let modes = || ws.shell("stat -c '%n %a' single $(find out | sort)");
+    ws.shell(&format!("umask 022; {PERCACHE} build"));
+    let made = modes();
+    assert!(made.contains("single 600") && made.contains("out/private 700") && made.contains("key 600"), "{made}");
+    for remove in [
+        "rm -rf out single",
+        "rm -rf out/private out/open/*",
+        "rm single out/private/key .percache/worktrees/*/journal",
+    ] {
+        ws.shell(&format!("umask 022; {remove}; {PERCACHE} build"));
+        assert_eq!(modes(), made, "after {remove}");
+    }
+    assert_eq!(ws.newly_tallied(), ["keys"]);
+    // Never more than the umask allows.
+    ws.shell(&format!("umask 077; rm -rf out single; {PERCACHE} build"));
+    assert_eq!(ws.shell("find out single -perm /077"), "");
+    ws.shell("chmod 644 single");
+    ws.build([]).succeeds().reported([]);
+    assert_eq!(ws.shell("stat -c %a single").trim(), "644");
+}
+
+/// A directory that hands its group down does so for what is restored, too.
+#[test]
+fn restored_files_have_the_group_of_a_set_gid_directory() {
+    let ws = Sandbox::new(
+        "[task.a]\ncommand = \"@ran(a); mkdir -p team/o/d; echo x > team/o/d/f; echo y > team/top\"\ninputs = []\n\
+         outputs = [\"team/o/\", \"team/top\"]\n",
+    );
+    if ws.shell("mkdir team; chgrp 100 team && chmod 2775 team && echo yes || echo no") != "yes\n" {
+        println!("skipped: only root can give files to any group");
+        return;
+    }
+    let groups = || ws.shell("find team -printf '%g %m %p\\n' | sort -k3");
+    ws.build([]).ran(["a"]);
+    let made = groups();
+    for remove in ["team/o team/top", "team/o/d/f team/top"] {
+        ws.shell(&format!("rm -r {remove}"));
+        ws.build([]).ran([]).restored(1);
+        assert_eq!(groups(), made, "after {remove}");
     }
 }

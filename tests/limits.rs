@@ -10,11 +10,11 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 
-use crate::sandbox::{Run, Sandbox};
+use crate::sandbox::{PERCACHE, Run, Sandbox};
 
 const MIB: u64 = 1 << 20;
 
@@ -238,4 +238,23 @@ fn a_configuration_is_no_bomb() {
         let run = Sandbox::new(&config).build([]).exits(2).says([says]);
         assert!(run.output().len() < 20_000, "{} bytes", run.output().len());
     }
+}
+
+/// As many jobs as there is room for; commands have the limit that percache was started with.
+#[test]
+fn few_descriptors_make_few_jobs_and_many_jobs_raise_the_limit() {
+    let ws = Sandbox::new(
+        "[task.t]\nmatrix = { n = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20] }\n\
+         command = \"echo {n} > out/{n}; ulimit -Sn > limit/{n}\"\ninputs = []\noutputs = [\"out/{n}\", \"limit/{n}\"]\n",
+    );
+    let build = |limits: &str, options: &str| ws.shell(&format!("{limits}; rm -rf out; {PERCACHE} build {options}"));
+    let said = build("ulimit -n 128", "-j 300");
+    assert!(said.contains("2 jobs at a time") && said.contains("20 ran"), "{said}");
+    assert_eq!(ws.read("limit/20"), "128\n");
+    let said = build("ulimit -Sn 128", "-f -j 300");
+    assert!(!said.contains("jobs at a time") && said.contains("20 ran"), "{said}");
+    assert_eq!(ws.read("limit/20"), "128\n", "commands have their own limit");
+    let start = Instant::now();
+    build("ulimit -n 4096", "-f -j 50000");
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?} for few tasks and many jobs", start.elapsed());
 }

@@ -43,6 +43,7 @@ mod orphans;
 mod output;
 mod ownership;
 mod power_cut;
+mod private;
 mod racing;
 mod random;
 mod recall;

@@ -8,7 +8,7 @@ macro_rules! say {
     };
     ($($text:tt)*) => {{
         use std::io::Write as _;
-        let line = crate::report::text::clean(&format!($($text)*), true) + "\n";
+        let line = crate::report::text::clean_message(&format!($($text)*)) + "\n";
         let _ = crate::output::Stdout.write_all(line.as_bytes());
     }};
 }
@@ -21,7 +21,7 @@ macro_rules! aside {
     };
     ($($text:tt)*) => {{
         use std::io::Write as _;
-        let line = crate::report::text::clean(&format!($($text)*), true) + "\n";
+        let line = crate::report::text::clean_message(&format!($($text)*)) + "\n";
         let _ = crate::output::Stderr.write_all(line.as_bytes());
     }};
 }

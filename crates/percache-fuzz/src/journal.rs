@@ -110,7 +110,7 @@ fn example(with_tools: bool) -> Journal {
         took: 4,
         previous: Some(ResultKey { place: Some(Digest::of(b"/")), ..key }),
         discovered: vec![b"include/a.h".to_vec()],
-        outputs: record::example().outputs,
+        outputs: record::example().outputs.into_entries(),
         failed: true,
         evidence: Evidence { sure: true, expiry: u64::MAX, lists: vec![2, 0] },
     };

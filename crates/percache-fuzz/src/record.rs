@@ -2,6 +2,7 @@
 
 use percache::Digest;
 use percache::codec::Decoder;
+use percache::store::manifest::Manifest;
 use percache::store::record::{Content, Entry, Node, PathSet, ResultKey, StoredResult};
 use percache_runner::fingerprint::{Discovered, Kind, Part, Parts, Value};
 use percache_runner::observe::{Behind, FileState};
@@ -77,10 +78,11 @@ pub(crate) fn example() -> StoredResult {
         took: 2,
         status: -3,
         log: content,
-        outputs: vec![
-            Entry { path: b"d".into(), node: Node::Directory },
-            Entry { path: b"d/\xff".into(), node: Node::File { content, executable: true } },
-            Entry { path: b"l".into(), node: Node::Symlink(b"../x".into()) },
-        ],
+        outputs: Manifest::new(vec![
+            Entry::new(*b"d", Node::Directory),
+            Entry::new(*b"d/\xff", Node::File { content, executable: true }),
+            Entry::new(*b"l", Node::Symlink(b"../x".into())),
+        ])
+        .expect("a manifest"),
     }
 }

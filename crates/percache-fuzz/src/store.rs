@@ -11,6 +11,7 @@ use percache::engine::{Column, Engine, Session};
 use percache::memory::MemoryEngine;
 use percache::store::gc::{Policy, preview};
 use percache::store::layout::{BLOBS, INDEX, PARTS, RESULTS, digest_key, kind, result_key};
+use percache::store::manifest::Manifest;
 use percache::store::record::{PathSet, ResultKey, StoredResult};
 use percache::store::verify::{repair, verify};
 use percache::store::{Store, blob, gc, stats};
@@ -154,7 +155,7 @@ fn seeds() -> Vec<Vec<u8>> {
     large.log.length = 2 << 20;
     chunked.u8(1);
     chunked.extend_from_slice(&key.to_bytes());
-    chunked.bytes(&StoredResult { outputs: Vec::new(), ..large }.encode());
+    chunked.bytes(&StoredResult { outputs: Manifest::default(), ..large }.encode());
     let broken = [4, 3, 0, 0, 0, b's', 1, 2, 0, 0, 0, 0, 3, 1, 0, 0, 0, b'r', 2, 0, 0, 0, 1, 2].to_vec();
     vec![sound, chunked, broken]
 }

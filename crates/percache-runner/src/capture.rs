@@ -20,6 +20,7 @@ use crate::observe::{FileState, Observer};
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
 use crate::reading;
+use crate::rights;
 use crate::stamp::{Stamp, moment};
 use crate::walk::{self, Found, Kind, Want};
 
@@ -90,13 +91,13 @@ pub fn capture(
     let own = (own.len() > 1).then(|| Finder::new(own));
     let entries = fan_out(threads, found, |found| {
         let mut search = own.as_ref().map(|finder| Search { finder, tail: Vec::new(), found: false });
-        let node = node(observer, store, found, &mut |bytes| {
+        let (node, withheld) = node(observer, store, found, &mut |bytes| {
             search.iter_mut().for_each(|search| search.see(bytes));
         })?;
         if search.is_some_and(|search| search.found) {
             tied.store(true, Ordering::Relaxed);
         }
-        Ok::<_, CaptureError>(Entry { path: found.path.as_bytes().to_vec(), node })
+        Ok::<_, CaptureError>(Entry { path: found.path.as_bytes().to_vec(), node, withheld })
     })?;
     tell_of_others(observer, &entries);
     Ok(Captured { entries, tied: tied.into_inner() })
@@ -123,12 +124,16 @@ fn node(
     store: Option<&Store>,
     found: &Found,
     seen: &mut dyn FnMut(&[u8]),
-) -> Result<Node, CaptureError> {
+) -> Result<(Node, u16), CaptureError> {
     let native = found.path.to_path(observer.root());
     let unreadable = |e| CaptureError::Read(found.path.clone(), e);
     match found.kind {
-        // What the symlink leads to: elsewhere, the same outputs lie in a directory.
-        Kind::Directory | Kind::DirectoryLink => Ok(Node::Directory),
+        // What a symlink leads to: elsewhere, the same outputs lie in a directory.
+        Kind::DirectoryLink => Ok((Node::Directory, 0)),
+        Kind::Directory => {
+            let stamp = Stamp::at(&native).map_err(unreadable)?;
+            Ok((Node::Directory, stamp.map_or(0, |stamp| rights::withheld(stamp.mode))))
+        }
         Kind::Special => {
             let is = std::fs::symlink_metadata(native).map_err(unreadable)?.file_type();
             let what = match () {
@@ -141,7 +146,7 @@ fn node(
         Kind::Symlink => {
             let target = std::fs::read_link(native).map_err(unreadable)?;
             seen(target.as_os_str().as_bytes());
-            Ok(Node::Symlink(target.as_os_str().as_bytes().to_vec()))
+            Ok((Node::Symlink(target.as_os_str().as_bytes().to_vec()), 0))
         }
         Kind::File => {
             let mut file = reading::open(CWD, &native).map_err(unreadable)?;
@@ -156,7 +161,8 @@ fn node(
                 return Err(CaptureError::Changed(found.path.clone()));
             }
             observer.put(found.path.as_bytes(), after, content.digest, looked);
-            Ok(Node::File { content, executable: after.mode & 0o100 != 0 })
+            let node = Node::File { content, executable: after.mode & 0o100 != 0 };
+            Ok((node, rights::withheld(after.mode)))
         }
     }
 }
@@ -224,7 +230,7 @@ mod tests {
         fs::set_permissions(root.join("out/run"), fs::Permissions::from_mode(0o755)).unwrap();
         symlink("nowhere", root.join("out/link")).unwrap();
         let content = Content { digest: Digest::of(b"x"), length: 1 };
-        let entry = |path: &str, node| Entry { path: path.into(), node };
+        let entry = |path: &str, node| Entry::new(path, node);
         let expected = vec![
             entry("out", Node::Directory),
             entry("out/empty", Node::Directory),

@@ -148,13 +148,13 @@ impl<'a, 'b> Clearing<'a, 'b> {
         self.tree.remove_directory(path).map(|_| ())
     }
 
-    /// Makes a directory and those above it. What is at `path` and is none gives way.
-    pub fn make_directory(&mut self, path: &RelPath, held: Option<&Node>) -> io::Result<()> {
+    /// Makes a directory and those above it, and takes the rights `withheld` from it. What is at `path` and is none gives way.
+    pub fn make_directory(&mut self, path: &RelPath, held: Option<&Node>, withheld: u16) -> io::Result<()> {
         match self.observer.observe(path.as_bytes()) {
             Ok(FileState::Absent | FileState::Directory) | Err(_) => {}
             Ok(_) => drop(self.take(path, held)?),
         }
-        self.tree.make_directory(path)
+        self.tree.make_directory_without(path, withheld)
     }
 }
 
@@ -245,7 +245,7 @@ mod tests {
     fn a_file_gives_way_to_a_directory() {
         let place = Place::new();
         fs::write(place.at("out"), "theirs").unwrap();
-        let make = |clearing: &mut Clearing<'_, '_>| clearing.make_directory(&RelPath::new("out").unwrap(), None).unwrap();
+        let make = |clearing: &mut Clearing<'_, '_>| clearing.make_directory(&RelPath::new("out").unwrap(), None, 0).unwrap();
         assert_eq!(place.clear(make).1, ["out"]);
         assert!(place.at("out").is_dir());
         assert_eq!(place.clear(make).1, ["out"]);

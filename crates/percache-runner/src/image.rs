@@ -1,41 +1,25 @@
-//! The bytes of a file that is read whole and never written in place.
+//! The bytes of a file that is read whole.
 //!
-//! Where the system can, the file is mapped and not copied: reading two megabytes into fresh memory takes as long as asking for the
-//! stamps of two thousand files. What is mapped must only ever be replaced as a whole, by renaming another file to its name, as percache
-//! does; a program that cuts it short meanwhile ends percache, as it ends git for its index.
+//! They are copied and not mapped: a program that cuts a mapped file short, or a file system that loses it, ends the process that looks at
+//! it (SIGBUS). A copy is what the file was; if it was torn, its digest tells.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::ops::Deref;
 use std::path::Path;
 
-use memmap2::{Mmap, MmapOptions};
-
 /// The bytes.
-#[derive(Debug)]
-pub enum Image {
-    /// Copied.
-    Read(Vec<u8>),
-    /// In place.
-    Mapped(Mmap),
-}
+#[derive(Debug, Default)]
+pub struct Image(Vec<u8>);
 
 impl Image {
-    /// The bytes of the file at `path`.
+    /// Reads the file at `path`.
     pub fn of(path: &Path) -> io::Result<Image> {
-        // Elsewhere, what is mapped cannot be replaced.
-        if cfg!(not(unix)) {
-            return fs::read(path).map(Image::Read);
-        }
-        let file = File::open(path)?;
-        // All at once: every byte is going to be looked at.
-        // SAFETY: no percache writes into the file, see above; for what others may do to it, no reader of files has a remedy.
-        #[allow(unsafe_code, reason = "there is no safe way to map a file")]
-        match unsafe { MmapOptions::new().populate().map(&file) } {
-            Ok(map) => Ok(Image::Mapped(map)),
-            // An empty file cannot be mapped, nor can one of some file systems.
-            Err(_) => fs::read(path).map(Image::Read),
-        }
+        let mut file = File::open(path)?;
+        let mut bytes = Vec::new();
+        // Makes room for all of it first.
+        file.read_to_end(&mut bytes)?;
+        Ok(Image(bytes))
     }
 }
 
@@ -43,28 +27,20 @@ impl Deref for Image {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        match self {
-            Image::Read(bytes) => bytes,
-            Image::Mapped(map) => map,
-        }
+        &self.0
     }
 }
 
 impl From<Vec<u8>> for Image {
     fn from(bytes: Vec<u8>) -> Image {
-        Image::Read(bytes)
-    }
-}
-
-impl Default for Image {
-    fn default() -> Image {
-        Image::Read(Vec::new())
+        Image(bytes)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn an_image_is_the_file_as_it_was_opened() {
@@ -76,6 +52,9 @@ mod tests {
             percache::files::replace(&path, b"another", percache::files::Durability::Volatile).unwrap();
             assert_eq!(&*image, content);
         }
+        let image = Image::of(&path).unwrap();
+        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
+        assert_eq!(&*image, b"another", "cut short meanwhile");
         assert!(Image::of(&dir.path().join("none")).is_err());
     }
 }

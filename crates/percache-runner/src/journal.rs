@@ -28,6 +28,7 @@ use std::sync::Arc;
 use percache::Digest;
 use percache::codec::{DecodeError, Decoder, Encode};
 use percache::files::{Durability, Staged};
+use percache::store::manifest::{Manifest, are_sorted};
 use percache::store::record::{Entry, Node, ResultKey, Time};
 
 use crate::finding::Finding;
@@ -219,10 +220,14 @@ impl TaskRecord {
             previous: decode_key(from)?,
             failed: from.bool()?,
             discovered: (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?,
-            outputs: (0..from.count(5)?).map(|_| Entry::decode(from)).collect::<Result<_, _>>()?,
+            outputs: Manifest::decode(from)?.into_entries(),
             evidence,
         };
         from.clone().finish()?;
+        // They are searched by bisection.
+        if !are_sorted(&record.discovered) {
+            return Err(DecodeError("paths of a task are out of order"));
+        }
         Ok(record)
     }
 
@@ -257,7 +262,7 @@ mod tests {
             took: 4,
             previous: None,
             discovered: vec![b"include/a.h".to_vec()],
-            outputs: vec![Entry { path: b"out".to_vec(), node: Node::Directory }],
+            outputs: vec![Entry::new(*b"out", Node::Directory)],
             failed: true,
             evidence: Evidence { sure: true, expiry: 9, lists: vec![1, 0] },
         };

@@ -4,6 +4,8 @@
 
 mod braces;
 pub mod depfile;
+#[cfg(unix)]
+pub mod descriptors;
 pub mod difference;
 pub mod envfile;
 pub mod git_ignore;
@@ -16,7 +18,6 @@ pub mod nearest;
 pub mod nesting;
 pub mod paths;
 pub mod pattern;
-#[cfg(unix)]
 pub mod process;
 pub mod source_tree;
 mod trail;
@@ -68,6 +69,7 @@ pub mod clearing;
 pub mod displaced;
 pub mod fanout;
 pub mod restore;
+mod rights;
 pub mod staging;
 pub mod tree;
 

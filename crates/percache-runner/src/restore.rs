@@ -244,7 +244,7 @@ fn put(
     waiting: Option<&Waiting>,
 ) -> io::Result<()> {
     match (&entry.node, waiting) {
-        (Node::Directory, _) | (_, None) => clearing.make_directory(path, *held),
+        (Node::Directory, _) | (_, None) => clearing.make_directory(path, *held, entry.withheld),
         (node, Some(waiting)) => {
             let (stamp, looked) = clearing.place(&waiting.at, path, *held, state)?;
             if let Node::File { content, .. } = node {

@@ -13,6 +13,7 @@ use percache::Digest;
 use percache::claim::Claimant;
 use percache::store::Store;
 use percache::store::record::Entry;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::build::budget::Budget;
 use crate::build::context::{Context, Force, Options, Tools};
@@ -20,6 +21,7 @@ use crate::build::outcomes::{Outcomes, Summary};
 use crate::build::{Demands, build, check};
 use crate::clearing::Clearing;
 use crate::contents::Contents;
+use crate::descriptors;
 use crate::directories::{Directories, needed};
 use crate::displaced::{self, Displaced};
 use crate::environment::Caller;
@@ -136,19 +138,22 @@ impl Session<'_> {
         prior: Option<Prior>,
         reporter: &mut dyn Reporter,
     ) -> Result<Outcomes, SessionError> {
-        let jobs = self.options.jobs.max(1);
+        let options = &Options { jobs: descriptors::make_room(self.options.jobs), ..self.options.clone() };
+        let (jobs, tasks) = (options.jobs, self.graph.closure(selected));
+        if jobs < self.options.jobs.min(tasks.len()) {
+            let message = format!("{jobs} jobs at a time: more do not fit into the files that may be open (ulimit -n)");
+            reporter.event(Event::Note { message });
+        }
         let (mut desk, holds) = timed(self.listener, Phase::Begin, None, || self.sit_down(prior, reporter));
         if let Some(enclosing) = desk.enclosing.take() {
             return Err(SessionError::Within(enclosing));
         }
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).thread_name(|i| format!("percache-{i}")).build();
-        let pool = pool.map_err(|e| SessionError::Threads(jobs, e.to_string()))?;
-        let ctx = timed(self.listener, Phase::Survey, None, || self.context(&desk, holds, reporter));
+        let pool = threads(jobs.min(tasks.len()).max(1))?;
+        let ctx = timed(self.listener, Phase::Survey, None, || self.context(options, &desk, holds, reporter));
         let mut ctx = ctx.map_err(SessionError::Tree)?;
         if let Some(form) = self.workspace.jobserver.filter(|_| !self.options.dry_run) {
             ctx.budget = Some(Budget::new(jobs, form).map_err(SessionError::Jobserver)?);
         }
-        let tasks = self.graph.closure(selected);
         let forced: HashSet<TaskId> = match self.options.force {
             Force::No => HashSet::new(),
             Force::Selected => selected.iter().flat_map(|id| check::meant_by(self.workspace, *id)).collect(),
@@ -321,8 +326,15 @@ impl Session<'_> {
         seen: Option<&Vec<(Vec<u8>, Seen)>>,
         remembered: Option<(Build, Vec<TaskRun>)>,
     ) {
-        let is_input = |path: &[u8]| RelPath::new(path).is_ok_and(|path| self.graph.outputs.owner(&path).is_none());
-        let texts = seen.map_or(Ok(()), |seen| texts::keep(&worktree.texts(), &self.workspace.root, seen, &is_input));
+        let root = &self.workspace.root;
+        let env_files: HashSet<&RelPath> = self.workspace.tasks.iter().flat_map(|task| &task.env_file).collect();
+        // By content, because they may have other names; by path, because they may have changed since.
+        let secret = env_files.iter().filter_map(|path| Some(Digest::of(&std::fs::read(path.to_path(root)).ok()?)));
+        let secret: HashSet<Digest> = secret.collect();
+        let is_input = |path: &[u8]| {
+            RelPath::new(path).is_ok_and(|path| !env_files.contains(&path) && self.graph.outputs.owner(&path).is_none())
+        };
+        let texts = seen.map_or(Ok(()), |seen| texts::keep(&worktree.texts(), root, seen, &secret, &is_input));
         let builds = remembered.map_or(Ok(()), |(build, tasks)| History::add(&worktree.builds(), build, &tasks));
         if let Err(e) = texts.and(builds) {
             log::info!("nothing for explanations and reports: {e}");
@@ -331,6 +343,7 @@ impl Session<'_> {
 
     fn context<'a>(
         &'a self,
+        options: &'a Options,
         desk: &'a Desk,
         holds: Option<Holds>,
         reporter: &mut dyn Reporter,
@@ -365,7 +378,7 @@ impl Session<'_> {
         Ok(Context {
             workspace: self.workspace,
             graph: self.graph,
-            options: self.options,
+            options,
             observer,
             store: self.store,
             trusted: self.store.is_some() && desk.journal.epoch == desk.epoch,
@@ -481,6 +494,19 @@ impl Session<'_> {
                 self.store_dir.display()
             )),
         });
+    }
+}
+
+/// The threads that tasks run on. Where the system does not give that many, fewer do.
+fn threads(most: usize) -> Result<ThreadPool, SessionError> {
+    let start = |count| ThreadPoolBuilder::new().num_threads(count).thread_name(|i| format!("percache-{i}")).build();
+    let mut count = most;
+    loop {
+        match start(count) {
+            Ok(pool) => return Ok(pool),
+            Err(e) if count == 1 => return Err(SessionError::Threads(most, e.to_string())),
+            Err(_) => count = count.div_ceil(2),
+        }
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! One file per worktree, bounded. A build in which something ran or was restored adds the texts that were edited last; nothing depends on them, and
 //! losing them costs explanations some detail. Outputs are not copied, the store has them; neither are files that only their owner may
-//! read.
+//! read, nor what has the content of an `env_file`: of the values of variables, nothing is kept but digests.
 //!
 //! ```text
-//! "percache texts 1\n", then of each text, the oldest first: digest(20) length(4) bytes
+//! "percache texts 2\n", then of each text, the oldest first: digest(20) length(4) bytes
 //! ```
 
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -23,7 +23,8 @@ use crate::image::Image;
 use crate::known::Seen;
 use crate::stamp::Stamp;
 
-const MAGIC: &[u8] = b"percache texts 1\n";
+/// Counted up also to be rid of texts that are not kept any more.
+const MAGIC: &[u8] = b"percache texts 2\n";
 /// Longer texts are not copied.
 pub const LONGEST: u64 = 32 << 10;
 /// So many texts, those that changed last, are copied after one build.
@@ -55,10 +56,18 @@ impl Texts {
     }
 }
 
-/// Adds the texts among `seen` that changed last to the file at `path`. `is_wanted` says which paths, relative to `root`, are inputs.
-pub fn keep(path: &Path, root: &Path, seen: &[(Vec<u8>, Seen)], is_wanted: &dyn Fn(&[u8]) -> bool) -> io::Result<()> {
+/// Adds the texts among `seen` that changed last to the file at `path`. `is_wanted` says which paths, relative to `root`, are inputs; what has
+/// one of the digests in `secret` is none.
+pub fn keep(
+    path: &Path,
+    root: &Path,
+    seen: &[(Vec<u8>, Seen)],
+    secret: &HashSet<Digest>,
+    is_wanted: &dyn Fn(&[u8]) -> bool,
+) -> io::Result<()> {
     let text = |(path, seen): &'_ (Vec<u8>, Seen)| {
-        Some((seen.stamp?, seen.digest?)).filter(|(stamp, _)| may_be_kept(path, stamp))
+        let found = Some((seen.stamp?, seen.digest?));
+        found.filter(|(stamp, digest)| may_be_kept(path, stamp) && !secret.contains(digest))
     };
     // A heap, because all outputs of a first build are newer than its inputs, and few of what is behind them is looked at.
     let mut candidates: BinaryHeap<Candidate<'_>> = seen
@@ -172,7 +181,8 @@ mod tests {
         }
 
         fn keep(&self) {
-            keep(&self.file(), self.dir.path(), &self.seen, &|path| !path.starts_with(b"output")).unwrap();
+            let secret = HashSet::from([Digest::of(b"TOKEN=x")]);
+            keep(&self.file(), self.dir.path(), &self.seen, &secret, &|path| !path.starts_with(b"output")).unwrap();
         }
 
         fn has(&self, text: &[u8]) -> bool {
@@ -187,11 +197,12 @@ mod tests {
         place.write("a.c", b"int a;\n", 0o644);
         place.write("secret", b"hunter2", 0o600);
         place.write("output", b"made", 0o644);
+        place.write("variables", b"TOKEN=x", 0o644);
         place.write("binary", b"a\0b", 0o644);
         place.write("long", &vec![b'x'; 40 << 10], 0o644);
         place.keep();
         assert!(place.has(b"int a;\n"));
-        for text in [&b"hunter2"[..], b"made", b"a\0b", &vec![b'x'; 40 << 10]] {
+        for text in [&b"hunter2"[..], b"made", b"TOKEN=x", b"a\0b", &vec![b'x'; 40 << 10]] {
             assert!(!place.has(text));
         }
         assert_eq!(fs::metadata(place.file()).unwrap().permissions().mode() & 0o777, 0o600);

@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, mkdirat, openat, renameat, statat, unlinkat};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, mkdirat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::displaced::Displaced;
@@ -37,6 +37,8 @@ pub struct Tree {
     made: Vec<RelPath>,
     /// Directories through which the workspace may be left.
     follow: Vec<RelPath>,
+    /// Of directories, the group that they hand down to what is made in them, if they do.
+    groups: HashMap<RelPath, Option<Gid>>,
 }
 
 /// How many directories are kept open.
@@ -46,7 +48,14 @@ impl Tree {
     /// The workspace at `root`.
     pub fn open(root: &Path) -> io::Result<Tree> {
         let fd = openat(CWD, root, DIRECTORY, Mode::empty())?;
-        Ok(Tree { root: root.to_owned(), fd: Arc::new(fd), open: HashMap::new(), made: Vec::new(), follow: Vec::new() })
+        Ok(Tree {
+            root: root.to_owned(),
+            fd: Arc::new(fd),
+            open: HashMap::new(),
+            made: Vec::new(),
+            follow: Vec::new(),
+            groups: HashMap::new(),
+        })
     }
 
     /// The workspace that an observer looks at, and what it says may be followed.
@@ -138,6 +147,32 @@ impl Tree {
         self.directory(path, true).map(|_| ())
     }
 
+    /// Makes a directory and those above it, and takes these rights from it.
+    pub fn make_directory_without(&mut self, path: &RelPath, withheld: u16) -> io::Result<()> {
+        let directory = self.directory(path, true)?;
+        if withheld != 0 {
+            let mode = Mode::from_raw_mode(rustix::fs::fstat(&directory)?.st_mode);
+            rustix::fs::fchmod(&directory, mode - Mode::from_raw_mode(withheld.into()))?;
+        }
+        Ok(())
+    }
+
+    /// The group that what is made in the directory of `path` has, if it is not that of who makes it.
+    #[cfg(target_os = "linux")]
+    fn group_at(&mut self, path: &RelPath, parent: &OwnedFd) -> Option<Gid> {
+        let directory = path.parent().unwrap_or_else(RelPath::root);
+        *self.groups.entry(directory).or_insert_with(|| {
+            let stat = rustix::fs::fstat(parent).ok()?;
+            (stat.st_mode & Mode::SGID.as_raw_mode() != 0).then(|| Gid::from_raw(stat.st_gid))
+        })
+    }
+
+    /// Elsewhere, only the system knows.
+    #[cfg(not(target_os = "linux"))]
+    fn group_at(&mut self, _path: &RelPath, _parent: &OwnedFd) -> Option<Gid> {
+        None
+    }
+
     /// Returns the directories that were made since this was asked the last time.
     pub fn take_made(&mut self) -> Vec<RelPath> {
         std::mem::take(&mut self.made)
@@ -185,6 +220,7 @@ impl Tree {
     /// What is at a path is another one now: a symlink that was there led elsewhere.
     fn forget(&mut self, path: &RelPath) {
         self.open.retain(|open, _| !open.starts_with(path));
+        self.groups.retain(|directory, _| !directory.starts_with(path));
     }
 
     fn remove(&mut self, path: &RelPath, flags: AtFlags) -> io::Result<bool> {
@@ -226,6 +262,10 @@ impl Tree {
             Err(e) => return Err(e.into()),
         }
         self.forget(path);
+        if let Some(group) = self.group_at(path, &parent) {
+            // Who is not in the group cannot give it away; the file is as good for its owner.
+            let _ = rustix::fs::chownat(&parent, path.file_name(), None, Some(group), AtFlags::SYMLINK_NOFOLLOW);
+        }
         let stat = statat(&parent, path.file_name(), AtFlags::SYMLINK_NOFOLLOW)?;
         Ok(Some(Stamp::of(&stat)))
     }

@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use percache::files::{self, Durability};
 use percache::store::record::Time;
 use serde::{Deserialize, Serialize};
 
@@ -50,9 +51,7 @@ pub fn note(path: &Path, news: &News) -> io::Result<()> {
         text += &serde_json::to_string(entry)?;
         text.push('\n');
     }
-    let temporary = path.with_extension("new");
-    fs::write(&temporary, text)?;
-    fs::rename(temporary, path)
+    files::replace(path, text.as_bytes(), Durability::Volatile)
 }
 
 /// The unstable tasks of all worktrees of a store, by name; of a task that several know of, what was found last.

@@ -1,6 +1,6 @@
 //! `percache log`.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::time::Duration;
 
 use percache::store::{ReadError, now};
@@ -14,6 +14,7 @@ use crate::args::{Cli, Log};
 use crate::error::{CliError, SUCCESS};
 use crate::output::Stdout;
 use crate::report::quoted;
+use crate::report::text::Cleaned;
 use crate::setup::Setup;
 use crate::style::{Paint, Style};
 
@@ -72,12 +73,14 @@ fn show_failed(cli: &Cli, run: &FailedRun, log: &[u8]) -> Result<u8, CliError> {
 /// Has `read` write a log to standard output; where there are no colours, without its own.
 fn show(cli: &Cli, read: &mut dyn FnMut(&mut dyn Write) -> Result<(), ReadError>) -> Result<(), CliError> {
     let mut stdout = BufWriter::new(Stdout);
-    let read = match Paint::stdout(cli.color).is_on() {
-        true => read(&mut stdout),
-        false => {
-            let mut plain = Plain::new(&mut stdout);
-            read(&mut plain).and_then(|()| Ok(plain.end()?))
-        }
+    let colours = Paint::stdout(cli.color).is_on();
+    // A file gets what the command wrote, a terminal what it can be trusted with.
+    let read = if colours || io::stdout().is_terminal() {
+        let mut cleaned = Cleaned::new(&mut stdout, colours);
+        read(&mut cleaned).and_then(|()| Ok(cleaned.end()?))
+    } else {
+        let mut plain = Plain::new(&mut stdout);
+        read(&mut plain).and_then(|()| Ok(plain.end()?))
     };
     match read {
         // Nobody reads on; or it could not be written, which is told at the end.

@@ -1,9 +1,11 @@
 //! What commands wrote, made fit to be shown among our own lines: escape sequences, widths, last lines.
 
+use std::io::{self, Write};
+
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A log to be shown: of escape sequences only colours, and these only if `colours`; whatever moves the cursor would spoil what stands
-/// around it.
+/// around it, and some terminals can be told to do much more than that.
 pub fn clean(text: &str, colours: bool) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
@@ -11,7 +13,7 @@ pub fn clean(text: &str, colours: bool) -> String {
         clean.push_str(&rest[..at]);
         rest = &rest[at..];
         let sequence = sequence(rest);
-        if colours && sequence.starts_with("\x1b[") && sequence.ends_with('m') {
+        if colours && is_colour(sequence) {
             clean.push_str(sequence);
         }
         rest = &rest[sequence.len()..];
@@ -19,33 +21,126 @@ pub fn clean(text: &str, colours: bool) -> String {
     clean + rest
 }
 
+/// A message, in which names of files may stand: cleaned like a log, and nothing in it goes back to the beginning of the line.
+pub fn clean_message(text: &str) -> String {
+    let clean = clean(text, true);
+    if clean.contains('\r') { clean.replace("\r\n", "\n").replace('\r', " ") } else { clean }
+}
+
 fn is_special(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\r' | '\t')
 }
 
-/// The escape sequence or control character at the beginning (ECMA-48: `ESC [`, parameters, one final byte; `ESC ]` and its like up to
-/// BEL or `ESC \`; else `ESC`, intermediate bytes, one final byte). One that does not end in its line ends before it is over.
+/// Whether an escape sequence selects how text looks (ECMA-48: SGR). Private parameters (`ESC [ > 4 m`) and intermediate bytes make
+/// something else of it.
+fn is_colour(sequence: &str) -> bool {
+    let parameters = sequence.strip_prefix("\x1b[").and_then(|rest| rest.strip_suffix('m'));
+    parameters.is_some_and(|parameters| parameters.bytes().all(|byte| byte.is_ascii_digit() || b";:".contains(&byte)))
+}
+
+/// The escape sequence or control character at the beginning (ECMA-48: `ESC [`, parameters, intermediate bytes, one final byte; `ESC ]`
+/// and its like up to BEL or `ESC \`; else `ESC`, intermediate bytes, one final byte; for `ESC` and a letter also one control character of
+/// the upper set). One that does not end in its line ends before it is over.
 pub(super) fn sequence(text: &str) -> &str {
-    let Some(behind) = text.strip_prefix('\x1b') else { return &text[..text.chars().next().map_or(0, char::len_utf8)] };
-    let end = |from: usize, is_last: &dyn Fn(char) -> bool| {
-        let last = text[from..].char_indices().find(|(_, c)| is_last(*c) || matches!(c, '\n' | '\x1b'));
-        match last {
-            Some((at, c)) if is_last(c) => from + at + c.len_utf8(),
-            Some((at, _)) => from + at,
-            None => text.len(),
-        }
+    let mut chars = text.chars();
+    let first = chars.next();
+    let (kind, start) = match first {
+        Some('\x1b') => (chars.next(), 2),
+        Some(upper @ '\u{80}'..='\u{9f}') => (char::from_u32(u32::from(upper) - 0x40), upper.len_utf8()),
+        Some(other) => return &text[..other.len_utf8()],
+        None => return text,
     };
-    let length = match behind.chars().next() {
-        Some('[') => end(2, &|c| ('@'..='~').contains(&c)),
-        Some(']' | 'P' | 'X' | '^' | '_') => {
-            let at = end(2, &|c| c == '\x07');
-            if text[at..].starts_with("\x1b\\") { at + 2 } else { at }
+    let length = match kind {
+        Some('[') => control_sequence(text, start),
+        Some(']' | 'P' | 'X' | '^' | '_') => control_string(text, start),
+        _ if first != Some('\x1b') => start,
+        Some(' '..='/') => {
+            let behind = text[1..].trim_start_matches(|c| (' '..='/').contains(&c));
+            let last = behind.chars().next().filter(|c| ('0'..='~').contains(c));
+            text.len() - behind.len() + last.map_or(0, char::len_utf8)
         }
-        Some(' '..='/') => end(1, &|c| ('0'..='~').contains(&c)),
         Some(c) if c.is_ascii_graphic() => 2,
         _ => 1,
     };
     &text[..length]
+}
+
+/// Where a control sequence ends whose parameters begin at `start`.
+fn control_sequence(text: &str, start: usize) -> usize {
+    let behind = text[start..].trim_start_matches(|c| ('0'..='?').contains(&c));
+    let behind = behind.trim_start_matches(|c| (' '..='/').contains(&c));
+    let last = behind.chars().next().filter(|c| ('@'..='~').contains(c));
+    text.len() - behind.len() + last.map_or(0, char::len_utf8)
+}
+
+/// Where a control string ends whose text begins at `start`.
+fn control_string(text: &str, start: usize) -> usize {
+    let end = text[start..].find(['\x07', '\u{9c}', '\n', '\x1b']).map_or(text.len(), |at| start + at);
+    match text[end..].chars().next() {
+        Some(terminator @ ('\x07' | '\u{9c}')) => end + terminator.len_utf8(),
+        Some('\x1b') if text[end..].starts_with("\x1b\\") => end + 2,
+        _ => end,
+    }
+}
+
+/// Cleans what is written to it in pieces, wherever these are cut.
+pub struct Cleaned<W: Write> {
+    to: W,
+    colours: bool,
+    /// What came behind the last line, or the last sequence that may go on.
+    begun: Vec<u8>,
+}
+
+/// A line that is longer is not waited for.
+const LONGEST_LINE: usize = 64 << 10;
+
+impl<W: Write> Cleaned<W> {
+    /// To there, with colours or without.
+    pub fn new(to: W, colours: bool) -> Cleaned<W> {
+        Cleaned { to, colours, begun: Vec::new() }
+    }
+
+    /// Writes what has not ended.
+    pub fn end(mut self) -> io::Result<()> {
+        let rest = std::mem::take(&mut self.begun);
+        self.put(&rest)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.to.write_all(clean(&String::from_utf8_lossy(bytes), self.colours).as_bytes())
+    }
+
+    /// Writes what there is of a long line, but for a sequence or a character that may go on. Text of control strings that are longer than a
+    /// line is shown: that spoils the look, and does nothing.
+    fn put_long(&mut self) -> io::Result<()> {
+        const SEQUENCE: usize = 64;
+        let recent = self.begun.len() - SEQUENCE;
+        let escape = self.begun[recent..].iter().rposition(|byte| *byte == 0x1b);
+        let character = self.begun[recent..].iter().rposition(|byte| *byte & 0xc0 != 0x80);
+        let cut = recent + escape.or(character).unwrap_or(0);
+        let rest = self.begun.split_off(cut);
+        let done = std::mem::replace(&mut self.begun, rest);
+        self.put(&done)
+    }
+}
+
+impl<W: Write> Write for Cleaned<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.begun.extend_from_slice(bytes);
+        if let Some(end) = self.begun.iter().rposition(|byte| *byte == b'\n') {
+            let rest = self.begun.split_off(end + 1);
+            let lines = std::mem::replace(&mut self.begun, rest);
+            self.put(&lines)?;
+        }
+        if self.begun.len() >= LONGEST_LINE {
+            self.put_long()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// The last line that has something to say, in plain text. Of a line that was written over and over (`\r`), the last version.
@@ -112,10 +207,48 @@ mod tests {
             ("bell\x07 back\x08 tab\t end\r\n", "bell back tab\t end\r\n"),
             ("grün", "grün"),
             ("\x1b[grün", "rün"),
+            // What a terminal takes for a colour, and what only looks like one.
+            ("A\x1b[>4;2mB\x1b[?4mC\x1b[0 mD\x1b[!mE", "ABCDE"),
+            ("\x1b[\x0emC\x1b[\u{9d}0;x\x07mD", "mCmD"),
+            ("\u{9b}2Ja\u{9d}0;title\x07b\u{90}q\u{9c}c\u{84}d", "abcd"),
+            ("\x1bP$q\x1b\\a\x1b_x\x07b\x1b^x\u{9c}c\x1b#8d\x1b%Ge", "abcde"),
+            ("\x0e\x0f\x7f\x05", ""),
         ] {
             assert_eq!(clean(text, true), plain, "{text:?}");
             assert_eq!(clean(text, false), plain, "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_comes_in_pieces_is_cleaned_as_a_whole() {
+        let log = "a\x1b[38;5;1mred\x1b[0m \x1b]0;title\x07漢\u{9d}1\u{9c}\n\x1b[>4;2m\x1b[2J end".as_bytes();
+        for colours in [true, false] {
+            let whole = clean(&String::from_utf8_lossy(log), colours);
+            for size in 1..=log.len() {
+                let mut written = Vec::new();
+                let mut cleaned = Cleaned::new(&mut written, colours);
+                log.chunks(size).for_each(|part| cleaned.write_all(part).unwrap());
+                cleaned.end().unwrap();
+                assert_eq!(String::from_utf8(written).unwrap(), whole);
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_is_not_kept() {
+        let mut written = Vec::new();
+        let mut cleaned = Cleaned::new(&mut written, true);
+        for _ in 0..10_000 {
+            cleaned.write_all("漢\x1b[1mfett\x1b[0m".as_bytes()).unwrap();
+            assert!(cleaned.begun.len() <= LONGEST_LINE);
+        }
+        cleaned.end().unwrap();
+        assert_eq!(String::from_utf8(written).unwrap(), "漢\x1b[1mfett\x1b[0m".repeat(10_000));
+    }
+
+    #[test]
+    fn a_message_stays_in_its_line() {
+        assert_eq!(clean_message("`a\rb\x1b[2J`\r\nnext\u{9b}2J"), "`a b`\nnext");
     }
 
     #[test]

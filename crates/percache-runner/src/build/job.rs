@@ -371,7 +371,7 @@ fn leftovers(ctx: &Context<'_>, task: &Task, before: &Before) -> Vec<Entry> {
             FileState::Directory => Node::Directory,
             FileState::Absent | FileState::Special => return None,
         };
-        Some(Entry { path: path.as_bytes().to_vec(), node })
+        Some(Entry::new(path.as_bytes(), node))
     };
     let is_left = |found: &&Found| {
         before.other(&found.path).is_none_or(|other| !other.directory && stamp(ctx, &found.path) != other.stamp)

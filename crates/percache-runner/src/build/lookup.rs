@@ -59,7 +59,7 @@ fn from_store(ctx: &Context<'_>, task: &Task, fingerprint: &Digest, paths: Vec<V
     for place in [None, Some(ctx.place)] {
         let key = ResultKey { action, place };
         if let Some(result) = ctx.or_trouble(store.result(&key))?.filter(|result| is_valid(task, result.created)) {
-            let (created, took, outputs) = (result.created, result.took, result.outputs);
+            let (created, took, outputs) = (result.created, result.took, result.outputs.into_entries());
             return Some(Hit { key, discovered, created, took, outputs });
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use percache::store::manifest::Manifest;
 use percache::store::record::{PathSet, ResultKey, StoredResult};
 use percache::store::writer::{Guard, NewResult};
 use percache::store::{Store, now};
@@ -176,6 +177,8 @@ fn new_result(
 ) -> io::Result<()> {
     let log = store.add(&mut executed.log.reader()?, &mut |_| ())?;
     let paths = discovered.0.iter().map(|(path, _)| path.clone()).collect();
+    let outputs = Manifest::new(captured.entries.clone());
+    let outputs = outputs.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
     let new = NewResult {
         key,
         result: StoredResult {
@@ -185,7 +188,7 @@ fn new_result(
             took: executed.took.as_micros() as u64,
             status: executed.status,
             log,
-            outputs: captured.entries.clone(),
+            outputs,
         },
         parts: prepared.parts.record(discovered),
         paths: job.task.depfile.is_some().then_some(PathSet(paths)),

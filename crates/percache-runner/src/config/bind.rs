@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 
-use super::placeholder::{Piece, Slot};
-use super::quoting::ShellText;
+use super::placeholder::{Piece, Slot, is_word};
 use super::report::Report;
+use super::shell::{ShellText, Unsafe, is_shell};
 use super::stated::{Command, Text};
 use crate::glob::escape;
 use crate::model::TaskCommand;
@@ -96,23 +96,47 @@ impl<'b> Bindings<'b> {
         })
     }
 
-    /// What runs in `cwd`: paths are as seen from there.
-    pub fn command(&self, command: &Command, cwd: &RelPath) -> TaskCommand {
+    /// What runs in `cwd`: paths are as seen from there. A value that cannot be put where it belongs is reported.
+    pub fn command(&self, command: &Command, cwd: &RelPath, report: &mut Report) -> TaskCommand {
         match command {
-            Command::Shell(text) => TaskCommand::Shell(self.shell(text, cwd)),
-            Command::Argv(items) => TaskCommand::Argv(items.iter().flat_map(|item| self.words(item, cwd)).collect()),
+            Command::Shell(text) => TaskCommand::Shell(self.shell(text, cwd, report)),
+            Command::Argv(items) => {
+                let script = script(items);
+                let words = items.iter().enumerate().flat_map(|(i, item)| match script == Some(i) {
+                    true => vec![self.shell(item, cwd, report)],
+                    false => self.words(item, cwd),
+                });
+                TaskCommand::Argv(words.collect())
+            }
         }
     }
 
-    /// A shell command that runs in `cwd`, values quoted.
-    pub fn shell(&self, text: &Text, cwd: &RelPath) -> String {
+    /// A shell command that runs in `cwd`, values quoted. A value that cannot be is reported.
+    pub fn shell(&self, text: &Text, cwd: &RelPath, report: &mut Report) -> String {
         let mut shell = ShellText::new();
+        let mut slots = 0;
         for piece in text.template.pieces() {
-            match piece {
-                Piece::Text(written) => shell.push_written(written),
+            let put = match piece {
+                Piece::Text(written) => {
+                    shell.push_written(written);
+                    continue;
+                }
                 Piece::Slot(Slot::Args) => shell.push_values(self.args),
                 Piece::Slot(slot) => shell.push_value(&self.argument(*slot, cwd)),
+            };
+            if let Err(reason) = put {
+                let (label, hint) = unsafe_place(reason);
+                let value = match piece {
+                    Piece::Slot(slot) => self.value(*slot, cwd),
+                    Piece::Text(_) => Cow::Borrowed(""),
+                };
+                let title = format!("the shell would not take `{value}` for data here");
+                let at = text.slot_place(slots, report);
+                let hint =
+                    hint.replace("{file}", Some(report.text(&at)).filter(|word| is_slot(word)).unwrap_or("{file}"));
+                report.error(title, at, label).hint(hint);
             }
+            slots += 1;
         }
         shell.finish()
     }
@@ -131,5 +155,40 @@ impl<'b> Bindings<'b> {
         let value = self.value(slot, cwd);
         let is_path = matches!(slot, Slot::File | Slot::Dir);
         if is_path && value.starts_with('-') { format!("./{value}").into() } else { value }
+    }
+}
+
+/// Which element of an argument vector is the script of a shell: that behind `-c`.
+fn script(items: &[Text]) -> Option<usize> {
+    let fixed = |text: &Text| text.template.fixed().map(str::to_owned);
+    let shell = items.iter().position(|item| fixed(item).is_some_and(|word| is_shell(&word)))?;
+    let is_option = |item: &Text| fixed(item).is_some_and(|word| word.starts_with('-'));
+    let takes_script = |item: &Text| fixed(item).is_some_and(|word| word.starts_with('-') && word.ends_with('c'));
+    let option = shell + 1 + items[shell + 1..].iter().position(takes_script)?;
+    items[option..].iter().position(|item| !is_option(item)).map(|behind| option + behind)
+}
+
+/// Whether a text is a placeholder and nothing else.
+fn is_slot(text: &str) -> bool {
+    text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).is_some_and(is_word)
+}
+
+/// What is said about a place where a value would not be data, and what to do.
+fn unsafe_place(reason: Unsafe) -> (&'static str, &'static str) {
+    let first = "assign it to a variable before: `f={file}; …`, and use \"$f\" here";
+    match reason {
+        Unsafe::Backquotes => ("stands in backquotes", "write `$(…)` instead of backquotes"),
+        Unsafe::Parameter => ("stands inside of `${…}`", first),
+        Unsafe::Arithmetic => ("stands in arithmetic, where it is evaluated", "only numbers and names can stand here"),
+        Unsafe::AnsiQuotes => ("stands in `$'…'`", "close the quotes before it: `$'…'{file}$'…'`"),
+        Unsafe::Delimiter => ("stands in the delimiter of a here-document", "write a fixed word behind `<<`"),
+        Unsafe::DelimiterLine => {
+            ("may end the here-document", "without quotes around the word behind `<<`, any value can stand here")
+        }
+        Unsafe::Evaluated => ("is evaluated by the command, as code or as the name of a variable", first),
+        Unsafe::Script => {
+            ("stands in the script of another shell", "hand it over as an argument: `sh -c '… \"$1\" …' sh {file}`")
+        }
+        Unsafe::Unclear => ("stands behind something that shells read differently", first),
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn build(
     let cwd = stated.cwd.as_ref().and_then(|cwd| bind.path(cwd, report)).unwrap_or_else(|| stated.dir.clone());
     let mut env = common.env.clone();
     env.extend(stated.env.iter().map(|(name, value)| (name.clone(), bind.text_for(value, &cwd))));
-    let mut tools: Vec<String> = stated.tools.iter().map(|tool| bind.shell(tool, &cwd)).collect();
+    let mut tools: Vec<String> = stated.tools.iter().map(|tool| bind.shell(tool, &cwd, report)).collect();
     tools.sort_unstable();
     tools.dedup();
     let task = Task {
@@ -46,7 +46,7 @@ pub(super) fn build(
         template: stated.name.clone(),
         description: stated.description.as_ref().map(|text| bind.text(text)),
         dir: stated.dir.clone(),
-        command: stated.command.as_ref().map(|command| bind.command(command, &cwd)),
+        command: stated.command.as_ref().map(|command| bind.command(command, &cwd, report)),
         takes_args: stated.takes_args(),
         inputs: inputs(stated, &bind, report),
         depfile: instance.depfile.clone(),

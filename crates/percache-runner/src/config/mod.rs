@@ -14,13 +14,13 @@ mod files;
 mod kept;
 mod load;
 mod placeholder;
-mod quoting;
 mod raw;
 mod raw_task;
 mod reader;
 mod report;
 mod resolve;
 mod schema;
+mod shell;
 mod stated;
 mod stray;
 

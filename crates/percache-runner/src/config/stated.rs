@@ -2,7 +2,7 @@
 //!
 //! Knows which keys may hold which placeholders. Does not know which instances there are.
 
-use super::placeholder::{Names, Slot, Template};
+use super::placeholder::{Names, Piece, Slot, Template, lone_words};
 use super::raw_task::{Axis, RawCommand, RawTask};
 use super::report::{At, Place, Report};
 use super::stray::{Form, Stray, strays};
@@ -14,6 +14,17 @@ use crate::paths::RelPath;
 pub(super) struct Text {
     pub template: Template,
     pub at: Place,
+}
+
+impl Text {
+    /// Where its placeholder of this number stands; the whole text where escapes or other braces leave that open.
+    pub fn slot_place(&self, number: usize, report: &Report) -> Place {
+        let slots = self.template.pieces().iter().filter(|piece| matches!(piece, Piece::Slot(_))).count();
+        let words: Vec<(usize, &str)> = lone_words(report.text(&self.at)).collect();
+        let Some((offset, word)) = words.get(number).filter(|_| words.len() == slots) else { return self.at.clone() };
+        let start = self.at.span.start + offset;
+        Place { file: self.at.file, span: start..start + word.len() + 2 }
+    }
 }
 
 /// `command`, with placeholders.

@@ -10,7 +10,10 @@ use std::process::{Child, Command};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, setrlimit};
 use thiserror::Error;
+
+use crate::descriptors;
 
 use super::{Mark, OnMark, Spec, Stdio, Stream, Ticks};
 
@@ -94,6 +97,9 @@ fn start(spec: &Spec, on_mark: OnMark<'_>) -> Result<(Child, Outputs), SpawnErro
     let mut command = Command::new(&program);
     command.arg0(&spec.program).args(&spec.args).current_dir(&spec.cwd).env_clear();
     command.envs(spec.env.iter().map(|(name, value)| (name, value)));
+    if let Some(limit) = descriptors::of_commands() {
+        limit_files(&mut command, limit);
+    }
     let mut outputs = Vec::new();
     if spec.stdio != Stdio::Inherited {
         let (reader, writer) = io::pipe().map_err(SpawnErrorKind::Os)?;
@@ -122,6 +128,16 @@ fn start(spec: &Spec, on_mark: OnMark<'_>) -> Result<(Child, Outputs), SpawnErro
         }
         Err(error) => Err(SpawnErrorKind::Os(error)),
     }
+}
+
+/// Has the command run with this limit for open files. That takes a hook before exec, and so fork: only builds of very many jobs do.
+fn limit_files(command: &mut Command, limit: Rlimit) {
+    let set = move || setrlimit(Resource::Nofile, limit).map_err(io::Error::from);
+    // SAFETY: setrlimit is async-signal-safe (it is the bare system call), and nothing here takes memory or locks.
+    #[allow(unsafe_code, reason = "the standard library has no other way to change a limit of a command alone")]
+    unsafe {
+        command.pre_exec(set)
+    };
 }
 
 /// Now. What proc_pid_stat(5) tells as the start time of a process lies between two such moments, as does the start; and to ask for

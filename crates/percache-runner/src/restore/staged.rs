@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -86,10 +86,10 @@ impl Staged {
             };
             let was_deleted = plan.keeps_files && *state == FileState::Absent;
             let before = if was_deleted { time_before(observer, entry) } else { None };
-            needed.push((&entry.node, place, before));
+            needed.push((*entry, place, before));
         }
         let time = OnceLock::new();
-        staged.entries = fan_out(threads, &needed, |(node, place, before)| stage(store, node, place, *before, &time))?;
+        staged.entries = fan_out(threads, &needed, |(entry, place, before)| stage(store, entry, place, *before, &time))?;
         Ok(staged)
     }
 }
@@ -112,21 +112,29 @@ fn time_before(observer: &Observer<'_>, entry: &Entry) -> Option<i64> {
 /// the clock of the file system.
 fn stage(
     store: &Store,
-    node: &Node,
+    entry: &Entry,
     at: &Path,
     before: Option<i64>,
     time: &OnceLock<i64>,
 ) -> Result<Option<Waiting>, ReadError> {
-    let (stamp, looked) = match node {
-        Node::Directory => return Ok(None),
+    let withheld = u32::from(entry.withheld);
+    let (stamp, looked) = match &entry.node {
+        Node::Directory => {
+            // One that goes to its place alone is made there.
+            if withheld != 0 && !at.as_os_str().is_empty() {
+                let mode = fs::metadata(at)?.permissions().mode() & !withheld;
+                fs::set_permissions(at, fs::Permissions::from_mode(mode))?;
+            }
+            return Ok(None);
+        }
         Node::Symlink(target) => {
             symlink(OsStr::from_bytes(target), at)?;
             let looked = moment();
             (Stamp::at(at)?.ok_or(io::ErrorKind::NotFound).map_err(io::Error::from)?, looked)
         }
         Node::File { content, executable } => {
-            // The permissions that a program would have given it: everything that the umask allows.
-            let mode = if *executable { 0o777 } else { 0o666 };
+            // The permissions that a program would have given it: everything that the umask allows, but for what the command took away.
+            let mode = if *executable { 0o777 } else { 0o666 } & !withheld;
             let file = File::options().write(true).create_new(true).mode(mode).open(at)?;
             let mut writer = BufWriter::with_capacity(content.length.min(PIECE) as usize, file);
             store.read(content, &mut writer)?;

@@ -168,7 +168,7 @@ impl Session<'_> {
         let options = Options { dry_run: true, ..self.options.clone() };
         let look = Session { options: &options, ..*self };
         let (desk, _) = look.sit_down(None, &mut ());
-        let ctx = look.context(&desk, None, &mut ()).ok()?;
+        let ctx = look.context(&options, &desk, None, &mut ()).ok()?;
         let (id, task) = self.workspace.ids().zip(&self.workspace.tasks).next()?;
         let prepared = prepare(&ctx, task, task.command.as_ref()?, &Vec::new()).ok()?;
         Some((id, Follower::new(&desk.worktree.claims().join(prepared.fingerprint.to_string()))))

@@ -8,6 +8,7 @@ pub mod blob;
 pub mod gc;
 pub mod growth;
 pub mod layout;
+pub mod manifest;
 #[cfg(feature = "rocksdb")]
 pub mod open;
 pub mod record;

@@ -2,6 +2,7 @@
 //!
 //! Encodings are those of [`crate::codec`], fields in the order in which they stand here. Knows nothing of the database.
 
+use super::manifest::{Manifest, are_sorted};
 use crate::codec::{DecodeError, Decoder, Encode};
 use crate::digest::Digest;
 
@@ -76,6 +77,8 @@ pub struct Entry {
     pub path: Vec<u8>,
     /// What is there.
     pub node: Node,
+    /// Rights that it lacks although the umask of the run would have left them, as bits of a mode: of a private key, those of all others.
+    pub withheld: u16,
 }
 
 /// What a run left.
@@ -93,13 +96,16 @@ pub struct StoredResult {
     pub status: i32,
     /// The captured log.
     pub log: Content,
-    /// The output manifest, sorted by path: a directory stands before what is in it.
-    pub outputs: Vec<Entry>,
+    /// The output manifest.
+    pub outputs: Manifest,
 }
 
 /// Which further paths a run reported: the discovered inputs, sorted. Workspace-relative, or absolute.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct PathSet(pub Vec<Vec<u8>>);
+
+/// Stands before the kind of an entry.
+const LACKS_RIGHTS: u8 = 3;
 
 impl Content {
     fn encode(&self, to: &mut Vec<u8>) {
@@ -113,9 +119,18 @@ impl Content {
 }
 
 impl Entry {
-    /// Appends the encoding.
+    /// An entry that has all rights that the umask leaves.
+    pub fn new(path: impl Into<Vec<u8>>, node: Node) -> Entry {
+        Entry { path: path.into(), node, withheld: 0 }
+    }
+
+    /// Appends the encoding. That of an entry which lacks nothing is the one from before there were rights in it.
     pub fn encode(&self, to: &mut Vec<u8>) {
         to.bytes(&self.path);
+        if self.withheld != 0 {
+            to.u8(LACKS_RIGHTS);
+            to.u32(self.withheld.into());
+        }
         match &self.node {
             Node::File { content, executable } => {
                 to.u8(0);
@@ -133,13 +148,19 @@ impl Entry {
     /// Reads one back.
     pub fn decode(from: &mut Decoder<'_>) -> Result<Entry, DecodeError> {
         let path = from.bytes()?.to_vec();
-        let node = match from.u8()? {
+        let (mut kind, mut withheld) = (from.u8()?, 0);
+        if kind == LACKS_RIGHTS {
+            let rights = u16::try_from(from.u32()?).ok().filter(|rights| (1..=0o777).contains(rights));
+            withheld = rights.ok_or(DecodeError("an output lacks rights that there are not"))?;
+            kind = from.u8()?;
+        }
+        let node = match kind {
             0 => Node::File { content: Content::decode(from)?, executable: from.bool()? },
             1 => Node::Symlink(from.bytes()?.to_vec()),
             2 => Node::Directory,
             _ => return Err(DecodeError("an output is of an unknown kind")),
         };
-        Ok(Entry { path, node })
+        Ok(Entry { path, node, withheld })
     }
 }
 
@@ -153,8 +174,7 @@ impl StoredResult {
         to.u64(self.took);
         to.u32(self.status as u32);
         self.log.encode(&mut to);
-        to.count(self.outputs.len());
-        self.outputs.iter().for_each(|entry| entry.encode(&mut to));
+        self.outputs.encode(&mut to);
         to
     }
 
@@ -168,7 +188,7 @@ impl StoredResult {
             took: from.u64()?,
             status: from.u32()? as i32,
             log: Content::decode(&mut from)?,
-            outputs: (0..from.count(5)?).map(|_| Entry::decode(&mut from)).collect::<Result<_, _>>()?,
+            outputs: Manifest::decode(&mut from)?,
         };
         from.finish()?;
         Ok(result)
@@ -201,9 +221,9 @@ impl PathSet {
     /// Reads one back.
     pub fn decode(bytes: &[u8]) -> Result<PathSet, DecodeError> {
         let mut from = Decoder::new(bytes);
-        let paths = (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?;
+        let paths: Vec<_> = (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?;
         from.finish()?;
-        Ok(PathSet(paths))
+        if are_sorted(&paths) { Ok(PathSet(paths)) } else { Err(DecodeError("paths are out of order")) }
     }
 }
 
@@ -220,11 +240,12 @@ mod tests {
             took: 2,
             status: -3,
             log: content,
-            outputs: vec![
-                Entry { path: b"d".into(), node: Node::Directory },
-                Entry { path: b"d/\xff".into(), node: Node::File { content, executable: true } },
-                Entry { path: b"l".into(), node: Node::Symlink(b"../x".into()) },
-            ],
+            outputs: Manifest::new(vec![
+                Entry::new(*b"d", Node::Directory),
+                Entry::new(*b"d/\xff", Node::File { content, executable: true }),
+                Entry::new(*b"l", Node::Symlink(b"../x".into())),
+            ])
+            .unwrap(),
         }
     }
 
@@ -238,6 +259,24 @@ mod tests {
     #[test]
     fn the_encoding_is_pinned() {
         assert_eq!(Digest::of(&example().encode()).to_string(), "4a99d299bb874adfac35c80cf40cff73e22016d5");
+    }
+
+    #[test]
+    fn paths_out_of_order_are_no_path_set() {
+        let encoded = |paths: &[&str]| PathSet(paths.iter().map(|path| path.as_bytes().to_vec()).collect()).encode();
+        assert!(PathSet::decode(&encoded(&["a", "b"])).is_ok());
+        assert!(PathSet::decode(&encoded(&["b", "a"])).is_err() && PathSet::decode(&encoded(&["a", "a"])).is_err());
+    }
+
+    #[test]
+    fn rights_that_an_output_lacks_are_kept() {
+        let mut private = example();
+        let mut outputs = private.outputs.into_entries();
+        (outputs[0].withheld, outputs[1].withheld) = (0o055, 0o044);
+        private.outputs = Manifest::new(outputs).unwrap();
+        let encoded = private.encode();
+        assert_eq!(Digest::of(&encoded).to_string(), "a3ee996c593d461996636d1455bc365679b7729b");
+        assert_eq!(StoredResult::decode(&encoded), Ok(private));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::gc::{Collected, Policy, collect};
 use super::layout::{BLOBS, COLUMNS};
+use super::manifest::Manifest;
 use super::record::{Content, Entry, Node, PathSet, ResultKey, StoredResult};
 use super::writer::NewResult;
 use super::{ReadError, Store, now};
@@ -62,7 +63,7 @@ fn record(store: &Store, name: &str, bytes: &[u8]) -> NewResult {
             took: 1,
             status: 0,
             log: add(store, format!("log of {name}").as_bytes()),
-            outputs: vec![Entry { path: b"out".into(), node }],
+            outputs: Manifest::new(vec![Entry::new(*b"out", node)]).unwrap(),
         },
         parts: format!("parts of {name}").into_bytes(),
         paths: Some(PathSet(vec![b"include/a.h".into()])),

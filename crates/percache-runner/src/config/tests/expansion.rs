@@ -156,3 +156,12 @@ fn ten_thousand_files_expand_quickly() {
     println!("graph in {:?}", start.elapsed());
     assert_eq!(graph.order.len(), 30_001);
 }
+
+#[test]
+fn the_script_of_a_shell_in_an_array_is_quoted_like_a_string() {
+    let root =
+        "[task.t]\nforeach = 'src/*'\ncommand = ['env', 'bash', '-e', '-c', 'cat {file} \"$1\"', 'sh', '{file}']\n";
+    let workspace = workspace(root, &[("src/a;b", "")]);
+    let words = ["env", "bash", "-e", "-c", "cat 'src/a;b' \"$1\"", "sh", "src/a;b"].map(str::to_owned);
+    assert_eq!(task(&workspace, "t[src/a;b]").command, Some(TaskCommand::Argv(words.to_vec())));
+}

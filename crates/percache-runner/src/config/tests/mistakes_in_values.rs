@@ -281,3 +281,27 @@ fn a_matrix_is_no_bomb() {
     let many = mistakes(&config(&["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"]), &[]);
     assert!(many.starts_with("error: the matrix of `a` stands for more than 10000 tasks\n"), "{many}");
 }
+
+#[test]
+fn a_value_that_would_be_code_is_refused_where_it_stands() {
+    let files = [("src/a b", ""), ("src/plain", "")];
+    let found = mistakes(
+        r#"[task.a]
+foreach = "src/*"
+command = "echo {name} `cat {file}`; eval {name}"
+inputs = ["{file}"]
+tools = ["echo $(({stem}))"]
+"#,
+        &files,
+    );
+    let said = r#"error: the shell would not take `src/a b` for data here
+  percache.toml:3:29 <{file}> stands in backquotes
+hint: write `$(…)` instead of backquotes
+error: the shell would not take `a b` for data here
+  percache.toml:3:43 <{name}> is evaluated by the command, as code or as the name of a variable
+hint: assign it to a variable before: `f={name}; …`, and use "$f" here
+error: the shell would not take `a b` for data here
+  percache.toml:5:19 <{stem}> stands in arithmetic, where it is evaluated
+hint: only numbers and names can stand here"#;
+    assert_eq!(found, said);
+}

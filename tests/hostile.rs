@@ -189,7 +189,8 @@ fn forge_manifest(ws: &Sandbox, change: impl FnOnce(&mut Vec<Entry>)) {
     session.commit().unwrap();
 }
 
-/// Outputs that are wanted are searched by bisection: what is not found where it should be would be taken for stale, and deleted.
+/// Outputs that are wanted are searched by bisection: what is not found where it should be would be taken for stale,
+/// and deleted.
 #[test]
 fn a_manifest_out_of_order_deletes_nothing() {
     type Forgery = fn(&mut Vec<Entry>);

@@ -65,7 +65,8 @@ fn whatever_a_command_leaves_in_a_store_is_its_owners_alone() {
     assert!(ws.shell("find .percache -type f").lines().count() > 15);
 }
 
-/// Files of a store come from `percache::files`, which gives them their mode. What else makes a file says here why it may.
+/// Files of a store come from `percache::files`, which gives them their mode. What else makes a file says here why it
+/// may.
 #[test]
 fn no_other_code_makes_files() {
     const MAKES: [&str; 7] = [

@@ -1,13 +1,15 @@
 //! How many files the process may have open, and how many jobs fit into that.
 //!
-//! The soft limit is raised when it is too low for the jobs that are asked for, as far as the hard one allows. Commands get the one that
-//! percache was started with: programs that use `select` rely on it, and some close every number below it.
+//! The soft limit is raised when it is too low for the jobs that are asked for, as far as the hard one allows.
+//! Commands get the one that percache was started with: programs that use `select` rely on it, and some close every
+//! number below it.
 
 use std::sync::OnceLock;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What a running job has open at the most: pipes, the files that its outputs are read from and written to, directories on the way.
+/// What a running job has open at the most: pipes, the files that its outputs are read from and written to,
+/// directories on the way.
 const OF_A_JOB: u64 = 8;
 /// The terminal, the store's own files, locks, pipes to commands.
 const OF_THE_PROCESS: u64 = 48;

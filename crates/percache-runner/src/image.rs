@@ -1,7 +1,7 @@
 //! The bytes of a file that is read whole.
 //!
-//! They are copied and not mapped: a program that cuts a mapped file short, or a file system that loses it, ends the process that looks at
-//! it (SIGBUS). A copy is what the file was; if it was torn, its digest tells.
+//! They are copied and not mapped: a program that cuts a mapped file short, or a file system that loses it, ends the
+//! process that looks at it (SIGBUS). A copy is what the file was; if it was torn, its digest tells.
 
 use std::fs::File;
 use std::io::{self, Read};

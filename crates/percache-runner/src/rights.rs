@@ -1,12 +1,13 @@
 //! Rights that a command took from what it made.
 //!
-//! A private key that was made 0600 must not come back as 0644. So of each output, the rights are known that the umask would have left and
-//! that it does not have; what is made in its place lacks them, too. More rights than the umask allows are never given.
+//! A private key that was made 0600 must not come back as 0644. So of each output, the rights are known that the
+//! umask would have left and that it does not have; what is made in its place lacks them, too. More rights than the
+//! umask allows are never given.
 
 use std::sync::OnceLock;
 
-/// The rights that are missing from this mode, of those that the umask of this process leaves. Of directories, those of their owner do not
-/// count: without them nothing could be put there.
+/// The rights that are missing from this mode, of those that the umask of this process leaves. Of directories, those
+/// of their owner do not count: without them nothing could be put there.
 pub fn withheld(mode: u32) -> u16 {
     lacking(mode, umask())
 }

@@ -56,8 +56,8 @@ impl Texts {
     }
 }
 
-/// Adds the texts among `seen` that changed last to the file at `path`. `is_wanted` says which paths, relative to `root`, are inputs; what has
-/// one of the digests in `secret` is none.
+/// Adds the texts among `seen` that changed last to the file at `path`. `is_wanted` says which paths, relative to
+/// `root`, are inputs; what has one of the digests in `secret` is none.
 pub fn keep(
     path: &Path,
     root: &Path,

@@ -21,7 +21,8 @@ pub fn clean(text: &str, colours: bool) -> String {
     clean + rest
 }
 
-/// A message, in which names of files may stand: cleaned like a log, and nothing in it goes back to the beginning of the line.
+/// A message, in which names of files may stand: cleaned like a log, and nothing in it goes back to the beginning of
+/// the line.
 pub fn clean_message(text: &str) -> String {
     let clean = clean(text, true);
     if clean.contains('\r') { clean.replace("\r\n", "\n").replace('\r', " ") } else { clean }
@@ -31,16 +32,17 @@ fn is_special(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\r' | '\t')
 }
 
-/// Whether an escape sequence selects how text looks (ECMA-48: SGR). Private parameters (`ESC [ > 4 m`) and intermediate bytes make
-/// something else of it.
+/// Whether an escape sequence selects how text looks (ECMA-48: SGR). Private parameters (`ESC [ > 4 m`) and
+/// intermediate bytes make something else of it.
 fn is_colour(sequence: &str) -> bool {
     let parameters = sequence.strip_prefix("\x1b[").and_then(|rest| rest.strip_suffix('m'));
     parameters.is_some_and(|parameters| parameters.bytes().all(|byte| byte.is_ascii_digit() || b";:".contains(&byte)))
 }
 
-/// The escape sequence or control character at the beginning (ECMA-48: `ESC [`, parameters, intermediate bytes, one final byte; `ESC ]`
-/// and its like up to BEL or `ESC \`; else `ESC`, intermediate bytes, one final byte; for `ESC` and a letter also one control character of
-/// the upper set). One that does not end in its line ends before it is over.
+/// The escape sequence or control character at the beginning (ECMA-48: `ESC [`, parameters, intermediate bytes, one
+/// final byte; `ESC ]` and its like up to BEL or `ESC \`; else `ESC`, intermediate bytes, one final byte; for `ESC`
+/// and a letter also one control character of the upper set). One that does not end in its line ends before it is
+/// over.
 pub(super) fn sequence(text: &str) -> &str {
     let mut chars = text.chars();
     let first = chars.next();
@@ -110,8 +112,8 @@ impl<W: Write> Cleaned<W> {
         self.to.write_all(clean(&String::from_utf8_lossy(bytes), self.colours).as_bytes())
     }
 
-    /// Writes what there is of a long line, but for a sequence or a character that may go on. Text of control strings that are longer than a
-    /// line is shown: that spoils the look, and does nothing.
+    /// Writes what there is of a long line, but for a sequence or a character that may go on. Text of control strings
+    /// that are longer than a line is shown: that spoils the look, and does nothing.
     fn put_long(&mut self) -> io::Result<()> {
         const SEQUENCE: usize = 64;
         let recent = self.begun.len() - SEQUENCE;

@@ -130,7 +130,8 @@ fn start(spec: &Spec, on_mark: OnMark<'_>) -> Result<(Child, Outputs), SpawnErro
     }
 }
 
-/// Has the command run with this limit for open files. That takes a hook before exec, and so fork: only builds of very many jobs do.
+/// Has the command run with this limit for open files. That takes a hook before exec, and so fork: only builds of
+/// very many jobs do.
 fn limit_files(command: &mut Command, limit: Rlimit) {
     let set = move || setrlimit(Resource::Nofile, limit).map_err(io::Error::from);
     // SAFETY: setrlimit is async-signal-safe (it is the bare system call), and nothing here takes memory or locks.

@@ -133,7 +133,8 @@ fn stage(
             (Stamp::at(at)?.ok_or(io::ErrorKind::NotFound).map_err(io::Error::from)?, looked)
         }
         Node::File { content, executable } => {
-            // The permissions that a program would have given it: everything that the umask allows, but for what the command took away.
+            // The permissions that a program would have given it: everything that the umask allows, but for what the
+            // command took away.
             let mode = if *executable { 0o777 } else { 0o666 } & !withheld;
             let file = File::options().write(true).create_new(true).mode(mode).open(at)?;
             let mut writer = BufWriter::with_capacity(content.length.min(PIECE) as usize, file);

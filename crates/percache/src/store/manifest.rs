@@ -1,5 +1,5 @@
-//! What a run left, path by path: sorted, each path once, none below a file. Checked when it is made and when it is decoded, because who
-//! puts outputs back searches it by bisection, and takes what it does not find for stale.
+//! What a run left, path by path: sorted, each path once, none below a file. Checked when it is made and when it is
+//! decoded, because who puts outputs back searches it by bisection, and takes what it does not find for stale.
 
 use std::ops::Deref;
 

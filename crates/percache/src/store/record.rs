@@ -77,7 +77,8 @@ pub struct Entry {
     pub path: Vec<u8>,
     /// What is there.
     pub node: Node,
-    /// Rights that it lacks although the umask of the run would have left them, as bits of a mode: of a private key, those of all others.
+    /// Rights that it lacks although the umask of the run would have left them, as bits of a mode: of a private key,
+    /// those of all others.
     pub withheld: u16,
 }
 

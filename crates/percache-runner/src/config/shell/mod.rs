@@ -1,9 +1,10 @@
 //! Puts values into a shell command so that each stays data, wherever it stands.
 //!
-//! A value of harmless characters is written as it is. Any other is quoted where the command has nothing but words and quotes so far;
-//! behind or inside of anything else it is assigned to a variable in front of the command, and its place has the variable: so it is never
-//! part of the text that the shell parses, even if this module and the shell are of two minds about that text. Where a variable would not
-//! do, the value is refused. Knows nothing of placeholders.
+//! A value of harmless characters is written as it is. Any other is quoted where the command has nothing but words
+//! and quotes so far; behind or inside of anything else it is assigned to a variable in front of the command, and its
+//! place has the variable: so it is never part of the text that the shell parses, even if this module and the shell
+//! are of two minds about that text. Where a variable would not do, the value is refused. Knows nothing of
+//! placeholders.
 
 mod list;
 mod scan;

@@ -1,7 +1,8 @@
 //! Reads a shell command character by character and knows in which part of the grammar the next one stands.
 //!
-//! Follows POSIX (Shell Command Language) and what bash adds to it. Where shells differ, or where the text alone does not tell how it
-//! is read, the scanner says so from there on ([`Place::Unsafe`]) instead of guessing. Does not know how values are quoted.
+//! Follows POSIX (Shell Command Language) and what bash adds to it. Where shells differ, or where the text alone does
+//! not tell how it is read, the scanner says so from there on ([`Place::Unsafe`]) instead of guessing. Does not know
+//! how values are quoted.
 
 use super::list::{List, Opened};
 

@@ -1,4 +1,5 @@
-//! Words that mean something to the shell: reserved ones, and names of commands that do more with their words than to pass them on.
+//! Words that mean something to the shell: reserved ones, and names of commands that do more with their words than to
+//! pass them on.
 
 /// What a simple command does with its words, apart from passing them on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

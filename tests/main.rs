@@ -54,6 +54,7 @@ mod schema;
 mod six_cases;
 mod status;
 mod stress;
+mod tidy;
 mod unmatched;
 mod symlinks;
 mod watch;

@@ -418,3 +418,27 @@ fn a_tree_that_is_seen_at_two_paths_is_one_worktree() {
     ws.remove("src/b");
     ws.build([]).says(["removed `o.b`"]);
 }
+
+/// A tool that keeps its state beside its outputs believes them to be there: what it left there is told.
+#[test]
+fn what_a_failed_run_wrote_where_git_does_not_look_is_told() {
+    let ws = Sandbox::new(
+        r#"
+        [task.build]
+        command = "@ran(build); echo done > state; echo log > notes; mkdir -p dist; echo 1 > dist/a; test -e ok"
+        inputs = ["src"]
+        outputs = ["dist"]
+        "#,
+    );
+    ws.write("src", "x");
+    ws.write(".gitignore", "dist\nstate\n");
+    ws.write("old/state", "x");
+    ws.build([]).fails().does_not_say("did not succeed");
+    git(&ws, "git init -q .");
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    ws.build([]).fails().says(["`build` did not succeed, and while it ran `state` was written", "add \"state\" to `outputs`"]);
+    ws.edit_config("[\"dist\"]", "[\"dist\", \"state\"]");
+    ws.build([]).fails().does_not_say("did not succeed");
+    ws.write("ok", "");
+    ws.build([]).ran(["build"]);
+}

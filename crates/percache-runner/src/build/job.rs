@@ -22,6 +22,7 @@ use crate::build::put_back::put_back;
 use crate::build::recall::recall;
 use crate::build::recheck::remove_depfile;
 use crate::build::record::record;
+use crate::build::spoils::spoils;
 use crate::config::FILE_NAME;
 use crate::displaced::note as displaced_note;
 use crate::event::{Failure, LogText, Outcome};
@@ -341,6 +342,7 @@ pub fn run_command(
 fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &Executed, failure: Failure) -> Done {
     let mut done = Done::new(job.id, Outcome::Failed(failure));
     let left = leftovers(ctx, job.task, &executed.before);
+    done.warnings.extend(spoils(ctx, job.task, executed.began.wall));
     done.basis = Some(Basis::unsure(prepared));
     let before = ctx.journal.tasks.get(&job.task.name);
     done.record = Some(TaskRecord {

@@ -24,6 +24,7 @@ pub mod recheck;
 pub mod record;
 pub mod remembered;
 pub mod schedule;
+pub mod spoils;
 pub mod tied;
 
 use std::collections::{HashMap, HashSet};

@@ -1,0 +1,80 @@
+//! Rules of the source that no compiler checks.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What takes something away from a directory, or puts something over it.
+const TAKES_AWAY: [&str; 10] = [
+    "remove_file",
+    "remove_dir",
+    "unlinkat(",
+    "renameat",
+    "fs::rename(",
+    "fs::write(",
+    "File::create(",
+    ".truncate(true)",
+    "set_len(",
+    "fs::copy(",
+];
+
+/// The files of the runner that may, and why.
+const MAY: [(&str, &str); 11] = [
+    ("clearing.rs", "decides what goes, and displaces what percache does not hold"),
+    ("tree.rs", "does that, for clearing and for directories"),
+    ("displaced.rs", "keeps what was displaced, in the store"),
+    ("directories.rs", "removes empty directories that percache made"),
+    ("restore/staged.rs", "removes what waits in the staging directory"),
+    ("staging.rs", "removes the staging directory"),
+    ("worktree.rs", "the worktree's directory in the store"),
+    ("maintenance.rs", "the store's directory"),
+    ("failed_runs.rs", "the worktree's directory in the store"),
+    ("intents.rs", "the worktree's directory in the store"),
+    ("usage.rs", "the worktree's directory in the store"),
+];
+
+/// The source files below a directory, relative to it.
+fn sources(dir: &Path) -> Vec<PathBuf> {
+    let (mut found, mut pending) = (Vec::new(), vec![dir.to_owned()]);
+    while let Some(next) = pending.pop() {
+        for entry in fs::read_dir(next).expect("a directory of sources").flatten() {
+            let path = entry.path();
+            match path.is_dir() {
+                true => pending.push(path),
+                false if path.extension().is_some_and(|extension| extension == "rs") => found.push(path),
+                false => {}
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The code of a file without its tests and comments, by lines.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let end = text.find("#[cfg(test)]").or(text.find("#[cfg(all(test")).unwrap_or(text.len());
+    text[..end].lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+/// percache never destroys bytes that it does not hold: one file decides what in the tree goes or gives way, and all others have it do so.
+#[test]
+fn nothing_in_the_tree_goes_but_by_clearing() {
+    let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("../percache-runner/src");
+    let mut found = Vec::new();
+    let mut used = Vec::new();
+    for path in sources(&runner) {
+        let name = path.strip_prefix(&runner).expect("below it").to_string_lossy().into_owned();
+        if name.ends_with("tests.rs") || name.contains("/tests/") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("a source file");
+        let takes: Vec<_> = code(&text).filter(|(_, line)| TAKES_AWAY.iter().any(|word| line.contains(word))).collect();
+        match MAY.iter().find(|(may, _)| *may == name) {
+            Some((may, _)) if !takes.is_empty() => used.push(*may),
+            Some(_) => {}
+            None => found.extend(takes.iter().map(|(line, text)| format!("{name}:{}: {}", line + 1, text.trim()))),
+        }
+    }
+    assert!(found.is_empty(), "go through `clearing`, or add the file with its reason to the list:\n{}", found.join("\n"));
+    let idle: Vec<_> = MAY.iter().map(|(may, _)| *may).filter(|may| !used.contains(may)).collect();
+    assert!(idle.is_empty(), "these need not be on the list any more: {idle:?}");
+}

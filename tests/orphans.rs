@@ -130,7 +130,7 @@ fn a_daemon_is_left_alone() {
 fn whenever_the_kill_comes_nothing_is_left_running() {
     let mut config = "[task.other]\ncommand = \"true\"\ninputs = []\n".to_owned();
     for i in 0..12 {
-        config += &format!("[task.t{i}]\ncommand = \"sleep 30; true\"\ninputs = []\noutputs = [\"out/*{i}\"]\n");
+        config += &format!("[task.t{i}]\ncommand = \"sleep 30; true\"\ninputs = []\noutputs = [\"out/*-{i}\"]\n");
     }
     let ws = Sandbox::new(&config);
     let mut chance = Chance::new(number("PERCACHE_ORPHANS_SEED").unwrap_or(1));

@@ -74,7 +74,11 @@ fn nothing_in_the_tree_goes_but_by_clearing() {
             None => found.extend(takes.iter().map(|(line, text)| format!("{name}:{}: {}", line + 1, text.trim()))),
         }
     }
-    assert!(found.is_empty(), "go through `clearing`, or add the file with its reason to the list:\n{}", found.join("\n"));
+    assert!(
+        found.is_empty(),
+        "go through `clearing`, or add the file with its reason to the list:\n{}",
+        found.join("\n")
+    );
     let idle: Vec<_> = MAY.iter().map(|(may, _)| *may).filter(|may| !used.contains(may)).collect();
     assert!(idle.is_empty(), "these need not be on the list any more: {idle:?}");
 }

@@ -123,7 +123,9 @@ impl<'a, 'b> Clearing<'a, 'b> {
         match state {
             FileState::Absent => return Ok(None),
             FileState::Directory => self.take_directory(path)?,
-            _ if held.is_some_and(|held| is_right(held, &state)) => return Ok(self.observer.last_stamp(path.as_bytes())),
+            _ if held.is_some_and(|held| is_right(held, &state)) => {
+                return Ok(self.observer.last_stamp(path.as_bytes()));
+            }
             _ => drop(self.tree.displace(path, self.displaced)?),
         }
         Ok(None)
@@ -245,7 +247,8 @@ mod tests {
     fn a_file_gives_way_to_a_directory() {
         let place = Place::new();
         fs::write(place.at("out"), "theirs").unwrap();
-        let make = |clearing: &mut Clearing<'_, '_>| clearing.make_directory(&RelPath::new("out").unwrap(), None, 0).unwrap();
+        let make =
+            |clearing: &mut Clearing<'_, '_>| clearing.make_directory(&RelPath::new("out").unwrap(), None, 0).unwrap();
         assert_eq!(place.clear(make).1, ["out"]);
         assert!(place.at("out").is_dir());
         assert_eq!(place.clear(make).1, ["out"]);

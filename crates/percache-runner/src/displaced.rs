@@ -18,7 +18,9 @@ use std::sync::{Mutex, PoisonError};
 use percache::files::create_private_dir;
 use percache::store::now;
 use percache::store::record::Time;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, openat, readlinkat, renameat_with, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, openat, readlinkat, renameat_with, statat, unlinkat,
+};
 use rustix::io::Errno;
 
 use crate::paths::RelPath;
@@ -125,7 +127,8 @@ pub fn note(displaced: &Displaced) -> Option<String> {
         Place::Worktree => "`percache displaced` lists what is kept, and gives it back".to_owned(),
         Place::Elsewhere => format!("kept in {}", displaced.dir.display()),
     };
-    (!names.is_empty()).then(|| format!("moved {}{more} aside, not made by a result that percache holds: {way}", names.join(", ")))
+    (!names.is_empty())
+        .then(|| format!("moved {}{more} aside, not made by a result that percache holds: {way}", names.join(", ")))
 }
 
 fn is_taken(error: &io::Error) -> bool {

@@ -255,8 +255,12 @@ mod tests {
 
     fn example() -> LeftBehind {
         let path = |text: &str| RelPath::new(text).unwrap();
-        let intent =
-            Intent { patterns: vec!["out".into()], others: vec![path("a/b")], temporaries: vec![path("t"), path("u")], last_sign: 7 };
+        let intent = Intent {
+            patterns: vec!["out".into()],
+            others: vec![path("a/b")],
+            temporaries: vec![path("t"), path("u")],
+            last_sign: 7,
+        };
         let leader = Some(Leader { id: 7, began: (1 << 40, 1 << 41) });
         let system = Digest::of(b"boot");
         let commands = vec![Trace { system, leader, pipes: vec![] }, Trace { system, leader: None, pipes: vec![3, 4] }];

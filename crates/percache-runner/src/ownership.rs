@@ -123,7 +123,12 @@ pub struct Buried {
 }
 
 /// Removes what is dead and no source.
-pub fn bury(clearing: &mut Clearing<'_, '_>, observer: &Observer<'_>, dead: &[Left<'_>], sources: &Sources<'_>) -> Buried {
+pub fn bury(
+    clearing: &mut Clearing<'_, '_>,
+    observer: &Observer<'_>,
+    dead: &[Left<'_>],
+    sources: &Sources<'_>,
+) -> Buried {
     let mut buried = Buried::default();
     // Backwards, so that a directory comes after what is in it.
     for Left { path, held } in dead.iter().rev() {

@@ -228,7 +228,9 @@ fn move_in(
                 let parents = std::iter::successors(path.parent(), RelPath::parent);
                 let parents = parents.take_while(|parent| parent != top && parent.starts_with(top));
                 // Of many files in one directory, the first one tells.
-                came.extend(parents.take_while(|parent| !came.ends_with(std::slice::from_ref(parent))).collect::<Vec<_>>());
+                came.extend(
+                    parents.take_while(|parent| !came.ends_with(std::slice::from_ref(parent))).collect::<Vec<_>>(),
+                );
             }
             _ => put(observer, clearing, wrong, path, waiting).map_err(|e| (path.clone(), e))?,
         }

@@ -303,7 +303,9 @@ impl Tree {
         // Not over an empty directory: another task may be about to move its files into it.
         match rename_noreplace(from, parent.as_fd(), path.file_name()) {
             Ok(()) => Ok(true),
-            Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR | Errno::XDEV | Errno::INVAL | Errno::NOSYS) => Ok(false),
+            Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR | Errno::XDEV | Errno::INVAL | Errno::NOSYS) => {
+                Ok(false)
+            }
             Err(e) => Err(e.into()),
         }
     }

@@ -23,7 +23,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use percache::Digest;
@@ -76,8 +76,9 @@ impl Worktree {
 
     /// Tells the worktree at `root` from others that use the store.
     fn identity(store: &Path, root: &Path) -> Digest {
+        let lies_within = |way: &Path| way.components().all(|part| matches!(part, Component::Normal(_)));
         match store.strip_prefix(root) {
-            Ok(way) if root.is_absolute() && !way.as_os_str().is_empty() => {
+            Ok(way) if root.is_absolute() && !way.as_os_str().is_empty() && lies_within(way) => {
                 Digest::of(&[b"within\0", way.as_os_str().as_bytes()].concat())
             }
             _ => Worktree::place(root),
@@ -331,17 +332,21 @@ mod tests {
 
     #[test]
     fn a_tree_with_its_store_in_it_is_known_wherever_it_is_and_others_by_their_path() {
-        let dir = |store: &str, root: &str| Worktree::new(Path::new(store), Path::new(root)).dir.file_name().unwrap().to_owned();
+        let dir = |store: &str, root: &str| {
+            Worktree::new(Path::new(store), Path::new(root)).dir.file_name().unwrap().to_owned()
+        };
         assert_eq!(dir("/a/ws/.percache", "/a/ws"), dir("/mnt/.percache", "/mnt"));
         assert_ne!(dir("/a/ws/.percache", "/a/ws"), dir("/a/ws/cache", "/a/ws"));
         assert_ne!(dir("/store", "/a/ws"), dir("/store", "/a/ws2"));
+        assert_ne!(dir("/a/ws/../store", "/a/ws"), dir("/a/ws2/../store", "/a/ws2"));
         // The worktree of another branch uses the main worktree's store.
         assert_ne!(dir("/a/ws/.percache", "/a/ws"), dir("/a/ws/.percache", "/a/ws/.worktrees/x"));
     }
 
     #[test]
     fn one_tree_is_locked_for_all_stores_that_are_elsewhere() {
-        let (dir, store, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (dir, store, other) =
+            (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let worktrees = [store.path(), other.path()].map(|store| Worktree::new(store, dir.path()));
         worktrees.iter().for_each(|worktree| worktree.create().unwrap());
         let lock = worktrees[0].try_lock("me").unwrap();

@@ -63,13 +63,7 @@ fn size(item: &Item) -> u64 {
 }
 
 /// Moves back what the paths mean.
-fn give(
-    cli: &Cli,
-    setup: &Setup,
-    dir: &Path,
-    items: &[Item],
-    args: &DisplacedRestore,
-) -> Result<u8, CliError> {
+fn give(cli: &Cli, setup: &Setup, dir: &Path, items: &[Item], args: &DisplacedRestore) -> Result<u8, CliError> {
     let mut wanted: BTreeMap<&RelPath, &Item> = BTreeMap::new();
     for path in &args.paths {
         let meant = meant(cli, &setup.workspace.root, path)?;

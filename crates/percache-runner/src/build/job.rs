@@ -36,8 +36,8 @@ use crate::process::Holder;
 use crate::restore::RestoreError;
 use crate::span::{Phase, timed};
 use crate::trouble::Trouble;
-use crate::walk::Found;
 use crate::unseen::unseen;
+use crate::walk::Found;
 
 /// A task that is done.
 pub struct Done {

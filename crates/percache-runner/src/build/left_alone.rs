@@ -30,6 +30,8 @@ pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Fo
     for found in found {
         match before.other(&found.path) {
             None => made.push(found),
+            // The user's own symlink in the place of a directory of outputs: what it leads to is there now.
+            Some(_) if found.kind == Kind::DirectoryLink => made.push(found),
             Some(other) if other.directory && found.kind == Kind::Directory => directories.push(found),
             Some(other) if other.stamp.is_none() || stamp(ctx, &found.path) != other.stamp => made.push(found),
             Some(_) if is_named(task, &found.path) || ctx.options.accept => made.push(found),
@@ -43,7 +45,8 @@ pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Fo
         let first = made.partition_point(|made: &Found| made.path.as_bytes() < below.as_slice());
         made.get(first).is_some_and(|made| made.path.as_bytes().starts_with(&below))
     };
-    let names = |directory: &RelPath| task.outputs.patterns().iter().any(|pattern| pattern.literal() == Some(directory));
+    let names =
+        |directory: &RelPath| task.outputs.patterns().iter().any(|pattern| pattern.literal() == Some(directory));
     directories.retain(|found| names(&found.path) || holds_made(&found.path));
     made.extend(directories);
     made.sort_unstable_by(|a, b| a.path.cmp(&b.path));
@@ -63,7 +66,10 @@ pub fn claimed_twice<'f>(ctx: &Context<'_>, id: TaskId, made: &'f [Found]) -> Op
 pub fn twice(ctx: &Context<'_>, other: TaskId, path: &RelPath) -> Trouble {
     let other = &ctx.workspace.task(other).name;
     let message = format!("it makes `{path}`, which is an output of `{other}` too");
-    Trouble::new(message, format!("every output belongs to one task: take it away from one of them by a pattern \"!{path}\""))
+    Trouble::new(
+        message,
+        format!("every output belongs to one task: take it away from one of them by a pattern \"!{path}\""),
+    )
 }
 
 /// What a user is told about files of unknown origin.

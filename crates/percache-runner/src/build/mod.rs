@@ -44,8 +44,8 @@ use crate::build::outcomes::Outcomes;
 use crate::build::schedule::Schedule;
 use crate::changes::Change;
 use crate::event::{Event, Outcome, Reporter, Usual};
-use crate::intents::SIGN;
 use crate::fingerprint::Kind;
+use crate::intents::SIGN;
 use crate::model::{TaskId, Workspace};
 use crate::paths::RelPath;
 use crate::trouble::Trouble;
@@ -222,7 +222,9 @@ impl<'a> Build<'a, '_> {
             if let (Err(RecvTimeoutError::Timeout), Some(intents)) = (&message, &self.ctx.intents) {
                 intents.give_sign();
             }
-            if !matches!(message, Err(RecvTimeoutError::Timeout)) || patience.is_some_and(|patience| start.elapsed() >= patience) {
+            if !matches!(message, Err(RecvTimeoutError::Timeout))
+                || patience.is_some_and(|patience| start.elapsed() >= patience)
+            {
                 return message;
             }
         }

@@ -20,11 +20,7 @@ use crate::trouble::{Trouble, reason, way_out};
 
 /// Makes the tree contain exactly these outputs of the task. Returns the outcome; `Ok(Err)` when the store does not have them whole, and
 /// nothing was touched.
-pub fn put_back(
-    ctx: &Context<'_>,
-    job: &Job<'_>,
-    outputs: &[Entry],
-) -> Result<Result<Outcome, RestoreError>, Trouble> {
+pub fn put_back(ctx: &Context<'_>, job: &Job<'_>, outputs: &[Entry]) -> Result<Result<Outcome, RestoreError>, Trouble> {
     // Whatever the store says: a result can put there what its task makes, and nothing else.
     if let Some(entry) = outputs.iter().find(|entry| !is_output(job.task, &entry.path)) {
         return Ok(Err(foreign(&entry.path)));

@@ -16,6 +16,8 @@ use crate::trouble::Trouble;
 
 /// So many directory entries are looked at: a failure must be told at once.
 const ENTRIES: usize = 20_000;
+/// File systems take their times from a clock that may stand still for some milliseconds.
+const TICK: i64 = 10_000_000;
 /// So many files are named.
 const NAMED: usize = 3;
 
@@ -63,7 +65,7 @@ fn written_since(ctx: &Context<'_>, task: &Task, began: i64) -> Vec<RelPath> {
             }
             match entry.metadata() {
                 Ok(metadata) if metadata.is_dir() => pending.push(path),
-                Ok(metadata) if changed(&metadata) >= began && ctx.graph.outputs.owner(&path).is_none() => {
+                Ok(metadata) if changed(&metadata) >= began - TICK && ctx.graph.outputs.owner(&path).is_none() => {
                     written.push(path);
                 }
                 _ => {}

@@ -15,8 +15,8 @@ use std::sync::OnceLock;
 use percache::store::record::{Entry, Node};
 use percache::store::{ReadError, Store};
 
-use super::{Plan, Wrong};
 use super::whole::Wholes;
+use super::{Plan, Wrong};
 use crate::fanout::fan_out;
 use crate::observe::{FileState, Observer};
 use crate::staging::Staging;
@@ -89,7 +89,8 @@ impl Staged {
             needed.push((*entry, place, before));
         }
         let time = OnceLock::new();
-        staged.entries = fan_out(threads, &needed, |(entry, place, before)| stage(store, entry, place, *before, &time))?;
+        staged.entries =
+            fan_out(threads, &needed, |(entry, place, before)| stage(store, entry, place, *before, &time))?;
         Ok(staged)
     }
 }

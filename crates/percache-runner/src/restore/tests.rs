@@ -1,9 +1,9 @@
 use super::*;
-use crate::tree::Tree;
 use crate::capture::{capture, present};
 use crate::displaced::list;
 use crate::known::KnownFiles;
 use crate::pattern::PatternSet;
+use crate::tree::Tree;
 use percache::Digest;
 use percache::memory::MemoryEngine;
 use percache::store::record::Content;

@@ -444,3 +444,58 @@ fn what_a_failed_run_wrote_where_git_does_not_look_is_told() {
     ws.write("ok", "");
     ws.build([]).ran(["build"]);
 }
+
+#[test]
+fn exec_displaces_and_gives_back() {
+    let ws = Sandbox::empty();
+    ws.write("in", "1\n");
+    let exec = || ws.percache(["exec", "-i", "in", "-o", "out", "--", "sh", "-c", "cat in > out"]);
+    exec().succeeds();
+    ws.write("out", "edited by hand");
+    exec().succeeds().says(["moved `out` aside", "percache displaced --exec"]);
+    assert_eq!(ws.read("out"), "1\n");
+    ws.percache(["displaced", "--exec"]).says([&ws.path("out").to_string_lossy()]);
+    ws.remove("out");
+    ws.percache(["displaced", "restore", "--exec", "out"]).succeeds();
+    assert_eq!(ws.read("out"), "edited by hand");
+}
+
+/// A clean checkout has it: a command that adds to it finds it, and it is not missing when the command fails.
+#[test]
+fn a_named_output_that_git_tracks_is_where_git_has_put_it() {
+    let ws = Sandbox::new("[task.a]\ncommand = \"@ran(a); cat in >> out\"\ninputs = [\"in\"]\noutputs = [\"out\"]\n");
+    ws.write("in", "1\n");
+    ws.write("out", "committed\n");
+    git(&ws, "git init -q . && git add out && git commit -qm out");
+    ws.build([]).ran(["a"]).does_not_say("aside");
+    assert_eq!(ws.read("out"), "committed\n1\n");
+    ws.build([]).ran([]);
+}
+
+/// The same when the result comes from the store, and something runs that reads beside it.
+#[test]
+fn a_stray_file_beside_a_stored_result_counts_for_what_reads_it() {
+    let config = |version: u8| {
+        format!(
+            r#"
+            cache.dir = "../store"
+            [task.objs]
+            command = "@ran(objs); mkdir -p build; echo a > build/a.o"
+            inputs = []
+            outputs = ["build/*.o"]
+            [task.app]
+            command = "@ran(app); cat build/*.o > app; : {version}"
+            deps = ["objs"]
+            inputs = []
+            outputs = ["app"]
+            "#
+        )
+    };
+    let ws = Sandbox::new(&config(1));
+    ws.build([]).ran(["objs", "app"]);
+    ws.config(&config(2));
+    ws.shell("cp -r . ../clone && rm -r ../clone/build ../clone/app && mkdir ../clone/build && echo stale > ../clone/build/old.o");
+    ws.run(ws.command("../clone").arg("build")).ran(["app"]);
+    ws.build([]).ran(["app"]);
+    assert_eq!(ws.read("app"), "a\n");
+}

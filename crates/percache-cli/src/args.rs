@@ -152,6 +152,9 @@ pub struct Displaced {
     /// List them as JSON
     #[arg(long)]
     pub json: bool,
+    /// Of the commands that `percache exec` ran
+    #[arg(long)]
+    pub exec: bool,
 }
 
 /// What to do with displaced files.
@@ -167,6 +170,9 @@ pub struct DisplacedRestore {
     /// Paths that they had; a directory means everything below it
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
+    /// Of the commands that `percache exec` ran
+    #[arg(long)]
+    pub exec: bool,
     /// Put them below this directory instead
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub to: Option<PathBuf>,

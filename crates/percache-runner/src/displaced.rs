@@ -42,6 +42,8 @@ pub struct Displaced {
 enum Place {
     /// The worktree's own, in the store.
     Worktree,
+    /// That of a single command, in the store of these.
+    Single,
     /// One for the occasion.
     Elsewhere,
 }
@@ -71,6 +73,11 @@ impl Displaced {
     /// The displaced files in `dir`, which is made when there is something to be displaced.
     pub fn at(dir: PathBuf) -> Displaced {
         Displaced::new(dir, Place::Worktree)
+    }
+
+    /// The same, of a single command.
+    pub fn of_single(dir: PathBuf) -> Displaced {
+        Displaced::new(dir, Place::Single)
     }
 
     /// A new directory among the system's temporary files, for whoever has no store to write to. It is made when there is something to be displaced.
@@ -125,6 +132,7 @@ pub fn note(displaced: &Displaced) -> Option<String> {
     let more = if paths.len() > NAMED { format!(" and {} more", paths.len() - NAMED) } else { String::new() };
     let way = match displaced.place {
         Place::Worktree => "`percache displaced` lists what is kept, and gives it back".to_owned(),
+        Place::Single => "`percache displaced --exec` lists what is kept, and gives it back".to_owned(),
         Place::Elsewhere => format!("kept in {}", displaced.dir.display()),
     };
     (!names.is_empty())

@@ -140,7 +140,8 @@ fn make_room(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, id: TaskId, tas
         match find_left(previous, path.as_bytes()) {
             // What git tracks is the user's, unless the task says that it makes just this.
             Some(left) if named || directory || !ctx.git.tracks_itself(&path) => own.push(left.clone()),
-            None if named => own.push(Left { path, held: None }),
+            // A clean tree has what git tracks, too.
+            None if named && !ctx.git.tracks_itself(&path) => own.push(Left { path, held: None }),
             _ => {
                 places.extend(Some(path.clone()).filter(|_| is_place));
                 let stamp = stamp(ctx, &path);

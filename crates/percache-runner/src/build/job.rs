@@ -16,6 +16,7 @@ use crate::build::context::{Context, HitLogs};
 use crate::build::execute::{Before, Executed, execute, outputs_present, stamp};
 use crate::build::explain::{self, Why};
 use crate::build::inputs::{Dependencies, Prepared, Visible, prepare};
+use crate::build::left_alone::strays;
 use crate::build::logs::{SHOWN, stored_log};
 use crate::build::lookup::{Hit, lookup};
 use crate::build::put_back::put_back;
@@ -279,7 +280,8 @@ fn use_hit(
         Err(e) => return Ok(Err(e)),
     };
     let mut done = Done::hit(ctx, job.id, outcome, &hit.key, hit.took);
-    done.visible = Some(visible(&hit.outputs, &[], hit.key.action));
+    let strays = if ctx.options.dry_run { Vec::new() } else { strays(ctx, job.id, job.task, &hit.outputs) };
+    done.visible = Some(visible(&hit.outputs, &strays, hit.key.action));
     done.basis = Some(Basis::new(ctx, job.task, prepared, &hit.discovered, &hit.outputs, hit.created));
     let previous = ctx.journal.tasks.get(&job.task.name).and_then(|before| before_that(before, &hit.key));
     done.record = Some(TaskRecord {

@@ -3,10 +3,13 @@
 //! A file that lay below an output pattern before the run, and that the run did not touch, is a source if git tracks it. If not, nobody
 //! can know where it comes from: it may be somebody's own, or an incremental tool may have found it good. Then the result is not stored.
 
+use percache::store::record::{Entry, Node};
+
 use crate::build::context::Context;
-use crate::build::execute::{Before, is_named, stamp};
+use crate::build::execute::{Before, is_named, outputs_present, stamp};
 use crate::model::{Task, TaskId};
 use crate::paths::RelPath;
+use crate::pattern::Pattern;
 use crate::trouble::Trouble;
 use crate::walk::{Found, Kind};
 
@@ -51,6 +54,24 @@ pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Fo
     made.extend(directories);
     made.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Outcome { made, unknown }
+}
+
+/// Returns what lies among the outputs of a task whose result is used, and belongs neither to that nor to git: others may read it.
+pub fn strays(ctx: &Context<'_>, id: TaskId, task: &Task, outputs: &[Entry]) -> Vec<RelPath> {
+    let is_named = |pattern: &Pattern| pattern.negated || (pattern.literal().is_some() && !pattern.directory);
+    // Where all outputs are named files, nothing else can lie among them but below one that is a directory.
+    let files = || outputs.iter().all(|entry| entry.node != Node::Directory);
+    if ctx.graph.needed_by[id.index()].is_empty() || (task.outputs.patterns().iter().all(is_named) && files()) {
+        return Vec::new();
+    }
+    // What cannot be listed is for those that read it to find out.
+    let found = outputs_present(ctx, task).unwrap_or_default().into_iter();
+    let is_stray = |found: &Found| {
+        found.kind != Kind::Directory
+            && outputs.binary_search_by(|entry| entry.path.as_slice().cmp(found.path.as_bytes())).is_err()
+            && !ctx.git.tracks(&found.path)
+    };
+    found.filter(is_stray).map(|found| found.path).collect()
 }
 
 /// Another task among whose outputs is one that this task made, and that output.

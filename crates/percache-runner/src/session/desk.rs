@@ -62,6 +62,7 @@ impl Desk {
     /// Where what percache does not hold goes.
     pub(super) fn displaced(&self) -> Displaced {
         match self.lock {
+            Some(_) if self.worktree.is_single() => Displaced::of_single(self.worktree.displaced()),
             Some(_) => Displaced::at(self.worktree.displaced()),
             None => Displaced::in_system(),
         }

@@ -131,12 +131,14 @@ pub fn note(displaced: &Displaced) -> Option<String> {
     let names: Vec<_> = paths.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
     let more = if paths.len() > NAMED { format!(" and {} more", paths.len() - NAMED) } else { String::new() };
     let way = match displaced.place {
-        Place::Worktree => "`percache displaced` lists what is kept, and gives it back".to_owned(),
-        Place::Single => "`percache displaced --exec` lists what is kept, and gives it back".to_owned(),
-        Place::Elsewhere => format!("kept in {}", displaced.dir.display()),
+        Place::Worktree => "`percache displaced` lists it and gives it back".to_owned(),
+        Place::Single => "`percache displaced --exec` lists it and gives it back".to_owned(),
+        Place::Elsewhere => format!("it is in {}", displaced.dir.display()),
     };
-    (!names.is_empty())
-        .then(|| format!("moved {}{more} aside, not made by a result that percache holds: {way}", names.join(", ")))
+    (!names.is_empty()).then(|| {
+        let names = names.join(", ");
+        format!("moved {names}{more} aside, because percache does not hold that content: {way}")
+    })
 }
 
 fn is_taken(error: &io::Error) -> bool {

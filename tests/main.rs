@@ -48,5 +48,7 @@ mod six_cases;
 mod status;
 mod stress;
 mod watch;
+mod watch_inputs;
+mod watch_loops;
 mod why;
 mod worktrees;

@@ -138,6 +138,7 @@ impl Watching<'_> {
         if self.user.requested() {
             return Happened::Nothing;
         }
+        self.events.settle(&|| self.user.requested());
         match target.after(failed, began, &self.events, || self.configure()) {
             Happened::Inputs(changes) => {
                 self.tell_of_limit();

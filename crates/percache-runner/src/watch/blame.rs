@@ -6,8 +6,8 @@
 //! a build; the build comes to its end, and another one follows. Two whole builds in a row with the same change at the
 //! same time, or three at any time, and the change is left alone from then on.
 //!
-//! A server has no end to wait for. It is not restarted any more when it was twice in a row, soon after its start and at
-//! the same time.
+//! A server has no end to wait for. It is not restarted any more when it was four times in a row, soon after its start
+//! and at the same time.
 //!
 //! Pure bookkeeping.
 
@@ -16,14 +16,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::reads::Change;
 
 const SECOND: i64 = 1_000_000_000;
-/// Commands and the clock of the file system are not seen more exactly than this.
-const SLACK: i64 = SECOND / 5;
+/// The start of a command is not known more exactly than this. Its end is: who waits for it may react at once.
+const SLACK: i64 = SECOND / 10;
 /// Two times after the start are the same when they differ by less than this, or by a tenth.
 const ALIKE: i64 = SECOND / 4;
 /// This is soon after the start: a person has hardly seen what came of it.
 const SOON: i64 = 3 * SECOND;
 /// So many builds in a row were stopped soon after their start: whatever stops them, one should come to its end.
 const STOPS: usize = 4;
+/// So many restarts of a server in a row soon after its start and at the same time.
+const RESTARTS: usize = 4;
 /// So many whole builds in a row with a change at different times.
 const WHOLE: usize = 3;
 
@@ -43,7 +45,7 @@ pub struct Run {
 impl Run {
     /// How long after its start a moment was, if it was running then.
     fn offset(&self, when: i64) -> Option<i64> {
-        let running = when >= self.began - SLACK && self.ended.is_none_or(|ended| when <= ended + SLACK);
+        let running = when >= self.began - SLACK && self.ended.is_none_or(|ended| when <= ended);
         running.then_some((when - self.began).max(0))
     }
 }
@@ -100,7 +102,7 @@ impl Blame {
             None => Guess::Person,
             Some(strike) if serves => {
                 let common = common(&strike.offsets, offsets);
-                if strike.alike < 2 || common.is_empty() { Guess::Person } else { Guess::Task(common) }
+                if strike.alike < RESTARTS || common.is_empty() { Guess::Person } else { Guess::Task(common) }
             }
             Some(strike) => {
                 let alike = !common(&strike.offsets, offsets).is_empty() || strike.stops >= STOPS;
@@ -293,14 +295,26 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_blamed_only_after_its_third_start() {
+    fn a_server_is_blamed_only_after_its_fifth_start() {
         let mut blame = Blame::default();
-        for (began, expected) in [(100, (1, 0)), (200, (1, 0)), (300, (0, 1))] {
+        let mut starts = Vec::new();
+        for began in [100, 200, 300, 400, 500] {
             let server = Run { interactive: true, ..run(began, None) };
             let changes = [change("server.log", began + 1)];
             let verdict = blame.meanwhile(&changes, std::slice::from_ref(&server));
-            assert_eq!((verdict.count.len(), verdict.blamed.len()), expected);
+            starts.push((verdict.count.len(), verdict.blamed.len()));
             blame.after(&changes, &[Run { ended: Some((began + 2) * SECOND), ..server }], false);
+        }
+        assert_eq!(starts, [(1, 0), (1, 0), (1, 0), (1, 0), (0, 1)]);
+    }
+
+    #[test]
+    fn who_reacts_to_the_end_of_a_command_is_somebody_else() {
+        let mut blame = Blame::default();
+        for began in [100, 200, 300] {
+            let change = Change { path: "a.c".into(), when: (began + 10) * SECOND + 1 };
+            let verdict = blame.after(&[change], &[run(began, Some(began + 10))], true);
+            assert_eq!((verdict.count.len(), verdict.blamed.len()), (1, 0));
         }
     }
 }

@@ -167,6 +167,13 @@ impl Events {
         }
     }
 
+    /// Waits until git is done, if it is in the middle of something.
+    pub fn settle(&self, is_over: &dyn Fn() -> bool) {
+        while self.lock.is_held() && !is_over() {
+            std::thread::sleep(QUIET);
+        }
+    }
+
     /// Takes note of an event. Returns whether it concerns somebody.
     fn take(&self, event: Event, concern: &dyn Fn(&Path) -> Concern, burst: &mut Burst) -> bool {
         let event = match event {

@@ -13,7 +13,7 @@ use super::Concern;
 use crate::environment::Caller;
 use crate::fanout::fan_out;
 use crate::graph::TaskGraph;
-use crate::journal::Journal;
+use crate::journal::{Journal, TaskRecord};
 use crate::known::{Builder, KnownFiles};
 use crate::model::{Inputs, Task, TaskId, Workspace};
 use crate::observe::{FileState, Observer};
@@ -44,6 +44,14 @@ pub struct Scope<'a> {
     pub journal: &'a Journal,
     /// Names of tasks that failed in the last build.
     pub failed: &'a [String],
+    /// See [`abandoned`].
+    pub abandoned: &'a HashSet<RelPath>,
+}
+
+/// Returns what earlier builds have made and no task makes any more: the next build removes it.
+pub fn abandoned(graph: &TaskGraph, journal: &Journal) -> HashSet<RelPath> {
+    let made = journal.tasks.values().flat_map(TaskRecord::own).filter_map(|entry| RelPath::new(&entry.path).ok());
+    made.filter(|path| graph.outputs.owner(path).is_none()).collect()
 }
 
 /// A change between two looks.
@@ -115,12 +123,12 @@ impl Reads {
         let mut changed = BTreeSet::new();
         for (path, state) in &self.declared {
             let old = before.declared.get(path).or_else(|| before.late.get(path));
-            if old != Some(state) && !(old.is_none() && *state == FileState::Absent) {
+            if content(old) != content(Some(state)) {
                 changed.insert(path.clone());
             }
         }
         for (path, state) in &before.declared {
-            if *state != FileState::Absent && !self.declared.contains_key(path) && !self.late.contains_key(path) {
+            if content(Some(state)).is_some() && !self.declared.contains_key(path) && !self.late.contains_key(path) {
                 changed.insert(path.clone());
             }
         }
@@ -338,7 +346,7 @@ impl Look<'_> {
     }
 
     fn is_output(&self, path: &RelPath) -> bool {
-        self.scope.graph.outputs.owner(path).is_some()
+        is_output(self.scope, path)
     }
 
     /// What was found. A directory that cannot be read is worth following: the build says what is wrong with it.
@@ -351,10 +359,15 @@ impl Look<'_> {
     }
 }
 
+/// Whether a path is for builds to write, and not for people.
+fn is_output(scope: Scope<'_>, path: &RelPath) -> bool {
+    scope.graph.outputs.owner(path).is_some() || scope.abandoned.contains(path)
+}
+
 /// Whether a new file at or below `path` may be read by one of the tasks, or bring another task.
 fn may_be_read(scope: Scope<'_>, path: &RelPath) -> bool {
-    let Scope { workspace, graph, tasks, failed, .. } = scope;
-    if path.components().any(|name| name == b".git") || graph.outputs.owner(path).is_some() {
+    let Scope { workspace, tasks, failed, .. } = scope;
+    if path.components().any(|name| name == b".git") || is_output(scope, path) {
         return false;
     }
     let listed = || path.parent().is_some_and(|parent| workspace.listed.contains(&parent));
@@ -365,6 +378,11 @@ fn may_be_read(scope: Scope<'_>, path: &RelPath) -> bool {
     let tasks = || tasks.iter().map(|id| workspace.task(*id)).filter(|task| task.command.is_some());
     let anything = || tasks().any(|task| task.depfile.is_some() && failed.contains(&task.name));
     workspace.files.contains(path) || listed() || tasks().any(by_task) || anything()
+}
+
+/// What a task can read at a path: of a directory, only the files in it.
+fn content(state: Option<&FileState>) -> Option<&FileState> {
+    state.filter(|state| !matches!(state, FileState::Absent | FileState::Directory))
 }
 
 fn is_file(state: &FileState) -> bool {

@@ -11,7 +11,7 @@ use percache_runner::session::{self, Session};
 use percache_runner::stamp::moment;
 use percache_runner::watch::{Burst, Change, Run};
 
-use super::activity::{Activity, Noting};
+use super::activity::{Activity, Hearing, Noting};
 use super::target::{Happened, Target};
 use super::{TURN, Watching};
 use crate::args::OnChange;
@@ -51,6 +51,9 @@ impl Round {
         let caller = std::env::vars_os().collect();
         let asked = Asked::new(setup.location.cwd.as_bytes(), &watching.args.tasks, &watching.args.args);
         let prior = session::prior(&setup.store_dir, &setup.workspace.root, &asked, &caller, &holder());
+        let (activity, over) = (Activity::new(&setup.workspace), AtomicBool::new(false));
+        let listener = report.listener();
+        let hearing = Hearing { listener: &*listener, activity: &activity };
         let session = Session {
             workspace: &setup.workspace,
             graph: &setup.graph,
@@ -60,20 +63,19 @@ impl Round {
             options: &options,
             caller: &caller,
             stop: &stop,
-            listener: &*report.listener(),
+            listener: &hearing,
             holder: &holder(),
             asked: Some(asked),
             kept: None,
             began,
             last: false,
         };
-        let (activity, over) = (Activity::default(), AtomicBool::new(false));
         let user = watching.user.clone();
-        let monitor = Monitor { watching, target, stop: &stop, over: &over, activity: &activity, began };
+        let monitor = Monitor { watching, target, stop: &stop, over: &over, activity: &activity };
         let (built, stopped) = std::thread::scope(|scope| {
             scope.spawn(|| pass_on(&user, &stop, &over, &activity));
             let monitor = scope.spawn(|| monitor.run());
-            let noting = &mut Noting { reporter: &mut report, activity: &activity, workspace: &setup.workspace };
+            let noting = &mut Noting { reporter: &mut report, activity: &activity };
             let built = session.run(&target.selected, prior, noting);
             over.store(true, Ordering::SeqCst);
             (built, monitor.join().unwrap_or_default())
@@ -107,7 +109,7 @@ fn is_news(summary: &Summary) -> bool {
 }
 
 /// Passes on the user's wish to end the build.
-fn pass_on(user: &Stop, stop: &Stop, over: &AtomicBool, activity: &Activity) {
+fn pass_on(user: &Stop, stop: &Stop, over: &AtomicBool, activity: &Activity<'_>) {
     let mut wished = None;
     let (mut urged, mut asked) = (false, false);
     // That a pipe cannot be written to is no reason to go on: who polls sees the signal.
@@ -135,8 +137,7 @@ struct Monitor<'a, 'w> {
     target: &'a Target,
     stop: &'a Stop,
     over: &'a AtomicBool,
-    activity: &'a Activity,
-    began: i64,
+    activity: &'a Activity<'a>,
 }
 
 impl Monitor<'_, '_> {
@@ -164,7 +165,7 @@ impl Monitor<'_, '_> {
 
     /// Returns the changes for which the build is to be begun anew.
     fn worth_a_restart(&self, burst: &Burst) -> Option<Vec<Change>> {
-        let changes = match self.target.differs(burst, self.began, || self.watching.configure()) {
+        let changes = match self.target.differs(burst, || self.watching.configure()) {
             Happened::Nothing => return None,
             Happened::Tasks(_) | Happened::Mistake(_) => return Some(Vec::new()),
             Happened::Inputs(changes) => changes,

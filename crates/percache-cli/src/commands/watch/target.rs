@@ -1,5 +1,6 @@
 //! What is watched: the tasks as they are configured, and what they read.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -8,8 +9,9 @@ use percache_runner::environment::Caller;
 use percache_runner::journal::Journal;
 use percache_runner::known::KnownFiles;
 use percache_runner::model::TaskId;
+use percache_runner::observe::FileState;
 use percache_runner::paths::RelPath;
-use percache_runner::watch::{Burst, Change, Concern, Events, Reads, Scope};
+use percache_runner::watch::{Burst, Change, Concern, Events, Reads, Scope, abandoned};
 use percache_runner::worktree::Worktree;
 
 use crate::error::CliError;
@@ -17,6 +19,9 @@ use crate::setup::Setup;
 
 /// Files may come to lie in directories that are found only by a look at them: so often it is done again.
 const LOOKS: usize = 5;
+
+/// Nothing has run since: what tasks read now and did not before is a change, whatever its age.
+const ALWAYS: i64 = i64::MIN;
 
 /// Tasks and what they read.
 pub struct Target {
@@ -32,6 +37,8 @@ pub struct Target {
     journal: Journal,
     /// Names of tasks that failed in the last build.
     failed: Vec<String>,
+    /// What the next build removes.
+    abandoned: HashSet<RelPath>,
 }
 
 /// The tasks as they are configured, and those of them that are asked for.
@@ -53,12 +60,13 @@ impl Target {
     /// Looks at what the tasks read, and follows it from then on.
     pub fn new((setup, selected): Configured, events: &Events, known: &KnownFiles, failed: Vec<String>) -> Target {
         let store = RelPath::from_native(&setup.workspace.root, &setup.store_dir);
-        let journal = Worktree::new(&setup.store_dir, &setup.workspace.root).journal();
+        let journal = Journal::load(&Worktree::new(&setup.store_dir, &setup.workspace.root).journal());
         let mut target = Target {
             tasks: setup.graph.closure(&selected),
             skip: store.into_iter().collect(),
             caller: std::env::vars_os().collect(),
-            journal: Journal::load(&journal),
+            abandoned: abandoned(&setup.graph, &journal),
+            journal,
             reads: Reads::default(),
             failed,
             selected,
@@ -95,19 +103,31 @@ impl Target {
         self.reads.concern(self.scope(), path)
     }
 
-    /// Returns what the tasks read now that differs, or may, after a burst.
-    pub fn differs(&self, burst: &Burst, began: i64, configure: impl Fn() -> Result<Configured, CliError>) -> Happened {
-        let root = &self.setup.workspace.root;
-        let changes = if burst.is_structural() {
-            match self.configured(configure) {
-                Happened::Nothing => {}
-                other => return other,
+    /// Returns what a burst has changed.
+    pub fn differs(&self, burst: &Burst, configure: impl Fn() -> Result<Configured, CliError>) -> Happened {
+        let changes = match self.found(burst) {
+            Some(found) => found.into_iter().map(|(change, _)| change).collect(),
+            None => {
+                match self.configured(configure) {
+                    Happened::Nothing => {}
+                    other => return other,
+                }
+                let now = Reads::look(self.scope(), self.reads.known());
+                now.changed_since(&self.reads, &self.setup.workspace.root, ALWAYS)
             }
-            Reads::look(self.scope(), self.reads.known()).changed_since(&self.reads, root, began)
-        } else {
-            self.reads.look_again(root, &burst.files).into_iter().map(|(change, _)| change).collect()
         };
         if changes.is_empty() { Happened::Nothing } else { Happened::Inputs(changes) }
+    }
+
+    /// The known files that a burst has changed. `None` when it may have changed more than these: a file that is gone
+    /// may take a task with it.
+    fn found(&self, burst: &Burst) -> Option<Vec<(Change, FileState)>> {
+        if burst.is_structural() {
+            return None;
+        }
+        let found = self.reads.look_again(&self.setup.workspace.root, &burst.files);
+        let is_file = |(_, state): &(Change, FileState)| matches!(state, FileState::File { .. });
+        found.iter().all(is_file).then_some(found)
     }
 
     /// The same, and takes note of it.
@@ -117,9 +137,7 @@ impl Target {
         events: &Events,
         configure: impl Fn() -> Result<Configured, CliError>,
     ) -> Happened {
-        let root = self.setup.workspace.root.clone();
-        if !burst.is_structural() {
-            let found = self.reads.look_again(&root, &burst.files);
+        if let Some(found) = self.found(&burst) {
             let changes: Vec<_> = found.iter().map(|(change, _)| change.clone()).collect();
             self.reads.update(found);
             return if changes.is_empty() { Happened::Nothing } else { Happened::Inputs(changes) };
@@ -133,8 +151,7 @@ impl Target {
         let before = std::mem::take(&mut self.reads);
         self.reads = Reads::look(self.scope(), before.known());
         self.follow(events);
-        // Nothing has run: what is new to us has been so before.
-        let changes = self.reads.changed_since(&before, &root, i64::MAX);
+        let changes = self.reads.changed_since(&before, &self.setup.workspace.root, ALWAYS);
         if !changes.is_empty() {
             return Happened::Inputs(changes);
         }
@@ -156,6 +173,7 @@ impl Target {
         }
         let root = self.setup.workspace.root.clone();
         self.journal = Journal::load(&Worktree::new(&self.setup.store_dir, &root).journal());
+        self.abandoned = abandoned(&self.setup.graph, &self.journal);
         self.failed = failed;
         let before = std::mem::take(&mut self.reads);
         self.reads = Reads::look(self.scope(), before.known());
@@ -181,6 +199,7 @@ impl Target {
             caller: &self.caller,
             journal: &self.journal,
             failed: &self.failed,
+            abandoned: &self.abandoned,
         }
     }
 }

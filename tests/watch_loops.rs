@@ -95,6 +95,21 @@ fn a_task_that_is_left_alone_runs_when_a_person_changes_something() {
     ws.wait_until("it runs", || !ws.newly_tallied().is_empty());
 }
 
+#[test]
+fn a_task_that_makes_another_task_each_time_is_named() {
+    for command in ["touch src/$(date +%N).x", "touch src/$(date +%N).x; sleep 0.5"] {
+        for options in [&[][..], &["--on-change", "finish"]] {
+            let config = format!(
+                "[task.gen]\ncommand = \"@ran(gen); mkdir -p src; {command}\"\ncache = false\ninputs = []\n\
+                 [task.each]\nforeach = \"src/*.x\"\ncommand = \"true\"\n"
+            );
+            let (count, said) = starts(&config, options);
+            assert!((2..=3).contains(&count), "{command} {options:?}: {count} times: {said}");
+            assert_eq!(said.matches("`gen` writes `src`, which decides which tasks there are").count(), 1, "{said}");
+        }
+    }
+}
+
 /// A formatter has nothing to do the second time.
 #[test]
 fn a_task_that_puts_its_input_in_order_once_is_not_named() {

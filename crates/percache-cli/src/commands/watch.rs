@@ -41,6 +41,7 @@ pub fn run(cli: &Cli, args: &Watch) -> Result<u8, CliError> {
         root: location.root,
         broken: Broken::default(),
         awaited: true,
+        left_alone: false,
         told_of_limit: false,
     };
     watching.run();
@@ -62,6 +63,8 @@ struct Watching<'a> {
     broken: Broken,
     /// Whether the build is to be summed up even if it finds nothing to do: the first one, and the first after a mistake.
     awaited: bool,
+    /// Whether other tasks came of the build itself, again and again.
+    left_alone: bool,
     told_of_limit: bool,
 }
 
@@ -72,8 +75,11 @@ impl Watching<'_> {
         while let Some(configured) = self.mended(next) {
             let mut target = Target::new(configured, &self.events, &known, Vec::new());
             self.tell_of_limit();
+            let mut builds = !std::mem::take(&mut self.left_alone);
             next = loop {
-                let happened = match self.build(&mut target) {
+                let built = if builds { self.build(&mut target) } else { Happened::Nothing };
+                builds = true;
+                let happened = match built {
                     Happened::Nothing => self.idle(&mut target),
                     happened => happened,
                 };
@@ -153,6 +159,13 @@ impl Watching<'_> {
                     (false, _) => Happened::Inputs(changes),
                 }
             }
+            Happened::Tasks(configured) => {
+                let changes = Target::changed_configuration(&configured, began);
+                let verdict = self.blame().after(&changes, &runs, stopped.is_none());
+                self.tell_of_blamed(target, &verdict.blamed);
+                self.left_alone = !changes.is_empty() && verdict.count.is_empty() && stopped.is_none();
+                Happened::Tasks(configured)
+            }
             happened => happened,
         }
     }
@@ -193,7 +206,11 @@ impl Watching<'_> {
             let names = if own.is_empty() { tasks.iter().collect() } else { own.clone() };
             let names: Vec<_> = names.into_iter().take(3).map(|name| format!("`{name}`")).collect();
             let (names, path) = (names.join(" or "), String::from_utf8_lossy(path));
-            let whose = if own.is_empty() { "which is an input" } else { "which it reads" };
+            let whose = match own.is_empty() {
+                false => "which it reads",
+                true if target.is_configuration(path.as_bytes()) => "which decides which tasks there are",
+                true => "which is an input",
+            };
             self.warn(
                 &format!("{names} writes `{path}`, {whose}; what it writes there does not begin another build"),
                 &format!("take it out of `inputs` (`!{path}`), make it an output, or let git ignore it"),

@@ -4,24 +4,26 @@
 //! number of them, and `node_modules` alone may have more. Where the system refuses, a burst comes every second instead,
 //! and whoever waits has to look for himself. Events are only hints; they may come late, twice, or for nothing.
 
-use std::collections::{BTreeSet, HashMap};
-use std::io;
+mod following;
+
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use notify::RecommendedWatcher;
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind, RenameMode};
-use notify::{ErrorKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::index_lock::IndexLock;
+use following::Following;
+#[cfg(test)]
+use following::POLL;
 
 /// A burst of changes is over when nothing happened for this long. A save is several events; so is a branch switch.
 const QUIET: Duration = Duration::from_millis(30);
 /// A burst that does not end is cut off here.
 const LONGEST: Duration = Duration::from_millis(1000);
-/// How often to look where the system does not tell.
-const POLL: Duration = Duration::from_millis(1000);
 /// A burst of more paths than this is no longer told by its paths.
 const MOST: usize = 10_000;
 
@@ -50,6 +52,11 @@ pub struct Burst {
 }
 
 impl Burst {
+    /// One that may have changed anything.
+    fn of_anything() -> Burst {
+        Burst { anything: true, ..Burst::default() }
+    }
+
     /// Adds another one.
     pub fn extend(&mut self, other: Burst) {
         self.files.extend(other.files);
@@ -77,21 +84,6 @@ pub struct Events {
     lock: IndexLock,
 }
 
-/// The directories that are followed.
-#[derive(Default)]
-struct Following {
-    /// `None` when the system has no more to give.
-    system: Option<RecommendedWatcher>,
-    /// The names of each directory by its canonical path: symlinks may lead to it.
-    names: HashMap<PathBuf, Vec<PathBuf>>,
-    /// The canonical path of each name.
-    canonical: HashMap<PathBuf, PathBuf>,
-    /// Whether there are directories that are not followed although they should be.
-    incomplete: bool,
-    /// When anything was last said to may have changed.
-    polled: Option<Instant>,
-}
-
 impl Events {
     /// Follows nothing yet of the workspace at `root`, an absolute and canonical directory.
     pub fn new(root: &Path) -> Events {
@@ -110,8 +102,7 @@ impl Events {
     }
 
     fn with(root: &Path, receiver: Receiver<Event>, system: Option<RecommendedWatcher>) -> Events {
-        let following = Following { incomplete: system.is_none(), system, ..Following::default() };
-        let (receiver, following) = (Mutex::new(receiver), Mutex::new(following));
+        let (receiver, following) = (Mutex::new(receiver), Mutex::new(Following::with(system)));
         Events { root: root.to_owned(), receiver, following, lock: IndexLock::of(root) }
     }
 
@@ -123,7 +114,7 @@ impl Events {
 
     /// Whether the system refuses to follow as many directories as there are.
     pub fn is_incomplete(&self) -> bool {
-        self.following().incomplete
+        self.following().is_incomplete()
     }
 
     /// Waits at most `patience` for changes that concern somebody, and then for the end of the burst, unless nobody waits
@@ -148,7 +139,7 @@ impl Events {
                     return Some(burst);
                 }
                 if time.over.is_none() {
-                    return self.following().poll(now);
+                    return self.following().is_time_to_look(now).then(Burst::of_anything);
                 }
                 time.over = Some(now + QUIET);
             }
@@ -199,7 +190,7 @@ impl Events {
             concerns = true;
         }
         if burst.files.len() + burst.structure.len() > MOST {
-            *burst = Burst { anything: true, ..Burst::default() };
+            *burst = Burst::of_anything();
         }
         concerns
     }
@@ -227,108 +218,6 @@ fn watcher(sender: Sender<Event>) -> notify::Result<RecommendedWatcher> {
 /// Whether what was at a path may be there no longer: a directory of this name is to be followed anew.
 fn is_departure(kind: EventKind) -> bool {
     matches!(kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From | RenameMode::Any)))
-}
-
-impl Following {
-    fn follow(&mut self, root: &Path, directories: &BTreeSet<PathBuf>) -> bool {
-        let gone: Vec<_> = self.canonical.keys().filter(|name| !directories.contains(*name)).cloned().collect();
-        gone.iter().for_each(|name| self.forget(name));
-        let mut anew = false;
-        self.incomplete = self.system.is_none();
-        for name in directories {
-            if self.canonical.contains_key(name) {
-                continue;
-            }
-            let Ok(canonical) = name.canonicalize() else { continue };
-            if !self.names.contains_key(&canonical) && !self.add(root, &canonical) {
-                continue;
-            }
-            self.names.entry(canonical.clone()).or_default().push(name.clone());
-            self.canonical.insert(name.clone(), canonical);
-            anew = true;
-        }
-        anew
-    }
-
-    /// Follows a directory. Returns whether that works.
-    fn add(&mut self, root: &Path, directory: &Path) -> bool {
-        let Some(system) = &mut self.system else { return false };
-        // Elsewhere than on Linux a tree costs no more than a directory, and adding one takes long.
-        let (directory, mode) = match cfg!(target_os = "linux") || !directory.starts_with(root) {
-            true => (directory, RecursiveMode::NonRecursive),
-            false if self.names.keys().any(|name| name.starts_with(root)) => return true,
-            false => (root, RecursiveMode::Recursive),
-        };
-        match system.watch(directory, mode) {
-            Ok(()) => true,
-            Err(e) => {
-                self.incomplete |= is_limit(&e);
-                false
-            }
-        }
-    }
-
-    /// No longer follows a directory by this name.
-    fn forget(&mut self, name: &Path) {
-        let Some(canonical) = self.canonical.remove(name) else { return };
-        let Some(names) = self.names.get_mut(&canonical) else { return };
-        names.retain(|other| other != name);
-        if names.is_empty() {
-            self.names.remove(&canonical);
-            self.unwatch(&canonical);
-        }
-    }
-
-    /// The directory at this path, and those below, may be gone: they are to be followed anew.
-    fn lose(&mut self, path: &Path) {
-        if !self.names.contains_key(path) {
-            return;
-        }
-        let lost: Vec<_> = self.names.keys().filter(|directory| directory.starts_with(path)).cloned().collect();
-        for directory in lost {
-            for name in self.names.remove(&directory).into_iter().flatten() {
-                self.canonical.remove(&name);
-            }
-            self.unwatch(&directory);
-        }
-    }
-
-    fn unwatch(&mut self, directory: &Path) {
-        // That it is not watched any more is all that is wanted.
-        if let Some(system) = &mut self.system {
-            let _ = system.unwatch(directory);
-        }
-    }
-
-    /// The names of what an event tells of.
-    fn names_of(&self, path: &Path) -> Vec<PathBuf> {
-        let mut names = self.names.get(path).cloned().unwrap_or_default();
-        let within = path.parent().and_then(|parent| self.names.get(parent)).into_iter().flatten();
-        names.extend(path.file_name().into_iter().flat_map(|name| within.clone().map(move |parent| parent.join(name))));
-        if names.is_empty() {
-            names.push(path.to_owned());
-        }
-        names
-    }
-
-    /// A burst of anything, when there are no events and it is time to look.
-    fn poll(&mut self, now: Instant) -> Option<Burst> {
-        if !self.incomplete || self.polled.is_some_and(|polled| now < polled + POLL) {
-            return None;
-        }
-        self.polled = Some(now);
-        Some(Burst { anything: true, ..Burst::default() })
-    }
-}
-
-fn is_limit(error: &notify::Error) -> bool {
-    use rustix::io::Errno;
-    let limits = [Errno::NOSPC, Errno::MFILE, Errno::NFILE, Errno::NOMEM].map(|errno| Some(errno.raw_os_error()));
-    match &error.kind {
-        ErrorKind::MaxFilesWatch => true,
-        ErrorKind::Io(e) => limits.contains(&io::Error::raw_os_error(e)),
-        _ => false,
-    }
 }
 
 /// When a burst is over.

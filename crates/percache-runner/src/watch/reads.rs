@@ -3,6 +3,9 @@
 //! Two looks tell what has changed between them. Events only say when to look: a file that was written and has the same
 //! content has not changed, and a change of which nobody told is found all the same.
 
+mod look;
+mod way;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -18,14 +21,11 @@ use crate::known::{Builder, KnownFiles};
 use crate::model::{Inputs, Task, TaskId, Workspace};
 use crate::observe::{FileState, Observer};
 use crate::paths::RelPath;
-use crate::pattern::PatternSet;
-use crate::source_tree::{SourceTree, rule_files};
 use crate::stamp::{Stamp, moment};
 use crate::tree;
-use crate::walk::{self, WalkError, Want};
 
-/// So many symlinks lead from one to the next at the most.
-const HOPS: usize = 40;
+use look::Look;
+use way::way;
 
 /// Which tasks are watched, and what is known of them.
 #[derive(Clone, Copy)]
@@ -70,8 +70,8 @@ pub struct Reads {
     declared: BTreeMap<Vec<u8>, FileState>,
     /// What tasks turned out to read only when they ran.
     late: BTreeMap<Vec<u8>, FileState>,
-    /// Which declared inputs a task has. Tasks with the same patterns share a list.
-    inputs: Vec<(TaskId, Arc<BTreeSet<RelPath>>)>,
+    /// Which declared inputs a task has. Tasks with the same patterns share a set.
+    inputs: Vec<(TaskId, Vec<Arc<BTreeSet<RelPath>>>)>,
     /// Directories that could not be listed.
     unreadable: BTreeSet<PathBuf>,
     /// Files that symlinks lead to, and the inputs that they are read by.
@@ -87,10 +87,7 @@ pub struct Reads {
 impl Reads {
     /// Looks at everything that the tasks read. What was known of files before saves reading them again.
     pub fn look(scope: Scope<'_>, known: &KnownFiles) -> Reads {
-        let mut look = Look { scope, reads: Reads::default(), sources: None, expanded: HashMap::new() };
-        scope.tasks.iter().for_each(|id| look.declared(*id));
-        scope.tasks.iter().for_each(|id| look.late(scope.workspace.task(*id)));
-        let mut reads = look.reads;
+        let mut reads = Look::at(scope);
         reads.observe(scope, known);
         reads.find_directories(scope.workspace);
         reads
@@ -174,7 +171,7 @@ impl Reads {
     /// Names of the tasks that declare this as their input.
     pub fn readers<'a>(&self, workspace: &'a Workspace, path: &[u8]) -> Vec<&'a str> {
         let Ok(path) = RelPath::new(path) else { return Vec::new() };
-        let reading = self.inputs.iter().filter(|(_, inputs)| inputs.contains(&path));
+        let reading = self.inputs.iter().filter(|(_, inputs)| inputs.iter().any(|inputs| inputs.contains(&path)));
         reading.map(|(id, _)| workspace.task(*id).name.as_str()).collect()
     }
 
@@ -257,108 +254,6 @@ impl Reads {
     }
 }
 
-/// A look that is under way.
-struct Look<'a> {
-    scope: Scope<'a>,
-    reads: Reads,
-    sources: Option<Arc<Vec<RelPath>>>,
-    expanded: HashMap<String, Arc<BTreeSet<RelPath>>>,
-}
-
-impl Look<'_> {
-    fn declared(&mut self, id: TaskId) {
-        let task = self.scope.workspace.task(id);
-        if task.command.is_none() {
-            return;
-        }
-        task.env_file.iter().for_each(|path| self.declare(path));
-        let inputs = match &task.inputs {
-            Inputs::Patterns(patterns) => self.expand(patterns),
-            Inputs::Default => self.below(&task.dir),
-        };
-        self.reads.inputs.push((id, inputs));
-    }
-
-    fn declare(&mut self, path: &RelPath) {
-        self.reads.declared.insert(path.as_bytes().to_vec(), FileState::Absent);
-    }
-
-    /// What the patterns mean now, less what tasks make.
-    fn expand(&mut self, patterns: &PatternSet) -> Arc<BTreeSet<RelPath>> {
-        let key: String = patterns.patterns().iter().map(|pattern| format!("{pattern}\n")).collect();
-        if let Some(expanded) = self.expanded.get(&key) {
-            return expanded.clone();
-        }
-        let Scope { workspace, skip, .. } = self.scope;
-        let mut noted = Vec::new();
-        let note = &mut |path: &RelPath| noted.push(path.clone());
-        let found = walk::expand_noting(&workspace.root, patterns, skip, Want::Files, note);
-        noted.iter().filter(|path| !self.is_output(path)).cloned().collect::<Vec<_>>().iter().for_each(|path| {
-            self.declare(path);
-        });
-        let found = self.readable(found).into_iter().map(|found| found.path).filter(|path| !self.is_output(path));
-        let found: Arc<BTreeSet<RelPath>> = Arc::new(found.collect());
-        found.iter().for_each(|path| self.declare(path));
-        self.expanded.insert(key, found.clone());
-        found
-    }
-
-    /// The files below a directory that git would not ignore, less what tasks make.
-    fn below(&mut self, dir: &RelPath) -> Arc<BTreeSet<RelPath>> {
-        let key = format!("below\n{dir}");
-        if let Some(expanded) = self.expanded.get(&key) {
-            return expanded.clone();
-        }
-        let found: BTreeSet<_> = self.sources().iter().filter(|path| path.starts_with(dir)).cloned().collect();
-        let found = Arc::new(found);
-        found.iter().for_each(|path| self.declare(path));
-        self.expanded.insert(key, found.clone());
-        found
-    }
-
-    /// The files of the workspace that git would not ignore, less what tasks make and the configuration.
-    fn sources(&mut self) -> Arc<Vec<RelPath>> {
-        if let Some(sources) = &self.sources {
-            return sources.clone();
-        }
-        let Scope { workspace, skip, caller, .. } = self.scope;
-        let root = &workspace.root;
-        let tree = self.readable(SourceTree::scan(root, skip).map(|tree| vec![tree])).pop().unwrap_or_default();
-        let rules = rule_files(root, tree.directories(), caller).unwrap_or_default();
-        self.reads.rules.extend(rules);
-        self.reads.directories.extend(tree.directories().iter().map(|dir| native(root, dir)));
-        let counts = |path: &&RelPath| !workspace.files.contains(path) && !self.is_output(path);
-        let files: Arc<Vec<_>> = Arc::new(tree.files().iter().filter(counts).cloned().collect());
-        self.sources = Some(files.clone());
-        files
-    }
-
-    /// What a task turned out to read. Of one that failed, and that tells what it reads only when it has succeeded, it may be anything.
-    fn late(&mut self, task: &Task) {
-        let record = self.scope.journal.tasks.get(&task.name);
-        let discovered = record.into_iter().flat_map(|record| &record.discovered);
-        let is_output = |path: &[u8]| RelPath::new(path).is_ok_and(|path| self.is_output(&path));
-        let mut late: Vec<_> = discovered.filter(|path| !is_output(path)).cloned().collect();
-        if task.depfile.is_some() && self.scope.failed.contains(&task.name) {
-            late.extend(self.sources().iter().map(|path| path.as_bytes().to_vec()));
-        }
-        self.reads.late.extend(late.into_iter().map(|path| (path, FileState::Absent)));
-    }
-
-    fn is_output(&self, path: &RelPath) -> bool {
-        is_output(self.scope, path)
-    }
-
-    /// What was found. A directory that cannot be read is worth following: the build says what is wrong with it.
-    fn readable<T>(&mut self, found: Result<Vec<T>, WalkError>) -> Vec<T> {
-        found.unwrap_or_else(|error| {
-            self.reads.directories.extend(error.path.parent().map(Path::to_owned));
-            self.reads.unreadable.insert(error.path);
-            Vec::new()
-        })
-    }
-}
-
 /// Whether a path is for builds to write, and not for people.
 fn is_output(scope: Scope<'_>, path: &RelPath) -> bool {
     scope.graph.outputs.owner(path).is_some() || scope.abandoned.contains(path)
@@ -410,33 +305,6 @@ fn native(root: &Path, path: &RelPath) -> PathBuf {
 
 fn relative(root: &Path, path: &Path) -> Vec<u8> {
     path.strip_prefix(root).unwrap_or(path).to_owned().into_os_string().into_vec()
-}
-
-/// Everything that a symlink leads to, from one link to the next.
-fn way(link: &Path) -> Vec<PathBuf> {
-    let mut way: Vec<PathBuf> = Vec::new();
-    let mut at = link.to_owned();
-    while let Some(target) = std::fs::read_link(&at).ok().filter(|_| way.len() < HOPS) {
-        let parent = at.parent().unwrap_or(&at).to_owned();
-        // The directory by its real path: `..` in the target goes up from there.
-        let parent = parent.canonicalize().unwrap_or(parent);
-        at = lexically(&parent.join(target));
-        way.push(at.clone());
-    }
-    way.extend(link.canonicalize());
-    way
-}
-
-fn lexically(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for component in path.components() {
-        match component {
-            std::path::Component::ParentDir => drop(normal.pop()),
-            std::path::Component::CurDir => {}
-            other => normal.push(other),
-        }
-    }
-    normal
 }
 
 /// What is known of these paths, sorted, after a look.

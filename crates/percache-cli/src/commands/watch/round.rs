@@ -71,7 +71,7 @@ impl Round {
             last: false,
         };
         let user = watching.user.clone();
-        let monitor = Monitor { watching, target, stop: &stop, over: &over, activity: &activity };
+        let monitor = Monitor { watching, target, stop: &stop, over: &over, activity: &activity, began };
         let (built, stopped) = std::thread::scope(|scope| {
             scope.spawn(|| pass_on(&user, &stop, &over, &activity));
             let monitor = scope.spawn(|| monitor.run());
@@ -138,6 +138,7 @@ struct Monitor<'a, 'w> {
     stop: &'a Stop,
     over: &'a AtomicBool,
     activity: &'a Activity<'a>,
+    began: i64,
 }
 
 impl Monitor<'_, '_> {
@@ -167,7 +168,11 @@ impl Monitor<'_, '_> {
     fn worth_a_restart(&self, burst: &Burst) -> Option<Vec<Change>> {
         let changes = match self.target.differs(burst, || self.watching.configure()) {
             Happened::Nothing => return None,
-            Happened::Tasks(_) | Happened::Mistake(_) => return Some(Vec::new()),
+            Happened::Mistake(_) => return Some(Vec::new()),
+            Happened::Tasks(configured) => match Target::changed_configuration(&configured, self.began) {
+                changes if changes.is_empty() => return Some(changes),
+                changes => changes,
+            },
             Happened::Inputs(changes) => changes,
         };
         let verdict = self.watching.blame().meanwhile(&changes, &self.activity.runs());

@@ -11,6 +11,7 @@ use percache_runner::known::KnownFiles;
 use percache_runner::model::TaskId;
 use percache_runner::observe::FileState;
 use percache_runner::paths::RelPath;
+use percache_runner::stamp::Stamp;
 use percache_runner::watch::{Burst, Change, Concern, Events, Reads, Scope, abandoned};
 use percache_runner::worktree::Worktree;
 
@@ -179,6 +180,23 @@ impl Target {
         self.reads = Reads::look(self.scope(), before.known());
         self.follow(events);
         Happened::Inputs(self.reads.changed_since(&before, &root, began))
+    }
+
+    /// Whether a path decides which tasks there are.
+    pub fn is_configuration(&self, path: &[u8]) -> bool {
+        let workspace = &self.setup.workspace;
+        workspace.files.iter().chain(&workspace.listed).any(|other| other.as_bytes() == path)
+    }
+
+    /// Returns which part of the configuration was changed since a build began, as far as its time tells.
+    pub fn changed_configuration(configured: &Configured, began: i64) -> Vec<Change> {
+        let workspace = &configured.0.workspace;
+        let paths = workspace.files.iter().chain(&workspace.listed);
+        let changed = paths.filter_map(|path| {
+            let stamp = Stamp::at(&path.to_path(&workspace.root)).ok()??;
+            (stamp.ctime > began).then(|| Change { path: path.as_bytes().to_vec(), when: stamp.ctime })
+        });
+        changed.collect()
     }
 
     /// Whether there are other tasks by now.

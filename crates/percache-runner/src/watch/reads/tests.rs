@@ -173,18 +173,3 @@ fn record(discovered: Vec<Vec<u8>>) -> TaskRecord {
         evidence: Default::default(),
     }
 }
-
-#[test]
-fn the_way_of_a_symlink_is_known_from_link_to_link() {
-    let temp = tempfile::tempdir().unwrap();
-    let root = temp.path().canonicalize().unwrap();
-    fs::create_dir(root.join("d")).unwrap();
-    fs::write(root.join("file"), "").unwrap();
-    std::os::unix::fs::symlink("../file", root.join("d/second")).unwrap();
-    std::os::unix::fs::symlink("d/second", root.join("first")).unwrap();
-    std::os::unix::fs::symlink("loop", root.join("loop")).unwrap();
-    let mut found = way(&root.join("first"));
-    found.dedup();
-    assert_eq!(found, [root.join("d/second"), root.join("file")]);
-    assert_eq!(way(&root.join("loop")).len(), HOPS);
-}

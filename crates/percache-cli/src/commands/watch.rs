@@ -61,7 +61,8 @@ struct Watching<'a> {
     blame: Mutex<Blame>,
     root: PathBuf,
     broken: Broken,
-    /// Whether the build is to be summed up even if it finds nothing to do: the first one, and the first after a mistake.
+    /// Whether the build is to be summed up even if it finds nothing to do: the first one, and the first after a
+    /// mistake.
     awaited: bool,
     /// Whether other tasks came of the build itself, again and again.
     left_alone: bool,
@@ -226,7 +227,7 @@ impl Watching<'_> {
         self.told_of_limit = true;
         self.warn(
             "the system watches no more directories: looking for changes every second instead",
-            "raise `fs.inotify.max_user_watches` (or, if that is not it, `fs.inotify.max_user_instances`) with `sysctl`, or \
+            "raise `fs.inotify.max_user_watches`, or if that is not it `fs.inotify.max_user_instances`, with `sysctl`; or \
              leave out directories with `!` in `inputs`",
         );
     }

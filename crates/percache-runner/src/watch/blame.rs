@@ -2,9 +2,9 @@
 //!
 //! A change that comes while no command runs is somebody's own. One that comes while commands run may be theirs, and it
 //! counts all the same: whoever edits a file during a build wants the result. But a command that writes its own input
-//! does so each time that it runs, at about the same time after its start. A change that looks like that no longer stops
-//! a build; the build comes to its end, and another one follows. Two whole builds in a row with the same change at the
-//! same time, or three at any time, and the change is left alone from then on.
+//! does so each time that it runs, at about the same time after its start. A change that looks like that no longer
+//! stops a build; the build comes to its end, and another one follows. After two whole builds in a row with the same
+//! change at the same time, or three at any time, the change is left alone.
 //!
 //! A server has no end to wait for. It is not restarted any more when it was four times in a row, soon after its start
 //! and at the same time.

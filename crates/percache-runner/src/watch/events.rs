@@ -1,8 +1,8 @@
 //! Events of the file system, gathered into bursts.
 //!
 //! Follows directories one by one, because what lies in other directories cannot matter: a system follows a limited
-//! number of them, and `node_modules` alone may have more. Where the system refuses, a burst comes every second instead,
-//! and whoever waits has to look for himself. Events are only hints; they may come late, twice, or for nothing.
+//! number of them, and `node_modules` alone may have more. Where the system refuses, a burst comes every second
+//! instead, and whoever waits has to look for himself. Events are only hints; they may come late, twice, or for nothing.
 
 mod following;
 
@@ -117,8 +117,8 @@ impl Events {
         self.following().is_incomplete()
     }
 
-    /// Waits at most `patience` for changes that concern somebody, and then for the end of the burst, unless nobody waits
-    /// any more.
+    /// Waits at most `patience` for changes that concern somebody, and then for the end of the burst, unless nobody
+    /// waits any more.
     pub fn wait(
         &self,
         concern: &dyn Fn(&Path) -> Concern,
@@ -202,7 +202,8 @@ impl Events {
 
 fn watcher(sender: Sender<Event>) -> notify::Result<RecommendedWatcher> {
     notify::recommended_watcher(move |event: Event| {
-        // Reading is no change, and there is much of it. What is written by way of a mapping is told when the file is closed.
+        // Reading is no change, and there is much of it. What is written by way of a mapping is told only when the file
+        // is closed.
         let is_read = event.as_ref().is_ok_and(|event| match event.kind {
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
             EventKind::Access(_) => !event.need_rescan(),

@@ -108,7 +108,7 @@ impl Reads {
         self.known
     }
 
-    /// Keeps in mind which files no task reads: these, and those that an earlier look knew since which nothing has changed.
+    /// Keeps in mind which files no task reads: these, and those that an earlier look knew. Nothing has changed since.
     pub fn keep_unread(&mut self, before: Reads, unread: Vec<PathBuf>) {
         self.idle.extend(before.idle);
         self.idle.extend(unread);
@@ -143,7 +143,7 @@ impl Reads {
         changed.into_iter().map(|path| Change { when: changed_at(root, &path).unwrap_or_else(moment), path }).collect()
     }
 
-    /// Looks again at these files, which are known. Returns which of them are otherwise than here, and what they are now.
+    /// Looks again at these files, which are known. Returns which of them have changed, and what they are now.
     pub fn look_again(&self, root: &Path, files: &BTreeSet<PathBuf>) -> Vec<(Change, FileState)> {
         let behind = files.iter().filter_map(|file| self.behind.get(file)).flatten().cloned();
         let paths: BTreeSet<_> = files.iter().map(|file| relative(root, file)).chain(behind).collect();

@@ -107,7 +107,8 @@ impl Look<'_> {
         files
     }
 
-    /// What a task turned out to read. Of one that failed, and that tells what it reads only when it has succeeded, it may be anything.
+    /// Adds what a task turned out to read. One that tells what it reads only when it succeeds, and failed, may have read
+    /// anything.
     fn late(&mut self, task: &Task) {
         let record = self.scope.journal.tasks.get(&task.name);
         let discovered = record.into_iter().flat_map(|record| &record.discovered);

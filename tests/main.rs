@@ -58,5 +58,7 @@ mod symlinks;
 mod tidy;
 mod unmatched;
 mod watch;
+mod watch_inputs;
+mod watch_loops;
 mod why;
 mod worktrees;

@@ -14,20 +14,36 @@ const COPY: &str = r#"
 "#;
 
 /// A running `percache watch`, ended on drop.
-struct Watch(Child);
+pub struct Watch(Child);
 
 impl Watch {
-    fn start(ws: &Sandbox, options: &[&str]) -> Watch {
+    pub fn start(ws: &Sandbox, options: &[&str]) -> Watch {
         Watch::start_to(ws, options, Stdio::null())
     }
 
-    fn start_to(ws: &Sandbox, options: &[&str], stdout: Stdio) -> Watch {
+    pub fn start_to(ws: &Sandbox, options: &[&str], stdout: Stdio) -> Watch {
         let mut command: Command = ws.command("");
         command.arg("watch").args(options).stdout(stdout).stderr(Stdio::null());
         Watch(command.spawn().expect("starting percache"))
     }
 
-    fn interrupt(&mut self) -> Option<i32> {
+    /// Started with both streams to one file.
+    pub fn start_all_to(ws: &Sandbox, options: &[&str], file: std::fs::File) -> Watch {
+        let mut command: Command = ws.command("");
+        command.arg("watch").args(options).stderr(file.try_clone().expect("a second descriptor")).stdout(file);
+        Watch(command.spawn().expect("starting percache"))
+    }
+
+    /// One that was started otherwise.
+    pub fn of(child: Child) -> Watch {
+        Watch(child)
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub fn interrupt(&mut self) -> Option<i32> {
         kill_process(Pid::from_child(&self.0), Signal::INT).unwrap();
         self.0.wait().unwrap().code()
     }
@@ -41,7 +57,7 @@ impl Drop for Watch {
     }
 }
 
-fn until_it_reads(ws: &Sandbox, path: &str, text: &str) {
+pub fn until_it_reads(ws: &Sandbox, path: &str, text: &str) {
     ws.wait_until(&format!("{path} reads {text:?}"), || {
         std::fs::read_to_string(ws.path(path)).is_ok_and(|found| found == text)
     });

@@ -106,6 +106,11 @@ impl CliError {
         CliError { rendered: true, ..CliError::usage(message) }
     }
 
+    /// Returns what is wrong.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// With what to do about it.
     pub fn hint(self, hint: Option<impl Display>) -> CliError {
         CliError { hint: hint.map(|hint| hint.to_string()), ..self }

@@ -97,6 +97,14 @@ impl PatternSet {
         &self.patterns
     }
 
+    /// Splits off the patterns that name one path, which are `paths`. Many sets differ in these alone.
+    pub fn split_off(&self, paths: &dyn Fn(&RelPath) -> bool) -> (Vec<&RelPath>, PatternSet) {
+        let named = |pattern: &Pattern| !pattern.negated && pattern.literal().is_some_and(paths);
+        let literals = self.patterns.iter().filter(|pattern| named(pattern)).filter_map(Pattern::literal).collect();
+        let rest = self.patterns.iter().filter(|pattern| !named(pattern)).cloned().collect();
+        (literals, PatternSet { patterns: rest, follow: self.follow.clone() })
+    }
+
     /// Whether `path` is meant: by the last pattern that matches it.
     pub fn matches(&self, path: &RelPath) -> bool {
         self.patterns.iter().rev().find(|pattern| pattern.matches(path)).is_some_and(|pattern| !pattern.negated)

@@ -75,6 +75,16 @@ impl SourceTree {
         &self.files
     }
 
+    /// The directories that were listed, sorted by bytes.
+    pub fn directories(&self) -> &[RelPath] {
+        &self.directories
+    }
+
+    /// The files that say what git ignores and tracks, present or not, sorted.
+    pub fn consulted(&self) -> &[PathBuf] {
+        &self.consulted
+    }
+
     /// Returns the paths on whose own state the outcome rests, present or not: the directories that were listed, and
     /// what says what git ignores and tracks, with every symlink on the way there. Absolute where they are not in the
     /// workspace at `root`.

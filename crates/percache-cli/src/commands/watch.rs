@@ -1,54 +1,53 @@
-//! `percache watch`: a build, then another one whenever something changes, until the user ends it.
+//! `percache watch`: a build, then another one whenever something changes that it depends on, until the user ends it.
 
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod activity;
+mod broken;
+mod round;
+mod target;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use percache_runner::build::context::{Check, Force, HitLogs, Options};
-use percache_runner::build::outcomes::Summary;
-use percache_runner::finding::Asked;
-use percache_runner::graph::TaskGraph;
-use percache_runner::paths::RelPath;
+use percache_runner::known::KnownFiles;
 use percache_runner::process::Stop;
-use percache_runner::session::{self, Session};
-use percache_runner::stamp::moment;
-use percache_runner::watch::{Ignored, Watcher};
+use percache_runner::watch::{Blame, Blamed, Change, Events};
 
-use crate::args::{Cli, Logs, OnChange, Watch};
+use crate::args::{Cli, Logs, Watch};
 use crate::error::{CliError, INTERRUPTED};
-use crate::report::{Manner, Place, Report};
-use crate::setup::{Setup, discover, holder};
+use crate::report::Manner;
+use crate::setup::{Setup, discover};
 use crate::style::{self, Paint, Style};
+
+use broken::Broken;
+use round::Round;
+use target::{Configured, Happened, Target};
 
 /// How often the wish to end is looked at while nothing happens.
 const TURN: Duration = Duration::from_millis(50);
 
 /// Builds until it is interrupted.
 pub fn run(cli: &Cli, args: &Watch) -> Result<u8, CliError> {
-    let start = cli.directory.as_deref().unwrap_or(Path::new("."));
-    let location = discover(start)?;
+    let location = discover(cli.directory.as_deref().unwrap_or(Path::new(".")))?;
     let user = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
-    // Before the first build: what changes while it runs is not missed.
-    let watcher = Watcher::new(&location.root).map_err(|e| {
-        let hint = "Linux watches as many directories as fs.inotify.max_user_watches allows";
-        CliError::failure(e).hint(Some(hint))
-    })?;
-    let watching = Watching { cli, args, user, watcher };
-    // Whether the build is to be summed up even if it finds nothing to do: the first one, and the first after a mistake.
-    let mut awaited = true;
-    let mut before = None;
-    while !watching.user.requested() {
-        // A mistake in the configuration is shown, and its correction waited for.
-        let built = watching.build(awaited, &mut before);
-        if built.as_ref().is_err_and(CliError::is_lasting) {
-            return built.map(|_| INTERRUPTED);
-        }
-        awaited = built.is_err();
-        let changed = built.unwrap_or_else(|error| {
-            error.report(Paint::stderr(cli.color));
-            None
-        });
-        watching.wait(changed);
+    let events = Events::new(&location.root);
+    let mut watching = Watching {
+        cli,
+        args,
+        user,
+        events,
+        blame: Mutex::default(),
+        root: location.root,
+        broken: Broken::default(),
+        awaited: true,
+        left_alone: false,
+        told_of_limit: false,
+        ended: None,
+    };
+    watching.run();
+    if let Some(error) = watching.ended.take() {
+        return Err(error);
     }
     if style::can_redraw() {
         // Behind the ^C of the terminal.
@@ -61,108 +60,196 @@ struct Watching<'a> {
     cli: &'a Cli,
     args: &'a Watch,
     user: Stop,
-    watcher: Watcher,
+    events: Events,
+    /// For one thread at a time: while a build runs, one beside it looks for changes.
+    blame: Mutex<Blame>,
+    root: PathBuf,
+    broken: Broken,
+    /// Whether the build is to be summed up even if it finds nothing to do: the first one, and the first after a
+    /// mistake.
+    awaited: bool,
+    /// Whether other tasks came of the build itself, again and again.
+    left_alone: bool,
+    told_of_limit: bool,
+    /// Why it ends although the user does not want that.
+    ended: Option<CliError>,
 }
 
 impl Watching<'_> {
-    /// Builds once, `before` being the graph of the last time. Gives what changed meanwhile.
-    fn build(&self, awaited: bool, before: &mut Option<TaskGraph>) -> Result<Option<RelPath>, CliError> {
-        let (stderr, began) = (Paint::stderr(self.cli.color), moment());
-        let setup = Setup::load(self.cli.directory.as_deref(), &self.args.args, stderr)?;
+    fn run(&mut self) {
+        let mut next = self.configure();
+        let mut known = KnownFiles::new();
+        while let Some(configured) = self.mended(next) {
+            let mut target = Target::new(configured, &self.events, &known, Vec::new());
+            self.tell_of_limit();
+            let mut builds = !std::mem::take(&mut self.left_alone);
+            next = loop {
+                let built = if builds { self.build(&mut target) } else { Happened::Nothing };
+                if self.ended.is_some() {
+                    return;
+                }
+                builds = true;
+                let happened = match built {
+                    Happened::Nothing => self.idle(&mut target),
+                    happened => happened,
+                };
+                match happened {
+                    Happened::Tasks(configured) => break Ok(*configured),
+                    Happened::Mistake(error) => break Err(error),
+                    Happened::Inputs(changes) => self.tell_of_change(&target, &changes),
+                    // Only the wish to end brings no more than that.
+                    Happened::Nothing => return,
+                }
+            };
+            known = target.into_known();
+        }
+    }
+
+    /// The tasks as they are configured, and those that are asked for.
+    fn configure(&self) -> Result<Configured, CliError> {
+        let setup = Setup::load(self.cli.directory.as_deref(), &self.args.args, Paint::stderr(self.cli.color))?;
         let tasks = &self.args.tasks;
         let selected = if tasks.is_empty() { setup.workspace.default.clone() } else { setup.select(tasks)? };
         setup.check_args(&selected, &self.args.args)?;
-        let store = setup.open_store(stderr);
-        let stop = Stop::manual().map_err(|e| CliError::failure(format!("cannot make a pipe: {e}")))?;
-        let manner = self.manner();
-        let options = self.options();
-        let place = Place { cwd: &setup.location.cwd, directory: self.cli.directory.as_deref(), args: &self.args.args };
-        let mut report = Report::new(&setup.workspace, place, manner, None)?;
-        let caller = std::env::vars_os().collect();
-        let asked = Asked::new(setup.location.cwd.as_bytes(), tasks, &self.args.args);
-        let prior = session::prior(&setup.store_dir, &setup.workspace.root, &asked, &caller, &holder());
-        let session = Session {
-            workspace: &setup.workspace,
-            graph: &setup.graph,
-            store_dir: &setup.store_dir,
-            single: None,
-            store: Some(&store),
-            options: &options,
-            caller: &caller,
-            stop: &stop,
-            listener: &*report.listener(),
-            holder: &holder(),
-            asked: Some(asked),
-            kept: None,
-            began,
-            last: false,
-        };
-        let over = AtomicBool::new(false);
-        let (built, changed) = std::thread::scope(|scope| {
-            let monitor = scope.spawn(|| self.monitor(&setup, before.as_ref(), &stop, &over));
-            let built = session.run(&selected, prior, &mut report);
-            over.store(true, Ordering::SeqCst);
-            (built, monitor.join().unwrap_or(None))
-        });
-        let summary = built.map_err(CliError::session)?;
-        let restarted = changed.is_some() && stop.requested() && !self.user.requested();
-        if awaited || (is_news(&summary) && !restarted) {
-            report.finish(&summary);
-        } else {
-            report.abandon();
-        }
-        if awaited && changed.is_none() && !self.cli.quiet && style::can_redraw() && !self.user.requested() {
-            let text = "watching for changes, until Ctrl-C";
-            crate::say!("{}", Paint::stdout(self.cli.color).apply(Style::Faint, text));
-        }
-        let changed = changed.or_else(|| self.idle(&setup, before.as_ref()));
-        *before = Some(setup.graph);
-        Ok(changed)
+        Ok((setup, selected))
     }
 
-    /// Looks after a build that runs: passes on the wish to end it, and ends it when something changes, if that is asked for.
-    fn monitor(&self, setup: &Setup, before: Option<&TaskGraph>, stop: &Stop, over: &AtomicBool) -> Option<RelPath> {
-        let store = RelPath::from_native(&setup.workspace.root, &setup.store_dir);
-        let before = before.map(|graph| &graph.outputs);
-        let ignored = Ignored { store: store.as_ref(), outputs: Some(&setup.graph.outputs), before };
-        let (mut told, mut changed) = (0, None);
-        while !over.load(Ordering::SeqCst) {
-            let wishes = usize::from(self.user.requested()) + usize::from(self.user.urgent());
-            while told < wishes && stop.trigger().is_ok() {
-                told += 1;
-            }
-            if let Some(path) = self.watcher.wait(ignored, TURN) {
-                changed = Some(path);
-                if self.args.on_change == OnChange::Restart && !stop.requested() && stop.trigger().is_ok() {
-                    told += 1;
+    /// Shows the mistakes in a configuration, and waits for their correction. `None` when the user does not.
+    fn mended(&mut self, mut configured: Result<Configured, CliError>) -> Option<Configured> {
+        let mut shown = None;
+        loop {
+            match configured {
+                Ok(configured) => {
+                    self.broken.remember(&configured.0);
+                    return (!self.user.requested()).then_some(configured);
+                }
+                Err(error) if shown.as_deref() == Some(error.message()) => {}
+                Err(error) => {
+                    error.report(Paint::stderr(self.cli.color));
+                    shown = Some(error.message().to_owned());
                 }
             }
+            self.awaited = true;
+            self.broken.follow(&self.root, &self.events);
+            let concern = |path: &Path| self.broken.concern(&self.root, path);
+            while self.events.wait(&concern, TURN, &|| self.user.requested()).is_none() {
+                if self.user.requested() {
+                    return None;
+                }
+            }
+            configured = self.configure();
         }
-        changed
     }
 
-    /// Waits for a change after a build.
-    fn idle(&self, setup: &Setup, before: Option<&TaskGraph>) -> Option<RelPath> {
-        let store = RelPath::from_native(&setup.workspace.root, &setup.store_dir);
-        let before = before.map(|graph| &graph.outputs);
-        let ignored = Ignored { store: store.as_ref(), outputs: Some(&setup.graph.outputs), before };
+    /// Builds once. Returns what has happened meanwhile that another build is to be begun for.
+    fn build(&mut self, target: &mut Target) -> Happened {
+        let round = Round::run(self, target);
+        let Round { began, stopped, failed, runs } = match round {
+            Ok(round) => round,
+            Err(error) if error.is_lasting() => {
+                self.ended = Some(error);
+                return Happened::Nothing;
+            }
+            Err(error) => {
+                error.report(Paint::stderr(self.cli.color));
+                self.awaited = true;
+                return Happened::Nothing;
+            }
+        };
+        if self.user.requested() {
+            return Happened::Nothing;
+        }
+        self.events.settle(&|| self.user.requested());
+        match target.after(failed, began, &self.events, || self.configure()) {
+            Happened::Inputs(changes) => {
+                self.tell_of_limit();
+                let verdict = self.blame().after(&changes, &runs, stopped.is_none());
+                self.tell_of_blamed(target, &verdict.blamed);
+                let counts = |change: &Change| verdict.count.contains(&change.path);
+                let changes: Vec<_> = changes.into_iter().filter(counts).collect();
+                match (changes.is_empty(), stopped) {
+                    // What stopped it is as it was again, but the build has to come to its end.
+                    (true, Some(changes)) => Happened::Inputs(changes),
+                    (true, None) => Happened::Nothing,
+                    (false, _) => Happened::Inputs(changes),
+                }
+            }
+            Happened::Tasks(configured) => {
+                let changes = Target::changed_configuration(&configured, began);
+                let verdict = self.blame().after(&changes, &runs, stopped.is_none());
+                self.tell_of_blamed(target, &verdict.blamed);
+                self.left_alone = !changes.is_empty() && verdict.count.is_empty() && stopped.is_none();
+                Happened::Tasks(configured)
+            }
+            happened => happened,
+        }
+    }
+
+    /// Waits for a change after a build. Nothing happens only when the user wants to end it.
+    fn idle(&mut self, target: &mut Target) -> Happened {
         while !self.user.requested() {
-            if let Some(path) = self.watcher.wait(ignored, TURN) {
-                return Some(path);
+            let burst = self.events.wait(&|path| target.concern(path), TURN, &|| self.user.requested());
+            let Some(burst) = burst else { continue };
+            match target.update(burst, &self.events, || self.configure()) {
+                Happened::Nothing => {}
+                happened => return happened,
             }
         }
-        None
+        Happened::Nothing
     }
 
-    /// Says what changed. After an error, when it is not known what counts, waits for any change.
-    fn wait(&self, mut changed: Option<RelPath>) {
-        let store = RelPath::new(".percache").ok();
-        while changed.is_none() && !self.user.requested() {
-            changed = self.watcher.wait(Ignored { store: store.as_ref(), ..Ignored::default() }, TURN);
+    fn blame(&self) -> MutexGuard<'_, Blame> {
+        self.blame.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says what changed: if possible something that is there, because editors write to another name first.
+    fn tell_of_change(&self, target: &Target, changes: &[Change]) {
+        if self.cli.quiet || self.user.requested() {
+            return;
         }
-        if let Some(path) = changed.filter(|path| !self.user.requested() && !self.cli.quiet && !path.is_root()) {
-            crate::say!("{}", Paint::stdout(self.cli.color).apply(Style::Faint, format!("changed    {path}")));
+        let is_there = |change: &&Change| target.locate(&change.path).symlink_metadata().is_ok();
+        if let Some(change) = changes.iter().find(is_there).or(changes.first()) {
+            let text = format!("changed    {}", String::from_utf8_lossy(&change.path));
+            crate::say!("{}", Paint::stdout(self.cli.color).apply(Style::Faint, text));
         }
+    }
+
+    fn tell_of_blamed(&self, target: &Target, blamed: &[Blamed]) {
+        for Blamed { path, tasks } in blamed {
+            let readers = target.reads.readers(&target.setup.workspace, path);
+            let own: Vec<_> = tasks.iter().filter(|task| readers.contains(&task.as_str())).collect();
+            let names = if own.is_empty() { tasks.iter().collect() } else { own.clone() };
+            let names: Vec<_> = names.into_iter().take(3).map(|name| format!("`{name}`")).collect();
+            let (names, path) = (names.join(" or "), String::from_utf8_lossy(path));
+            let whose = match own.is_empty() {
+                false => "which it reads",
+                true if target.is_configuration(path.as_bytes()) => "which decides which tasks there are",
+                true => "which is an input",
+            };
+            self.warn(
+                &format!("{names} writes `{path}`, {whose}; what it writes there does not begin another build"),
+                &format!("take it out of `inputs` (`!{path}`), make it an output, or let git ignore it"),
+            );
+        }
+    }
+
+    /// Says, once, that changes are looked for.
+    fn tell_of_limit(&mut self) {
+        if self.told_of_limit || !self.events.is_incomplete() {
+            return;
+        }
+        self.told_of_limit = true;
+        self.warn(
+            "the system watches no more directories: looking for changes every second instead",
+            "raise `fs.inotify.max_user_watches`, or if that is not it `fs.inotify.max_user_instances`, with `sysctl`; or \
+             leave out directories with `!` in `inputs`",
+        );
+    }
+
+    fn warn(&self, message: &str, hint: &str) {
+        let paint = Paint::stderr(self.cli.color);
+        crate::aside!("{} {message}", paint.apply(Style::Warning, "warning:"));
+        crate::aside!("{} {hint}", paint.apply(Style::Hint, "hint:"));
     }
 
     fn manner(&self) -> Manner {
@@ -190,10 +277,4 @@ impl Watching<'_> {
             hit_logs: HitLogs::Restored,
         }
     }
-}
-
-/// Whether a build did more than to find that there was nothing to do.
-fn is_news(summary: &Summary) -> bool {
-    let checked = summary.checked + summary.unstable.len();
-    summary.ran + summary.restored + summary.failed.len() + summary.skipped + checked > 0
 }

@@ -20,6 +20,18 @@ fn error(base: &str, patterns: &[&str]) -> (usize, PatternErrorKind) {
 }
 
 #[test]
+fn sets_that_differ_in_single_paths_have_the_rest_in_common() {
+    let (one, other) =
+        (set(&["src/a.c", "inc/**/*.h", "gone", "!inc/x.h"]), set(&["src/b.c", "inc/**/*.h", "gone", "!inc/x.h"]));
+    let is_file = |path: &RelPath| path.as_bytes().ends_with(b".c");
+    let ((paths, rest), (_, same)) = (one.split_off(&is_file), other.split_off(&is_file));
+    assert_eq!(paths, [&path("src/a.c")]);
+    let texts: Vec<_> = rest.patterns().iter().map(Pattern::to_string).collect();
+    assert_eq!(texts, ["inc/**/*.h", "gone", "!inc/x.h"]);
+    assert_eq!(rest, same);
+}
+
+#[test]
 fn patterns_match_paths() {
     for (pattern, yes, no) in [
         ("src", &["src", "src/x/y"][..], &["src2", "a/src", ""][..]),

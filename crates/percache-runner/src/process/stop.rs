@@ -59,9 +59,28 @@ impl Stop {
     /// # Errors
     /// When the pipe cannot be written to.
     pub fn trigger(&self) -> io::Result<()> {
-        self.0.signal.store(SIGINT as usize, Ordering::SeqCst);
-        (&self.0.urgent.1).write_all(b"!")?;
+        self.trigger_as(SIGINT)
+    }
+
+    /// Acts as if this signal had come. A command that owns the terminal gets a Ctrl-C itself, and so heeds any signal
+    /// but SIGINT. Only SIGINT is taken for a person's wish, which a second one makes urgent.
+    ///
+    /// # Errors
+    /// When the pipe cannot be written to.
+    pub fn trigger_as(&self, signal: i32) -> io::Result<()> {
+        self.0.signal.store(signal as usize, Ordering::SeqCst);
+        if signal == SIGINT {
+            (&self.0.urgent.1).write_all(b"!")?;
+        }
         (&self.0.wake.1).write_all(b"!")
+    }
+
+    /// Acts as if SIGTERM had come: ends a command that owns the terminal, too.
+    ///
+    /// # Errors
+    /// When the pipe cannot be written to.
+    pub fn end(&self) -> io::Result<()> {
+        self.trigger_as(SIGTERM)
     }
 
     /// Whether to stop.
@@ -109,7 +128,9 @@ mod tests {
         assert!(!other.requested() && !other.urgent());
         stop.trigger().unwrap();
         assert_eq!(other.signal(), Some(SIGINT));
-        assert!(!other.urgent());
+        stop.trigger_as(SIGTERM).unwrap();
+        assert_eq!(other.signal(), Some(SIGTERM));
+        assert!(!other.urgent(), "nobody has asked twice");
         stop.trigger().unwrap();
         assert!(other.urgent());
     }

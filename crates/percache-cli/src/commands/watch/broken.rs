@@ -1,0 +1,59 @@
+//! What is followed while the configuration has a mistake, and it is not known what the tasks read.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use percache_runner::config::{FILE_NAME, store_dir};
+use percache_runner::model::CacheSettings;
+use percache_runner::paths::RelPath;
+use percache_runner::source_tree::{Area, SourceTree};
+use percache_runner::watch::{Concern, Events};
+
+use crate::setup::Setup;
+
+/// What the last configuration without a mistake was made of.
+#[derive(Default)]
+pub struct Broken {
+    /// Its files, and the directories that were listed for it.
+    paths: Vec<PathBuf>,
+}
+
+impl Broken {
+    /// Takes note of a configuration without a mistake.
+    pub fn remember(&mut self, setup: &Setup) {
+        let workspace = &setup.workspace;
+        let paths = workspace.files.iter().chain(&workspace.listed);
+        self.paths = paths.map(|path| path.to_path(&workspace.root)).collect();
+    }
+
+    /// Follows the directories where the configuration is or may come to be.
+    pub fn follow(&self, root: &Path, events: &Events) {
+        // As far as the tree can be read: what cannot be is no place for a configuration.
+        let (skip, caller) = (store(root), std::env::vars_os().collect());
+        let area = Area { root, skip: &skip, configuration: &[], caller: &caller };
+        let tree = SourceTree::scan(area).unwrap_or_default();
+        let mut directories: BTreeSet<PathBuf> = tree.directories().iter().map(|dir| dir.to_path(root)).collect();
+        directories.extend(
+            self.paths.iter().flat_map(|path| [Some(path.as_path()), path.parent()]).flatten().map(Path::to_owned),
+        );
+        directories.insert(root.to_owned());
+        events.follow(&directories);
+    }
+
+    /// How much a path matters.
+    pub fn concern(&self, root: &Path, path: &Path) -> Concern {
+        let is_configuration =
+            path.file_name().is_some_and(|name| name == FILE_NAME) || self.paths.iter().any(|other| other == path);
+        let is_listed = || path.parent().is_some_and(|parent| self.paths.iter().any(|other| other == parent));
+        let is_store = || {
+            RelPath::from_native(root, path).is_some_and(|path| store(root).iter().any(|store| path.starts_with(store)))
+        };
+        let counts = is_configuration || (is_listed() || path.is_dir()) && !is_store();
+        if counts { Concern::Structure } else { Concern::Nothing }
+    }
+}
+
+/// The store, in its usual place: where else it may be stands in the configuration.
+fn store(root: &Path) -> Vec<RelPath> {
+    RelPath::from_native(root, &store_dir(root, &CacheSettings::default())).into_iter().collect()
+}

@@ -1,0 +1,320 @@
+//! Tells a task that writes what it reads from a person who edits it.
+//!
+//! A change that comes while no command runs is somebody's own. One that comes while commands run may be theirs, and it
+//! counts all the same: whoever edits a file during a build wants the result. But a command that writes its own input
+//! does so each time that it runs, at about the same time after its start. A change that looks like that no longer
+//! stops a build; the build comes to its end, and another one follows. After two whole builds in a row with the same
+//! change at the same time, or three at any time, the change is left alone.
+//!
+//! A server has no end to wait for. It is not restarted any more when it was four times in a row, soon after its start
+//! and at the same time.
+//!
+//! Pure bookkeeping.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::reads::Change;
+
+const SECOND: i64 = 1_000_000_000;
+/// The start of a command is not known more exactly than this. Its end is: who waits for it may react at once.
+const SLACK: i64 = SECOND / 10;
+/// Two times after the start are the same when they differ by less than this, or by a tenth.
+const ALIKE: i64 = SECOND / 4;
+/// This is soon after the start: a person has hardly seen what came of it.
+const SOON: i64 = 3 * SECOND;
+/// So many builds in a row were stopped soon after their start: whatever stops them, one should come to its end.
+const STOPS: usize = 4;
+/// So many restarts of a server in a row soon after its start and at the same time.
+const RESTARTS: usize = 4;
+/// So many whole builds in a row with a change at different times.
+const WHOLE: usize = 3;
+
+/// A run of a command, by the clock on the wall.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The task.
+    pub task: String,
+    /// Whether it owns the terminal: it may run for as long as somebody works.
+    pub interactive: bool,
+    /// When it began.
+    pub began: i64,
+    /// When it ended, if it has.
+    pub ended: Option<i64>,
+}
+
+impl Run {
+    /// How long after its start a moment was, if it was running then.
+    fn offset(&self, when: i64) -> Option<i64> {
+        let running = when >= self.began - SLACK && self.ended.is_none_or(|ended| when <= ended);
+        running.then_some((when - self.began).max(0))
+    }
+}
+
+/// Builds in a row in which a path was changed while commands ran.
+#[derive(Clone, Debug, Default)]
+struct Strike {
+    /// How many of them came to their end.
+    whole: usize,
+    /// Times after the start of the commands that ran in the last of these.
+    whole_offsets: Offsets,
+    /// How many were stopped soon after their start.
+    stops: usize,
+    /// How many of the last ones of these were stopped at the same time.
+    alike: usize,
+    /// Times after the start of the commands that ran in the last build of all.
+    offsets: Offsets,
+}
+
+/// Times after the start of commands, by the names of their tasks.
+type Offsets = BTreeMap<String, i64>;
+
+/// Which paths are changed by the build itself.
+#[derive(Debug, Default)]
+pub struct Blame {
+    strikes: BTreeMap<Vec<u8>, Strike>,
+    /// Paths that are left alone, and the tasks that ran when they were changed.
+    settled: BTreeMap<Vec<u8>, BTreeSet<String>>,
+}
+
+/// A path that is left alone from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blamed {
+    /// The path.
+    pub path: Vec<u8>,
+    /// The tasks that ran each time when it was changed.
+    pub tasks: Vec<String>,
+}
+
+/// What changes amount to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Paths whose changes are worth another build.
+    pub count: Vec<Vec<u8>>,
+    /// Paths that are left alone from now on.
+    pub blamed: Vec<Blamed>,
+}
+
+impl Blame {
+    /// Judges changes that are seen while a build runs: whether to stop it. They are judged once more when it is over.
+    pub fn meanwhile(&mut self, changes: &[Change], runs: &[Run]) -> Verdict {
+        let serves = runs.iter().any(|run| run.interactive && run.ended.is_none());
+        self.judge(changes, runs, |strike, offsets| match strike {
+            None => Guess::Person,
+            Some(strike) if serves => {
+                let common = common(&strike.offsets, offsets);
+                if strike.alike < RESTARTS || common.is_empty() { Guess::Person } else { Guess::Task(common) }
+            }
+            Some(strike) => {
+                let alike = !common(&strike.offsets, offsets).is_empty() || strike.stops >= STOPS;
+                if alike { Guess::Unknown } else { Guess::Person }
+            }
+        })
+    }
+
+    /// Judges all changes of a build that is over: whether there is to be another one. `whole` says that it came to its
+    /// end.
+    pub fn after(&mut self, changes: &[Change], runs: &[Run], whole: bool) -> Verdict {
+        let verdict = self.judge(changes, runs, |strike, offsets| {
+            let Some(strike) = strike.filter(|strike| whole && strike.whole > 0) else { return Guess::Person };
+            let common = common(&strike.whole_offsets, offsets);
+            match common.is_empty() {
+                false => Guess::Task(common),
+                true if strike.whole + 1 >= WHOLE => Guess::Task(offsets.keys().cloned().collect()),
+                true => Guess::Person,
+            }
+        });
+        self.clear(changes, runs, whole);
+        for change in changes {
+            let offsets = offsets(change, runs);
+            if offsets.is_empty() {
+                self.strikes.remove(&change.path);
+            } else {
+                self.strikes.entry(change.path.clone()).or_default().note(offsets, whole);
+            }
+        }
+        verdict
+    }
+
+    /// Forgets what a whole build has refuted.
+    fn clear(&mut self, changes: &[Change], runs: &[Run], whole: bool) {
+        let changed: BTreeSet<&[u8]> = changes.iter().map(|change| change.path.as_slice()).collect();
+        let ran = |task: &String| runs.iter().any(|run| run.task == *task);
+        if whole {
+            self.strikes.retain(|path, _| changed.contains(path.as_slice()));
+            self.settled.retain(|path, tasks| changed.contains(path.as_slice()) || !tasks.iter().any(ran));
+        }
+    }
+
+    fn judge(
+        &mut self,
+        changes: &[Change],
+        runs: &[Run],
+        guess: impl Fn(Option<&Strike>, &Offsets) -> Guess,
+    ) -> Verdict {
+        let mut verdict = Verdict::default();
+        for change in changes {
+            let (path, offsets) = (change.path.clone(), offsets(change, runs));
+            if offsets.is_empty() {
+                verdict.count.push(path);
+            } else if !self.settled.contains_key(&path) {
+                match guess(self.strikes.get(&path), &offsets) {
+                    Guess::Person => verdict.count.push(path),
+                    Guess::Unknown => {}
+                    Guess::Task(tasks) => {
+                        self.settled.insert(path.clone(), tasks.clone());
+                        verdict.blamed.push(Blamed { path, tasks: tasks.into_iter().collect() });
+                    }
+                }
+            }
+        }
+        verdict
+    }
+}
+
+/// Who has made a change.
+enum Guess {
+    Person,
+    /// It remains to be seen.
+    Unknown,
+    /// One of these tasks.
+    Task(BTreeSet<String>),
+}
+
+impl Strike {
+    fn note(&mut self, offsets: Offsets, whole: bool) {
+        if whole {
+            self.whole += 1;
+            self.stops = 0;
+            self.alike = 0;
+            self.whole_offsets.clone_from(&offsets);
+        } else {
+            let soon = offsets.values().any(|offset| *offset < SOON);
+            self.stops = if soon { self.stops + 1 } else { 0 };
+            self.alike = match (soon, self.alike > 0 && common(&self.offsets, &offsets).is_empty()) {
+                (false, _) => 0,
+                (true, true) => 1,
+                (true, false) => self.alike + 1,
+            };
+        }
+        self.offsets = offsets;
+    }
+}
+
+fn offsets(change: &Change, runs: &[Run]) -> Offsets {
+    runs.iter().filter_map(|run| Some((run.task.clone(), run.offset(change.when)?))).collect()
+}
+
+/// The tasks that had run for the same time.
+fn common(before: &Offsets, now: &Offsets) -> BTreeSet<String> {
+    let alike = |a: i64, b: i64| (a - b).abs() < ALIKE.max(a.max(b) / 10);
+    let same = |(task, offset): &(&String, &i64)| before.get(*task).is_some_and(|before| alike(*before, **offset));
+    now.iter().filter(same).map(|(task, _)| task.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(began: i64, ended: Option<i64>) -> Run {
+        let seconds = |time: i64| time * SECOND;
+        Run { task: "t".into(), interactive: false, began: seconds(began), ended: ended.map(seconds) }
+    }
+
+    fn change(path: &str, when: i64) -> Change {
+        Change { path: path.into(), when: when * SECOND }
+    }
+
+    fn round(blame: &mut Blame, began: i64, changes: &[Change]) -> (usize, usize) {
+        let verdict = blame.after(changes, &[run(began, Some(began + 10))], true);
+        (verdict.count.len(), verdict.blamed.len())
+    }
+
+    #[test]
+    fn a_task_that_changes_the_same_at_the_same_time_is_blamed_after_the_second_round() {
+        let mut blame = Blame::default();
+        assert_eq!(round(&mut blame, 100, &[change("log", 101)]), (1, 0));
+        let verdict = blame.after(&[change("log", 201)], &[run(200, Some(210))], true);
+        assert_eq!(verdict.blamed, [Blamed { path: b"log".to_vec(), tasks: vec!["t".into()] }]);
+        assert!(verdict.count.is_empty());
+        assert_eq!(round(&mut blame, 300, &[change("log", 308)]), (0, 0), "it is named once, and left alone");
+    }
+
+    #[test]
+    fn who_edits_a_file_during_two_builds_is_heard_and_a_task_with_moods_is_found_out_in_the_third() {
+        let mut blame = Blame::default();
+        assert_eq!(round(&mut blame, 100, &[change("a.c", 101)]), (1, 0));
+        assert_eq!(round(&mut blame, 200, &[change("a.c", 207)]), (1, 0));
+        assert_eq!(round(&mut blame, 300, &[change("a.c", 304)]), (0, 1));
+    }
+
+    #[test]
+    fn a_round_without_the_change_clears() {
+        let mut blame = Blame::default();
+        assert_eq!(round(&mut blame, 100, &[change("a.c", 101)]), (1, 0));
+        assert_eq!(round(&mut blame, 200, &[]), (0, 0));
+        assert_eq!(round(&mut blame, 300, &[change("a.c", 301)]), (1, 0));
+        assert_eq!(round(&mut blame, 400, &[change("a.c", 401)]), (0, 1));
+        assert_eq!(round(&mut blame, 500, &[]), (0, 0));
+        assert_eq!(round(&mut blame, 600, &[change("a.c", 601)]), (1, 0), "no longer left alone");
+    }
+
+    #[test]
+    fn what_changes_while_nothing_runs_is_somebodys_own() {
+        let mut blame = Blame::default();
+        for began in [100, 200, 300, 400] {
+            assert_eq!(round(&mut blame, began, &[change("a.c", began + 50)]), (1, 0));
+        }
+    }
+
+    #[test]
+    fn whoever_edits_a_file_again_and_again_restarts_the_build_each_time() {
+        let mut blame = Blame::default();
+        for (began, after) in [(100, 1), (200, 4), (300, 2), (400, 7), (500, 5), (600, 9), (700, 3)] {
+            let (changes, run) = ([change("a.c", began + after)], run(began, None));
+            let verdict = blame.meanwhile(&changes, std::slice::from_ref(&run));
+            assert_eq!(verdict.count.len(), 1, "{began}");
+            let run = Run { ended: Some((began + after + 1) * SECOND), ..run };
+            assert_eq!(blame.after(&changes, &[run], false).count.len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_task_that_stops_itself_comes_to_its_end_and_is_blamed_after_the_second_whole_build() {
+        let mut blame = Blame::default();
+        let mut starts = |began: i64, whole: bool| {
+            let (changes, run) = ([change("log", began + 1)], run(began, None));
+            let stops = !blame.meanwhile(&changes, std::slice::from_ref(&run)).count.is_empty();
+            assert_eq!(stops, !whole);
+            let verdict = blame.after(&changes, &[Run { ended: Some((began + 2) * SECOND), ..run }], whole);
+            (verdict.count.len(), verdict.blamed.len())
+        };
+        assert_eq!(starts(100, false), (1, 0));
+        assert_eq!(starts(200, true), (1, 0));
+        assert_eq!(starts(300, true), (0, 1));
+        assert_eq!(starts(400, true), (0, 0));
+    }
+
+    #[test]
+    fn a_server_is_blamed_only_after_its_fifth_start() {
+        let mut blame = Blame::default();
+        let mut starts = Vec::new();
+        for began in [100, 200, 300, 400, 500] {
+            let server = Run { interactive: true, ..run(began, None) };
+            let changes = [change("server.log", began + 1)];
+            let verdict = blame.meanwhile(&changes, std::slice::from_ref(&server));
+            starts.push((verdict.count.len(), verdict.blamed.len()));
+            blame.after(&changes, &[Run { ended: Some((began + 2) * SECOND), ..server }], false);
+        }
+        assert_eq!(starts, [(1, 0), (1, 0), (1, 0), (1, 0), (0, 1)]);
+    }
+
+    #[test]
+    fn who_reacts_to_the_end_of_a_command_is_somebody_else() {
+        let mut blame = Blame::default();
+        for began in [100, 200, 300] {
+            let change = Change { path: "a.c".into(), when: (began + 10) * SECOND + 1 };
+            let verdict = blame.after(&[change], &[run(began, Some(began + 10))], true);
+            assert_eq!((verdict.count.len(), verdict.blamed.len()), (1, 0));
+        }
+    }
+}

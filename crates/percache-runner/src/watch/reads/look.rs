@@ -1,0 +1,137 @@
+//! A look that is under way: which paths the tasks read now.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Reads, Scope, is_output, native};
+use crate::model::{Inputs, Task, TaskId};
+use crate::observe::FileState;
+use crate::paths::RelPath;
+use crate::pattern::PatternSet;
+use crate::source_tree::{Area, SourceTree};
+use crate::walk::{self, WalkError, Want};
+
+/// A look that is under way.
+pub(super) struct Look<'a> {
+    scope: Scope<'a>,
+    reads: Reads,
+    sources: Option<Arc<Vec<RelPath>>>,
+    expanded: HashMap<String, Arc<BTreeSet<RelPath>>>,
+}
+
+impl Look<'_> {
+    /// Returns the paths that the tasks read, without what is there.
+    pub(super) fn at(scope: Scope<'_>) -> Reads {
+        let mut look = Look { scope, reads: Reads::default(), sources: None, expanded: HashMap::new() };
+        scope.tasks.iter().for_each(|id| look.declared(*id));
+        scope.tasks.iter().for_each(|id| look.late(scope.workspace.task(*id)));
+        look.reads
+    }
+
+    fn declared(&mut self, id: TaskId) {
+        let task = self.scope.workspace.task(id);
+        if task.command.is_none() {
+            return;
+        }
+        task.env_file.iter().for_each(|path| self.declare(path));
+        let inputs = match &task.inputs {
+            Inputs::Patterns(patterns) => self.matching(patterns),
+            Inputs::Default => vec![self.below(&task.dir)],
+        };
+        self.reads.inputs.push((id, inputs));
+    }
+
+    fn declare(&mut self, path: &RelPath) {
+        self.reads.declared.insert(path.as_bytes().to_vec(), FileState::Absent);
+    }
+
+    /// What the patterns mean now, less what tasks make. Of many tasks, only the file differs that each is about.
+    fn matching(&mut self, patterns: &PatternSet) -> Vec<Arc<BTreeSet<RelPath>>> {
+        let root = &self.scope.workspace.root;
+        let is_file = |path: &RelPath| path.to_path(root).symlink_metadata().is_ok_and(|metadata| metadata.is_file());
+        let (files, others) = patterns.split_off(&is_file);
+        let files = files.into_iter().filter(|path| patterns.matches(path) && !self.is_output(path));
+        let files: BTreeSet<RelPath> = files.cloned().collect();
+        files.iter().for_each(|path| self.declare(path));
+        vec![Arc::new(files), self.expand(&others)]
+    }
+
+    /// What the patterns mean now, less what tasks make.
+    fn expand(&mut self, patterns: &PatternSet) -> Arc<BTreeSet<RelPath>> {
+        let key: String = patterns.patterns().iter().map(|pattern| format!("{pattern}\n")).collect();
+        if let Some(expanded) = self.expanded.get(&key) {
+            return expanded.clone();
+        }
+        let Scope { workspace, skip, .. } = self.scope;
+        let mut noted = Vec::new();
+        let note = &mut |path: &RelPath| noted.push(path.clone());
+        let found = walk::expand_noting(&workspace.root, patterns, skip, Want::Files, note);
+        noted.iter().filter(|path| !self.is_output(path)).cloned().collect::<Vec<_>>().iter().for_each(|path| {
+            self.declare(path);
+        });
+        let found = self.readable(found).into_iter().map(|found| found.path).filter(|path| !self.is_output(path));
+        let found: Arc<BTreeSet<RelPath>> = Arc::new(found.collect());
+        found.iter().for_each(|path| self.declare(path));
+        self.expanded.insert(key, found.clone());
+        found
+    }
+
+    /// The files below a directory that git would not ignore, less what tasks make.
+    fn below(&mut self, dir: &RelPath) -> Arc<BTreeSet<RelPath>> {
+        let key = format!("below\n{dir}");
+        if let Some(expanded) = self.expanded.get(&key) {
+            return expanded.clone();
+        }
+        let found: BTreeSet<_> = self.sources().iter().filter(|path| path.starts_with(dir)).cloned().collect();
+        let found = Arc::new(found);
+        found.iter().for_each(|path| self.declare(path));
+        self.expanded.insert(key, found.clone());
+        found
+    }
+
+    /// The files of the workspace that git would not ignore, less what tasks make and the configuration.
+    fn sources(&mut self) -> Arc<Vec<RelPath>> {
+        if let Some(sources) = &self.sources {
+            return sources.clone();
+        }
+        let Scope { workspace, skip, caller, .. } = self.scope;
+        let root = &workspace.root;
+        let area = Area { root, skip, configuration: &workspace.files, caller };
+        let tree = self.readable(SourceTree::scan(area).map(|tree| vec![tree])).pop().unwrap_or_default();
+        // Every `git status` may write the index anew. A file that only begins to be tracked is seen with the next change.
+        let rules = tree.consulted().iter().filter(|path| !path.ends_with("index"));
+        self.reads.rules.extend(rules.cloned());
+        self.reads.directories.extend(tree.directories().iter().map(|dir| native(root, dir)));
+        let counts = |path: &&RelPath| !workspace.files.contains(path) && !self.is_output(path);
+        let files: Arc<Vec<_>> = Arc::new(tree.files().iter().filter(counts).cloned().collect());
+        self.sources = Some(files.clone());
+        files
+    }
+
+    /// Adds what a task turned out to read. One that tells what it reads only when it succeeds, and failed, may have read
+    /// anything.
+    fn late(&mut self, task: &Task) {
+        let record = self.scope.journal.tasks.get(&task.name);
+        let discovered = record.into_iter().flat_map(|record| &record.discovered);
+        let is_output = |path: &[u8]| RelPath::new(path).is_ok_and(|path| self.is_output(&path));
+        let mut late: Vec<_> = discovered.filter(|path| !is_output(path)).cloned().collect();
+        if task.depfile.is_some() && self.scope.failed.contains(&task.name) {
+            late.extend(self.sources().iter().map(|path| path.as_bytes().to_vec()));
+        }
+        self.reads.late.extend(late.into_iter().map(|path| (path, FileState::Absent)));
+    }
+
+    fn is_output(&self, path: &RelPath) -> bool {
+        is_output(self.scope, path)
+    }
+
+    /// What was found. A directory that cannot be read is worth following: the build says what is wrong with it.
+    fn readable<T>(&mut self, found: Result<Vec<T>, WalkError>) -> Vec<T> {
+        found.unwrap_or_else(|error| {
+            self.reads.directories.extend(error.path.parent().map(Path::to_owned));
+            self.reads.unreadable.insert(error.path);
+            Vec::new()
+        })
+    }
+}

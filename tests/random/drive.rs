@@ -230,7 +230,8 @@ impl Player {
     /// What is in files, in the workspace or displaced.
     fn texts_anywhere(&self) -> BTreeSet<Vec<u8>> {
         let tree = snapshot(self.ws.root());
-        let tree = tree.into_values().filter_map(|node| if let Node::File { bytes, .. } = node { Some(bytes) } else { None });
+        let tree =
+            tree.into_values().filter_map(|node| if let Node::File { bytes, .. } = node { Some(bytes) } else { None });
         tree.chain(displaced_in(&self.ws.path(self.store())).iter().flat_map(|path| bytes_in(path))).collect()
     }
 
@@ -293,7 +294,8 @@ impl Player {
     }
 
     fn tamper(&mut self, outputs: &Tree, output: u8, how: Tamper) {
-        let outputs: Vec<String> = outputs.keys().filter(|path| !self.world.theirs.contains_key(*path)).cloned().collect();
+        let outputs: Vec<String> =
+            outputs.keys().filter(|path| !self.world.theirs.contains_key(*path)).cloned().collect();
         let Some(path) = some(&outputs, output).cloned() else { return };
         let is_file = self.ws.path(&path).symlink_metadata().is_ok_and(|metadata| metadata.is_file());
         match how {
@@ -423,7 +425,8 @@ impl Player {
         };
         let theirs = world.theirs.iter().filter(|(path, _)| stays(path));
         let theirs = theirs.map(|(path, node)| (path.clone(), node.clone())).collect();
-        let known = |path: &&String| matches!(world.owner(project, path), Owner::Matched(slot) if !built.contains(&slot));
+        let known =
+            |path: &&String| matches!(world.owner(project, path), Owner::Matched(slot) if !built.contains(&slot));
         let mut recorded: BTreeSet<String> = world.recorded.iter().filter(known).cloned().collect();
         recorded.extend(built.iter().flat_map(|slot| project.written(*slot).into_keys()));
         (self.world.theirs, self.world.recorded) = (theirs, recorded);

@@ -45,9 +45,7 @@ fn read_by(slot: u8, kind: &Kind) -> Option<(String, String)> {
             Some((format!("find out/t{slot} -name '*.txt' 2>/dev/null"), format!("out/t{slot}/*.txt")))
         }
         Kind::Directory { .. } => Some((format!("find out/t{slot}.dir -type f"), format!("out/t{slot}.dir"))),
-        Kind::Globbed { .. } => {
-            Some((format!("find out/t{slot}.globs -name '*.o'"), format!("out/t{slot}.globs/*.o")))
-        }
+        Kind::Globbed { .. } => Some((format!("find out/t{slot}.globs -name '*.o'"), format!("out/t{slot}.globs/*.o"))),
         _ => Some((format!("echo out/t{slot}.txt"), format!("out/t{slot}.txt"))),
     }
 }
@@ -176,7 +174,9 @@ impl Project {
                 let mut files = vec!["true".to_owned()];
                 // What lies beside the exactly named outputs of a `foreach` is nothing that it depends on.
                 let readable = self.readable(slot, deps).into_iter().filter(|(slot, ..)| !self.is_each(*slot));
-                files.extend(readable.map(|(_, script, _)| format!("{script} | grep -v foreign | LC_ALL=C sort | xargs -r cat")));
+                files.extend(
+                    readable.map(|(_, script, _)| format!("{script} | grep -v foreign | LC_ALL=C sort | xargs -r cat")),
+                );
                 let names: Vec<String> = self.below(slot, deps).into_iter().map(|slot| self.name(slot)).collect();
                 let deps = quote(names.iter().map(String::as_str).collect());
                 task(joined(files.join("; ")), Some(String::new()), format!("{text_output}\ndeps = [{deps}]"))
@@ -229,7 +229,9 @@ impl Project {
         let mut units: Vec<Unit> = Vec::new();
         for (slot, task) in &self.tasks {
             let new = match &task.kind {
-                Kind::Each { .. } | Kind::EachOf { .. } | Kind::EachBehind => self.each_units(*slot, task, &units, world),
+                Kind::Each { .. } | Kind::EachOf { .. } | Kind::EachBehind => {
+                    self.each_units(*slot, task, &units, world)
+                }
                 _ => vec![self.single_unit(*slot, task, &units, world)],
             };
             units.extend(new);
@@ -293,7 +295,8 @@ impl Project {
                 let made = makers.map(|(index, unit)| (file(unit), unit.end.clone(), Some(index)));
                 let directory = upstream.map(|slot| format!("out/t{slot}/"));
                 let beside = |path: &&String| directory.as_ref().is_some_and(|above| path.starts_with(above));
-                let theirs = world.theirs.iter().filter(|(path, _)| beside(path) && world.owner(self, path) == Owner::Nobody);
+                let theirs =
+                    world.theirs.iter().filter(|(path, _)| beside(path) && world.owner(self, path) == Owner::Nobody);
                 let found = |(path, node): (&String, &Node)| {
                     (path.clone(), End::Succeeds([(path.clone(), node.clone())].into()), None)
                 };
@@ -378,7 +381,8 @@ impl Project {
                 }
             };
             let _ = if seen.is_empty() { Ok(()) } else { write!(key, "+{seen:?}") };
-            let made = made.filter_map(|unit| if let End::Succeeds(made) = &unit.end { Some(made.clone()) } else { None });
+            let made =
+                made.filter_map(|unit| if let End::Succeeds(made) = &unit.end { Some(made.clone()) } else { None });
             // A result that was stored has what its command had read.
             let found = if explicit && !world.ran.contains(&label) { seen } else { all };
             let found = found.into_iter().filter(|(path, _)| !explicit || !path.contains("foreign"));
@@ -402,9 +406,7 @@ impl Project {
             Kind::Join { sources, .. }
             | Kind::Directory { sources }
             | Kind::Globbed { sources }
-            | Kind::Check { sources } => {
-                self.existing(sources).contains(&path)
-            }
+            | Kind::Check { sources } => self.existing(sources).contains(&path),
             Kind::Link { source } => self.existing(&[*source]).contains(&path),
             Kind::Glob { pattern } => {
                 path.starts_with("src/")

@@ -2,6 +2,7 @@
 
 mod activity;
 mod broken;
+mod own_output;
 mod round;
 mod target;
 

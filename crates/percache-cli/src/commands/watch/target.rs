@@ -15,6 +15,7 @@ use percache_runner::stamp::Stamp;
 use percache_runner::watch::{Burst, Change, Concern, Events, Reads, Scope, abandoned};
 use percache_runner::worktree::Worktree;
 
+use super::own_output::is_own_output;
 use crate::error::CliError;
 use crate::setup::Setup;
 
@@ -117,7 +118,17 @@ impl Target {
                 now.changed_since(&self.reads, &self.setup.workspace.root, ALWAYS)
             }
         };
+        self.inputs(changes)
+    }
+
+    /// Changes of inputs, but for what percache itself has written.
+    fn inputs(&self, changes: Vec<Change>) -> Happened {
+        let changes = self.without_own_output(changes);
         if changes.is_empty() { Happened::Nothing } else { Happened::Inputs(changes) }
+    }
+
+    fn without_own_output(&self, changes: Vec<Change>) -> Vec<Change> {
+        changes.into_iter().filter(|change| !is_own_output(&self.locate(&change.path))).collect()
     }
 
     /// The known files that a burst has changed. `None` when it may have changed more than these: a file that is gone
@@ -141,7 +152,7 @@ impl Target {
         if let Some(found) = self.found(&burst) {
             let changes: Vec<_> = found.iter().map(|(change, _)| change.clone()).collect();
             self.reads.update(found);
-            return if changes.is_empty() { Happened::Nothing } else { Happened::Inputs(changes) };
+            return self.inputs(changes);
         }
         match self.configured(configure) {
             Happened::Nothing => {}
@@ -153,8 +164,9 @@ impl Target {
         self.reads = Reads::look(self.scope(), before.known());
         self.follow(events);
         let changes = self.reads.changed_since(&before, &self.setup.workspace.root, ALWAYS);
-        if !changes.is_empty() {
-            return Happened::Inputs(changes);
+        let happened = self.inputs(changes);
+        if !matches!(happened, Happened::Nothing) {
+            return happened;
         }
         self.reads.keep_unread(before, unread);
         Happened::Nothing
@@ -179,7 +191,7 @@ impl Target {
         let before = std::mem::take(&mut self.reads);
         self.reads = Reads::look(self.scope(), before.known());
         self.follow(events);
-        Happened::Inputs(self.reads.changed_since(&before, &root, began))
+        Happened::Inputs(self.without_own_output(self.reads.changed_since(&before, &root, began)))
     }
 
     /// Whether a path decides which tasks there are.

@@ -51,6 +51,18 @@ fn what_commands_write_and_no_task_reads_does_not_wake_it() {
     }
 }
 
+/// `percache watch > log` in the workspace: its own lines are no change of an input.
+#[test]
+fn what_it_writes_itself_does_not_wake_it() {
+    let ws = Sandbox::new("[task.check]\ncommand = \"@ran(check); echo tested\"\ncache = false\n");
+    let log = fs::File::create(ws.path("log")).unwrap();
+    let mut watch = Watch::start_all_to(&ws, &["--on-change", "finish"], log);
+    ws.wait_until("it has run", || ws.outside("tally").exists());
+    std::thread::sleep(LONG);
+    assert_eq!(watch.interrupt(), Some(130));
+    assert_eq!(ws.newly_tallied(), ["check"], "{}", ws.read("log"));
+}
+
 #[test]
 fn a_task_that_writes_its_own_input_is_named_after_the_second_round() {
     for (command, more, most) in [

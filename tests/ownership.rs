@@ -498,4 +498,11 @@ fn a_stray_file_beside_a_stored_result_counts_for_what_reads_it() {
     ws.run(ws.command("../clone").arg("build")).ran(["app"]);
     ws.build([]).ran(["app"]);
     assert_eq!(ws.read("app"), "a\n");
+    // And when the task beside which it lies is not even looked at.
+    ws.write("build/stray.o", "stale\n");
+    ws.config(&config(3));
+    ws.build([]).ran(["app"]);
+    ws.remove("build/stray.o");
+    ws.build([]).ran(["app"]);
+    assert_eq!(ws.read("app"), "a\n");
 }

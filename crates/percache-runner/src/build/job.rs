@@ -280,7 +280,7 @@ fn use_hit(
         Err(e) => return Ok(Err(e)),
     };
     let mut done = Done::hit(ctx, job.id, outcome, &hit.key, hit.took);
-    let strays = if ctx.options.dry_run { Vec::new() } else { strays(ctx, job.id, job.task, &hit.outputs) };
+    let strays = strays(ctx, job.id, job.task, &hit.outputs);
     done.visible = Some(visible(&hit.outputs, &strays, hit.key.action));
     done.basis = Some(Basis::new(ctx, job.task, prepared, &hit.discovered, &hit.outputs, hit.created));
     let previous = ctx.journal.tasks.get(&job.task.name).and_then(|before| before_that(before, &hit.key));
@@ -307,7 +307,10 @@ pub fn before_that(before: &TaskRecord, key: &ResultKey) -> Option<ResultKey> {
 /// What others see of a task that left these outputs, and among which lie further files.
 pub fn visible(outputs: &[Entry], further: &[RelPath], action: percache::Digest) -> Arc<Visible> {
     let outputs = outputs.iter().filter_map(|entry| RelPath::new(&entry.path).ok());
-    let outputs = outputs.chain(further.iter().cloned()).collect();
+    let mut outputs: Vec<_> = outputs.chain(further.iter().cloned()).collect();
+    if !further.is_empty() {
+        outputs.sort();
+    }
     Arc::new(Visible { outputs, action })
 }
 

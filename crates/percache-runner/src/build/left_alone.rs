@@ -61,7 +61,7 @@ pub fn strays(ctx: &Context<'_>, id: TaskId, task: &Task, outputs: &[Entry]) -> 
     let is_named = |pattern: &Pattern| pattern.negated || (pattern.literal().is_some() && !pattern.directory);
     // Where all outputs are named files, nothing else can lie among them but below one that is a directory.
     let files = || outputs.iter().all(|entry| entry.node != Node::Directory);
-    if ctx.graph.needed_by[id.index()].is_empty() || (task.outputs.patterns().iter().all(is_named) && files()) {
+    if ctx.options.dry_run || ctx.graph.needed_by[id.index()].is_empty() || (task.outputs.patterns().iter().all(is_named) && files()) {
         return Vec::new();
     }
     // What cannot be listed is for those that read it to find out.

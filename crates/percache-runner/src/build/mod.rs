@@ -40,6 +40,7 @@ use crate::build::estimate::{Estimate, Progress};
 use crate::build::explain::Why;
 use crate::build::inputs::{Dependencies, Visible};
 use crate::build::job::{Done, Job, Word};
+use crate::build::left_alone::strays;
 use crate::build::outcomes::Outcomes;
 use crate::build::schedule::Schedule;
 use crate::changes::Change;
@@ -339,8 +340,10 @@ impl<'a> Build<'a, '_> {
             return Some(visible.clone());
         }
         // Untouched: what others see of it is looked up when somebody looks.
-        let record = self.ctx.journal.tasks.get(&self.ctx.workspace.task(id).name).filter(|_| self.same[id.index()])?;
-        let visible = job::visible(&record.outputs, &[], record.key?.action);
+        let task = self.ctx.workspace.task(id);
+        let record = self.ctx.journal.tasks.get(&task.name).filter(|_| self.same[id.index()])?;
+        let strays = strays(self.ctx, id, task, &record.outputs);
+        let visible = job::visible(&record.outputs, &strays, record.key?.action);
         self.visible.insert(id, visible.clone());
         Some(visible)
     }

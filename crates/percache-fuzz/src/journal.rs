@@ -112,6 +112,7 @@ fn example(with_tools: bool) -> Journal {
         discovered: vec![b"include/a.h".to_vec()],
         outputs: record::example().outputs.into_entries(),
         failed: true,
+        uncertain: vec![b"d".to_vec()],
         evidence: Evidence { sure: true, expiry: u64::MAX, lists: vec![2, 0] },
     };
     let tool = Tool {

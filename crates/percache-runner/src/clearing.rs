@@ -17,7 +17,7 @@ use crate::displaced::Displaced;
 use crate::observe::{FileState, Observer};
 use crate::paths::RelPath;
 use crate::stamp::{Stamp, moment};
-use crate::tree::Tree;
+use crate::tree::{self, Tree};
 use crate::walk::is_absence;
 
 /// Something that an earlier build left in the tree.
@@ -68,6 +68,12 @@ impl<'a, 'b> Clearing<'a, 'b> {
 
     /// Takes away what is at `path`: removes it if it is what `held` says, or an empty directory, and displaces it otherwise.
     pub fn take(&mut self, path: &RelPath, held: Option<&Node>) -> io::Result<Cleared> {
+        if tree::is_temporary(path) {
+            // percache's own, by its name.
+            let stamp = self.observer.stamp(path.as_bytes())?;
+            let removed = self.tree.remove_unchanged(path, stamp)?;
+            return Ok(if removed { Cleared::Removed } else { Cleared::Nothing });
+        }
         // What cannot be looked at is not what percache made.
         let state = self.observer.observe(path.as_bytes()).unwrap_or(FileState::Special);
         match state {

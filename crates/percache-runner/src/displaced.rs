@@ -266,15 +266,19 @@ fn copy(parent: BorrowedFd<'_>, name: &[u8], to: &Path) -> io::Result<()> {
             let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let mut from = File::from(openat(parent, name, flags, Mode::empty())?);
             let mut copy = File::options().write(true).create_new(true).mode(0o600).open(to)?;
-            io::copy(&mut from, &mut copy)?;
-            copy.set_permissions(fs::Permissions::from_mode(stat.st_mode & 0o7777))?;
-            copy.set_modified(from.metadata()?.modified()?)?;
-            copy.sync_all()?;
+            let copied = io::copy(&mut from, &mut copy).and_then(|_| {
+                copy.set_permissions(fs::Permissions::from_mode(stat.st_mode & 0o7777))?;
+                copy.set_modified(from.metadata()?.modified()?)?;
+                copy.sync_all()
+            });
+            if let Err(e) = copied {
+                // Half a copy is none.
+                fs::remove_file(to)?;
+                return Err(e);
+            }
         }
-        _ => {
-            let message = "it is neither a file nor a symlink, and the store is on another file system";
-            return Err(io::Error::new(io::ErrorKind::Unsupported, message));
-        }
+        // A pipe, a socket or a device holds no content that could be lost.
+        _ => return Ok(unlinkat(parent, name, AtFlags::empty())?),
     }
     // Somebody who wrote to it meanwhile keeps it.
     if Stamp::of(&statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?) != Stamp::of(&stat) {

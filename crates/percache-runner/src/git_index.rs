@@ -38,13 +38,29 @@ impl GitIndex {
     /// Whether git tracks a file, a symlink or a submodule at just this path.
     pub fn tracks(&self, path: &RelPath) -> bool {
         let is_tracked = |index: &Tracked, path: &[u8]| index.tracks(path);
-        self.by_outer(path, is_tracked) || self.by_nested(path, path.parent(), is_tracked)
+        let tracks =
+            |path: &RelPath| self.by_outer(path, is_tracked) || self.by_nested(path, path.parent(), is_tracked);
+        tracks(path) || self.real(path).is_some_and(|real| tracks(&real))
     }
 
     /// As [`GitIndex::tracks`], but asks only the repository that the workspace lies in: a clone that a task made is
     /// not the user's.
     pub fn tracks_itself(&self, path: &RelPath) -> bool {
-        self.by_outer(path, |index, path| index.tracks(path))
+        let tracked = |path: &RelPath| self.by_outer(path, |index, path| index.tracks(path));
+        tracked(path) || self.real(path).is_some_and(|real| tracked(&real))
+    }
+
+    /// Whether a tracked file is as git has put it there or taken it over, by its size and time: then git holds its content.
+    pub fn is_clean(&self, path: &RelPath, size: u64, mtime: i64) -> bool {
+        self.by_outer(path, |index, path| index.is_clean(path, size, mtime))
+    }
+
+    /// The path to which a path leads if its directory is reached by a symlink.
+    fn real(&self, path: &RelPath) -> Option<RelPath> {
+        let directory = path.parent()?.to_path(&self.root).canonicalize().ok()?;
+        let root = self.root.canonicalize().ok()?;
+        let real = RelPath::from_native(&root, &directory)?.child(path.file_name());
+        (real != *path).then_some(real)
     }
 
     /// Whether git tracks anything at this path or below it. Repositories that are nested below `dir` and that are no
@@ -154,6 +170,15 @@ impl Tracked {
         let entries = self.state.entries();
         let position = entries.partition_point(|entry| <[u8]>::cmp(entry.path(&self.state), path).is_lt());
         entries.get(position).map(|entry| (entry.path(&self.state).as_ref(), entry.mode))
+    }
+
+    /// Whether the index has just this size (its lower half) and modification time (in nanoseconds since 1970) of a path.
+    fn is_clean(&self, path: &[u8], size: u64, mtime: i64) -> bool {
+        let entries = self.state.entries();
+        let position = entries.partition_point(|entry| <[u8]>::cmp(entry.path(&self.state), path).is_lt());
+        entries.get(position).filter(|entry| <[u8]>::eq(entry.path(&self.state), path)).is_some_and(|entry| {
+            entry.stat.size == size as u32 && i64::from(entry.stat.mtime.secs) == mtime.div_euclid(1_000_000_000)
+        })
     }
 
     /// Whether a directory on the way to `path` is a single entry, which then ends in a slash.

@@ -12,7 +12,7 @@
 //! made:     count, then paths of directories
 //! tasks:    count, then of each, sorted by name: name; sure(1) expiry(8) numbers of lists (count, 4 each);
 //!           record (length in front): key flag [key(40)] fingerprint(20) created(8) took(8) previous flag [key(40)],
-//!           failed(1), discovered paths, output manifest
+//!           failed(1), discovered paths, output manifest, uncertain paths
 //! digest of all of the above
 //! ```
 
@@ -85,6 +85,9 @@ pub struct TaskRecord {
     pub failed: bool,
     /// The outputs that percache put into the tree or saw a run make, sorted by path.
     pub outputs: Vec<Entry>,
+    /// Paths of outputs that were there before a run, of unknown origin, and were changed by it or accepted: part of the result, but perhaps
+    /// somebody's own, and so never removed. Sorted.
+    pub uncertain: Vec<Vec<u8>>,
     /// On what it rests that the task is up to date.
     pub evidence: Evidence,
 }
@@ -208,6 +211,8 @@ impl TaskRecord {
         self.discovered.iter().for_each(|path| to.bytes(path));
         to.count(self.outputs.len());
         self.outputs.iter().for_each(|entry| entry.encode(to));
+        to.count(self.uncertain.len());
+        self.uncertain.iter().for_each(|path| to.bytes(path));
     }
 
     fn decode(bytes: &[u8], evidence: Evidence) -> Result<TaskRecord, DecodeError> {
@@ -221,11 +226,12 @@ impl TaskRecord {
             failed: from.bool()?,
             discovered: (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?,
             outputs: Manifest::decode(from)?.into_entries(),
+            uncertain: (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?,
             evidence,
         };
         from.clone().finish()?;
         // They are searched by bisection.
-        if !are_sorted(&record.discovered) {
+        if !are_sorted(&record.discovered) || !are_sorted(&record.uncertain) {
             return Err(DecodeError("paths of a task are out of order"));
         }
         Ok(record)
@@ -233,7 +239,8 @@ impl TaskRecord {
 
     /// What the tree has of this task, with the content that the store or a run that succeeded vouches for, if one does.
     pub fn left(&self) -> impl Iterator<Item = (&Entry, Option<&Node>)> {
-        self.outputs.iter().map(|entry| (entry, (!self.failed).then_some(&entry.node)))
+        let is_certain = |entry: &Entry| !self.failed && self.uncertain.binary_search(&entry.path).is_err();
+        self.outputs.iter().map(move |entry| (entry, is_certain(entry).then_some(&entry.node)))
     }
 }
 
@@ -264,6 +271,7 @@ mod tests {
             discovered: vec![b"include/a.h".to_vec()],
             outputs: vec![Entry::new(*b"out", Node::Directory)],
             failed: true,
+            uncertain: vec![b"out".to_vec()],
             evidence: Evidence { sure: true, expiry: 9, lists: vec![1, 0] },
         };
         let mut files = Builder::default();

@@ -18,7 +18,7 @@ use crate::clearing::{Cleared, Clearing, Left};
 use crate::git_index::GitIndex;
 use crate::graph::OutputIndex;
 use crate::intents::{Intent, LeftBehind};
-use crate::journal::{Journal, TaskRecord};
+use crate::journal::Journal;
 use crate::known::KnownFiles;
 use crate::model::{Inputs, Task, TaskId};
 use crate::observe::{FileState, Observer};
@@ -54,10 +54,14 @@ pub fn survey<'a>(
             None => {}
         }
     }
-    for (entry, held) in journal.tasks.values().flat_map(TaskRecord::left) {
+    for (record, (entry, held)) in
+        journal.tasks.values().flat_map(|record| record.left().map(move |left| (record, left)))
+    {
         let Ok(path) = RelPath::new(&entry.path) else { continue };
         match outputs.owner(&path) {
             Some(task) => drop(owned.entry(task).or_default().insert(path, held)),
+            // It may be somebody's own: see `TaskRecord::uncertain`.
+            None if held.is_none() && !record.failed => {}
             // Only as it was left: what somebody has edited since is theirs.
             None if is_right(&entry.node, &observer.observe(&entry.path)?) => drop(dead.insert(path, held)),
             None => {}
@@ -131,10 +135,11 @@ pub fn bury(
 ) -> Buried {
     let mut buried = Buried::default();
     // Backwards, so that a directory comes after what is in it.
+    let clones = clones(dead.iter().map(|left| &left.path));
     for Left { path, held } in dead.iter().rev() {
         let is_file =
             matches!(observer.observe(path.as_bytes()), Ok(FileState::File { .. } | FileState::Symlink { .. }));
-        if is_file && sources.contains(path) {
+        if is_file && sources.contains(path, &clones) {
             buried.kept.push(path.clone());
             continue;
         }
@@ -150,6 +155,24 @@ pub fn bury(
     buried
 }
 
+/// Returns the directories in which repositories are that a task made: those whose `.git` is among these outputs.
+pub fn clones<'p>(outputs: impl Iterator<Item = &'p RelPath>) -> Vec<RelPath> {
+    let mut clones: Vec<RelPath> =
+        outputs.filter(|path| path.file_name() == b".git").filter_map(RelPath::parent).collect();
+    clones.dedup();
+    clones
+}
+
+/// Whether git tracks a path for the user: in a clone that a task made, only the repository around it counts. What is tracked by an
+/// index that cannot be read is not known, so everything counts.
+pub fn is_tracked(git: &GitIndex, path: &RelPath, clones: &[RelPath]) -> bool {
+    let tracked = match clones.iter().any(|clone| path.starts_with(clone)) {
+        true => git.tracks_itself(path),
+        false => git.tracks(path),
+    };
+    tracked || git.trouble().is_some()
+}
+
 /// Tells which files are sources although percache made them once.
 pub struct Sources<'a> {
     /// What git tracks.
@@ -160,8 +183,8 @@ pub struct Sources<'a> {
 
 impl Sources<'_> {
     /// Whether git tracks a path that is nobody's output, or a task names it, without a wildcard, as an input.
-    pub fn contains(&self, path: &RelPath) -> bool {
-        self.is_named(path) || self.git.tracks_itself(path)
+    pub fn contains(&self, path: &RelPath, clones: &[RelPath]) -> bool {
+        self.is_named(path) || is_tracked(self.git, path, clones)
     }
 
     fn is_named(&self, path: &RelPath) -> bool {
@@ -175,17 +198,26 @@ impl Sources<'_> {
     }
 }
 
-/// Returns what the builds of other worktrees of the stores in `stores` say of the tree at `root`, as far as it lies there just so: after
-/// a workspace was copied or moved, or another store was named, its outputs are known by their contents.
+/// Returns what the builds of other worktrees of the stores in `stores` say of the tree at `root`, as far as it lies there just so, with the
+/// same content and the same modification time: after a workspace was moved or copied (`cp -a`), or another store was named, its
+/// outputs are known. A file of somebody's own that only has the same content is not.
 pub fn inherited(root: &Path, stores: &[&Path]) -> Journal {
     let files = KnownFiles::new();
     let observer = Observer::new(root, &files);
     let mut journal = Journal::default();
     let worktrees = stores.iter().flat_map(|store| Worktree::all(store).unwrap_or_default());
     for worktree in worktrees.filter(|worktree| !worktree.is_single()) {
-        let other = Journal::load(&worktree.journal());
-        for (name, mut record) in other.tasks.into_iter().filter(|(_, record)| !record.failed) {
-            let lies_here = |path: &[u8], node: &Node| observer.observe(path).is_ok_and(|state| is_right(node, &state));
+        let mut other = Journal::load(&worktree.journal());
+        let tasks = std::mem::take(&mut other.tasks);
+        let known = journal.tasks.len();
+        for (name, mut record) in tasks.into_iter().filter(|(_, record)| !record.failed) {
+            let modified = |path: &[u8]| other.files.find(path).and_then(|at| other.files.seen(at).stamp);
+            let lies_here = |path: &[u8], node: &Node| {
+                let now = observer.stamp(path).ok().flatten();
+                let same_time = *node == Node::Directory
+                    || now.zip(modified(path)).is_some_and(|(now, then)| now.mtime == then.mtime);
+                same_time && observer.observe(path).is_ok_and(|state| is_right(node, &state))
+            };
             record.outputs.retain(|entry| lies_here(&entry.path, &entry.node));
             if record.outputs.is_empty() {
                 continue;
@@ -201,7 +233,9 @@ pub fn inherited(root: &Path, stores: &[&Path]) -> Journal {
                 }
             }
         }
-        journal.made.extend(other.made);
+        if journal.tasks.len() > known {
+            journal.made.extend(other.made);
+        }
     }
     journal.made.sort();
     journal.made.dedup();

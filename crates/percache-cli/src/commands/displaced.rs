@@ -37,7 +37,7 @@ pub fn run(cli: &Cli, args: &Displaced) -> Result<u8, CliError> {
             if args.json {
                 print_json(&kept)
             } else {
-                print(&kept, Paint::stdout(cli.color))
+                print(&kept, args.exec, Paint::stdout(cli.color))
             }
             Ok(SUCCESS)
         }
@@ -79,7 +79,7 @@ fn print_json(kept: &[Kept]) {
     crate::say!("{:#}", serde_json::Value::Array(rows.collect()));
 }
 
-fn print(kept: &[Kept], paint: Paint) {
+fn print(kept: &[Kept], exec: bool, paint: Paint) {
     if kept.is_empty() {
         crate::say!("nothing was moved aside");
         return;
@@ -90,7 +90,10 @@ fn print(kept: &[Kept], paint: Paint) {
         let about = format!("{:>9}  {age} ago", format_size(size(item)));
         crate::say!("{name:widest$}  {}", paint.apply(Style::Faint, about));
     }
-    let hint = "`percache displaced restore PATH` moves a file back to where it was; gc removes it after `maxage`";
+    let exec = if exec { "--exec " } else { "" };
+    let hint = format!(
+        "`percache displaced restore {exec}PATH` moves a file back to where it was; gc removes it after `maxage`"
+    );
     crate::say!("\n{} {hint}", paint.apply(Style::Hint, "hint:"));
 }
 
@@ -103,8 +106,12 @@ fn give(cli: &Cli, kept: &[Kept], args: &DisplacedRestore) -> Result<u8, CliErro
     let mut wanted: BTreeMap<PathBuf, &Kept> = BTreeMap::new();
     for path in &args.paths {
         let meant = meant(cli, path)?;
-        let all = kept.iter().map(|kept| (kept.item.path.to_path(&kept.root), kept));
-        let found: Vec<_> = all.filter(|(at, _)| at.starts_with(&meant)).collect();
+        let all = || kept.iter().map(|kept| (kept.item.path.to_path(&kept.root), kept));
+        let mut found: Vec<_> = all().filter(|(at, _)| at.starts_with(&meant)).collect();
+        if found.is_empty() {
+            // As the list shows it.
+            found = all().filter(|(at, kept)| at.starts_with(kept.root.join(path))).collect();
+        }
         if found.is_empty() {
             return Err(CliError::usage(format!("`{}` was not moved aside", path.display()))
                 .hint(Some("`percache displaced` lists what was")));

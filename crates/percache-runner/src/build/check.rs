@@ -85,7 +85,7 @@ fn compare(
     hit: &Hit,
     stored: &StoredResult,
 ) -> Result<Done, Failure> {
-    let Stock { captured, changed, unknown, .. } = take_stock(ctx, job, prepared, executed, None)?;
+    let Stock { captured, changed, uncertain, unknown, .. } = take_stock(ctx, job, prepared, executed, None)?;
     let outcome = match &changed {
         Some(_) => Outcome::Ran,
         // What the run has left alone may be missing, or not belong there.
@@ -119,6 +119,7 @@ fn compare(
         previous: if holds { before.and_then(|record| before_that(record, &hit.key)) } else { Some(hit.key) },
         discovered: hit.discovered.0.iter().map(|(path, _)| path.clone()).collect(),
         failed: false,
+        uncertain,
         outputs: captured.entries,
         evidence: Evidence::default(),
     });

@@ -139,9 +139,11 @@ fn make_room(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, id: TaskId, tas
         let named = !directory && !is_place && is_named(task, &path);
         match find_left(previous, path.as_bytes()) {
             // What git tracks is the user's, unless the task says that it makes just this.
+            // A directory that was there before its outputs is not the run's to make.
+            Some(left) if directory && left.held.is_none() => others.push(Other { path, directory, stamp: None }),
             Some(left) if named || directory || !ctx.git.tracks_itself(&path) => own.push(left.clone()),
-            // A clean tree has what git tracks, too.
-            None if named && !ctx.git.tracks_itself(&path) => own.push(Left { path, held: None }),
+            // A clean tree has what git tracks, too. Edits of that are nowhere else.
+            None if named && !is_committed(ctx, &path) => own.push(Left { path, held: None }),
             _ => {
                 places.extend(Some(path.clone()).filter(|_| is_place));
                 let stamp = stamp(ctx, &path);
@@ -162,6 +164,11 @@ fn make_room(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, id: TaskId, tas
     ctx.prune(clearing.tree(), &taken).map_err(|e| format!("cannot remove the directories of old outputs: {e}"))?;
     let depfile = task.depfile.as_ref().and_then(|path| stamp(ctx, path));
     Ok(Before { others, depfile })
+}
+
+/// Whether git tracks a file and it is as git has it.
+fn is_committed(ctx: &Context<'_>, path: &RelPath) -> bool {
+    ctx.git.tracks_itself(path) && stamp(ctx, path).is_some_and(|stamp| ctx.git.is_clean(path, stamp.size, stamp.mtime))
 }
 
 /// Whether an output of the task is named so, without a wildcard.

@@ -24,6 +24,7 @@ use crate::build::recall::recall;
 use crate::build::recheck::remove_depfile;
 use crate::build::record::record;
 use crate::build::spoils::spoils;
+use crate::clearing::find_left;
 use crate::config::FILE_NAME;
 use crate::displaced::note as displaced_note;
 use crate::event::{Failure, LogText, Outcome};
@@ -284,6 +285,8 @@ fn use_hit(
     done.visible = Some(visible(&hit.outputs, &strays, hit.key.action));
     done.basis = Some(Basis::new(ctx, job.task, prepared, &hit.discovered, &hit.outputs, hit.created));
     let previous = ctx.journal.tasks.get(&job.task.name).and_then(|before| before_that(before, &hit.key));
+    let is_uncertain = |path: &[u8]| find_left(ctx.previous(job.id), path).is_some_and(|left| left.held.is_none());
+    let uncertain = hit.outputs.iter().map(|entry| &entry.path).filter(|path| is_uncertain(path)).cloned().collect();
     done.record = Some(TaskRecord {
         key: Some(hit.key),
         fingerprint: prepared.fingerprint,
@@ -292,6 +295,7 @@ fn use_hit(
         previous,
         discovered: hit.discovered.0.into_iter().map(|(path, _)| path).collect(),
         failed: false,
+        uncertain,
         outputs: hit.outputs,
         evidence: Evidence::default(),
     });
@@ -359,6 +363,7 @@ fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &Exec
         // What the last successful run read is what it will most likely read once it is mended.
         discovered: before.map(|record| record.discovered.clone()).unwrap_or_default(),
         failed: true,
+        uncertain: Vec::new(),
         outputs: left,
         evidence: Evidence::default(),
     });

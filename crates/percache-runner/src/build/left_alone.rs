@@ -22,12 +22,14 @@ pub struct Outcome {
     pub made: Vec<Found>,
     /// What is of unknown origin, sorted.
     pub unknown: Vec<RelPath>,
+    /// Of what is made, what was there before, sorted: it may be somebody's own.
+    pub uncertain: Vec<RelPath>,
 }
 
 /// Tells apart what was `found` after a run.
 pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Found>) -> Outcome {
     if before.others.is_empty() {
-        return Outcome { made: found, unknown: Vec::new() };
+        return Outcome { made: found, unknown: Vec::new(), uncertain: Vec::new() };
     }
     let (mut made, mut unknown, mut directories) = (Vec::new(), Vec::new(), Vec::new());
     for found in found {
@@ -53,7 +55,9 @@ pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Fo
     directories.retain(|found| names(&found.path) || holds_made(&found.path));
     made.extend(directories);
     made.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    Outcome { made, unknown }
+    let was_there = |found: &&Found| before.other(&found.path).is_some() && !ctx.git.tracks(&found.path);
+    let uncertain = made.iter().filter(was_there).map(|found| found.path.clone()).collect();
+    Outcome { made, unknown, uncertain }
 }
 
 /// Returns what lies among the outputs of a task whose result is used, and belongs neither to that nor to git: others may read it.
@@ -61,7 +65,10 @@ pub fn strays(ctx: &Context<'_>, id: TaskId, task: &Task, outputs: &[Entry]) -> 
     let is_named = |pattern: &Pattern| pattern.negated || (pattern.literal().is_some() && !pattern.directory);
     // Where all outputs are named files, nothing else can lie among them but below one that is a directory.
     let files = || outputs.iter().all(|entry| entry.node != Node::Directory);
-    if ctx.options.dry_run || ctx.graph.needed_by[id.index()].is_empty() || (task.outputs.patterns().iter().all(is_named) && files()) {
+    if ctx.options.dry_run
+        || ctx.graph.needed_by[id.index()].is_empty()
+        || (task.outputs.patterns().iter().all(is_named) && files())
+    {
         return Vec::new();
     }
     // What cannot be listed is for those that read it to find out.

@@ -12,6 +12,7 @@ use crate::event::Outcome;
 use crate::intents::Intent;
 use crate::model::Task;
 use crate::observe::{Behind, FileState};
+use crate::ownership::{clones, is_tracked};
 use crate::paths::RelPath;
 use crate::restore::{self, Plan, RestoreError, Wrong};
 use crate::span::{Phase, timed};
@@ -29,8 +30,9 @@ pub fn put_back(ctx: &Context<'_>, job: &Job<'_>, outputs: &[Entry]) -> Result<R
     let mut plan = plan
         .map_err(|e| Trouble { message: format!("cannot look at its outputs: {}", reason(&e)), hint: way_out(&e) })?;
     // What git tracks by now is a source.
+    let clones = clones(plan.stale.iter().map(|left| &left.path));
     plan.stale.retain(|left| {
-        let tracked = ctx.git.tracks_itself(&left.path);
+        let tracked = is_tracked(&ctx.git, &left.path, &clones);
         if tracked {
             ctx.kept.lock().unwrap_or_else(PoisonError::into_inner).push(left.path.clone());
         }

@@ -30,6 +30,8 @@ pub struct Stock {
     pub discovered: Discovered,
     /// The outputs.
     pub captured: Captured,
+    /// Of the outputs, what was there before and may be somebody's own; sorted.
+    pub uncertain: Vec<Vec<u8>>,
     /// What lies among the outputs and was left alone, and is of unknown origin; sorted.
     pub unknown: Vec<RelPath>,
     /// Which input is not any more what it was when the command began, if one is not.
@@ -47,7 +49,8 @@ pub fn take_stock(
     store: Option<&Store>,
 ) -> Result<Stock, Failure> {
     let discovered = discover(ctx, job, prepared, executed).map_err(Failure::Error)?;
-    let (captured, unknown) = timed(ctx.listener, Phase::Outputs, Some(job.id), || outputs(ctx, job, executed, store))?;
+    let (captured, unknown, uncertain) =
+        timed(ctx.listener, Phase::Outputs, Some(job.id), || outputs(ctx, job, executed, store))?;
     let recheck = || {
         timed(ctx.listener, Phase::Recheck, Some(job.id), || {
             unchanged(ctx, job, prepared, &discovered, &executed.inputs)
@@ -55,7 +58,7 @@ pub fn take_stock(
     };
     let changed = if keeps(job) { recheck().err() } else { None };
     let not_there = discovered.not_there;
-    Ok(Stock { discovered: Discovered(discovered.states), captured, unknown, changed, not_there })
+    Ok(Stock { discovered: Discovered(discovered.states), captured, uncertain, unknown, changed, not_there })
 }
 
 /// Captures what the run made or changed. Returns it, and what it left alone and is of unknown origin.
@@ -64,7 +67,7 @@ fn outputs(
     job: &Job<'_>,
     executed: &Executed,
     store: Option<&Store>,
-) -> Result<(Captured, Vec<RelPath>), Failure> {
+) -> Result<(Captured, Vec<RelPath>, Vec<Vec<u8>>), Failure> {
     let found = present_with_links(ctx.observer.root(), &job.task.outputs, &ctx.skip)
         .map_err(|e| Failure::Error(format!("{e}: {}", e.source).into()))?;
     let missing = missing(&job.task.outputs, &found);
@@ -78,7 +81,8 @@ fn outputs(
     let captured = capture(&ctx.observer, store, &came.made, ctx.options.jobs)
         .map_err(|e| Failure::Error(Trouble { hint: e.hint().map(str::to_owned), message: e.to_string() }))?;
     note_directories(ctx, job, executed, &came.made);
-    Ok((captured, came.unknown))
+    let uncertain = came.uncertain.iter().map(|path| path.as_bytes().to_vec()).collect();
+    Ok((captured, came.unknown, uncertain))
 }
 
 /// Notes the directories that the command made for its outputs: they go with the last of these.
@@ -109,7 +113,7 @@ fn keeps(job: &Job<'_>) -> bool {
 /// After success: everything goes to the store if nothing speaks against it.
 pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &mut Executed) -> Result<Done, Failure> {
     let store = ctx.store.filter(|_| keeps(job));
-    let Stock { discovered: states, captured, unknown, changed, not_there } =
+    let Stock { discovered: states, captured, uncertain, unknown, changed, not_there } =
         take_stock(ctx, job, prepared, executed, store)?;
     let mut done = Done::new(job.id, Outcome::Ran);
     done.status = executed.status;
@@ -158,6 +162,7 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
         previous: before.and_then(|record| before_that(record, &key)),
         discovered: states.0.into_iter().map(|(path, _)| path).collect(),
         failed: false,
+        uncertain,
         outputs: captured.entries,
         evidence: Evidence::default(),
     });

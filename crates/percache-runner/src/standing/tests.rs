@@ -43,6 +43,7 @@ impl Place {
             discovered: Vec::new(),
             outputs: Vec::new(),
             failed: false,
+            uncertain: Vec::new(),
             evidence: Evidence { sure: true, expiry: Time::MAX, lists: vec![list] },
         };
         let finding = Finding {

@@ -168,6 +168,7 @@ fn record(discovered: Vec<Vec<u8>>) -> TaskRecord {
         discovered,
         outputs: Vec::new(),
         failed: false,
+        uncertain: Vec::new(),
         evidence: Default::default(),
     }
 }

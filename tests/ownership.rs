@@ -104,6 +104,22 @@ fn a_stray_file_gets_into_no_other_clone_and_into_no_result_of_a_dependent() {
     assert_eq!(ws.shell("ls ../clone/build"), "a.o\n");
 }
 
+/// Whether the command has made it cannot be told.
+#[test]
+fn an_empty_directory_of_unknown_origin_keeps_the_result_from_being_stored() {
+    let ws = Sandbox::new(
+        "[task.a]\ncommand = \"@ran(a); mkdir -p out/logs; echo 1 > out/file\"\ninputs = []\noutputs = [\"out/\"]\n",
+    );
+    ws.build([]).ran(["a"]);
+    ws.remove(".percache");
+    ws.build([]).ran(["a"]).says(["`a` is not stored: `out/logs` was among its outputs before"]);
+    ws.remove("out/logs");
+    ws.build([]).ran(["a"]).does_not_say("not stored");
+    ws.remove("out");
+    ws.build([]).ran([]).restored(1);
+    assert!(ws.exists("out/logs"));
+}
+
 #[test]
 fn an_edited_output_is_moved_aside_and_given_back_on_request() {
     let ws = with_a_note(DOCS);

@@ -104,6 +104,34 @@ fn a_stray_file_gets_into_no_other_clone_and_into_no_result_of_a_dependent() {
     assert_eq!(ws.shell("ls ../clone/build"), "a.o\n");
 }
 
+/// The dependency is up to date, and its result does not have the file.
+#[test]
+fn a_file_that_comes_among_the_outputs_of_a_dependency_gets_into_no_result() {
+    let ws = Sandbox::new(
+        r#"
+        [task.objs]
+        command = "@ran(objs); echo a > build/a.o"
+        inputs = []
+        outputs = ["build/*.o"]
+        [task.app]
+        command = "@ran(app); cat build/*.o > app # 1"
+        deps = ["objs"]
+        inputs = []
+        outputs = ["app"]
+        "#,
+    );
+    ws.build([]).ran(["objs", "app"]);
+    ws.write("build/old.o", "stale\n");
+    ws.build([]).ran([]);
+    ws.edit_config("# 1", "# 2");
+    ws.build([]).ran(["app"]).says(["`app` is not stored: `build/old.o` is among the outputs of `objs`"]);
+    ws.build([]).ran(["app"]);
+    ws.remove("build/old.o");
+    ws.build([]).ran(["app"]).does_not_say("not stored");
+    ws.build([]).ran([]);
+    assert_eq!(ws.read("app"), "a\n");
+}
+
 /// Whether the command has made it cannot be told.
 #[test]
 fn an_empty_directory_of_unknown_origin_keeps_the_result_from_being_stored() {

@@ -24,7 +24,7 @@ use crate::walk::{self, Want};
 /// What others see of a task that is done.
 #[derive(Clone, Debug, Default)]
 pub struct Visible {
-    /// Paths of its outputs.
+    /// Paths of its outputs, sorted.
     pub outputs: Vec<RelPath>,
     /// Its action key.
     pub action: Digest,

@@ -304,7 +304,8 @@ pub fn before_that(before: &TaskRecord, key: &ResultKey) -> Option<ResultKey> {
 /// What others see of a task that left these outputs, and among which lie further files.
 pub fn visible(outputs: &[Entry], further: &[RelPath], action: percache::Digest) -> Arc<Visible> {
     let outputs = outputs.iter().filter_map(|entry| RelPath::new(&entry.path).ok());
-    let outputs = outputs.chain(further.iter().cloned()).collect();
+    let mut outputs: Vec<_> = outputs.chain(further.iter().cloned()).collect();
+    outputs.sort();
     Arc::new(Visible { outputs, action })
 }
 

@@ -5,7 +5,8 @@
 //! An empty directory is no different.
 
 use crate::build::context::Context;
-use crate::build::execute::{Before, is_named, stamp};
+use crate::build::execute::{Before, is_named, outputs_present, stamp};
+use crate::build::inputs::{Dependencies, Prepared};
 use crate::directories::output_directories;
 use crate::model::{Task, TaskId};
 use crate::paths::RelPath;
@@ -61,6 +62,41 @@ fn is_above_one_of<T>(directory: &RelPath, sorted: &[T], path: impl Fn(&T) -> &R
     let below = [directory.as_bytes(), b"/"].concat();
     let first = sorted.partition_point(|item| path(item).as_bytes() < below.as_slice());
     sorted.get(first).is_some_and(|item| path(item).as_bytes().starts_with(&below))
+}
+
+/// Finds what lies among the outputs of a task's explicit dependencies and is none: the command may have read it, and nothing that counts for
+/// the task says so. Returns the dependency, and the file.
+pub fn unseen_among_dependencies(
+    ctx: &Context<'_>,
+    deps: &Dependencies,
+    prepared: &Prepared,
+) -> Result<Option<(TaskId, RelPath)>, String> {
+    for (id, visible) in deps {
+        let found = outputs_present(ctx, ctx.workspace.task(*id))?.into_iter();
+        let mut files = found.filter(|found| found.kind != Kind::Directory).map(|found| found.path);
+        let is_seen = |path: &RelPath| {
+            visible.outputs.binary_search(path).is_ok()
+                || prepared.inputs.iter().any(|(input, _)| input == path)
+                || ctx.git.tracks(path)
+        };
+        if let Some(path) = files.find(|path| !is_seen(path)) {
+            return Ok(Some((*id, path)));
+        }
+    }
+    Ok(None)
+}
+
+/// What a user is told about that.
+pub fn of_unseen(ctx: &Context<'_>, task: &Task, dependency: TaskId, path: &RelPath) -> Trouble {
+    let dependency = &ctx.workspace.task(dependency).name;
+    let message = format!(
+        "`{}` is not stored: `{path}` is among the outputs of `{dependency}`, which did not make it",
+        task.name
+    );
+    let hint = format!(
+        "if it is yours, add \"!{path}\" to the `outputs` of `{dependency}`, or `git add` it; if not, delete it"
+    );
+    Trouble::new(message, hint)
 }
 
 /// Another task among whose outputs is one that this task made, and that output.

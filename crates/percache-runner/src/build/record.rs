@@ -12,7 +12,9 @@ use crate::build::context::Context;
 use crate::build::execute::Executed;
 use crate::build::inputs::Prepared;
 use crate::build::job::{Done, Job, before_that, unmatched_note, visible};
-use crate::build::left_alone::{claimed_twice, of_unknown_origin, tell_apart, twice};
+use crate::build::left_alone::{
+    claimed_twice, of_unknown_origin, of_unseen, tell_apart, twice, unseen_among_dependencies,
+};
 use crate::build::recheck::{discover, unchanged};
 use crate::capture::{Captured, capture, missing, present_with_links};
 use crate::event::{Failure, Outcome};
@@ -129,6 +131,10 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
     } else if !unknown.is_empty() && fit {
         done.warnings.push(of_unknown_origin(job.task, &unknown));
         fit = false;
+    } else if fit {
+        let unseen = unseen_among_dependencies(ctx, &job.deps, prepared).map_err(|e| Failure::Error(e.into()))?;
+        done.warnings.extend(unseen.iter().map(|(dependency, path)| of_unseen(ctx, job.task, *dependency, path)));
+        fit = unseen.is_none();
     }
     let matched = |pattern: &Pattern| {
         let mut paths = captured.entries.iter().filter_map(|entry| RelPath::new(&entry.path).ok());

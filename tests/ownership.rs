@@ -81,6 +81,20 @@ fn what_git_tracks_is_a_source_and_no_part_of_a_result() {
     assert!(!ws.exists("docs/notes.md"), "git has it");
 }
 
+/// A task that declares no inputs depends on all that git has, wherever it lies.
+#[test]
+fn what_git_tracks_among_the_outputs_of_a_dependency_is_a_default_input() {
+    let site = "[task.site]\ncommand = \"@ran(site); cat docs/*.md > site\"\ndeps = [\"docs\"]\noutputs = [\"site\"]\n";
+    let ws = with_a_note(&format!("{DOCS}\n{site}"));
+    git(&ws, "echo /site > .gitignore; git init -q . && git add docs/notes.md in && git commit -qm notes");
+    ws.build([]).ran(["docs", "site"]).does_not_say("not stored");
+    ws.build([]).ran([]);
+    ws.write("docs/notes.md", "more work\n");
+    ws.build([]).ran(["site"]);
+    assert_eq!(ws.read("site"), "1\nmore work\n");
+    ws.build([]).ran([]);
+}
+
 #[test]
 fn a_stray_file_gets_into_no_other_clone_and_into_no_result_of_a_dependent() {
     let config = r#"

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
 
 use super::model::{Build, Edit, History, Project, Tamper, source};
 use super::oracle::{End, Unit};
-use crate::sandbox::{Run, Sandbox, Tree, snapshot};
+use super::theirs::some;
+use super::world::{Owner, World};
+use crate::sandbox::{Node, Run, Sandbox, Tree, snapshot};
 
 /// What is younger than the file system's clock can tell is looked at again in any case; this much older, its stamp stands for it.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -20,33 +22,63 @@ const AWAY: &str = "foreign-moved";
 
 /// Whether the store holds the result of a key. After a kill that is not known.
 #[derive(Clone, Copy, PartialEq)]
-enum Known {
+pub enum Known {
     Surely,
     Maybe,
 }
 
-struct Player {
-    ws: Sandbox,
-    project: Project,
+pub struct Player {
+    pub ws: Sandbox,
+    pub project: Project,
     /// As it was last written.
-    config: String,
-    earlier: Vec<Project>,
-    results: BTreeMap<String, Known>,
-    foreign: BTreeSet<String>,
-    /// The last build was of everything and succeeded, and nothing happened since.
-    settled: bool,
+    pub config: String,
+    pub earlier: Vec<Project>,
+    pub results: BTreeMap<String, Known>,
+    pub world: World,
+    /// What the user wrote among the outputs, and where: each text is there once, and must be somewhere as long as nobody but percache takes it
+    /// away.
+    pub owed: BTreeMap<String, String>,
+    /// Directories in which something of the user's was, or of a store that is gone: nobody but the user removes them.
+    pub kept: BTreeSet<String>,
+    /// The outputs of the last build, and nothing happened since, if it was of everything and succeeded.
+    pub settled: Option<Tree>,
+    /// The last build was of everything and succeeded.
+    pub whole: bool,
+    pub killed: Option<Instant>,
+    pub outside: bool,
+    pub git: bool,
+    /// How many names the workspace has had, and how many texts the user has written.
+    pub names: usize,
+    pub texts: usize,
 }
 
 pub fn play(history: &History, builds: &AtomicUsize) -> TestCaseResult {
     let ws = Sandbox::empty();
     // Not ignored, both would be inputs of a task that declares none.
     ws.write(".gitignore", "dep/\nforeign*\n");
-    let (project, earlier, results) = (Project::default(), Vec::new(), BTreeMap::new());
-    let config = String::new();
     for directory in ["pool/one", "well/two"] {
         std::fs::create_dir_all(ws.path(directory)).expect("creating a directory");
     }
-    let mut player = Player { ws, project, config, earlier, results, foreign: BTreeSet::new(), settled: false };
+    if history.git {
+        ws.shell("git init -q .");
+    }
+    let mut player = Player {
+        ws,
+        project: Project::default(),
+        config: String::new(),
+        earlier: Vec::new(),
+        results: BTreeMap::new(),
+        world: World::default(),
+        owed: BTreeMap::new(),
+        kept: BTreeSet::new(),
+        settled: None,
+        whole: false,
+        killed: None,
+        outside: history.outside,
+        git: history.git,
+        names: 0,
+        texts: 0,
+    };
     player.become_project(Project::new(history));
     for (number, round) in history.rounds.iter().enumerate() {
         builds.fetch_add(if matches!(round.build, Build::Repeated) { 3 } else { 1 }, Ordering::Relaxed);
@@ -68,7 +100,7 @@ pub fn play(history: &History, builds: &AtomicUsize) -> TestCaseResult {
 
 impl Player {
     fn edit(&mut self, edit: &Edit) {
-        self.settled = false;
+        self.settled = None;
         match edit {
             Edit::Rename { from, to } if self.project.sources.contains_key(source(*from)) => {
                 let to = self.ws.path(source(*to));
@@ -80,31 +112,35 @@ impl Player {
             Edit::Touch { source: name } if self.project.sources.contains_key(source(*name)) => {
                 self.ws.touch(source(*name))
             }
-            Edit::DeleteAllOutputs if self.ws.exists("out") => {
-                self.ws.remove("out");
-                self.foreign.clear();
-            }
+            Edit::DeleteAllOutputs if self.ws.exists("out") => self.ws.remove("out"),
             Edit::DeleteOutput { output } => {
-                if let Some(path) = self.some_output(*output) {
-                    self.ws.remove(&path);
+                let outputs: Vec<String> = self.ws.outputs().into_keys().collect();
+                if let Some(path) = some(&outputs, *output) {
+                    self.ws.remove(path);
                 }
             }
-            Edit::Foreign { number } => {
-                let path = format!("out/foreign{number}");
-                self.ws.write(&path, "mine");
-                self.foreign.insert(path);
+            Edit::Foreign { slot, number } => {
+                let path = self.foreign(*slot, *number);
+                self.write_theirs(&path);
             }
+            Edit::EditOutput { output } => {
+                let files = self.ws.outputs().into_iter().filter(|(_, node)| matches!(node, Node::File { .. }));
+                let files: Vec<String> = files.map(|(path, _)| path).collect();
+                if let Some(path) = some(&files, *output) {
+                    self.write_theirs(path);
+                }
+            }
+            Edit::Track { number } if self.git => self.track(*number),
+            Edit::Move => self.relocate(Sandbox::move_to),
+            // A copy has other times: what a killed build left is known by them.
+            Edit::Copy if self.killed.is_none() => self.relocate(Sandbox::copy_to),
+            Edit::RemoveStore => self.remove_store(),
             _ => {
                 let mut project = self.project.clone();
                 project.edit(edit, &self.earlier);
                 self.become_project(project);
             }
         }
-    }
-
-    fn some_output(&self, number: u8) -> Option<String> {
-        let outputs: Vec<String> = self.ws.outputs().into_keys().filter(|path| !self.foreign.contains(path)).collect();
-        outputs.get(usize::from(number) % outputs.len().max(1)).cloned()
     }
 
     /// Writes what differs, as a switch of branches does.
@@ -129,7 +165,8 @@ impl Player {
 
     fn write_config(&mut self) {
         // Rewritten, it would have every task judged anew.
-        let text = self.project.config();
+        let store = if self.outside { "cache.dir = \"../store\"\n" } else { "" };
+        let text = format!("{store}{}", self.project.config());
         if self.config != text {
             self.ws.config(&text);
             self.config = text;
@@ -137,37 +174,41 @@ impl Player {
     }
 
     fn build(&mut self, build: &Build) -> TestCaseResult {
-        let units = self.project.units();
+        self.look_again();
+        let units = self.project.units(&self.world);
         let all: BTreeSet<usize> = (0..units.len()).collect();
         match build {
-            Build::Full => self.build_and_check(&units, &all, None),
+            Build::Full => self.build_and_check(&all, None),
             Build::Repeated => (0..3).try_for_each(|_| {
                 std::thread::sleep(PAUSE);
-                self.build_and_check(&units, &all, None)
+                self.build_and_check(&all, None)
             }),
             Build::Named { slot } => match self.project.some_slot(*slot) {
-                Some(slot) => self.build_and_check(&units, &closure(&units, slot), Some(self.project.name(slot))),
-                None => self.build_and_check(&units, &all, None),
+                Some(slot) => self.build_and_check(&closure(&units, slot), Some(self.project.name(slot))),
+                None => self.build_and_check(&all, None),
             },
-            Build::Killed { after } => self.build_and_kill(&units, Duration::from_millis(u64::from(*after))),
+            Build::Killed { after } => self.build_and_kill(Duration::from_millis(u64::from(*after))),
             Build::Tampered { output, how } => {
-                if self.settled {
-                    self.tamper(*output, *how);
+                if let Some(outputs) = self.settled.take() {
+                    self.tamper(&outputs, *output, *how);
+                    self.look_again();
                 }
                 let before = self.moved_away();
-                self.build_and_check(&units, &all, None)?;
+                self.build_and_check(&all, None)?;
                 prop_assert_eq!(self.moved_away(), before, "what a symlink led to has changed (left)");
                 Ok(())
             }
         }
     }
 
-    fn tamper(&self, output: u8, how: Tamper) {
-        let Some(path) = self.some_output(output) else { return };
+    fn tamper(&mut self, outputs: &Tree, output: u8, how: Tamper) {
+        let outputs: Vec<String> =
+            outputs.keys().filter(|path| !self.world.theirs.contains_key(*path)).cloned().collect();
+        let Some(path) = some(&outputs, output).cloned() else { return };
         let is_file = self.ws.path(&path).symlink_metadata().is_ok_and(|metadata| metadata.is_file());
         match how {
             Tamper::MakeExecutable if is_file => self.ws.set_mode(&path, 0o755),
-            Tamper::Overwrite if is_file => self.ws.write(&path, "spoilt"),
+            Tamper::Overwrite if is_file => self.write_theirs(&path),
             Tamper::MoveAway => self.move_away(&path, output.is_multiple_of(2)),
             Tamper::BecomeDirectory => {
                 self.ws.remove(&path);
@@ -198,36 +239,113 @@ impl Player {
         self.ws.exists(AWAY).then(|| snapshot(&self.ws.path(AWAY)))
     }
 
-    fn build_and_kill(&mut self, units: &[Unit], after: Duration) -> TestCaseResult {
-        self.settled = false;
+    fn build_and_kill(&mut self, after: Duration) -> TestCaseResult {
+        (self.settled, self.whole) = (None, false);
         let mut command = self.ws.command("");
         command.args(["build", "-k"]).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().expect("starting percache");
         std::thread::sleep(after);
         child.kill().expect("killing percache");
         child.wait().expect("waiting for percache");
+        self.killed = Some(Instant::now());
         self.ws.wait_for_orphans();
-        let ran = self.ws.newly_tallied();
-        for unit in units.iter().filter(|unit| ran.contains(&unit.label) && matches!(unit.end, End::Succeeds(_))) {
+        self.world.ran = self.ws.newly_tallied().into_iter().collect();
+        let units = self.project.units(&self.world);
+        let succeeds = |unit: &&Unit| unit.stored && matches!(unit.end, End::Succeeds(_));
+        for unit in units.iter().filter(|unit| self.world.ran.contains(&unit.label)).filter(succeeds) {
             self.results.entry(unit.key.clone()).or_insert(Known::Maybe);
         }
+        self.check_nothing_lost("after a kill")?;
+        self.tidy_after_a_kill();
         Ok(())
     }
 
-    fn build_and_check(&mut self, units: &[Unit], wanted: &BTreeSet<usize>, name: Option<String>) -> TestCaseResult {
+    /// The user takes away what would be theirs or the killed build's, depending on how far that came.
+    fn tidy_after_a_kill(&mut self) {
+        self.look_again();
+        let (project, world) = (&self.project, &self.world);
+        let doubtful = |path: &&String| match world.owner(project, path) {
+            Owner::Nobody => false,
+            Owner::Named(_) => true,
+            Owner::Matched(_) => world.recorded.contains(*path),
+        };
+        let doubtful: Vec<String> = world.theirs.keys().filter(doubtful).cloned().collect();
+        doubtful.iter().for_each(|path| self.ws.remove(path));
+        self.look_again();
+    }
+
+    fn build_and_check(&mut self, wanted: &BTreeSet<usize>, name: Option<String>) -> TestCaseResult {
         let mut command = self.ws.command("");
         command.args(["build", "-k"]).args(&name);
         let run = self.ws.run(&mut command);
+        self.world.ran = run.commands.iter().cloned().collect();
+        let units = self.project.units(&self.world);
         let wanted_units: Vec<&Unit> = wanted.iter().map(|index| &units[*index]).collect();
         let succeeds = wanted_units.iter().all(|unit| matches!(unit.end, End::Succeeds(_)));
         prop_assert_eq!(run.status, i32::from(!succeeds), "{}", run.output());
         self.check_minimal(&wanted_units, &run)?;
-        self.check_outputs(&wanted_units, &run, succeeds && name.is_none())?;
+        self.check_nothing_lost(&run.output())?;
+        self.settle(&wanted_units);
+        let outputs = self.check_outputs(&wanted_units, &run, succeeds && name.is_none())?;
         for unit in wanted_units.iter().filter(|unit| matches!(unit.end, End::Succeeds(_))) {
-            self.results.insert(unit.key.clone(), Known::Surely);
+            match unit.stored || !self.world.ran.contains(&unit.label) {
+                true => self.results.insert(unit.key.clone(), Known::Surely),
+                false => self.results.remove(&unit.key),
+            };
         }
-        self.settled = succeeds && name.is_none();
+        if name.is_none() {
+            self.killed = None;
+        }
+        self.whole = succeeds && name.is_none();
+        self.settled = Some(outputs).filter(|_| self.whole && wanted_units.iter().all(|unit| unit.stored));
         Ok(())
+    }
+
+    /// Every text of the user's is in the tree or displaced, but for those that a command has written over.
+    fn check_nothing_lost(&mut self, output: &str) -> TestCaseResult {
+        let (texts, project, world) = (self.texts_anywhere(), &self.project, &self.world);
+        let written_over = |path: &str| match world.owner(project, path) {
+            Owner::Matched(slot) => {
+                let writes = project.written(slot).contains_key(path) && !world.recorded.contains(path);
+                writes && world.ran.contains(&format!("t{slot}"))
+            }
+            _ => false,
+        };
+        self.owed.retain(|text, path| texts.contains(text.as_bytes()) || !written_over(path));
+        let lost = self.owed.iter().find(|(text, _)| !texts.contains(text.as_bytes()));
+        prop_assert!(lost.is_none(), "lost what the user wrote: {:?}\n{}", lost, output);
+        Ok(())
+    }
+
+    /// What of the user's is no longer where it was, and what percache has recorded, after a build of these.
+    fn settle(&mut self, units: &[&Unit]) {
+        let acted: BTreeSet<&str> =
+            units.iter().filter(|unit| unit.end != End::Skipped).map(|unit| unit.label.as_str()).collect();
+        let built: BTreeSet<u8> = units.iter().map(|unit| unit.slot).collect();
+        let (project, world) = (&self.project, &self.world);
+        let stays = |path: &String| match world.owner(project, path) {
+            Owner::Nobody => true,
+            Owner::Named(slot) => {
+                let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".txt")).unwrap_or_default();
+                !acted.contains(format!("t{slot}").as_str()) && !acted.contains(format!("t{slot}-{stem}").as_str())
+            }
+            Owner::Matched(slot) => {
+                let ran = world.ran.contains(&format!("t{slot}"));
+                // What was put back is what percache holds.
+                let stays = world.stays(project, path) && (ran || !project.written(slot).contains_key(path));
+                !built.contains(&slot) || stays
+            }
+        };
+        let theirs = world.theirs.iter().filter(|(path, node)| {
+            stays(path) && !(**node == Node::Directory && world.owner(project, path) == Owner::Nobody)
+        });
+        let theirs: Tree = theirs.map(|(path, node)| (path.clone(), node.clone())).collect();
+        let known =
+            |path: &&String| matches!(world.owner(project, path), Owner::Matched(slot) if !built.contains(&slot));
+        let mut recorded: BTreeSet<String> = world.recorded.iter().filter(known).cloned().collect();
+        let made = built.iter().flat_map(|slot| project.written(*slot).into_keys());
+        recorded.extend(made.filter(|path| !theirs.contains_key(path)));
+        (self.world.theirs, self.world.recorded) = (theirs, recorded);
     }
 
     /// A command ran if and only if its result was not known, or it fails.
@@ -251,23 +369,25 @@ impl Player {
         Ok(())
     }
 
-    fn check_outputs(&self, units: &[&Unit], run: &Run, nothing_else: bool) -> TestCaseResult {
+    /// The outputs are those of a clean build, and what is the user's lies there untouched. Returns the outputs.
+    fn check_outputs(&self, units: &[&Unit], run: &Run, nothing_else: bool) -> Result<Tree, TestCaseError> {
         let actual = self.ws.outputs();
-        for path in &self.foreign {
-            prop_assert!(actual.contains_key(path), "a foreign file is gone: {}\n{}", path, run.output());
+        for (path, node) in &self.world.theirs {
+            prop_assert_eq!(actual.get(path), Some(node), "the user's {} is not as it was\n{}", path, run.output());
         }
         let made =
             units.iter().filter_map(|unit| if let End::Succeeds(made) = &unit.end { Some(made.clone()) } else { None });
         let expected: Tree = made.flatten().collect();
-        let counts = |path: &String| !self.foreign.contains(path) && (nothing_else || expected.contains_key(path));
+        let is_kept = |path: &String| self.world.theirs.contains_key(path) || self.kept.contains(path);
+        let counts = |path: &String| expected.contains_key(path) || nothing_else && !is_kept(path);
         let actual: Tree = actual.into_iter().filter(|(path, _)| counts(path)).collect();
         prop_assert_eq!(
-            actual,
-            expected,
+            &actual,
+            &expected,
             "the outputs (left) are not those of a clean build (right)\n{}",
             run.output()
         );
-        Ok(())
+        Ok(expected)
     }
 }
 

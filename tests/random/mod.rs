@@ -7,6 +7,8 @@ mod drive;
 mod model;
 mod oracle;
 mod strategy;
+mod theirs;
+mod world;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};

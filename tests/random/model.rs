@@ -58,6 +58,8 @@ pub enum Kind {
     EachOf { upstream: u8 },
     /// A directory with files, symlinks, an executable and an empty directory, one of each for every word of the sources.
     Directory { sources: Vec<u8> },
+    /// Files that a glob matches, one for every word of the sources; fails, when they are written, if one of the words is `fail`.
+    Globbed { sources: Vec<u8> },
     /// A symlink, which may dangle.
     Link { source: u8 },
     /// No output.
@@ -125,10 +127,25 @@ pub enum Edit {
         output: u8,
     },
     DeleteAllOutputs,
-    /// A file beside the outputs that is none.
+    /// The user writes a file of their own among the outputs of a task, or beside them.
     Foreign {
+        slot: u8,
         number: u8,
     },
+    /// Git tracks a file of the user's among the outputs.
+    Track {
+        number: u8,
+    },
+    /// The user writes over an output, or over what else lies there.
+    EditOutput {
+        output: u8,
+    },
+    /// The workspace has another name.
+    Move,
+    /// The work goes on in a copy of the workspace.
+    Copy,
+    /// The store is gone, with all that was displaced.
+    RemoveStore,
 }
 
 /// How an output is spoilt.
@@ -166,6 +183,10 @@ pub struct Round {
 
 #[derive(Clone, Debug)]
 pub struct History {
+    /// Whether the store is outside of the workspace.
+    pub outside: bool,
+    /// Whether the workspace is a git repository.
+    pub git: bool,
     pub sources: Vec<(u8, u8)>,
     pub tasks: Vec<(u8, Task)>,
     pub rounds: Vec<Round>,
@@ -269,7 +290,9 @@ impl Project {
             Edit::Relink { place } => self.place = *place,
             Edit::RelinkFile { target } => self.target = *target,
             Edit::Reorder => self.reversed = !self.reversed,
-            Edit::Touch { .. } | Edit::DeleteOutput { .. } | Edit::DeleteAllOutputs | Edit::Foreign { .. } => {}
+            Edit::Touch { .. } | Edit::DeleteOutput { .. } | Edit::DeleteAllOutputs => {}
+            Edit::Foreign { .. } | Edit::Track { .. } | Edit::EditOutput { .. } => {}
+            Edit::Move | Edit::Copy | Edit::RemoveStore => {}
         }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::model::{FIXED, Kind, Project, Task};
+use super::world::{Owner, World};
 use crate::sandbox::{Node, Tree};
 
 /// One concrete task.
@@ -23,6 +24,8 @@ pub struct Unit {
     pub end: End,
     /// Positions of the units that it needs.
     pub needs: Vec<usize>,
+    /// Whether a run that succeeds is stored: nothing of unknown origin lay among what it made or read.
+    pub stored: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +45,7 @@ fn read_by(slot: u8, kind: &Kind) -> Option<(String, String)> {
             Some((format!("find out/t{slot} -name '*.txt' 2>/dev/null"), format!("out/t{slot}/*.txt")))
         }
         Kind::Directory { .. } => Some((format!("find out/t{slot}.dir -type f"), format!("out/t{slot}.dir"))),
+        Kind::Globbed { .. } => Some((format!("find out/t{slot}.globs -name '*.o'"), format!("out/t{slot}.globs/*.o"))),
         _ => Some((format!("echo out/t{slot}.txt"), format!("out/t{slot}.txt"))),
     }
 }
@@ -71,8 +75,11 @@ impl Project {
     }
 
     fn upstream_each(&self, slot: u8, upstream: u8) -> Option<u8> {
-        let is_each = |kind: &Kind| matches!(kind, Kind::Each { .. } | Kind::EachOf { .. } | Kind::EachBehind);
-        self.below(slot, &[upstream]).into_iter().find(|slot| is_each(&self.tasks[slot].kind))
+        self.below(slot, &[upstream]).into_iter().find(|slot| self.is_each(*slot))
+    }
+
+    fn is_each(&self, slot: u8) -> bool {
+        matches!(self.tasks[&slot].kind, Kind::Each { .. } | Kind::EachOf { .. } | Kind::EachBehind)
     }
 
     pub fn name(&self, slot: u8) -> String {
@@ -142,6 +149,15 @@ impl Project {
                 );
                 task(command, Some(quote(sources)), format!("outputs = [\"out/t{slot}.dir\"]"))
             }
+            Kind::Globbed { sources } => {
+                let sources = self.existing(sources);
+                let command = format!(
+                    "d=out/t{slot}.globs; echo {salt} > $d/all.o\nfor w in $(cat {0} /dev/null); do echo {salt} > $d/$w.o; done\n\
+                     if cat {0} /dev/null | grep -q fail; then exit 1; fi",
+                    sources.join(" ")
+                );
+                task(command, Some(quote(sources)), format!("outputs = [\"out/t{slot}.globs/*.o\"]"))
+            }
             Kind::Link { source } => {
                 let sources = self.existing(&[*source]);
                 let command = format!(
@@ -156,8 +172,11 @@ impl Project {
             }
             Kind::After { deps } => {
                 let mut files = vec!["true".to_owned()];
-                let readable = self.readable(slot, deps).into_iter();
-                files.extend(readable.map(|(_, script, _)| format!("{script} | LC_ALL=C sort | xargs -r cat")));
+                // What lies beside the exactly named outputs of a `foreach` is nothing that it depends on.
+                let readable = self.readable(slot, deps).into_iter().filter(|(slot, ..)| !self.is_each(*slot));
+                files.extend(
+                    readable.map(|(_, script, _)| format!("{script} | grep -v foreign | LC_ALL=C sort | xargs -r cat")),
+                );
                 let names: Vec<String> = self.below(slot, deps).into_iter().map(|slot| self.name(slot)).collect();
                 let deps = quote(names.iter().map(String::as_str).collect());
                 task(joined(files.join("; ")), Some(String::new()), format!("{text_output}\ndeps = [{deps}]"))
@@ -206,12 +225,14 @@ impl Project {
     }
 
     /// Every unit, each behind those that it needs.
-    pub fn units(&self) -> Vec<Unit> {
+    pub fn units(&self, world: &World) -> Vec<Unit> {
         let mut units: Vec<Unit> = Vec::new();
         for (slot, task) in &self.tasks {
             let new = match &task.kind {
-                Kind::Each { .. } | Kind::EachOf { .. } | Kind::EachBehind => self.each_units(*slot, task, &units),
-                _ => vec![self.single_unit(*slot, task, &units)],
+                Kind::Each { .. } | Kind::EachOf { .. } | Kind::EachBehind => {
+                    self.each_units(*slot, task, &units, world)
+                }
+                _ => vec![self.single_unit(*slot, task, &units, world)],
             };
             units.extend(new);
         }
@@ -264,14 +285,22 @@ impl Project {
         }
     }
 
-    fn each_units(&self, slot: u8, task: &Task, units: &[Unit]) -> Vec<Unit> {
+    fn each_units(&self, slot: u8, task: &Task, units: &[Unit], world: &World) -> Vec<Unit> {
         // File, its text, and the unit that makes it.
         let files: Vec<(String, End, Option<usize>)> = match &task.kind {
             Kind::EachOf { upstream } => {
                 let upstream = self.upstream_each(slot, *upstream);
                 let makers = units.iter().enumerate().filter(|(_, unit)| Some(unit.slot) == upstream);
                 let file = |unit: &Unit| format!("out/t{}/{}.txt", unit.slot, unit.stem.as_deref().unwrap_or_default());
-                makers.map(|(index, unit)| (file(unit), unit.end.clone(), Some(index))).collect()
+                let made = makers.map(|(index, unit)| (file(unit), unit.end.clone(), Some(index)));
+                let directory = upstream.map(|slot| format!("out/t{slot}/"));
+                let beside = |path: &&String| directory.as_ref().is_some_and(|above| path.starts_with(above));
+                let theirs =
+                    world.theirs.iter().filter(|(path, _)| beside(path) && world.owner(self, path) == Owner::Nobody);
+                let found = |(path, node): (&String, &Node)| {
+                    (path.clone(), End::Succeeds([(path.clone(), node.clone())].into()), None)
+                };
+                made.chain(theirs.map(found)).collect()
             }
             Kind::EachBehind => {
                 let files = self.files_behind().into_iter();
@@ -306,19 +335,21 @@ impl Project {
                 key,
                 end,
                 needs: maker.into_iter().collect(),
+                stored: true,
             }
         };
         files.into_iter().map(unit).collect()
     }
 
-    fn single_unit(&self, slot: u8, task: &Task, units: &[Unit]) -> Unit {
-        let (upstream, explicit) = match &task.kind {
+    fn single_unit(&self, slot: u8, task: &Task, units: &[Unit], world: &World) -> Unit {
+        let (upstream, explicit): (Vec<u8>, bool) = match &task.kind {
             Kind::Join { upstream, .. } => {
                 (self.readable(slot, upstream).into_iter().map(|(slot, ..)| slot).collect(), false)
             }
             Kind::After { deps } => (self.below(slot, deps), true),
             _ => (Vec::new(), false),
         };
+        let label = format!("t{slot}");
         let needs: Vec<usize> = (0..units.len()).filter(|index| upstream.contains(&units[*index].slot)).collect();
         let needed: Vec<&Unit> =
             upstream.iter().flat_map(|slot| units.iter().filter(move |unit| unit.slot == *slot)).collect();
@@ -334,19 +365,51 @@ impl Project {
             let _ = write!(key, "{path}={text:?}");
         }
         key += &self.links_read(task);
+        let mut stored = world.unknown(self, slot).is_empty();
+        let mut read = BTreeMap::new();
+        for upstream in &upstream {
+            let all = world.beside(self, *upstream);
+            let unknown = world.unknown(self, *upstream);
+            // Who names its dependencies sees what these have found when they ran; what else it reads, nobody has told of.
+            let made = needed.iter().filter(|unit| unit.slot == *upstream);
+            let seen = match explicit {
+                false => all.clone(),
+                true if world.ran.contains(&format!("t{upstream}")) => {
+                    let written = self.written(*upstream);
+                    unknown.into_iter().filter(|(path, _)| !written.contains_key(path)).collect()
+                }
+                true => {
+                    stored &= unknown.is_empty();
+                    Tree::new()
+                }
+            };
+            let _ = if seen.is_empty() { Ok(()) } else { write!(key, "+{seen:?}") };
+            let made =
+                made.filter_map(|unit| if let End::Succeeds(made) = &unit.end { Some(made.clone()) } else { None });
+            // A result that was stored has what its command had read.
+            let found = if explicit && !world.ran.contains(&label) { seen } else { all };
+            let found = found.into_iter().filter(|(path, _)| !explicit || !path.contains("foreign"));
+            let counts = !explicit || !self.is_each(*upstream);
+            read.insert(*upstream, made.flatten().chain(found).filter(|_| counts).collect::<Tree>());
+        }
+        if matches!(task.kind, Kind::All) {
+            let _ = write!(key, "{:?}", world.sources(self));
+        }
+        let texts: String = read.values().flat_map(Tree::values).map(|node| bytes_of(Some(node))).collect();
         let end = match needed.iter().all(|unit| matches!(unit.end, End::Succeeds(_))) {
-            true => self.end(slot, task, &needed).map_or(End::Fails, End::Succeeds),
+            true => self.end(slot, task, &texts).map_or(End::Fails, End::Succeeds),
             false => End::Skipped,
         };
-        Unit { label: format!("t{slot}"), slot, stem: None, key, end, needs }
+        Unit { label, slot, stem: None, key, end, needs, stored }
     }
 
     /// The sources that count for a task, discovered ones included.
     fn sources_read(&self, task: &Task) -> BTreeMap<&'static str, &'static str> {
         let wanted = |path: &str| match &task.kind {
-            Kind::Join { sources, .. } | Kind::Directory { sources } | Kind::Check { sources } => {
-                self.existing(sources).contains(&path)
-            }
+            Kind::Join { sources, .. }
+            | Kind::Directory { sources }
+            | Kind::Globbed { sources }
+            | Kind::Check { sources } => self.existing(sources).contains(&path),
             Kind::Link { source } => self.existing(&[*source]).contains(&path),
             Kind::Glob { pattern } => {
                 path.starts_with("src/")
@@ -362,17 +425,49 @@ impl Project {
         self.sources.iter().filter(|(path, _)| wanted(path)).map(|(path, text)| (*path, *text)).collect()
     }
 
+    /// What the command of a task with a directory or a glob of outputs writes, be it that it fails then.
+    pub fn written(&self, slot: u8) -> Tree {
+        let task = &self.tasks[&slot];
+        let plain: String = self.sources_read(task).values().copied().collect();
+        match &task.kind {
+            Kind::Directory { .. } => directory(slot, task.salt, &plain),
+            Kind::Globbed { .. } => {
+                let words = plain.split_whitespace().chain(["all"]);
+                words.map(|word| file(&format!("out/t{slot}.globs/{word}.o"), &format!("{}\n", task.salt))).collect()
+            }
+            _ => Tree::new(),
+        }
+    }
+
+    /// The stems of the files that a `foreach` has an instance for.
+    pub fn stems(&self, slot: u8, theirs: &Tree) -> Vec<String> {
+        let stem = |path: &str| path.rsplit('/').next().unwrap_or_default().trim_end_matches(".txt").to_owned();
+        match &self.tasks[&slot].kind {
+            Kind::EachOf { upstream } => {
+                let Some(upstream) = self.upstream_each(slot, *upstream) else { return Vec::new() };
+                let directory = format!("out/t{upstream}/");
+                let found = theirs.keys().filter(|path| path.starts_with(&directory)).map(|path| stem(path));
+                self.stems(upstream, theirs).into_iter().chain(found).collect()
+            }
+            Kind::EachBehind => self.files_behind().into_iter().map(|(path, _)| stem(&path)).collect(),
+            Kind::Each { deep } => {
+                let matches = |path: &str| path.starts_with("src/") && (*deep || !path.contains("/deep/"));
+                self.sources.keys().filter(|path| matches(path)).map(|path| stem(path)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The outputs; `None` if the command fails.
-    fn end(&self, slot: u8, task: &Task, needed: &[&Unit]) -> Option<Tree> {
+    fn end(&self, slot: u8, task: &Task, upstream: &str) -> Option<Tree> {
         let salt = task.salt;
         let read = self.sources_read(task);
         let plain: String = read.values().copied().collect();
         let named: String = read.iter().map(|(path, text)| format!("{path}\n{text}")).collect();
-        let upstream: String = needed.iter().map(|unit| read_outputs(unit)).collect();
         let text = |text: String| Some([file(&format!("out/t{slot}.txt"), &format!("{salt}\n{text}"))].into());
         match &task.kind {
-            Kind::Join { .. } if (plain.clone() + &upstream).contains("fail") => None,
-            Kind::Join { .. } | Kind::After { .. } => text(plain + &upstream),
+            Kind::Join { .. } if (plain.clone() + upstream).contains("fail") => None,
+            Kind::Join { .. } | Kind::After { .. } => text(plain + upstream),
             Kind::Glob { .. } => text(named),
             Kind::All => {
                 let listed = read.iter().filter(|(path, _)| path.starts_with("src/") || path.starts_with("inc/"));
@@ -386,7 +481,8 @@ impl Project {
                 let there = |path: &str| self.sources.contains_key(path);
                 if there("inc/f.txt") && (!next || there("inc/g.txt")) { text(plain) } else { None }
             }
-            Kind::Directory { .. } => Some(directory(slot, salt, &plain)),
+            Kind::Globbed { .. } if plain.contains("fail") => None,
+            Kind::Directory { .. } | Kind::Globbed { .. } => Some(self.written(slot)),
             Kind::Link { .. } => {
                 Some([(format!("out/t{slot}.link"), Node::Symlink(format!("to-{}-{salt}", plain.len())))].into())
             }
@@ -402,14 +498,6 @@ fn file(path: &str, text: &str) -> (String, Node) {
 fn bytes_of(node: Option<&Node>) -> String {
     match node {
         Some(Node::File { bytes, .. }) => String::from_utf8_lossy(bytes).into_owned(),
-        _ => String::new(),
-    }
-}
-
-/// What a shell reads of a unit's outputs: the regular files, in the order of their paths.
-fn read_outputs(unit: &Unit) -> String {
-    match &unit.end {
-        End::Succeeds(made) => made.values().map(|node| bytes_of(Some(node))).collect(),
         _ => String::new(),
     }
 }

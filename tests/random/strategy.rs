@@ -8,7 +8,8 @@ use super::model::{Build, CONTENTS, Edit, History, Kind, Round, SLOTS, SOURCES, 
 pub fn histories() -> impl Strategy<Value = History> {
     let sources = vec((source(), content()), 1..=SOURCES.len());
     let tasks = vec((slot(), task()), 1..=usize::from(SLOTS));
-    (sources, tasks, vec(round(), 5..=25)).prop_map(|(sources, tasks, rounds)| History { sources, tasks, rounds })
+    let all = (sources, tasks, vec(round(), 5..=25), prop::bool::weighted(0.3), prop::bool::weighted(0.4));
+    all.prop_map(|(sources, tasks, rounds, outside, git)| History { outside, git, sources, tasks, rounds })
 }
 
 fn round() -> impl Strategy<Value = Round> {
@@ -40,12 +41,17 @@ fn edit() -> impl Strategy<Value = Edit> {
         3 => (0..5u8).prop_map(|back| Edit::Branch { back }),
         2 => (slot(), task()).prop_map(|(slot, task)| Edit::AddTask { slot, task }),
         1 => slot().prop_map(|slot| Edit::RemoveTask { slot }),
-        1 => (slot(), 0..3u8).prop_map(|(slot, salt)| Edit::Salt { slot, salt }),
+        2 => (slot(), 0..3u8).prop_map(|(slot, salt)| Edit::Salt { slot, salt }),
         1 => (slot(), 0..3u8).prop_map(|(slot, alias)| Edit::RenameTask { slot, alias }),
         1 => Just(Edit::Reorder),
         2 => any::<u8>().prop_map(|output| Edit::DeleteOutput { output }),
         1 => Just(Edit::DeleteAllOutputs),
-        1 => (0..3u8).prop_map(|number| Edit::Foreign { number }),
+        3 => (slot(), 0..4u8).prop_map(|(slot, number)| Edit::Foreign { slot, number }),
+        1 => any::<u8>().prop_map(|number| Edit::Track { number }),
+        2 => any::<u8>().prop_map(|output| Edit::EditOutput { output }),
+        1 => Just(Edit::Move),
+        1 => Just(Edit::Copy),
+        1 => Just(Edit::RemoveStore),
     ]
 }
 
@@ -61,6 +67,7 @@ fn kind() -> impl Strategy<Value = Kind> {
         2 => any::<bool>().prop_map(|deep| Kind::Each { deep }),
         2 => slot().prop_map(|upstream| Kind::EachOf { upstream }),
         2 => vec(source(), 1..3).prop_map(|sources| Kind::Directory { sources }),
+        2 => vec(source(), 1..3).prop_map(|sources| Kind::Globbed { sources }),
         1 => source().prop_map(|source| Kind::Link { source }),
         2 => vec(source(), 1..3).prop_map(|sources| Kind::Check { sources }),
         2 => vec(slot(), 1..3).prop_map(|deps| Kind::After { deps }),

@@ -67,6 +67,19 @@ impl Sandbox {
         self.root.with_file_name(name)
     }
 
+    /// Gives the workspace another name.
+    pub fn move_to(&mut self, name: &str) {
+        let to = self.outside(name);
+        fs::rename(&self.root, &to).expect("renaming the workspace");
+        self.root = to;
+    }
+
+    /// Copies the workspace with all that is in it, and goes on in the copy.
+    pub fn copy_to(&mut self, name: &str) {
+        self.shell(&format!("cp -a . ../{name}"));
+        self.root = self.outside(name);
+    }
+
     // ---- files -----------------------------------------------------------------------------------------------------
 
     /// Writes `percache.toml`; `@ran(NAME)` becomes a command that reports NAME.

@@ -81,6 +81,20 @@ fn what_git_tracks_is_a_source_and_no_part_of_a_result() {
     assert!(!ws.exists("docs/notes.md"), "git has it");
 }
 
+/// A task that declares no inputs depends on all that git has, wherever it lies.
+#[test]
+fn what_git_tracks_among_the_outputs_of_a_dependency_is_a_default_input() {
+    let site = "[task.site]\ncommand = \"@ran(site); cat docs/*.md > site\"\ndeps = [\"docs\"]\noutputs = [\"site\"]\n";
+    let ws = with_a_note(&format!("{DOCS}\n{site}"));
+    git(&ws, "echo /site > .gitignore; git init -q . && git add docs/notes.md in && git commit -qm notes");
+    ws.build([]).ran(["docs", "site"]).does_not_say("not stored");
+    ws.build([]).ran([]);
+    ws.write("docs/notes.md", "more work\n");
+    ws.build([]).ran(["site"]);
+    assert_eq!(ws.read("site"), "1\nmore work\n");
+    ws.build([]).ran([]);
+}
+
 #[test]
 fn a_stray_file_gets_into_no_other_clone_and_into_no_result_of_a_dependent() {
     let config = r#"
@@ -102,6 +116,22 @@ fn a_stray_file_gets_into_no_other_clone_and_into_no_result_of_a_dependent() {
     ws.run(ws.command("../clone").arg("build")).ran(["objs", "app"]);
     assert_eq!(ws.shell("cat ../clone/app"), "a\n");
     assert_eq!(ws.shell("ls ../clone/build"), "a.o\n");
+}
+
+/// Whether the command has made it cannot be told.
+#[test]
+fn an_empty_directory_of_unknown_origin_keeps_the_result_from_being_stored() {
+    let ws = Sandbox::new(
+        "[task.a]\ncommand = \"@ran(a); mkdir -p out/logs; echo 1 > out/file\"\ninputs = []\noutputs = [\"out/\"]\n",
+    );
+    ws.build([]).ran(["a"]);
+    ws.remove(".percache");
+    ws.build([]).ran(["a"]).says(["`a` is not stored: `out/logs` was among its outputs before"]);
+    ws.remove("out/logs");
+    ws.build([]).ran(["a"]).does_not_say("not stored");
+    ws.remove("out");
+    ws.build([]).ran([]).restored(1);
+    assert!(ws.exists("out/logs"));
 }
 
 #[test]

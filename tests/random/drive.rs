@@ -8,51 +8,48 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
 
-use super::model::{Build, Edit, History, Kind, Project, Tamper, source};
+use super::model::{Build, Edit, History, Project, Tamper, source};
 use super::oracle::{End, Unit};
-use super::theirs::{bytes_in, displaced_in};
+use super::theirs::some;
 use super::world::{Owner, World};
 use crate::sandbox::{Node, Run, Sandbox, Tree, snapshot};
 
 /// What is younger than the file system's clock can tell is looked at again in any case; this much older, its stamp stands for it.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// What comes this long after a kill is known to be none of the killed build's.
-const AFTER_A_KILL: Duration = Duration::from_millis(400);
-
 /// Where outputs are moved to. Ignored, like all that is foreign.
 const AWAY: &str = "foreign-moved";
 
 /// Whether the store holds the result of a key. After a kill that is not known.
 #[derive(Clone, Copy, PartialEq)]
-enum Known {
+pub enum Known {
     Surely,
     Maybe,
 }
 
-struct Player {
-    ws: Sandbox,
-    project: Project,
+pub struct Player {
+    pub ws: Sandbox,
+    pub project: Project,
     /// As it was last written.
-    config: String,
-    earlier: Vec<Project>,
-    results: BTreeMap<String, Known>,
-    world: World,
+    pub config: String,
+    pub earlier: Vec<Project>,
+    pub results: BTreeMap<String, Known>,
+    pub world: World,
     /// What the user wrote among the outputs, and where: each text is there once, and must be somewhere as long as nobody but percache takes it
     /// away.
-    owed: BTreeMap<String, String>,
+    pub owed: BTreeMap<String, String>,
     /// Directories in which something of the user's was, or of a store that is gone: nobody but the user removes them.
-    kept: BTreeSet<String>,
+    pub kept: BTreeSet<String>,
     /// The outputs of the last build, and nothing happened since, if it was of everything and succeeded.
-    settled: Option<Tree>,
+    pub settled: Option<Tree>,
     /// The last build was of everything and succeeded.
-    whole: bool,
-    killed: Option<Instant>,
-    outside: bool,
-    git: bool,
+    pub whole: bool,
+    pub killed: Option<Instant>,
+    pub outside: bool,
+    pub git: bool,
     /// How many names the workspace has had, and how many texts the user has written.
-    names: usize,
-    texts: usize,
+    pub names: usize,
+    pub texts: usize,
 }
 
 pub fn play(history: &History, builds: &AtomicUsize) -> TestCaseResult {
@@ -144,95 +141,6 @@ impl Player {
                 self.become_project(project);
             }
         }
-    }
-
-    /// A path that no command writes to: among the outputs of a task if it can be, else beside them.
-    fn foreign(&self, slot: u8, number: u8) -> String {
-        let Some(slot) = self.project.some_slot(slot) else { return format!("out/foreign{number}") };
-        match &self.project.tasks[&slot].kind {
-            Kind::Directory { .. } if number == 0 => format!("out/t{slot}.dir/one/foreign"),
-            Kind::Directory { .. } => format!("out/t{slot}.dir/foreign{number}"),
-            Kind::Globbed { .. } => format!("out/t{slot}.globs/foreign{number}.o"),
-            Kind::Each { .. } | Kind::EachOf { .. } | Kind::EachBehind => format!("out/t{slot}/foreign{number}.txt"),
-            _ => format!("out/foreign{number}"),
-        }
-    }
-
-    /// The user writes a text of their own.
-    fn write_theirs(&mut self, path: &str) {
-        if let Some(killed) = self.killed {
-            std::thread::sleep(AFTER_A_KILL.saturating_sub(killed.elapsed()));
-        }
-        self.texts += 1;
-        let text = format!("mine {}\n", self.texts);
-        self.ws.write(path, &text);
-        self.owed.insert(text, path.to_owned());
-        self.world.theirs.insert(path.to_owned(), Node::Directory);
-        self.look_again();
-    }
-
-    fn track(&mut self, number: u8) {
-        let paths: Vec<String> = self.world.theirs.keys().filter(|path| path.contains("/foreign")).cloned().collect();
-        if let Some(path) = some(&paths, number) {
-            self.ws.shell(&format!("git add -f {path}"));
-            self.world.tracked.insert(path.clone());
-        }
-    }
-
-    fn relocate(&mut self, how: fn(&mut Sandbox, &str)) {
-        // What a build did that did not come to its end, only the store in the workspace knows.
-        if self.outside && !self.whole {
-            return;
-        }
-        self.names += 1;
-        how(&mut self.ws, &format!("ws{}", self.names));
-        if self.outside {
-            // Outputs are known by their contents then.
-            self.world.recorded.retain(|path| !self.world.theirs.contains_key(path));
-        }
-    }
-
-    fn store(&self) -> &'static str {
-        if self.outside { "../store" } else { ".percache" }
-    }
-
-    /// Nobody knows any more where the outputs come from.
-    fn remove_store(&mut self) {
-        if !self.ws.exists(self.store()) {
-            return;
-        }
-        self.ws.remove(self.store());
-        self.results.clear();
-        self.world.recorded.clear();
-        self.killed = None;
-        for (path, node) in self.ws.outputs() {
-            match node {
-                Node::Directory => drop(self.kept.insert(path)),
-                node => drop(self.world.theirs.insert(path, node)),
-            }
-        }
-    }
-
-    /// What the user did to the files of their own is theirs to do.
-    fn look_again(&mut self) {
-        let outputs = self.ws.outputs();
-        let theirs = std::mem::take(&mut self.world.theirs);
-        let now = theirs.into_keys().filter_map(|path| Some((path.clone(), outputs.get(&path)?.clone())));
-        self.world.theirs = now.filter(|(_, node)| *node != Node::Directory).collect();
-        for path in self.world.theirs.keys() {
-            let above = path.match_indices('/').map(|(at, _)| path[..at].to_owned());
-            self.kept.extend(above);
-        }
-        let texts = self.texts_anywhere();
-        self.owed.retain(|text, _| texts.contains(text.as_bytes()));
-    }
-
-    /// What is in files, in the workspace or displaced.
-    fn texts_anywhere(&self) -> BTreeSet<Vec<u8>> {
-        let tree = snapshot(self.ws.root());
-        let tree =
-            tree.into_values().filter_map(|node| if let Node::File { bytes, .. } = node { Some(bytes) } else { None });
-        tree.chain(displaced_in(&self.ws.path(self.store())).iter().flat_map(|path| bytes_in(path))).collect()
     }
 
     /// Writes what differs, as a switch of branches does.
@@ -421,14 +329,22 @@ impl Player {
                 let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".txt")).unwrap_or_default();
                 !acted.contains(format!("t{slot}").as_str()) && !acted.contains(format!("t{slot}-{stem}").as_str())
             }
-            Owner::Matched(slot) => !built.contains(&slot) || world.stays(project, path),
+            Owner::Matched(slot) => {
+                let ran = world.ran.contains(&format!("t{slot}"));
+                // What was put back is what percache holds.
+                let stays = world.stays(project, path) && (ran || !project.written(slot).contains_key(path));
+                !built.contains(&slot) || stays
+            }
         };
-        let theirs = world.theirs.iter().filter(|(path, _)| stays(path));
-        let theirs = theirs.map(|(path, node)| (path.clone(), node.clone())).collect();
+        let theirs = world.theirs.iter().filter(|(path, node)| {
+            stays(path) && !(**node == Node::Directory && world.owner(project, path) == Owner::Nobody)
+        });
+        let theirs: Tree = theirs.map(|(path, node)| (path.clone(), node.clone())).collect();
         let known =
             |path: &&String| matches!(world.owner(project, path), Owner::Matched(slot) if !built.contains(&slot));
         let mut recorded: BTreeSet<String> = world.recorded.iter().filter(known).cloned().collect();
-        recorded.extend(built.iter().flat_map(|slot| project.written(*slot).into_keys()));
+        let made = built.iter().flat_map(|slot| project.written(*slot).into_keys());
+        recorded.extend(made.filter(|path| !theirs.contains_key(path)));
         (self.world.theirs, self.world.recorded) = (theirs, recorded);
     }
 
@@ -473,10 +389,6 @@ impl Player {
         );
         Ok(expected)
     }
-}
-
-fn some(paths: &[String], number: u8) -> Option<&String> {
-    paths.get(usize::from(number) % paths.len().max(1))
 }
 
 /// A task's units and what they need.

@@ -374,7 +374,10 @@ impl Project {
             let made = needed.iter().filter(|unit| unit.slot == *upstream);
             let seen = match explicit {
                 false => all.clone(),
-                true if world.ran.contains(&format!("t{upstream}")) => unknown,
+                true if world.ran.contains(&format!("t{upstream}")) => {
+                    let written = self.written(*upstream);
+                    unknown.into_iter().filter(|(path, _)| !written.contains_key(path)).collect()
+                }
                 true => {
                     stored &= unknown.is_empty();
                     Tree::new()

@@ -10,7 +10,7 @@ use crate::sandbox::{Node, Tree};
 /// What is known of the tree besides the project.
 #[derive(Clone, Debug, Default)]
 pub struct World {
-    /// Files and symlinks among the outputs that percache does not hold.
+    /// Files, symlinks and empty directories among the outputs that percache does not hold.
     pub theirs: Tree,
     /// Paths below directories and globs that percache has recorded as outputs.
     pub recorded: BTreeSet<String>,
@@ -63,7 +63,14 @@ impl World {
         match self.owner(project, path) {
             Owner::Nobody => true,
             Owner::Named(_) => false,
-            Owner::Matched(slot) => !self.recorded.contains(path) && !project.written(slot).contains_key(path),
+            Owner::Matched(_) if self.recorded.contains(path) => false,
+            Owner::Matched(slot) if self.theirs.get(path) == Some(&Node::Directory) => {
+                // That a directory is made that is there is not to be seen.
+                let below = format!("{path}/");
+                path != format!("out/t{slot}.dir")
+                    && !project.written(slot).keys().any(|written| written.starts_with(&below))
+            }
+            Owner::Matched(slot) => !project.written(slot).contains_key(path),
         }
     }
 
@@ -76,7 +83,9 @@ impl World {
             Kind::Each { .. } | Kind::EachOf { .. } | Kind::EachBehind => &places[2],
             _ => return Tree::new(),
         };
-        self.some(|path| path.starts_with(place) && self.stays(project, path))
+        let mut beside = self.some(|path| path.starts_with(place) && self.stays(project, path));
+        beside.retain(|_, node| *node != Node::Directory);
+        beside
     }
 
     /// What lies among the outputs of a task, stays there, and nobody knows where it comes from.
@@ -92,7 +101,9 @@ impl World {
     pub fn sources(&self, project: &Project) -> Tree {
         let is_ignored = |path: &str| path.split('/').any(|name| name.starts_with("foreign"));
         let counts = |path: &str| self.tracked.contains(path) || !is_ignored(path);
-        self.some(|path| counts(path) && self.owner(project, path) == Owner::Nobody)
+        let mut sources = self.some(|path| counts(path) && self.owner(project, path) == Owner::Nobody);
+        sources.retain(|_, node| *node != Node::Directory);
+        sources
     }
 
     fn some(&self, counts: impl Fn(&str) -> bool) -> Tree {

@@ -197,14 +197,14 @@ impl<'a> Context<'a> {
             let (root, configuration) = (self.observer.root(), &self.workspace.files);
             let area = Area { root, skip: &self.skip, configuration, caller: self.caller };
             let tree = SourceTree::scan(area).map_err(|e| format!("{e}: {}", e.source))?;
-            let counts = |path: &&RelPath| {
-                !self.workspace.files.contains(path) && self.places().maker(self.graph, path).is_none()
-            };
-            let files = tree.files().iter().filter(counts).cloned().collect();
+            let others = tree.files().iter().filter(|path| !self.workspace.files.contains(*path)).cloned();
+            let (files, mut among_outputs): (Vec<_>, Vec<_>) =
+                others.partition(|path| self.places().maker(self.graph, path).is_none());
+            among_outputs.retain(|path| self.git.tracks_itself(path));
             let mut watched = Vec::new();
             // What changed since the walk has a stamp from after the beginning of the build, which is not settled.
             tree.rests_on(root).iter().for_each(|path| self.observer.watch(path, &mut watched));
-            Ok(Arc::new(Sources { files, watched }))
+            Ok(Arc::new(Sources { files, among_outputs, watched }))
         });
         sources.as_ref().map(|sources| sources.files.as_slice()).map_err(Clone::clone)
     }
@@ -229,6 +229,8 @@ impl<'a> Context<'a> {
 pub struct Sources {
     /// The files, sorted.
     pub files: Vec<RelPath>,
+    /// What git tracks and an output pattern matches, sorted: a source as far as no task makes it.
+    pub among_outputs: Vec<RelPath>,
     /// The paths on whose stamps it rests that these are the files: directories, and what says what git ignores and tracks.
     pub watched: Vec<Vec<u8>>,
 }

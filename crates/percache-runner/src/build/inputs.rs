@@ -24,7 +24,7 @@ use crate::walk::{self, Want};
 /// What others see of a task that is done.
 #[derive(Clone, Debug, Default)]
 pub struct Visible {
-    /// Paths of its outputs.
+    /// Paths of its outputs, sorted.
     pub outputs: Vec<RelPath>,
     /// Its action key.
     pub action: Digest,
@@ -167,7 +167,8 @@ fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies, watched: &mut Vec
             paths = match ctx.observer.way(task.dir.as_bytes()) {
                 Some(trail) => sources_behind(ctx, task, &trail)?,
                 None => below(ctx.sources()?, &task.dir).to_vec(),
-            }
+            };
+            paths.extend(sources_among_outputs(ctx, task, deps));
         }
         Inputs::Patterns(patterns) => {
             paths = matching(ctx, task, patterns, watched)?;
@@ -204,6 +205,20 @@ fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies, watched: &mut Vec
     let (nothing, looked): (Vec<_>, Vec<_>) = looked.into_iter().partition(|(path, state)| means_nothing(path, state));
     let absent = nothing.into_iter().filter(|(_, state)| *state == FileState::Absent);
     Ok((looked, absent.map(|(path, _)| path).collect()))
+}
+
+/// What git tracks among the outputs of explicit dependencies, and these do not make. Of other tasks nobody can tell what they make before
+/// they have run.
+fn sources_among_outputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies) -> Vec<RelPath> {
+    let Some(sources) = ctx.found_sources().filter(|sources| !sources.among_outputs.is_empty()) else {
+        return Vec::new();
+    };
+    let is_left = |path: &&RelPath| {
+        deps.iter().any(|(id, visible)| {
+            ctx.workspace.task(*id).outputs.matches(path) && visible.outputs.binary_search(path).is_err()
+        })
+    };
+    below(&sources.among_outputs, &task.dir).iter().filter(is_left).cloned().collect()
 }
 
 /// On how many threads a task looks at its inputs. Mostly on its own: other tasks look at theirs meanwhile.

@@ -312,9 +312,7 @@ pub fn before_that(before: &TaskRecord, key: &ResultKey) -> Option<ResultKey> {
 pub fn visible(outputs: &[Entry], further: &[RelPath], action: percache::Digest) -> Arc<Visible> {
     let outputs = outputs.iter().filter_map(|entry| RelPath::new(&entry.path).ok());
     let mut outputs: Vec<_> = outputs.chain(further.iter().cloned()).collect();
-    if !further.is_empty() {
-        outputs.sort();
-    }
+    outputs.sort();
     Arc::new(Visible { outputs, action })
 }
 

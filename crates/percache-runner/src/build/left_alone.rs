@@ -2,11 +2,13 @@
 //!
 //! A file that lay below an output pattern before the run, and that the run did not touch, is a source if git tracks it. If not, nobody
 //! can know where it comes from: it may be somebody's own, or an incremental tool may have found it good. Then the result is not stored.
+//! An empty directory is no different.
 
 use percache::store::record::{Entry, Node};
 
 use crate::build::context::Context;
 use crate::build::execute::{Before, is_named, outputs_present, stamp};
+use crate::directories::output_directories;
 use crate::model::{Task, TaskId};
 use crate::paths::RelPath;
 use crate::pattern::Pattern;
@@ -31,6 +33,7 @@ pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Fo
     if before.others.is_empty() {
         return Outcome { made: found, unknown: Vec::new(), uncertain: Vec::new() };
     }
+    let all: Vec<RelPath> = found.iter().map(|found| found.path.clone()).collect();
     let (mut made, mut unknown, mut directories) = (Vec::new(), Vec::new(), Vec::new());
     for found in found {
         match before.other(&found.path) {
@@ -44,16 +47,18 @@ pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Fo
             Some(_) => unknown.push(found.path),
         }
     }
-    // A directory that was there is an output if something in it is, or if it is named.
-    let holds_made = |directory: &RelPath| {
-        let below = [directory.as_bytes(), b"/"].concat();
-        let first = made.partition_point(|made: &Found| made.path.as_bytes() < below.as_slice());
-        made.get(first).is_some_and(|made| made.path.as_bytes().starts_with(&below))
-    };
+    // A directory that was there is an output if something in it is, if it is named, or if it is made before every run.
+    let holds_made = |directory: &RelPath| is_above_one_of(directory, &made, |made: &Found| &made.path);
     let names =
         |directory: &RelPath| task.outputs.patterns().iter().any(|pattern| pattern.literal() == Some(directory));
-    directories.retain(|found| names(&found.path) || holds_made(&found.path));
-    made.extend(directories);
+    let is_made = |directory: &RelPath| output_directories(task).any(|made| made.starts_with(directory));
+    let (outputs, others): (Vec<_>, Vec<_>) = directories
+        .into_iter()
+        .partition(|Found { path, .. }| ctx.options.accept || names(path) || holds_made(path) || is_made(path));
+    let others = others.into_iter().map(|found| found.path);
+    unknown.extend(others.filter(|directory| !is_above_one_of(directory, &all, |path| path)));
+    unknown.sort_unstable();
+    made.extend(outputs);
     made.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let was_there = |found: &&Found| before.other(&found.path).is_some() && !ctx.git.tracks(&found.path);
     let uncertain = made.iter().filter(was_there).map(|found| found.path.clone()).collect();
@@ -79,6 +84,13 @@ pub fn strays(ctx: &Context<'_>, id: TaskId, task: &Task, outputs: &[Entry]) -> 
             && !ctx.git.tracks(&found.path)
     };
     found.filter(is_stray).map(|found| found.path).collect()
+}
+
+/// Whether something in a list that is sorted by path lies below a directory.
+fn is_above_one_of<T>(directory: &RelPath, sorted: &[T], path: impl Fn(&T) -> &RelPath) -> bool {
+    let below = [directory.as_bytes(), b"/"].concat();
+    let first = sorted.partition_point(|item| path(item).as_bytes() < below.as_slice());
+    sorted.get(first).is_some_and(|item| path(item).as_bytes().starts_with(&below))
 }
 
 /// Another task among whose outputs is one that this task made, and that output.

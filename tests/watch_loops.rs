@@ -70,6 +70,20 @@ fn a_task_that_writes_its_own_input_is_named_after_the_second_round() {
     }
 }
 
+/// As with `percache watch > log`, where all files of the directory are inputs.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_it_says_itself_does_not_wake_it() {
+    let ws = Sandbox::new("[task.check]\ncommand = \"@ran(check); echo checked\"\ncache = false\n");
+    ws.write("in", "1");
+    let _watch = Watch::start_all_to(&ws, &[], fs::File::create(ws.path("log")).unwrap());
+    ws.wait_until("it has run", || !ws.newly_tallied().is_empty());
+    std::thread::sleep(LONG);
+    assert!(ws.newly_tallied().is_empty(), "{}", ws.read("log"));
+    ws.write("in", "2");
+    ws.wait_until("it runs again", || !ws.newly_tallied().is_empty());
+}
+
 #[test]
 fn a_task_that_is_left_alone_runs_when_a_person_changes_something() {
     let ws = Sandbox::new(

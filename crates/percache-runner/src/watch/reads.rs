@@ -44,8 +44,14 @@ pub struct Scope<'a> {
     pub journal: &'a Journal,
     /// Names of tasks that failed in the last build.
     pub failed: &'a [String],
-    /// See [`abandoned`].
-    pub abandoned: &'a HashSet<RelPath>,
+    /// What builds write besides outputs; see [`abandoned`] and [`own_streams`].
+    pub written: &'a HashSet<RelPath>,
+}
+
+/// Returns the files in the workspace at `root` to which this process writes what it says.
+pub fn own_streams(root: &Path) -> impl Iterator<Item = RelPath> {
+    let targets = ["/proc/self/fd/1", "/proc/self/fd/2"].map(std::fs::read_link);
+    targets.into_iter().flatten().filter_map(move |path| RelPath::from_native(root, &path))
 }
 
 /// Returns what earlier builds have made and no task makes any more: the next build removes it.
@@ -256,7 +262,7 @@ impl Reads {
 
 /// Whether a path is for builds to write, and not for people.
 fn is_output(scope: Scope<'_>, path: &RelPath) -> bool {
-    scope.graph.outputs.owner(path).is_some() || scope.abandoned.contains(path)
+    scope.graph.outputs.owner(path).is_some() || scope.written.contains(path)
 }
 
 /// Whether a new file at or below `path` may be read by one of the tasks, or bring another task.

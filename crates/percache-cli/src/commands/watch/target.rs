@@ -12,7 +12,7 @@ use percache_runner::model::TaskId;
 use percache_runner::observe::FileState;
 use percache_runner::paths::RelPath;
 use percache_runner::stamp::Stamp;
-use percache_runner::watch::{Burst, Change, Concern, Events, Reads, Scope, abandoned};
+use percache_runner::watch::{Burst, Change, Concern, Events, Reads, Scope, abandoned, own_streams};
 use percache_runner::worktree::Worktree;
 
 use crate::error::CliError;
@@ -38,8 +38,8 @@ pub struct Target {
     journal: Journal,
     /// Names of tasks that failed in the last build.
     failed: Vec<String>,
-    /// What the next build removes.
-    abandoned: HashSet<RelPath>,
+    /// What builds write besides outputs.
+    written: HashSet<RelPath>,
 }
 
 /// The tasks as they are configured, and those of them that are asked for.
@@ -66,7 +66,7 @@ impl Target {
             tasks: setup.graph.closure(&selected),
             skip: store.into_iter().collect(),
             caller: std::env::vars_os().collect(),
-            abandoned: abandoned(&setup.graph, &journal),
+            written: written(&setup, &journal),
             journal,
             reads: Reads::default(),
             failed,
@@ -174,7 +174,7 @@ impl Target {
         }
         let root = self.setup.workspace.root.clone();
         self.journal = Journal::load(&Worktree::new(&self.setup.store_dir, &root).journal());
-        self.abandoned = abandoned(&self.setup.graph, &self.journal);
+        self.written = written(&self.setup, &self.journal);
         self.failed = failed;
         let before = std::mem::take(&mut self.reads);
         self.reads = Reads::look(self.scope(), before.known());
@@ -217,7 +217,12 @@ impl Target {
             caller: &self.caller,
             journal: &self.journal,
             failed: &self.failed,
-            abandoned: &self.abandoned,
+            written: &self.written,
         }
     }
+}
+
+/// What builds write besides outputs: they remove files that no task makes any more, and say what they do.
+fn written(setup: &Setup, journal: &Journal) -> HashSet<RelPath> {
+    abandoned(&setup.graph, journal).into_iter().chain(own_streams(&setup.workspace.root)).collect()
 }

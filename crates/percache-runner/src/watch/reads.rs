@@ -67,6 +67,8 @@ pub struct Change {
     pub path: Vec<u8>,
     /// When, by the clock of the file system; of what is gone, the moment at which that was seen.
     pub when: i64,
+    /// Whether a file is there now that was not before, or the other way round.
+    pub comes_or_goes: bool,
 }
 
 /// What the watched tasks read, as it was at one moment.
@@ -146,7 +148,15 @@ impl Reads {
         }
         let unreadable = self.unreadable.symmetric_difference(&before.unreadable);
         changed.extend(unreadable.map(|path| relative(root, path)));
-        changed.into_iter().map(|path| Change { when: changed_at(root, &path).unwrap_or_else(moment), path }).collect()
+        let is_there = |reads: &Reads, path: &Vec<u8>| {
+            [&reads.declared, &reads.late].iter().any(|read| content(read.get(path)).is_some())
+        };
+        let change = |path: Vec<u8>| Change {
+            when: changed_at(root, &path).unwrap_or_else(moment),
+            comes_or_goes: is_there(self, &path) != is_there(before, &path),
+            path,
+        };
+        changed.into_iter().map(change).collect()
     }
 
     /// Looks again at these files, which are known. Returns which of them have changed, and what they are now.
@@ -158,7 +168,7 @@ impl Reads {
             let old = self.declared.get(&path).or_else(|| self.late.get(&path))?;
             let state = state_of(&observer, &path);
             let when = changed_at(root, &path).unwrap_or_else(moment);
-            (*old != state).then_some((Change { path, when }, state))
+            (*old != state).then_some((Change { path, when, comes_or_goes: false }, state))
         };
         paths.into_iter().filter_map(differing).collect()
     }

@@ -51,8 +51,8 @@ pub enum Happened {
     Nothing,
     /// Something that the tasks read has changed.
     Inputs(Vec<Change>),
-    /// There are other tasks.
-    Tasks(Box<Configured>),
+    /// There are other tasks, and these changes besides.
+    Tasks(Box<Configured>, Vec<Change>),
     /// The configuration has a mistake.
     Mistake(CliError),
 }
@@ -106,15 +106,12 @@ impl Target {
 
     /// Returns what a burst has changed.
     pub fn differs(&self, burst: &Burst, configure: impl Fn() -> Result<Configured, CliError>) -> Happened {
-        let changes = match self.found(burst) {
+        let changes: Vec<_> = match self.found(burst) {
             Some(found) => found.into_iter().map(|(change, _)| change).collect(),
             None => {
-                match self.configured(configure) {
-                    Happened::Nothing => {}
-                    other => return other,
-                }
                 let now = Reads::look(self.scope(), self.reads.known());
-                now.changed_since(&self.reads, &self.setup.workspace.root, ALWAYS)
+                let changes = now.changed_since(&self.reads, &self.setup.workspace.root, ALWAYS);
+                return self.tasks_or(changes, configure);
             }
         };
         if changes.is_empty() { Happened::Nothing } else { Happened::Inputs(changes) }
@@ -143,21 +140,16 @@ impl Target {
             self.reads.update(found);
             return if changes.is_empty() { Happened::Nothing } else { Happened::Inputs(changes) };
         }
-        match self.configured(configure) {
-            Happened::Nothing => {}
-            other => return other,
-        }
         let is_file = |path: &PathBuf| path.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir());
         let unread: Vec<_> = burst.structure.into_iter().filter(is_file).collect();
         let before = std::mem::take(&mut self.reads);
         self.reads = Reads::look(self.scope(), before.known());
         self.follow(events);
         let changes = self.reads.changed_since(&before, &self.setup.workspace.root, ALWAYS);
-        if !changes.is_empty() {
-            return Happened::Inputs(changes);
+        if changes.is_empty() {
+            self.reads.keep_unread(before, unread);
         }
-        self.reads.keep_unread(before, unread);
-        Happened::Nothing
+        self.tasks_or(changes, configure)
     }
 
     /// Returns the target after a build of it, and what has changed since that began.
@@ -168,10 +160,6 @@ impl Target {
         events: &Events,
         configure: impl Fn() -> Result<Configured, CliError>,
     ) -> Happened {
-        match self.configured(configure) {
-            Happened::Nothing => {}
-            other => return other,
-        }
         let root = self.setup.workspace.root.clone();
         self.journal = Journal::load(&Worktree::new(&self.setup.store_dir, &root).journal());
         self.written = written(&self.setup, &self.journal);
@@ -179,7 +167,8 @@ impl Target {
         let before = std::mem::take(&mut self.reads);
         self.reads = Reads::look(self.scope(), before.known());
         self.follow(events);
-        Happened::Inputs(self.reads.changed_since(&before, &root, began))
+        let changes = self.reads.changed_since(&before, &root, began);
+        self.tasks_or(changes, configure)
     }
 
     /// Whether a path decides which tasks there are.
@@ -194,16 +183,21 @@ impl Target {
         let paths = workspace.files.iter().chain(&workspace.listed);
         let changed = paths.filter_map(|path| {
             let stamp = Stamp::at(&path.to_path(&workspace.root)).ok()??;
-            (stamp.ctime > began).then(|| Change { path: path.as_bytes().to_vec(), when: stamp.ctime })
+            let change = || Change { path: path.as_bytes().to_vec(), when: stamp.ctime, comes_or_goes: false };
+            (stamp.ctime > began).then(change)
         });
         changed.collect()
     }
 
-    /// Whether there are other tasks by now.
-    fn configured(&self, configure: impl Fn() -> Result<Configured, CliError>) -> Happened {
+    /// Returns whether there are other tasks by now, or else these changes. Looks at the configuration last: a file that
+    /// is gone and the task that was about it are one change.
+    fn tasks_or(&self, changes: Vec<Change>, configure: impl Fn() -> Result<Configured, CliError>) -> Happened {
         match configure() {
-            Ok((setup, _)) if setup.workspace == self.setup.workspace => Happened::Nothing,
-            Ok(configured) => Happened::Tasks(Box::new(configured)),
+            Ok(configured) if configured.0.workspace != self.setup.workspace => {
+                Happened::Tasks(Box::new(configured), changes)
+            }
+            Ok(_) if changes.is_empty() => Happened::Nothing,
+            Ok(_) => Happened::Inputs(changes),
             Err(error) => Happened::Mistake(error),
         }
     }

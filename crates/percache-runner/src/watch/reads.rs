@@ -195,13 +195,15 @@ impl Reads {
     pub fn concern(&self, scope: Scope<'_>, native: &Path) -> Concern {
         let root = &scope.workspace.root;
         let key = relative(root, native);
-        if self.declared.get(&key).is_some_and(is_file)
-            || self.late.contains_key(&key)
-            || self.behind.contains_key(native)
-        {
+        // A file with rules is an input as well, and more than that.
+        if self.rules.contains(native) {
+            return Concern::Structure;
+        }
+        let declared = self.declared.get(&key);
+        if declared.is_some_and(is_file) || self.late.contains_key(&key) || self.behind.contains_key(native) {
             return Concern::File;
         }
-        if self.rules.contains(native) || self.declared.contains_key(&key) {
+        if declared.is_some() {
             return Concern::Structure;
         }
         let Some(path) = RelPath::from_native(root, native).filter(|_| !self.idle.contains(native)) else {

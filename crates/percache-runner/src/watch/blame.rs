@@ -16,8 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::reads::Change;
 
 const SECOND: i64 = 1_000_000_000;
-/// The start of a command is not known more exactly than this. Its end is: who waits for it may react at once.
-const SLACK: i64 = SECOND / 10;
+/// The clock of the file system may be so much behind.
+const TICK: i64 = SECOND / 100;
+/// The start of a command that has not ended is not known more exactly than this. What began the build was before it.
+const SLACK: i64 = SECOND / 20;
 /// Two times after the start are the same when they differ by less than this, or by a tenth.
 const ALIKE: i64 = SECOND / 4;
 /// This is soon after the start: a person has hardly seen what came of it.
@@ -45,7 +47,10 @@ pub struct Run {
 impl Run {
     /// How long after its start a moment was, if it was running then.
     fn offset(&self, when: i64) -> Option<i64> {
-        let running = when >= self.began - SLACK && self.ended.is_none_or(|ended| when <= ended);
+        let running = match self.ended {
+            Some(ended) => (self.began - TICK..=ended).contains(&when),
+            None => when >= self.began - SLACK,
+        };
         running.then_some((when - self.began).max(0))
     }
 }
@@ -342,6 +347,15 @@ mod tests {
         assert_eq!(round(&mut blame, 100, &[new("tmp/1", 101), new("src/a.c", 107)]), (2, 0));
         assert_eq!(round(&mut blame, 200, &[new("tmp/2", 201), new("src/b.c", 202)]), (1, 1));
         assert_eq!(round(&mut blame, 300, &[new("tmp/3", 301)]), (0, 0));
+    }
+
+    #[test]
+    fn what_a_build_was_begun_for_is_not_its_work() {
+        let mut blame = Blame::default();
+        for began in [100, 200, 300] {
+            let change = Change { when: began * SECOND - SECOND / 30, ..change("a.c", 0) };
+            assert_eq!(round(&mut blame, began, &[change]), (1, 0));
+        }
     }
 
     #[test]

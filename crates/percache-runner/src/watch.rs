@@ -18,4 +18,4 @@ mod reads;
 
 pub use blame::{Blame, Blamed, Run, Verdict};
 pub use events::{Burst, Concern, Events};
-pub use reads::{Change, Reads, Scope, abandoned};
+pub use reads::{Change, Reads, Scope, abandoned, own_streams};

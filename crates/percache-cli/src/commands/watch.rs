@@ -2,7 +2,6 @@
 
 mod activity;
 mod broken;
-mod own_output;
 mod round;
 mod target;
 
@@ -13,7 +12,7 @@ use std::time::Duration;
 use percache_runner::build::context::{Check, Force, HitLogs, Options};
 use percache_runner::known::KnownFiles;
 use percache_runner::process::Stop;
-use percache_runner::watch::{Blame, Blamed, Change, Events};
+use percache_runner::watch::{Blame, Blamed, Change, Events, Run};
 
 use crate::args::{Cli, Logs, Watch};
 use crate::error::{CliError, INTERRUPTED};
@@ -95,7 +94,7 @@ impl Watching<'_> {
                     happened => happened,
                 };
                 match happened {
-                    Happened::Tasks(configured) => break Ok(*configured),
+                    Happened::Tasks(configured, _) => break Ok(*configured),
                     Happened::Mistake(error) => break Err(error),
                     Happened::Inputs(changes) => self.tell_of_change(&target, &changes),
                     // Only the wish to end brings no more than that.
@@ -161,28 +160,41 @@ impl Watching<'_> {
             return Happened::Nothing;
         }
         self.events.settle(&|| self.user.requested());
+        let whole = stopped.is_none();
         match target.after(failed, began, &self.events, || self.configure()) {
-            Happened::Inputs(changes) => {
-                self.tell_of_limit();
-                let verdict = self.blame().after(&changes, &runs, stopped.is_none());
-                self.tell_of_blamed(target, &verdict.blamed);
-                let counts = |change: &Change| verdict.count.contains(&change.path);
-                let changes: Vec<_> = changes.into_iter().filter(counts).collect();
-                match (changes.is_empty(), stopped) {
-                    // What stopped it is as it was again, but the build has to come to its end.
-                    (true, Some(changes)) => Happened::Inputs(changes),
-                    (true, None) => Happened::Nothing,
-                    (false, _) => Happened::Inputs(changes),
-                }
-            }
-            Happened::Tasks(configured) => {
+            Happened::Nothing => self.judged(target, Vec::new(), &runs, stopped),
+            Happened::Inputs(changes) => self.judged(target, changes, &runs, stopped),
+            Happened::Tasks(configured, inputs) => {
                 let changes = Target::changed_configuration(&configured, began);
-                let verdict = self.blame().after(&changes, &runs, stopped.is_none());
-                self.tell_of_blamed(target, &verdict.blamed);
-                self.left_alone = !changes.is_empty() && verdict.count.is_empty() && stopped.is_none();
-                Happened::Tasks(configured)
+                let known = !changes.is_empty();
+                let verdict = self.blame().after(&[changes, inputs].concat(), &runs, whole);
+                // What comes of another configuration is not worth a word of its own.
+                self.tell_of_blamed(target, &verdict.blamed[..verdict.blamed.len().min(1)]);
+                self.left_alone = whole && known && verdict.count.is_empty();
+                Happened::Tasks(configured, Vec::new())
             }
             happened => happened,
+        }
+    }
+
+    /// What the changes during a build amount to.
+    fn judged(
+        &mut self,
+        target: &Target,
+        changes: Vec<Change>,
+        runs: &[Run],
+        stopped: Option<Vec<Change>>,
+    ) -> Happened {
+        self.tell_of_limit();
+        let verdict = self.blame().after(&changes, runs, stopped.is_none());
+        self.tell_of_blamed(target, &verdict.blamed);
+        let counts = |change: &Change| verdict.count.contains(&change.path);
+        let changes: Vec<_> = changes.into_iter().filter(counts).collect();
+        match (changes.is_empty(), stopped) {
+            // What stopped it is as it was again, but the build has to come to its end.
+            (true, Some(changes)) => Happened::Inputs(changes),
+            (true, None) => Happened::Nothing,
+            (false, _) => Happened::Inputs(changes),
         }
     }
 

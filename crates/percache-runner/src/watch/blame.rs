@@ -16,8 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::reads::Change;
 
 const SECOND: i64 = 1_000_000_000;
-/// The start of a command is not known more exactly than this. Its end is: who waits for it may react at once.
-const SLACK: i64 = SECOND / 10;
+/// The clock of the file system may be so much behind.
+const TICK: i64 = SECOND / 100;
+/// The start of a command that has not ended is not known more exactly than this. What began the build was before it.
+const SLACK: i64 = SECOND / 20;
 /// Two times after the start are the same when they differ by less than this, or by a tenth.
 const ALIKE: i64 = SECOND / 4;
 /// This is soon after the start: a person has hardly seen what came of it.
@@ -45,7 +47,10 @@ pub struct Run {
 impl Run {
     /// How long after its start a moment was, if it was running then.
     fn offset(&self, when: i64) -> Option<i64> {
-        let running = when >= self.began - SLACK && self.ended.is_none_or(|ended| when <= ended);
+        let running = match self.ended {
+            Some(ended) => (self.began - TICK..=ended).contains(&when),
+            None => when >= self.began - SLACK,
+        };
         running.then_some((when - self.began).max(0))
     }
 }
@@ -71,8 +76,9 @@ type Offsets = BTreeMap<String, i64>;
 /// Which paths are changed by the build itself.
 #[derive(Debug, Default)]
 pub struct Blame {
+    /// Also of directories, in which a task may make a file of another name each time.
     strikes: BTreeMap<Vec<u8>, Strike>,
-    /// Paths that are left alone, and the tasks that ran when they were changed.
+    /// What is left alone, and the tasks that ran when it was changed.
     settled: BTreeMap<Vec<u8>, BTreeSet<String>>,
 }
 
@@ -124,12 +130,18 @@ impl Blame {
             }
         });
         self.clear(changes, runs, whole);
+        let mut noted = BTreeSet::new();
         for change in changes {
             let offsets = offsets(change, runs);
             if offsets.is_empty() {
-                self.strikes.remove(&change.path);
-            } else {
-                self.strikes.entry(change.path.clone()).or_default().note(offsets, whole);
+                keys(change).for_each(|key| drop(self.strikes.remove(key)));
+                continue;
+            }
+            for key in keys(change) {
+                // Of several files in one directory the first speaks for all.
+                if noted.insert(key.to_vec()) {
+                    self.strikes.entry(key.to_vec()).or_default().note(offsets.clone(), whole);
+                }
             }
         }
         verdict
@@ -137,11 +149,11 @@ impl Blame {
 
     /// Forgets what a whole build has refuted.
     fn clear(&mut self, changes: &[Change], runs: &[Run], whole: bool) {
-        let changed: BTreeSet<&[u8]> = changes.iter().map(|change| change.path.as_slice()).collect();
+        let changed: BTreeSet<&[u8]> = changes.iter().flat_map(keys).collect();
         let ran = |task: &String| runs.iter().any(|run| run.task == *task);
         if whole {
-            self.strikes.retain(|path, _| changed.contains(path.as_slice()));
-            self.settled.retain(|path, tasks| changed.contains(path.as_slice()) || !tasks.iter().any(ran));
+            self.strikes.retain(|key, _| changed.contains(key.as_slice()));
+            self.settled.retain(|key, tasks| changed.contains(key.as_slice()) || !tasks.iter().any(ran));
         }
     }
 
@@ -156,15 +168,19 @@ impl Blame {
             let (path, offsets) = (change.path.clone(), offsets(change, runs));
             if offsets.is_empty() {
                 verdict.count.push(path);
-            } else if !self.settled.contains_key(&path) {
-                match guess(self.strikes.get(&path), &offsets) {
-                    Guess::Person => verdict.count.push(path),
-                    Guess::Unknown => {}
-                    Guess::Task(tasks) => {
-                        self.settled.insert(path.clone(), tasks.clone());
-                        verdict.blamed.push(Blamed { path, tasks: tasks.into_iter().collect() });
-                    }
+                continue;
+            }
+            if keys(change).any(|key| self.settled.contains_key(key)) {
+                continue;
+            }
+            let guesses = keys(change).map(|key| (key, guess(self.strikes.get(key), &offsets)));
+            match guesses.max_by_key(|(_, guess)| guess.certainty()) {
+                Some((key, Guess::Task(tasks))) => {
+                    self.settled.insert(key.to_vec(), tasks.clone());
+                    verdict.blamed.push(Blamed { path, tasks: tasks.into_iter().collect() });
                 }
+                Some((_, Guess::Unknown)) => {}
+                Some((_, Guess::Person)) | None => verdict.count.push(path),
             }
         }
         verdict
@@ -178,6 +194,16 @@ enum Guess {
     Unknown,
     /// One of these tasks.
     Task(BTreeSet<String>),
+}
+
+impl Guess {
+    fn certainty(&self) -> usize {
+        match self {
+            Guess::Person => 0,
+            Guess::Unknown => 1,
+            Guess::Task(_) => 2,
+        }
+    }
 }
 
 impl Strike {
@@ -198,6 +224,12 @@ impl Strike {
         }
         self.offsets = offsets;
     }
+}
+
+/// By what a change is known again: the path, and of a file that comes or goes its directory.
+fn keys(change: &Change) -> impl Iterator<Item = &[u8]> {
+    let end = memchr::memrchr(b'/', &change.path).map_or(0, |slash| slash + 1);
+    std::iter::once(&change.path[..]).chain(change.comes_or_goes.then_some(&change.path[..end]))
 }
 
 fn offsets(change: &Change, runs: &[Run]) -> Offsets {
@@ -221,7 +253,7 @@ mod tests {
     }
 
     fn change(path: &str, when: i64) -> Change {
-        Change { path: path.into(), when: when * SECOND }
+        Change { path: path.into(), when: when * SECOND, comes_or_goes: false }
     }
 
     fn round(blame: &mut Blame, began: i64, changes: &[Change]) -> (usize, usize) {
@@ -309,10 +341,28 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_another_name_each_time_is_the_same_change() {
+        let mut blame = Blame::default();
+        let new = |path: &str, when: i64| Change { comes_or_goes: true, ..change(path, when) };
+        assert_eq!(round(&mut blame, 100, &[new("tmp/1", 101), new("src/a.c", 107)]), (2, 0));
+        assert_eq!(round(&mut blame, 200, &[new("tmp/2", 201), new("src/b.c", 202)]), (1, 1));
+        assert_eq!(round(&mut blame, 300, &[new("tmp/3", 301)]), (0, 0));
+    }
+
+    #[test]
+    fn what_a_build_was_begun_for_is_not_its_work() {
+        let mut blame = Blame::default();
+        for began in [100, 200, 300] {
+            let change = Change { when: began * SECOND - SECOND / 30, ..change("a.c", 0) };
+            assert_eq!(round(&mut blame, began, &[change]), (1, 0));
+        }
+    }
+
+    #[test]
     fn who_reacts_to_the_end_of_a_command_is_somebody_else() {
         let mut blame = Blame::default();
         for began in [100, 200, 300] {
-            let change = Change { path: "a.c".into(), when: (began + 10) * SECOND + 1 };
+            let change = Change { when: (began + 10) * SECOND + 1, ..change("a.c", 0) };
             let verdict = blame.after(&[change], &[run(began, Some(began + 10))], true);
             assert_eq!((verdict.count.len(), verdict.blamed.len()), (1, 0));
         }

@@ -44,8 +44,14 @@ pub struct Scope<'a> {
     pub journal: &'a Journal,
     /// Names of tasks that failed in the last build.
     pub failed: &'a [String],
-    /// See [`abandoned`].
-    pub abandoned: &'a HashSet<RelPath>,
+    /// What builds write besides outputs; see [`abandoned`] and [`own_streams`].
+    pub written: &'a HashSet<RelPath>,
+}
+
+/// Returns the files in the workspace at `root` to which this process writes what it says.
+pub fn own_streams(root: &Path) -> impl Iterator<Item = RelPath> {
+    let targets = ["/proc/self/fd/1", "/proc/self/fd/2"].map(std::fs::read_link);
+    targets.into_iter().flatten().filter_map(move |path| RelPath::from_native(root, &path))
 }
 
 /// Returns what earlier builds have made and no task makes any more: the next build removes it.
@@ -62,6 +68,8 @@ pub struct Change {
     pub path: Vec<u8>,
     /// When, by the clock of the file system; of what is gone, the moment at which that was seen.
     pub when: i64,
+    /// Whether a file is there now that was not before, or the other way round.
+    pub comes_or_goes: bool,
 }
 
 /// What the watched tasks read, as it was at one moment.
@@ -141,7 +149,15 @@ impl Reads {
         }
         let unreadable = self.unreadable.symmetric_difference(&before.unreadable);
         changed.extend(unreadable.map(|path| relative(root, path)));
-        changed.into_iter().map(|path| Change { when: changed_at(root, &path).unwrap_or_else(moment), path }).collect()
+        let is_there = |reads: &Reads, path: &Vec<u8>| {
+            [&reads.declared, &reads.late].iter().any(|read| content(read.get(path)).is_some())
+        };
+        let change = |path: Vec<u8>| Change {
+            when: changed_at(root, &path).unwrap_or_else(moment),
+            comes_or_goes: is_there(self, &path) != is_there(before, &path),
+            path,
+        };
+        changed.into_iter().map(change).collect()
     }
 
     /// Looks again at these files, which are known. Returns which of them have changed, and what they are now.
@@ -153,7 +169,7 @@ impl Reads {
             let old = self.declared.get(&path).or_else(|| self.late.get(&path))?;
             let state = state_of(&observer, &path);
             let when = changed_at(root, &path).unwrap_or_else(moment);
-            (*old != state).then_some((Change { path, when }, state))
+            (*old != state).then_some((Change { path, when, comes_or_goes: false }, state))
         };
         paths.into_iter().filter_map(differing).collect()
     }
@@ -180,13 +196,15 @@ impl Reads {
     pub fn concern(&self, scope: Scope<'_>, native: &Path) -> Concern {
         let root = &scope.workspace.root;
         let key = relative(root, native);
-        if self.declared.get(&key).is_some_and(is_file)
-            || self.late.contains_key(&key)
-            || self.behind.contains_key(native)
-        {
+        // A file with rules is an input as well, and more than that.
+        if self.rules.contains(native) {
+            return Concern::Structure;
+        }
+        let declared = self.declared.get(&key);
+        if declared.is_some_and(is_file) || self.late.contains_key(&key) || self.behind.contains_key(native) {
             return Concern::File;
         }
-        if self.rules.contains(native) || self.declared.contains_key(&key) {
+        if declared.is_some() {
             return Concern::Structure;
         }
         let Some(path) = RelPath::from_native(root, native).filter(|_| !self.idle.contains(native)) else {
@@ -261,7 +279,7 @@ impl Reads {
 
 /// Whether a path is for builds to write, and not for people.
 fn is_output(scope: Scope<'_>, path: &RelPath) -> bool {
-    scope.graph.outputs.owner(path).is_some() || scope.abandoned.contains(path)
+    scope.graph.outputs.owner(path).is_some() || scope.written.contains(path)
 }
 
 /// Whether a new file at or below `path` may be read by one of the tasks, or bring another task.

@@ -171,10 +171,13 @@ impl Monitor<'_, '_> {
         let changes = match self.target.differs(burst, || self.watching.configure()) {
             Happened::Nothing => return None,
             Happened::Mistake(_) => return Some(Vec::new()),
-            Happened::Tasks(configured) => match Target::changed_configuration(&configured, self.began) {
-                changes if changes.is_empty() => return Some(changes),
-                changes => changes,
-            },
+            Happened::Tasks(configured, changes) => {
+                let configuration = Target::changed_configuration(&configured, self.began);
+                if configuration.is_empty() {
+                    return Some(changes);
+                }
+                configuration.into_iter().chain(changes).collect()
+            }
             Happened::Inputs(changes) => changes,
         };
         let verdict = self.watching.blame().meanwhile(&changes, &self.activity.runs());

@@ -12,10 +12,9 @@ use percache_runner::model::TaskId;
 use percache_runner::observe::FileState;
 use percache_runner::paths::RelPath;
 use percache_runner::stamp::Stamp;
-use percache_runner::watch::{Burst, Change, Concern, Events, Reads, Scope, abandoned};
+use percache_runner::watch::{Burst, Change, Concern, Events, Reads, Scope, abandoned, own_streams};
 use percache_runner::worktree::Worktree;
 
-use super::own_output::is_own_output;
 use crate::error::CliError;
 use crate::setup::Setup;
 
@@ -39,8 +38,8 @@ pub struct Target {
     journal: Journal,
     /// Names of tasks that failed in the last build.
     failed: Vec<String>,
-    /// What the next build removes.
-    abandoned: HashSet<RelPath>,
+    /// What builds write besides outputs.
+    written: HashSet<RelPath>,
 }
 
 /// The tasks as they are configured, and those of them that are asked for.
@@ -52,8 +51,8 @@ pub enum Happened {
     Nothing,
     /// Something that the tasks read has changed.
     Inputs(Vec<Change>),
-    /// There are other tasks.
-    Tasks(Box<Configured>),
+    /// There are other tasks, and these changes besides.
+    Tasks(Box<Configured>, Vec<Change>),
     /// The configuration has a mistake.
     Mistake(CliError),
 }
@@ -67,7 +66,7 @@ impl Target {
             tasks: setup.graph.closure(&selected),
             skip: store.into_iter().collect(),
             caller: std::env::vars_os().collect(),
-            abandoned: abandoned(&setup.graph, &journal),
+            written: written(&setup, &journal),
             journal,
             reads: Reads::default(),
             failed,
@@ -107,28 +106,15 @@ impl Target {
 
     /// Returns what a burst has changed.
     pub fn differs(&self, burst: &Burst, configure: impl Fn() -> Result<Configured, CliError>) -> Happened {
-        let changes = match self.found(burst) {
+        let changes: Vec<_> = match self.found(burst) {
             Some(found) => found.into_iter().map(|(change, _)| change).collect(),
             None => {
-                match self.configured(configure) {
-                    Happened::Nothing => {}
-                    other => return other,
-                }
                 let now = Reads::look(self.scope(), self.reads.known());
-                now.changed_since(&self.reads, &self.setup.workspace.root, ALWAYS)
+                let changes = now.changed_since(&self.reads, &self.setup.workspace.root, ALWAYS);
+                return self.tasks_or(changes, configure);
             }
         };
-        self.inputs(changes)
-    }
-
-    /// Changes of inputs, but for what percache itself has written.
-    fn inputs(&self, changes: Vec<Change>) -> Happened {
-        let changes = self.without_own_output(changes);
         if changes.is_empty() { Happened::Nothing } else { Happened::Inputs(changes) }
-    }
-
-    fn without_own_output(&self, changes: Vec<Change>) -> Vec<Change> {
-        changes.into_iter().filter(|change| !is_own_output(&self.locate(&change.path))).collect()
     }
 
     /// The known files that a burst has changed. `None` when it may have changed more than these: a file that is gone
@@ -152,11 +138,7 @@ impl Target {
         if let Some(found) = self.found(&burst) {
             let changes: Vec<_> = found.iter().map(|(change, _)| change.clone()).collect();
             self.reads.update(found);
-            return self.inputs(changes);
-        }
-        match self.configured(configure) {
-            Happened::Nothing => {}
-            other => return other,
+            return if changes.is_empty() { Happened::Nothing } else { Happened::Inputs(changes) };
         }
         let is_file = |path: &PathBuf| path.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir());
         let unread: Vec<_> = burst.structure.into_iter().filter(is_file).collect();
@@ -164,12 +146,10 @@ impl Target {
         self.reads = Reads::look(self.scope(), before.known());
         self.follow(events);
         let changes = self.reads.changed_since(&before, &self.setup.workspace.root, ALWAYS);
-        let happened = self.inputs(changes);
-        if !matches!(happened, Happened::Nothing) {
-            return happened;
+        if changes.is_empty() {
+            self.reads.keep_unread(before, unread);
         }
-        self.reads.keep_unread(before, unread);
-        Happened::Nothing
+        self.tasks_or(changes, configure)
     }
 
     /// Returns the target after a build of it, and what has changed since that began.
@@ -180,18 +160,15 @@ impl Target {
         events: &Events,
         configure: impl Fn() -> Result<Configured, CliError>,
     ) -> Happened {
-        match self.configured(configure) {
-            Happened::Nothing => {}
-            other => return other,
-        }
         let root = self.setup.workspace.root.clone();
         self.journal = Journal::load(&Worktree::new(&self.setup.store_dir, &root).journal());
-        self.abandoned = abandoned(&self.setup.graph, &self.journal);
+        self.written = written(&self.setup, &self.journal);
         self.failed = failed;
         let before = std::mem::take(&mut self.reads);
         self.reads = Reads::look(self.scope(), before.known());
         self.follow(events);
-        Happened::Inputs(self.without_own_output(self.reads.changed_since(&before, &root, began)))
+        let changes = self.reads.changed_since(&before, &root, began);
+        self.tasks_or(changes, configure)
     }
 
     /// Whether a path decides which tasks there are.
@@ -206,16 +183,21 @@ impl Target {
         let paths = workspace.files.iter().chain(&workspace.listed);
         let changed = paths.filter_map(|path| {
             let stamp = Stamp::at(&path.to_path(&workspace.root)).ok()??;
-            (stamp.ctime > began).then(|| Change { path: path.as_bytes().to_vec(), when: stamp.ctime })
+            let change = || Change { path: path.as_bytes().to_vec(), when: stamp.ctime, comes_or_goes: false };
+            (stamp.ctime > began).then(change)
         });
         changed.collect()
     }
 
-    /// Whether there are other tasks by now.
-    fn configured(&self, configure: impl Fn() -> Result<Configured, CliError>) -> Happened {
+    /// Returns whether there are other tasks by now, or else these changes. Looks at the configuration last: a file that
+    /// is gone and the task that was about it are one change.
+    fn tasks_or(&self, changes: Vec<Change>, configure: impl Fn() -> Result<Configured, CliError>) -> Happened {
         match configure() {
-            Ok((setup, _)) if setup.workspace == self.setup.workspace => Happened::Nothing,
-            Ok(configured) => Happened::Tasks(Box::new(configured)),
+            Ok(configured) if configured.0.workspace != self.setup.workspace => {
+                Happened::Tasks(Box::new(configured), changes)
+            }
+            Ok(_) if changes.is_empty() => Happened::Nothing,
+            Ok(_) => Happened::Inputs(changes),
             Err(error) => Happened::Mistake(error),
         }
     }
@@ -229,7 +211,12 @@ impl Target {
             caller: &self.caller,
             journal: &self.journal,
             failed: &self.failed,
-            abandoned: &self.abandoned,
+            written: &self.written,
         }
     }
+}
+
+/// What builds write besides outputs: they remove files that no task makes any more, and say what they do.
+fn written(setup: &Setup, journal: &Journal) -> HashSet<RelPath> {
+    abandoned(&setup.graph, journal).into_iter().chain(own_streams(&setup.workspace.root)).collect()
 }

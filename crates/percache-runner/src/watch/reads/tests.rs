@@ -12,7 +12,7 @@ struct Sample {
     tasks: Vec<TaskId>,
     journal: Journal,
     failed: Vec<String>,
-    abandoned: HashSet<RelPath>,
+    written: HashSet<RelPath>,
     caller: Caller,
 }
 
@@ -29,13 +29,13 @@ impl Sample {
         let workspace = config::load(&root, &request).unwrap();
         let graph = TaskGraph::new(&workspace);
         let tasks = workspace.ids().collect();
-        let (journal, failed, abandoned, caller) = Default::default();
-        Sample { _temp: temp, workspace, graph, tasks, journal, failed, abandoned, caller }
+        let (journal, failed, written, caller) = Default::default();
+        Sample { _temp: temp, workspace, graph, tasks, journal, failed, written, caller }
     }
 
     fn scope(&self) -> Scope<'_> {
-        let Sample { workspace, graph, tasks, journal, failed, abandoned, caller, .. } = self;
-        Scope { workspace, graph, tasks, skip: &[], caller, journal, failed, abandoned }
+        let Sample { workspace, graph, tasks, journal, failed, written, caller, .. } = self;
+        Scope { workspace, graph, tasks, skip: &[], caller, journal, failed, written }
     }
 
     fn look(&self) -> Reads {
@@ -151,10 +151,10 @@ fn what_the_next_build_removes_does_not_count() {
             ..record(Vec::new())
         },
     );
-    sample.abandoned = abandoned(&sample.graph, &sample.journal);
+    sample.written = abandoned(&sample.graph, &sample.journal);
     let before = sample.look();
     fs::remove_file(sample.path("src/old.c")).unwrap();
-    sample.abandoned.clear();
+    sample.written.clear();
     assert!(sample.changed(&before, 0).is_empty());
 }
 

@@ -35,8 +35,8 @@ pub struct Player {
     pub earlier: Vec<Project>,
     pub results: BTreeMap<String, Known>,
     pub world: World,
-    /// What the user wrote among the outputs, and where: each text is there once, and must be somewhere as long as nobody but percache takes it
-    /// away.
+    /// What the user wrote among the outputs, and where: each text is there once, and must be somewhere as long as nobody
+    /// but percache takes it away.
     pub owed: BTreeMap<String, String>,
     /// Directories in which something of the user's was, or of a store that is gone: nobody but the user removes them.
     pub kept: BTreeSet<String>,
@@ -123,7 +123,7 @@ impl Player {
                 let path = self.foreign(*slot, *number);
                 self.write_theirs(&path);
             }
-            Edit::EditOutput { output } => {
+            Edit::WriteOver { output } => {
                 let files = self.ws.outputs().into_iter().filter(|(_, node)| matches!(node, Node::File { .. }));
                 let files: Vec<String> = files.map(|(path, _)| path).collect();
                 if let Some(path) = some(&files, *output) {
@@ -264,12 +264,13 @@ impl Player {
     fn tidy_after_a_kill(&mut self) {
         self.look_again();
         let (project, world) = (&self.project, &self.world);
-        let doubtful = |path: &&String| match world.owner(project, path) {
+        let doubtful = |path: &String, node: &Node| match world.owner(project, path) {
             Owner::Nobody => false,
             Owner::Named(_) => true,
-            Owner::Matched(_) => world.recorded.contains(*path),
+            Owner::Matched(_) => *node == Node::Directory || world.recorded.contains(path),
         };
-        let doubtful: Vec<String> = world.theirs.keys().filter(doubtful).cloned().collect();
+        let theirs = world.theirs.iter().filter(|(path, node)| doubtful(path, node));
+        let doubtful: Vec<String> = theirs.map(|(path, _)| path.clone()).collect();
         doubtful.iter().for_each(|path| self.ws.remove(path));
         self.look_again();
     }

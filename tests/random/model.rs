@@ -137,7 +137,7 @@ pub enum Edit {
         number: u8,
     },
     /// The user writes over an output, or over what else lies there.
-    EditOutput {
+    WriteOver {
         output: u8,
     },
     /// The workspace has another name.
@@ -291,7 +291,7 @@ impl Project {
             Edit::RelinkFile { target } => self.target = *target,
             Edit::Reorder => self.reversed = !self.reversed,
             Edit::Touch { .. } | Edit::DeleteOutput { .. } | Edit::DeleteAllOutputs => {}
-            Edit::Foreign { .. } | Edit::Track { .. } | Edit::EditOutput { .. } => {}
+            Edit::Foreign { .. } | Edit::Track { .. } | Edit::WriteOver { .. } => {}
             Edit::Move | Edit::Copy | Edit::RemoveStore => {}
         }
     }

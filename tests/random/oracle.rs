@@ -370,7 +370,7 @@ impl Project {
         for upstream in &upstream {
             let all = world.beside(self, *upstream);
             let unknown = world.unknown(self, *upstream);
-            // Who names its dependencies sees what these have found when they ran; what else it reads, nobody has told of.
+            // Who names its dependencies sees what these have found when they ran; of what else it reads, nobody has told.
             let made = needed.iter().filter(|unit| unit.slot == *upstream);
             let seen = match explicit {
                 false => all.clone(),

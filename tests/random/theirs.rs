@@ -1,4 +1,5 @@
-//! What the user does to outputs, to the store and to the workspace as a whole; and where what they wrote is afterwards.
+//! What the user does to outputs, to the store and to the workspace as a whole; and where what they wrote is
+//! afterwards.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +14,8 @@ use crate::sandbox::{Node, Sandbox, snapshot};
 const AFTER_A_KILL: Duration = Duration::from_millis(400);
 
 impl Player {
-    /// A path that no command writes to: among the outputs of a task if there is one whose outputs have room for it, else beside them.
+    /// A path that no command writes to: among the outputs of a task if there is one whose outputs have room for it, else
+    /// beside them.
     pub fn foreign(&self, slot: u8, number: u8) -> String {
         let place = |slot: &u8| match &self.project.tasks[slot].kind {
             Kind::Directory { .. } if number == 0 => Some(format!("out/t{slot}.dir/one/foreign")),

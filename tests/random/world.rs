@@ -1,4 +1,5 @@
-//! What lies among the outputs and is no task's: files of the user's own, edited outputs, and what is left of tasks when the store is gone.
+//! What lies among the outputs and is no task's: files of the user's own, edited outputs, and what is left of tasks when
+//! the store is gone.
 //!
 //! Knows nothing of builds: who owns a path follows from the tasks, and from what percache has recorded.
 

@@ -49,7 +49,7 @@ pub fn take_stock(
     store: Option<&Store>,
 ) -> Result<Stock, Failure> {
     let discovered = discover(ctx, job, prepared, executed).map_err(Failure::Error)?;
-    let (captured, unknown, uncertain) =
+    let Outputs { captured, unknown, uncertain } =
         timed(ctx.listener, Phase::Outputs, Some(job.id), || outputs(ctx, job, executed, store))?;
     let recheck = || {
         timed(ctx.listener, Phase::Recheck, Some(job.id), || {
@@ -61,13 +61,15 @@ pub fn take_stock(
     Ok(Stock { discovered: Discovered(discovered.states), captured, uncertain, unknown, changed, not_there })
 }
 
+/// What lies where the outputs of a task belong, see [`Stock`].
+struct Outputs {
+    captured: Captured,
+    unknown: Vec<RelPath>,
+    uncertain: Vec<Vec<u8>>,
+}
+
 /// Captures what the run made or changed. Returns it, and what it left alone and is of unknown origin.
-fn outputs(
-    ctx: &Context<'_>,
-    job: &Job<'_>,
-    executed: &Executed,
-    store: Option<&Store>,
-) -> Result<(Captured, Vec<RelPath>, Vec<Vec<u8>>), Failure> {
+fn outputs(ctx: &Context<'_>, job: &Job<'_>, executed: &Executed, store: Option<&Store>) -> Result<Outputs, Failure> {
     let found = present_with_links(ctx.observer.root(), &job.task.outputs, &ctx.skip)
         .map_err(|e| Failure::Error(format!("{e}: {}", e.source).into()))?;
     let missing = missing(&job.task.outputs, &found);
@@ -82,7 +84,7 @@ fn outputs(
         .map_err(|e| Failure::Error(Trouble { hint: e.hint().map(str::to_owned), message: e.to_string() }))?;
     note_directories(ctx, job, executed, &came.made);
     let uncertain = came.uncertain.iter().map(|path| path.as_bytes().to_vec()).collect();
-    Ok((captured, came.unknown, uncertain))
+    Ok(Outputs { captured, unknown: came.unknown, uncertain })
 }
 
 /// Notes the directories that the command made for its outputs: they go with the last of these.

@@ -60,8 +60,6 @@ pub fn survey<'a>(
         let Ok(path) = RelPath::new(&entry.path) else { continue };
         match outputs.owner(&path) {
             Some(task) => drop(owned.entry(task).or_default().insert(path, held)),
-            // It may be somebody's own: see `TaskRecord::uncertain`.
-            None if held.is_none() && !record.failed => {}
             // Only as it was left: what somebody has edited since is theirs.
             None if is_right(&entry.node, &observer.observe(&entry.path)?) => drop(dead.insert(path, held)),
             None => {}
@@ -139,7 +137,7 @@ pub fn bury(
     for Left { path, held } in dead.iter().rev() {
         let is_file =
             matches!(observer.observe(path.as_bytes()), Ok(FileState::File { .. } | FileState::Symlink { .. }));
-        if is_file && sources.contains(path, &clones) {
+        if is_file && (sources.contains(path, &clones) || (held.is_none() && sources.is_excluded(path))) {
             buried.kept.push(path.clone());
             continue;
         }
@@ -185,6 +183,12 @@ impl Sources<'_> {
     /// Whether git tracks a path that is nobody's output, or a task names it, without a wildcard, as an input.
     pub fn contains(&self, path: &RelPath, clones: &[RelPath]) -> bool {
         self.is_named(path) || is_tracked(self.git, path, clones)
+    }
+
+    /// Whether a task takes a path away from its outputs by name (`!docs/notes.md`): what was perhaps somebody's own is that for sure.
+    fn is_excluded(&self, path: &RelPath) -> bool {
+        let mut patterns = self.tasks.iter().flat_map(|task| task.outputs.patterns());
+        patterns.any(|pattern| pattern.negated && pattern.literal() == Some(path))
     }
 
     fn is_named(&self, path: &RelPath) -> bool {

@@ -57,6 +57,10 @@ pub fn survey<'a>(
     for (record, (entry, held)) in
         journal.tasks.values().flat_map(|record| record.left().map(move |left| (record, left)))
     {
+        // A directory that was there before its outputs is not percache's to remove.
+        if held.is_none() && !record.failed && entry.node == Node::Directory {
+            continue;
+        }
         let Ok(path) = RelPath::new(&entry.path) else { continue };
         match outputs.owner(&path) {
             Some(task) => drop(owned.entry(task).or_default().insert(path, held)),

@@ -139,8 +139,6 @@ fn make_room(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, id: TaskId, tas
         let named = !directory && !is_place && is_named(task, &path);
         match find_left(previous, path.as_bytes()) {
             // What git tracks is the user's, unless the task says that it makes just this.
-            // A directory that was there before its outputs is not the run's to make.
-            Some(left) if directory && left.held.is_none() => others.push(Other { path, directory, stamp: None }),
             Some(left) if named || directory || !ctx.git.tracks_itself(&path) => own.push(left.clone()),
             // A clean tree has what git tracks, too. Edits of that are nowhere else.
             None if named && !is_committed(ctx, &path) => own.push(Left { path, held: None }),

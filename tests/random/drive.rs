@@ -290,6 +290,7 @@ impl Player {
         let outputs = self.check_outputs(&wanted_units, &run, succeeds && name.is_none())?;
         for unit in wanted_units.iter().filter(|unit| matches!(unit.end, End::Succeeds(_))) {
             match unit.stored || !self.world.ran.contains(&unit.label) {
+                _ if unit.sees_strays => self.results.insert(unit.key.clone(), Known::Maybe),
                 true => self.results.insert(unit.key.clone(), Known::Surely),
                 false => self.results.remove(&unit.key),
             };
@@ -355,6 +356,7 @@ impl Player {
         let mut possible = BTreeSet::new();
         for unit in units.iter().filter(|unit| unit.end != End::Skipped) {
             match self.results.get(&unit.key) {
+                _ if unit.sees_strays => drop(possible.insert(unit.label.clone())),
                 Some(Known::Surely) => {}
                 Some(Known::Maybe) => drop(possible.insert(unit.label.clone())),
                 None => drop(expected.insert(unit.label.clone())),

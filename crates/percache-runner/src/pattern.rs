@@ -11,6 +11,7 @@ mod kept;
 mod overlap;
 mod parse;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -85,6 +86,21 @@ impl PatternSet {
             let through = pattern.directory || pattern.literal().is_none();
             pattern.prefix.below(path).is_some_and(|rest| !rest.is_empty() || through)
         })
+    }
+
+    /// The same, but a path that a pattern names and that is one of these is a directory, as if the pattern ended in `/`.
+    pub fn with_directories(&self, is_directory: &dyn Fn(&RelPath) -> bool) -> Cow<'_, PatternSet> {
+        let may_be = |pattern: &Pattern| !pattern.negated && !pattern.directory && pattern.literal().is_some();
+        let is_one = |pattern: &Pattern| may_be(pattern) && pattern.literal().is_some_and(is_directory);
+        let these: Vec<bool> = self.patterns.iter().map(is_one).collect();
+        if !these.contains(&true) {
+            return Cow::Borrowed(self);
+        }
+        let mut set = self.clone();
+        for (pattern, is_directory) in set.patterns.iter_mut().zip(these) {
+            pattern.directory |= is_directory;
+        }
+        Cow::Owned(set)
     }
 
     /// Whether there is no pattern at all.

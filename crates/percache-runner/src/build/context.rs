@@ -211,7 +211,7 @@ impl<'a> Context<'a> {
 
     /// The places of outputs.
     pub fn places(&self) -> &Places {
-        self.places.get_or_init(|| Places::find(self.workspace, &self.observer))
+        self.places.get_or_init(|| Places::find(self.workspace, &self.observer, self.journal))
     }
 
     /// Whether outputs of some task lie below this path, be it that the path is an output itself.

@@ -1,11 +1,13 @@
 //! Execute: the command of one task runs, as often as `retries` allows, in a tree from which its earlier outputs are gone.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io;
 use std::time::Duration;
 
 use percache::claim::Claim;
+use percache::store::record::Node;
 
 use crate::build::context::Context;
 use crate::build::feed::{Feed, piece};
@@ -22,6 +24,7 @@ use crate::model::{Task, TaskCommand, TaskId};
 use crate::nesting;
 use crate::orphans::Trace;
 use crate::paths::RelPath;
+use crate::pattern::PatternSet;
 use crate::process::{self, Mark, OnOutput, Spec, SpooledLog, Status, Stdio, Stream};
 use crate::stamp::{Moment, Stamp};
 use crate::trouble::{Trouble, reason, way_out};
@@ -55,6 +58,8 @@ pub struct Before {
     pub others: Vec<Other>,
     /// The stamp of what is at the path of the depfile.
     pub depfile: Option<Stamp>,
+    /// The outputs, see [`outputs_in_place`].
+    pub outputs: PatternSet,
 }
 
 /// Something that is not known to be the task's own.
@@ -103,7 +108,7 @@ pub fn execute(
         if final_one {
             return Ok(Executed { failure, status, log, cut, took, inputs, began, before, claim: None });
         }
-        clear_attempt(ctx, &mut clearing, task, &before)?;
+        clear_attempt(ctx, &mut clearing, &before)?;
         attempt += 1;
     }
 }
@@ -121,8 +126,24 @@ pub fn stamp(ctx: &Context<'_>, path: &RelPath) -> Option<Stamp> {
 }
 
 /// What lies where the outputs of a task belong.
-pub fn outputs_present(ctx: &Context<'_>, task: &Task) -> Result<Vec<Found>, String> {
-    present(ctx.observer.root(), &task.outputs, &ctx.skip).map_err(|e| format!("{e}: {}", e.source))
+pub fn outputs_present(ctx: &Context<'_>, outputs: &PatternSet) -> Result<Vec<Found>, String> {
+    present(ctx.observer.root(), outputs, &ctx.skip).map_err(|e| format!("{e}: {}", e.source))
+}
+
+/// The outputs of a task, as what lies there says: `dist` is a directory of outputs if somebody has made it a symlink to one. A symlink
+/// that the task has made is an output.
+pub fn outputs_in_place<'t>(ctx: &Context<'_>, id: TaskId, task: &'t Task) -> Cow<'t, PatternSet> {
+    let is_place = |path: &RelPath| {
+        let native = path.to_path(ctx.observer.root());
+        let held = find_left(ctx.previous(id), path.as_bytes()).and_then(|left| left.held);
+        native.is_symlink()
+            && match held {
+                Some(Node::Symlink(_)) => false,
+                Some(Node::Directory) => true,
+                _ => native.is_dir(),
+            }
+    };
+    task.outputs.with_directories(&is_place)
 }
 
 /// Takes away what is the task's own: what earlier builds left of it, and what lies where an output is named without a wildcard.
@@ -130,12 +151,13 @@ pub fn outputs_present(ctx: &Context<'_>, task: &Task) -> Result<Vec<Found>, Str
 /// A command that appends to what is there, or adds to an archive, must find what it finds in a clean tree.
 fn make_room(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, id: TaskId, task: &Task) -> Result<Before, Trouble> {
     let previous = ctx.previous(id);
+    let outputs = outputs_in_place(ctx, id, task);
     let mut own = Vec::new();
     let (mut others, mut places) = (Vec::new(), Vec::new());
-    for Found { path, kind } in outputs_present(ctx, task)? {
+    for Found { path, kind } in outputs_present(ctx, &outputs)? {
         let directory = kind == Kind::Directory;
         // Somebody's own symlink in the place of a directory of outputs: what it leads to is made or found, or it may not lead there.
-        let is_place = kind == Kind::Symlink && task.outputs.passes(&path);
+        let is_place = kind == Kind::Symlink && outputs.passes(&path);
         let named = !directory && !is_place && is_named(task, &path);
         match find_left(previous, path.as_bytes()) {
             // What git tracks is the user's, unless the task says that it makes just this.
@@ -151,7 +173,7 @@ fn make_room(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, id: TaskId, tas
     }
     if let Some(intents) = &ctx.intents {
         let others = others.iter().map(|other| other.path.clone()).collect();
-        ctx.or_trouble(intents.note(&Intent::new(&task.outputs, others)));
+        ctx.or_trouble(intents.note(&Intent::new(&outputs, others)));
     }
     clearing.take_all(&own).map_err(|(path, e)| told("remove its old output", &path, &e))?;
     let taken: Vec<_> = own.into_iter().map(|left| left.path).collect();
@@ -161,7 +183,7 @@ fn make_room(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, id: TaskId, tas
     // A directory that was there for an earlier output may be in the way of a new one.
     ctx.prune(clearing.tree(), &taken).map_err(|e| format!("cannot remove the directories of old outputs: {e}"))?;
     let depfile = task.depfile.as_ref().and_then(|path| stamp(ctx, path));
-    Ok(Before { others, depfile })
+    Ok(Before { others, depfile, outputs: outputs.into_owned() })
 }
 
 /// Whether git tracks a file and it is as git has it.
@@ -188,10 +210,9 @@ fn make_directories(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, task: &T
 fn clear_attempt(
     ctx: &Context<'_>,
     clearing: &mut Clearing<'_, '_>,
-    task: &Task,
     before: &Before,
 ) -> Result<(), Trouble> {
-    let found = outputs_present(ctx, task)?.into_iter().map(|found| found.path);
+    let found = outputs_present(ctx, &before.outputs)?.into_iter().map(|found| found.path);
     let left: Vec<_> =
         found.filter(|path| before.other(path).is_none()).map(|path| Left { path, held: None }).collect();
     clearing.take_all(&left).map_err(|(path, e)| told("move aside", &path, &e))

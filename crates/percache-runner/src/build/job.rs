@@ -373,7 +373,7 @@ fn leftovers(ctx: &Context<'_>, task: &Task, before: &Before) -> Vec<Entry> {
     if let Some(depfile) = task.depfile.as_ref().filter(|path| !task.outputs.matches(path)) {
         drop_depfile(ctx, depfile, before);
     }
-    let found = outputs_present(ctx, task).unwrap_or_default();
+    let found = outputs_present(ctx, &before.outputs).unwrap_or_default();
     let entry = |path: &RelPath| {
         let node = match ctx.observer.observe(path.as_bytes()).ok()? {
             FileState::File { digest, executable } => Node::File { content: Content { digest, length: 0 }, executable },

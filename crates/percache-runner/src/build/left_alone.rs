@@ -77,7 +77,7 @@ pub fn strays(ctx: &Context<'_>, id: TaskId, task: &Task, outputs: &[Entry]) -> 
         return Vec::new();
     }
     // What cannot be listed is for those that read it to find out.
-    let found = outputs_present(ctx, task).unwrap_or_default().into_iter();
+    let found = outputs_present(ctx, &task.outputs).unwrap_or_default().into_iter();
     let is_stray = |found: &Found| {
         found.kind != Kind::Directory
             && outputs.binary_search_by(|entry| entry.path.as_slice().cmp(found.path.as_bytes())).is_err()

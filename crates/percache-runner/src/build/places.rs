@@ -3,12 +3,27 @@
 
 use std::collections::HashSet;
 
+use percache::store::record::Node;
+
 use crate::graph::TaskGraph;
+use crate::journal::{Journal, TaskRecord};
 use crate::links;
 use crate::model::{Task, TaskId, Workspace};
 use crate::observe::Observer;
 use crate::paths::RelPath;
 use crate::trouble::Trouble;
+
+/// Whether an output that is named without a slash is a directory that somebody has made a symlink.
+fn stands(observer: &Observer<'_>, journal: &Journal, task: &Task, path: &RelPath) -> bool {
+    let record = journal.tasks.get(&task.name);
+    let at = |record: &TaskRecord| record.outputs.binary_search_by(|entry| entry.path.as_slice().cmp(path.as_bytes()));
+    let made = record.and_then(|record| Some(&record.outputs[at(record).ok()?].node));
+    // Most outputs are known as files: those are not looked at.
+    matches!(made, None | Some(Node::Directory)) && {
+        let native = path.to_path(observer.root());
+        native.is_symlink() && native.is_dir()
+    }
+}
 
 /// The places of a workspace.
 #[derive(Debug, Default)]
@@ -20,11 +35,12 @@ pub struct Places {
 
 impl Places {
     /// Finds them.
-    pub fn find(workspace: &Workspace, observer: &Observer<'_>) -> Places {
+    pub fn find(workspace: &Workspace, observer: &Observer<'_>, journal: &Journal) -> Places {
         let mut directories = HashSet::new();
         let mut last: &[u8] = b"/";
-        for pattern in workspace.tasks.iter().flat_map(|task| task.outputs.patterns()) {
-            let through = pattern.directory || pattern.literal().is_none();
+        let all = workspace.tasks.iter().flat_map(|task| task.outputs.patterns().iter().map(move |of| (task, of)));
+        for (task, pattern) in all {
+            let through = pattern.directory || pattern.literal().is_none_or(|path| stands(observer, journal, task, path));
             let prefix = pattern.prefix();
             let directory = if through { prefix.as_bytes() } else { links::parent(prefix.as_bytes()) };
             // Tasks of one kind stand together, and mostly have one.

@@ -1,5 +1,6 @@
 //! Putting back: the tree is made to look as a result says.
 
+use std::borrow::Cow;
 use std::sync::PoisonError;
 
 use percache::store::record::{Entry, Node};
@@ -14,6 +15,7 @@ use crate::model::Task;
 use crate::observe::{Behind, FileState};
 use crate::ownership::{clones, is_tracked};
 use crate::paths::RelPath;
+use crate::pattern::PatternSet;
 use crate::restore::{self, Plan, RestoreError, Wrong};
 use crate::span::{Phase, timed};
 use crate::tree::Tree;
@@ -26,7 +28,8 @@ pub fn put_back(ctx: &Context<'_>, job: &Job<'_>, outputs: &[Entry]) -> Result<R
     if let Some(entry) = outputs.iter().find(|entry| !is_output(job.task, &entry.path)) {
         return Ok(Err(foreign(&entry.path)));
     }
-    let plan = restore::plan(&ctx.observer, &job.task.outputs, outputs, ctx.previous(job.id));
+    let places = places(ctx, job, outputs);
+    let plan = restore::plan(&ctx.observer, &places, outputs, ctx.previous(job.id));
     let mut plan = plan
         .map_err(|e| Trouble { message: format!("cannot look at its outputs: {}", reason(&e)), hint: way_out(&e) })?;
     // What git tracks by now is a source.
@@ -47,7 +50,7 @@ pub fn put_back(ctx: &Context<'_>, job: &Job<'_>, outputs: &[Entry]) -> Result<R
     }
     let Some(store) = ctx.store else { return Ok(Err(missing_store())) };
     let temporaries = restore::temporaries(&ctx.observer, &ctx.staging, &plan);
-    note_intent(ctx, job, &plan, temporaries)?;
+    note_intent(ctx, job, &places, &plan, temporaries)?;
     let restored = timed(ctx.listener, Phase::Restore, Some(job.id), || {
         restore::restore(&ctx.observer, store, &ctx.staging, &ctx.displaced, &plan, ctx.options.jobs)
     });
@@ -64,6 +67,17 @@ pub fn put_back(ctx: &Context<'_>, job: &Job<'_>, outputs: &[Entry]) -> Result<R
             Err(Trouble { message, hint: way_out(&e) })
         }
     }
+}
+
+/// The outputs of the task, of which those that `manifest` has as directories are directories wherever somebody has made them symlinks.
+fn places<'j>(ctx: &Context<'_>, job: &Job<'j>, manifest: &[Entry]) -> Cow<'j, PatternSet> {
+    let at = |path: &RelPath| manifest.binary_search_by(|entry| entry.path.as_slice().cmp(path.as_bytes())).ok();
+    let own = |path: &RelPath| find_left(ctx.previous(job.id), path.as_bytes()).and_then(|left| left.held);
+    job.task.outputs.with_directories(&|path| {
+        at(path).is_some_and(|at| manifest[at].node == Node::Directory)
+            && !matches!(own(path), Some(Node::Symlink(_)))
+            && path.to_path(ctx.observer.root()).is_symlink()
+    })
 }
 
 /// Removes directories that were there for what is stale.
@@ -92,16 +106,17 @@ fn missing_store() -> RestoreError {
 fn note_intent(
     ctx: &Context<'_>,
     job: &Job<'_>,
+    places: &PatternSet,
     plan: &restore::Plan<'_>,
     temporaries: Vec<RelPath>,
 ) -> Result<(), String> {
     let Some(intents) = &ctx.intents else { return Ok(()) };
-    let found = present(ctx.observer.root(), &job.task.outputs, &ctx.skip).map_err(|e| e.to_string())?;
+    let found = present(ctx.observer.root(), places, &ctx.skip).map_err(|e| e.to_string())?;
     // The plan is in the order of the manifest, which is sorted.
     let wrong = |path: &RelPath| plan.wrong.binary_search_by(|wrong| wrong.entry.path.as_slice().cmp(path.as_bytes()));
     let own = |path: &RelPath| find_left(ctx.previous(job.id), path.as_bytes()).is_some() || wrong(path).is_ok();
     let others = found.into_iter().map(|found| found.path).filter(|path| !own(path)).collect();
-    ctx.or_trouble(intents.note(&Intent { temporaries, ..Intent::new(&job.task.outputs, others) }));
+    ctx.or_trouble(intents.note(&Intent { temporaries, ..Intent::new(places, others) }));
     Ok(())
 }
 

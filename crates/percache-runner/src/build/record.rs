@@ -70,7 +70,7 @@ struct Outputs {
 
 /// Captures what the run made or changed. Returns it, and what it left alone and is of unknown origin.
 fn outputs(ctx: &Context<'_>, job: &Job<'_>, executed: &Executed, store: Option<&Store>) -> Result<Outputs, Failure> {
-    let found = present_with_links(ctx.observer.root(), &job.task.outputs, &ctx.skip)
+    let found = present_with_links(ctx.observer.root(), &executed.before.outputs, &ctx.skip)
         .map_err(|e| Failure::Error(format!("{e}: {}", e.source).into()))?;
     let missing = missing(&job.task.outputs, &found);
     if !missing.is_empty() {

@@ -294,6 +294,46 @@ fn named_outputs_are_the_tasks_own_without_a_store() {
 }
 
 #[test]
+fn an_edited_output_that_no_task_makes_any_more_is_its_editors_and_is_named() {
+    let ws = Sandbox::new("[task.a]\ncommand = '@ran(a); echo 1 > a'\ninputs = []\noutputs = ['a']\n");
+    ws.build([]).ran(["a"]);
+    ws.write("a", "mine");
+    ws.config("[task.a]\ncommand = '@ran(a); mkdir -p a/b; echo 1 > a/b/c'\ninputs = []\noutputs = ['a/b/c']\n");
+    let told = ["kept `a`: no task makes it any more, but somebody has edited it", "`a` is not a directory", "move it away"];
+    ws.build([]).fails().reported([]).says(told);
+    assert_eq!(ws.read("a"), "mine");
+    ws.rename("a", "mine");
+    ws.build([]).ran(["a"]).does_not_say("kept");
+}
+
+#[test]
+fn what_a_command_adds_to_a_file_of_unknown_origin_is_not_stored() {
+    let ws = Sandbox::new(
+        r#"
+        [task.a]
+        command = "@ran(a); mkdir -p out; cat in >> out/log"
+        inputs = ["in"]
+        outputs = ["out/*"]
+        "#,
+    );
+    ws.write("in", "1\n");
+    ws.write("out/log", "mine\n");
+    ws.build([]).ran(["a"]).says(["`a` is not stored: `out/log` was there before", "added to it", "\"!out/log\""]);
+    assert_eq!(ws.read("out/log"), "mine\n1\n", "the run had what was there");
+    ws.build([]).ran(["a"]).does_not_say("not stored");
+    assert_eq!((ws.read("out/log"), displaced(&ws)), ("1\n".to_owned(), vec!["out/log".to_owned()]));
+    ws.build([]).ran([]);
+    // The same after a removed store, when what an earlier run left is of unknown origin.
+    ws.remove(".percache");
+    ws.build([]).ran(["a"]).says(["not stored"]);
+    ws.build([]).ran(["a"]).does_not_say("not stored");
+    assert_eq!(ws.read("out/log"), "1\n");
+    // Who says that it is theirs keeps it.
+    ws.remove(".percache");
+    ws.build(["--accept"]).ran(["a"]).does_not_say("not stored");
+}
+
+#[test]
 fn two_tasks_that_write_one_file_are_told_by_the_run() {
     let ws = Sandbox::new(
         r#"

@@ -7,7 +7,7 @@
 //! Ownership is by content. What somebody has edited, or put there, is theirs, wherever it lies; and it ends where git tracks a file, or
 //! where a task names it as an input and no task makes it: then it is a source.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::Path;
 
@@ -34,6 +34,8 @@ pub struct Ownership<'a> {
     pub owned: HashMap<TaskId, Vec<Left<'a>>>,
     /// What nobody owns and is as percache, or a killed build, left it; sorted.
     pub dead: Vec<Left<'a>>,
+    /// Files and symlinks that nobody owns any more and that somebody has edited since; sorted.
+    pub edited: Vec<RelPath>,
 }
 
 /// Divides up what the journal and the intents of a killed build tell of.
@@ -45,7 +47,7 @@ pub fn survey<'a>(
     skip: &[RelPath],
 ) -> io::Result<Ownership<'a>> {
     let mut owned: HashMap<TaskId, BTreeMap<RelPath, Option<&Node>>> = HashMap::new();
-    let mut dead = BTreeMap::new();
+    let (mut dead, mut edited) = (BTreeMap::new(), BTreeSet::new());
     for (path, literal) in abandoned(observer.root(), left_behind, skip) {
         match outputs.owner(&path) {
             Some(task) => drop(owned.entry(task).or_default().insert(path, None)),
@@ -64,15 +66,18 @@ pub fn survey<'a>(
         let Ok(path) = RelPath::new(&entry.path) else { continue };
         match outputs.owner(&path) {
             Some(task) => drop(owned.entry(task).or_default().insert(path, held)),
-            // Only as it was left: what somebody has edited since is theirs.
-            None if is_right(&entry.node, &observer.observe(&entry.path)?) => drop(dead.insert(path, held)),
-            None => {}
+            None => match observer.observe(&entry.path)? {
+                state if is_right(&entry.node, &state) => drop(dead.insert(path, held)),
+                // Only as it was left: what somebody has edited since is theirs.
+                FileState::File { .. } | FileState::Symlink { .. } => drop(edited.insert(path)),
+                _ => {}
+            },
         }
     }
     let list = |paths: BTreeMap<RelPath, Option<&'a Node>>| {
         paths.into_iter().map(|(path, held)| Left { path, held }).collect::<Vec<_>>()
     };
-    Ok(Ownership { owned: owned.into_iter().map(|(task, paths)| (task, list(paths))).collect(), dead: list(dead) })
+    Ok(Ownership { owned: owned.into_iter().map(|(task, paths)| (task, list(paths))).collect(), dead: list(dead), edited: edited.into_iter().collect() })
 }
 
 /// Whether a file is as an earlier build of the workspace at `root` left it.

@@ -355,6 +355,10 @@ impl Session<'_> {
         let (displaced, directories) = (desk.displaced(), Directories::new(&desk.journal.made));
         let git = GitIndex::open(root);
         let mut stuck = Vec::new();
+        if !self.options.dry_run && !ownership.edited.is_empty() {
+            let message = format!("kept {}: no task makes it any more, but somebody has edited it", named(&ownership.edited));
+            reporter.event(Event::Note { message });
+        }
         if !self.options.dry_run && !ownership.dead.is_empty() {
             stuck = self.take_away_what_is_dead(&observer, &displaced, &directories, &git, &ownership, reporter)?;
         }

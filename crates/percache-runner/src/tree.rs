@@ -133,7 +133,13 @@ impl Tree {
     fn explain(&self, error: Errno, path: &RelPath) -> io::Error {
         match error {
             Errno::XDEV | Errno::LOOP => links::leads_out(&self.root, path),
-            Errno::NOTDIR => io::Error::new(io::ErrorKind::NotADirectory, format!("`{path}` is not a directory")),
+            Errno::NOTDIR => {
+                // The first on the way that is none.
+                let is_other = |path: &RelPath| path.to_path(&self.root).metadata().is_ok_and(|found| !found.is_dir());
+                let above = std::iter::successors(Some(path.clone()), RelPath::parent).filter(is_other).last();
+                let file = above.as_ref().unwrap_or(path);
+                io::Error::new(io::ErrorKind::NotADirectory, format!("`{file}` is not a directory"))
+            }
             _ => error.into(),
         }
     }

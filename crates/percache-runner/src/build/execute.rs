@@ -9,6 +9,7 @@ use std::time::Duration;
 use percache::claim::Claim;
 use percache::store::record::Node;
 
+use crate::build::added_to::Ends;
 use crate::build::context::Context;
 use crate::build::feed::{Feed, piece};
 use crate::build::inputs::{Prepared, threads, variables};
@@ -70,6 +71,8 @@ pub struct Other {
     pub directory: bool,
     /// Its stamp, if it could be had.
     pub stamp: Option<Stamp>,
+    /// How the file begins and ends, if git does not track it.
+    pub ends: Option<Ends>,
 }
 
 impl Before {
@@ -167,7 +170,9 @@ fn make_room(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, id: TaskId, tas
             _ => {
                 places.extend(Some(path.clone()).filter(|_| is_place));
                 let stamp = stamp(ctx, &path);
-                others.push(Other { path, directory, stamp });
+                let is_theirs = kind == Kind::File && !ctx.git.tracks(&path);
+                let ends = if is_theirs { Ends::read(&path.to_path(ctx.observer.root())) } else { None };
+                others.push(Other { path, directory, stamp, ends });
             }
         }
     }

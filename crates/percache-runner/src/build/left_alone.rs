@@ -26,12 +26,14 @@ pub struct Outcome {
     pub unknown: Vec<RelPath>,
     /// Of what is made, what was there before, sorted: it may be somebody's own.
     pub uncertain: Vec<RelPath>,
+    /// Of what is made, the first file that was there before and that the command only added to.
+    pub added_to: Option<RelPath>,
 }
 
 /// Tells apart what was `found` after a run.
 pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Found>) -> Outcome {
     if before.others.is_empty() {
-        return Outcome { made: found, unknown: Vec::new(), uncertain: Vec::new() };
+        return Outcome { made: found, unknown: Vec::new(), uncertain: Vec::new(), added_to: None };
     }
     let all: Vec<RelPath> = found.iter().map(|found| found.path.clone()).collect();
     let (mut made, mut unknown, mut directories) = (Vec::new(), Vec::new(), Vec::new());
@@ -61,8 +63,13 @@ pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Fo
     made.extend(outputs);
     made.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let was_there = |found: &&Found| before.other(&found.path).is_some() && !ctx.git.tracks(&found.path);
-    let uncertain = made.iter().filter(was_there).map(|found| found.path.clone()).collect();
-    Outcome { made, unknown, uncertain }
+    let uncertain: Vec<_> = made.iter().filter(was_there).map(|found| found.path.clone()).collect();
+    let was_added_to = |path: &&RelPath| {
+        let ends = before.other(path).and_then(|other| other.ends.as_ref());
+        ends.is_some_and(|ends| ends.were_added_to(&path.to_path(ctx.observer.root())))
+    };
+    let added_to = uncertain.iter().find(was_added_to).filter(|_| !ctx.options.accept).cloned();
+    Outcome { made, unknown, uncertain, added_to }
 }
 
 /// Returns what lies among the outputs of a task whose result is used, and belongs neither to that nor to git: others may read it.
@@ -110,6 +117,16 @@ pub fn twice(ctx: &Context<'_>, other: TaskId, path: &RelPath) -> Trouble {
         message,
         format!("every output belongs to one task: take it away from one of them by a pattern \"!{path}\""),
     )
+}
+
+/// What a user is told about a file that was there and that the command added to.
+pub fn only_added_to(task: &Task, path: &RelPath) -> Trouble {
+    let message = format!("`{}` is not stored: `{path}` was there before, and the command added to it", task.name);
+    let hint = format!(
+        "the next build moves it aside and runs `{}` again; if the file is yours, add \"!{path}\" to `outputs`",
+        task.name
+    );
+    Trouble::new(message, hint)
 }
 
 /// What a user is told about files of unknown origin.

@@ -1,6 +1,7 @@
 //! A build: the calling thread coordinates and owns every map; inside one rayon scope it spawns a job per ready task; a job answers
 //! with one message.
 
+mod added_to;
 pub mod basis;
 pub mod budget;
 pub mod check;

@@ -12,7 +12,7 @@ use crate::build::context::Context;
 use crate::build::execute::Executed;
 use crate::build::inputs::Prepared;
 use crate::build::job::{Done, Job, before_that, unmatched_note, visible};
-use crate::build::left_alone::{claimed_twice, of_unknown_origin, tell_apart, twice};
+use crate::build::left_alone::{claimed_twice, of_unknown_origin, only_added_to, tell_apart, twice};
 use crate::build::recheck::{discover, unchanged};
 use crate::capture::{Captured, capture, missing, present_with_links};
 use crate::event::{Failure, Outcome};
@@ -34,6 +34,8 @@ pub struct Stock {
     pub uncertain: Vec<Vec<u8>>,
     /// What lies among the outputs and was left alone, and is of unknown origin; sorted.
     pub unknown: Vec<RelPath>,
+    /// A file that was there before and that the command only added to.
+    pub added_to: Option<RelPath>,
     /// Which input is not any more what it was when the command began, if one is not.
     pub changed: Option<String>,
     /// What the depfile names and is not there.
@@ -49,7 +51,7 @@ pub fn take_stock(
     store: Option<&Store>,
 ) -> Result<Stock, Failure> {
     let discovered = discover(ctx, job, prepared, executed).map_err(Failure::Error)?;
-    let Outputs { captured, unknown, uncertain } =
+    let Outputs { captured, unknown, uncertain, added_to } =
         timed(ctx.listener, Phase::Outputs, Some(job.id), || outputs(ctx, job, executed, store))?;
     let recheck = || {
         timed(ctx.listener, Phase::Recheck, Some(job.id), || {
@@ -58,7 +60,8 @@ pub fn take_stock(
     };
     let changed = if keeps(job) { recheck().err() } else { None };
     let not_there = discovered.not_there;
-    Ok(Stock { discovered: Discovered(discovered.states), captured, uncertain, unknown, changed, not_there })
+    let discovered = Discovered(discovered.states);
+    Ok(Stock { discovered, captured, uncertain, unknown, added_to, changed, not_there })
 }
 
 /// What lies where the outputs of a task belong, see [`Stock`].
@@ -66,6 +69,7 @@ struct Outputs {
     captured: Captured,
     unknown: Vec<RelPath>,
     uncertain: Vec<Vec<u8>>,
+    added_to: Option<RelPath>,
 }
 
 /// Captures what the run made or changed. Returns it, and what it left alone and is of unknown origin.
@@ -84,7 +88,7 @@ fn outputs(ctx: &Context<'_>, job: &Job<'_>, executed: &Executed, store: Option<
         .map_err(|e| Failure::Error(Trouble { hint: e.hint().map(str::to_owned), message: e.to_string() }))?;
     note_directories(ctx, job, executed, &came.made);
     let uncertain = came.uncertain.iter().map(|path| path.as_bytes().to_vec()).collect();
-    Ok(Outputs { captured, unknown: came.unknown, uncertain })
+    Ok(Outputs { captured, unknown: came.unknown, uncertain, added_to: came.added_to })
 }
 
 /// Notes the directories that the command made for its outputs: they go with the last of these.
@@ -115,7 +119,7 @@ fn keeps(job: &Job<'_>) -> bool {
 /// After success: everything goes to the store if nothing speaks against it.
 pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &mut Executed) -> Result<Done, Failure> {
     let store = ctx.store.filter(|_| keeps(job));
-    let Stock { discovered: states, captured, uncertain, unknown, changed, not_there } =
+    let Stock { discovered: states, captured, uncertain, unknown, added_to, changed, not_there } =
         take_stock(ctx, job, prepared, executed, store)?;
     let mut done = Done::new(job.id, Outcome::Ran);
     done.status = executed.status;
@@ -134,6 +138,9 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
         fit = false;
     } else if !unknown.is_empty() && fit {
         done.warnings.push(of_unknown_origin(job.task, &unknown));
+        fit = false;
+    } else if let Some(path) = added_to.filter(|_| fit) {
+        done.warnings.push(only_added_to(job.task, &path));
         fit = false;
     }
     let matched = |pattern: &Pattern| {

@@ -34,6 +34,7 @@ use percache::store::record::{Entry, Node, ResultKey, Time};
 use crate::finding::Finding;
 use crate::image::Image;
 use crate::known::{KnownFiles, Seen};
+use crate::paths::RelPath;
 
 pub use encoded::Encoded;
 pub use flat::{Flat, FlatTask, is_whole};
@@ -114,6 +115,20 @@ impl Journal {
                 Journal::default()
             }
         }
+    }
+
+    /// Takes in the records of a workspace in the directory `dir` of this one. Nothing in them is trusted but what they say of outputs.
+    pub fn take_in(&mut self, other: Journal, dir: &RelPath) {
+        let moved = |path: &[u8]| [dir.as_bytes(), b"/", path].concat();
+        for (name, mut record) in other.tasks {
+            record.outputs.iter_mut().for_each(|entry| entry.path = moved(&entry.path));
+            record.uncertain.iter_mut().for_each(|path| *path = moved(path));
+            // No task has such a name.
+            self.tasks.entry(format!("{dir}//{name}")).or_insert(record);
+        }
+        self.made.extend(other.made.iter().map(|made| moved(made)));
+        self.made.sort();
+        self.made.dedup();
     }
 
     /// Replaces the journal at `path` by one that was [encoded](Journal::encode).

@@ -74,10 +74,20 @@ pub fn survey<'a>(
             },
         }
     }
+    // What is theirs gives way like all else where an output has to be a directory.
+    let in_the_way: Vec<_> = edited.iter().filter(|path| outputs.has_below(path)).cloned().collect();
+    for path in in_the_way {
+        edited.remove(&path);
+        dead.insert(path, None);
+    }
     let list = |paths: BTreeMap<RelPath, Option<&'a Node>>| {
         paths.into_iter().map(|(path, held)| Left { path, held }).collect::<Vec<_>>()
     };
-    Ok(Ownership { owned: owned.into_iter().map(|(task, paths)| (task, list(paths))).collect(), dead: list(dead), edited: edited.into_iter().collect() })
+    Ok(Ownership {
+        owned: owned.into_iter().map(|(task, paths)| (task, list(paths))).collect(),
+        dead: list(dead),
+        edited: edited.into_iter().collect(),
+    })
 }
 
 /// Whether a file is as an earlier build of the workspace at `root` left it.

@@ -356,7 +356,8 @@ impl Session<'_> {
         let git = GitIndex::open(root);
         let mut stuck = Vec::new();
         if !self.options.dry_run && !ownership.edited.is_empty() {
-            let message = format!("kept {}: no task makes it any more, but somebody has edited it", named(&ownership.edited));
+            let message =
+                format!("kept {}: no task makes it any more, but somebody has edited it", named(&ownership.edited));
             reporter.event(Event::Note { message });
         }
         if !self.options.dry_run && !ownership.dead.is_empty() {

@@ -212,11 +212,7 @@ fn make_directories(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, task: &T
 }
 
 /// Takes away what an attempt that failed has left below the outputs.
-fn clear_attempt(
-    ctx: &Context<'_>,
-    clearing: &mut Clearing<'_, '_>,
-    before: &Before,
-) -> Result<(), Trouble> {
+fn clear_attempt(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, before: &Before) -> Result<(), Trouble> {
     let found = outputs_present(ctx, &before.outputs)?.into_iter().map(|found| found.path);
     let left: Vec<_> =
         found.filter(|path| before.other(path).is_none()).map(|path| Left { path, held: None }).collect();

@@ -40,7 +40,8 @@ impl Places {
         let mut last: &[u8] = b"/";
         let all = workspace.tasks.iter().flat_map(|task| task.outputs.patterns().iter().map(move |of| (task, of)));
         for (task, pattern) in all {
-            let through = pattern.directory || pattern.literal().is_none_or(|path| stands(observer, journal, task, path));
+            let through =
+                pattern.directory || pattern.literal().is_none_or(|path| stands(observer, journal, task, path));
             let prefix = pattern.prefix();
             let directory = if through { prefix.as_bytes() } else { links::parent(prefix.as_bytes()) };
             // Tasks of one kind stand together, and mostly have one.

@@ -67,6 +67,11 @@ impl OutputIndex {
         owning.map(|claim| claim.owner)
     }
 
+    /// Whether somebody owns something below `path`, which has to be a directory then.
+    pub fn has_below(&self, path: &RelPath) -> bool {
+        self.at.keys().any(|owned| owned != path && owned.starts_with(path))
+    }
+
     /// The task that owns `path`.
     pub fn owner(&self, path: &RelPath) -> Option<TaskId> {
         self.owners(path).next()

@@ -140,14 +140,34 @@ impl Session<'_> {
     /// What the last build left; of a worktree in which none was, what others say of it.
     fn journal(&self, worktree: &Worktree) -> Journal {
         let path = worktree.journal();
-        if self.single.is_some() || path.exists() {
+        if self.single.is_some() {
             return Journal::load(&path);
         }
         let root = &self.workspace.root;
+        if path.exists() {
+            let mut journal = Journal::load(&path);
+            self.take_in_members(&mut journal);
+            return journal;
+        }
         let usual = store_dir(root, &CacheSettings::default());
         let stores = [self.store_dir, &usual];
         let stores = if usual == self.store_dir { &stores[..1] } else { &stores[..] };
-        Journal { epoch: maintenance::epoch(self.store_dir), ..inherited(root, stores) }
+        let mut journal = Journal { epoch: maintenance::epoch(self.store_dir), ..inherited(root, stores) };
+        self.take_in_members(&mut journal);
+        journal
+    }
+
+    /// Takes over what is known of directories that have become members and were workspaces of their own.
+    fn take_in_members(&self, journal: &mut Journal) {
+        let members = self.workspace.files.iter().filter(|file| journal.files.find(file.as_bytes()).is_none());
+        let dirs: Vec<RelPath> = members.filter_map(RelPath::parent).filter(|dir| !dir.is_root()).collect();
+        for dir in dirs {
+            let root = dir.to_path(&self.workspace.root);
+            let store = store_dir(&root, &CacheSettings::default());
+            if store != self.store_dir && store.is_dir() {
+                journal.take_in(inherited(&root, &[&store]), &dir);
+            }
+        }
     }
 
     /// The commands of a killed build would write over what this one is about to look at. Whether they are gone.

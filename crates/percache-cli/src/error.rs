@@ -7,8 +7,8 @@ use std::path::Path;
 use percache::engine::EngineError;
 use percache_runner::maintenance::MaintenanceError;
 use percache_runner::session::SessionError;
+use percache_runner::syntax::units::{AgeError, SizeError};
 use percache_runner::trouble::reason;
-use percache_runner::units::{AgeError, SizeError};
 
 use crate::setup::exec_store_dir;
 use crate::style::{Paint, Style};

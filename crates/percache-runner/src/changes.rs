@@ -9,9 +9,9 @@ use std::sync::Arc;
 use percache::Digest;
 
 use crate::contents::Contents;
-use crate::difference::Difference;
 use crate::fingerprint::{Kind, Part, Parts, Value};
 use crate::observe::FileState;
+use crate::syntax::line_diff::Difference;
 
 /// Of so many changes of one task it is worth finding out which lines they are.
 const LOOKED_INTO: usize = 20;

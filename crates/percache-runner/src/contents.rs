@@ -10,7 +10,7 @@ use percache::Digest;
 use percache::store::Store;
 use percache::store::record::Content;
 
-use crate::difference::{Difference, difference};
+use crate::syntax::line_diff::{Difference, difference};
 use crate::texts::{LONGEST, Texts, as_path};
 
 type Pair = (Digest, Digest);

@@ -11,8 +11,8 @@ use std::time::Duration;
 use crate::model::TaskId;
 use crate::process::{Holder, Stream};
 use crate::span::Span;
+use crate::syntax::units::format_duration;
 use crate::trouble::Trouble;
-use crate::units::format_duration;
 
 /// How long commands took the last time.
 pub type Usual = HashMap<TaskId, Duration>;

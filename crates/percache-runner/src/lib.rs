@@ -2,19 +2,14 @@
 //!
 //! Modules stand in the order of that flow, and each uses only what stands above it.
 
-mod braces;
-pub mod depfile;
 #[cfg(unix)]
 pub mod descriptors;
-pub mod difference;
 pub mod envfile;
 pub mod git_ignore;
 pub mod git_index;
 pub mod git_repository;
 pub mod git_settings;
-pub mod glob;
 pub mod links;
-pub mod nearest;
 pub mod nesting;
 pub mod paths;
 pub mod pattern;
@@ -22,7 +17,6 @@ pub mod process;
 pub mod source_tree;
 mod trail;
 pub mod trouble;
-pub mod units;
 mod version_control;
 pub mod walk;
 
@@ -86,6 +80,7 @@ pub mod retrospect;
 pub mod session;
 pub mod single;
 pub mod standing;
+pub mod syntax;
 pub mod usage;
 pub mod watch;
 pub mod why;

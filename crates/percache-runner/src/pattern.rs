@@ -17,8 +17,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::glob::{NameGlob, escape};
 use crate::paths::RelPath;
+use crate::syntax::glob::{NameGlob, escape};
 
 pub use foreign::foreign;
 use overlap::{Unsaid, overlap};

@@ -11,12 +11,12 @@ use percache::store::record::Time;
 use percache::store::{ReadError, Store};
 
 use crate::environment::Caller;
-use crate::glob::escape;
 use crate::journal::Journal;
 use crate::model::{CacheSettings, Inputs, Origin, Task, TaskCommand, TaskId, Workspace};
 use crate::paths::{PathError, RelPath};
 use crate::pattern::{PatternError, PatternSet};
 use crate::process::SpooledLog;
+use crate::syntax::glob::escape;
 use crate::worktree::Worktree;
 
 /// The directory that the command runs in, as a shell would tell it. In the fingerprint: what a command writes depends on where it runs.

@@ -3,7 +3,7 @@
 use percache_runner::failed_runs::{self, FailedRun};
 use percache_runner::journal::Journal;
 use percache_runner::model::{Task, TaskId};
-use percache_runner::units::format_duration;
+use percache_runner::syntax::units::format_duration;
 use percache_runner::worktree::Worktree;
 use serde_json::json;
 use std::collections::HashMap;

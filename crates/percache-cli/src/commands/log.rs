@@ -7,7 +7,7 @@ use percache::store::{ReadError, now};
 use percache_runner::failed_runs::{self, FailedRun};
 use percache_runner::journal::Journal;
 use percache_runner::model::Task;
-use percache_runner::units::{format_age, format_size};
+use percache_runner::syntax::units::{format_age, format_size};
 use percache_runner::worktree::Worktree;
 
 use crate::args::{Cli, Log};

@@ -8,7 +8,7 @@ use percache::store::writer::PATIENCE;
 use percache::store::{Store, now};
 use percache::tail;
 use percache_runner::maintenance;
-use percache_runner::units::format_age;
+use percache_runner::syntax::units::format_age;
 use percache_runner::unstable::{self, Unstable};
 
 use crate::args::{Cli, Verify};

@@ -11,7 +11,7 @@ use percache_runner::config;
 use percache_runner::event::{Deviation, Differs, Event, Failure, LogText, Outcome};
 use percache_runner::model::{TaskId, Workspace};
 use percache_runner::process::Holder;
-use percache_runner::units::{format_duration, format_size};
+use percache_runner::syntax::units::{format_duration, format_size};
 
 use crate::args::Logs;
 use crate::output::Stdout;

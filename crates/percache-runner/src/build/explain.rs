@@ -19,7 +19,7 @@ use crate::event::Outcome;
 use crate::fingerprint::{Discovered, Kind, Parts};
 use crate::model::{Task, TaskId};
 use crate::observe::FileState;
-use crate::units::format_age;
+use crate::syntax::units::format_age;
 
 /// A line names no more tasks or tools than this.
 const NAMED: usize = 3;

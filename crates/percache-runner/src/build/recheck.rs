@@ -16,12 +16,12 @@ use crate::build::execute::{Executed, stamp};
 use crate::build::inputs::{Prepared, threads};
 use crate::build::job::Job;
 use crate::clearing::Clearing;
-use crate::depfile;
 use crate::fanout::fan_out;
 use crate::links::follow;
 use crate::observe::{FileState, Resolved};
 use crate::paths::RelPath;
 use crate::stamp::Stamp;
+use crate::syntax::depfile;
 use crate::trouble::{Trouble, reason};
 
 /// What a run reported.

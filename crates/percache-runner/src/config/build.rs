@@ -12,9 +12,9 @@ use super::raw::read_age;
 use super::report::{At, Report};
 use super::stated::{Stated, Text, check_variable};
 use crate::model::{Inputs, Origin, Pool, PoolId, Task};
-use crate::nearest::did_you_mean;
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
+use crate::syntax::suggest::did_you_mean;
 
 /// What the tasks of a workspace have in common.
 pub(super) struct Common<'c> {

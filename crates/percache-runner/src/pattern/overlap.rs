@@ -2,7 +2,7 @@
 //! wrong yes is a dependency too many, in the worst case a cycle.
 
 use super::{Pattern, Segment};
-use crate::glob::NameGlob;
+use crate::syntax::glob::NameGlob;
 
 /// What a pattern is taken for that names something without saying that it is a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

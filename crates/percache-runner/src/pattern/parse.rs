@@ -3,9 +3,9 @@
 use thiserror::Error;
 
 use super::{Pattern, Segment};
-use crate::braces::expand_braces;
-use crate::glob::{GlobError, NameGlob, is_plain};
 use crate::paths::{PathError, RelPath};
+use crate::syntax::braces::expand_braces;
+use crate::syntax::glob::{GlobError, NameGlob, is_plain};
 
 /// A mistake in one of several patterns.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

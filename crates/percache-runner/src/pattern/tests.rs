@@ -1,8 +1,8 @@
 //! What patterns match, and when two sets of them overlap.
 
 use super::*;
-use crate::glob::GlobError;
 use crate::paths::PathError;
+use crate::syntax::glob::GlobError;
 use proptest::prelude::*;
 
 fn path(text: &str) -> RelPath {

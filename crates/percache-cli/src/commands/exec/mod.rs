@@ -15,7 +15,7 @@ use percache_runner::process::Stop;
 use percache_runner::session::Session;
 use percache_runner::single::{Answer, Single};
 use percache_runner::stamp::moment;
-use percache_runner::units::{format_age, format_duration, parse_age};
+use percache_runner::syntax::units::{format_age, format_duration, parse_age};
 use percache_runner::worktree::Worktree;
 
 use crate::args::{Cli, Exec};

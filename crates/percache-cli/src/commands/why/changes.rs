@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use percache_runner::changes::Change;
-use percache_runner::difference::Line;
 use percache_runner::fingerprint::{Kind, Value};
 use percache_runner::observe::{Behind, FileState};
+use percache_runner::syntax::line_diff::Line;
 
 use crate::report::quoted;
 use crate::style::{Paint, Style};

@@ -7,7 +7,7 @@ use percache::store::now;
 use percache::store::record::Time;
 use percache_runner::build::explain::Why;
 use percache_runner::model::{TaskId, Workspace};
-use percache_runner::units::{format_age, format_duration};
+use percache_runner::syntax::units::{format_age, format_duration};
 use percache_runner::why::{Answer, Chain, Link, Nearest, Stands, State};
 
 use super::{changes, place};

@@ -2,7 +2,7 @@
 //!
 //! Knows of escapes and classes only where they end: a brace or comma inside of them is no special character.
 
-use crate::glob::{GlobError, MAX_ALTERNATIVES, class_end};
+use crate::syntax::glob::{GlobError, MAX_ALTERNATIVES, class_end};
 
 /// The patterns without braces that `text` stands for, in order. Escapes and classes are left as they are.
 pub(crate) fn expand_braces(text: &str) -> Result<Vec<String>, GlobError> {
@@ -76,7 +76,7 @@ fn find_special(text: &str, wanted: impl Fn(u8) -> bool) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::glob::escape;
+    use crate::syntax::glob::escape;
 
     #[test]
     fn braces_stand_for_several_patterns() {

@@ -2,8 +2,8 @@
 
 use percache::Digest;
 use percache_runner::intents::{Intent, LeftBehind};
-use percache_runner::orphans::{Leader, Trace};
 use percache_runner::paths::RelPath;
+use percache_runner::process::orphans::{Leader, Trace};
 
 use crate::Target;
 

@@ -5,7 +5,7 @@
 //! that was not its own. After a kill, everything else that the patterns mean is the dead build's, if it was written while that build
 //! lived: a build gives signs of life while commands run, by the time of this file. When the journal is written, the intents are dropped.
 //!
-//! The same file tells by what running commands can be found, see [`crate::orphans`].
+//! The same file tells by what running commands can be found, see [`crate::process::orphans`].
 //!
 //! Each record: its length (4 bytes), its kind (1), and then of an intent (1) patterns, paths of others, paths of temporary files, and the last
 //! sign of life (8 bytes; 0 while the build lives); of a command (2) its trace. A torn one at the end was never acted on.
@@ -20,9 +20,9 @@ use percache::codec::{DecodeError, Decoder, Encode};
 use percache::files::{self, Durability};
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 
-use crate::orphans::Trace;
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
+use crate::process::orphans::Trace;
 
 /// One intent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,7 +224,7 @@ impl Intents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::orphans::Leader;
+    use crate::process::orphans::Leader;
     use percache::Digest;
 
     fn intents(path: &Path) -> Vec<Intent> {

@@ -2,15 +2,12 @@
 //!
 //! Modules stand in the order of that flow, and each uses only what stands above it.
 
-#[cfg(unix)]
-pub mod descriptors;
 pub mod envfile;
 pub mod git_ignore;
 pub mod git_index;
 pub mod git_repository;
 pub mod git_settings;
 pub mod links;
-pub mod nesting;
 pub mod paths;
 pub mod pattern;
 pub mod process;
@@ -49,7 +46,6 @@ pub mod deviation;
 
 pub mod finding;
 pub mod history;
-pub mod orphans;
 
 pub mod failed_runs;
 pub mod intents;

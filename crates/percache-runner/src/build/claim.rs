@@ -14,7 +14,7 @@ use crate::build::context::Context;
 use crate::build::feed::Follower;
 use crate::event::Runner;
 use crate::model::TaskId;
-use crate::nesting;
+use crate::process::nesting;
 
 /// How often to look whether the other one is done.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -2,7 +2,10 @@
 //!
 //! Knows nothing of tasks, of the cache, or of how many commands run at a time.
 
+pub mod descriptors;
 pub(crate) mod family;
+pub mod nesting;
+pub mod orphans;
 mod run;
 mod spawn;
 mod spool;

@@ -2,7 +2,7 @@
 
 use percache::Digest;
 use percache_runner::intents::{Intent, LeftBehind};
-use percache_runner::paths::RelPath;
+use percache_runner::model::path::RelPath;
 use percache_runner::process::orphans::{Leader, Trace};
 
 use crate::Target;

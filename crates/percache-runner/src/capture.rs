@@ -16,9 +16,9 @@ use percache::store::record::{Content, Entry, Node};
 use rustix::fs::CWD;
 
 use crate::fanout::fan_out;
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
 use crate::observe::{FileState, Observer};
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
 use crate::reading;
 use crate::rights;
 use crate::stamp::{Stamp, moment};

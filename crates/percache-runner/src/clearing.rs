@@ -14,8 +14,8 @@ use percache::store::record::Node;
 
 use crate::capture::is_right;
 use crate::displaced::Displaced;
+use crate::model::path::RelPath;
 use crate::observe::{FileState, Observer};
-use crate::paths::RelPath;
 use crate::stamp::{Stamp, moment};
 use crate::tree::{self, Tree};
 use crate::walk::is_absence;

@@ -11,7 +11,7 @@ use percache::store::Store;
 use percache::store::record::{Content, Entry, Node};
 
 use crate::contents::Contents;
-use crate::event::{Deviation, Differs};
+use crate::model::event::{Deviation, Differs};
 use crate::texts::as_path;
 
 /// Of so many contents it is found out where they differ; of the others, only that they do.

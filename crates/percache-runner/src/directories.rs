@@ -8,8 +8,8 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use crate::model::Task;
+use crate::model::path::RelPath;
 use crate::observe::Observer;
-use crate::paths::RelPath;
 use crate::tree::Tree;
 
 /// The directories that percache made in a worktree.

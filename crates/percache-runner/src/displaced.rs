@@ -23,7 +23,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use crate::paths::RelPath;
+use crate::model::path::RelPath;
 use crate::stamp::Stamp;
 
 /// How many directories of one build are tried: each holds one file of a name.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::paths::RelPath;
+use crate::model::path::RelPath;
 
 /// A mistake in an env file.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

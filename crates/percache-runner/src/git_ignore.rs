@@ -13,7 +13,7 @@ use gix_ignore::search::{Ignore, pattern_matching_relative_path};
 use crate::environment::Caller;
 use crate::git_repository::Repository;
 use crate::git_settings::Settings;
-use crate::paths::RelPath;
+use crate::model::path::RelPath;
 
 /// The rules that hold in a directory: those of the directories above it as well.
 #[derive(Clone, Debug, Default)]

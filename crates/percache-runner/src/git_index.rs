@@ -13,7 +13,7 @@ use gix_index::entry::Mode;
 use gix_index::hash::Kind;
 
 use crate::git_repository::Repository;
-use crate::paths::RelPath;
+use crate::model::path::RelPath;
 
 /// Tells which paths of a workspace git tracks. Reads nothing until it is asked. Paths inside of a submodule or of
 /// another nested repository are answered by the index of that repository.

@@ -20,8 +20,8 @@ use percache::codec::{DecodeError, Decoder, Encode};
 use percache::files::{self, Durability};
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
 use crate::process::orphans::Trace;
 
 /// One intent.

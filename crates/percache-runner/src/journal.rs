@@ -34,7 +34,7 @@ use percache::store::record::{Entry, Node, ResultKey, Time};
 use crate::finding::Finding;
 use crate::image::Image;
 use crate::known::{KnownFiles, Seen};
-use crate::paths::RelPath;
+use crate::model::path::RelPath;
 
 pub use encoded::Encoded;
 pub use flat::{Flat, FlatTask, is_whole};

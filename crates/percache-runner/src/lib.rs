@@ -8,19 +8,13 @@ pub mod git_index;
 pub mod git_repository;
 pub mod git_settings;
 pub mod links;
-pub mod paths;
-pub mod pattern;
 pub mod process;
 pub mod source_tree;
 mod trail;
-pub mod trouble;
 mod version_control;
 pub mod walk;
 
-pub mod diagnostic;
-pub mod event;
 pub mod model;
-pub mod span;
 
 pub mod graph;
 

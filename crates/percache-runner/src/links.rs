@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::readlink;
 use rustix::io::Errno;
 
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
 
 /// The kernel follows no more symlinks in one path (path_resolution(7)).
 const MOST: usize = 40;

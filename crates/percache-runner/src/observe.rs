@@ -29,7 +29,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, openat};
 
 use crate::known::{KnownFiles, Seen};
 use crate::links::Trail;
-use crate::paths::RelPath;
+use crate::model::path::RelPath;
 use crate::reading;
 use crate::stamp::{Stamp, moment};
 

@@ -20,10 +20,10 @@ use crate::graph::OutputIndex;
 use crate::intents::{Intent, LeftBehind};
 use crate::journal::Journal;
 use crate::known::KnownFiles;
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
 use crate::model::{Inputs, Task, TaskId};
 use crate::observe::{FileState, Observer};
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
 use crate::stamp::Stamp;
 use crate::worktree::Worktree;
 

@@ -9,8 +9,8 @@ use crate::build::explicit;
 use crate::environment::Caller;
 use crate::graph::TaskGraph;
 use crate::journal::Journal;
+use crate::model::path::RelPath;
 use crate::model::{Inputs, Task, TaskId, Workspace};
-use crate::paths::RelPath;
 use crate::source_tree::{Area, SourceTree};
 use crate::walk::WalkError;
 

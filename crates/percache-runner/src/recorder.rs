@@ -10,10 +10,10 @@ use percache::store::record::{Entry, Node, ResultKey, Time};
 
 use crate::build::explain::Why;
 use crate::build::outcomes::{Outcomes, Summary};
-use crate::event::{Event, Failure, Outcome, Reporter};
 use crate::graph::TaskGraph;
 use crate::history::{Build, Ending, TaskRun};
 use crate::journal::{Journal, TaskRecord};
+use crate::model::event::{Event, Failure, Outcome, Reporter};
 use crate::model::{Task, TaskId, Workspace};
 
 /// Passes events on and takes notes.

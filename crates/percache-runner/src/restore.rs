@@ -19,9 +19,9 @@ use crate::capture::is_right;
 use crate::clearing::{Clearing, Left, find_left};
 use crate::displaced::Displaced;
 use crate::links;
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
 use crate::observe::{FileState, Observer};
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
 use crate::staging::{Staging, device};
 use crate::tree;
 

@@ -12,9 +12,9 @@ use percache::store::{ReadError, Store};
 
 use crate::environment::Caller;
 use crate::journal::Journal;
+use crate::model::path::{PathError, RelPath};
+use crate::model::pattern::{PatternError, PatternSet};
 use crate::model::{CacheSettings, Inputs, Origin, Task, TaskCommand, TaskId, Workspace};
-use crate::paths::{PathError, RelPath};
-use crate::pattern::{PatternError, PatternSet};
 use crate::process::SpooledLog;
 use crate::syntax::glob::escape;
 use crate::worktree::Worktree;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::environment::Caller;
-use crate::paths::RelPath;
+use crate::model::path::RelPath;
 use crate::trail::trail;
 use crate::walk::WalkError;
 

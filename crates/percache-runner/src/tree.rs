@@ -19,8 +19,8 @@ use rustix::io::Errno;
 
 use crate::displaced::Displaced;
 use crate::links;
+use crate::model::path::RelPath;
 use crate::observe::Observer;
-use crate::paths::RelPath;
 use crate::stamp::Stamp;
 use crate::walk::is_absence;
 

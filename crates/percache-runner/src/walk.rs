@@ -12,8 +12,8 @@ use thiserror::Error;
 use crate::git_ignore::is_ignored;
 use crate::git_repository::is_other_worktree;
 use crate::links;
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
 use crate::version_control::surely_keeps;
 
 /// A path that could not be looked at.

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use percache_runner::build::outcomes::Summary;
-use percache_runner::event::{Deviation, Differs, Event, Outcome};
 use percache_runner::model::Workspace;
+use percache_runner::model::event::{Deviation, Differs, Event, Outcome};
 use serde_json::{Value, json};
 
 use crate::output::Stdout;

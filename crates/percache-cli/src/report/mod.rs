@@ -20,9 +20,9 @@ use std::time::Duration;
 
 use percache::store::Store;
 use percache_runner::build::outcomes::Summary;
-use percache_runner::event::{Event, Listener, Outcome, Reporter};
 use percache_runner::graph::TaskGraph;
 use percache_runner::model::Workspace;
+use percache_runner::model::event::{Event, Listener, Outcome, Reporter};
 
 use crate::args::Logs;
 use crate::error::CliError;

@@ -12,8 +12,8 @@ use percache::lock::LockError;
 
 use crate::build::context::Context;
 use crate::build::feed::Follower;
-use crate::event::Runner;
 use crate::model::TaskId;
+use crate::model::event::Runner;
 use crate::process::nesting;
 
 /// How often to look whether the other one is done.

@@ -17,19 +17,19 @@ use crate::contents::Contents;
 use crate::directories::{Directories, needed};
 use crate::displaced::Displaced;
 use crate::environment::Caller;
-use crate::event::Listener;
 use crate::git_index::GitIndex;
 use crate::graph::TaskGraph;
 use crate::intents::Intents;
 use crate::journal::Journal;
+use crate::model::event::Listener;
+use crate::model::path::RelPath;
+use crate::model::problem::Trouble;
 use crate::model::{TaskId, Workspace};
 use crate::observe::Observer;
-use crate::paths::RelPath;
 use crate::process::{Spec, Status, Stdio, Stop, run};
 use crate::source_tree::{Area, SourceTree};
 use crate::staging::Staging;
 use crate::tree::Tree;
-use crate::trouble::Trouble;
 
 /// Which logs of tasks that did not run are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

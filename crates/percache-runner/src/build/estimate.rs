@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::event::Usual;
 use crate::graph::TaskGraph;
 use crate::model::TaskId;
+use crate::model::event::Usual;
 
 /// How long an answer holds, less the time that passes: with very many tasks, it takes a while to find.
 const HOLDS: Duration = Duration::from_secs(1);

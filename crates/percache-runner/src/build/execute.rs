@@ -18,17 +18,17 @@ use crate::capture::present;
 use crate::clearing::{Clearing, Left, find_left};
 use crate::colours;
 use crate::directories::output_directories;
-use crate::event::{Failure, Runner};
 use crate::fanout::fan_out;
 use crate::intents::Intent;
+use crate::model::event::{Failure, Runner};
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
+use crate::model::problem::{Trouble, reason, way_out};
 use crate::model::{Task, TaskCommand, TaskId};
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
 use crate::process::nesting;
 use crate::process::orphans::Trace;
 use crate::process::{self, Mark, OnOutput, Spec, SpooledLog, Status, Stdio, Stream};
 use crate::stamp::{Moment, Stamp};
-use crate::trouble::{Trouble, reason, way_out};
 use crate::walk::{Found, Kind};
 
 /// A command that has ended.

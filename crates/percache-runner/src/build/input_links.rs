@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use crate::build::context::Context;
 use crate::build::inputs::Dependencies;
 use crate::links::{Trail, parent};
+use crate::model::path::RelPath;
+use crate::model::problem::{Trouble, reason};
 use crate::model::{Inputs, Task, TaskId};
 use crate::observe::{Behind, FileState};
-use crate::paths::RelPath;
-use crate::trouble::{Trouble, reason};
 
 /// What is known of the symlinks of one task.
 pub struct InputLinks<'a> {

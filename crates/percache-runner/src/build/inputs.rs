@@ -13,12 +13,12 @@ use crate::envfile;
 use crate::environment::{self, Environment, Wishes};
 use crate::fanout::fan_out;
 use crate::fingerprint::{Kind, Part, Parts, Value};
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
+use crate::model::problem::{Trouble, reason};
 use crate::model::{Inputs, Task, TaskCommand, TaskId};
 use crate::observe::FileState;
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
 use crate::tree::Tree;
-use crate::trouble::{Trouble, reason};
 use crate::walk::{self, Want};
 
 /// What others see of a task that is done.

@@ -6,7 +6,7 @@ use percache::store::record::{Content, ResultKey};
 use percache::store::{ReadError, Store};
 
 use crate::build::context::Context;
-use crate::event::LogText;
+use crate::model::event::LogText;
 use crate::process::SpooledLog;
 
 /// Of a log, this much of the end is kept in memory to be shown.

@@ -45,12 +45,12 @@ use crate::build::left_alone::strays;
 use crate::build::outcomes::Outcomes;
 use crate::build::schedule::Schedule;
 use crate::changes::Change;
-use crate::event::{Event, Outcome, Reporter, Usual};
 use crate::fingerprint::Kind;
 use crate::intents::SIGN;
+use crate::model::event::{Event, Outcome, Reporter, Usual};
+use crate::model::path::RelPath;
+use crate::model::problem::Trouble;
 use crate::model::{TaskId, Workspace};
-use crate::paths::RelPath;
-use crate::trouble::Trouble;
 
 enum Message {
     Word(TaskId, Word),

@@ -10,11 +10,11 @@ use crate::build::basis::Basis;
 use crate::build::check::Verdict;
 use crate::build::explain::Why;
 use crate::build::job::Done;
-use crate::event::{Failure, LogText, Outcome};
 use crate::failed_runs::{self, FailedRun};
 use crate::fingerprint::Parts;
 use crate::journal::TaskRecord;
 use crate::model::TaskId;
+use crate::model::event::{Failure, LogText, Outcome};
 use crate::unstable::{News, Unstable};
 
 /// How many tasks ended how.

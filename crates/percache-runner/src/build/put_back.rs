@@ -9,17 +9,17 @@ use crate::build::context::Context;
 use crate::build::job::Job;
 use crate::capture::{present, tell_of_others};
 use crate::clearing::find_left;
-use crate::event::Outcome;
 use crate::intents::Intent;
 use crate::model::Task;
+use crate::model::event::Outcome;
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
+use crate::model::problem::{Trouble, reason, way_out};
+use crate::model::span::{Phase, timed};
 use crate::observe::{Behind, FileState};
 use crate::ownership::{clones, is_tracked};
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
 use crate::restore::{self, Plan, RestoreError, Wrong};
-use crate::span::{Phase, timed};
 use crate::tree::Tree;
-use crate::trouble::{Trouble, reason, way_out};
 
 /// Makes the tree contain exactly these outputs of the task. Returns the outcome; `Ok(Err)` when the store does not have them whole, and
 /// nothing was touched.

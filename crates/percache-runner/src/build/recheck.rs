@@ -18,11 +18,11 @@ use crate::build::job::Job;
 use crate::clearing::Clearing;
 use crate::fanout::fan_out;
 use crate::links::follow;
+use crate::model::path::RelPath;
+use crate::model::problem::{Trouble, reason};
 use crate::observe::{FileState, Resolved};
-use crate::paths::RelPath;
 use crate::stamp::Stamp;
 use crate::syntax::depfile;
-use crate::trouble::{Trouble, reason};
 
 /// What a run reported.
 pub struct Reported {

@@ -15,13 +15,13 @@ use crate::build::job::{Done, Job, before_that, unmatched_note, visible};
 use crate::build::left_alone::{claimed_twice, of_unknown_origin, only_added_to, tell_apart, twice};
 use crate::build::recheck::{discover, unchanged};
 use crate::capture::{Captured, capture, missing, present_with_links};
-use crate::event::{Failure, Outcome};
 use crate::fingerprint::Discovered;
 use crate::journal::{Evidence, TaskRecord};
-use crate::paths::RelPath;
-use crate::pattern::Pattern;
-use crate::span::{Phase, timed};
-use crate::trouble::Trouble;
+use crate::model::event::{Failure, Outcome};
+use crate::model::path::RelPath;
+use crate::model::pattern::Pattern;
+use crate::model::problem::Trouble;
+use crate::model::span::{Phase, timed};
 use crate::walk::Found;
 
 /// What a command that succeeded has left.

@@ -10,9 +10,9 @@ use std::os::unix::fs::MetadataExt;
 use crate::build::context::Context;
 use crate::git_repository::Repository;
 use crate::model::Task;
-use crate::paths::RelPath;
+use crate::model::path::RelPath;
+use crate::model::problem::Trouble;
 use crate::source_tree::{Area, SourceTree};
-use crate::trouble::Trouble;
 
 /// So many directory entries are looked at: a failure must be told at once.
 const ENTRIES: usize = 20_000;

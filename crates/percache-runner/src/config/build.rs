@@ -11,9 +11,9 @@ use super::placeholder::Piece;
 use super::raw::read_age;
 use super::report::{At, Report};
 use super::stated::{Stated, Text, check_variable};
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
 use crate::model::{Inputs, Origin, Pool, PoolId, Task};
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
 use crate::syntax::suggest::did_you_mean;
 
 /// What the tasks of a workspace have in common.

@@ -11,9 +11,9 @@ use super::report::{Place, Report};
 use super::stated::{Stated, Text};
 use crate::graph::{OutputIndex, cycles};
 use crate::model::TaskId;
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
-use crate::trouble::reason;
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
+use crate::model::problem::reason;
 use crate::walk::{Kind, Want, expand_noting};
 
 /// One instance of a task.

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use thiserror::Error;
 
+use crate::model::path::RelPath;
 use crate::model::{TaskId, Workspace};
-use crate::paths::RelPath;
 use crate::syntax::suggest::nearest;
 
 /// A name that means no task.

@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
+use crate::model::path::RelPath;
+use crate::model::pattern::{Pattern, PatternSet};
 use crate::model::{Task, TaskId};
-use crate::paths::RelPath;
-use crate::pattern::{Pattern, PatternSet};
 
 /// Answers who owns a path.
 #[derive(Clone, Debug, Default)]

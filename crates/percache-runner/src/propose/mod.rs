@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
 
 /// One task as it is to be written.
 #[derive(Clone, Debug, Default)]

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{Nature, Part, Proposed, ignores, inputs_without, list, nature, read};
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
 use crate::walk::{self, Want};
 
 /// A package of a workspace.

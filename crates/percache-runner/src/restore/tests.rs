@@ -2,7 +2,7 @@ use super::*;
 use crate::capture::{capture, present};
 use crate::displaced::list;
 use crate::known::KnownFiles;
-use crate::pattern::PatternSet;
+use crate::model::pattern::PatternSet;
 use crate::tree::Tree;
 use percache::Digest;
 use percache::memory::MemoryEngine;

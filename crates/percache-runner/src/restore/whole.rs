@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use percache::store::record::Node;
 
 use super::{Plan, Wrong};
+use crate::model::path::RelPath;
 use crate::observe::{FileState, Observer};
-use crate::paths::RelPath;
 use crate::tree::Tree;
 
 /// The directories of a plan that come back whole.

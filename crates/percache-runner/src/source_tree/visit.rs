@@ -7,7 +7,7 @@ use super::Area;
 use super::domain::Domain;
 use crate::git_ignore::{Rules, stated_in};
 use crate::git_repository::Repository;
-use crate::paths::RelPath;
+use crate::model::path::RelPath;
 use crate::version_control;
 use crate::walk::{Kind, WalkError, is_lock, list};
 

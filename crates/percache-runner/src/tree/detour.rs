@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::{DIRECTORY, beneath};
 use crate::links;
-use crate::paths::RelPath;
+use crate::model::path::RelPath;
 
 /// Where a directory is that lies behind a symlink.
 pub(super) enum Detour {

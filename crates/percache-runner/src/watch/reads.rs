@@ -18,9 +18,9 @@ use crate::fanout::fan_out;
 use crate::graph::TaskGraph;
 use crate::journal::Journal;
 use crate::known::{Builder, KnownFiles};
+use crate::model::path::RelPath;
 use crate::model::{Inputs, Task, TaskId, Workspace};
 use crate::observe::{Behind, FileState, Observer};
-use crate::paths::RelPath;
 use crate::stamp::{Stamp, moment};
 use crate::tree;
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use percache::store::{Store, now};
 use percache_runner::build::context::{Check, Force, HitLogs, Options};
-use percache_runner::event::{Event, Failure, Outcome, Reporter};
 use percache_runner::graph::TaskGraph;
 use percache_runner::model::TaskId;
+use percache_runner::model::event::{Event, Failure, Outcome, Reporter};
 use percache_runner::process::Stop;
 use percache_runner::session::Session;
 use percache_runner::single::{Answer, Single};

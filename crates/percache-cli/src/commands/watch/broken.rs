@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use percache_runner::config::{FILE_NAME, store_dir};
 use percache_runner::model::CacheSettings;
-use percache_runner::paths::RelPath;
+use percache_runner::model::path::RelPath;
 use percache_runner::source_tree::{Area, SourceTree};
 use percache_runner::watch::{Concern, Events};
 

@@ -4,8 +4,8 @@
 
 use std::time::Instant;
 
-use crate::event::Listener;
 use crate::model::TaskId;
+use crate::model::event::Listener;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What patterns match, and when two sets of them overlap.
 
 use super::*;
-use crate::paths::PathError;
+use crate::model::path::PathError;
 use crate::syntax::glob::GlobError;
 use proptest::prelude::*;
 

@@ -4,7 +4,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Pattern, parse};
-use crate::paths::RelPath;
+use crate::model::path::RelPath;
 
 #[derive(Serialize, Deserialize)]
 struct Kept<'a> {

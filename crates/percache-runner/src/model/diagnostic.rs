@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use crate::paths::RelPath;
+use crate::model::path::RelPath;
 
 /// A place in a configuration file with a word about it.
 #[derive(Clone, Debug, PartialEq, Eq)]

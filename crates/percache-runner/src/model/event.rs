@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::TaskId;
+use crate::model::problem::Trouble;
+use crate::model::span::Span;
 use crate::process::{Holder, Stream};
-use crate::span::Span;
 use crate::syntax::units::format_duration;
-use crate::trouble::Trouble;
 
 /// How long commands took the last time.
 pub type Usual = HashMap<TaskId, Duration>;

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::{Pattern, Segment};
-use crate::paths::{PathError, RelPath};
+use crate::model::path::{PathError, RelPath};
 use crate::syntax::braces::expand_braces;
 use crate::syntax::glob::{GlobError, NameGlob, is_plain};
 

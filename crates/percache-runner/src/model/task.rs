@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
 
 /// Position of a task in [`Workspace::tasks`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

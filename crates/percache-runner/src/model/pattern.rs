@@ -17,7 +17,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::paths::RelPath;
+use crate::model::path::RelPath;
 use crate::syntax::glob::{NameGlob, escape};
 
 pub use foreign::foreign;

@@ -19,12 +19,12 @@ const TAKES_AWAY: [&str; 10] = [
 
 /// The files of the runner that may, and why.
 const MAY: [(&str, &str); 11] = [
-    ("clearing.rs", "decides what goes, and displaces what percache does not hold"),
-    ("tree.rs", "does that, for clearing and for directories"),
-    ("displaced.rs", "keeps what was displaced, in the store"),
+    ("fs/clearing.rs", "decides what goes, and displaces what percache does not hold"),
+    ("fs/beneath.rs", "does that, for clearing and for directories"),
+    ("fs/displaced.rs", "keeps what was displaced, in the store"),
     ("directories.rs", "removes empty directories that percache made"),
     ("restore/staged.rs", "removes what waits in the staging directory"),
-    ("staging.rs", "removes the staging directory"),
+    ("fs/staging.rs", "removes the staging directory"),
     ("worktree.rs", "the worktree's directory in the store"),
     ("maintenance.rs", "the store's directory"),
     ("failed_runs.rs", "the worktree's directory in the store"),

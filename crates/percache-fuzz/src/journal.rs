@@ -9,10 +9,10 @@ use percache::Digest;
 use percache::store::record::ResultKey;
 use percache_runner::environment::Caller;
 use percache_runner::finding::{Asked, Finding, Tool};
-use percache_runner::image::Image;
+use percache_runner::fs::mapped_file::Image;
+use percache_runner::fs::stamp::Stamp;
+use percache_runner::fs::stat_table::{Builder, Seen};
 use percache_runner::journal::{Evidence, Flat, Journal, PathLists, TaskRecord, is_whole};
-use percache_runner::known::{Builder, Seen};
-use percache_runner::stamp::Stamp;
 use percache_runner::standing::{Surroundings, check};
 
 use crate::{Target, record};

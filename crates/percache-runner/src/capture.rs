@@ -15,14 +15,14 @@ use percache::store::Store;
 use percache::store::record::{Content, Entry, Node};
 use rustix::fs::CWD;
 
-use crate::fanout::fan_out;
+use crate::fs::hash_file;
+use crate::fs::parallel::fan_out;
+use crate::fs::rights;
+use crate::fs::stamp::{Stamp, moment};
+use crate::fs::stat_cache::{FileState, Observer};
+use crate::fs::walk::{self, Found, Kind, Want};
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
-use crate::observe::{FileState, Observer};
-use crate::reading;
-use crate::rights;
-use crate::stamp::{Stamp, moment};
-use crate::walk::{self, Found, Kind, Want};
 
 /// What a command left.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,7 +149,7 @@ fn node(
             Ok((Node::Symlink(target.as_os_str().as_bytes().to_vec()), 0))
         }
         Kind::File => {
-            let mut file = reading::open(CWD, &native).map_err(unreadable)?;
+            let mut file = hash_file::open(CWD, &native).map_err(unreadable)?;
             let before = Stamp::of_file(&file).map_err(unreadable)?;
             let content = match store {
                 Some(store) => store.add(&mut file, seen).map_err(unreadable)?,
@@ -209,7 +209,7 @@ impl Search<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::known::KnownFiles;
+    use crate::fs::stat_table::KnownFiles;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use percache::Digest;
 
 use crate::contents::Contents;
-use crate::fingerprint::{Kind, Part, Parts, Value};
-use crate::observe::FileState;
+use crate::fs::stat_cache::FileState;
+use crate::key::fingerprint::{Kind, Part, Parts, Value};
 use crate::syntax::line_diff::Difference;
 
 /// Of so many changes of one task it is worth finding out which lines they are.
@@ -288,7 +288,8 @@ mod tests {
         let plain = FileState::File { digest: Digest::of(b"1"), executable: false };
         assert_eq!(lines(one(plain.clone()), one(executable.clone())), ["a is executable now"]);
         assert_eq!(lines(one(executable), one(plain.clone())), ["a is not executable any more"]);
-        let link = |target: &str| FileState::Symlink { target: target.into(), behind: crate::observe::Behind::Nothing };
+        let link =
+            |target: &str| FileState::Symlink { target: target.into(), behind: crate::fs::stat_cache::Behind::Nothing };
         assert_eq!(lines(one(plain), one(link("b"))), ["a is a symlink now"]);
         assert_eq!(lines(one(link("b")), one(link("c"))), ["a leads elsewhere now"]);
     }

@@ -7,10 +7,10 @@ use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+use crate::fs::beneath::Tree;
+use crate::fs::stat_cache::Observer;
 use crate::model::Task;
 use crate::model::path::RelPath;
-use crate::observe::Observer;
-use crate::tree::Tree;
 
 /// The directories that percache made in a worktree.
 #[derive(Debug, Default)]
@@ -86,7 +86,7 @@ pub fn needed(tasks: &[Task]) -> HashSet<RelPath> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::known::KnownFiles;
+    use crate::fs::stat_table::KnownFiles;
     use std::fs;
 
     #[test]

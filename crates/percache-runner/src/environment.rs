@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use globset::{Glob, GlobMatcher};
 use percache::Digest;
 
-use crate::fingerprint::{Kind, Part, Value};
+use crate::key::fingerprint::{Kind, Part, Value};
 use crate::model::Task;
 use crate::process::MARK;
 

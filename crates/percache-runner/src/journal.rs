@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! "percache journal 4\n"  epoch(8) hits(8) misses(8)
-//! files:    see crate::known
+//! files:    see crate::fs::stat_table
 //! lists:    count, then of each: count, positions in files (4 each), in order
 //! finding:  flag [see crate::finding]
 //! made:     count, then paths of directories
@@ -32,8 +32,8 @@ use percache::store::manifest::{Manifest, are_sorted};
 use percache::store::record::{Entry, Node, ResultKey, Time};
 
 use crate::finding::Finding;
-use crate::image::Image;
-use crate::known::{KnownFiles, Seen};
+use crate::fs::mapped_file::Image;
+use crate::fs::stat_table::{KnownFiles, Seen};
 use crate::model::path::RelPath;
 
 pub use encoded::Encoded;
@@ -273,7 +273,7 @@ fn decode_key(from: &mut Decoder<'_>) -> Result<Option<ResultKey>, DecodeError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::known::Builder;
+    use crate::fs::stat_table::Builder;
 
     fn example() -> Journal {
         let key = ResultKey { action: Digest::of(b"a"), place: Some(Digest::of(b"/home/w")) };

@@ -3,16 +3,7 @@
 //! Modules stand in the order of that flow, and each uses only what stands above it.
 
 pub mod envfile;
-pub mod git_ignore;
-pub mod git_index;
-pub mod git_repository;
-pub mod git_settings;
-pub mod links;
 pub mod process;
-pub mod source_tree;
-mod trail;
-mod version_control;
-pub mod walk;
 
 pub mod model;
 
@@ -21,16 +12,10 @@ pub mod graph;
 pub mod config;
 
 pub mod environment;
-pub mod fingerprint;
 
 pub mod colours;
 pub mod unseen;
 
-pub mod image;
-pub mod known;
-pub mod observe;
-pub mod reading;
-pub mod stamp;
 pub mod texts;
 
 pub mod contents;
@@ -49,18 +34,14 @@ pub mod worktree;
 pub mod unstable;
 
 pub mod capture;
-pub mod clearing;
-pub mod displaced;
-pub mod fanout;
 pub mod restore;
-mod rights;
-pub mod staging;
-pub mod tree;
 
 pub mod directories;
 pub mod ownership;
 
 pub mod build;
+pub mod fs;
+pub mod key;
 pub mod maintenance;
 pub mod propose;
 pub mod readers;

@@ -15,7 +15,7 @@ use percache::store::writer::PATIENCE;
 use percache::store::{Store, now};
 use percache::tail;
 
-use crate::displaced;
+use crate::fs::displaced;
 use crate::journal::Journal;
 use crate::model::CacheSettings;
 use crate::usage;

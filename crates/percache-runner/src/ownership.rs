@@ -14,17 +14,17 @@ use std::path::Path;
 use percache::store::record::Node;
 
 use crate::capture::{is_right, present};
-use crate::clearing::{Cleared, Clearing, Left};
-use crate::git_index::GitIndex;
+use crate::fs::clearing::{Cleared, Clearing, Left};
+use crate::fs::git_index::GitIndex;
+use crate::fs::stamp::Stamp;
+use crate::fs::stat_cache::{FileState, Observer};
+use crate::fs::stat_table::KnownFiles;
 use crate::graph::OutputIndex;
 use crate::intents::{Intent, LeftBehind};
 use crate::journal::Journal;
-use crate::known::KnownFiles;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::{Inputs, Task, TaskId};
-use crate::observe::{FileState, Observer};
-use crate::stamp::Stamp;
 use crate::worktree::Worktree;
 
 /// What earlier builds left.

@@ -7,12 +7,12 @@ use std::collections::HashSet;
 
 use crate::build::explicit;
 use crate::environment::Caller;
+use crate::fs::git_files::{Area, SourceTree};
+use crate::fs::walk::WalkError;
 use crate::graph::TaskGraph;
 use crate::journal::Journal;
 use crate::model::path::RelPath;
 use crate::model::{Inputs, Task, TaskId, Workspace};
-use crate::source_tree::{Area, SourceTree};
-use crate::walk::WalkError;
 
 /// What is asked about.
 pub struct Readers<'a> {

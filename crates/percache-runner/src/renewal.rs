@@ -13,9 +13,9 @@ use hashbrown::HashTable;
 use percache::store::record::Entry;
 
 use crate::build::basis::Basis;
+use crate::fs::stat_cache::Observed;
+use crate::fs::stat_table::{Builder, KnownFiles, Seen};
 use crate::journal::{Evidence, Journal, PathLists};
-use crate::known::{Builder, KnownFiles, Seen};
-use crate::observe::Observed;
 
 /// What a build has found out.
 pub struct Judged<'a> {

@@ -2,7 +2,7 @@
 //!
 //! Nothing is removed or replaced before everything is in hand: all contents are fetched into the staging directory and verified,
 //! then what an earlier result left is taken away, then each file is moved into its place; of a directory that is missing, all files at
-//! once. What is right already is not touched, and what percache does not know gives way by [`crate::clearing`].
+//! once. What is right already is not touched, and what percache does not know gives way by [`crate::fs::clearing`].
 
 mod staged;
 mod whole;
@@ -16,14 +16,14 @@ use percache::store::{ReadError, Store};
 use self::staged::{Staged, Waiting};
 use self::whole::Wholes;
 use crate::capture::is_right;
-use crate::clearing::{Clearing, Left, find_left};
-use crate::displaced::Displaced;
-use crate::links;
+use crate::fs::beneath;
+use crate::fs::clearing::{Clearing, Left, find_left};
+use crate::fs::displaced::Displaced;
+use crate::fs::links;
+use crate::fs::staging::{Staging, device};
+use crate::fs::stat_cache::{FileState, Observer};
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
-use crate::observe::{FileState, Observer};
-use crate::staging::{Staging, device};
-use crate::tree;
 
 /// Why outputs could not be put back.
 #[derive(Debug, thiserror::Error)]
@@ -166,7 +166,7 @@ pub fn temporaries(observer: &Observer<'_>, staging: &Staging, plan: &Plan<'_>) 
             })
         });
         if is_elsewhere && entry.node != Node::Directory {
-            paths.extend(tree::temporary(&path));
+            paths.extend(beneath::temporary(&path));
         }
     }
     paths.sort();

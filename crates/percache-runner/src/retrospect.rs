@@ -10,8 +10,8 @@ use percache::store::record::ResultKey;
 
 use crate::changes::{between, locate, settle, summary};
 use crate::contents::Contents;
-use crate::fingerprint::Parts;
 use crate::history::{History, TaskRun};
+use crate::key::fingerprint::Parts;
 use crate::recorder::key_from;
 use crate::texts::Texts;
 use crate::worktree::Worktree;

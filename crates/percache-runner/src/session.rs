@@ -19,26 +19,26 @@ use crate::build::budget::Budget;
 use crate::build::context::{Context, Force, Options, Tools};
 use crate::build::outcomes::{Outcomes, Summary};
 use crate::build::{Demands, build, check};
-use crate::clearing::Clearing;
 use crate::contents::Contents;
 use crate::directories::{Directories, needed};
-use crate::displaced::{self, Displaced};
 use crate::environment::Caller;
 use crate::failed_runs;
 use crate::finding::Asked;
-use crate::git_index::GitIndex;
+use crate::fs::clearing::Clearing;
+use crate::fs::displaced::{self, Displaced};
+use crate::fs::git_index::GitIndex;
+use crate::fs::stat_cache::Observer;
+use crate::fs::stat_table::Seen;
 use crate::graph::TaskGraph;
 use crate::history::{Build, History, TaskRun};
 use crate::intents::{Intent, Intents, LeftBehind};
 use crate::journal::{Journal, TaskRecord};
-use crate::known::Seen;
 use crate::maintenance::{self, MaintenanceError};
 use crate::model::event::{Event, Listener, Reporter};
 use crate::model::path::RelPath;
 use crate::model::problem::{reason, way_out};
 use crate::model::span::{Phase, timed};
 use crate::model::{TaskId, Workspace};
-use crate::observe::Observer;
 use crate::ownership::{Buried, Ownership, Sources, bury, survey};
 use crate::process::Stop;
 use crate::process::descriptors;
@@ -79,7 +79,7 @@ pub struct Session<'a> {
     pub asked: Option<Asked>,
     /// The digest of what is kept of the configuration, when the tasks come from there.
     pub kept: Option<Digest>,
-    /// The moment before which nothing was looked at for this build, the configuration neither; see [`crate::stamp::moment`].
+    /// The moment before which nothing was looked at for this build, the configuration neither; see [`crate::fs::stamp::moment`].
     pub began: i64,
     /// Whether the process ends with this build: then nothing is taken down that the system takes down faster.
     pub last: bool,

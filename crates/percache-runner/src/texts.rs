@@ -19,9 +19,9 @@ use percache::codec::{Decoder, Encode};
 use percache::files::{self, Durability};
 use rustix::fs::FileType;
 
-use crate::image::Image;
-use crate::known::Seen;
-use crate::stamp::Stamp;
+use crate::fs::mapped_file::Image;
+use crate::fs::stamp::Stamp;
+use crate::fs::stat_table::Seen;
 
 /// Counted up also to be rid of texts that are not kept any more.
 const MAGIC: &[u8] = b"percache texts 2\n";
@@ -153,7 +153,7 @@ fn records(bytes: &[u8]) -> (Vec<(Digest, &[u8])>, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stamp::Stamp;
+    use crate::fs::stamp::Stamp;
     use std::os::unix::fs::PermissionsExt;
 
     struct Place {

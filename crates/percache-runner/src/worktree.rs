@@ -12,7 +12,7 @@
 //! STORE/worktrees/ID/failed/   logs of failed runs, see crate::failed_runs
 //! STORE/worktrees/ID/used       uses of results since the last gc, see crate::usage
 //! STORE/worktrees/ID/staging/   files on their way into the tree
-//! STORE/worktrees/ID/displaced/ see crate::displaced
+//! STORE/worktrees/ID/displaced/ see crate::fs::displaced
 //! ```
 //!
 //! ID is the beginning of a SHA-1. When the store lies in the worktree, as it does by default, that of the way from the worktree to the

@@ -12,8 +12,8 @@ use std::path::Path;
 use percache::Digest;
 use rustix::fs::CWD;
 
-use crate::reading;
-use crate::stamp::Stamp;
+use crate::fs::hash_file;
+use crate::fs::stamp::Stamp;
 
 /// So many bytes are compared at either end.
 const WINDOW: u64 = 4096;
@@ -31,7 +31,7 @@ impl Ends {
     /// Reads the ends of the file at `path`; `None` if there is nothing to tell: it is empty, no file, or cannot be read.
     pub fn read(path: &Path) -> Option<Ends> {
         let stamp = Stamp::at(path).ok()??;
-        let file = reading::open(CWD, path).ok()?;
+        let file = hash_file::open(CWD, path).ok()?;
         let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
         if !is_file || stamp.size == 0 { None } else { Ends::at_size(&file, stamp.inode, stamp.size).ok() }
     }
@@ -41,7 +41,7 @@ impl Ends {
         let now = || {
             let stamp = Stamp::at(path).ok()??;
             let longer = stamp.inode == self.inode && stamp.size > self.size;
-            let file = if longer { reading::open(CWD, path).ok()? } else { return None };
+            let file = if longer { hash_file::open(CWD, path).ok()? } else { return None };
             Ends::at_size(&file, stamp.inode, self.size).ok()
         };
         now().is_some_and(|now| now == *self)

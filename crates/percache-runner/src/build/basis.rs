@@ -6,9 +6,9 @@ use percache::store::record::{Entry, Time};
 
 use crate::build::context::{Context, Sources};
 use crate::build::inputs::Prepared;
-use crate::fingerprint::Discovered;
+use crate::fs::stat_cache::FileState;
+use crate::key::fingerprint::Discovered;
 use crate::model::{Inputs, Task};
-use crate::observe::FileState;
 
 /// What an outcome rests on.
 pub struct Basis {

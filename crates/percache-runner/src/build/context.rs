@@ -12,12 +12,16 @@ use percache::store::Store;
 
 use crate::build::budget::Budget;
 use crate::build::places::Places;
-use crate::clearing::Left;
 use crate::contents::Contents;
 use crate::directories::{Directories, needed};
-use crate::displaced::Displaced;
 use crate::environment::Caller;
-use crate::git_index::GitIndex;
+use crate::fs::beneath::Tree;
+use crate::fs::clearing::Left;
+use crate::fs::displaced::Displaced;
+use crate::fs::git_files::{Area, SourceTree};
+use crate::fs::git_index::GitIndex;
+use crate::fs::staging::Staging;
+use crate::fs::stat_cache::Observer;
 use crate::graph::TaskGraph;
 use crate::intents::Intents;
 use crate::journal::Journal;
@@ -25,11 +29,7 @@ use crate::model::event::Listener;
 use crate::model::path::RelPath;
 use crate::model::problem::Trouble;
 use crate::model::{TaskId, Workspace};
-use crate::observe::Observer;
 use crate::process::{Spec, Status, Stdio, Stop, run};
-use crate::source_tree::{Area, SourceTree};
-use crate::staging::Staging;
-use crate::tree::Tree;
 
 /// Which logs of tasks that did not run are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,10 +15,12 @@ use crate::build::feed::{Feed, piece};
 use crate::build::inputs::{Prepared, threads, variables};
 use crate::build::job::{Say, Word};
 use crate::capture::present;
-use crate::clearing::{Clearing, Left, find_left};
 use crate::colours;
 use crate::directories::output_directories;
-use crate::fanout::fan_out;
+use crate::fs::clearing::{Clearing, Left, find_left};
+use crate::fs::parallel::fan_out;
+use crate::fs::stamp::{Moment, Stamp};
+use crate::fs::walk::{Found, Kind};
 use crate::intents::Intent;
 use crate::model::event::{Failure, Runner};
 use crate::model::path::RelPath;
@@ -28,8 +30,6 @@ use crate::model::{Task, TaskCommand, TaskId};
 use crate::process::nesting;
 use crate::process::orphans::Trace;
 use crate::process::{self, Mark, OnOutput, Spec, SpooledLog, Status, Stdio, Stream};
-use crate::stamp::{Moment, Stamp};
-use crate::walk::{Found, Kind};
 
 /// A command that has ended.
 pub struct Executed {

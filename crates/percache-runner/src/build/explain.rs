@@ -15,10 +15,10 @@ use crate::build::lookup::{is_valid, observe_all};
 use crate::build::remembered::{last, parts};
 use crate::build::tied::{Tied, tied};
 use crate::changes::{Change, compare, locate, settle, summary};
-use crate::fingerprint::{Discovered, Kind, Parts};
+use crate::fs::stat_cache::FileState;
+use crate::key::fingerprint::{Discovered, Kind, Parts};
 use crate::model::event::Outcome;
 use crate::model::{Task, TaskId};
-use crate::observe::FileState;
 use crate::syntax::units::format_age;
 
 /// A line names no more tasks or tools than this.

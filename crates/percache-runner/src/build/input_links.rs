@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 
 use crate::build::context::Context;
 use crate::build::inputs::Dependencies;
-use crate::links::{Trail, parent};
+use crate::fs::links::{Trail, parent};
+use crate::fs::stat_cache::{Behind, FileState};
 use crate::model::path::RelPath;
 use crate::model::problem::{Trouble, reason};
 use crate::model::{Inputs, Task, TaskId};
-use crate::observe::{Behind, FileState};
 
 /// What is known of the symlinks of one task.
 pub struct InputLinks<'a> {

@@ -11,15 +11,15 @@ use crate::build::input_links::{InputLinks, sources_behind};
 use crate::build::remembered::tool_answers;
 use crate::envfile;
 use crate::environment::{self, Environment, Wishes};
-use crate::fanout::fan_out;
-use crate::fingerprint::{Kind, Part, Parts, Value};
+use crate::fs::beneath::Tree;
+use crate::fs::parallel::fan_out;
+use crate::fs::stat_cache::FileState;
+use crate::fs::walk::{self, Want};
+use crate::key::fingerprint::{Kind, Part, Parts, Value};
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::problem::{Trouble, reason};
 use crate::model::{Inputs, Task, TaskCommand, TaskId};
-use crate::observe::FileState;
-use crate::tree::Tree;
-use crate::walk::{self, Want};
 
 /// What others see of a task that is done.
 #[derive(Clone, Debug, Default)]

@@ -24,22 +24,22 @@ use crate::build::recall::recall;
 use crate::build::recheck::remove_depfile;
 use crate::build::record::record;
 use crate::build::spoils::spoils;
-use crate::clearing::find_left;
 use crate::config::FILE_NAME;
-use crate::displaced::note as displaced_note;
-use crate::fingerprint::Parts;
+use crate::fs::clearing::find_left;
+use crate::fs::displaced::note as displaced_note;
+use crate::fs::stat_cache::FileState;
+use crate::fs::walk::Found;
 use crate::journal::{Evidence, TaskRecord};
+use crate::key::fingerprint::Parts;
 use crate::model::event::{Failure, LogText, Outcome};
 use crate::model::path::RelPath;
 use crate::model::pattern::foreign;
 use crate::model::problem::Trouble;
 use crate::model::span::{Phase, timed};
 use crate::model::{Inputs, Task, TaskId};
-use crate::observe::FileState;
 use crate::process::Holder;
 use crate::restore::RestoreError;
 use crate::unseen::unseen;
-use crate::walk::Found;
 
 /// A task that is done.
 pub struct Done {

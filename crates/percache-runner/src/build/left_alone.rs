@@ -9,11 +9,11 @@ use percache::store::record::{Entry, Node};
 use crate::build::context::Context;
 use crate::build::execute::{Before, is_named, outputs_present, stamp};
 use crate::directories::output_directories;
+use crate::fs::walk::{Found, Kind};
 use crate::model::path::RelPath;
 use crate::model::pattern::Pattern;
 use crate::model::problem::Trouble;
 use crate::model::{Task, TaskId};
-use crate::walk::{Found, Kind};
 
 /// So many files are named.
 const NAMED: usize = 3;

@@ -11,8 +11,8 @@ use percache::store::now;
 use percache::store::record::{Entry, PathSet, ResultKey, Time};
 
 use crate::build::context::Context;
-use crate::fingerprint::Discovered;
 use crate::journal::TaskRecord;
+use crate::key::fingerprint::Discovered;
 use crate::model::Task;
 
 /// A result that holds.

@@ -8,7 +8,9 @@ use percache::store::record::{Entry, Node};
 use crate::build::context::Context;
 use crate::build::job::Job;
 use crate::capture::{present, tell_of_others};
-use crate::clearing::find_left;
+use crate::fs::beneath::Tree;
+use crate::fs::clearing::find_left;
+use crate::fs::stat_cache::{Behind, FileState};
 use crate::intents::Intent;
 use crate::model::Task;
 use crate::model::event::Outcome;
@@ -16,10 +18,8 @@ use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::problem::{Trouble, reason, way_out};
 use crate::model::span::{Phase, timed};
-use crate::observe::{Behind, FileState};
 use crate::ownership::{clones, is_tracked};
 use crate::restore::{self, Plan, RestoreError, Wrong};
-use crate::tree::Tree;
 
 /// Makes the tree contain exactly these outputs of the task. Returns the outcome; `Ok(Err)` when the store does not have them whole, and
 /// nothing was touched.

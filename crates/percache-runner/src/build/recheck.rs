@@ -15,13 +15,13 @@ use crate::build::context::Context;
 use crate::build::execute::{Executed, stamp};
 use crate::build::inputs::{Prepared, threads};
 use crate::build::job::Job;
-use crate::clearing::Clearing;
-use crate::fanout::fan_out;
-use crate::links::follow;
+use crate::fs::clearing::Clearing;
+use crate::fs::links::follow;
+use crate::fs::parallel::fan_out;
+use crate::fs::stamp::Stamp;
+use crate::fs::stat_cache::{FileState, Resolved};
 use crate::model::path::RelPath;
 use crate::model::problem::{Trouble, reason};
-use crate::observe::{FileState, Resolved};
-use crate::stamp::Stamp;
 use crate::syntax::depfile;
 
 /// What a run reported.

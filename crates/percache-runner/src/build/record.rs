@@ -15,14 +15,14 @@ use crate::build::job::{Done, Job, before_that, unmatched_note, visible};
 use crate::build::left_alone::{claimed_twice, of_unknown_origin, only_added_to, tell_apart, twice};
 use crate::build::recheck::{discover, unchanged};
 use crate::capture::{Captured, capture, missing, present_with_links};
-use crate::fingerprint::Discovered;
+use crate::fs::walk::Found;
 use crate::journal::{Evidence, TaskRecord};
+use crate::key::fingerprint::Discovered;
 use crate::model::event::{Failure, Outcome};
 use crate::model::path::RelPath;
 use crate::model::pattern::Pattern;
 use crate::model::problem::Trouble;
 use crate::model::span::{Phase, timed};
-use crate::walk::Found;
 
 /// What a command that succeeded has left.
 pub struct Stock {

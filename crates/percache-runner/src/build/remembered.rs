@@ -6,7 +6,7 @@ use percache::Digest;
 use percache::store::record::ResultKey;
 
 use crate::build::context::Context;
-use crate::fingerprint::{Kind, Parts, Value};
+use crate::key::fingerprint::{Kind, Parts, Value};
 use crate::model::Task;
 
 /// What was hashed for a result.

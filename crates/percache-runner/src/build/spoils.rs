@@ -8,11 +8,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use crate::build::context::Context;
-use crate::git_repository::Repository;
+use crate::fs::git_files::{Area, SourceTree};
+use crate::fs::git_repository::Repository;
 use crate::model::Task;
 use crate::model::path::RelPath;
 use crate::model::problem::Trouble;
-use crate::source_tree::{Area, SourceTree};
 
 /// So many directory entries are looked at: a failure must be told at once.
 const ENTRIES: usize = 20_000;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percache::Digest;
 use percache::digest::Hasher;
 
-use crate::known::KnownFiles;
+use crate::fs::stat_table::KnownFiles;
 
 /// The bytes of a journal. What stands in the journal before as it will stand there is not copied.
 pub struct Encoded<'a> {

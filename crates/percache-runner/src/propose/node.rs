@@ -6,9 +6,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{Nature, Part, Proposed, ignores, inputs_without, list, nature, read};
+use crate::fs::walk::{self, Want};
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
-use crate::walk::{self, Want};
 
 /// A package of a workspace.
 pub(super) struct Package {

@@ -17,10 +17,10 @@ use percache::store::{ReadError, Store};
 
 use super::whole::Wholes;
 use super::{Plan, Wrong};
-use crate::fanout::fan_out;
-use crate::observe::{FileState, Observer};
-use crate::staging::Staging;
-use crate::stamp::{Stamp, moment, set_modified};
+use crate::fs::parallel::fan_out;
+use crate::fs::staging::Staging;
+use crate::fs::stamp::{Stamp, moment, set_modified};
+use crate::fs::stat_cache::{FileState, Observer};
 
 /// The largest piece in which a file is written.
 const PIECE: u64 = 256 << 10;

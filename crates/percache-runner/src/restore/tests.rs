@@ -1,9 +1,9 @@
 use super::*;
 use crate::capture::{capture, present};
-use crate::displaced::list;
-use crate::known::KnownFiles;
+use crate::fs::beneath::Tree;
+use crate::fs::displaced::list;
+use crate::fs::stat_table::KnownFiles;
 use crate::model::pattern::PatternSet;
-use crate::tree::Tree;
 use percache::Digest;
 use percache::memory::MemoryEngine;
 use percache::store::record::Content;

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use percache::store::record::Node;
 
 use super::{Plan, Wrong};
+use crate::fs::beneath::Tree;
+use crate::fs::stat_cache::{FileState, Observer};
 use crate::model::path::RelPath;
-use crate::observe::{FileState, Observer};
-use crate::tree::Tree;
 
 /// The directories of a plan that come back whole.
 #[derive(Debug, Default, PartialEq, Eq)]

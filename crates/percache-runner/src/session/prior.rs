@@ -9,7 +9,7 @@ use percache::Digest;
 use crate::config::kept;
 use crate::environment::Caller;
 use crate::finding::Asked;
-use crate::image::Image;
+use crate::fs::mapped_file::Image;
 use crate::intents::Intents;
 use crate::journal::Journal;
 use crate::maintenance;

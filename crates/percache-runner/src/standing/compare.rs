@@ -9,9 +9,9 @@ use percache::Digest;
 use rustix::fs::{AtFlags, FileType, statat};
 use rustix::io::Errno;
 
-use crate::known::{KnownFiles, Seen};
-use crate::reading;
-use crate::stamp::Stamp;
+use crate::fs::hash_file;
+use crate::fs::stamp::Stamp;
+use crate::fs::stat_table::{KnownFiles, Seen};
 
 /// Paths that are worth a thread.
 const WORTH_A_THREAD: usize = 500;
@@ -124,8 +124,8 @@ pub fn by_content(
 
 /// `None` when it cannot be read, or has another length than its stamp says: then it is changing.
 fn look(root: BorrowedFd<'_>, files: &KnownFiles, file: &Doubtful, began: i64) -> Option<(usize, Seen, bool)> {
-    let mut open = reading::open(root, files.c_path(file.position)).ok()?;
-    let (digest, length) = reading::digest(&mut open, file.stamp.size).ok()?;
+    let mut open = hash_file::open(root, files.c_path(file.position)).ok()?;
+    let (digest, length) = hash_file::digest(&mut open, file.stamp.size).ok()?;
     // Its stamp was taken before: whoever writes to it meanwhile gives it another one, if this one was settled.
     let seen = Seen { stamp: Some(file.stamp), digest: Some(digest), settled: file.stamp.settled_at(began) };
     (length == file.stamp.size).then_some((file.position, seen, digest == file.digest))

@@ -5,9 +5,9 @@ use std::fs;
 use super::*;
 use crate::finding::Finding;
 use crate::finding::tests::example;
+use crate::fs::stamp::Stamp;
+use crate::fs::stat_table::{Builder, Seen};
 use crate::journal::{Evidence, Journal, PathLists, TaskRecord};
-use crate::known::{Builder, Seen};
-use crate::stamp::Stamp;
 use percache::Digest;
 use percache::store::record::Time;
 

@@ -14,13 +14,13 @@ use crate::build::explain::Why;
 use crate::build::tied::elsewhere;
 use crate::changes::{Change, between, locate, settle};
 use crate::contents::Contents;
-use crate::fingerprint::{Kind, Parts, Value};
+use crate::fs::stat_cache::FileState;
 use crate::journal::Journal;
+use crate::key::fingerprint::{Kind, Parts, Value};
 use crate::model::event::Outcome;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::{Inputs, Task, TaskId};
-use crate::observe::FileState;
 use crate::texts::as_path;
 use crate::worktree::Worktree;
 

@@ -11,9 +11,9 @@ use percache::store::record::{ResultKey, StoredResult, Time};
 
 use super::chain::Past;
 use crate::changes::{Change, compare, locate, settle};
-use crate::fingerprint::{Kind, Part, Parts, Value};
+use crate::fs::stat_cache::{FileState, Observer};
+use crate::key::fingerprint::{Kind, Part, Parts, Value};
 use crate::model::TaskId;
-use crate::observe::{FileState, Observer};
 use crate::worktree::Worktree;
 
 /// No more results than this, the newest, are compared.

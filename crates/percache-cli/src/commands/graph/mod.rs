@@ -2,6 +2,7 @@
 
 mod forms;
 
+use percache_runner::fs::walk::{self, Want};
 use percache_runner::journal::Journal;
 use percache_runner::model::TaskId;
 use percache_runner::model::path::RelPath;
@@ -9,7 +10,6 @@ use percache_runner::model::pattern::PatternSet;
 use percache_runner::model::problem::reason;
 use percache_runner::readers::Readers;
 use percache_runner::syntax::glob::escape;
-use percache_runner::walk::{self, Want};
 use percache_runner::worktree::Worktree;
 
 use crate::args::{Cli, Graph, GraphFormat};

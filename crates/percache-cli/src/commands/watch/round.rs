@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use percache_runner::build::outcomes::Summary;
 use percache_runner::finding::Asked;
+use percache_runner::fs::stamp::moment;
 use percache_runner::process::Stop;
 use percache_runner::session::{self, Session};
-use percache_runner::stamp::moment;
 use percache_runner::watch::{Burst, Change, Run};
 
 use super::activity::{Activity, Hearing, Noting};

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use percache_runner::changes::Change;
-use percache_runner::fingerprint::{Kind, Value};
-use percache_runner::observe::{Behind, FileState};
+use percache_runner::fs::stat_cache::{Behind, FileState};
+use percache_runner::key::fingerprint::{Kind, Value};
 use percache_runner::syntax::line_diff::Line;
 
 use crate::report::quoted;

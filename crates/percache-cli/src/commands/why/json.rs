@@ -2,7 +2,7 @@
 
 use percache_runner::changes::Change;
 use percache_runner::failed_runs::FailedRun;
-use percache_runner::fingerprint::Kind;
+use percache_runner::key::fingerprint::Kind;
 use percache_runner::model::{TaskId, Workspace};
 use percache_runner::why::{Answer, Chain, Last, Link, Nearest, Stands, State};
 use serde_json::{Value, json};

@@ -10,7 +10,7 @@ use rustix::fs::{CWD, Mode, openat};
 use rustix::io::Errno;
 
 use super::{DIRECTORY, beneath};
-use crate::links;
+use crate::fs::links;
 use crate::model::path::RelPath;
 
 /// Where a directory is that lies behind a symlink.

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::git_ignore::is_ignored;
-use crate::git_repository::is_other_worktree;
-use crate::links;
+use crate::fs::git_ignore::is_ignored;
+use crate::fs::git_repository::is_other_worktree;
+use crate::fs::links;
+use crate::fs::version_control::surely_keeps;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
-use crate::version_control::surely_keeps;
 
 /// A path that could not be looked at.
 #[derive(Debug, Error)]
@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn another_worktree_of_the_repository_is_not_entered_unless_it_is_named() {
-        use crate::git_repository::tests::git;
+        use crate::fs::git_repository::tests::git;
         let dir = tree(&["src/a.c"]);
         git(dir.path(), &["init", "-q"]);
         git(dir.path(), &["add", "."]);

@@ -1,7 +1,7 @@
 //! What is read of git's configuration.
 
 use super::*;
-use crate::git_repository::tests::{git, write};
+use crate::fs::git_repository::tests::{git, write};
 
 #[test]
 fn a_later_level_replaces_what_an_earlier_one_says() {

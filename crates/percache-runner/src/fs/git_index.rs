@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use gix_index::entry::Mode;
 use gix_index::hash::Kind;
 
-use crate::git_repository::Repository;
+use crate::fs::git_repository::Repository;
 use crate::model::path::RelPath;
 
 /// Tells which paths of a workspace git tracks. Reads nothing until it is asked. Paths inside of a submodule or of

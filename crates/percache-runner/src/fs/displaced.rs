@@ -23,8 +23,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use crate::fs::stamp::Stamp;
 use crate::model::path::RelPath;
-use crate::stamp::Stamp;
 
 /// How many directories of one build are tried: each holds one file of a name.
 const BATCHES: u32 = 10_000;

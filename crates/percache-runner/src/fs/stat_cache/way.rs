@@ -12,8 +12,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rustix::fs::FileType;
 
 use super::{Behind, FileState, Observer};
-use crate::links::{Trail, follow, parent, relative};
-use crate::stamp::Stamp;
+use crate::fs::links::{Trail, follow, parent, relative};
+use crate::fs::stamp::Stamp;
 
 const SHARDS: usize = 16;
 

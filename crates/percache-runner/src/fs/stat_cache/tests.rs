@@ -1,7 +1,7 @@
 //! What is seen, and when it counts.
 
 use super::*;
-use crate::known::Builder;
+use crate::fs::stat_table::Builder;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 

@@ -4,7 +4,7 @@
 //! first, in a way in which the kernel refuses to leave the workspace (`openat2` with RESOLVE_BENEATH; elsewhere step by step without
 //! following symlinks), and everything else happens relative to the open directory.
 //!
-//! Says nothing about what may be removed or replaced: that is decided in [`crate::clearing`] alone.
+//! Says nothing about what may be removed or replaced: that is decided in [`crate::fs::clearing`] alone.
 
 mod detour;
 
@@ -17,12 +17,12 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, mkdirat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
-use crate::displaced::Displaced;
-use crate::links;
+use crate::fs::displaced::Displaced;
+use crate::fs::links;
+use crate::fs::stamp::Stamp;
+use crate::fs::stat_cache::Observer;
+use crate::fs::walk::is_absence;
 use crate::model::path::RelPath;
-use crate::observe::Observer;
-use crate::stamp::Stamp;
-use crate::walk::is_absence;
 
 use detour::Detour;
 

@@ -1,7 +1,7 @@
 //! Clearing: the only way by which anything in the tree goes or gives way.
 //!
 //! percache removes or replaces what has the content that it recorded, and nothing else. Whatever else is in the way is displaced: moved
-//! out of the tree, and kept (see [`crate::displaced`]). The content is known by its digest, and looked at right before: a stamp that is
+//! out of the tree, and kept (see [`crate::fs::displaced`]). The content is known by its digest, and looked at right before: a stamp that is
 //! not the one under which the digest was made counts as another content.
 //!
 //! Knows nothing of tasks. `tests/tidy.rs` checks that no other file of this crate removes or replaces anything in the tree.
@@ -13,12 +13,12 @@ use std::path::Path;
 use percache::store::record::Node;
 
 use crate::capture::is_right;
-use crate::displaced::Displaced;
+use crate::fs::beneath::{self, Tree};
+use crate::fs::displaced::Displaced;
+use crate::fs::stamp::{Stamp, moment};
+use crate::fs::stat_cache::{FileState, Observer};
+use crate::fs::walk::is_absence;
 use crate::model::path::RelPath;
-use crate::observe::{FileState, Observer};
-use crate::stamp::{Stamp, moment};
-use crate::tree::{self, Tree};
-use crate::walk::is_absence;
 
 /// Something that an earlier build left in the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl<'a, 'b> Clearing<'a, 'b> {
 
     /// Takes away what is at `path`: removes it if it is what `held` says, or an empty directory, and displaces it otherwise.
     pub fn take(&mut self, path: &RelPath, held: Option<&Node>) -> io::Result<Cleared> {
-        if tree::is_temporary(path) {
+        if beneath::is_temporary(path) {
             // percache's own, by its name.
             let stamp = self.observer.stamp(path.as_bytes())?;
             let removed = self.tree.remove_unchanged(path, stamp)?;
@@ -169,8 +169,8 @@ impl<'a, 'b> Clearing<'a, 'b> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::displaced::list;
-    use crate::known::KnownFiles;
+    use crate::fs::displaced::list;
+    use crate::fs::stat_table::KnownFiles;
     use percache::Digest;
     use percache::store::record::Content;
     use std::os::unix::fs::symlink;

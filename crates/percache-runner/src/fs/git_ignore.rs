@@ -11,8 +11,8 @@ use gix_glob::search::pattern::List;
 use gix_ignore::search::{Ignore, pattern_matching_relative_path};
 
 use crate::environment::Caller;
-use crate::git_repository::Repository;
-use crate::git_settings::Settings;
+use crate::fs::git_repository::Repository;
+use crate::fs::git_settings::Settings;
 use crate::model::path::RelPath;
 
 /// The rules that hold in a directory: those of the directories above it as well.
@@ -105,7 +105,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::git_repository::tests::{git, write};
+    use crate::fs::git_repository::tests::{git, write};
 
     fn rules(text: &str) -> Rules {
         Rules::default().with(b"", text.as_bytes())

@@ -20,8 +20,8 @@ use hashbrown::HashTable;
 use percache::Digest;
 use percache::codec::{DecodeError, Decoder, Encode};
 
-use crate::image::Image;
-use crate::stamp::Stamp;
+use crate::fs::mapped_file::Image;
+use crate::fs::stamp::Stamp;
 
 const LINE: usize = 61;
 const PRESENT: u8 = 1;

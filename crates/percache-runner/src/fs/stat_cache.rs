@@ -27,11 +27,11 @@ use foldhash::fast::RandomState;
 use percache::Digest;
 use rustix::fs::{CWD, FileType, Mode, OFlags, openat};
 
-use crate::known::{KnownFiles, Seen};
-use crate::links::Trail;
+use crate::fs::hash_file;
+use crate::fs::links::Trail;
+use crate::fs::stamp::{Stamp, moment};
+use crate::fs::stat_table::{KnownFiles, Seen};
 use crate::model::path::RelPath;
-use crate::reading;
-use crate::stamp::{Stamp, moment};
 
 use rare::Rare;
 pub use state::{Behind, FileState};
@@ -178,7 +178,7 @@ impl<'a> Observer<'a> {
 
     fn open(&self, path: &[u8]) -> io::Result<File> {
         let (dir, path) = self.seen_from_root(path);
-        reading::open(dir, &*path)
+        hash_file::open(dir, &*path)
     }
 
     fn shard(&self, path: &[u8]) -> MutexGuard<'_, Shard> {
@@ -336,7 +336,7 @@ impl<'a> Observer<'a> {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e),
         };
-        let (digest, length) = reading::digest(&mut file, stamp.size)?;
+        let (digest, length) = hash_file::digest(&mut file, stamp.size)?;
         // Who writes to it now, or has replaced it, has changed its stamp, if it was settled: it will be looked at again for that.
         if length == stamp.size && (stamp.settled_at(looked) || Stamp::of_file(&file)? == stamp) {
             self.learn(path, stamp, digest, looked);

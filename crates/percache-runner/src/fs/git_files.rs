@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::environment::Caller;
+use crate::fs::trail::trail;
+use crate::fs::walk::WalkError;
 use crate::model::path::RelPath;
-use crate::trail::trail;
-use crate::walk::WalkError;
 
 use visit::{Directory, Found, visit};
 

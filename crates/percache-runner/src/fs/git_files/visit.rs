@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::Area;
 use super::domain::Domain;
-use crate::git_ignore::{Rules, stated_in};
-use crate::git_repository::Repository;
+use crate::fs::git_ignore::{Rules, stated_in};
+use crate::fs::git_repository::Repository;
+use crate::fs::version_control;
+use crate::fs::walk::{Kind, WalkError, is_lock, list};
 use crate::model::path::RelPath;
-use crate::version_control;
-use crate::walk::{Kind, WalkError, is_lock, list};
 
 /// What was found.
 #[derive(Default)]

@@ -14,7 +14,7 @@ use gix_config::path::interpolate;
 use gix_config::{File, Source};
 
 use crate::environment::Caller;
-use crate::git_repository::Repository;
+use crate::fs::git_repository::Repository;
 
 /// What git's configuration says of ignored files.
 #[derive(Debug, Default)]

@@ -29,8 +29,8 @@ use percache::Digest;
 use percache::codec::{DecodeError, Decoder, Encode, Sink};
 use percache::digest::Hasher;
 
+use crate::fs::stat_cache::FileState;
 use crate::model::TaskCommand;
-use crate::observe::FileState;
 
 /// What a part is about. The numbers are part of the encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

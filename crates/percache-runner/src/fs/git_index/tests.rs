@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::git_repository::tests::{git, write};
+use crate::fs::git_repository::tests::{git, write};
 
 fn path(text: &str) -> RelPath {
     RelPath::new(text).unwrap()

@@ -4,11 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Area;
-use crate::git_ignore::{Rules, stated_in};
-use crate::git_index::{IndexError, Tracked, joined};
-use crate::git_repository::Repository;
+use crate::fs::git_ignore::{Rules, stated_in};
+use crate::fs::git_index::{IndexError, Tracked, joined};
+use crate::fs::git_repository::Repository;
+use crate::fs::walk::WalkError;
 use crate::model::path::RelPath;
-use crate::walk::WalkError;
 
 /// The repository that decides on the files at and below a directory of the workspace; or, without any, what takes its
 /// place.

@@ -8,8 +8,8 @@ use std::os::unix::fs::symlink;
 use proptest::prelude::*;
 
 use super::*;
-use crate::git_repository::Repository;
-use crate::git_repository::tests::{git, write};
+use crate::fs::git_repository::Repository;
+use crate::fs::git_repository::tests::{git, write};
 
 /// A directory with a workspace `ws` and a home.
 struct Place {

@@ -41,9 +41,9 @@ pub mod ownership;
 
 pub mod build;
 pub mod fs;
+pub mod init;
 pub mod key;
 pub mod maintenance;
-pub mod propose;
 pub mod readers;
 pub mod recorder;
 pub mod renewal;

@@ -2,7 +2,6 @@
 //!
 //! Modules stand in the order of that flow, and each uses only what stands above it.
 
-pub mod envfile;
 pub mod process;
 
 pub mod model;
@@ -12,9 +11,6 @@ pub mod graph;
 pub mod config;
 
 pub mod environment;
-
-pub mod colours;
-pub mod unseen;
 
 pub mod texts;
 

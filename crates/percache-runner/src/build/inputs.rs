@@ -9,7 +9,7 @@ use percache::Digest;
 use crate::build::context::Context;
 use crate::build::input_links::{InputLinks, sources_behind};
 use crate::build::remembered::tool_answers;
-use crate::envfile;
+use crate::environment::env_file;
 use crate::environment::{self, Environment, Wishes};
 use crate::fs::beneath::Tree;
 use crate::fs::parallel::fan_out;
@@ -141,7 +141,7 @@ fn environment(ctx: &Context<'_>, task: &Task) -> Result<Environment, Trouble> {
             Trouble::new(format!("its env_file `{path}` cannot be read: {}", reason(&e)), hint)
         })?;
         variables.extend(
-            envfile::parse(path, &text)
+            env_file::parse(path, &text)
                 .map_err(|e| Trouble::new(e.to_string(), "lines are `KEY=value`, empty, or begin with `#`"))?,
         );
     }

@@ -25,6 +25,7 @@ use crate::build::recheck::remove_depfile;
 use crate::build::record::record;
 use crate::build::spoils::spoils;
 use crate::config::FILE_NAME;
+use crate::environment::unseen::unseen;
 use crate::fs::clearing::find_left;
 use crate::fs::displaced::note as displaced_note;
 use crate::fs::stat_cache::FileState;
@@ -39,7 +40,6 @@ use crate::model::span::{Phase, timed};
 use crate::model::{Inputs, Task, TaskId};
 use crate::process::Holder;
 use crate::restore::RestoreError;
-use crate::unseen::unseen;
 
 /// A task that is done.
 pub struct Done {

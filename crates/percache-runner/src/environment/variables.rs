@@ -2,7 +2,7 @@
 //!
 //! Later ones win: base, `env_pass`, `env_from`, `env_file`, `env`. Of the base only LANG, LC_* and TZ are in the fingerprint, because they
 //! change what programs write. Values enter it as digests. Knows nothing of how a command is run.
-//! What a command is told of colours besides is [`crate::colours`]'s.
+//! What a command is told of colours besides is [`crate::environment::colours`]'s.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

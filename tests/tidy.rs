@@ -22,14 +22,14 @@ const MAY: [(&str, &str); 11] = [
     ("fs/clearing.rs", "decides what goes, and displaces what percache does not hold"),
     ("fs/beneath.rs", "does that, for clearing and for directories"),
     ("fs/displaced.rs", "keeps what was displaced, in the store"),
-    ("directories.rs", "removes empty directories that percache made"),
-    ("restore/staged.rs", "removes what waits in the staging directory"),
+    ("action/directories.rs", "removes empty directories that percache made"),
+    ("action/restore/staged.rs", "removes what waits in the staging directory"),
     ("fs/staging.rs", "removes the staging directory"),
-    ("worktree.rs", "the worktree's directory in the store"),
+    ("worktree/directory.rs", "the worktree's directory in the store"),
     ("maintenance.rs", "the store's directory"),
-    ("failed_runs.rs", "the worktree's directory in the store"),
-    ("intents.rs", "the worktree's directory in the store"),
-    ("usage.rs", "the worktree's directory in the store"),
+    ("worktree/failed_runs.rs", "the worktree's directory in the store"),
+    ("worktree/intents.rs", "the worktree's directory in the store"),
+    ("worktree/last_used.rs", "the worktree's directory in the store"),
 ];
 
 /// The source files below a directory, relative to it.

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use percache::Digest;
 
-use crate::contents::Contents;
 use crate::fs::stat_cache::FileState;
 use crate::key::fingerprint::{Kind, Part, Parts, Value};
 use crate::syntax::line_diff::Difference;
+use crate::worktree::old_contents::Contents;
 
 /// Of so many changes of one task it is worth finding out which lines they are.
 const LOOKED_INTO: usize = 20;

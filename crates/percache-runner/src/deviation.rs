@@ -10,9 +10,9 @@ use percache::Digest;
 use percache::store::Store;
 use percache::store::record::{Content, Entry, Node};
 
-use crate::contents::Contents;
 use crate::model::event::{Deviation, Differs};
-use crate::texts::as_path;
+use crate::worktree::old_contents::Contents;
+use crate::worktree::old_texts::as_path;
 
 /// Of so many contents it is found out where they differ; of the others, only that they do.
 const LOCATED: usize = 20;

@@ -12,28 +12,17 @@ pub mod config;
 
 pub mod environment;
 
-pub mod texts;
-
-pub mod contents;
-
 pub mod changes;
 pub mod deviation;
 
-pub mod finding;
 pub mod history;
 
-pub mod failed_runs;
-pub mod intents;
-pub mod journal;
 pub mod worktree;
-
-pub mod unstable;
 
 pub mod capture;
 pub mod restore;
 
 pub mod directories;
-pub mod ownership;
 
 pub mod build;
 pub mod fs;
@@ -48,6 +37,5 @@ pub mod session;
 pub mod single;
 pub mod standing;
 pub mod syntax;
-pub mod usage;
 pub mod watch;
 pub mod why;

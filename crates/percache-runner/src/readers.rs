@@ -10,9 +10,9 @@ use crate::environment::Caller;
 use crate::fs::git_files::{Area, SourceTree};
 use crate::fs::walk::WalkError;
 use crate::graph::TaskGraph;
-use crate::journal::Journal;
 use crate::model::path::RelPath;
 use crate::model::{Inputs, Task, TaskId, Workspace};
+use crate::worktree::journal::Journal;
 
 /// What is asked about.
 pub struct Readers<'a> {

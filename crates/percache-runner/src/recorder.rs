@@ -12,9 +12,9 @@ use crate::build::explain::Why;
 use crate::build::outcomes::{Outcomes, Summary};
 use crate::graph::TaskGraph;
 use crate::history::{Build, Ending, TaskRun};
-use crate::journal::{Journal, TaskRecord};
 use crate::model::event::{Event, Failure, Outcome, Reporter};
 use crate::model::{Task, TaskId, Workspace};
+use crate::worktree::journal::{Journal, TaskRecord};
 
 /// Passes events on and takes notes.
 pub struct Recorder<'a> {

@@ -15,7 +15,7 @@ use percache::store::record::Entry;
 use crate::build::basis::Basis;
 use crate::fs::stat_cache::Observed;
 use crate::fs::stat_table::{Builder, KnownFiles, Seen};
-use crate::journal::{Evidence, Journal, PathLists};
+use crate::worktree::journal::{Evidence, Journal, PathLists};
 
 /// What a build has found out.
 pub struct Judged<'a> {

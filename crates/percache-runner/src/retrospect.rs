@@ -9,12 +9,12 @@ use percache::store::growth::{Growth, growth};
 use percache::store::record::ResultKey;
 
 use crate::changes::{between, locate, settle, summary};
-use crate::contents::Contents;
 use crate::history::{History, TaskRun};
 use crate::key::fingerprint::Parts;
 use crate::recorder::key_from;
-use crate::texts::Texts;
 use crate::worktree::Worktree;
+use crate::worktree::old_contents::Contents;
+use crate::worktree::old_texts::Texts;
 
 /// What there is to tell.
 pub struct Retrospect {

@@ -19,11 +19,8 @@ use crate::build::budget::Budget;
 use crate::build::context::{Context, Force, Options, Tools};
 use crate::build::outcomes::{Outcomes, Summary};
 use crate::build::{Demands, build, check};
-use crate::contents::Contents;
 use crate::directories::{Directories, needed};
 use crate::environment::Caller;
-use crate::failed_runs;
-use crate::finding::Asked;
 use crate::fs::clearing::Clearing;
 use crate::fs::displaced::{self, Displaced};
 use crate::fs::git_index::GitIndex;
@@ -31,24 +28,27 @@ use crate::fs::stat_cache::Observer;
 use crate::fs::stat_table::Seen;
 use crate::graph::TaskGraph;
 use crate::history::{Build, History, TaskRun};
-use crate::intents::{Intent, Intents, LeftBehind};
-use crate::journal::{Journal, TaskRecord};
 use crate::maintenance::{self, MaintenanceError};
 use crate::model::event::{Event, Listener, Reporter};
 use crate::model::path::RelPath;
 use crate::model::problem::{reason, way_out};
 use crate::model::span::{Phase, timed};
 use crate::model::{TaskId, Workspace};
-use crate::ownership::{Buried, Ownership, Sources, bury, survey};
 use crate::process::Stop;
 use crate::process::descriptors;
 use crate::process::nesting::Enclosing;
 use crate::recorder::{Notes, Recorder, Subject};
 use crate::renewal::{Judged, renew};
 use crate::standing::Holds;
-use crate::texts::{self, Texts};
-use crate::unstable;
 use crate::worktree::Worktree;
+use crate::worktree::conditions::Asked;
+use crate::worktree::failed_runs;
+use crate::worktree::intents::{Intent, Intents, LeftBehind};
+use crate::worktree::journal::{Journal, TaskRecord};
+use crate::worktree::old_contents::Contents;
+use crate::worktree::old_texts::{self, Texts};
+use crate::worktree::ownership::{Buried, Ownership, Sources, bury, survey};
+use crate::worktree::unstable;
 
 use desk::Desk;
 pub use prior::{Prior, prior};
@@ -334,7 +334,7 @@ impl Session<'_> {
         let is_input = |path: &[u8]| {
             RelPath::new(path).is_ok_and(|path| !env_files.contains(&path) && self.graph.outputs.owner(&path).is_none())
         };
-        let texts = seen.map_or(Ok(()), |seen| texts::keep(&worktree.texts(), root, seen, &secret, &is_input));
+        let texts = seen.map_or(Ok(()), |seen| old_texts::keep(&worktree.texts(), root, seen, &secret, &is_input));
         let builds = remembered.map_or(Ok(()), |(build, tasks)| History::add(&worktree.builds(), build, &tasks));
         if let Err(e) = texts.and(builds) {
             log::info!("nothing for explanations and reports: {e}");

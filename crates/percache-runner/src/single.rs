@@ -11,13 +11,13 @@ use percache::store::record::Time;
 use percache::store::{ReadError, Store};
 
 use crate::environment::Caller;
-use crate::journal::Journal;
 use crate::model::path::{PathError, RelPath};
 use crate::model::pattern::{PatternError, PatternSet};
 use crate::model::{CacheSettings, Inputs, Origin, Task, TaskCommand, TaskId, Workspace};
 use crate::process::SpooledLog;
 use crate::syntax::glob::escape;
 use crate::worktree::Worktree;
+use crate::worktree::journal::Journal;
 
 /// The directory that the command runs in, as a shell would tell it. In the fingerprint: what a command writes depends on where it runs.
 const PWD: &str = "PWD";

@@ -28,12 +28,12 @@ use rustix::fs::{CWD, Mode, OFlags, lstat, openat};
 
 use crate::build::context::Tools;
 use crate::environment::{self, Caller, Wishes};
-use crate::finding::{Asked, Tool, variables_digest};
 use crate::fs::mapped_file::Image;
 use crate::fs::stamp::moment;
 use crate::fs::stat_table::Seen;
-use crate::journal::{Flat, is_whole};
 use crate::process::Stop;
+use crate::worktree::conditions::{Asked, Tool, variables_digest};
+use crate::worktree::journal::{Flat, is_whole};
 
 use compare::Doubtful;
 

@@ -8,11 +8,11 @@ use percache_runner::build::context::{Check, Force, HitLogs, Options};
 use percache_runner::build::outcomes::Summary;
 use percache_runner::config;
 use percache_runner::environment::Caller;
-use percache_runner::finding::Asked;
 use percache_runner::fs::stamp::moment;
 use percache_runner::model::{CacheSettings, TaskId};
 use percache_runner::process::Stop;
 use percache_runner::session::{self, Prior, Session};
+use percache_runner::worktree::conditions::Asked;
 
 use crate::args::{Build, Cli, Logs};
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};

@@ -19,11 +19,11 @@ use crate::build::left_alone::of_unknown_origin;
 use crate::build::lookup::{Hit, lookup};
 use crate::build::record::{Stock, take_stock};
 use crate::deviation::{Places, deviations};
-use crate::journal::{Evidence, TaskRecord};
 use crate::model::event::{Failure, Outcome};
 use crate::model::problem::Trouble;
 use crate::model::span::{Phase, timed};
 use crate::model::{Task, TaskId, Workspace};
+use crate::worktree::journal::{Evidence, TaskRecord};
 
 /// Which of `tasks` are to be checked if their results are stored.
 pub fn choose(workspace: &Workspace, check: Check, selected: &[TaskId], tasks: &[TaskId]) -> HashSet<TaskId> {

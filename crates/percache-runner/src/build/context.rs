@@ -12,7 +12,6 @@ use percache::store::Store;
 
 use crate::build::budget::Budget;
 use crate::build::places::Places;
-use crate::contents::Contents;
 use crate::directories::{Directories, needed};
 use crate::environment::Caller;
 use crate::fs::beneath::Tree;
@@ -23,13 +22,14 @@ use crate::fs::git_index::GitIndex;
 use crate::fs::staging::Staging;
 use crate::fs::stat_cache::Observer;
 use crate::graph::TaskGraph;
-use crate::intents::Intents;
-use crate::journal::Journal;
 use crate::model::event::Listener;
 use crate::model::path::RelPath;
 use crate::model::problem::Trouble;
 use crate::model::{TaskId, Workspace};
 use crate::process::{Spec, Status, Stdio, Stop, run};
+use crate::worktree::intents::Intents;
+use crate::worktree::journal::Journal;
+use crate::worktree::old_contents::Contents;
 
 /// Which logs of tasks that did not run are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,7 +21,6 @@ use crate::fs::clearing::{Clearing, Left, find_left};
 use crate::fs::parallel::fan_out;
 use crate::fs::stamp::{Moment, Stamp};
 use crate::fs::walk::{Found, Kind};
-use crate::intents::Intent;
 use crate::model::event::{Failure, Runner};
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
@@ -30,6 +29,7 @@ use crate::model::{Task, TaskCommand, TaskId};
 use crate::process::nesting;
 use crate::process::orphans::Trace;
 use crate::process::{self, Mark, OnOutput, Spec, SpooledLog, Status, Stdio, Stream};
+use crate::worktree::intents::Intent;
 
 /// A command that has ended.
 pub struct Executed {

@@ -30,7 +30,6 @@ use crate::fs::clearing::find_left;
 use crate::fs::displaced::note as displaced_note;
 use crate::fs::stat_cache::FileState;
 use crate::fs::walk::Found;
-use crate::journal::{Evidence, TaskRecord};
 use crate::key::fingerprint::Parts;
 use crate::model::event::{Failure, LogText, Outcome};
 use crate::model::path::RelPath;
@@ -40,6 +39,7 @@ use crate::model::span::{Phase, timed};
 use crate::model::{Inputs, Task, TaskId};
 use crate::process::Holder;
 use crate::restore::RestoreError;
+use crate::worktree::journal::{Evidence, TaskRecord};
 
 /// A task that is done.
 pub struct Done {

@@ -11,9 +11,9 @@ use percache::store::now;
 use percache::store::record::{Entry, PathSet, ResultKey, Time};
 
 use crate::build::context::Context;
-use crate::journal::TaskRecord;
 use crate::key::fingerprint::Discovered;
 use crate::model::Task;
+use crate::worktree::journal::TaskRecord;
 
 /// A result that holds.
 #[derive(Clone, Debug)]

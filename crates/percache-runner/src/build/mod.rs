@@ -45,12 +45,12 @@ use crate::build::left_alone::strays;
 use crate::build::outcomes::Outcomes;
 use crate::build::schedule::Schedule;
 use crate::changes::Change;
-use crate::intents::SIGN;
 use crate::key::fingerprint::Kind;
 use crate::model::event::{Event, Outcome, Reporter, Usual};
 use crate::model::path::RelPath;
 use crate::model::problem::Trouble;
 use crate::model::{TaskId, Workspace};
+use crate::worktree::intents::SIGN;
 
 enum Message {
     Word(TaskId, Word),

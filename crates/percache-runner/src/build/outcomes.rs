@@ -10,12 +10,12 @@ use crate::build::basis::Basis;
 use crate::build::check::Verdict;
 use crate::build::explain::Why;
 use crate::build::job::Done;
-use crate::failed_runs::{self, FailedRun};
-use crate::journal::TaskRecord;
 use crate::key::fingerprint::Parts;
 use crate::model::TaskId;
 use crate::model::event::{Failure, LogText, Outcome};
-use crate::unstable::{News, Unstable};
+use crate::worktree::failed_runs::{self, FailedRun};
+use crate::worktree::journal::TaskRecord;
+use crate::worktree::unstable::{News, Unstable};
 
 /// How many tasks ended how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use percache::store::record::Node;
 use crate::fs::links;
 use crate::fs::stat_cache::Observer;
 use crate::graph::TaskGraph;
-use crate::journal::{Journal, TaskRecord};
 use crate::model::path::RelPath;
 use crate::model::problem::Trouble;
 use crate::model::{Task, TaskId, Workspace};
+use crate::worktree::journal::{Journal, TaskRecord};
 
 /// Whether an output that is named without a slash is a directory that somebody has made a symlink.
 fn stands(observer: &Observer<'_>, journal: &Journal, task: &Task, path: &RelPath) -> bool {

@@ -11,15 +11,15 @@ use crate::capture::{present, tell_of_others};
 use crate::fs::beneath::Tree;
 use crate::fs::clearing::find_left;
 use crate::fs::stat_cache::{Behind, FileState};
-use crate::intents::Intent;
 use crate::model::Task;
 use crate::model::event::Outcome;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::problem::{Trouble, reason, way_out};
 use crate::model::span::{Phase, timed};
-use crate::ownership::{clones, is_tracked};
 use crate::restore::{self, Plan, RestoreError, Wrong};
+use crate::worktree::intents::Intent;
+use crate::worktree::ownership::{clones, is_tracked};
 
 /// Makes the tree contain exactly these outputs of the task. Returns the outcome; `Ok(Err)` when the store does not have them whole, and
 /// nothing was touched.

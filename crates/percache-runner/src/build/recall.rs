@@ -8,8 +8,8 @@ use percache::store::now;
 use crate::build::context::Context;
 use crate::build::job::{Done, Job};
 use crate::build::put_back::put_back;
-use crate::journal::TaskRecord;
 use crate::model::problem::Trouble;
+use crate::worktree::journal::TaskRecord;
 
 /// Puts the outputs back that the journal names, if all else on which it rests that they are right is as it was. `None`: find out
 /// everything anew.

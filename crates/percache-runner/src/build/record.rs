@@ -16,13 +16,13 @@ use crate::build::left_alone::{claimed_twice, of_unknown_origin, only_added_to, 
 use crate::build::recheck::{discover, unchanged};
 use crate::capture::{Captured, capture, missing, present_with_links};
 use crate::fs::walk::Found;
-use crate::journal::{Evidence, TaskRecord};
 use crate::key::fingerprint::Discovered;
 use crate::model::event::{Failure, Outcome};
 use crate::model::path::RelPath;
 use crate::model::pattern::Pattern;
 use crate::model::problem::Trouble;
 use crate::model::span::{Phase, timed};
+use crate::worktree::journal::{Evidence, TaskRecord};
 
 /// What a command that succeeded has left.
 pub struct Stock {

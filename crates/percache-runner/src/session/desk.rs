@@ -19,17 +19,17 @@ use crate::config::store_dir;
 use crate::fs::displaced::Displaced;
 use crate::fs::staging::Staging;
 use crate::fs::stamp::Stamp;
-use crate::intents::LeftBehind;
-use crate::journal::Journal;
 use crate::maintenance;
 use crate::model::event::{Event, Reporter, Runner};
 use crate::model::path::RelPath;
 use crate::model::{CacheSettings, TaskId};
-use crate::ownership::inherited;
 use crate::process::nesting::{Enclosing, enclosing};
 use crate::process::orphans::{self, Trace};
 use crate::standing::Holds;
-use crate::usage;
+use crate::worktree::intents::LeftBehind;
+use crate::worktree::journal::Journal;
+use crate::worktree::last_used;
+use crate::worktree::ownership::inherited;
 use crate::worktree::{Worktree, WorktreeLock};
 
 /// What a worktree keeps between builds, as far as it can be had.
@@ -234,7 +234,7 @@ impl Desk {
         let path = self.worktree.journal();
         let kept: HashSet<_> = journal.keys().collect();
         let replaced = before.iter().filter(|key| !kept.contains(key)).copied();
-        usage::append(&self.worktree.used(), replaced, usage::last_use(&path).unwrap_or(0))?;
+        last_used::append(&self.worktree.used(), replaced, last_used::last_use(&path).unwrap_or(0))?;
         staged.commit()
     }
 }

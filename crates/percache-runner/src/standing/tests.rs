@@ -3,11 +3,11 @@
 use std::fs;
 
 use super::*;
-use crate::finding::Finding;
-use crate::finding::tests::example;
 use crate::fs::stamp::Stamp;
 use crate::fs::stat_table::{Builder, Seen};
-use crate::journal::{Evidence, Journal, PathLists, TaskRecord};
+use crate::worktree::conditions::Finding;
+use crate::worktree::conditions::tests::example;
+use crate::worktree::journal::{Evidence, Journal, PathLists, TaskRecord};
 use percache::Digest;
 use percache::store::record::Time;
 

@@ -20,9 +20,9 @@ use crate::fs::stamp::{Stamp, moment};
 use crate::fs::stat_cache::{Behind, FileState, Observer};
 use crate::fs::stat_table::{Builder, KnownFiles};
 use crate::graph::TaskGraph;
-use crate::journal::Journal;
 use crate::model::path::RelPath;
 use crate::model::{Inputs, Task, TaskId, Workspace};
+use crate::worktree::journal::Journal;
 
 use look::Look;
 use way::way;

@@ -13,16 +13,16 @@ use super::{Last, Question, is_first};
 use crate::build::explain::Why;
 use crate::build::tied::elsewhere;
 use crate::changes::{Change, between, locate, settle};
-use crate::contents::Contents;
 use crate::fs::stat_cache::FileState;
-use crate::journal::Journal;
 use crate::key::fingerprint::{Kind, Parts, Value};
 use crate::model::event::Outcome;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::{Inputs, Task, TaskId};
-use crate::texts::as_path;
 use crate::worktree::Worktree;
+use crate::worktree::journal::Journal;
+use crate::worktree::old_contents::Contents;
+use crate::worktree::old_texts::as_path;
 
 /// No more chains than this are followed to their causes.
 pub const CAUSES: usize = 100;

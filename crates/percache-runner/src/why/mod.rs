@@ -17,19 +17,19 @@ use percache::store::record::Time;
 
 use crate::build::context::{Check, Force, HitLogs, Options};
 use crate::build::explain::Why;
-use crate::contents::Contents;
 use crate::environment::Caller;
-use crate::failed_runs::{self, FailedRun};
 use crate::fs::stamp::moment;
 use crate::graph::TaskGraph;
 use crate::history::{Ending, History, TaskRun};
-use crate::journal::Journal;
 use crate::model::event::{Event, Failure, Outcome, Reporter};
 use crate::model::{TaskId, Workspace};
 use crate::process::Stop;
 use crate::session::{Session, SessionError};
-use crate::texts::Texts;
 use crate::worktree::Worktree;
+use crate::worktree::failed_runs::{self, FailedRun};
+use crate::worktree::journal::Journal;
+use crate::worktree::old_contents::Contents;
+use crate::worktree::old_texts::Texts;
 use chain::Past;
 
 /// What is asked about.

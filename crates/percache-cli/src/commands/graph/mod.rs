@@ -3,7 +3,6 @@
 mod forms;
 
 use percache_runner::fs::walk::{self, Want};
-use percache_runner::journal::Journal;
 use percache_runner::model::TaskId;
 use percache_runner::model::path::RelPath;
 use percache_runner::model::pattern::PatternSet;
@@ -11,6 +10,7 @@ use percache_runner::model::problem::reason;
 use percache_runner::readers::Readers;
 use percache_runner::syntax::glob::escape;
 use percache_runner::worktree::Worktree;
+use percache_runner::worktree::journal::Journal;
 
 use crate::args::{Cli, Graph, GraphFormat};
 use crate::error::{CliError, SUCCESS};

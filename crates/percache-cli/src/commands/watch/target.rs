@@ -9,11 +9,11 @@ use percache_runner::environment::Caller;
 use percache_runner::fs::stamp::Stamp;
 use percache_runner::fs::stat_cache::FileState;
 use percache_runner::fs::stat_table::KnownFiles;
-use percache_runner::journal::Journal;
 use percache_runner::model::TaskId;
 use percache_runner::model::path::RelPath;
 use percache_runner::watch::{Burst, Change, Concern, Events, Reads, Scope, abandoned, own_streams};
 use percache_runner::worktree::Worktree;
+use percache_runner::worktree::journal::Journal;
 
 use crate::error::CliError;
 use crate::setup::Setup;

@@ -1,4 +1,4 @@
-use crate::journal::TaskRecord;
+use crate::worktree::journal::TaskRecord;
 use std::fs;
 
 use super::*;

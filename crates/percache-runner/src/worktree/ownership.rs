@@ -20,12 +20,12 @@ use crate::fs::stamp::Stamp;
 use crate::fs::stat_cache::{FileState, Observer};
 use crate::fs::stat_table::KnownFiles;
 use crate::graph::OutputIndex;
-use crate::intents::{Intent, LeftBehind};
-use crate::journal::Journal;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::{Inputs, Task, TaskId};
 use crate::worktree::Worktree;
+use crate::worktree::intents::{Intent, LeftBehind};
+use crate::worktree::journal::Journal;
 
 /// What earlier builds left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

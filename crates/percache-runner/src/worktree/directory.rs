@@ -4,13 +4,13 @@
 //! STORE/claims/…                see crate::build::claim
 //! STORE/worktrees/ID/path       the worktree's absolute path, for people and for gc
 //! STORE/worktrees/ID/lock       held while a build runs here
-//! STORE/worktrees/ID/journal    see crate::journal
-//! STORE/worktrees/ID/intents    see crate::intents
+//! STORE/worktrees/ID/journal    see crate::worktree::journal
+//! STORE/worktrees/ID/intents    see crate::worktree::intents
 //! STORE/worktrees/ID/builds     the last builds, see crate::history
-//! STORE/worktrees/ID/texts      small text inputs, see crate::texts
-//! STORE/worktrees/ID/unstable   see crate::unstable
-//! STORE/worktrees/ID/failed/   logs of failed runs, see crate::failed_runs
-//! STORE/worktrees/ID/used       uses of results since the last gc, see crate::usage
+//! STORE/worktrees/ID/texts      small text inputs, see crate::worktree::old_texts
+//! STORE/worktrees/ID/unstable   see crate::worktree::unstable
+//! STORE/worktrees/ID/failed/   logs of failed runs, see crate::worktree::failed_runs
+//! STORE/worktrees/ID/used       uses of results since the last gc, see crate::worktree::last_used
 //! STORE/worktrees/ID/staging/   files on their way into the tree
 //! STORE/worktrees/ID/displaced/ see crate::fs::displaced
 //! ```

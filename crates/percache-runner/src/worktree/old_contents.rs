@@ -11,7 +11,7 @@ use percache::store::Store;
 use percache::store::record::Content;
 
 use crate::syntax::line_diff::{Difference, difference};
-use crate::texts::{LONGEST, Texts, as_path};
+use crate::worktree::old_texts::{LONGEST, Texts, as_path};
 
 type Pair = (Digest, Digest);
 

@@ -9,9 +9,9 @@ use percache::store::record::Time;
 
 use super::lists::{PathLists, numbers, raw_numbers};
 use super::{DIGEST, Evidence, FILES, Journal, MAGIC, TaskRecord};
-use crate::finding::Finding;
 use crate::fs::mapped_file::Image;
 use crate::fs::stat_table::KnownFiles;
+use crate::worktree::conditions::Finding;
 
 /// A journal as it lies in the file, its tasks not decoded.
 pub struct Flat<'a> {

@@ -15,7 +15,7 @@ use percache::files::{self, Durability, create_private_dir};
 use percache::store::record::Time;
 use serde::{Deserialize, Serialize};
 
-use crate::journal::TaskRecord;
+use crate::worktree::journal::TaskRecord;
 
 /// Of a longer log the end is kept.
 pub const LONGEST: usize = 1 << 20;

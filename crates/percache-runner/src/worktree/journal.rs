@@ -2,13 +2,13 @@
 //! task the result that its outputs in the tree belong to, and the paths on which that finding rests.
 //!
 //! It is a cache of a cache: without it a build is slower, and never wrong. It is replaced by a rename, and ends in its own digest, so
-//! that a damaged one is no journal. A build with nothing to do reads it without decoding it, see [`crate::finding`].
+//! that a damaged one is no journal. A build with nothing to do reads it without decoding it, see [`crate::worktree::conditions`].
 //!
 //! ```text
 //! "percache journal 4\n"  epoch(8) hits(8) misses(8)
 //! files:    see crate::fs::stat_table
 //! lists:    count, then of each: count, positions in files (4 each), in order
-//! finding:  flag [see crate::finding]
+//! finding:  flag [see crate::worktree::conditions]
 //! made:     count, then paths of directories
 //! tasks:    count, then of each, sorted by name: name; sure(1) expiry(8) numbers of lists (count, 4 each);
 //!           record (length in front): key flag [key(40)] fingerprint(20) created(8) took(8) previous flag [key(40)],
@@ -31,10 +31,10 @@ use percache::files::{Durability, Staged};
 use percache::store::manifest::{Manifest, are_sorted};
 use percache::store::record::{Entry, Node, ResultKey, Time};
 
-use crate::finding::Finding;
 use crate::fs::mapped_file::Image;
 use crate::fs::stat_table::{KnownFiles, Seen};
 use crate::model::path::RelPath;
+use crate::worktree::conditions::Finding;
 
 pub use encoded::Encoded;
 pub use flat::{Flat, FlatTask, is_whole};
@@ -302,7 +302,7 @@ mod tests {
             tasks: BTreeMap::from([("app".to_owned(), record)]),
             files: files.finish(),
             lists,
-            finding: Some(crate::finding::tests::example()),
+            finding: Some(crate::worktree::conditions::tests::example()),
             made: vec![b"build".to_vec()],
         }
     }

@@ -13,8 +13,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use percache::files;
 use percache::store::record::{ResultKey, Time};
 
-use crate::journal::Journal;
 use crate::worktree::Worktree;
+use crate::worktree::journal::Journal;
 
 const RECORD: usize = ResultKey::LEN + 8;
 

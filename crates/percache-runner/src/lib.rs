@@ -12,19 +12,11 @@ pub mod config;
 
 pub mod environment;
 
-pub mod changes;
-pub mod deviation;
-
 pub mod history;
 
 pub mod worktree;
 
-pub mod capture;
-pub mod restore;
-
-pub mod directories;
-
-pub mod build;
+pub mod action;
 pub mod fs;
 pub mod init;
 pub mod key;
@@ -33,6 +25,7 @@ pub mod readers;
 pub mod recorder;
 pub mod renewal;
 pub mod retrospect;
+pub mod schedule;
 pub mod session;
 pub mod single;
 pub mod standing;

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use percache::store::now;
 use percache::store::record::{Entry, Node, ResultKey, Time};
 
-use crate::build::explain::Why;
-use crate::build::outcomes::{Outcomes, Summary};
+use crate::action::explain::Why;
 use crate::graph::TaskGraph;
 use crate::history::{Build, Ending, TaskRun};
 use crate::model::event::{Event, Failure, Outcome, Reporter};
 use crate::model::{Task, TaskId, Workspace};
+use crate::schedule::results::{Outcomes, Summary};
 use crate::worktree::journal::{Journal, TaskRecord};
 
 /// Passes events on and takes notes.

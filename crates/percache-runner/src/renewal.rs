@@ -12,7 +12,7 @@ use hashbrown::HashTable;
 
 use percache::store::record::Entry;
 
-use crate::build::basis::Basis;
+use crate::action::basis::Basis;
 use crate::fs::stat_cache::Observed;
 use crate::fs::stat_table::{Builder, KnownFiles, Seen};
 use crate::worktree::journal::{Evidence, Journal, PathLists};

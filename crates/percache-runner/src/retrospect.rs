@@ -8,7 +8,7 @@ use percache::store::Store;
 use percache::store::growth::{Growth, growth};
 use percache::store::record::ResultKey;
 
-use crate::changes::{between, locate, settle, summary};
+use crate::action::changes::{between, locate, settle, summary};
 use crate::history::{History, TaskRun};
 use crate::key::fingerprint::Parts;
 use crate::recorder::key_from;

@@ -26,7 +26,7 @@ use percache::Digest;
 use percache::store::now;
 use rustix::fs::{CWD, Mode, OFlags, lstat, openat};
 
-use crate::build::context::Tools;
+use crate::action::context::Tools;
 use crate::environment::{self, Caller, Wishes};
 use crate::fs::mapped_file::Image;
 use crate::fs::stamp::moment;

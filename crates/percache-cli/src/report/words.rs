@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use percache_runner::build::outcomes::Summary;
 use percache_runner::config::FILE_NAME;
 use percache_runner::graph::name_from;
 use percache_runner::model::event::{Differs, Failure, Outcome};
@@ -10,6 +9,7 @@ use percache_runner::model::path::RelPath;
 use percache_runner::model::pattern::foreign;
 use percache_runner::model::{Task, TaskCommand, Workspace};
 use percache_runner::process::Holder;
+use percache_runner::schedule::results::Summary;
 
 use crate::report::text;
 use crate::style::{Paint, Style};

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use percache::store::record::Node;
 
-use crate::capture::is_right;
+use crate::action::capture::is_right;
 use crate::fs::beneath::{self, Tree};
 use crate::fs::displaced::Displaced;
 use crate::fs::stamp::{Stamp, moment};

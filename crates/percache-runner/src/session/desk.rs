@@ -12,9 +12,9 @@ use percache::store::record::ResultKey;
 
 use super::Session;
 use super::prior::Prior;
-use crate::build::context::{Force, HitLogs, Options};
-use crate::build::feed::Follower;
-use crate::build::inputs::prepare;
+use crate::action::context::{Force, HitLogs, Options};
+use crate::action::inputs::prepare;
+use crate::action::shared_log::Follower;
 use crate::config::store_dir;
 use crate::fs::displaced::Displaced;
 use crate::fs::staging::Staging;

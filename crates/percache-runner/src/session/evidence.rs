@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::Session;
 use super::desk::Desk;
-use crate::build::context::Tools;
+use crate::action::context::Tools;
 use crate::config::keep;
 use crate::environment::{self, Wishes};
 use crate::model::{Task, TaskId};

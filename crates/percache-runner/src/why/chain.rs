@@ -10,9 +10,9 @@ use percache::Digest;
 use percache::store::record::{Node, ResultKey, StoredResult};
 
 use super::{Last, Question, is_first};
-use crate::build::explain::Why;
-use crate::build::tied::elsewhere;
-use crate::changes::{Change, between, locate, settle};
+use crate::action::changes::{Change, between, locate, settle};
+use crate::action::explain::Why;
+use crate::action::tied::elsewhere;
 use crate::fs::stat_cache::FileState;
 use crate::key::fingerprint::{Kind, Parts, Value};
 use crate::model::event::Outcome;

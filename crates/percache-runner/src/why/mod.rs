@@ -15,8 +15,8 @@ use std::time::Duration;
 use percache::store::Store;
 use percache::store::record::Time;
 
-use crate::build::context::{Check, Force, HitLogs, Options};
-use crate::build::explain::Why;
+use crate::action::context::{Check, Force, HitLogs, Options};
+use crate::action::explain::Why;
 use crate::environment::Caller;
 use crate::fs::stamp::moment;
 use crate::graph::TaskGraph;

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use percache::store::record::{ResultKey, StoredResult, Time};
 
 use super::chain::Past;
-use crate::changes::{Change, compare, locate, settle};
+use crate::action::changes::{Change, compare, locate, settle};
 use crate::fs::stat_cache::{FileState, Observer};
 use crate::key::fingerprint::{Kind, Part, Parts, Value};
 use crate::model::TaskId;

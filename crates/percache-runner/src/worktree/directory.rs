@@ -1,7 +1,7 @@
 //! The part of the store's directory that belongs to one worktree: its journal, its lock, and what a build in progress needs.
 //!
 //! ```text
-//! STORE/claims/…                see crate::build::claim
+//! STORE/claims/…                see crate::action::claim
 //! STORE/worktrees/ID/path       the worktree's absolute path, for people and for gc
 //! STORE/worktrees/ID/lock       held while a build runs here
 //! STORE/worktrees/ID/journal    see crate::worktree::journal

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use percache::store::record::Node;
 
-use crate::capture::{is_right, present};
+use crate::action::capture::{is_right, present};
 use crate::fs::clearing::{Cleared, Clearing, Left};
 use crate::fs::git_index::GitIndex;
 use crate::fs::stamp::Stamp;

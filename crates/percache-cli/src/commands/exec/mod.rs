@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use percache::store::{Store, now};
-use percache_runner::build::context::{Check, Force, HitLogs, Options};
+use percache_runner::action::context::{Check, Force, HitLogs, Options};
 use percache_runner::fs::stamp::moment;
 use percache_runner::graph::TaskGraph;
 use percache_runner::model::TaskId;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use percache_runner::changes::Change;
+use percache_runner::action::changes::Change;
 use percache_runner::fs::stat_cache::{Behind, FileState};
 use percache_runner::key::fingerprint::{Kind, Value};
 use percache_runner::syntax::line_diff::Line;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use percache::Digest;
 use percache::store::record::ResultKey;
 
-use crate::build::context::Context;
+use crate::action::context::Context;
 use crate::key::fingerprint::{Kind, Parts, Value};
 use crate::model::Task;
 

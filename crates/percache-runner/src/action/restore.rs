@@ -15,7 +15,7 @@ use percache::store::{ReadError, Store};
 
 use self::staged::{Staged, Waiting};
 use self::whole::Wholes;
-use crate::capture::is_right;
+use crate::action::capture::is_right;
 use crate::fs::beneath;
 use crate::fs::clearing::{Clearing, Left, find_left};
 use crate::fs::displaced::Displaced;

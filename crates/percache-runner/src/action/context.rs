@@ -10,9 +10,9 @@ use percache::Digest;
 use percache::claim::Claimant;
 use percache::store::Store;
 
-use crate::build::budget::Budget;
-use crate::build::places::Places;
-use crate::directories::{Directories, needed};
+use crate::action::budget::Budget;
+use crate::action::directories::{Directories, needed};
+use crate::action::places::Places;
 use crate::environment::Caller;
 use crate::fs::beneath::Tree;
 use crate::fs::clearing::Left;

@@ -10,8 +10,8 @@ use percache::Digest;
 use percache::claim::Claim;
 use percache::lock::LockError;
 
-use crate::build::context::Context;
-use crate::build::feed::Follower;
+use crate::action::context::Context;
+use crate::action::shared_log::Follower;
 use crate::model::TaskId;
 use crate::model::event::Runner;
 use crate::process::nesting;

@@ -6,9 +6,9 @@
 
 use percache::store::record::{Entry, Node};
 
-use crate::build::context::Context;
-use crate::build::execute::{Before, is_named, outputs_present, stamp};
-use crate::directories::output_directories;
+use crate::action::context::Context;
+use crate::action::directories::output_directories;
+use crate::action::execute::{Before, is_named, outputs_present, stamp};
 use crate::fs::walk::{Found, Kind};
 use crate::model::path::RelPath;
 use crate::model::pattern::Pattern;

@@ -7,7 +7,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use crate::build::context::Context;
+use crate::action::context::Context;
 use crate::fs::git_files::{Area, SourceTree};
 use crate::fs::git_repository::Repository;
 use crate::model::Task;

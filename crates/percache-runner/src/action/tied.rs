@@ -11,9 +11,9 @@ use percache::Digest;
 use percache::store::Store;
 use percache::store::record::{Node, PathSet, StoredResult, Time};
 
-use crate::build::context::Context;
-use crate::build::inputs::Prepared;
-use crate::build::lookup::{is_valid, observe_all};
+use crate::action::context::Context;
+use crate::action::inputs::Prepared;
+use crate::action::lookup::{is_valid, observe_all};
 use crate::model::Task;
 use crate::worktree::Worktree;
 

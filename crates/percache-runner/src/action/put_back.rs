@@ -5,9 +5,10 @@ use std::sync::PoisonError;
 
 use percache::store::record::{Entry, Node};
 
-use crate::build::context::Context;
-use crate::build::job::Job;
-use crate::capture::{present, tell_of_others};
+use crate::action::capture::{present, tell_of_others};
+use crate::action::context::Context;
+use crate::action::job::Job;
+use crate::action::restore::{self, Plan, RestoreError, Wrong};
 use crate::fs::beneath::Tree;
 use crate::fs::clearing::find_left;
 use crate::fs::stat_cache::{Behind, FileState};
@@ -17,7 +18,6 @@ use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::problem::{Trouble, reason, way_out};
 use crate::model::span::{Phase, timed};
-use crate::restore::{self, Plan, RestoreError, Wrong};
 use crate::worktree::intents::Intent;
 use crate::worktree::ownership::{clones, is_tracked};
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use percache::store::record::{Entry, Time};
 
-use crate::build::context::{Context, Sources};
-use crate::build::inputs::Prepared;
+use crate::action::context::{Context, Sources};
+use crate::action::inputs::Prepared;
 use crate::fs::stat_cache::FileState;
 use crate::key::fingerprint::Discovered;
 use crate::model::{Inputs, Task};

@@ -5,7 +5,7 @@ use std::path::Path;
 use percache::store::record::{Content, ResultKey};
 use percache::store::{ReadError, Store};
 
-use crate::build::context::Context;
+use crate::action::context::Context;
 use crate::model::event::LogText;
 use crate::process::SpooledLog;
 

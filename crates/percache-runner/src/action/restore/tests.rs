@@ -1,5 +1,5 @@
 use super::*;
-use crate::capture::{capture, present};
+use crate::action::capture::{capture, present};
 use crate::fs::beneath::Tree;
 use crate::fs::displaced::list;
 use crate::fs::stat_table::KnownFiles;

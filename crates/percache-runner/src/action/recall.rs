@@ -5,9 +5,9 @@
 
 use percache::store::now;
 
-use crate::build::context::Context;
-use crate::build::job::{Done, Job};
-use crate::build::put_back::put_back;
+use crate::action::context::Context;
+use crate::action::job::{Done, Job};
+use crate::action::put_back::put_back;
 use crate::model::problem::Trouble;
 use crate::worktree::journal::TaskRecord;
 

@@ -10,7 +10,7 @@ use percache::Digest;
 use percache::store::now;
 use percache::store::record::{Entry, PathSet, ResultKey, Time};
 
-use crate::build::context::Context;
+use crate::action::context::Context;
 use crate::key::fingerprint::Discovered;
 use crate::model::Task;
 use crate::worktree::journal::TaskRecord;

@@ -1,33 +1,6 @@
 //! A build: the calling thread coordinates and owns every map; inside one rayon scope it spawns a job per ready task; a job answers
 //! with one message.
 
-mod added_to;
-pub mod basis;
-pub mod budget;
-pub mod check;
-pub mod claim;
-pub mod context;
-pub mod estimate;
-pub mod execute;
-pub mod explain;
-pub mod feed;
-mod input_links;
-pub mod inputs;
-pub mod job;
-pub mod left_alone;
-pub mod logs;
-pub mod lookup;
-pub mod outcomes;
-pub mod places;
-pub mod put_back;
-pub mod recall;
-pub mod recheck;
-pub mod record;
-pub mod remembered;
-pub mod schedule;
-pub mod spoils;
-pub mod tied;
-
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -36,20 +9,22 @@ use std::time::{Duration, Instant};
 
 use rayon::{Scope, ThreadPool};
 
-use crate::build::context::Context;
-use crate::build::estimate::{Estimate, Progress};
-use crate::build::explain::Why;
-use crate::build::inputs::{Dependencies, Visible};
-use crate::build::job::{Done, Job, Word};
-use crate::build::left_alone::strays;
-use crate::build::outcomes::Outcomes;
-use crate::build::schedule::Schedule;
-use crate::changes::Change;
+use crate::action::changes::Change;
+use crate::action::context::Context;
+use crate::action::explain::Why;
+use crate::action::inputs::{Dependencies, Visible};
+use crate::action::job::{Done, Job, Word};
+use crate::action::left_alone::strays;
+use crate::action::{explain, job};
+use crate::graph::explicit;
 use crate::key::fingerprint::Kind;
+use crate::model::TaskId;
 use crate::model::event::{Event, Outcome, Reporter, Usual};
 use crate::model::path::RelPath;
 use crate::model::problem::Trouble;
-use crate::model::{TaskId, Workspace};
+use crate::schedule::ready_queue::Schedule;
+use crate::schedule::results::Outcomes;
+use crate::schedule::time_left::{Estimate, Progress};
 use crate::worktree::intents::SIGN;
 
 enum Message {
@@ -418,20 +393,4 @@ impl<'a> Build<'a, '_> {
         let (task, status, took, saved) = (done.task, done.status, done.took, done.saved);
         self.reporter.event(Event::Finished { task, outcome, status, log, took, saved, reason, unseen });
     }
-}
-
-/// The explicit direct dependencies of a task, each group replaced by what it stands for; sorted.
-pub fn explicit(workspace: &Workspace, id: TaskId) -> Vec<TaskId> {
-    let (mut pending, mut seen, mut ids) = (workspace.task(id).deps.clone(), HashSet::new(), Vec::new());
-    while let Some(id) = pending.pop() {
-        if !seen.insert(id) {
-            continue;
-        }
-        match workspace.task(id).command {
-            Some(_) => ids.push(id),
-            None => pending.extend(&workspace.task(id).deps),
-        }
-    }
-    ids.sort_unstable();
-    ids
 }

@@ -9,16 +9,16 @@ use std::sync::Arc;
 
 use percache::store::record::StoredResult;
 
-use crate::build::basis::Basis;
-use crate::build::context::{Check, Context};
-use crate::build::execute::Executed;
-use crate::build::explicit;
-use crate::build::inputs::Prepared;
-use crate::build::job::{Done, Job, before_that, run_command, visible};
-use crate::build::left_alone::of_unknown_origin;
-use crate::build::lookup::{Hit, lookup};
-use crate::build::record::{Stock, take_stock};
-use crate::deviation::{Places, deviations};
+use crate::action::basis::Basis;
+use crate::action::context::{Check, Context};
+use crate::action::execute::Executed;
+use crate::action::inputs::Prepared;
+use crate::action::job::{Done, Job, before_that, run_command, visible};
+use crate::action::left_alone::of_unknown_origin;
+use crate::action::lookup::{Hit, lookup};
+use crate::action::output_diff::{Places, deviations};
+use crate::action::record::{Stock, take_stock};
+use crate::graph::explicit;
 use crate::model::event::{Failure, Outcome};
 use crate::model::problem::Trouble;
 use crate::model::span::{Phase, timed};

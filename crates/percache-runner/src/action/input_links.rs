@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::build::context::Context;
-use crate::build::inputs::Dependencies;
+use crate::action::context::Context;
+use crate::action::inputs::Dependencies;
 use crate::fs::links::{Trail, parent};
 use crate::fs::stat_cache::{Behind, FileState};
 use crate::model::path::RelPath;

@@ -11,10 +11,10 @@ use std::io;
 use percache::Digest;
 use percache::store::record::{Content, Node};
 
-use crate::build::context::Context;
-use crate::build::execute::{Executed, stamp};
-use crate::build::inputs::{Prepared, threads};
-use crate::build::job::Job;
+use crate::action::context::Context;
+use crate::action::execute::{Executed, stamp};
+use crate::action::inputs::{Prepared, threads};
+use crate::action::job::Job;
 use crate::fs::clearing::Clearing;
 use crate::fs::links::follow;
 use crate::fs::parallel::fan_out;
@@ -206,10 +206,10 @@ pub fn unchanged(
     }
     // All of it once more, and not only the same files: a glob may match something that was not there before.
     let Some(command) = &job.task.command else { return Ok(()) };
-    let again = crate::build::inputs::prepare(ctx, job.task, command, &job.deps).map_err(|trouble| trouble.message)?;
+    let again = crate::action::inputs::prepare(ctx, job.task, command, &job.deps).map_err(|trouble| trouble.message)?;
     if again.fingerprint != prepared.fingerprint {
-        let changes = crate::changes::compare(&prepared.parts, &again.parts);
-        return Err(crate::changes::summary(&changes).unwrap_or_else(|| "its inputs changed".to_owned()));
+        let changes = crate::action::changes::compare(&prepared.parts, &again.parts);
+        return Err(crate::action::changes::summary(&changes).unwrap_or_else(|| "its inputs changed".to_owned()));
     }
     written(ctx, prepared, stamps, &now)
 }

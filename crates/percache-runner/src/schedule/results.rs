@@ -6,10 +6,10 @@ use std::time::Duration;
 use percache::store::now;
 use percache::store::record::ResultKey;
 
-use crate::build::basis::Basis;
-use crate::build::check::Verdict;
-use crate::build::explain::Why;
-use crate::build::job::Done;
+use crate::action::basis::Basis;
+use crate::action::check::Verdict;
+use crate::action::explain::Why;
+use crate::action::job::Done;
 use crate::key::fingerprint::Parts;
 use crate::model::TaskId;
 use crate::model::event::{Failure, LogText, Outcome};

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use percache::Digest;
 
-use crate::build::context::Context;
-use crate::build::input_links::{InputLinks, sources_behind};
-use crate::build::remembered::tool_answers;
+use crate::action::context::Context;
+use crate::action::input_links::{InputLinks, sources_behind};
+use crate::action::remembered::tool_answers;
 use crate::environment::env_file;
 use crate::environment::{self, Environment, Wishes};
 use crate::fs::beneath::Tree;

@@ -12,8 +12,6 @@ pub mod config;
 
 pub mod environment;
 
-pub mod history;
-
 pub mod worktree;
 
 pub mod action;
@@ -22,9 +20,8 @@ pub mod init;
 pub mod key;
 pub mod maintenance;
 pub mod readers;
-pub mod recorder;
 pub mod renewal;
-pub mod retrospect;
+pub mod report;
 pub mod schedule;
 pub mod session;
 pub mod single;

@@ -6,7 +6,7 @@
 //! STORE/worktrees/ID/lock       held while a build runs here
 //! STORE/worktrees/ID/journal    see crate::worktree::journal
 //! STORE/worktrees/ID/intents    see crate::worktree::intents
-//! STORE/worktrees/ID/builds     the last builds, see crate::history
+//! STORE/worktrees/ID/builds     the last builds, see crate::report::history
 //! STORE/worktrees/ID/texts      small text inputs, see crate::worktree::old_texts
 //! STORE/worktrees/ID/unstable   see crate::worktree::unstable
 //! STORE/worktrees/ID/failed/   logs of failed runs, see crate::worktree::failed_runs

@@ -1,4 +1,4 @@
-//! What there is to tell of the last build: what [`crate::history`] remembers, with reasons that the store still knows, and how the
+//! What there is to tell of the last build: what [`crate::report::history`] remembers, with reasons that the store still knows, and how the
 //! store came to its size.
 
 use std::path::Path;
@@ -9,9 +9,9 @@ use percache::store::growth::{Growth, growth};
 use percache::store::record::ResultKey;
 
 use crate::action::changes::{between, locate, settle, summary};
-use crate::history::{History, TaskRun};
 use crate::key::fingerprint::Parts;
-use crate::recorder::key_from;
+use crate::report::history::{History, TaskRun};
+use crate::report::recorder::key_from;
 use crate::worktree::Worktree;
 use crate::worktree::old_contents::Contents;
 use crate::worktree::old_texts::Texts;

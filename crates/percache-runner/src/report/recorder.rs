@@ -1,4 +1,4 @@
-//! Listens to a build and writes down for [`crate::history`] what each task did.
+//! Listens to a build and writes down for [`crate::report::history`] what each task did.
 //!
 //! Knows nothing of how a task is done: what it sees are events, and what the build leaves.
 
@@ -10,9 +10,9 @@ use percache::store::record::{Entry, Node, ResultKey, Time};
 
 use crate::action::explain::Why;
 use crate::graph::TaskGraph;
-use crate::history::{Build, Ending, TaskRun};
 use crate::model::event::{Event, Failure, Outcome, Reporter};
 use crate::model::{Task, TaskId, Workspace};
+use crate::report::history::{Build, Ending, TaskRun};
 use crate::schedule::results::{Outcomes, Summary};
 use crate::worktree::journal::{Journal, TaskRecord};
 

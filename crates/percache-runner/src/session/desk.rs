@@ -25,7 +25,7 @@ use crate::model::path::RelPath;
 use crate::model::{CacheSettings, TaskId};
 use crate::process::nesting::{Enclosing, enclosing};
 use crate::process::orphans::{self, Trace};
-use crate::standing::Holds;
+use crate::session::standing::Holds;
 use crate::worktree::intents::LeftBehind;
 use crate::worktree::journal::Journal;
 use crate::worktree::last_used;

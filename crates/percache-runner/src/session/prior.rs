@@ -11,7 +11,7 @@ use crate::environment::Caller;
 use crate::fs::mapped_file::Image;
 use crate::maintenance;
 use crate::model::Workspace;
-use crate::standing::{self, Holds, Surroundings};
+use crate::session::standing::{self, Holds, Surroundings};
 use crate::worktree::conditions::Asked;
 use crate::worktree::intents::Intents;
 use crate::worktree::journal::Journal;

@@ -1,4 +1,4 @@
-//! Under which conditions the evidence in a journal counts; see [`crate::standing`].
+//! Under which conditions the evidence in a journal counts; see [`crate::session::standing`].
 //!
 //! ```text
 //! version  digest of the arguments for {args}(20)

@@ -14,7 +14,7 @@ use percache_runner::model::TaskId;
 use percache_runner::model::event::{Event, Failure, Outcome, Reporter};
 use percache_runner::process::Stop;
 use percache_runner::session::Session;
-use percache_runner::single::{Answer, Single};
+use percache_runner::session::single::{Answer, Single};
 use percache_runner::syntax::units::{format_age, format_duration, parse_age};
 use percache_runner::worktree::Worktree;
 

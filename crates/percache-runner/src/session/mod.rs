@@ -3,6 +3,9 @@
 mod desk;
 mod evidence;
 mod prior;
+pub mod renewal;
+pub mod single;
+pub mod standing;
 
 use std::collections::{BTreeSet, HashSet};
 use std::io;
@@ -35,12 +38,12 @@ use crate::model::{TaskId, Workspace};
 use crate::process::Stop;
 use crate::process::descriptors;
 use crate::process::nesting::Enclosing;
-use crate::renewal::{Judged, renew};
 use crate::report::history::{Build, History, TaskRun};
 use crate::report::recorder::{Notes, Recorder, Subject};
 use crate::schedule::results::{Outcomes, Summary};
 use crate::schedule::{Demands, build};
-use crate::standing::Holds;
+use crate::session::renewal::{Judged, renew};
+use crate::session::standing::Holds;
 use crate::worktree::Worktree;
 use crate::worktree::conditions::Asked;
 use crate::worktree::failed_runs;

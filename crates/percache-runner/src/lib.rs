@@ -15,14 +15,13 @@ pub mod environment;
 pub mod worktree;
 
 pub mod action;
+pub mod explain;
 pub mod fs;
 pub mod init;
 pub mod key;
 pub mod maintenance;
-pub mod readers;
 pub mod report;
 pub mod schedule;
 pub mod session;
 pub mod syntax;
 pub mod watch;
-pub mod why;

@@ -2,12 +2,12 @@
 
 mod forms;
 
+use percache_runner::explain::readers::Readers;
 use percache_runner::fs::walk::{self, Want};
 use percache_runner::model::TaskId;
 use percache_runner::model::path::RelPath;
 use percache_runner::model::pattern::PatternSet;
 use percache_runner::model::problem::reason;
-use percache_runner::readers::Readers;
 use percache_runner::syntax::glob::escape;
 use percache_runner::worktree::Worktree;
 use percache_runner::worktree::journal::Journal;

@@ -1,9 +1,9 @@
 //! The answer for programs. docs/cli.md describes it.
 
 use percache_runner::action::changes::Change;
+use percache_runner::explain::{Answer, Chain, Last, Link, Nearest, Stands, State};
 use percache_runner::key::fingerprint::Kind;
 use percache_runner::model::{TaskId, Workspace};
-use percache_runner::why::{Answer, Chain, Last, Link, Nearest, Stands, State};
 use percache_runner::worktree::failed_runs::FailedRun;
 use serde_json::{Value, json};
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use percache::store::now;
 use percache::store::record::Time;
 use percache_runner::action::explain::Why;
+use percache_runner::explain::{Answer, Chain, Link, Nearest, Stands, State};
 use percache_runner::model::{TaskId, Workspace};
 use percache_runner::syntax::units::{format_age, format_duration};
-use percache_runner::why::{Answer, Chain, Link, Nearest, Stands, State};
 
 use super::{changes, place};
 use crate::report::quoted;

@@ -4,10 +4,11 @@
 //! The answer is data; it is worded elsewhere. Runs nothing.
 
 mod chain;
-mod nearest;
+mod closest;
+pub mod readers;
 
 pub use chain::{Chain, Link, Stands};
-pub use nearest::Nearest;
+pub use closest::Nearest;
 
 use std::path::Path;
 use std::time::Duration;
@@ -136,7 +137,7 @@ pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
         State::WouldRun | State::MayRun => chain::to_causes(&past, id, &seen.outcomes, &outcomes.reasons),
         _ => (Vec::new(), 0),
     };
-    let nearest = outcomes.parts.get(&id).and_then(|now| nearest::find(&past, id, now));
+    let nearest = outcomes.parts.get(&id).and_then(|now| closest::find(&past, id, now));
     let name = &asked.workspace.task(id).name;
     let failed = failed_runs::of(&worktree.failed(), name).map(|(run, _)| run);
     let failed = failed.filter(|run| run.is_last(journal.tasks.get(name)));

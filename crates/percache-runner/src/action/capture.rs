@@ -6,7 +6,6 @@ use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use memchr::memmem::Finder;
@@ -19,8 +18,8 @@ use crate::fs::hash_file;
 use crate::fs::parallel::fan_out;
 use crate::fs::rights;
 use crate::fs::stamp::{Stamp, moment};
-use crate::fs::stat_cache::{FileState, Observer};
-use crate::fs::walk::{self, Found, Kind, Want};
+use crate::fs::stat_cache::Observer;
+use crate::fs::walk::{Found, Kind};
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 
@@ -60,19 +59,6 @@ impl CaptureError {
             _ => None,
         }
     }
-}
-
-/// What outputs lie in the tree now. A symlink that somebody has put in the place of a directory of outputs, and which is followed, is none
-/// of them: it is not percache's to remove.
-pub fn present(root: &Path, outputs: &PatternSet, skip: &[RelPath]) -> Result<Vec<Found>, walk::WalkError> {
-    let mut found = present_with_links(root, outputs, skip)?;
-    found.retain(|found| found.kind != Kind::DirectoryLink);
-    Ok(found)
-}
-
-/// As [`present`], with the symlinks that stand in the place of directories.
-pub fn present_with_links(root: &Path, outputs: &PatternSet, skip: &[RelPath]) -> Result<Vec<Found>, walk::WalkError> {
-    if outputs.is_empty() { Ok(Vec::new()) } else { walk::expand(root, outputs, skip, Want::Directories) }
 }
 
 /// Captures outputs of a command that succeeded: what was found of them, sorted. Without a store they are hashed all the same.
@@ -171,18 +157,6 @@ fn hash(file: &mut File) -> io::Result<Content> {
     Digest::of_reader(file).map(|(digest, length)| Content { digest, length })
 }
 
-/// What `node` looks like when it lies in the tree, as far as its own path is concerned.
-pub fn is_right(node: &Node, state: &FileState) -> bool {
-    match (node, state) {
-        (Node::File { content, executable }, FileState::File { digest, executable: is }) => {
-            content.digest == *digest && executable == is
-        }
-        (Node::Symlink(target), FileState::Symlink { target: is, .. }) => target == is,
-        (Node::Directory, FileState::Directory) => true,
-        _ => false,
-    }
-}
-
 /// Searches a stream for the workspace's path, across the borders of its pieces.
 struct Search<'a> {
     finder: &'a Finder<'a>,
@@ -209,9 +183,11 @@ impl Search<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs::outputs::present;
     use crate::fs::stat_table::KnownFiles;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::Path;
 
     fn captured(root: &Path, outputs: &[&str]) -> Result<Captured, CaptureError> {
         let known = KnownFiles::new();

@@ -10,7 +10,6 @@ use percache::claim::Claim;
 use percache::store::record::Node;
 
 use crate::action::added_to::Ends;
-use crate::action::capture::present;
 use crate::action::context::Context;
 use crate::action::directories::output_directories;
 use crate::action::inputs::{Prepared, threads, variables};
@@ -18,6 +17,7 @@ use crate::action::job::{Say, Word};
 use crate::action::shared_log::{Feed, piece};
 use crate::environment::colours;
 use crate::fs::clearing::{Clearing, Left, find_left};
+use crate::fs::outputs::present;
 use crate::fs::parallel::fan_out;
 use crate::fs::stamp::{Moment, Stamp};
 use crate::fs::walk::{Found, Kind};

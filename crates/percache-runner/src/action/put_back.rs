@@ -5,12 +5,13 @@ use std::sync::PoisonError;
 
 use percache::store::record::{Entry, Node};
 
-use crate::action::capture::{present, tell_of_others};
+use crate::action::capture::tell_of_others;
 use crate::action::context::Context;
 use crate::action::job::Job;
 use crate::action::restore::{self, Plan, RestoreError, Wrong};
 use crate::fs::beneath::Tree;
 use crate::fs::clearing::find_left;
+use crate::fs::outputs::present;
 use crate::fs::stat_cache::{Behind, FileState};
 use crate::model::Task;
 use crate::model::event::Outcome;

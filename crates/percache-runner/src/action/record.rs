@@ -8,13 +8,14 @@ use percache::store::writer::{Guard, NewResult};
 use percache::store::{Store, now};
 
 use crate::action::basis::Basis;
-use crate::action::capture::{Captured, capture, missing, present_with_links};
+use crate::action::capture::{Captured, capture, missing};
 use crate::action::context::Context;
 use crate::action::execute::Executed;
 use crate::action::inputs::Prepared;
 use crate::action::job::{Done, Job, before_that, unmatched_note, visible};
 use crate::action::left_alone::{claimed_twice, of_unknown_origin, only_added_to, tell_apart, twice};
 use crate::action::recheck::{discover, unchanged};
+use crate::fs::outputs::present_with_links;
 use crate::fs::walk::Found;
 use crate::key::fingerprint::Discovered;
 use crate::model::event::{Failure, Outcome};

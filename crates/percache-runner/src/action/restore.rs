@@ -15,11 +15,11 @@ use percache::store::{ReadError, Store};
 
 use self::staged::{Staged, Waiting};
 use self::whole::Wholes;
-use crate::action::capture::is_right;
 use crate::fs::beneath;
 use crate::fs::clearing::{Clearing, Left, find_left};
 use crate::fs::displaced::Displaced;
 use crate::fs::links;
+use crate::fs::outputs::is_right;
 use crate::fs::staging::{Staging, device};
 use crate::fs::stat_cache::{FileState, Observer};
 use crate::model::path::RelPath;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use crate::environment::Caller;
+use crate::model::Caller;
 use crate::model::TaskCommand;
 use crate::process::MARK;
 

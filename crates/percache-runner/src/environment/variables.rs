@@ -12,7 +12,7 @@ use globset::{Glob, GlobMatcher};
 use percache::Digest;
 
 use crate::key::fingerprint::{Kind, Part, Value};
-use crate::model::Task;
+use crate::model::{Caller, Task};
 use crate::process::MARK;
 
 /// Passed to every command when set.
@@ -21,9 +21,6 @@ const BASE: &[&str] = &["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "T
 const PROXIES: &[&str] = &["http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"];
 /// What programs go by when they decide on colours: the caller's own for those that own the terminal.
 const COLOUR: &[&str] = &["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR"];
-
-/// The variables of the caller.
-pub type Caller = BTreeMap<OsString, OsString>;
 
 /// The environment of one command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -18,9 +18,9 @@ use percache::store::record::Time;
 
 use crate::action::context::{Check, Force, HitLogs, Options};
 use crate::action::explain::Why;
-use crate::environment::Caller;
 use crate::fs::stamp::moment;
 use crate::graph::TaskGraph;
+use crate::model::Caller;
 use crate::model::event::{Event, Failure, Outcome, Reporter};
 use crate::model::{TaskId, Workspace};
 use crate::process::Stop;

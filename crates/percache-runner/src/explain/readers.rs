@@ -5,11 +5,11 @@
 
 use std::collections::HashSet;
 
-use crate::environment::Caller;
 use crate::fs::git_files::{Area, SourceTree};
 use crate::fs::walk::WalkError;
 use crate::graph::TaskGraph;
 use crate::graph::explicit;
+use crate::model::Caller;
 use crate::model::path::RelPath;
 use crate::model::{Inputs, Task, TaskId, Workspace};
 use crate::worktree::journal::Journal;

@@ -12,9 +12,9 @@ use std::path::Path;
 
 use percache::store::record::Node;
 
-use crate::action::capture::is_right;
 use crate::fs::beneath::{self, Tree};
 use crate::fs::displaced::Displaced;
+use crate::fs::outputs::is_right;
 use crate::fs::stamp::{Stamp, moment};
 use crate::fs::stat_cache::{FileState, Observer};
 use crate::fs::walk::is_absence;

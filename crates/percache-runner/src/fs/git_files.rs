@@ -10,9 +10,9 @@ mod visit;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use crate::environment::Caller;
 use crate::fs::trail::trail;
 use crate::fs::walk::WalkError;
+use crate::model::Caller;
 use crate::model::path::RelPath;
 
 use visit::{Directory, Found, visit};

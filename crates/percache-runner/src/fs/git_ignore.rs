@@ -10,9 +10,9 @@ use gix_glob::pattern::Case;
 use gix_glob::search::pattern::List;
 use gix_ignore::search::{Ignore, pattern_matching_relative_path};
 
-use crate::environment::Caller;
 use crate::fs::git_repository::Repository;
 use crate::fs::git_settings::Settings;
+use crate::model::Caller;
 use crate::model::path::RelPath;
 
 /// The rules that hold in a directory: those of the directories above it as well.

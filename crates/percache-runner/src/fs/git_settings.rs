@@ -13,8 +13,8 @@ use gix_config::file::{Metadata, includes};
 use gix_config::path::interpolate;
 use gix_config::{File, Source};
 
-use crate::environment::Caller;
 use crate::fs::git_repository::Repository;
+use crate::model::Caller;
 
 /// What git's configuration says of ignored files.
 #[derive(Debug, Default)]

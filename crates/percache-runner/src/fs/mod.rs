@@ -13,6 +13,7 @@
 //! | `hash_file` | The digest of a file of which its stamp is known, with as few calls of the system as may be |
 //! | `links` | Where a path leads |
 //! | `mapped_file` | The bytes of a file that is read whole |
+//! | `outputs` | What outputs lie in the tree, and whether they are as they were recorded |
 //! | `parallel` | Does one thing to many items on a few threads of its own |
 //! | `rights` | Rights that a command took from what it made |
 //! | `staging` | Where files and directories wait on their way into the tree |
@@ -34,6 +35,7 @@ pub mod git_settings;
 pub mod hash_file;
 pub mod links;
 pub mod mapped_file;
+pub mod outputs;
 pub mod parallel;
 pub(crate) mod rights;
 pub mod staging;

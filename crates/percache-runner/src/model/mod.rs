@@ -2,6 +2,7 @@
 //!
 //! | file | its one idea |
 //! | --- | --- |
+//! | `caller` | The variables of whoever calls percache |
 //! | `diagnostic` | A mistake in a configuration file, as data |
 //! | `event` | What happens during a build, as data |
 //! | `path` | Paths inside the workspace |
@@ -10,6 +11,7 @@
 //! | `span` | What a build spends its time on |
 //! | `task` | Tasks as meant |
 
+mod caller;
 pub mod diagnostic;
 pub mod event;
 pub mod path;
@@ -18,4 +20,5 @@ pub mod problem;
 pub mod span;
 pub mod task;
 
+pub use caller::Caller;
 pub use task::*;

@@ -7,9 +7,9 @@ use std::thread::JoinHandle;
 use percache::Digest;
 
 use crate::config::kept;
-use crate::environment::Caller;
 use crate::fs::mapped_file::Image;
 use crate::maintenance;
+use crate::model::Caller;
 use crate::model::Workspace;
 use crate::session::standing::{self, Holds, Surroundings};
 use crate::worktree::conditions::Asked;

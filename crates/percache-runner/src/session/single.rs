@@ -10,7 +10,7 @@ use percache::Digest;
 use percache::store::record::Time;
 use percache::store::{ReadError, Store};
 
-use crate::environment::Caller;
+use crate::model::Caller;
 use crate::model::path::{PathError, RelPath};
 use crate::model::pattern::{PatternError, PatternSet};
 use crate::model::{CacheSettings, Inputs, Origin, Task, TaskCommand, TaskId, Workspace};

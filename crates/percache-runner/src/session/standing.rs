@@ -27,10 +27,11 @@ use percache::store::now;
 use rustix::fs::{CWD, Mode, OFlags, lstat, openat};
 
 use crate::action::context::Tools;
-use crate::environment::{self, Caller, Wishes};
+use crate::environment::{self, Wishes};
 use crate::fs::mapped_file::Image;
 use crate::fs::stamp::moment;
 use crate::fs::stat_table::Seen;
+use crate::model::Caller;
 use crate::process::Stop;
 use crate::worktree::conditions::{Asked, Tool, variables_digest};
 use crate::worktree::journal::{Flat, is_whole};

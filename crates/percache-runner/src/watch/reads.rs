@@ -13,13 +13,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Concern;
-use crate::environment::Caller;
 use crate::fs::beneath;
 use crate::fs::parallel::fan_out;
 use crate::fs::stamp::{Stamp, moment};
 use crate::fs::stat_cache::{Behind, FileState, Observer};
 use crate::fs::stat_table::{Builder, KnownFiles};
 use crate::graph::TaskGraph;
+use crate::model::Caller;
 use crate::model::path::RelPath;
 use crate::model::{Inputs, Task, TaskId, Workspace};
 use crate::worktree::journal::Journal;

@@ -18,7 +18,7 @@ use percache::Digest;
 use percache::codec::{DecodeError, Decoder, Encode};
 use percache::digest::Hasher;
 
-use crate::environment::Caller;
+use crate::model::Caller;
 use crate::process::MARK;
 
 /// Under which conditions the evidence of tasks counts.

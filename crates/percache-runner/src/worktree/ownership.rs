@@ -13,9 +13,9 @@ use std::path::Path;
 
 use percache::store::record::Node;
 
-use crate::action::capture::{is_right, present};
 use crate::fs::clearing::{Cleared, Clearing, Left};
 use crate::fs::git_index::GitIndex;
+use crate::fs::outputs::{is_right, present};
 use crate::fs::stamp::Stamp;
 use crate::fs::stat_cache::{FileState, Observer};
 use crate::fs::stat_table::KnownFiles;

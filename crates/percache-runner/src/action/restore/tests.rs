@@ -1,7 +1,10 @@
+//! Tests of restoring.
+
 use super::*;
-use crate::action::capture::{capture, present};
+use crate::action::capture::capture;
 use crate::fs::beneath::Tree;
 use crate::fs::displaced::list;
+use crate::fs::outputs::present;
 use crate::fs::stat_table::KnownFiles;
 use crate::model::pattern::PatternSet;
 use percache::Digest;

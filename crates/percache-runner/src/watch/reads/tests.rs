@@ -1,3 +1,5 @@
+//! Tests of which changes concern the watched tasks.
+
 use crate::worktree::journal::TaskRecord;
 use std::fs;
 

@@ -287,18 +287,21 @@ fn run(
     });
     drop(slot);
     let finished = finished.map_err(|e| Trouble { message: e.to_string(), hint: e.hint() })?;
-    let failure = match finished.status {
+    let (failure, status) = outcome(task, finished.status);
+    Ok(Attempt { failure, status, log, cut, took: finished.took, began })
+}
+
+/// Why a run failed, if it did, and its exit status.
+fn outcome(task: &Task, status: Status) -> (Option<Failure>, i32) {
+    let failure = match status {
         Status::Exit(code) if code == 0 || task.answers.contains(&code) => None,
         Status::Exit(code) => Some(Failure::Exit(code)),
         Status::Signal(signal) => Some(Failure::Signal(signal)),
         Status::TimedOut => Some(Failure::TimedOut(task.timeout.unwrap_or_default())),
         Status::Interrupted => Some(Failure::Interrupted),
     };
-    let status = match finished.status {
-        Status::Exit(code) => code,
-        _ => 0,
-    };
-    Ok(Attempt { failure, status, log, cut, took: finished.took, began })
+    let code = if let Status::Exit(code) = status { code } else { 0 };
+    (failure, code)
 }
 
 fn argv(command: &TaskCommand) -> (OsString, Vec<OsString>) {

@@ -344,29 +344,10 @@ impl<'a> Build<'a, '_> {
                     self.outcomes.note_failure(&task.name, failure, &done.log);
                 }
             }
-            outcome => {
-                let unknown = matches!(outcome, Outcome::WouldRun | Outcome::MayRun)
-                    || (*outcome == Outcome::Group && self.is_uncertain(done.task));
-                if unknown {
-                    self.uncertain.insert(done.task);
-                }
-                let needs = &self.ctx.graph.needs[done.task.index()];
-                self.same[done.task.index()] = match outcome {
-                    Outcome::UpToDate | Outcome::Checked => done.record.as_ref().is_none_or(|record| {
-                        self.ctx.journal.tasks.get(&task.name).is_some_and(|before| before.key == record.key)
-                    }),
-                    Outcome::Restored => done.recalled,
-                    Outcome::Group => needs.iter().all(|need| self.same[need.index()]),
-                    _ => false,
-                };
-                if let Some(visible) = done.visible {
-                    self.visible.insert(done.task, visible);
-                }
-                self.schedule.done(done.task);
-            }
+            _ => self.succeed(&mut done),
         }
         self.outcomes.judge(done.verdict, &done.outcome, &task.name);
-        if let Some(record) = done.record {
+        if let Some(record) = done.record.take() {
             self.outcomes.records.insert(task.name.clone(), record);
         }
         if !self.same[done.task.index()] {
@@ -375,11 +356,39 @@ impl<'a> Build<'a, '_> {
         if done.recalled {
             self.outcomes.recalled.insert(task.name.clone());
         }
-        if let Some(mut basis) = done.basis {
+        if let Some(mut basis) = done.basis.take() {
             // It is to be told again.
             basis.sure &= !warned;
             self.outcomes.bases.insert(task.name.clone(), basis);
         }
+        self.tell(done);
+    }
+
+    /// What depends on a task that has ended well may start.
+    fn succeed(&mut self, done: &mut Done) {
+        let (id, outcome, ctx) = (done.task, &done.outcome, self.ctx);
+        let unknown = matches!(outcome, Outcome::WouldRun | Outcome::MayRun)
+            || (*outcome == Outcome::Group && self.is_uncertain(id));
+        if unknown {
+            self.uncertain.insert(id);
+        }
+        let before = ctx.journal.tasks.get(&ctx.workspace.task(id).name);
+        self.same[id.index()] = match outcome {
+            Outcome::UpToDate | Outcome::Checked => {
+                done.record.as_ref().is_none_or(|record| before.is_some_and(|before| before.key == record.key))
+            }
+            Outcome::Restored => done.recalled,
+            Outcome::Group => ctx.graph.needs[id.index()].iter().all(|need| self.same[need.index()]),
+            _ => false,
+        };
+        if let Some(visible) = done.visible.take() {
+            self.visible.insert(id, visible);
+        }
+        self.schedule.done(id);
+    }
+
+    /// Tells the reporter how a task has ended.
+    fn tell(&mut self, done: Done) {
         for Trouble { message, hint } in done.warnings {
             self.reporter.event(Event::Warning { message, hint });
         }

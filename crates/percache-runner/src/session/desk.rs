@@ -113,17 +113,10 @@ impl Session<'_> {
             true
         };
         let mut trouble = None;
-        let lock = if self.options.dry_run {
+        let lock = self.lock(&worktree, waiting).unwrap_or_else(|e| {
+            trouble = Some(e.to_string());
             None
-        } else {
-            let made = worktree.create().and_then(|()| furnish(self.store_dir));
-            let lock = made.map_err(LockError::Io).and_then(|()| worktree.lock(self.holder, self.stop, waiting));
-            match lock {
-                // Stopped while it waited, or it would wait for ever: nothing will start.
-                Err(LockError::Held(_)) => None,
-                lock => lock.map_err(|e| trouble = Some(e.to_string())).ok(),
-            }
-        };
+        });
         if lock.is_some()
             && let Err(e) = worktree.prepare()
         {
@@ -135,6 +128,22 @@ impl Session<'_> {
             left_behind.commands.clear();
         }
         (Desk { worktree, lock, journal, epoch, left_behind, enclosing: within, trouble }, None)
+    }
+
+    /// Locks the worktree. `None` in a dry run, and when nothing will start: the build was stopped while it waited, or it would wait for ever.
+    fn lock(
+        &self,
+        worktree: &Worktree,
+        waiting: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<Option<WorktreeLock>, LockError> {
+        if self.options.dry_run {
+            return Ok(None);
+        }
+        let made = worktree.create().and_then(|()| furnish(self.store_dir));
+        match made.map_err(LockError::Io).and_then(|()| worktree.lock(self.holder, self.stop, waiting)) {
+            Err(LockError::Held(_)) => Ok(None),
+            lock => lock.map(Some),
+        }
     }
 
     /// What the last build left; of a worktree in which none was, what others say of it.

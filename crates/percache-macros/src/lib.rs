@@ -4,8 +4,14 @@
 
 mod age;
 mod check;
+mod conditional;
+mod crate_path;
 mod expand;
+mod keep;
+mod key;
 mod options;
+mod place;
+mod share;
 mod tokens;
 mod tracked;
 
@@ -40,10 +46,8 @@ pub fn memoize(options: TokenStream, item: TokenStream) -> TokenStream {
         Ok(function) => function,
         Err(error) => return check::not_a_function(item.into(), error).into_compile_error().into(),
     };
-    match check::check(&options, &function) {
-        Ok(()) => expand::expand(&options, function).into(),
-        Err(error) => error.into_compile_error().into(),
-    }
+    let expanded = check::check(&options, &function).and_then(|()| expand::expand(&options, function));
+    expanded.unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 /// Lets memoized functions depend on the code of a function, a constant or a static: see `depends_on` of `#[memoize]`.

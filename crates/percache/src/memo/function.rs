@@ -1,7 +1,7 @@
 //! What identifies a memoized function, and the keys of its results.
 //!
 //! ```text
-//! key = SHA-1( "percache memo 1" name? code? version? path, zeros to a multiple of 64 bytes, arguments )
+//! key = SHA-1( "percache memo 2" name? code? version? package? path place?, zeros to a multiple of 64 bytes, arguments )
 //! ```
 //!
 //! The parts before the arguments are the same for all calls: they are hashed once, and each call goes on from there. Knows nothing
@@ -15,9 +15,11 @@ use serde::Serialize;
 
 use crate::codec::{Encode, Sink};
 use crate::digest::{Digest, Hasher};
-use crate::memo::encoding::{EncodingError, encode_key};
+use crate::memo::encoding::{EncodingError, begin_tuple, encode_key, end_tuple};
+use crate::memo::identity::{Package, Place};
 
-const DOMAIN: &str = "percache memo 1";
+/// Results of another version of keys are not found.
+const DOMAIN: &str = "percache memo 2";
 
 /// What a function consists of, as `#[tracked]` and `#[memoize]` found it when it was compiled.
 #[derive(Debug)]
@@ -49,9 +51,11 @@ pub struct Function {
     name: Option<Cow<'static, str>>,
     code: Option<Digest>,
     version: Option<Cow<'static, str>>,
+    package: Option<Package>,
+    place: Option<Place>,
     maxage: Option<Duration>,
     /// Of the instance that was called first; most functions have no other.
-    first: OnceLock<(&'static str, Prefix)>,
+    first: OnceLock<(Box<str>, Prefix)>,
 }
 
 #[derive(Clone)]
@@ -71,7 +75,15 @@ impl Function {
 
     /// A function that is told from others by the path that [`Function::key_of`] is given, as `#[memoize]` does it.
     pub fn by_path() -> Function {
-        Function { name: None, code: None, version: None, maxage: None, first: OnceLock::new() }
+        Function {
+            name: None,
+            code: None,
+            version: None,
+            package: None,
+            place: None,
+            maxage: None,
+            first: OnceLock::new(),
+        }
     }
 
     /// With this code: results of other code are left alone and found again when the code comes back.
@@ -86,6 +98,18 @@ impl Function {
         self
     }
 
+    /// Tells it from functions of the same name and code in other packages. Without one, they share their results.
+    pub fn package(mut self, package: Package) -> Function {
+        self.package = Some(package);
+        self
+    }
+
+    /// Tells it from functions of the same path and code in the same package.
+    pub(crate) fn place(mut self, place: Place) -> Function {
+        self.place = Some(place);
+        self
+    }
+
     /// Results that are older are computed again.
     pub fn maxage(mut self, maxage: Duration) -> Function {
         self.maxage = Some(maxage);
@@ -93,7 +117,7 @@ impl Function {
     }
 
     /// Its name for people; `path` as in [`Function::key_of`].
-    pub fn name(&self, path: &'static str) -> Cow<'_, str> {
+    pub fn name<'a>(&'a self, path: &'a str) -> Cow<'a, str> {
         let path = path.trim_end_matches("::{{closure}}");
         match &self.name {
             None => Cow::Borrowed(path),
@@ -119,12 +143,23 @@ impl Function {
 
     /// The key of a call of one instance of a function: `path` names it, with its types.
     #[inline]
-    pub fn key_of<A: Serialize + ?Sized>(&self, path: &'static str, arguments: &A) -> Result<Key, EncodingError> {
-        let (known, prefix) = self.first.get_or_init(|| (path, self.prefix(path)));
-        let prefix = if *known == path { prefix.clone() } else { self.prefix(path) };
-        let mut buffered = Buffered { hasher: prefix.0, buffer: [0; BUFFER], length: 0 };
-        encode_key(arguments, &mut buffered)?;
-        Ok(Key(buffered.finish()))
+    pub fn key_of<A: Serialize + ?Sized>(&self, path: &str, arguments: &A) -> Result<Key, EncodingError> {
+        let mut key = self.begin_key(path);
+        key.add(arguments);
+        key.finish()
+    }
+
+    /// Begins the key of a call whose arguments are added one by one.
+    #[inline]
+    pub(crate) fn begin_key(&self, path: &str) -> KeyBuilder {
+        let (known, prefix) = self.first.get_or_init(|| (path.into(), self.prefix(path)));
+        let prefix = if **known == *path { prefix.clone() } else { self.prefix(path) };
+        KeyBuilder { bytes: Buffered { hasher: prefix.0, buffer: [0; BUFFER], length: 0 }, error: None }
+    }
+
+    /// Returns the digest of all that tells it from other functions.
+    pub(crate) fn identity(&self) -> Digest {
+        self.prefix("").0.finish()
     }
 
     fn prefix(&self, path: &str) -> Prefix {
@@ -136,11 +171,50 @@ impl Function {
         self.code.iter().for_each(|code| hasher.digest(code));
         hasher.bool(self.version.is_some());
         self.version.iter().for_each(|version| hasher.text(version));
+        hasher.bool(self.package.is_some());
+        self.package.iter().for_each(|package| package.encode(&mut hasher));
         hasher.text(path);
+        hasher.bool(self.place.is_some());
+        self.place.iter().for_each(|place| place.encode(&mut hasher));
         // To the end of a block: so the hash of most calls takes one more block and not two.
         let length = hasher.length.next_multiple_of(BLOCK) - hasher.length;
         hasher.raw(&[0; BLOCK][..length]);
         Prefix(hasher.hasher)
+    }
+}
+
+/// A key in the making. What cannot be encoded is reported at the end.
+pub struct KeyBuilder {
+    bytes: Buffered,
+    error: Option<EncodingError>,
+}
+
+impl KeyBuilder {
+    /// Says that what is added next are the arguments of a list; [`KeyBuilder::end_list`] ends it.
+    #[inline]
+    pub(crate) fn begin_list(&mut self) {
+        begin_tuple(&mut self.bytes);
+    }
+
+    #[inline]
+    pub(crate) fn end_list(&mut self) {
+        end_tuple(&mut self.bytes);
+    }
+
+    /// Adds an argument.
+    #[inline]
+    pub(crate) fn add<A: Serialize + ?Sized>(&mut self, argument: &A) {
+        if let Err(error) = encode_key(argument, &mut self.bytes) {
+            self.error.get_or_insert(error);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn finish(self) -> Result<Key, EncodingError> {
+        match self.error {
+            None => Ok(Key(self.bytes.finish())),
+            Some(error) => Err(error),
+        }
     }
 }
 
@@ -211,8 +285,8 @@ mod tests {
     fn the_key_is_pinned() {
         let key = Function::new("f").key(&(1u64, "x")).unwrap();
         let mut hasher = Hasher::new();
-        hasher.update(b"\x0f\0\0\0percache memo 1\x01\x01\0\0\0f\0\0\0\0\0\0");
-        hasher.update(&[0; 33]);
+        hasher.update(b"\x0f\0\0\0percache memo 2\x01\x01\0\0\0f\0\0\0\0\0\0\0\0");
+        hasher.update(&[0; 31]);
         hasher.update(b"\x18\x09\x01\0\0\0\0\0\0\0\x13\x01x\0");
         assert_eq!(key.0, hasher.finish());
     }
@@ -227,12 +301,34 @@ mod tests {
             key(Function::new("f").version("")),
             key(Function::new("f").code(&LEAF)),
             key(Function::new("f").code(&OTHER_LEAF)),
+            key(Function::new("f").package(Package::named("a"))),
+            key(Function::new("f").package(Package::named("b"))),
+            key(Function::new("f").package(Package::named("a").version("1"))),
+            key(Function::new("f").place(Place { program: None, folder: "src", ordinal: 0 })),
+            key(Function::new("f").place(Place { program: None, folder: "src", ordinal: 1 })),
+            key(Function::new("f").place(Place { program: None, folder: "tests", ordinal: 0 })),
+            key(Function::new("f").place(Place { program: Some("f"), folder: "src", ordinal: 0 })),
             Function::new("f").key_of("u8", &1u8).unwrap(),
         ];
         for (place, one) in keys.iter().enumerate() {
             assert!(!keys[..place].contains(one), "{place}");
         }
         assert_eq!(key(Function::new("f").maxage(Duration::ZERO)), keys[0]);
+    }
+
+    #[test]
+    fn arguments_that_are_added_one_by_one_are_told_apart_like_those_of_a_tuple() {
+        let function = Function::new("f");
+        let key = |arguments: &[&str]| {
+            let mut key = function.begin_key("");
+            key.begin_list();
+            arguments.iter().for_each(|argument| key.add(argument));
+            key.end_list();
+            key.finish().unwrap()
+        };
+        assert_eq!(key(&["a", "b"]), function.key(&("a", "b")).unwrap());
+        assert_ne!(key(&["a", "b"]), key(&["ab", ""]));
+        assert_ne!(key(&["a"]), key(&["a", ""]));
     }
 
     #[test]

@@ -4,8 +4,10 @@
 //! | --- | --- |
 //! | [`encoding`] | any serde value as canonical, typed bytes |
 //! | [`function`] | what identifies a function, and the keys of its results |
+//! | [`identity`] | which package a function belongs to |
 //! | [`record`] | what is stored of a result |
-//! | [`keep`] | which part of what a function returns is kept |
+//! | [`keep`], [`shape`] | which part of what a function returns is kept; the rules that its type chooses |
+//! | `names` | no two callables under one name |
 //! | `hot` | recently used results in memory |
 //! | `flight`, `claim` | one computation per key: among threads, among processes |
 //! | `shared`, `resolve` | finding and storing; found, or computed once |
@@ -24,9 +26,12 @@ pub mod encoding;
 mod flight;
 pub mod function;
 mod hot;
+pub mod identity;
 pub mod keep;
+mod names;
 pub mod record;
 mod resolve;
+pub mod shape;
 mod shared;
 pub mod stats;
 pub mod verify;

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Error, FnArg, ItemFn, Pat, ReturnType, Type};
+use syn::{Error, FnArg, GenericArgument, ItemFn, Pat, PathArguments, ReturnType, Type};
 
 use crate::key::is_changed;
 use crate::options::Options;
@@ -82,7 +82,7 @@ fn result(function: &ItemFn) -> syn::Result<()> {
         ReturnType::Type(_, kind) => match &**kind {
             Type::Tuple(tuple) if tuple.elems.is_empty() => Err(Error::new_spanned(kind, NOTHING)),
             Type::Never(_) => Err(Error::new_spanned(kind, NOTHING)),
-            Type::Reference(_) => {
+            kind if borrows(kind) => {
                 let message = "a result that is kept must own its data: return `String` instead of `&str`, `Vec<T>` instead of `&[T]`";
                 Err(Error::new_spanned(kind, message))
             }
@@ -94,6 +94,21 @@ fn result(function: &ItemFn) -> syn::Result<()> {
                 None => Ok(()),
             },
         },
+    }
+}
+
+/// Whether a type is a reference, or one of the usual types around a reference.
+fn borrows(kind: &Type) -> bool {
+    match kind {
+        Type::Reference(_) => true,
+        Type::Tuple(tuple) => tuple.elems.iter().any(borrows),
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| match &last.arguments {
+            PathArguments::AngleBracketed(list) if ["Option", "Vec", "Box"].iter().any(|name| last.ident == name) => {
+                list.args.iter().any(|argument| matches!(argument, GenericArgument::Type(kind) if borrows(kind)))
+            }
+            _ => false,
+        }),
+        _ => false,
     }
 }
 

@@ -118,16 +118,18 @@ fn result(function: &ItemFn) -> Type {
 
 fn call(function: &ItemFn, kind: &Type, unpacked: &[TokenStream], krate: &Path) -> TokenStream {
     let body = &function.block.stmts;
+    let method = quote_spanned!(kind.span()=> <#kind as #krate::Kept<_>>);
+    let is_async = function.sig.asyncness.is_some();
+    let keep = if is_async { quote!(#method::codec(__percache_keep)) } else { quote!(__percache_keep) };
     let call = quote!(#krate::__private::Call {
         cache: __percache_cache,
         function: __percache_function,
         path: __percache_path,
         key: __percache_key,
-        keep: __percache_keep,
+        keep: #keep,
     });
-    let method = quote_spanned!(kind.span()=> <#kind as #krate::Kept<_>>);
-    if function.sig.asyncness.is_some() {
-        quote! { #method::call_async(#call, async move { #(#unpacked)* #(#body)* }).await }
+    if is_async {
+        quote! { #krate::__private::call_async(#call, async move { #(#unpacked)* #(#body)* }).await }
     } else {
         quote! { #method::call(#call, move || -> #kind { #(#unpacked)* #(#body)* }) }
     }

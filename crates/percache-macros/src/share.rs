@@ -17,10 +17,21 @@ pub fn level(literal: LitStr) -> syn::Result<LitStr> {
 }
 
 /// The package that a function belongs to, unless everyone shares its results.
+///
+/// Computed when the program is compiled: the directory itself does not become a part of it.
 pub fn package(level: Option<&LitStr>, krate: &Path) -> Option<TokenStream> {
-    match level {
-        None => Some(quote!(#krate::package!("source"))),
-        Some(level) if level.value() == "everyone" => None,
-        Some(level) => Some(quote!(#krate::package!(#level))),
-    }
+    let level = level.map_or_else(|| LEVELS[0].to_owned(), LitStr::value);
+    let known = |variable: &str| quote!(::std::option::Option::Some(::std::option_env!(#variable)));
+    let none = || quote!(::std::option::Option::None);
+    let (version, directory) = match level.as_str() {
+        "source" => (known("CARGO_PKG_VERSION"), known("CARGO_MANIFEST_DIR")),
+        "version" => (known("CARGO_PKG_VERSION"), none()),
+        "package" => (none(), none()),
+        _ => return None,
+    };
+    Some(quote!({
+        const __PERCACHE_PACKAGE: #krate::Package =
+            #krate::__private::package(::std::option_env!("CARGO_PKG_NAME"), #version, #directory);
+        __PERCACHE_PACKAGE
+    }))
 }

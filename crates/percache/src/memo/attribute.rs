@@ -2,15 +2,17 @@
 
 use std::any::type_name;
 use std::future::Future;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::memo::cache::Cache;
 use crate::memo::encoding::EncodingError;
 use crate::memo::function::{Function, Key, KeyBuilder};
-use crate::memo::identity::Place;
+use crate::memo::identity::{Package, Place};
 pub use crate::memo::keep::If;
 use crate::memo::keep::{Keep, NoErrors};
+use crate::memo::record::{Kind, Stored};
 pub use crate::memo::shape::{Any, Fallible, Optional, Shape};
 
 /// The path of the function in which the closure stands: with its type and all generics, which is what the type of a closure is named by.
@@ -54,16 +56,16 @@ impl<A: Serialize + ?Sized> Argument for A {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept as the result of a memoized function",
     label = "this, or what is in it, is not both `Serialize` and `DeserializeOwned`",
-    note = "derive `serde::Serialize` and `serde::Deserialize` for it"
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it and for what is in it"
 )]
 pub trait Kept<K = NoErrors>: Sized {
     /// The result of a call, found or computed.
     #[doc(hidden)]
     fn call(call: Call<'_, K>, compute: impl FnOnce() -> Self) -> Self;
 
-    /// As `call`, of an `async fn`.
+    /// What `keep` does, in a form that needs nothing of the type.
     #[doc(hidden)]
-    fn call_async<C: Future<Output = Self>>(call: Call<'_, K>, compute: C) -> impl Future<Output = Self>;
+    fn codec(keep: K) -> Codec<Self, K>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -79,13 +81,37 @@ impl<R, K: Keep<R>> Kept<K> for R {
         }
     }
 
-    async fn call_async<C: Future<Output = R>>(call: Call<'_, K>, compute: C) -> R {
-        match call.key {
-            Ok(key) => call.cache.run_async(call.function, call.path, key, &call.keep, compute).await,
-            Err(error) => {
-                unkeyed(call.function, call.path, &error);
-                compute.await
-            }
+    fn codec(keep: K) -> Codec<R, K> {
+        Codec { keep, encode: K::encode, decode: K::decode }
+    }
+}
+
+/// A rule for results of type `R` that is one whatever `R` is: a future's type does not say again what [`Kept`] has said, so that the
+/// compiler complains once about a type that cannot be kept.
+pub struct Codec<R, K> {
+    keep: K,
+    encode: fn(&K, &R, &mut Vec<u8>) -> Result<Option<Kind>, EncodingError>,
+    decode: fn(&K, Stored<'_>, Duration) -> Result<Option<R>, EncodingError>,
+}
+
+impl<R, K> Keep<R> for Codec<R, K> {
+    fn encode(&self, value: &R, bytes: &mut Vec<u8>) -> Result<Option<Kind>, EncodingError> {
+        (self.encode)(&self.keep, value, bytes)
+    }
+
+    #[inline]
+    fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<R>, EncodingError> {
+        (self.decode)(&self.keep, stored, age)
+    }
+}
+
+/// The result of a call of a memoized `async fn`, found or computed.
+pub async fn call_async<R, K>(call: Call<'_, Codec<R, K>>, compute: impl Future<Output = R>) -> R {
+    match call.key {
+        Ok(key) => call.cache.run_async(call.function, call.path, key, &call.keep, compute).await,
+        Err(error) => {
+            unkeyed(call.function, call.path, &error);
+            compute.await
         }
     }
 }
@@ -97,6 +123,28 @@ pub struct Call<'a, K> {
     pub path: &'a str,
     pub key: Result<Key, EncodingError>,
     pub keep: K,
+}
+
+/// The package of this name, version and directory, as far as they count. Other build systems than cargo may not know them.
+pub const fn package(
+    name: Option<&'static str>,
+    version: Option<Option<&'static str>>,
+    directory: Option<Option<&'static str>>,
+) -> Package {
+    const fn known(text: Option<&'static str>) -> &'static str {
+        match text {
+            Some(text) => text,
+            None => "",
+        }
+    }
+    let mut package = Package::named(known(name));
+    if let Some(version) = version {
+        package = package.version(known(version));
+    }
+    if let Some(directory) = directory {
+        package = package.directory(known(directory));
+    }
+    package
 }
 
 /// The place of a function.

@@ -24,7 +24,7 @@ use crate::memo::keep::{Everything, Keep, NoErrors, OnlyOk};
 use crate::memo::shared::{Call, Shared};
 use crate::memo::stats::{Entry, FunctionStats, Stats};
 use crate::memo::verify::Verified;
-use crate::memo::wrap::Memoized;
+use crate::memo::wrap::{Callable, Memoized};
 
 /// What the hot layer holds unless told otherwise.
 const HOT_BYTES: usize = 64 << 20;
@@ -219,7 +219,7 @@ impl Cache {
     where
         A: Serialize,
         R: Serialize + DeserializeOwned,
-        F: Fn(A) -> R,
+        F: Callable<A, R>,
     {
         Memoized::new(self.clone(), name.into(), compute, NoErrors)
     }
@@ -237,7 +237,7 @@ impl Cache {
     where
         A: Serialize,
         T: Serialize + DeserializeOwned,
-        F: Fn(A) -> Result<T, E>,
+        F: Callable<A, Result<T, E>>,
     {
         Memoized::new(self.clone(), name.into(), compute, OnlyOk)
     }

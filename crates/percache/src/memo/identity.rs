@@ -62,28 +62,20 @@ macro_rules! package {
     () => {
         $crate::package!("source")
     };
-    ("source") => {{
-        const PACKAGE: $crate::Package = $crate::package!(@version).directory($crate::package!(@ "CARGO_MANIFEST_DIR"));
-        PACKAGE
-    }};
-    ("version") => {{
-        const PACKAGE: $crate::Package = $crate::package!(@version);
-        PACKAGE
-    }};
-    ("package") => {{
-        const PACKAGE: $crate::Package = $crate::Package::named($crate::package!(@ "CARGO_PKG_NAME"));
-        PACKAGE
-    }};
-    (@version) => {
-        $crate::Package::named($crate::package!(@ "CARGO_PKG_NAME")).version($crate::package!(@ "CARGO_PKG_VERSION"))
+    ("source") => {
+        $crate::package!(@ Some(option_env!("CARGO_PKG_VERSION")), Some(option_env!("CARGO_MANIFEST_DIR")))
     };
-    // Other build systems than cargo may not set them.
-    (@ $variable:literal) => {
-        match option_env!($variable) {
-            Some(value) => value,
-            None => "",
-        }
+    ("version") => {
+        $crate::package!(@ Some(option_env!("CARGO_PKG_VERSION")), None)
     };
+    ("package") => {
+        $crate::package!(@ None, None)
+    };
+    (@ $version:expr, $directory:expr) => {{
+        const PACKAGE: $crate::Package =
+            $crate::__private::package(option_env!("CARGO_PKG_NAME"), $version, $directory);
+        PACKAGE
+    }};
 }
 
 /// What tells functions apart whose paths are the same.

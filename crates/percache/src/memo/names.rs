@@ -10,7 +10,7 @@ use crate::memo::function::Function;
 
 /// What was wrapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Callable {
+pub struct Wrapped {
     /// Each closure and each function has a type of its own, wherever it is wrapped.
     kind: TypeId,
     /// Function pointers and trait objects do not say what they call; of them, the place where they are wrapped has to be the same.
@@ -18,16 +18,16 @@ pub struct Callable {
     at: &'static Location<'static>,
 }
 
-impl Callable {
+impl Wrapped {
     /// A callable of type `F` that is wrapped at this place of the source.
-    pub fn new<F>(at: &'static Location<'static>) -> Callable {
+    pub fn new<F>(at: &'static Location<'static>) -> Wrapped {
         let name = std::any::type_name::<F>();
         let opaque =
             name.contains("dyn ") || ["fn(", "for<", "unsafe ", "extern "].iter().any(|start| name.starts_with(start));
-        Callable { kind: typeid::of::<F>(), opaque_at: opaque.then_some(at), at }
+        Wrapped { kind: typeid::of::<F>(), opaque_at: opaque.then_some(at), at }
     }
 
-    fn is(&self, other: &Callable) -> bool {
+    fn is(&self, other: &Wrapped) -> bool {
         self.kind == other.kind && self.opaque_at == other.opaque_at
     }
 }
@@ -35,25 +35,25 @@ impl Callable {
 /// The callables that were wrapped in a cache, by what identifies them: name, version and package, and the type of what is in their
 /// keys. Two callables of one name whose arguments are of different types never find each other's results.
 #[derive(Default)]
-pub struct Names(Mutex<HashMap<(Digest, String), Callable>>);
+pub struct Names(Mutex<HashMap<(Digest, String), Wrapped>>);
 
 impl Names {
     /// Whether the name belongs to this callable: to the first that was called under it. Reports an error if not.
     ///
     /// `arguments` is the name of the type of what is in its keys.
-    pub fn belong_to(&self, function: &Function, arguments: &str, callable: Callable) -> bool {
+    pub fn belong_to(&self, function: &Function, arguments: &str, wrapped: Wrapped) -> bool {
         let name = (function.identity(), encoded_as(arguments));
         let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = *names.entry(name).or_insert(callable);
+        let first = *names.entry(name).or_insert(wrapped);
         drop(names);
-        let own = first.is(&callable);
+        let own = first.is(&wrapped);
         if !own {
             log::error!(
                 "percache: two callables are named {:?}: the one wrapped at {} keeps the name, and what the one wrapped at {} \
                  returns is not kept; give each a name of its own, or another `version`",
                 function.name(""),
                 first.at,
-                callable.at,
+                wrapped.at,
             );
         }
         own
@@ -80,8 +80,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn of<F: Fn(u8) -> u8>(_: F) -> Callable {
-        Callable::new::<F>(Location::caller())
+    fn of<F: Fn(u8) -> u8>(_: F) -> Wrapped {
+        Wrapped::new::<F>(Location::caller())
     }
 
     fn plus_one(n: u8) -> u8 {
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_name_belongs_to_the_first_callable() {
         let names = Names::default();
-        let own = |name, version, callable| names.belong_to(&Function::new(name).version(version), "u8", callable);
+        let own = |name, version, wrapped| names.belong_to(&Function::new(name).version(version), "u8", wrapped);
         let (one, two) = (of(|n| n + 1), of(|n| n + 2));
         assert!(own("f", "1", one) && own("f", "1", one));
         assert!(!own("f", "1", two));
@@ -102,7 +102,7 @@ mod tests {
     fn callables_of_other_arguments_are_apart() {
         use std::any::type_name;
         let names = Names::default();
-        let own = |arguments, callable| names.belong_to(&Function::new("f"), arguments, callable);
+        let own = |arguments, wrapped| names.belong_to(&Function::new("f"), arguments, wrapped);
         assert!(own(type_name::<(u32, u32)>(), of(|n| n)));
         assert!(own(type_name::<(f64, f64)>(), of(|n| n + 1)));
         assert!(own(type_name::<&str>(), of(|n| n + 2)));

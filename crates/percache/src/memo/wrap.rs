@@ -14,7 +14,7 @@ use crate::memo::encoding::EncodingError;
 use crate::memo::function::{Function, Key};
 use crate::memo::identity::Package;
 use crate::memo::keep::{If, Keep, NoErrors};
-use crate::memo::names::Callable;
+use crate::memo::names::Wrapped;
 use crate::memo::shape::{Fallible, Optional};
 
 /// A callable whose results are kept in a cache. Made by [`Cache::wrap`].
@@ -26,7 +26,7 @@ pub struct Memoized<A, R, F, K = NoErrors, Q = Whole> {
     compute: F,
     keep: K,
     keyed: Q,
-    callable: Callable,
+    wrapped: Wrapped,
     /// The type of what is in its keys.
     counted: &'static str,
     /// Whether the name belongs to this callable, once it was called.
@@ -37,6 +37,27 @@ pub struct Memoized<A, R, F, K = NoErrors, Q = Whole> {
 impl<A, R, F, K, Q> fmt::Debug for Memoized<A, R, F, K, Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Memoized").field("function", &self.function).finish_non_exhaustive()
+    }
+}
+
+/// What can be wrapped: closures and functions of one argument.
+///
+/// Every `Fn(A) -> R` is one. If [`Cache::wrap`] asked for `Fn(A) -> R` itself, the compiler would take `|text: &str| …` for a closure of
+/// texts of one lifetime, and its arguments would have to live as long as the callable.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be wrapped",
+    label = "this is not a function of one argument",
+    note = "several arguments are one tuple: `|(a, b): (u32, u32)| a + b`"
+)]
+pub trait Callable<A, R>: Sized {
+    /// What it returns.
+    fn compute(&self, arguments: A) -> R;
+}
+
+impl<A, R, F: Fn(A) -> R> Callable<A, R> for F {
+    #[inline]
+    fn compute(&self, arguments: A) -> R {
+        self(arguments)
     }
 }
 
@@ -68,13 +89,13 @@ impl<A, G: Fn(&A) -> Q, Q: Serialize> KeyedBy<A> for Part<G, Q> {
     }
 }
 
-impl<A, R, F: Fn(A) -> R, K: Keep<R>> Memoized<A, R, F, K> {
+impl<A, R, F, K> Memoized<A, R, F, K> {
     #[track_caller]
     pub(crate) fn new(cache: Cache, name: String, compute: F, keep: K) -> Memoized<A, R, F, K> {
         let function = cache.function(name);
-        let callable = Callable::new::<F>(Location::caller());
+        let wrapped = Wrapped::new::<F>(Location::caller());
         let (counted, owns_name) = (type_name::<A>(), OnceLock::new());
-        Memoized { cache, function, compute, keep, keyed: Whole, callable, counted, owns_name, signature: PhantomData }
+        Memoized { cache, function, compute, keep, keyed: Whole, wrapped, counted, owns_name, signature: PhantomData }
     }
 }
 
@@ -104,7 +125,7 @@ impl<A, R, F, K, Q> Memoized<A, R, F, K, Q> {
     #[inline]
     fn owns_name(&self) -> bool {
         let names = &self.cache.shared.names;
-        *self.owns_name.get_or_init(|| names.belong_to(&self.function, self.counted, self.callable))
+        *self.owns_name.get_or_init(|| names.belong_to(&self.function, self.counted, self.wrapped))
     }
 
     /// The key of the result for `arguments`.
@@ -135,7 +156,8 @@ impl<A, R, F, K, Q> Memoized<A, R, F, K, Q> {
 
     /// Calls are told apart by what `key` makes of the arguments, and by nothing else.
     ///
-    /// If arguments are borrowed for less time than the callable is used, write their type out: `.keyed_by(|text: &&str| text.len())`.
+    /// If arguments are borrowed for less time than the callable is used, let `key` be a function (`fn key(text: &&str) -> usize`) and not
+    /// a closure.
     pub fn keyed_by<P: Serialize, G: Fn(&A) -> P>(self, key: G) -> Memoized<A, R, F, K, Part<G, P>> {
         let memoized = self.with(|keep, _| (keep, Part(key, PhantomData)));
         Memoized { counted: type_name::<P>(), ..memoized }
@@ -170,8 +192,8 @@ impl<A, R, F, K, Q> Memoized<A, R, F, K, Q> {
 
     /// The same callable under other rules.
     fn with<K2, Q2>(self, rules: impl FnOnce(K, Q) -> (K2, Q2)) -> Memoized<A, R, F, K2, Q2> {
-        let Memoized { cache, function, compute, keep, keyed, callable, counted, owns_name, signature } = self;
+        let Memoized { cache, function, compute, keep, keyed, wrapped, counted, owns_name, signature } = self;
         let (keep, keyed) = rules(keep, keyed);
-        Memoized { cache, function, compute, keep, keyed, callable, counted, owns_name, signature }
+        Memoized { cache, function, compute, keep, keyed, wrapped, counted, owns_name, signature }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 const TAX: &str = r#"
 #[percache::memoize(cache = CACHE)]
@@ -50,11 +50,15 @@ fn package(folder: &Path, name: &str, version: &str, dependencies: &str, files: 
 
 /// Compiles and runs a program: the lines that it prints.
 fn run(folder: &Path, arguments: &[&str]) -> Vec<String> {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["run", "--quiet", "--offline"]).args(arguments).current_dir(folder);
-    let output = cargo.env("CARGO_TARGET_DIR", self::folder().join("target")).output().unwrap();
+    let output = cargo_run(folder, arguments);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn cargo_run(folder: &Path, arguments: &[&str]) -> Output {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["run", "--quiet", "--offline"]).args(arguments).current_dir(folder);
+    cargo.env("CARGO_TARGET_DIR", self::folder().join("target")).output().unwrap()
 }
 
 fn rated(rate: u32) -> String {
@@ -82,7 +86,6 @@ fn packages_share_what_they_are_told_to_share() {
     assert_eq!(shared(&one, &newer), ["by package", "everyone"]);
     assert_eq!(shared(&one, &other), ["everyone"]);
     assert_eq!(program("one", "app", "1.0.0", 21), one, "the code of a helper is not known");
-    assert_eq!(run(&all.join("one"), &["--release"]), one);
 }
 
 #[test]
@@ -134,4 +137,9 @@ fn percache_is_found_under_another_name() {
         rated(1).replace("percache::", "facade::percache::").replace("(cache", "(crate = facade::percache, cache");
     package(&all.join("told"), "told", "1.0.0", dependencies, &[("src/main.rs", &told)]);
     assert_eq!(run(&all.join("told"), &[]).len(), 4);
+    let untold = "#[facade::percache::memoize] fn f(n: u64) -> u64 { n } fn main() { f(1); }";
+    package(&all.join("untold"), "untold", "1.0.0", dependencies, &[("src/main.rs", untold)]);
+    let message = String::from_utf8(cargo_run(&all.join("untold"), &[]).stderr).unwrap();
+    assert!(message.contains("say where that has percache: `crate = other::percache`"), "{message}");
+    assert!(message.contains("could not compile `untold` (bin \"untold\") due to 1 previous error"), "{message}");
 }

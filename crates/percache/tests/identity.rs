@@ -150,7 +150,7 @@ fn what_is_not_compiled_is_no_code() {
     mod on {
         #[percache::memoize(cache = super::CACHE, name = "conditional")]
         pub fn f(n: u32) -> u32 {
-            #[cfg(all())]
+            #[cfg(not(any()))]
             let n = n * 2;
             super::called();
             n + 1
@@ -161,7 +161,7 @@ fn what_is_not_compiled_is_no_code() {
     mod asked {
         #[percache::memoize(cache = super::CACHE, name = "asked")]
         pub fn f(n: u32) -> u32 {
-            if cfg!(all()) { n } else { 0 }
+            if cfg!(not(any())) { n } else { 0 }
         }
     }
     mod asked_otherwise {
@@ -176,7 +176,11 @@ fn what_is_not_compiled_is_no_code() {
 #[test]
 fn arguments_may_be_conditional() {
     #[memoize(cache = CACHE)]
-    fn f(n: u32, #[cfg(any())] missing: std::collections::HashMap<u8, u8>, #[cfg(all())] (a, b): (u32, u32)) -> u32 {
+    fn f(
+        n: u32,
+        #[cfg(any())] missing: std::collections::HashMap<u8, u8>,
+        #[cfg(not(any()))] (a, b): (u32, u32),
+    ) -> u32 {
         called();
         n + a * b
     }

@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use crate::memo::cache::Cache;
 use crate::memo::encoding::EncodingError;
-use crate::memo::function::{Function, Key, KeyBuilder};
+use crate::memo::function::{Function, Key};
 use crate::memo::identity::{Package, Place};
 pub use crate::memo::keep::If;
 use crate::memo::keep::{Keep, NoErrors};
+pub use crate::memo::key_builder::KeyBuilder;
 use crate::memo::record::{Kind, Stored};
 pub use crate::memo::shape::{Any, Fallible, Optional, Shape};
 
@@ -90,9 +91,12 @@ impl<R, K: Keep<R>> Kept<K> for R {
 /// compiler complains once about a type that cannot be kept.
 pub struct Codec<R, K> {
     keep: K,
-    encode: fn(&K, &R, &mut Vec<u8>) -> Result<Option<Kind>, EncodingError>,
-    decode: fn(&K, Stored<'_>, Duration) -> Result<Option<R>, EncodingError>,
+    encode: EncodeWith<R, K>,
+    decode: DecodeWith<R, K>,
 }
+
+type EncodeWith<R, K> = fn(&K, &R, &mut Vec<u8>) -> Result<Option<Kind>, EncodingError>;
+type DecodeWith<R, K> = fn(&K, Stored<'_>, Duration) -> Result<Option<R>, EncodingError>;
 
 impl<R, K> Keep<R> for Codec<R, K> {
     fn encode(&self, value: &R, bytes: &mut Vec<u8>) -> Result<Option<Kind>, EncodingError> {
@@ -153,7 +157,7 @@ pub fn placed(function: Function, program: Option<&'static str>, folder: &'stati
     function.place(Place { program, folder, ordinal })
 }
 
-/// Begins the key of a call, with that many arguments.
+/// Begins the key of a call.
 #[inline]
 pub fn begin_key(function: &Function, path: &str) -> KeyBuilder {
     function.begin_key(path)

@@ -15,8 +15,9 @@ use serde::Serialize;
 
 use crate::codec::{Encode, Sink};
 use crate::digest::{Digest, Hasher};
-use crate::memo::encoding::{EncodingError, begin_tuple, encode_key, end_tuple};
+use crate::memo::encoding::EncodingError;
 use crate::memo::identity::{Package, Place};
+use crate::memo::key_builder::KeyBuilder;
 
 /// Results of another version of keys are not found.
 const DOMAIN: &str = "percache memo 2";
@@ -154,7 +155,7 @@ impl Function {
     pub(crate) fn begin_key(&self, path: &str) -> KeyBuilder {
         let (known, prefix) = self.first.get_or_init(|| (path.into(), self.prefix(path)));
         let prefix = if **known == *path { prefix.clone() } else { self.prefix(path) };
-        KeyBuilder { bytes: Buffered { hasher: prefix.0, buffer: [0; BUFFER], length: 0 }, error: None }
+        KeyBuilder::new(prefix.0)
     }
 
     /// Returns the digest of all that tells it from other functions.
@@ -183,41 +184,6 @@ impl Function {
     }
 }
 
-/// A key in the making. What cannot be encoded is reported at the end.
-pub struct KeyBuilder {
-    bytes: Buffered,
-    error: Option<EncodingError>,
-}
-
-impl KeyBuilder {
-    /// Says that what is added next are the arguments of a list; [`KeyBuilder::end_list`] ends it.
-    #[inline]
-    pub(crate) fn begin_list(&mut self) {
-        begin_tuple(&mut self.bytes);
-    }
-
-    #[inline]
-    pub(crate) fn end_list(&mut self) {
-        end_tuple(&mut self.bytes);
-    }
-
-    /// Adds an argument.
-    #[inline]
-    pub(crate) fn add<A: Serialize + ?Sized>(&mut self, argument: &A) {
-        if let Err(error) = encode_key(argument, &mut self.bytes) {
-            self.error.get_or_insert(error);
-        }
-    }
-
-    #[inline]
-    pub(crate) fn finish(self) -> Result<Key, EncodingError> {
-        match self.error {
-            None => Ok(Key(self.bytes.finish())),
-            Some(error) => Err(error),
-        }
-    }
-}
-
 /// The name of one result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(pub Digest);
@@ -230,7 +196,6 @@ impl std::fmt::Display for Key {
 
 /// Bytes that SHA-1 takes at a time.
 const BLOCK: usize = 64;
-const BUFFER: usize = 256;
 
 /// A hasher that knows how many bytes it was given.
 struct Counted {
@@ -241,35 +206,6 @@ struct Counted {
 impl Sink for Counted {
     fn raw(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
-        self.length += bytes.len();
-    }
-}
-
-/// An encoding consists of many small pieces; the hasher takes larger ones better.
-struct Buffered {
-    hasher: Hasher,
-    buffer: [u8; BUFFER],
-    length: usize,
-}
-
-impl Buffered {
-    fn finish(mut self) -> Digest {
-        self.hasher.update(&self.buffer[..self.length]);
-        self.hasher.finish()
-    }
-}
-
-impl Sink for Buffered {
-    #[inline]
-    fn raw(&mut self, bytes: &[u8]) {
-        if self.length + bytes.len() > BUFFER {
-            self.hasher.update(&self.buffer[..self.length]);
-            self.length = 0;
-            if bytes.len() > BUFFER {
-                return self.hasher.update(bytes);
-            }
-        }
-        self.buffer[self.length..self.length + bytes.len()].copy_from_slice(bytes);
         self.length += bytes.len();
     }
 }

@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_condition_comes_on_top_of_what_is_kept_anyway() {
-        let even = If(NoErrors, |n: &u8| n % 2 == 0);
+        let even = If(NoErrors, |n: &u8| n.is_multiple_of(2));
         assert_eq!((back(&even, 1, 0), back(&even, 2, 0)), (None, Some(2)));
         let all = If(OnlyOk, |_: &Result<u8, u8>| true);
         assert_eq!((back(&all, Ok(1), 0), back(&all, Err(1), 0)), (Some(Ok(1)), None));

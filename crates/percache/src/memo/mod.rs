@@ -5,6 +5,7 @@
 //! | [`encoding`] | any serde value as canonical, typed bytes |
 //! | [`function`] | what identifies a function, and the keys of its results |
 //! | [`identity`] | which package a function belongs to |
+//! | `key_builder` | the key of a call, argument by argument |
 //! | [`record`] | what is stored of a result |
 //! | [`keep`], [`shape`] | which part of what a function returns is kept; the rules that its type chooses |
 //! | `names` | no two callables under one name |
@@ -28,6 +29,7 @@ pub mod function;
 mod hot;
 pub mod identity;
 pub mod keep;
+mod key_builder;
 mod names;
 pub mod record;
 mod resolve;

@@ -15,27 +15,23 @@ pub fn key(options: &Options, function: &ItemFn, krate: &Path) -> TokenStream {
     let parts = match &options.key {
         Some(key) => {
             let key = &key.value;
-            quote_spanned!(key.span()=> #krate::Argument::add_to(&(#key), &mut __percache_key);)
+            quote_spanned!(key.span()=> #krate::Argument::add_to(&(#key), __percache_key);)
         }
         None => list(options, function, krate),
     };
-    quote!({
-        let mut __percache_key = #krate::__private::begin_key(__percache_function, __percache_path);
-        #parts
-        #krate::__private::finish_key(__percache_key)
-    })
+    quote!(#krate::__private::key(__percache_function, __percache_path, |__percache_key| { #parts }))
 }
 
 fn list(options: &Options, function: &ItemFn, krate: &Path) -> TokenStream {
     let counted = function.sig.inputs.iter().filter(|argument| !options.skips(argument));
     let parts: Vec<TokenStream> = counted.map(|argument| part(argument, krate)).collect();
     if parts.is_empty() {
-        return quote!(#krate::Argument::add_to(&(), &mut __percache_key););
+        return quote!(#krate::Argument::add_to(&(), __percache_key););
     }
     quote! {
-        #krate::__private::begin_list(&mut __percache_key);
+        #krate::__private::begin_list(__percache_key);
         #(#parts)*
-        #krate::__private::end_list(&mut __percache_key);
+        #krate::__private::end_list(__percache_key);
     }
 }
 
@@ -44,7 +40,7 @@ fn part(argument: &FnArg, krate: &Path) -> TokenStream {
         FnArg::Receiver(receiver) => {
             let name = Ident::new("self", receiver.self_token.span);
             let conditions = conditions(&receiver.attrs);
-            quote_spanned!(receiver.span()=> #(#conditions)* #krate::Argument::add_to(&#name, &mut __percache_key);)
+            quote_spanned!(receiver.span()=> #(#conditions)* #krate::Argument::add_to(&#name, __percache_key);)
         }
         FnArg::Typed(typed) => {
             let name = match &*typed.pat {
@@ -52,7 +48,7 @@ fn part(argument: &FnArg, krate: &Path) -> TokenStream {
                 _ => Ident::new("_", Span::call_site()),
             };
             let conditions = conditions(&typed.attrs);
-            quote_spanned!(typed.ty.span()=> #(#conditions)* #krate::Argument::add_to(&#name, &mut __percache_key);)
+            quote_spanned!(typed.ty.span()=> #(#conditions)* #krate::Argument::add_to(&#name, __percache_key);)
         }
     }
 }

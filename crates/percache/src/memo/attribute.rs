@@ -157,10 +157,10 @@ pub fn placed(function: Function, program: Option<&'static str>, folder: &'stati
     function.place(Place { program, folder, ordinal })
 }
 
-/// Begins the key of a call.
+/// The key of a call, to which `add` adds the arguments.
 #[inline]
-pub fn begin_key(function: &Function, path: &str) -> KeyBuilder {
-    function.begin_key(path)
+pub fn key(function: &Function, path: &str, add: impl FnOnce(&mut KeyBuilder)) -> Result<Key, EncodingError> {
+    function.key_with(path, add)
 }
 
 /// Says that arguments of a list follow.
@@ -173,12 +173,6 @@ pub fn begin_list(key: &mut KeyBuilder) {
 #[inline]
 pub fn end_list(key: &mut KeyBuilder) {
     key.end_list();
-}
-
-/// The key of a call.
-#[inline]
-pub fn finish_key(key: KeyBuilder) -> Result<Key, EncodingError> {
-    key.finish()
 }
 
 /// A reference to a cache that borrows nothing from the arguments of a function which changes some of them.

@@ -145,17 +145,17 @@ impl Function {
     /// The key of a call of one instance of a function: `path` names it, with its types.
     #[inline]
     pub fn key_of<A: Serialize + ?Sized>(&self, path: &str, arguments: &A) -> Result<Key, EncodingError> {
-        let mut key = self.begin_key(path);
-        key.add(arguments);
-        key.finish()
+        self.key_with(path, |key| key.add(arguments))
     }
 
-    /// Begins the key of a call whose arguments are added one by one.
+    /// The key of a call whose arguments are added one by one.
     #[inline]
-    pub(crate) fn begin_key(&self, path: &str) -> KeyBuilder {
+    pub(crate) fn key_with(&self, path: &str, add: impl FnOnce(&mut KeyBuilder)) -> Result<Key, EncodingError> {
         let (known, prefix) = self.first.get_or_init(|| (path.into(), self.prefix(path)));
         let prefix = if **known == *path { prefix.clone() } else { self.prefix(path) };
-        KeyBuilder::new(prefix.0)
+        let mut key = KeyBuilder::new(prefix.0);
+        add(&mut key);
+        key.finish()
     }
 
     /// Returns the digest of all that tells it from other functions.
@@ -256,11 +256,12 @@ mod tests {
     fn arguments_that_are_added_one_by_one_are_told_apart_like_those_of_a_tuple() {
         let function = Function::new("f");
         let key = |arguments: &[&str]| {
-            let mut key = function.begin_key("");
-            key.begin_list();
-            arguments.iter().for_each(|argument| key.add(argument));
-            key.end_list();
-            key.finish().unwrap()
+            let list = |key: &mut KeyBuilder| {
+                key.begin_list();
+                arguments.iter().for_each(|argument| key.add(argument));
+                key.end_list();
+            };
+            function.key_with("", list).unwrap()
         };
         assert_eq!(key(&["a", "b"]), function.key(&("a", "b")).unwrap());
         assert_ne!(key(&["a", "b"]), key(&["ab", ""]));

@@ -58,6 +58,7 @@ struct Buffered {
 }
 
 impl Buffered {
+    #[inline]
     fn finish(mut self) -> Digest {
         self.hasher.update(&self.buffer[..self.length]);
         self.hasher.finish()

@@ -42,7 +42,9 @@ pub mod store;
 
 pub use backend::{Backend, BackendError};
 pub use digest::Digest;
+pub use memo::attribute::{Argument, Kept};
 pub use memo::function::{Code, Function, Key};
+pub use memo::identity::Package;
 pub use memo::{Cache, CacheBuilder, Error, Memoized, default_cache, set_default_cache};
 #[cfg(feature = "macros")]
 pub use percache_macros::{memoize, tracked};

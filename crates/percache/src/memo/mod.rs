@@ -4,8 +4,11 @@
 //! | --- | --- |
 //! | [`encoding`] | any serde value as canonical, typed bytes |
 //! | [`function`] | what identifies a function, and the keys of its results |
+//! | [`identity`] | which package a function belongs to |
+//! | `key_builder` | the key of a call, argument by argument |
 //! | [`record`] | what is stored of a result |
-//! | [`keep`] | which part of what a function returns is kept |
+//! | [`keep`], [`shape`] | which part of what a function returns is kept; the rules that its type chooses |
+//! | `names` | no two callables under one name |
 //! | `hot` | recently used results in memory |
 //! | `flight`, `claim` | one computation per key: among threads, among processes |
 //! | `shared`, `resolve` | finding and storing; found, or computed once |
@@ -24,9 +27,13 @@ pub mod encoding;
 mod flight;
 pub mod function;
 mod hot;
+pub mod identity;
 pub mod keep;
+mod key_builder;
+mod names;
 pub mod record;
 mod resolve;
+pub mod shape;
 mod shared;
 pub mod stats;
 pub mod verify;

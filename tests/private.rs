@@ -84,12 +84,12 @@ fn no_other_code_makes_files() {
         ("percache/src/files.rs", "DirBuilder::new"),
         // Copies of private files, with their mode, below a directory that nobody else can enter.
         ("percache/src/rocks/salvage.rs", "fs::copy("),
-        // Outputs on their way into the tree, which have the modes that they have there.
         // A copy of a displaced file, which keeps its mode.
-        ("percache-runner/src/displaced.rs", "create_new(true).mode(0o600)"),
-        ("percache-runner/src/restore/staged.rs", "create_dir(&place)"),
-        ("percache-runner/src/restore/staged.rs", "create_dir_all(directory)"),
-        ("percache-runner/src/restore/staged.rs", "create_new(true).mode(mode)"),
+        ("percache-runner/src/fs/displaced.rs", "create_new(true).mode(0o600)"),
+        // Outputs on their way into the tree, which have the modes that they have there.
+        ("percache-runner/src/action/restore/staged.rs", "create_dir(&place)"),
+        ("percache-runner/src/action/restore/staged.rs", "create_dir_all(directory)"),
+        ("percache-runner/src/action/restore/staged.rs", "create_new(true).mode(mode)"),
     ];
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut found = Vec::new();

@@ -29,7 +29,7 @@ use percache::Digest;
 use rustix::fs::{CWD, FileType, Mode, OFlags, openat};
 
 use crate::fs::hash_file;
-use crate::fs::links::Trail;
+use crate::fs::links::{Trail, parent};
 use crate::fs::stamp::{Stamp, moment};
 use crate::fs::stat_table::{KnownFiles, Seen};
 use crate::model::path::RelPath;
@@ -76,6 +76,8 @@ pub struct Observer<'a> {
     found: Vec<bool>,
     /// Whether that is so still, as far as this build is concerned.
     untouched: AtomicBool,
+    /// Whether percache has put something into the tree.
+    has_put: AtomicBool,
 }
 
 /// What an observer has seen.
@@ -111,6 +113,7 @@ impl<'a> Observer<'a> {
             began,
             found: Vec::new(),
             untouched: AtomicBool::new(false),
+            has_put: AtomicBool::new(false),
         }
     }
 
@@ -149,7 +152,10 @@ impl<'a> Observer<'a> {
             return None;
         }
         let position = self.before.find(path).filter(|i| self.found[*i])?;
-        // Not if percache has put something there meanwhile.
+        // Not if percache has put something there meanwhile, be it under the name that the file has where a symlink leads.
+        if self.has_put.load(Ordering::Relaxed) && !self.is_plain(parent(path)) {
+            return None;
+        }
         (!self.shard(path).contains_key(path)).then_some(position)
     }
 

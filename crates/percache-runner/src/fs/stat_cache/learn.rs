@@ -34,10 +34,16 @@ impl Observer<'_> {
         if seen.stamp.is_none_or(|stamp| stamp.file_type() != FileType::Directory) {
             self.plain.forget(path);
         }
+        // Paths that led through a symlink which is gone lead elsewhere.
+        let before = self.before.find(path).and_then(|position| self.before.seen(position).stamp);
+        if before.is_some_and(|stamp| stamp.file_type() == FileType::Symlink) {
+            self.expect_changes();
+        }
         self.replace(path, seen);
     }
 
     fn replace(&self, path: &[u8], seen: Seen) {
+        self.has_put.store(true, Ordering::Relaxed);
         if let Some(i) = self.before.find(path) {
             self.confirmed[i].store(false, Ordering::Relaxed);
         }

@@ -101,6 +101,43 @@ fn what_percache_has_put_there_is_not_what_was_found() {
 }
 
 #[test]
+fn what_percache_has_put_there_is_seen_through_symlinks_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    fs::create_dir(root.join("v1")).unwrap();
+    fs::create_dir(root.join("v2")).unwrap();
+    fs::write(root.join("v1/file"), "1").unwrap();
+    fs::write(root.join("v2/file"), "2").unwrap();
+    symlink("v1", root.join("current")).unwrap();
+    let mut builder = Builder::default();
+    let mut known = |path: &str, text: Option<&str>| {
+        let digest = text.map(|text| Digest::of(text.as_bytes()));
+        builder.push(path.as_bytes(), &Seen { stamp: Stamp::at(&root.join(path)).unwrap(), digest, settled: true });
+    };
+    known("current", None);
+    known("current/file", Some("1"));
+    known("v1/file", Some("1"));
+    let known = builder.finish();
+    let content = |observer: &Observer<'_>| match observer.observe(b"current/file").unwrap() {
+        FileState::File { digest, .. } => digest,
+        other => panic!("{other:?}"),
+    };
+    // The file that a symlink leads to is another one.
+    let observer = finder(&root, &known);
+    assert_eq!(content(&observer), Digest::of(b"1"));
+    fs::write(root.join("v1/new"), "3").unwrap();
+    fs::rename(root.join("v1/new"), root.join("v1/file")).unwrap();
+    observer.put(b"v1/file", Stamp::at(&root.join("v1/file")).unwrap().unwrap(), Digest::of(b"3"), 0);
+    assert_eq!(content(&observer), Digest::of(b"3"));
+    // The symlink leads elsewhere.
+    let observer = finder(&root, &known);
+    fs::remove_file(root.join("current")).unwrap();
+    symlink("v2", root.join("current")).unwrap();
+    observer.put_other(b"current");
+    assert_eq!(content(&observer), Digest::of(b"2"));
+}
+
+#[test]
 fn a_second_content_under_one_stamp_is_noticed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file");

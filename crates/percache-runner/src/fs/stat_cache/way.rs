@@ -74,7 +74,7 @@ impl Observer<'_> {
     }
 
     /// Whether no symlink is on the way to a directory, as long as there is one.
-    fn is_plain(&self, directory: &[u8]) -> bool {
+    pub(super) fn is_plain(&self, directory: &[u8]) -> bool {
         // Under one name only.
         let inside = directory.strip_prefix(self.root.as_os_str().as_bytes());
         let directory = inside.and_then(|rest| rest.strip_prefix(b"/")).unwrap_or(directory);

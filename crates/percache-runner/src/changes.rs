@@ -12,6 +12,7 @@ use crate::contents::Contents;
 use crate::difference::Difference;
 use crate::fingerprint::{Kind, Part, Parts, Value};
 use crate::observe::FileState;
+use crate::shown::shown_bytes;
 
 /// Of so many changes of one task it is worth finding out which lines they are.
 const LOOKED_INTO: usize = 20;
@@ -171,7 +172,7 @@ impl Change {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = String::from_utf8_lossy(&self.name);
+        let name = shown_bytes(&self.name);
         let verb = self.verb();
         match self.kind {
             Kind::Command => f.write_str("its command changed"),

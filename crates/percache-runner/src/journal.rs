@@ -34,6 +34,7 @@ use percache::store::record::{Entry, Node, ResultKey, Time};
 use crate::finding::Finding;
 use crate::image::Image;
 use crate::known::{KnownFiles, Seen};
+use crate::shown::shown;
 
 pub use encoded::Encoded;
 pub use flat::{Flat, FlatTask, is_whole};
@@ -110,7 +111,7 @@ impl Journal {
         match Journal::decode(bytes) {
             Ok(journal) => journal,
             Err(e) => {
-                log::info!("{}: {e}; going without", path.display());
+                log::info!("{}: {e}; going without", shown(path));
                 Journal::default()
             }
         }

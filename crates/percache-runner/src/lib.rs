@@ -2,6 +2,8 @@
 //!
 //! Modules stand in the order of that flow, and each uses only what stands above it.
 
+pub mod shown;
+
 mod braces;
 pub mod depfile;
 #[cfg(unix)]

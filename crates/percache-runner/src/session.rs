@@ -43,6 +43,7 @@ use crate::paths::RelPath;
 use crate::process::Stop;
 use crate::recorder::{Notes, Recorder, Subject};
 use crate::renewal::{Judged, renew};
+use crate::shown::shown;
 use crate::span::{Phase, timed};
 use crate::standing::Holds;
 use crate::texts::{self, Texts};
@@ -491,7 +492,7 @@ impl Session<'_> {
             hint: Some(format!(
                 "{what} without it; `percache verify{option} --repair` puts a damaged store right, else look at the permissions and the \
                  space of `{}`",
-                self.store_dir.display()
+                shown(self.store_dir)
             )),
         });
     }

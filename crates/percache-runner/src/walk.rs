@@ -14,11 +14,12 @@ use crate::git_repository::is_other_worktree;
 use crate::links;
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
+use crate::shown::shown;
 use crate::version_control::surely_keeps;
 
 /// A path that could not be looked at.
 #[derive(Debug, Error)]
-#[error("cannot read `{}`", path.display())]
+#[error("cannot read `{}`", shown(path))]
 pub struct WalkError {
     /// The path in the file system.
     pub path: PathBuf,

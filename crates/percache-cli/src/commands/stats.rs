@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use percache::store::now;
 use percache_runner::maintenance;
+use percache_runner::shown::shown;
 use percache_runner::units::{format_age, format_size};
 use serde_json::json;
 
@@ -36,7 +37,7 @@ pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
         crate::say!("{value:#}");
         return Ok(SUCCESS);
     }
-    crate::say!("store              {}", dir.display());
+    crate::say!("store              {}", shown(&dir));
     crate::say!("results            {}", stats.results);
     crate::say!("blobs              {}", stats.blobs);
     crate::say!("logical size       {}", format_size(stats.logical));

@@ -11,6 +11,7 @@ use percache_runner::config;
 use percache_runner::event::{Deviation, Differs, Event, Failure, LogText, Outcome};
 use percache_runner::model::{TaskId, Workspace};
 use percache_runner::process::Holder;
+use percache_runner::shown::shown;
 use percache_runner::units::{format_duration, format_size};
 
 use crate::args::Logs;
@@ -214,13 +215,13 @@ impl<'a> Lines<'a> {
     fn add_deviations(&self, text: &mut String, name: &str, deviations: &[Deviation]) {
         const NAMED: usize = 10;
         if self.github {
-            let paths: Vec<_> = deviations.iter().take(NAMED).map(|it| it.path.as_str()).collect();
+            let paths: Vec<_> = deviations.iter().take(NAMED).map(|it| shown(&it.path)).collect();
             let message = format!("task {name} is unstable: {} differ", paths.join(", "));
             let _ = writeln!(text, "::error title=percache::{}", github_data(&message));
         }
         let paint = self.manner.paint;
         for Deviation { path, what } in deviations.iter().take(NAMED) {
-            let _ = writeln!(text, "  {path} {}", words::differs(what));
+            let _ = writeln!(text, "  {} {}", shown(path), words::differs(what));
             if let Differs::Line { stored, now, .. } = what {
                 let mut line = |sign: &str, style, line: &Option<String>| {
                     if let Some(line) = line {

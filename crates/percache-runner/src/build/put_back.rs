@@ -15,6 +15,7 @@ use crate::observe::{Behind, FileState};
 use crate::ownership::{clones, is_tracked};
 use crate::paths::RelPath;
 use crate::restore::{self, Plan, RestoreError, Wrong};
+use crate::shown::shown_bytes;
 use crate::span::{Phase, timed};
 use crate::tree::Tree;
 use crate::trouble::{Trouble, reason, way_out};
@@ -79,7 +80,7 @@ fn is_output(task: &Task, path: &[u8]) -> bool {
 }
 
 fn foreign(path: &[u8]) -> RestoreError {
-    let what = format!("a result has `{}`, which is no output of its task", String::from_utf8_lossy(path));
+    let what = format!("a result has `{}`, which is no output of its task", shown_bytes(path));
     RestoreError::Store(percache::store::ReadError::Engine(percache::engine::EngineError::Damaged(what)))
 }
 

@@ -13,6 +13,7 @@ use super::raw::members_of;
 use crate::model::CacheSettings;
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
+use crate::shown::shown;
 
 /// Where a user stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,10 +28,10 @@ pub struct Location {
 #[derive(Debug, Error)]
 pub enum DiscoverError {
     /// No file here or above.
-    #[error("there is no {FILE_NAME} in `{}` or above", .0.display())]
+    #[error("there is no {FILE_NAME} in `{}` or above", shown(.0))]
     NotFound(PathBuf),
     /// The directory to start from cannot be read.
-    #[error("cannot read `{}`", path.display())]
+    #[error("cannot read `{}`", shown(path))]
     Unreadable {
         /// The directory.
         path: PathBuf,

@@ -86,7 +86,10 @@ fn no_other_code_makes_files() {
         ("percache/src/rocks/salvage.rs", "fs::copy("),
         // Outputs on their way into the tree, which have the modes that they have there.
         // A copy of a displaced file, which keeps its mode.
-        ("percache-runner/src/displaced.rs", "create_new(true).mode(0o600)"),
+        ("percache-runner/src/displaced/relocate.rs", "create_new(true).mode(0o600)"),
+        // The directories in the tree to which displaced files are given back.
+        ("percache-runner/src/displaced/items.rs", "create_dir_all("),
+        ("percache-runner/src/displaced/items.rs", "DirBuilder::new"),
         ("percache-runner/src/restore/staged.rs", "create_dir(&place)"),
         ("percache-runner/src/restore/staged.rs", "create_dir_all(directory)"),
         ("percache-runner/src/restore/staged.rs", "create_new(true).mode(mode)"),

@@ -18,10 +18,12 @@ const TAKES_AWAY: [&str; 10] = [
 ];
 
 /// The files of the runner that may, and why.
-const MAY: [(&str, &str); 11] = [
+const MAY: [(&str, &str); 13] = [
     ("clearing.rs", "decides what goes, and displaces what percache does not hold"),
     ("tree.rs", "does that, for clearing and for directories"),
     ("displaced.rs", "keeps what was displaced, in the store"),
+    ("displaced/items.rs", "gives it back, and removes what is too old"),
+    ("displaced/relocate.rs", "moves what is displaced or given back"),
     ("directories.rs", "removes empty directories that percache made"),
     ("restore/staged.rs", "removes what waits in the staging directory"),
     ("staging.rs", "removes the staging directory"),

@@ -70,6 +70,7 @@ pub mod capture;
 pub mod clearing;
 pub mod displaced;
 pub mod fanout;
+mod neighbours;
 pub mod restore;
 mod rights;
 pub mod staging;

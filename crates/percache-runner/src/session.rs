@@ -23,7 +23,7 @@ use crate::clearing::Clearing;
 use crate::contents::Contents;
 use crate::descriptors;
 use crate::directories::{Directories, needed};
-use crate::displaced::{self, Displaced};
+use crate::displaced::Displaced;
 use crate::environment::Caller;
 use crate::event::{Event, Listener, Reporter};
 use crate::failed_runs;
@@ -35,7 +35,7 @@ use crate::intents::{Intent, Intents, LeftBehind};
 use crate::journal::{Journal, TaskRecord};
 use crate::known::Seen;
 use crate::maintenance::{self, MaintenanceError};
-use crate::model::{TaskId, Workspace};
+use crate::model::{CacheSettings, TaskId, Workspace};
 use crate::nesting::Enclosing;
 use crate::observe::Observer;
 use crate::ownership::{Buried, Ownership, Sources, bury, survey};
@@ -48,6 +48,7 @@ use crate::span::{Phase, timed};
 use crate::standing::Holds;
 use crate::texts::{self, Texts};
 use crate::trouble::{reason, way_out};
+use crate::units::format_age;
 use crate::unstable;
 use crate::worktree::Worktree;
 
@@ -238,7 +239,7 @@ impl Session<'_> {
             trouble.get_or_insert(format!("its journal cannot be written: {e}"));
         }
         if trouble.is_none() {
-            trouble = self.take_away_what_is_too_old();
+            trouble = self.take_away_what_is_too_old(reporter);
         }
         self.close(trouble, reporter);
         if self.last {
@@ -429,8 +430,8 @@ impl Session<'_> {
         directories.prune(clearing.tree(), observer, dead.iter().map(|left| &left.path), &needed)?;
         tell_of_dead(reporter, &buried);
         tell_of_stuck(reporter, &buried.stuck);
-        if let Some(message) = displaced::note(displaced) {
-            reporter.event(Event::Note { message });
+        if let Some(moved) = displaced.take_moved() {
+            reporter.event(Event::Displaced(moved));
         }
         Ok(buried.stuck)
     }
@@ -448,12 +449,16 @@ impl Session<'_> {
     }
 
     /// The trouble with that.
-    fn take_away_what_is_too_old(&self) -> Option<String> {
-        let collected = maintenance::automatic_gc(self.store?, self.store_dir, &self.workspace.cache);
-        collected.err().map(|e| match e {
-            MaintenanceError::Engine(e) => e.to_string(),
-            MaintenanceError::Io(e) => e.to_string(),
-        })
+    fn take_away_what_is_too_old(&self, reporter: &mut dyn Reporter) -> Option<String> {
+        let settings = &self.workspace.cache;
+        match maintenance::automatic_gc(self.store?, self.store_dir, settings) {
+            Ok(report) => {
+                report.iter().for_each(|report| tell_of_displaced(reporter, report, settings));
+                None
+            }
+            Err(MaintenanceError::Engine(e)) => Some(e.to_string()),
+            Err(MaintenanceError::Io(e)) => Some(e.to_string()),
+        }
     }
 
     fn next_journal(
@@ -519,6 +524,22 @@ fn tell_of_tools(reporter: &mut dyn Reporter, remembered: &[String]) {
     let names: Vec<_> = remembered.iter().map(|tool| format!("`{tool}`")).collect();
     let message = format!("not run, their last answers are taken to hold: {}", names.join(", "));
     reporter.event(Event::Note { message });
+}
+
+/// They may be somebody's work: none of them goes without a word, and none goes because there are too many.
+fn tell_of_displaced(reporter: &mut dyn Reporter, report: &maintenance::Report, settings: &CacheSettings) {
+    let (went, left) = (report.displaced, report.displaced_left);
+    if went.files > 0 {
+        let age = format_age(settings.maxage.unwrap_or(maintenance::DEFAULT_MAXAGE));
+        let message = format!("removed {went}: moved aside more than {age} ago");
+        reporter.event(Event::Note { message });
+    }
+    if left.bytes > settings.maxsize.unwrap_or(maintenance::DEFAULT_MAXSIZE) {
+        reporter.event(Event::Warning {
+            message: format!("{left} are kept, which is more than the store may have (`maxsize`)"),
+            hint: Some("`percache displaced` lists them; `percache displaced drop PATH` deletes those that you do not want back".to_owned()),
+        });
+    }
 }
 
 fn tell_of_dead(reporter: &mut dyn Reporter, Buried { removed, kept, .. }: &Buried) {

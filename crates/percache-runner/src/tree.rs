@@ -377,6 +377,12 @@ fn temporary_name(path: &RelPath) -> Vec<u8> {
     [b".percache-", &digest.as_bytes()[..16]].concat()
 }
 
+/// Returns a name for something on its way to `path` that nobody else uses.
+pub fn new_temporary_name(path: &RelPath) -> Vec<u8> {
+    use std::hash::{BuildHasher, RandomState};
+    format!(".percache-{:016x}", RandomState::new().hash_one(path)).into_bytes()
+}
+
 /// Moves a file to where nothing is.
 fn rename_if_free(from: &Path, parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
     match rename_noreplace(from, parent, name) {
@@ -539,7 +545,7 @@ mod tests {
         assert_eq!(tree.move_in(&root.join("staged"), &path("out"), stamp).unwrap(), None);
         assert_eq!(tree.move_in(&root.join("staged"), &path("out"), None).unwrap(), None);
         assert_eq!(fs::read(root.join("out")).unwrap(), b"theirs now");
-        let displaced = Displaced::at(store.path().join("displaced"));
+        let displaced = Displaced::at(store.path().join("displaced"), dir.path());
         assert!(tree.displace(&path("out"), &displaced).unwrap());
         assert!(!tree.displace(&path("out"), &displaced).unwrap());
         assert!(tree.move_in(&root.join("staged"), &path("out"), None).unwrap().is_some());

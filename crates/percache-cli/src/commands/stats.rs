@@ -22,6 +22,7 @@ pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
     let (stats, hits, misses) = maintenance::statistics(&store, &dir).map_err(|e| CliError::maintenance(&e, &dir))?;
     let age = |time: u64| Duration::from_millis(now().saturating_sub(time));
     let disk = maintenance::disk_usage(&dir);
+    let displaced = maintenance::displaced(&dir).map_err(|e| CliError::maintenance(&e.into(), &dir))?;
     if args.json {
         let value = json!({
             "results": stats.results,
@@ -29,6 +30,8 @@ pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
             "logical_bytes": stats.logical,
             "stored_bytes": stats.stored,
             "disk_bytes": disk,
+            "displaced_files": displaced.files,
+            "displaced_bytes": displaced.bytes,
             "hits": hits,
             "misses": misses,
             "oldest_use_seconds": stats.used.map(|(oldest, _)| age(oldest).as_secs()),
@@ -42,6 +45,10 @@ pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
     crate::say!("blobs              {}", stats.blobs);
     crate::say!("logical size       {}", format_size(stats.logical));
     crate::say!("stored size        {} ({} on disk)", format_size(stats.stored), format_size(disk));
+    if displaced.files > 0 {
+        let files = count(displaced.files as u64, "file");
+        crate::say!("displaced          {files} ({}), see `percache displaced`", format_size(displaced.bytes));
+    }
     let rate = if hits + misses == 0 {
         "none so far".to_owned()
     } else {

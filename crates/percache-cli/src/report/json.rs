@@ -5,6 +5,7 @@ use std::io::Write;
 use percache_runner::build::outcomes::Summary;
 use percache_runner::event::{Deviation, Differs, Event, Outcome};
 use percache_runner::model::Workspace;
+use percache_runner::shown::shown;
 use serde_json::{Value, json};
 
 use crate::output::Stdout;
@@ -44,6 +45,13 @@ pub fn event(workspace: &Workspace, event: &Event) {
         }
         Event::Warning { message, hint } => json!({ "event": "warning", "message": message, "hint": hint }),
         Event::Note { message } => json!({ "event": "note", "message": message }),
+        Event::Displaced(moved) => json!({
+            "event": "displaced",
+            "paths": moved.paths.iter().map(|path| path.to_str().map_or_else(|| path.to_string(), str::to_owned)).collect::<Vec<_>>(),
+            "workspace": shown(&moved.root),
+            "directory": shown(&moved.to),
+            "message": words::moved(moved),
+        }),
         Event::Background { task, holders } => {
             let holders = holders.iter().map(|holder| json!({ "id": holder.id, "command": holder.command }));
             json!({ "event": "background", "task": name(*task), "processes": holders.collect::<Vec<_>>() })

@@ -75,6 +75,7 @@ impl<'a> Lines<'a> {
             }
             Event::Warning { message, hint } => self.warn(&message, hint.as_deref()),
             Event::Note { message } => self.note(&message),
+            Event::Displaced(moved) => self.moved(&words::moved(&moved)),
             Event::Waiting { task, holder } => self.waiting(task, holder),
             Event::Background { task, holders } => self.background(task, &holders),
         }
@@ -258,6 +259,17 @@ impl<'a> Lines<'a> {
         }
         let text = format!("{}\n", self.manner.paint.apply(Style::Faint, message));
         self.print(&text, true);
+    }
+
+    /// Whoever misses a file has to read where it is, also in the log of a runner whose disk is gone soon.
+    fn moved(&mut self, message: &str) {
+        if self.github {
+            self.print(&format!("::warning title=percache::{}\n", github_data(message)), true);
+        }
+        match self.manner.quiet {
+            true => crate::aside!("{}", Paint::stderr_like(self.manner.paint).apply(Style::Faint, message)),
+            false => self.note(message),
+        }
     }
 
     /// Prints whole lines. What is not urgent may wait for what is.

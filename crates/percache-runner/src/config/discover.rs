@@ -9,7 +9,7 @@ use thiserror::Error;
 use toml::de::DeTable;
 
 use super::files::{FILE_NAME, member_files};
-use super::raw::members_of;
+use super::raw::{cache_dir_of, members_of};
 use crate::model::CacheSettings;
 use crate::paths::RelPath;
 use crate::pattern::PatternSet;
@@ -82,6 +82,20 @@ pub fn store_dir(root: &Path, cache: &CacheSettings) -> PathBuf {
     }
 }
 
+/// Where the store of the workspace in `root` is, as far as its file can be understood, and where it is when the file says nothing:
+/// what was displaced must be found although the file is broken, or names another store by now.
+pub fn likely_stores(root: &Path) -> Vec<PathBuf> {
+    let text = std::fs::read(root.join(FILE_NAME)).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let dir = cache_dir_of(DeTable::parse_recoverable(&text).0.into_inner()).map(PathBuf::from);
+    let mut stores = vec![store_dir(root, &CacheSettings { dir, ..CacheSettings::default() })];
+    let usual = store_dir(root, &CacheSettings::default());
+    if !stores.contains(&usual) {
+        stores.push(usual);
+    }
+    stores
+}
+
 /// The directory in git's main worktree that corresponds to `root`, when that lies in a linked one. Follows the files that
 /// gitrepository-layout(5) describes: `.git` names the worktree's own directory, `commondir` in it the repository.
 fn main_worktree(root: &Path) -> Option<PathBuf> {
@@ -148,6 +162,32 @@ mod tests {
         assert_eq!(store_dir(dir.path(), &settings(None)), dir.path().join(".percache"));
         assert_eq!(store_dir(dir.path(), &settings(Some("x/y"))), dir.path().join("x/y"));
         assert_eq!(store_dir(dir.path(), &settings(Some("/x"))), Path::new("/x"));
+    }
+
+    #[test]
+    fn of_a_broken_file_the_store_is_known_as_far_as_it_can_be_understood() {
+        let dir = tempfile::tempdir().unwrap();
+        let usual = dir.path().join(".percache");
+        for (text, named) in [
+            ("", None),
+            ("cache.dir = '../store'\n[task.a\ncommand = ", Some("../store")),
+            ("[cache]\ndir = \"x\"\nmaxage = soon\n", Some("x")),
+            ("[cache]\ndir = 7\n", None),
+            ("[cache]\ndir = \"\"\n", None),
+            ("cache = [", None),
+        ] {
+            write(dir.path(), FILE_NAME, text);
+            let named = named.map(|named| dir.path().join(named));
+            assert_eq!(
+                likely_stores(dir.path()),
+                named.into_iter().chain([usual.clone()]).collect::<Vec<_>>(),
+                "{text}"
+            );
+        }
+        std::fs::write(dir.path().join(FILE_NAME), b"cache.dir = 'x'\n# caf\xe9").unwrap();
+        assert_eq!(likely_stores(dir.path())[0], dir.path().join("x"));
+        std::fs::remove_file(dir.path().join(FILE_NAME)).unwrap();
+        assert_eq!(likely_stores(dir.path()), [usual]);
     }
 
     #[test]

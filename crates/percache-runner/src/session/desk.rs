@@ -62,9 +62,8 @@ impl Desk {
     /// Where what percache does not hold goes.
     pub(super) fn displaced(&self) -> Displaced {
         match self.lock {
-            Some(_) if self.worktree.is_single() => Displaced::of_single(self.worktree.displaced()),
-            Some(_) => Displaced::at(self.worktree.displaced()),
-            None => Displaced::in_system(),
+            Some(_) => Displaced::of(&self.worktree),
+            None => Displaced::in_system(self.worktree.root()),
         }
     }
 }

@@ -1,0 +1,161 @@
+//! Finds displaced files without understanding `percache.toml`: who needs them back may have just broken it.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use percache_runner::config::{self, DiscoverError, likely_stores};
+use percache_runner::displaced::{Amount, Item, Place, in_store, list, measure};
+use percache_runner::shown::shown;
+use percache_runner::trouble::reason;
+
+use crate::args::Cli;
+use crate::error::CliError;
+use crate::registry;
+use crate::setup::exec_store_dir;
+use crate::style::{Paint, Style};
+
+/// Which displaced files are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of the workspace.
+    Here,
+    /// Those of all workspaces that are known.
+    All,
+    /// Those of commands that `percache exec` ran.
+    Exec,
+}
+
+impl Scope {
+    /// As the options say.
+    pub fn new(exec: bool, all: bool) -> Scope {
+        match (exec, all) {
+            (true, _) => Scope::Exec,
+            (_, true) => Scope::All,
+            _ => Scope::Here,
+        }
+    }
+}
+
+/// A displaced file.
+pub struct Kept {
+    pub item: Item,
+    pub place: Place,
+    /// The workspace that it is of: where that is now, or was.
+    pub root: Option<PathBuf>,
+}
+
+impl Kept {
+    /// Where it was, as far as that is known.
+    pub fn target(&self) -> PathBuf {
+        self.item.path.to_path(self.root.as_deref().unwrap_or(Path::new("")))
+    }
+
+    /// The path that is shown, which `restore` takes: in the workspace where one stands, from its root on.
+    pub fn text(&self) -> String {
+        if self.place.own { self.item.path.to_string() } else { shown(&self.target()).into_owned() }
+    }
+
+    /// Whether it is clear where it goes back to.
+    pub fn has_home(&self) -> bool {
+        self.place.own || self.place.single || (self.root.is_some() && !self.place.is_gone())
+    }
+
+    /// Of which workspace it is, in words.
+    pub fn whose(&self) -> String {
+        match &self.root {
+            Some(root) if self.place.is_gone() => format!("of a workspace that was at {}:", shown(root)),
+            Some(root) => format!("of the workspace at {}:", shown(root)),
+            None => format!("of an unknown workspace, in {}:", shown(&self.place.dir)),
+        }
+    }
+}
+
+/// What was found.
+pub struct Found {
+    /// The files, those of the workspace first, then by workspace; of one workspace the oldest first.
+    pub kept: Vec<Kept>,
+    /// How much there is of other workspaces that share the store, or are not there any more.
+    pub elsewhere: Amount,
+    /// The workspace, if there is one.
+    pub root: Option<PathBuf>,
+}
+
+/// Finds displaced files.
+pub fn find(cli: &Cli, scope: Scope) -> Result<Found, CliError> {
+    let paint = Paint::stderr(cli.color);
+    let start = cli.directory.as_deref().unwrap_or(Path::new("."));
+    let known = registry::known();
+    let root = root(start, &known)?;
+    let stores = match (scope, &root) {
+        (Scope::Exec, _) => vec![exec_store_dir()?],
+        (_, Some(root)) => likely_stores(root),
+        (Scope::All, None) => Vec::new(),
+        (Scope::Here, None) => return Err(nothing_here(start)),
+    };
+    let mut places = Vec::new();
+    for store in &stores {
+        match in_store(store, root.as_deref()) {
+            Ok(found) => places.extend(found),
+            Err(e) => warn(&format!("`{}` cannot be read: {}", shown(store), reason(&e)), paint),
+        }
+    }
+    let here = places.len();
+    places.extend(known.into_iter().map(|place| match &root {
+        Some(root) => place.seen_from(root),
+        None => place,
+    }));
+    let mut seen = std::collections::HashSet::new();
+    let (mut kept, mut elsewhere) = (Vec::new(), Amount::default());
+    for (i, place) in places.into_iter().enumerate() {
+        let is_new = seen.insert(place.dir.canonicalize().unwrap_or_else(|_| place.dir.clone()));
+        if !is_new || place.single != (scope == Scope::Exec) {
+            continue;
+        }
+        if scope == Scope::Here && !place.own {
+            if i < here || place.is_gone() {
+                elsewhere.add(measure(&place.dir).unwrap_or_default());
+            }
+            continue;
+        }
+        match list(&place.dir) {
+            Ok(items) => kept.extend(items.into_iter().map(|item| Kept {
+                item,
+                root: if place.own { root.clone() } else { place.root.clone() },
+                place: place.clone(),
+            })),
+            Err(e) => warn(&format!("`{}` cannot be read: {}", shown(&place.dir), reason(&e)), paint),
+        }
+    }
+    let by_workspace = |kept: &Kept| match (kept.place.own, scope) {
+        (true, _) | (_, Scope::Exec) => None,
+        _ => Some(kept.place.dir.clone()),
+    };
+    kept.sort_by_cached_key(|kept| (by_workspace(kept), kept.item.clone()));
+    Ok(Found { kept, elsewhere, root })
+}
+
+/// The workspace at or above a directory. One whose file is gone is known by its store, or by what was displaced from it.
+fn root(start: &Path, known: &[Place]) -> Result<Option<PathBuf>, CliError> {
+    match config::discover(start) {
+        Ok(location) => Ok(Some(location.root)),
+        Err(DiscoverError::Unreadable { path, source }) => Err(CliError::directory(&path, &source)),
+        Err(DiscoverError::NotFound(start)) => {
+            let is_root = |dir: &&Path| {
+                dir.join(".percache/worktrees").is_dir()
+                    || known.iter().any(|place| !place.single && place.root.as_deref() == Some(*dir))
+                    || known.iter().any(|place| place.clone().seen_from(dir).own)
+            };
+            Ok(start.ancestors().find(is_root).map(Path::to_owned))
+        }
+    }
+}
+
+fn nothing_here(start: &Path) -> CliError {
+    let start = start.canonicalize().map_or(Cow::Borrowed(start), Cow::Owned);
+    CliError::usage(DiscoverError::NotFound(start.into_owned()))
+        .hint(Some("`percache displaced --all` lists what was moved aside in other workspaces"))
+}
+
+fn warn(message: &str, paint: Paint) {
+    crate::aside!("{} {message}", paint.apply(Style::Warning, "warning:"));
+}

@@ -58,6 +58,11 @@ fn a_broken_or_missing_configuration_hides_nothing() {
         ws.run(ws.command("deep/er").args(["displaced", "restore", "../../docs/api.md"])).succeeds();
         assert_eq!(ws.read("docs/api.md"), "edited by hand");
     }
+    // Whether a member belongs to a workspace whose file is broken cannot be told.
+    let ws = with_one(DOCS);
+    ws.write("percache.toml", "[workspace\nmembers = [\"pkg\"]\n");
+    ws.write("pkg/percache.toml", "");
+    ws.run(ws.command("pkg").arg("displaced")).succeeds().says(["docs/api.md"]);
     Sandbox::empty().percache(["displaced"]).exits(2).says(["no percache.toml", "percache displaced --all"]);
 }
 
@@ -119,8 +124,12 @@ fn another_store_is_found_as_well() {
     ws.remove("docs");
     ws.percache(["displaced", "restore", "docs"]).succeeds();
     assert_eq!(ws.read("docs/api.md"), "edited again", "the newest of both");
+    // Also when the way to the first one led through a directory that is gone.
+    let mut ws = with_one(&format!("cache.dir = \"../one\"\n{DOCS}"));
+    ws.move_to("moved");
+    ws.edit_config("../one", "../two");
+    assert_eq!(paths(&ws), ["docs/api.md"]);
     // The usual store needs no memory.
-    ws.remove("../home/state");
     let ws = with_one(DOCS);
     ws.shell("rm -rf ../home/state");
     ws.edit_config("[task.docs]", "[cache]\ndir = \"../two\"\n[task.docs]");
@@ -309,4 +318,12 @@ fn nothing_expires_without_a_word() {
     std::thread::sleep(std::time::Duration::from_millis(5));
     ws.build([]).succeeds().says(["removed 1 displaced file (14 B): moved aside more than 0s ago"]);
     assert_eq!(paths(&ws), [""; 0]);
+    // That there is too much is no reason for one to go.
+    ws.edit_config("maxage = \"0s\"", "maxsize = \"2\"");
+    ws.write("docs/api.md", "edited by hand");
+    ws.build([]).succeeds().says(["moved `docs/api.md` aside"]);
+    ws.shell("touch -d '2 days ago' .percache/last-gc");
+    ws.write("in", "3\n");
+    ws.build([]).succeeds().says(["1 displaced file (14 B) are kept", "`maxsize`", "percache displaced drop"]);
+    assert_eq!(paths(&ws), ["docs/api.md"]);
 }

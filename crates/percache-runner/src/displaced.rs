@@ -102,7 +102,9 @@ impl Displaced {
             _ => self.dir.clone(),
         };
         let single = self.worktree.as_ref().is_some_and(Worktree::is_single);
-        Some(Moved { root: self.root.clone(), paths, kept: self.dir.clone(), to, single })
+        // A way to the store that leads through the workspace (`../store`) ends with it.
+        let real = |dir: &Path| dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+        Some(Moved { root: self.root.clone(), paths, kept: real(&self.dir), to: real(&to), single })
     }
 
     /// Whether another single command has recorded what is at a path now.

@@ -11,8 +11,8 @@ use std::path::Path;
 
 use percache::files::sync_dir;
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps, Uid, chownat, openat,
-    readlinkat, renameat_with, statat, unlinkat, utimensat,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, RenameFlags, Stat, Timespec, Timestamps, Uid, chownat, linkat, openat,
+    readlinkat, renameat, renameat_with, statat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
@@ -30,21 +30,26 @@ pub(super) fn relocate(parent: BorrowedFd<'_>, name: &[u8], to: &Path, waiting: 
 fn rename_if_free(parent: BorrowedFd<'_>, name: &[u8], to: &Path) -> Result<(), Errno> {
     match renameat_with(parent, name, CWD, to, RenameFlags::NOREPLACE) {
         // A file system that does not know the flag.
-        Err(Errno::INVAL | Errno::NOSYS) => rename_after_a_look(parent, name, to),
+        Err(Errno::INVAL | Errno::NOSYS) => link_and_unlink(parent, name, to),
         moved => moved,
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 fn rename_if_free(parent: BorrowedFd<'_>, name: &[u8], to: &Path) -> Result<(), Errno> {
-    rename_after_a_look(parent, name, to)
+    link_and_unlink(parent, name, to)
 }
 
-fn rename_after_a_look(parent: BorrowedFd<'_>, name: &[u8], to: &Path) -> Result<(), Errno> {
-    match statat(CWD, to, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(_) => Err(Errno::EXIST),
-        Err(Errno::NOENT) => rustix::fs::renameat(parent, name, CWD, to),
-        Err(e) => Err(e),
+/// Moves by a second name, which is never given over something; where there are no second names, after a look.
+fn link_and_unlink(parent: BorrowedFd<'_>, name: &[u8], to: &Path) -> Result<(), Errno> {
+    match linkat(parent, name, CWD, to, AtFlags::empty()) {
+        Ok(()) => unlinkat(parent, name, AtFlags::empty()),
+        Err(e @ (Errno::EXIST | Errno::XDEV | Errno::NOENT | Errno::NOTDIR)) => Err(e),
+        Err(_) => match statat(CWD, to, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Err(Errno::EXIST),
+            Err(Errno::NOENT) => renameat(parent, name, CWD, to),
+            Err(e) => Err(e),
+        },
     }
 }
 
@@ -116,6 +121,27 @@ fn times(stat: &Stat) -> Timestamps {
 mod tests {
     use super::*;
     use std::os::fd::AsFd;
+
+    #[test]
+    fn without_help_of_the_system_nothing_is_written_over_either() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let root = openat(CWD, dir.path(), OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap();
+        fs::write(at("a"), "a").unwrap();
+        fs::write(at("b"), "b").unwrap();
+        symlink("nowhere", at("link")).unwrap();
+        assert_eq!(link_and_unlink(root.as_fd(), b"a", &at("b")), Err(Errno::EXIST));
+        assert_eq!(link_and_unlink(root.as_fd(), b"a", &at("link")), Err(Errno::EXIST));
+        assert_eq!(link_and_unlink(root.as_fd(), b"none", &at("c")), Err(Errno::NOENT));
+        link_and_unlink(root.as_fd(), b"a", &at("c")).unwrap();
+        link_and_unlink(root.as_fd(), b"link", &at("moved")).unwrap();
+        assert_eq!(
+            (fs::read_to_string(at("b")).unwrap(), fs::read_to_string(at("c")).unwrap()),
+            ("b".into(), "a".into())
+        );
+        assert_eq!(fs::read_link(at("moved")).unwrap(), Path::new("nowhere"));
+        assert!(!at("a").exists() && !at("link").is_symlink());
+    }
 
     #[test]
     fn a_copy_has_the_content_the_time_and_the_rights_and_the_original_is_gone() {

@@ -1,9 +1,10 @@
 //! Finds displaced files without understanding `percache.toml`: who needs them back may have just broken it.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use percache_runner::config::{self, DiscoverError, likely_stores};
+use percache_runner::config::{self, DiscoverError, is_broken, likely_stores};
 use percache_runner::displaced::{Amount, Item, Place, in_store, list, measure};
 use percache_runner::shown::shown;
 use percache_runner::trouble::reason;
@@ -76,8 +77,8 @@ pub struct Found {
     pub kept: Vec<Kept>,
     /// How much there is of other workspaces that share the store, or are not there any more.
     pub elsewhere: Amount,
-    /// The workspace, if there is one.
-    pub root: Option<PathBuf>,
+    /// The workspaces in which one stands: one, unless a file is broken.
+    pub roots: Vec<PathBuf>,
 }
 
 /// Finds displaced files.
@@ -85,44 +86,50 @@ pub fn find(cli: &Cli, scope: Scope) -> Result<Found, CliError> {
     let paint = Paint::stderr(cli.color);
     let start = cli.directory.as_deref().unwrap_or(Path::new("."));
     let known = registry::known();
-    let root = root(start, &known)?;
-    let stores = match (scope, &root) {
-        (Scope::Exec, _) => vec![exec_store_dir()?],
-        (_, Some(root)) => likely_stores(root),
-        (Scope::All, None) => Vec::new(),
-        (Scope::Here, None) => return Err(nothing_here(start)),
-    };
+    let roots = roots(start, &known)?;
+    if roots.is_empty() && scope == Scope::Here {
+        return Err(nothing_here(start));
+    }
     let mut places = Vec::new();
-    for store in &stores {
-        match in_store(store, root.as_deref()) {
-            Ok(found) => places.extend(found),
-            Err(e) => warn(&format!("`{}` cannot be read: {}", shown(store), reason(&e)), paint),
+    let stores = |root: Option<&PathBuf>| match (scope, root) {
+        (Scope::Exec, _) => exec_store_dir().map(|store| vec![store]),
+        (_, Some(root)) => Ok(likely_stores(root)),
+        (_, None) => Ok(Vec::new()),
+    };
+    let here = if roots.is_empty() { vec![None] } else { roots.iter().map(Some).collect() };
+    for root in here {
+        for store in stores(root)? {
+            match in_store(&store, root.map(PathBuf::as_path)) {
+                Ok(found) => places.extend(found.into_iter().map(|place| (place, root, true))),
+                Err(e) => warn(&format!("`{}` cannot be read: {}", shown(&store), reason(&e)), paint),
+            }
         }
     }
-    let here = places.len();
-    places.extend(known.into_iter().map(|place| match &root {
-        Some(root) => place.seen_from(root),
-        None => place,
+    places.extend(known.into_iter().map(|place| {
+        let own = roots.iter().map(|root| (place.clone().seen_from(root), Some(root))).find(|(place, _)| place.own);
+        let (place, root) = own.unwrap_or((place, None));
+        (place, root, false)
     }));
-    let mut seen = std::collections::HashSet::new();
+    // What is one workspace's own is not listed as another one's, too.
+    places.sort_by_key(|(place, ..)| !place.own);
+    let mut seen = HashSet::new();
     let (mut kept, mut elsewhere) = (Vec::new(), Amount::default());
-    for (i, place) in places.into_iter().enumerate() {
+    for (place, root, shares_store) in places {
         let is_new = seen.insert(place.dir.canonicalize().unwrap_or_else(|_| place.dir.clone()));
         if !is_new || place.single != (scope == Scope::Exec) {
             continue;
         }
         if scope == Scope::Here && !place.own {
-            if i < here || place.is_gone() {
+            if shares_store || place.is_gone() {
                 elsewhere.add(measure(&place.dir).unwrap_or_default());
             }
             continue;
         }
+        let root = if place.own { root.cloned() } else { place.root.clone() };
         match list(&place.dir) {
-            Ok(items) => kept.extend(items.into_iter().map(|item| Kept {
-                item,
-                root: if place.own { root.clone() } else { place.root.clone() },
-                place: place.clone(),
-            })),
+            Ok(items) => {
+                kept.extend(items.into_iter().map(|item| Kept { item, root: root.clone(), place: place.clone() }));
+            }
             Err(e) => warn(&format!("`{}` cannot be read: {}", shown(&place.dir), reason(&e)), paint),
         }
     }
@@ -131,23 +138,24 @@ pub fn find(cli: &Cli, scope: Scope) -> Result<Found, CliError> {
         _ => Some(kept.place.dir.clone()),
     };
     kept.sort_by_cached_key(|kept| (by_workspace(kept), kept.item.clone()));
-    Ok(Found { kept, elsewhere, root })
+    Ok(Found { kept, elsewhere, roots })
 }
 
-/// The workspace at or above a directory. One whose file is gone is known by its store, or by what was displaced from it.
-fn root(start: &Path, known: &[Place]) -> Result<Option<PathBuf>, CliError> {
-    match config::discover(start) {
-        Ok(location) => Ok(Some(location.root)),
-        Err(DiscoverError::Unreadable { path, source }) => Err(CliError::directory(&path, &source)),
-        Err(DiscoverError::NotFound(start)) => {
-            let is_root = |dir: &&Path| {
-                dir.join(".percache/worktrees").is_dir()
-                    || known.iter().any(|place| !place.single && place.root.as_deref() == Some(*dir))
-                    || known.iter().any(|place| place.clone().seen_from(dir).own)
-            };
-            Ok(start.ancestors().find(is_root).map(Path::to_owned))
-        }
-    }
+/// The workspaces at or above a directory: the one that it belongs to, and those whose file is gone or broken, so that nobody can tell
+/// whether it belongs to them. Such a one is known by its store, or by what was displaced from it.
+fn roots(start: &Path, known: &[Place]) -> Result<Vec<PathBuf>, CliError> {
+    let (start, root) = match config::discover(start) {
+        Ok(location) => (location.cwd.to_path(&location.root), Some(location.root)),
+        Err(DiscoverError::Unreadable { path, source }) => return Err(CliError::directory(&path, &source)),
+        Err(DiscoverError::NotFound(start)) => (start, None),
+    };
+    let was_root = |dir: &Path| {
+        dir.join(".percache/worktrees").is_dir()
+            || known.iter().any(|place| !place.single && (place.root.as_deref() == Some(dir)))
+            || known.iter().any(|place| place.clone().seen_from(dir).own)
+    };
+    let roots = start.ancestors().filter(|dir| root.as_deref() == Some(*dir) || (is_broken(dir) && was_root(dir)));
+    Ok(roots.map(Path::to_owned).collect())
 }
 
 fn nothing_here(start: &Path) -> CliError {

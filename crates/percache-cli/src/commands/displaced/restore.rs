@@ -1,7 +1,9 @@
 //! Gives displaced files back, or deletes them.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use percache_runner::config::likely_stores;
@@ -43,7 +45,7 @@ pub fn restore(cli: &Cli, args: &DisplacedRestore) -> Result<u8, CliError> {
         match give_back(&kept.place.dir, &kept.item, &to) {
             Ok(()) => {
                 crate::say!("{} {}", Paint::stdout(cli.color).apply(Style::Good, "restored"), shown(&to));
-                again.extend(outputs.contains(kept.item.path.as_bytes()).then(|| kept.text()));
+                again.extend(outputs.contains(&kept.target()).then(|| kept.text()));
             }
             Err(e) => {
                 failure(kept, &to, &e, args).report(Paint::stderr(cli.color));
@@ -112,11 +114,16 @@ fn chosen<'k>(cli: &Cli, found: &'k Found, path: &Path, from: Option<&str>) -> R
 }
 
 /// The paths that are outputs, as far as the last build says.
-fn outputs(found: &Found) -> HashSet<Vec<u8>> {
-    let Some(root) = &found.root else { return HashSet::new() };
-    let journals = likely_stores(root).into_iter().map(|store| Journal::load(&Worktree::new(&store, root).journal()));
-    let records = journals.flat_map(|journal| journal.tasks.into_values());
-    records.flat_map(|record| record.outputs).map(|entry| entry.path).collect()
+fn outputs(found: &Found) -> HashSet<PathBuf> {
+    let of = |root: &PathBuf| {
+        let journals =
+            likely_stores(root).into_iter().map(|store| Journal::load(&Worktree::new(&store, root).journal()));
+        let records: Vec<_> = journals.flat_map(|journal| journal.tasks.into_values()).collect();
+        let paths = records.into_iter().flat_map(|record| record.outputs);
+        let native = paths.map(|entry| root.join(OsStr::from_bytes(&entry.path)));
+        native.collect::<Vec<_>>()
+    };
+    found.roots.iter().flat_map(of).collect()
 }
 
 fn homeless(kept: &Kept, all: bool) -> CliError {

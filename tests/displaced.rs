@@ -327,3 +327,32 @@ fn nothing_expires_without_a_word() {
     ws.build([]).succeeds().says(["1 displaced file (14 B) are kept", "`maxsize`", "percache displaced drop"]);
     assert_eq!(paths(&ws), ["docs/api.md"]);
 }
+
+/// What a store of a stranger says leads neither to files that are not displaced nor out of the workspace.
+#[test]
+fn a_strangers_store_gives_nothing_of_others_away() {
+    let ws = with_one(DOCS);
+    let kept = Path::new(listed(ws.percache(["displaced", "--json"]))[0]["at"].as_str().unwrap())
+        .ancestors()
+        .nth(3)
+        .unwrap()
+        .to_owned();
+    fs::create_dir(ws.outside("theirs")).unwrap();
+    fs::write(ws.outside("theirs").join("secret"), "theirs").unwrap();
+    let theirs = ws.outside("theirs");
+    std::os::unix::fs::symlink(&theirs, kept.join("1-0")).unwrap();
+    fs::create_dir(ws.path(".percache/worktrees/other")).unwrap();
+    std::os::unix::fs::symlink(&theirs, ws.path(".percache/worktrees/other/displaced")).unwrap();
+    assert_eq!(paths(&ws), ["docs/api.md"]);
+    ws.percache(["displaced", "--all"]).does_not_say("secret");
+    ws.remove("docs");
+    ws.symlink("../theirs", "docs");
+    ws.percache(["displaced", "restore", "docs"]).exits(1).says(["leads out of", "--to DIR"]);
+    ws.percache(["gc", "--maxage", "0"]).succeeds();
+    assert_eq!(fs::read_dir(&theirs).unwrap().count(), 1);
+    // Inside of the workspace a symlink is followed.
+    let ws = with_one(DOCS);
+    ws.shell("mv docs real && rm real/api.md && ln -s real docs");
+    ws.percache(["displaced", "restore", "docs"]).succeeds();
+    assert_eq!(ws.read("real/api.md"), "edited by hand");
+}

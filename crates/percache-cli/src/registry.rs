@@ -1,5 +1,6 @@
-//! Remembers in which directories files were displaced, in the user's state directory, so that they are found whatever happens to the
-//! workspace: its `percache.toml` is gone, it was moved, it names another store, or it had none to write to.
+//! Remembers in which directories files were displaced, in the user's state directory, so that they are found whatever
+//! happens to the workspace: its `percache.toml` is gone, it was moved, it names another store, or it had none to write
+//! to.
 //!
 //! Nothing rests on it: the note that says that a file was moved aside says where it is, too.
 

@@ -1,8 +1,9 @@
-//! Displaced files: what was in the way of an output, or was left by a run that did not succeed, and whose content percache does not hold.
+//! Displaced files: what was in the way of an output, or was left by a run that did not succeed, and whose content
+//! percache does not hold.
 //!
-//! They are moved out of the tree and not deleted. They lie under the paths that they had, in a directory for each build that displaced
-//! something, named by the time in milliseconds: `displaced/1764430000000-0/docs/notes.md`. So no more than a file manager is
-//! needed to get at them, and no index can be lost.
+//! They are moved out of the tree and not deleted. They lie under the paths that they had, in a directory for each
+//! build that displaced something, named by the time in milliseconds: `displaced/1764430000000-0/docs/notes.md`. So no
+//! more than a file manager is needed to get at them, and no index can be lost.
 //!
 //! Knows nothing of tasks, and not why something is displaced.
 
@@ -78,7 +79,8 @@ impl Displaced {
         Displaced { dir, root: root.to_owned(), worktree: None, neighbours: None, state: Mutex::default() }
     }
 
-    /// A new directory among the system's temporary files, for whoever has no store to write to. It is made when there is something to be displaced.
+    /// A new directory among the system's temporary files, for whoever has no store to write to. It is made when there
+    /// is something to be displaced.
     pub fn in_system(root: &Path) -> Displaced {
         let name = format!("percache-displaced-{:016x}", RandomState::new().hash_one(std::process::id()));
         Displaced::at(std::env::temp_dir().join(name), root)
@@ -150,7 +152,8 @@ impl Displaced {
 /// The name of a copy that is not complete. One is made at a time.
 const WAITING: &str = "copy.new";
 
-/// Makes the directories of `path` in `batch`, with the rights of those in the tree: whoever gives files back makes them anew.
+/// Makes the directories of `path` in `batch`, with the rights of those in the tree: whoever gives files back makes
+/// them anew.
 fn make_directories(batch: &Path, parent: BorrowedFd<'_>, path: &RelPath) -> io::Result<()> {
     create_private_dir(batch)?;
     let names: Vec<_> = path.parent().iter().flat_map(RelPath::components).map(<[u8]>::to_vec).collect();

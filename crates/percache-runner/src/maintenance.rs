@@ -110,14 +110,16 @@ pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, Ma
     Ok(Report { collected, before, after: disk_usage(dir), displaced, displaced_left })
 }
 
-/// Removes files that were displaced longer ago than results may be unused, if that is asked for all tasks. Returns what went, and what is left.
+/// Removes files that were displaced longer ago than results may be unused, if that is asked for all tasks. Returns
+/// what went, and what is left.
 /// Nothing else ever removes one: to be above a size is no reason.
 fn expire_displaced(dir: &Path, request: &Request<'_>) -> io::Result<(Amount, Amount)> {
     let age = request.maxage.filter(|_| request.only.is_none());
     let before = age.map(|age| now().saturating_sub(age.as_millis() as u64));
     let (mut went, mut left) = (Amount::default(), Amount::default());
     for place in displaced::in_store(dir, None)? {
-        let all = displaced::measure(&place.dir)?;
+        // What cannot be read cannot be counted, and keeps nobody from using the store.
+        let all = displaced::measure(&place.dir).unwrap_or_default();
         let old =
             before.map_or(Ok(Amount::default()), |before| displaced::expire(&place.dir, before, request.dry_run))?;
         went.add(old);

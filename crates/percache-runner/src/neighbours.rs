@@ -1,6 +1,7 @@
 //! What other single commands have made: two of them may name one output, and each has to take the other one's away.
 //!
-//! What one of them has recorded is held, whichever it is. Their journals are read when something is about to be displaced, not before.
+//! What one of them has recorded is held, whichever it is. Their journals are read when something is about to be
+//! displaced, not before.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -537,7 +537,7 @@ fn tell_of_displaced(reporter: &mut dyn Reporter, report: &maintenance::Report, 
     if left.bytes > settings.maxsize.unwrap_or(maintenance::DEFAULT_MAXSIZE) {
         reporter.event(Event::Warning {
             message: format!("{left} are kept, which is more than the store may have (`maxsize`)"),
-            hint: Some("`percache displaced` lists them; `percache displaced drop PATH` deletes those that you do not want back".to_owned()),
+            hint: Some("`percache displaced` lists them, and `percache displaced drop PATH` deletes some".to_owned()),
         });
     }
 }

@@ -1,9 +1,9 @@
 //! Shows a path to people, and reads back what was shown.
 //!
-//! A name may have anything in it but `/` and NUL: the end of a line would fake a line of ours, an escape sequence would control the
-//! terminal, and two names with different bytes that are no UTF-8 would look the same. So everything that is no plain text is escaped as git does it:
-//! `"notes\n\033[2J.md"`, in double quotes, with octal numbers for bytes. What does not need it stands as it is, and does not begin with
-//! a double quote.
+//! A name may have anything in it but `/` and NUL: the end of a line would fake a line of ours, an escape sequence
+//! would control the terminal, and two names with different bytes that are no UTF-8 would look the same. So everything
+//! that is no plain text is escaped as git does it: `"notes\n\033[2J.md"`, in double quotes, with octal numbers for
+//! bytes. What does not need it stands as it is, and does not begin with a double quote.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -22,7 +22,8 @@ pub fn shown_bytes(path: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Returns the bytes of the path that a text stands for; `None` when it is not in double quotes, or not as [`shown`] writes it.
+/// Returns the bytes of the path that a text stands for; `None` when it is not in double quotes, or not as [`shown`]
+/// writes it.
 pub fn read_back(text: &[u8]) -> Option<Vec<u8>> {
     let mut rest = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     let mut bytes = Vec::with_capacity(rest.len());
@@ -42,11 +43,11 @@ pub fn read_back(text: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Whether a character does something else than to be seen: controls, ends of lines, what changes the direction of the text, and
-/// what takes no room.
+/// Whether a character does something else than to be seen: controls, ends of lines, what changes the direction of the
+/// text, and what takes no room.
 fn needs_escape(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    let hidden = ['\u{61c}', '\u{200b}', '\u{200e}', '\u{200f}', '\u{feff}'];
+    c.is_control() || hidden.contains(&c) || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
 }
 
 fn quoted(path: &[u8]) -> String {

@@ -5,6 +5,7 @@ use std::io::Write;
 use percache_runner::build::outcomes::Summary;
 use percache_runner::event::{Deviation, Differs, Event, Outcome};
 use percache_runner::model::Workspace;
+use percache_runner::paths::RelPath;
 use percache_runner::shown::shown;
 use serde_json::{Value, json};
 
@@ -47,7 +48,7 @@ pub fn event(workspace: &Workspace, event: &Event) {
         Event::Note { message } => json!({ "event": "note", "message": message }),
         Event::Displaced(moved) => json!({
             "event": "displaced",
-            "paths": moved.paths.iter().map(|path| path.to_str().map_or_else(|| path.to_string(), str::to_owned)).collect::<Vec<_>>(),
+            "paths": moved.paths.iter().map(as_text).collect::<Vec<_>>(),
             "workspace": shown(&moved.root),
             "directory": shown(&moved.to),
             "message": words::moved(moved),
@@ -58,6 +59,11 @@ pub fn event(workspace: &Workspace, event: &Event) {
         }
         Event::Waiting { task, holder } => json!({ "event": "waiting", "task": task.map(name), "holder": holder }),
     });
+}
+
+/// A path as it is; one that is no text as it is shown.
+fn as_text(path: &RelPath) -> String {
+    path.to_str().map_or_else(|| path.to_string(), str::to_owned)
 }
 
 fn deviation(deviation: &Deviation) -> Value {

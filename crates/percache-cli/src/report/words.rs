@@ -167,7 +167,8 @@ pub fn moved(moved: &Moved) -> String {
     let more = if paths.len() > NAMED { format!(" and {} more", paths.len() - NAMED) } else { String::new() };
     let (it, is) = if paths.len() > 1 { ("them", "they are") } else { ("it", "it is") };
     format!(
-        "moved {}{more} aside, because percache does not hold that content: {is} in `{}`, and `percache displaced{}` gives {it} back",
+        "moved {}{more} aside, because percache does not hold that content: {is} in `{}`, and `percache displaced{}` \
+         gives {it} back",
         names.join(", "),
         shown(to),
         if *single { " --exec" } else { "" }

@@ -13,6 +13,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use super::relocate::relocate;
 use crate::paths::RelPath;
+use crate::shown::shown;
 use crate::tree::new_temporary_name;
 use crate::units::format_size;
 
@@ -123,7 +124,8 @@ fn make_room(item: &Item, to: &Path) -> io::Result<()> {
     let Some(top) = to.ancestors().nth(depth).filter(|top| item.path.to_path(top) == to) else {
         return fs::create_dir_all(parent);
     };
-    fs::create_dir_all(top)?;
+    fs::create_dir_all(top).map_err(no_directory)?;
+    let real_top = top.canonicalize()?;
     let (mut from, mut made) = (item.batch().to_owned(), top.to_owned());
     for name in parent.strip_prefix(top).unwrap_or(Path::new("")) {
         from.push(name);
@@ -131,13 +133,25 @@ fn make_room(item: &Item, to: &Path) -> io::Result<()> {
         let mode = fs::metadata(&from)?.mode() & 0o7777;
         match fs::DirBuilder::new().mode(0o700).create(&made) {
             Ok(()) => fs::set_permissions(&made, fs::Permissions::from_mode(mode))?,
-            Err(_) if made.is_dir() => {}
-            // A file, which is in the way as one at `to` itself would be.
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(io::ErrorKind::NotADirectory.into()),
-            Err(e) => return Err(e),
+            // A symlink is followed, but not to anywhere: neither the tree nor the store need to be the user's own work.
+            Err(_) if made.is_dir() => match made.canonicalize()?.starts_with(&real_top) {
+                true => {}
+                false => return Err(leads_out(&made, top)),
+            },
+            Err(e) => return Err(no_directory(e)),
         }
     }
     Ok(())
+}
+
+fn leads_out(directory: &Path, top: &Path) -> io::Error {
+    let message = format!("`{}` leads out of `{}`", shown(directory), shown(top));
+    io::Error::new(io::ErrorKind::PermissionDenied, message)
+}
+
+/// A file in the place of a directory is told from one in the place of the file itself.
+fn no_directory(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::AlreadyExists { io::ErrorKind::NotADirectory.into() } else { error }
 }
 
 /// Removes what builds before `before` have displaced. Returns how much that was; with `dry_run`, how much it would be.
@@ -171,7 +185,10 @@ fn batches(dir: &Path) -> io::Result<Vec<((Time, u32), PathBuf)>> {
         let name = entry.file_name();
         let when = name.to_str().and_then(|name| name.split_once('-'));
         let when = when.and_then(|(when, number)| Some((when.parse().ok()?, number.parse().ok()?)));
-        batches.extend(when.map(|when| (when, entry.path())));
+        // Whoever has put a symlink there has not displaced what it leads to.
+        if entry.file_type()?.is_dir() {
+            batches.extend(when.map(|when| (when, entry.path())));
+        }
     }
     Ok(batches)
 }

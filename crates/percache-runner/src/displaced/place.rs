@@ -52,7 +52,8 @@ pub fn in_store(store: &Path, root: Option<&Path>) -> io::Result<Vec<Place>> {
     let mut places = Vec::new();
     for entry in entries {
         let dir = entry?.path().join("displaced");
-        if !dir.is_dir() {
+        // A symlink leads to what is not percache's.
+        if !dir.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
             continue;
         }
         let place = Place { own: own.as_ref() == Some(&dir), ..Place::at(dir, None) };

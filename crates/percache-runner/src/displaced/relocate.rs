@@ -18,7 +18,8 @@ use rustix::io::Errno;
 
 use crate::stamp::Stamp;
 
-/// Moves `name` in `parent` to `to`, where nothing may be. A copy is made at `waiting`, which lies in the same file system as `to`.
+/// Moves `name` in `parent` to `to`, where nothing may be. A copy is made at `waiting`, which lies in the same file
+/// system as `to`.
 pub(super) fn relocate(parent: BorrowedFd<'_>, name: &[u8], to: &Path, waiting: &Path) -> io::Result<()> {
     match rename_if_free(parent, name, to) {
         Err(Errno::XDEV) => copy(parent, name, to, waiting),

@@ -56,6 +56,12 @@ impl Kept {
         if self.place.own { self.item.path.to_string() } else { shown(&self.target()).into_owned() }
     }
 
+    /// The same for programs: as it is, if it is text.
+    pub fn plain(&self) -> String {
+        let path = if self.place.own { self.item.path.to_path(Path::new("")) } else { self.target() };
+        path.to_str().map_or_else(|| self.text(), str::to_owned)
+    }
+
     /// Whether it is clear where it goes back to.
     pub fn has_home(&self) -> bool {
         self.place.own || self.place.single || (self.root.is_some() && !self.place.is_gone())
@@ -141,8 +147,8 @@ pub fn find(cli: &Cli, scope: Scope) -> Result<Found, CliError> {
     Ok(Found { kept, elsewhere, roots })
 }
 
-/// The workspaces at or above a directory: the one that it belongs to, and those whose file is gone or broken, so that nobody can tell
-/// whether it belongs to them. Such a one is known by its store, or by what was displaced from it.
+/// The workspaces at or above a directory: the one that it belongs to, and those whose file is gone or broken, so that
+/// nobody can tell whether it belongs to them. Such a one is known by its store, or by what was displaced from it.
 fn roots(start: &Path, known: &[Place]) -> Result<Vec<PathBuf>, CliError> {
     let (start, root) = match config::discover(start) {
         Ok(location) => (location.cwd.to_path(&location.root), Some(location.root)),

@@ -9,8 +9,8 @@ use percache_runner::shown::read_back;
 
 use super::find::Kept;
 
-/// Finds the files that a path means, written where a user stands: as it was in the tree, as it is listed, or where it lies in the
-/// store. A directory means everything below it. Of what can be meant, the first that there is.
+/// Finds the files that a path means, written where a user stands: as it was in the tree, as it is listed, or where it
+/// lies in the store. A directory means everything below it. Of what can be meant, the first that there is.
 pub fn meant<'k>(start: &Path, path: &Path, kept: &'k [Kept]) -> io::Result<Vec<&'k Kept>> {
     let start = start.canonicalize()?;
     for spelling in spellings(path) {

@@ -40,7 +40,7 @@ pub fn run(cli: &Cli, args: &Displaced) -> Result<u8, CliError> {
 fn print_json(found: &Found) {
     let rows = found.kept.iter().map(|kept| {
         json!({
-            "path": kept.text(),
+            "path": kept.plain(),
             "version": kept.item.version(),
             "when": kept.item.when.0,
             "size": kept.item.size(),

@@ -56,7 +56,8 @@ pub fn restore(cli: &Cli, args: &DisplacedRestore) -> Result<u8, CliError> {
     if let Some(first) = again.first() {
         let hint = Paint::stderr(cli.color).apply(Style::Hint, "hint:");
         crate::aside!(
-            "{hint} `{first}` is an output of a task: a build moves it aside again, unless `outputs` leaves it out (`!PATH`)"
+            "{hint} `{first}` is an output of a task: a build moves it aside again, unless `outputs` leaves it out \
+             (`!PATH`)"
         );
     }
     Ok(status)
@@ -146,8 +147,15 @@ fn failure(kept: &Kept, to: &Path, error: &io::Error, args: &DisplacedRestore) -
             );
             CliError::failure(format!("something is at `{shown}` already")).hint(Some(hint))
         }
-        io::ErrorKind::NotADirectory => CliError::failure(format!("a file is where a directory of `{shown}` was"))
-            .hint(Some("move that away, or name another directory with `--to DIR`")),
+        io::ErrorKind::NotADirectory => {
+            CliError::failure(format!("a file is where a directory of `{shown}` has to be"))
+                .hint(Some("move that away, or name another directory with `--to DIR`"))
+        }
+        // Without a number it comes from us, not from the system.
+        io::ErrorKind::PermissionDenied if error.raw_os_error().is_none() => {
+            CliError::failure(format!("`{shown}` is not given back: {error}"))
+                .hint(Some("put a directory in the place of the symlink, or name another one with `--to DIR`"))
+        }
         io::ErrorKind::NotFound if kept.item.at.symlink_metadata().is_err() => {
             CliError::failure(format!("`{}` is not displaced any more", kept.text()))
                 .hint(Some("somebody else has given it back just now, or gc has removed it"))

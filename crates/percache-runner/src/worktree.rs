@@ -336,8 +336,8 @@ pub fn is_marked_in(dir: &Path, root: &Path) -> bool {
     mark.zip(identity_of(root).ok()).is_some_and(|(mark, identity)| mark == identity.as_bytes())
 }
 
-/// What tells a directory from all others, wherever it is moved to in its file system. The time when it was made is there because numbers are
-/// used again.
+/// What tells a directory from all others, wherever it is moved to in its file system. The time when it was made is
+/// there because numbers are used again.
 fn identity_of(root: &Path) -> io::Result<String> {
     let metadata = fs::metadata(root)?;
     let born = metadata.created().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());

@@ -82,14 +82,14 @@ pub fn store_dir(root: &Path, cache: &CacheSettings) -> PathBuf {
     }
 }
 
-/// Whether there is no file of a workspace in `root`, or one that cannot be understood: whose workspace a directory below it is in cannot be
-/// told then.
+/// Whether there is no file of a workspace in `root`, or one that cannot be understood: whose workspace a directory
+/// below it is in cannot be told then.
 pub fn is_broken(root: &Path) -> bool {
     std::fs::read_to_string(root.join(FILE_NAME)).map_or(true, |text| DeTable::parse(&text).is_err())
 }
 
-/// Where the store of the workspace in `root` is, as far as its file can be understood, and where it is when the file says nothing:
-/// what was displaced must be found although the file is broken, or names another store by now.
+/// Where the store of the workspace in `root` is, as far as its file can be understood, and where it is when the file
+/// says nothing: what was displaced must be found although the file is broken, or names another store by now.
 pub fn likely_stores(root: &Path) -> Vec<PathBuf> {
     let text = std::fs::read(root.join(FILE_NAME)).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);

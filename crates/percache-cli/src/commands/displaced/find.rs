@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use percache_runner::config::{self, DiscoverError, is_broken, likely_stores};
@@ -96,47 +97,20 @@ pub fn find(cli: &Cli, scope: Scope) -> Result<Found, CliError> {
     if roots.is_empty() && scope == Scope::Here {
         return Err(nothing_here(start));
     }
-    let mut places = Vec::new();
-    let stores = |root: Option<&PathBuf>| match (scope, root) {
-        (Scope::Exec, _) => exec_store_dir().map(|store| vec![store]),
-        (_, Some(root)) => Ok(likely_stores(root)),
-        (_, None) => Ok(Vec::new()),
-    };
-    let here = if roots.is_empty() { vec![None] } else { roots.iter().map(Some).collect() };
-    for root in here {
-        for store in stores(root)? {
-            match in_store(&store, root.map(PathBuf::as_path)) {
-                Ok(found) => places.extend(found.into_iter().map(|place| (place, root, true))),
-                Err(e) => warn(&format!("`{}` cannot be read: {}", shown(&store), reason(&e)), paint),
-            }
-        }
-    }
-    places.extend(known.into_iter().map(|place| {
-        let own = roots.iter().map(|root| (place.clone().seen_from(root), Some(root))).find(|(place, _)| place.own);
-        let (place, root) = own.unwrap_or((place, None));
-        (place, root, false)
-    }));
-    // What is one workspace's own is not listed as another one's, too.
-    places.sort_by_key(|(place, ..)| !place.own);
-    let mut seen = HashSet::new();
     let (mut kept, mut elsewhere) = (Vec::new(), Amount::default());
-    for (place, root, shares_store) in places {
-        let is_new = seen.insert(place.dir.canonicalize().unwrap_or_else(|_| place.dir.clone()));
-        if !is_new || place.single != (scope == Scope::Exec) {
-            continue;
-        }
+    for Sighting { place, root, shares_store } in sightings(scope, &roots, known, paint)? {
         if scope == Scope::Here && !place.own {
             if shares_store || place.is_gone() {
                 elsewhere.add(measure(&place.dir).unwrap_or_default());
             }
             continue;
         }
-        let root = if place.own { root.cloned() } else { place.root.clone() };
+        let root = if place.own { root } else { place.root.clone() };
         match list(&place.dir) {
             Ok(items) => {
                 kept.extend(items.into_iter().map(|item| Kept { item, root: root.clone(), place: place.clone() }));
             }
-            Err(e) => warn(&format!("`{}` cannot be read: {}", shown(&place.dir), reason(&e)), paint),
+            Err(e) => warn(&place.dir, &e, paint),
         }
     }
     let by_workspace = |kept: &Kept| match (kept.place.own, scope) {
@@ -145,6 +119,47 @@ pub fn find(cli: &Cli, scope: Scope) -> Result<Found, CliError> {
     };
     kept.sort_by_cached_key(|kept| (by_workspace(kept), kept.item.clone()));
     Ok(Found { kept, elsewhere, roots })
+}
+
+/// A directory with displaced files, and how it was found.
+struct Sighting {
+    place: Place,
+    /// The workspace from which it was seen.
+    root: Option<PathBuf>,
+    /// Whether it lies in a store of that workspace.
+    shares_store: bool,
+}
+
+/// Finds all directories with displaced files, each once, the own ones first.
+fn sightings(scope: Scope, roots: &[PathBuf], known: Vec<Place>, paint: Paint) -> Result<Vec<Sighting>, CliError> {
+    let stores: Vec<(PathBuf, Option<&PathBuf>)> = match scope {
+        Scope::Exec => vec![(exec_store_dir()?, None)],
+        _ => roots
+            .iter()
+            .flat_map(|root| likely_stores(root).into_iter().map(move |store| (store, Some(root))))
+            .collect(),
+    };
+    let mut all = Vec::new();
+    for (store, root) in stores {
+        let sighting = |place| Sighting { place, root: root.cloned(), shares_store: true };
+        match in_store(&store, root.map(PathBuf::as_path)) {
+            Ok(places) => all.extend(places.into_iter().map(sighting)),
+            Err(e) => warn(&store, &e, paint),
+        }
+    }
+    all.extend(known.into_iter().map(|place| {
+        let seen = roots.iter().map(|root| (place.clone().seen_from(root), Some(root.clone())));
+        let (place, root) = seen.into_iter().find(|(place, _)| place.own).unwrap_or((place, None));
+        Sighting { place, root, shares_store: false }
+    }));
+    // What is one workspace's own is not listed as another one's, too.
+    all.sort_by_key(|sighting| !sighting.place.own);
+    let mut seen = HashSet::new();
+    all.retain(|Sighting { place, .. }| {
+        let real = place.dir.canonicalize().unwrap_or_else(|_| place.dir.clone());
+        place.single == (scope == Scope::Exec) && seen.insert(real)
+    });
+    Ok(all)
 }
 
 /// The workspaces at or above a directory: the one that it belongs to, and those whose file is gone or broken, so that
@@ -170,6 +185,7 @@ fn nothing_here(start: &Path) -> CliError {
         .hint(Some("`percache displaced --all` lists what was moved aside in other workspaces"))
 }
 
-fn warn(message: &str, paint: Paint) {
+fn warn(dir: &Path, error: &io::Error, paint: Paint) {
+    let message = format!("`{}` cannot be read: {}", shown(dir), reason(error));
     crate::aside!("{} {message}", paint.apply(Style::Warning, "warning:"));
 }

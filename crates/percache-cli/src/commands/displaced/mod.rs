@@ -53,15 +53,11 @@ fn print_json(found: &Found) {
 }
 
 fn print(found: &Found, exec: bool, paint: Paint) {
-    let hint = |text: &str| crate::say!("{} {text}", paint.apply(Style::Hint, "hint:"));
-    if found.kept.is_empty() {
-        crate::say!("nothing was moved aside{}", if found.elsewhere.files > 0 { " here" } else { "" });
-    }
-    let newest: HashSet<usize> = newest(&found.kept);
+    let newest = newest(&found.kept);
     let widest = found.kept.iter().map(|kept| width(&kept.text())).max().unwrap_or(0);
     let mut heading = None;
     for (i, kept) in found.kept.iter().enumerate() {
-        if heading.as_ref() != Some(&&kept.place.dir) && !kept.place.own && !exec {
+        if heading != Some(&kept.place.dir) && !kept.place.own && !exec {
             if i > 0 {
                 crate::say!();
             }
@@ -69,37 +65,44 @@ fn print(found: &Found, exec: bool, paint: Paint) {
         }
         heading = Some(&kept.place.dir);
         let age = format_age(Duration::from_millis(now().saturating_sub(kept.item.when.0)));
-        let about = format!("{:>9}  {age} ago", format_size(kept.item.size()));
-        let about = paint.apply(Style::Faint, about);
+        let about = paint.apply(Style::Faint, format!("{:>9}  {age} ago", format_size(kept.item.size())));
         let text = kept.text();
         let room = " ".repeat(widest - width(&text));
         let older = if newest.contains(&i) { String::new() } else { format!("  --from {}", kept.item.version()) };
         crate::say!("{text}{room}  {about}{older}");
     }
-    if !found.kept.is_empty() {
+    if found.kept.is_empty() {
+        crate::say!("nothing was moved aside{}", if found.elsewhere.files > 0 { " here" } else { "" });
+    }
+    let hints = hints(found, exec, newest.len() < found.kept.len());
+    if !hints.is_empty() {
         crate::say!();
-        let option = if exec {
-            "--exec "
-        } else if found.kept.iter().any(|kept| !kept.place.own) {
-            "--all "
-        } else {
-            ""
+    }
+    hints.iter().for_each(|hint| crate::say!("{} {hint}", paint.apply(Style::Hint, "hint:")));
+}
+
+/// What can be done with what was found. `versions`: there are several of one path.
+fn hints(found: &Found, exec: bool, versions: bool) -> Vec<String> {
+    let mut hints = Vec::new();
+    if !found.kept.is_empty() {
+        let option = match found.kept.iter().any(|kept| !kept.place.own) {
+            _ if exec => "--exec ",
+            true => "--all ",
+            false => "",
         };
-        hint(&format!(
-            "`percache displaced restore {option}PATH` moves a file back to where it was; gc removes it after `maxage`"
-        ));
-        if newest.len() < found.kept.len() {
-            hint("of several versions the newest comes back; `--from` names another one");
-        }
+        let restore = format!("`percache displaced restore {option}PATH`");
+        hints.push(format!("{restore} moves a file back to where it was; gc removes it after `maxage`"));
+    }
+    if versions {
+        hints.push("of several versions the newest comes back; `--from` names another one".to_owned());
     }
     if found.elsewhere.files > 0 {
-        if found.kept.is_empty() {
-            crate::say!();
-        }
         let Amount { files, bytes } = found.elsewhere;
         let others = count(files as u64, "file");
-        hint(&format!("{others} of other workspaces ({}): `percache displaced --all` lists them", format_size(bytes)));
+        let size = format_size(bytes);
+        hints.push(format!("{others} of other workspaces ({size}): `percache displaced --all` lists them"));
     }
+    hints
 }
 
 /// The positions of the newest version of each path.

@@ -10,6 +10,7 @@ mod check;
 mod completions;
 mod concurrency;
 mod damage;
+mod displaced;
 mod display;
 mod environment;
 mod errors;

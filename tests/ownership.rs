@@ -165,8 +165,10 @@ fn displaced_files_are_kept_for_maxage() {
     ws.build([]).ran(["docs"]);
     ws.write("docs/api.md", "edited by hand");
     ws.build([]).restored(1);
-    ws.percache(["clear"]).succeeds();
-    ws.percache(["gc", "--maxage", "1d"]).succeeds().does_not_say("displaced");
+    ws.percache(["clear"]).succeeds().says(["kept 1 displaced file (14 B)"]);
+    ws.percache(["gc", "--maxage", "1d"]).succeeds().does_not_say("removed 1 displaced");
+    ws.percache(["gc", "--maxsize", "1"]).succeeds().says(["kept 1 displaced file (14 B)"]);
+    ws.percache(["stats"]).says(["displaced          1 file (14 B)"]);
     assert_eq!(displaced(&ws), ["docs/api.md"]);
     ws.percache(["gc", "-n", "--maxage", "0"]).says(["would remove 1 displaced file"]);
     ws.percache(["gc", "--maxage", "0"]).says(["removed 1 displaced file"]);

@@ -85,7 +85,10 @@ fn no_other_code_makes_files() {
         // Copies of private files, with their mode, below a directory that nobody else can enter.
         ("percache/src/rocks/salvage.rs", "fs::copy("),
         // A copy of a displaced file, which keeps its mode.
-        ("percache-runner/src/fs/displaced.rs", "create_new(true).mode(0o600)"),
+        ("percache-runner/src/fs/displaced/relocate.rs", "create_new(true).mode(0o600)"),
+        // The directories in the tree to which displaced files are given back.
+        ("percache-runner/src/fs/displaced/items.rs", "create_dir_all("),
+        ("percache-runner/src/fs/displaced/items.rs", "DirBuilder::new"),
         // Outputs on their way into the tree, which have the modes that they have there.
         ("percache-runner/src/action/restore/staged.rs", "create_dir(&place)"),
         ("percache-runner/src/action/restore/staged.rs", "create_dir_all(directory)"),

@@ -18,11 +18,13 @@ const TAKES_AWAY: [&str; 10] = [
 ];
 
 /// The files of the runner that may, and why.
-const MAY: [(&str, &str); 12] = [
+const MAY: [(&str, &str); 14] = [
     ("fs/clearing.rs", "decides what goes, and displaces what percache does not hold"),
     ("fs/beneath.rs", "does that, for clearing and for directories"),
     ("fs/beneath/system.rs", "asks the kernel for it"),
     ("fs/displaced.rs", "keeps what was displaced, in the store"),
+    ("fs/displaced/items.rs", "gives it back, and removes what is too old"),
+    ("fs/displaced/relocate.rs", "moves what is displaced or given back"),
     ("action/directories.rs", "removes empty directories that percache made"),
     ("action/restore/staged.rs", "removes what waits in the staging directory"),
     ("fs/staging.rs", "removes the staging directory"),

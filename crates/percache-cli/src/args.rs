@@ -153,8 +153,11 @@ pub struct Displaced {
     #[arg(long)]
     pub json: bool,
     /// Of the commands that `percache exec` ran
-    #[arg(long)]
+    #[arg(long, conflicts_with = "all")]
     pub exec: bool,
+    /// Of all workspaces that are known, also of those that are not there any more
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// What to do with displaced files.
@@ -162,6 +165,8 @@ pub struct Displaced {
 pub enum DisplacedAction {
     /// Move files back to where they were: of several with one path, the one that was moved aside last
     Restore(DisplacedRestore),
+    /// Delete files for good, all versions of them
+    Drop(DisplacedDrop),
 }
 
 /// `percache displaced restore`.
@@ -171,11 +176,34 @@ pub struct DisplacedRestore {
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
     /// Of the commands that `percache exec` ran
-    #[arg(long)]
+    #[arg(long, conflicts_with = "all")]
     pub exec: bool,
+    /// Of all workspaces that are known, also of those that are not there any more
+    #[arg(long)]
+    pub all: bool,
+    /// An older version, as the list names it
+    #[arg(long, value_name = "VERSION")]
+    pub from: Option<String>,
     /// Put them below this directory instead
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub to: Option<PathBuf>,
+}
+
+/// `percache displaced drop`.
+#[derive(Debug, Args)]
+pub struct DisplacedDrop {
+    /// Paths that they had; a directory means everything below it
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Of the commands that `percache exec` ran
+    #[arg(long, conflicts_with = "all")]
+    pub exec: bool,
+    /// Of all workspaces that are known, also of those that are not there any more
+    #[arg(long)]
+    pub all: bool,
+    /// Only this version, as the list names it
+    #[arg(long, value_name = "VERSION")]
+    pub from: Option<String>,
 }
 
 /// `percache completions`.

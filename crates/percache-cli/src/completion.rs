@@ -111,7 +111,7 @@ pub fn tasks(current: &OsStr) -> Vec<CompletionCandidate> {
 /// The name of a task within the member that one stands in.
 fn short<'n>(location: &Location, full: &'n str) -> Option<&'n str> {
     let (member, name) = full.split_once(':')?;
-    let cwd = location.cwd.to_string();
+    let cwd = location.cwd.to_text();
     let inside = cwd == member || cwd.strip_prefix(member).is_some_and(|rest| rest.starts_with('/'));
     inside.then_some(name)
 }

@@ -8,6 +8,7 @@ use percache::engine::EngineError;
 use percache_runner::maintenance::MaintenanceError;
 use percache_runner::model::problem::reason;
 use percache_runner::session::SessionError;
+use percache_runner::syntax::shown::shown;
 use percache_runner::syntax::units::{AgeError, SizeError};
 
 use crate::setup::exec_store_dir;
@@ -56,7 +57,7 @@ impl CliError {
                 format!("`percache verify{which} --repair` keeps what is whole and removes the rest")
             }
             EngineError::ReadOnly(_) | EngineError::Io(_) => {
-                format!("look at the permissions and the free space of `{}`", dir.display())
+                format!("look at the permissions and the free space of `{}`", shown(dir))
             }
         };
         CliError::failure(format!("the store cannot be used: {error}")).hint(Some(hint))
@@ -98,7 +99,7 @@ impl CliError {
     /// A directory that the user names cannot be entered.
     pub fn directory(directory: &Path, error: &io::Error) -> CliError {
         let hint = "-C takes an existing directory, as seen from the current one";
-        CliError::usage(format!("cannot enter `{}`: {}", directory.display(), reason(error))).hint(Some(hint))
+        CliError::usage(format!("cannot enter `{}`: {}", shown(directory), reason(error))).hint(Some(hint))
     }
 
     /// Mistakes in the configuration, rendered.

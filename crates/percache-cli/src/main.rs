@@ -35,6 +35,7 @@ mod error;
 mod markdown;
 mod output;
 mod pager;
+mod registry;
 mod report;
 mod setup;
 mod style;

@@ -15,9 +15,10 @@ use percache::store::writer::PATIENCE;
 use percache::store::{Store, now};
 use percache::tail;
 
-use crate::fs::displaced;
+use crate::fs::displaced::{self, Amount};
 use crate::model::CacheSettings;
 use crate::worktree::Worktree;
+use crate::worktree::displaced::in_store;
 use crate::worktree::journal::Journal;
 use crate::worktree::last_used;
 
@@ -65,16 +66,24 @@ pub struct Report {
     pub before: u64,
     /// After; the same in a dry run.
     pub after: u64,
-    /// How many displaced files went, or would go.
-    pub displaced: usize,
+    /// Displaced files that went, or would go.
+    pub displaced: Amount,
+    /// Those that stay. They do not count for the size of the store.
+    pub displaced_left: Amount,
 }
 
 /// Removes results, then what nothing refers to.
 pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, MaintenanceError> {
     let before = disk_usage(dir);
-    let displaced = expire_displaced(dir, request)?;
+    let (displaced, displaced_left) = expire_displaced(dir, request)?;
     if !tail::or_database_exists(dir) {
-        return Ok(Report { collected: Collected::default(), before, after: disk_usage(dir), displaced });
+        return Ok(Report {
+            collected: Collected::default(),
+            before,
+            after: disk_usage(dir),
+            displaced,
+            displaced_left,
+        });
     }
     let used = last_used::gather(dir)?;
     let policy = Policy {
@@ -85,7 +94,8 @@ pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, Ma
         worthwhile: request.worthwhile,
     };
     if request.dry_run {
-        return Ok(Report { collected: preview(store.engine(), &policy)?, before, after: before, displaced });
+        let collected = preview(store.engine(), &policy)?;
+        return Ok(Report { collected, before, after: before, displaced, displaced_left });
     }
     // First, so that no journal is believed that names a result which is about to go.
     advance_epoch(dir)?;
@@ -93,26 +103,35 @@ pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, Ma
     // And once more: a build that began in between has found results that are gone by now.
     advance_epoch(dir)?;
     last_used::forget(dir)?;
-    // What somebody may want back outlives the worktree that it is of.
-    let is_over = |worktree: &&Worktree| {
-        (worktree.is_abandoned() || is_spent(worktree, policy.unused_since)) && !worktree.displaced().exists()
-    };
+    let is_over = |worktree: &&Worktree| worktree.is_abandoned() || is_spent(worktree, policy.unused_since);
     for worktree in Worktree::all(dir)?.iter().filter(is_over) {
         worktree.remove()?;
     }
     sweep_leftovers(dir);
-    Ok(Report { collected, before, after: disk_usage(dir), displaced })
+    Ok(Report { collected, before, after: disk_usage(dir), displaced, displaced_left })
 }
 
-/// Removes files that were displaced longer ago than results may be unused, if that is asked for all tasks. Returns how many.
-fn expire_displaced(dir: &Path, request: &Request<'_>) -> Result<usize, MaintenanceError> {
-    let Some(age) = request.maxage.filter(|_| request.only.is_none()) else { return Ok(0) };
-    let before = now().saturating_sub(age.as_millis() as u64);
-    let mut count = 0;
-    for worktree in Worktree::all(dir)? {
-        count += displaced::expire(&worktree.displaced(), before, request.dry_run)?;
+/// Removes files that were displaced longer ago than results may be unused, if that is asked for all tasks. Returns
+/// what went, and what is left.
+/// Nothing else ever removes one: to be above a size is no reason.
+fn expire_displaced(dir: &Path, request: &Request<'_>) -> io::Result<(Amount, Amount)> {
+    let age = request.maxage.filter(|_| request.only.is_none());
+    let before = age.map(|age| now().saturating_sub(age.as_millis() as u64));
+    let (mut went, mut left) = (Amount::default(), Amount::default());
+    for place in in_store(dir, None)? {
+        // What cannot be read cannot be counted, and keeps nobody from using the store.
+        let all = displaced::measure(&place.dir).unwrap_or_default();
+        let old =
+            before.map_or(Ok(Amount::default()), |before| displaced::expire(&place.dir, before, request.dry_run))?;
+        went.add(old);
+        left.add(Amount { files: all.files - old.files.min(all.files), bytes: all.bytes - old.bytes.min(all.bytes) });
     }
-    Ok(count)
+    Ok((went, left))
+}
+
+/// How much is displaced in all worktrees of a store.
+pub fn displaced(dir: &Path) -> io::Result<Amount> {
+    Ok(expire_displaced(dir, &Request::default())?.1)
 }
 
 /// Removes the claims of processes that were killed, and files that they did not get into their place. That one stays is no matter.

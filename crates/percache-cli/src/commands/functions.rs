@@ -10,6 +10,7 @@ use percache::memo::collect::{Removed, Rules};
 use percache::memo::stats::{Entry, FunctionStats};
 use percache::tail;
 use percache_runner::maintenance::{DEFAULT_MAXAGE, DEFAULT_MAXSIZE};
+use percache_runner::syntax::shown::shown;
 use percache_runner::syntax::units::{format_age, format_duration, format_size, parse_age, parse_size};
 use serde_json::json;
 
@@ -56,7 +57,7 @@ pub fn run(cli: &Cli) -> Result<u8, CliError> {
 /// Opens a cache that exists: to look at one must not make one.
 fn open(path: &Path) -> Result<Cache, CliError> {
     if !tail::or_database_exists(path) {
-        let message = format!("there is no cache of function results at {}", path.display());
+        let message = format!("there is no cache of function results at {}", shown(path));
         return Err(CliError::failure(message).hint(Some("give the path that the program opens with `Cache::open`")));
     }
     Cache::open(path).map_err(CliError::failure)

@@ -42,12 +42,20 @@ pub fn sentence(report: &Report, dry_run: bool) -> String {
         count(collected.results_left, "result"),
         format_size(collected.bytes_left),
     );
-    let displaced = count(report.displaced as u64, "displaced file");
-    let went = if report.displaced > 0 { format!("{went}\n{verb} {displaced}") } else { went };
-    if dry_run {
-        return went;
+    let mut text = went;
+    if report.displaced.files > 0 {
+        text += &format!("\n{verb} {}", report.displaced);
     }
-    format!("{went}\nstore on disk: {} before, {} now", format_size(report.before), format_size(report.after))
+    if report.displaced_left.files > 0 {
+        text += &format!(
+            "\nkept {}: `percache displaced` lists them, and they go when they are `maxage` old",
+            report.displaced_left
+        );
+    }
+    if dry_run {
+        return text;
+    }
+    format!("{text}\nstore on disk: {} before, {} now", format_size(report.before), format_size(report.after))
 }
 
 /// `1 result`, `2 results`.

@@ -2,6 +2,8 @@
 
 use clap::CommandFactory;
 
+use percache_runner::syntax::shown::shown;
+
 use crate::args::{Cli, Man};
 use crate::error::{CliError, SUCCESS};
 
@@ -9,6 +11,6 @@ use crate::error::{CliError, SUCCESS};
 pub fn run(args: &Man) -> Result<u8, CliError> {
     let dir = &args.directory;
     let written = std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Cli::command(), dir));
-    written.map_err(|e| CliError::failure(format!("cannot write manual pages to `{}`: {e}", dir.display())))?;
+    written.map_err(|e| CliError::failure(format!("cannot write manual pages to `{}`: {e}", shown(dir))))?;
     Ok(SUCCESS)
 }

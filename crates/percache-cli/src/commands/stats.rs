@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use percache::store::now;
 use percache_runner::maintenance;
+use percache_runner::syntax::shown::shown;
 use percache_runner::syntax::units::{format_age, format_size};
 use serde_json::json;
 
@@ -21,6 +22,7 @@ pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
     let (stats, hits, misses) = maintenance::statistics(&store, &dir).map_err(|e| CliError::maintenance(&e, &dir))?;
     let age = |time: u64| Duration::from_millis(now().saturating_sub(time));
     let disk = maintenance::disk_usage(&dir);
+    let displaced = maintenance::displaced(&dir).map_err(|e| CliError::maintenance(&e.into(), &dir))?;
     if args.json {
         let value = json!({
             "results": stats.results,
@@ -28,6 +30,8 @@ pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
             "logical_bytes": stats.logical,
             "stored_bytes": stats.stored,
             "disk_bytes": disk,
+            "displaced_files": displaced.files,
+            "displaced_bytes": displaced.bytes,
             "hits": hits,
             "misses": misses,
             "oldest_use_seconds": stats.used.map(|(oldest, _)| age(oldest).as_secs()),
@@ -36,11 +40,15 @@ pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
         crate::say!("{value:#}");
         return Ok(SUCCESS);
     }
-    crate::say!("store              {}", dir.display());
+    crate::say!("store              {}", shown(&dir));
     crate::say!("results            {}", stats.results);
     crate::say!("blobs              {}", stats.blobs);
     crate::say!("logical size       {}", format_size(stats.logical));
     crate::say!("stored size        {} ({} on disk)", format_size(stats.stored), format_size(disk));
+    if displaced.files > 0 {
+        let files = count(displaced.files as u64, "file");
+        crate::say!("displaced          {files} ({}), see `percache displaced`", format_size(displaced.bytes));
+    }
     let rate = if hits + misses == 0 {
         "none so far".to_owned()
     } else {

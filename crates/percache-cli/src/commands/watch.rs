@@ -12,6 +12,7 @@ use std::time::Duration;
 use percache_runner::action::context::{Check, Force, HitLogs, Options};
 use percache_runner::fs::stat_table::KnownFiles;
 use percache_runner::process::Stop;
+use percache_runner::syntax::shown::shown_bytes;
 use percache_runner::watch::{Blame, Blamed, Change, Events, Run};
 
 use crate::args::{Cli, Logs, Watch};
@@ -222,7 +223,7 @@ impl Watching<'_> {
         }
         let is_there = |change: &&Change| target.locate(&change.path).symlink_metadata().is_ok();
         if let Some(change) = changes.iter().find(is_there).or(changes.first()) {
-            let text = format!("changed    {}", String::from_utf8_lossy(&change.path));
+            let text = format!("changed    {}", shown_bytes(&change.path));
             crate::say!("{}", Paint::stdout(self.cli.color).apply(Style::Faint, text));
         }
     }
@@ -233,10 +234,10 @@ impl Watching<'_> {
             let own: Vec<_> = tasks.iter().filter(|task| readers.contains(&task.as_str())).collect();
             let names = if own.is_empty() { tasks.iter().collect() } else { own.clone() };
             let names: Vec<_> = names.into_iter().take(3).map(|name| format!("`{name}`")).collect();
-            let (names, path) = (names.join(" or "), String::from_utf8_lossy(path));
+            let (names, raw, path) = (names.join(" or "), path.as_slice(), shown_bytes(path));
             let whose = match own.is_empty() {
                 false => "which it reads",
-                true if target.is_configuration(path.as_bytes()) => "which decides which tasks there are",
+                true if target.is_configuration(raw) => "which decides which tasks there are",
                 true => "which is an input",
             };
             self.warn(

@@ -4,7 +4,9 @@ use std::io::Write;
 
 use percache_runner::model::Workspace;
 use percache_runner::model::event::{Deviation, Differs, Event, Outcome};
+use percache_runner::model::path::RelPath;
 use percache_runner::schedule::results::Summary;
+use percache_runner::syntax::shown::shown;
 use serde_json::{Value, json};
 
 use crate::output::Stdout;
@@ -44,12 +46,24 @@ pub fn event(workspace: &Workspace, event: &Event) {
         }
         Event::Warning { message, hint } => json!({ "event": "warning", "message": message, "hint": hint }),
         Event::Note { message } => json!({ "event": "note", "message": message }),
+        Event::Displaced(moved) => json!({
+            "event": "displaced",
+            "paths": moved.paths.iter().map(as_text).collect::<Vec<_>>(),
+            "workspace": shown(&moved.root),
+            "directory": shown(&moved.to),
+            "message": words::moved(moved),
+        }),
         Event::Background { task, holders } => {
             let holders = holders.iter().map(|holder| json!({ "id": holder.id, "command": holder.command }));
             json!({ "event": "background", "task": name(*task), "processes": holders.collect::<Vec<_>>() })
         }
         Event::Waiting { task, holder } => json!({ "event": "waiting", "task": task.map(name), "holder": holder }),
     });
+}
+
+/// A path as it is; one that is no text as it is shown.
+fn as_text(path: &RelPath) -> String {
+    path.to_str().map_or_else(|| path.to_string(), str::to_owned)
 }
 
 fn deviation(deviation: &Deviation) -> Value {

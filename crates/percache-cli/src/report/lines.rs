@@ -11,6 +11,7 @@ use percache_runner::model::event::{Deviation, Differs, Event, Failure, LogText,
 use percache_runner::model::{TaskId, Workspace};
 use percache_runner::process::Holder;
 use percache_runner::schedule::results::Summary;
+use percache_runner::syntax::shown::shown;
 use percache_runner::syntax::units::{format_duration, format_size};
 
 use crate::args::Logs;
@@ -74,6 +75,7 @@ impl<'a> Lines<'a> {
             }
             Event::Warning { message, hint } => self.warn(&message, hint.as_deref()),
             Event::Note { message } => self.note(&message),
+            Event::Displaced(moved) => self.moved(&words::moved(&moved)),
             Event::Waiting { task, holder } => self.waiting(task, holder),
             Event::Background { task, holders } => self.background(task, &holders),
         }
@@ -214,13 +216,13 @@ impl<'a> Lines<'a> {
     fn add_deviations(&self, text: &mut String, name: &str, deviations: &[Deviation]) {
         const NAMED: usize = 10;
         if self.github {
-            let paths: Vec<_> = deviations.iter().take(NAMED).map(|it| it.path.as_str()).collect();
+            let paths: Vec<_> = deviations.iter().take(NAMED).map(|it| shown(&it.path)).collect();
             let message = format!("task {name} is unstable: {} differ", paths.join(", "));
             let _ = writeln!(text, "::error title=percache::{}", github_data(&message));
         }
         let paint = self.manner.paint;
         for Deviation { path, what } in deviations.iter().take(NAMED) {
-            let _ = writeln!(text, "  {path} {}", words::differs(what));
+            let _ = writeln!(text, "  {} {}", shown(path), words::differs(what));
             if let Differs::Line { stored, now, .. } = what {
                 let mut line = |sign: &str, style, line: &Option<String>| {
                     if let Some(line) = line {
@@ -257,6 +259,17 @@ impl<'a> Lines<'a> {
         }
         let text = format!("{}\n", self.manner.paint.apply(Style::Faint, message));
         self.print(&text, true);
+    }
+
+    /// Whoever misses a file has to read where it is, also in the log of a runner whose disk is gone soon.
+    fn moved(&mut self, message: &str) {
+        if self.github {
+            self.print(&format!("::warning title=percache::{}\n", github_data(message)), true);
+        }
+        match self.manner.quiet {
+            true => crate::aside!("{}", Paint::stderr_like(self.manner.paint).apply(Style::Faint, message)),
+            false => self.note(message),
+        }
     }
 
     /// Prints whole lines. What is not urgent may wait for what is.

@@ -26,6 +26,7 @@ use percache_runner::schedule::results::Summary;
 
 use crate::args::Logs;
 use crate::error::CliError;
+use crate::registry;
 use crate::report::lines::Lines;
 use crate::report::profile::{Known, Profile};
 use crate::report::tap::Tap;
@@ -126,6 +127,9 @@ impl Reporter for Report<'_> {
     fn event(&mut self, event: Event) {
         if let Some(profile) = &mut self.profile {
             profile.event(&event);
+        }
+        if let Event::Displaced(moved) = &event {
+            registry::remember(moved);
         }
         if self.json {
             json::event(self.workspace, &event);

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use percache_runner::config::FILE_NAME;
 use percache_runner::graph::name_from;
-use percache_runner::model::event::{Differs, Failure, Outcome};
+use percache_runner::model::event::{Differs, Failure, Moved, Outcome};
 use percache_runner::model::path::RelPath;
 use percache_runner::model::pattern::foreign;
 use percache_runner::model::{Task, TaskCommand, Workspace};
 use percache_runner::process::Holder;
 use percache_runner::schedule::results::Summary;
+use percache_runner::syntax::shown::shown;
 
 use crate::report::text;
 use crate::style::{Paint, Style};
@@ -150,6 +151,28 @@ pub fn quoted(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
+}
+
+/// What was moved aside, where it is, and how to get it back.
+pub fn moved(moved: &Moved) -> String {
+    const NAMED: usize = 3;
+    let Moved { root, paths, to, single, .. } = moved;
+    // Those of a single command are seen from somewhere above it.
+    let is_here = || std::env::current_dir().is_ok_and(|cwd| cwd == *root);
+    let text = |path: &RelPath| match *single && !is_here() {
+        true => shown(&path.to_path(root)).into_owned(),
+        false => path.to_string(),
+    };
+    let names: Vec<_> = paths.iter().take(NAMED).map(|path| format!("`{}`", text(path))).collect();
+    let more = if paths.len() > NAMED { format!(" and {} more", paths.len() - NAMED) } else { String::new() };
+    let (it, is) = if paths.len() > 1 { ("them", "they are") } else { ("it", "it is") };
+    format!(
+        "moved {}{more} aside, because percache does not hold that content: {is} in `{}`, and `percache displaced{}` \
+         gives {it} back",
+        names.join(", "),
+        shown(to),
+        if *single { " --exec" } else { "" }
+    )
 }
 
 /// `12 ran, 340 up to date, 8 restored in 0.41s`.

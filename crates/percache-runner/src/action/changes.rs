@@ -11,6 +11,7 @@ use percache::Digest;
 use crate::fs::stat_cache::FileState;
 use crate::key::fingerprint::{Kind, Part, Parts, Value};
 use crate::syntax::line_diff::Difference;
+use crate::syntax::shown::shown_bytes;
 use crate::worktree::old_contents::Contents;
 
 /// Of so many changes of one task it is worth finding out which lines they are.
@@ -171,7 +172,7 @@ impl Change {
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = String::from_utf8_lossy(&self.name);
+        let name = shown_bytes(&self.name);
         let verb = self.verb();
         match self.kind {
             Kind::Command => f.write_str("its command changed"),

@@ -28,11 +28,10 @@ use crate::action::spoils::spoils;
 use crate::config::FILE_NAME;
 use crate::environment::unseen::unseen;
 use crate::fs::clearing::find_left;
-use crate::fs::displaced::note as displaced_note;
 use crate::fs::stat_cache::FileState;
 use crate::fs::walk::Found;
 use crate::key::fingerprint::Parts;
-use crate::model::event::{Failure, LogText, Outcome};
+use crate::model::event::{Failure, LogText, Moved, Outcome};
 use crate::model::path::RelPath;
 use crate::model::pattern::foreign;
 use crate::model::problem::Trouble;
@@ -73,6 +72,8 @@ pub struct Done {
     pub warnings: Vec<Trouble>,
     /// The same, for information.
     pub notes: Vec<String>,
+    /// What was moved out of the tree meanwhile.
+    pub moved: Option<Moved>,
     /// Variables that the command may have missed.
     pub unseen: Vec<String>,
 }
@@ -128,6 +129,7 @@ impl Done {
             verdict: None,
             warnings: Vec::new(),
             notes: Vec::new(),
+            moved: None,
             unseen: Vec::new(),
         }
     }
@@ -168,7 +170,7 @@ pub fn run(ctx: &Context<'_>, job: &Job<'_>) -> Done {
         false => Done::failed(job.id, trouble),
     });
     done.took = start.elapsed();
-    done.notes.extend(displaced_note(&ctx.displaced));
+    done.moved = ctx.displaced.take_moved();
     let kept = std::mem::take(&mut *ctx.kept.lock().unwrap_or_else(PoisonError::into_inner));
     done.notes.extend(kept.iter().map(|path| format!("kept `{path}`: it is no output any more, and git tracks it")));
     done

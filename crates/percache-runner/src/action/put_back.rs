@@ -19,6 +19,7 @@ use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::problem::{Trouble, reason, way_out};
 use crate::model::span::{Phase, timed};
+use crate::syntax::shown::shown_bytes;
 use crate::worktree::intents::Intent;
 use crate::worktree::ownership::{clones, is_tracked};
 
@@ -94,7 +95,7 @@ fn is_output(task: &Task, path: &[u8]) -> bool {
 }
 
 fn foreign(path: &[u8]) -> RestoreError {
-    let what = format!("a result has `{}`, which is no output of its task", String::from_utf8_lossy(path));
+    let what = format!("a result has `{}`, which is no output of its task", shown_bytes(path));
     RestoreError::Store(percache::store::ReadError::Engine(percache::engine::EngineError::Damaged(what)))
 }
 

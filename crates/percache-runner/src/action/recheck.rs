@@ -23,6 +23,7 @@ use crate::fs::stat_cache::{FileState, Resolved};
 use crate::model::path::RelPath;
 use crate::model::problem::{Trouble, reason};
 use crate::syntax::depfile;
+use crate::syntax::shown::shown_bytes;
 
 /// What a run reported.
 pub struct Reported {
@@ -63,7 +64,7 @@ pub fn discover(
     })?;
     let set_back = executed.began.is_clock_set_back();
     for (path, role) in further_inputs(ctx, job, prepared, &listed)? {
-        let state = ctx.observer.observe(&path).map_err(|e| format!("`{}`: {e}", String::from_utf8_lossy(&path)))?;
+        let state = ctx.observer.observe(&path).map_err(|e| format!("`{}`: {e}", shown_bytes(&path)))?;
         let changed = || changed_since(ctx, &path, &state, executed.began.wall);
         if reported.changed.is_none() && role == Role::Read && changed() {
             reported.changed = Some(path.clone());
@@ -91,7 +92,7 @@ pub fn remove_depfile(ctx: &Context<'_>, path: &RelPath, text: &[u8]) -> io::Res
 }
 
 fn not_there(job: &Job<'_>, path: &[u8]) -> Trouble {
-    let path = String::from_utf8_lossy(path);
+    let path = shown_bytes(path);
     let message = format!("`{}` is not stored: its depfile names `{path}`, which does not exist", job.task.name);
     let hint = "paths in a depfile are relative to `cwd`: set `cwd` to the directory that the command goes to by `cd`";
     Trouble::new(message, hint)
@@ -185,7 +186,7 @@ pub fn unchanged(
     stamps: &[Option<Stamp>],
 ) -> Result<(), String> {
     if let Some(path) = &reported.changed {
-        return Err(format!("`{}` changed", String::from_utf8_lossy(path)));
+        return Err(format!("`{}` changed", shown_bytes(path)));
     }
     if reported.set_back {
         return Err("the clock was set back".to_owned());

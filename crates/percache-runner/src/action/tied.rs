@@ -15,6 +15,7 @@ use crate::action::context::Context;
 use crate::action::inputs::Prepared;
 use crate::action::lookup::{is_valid, observe_all};
 use crate::model::Task;
+use crate::syntax::shown::{shown, shown_bytes};
 use crate::worktree::Worktree;
 
 /// Outputs longer than this are not searched for the path.
@@ -72,13 +73,13 @@ fn mentioning(store: &Store, result: &StoredResult, directory: &Path) -> Option<
         Node::Symlink(target) => Finder::new(path).find(target).is_some(),
         Node::File { .. } | Node::Directory => false,
     })?;
-    Some(String::from_utf8_lossy(&entry.path).into_owned())
+    Some(shown_bytes(&entry.path).into_owned())
 }
 
 impl fmt::Display for Tied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.directory {
-            Some(directory) => write!(f, "is tied to `{}`", directory.display())?,
+            Some(directory) => write!(f, "is tied to `{}`", shown(directory))?,
             None => f.write_str("is tied to another directory")?,
         }
         match &self.output {

@@ -9,10 +9,11 @@ use thiserror::Error;
 use toml::de::DeTable;
 
 use super::files::{FILE_NAME, member_files};
-use super::raw::members_of;
+use super::raw::{cache_dir_of, members_of};
 use crate::model::CacheSettings;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
+use crate::syntax::shown::shown;
 
 /// Where a user stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,10 +28,10 @@ pub struct Location {
 #[derive(Debug, Error)]
 pub enum DiscoverError {
     /// No file here or above.
-    #[error("there is no {FILE_NAME} in `{}` or above", .0.display())]
+    #[error("there is no {FILE_NAME} in `{}` or above", shown(.0))]
     NotFound(PathBuf),
     /// The directory to start from cannot be read.
-    #[error("cannot read `{}`", path.display())]
+    #[error("cannot read `{}`", shown(path))]
     Unreadable {
         /// The directory.
         path: PathBuf,
@@ -79,6 +80,26 @@ pub fn store_dir(root: &Path, cache: &CacheSettings) -> PathBuf {
         Some(dir) => root.join(dir),
         None => main_worktree(root).as_deref().unwrap_or(root).join(".percache"),
     }
+}
+
+/// Whether there is no file of a workspace in `root`, or one that cannot be understood: whose workspace a directory
+/// below it is in cannot be told then.
+pub fn is_broken(root: &Path) -> bool {
+    std::fs::read_to_string(root.join(FILE_NAME)).map_or(true, |text| DeTable::parse(&text).is_err())
+}
+
+/// Where the store of the workspace in `root` is, as far as its file can be understood, and where it is when the file
+/// says nothing: what was displaced must be found although the file is broken, or names another store by now.
+pub fn likely_stores(root: &Path) -> Vec<PathBuf> {
+    let text = std::fs::read(root.join(FILE_NAME)).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let dir = cache_dir_of(DeTable::parse_recoverable(&text).0.into_inner()).map(PathBuf::from);
+    let mut stores = vec![store_dir(root, &CacheSettings { dir, ..CacheSettings::default() })];
+    let usual = store_dir(root, &CacheSettings::default());
+    if !stores.contains(&usual) {
+        stores.push(usual);
+    }
+    stores
 }
 
 /// The directory in git's main worktree that corresponds to `root`, when that lies in a linked one. Follows the files that
@@ -147,6 +168,32 @@ mod tests {
         assert_eq!(store_dir(dir.path(), &settings(None)), dir.path().join(".percache"));
         assert_eq!(store_dir(dir.path(), &settings(Some("x/y"))), dir.path().join("x/y"));
         assert_eq!(store_dir(dir.path(), &settings(Some("/x"))), Path::new("/x"));
+    }
+
+    #[test]
+    fn of_a_broken_file_the_store_is_known_as_far_as_it_can_be_understood() {
+        let dir = tempfile::tempdir().unwrap();
+        let usual = dir.path().join(".percache");
+        for (text, named) in [
+            ("", None),
+            ("cache.dir = '../store'\n[task.a\ncommand = ", Some("../store")),
+            ("[cache]\ndir = \"x\"\nmaxage = soon\n", Some("x")),
+            ("[cache]\ndir = 7\n", None),
+            ("[cache]\ndir = \"\"\n", None),
+            ("cache = [", None),
+        ] {
+            write(dir.path(), FILE_NAME, text);
+            let named = named.map(|named| dir.path().join(named));
+            assert_eq!(
+                likely_stores(dir.path()),
+                named.into_iter().chain([usual.clone()]).collect::<Vec<_>>(),
+                "{text}"
+            );
+        }
+        std::fs::write(dir.path().join(FILE_NAME), b"cache.dir = 'x'\n# caf\xe9").unwrap();
+        assert_eq!(likely_stores(dir.path())[0], dir.path().join("x"));
+        std::fs::remove_file(dir.path().join(FILE_NAME)).unwrap();
+        assert_eq!(likely_stores(dir.path()), [usual]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod shell;
 mod stated;
 mod stray;
 
-pub use discover::{DiscoverError, Location, discover, store_dir};
+pub use discover::{DiscoverError, Location, discover, is_broken, likely_stores, store_dir};
 pub use files::{FILE_NAME, stated};
 pub use kept::{keep, kept};
 pub use load::{Request, load};

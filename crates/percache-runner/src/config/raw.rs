@@ -76,6 +76,13 @@ pub(super) fn members_of(mut document: DeTable<'_>) -> Vec<At<String>> {
     strings.collect()
 }
 
+/// What the file of the workspace root names as the store's directory, as far as it can be understood.
+pub(super) fn cache_dir_of(mut document: DeTable<'_>) -> Option<String> {
+    let DeValue::Table(mut cache) = document.remove("cache")?.into_inner() else { return None };
+    let dir = cache.remove("dir")?.into_inner();
+    dir.as_str().filter(|dir| !dir.is_empty()).map(str::to_owned)
+}
+
 fn read_root_tables(top: &mut Fields<'_, '_>, raw: &mut RawFile) {
     if let Some(workspace) = take_table(top, "workspace") {
         let mut fields = Fields::new(top.report, top.file, "[workspace]", workspace);

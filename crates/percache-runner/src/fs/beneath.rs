@@ -385,5 +385,11 @@ fn temporary_name(path: &RelPath) -> Vec<u8> {
     [b".percache-", &digest.as_bytes()[..16]].concat()
 }
 
+/// Returns a name for something on its way to `path` that nobody else uses.
+pub fn new_temporary_name(path: &RelPath) -> Vec<u8> {
+    use std::hash::{BuildHasher, RandomState};
+    format!(".percache-{:016x}", RandomState::new().hash_one(path)).into_bytes()
+}
+
 #[cfg(test)]
 mod tests;

@@ -84,7 +84,7 @@ impl<'a, 'b> Clearing<'a, 'b> {
             }
             _ => {}
         }
-        if held.is_some_and(|held| is_right(held, &state)) {
+        if self.is_held(path, held, &state) {
             let stamp = self.observer.last_stamp(path.as_bytes());
             if self.tree.remove_unchanged(path, stamp)? {
                 return Ok(Cleared::Removed);
@@ -129,12 +129,17 @@ impl<'a, 'b> Clearing<'a, 'b> {
         match state {
             FileState::Absent => return Ok(None),
             FileState::Directory => self.take_directory(path)?,
-            _ if held.is_some_and(|held| is_right(held, &state)) => {
+            _ if self.is_held(path, held, &state) => {
                 return Ok(self.observer.last_stamp(path.as_bytes()));
             }
             _ => drop(self.tree.displace(path, self.displaced)?),
         }
         Ok(None)
+    }
+
+    /// Whether percache has recorded what is at a path now, for this task or for another one that has the same output.
+    fn is_held(&self, path: &RelPath, held: Option<&Node>, state: &FileState) -> bool {
+        held.is_some_and(|held| is_right(held, state)) || self.displaced.is_held_by_others(path, state)
     }
 
     /// Takes away a directory with all that is in it. What percache holds of that is gone already: the rest is displaced.
@@ -194,7 +199,7 @@ mod tests {
         fn clear<T>(&self, act: impl FnOnce(&mut Clearing<'_, '_>) -> T) -> (T, Vec<String>) {
             let (known, root) = (KnownFiles::new(), self.at(""));
             let observer = Observer::new(&root, &known);
-            let displaced = Displaced::at(self.dir.path().join("displaced"));
+            let displaced = Displaced::at(self.dir.path().join("displaced"), &self.at(""));
             let came = act(&mut Clearing::open(&observer, &displaced).unwrap());
             let items = list(displaced.dir()).unwrap();
             (came, items.iter().map(|item| item.path.to_string()).collect())

@@ -14,6 +14,7 @@ use gix_index::hash::Kind;
 
 use crate::fs::git_repository::Repository;
 use crate::model::path::RelPath;
+use crate::syntax::shown::shown;
 
 /// Tells which paths of a workspace git tracks. Reads nothing until it is asked. Paths inside of a submodule or of
 /// another nested repository are answered by the index of that repository.
@@ -116,7 +117,7 @@ impl GitIndex {
 
 /// Why an index cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read git's index `{}`: {reason}", path.display())]
+#[error("cannot read git's index `{}`: {reason}", shown(path))]
 pub struct IndexError {
     /// The file that cannot be read.
     pub path: PathBuf,

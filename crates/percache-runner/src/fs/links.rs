@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
+use crate::syntax::shown::shown_bytes;
 
 /// The kernel follows no more symlinks in one path (path_resolution(7)).
 const MOST: usize = 40;
@@ -120,7 +121,7 @@ pub fn relative(root: &Path, path: &Path) -> Vec<u8> {
 /// What to say of a path that leads out of the workspace and may not.
 pub fn leads_out(root: &Path, path: &RelPath) -> io::Error {
     let Trail { links, end, .. } = follow(root, path.as_bytes());
-    let end = end.map(|end| String::from_utf8_lossy(&end).into_owned());
+    let end = end.map(|end| shown_bytes(&end).into_owned());
     let to = end.filter(|_| !links.is_empty()).map(|end| format!(", to `{end}`")).unwrap_or_default();
     // Without a number: that tells it from what the system says.
     io::Error::new(io::ErrorKind::PermissionDenied, format!("`{path}` leads out of the workspace{to}"))
@@ -129,7 +130,7 @@ pub fn leads_out(root: &Path, path: &RelPath) -> io::Error {
 /// What to say of a symlink to a directory that would have to be there, and that nobody but its user makes.
 pub fn leads_nowhere(root: &Path, path: &RelPath) -> io::Error {
     let end = follow(root, path.as_bytes()).end.unwrap_or_default();
-    let message = format!("`{path}` leads to `{}`, which is not there", String::from_utf8_lossy(&end));
+    let message = format!("`{path}` leads to `{}`, which is not there", shown_bytes(&end));
     io::Error::new(io::ErrorKind::NotFound, message)
 }
 

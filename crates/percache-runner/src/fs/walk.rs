@@ -15,10 +15,11 @@ use crate::fs::links;
 use crate::fs::version_control::surely_keeps;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
+use crate::syntax::shown::shown;
 
 /// A path that could not be looked at.
 #[derive(Debug, Error)]
-#[error("cannot read `{}`", path.display())]
+#[error("cannot read `{}`", shown(path))]
 pub struct WalkError {
     /// The path in the file system.
     pub path: PathBuf,

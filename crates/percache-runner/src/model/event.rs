@@ -5,10 +5,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::TaskId;
+use crate::model::path::RelPath;
 use crate::model::problem::Trouble;
 use crate::model::span::Span;
 use crate::process::{Holder, Stream};
@@ -115,6 +117,21 @@ pub enum Differs {
     Content,
 }
 
+/// Files that percache does not hold were moved out of the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The directory of the worktree.
+    pub root: PathBuf,
+    /// The paths that they had, sorted.
+    pub paths: Vec<RelPath>,
+    /// The directory below which all that is displaced in this worktree lies.
+    pub kept: PathBuf,
+    /// The directory below which they lie, under these paths; or, if there is more than one of those, what is above them.
+    pub to: PathBuf,
+    /// Whether they were in the way of a single command.
+    pub single: bool,
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -164,6 +181,8 @@ pub enum Event {
         /// One line.
         message: String,
     },
+    /// Files were moved out of the tree. Their owner has to know, whatever else is left out.
+    Displaced(Moved),
     /// Another percache process holds what this one needs.
     Waiting {
         /// The task whose action it runs; `None` when it builds in this worktree.

@@ -4,12 +4,14 @@
 
 mod kept;
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
+
+use crate::syntax::shown::shown_bytes;
 
 /// A path relative to the workspace root. The root itself is the empty path. Never absolute, without `.`, `..`, empty
 /// components and NUL, so that equal paths are equal bytes. Clones share the text. Ordered by bytes.
@@ -96,6 +98,11 @@ impl RelPath {
     /// The path as text; `None` when it is not UTF-8.
     pub fn to_str(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
+    }
+
+    /// The path for programs that take text only: what is not UTF-8 is replaced, the root is `.`.
+    pub fn to_text(&self) -> Cow<'_, str> {
+        if self.is_root() { Cow::Borrowed(".") } else { String::from_utf8_lossy(&self.0) }
     }
 
     /// The directory that contains this path; `None` for the root.
@@ -238,10 +245,10 @@ impl AsRef<[u8]> for RelPath {
     }
 }
 
-/// The path for people: what is not UTF-8 is replaced, the root is `.`.
+/// The path for people, see [`crate::syntax::shown`]; the root is `.`.
 impl fmt::Display for RelPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_root() { f.write_str(".") } else { f.write_str(&String::from_utf8_lossy(&self.0)) }
+        if self.is_root() { f.write_str(".") } else { f.write_str(&shown_bytes(&self.0)) }
     }
 }
 

@@ -232,7 +232,7 @@ impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.negated { "!" } else { "" })?;
         if !self.prefix.is_root() || self.rest.is_empty() {
-            f.write_str(&escape(&self.prefix.to_string()))?;
+            f.write_str(&escape(&self.prefix.to_text()))?;
         }
         let slash = match self.prefix.is_root() || self.rest.is_empty() {
             // Not to be taken for one that takes away.

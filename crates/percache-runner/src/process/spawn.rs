@@ -14,12 +14,13 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use thiserror::Error;
 
 use crate::process::descriptors;
+use crate::syntax::shown::shown;
 
 use super::{Mark, OnMark, Spec, Stdio, Stream, Ticks};
 
 /// A command that could not be started.
 #[derive(Debug, Error)]
-#[error("cannot run `{}`: {kind}", program.display())]
+#[error("cannot run `{}`: {kind}", shown(program))]
 pub struct SpawnError {
     /// The program as written.
     pub program: OsString,
@@ -41,8 +42,8 @@ impl SpawnError {
                 format!("it is a file in the directory where it runs: write `./{program}`")
             }
             SpawnErrorKind::NotInPath => "install it, or correct its name".to_owned(),
-            SpawnErrorKind::NotFound => format!("its path is as seen from `{}`, where it runs", self.cwd.display()),
-            SpawnErrorKind::NotExecutable(path) => format!("make it executable: chmod +x {}", path.display()),
+            SpawnErrorKind::NotFound => format!("its path is as seen from `{}`, where it runs", shown(&self.cwd)),
+            SpawnErrorKind::NotExecutable(path) => format!("make it executable: chmod +x {}", shown(path)),
             SpawnErrorKind::NoInterpreter(_) => "look at its first line: `#!` and the path of a program".to_owned(),
             SpawnErrorKind::NoDirectory(_) => {
                 "correct `cwd`; only directories of outputs are made by percache".to_owned()
@@ -62,13 +63,13 @@ pub enum SpawnErrorKind {
     #[error("no directory of PATH has it")]
     NotInPath,
     /// The file may not be executed.
-    #[error("`{}` is not executable", .0.display())]
+    #[error("`{}` is not executable", shown(.0))]
     NotExecutable(PathBuf),
     /// The file is there, what its first line or its header asks for is not.
-    #[error("the interpreter of `{}` does not exist", .0.display())]
+    #[error("the interpreter of `{}` does not exist", shown(.0))]
     NoInterpreter(PathBuf),
     /// The directory does not exist.
-    #[error("there is no directory `{}` to run it in", .0.display())]
+    #[error("there is no directory `{}` to run it in", shown(.0))]
     NoDirectory(PathBuf),
     /// Anything else.
     #[error(transparent)]

@@ -392,6 +392,9 @@ impl<'a> Build<'a, '_> {
         for Trouble { message, hint } in done.warnings {
             self.reporter.event(Event::Warning { message, hint });
         }
+        if let Some(moved) = done.moved {
+            self.reporter.event(Event::Displaced(moved));
+        }
         for message in done.notes {
             self.reporter.event(Event::Note { message });
         }

@@ -14,14 +14,16 @@ use crate::action::context::{Context, Tools};
 use crate::fs::stat_cache::{Observed, Observer};
 use crate::fs::stat_table::Seen;
 use crate::maintenance::{self, MaintenanceError};
-use crate::model::TaskId;
 use crate::model::event::{Event, Reporter};
 use crate::model::path::RelPath;
 use crate::model::span::{Phase, timed};
+use crate::model::{CacheSettings, TaskId};
 use crate::report::history::{Build, History, TaskRun};
 use crate::report::recorder::{Notes, Subject};
 use crate::schedule::results::Outcomes;
 use crate::session::renewal::{Judged, renew};
+use crate::syntax::shown::shown;
+use crate::syntax::units::format_age;
 use crate::worktree::Worktree;
 use crate::worktree::failed_runs;
 use crate::worktree::intents::{Intent, Intents, LeftBehind};
@@ -107,7 +109,7 @@ impl Session<'_> {
             trouble.get_or_insert(format!("its journal cannot be written: {e}"));
         }
         if trouble.is_none() {
-            trouble = self.take_away_what_is_too_old();
+            trouble = self.take_away_what_is_too_old(reporter);
         }
         self.close(trouble, reporter);
         if self.last {
@@ -250,13 +252,17 @@ impl Session<'_> {
         LeftBehind { intents, commands: commands.clone() }
     }
 
-    /// The trouble with that.
-    fn take_away_what_is_too_old(&self) -> Option<String> {
-        let collected = maintenance::automatic_gc(self.store?, self.store_dir, &self.workspace.cache);
-        collected.err().map(|e| match e {
-            MaintenanceError::Engine(e) => e.to_string(),
-            MaintenanceError::Io(e) => e.to_string(),
-        })
+    /// Runs automatic gc if it is due. Returns what is wrong with the store.
+    fn take_away_what_is_too_old(&self, reporter: &mut dyn Reporter) -> Option<String> {
+        let settings = &self.workspace.cache;
+        match maintenance::automatic_gc(self.store?, self.store_dir, settings) {
+            Ok(report) => {
+                report.iter().for_each(|report| tell_of_displaced(reporter, report, settings));
+                None
+            }
+            Err(MaintenanceError::Engine(e)) => Some(e.to_string()),
+            Err(MaintenanceError::Io(e)) => Some(e.to_string()),
+        }
     }
 
     fn next_journal(
@@ -295,8 +301,24 @@ impl Session<'_> {
             hint: Some(format!(
                 "{what} without it; `percache verify{option} --repair` puts a damaged store right, else look at the permissions and the \
                  space of `{}`",
-                self.store_dir.display()
+                shown(self.store_dir)
             )),
+        });
+    }
+}
+
+/// They may be somebody's work: none of them goes without a word, and none goes because there are too many.
+fn tell_of_displaced(reporter: &mut dyn Reporter, report: &maintenance::Report, settings: &CacheSettings) {
+    let (went, left) = (report.displaced, report.displaced_left);
+    if went.files > 0 {
+        let age = format_age(settings.maxage.unwrap_or(maintenance::DEFAULT_MAXAGE));
+        let message = format!("removed {went}: moved aside more than {age} ago");
+        reporter.event(Event::Note { message });
+    }
+    if left.bytes > settings.maxsize.unwrap_or(maintenance::DEFAULT_MAXSIZE) {
+        reporter.event(Event::Warning {
+            message: format!("{left} are kept, which is more than the store may have (`maxsize`)"),
+            hint: Some("`percache displaced` lists them, and `percache displaced drop PATH` deletes some".to_owned()),
         });
     }
 }

@@ -30,7 +30,7 @@ use crate::worktree::intents::LeftBehind;
 use crate::worktree::journal::Journal;
 use crate::worktree::last_used;
 use crate::worktree::ownership::inherited;
-use crate::worktree::{Worktree, WorktreeLock};
+use crate::worktree::{self, Worktree, WorktreeLock};
 
 /// What a worktree keeps between builds, as far as it can be had.
 pub(super) struct Desk {
@@ -62,9 +62,8 @@ impl Desk {
     /// Where what percache does not hold goes.
     pub(super) fn displaced(&self) -> Displaced {
         match self.lock {
-            Some(_) if self.worktree.is_single() => Displaced::of_single(self.worktree.displaced()),
-            Some(_) => Displaced::at(self.worktree.displaced()),
-            None => Displaced::in_system(),
+            Some(_) => worktree::displaced::of(&self.worktree),
+            None => Displaced::in_system(self.worktree.root()),
         }
     }
 }

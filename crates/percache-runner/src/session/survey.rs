@@ -10,7 +10,7 @@ use super::desk::Desk;
 use crate::action::context::{Context, Options, Tools};
 use crate::action::directories::{Directories, needed};
 use crate::fs::clearing::Clearing;
-use crate::fs::displaced::{self, Displaced};
+use crate::fs::displaced::Displaced;
 use crate::fs::git_index::GitIndex;
 use crate::fs::stat_cache::Observer;
 use crate::model::event::{Event, Reporter};
@@ -116,8 +116,8 @@ impl Session<'_> {
         directories.prune(clearing.tree(), observer, dead.iter().map(|left| &left.path), &needed)?;
         tell_of_dead(reporter, &buried);
         tell_of_stuck(reporter, &buried.stuck);
-        if let Some(message) = displaced::note(displaced) {
-            reporter.event(Event::Note { message });
+        if let Some(moved) = displaced.take_moved() {
+            reporter.event(Event::Displaced(moved));
         }
         Ok(buried.stuck)
     }

@@ -3,6 +3,7 @@
 //! ```text
 //! STORE/claims/…                see crate::action::claim
 //! STORE/worktrees/ID/path       the worktree's absolute path, for people and for gc
+//! STORE/worktrees/ID/mark       the identity of the worktree's directory, by which it is known when it has another path
 //! STORE/worktrees/ID/lock       held while a build runs here
 //! STORE/worktrees/ID/journal    see crate::worktree::journal
 //! STORE/worktrees/ID/intents    see crate::worktree::intents
@@ -23,8 +24,9 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use percache::Digest;
 use percache::files::{self, Durability, create_private_dir};
@@ -34,6 +36,9 @@ use crate::process::Stop;
 
 /// How often to look whether the build before is done.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// Where the identity of the worktree's directory is.
+const MARK: &str = "mark";
 
 /// What the directory of a single command is named by, before its identity.
 const SINGLE: &str = "single-";
@@ -71,7 +76,7 @@ impl Worktree {
 
     /// Whether it belongs to a single command.
     pub fn is_single(&self) -> bool {
-        self.dir.file_name().is_some_and(|name| name.as_bytes().starts_with(SINGLE.as_bytes()))
+        is_single_in(&self.dir)
     }
 
     /// Tells the worktree at `root` from others that use the store.
@@ -88,6 +93,11 @@ impl Worktree {
     /// What a result is tied to that is tied to this directory.
     pub fn place(root: &Path) -> Digest {
         Digest::of(root.as_os_str().as_bytes())
+    }
+
+    /// The store's directory.
+    pub fn store(&self) -> &Path {
+        self.claims.parent().unwrap_or(&self.claims)
     }
 
     /// The directory.
@@ -116,6 +126,11 @@ impl Worktree {
             return Ok(());
         }
         files::replace(&path, root, Durability::Volatile)
+    }
+
+    /// Writes down what the directory of the worktree is known by when it is moved.
+    pub fn mark(&self) -> io::Result<()> {
+        files::replace(&self.dir.join(MARK), identity_of(&self.root)?.as_bytes(), Durability::Volatile)
     }
 
     /// Removes what a killed build left on its way into the tree, or to another name here.
@@ -290,6 +305,8 @@ impl Worktree {
     /// Removes the directory, unless a build is running there.
     pub fn remove(&self) -> io::Result<()> {
         let removed = match FileLock::try_acquire(&self.dir.join("lock"), "gc") {
+            // What somebody may want back outlives the worktree that it is of.
+            Ok(_lock) if self.displaced().exists() => Ok(()),
             Ok(_lock) => fs::remove_dir_all(&self.dir),
             Err(LockError::Held(_)) => Ok(()),
             Err(LockError::Io(e)) => Err(e),
@@ -300,6 +317,32 @@ impl Worktree {
             answer => answer,
         }
     }
+}
+
+/// Returns the root of the worktree whose directory this is, as far as it is known.
+pub fn root_in(dir: &Path) -> Option<PathBuf> {
+    let path = fs::read(dir.join("path")).ok().filter(|path| path.starts_with(b"/"))?;
+    Some(PathBuf::from(std::ffi::OsStr::from_bytes(&path)))
+}
+
+/// Whether this is the directory of a single command.
+pub fn is_single_in(dir: &Path) -> bool {
+    dir.file_name().is_some_and(|name| name.as_bytes().starts_with(SINGLE.as_bytes()))
+}
+
+/// Whether the worktree whose directory this is was moved to `root`.
+pub fn is_marked_in(dir: &Path, root: &Path) -> bool {
+    let mark = fs::read(dir.join(MARK)).ok();
+    mark.zip(identity_of(root).ok()).is_some_and(|(mark, identity)| mark == identity.as_bytes())
+}
+
+/// What tells a directory from all others, wherever it is moved to in its file system. The time when it was made is
+/// there because numbers are used again.
+fn identity_of(root: &Path) -> io::Result<String> {
+    let metadata = fs::metadata(root)?;
+    let born = metadata.created().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    let born = born.map_or(0, |born| born.as_nanos());
+    Ok(format!("{} {} {born}", metadata.dev(), metadata.ino()))
 }
 
 fn worktrees(store: &Path) -> PathBuf {

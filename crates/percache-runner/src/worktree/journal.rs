@@ -34,6 +34,7 @@ use percache::store::record::{Entry, Node, ResultKey, Time};
 use crate::fs::mapped_file::Image;
 use crate::fs::stat_table::{KnownFiles, Seen};
 use crate::model::path::RelPath;
+use crate::syntax::shown::shown;
 use crate::worktree::conditions::Finding;
 
 pub use encoded::Encoded;
@@ -111,7 +112,7 @@ impl Journal {
         match Journal::decode(bytes) {
             Ok(journal) => journal,
             Err(e) => {
-                log::info!("{}: {e}; going without", path.display());
+                log::info!("{}: {e}; going without", shown(path));
                 Journal::default()
             }
         }

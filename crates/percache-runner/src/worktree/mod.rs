@@ -4,10 +4,12 @@
 //! | --- | --- |
 //! | `conditions` | Under which conditions the evidence in a journal counts |
 //! | `directory` | The part of the store's directory that belongs to one worktree |
+//! | `displaced` | Where the displaced files of worktrees are, and of which workspace |
 //! | `failed_runs` | The last failed runs of a worktree |
 //! | `intents` | Intents |
 //! | `journal` | The journal |
 //! | `last_used` | When results were last used, as far as the store itself does not know |
+//! | `neighbours` | What other single commands have made |
 //! | `old_contents` | What was in a file once, as far as anybody remembers |
 //! | `old_texts` | Copies of small text inputs, so that `why` can tell which lines changed |
 //! | `ownership` | Who owns what earlier builds left in the tree |
@@ -15,10 +17,12 @@
 
 pub mod conditions;
 pub mod directory;
+pub mod displaced;
 pub mod failed_runs;
 pub mod intents;
 pub mod journal;
 pub mod last_used;
+pub mod neighbours;
 pub mod old_contents;
 pub mod old_texts;
 pub mod ownership;

@@ -21,6 +21,7 @@ use percache_runner::worktree::Worktree;
 use crate::args::{Cli, Exec};
 use crate::commands::exec::relay::Relay;
 use crate::error::{CliError, INTERRUPTED};
+use crate::registry;
 use crate::report::words;
 use crate::setup::{exec_store_dir, holder, open_store};
 use crate::style::{Paint, Style};
@@ -226,6 +227,10 @@ impl Reporter for Told<'_> {
                 }
             }
             Event::Note { message } if !self.quiet => crate::aside!("{}", self.paint.apply(Style::Faint, message)),
+            Event::Displaced(moved) => {
+                registry::remember(&moved);
+                crate::aside!("{}", self.paint.apply(Style::Faint, words::moved(&moved)));
+            }
             Event::Background { holders, .. } if !self.quiet => {
                 let text = format!(
                     "the command has exited, and waits for {}, which holds its output",

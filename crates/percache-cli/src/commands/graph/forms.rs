@@ -127,7 +127,7 @@ pub fn json(picture: &Picture<'_>) -> String {
     };
     let file = |file: &File| {
         json!({
-            "path": file.path.to_string(),
+            "path": file.path.to_text(),
             "made_by": file.made_by.map(|id| picture.name(id)),
             "needed_by": names(&mut file.needed_by.iter().copied()),
         })

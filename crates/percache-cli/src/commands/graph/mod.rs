@@ -9,6 +9,7 @@ use percache_runner::model::path::RelPath;
 use percache_runner::model::pattern::PatternSet;
 use percache_runner::model::problem::reason;
 use percache_runner::syntax::glob::escape;
+use percache_runner::syntax::shown::shown;
 use percache_runner::worktree::Worktree;
 use percache_runner::worktree::journal::Journal;
 
@@ -108,7 +109,7 @@ fn file(setup: &Setup, name: &str) -> Result<Option<File>, CliError> {
         }
         _ => setup.location.cwd.join(name).map_err(|e| e.to_string()),
     };
-    let inside = format!("files are those of the workspace in `{}`", setup.location.root.display());
+    let inside = format!("files are those of the workspace in `{}`", shown(&setup.location.root));
     let path = path.map_err(|e| CliError::usage(format!("`{name}`: {e}")).hint(Some(inside)))?;
     let skip: Vec<_> = RelPath::from_native(&setup.workspace.root, &setup.store_dir).into_iter().collect();
     let journal = Journal::load(&Worktree::new(&setup.store_dir, &setup.workspace.root).journal());
@@ -119,7 +120,7 @@ fn file(setup: &Setup, name: &str) -> Result<Option<File>, CliError> {
     let failed = |e: walk::WalkError| CliError::failure(format!("{e}: {}", reason(&e.source)));
     let mut paths = vec![path.clone()];
     if there.is_dir() && !there.is_symlink() {
-        let text = if path.is_root() { ".".to_owned() } else { escape(&path.to_string()) };
+        let text = if path.is_root() { ".".to_owned() } else { escape(&path.to_text()) };
         let below =
             PatternSet::parse(&RelPath::root(), &[text]).map_err(|e| CliError::usage(format!("`{name}`: {e}")))?;
         let found = walk::expand(&setup.workspace.root, &below, &skip, Want::Files).map_err(failed)?;

@@ -11,6 +11,7 @@ use percache::files::{self, Durability};
 use percache::store::now;
 use percache_runner::model::problem::reason;
 use percache_runner::report::retrospect::retrospect;
+use percache_runner::syntax::shown::shown;
 use percache_runner::syntax::units::format_age;
 use percache_runner::worktree::Worktree;
 
@@ -65,11 +66,11 @@ pub fn run(cli: &Cli, args: &Report) -> Result<u8, CliError> {
             let path = path.unwrap_or(&default);
             written.map_err(|e| {
                 let hint = "give the path of a file in a directory that exists";
-                CliError::usage(format!("cannot write `{}`: {}", path.display(), reason(&e))).hint(Some(hint))
+                CliError::usage(format!("cannot write `{}`: {}", shown(&path), reason(&e))).hint(Some(hint))
             })?;
             let began = told.history.builds.last().map_or(0, |build| build.began);
             let age = format_age(Duration::from_millis(now().saturating_sub(began)));
-            crate::say!("{}", path.display());
+            crate::say!("{}", shown(&path));
             if !cli.quiet {
                 crate::aside!("a report of the build of {age} ago; any browser opens it");
             }

@@ -6,6 +6,7 @@ use percache_runner::action::changes::Change;
 use percache_runner::fs::stat_cache::{Behind, FileState};
 use percache_runner::key::fingerprint::{Kind, Value};
 use percache_runner::syntax::line_diff::Line;
+use percache_runner::syntax::shown::shown_bytes;
 
 use crate::report::quoted;
 use crate::style::{Paint, Style};
@@ -95,7 +96,7 @@ fn describe(value: &Value) -> String {
             format!("{digest}{}", if *executable { ", executable" } else { "" })
         }
         Value::File(FileState::Symlink { target, behind }) => {
-            format!("symlink to {}{}", String::from_utf8_lossy(target), describe_behind(behind))
+            format!("symlink to {}{}", shown_bytes(target), describe_behind(behind))
         }
         Value::File(FileState::Directory) => "a directory".to_owned(),
         Value::File(FileState::Special) => "neither file nor directory".to_owned(),

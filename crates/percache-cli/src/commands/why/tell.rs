@@ -8,6 +8,7 @@ use percache::store::record::Time;
 use percache_runner::action::explain::Why;
 use percache_runner::explain::{Answer, Chain, Link, Nearest, Stands, State};
 use percache_runner::model::{TaskId, Workspace};
+use percache_runner::syntax::shown::{shown, shown_bytes};
 use percache_runner::syntax::units::{format_age, format_duration};
 
 use super::{changes, place};
@@ -135,7 +136,7 @@ pub fn line(workspace: &Workspace, chain: &Chain) -> String {
                 }
             }
             (Some(Link { via: Some(path), .. }), _) => {
-                format!("{}: {} may change", words(link.stands), String::from_utf8_lossy(path))
+                format!("{}: {} may change", words(link.stands), shown_bytes(path))
             }
             (Some(next), _) => {
                 format!("{}: it depends on `{}`", words(link.stands), workspace.task(next.task).name)
@@ -179,7 +180,7 @@ fn tell_links(workspace: &Workspace, chain: &Chain, paint: Paint, text: &mut Str
 
 fn tell_nearest(nearest: &Nearest, paint: Paint, text: &mut String) {
     let age = format_age(age(nearest.created));
-    let place = nearest.directory.as_ref().map(|directory| format!("`{}`", directory.display()));
+    let place = nearest.directory.as_ref().map(|directory| format!("`{}`", shown(directory)));
     let tied = format!("tied to {}, whose path is in its outputs", place.as_deref().unwrap_or("another directory"));
     let _ = match (nearest.tied_elsewhere, nearest.changes.is_empty()) {
         // Else that it is tied would be the reason.

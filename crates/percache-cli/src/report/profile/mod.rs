@@ -17,6 +17,7 @@ use percache_runner::model::event::Event;
 use percache_runner::model::problem::{reason, way_out};
 use percache_runner::model::span::{Phase, Span};
 use percache_runner::model::{TaskId, Workspace};
+use percache_runner::syntax::shown::shown;
 use serde_json::{Value, json};
 
 use crate::error::CliError;
@@ -58,9 +59,9 @@ impl Profile {
     /// A trace that will be written to `path`. The file is made at once: a build should not end with the news that it cannot be.
     pub fn create(path: &Path) -> Result<Profile, CliError> {
         let file = File::create(path).map_err(|e| {
-            CliError::usage(format!("cannot write `{}`: {}", path.display(), reason(&e))).hint(way_out(&e))
+            CliError::usage(format!("cannot write `{}`: {}", shown(path), reason(&e))).hint(way_out(&e))
         })?;
-        Ok(Profile { path: path.display().to_string(), file, start: Instant::now(), ended: HashMap::new() })
+        Ok(Profile { path: shown(path).into_owned(), file, start: Instant::now(), ended: HashMap::new() })
     }
 
     /// Takes note of an event.

@@ -45,7 +45,7 @@ impl Place {
     }
 
     fn displaced(&self) -> Displaced {
-        Displaced::at(self.dir.path().join("displaced"))
+        Displaced::at(self.dir.path().join("displaced"), self.dir.path())
     }
 
     /// Restores; how many entries were wrong and stale. All that is in `previous` is as percache left it.

@@ -100,7 +100,7 @@ fn what_changed_since_it_was_looked_at_is_neither_removed_nor_replaced() {
     assert_eq!(tree.move_in(&root.join("staged"), &path("out"), stamp).unwrap(), None);
     assert_eq!(tree.move_in(&root.join("staged"), &path("out"), None).unwrap(), None);
     assert_eq!(fs::read(root.join("out")).unwrap(), b"theirs now");
-    let displaced = Displaced::at(store.path().join("displaced"));
+    let displaced = Displaced::at(store.path().join("displaced"), dir.path());
     assert!(tree.displace(&path("out"), &displaced).unwrap());
     assert!(!tree.displace(&path("out"), &displaced).unwrap());
     assert!(tree.move_in(&root.join("staged"), &path("out"), None).unwrap().is_some());

@@ -1,0 +1,81 @@
+//! Which displaced files a user means by a path.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use percache_runner::syntax::shown::read_back;
+
+use super::find::Kept;
+
+/// Finds the files that a path means, written where a user stands: as it was in the tree, as it is listed, or where it
+/// lies in the store. A directory means everything below it. Of what can be meant, the first that there is.
+pub fn meant<'k>(start: &Path, path: &Path, kept: &'k [Kept]) -> io::Result<Vec<&'k Kept>> {
+    let start = start.canonicalize()?;
+    for spelling in spellings(path) {
+        let from_here = by_text(&start.join(&spelling));
+        let real = with_real_directory(&from_here);
+        let ways: [&dyn Fn(&Kept) -> bool; 4] = [
+            &|kept| kept.target().starts_with(&from_here),
+            &|kept| kept.target().starts_with(&real),
+            // As the list shows it, from the root on.
+            &|kept| kept.root.as_ref().is_some_and(|root| kept.target().starts_with(by_text(&root.join(&spelling)))),
+            &|kept| kept.item.at.starts_with(&from_here) || kept.item.at.starts_with(&real),
+        ];
+        for way in ways {
+            let found: Vec<_> = kept.iter().filter(|kept| way(kept)).collect();
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// The path as it is; as the list shows what cannot be shown as it is; and what a shell leaves of that.
+fn spellings(path: &Path) -> Vec<PathBuf> {
+    let bytes = path.as_os_str().as_bytes();
+    let quoted = [b"\"", bytes, b"\""].concat();
+    let read = [read_back(bytes), read_back(&quoted)];
+    let read = read.into_iter().flatten().map(|bytes| PathBuf::from(OsStr::from_bytes(&bytes)));
+    std::iter::once(path.to_owned()).chain(read).collect()
+}
+
+/// Without `.` and `..`, by its text: nothing needs to be there now.
+fn by_text(path: &Path) -> PathBuf {
+    let mut native = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => drop(native.pop()),
+            Component::CurDir => {}
+            other => native.push(other),
+        }
+    }
+    native
+}
+
+/// With the symlinks followed of the directories that are there: a workspace is known by its real path.
+fn with_real_directory(path: &Path) -> PathBuf {
+    let there = path.ancestors().skip(1).find_map(|above| Some((above, above.canonicalize().ok()?)));
+    there.and_then(|(above, real)| Some(real.join(path.strip_prefix(above).ok()?))).unwrap_or_else(|| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_read_as_it_is_and_as_it_is_listed() {
+        let spelled = |text: &[u8]| {
+            let spellings = spellings(Path::new(OsStr::from_bytes(text)));
+            spellings.iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect::<Vec<_>>()
+        };
+        assert_eq!(spelled(b"a/b"), [b"a/b", b"a/b"]);
+        assert_eq!(spelled(b"\"a\\nb\""), [&b"\"a\\nb\""[..], b"a\nb"]);
+        // In double quotes, a shell leaves `\n` as it is, and takes the quotes away.
+        assert_eq!(spelled(b"caf\\351"), [&b"caf\\351"[..], b"caf\xe9"]);
+        assert_eq!(spelled(b"caf\xe9"), [b"caf\xe9", b"caf\xe9"]);
+        assert_eq!(spelled(b"50\\%"), [b"50\\%"]);
+    }
+}

@@ -1,0 +1,81 @@
+//! Where the displaced files of worktrees are, and of which workspace.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::fs::displaced::Displaced;
+use crate::worktree::neighbours::Neighbours;
+use crate::worktree::{self, Worktree};
+
+/// Returns where files of a worktree go that are displaced: in its directory, which is made when there is something.
+pub fn of(worktree: &Worktree) -> Displaced {
+    let marked = worktree.clone();
+    // It helps to find the worktree again when it is moved; without it, it is found by its path.
+    let displaced = Displaced::at(worktree.displaced(), worktree.root()).after(move || drop(marked.mark()));
+    if !worktree.is_single() {
+        return displaced;
+    }
+    let neighbours = Neighbours::of(worktree.store(), worktree);
+    displaced.of_single(move |path, state| neighbours.hold(path, state))
+}
+
+/// A directory with displaced files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The directory.
+    pub dir: PathBuf,
+    /// Where the workspace was when it was built the last time; `None` when that cannot be read.
+    pub root: Option<PathBuf>,
+    /// Whether they are of a single command.
+    pub single: bool,
+    /// Whether the directory is that of the workspace that was asked for.
+    pub own: bool,
+}
+
+impl Place {
+    /// The place at `dir`, of a workspace that is known to have been at `root`.
+    pub fn at(dir: PathBuf, root: Option<PathBuf>) -> Place {
+        let worktree = dir.parent().unwrap_or(&dir);
+        let root = worktree::root_in(worktree).or(root);
+        Place { root, single: worktree::is_single_in(worktree), own: false, dir }
+    }
+
+    /// The same, seen from the workspace at `root`: that may have been moved since.
+    pub fn seen_from(self, root: &Path) -> Place {
+        let is_own = || {
+            self.root.as_deref() == Some(root)
+                || self.dir.parent().is_some_and(|worktree| worktree::is_marked_in(worktree, root))
+        };
+        Place { own: self.own || (!self.single && is_own()), ..self }
+    }
+
+    /// Whether the workspace is not there any more.
+    pub fn is_gone(&self) -> bool {
+        !self.own && !self.single && self.root.as_ref().is_none_or(|root| !root.is_dir())
+    }
+}
+
+/// Finds all of them in a store. Those of the workspace at `root` are its own, also when it was somewhere else.
+pub fn in_store(store: &Path, root: Option<&Path>) -> io::Result<Vec<Place>> {
+    let entries = match fs::read_dir(store.join("worktrees")) {
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let own = root.map(|root| Worktree::new(store, root).displaced());
+    let mut places = Vec::new();
+    for entry in entries {
+        let dir = entry?.path().join("displaced");
+        // A symlink leads to what is not percache's.
+        if !dir.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            continue;
+        }
+        let place = Place { own: own.as_ref() == Some(&dir), ..Place::at(dir, None) };
+        places.push(match root {
+            Some(root) => place.seen_from(root),
+            None => place,
+        });
+    }
+    places.sort_by(|a, b| a.dir.cmp(&b.dir));
+    Ok(places)
+}

@@ -73,7 +73,7 @@ fn what_is_known_to_be_up_to_date_is_not_waited_for() {
     ["one", "two", "three"].iter().for_each(|name| ws.write(name, "1"));
     ws.build([]).succeeds();
     // Old enough to be known by their stamps.
-    std::thread::sleep(std::time::Duration::from_millis(30));
+    std::thread::sleep(Duration::from_millis(30));
     ws.build([]).up_to_date(3);
     ws.write("one", "2");
     let mut terminal = ws.terminal(&["build", "-j", "1"], &[], WIDE);

@@ -136,7 +136,7 @@ fn a_long_log() {
     for arguments in [&["build"][..], &["build", "--logs", "all"], &["log", "a"], &["build", "--force", "--json"]] {
         within(&ws, arguments, 160 * MIB).succeeds();
     }
-    assert_eq!(ws.shell(&format!("{} log a | wc -c", crate::sandbox::PERCACHE)).trim(), length.to_string());
+    assert_eq!(ws.shell(&format!("{} log a | wc -c", PERCACHE)).trim(), length.to_string());
 }
 
 #[test]

@@ -200,7 +200,7 @@ fn a_symlink_to_a_directory_that_a_task_makes_is_its_output() {
          [task.read]\ncommand = '@ran(read); cat current/f > seen'\ninputs = ['current/f']\noutputs = ['seen']\n",
     );
     let is = |version: &str| {
-        assert_eq!(std::fs::read_link(ws.path("current")).unwrap(), std::path::Path::new("v").join(version));
+        assert_eq!(fs::read_link(ws.path("current")).unwrap(), std::path::Path::new("v").join(version));
         assert_eq!(ws.read("seen").trim(), version);
     };
     ws.write("in", "1");

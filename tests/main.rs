@@ -2,6 +2,13 @@
 //!
 //! They know percache from the outside only: its arguments, its exit status, the last line of a build, and the files.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed, and says why"
+)]
+
 mod documents;
 mod sandbox;
 

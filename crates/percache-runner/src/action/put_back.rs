@@ -109,7 +109,7 @@ fn note_intent(
     ctx: &Context<'_>,
     job: &Job<'_>,
     places: &PatternSet,
-    plan: &restore::Plan<'_>,
+    plan: &Plan<'_>,
     temporaries: Vec<RelPath>,
 ) -> Result<(), String> {
     let Some(intents) = &ctx.intents else { return Ok(()) };
@@ -122,7 +122,7 @@ fn note_intent(
     Ok(())
 }
 
-fn pretend(ctx: &Context<'_>, plan: &restore::Plan<'_>) {
+fn pretend(ctx: &Context<'_>, plan: &Plan<'_>) {
     for Wrong { entry, .. } in &plan.wrong {
         ctx.observer.pretend(entry.path.clone(), state_of(entry));
     }

@@ -190,9 +190,9 @@ mod tests {
                 "{text}"
             );
         }
-        std::fs::write(dir.path().join(FILE_NAME), b"cache.dir = 'x'\n# caf\xe9").unwrap();
+        fs::write(dir.path().join(FILE_NAME), b"cache.dir = 'x'\n# caf\xe9").unwrap();
         assert_eq!(likely_stores(dir.path())[0], dir.path().join("x"));
-        std::fs::remove_file(dir.path().join(FILE_NAME)).unwrap();
+        fs::remove_file(dir.path().join(FILE_NAME)).unwrap();
         assert_eq!(likely_stores(dir.path()), [usual]);
     }
 

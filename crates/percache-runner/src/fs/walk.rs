@@ -258,5 +258,5 @@ pub(crate) fn is_absence(error: &io::Error) -> bool {
     circle || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;

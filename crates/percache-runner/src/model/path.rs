@@ -223,13 +223,13 @@ fn native_path(bytes: &[u8]) -> PathBuf {
 }
 
 #[cfg(unix)]
-fn native_bytes(path: &Path) -> std::borrow::Cow<'_, [u8]> {
+fn native_bytes(path: &Path) -> Cow<'_, [u8]> {
     use std::os::unix::ffi::OsStrExt;
     path.as_os_str().as_bytes().into()
 }
 
 #[cfg(not(unix))]
-fn native_bytes(path: &Path) -> std::borrow::Cow<'_, [u8]> {
+fn native_bytes(path: &Path) -> Cow<'_, [u8]> {
     path.to_string_lossy().replace('\\', "/").into_bytes().into()
 }
 

@@ -187,25 +187,24 @@ fn what_is_read_is_known_from_then_on() {
 fn only_the_same_kind_of_file_with_the_same_permission_to_run_is_the_same() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     let env = Caller::new();
-    let changed = |change: &dyn Fn(&std::path::Path)| {
+    let changed = |change: &dyn Fn(&Path)| {
         let place = Place::new(&env).with(ROOT, |seen| seen.digest = None);
         change(&place.dir.path().join("file"));
         // Only the file itself counts.
         let root = Stamp::at(place.dir.path()).unwrap();
         place.with(ROOT, |seen| seen.stamp = root).holds(ASKED, 3, &env)
     };
-    let mode =
-        |mode: u32| move |path: &std::path::Path| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let mode = |mode: u32| move |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     assert_eq!(changed(&mode(0o600)), all());
     assert_eq!(changed(&mode(0o755)), Some("doc".to_owned()));
     let not = Some("doc".to_owned());
     assert_eq!(changed(&|path| fs::remove_file(path).unwrap()), not);
-    let link = |path: &std::path::Path| {
+    let link = |path: &Path| {
         fs::rename(path, path.with_extension("x")).unwrap();
         symlink("file.x", path).unwrap();
     };
     assert_eq!(changed(&link), not);
-    let directory = |path: &std::path::Path| {
+    let directory = |path: &Path| {
         fs::remove_file(path).unwrap();
         fs::create_dir(path).unwrap();
     };

@@ -78,6 +78,8 @@ pub struct Observer<'a> {
     untouched: AtomicBool,
     /// Whether percache has put something into the tree.
     has_put: AtomicBool,
+    /// Whether there are symlinks among what is known: every symlink on the way of a path is.
+    has_links: AtomicBool,
 }
 
 /// What an observer has seen.
@@ -114,6 +116,7 @@ impl<'a> Observer<'a> {
             found: Vec::new(),
             untouched: AtomicBool::new(false),
             has_put: AtomicBool::new(false),
+            has_links: AtomicBool::new(false),
         }
     }
 
@@ -133,6 +136,8 @@ impl<'a> Observer<'a> {
         for (position, seen) in seen.iter().filter(|(position, _)| *position < self.before.len()) {
             self.see(self.before.path(*position), *seen);
         }
+        let mut stamps = (0..self.before.len()).filter_map(|position| self.before.seen(position).stamp);
+        self.has_links = AtomicBool::new(stamps.any(|stamp| stamp.file_type() == FileType::Symlink));
         self.untouched = AtomicBool::new(found.len() == self.before.len());
         self.found = found;
     }
@@ -153,7 +158,8 @@ impl<'a> Observer<'a> {
         }
         let position = self.before.find(path).filter(|i| self.found[*i])?;
         // Not if percache has put something there meanwhile, be it under the name that the file has where a symlink leads.
-        if self.has_put.load(Ordering::Relaxed) && !self.is_plain(parent(path)) {
+        let is_elsewhere = || self.has_links.load(Ordering::Relaxed) && !self.is_plain(parent(path));
+        if self.has_put.load(Ordering::Relaxed) && is_elsewhere() {
             return None;
         }
         (!self.shard(path).contains_key(path)).then_some(position)

@@ -34,9 +34,13 @@ impl Observer<'_> {
         if seen.stamp.is_none_or(|stamp| stamp.file_type() != FileType::Directory) {
             self.plain.forget(path);
         }
+        let is_link = |stamp: Stamp| stamp.file_type() == FileType::Symlink;
+        if seen.stamp.is_some_and(is_link) {
+            self.has_links.store(true, Ordering::Relaxed);
+        }
         // Paths that led through a symlink which is gone lead elsewhere.
         let before = self.before.find(path).and_then(|position| self.before.seen(position).stamp);
-        if before.is_some_and(|stamp| stamp.file_type() == FileType::Symlink) {
+        if before.is_some_and(is_link) {
             self.expect_changes();
         }
         self.replace(path, seen);

@@ -14,6 +14,7 @@ use super::stated::{Stated, Text, check_variable};
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::{Inputs, Origin, Pool, PoolId, Task};
+use crate::syntax::name_globs;
 use crate::syntax::suggest::did_you_mean;
 
 /// What the tasks of a workspace have in common.
@@ -106,11 +107,10 @@ fn variables(bind: &Bindings<'_>, texts: &[Text], report: &mut Report) -> Vec<St
     for (text, name) in texts.iter().zip(&names) {
         let written = At { value: name.clone(), span: text.at.span.clone() };
         check_variable(report, text.at.file, &written);
-        // `environment` matches with the same crate.
-        if let Err(error) = globset::Glob::new(name) {
+        if let Err(error) = name_globs::parse(name) {
             let hint = "`*` is any text: `CARGO_*`, `LC_{ALL,CTYPE}`".to_owned();
             let title = format!("`{name}` is not a valid glob");
-            report.error(title, text.at.clone(), error.kind().to_string()).hint(hint);
+            report.error(title, text.at.clone(), error.to_string()).hint(hint);
         }
     }
     names

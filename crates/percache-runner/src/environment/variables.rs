@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-use globset::{Glob, GlobMatcher};
 use percache::Digest;
 
 use crate::key::fingerprint::{Kind, Part, Value};
 use crate::model::{Caller, Task};
 use crate::process::MARK;
+use crate::syntax::name_globs::NameGlobs;
 
 /// Passed to every command when set.
 const BASE: &[&str] = &["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TERM", "COLORTERM", "LANG", "TZ"];
@@ -96,7 +96,6 @@ fn is_glob(name: &str) -> bool {
 /// The caller's variables that one of the names or globs means, less percache's own. A glob that does not parse was
 /// reported with the configuration.
 fn chosen<'a>(caller: &'a Caller, names: &[String]) -> impl Iterator<Item = (&'a OsString, &'a OsString)> {
-    let globs: Vec<GlobMatcher> =
-        names.iter().filter_map(|name| Glob::new(name).ok()).map(|glob| glob.compile_matcher()).collect();
-    caller.iter().filter(move |(name, _)| *name != MARK && globs.iter().any(|glob| glob.is_match(name)))
+    let globs = NameGlobs::of(names);
+    caller.iter().filter(move |(name, _)| *name != MARK && globs.matches(name))
 }

@@ -6,6 +6,7 @@
 //! | `depfile` | Make-style depfiles, as gcc, clang, rustc and wrappers of cl write them |
 //! | `glob` | Wildcards within one component of a path |
 //! | `line_diff` | Which lines of a text changed |
+//! | `name_globs` | Globs over names of variables |
 //! | `shown` | Paths as messages show them, in one line, and read back |
 //! | `suggest` | Finds the name that was probably meant |
 //! | `units` | Ages and sizes as users write them, and durations, ages and sizes as percache prints them |
@@ -14,6 +15,7 @@ pub(crate) mod braces;
 pub mod depfile;
 pub mod glob;
 pub mod line_diff;
+pub mod name_globs;
 pub mod shown;
 pub mod suggest;
 pub mod units;

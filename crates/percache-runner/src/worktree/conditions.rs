@@ -13,13 +13,13 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
-use globset::Glob;
 use percache::Digest;
 use percache::codec::{DecodeError, Decoder, Encode};
 use percache::digest::Hasher;
 
 use crate::model::Caller;
 use crate::process::MARK;
+use crate::syntax::name_globs::NameGlobs;
 
 /// Under which conditions the evidence of tasks counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,10 +112,9 @@ impl Tool {
 
 /// The digest of the variables that count, absent ones included.
 pub(crate) fn variables_digest(caller: &Caller, names: &[String]) -> Digest {
-    let globs: Vec<_> =
-        names.iter().filter_map(|name| Glob::new(name).ok()).map(|glob| glob.compile_matcher()).collect();
+    let globs = NameGlobs::of(names);
     let mut hasher = Hasher::new();
-    let counts = |name: &OsString| name != MARK && globs.iter().any(|glob| glob.is_match(name));
+    let counts = |name: &OsString| name != MARK && globs.matches(name);
     for (name, value) in caller.iter().filter(|(name, _)| counts(name)) {
         hasher.bytes(name.as_bytes());
         hasher.bytes(value.as_bytes());

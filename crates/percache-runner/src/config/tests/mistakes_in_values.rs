@@ -176,7 +176,7 @@ env_pass = ["", "X_*"]
         &[],
     );
     let said = r#"error: `C[` is not a valid glob
-  percache.toml:3:19 <"C["> unclosed character class; missing ']'
+  percache.toml:3:19 <"C["> `[` is not closed; write `\[` for the character itself
 hint: `*` is any text: `CARGO_*`, `LC_{ALL,CTYPE}`
 error: `A=B` cannot be a variable
   percache.toml:3:25 <"A=B"> is empty or has a `=`

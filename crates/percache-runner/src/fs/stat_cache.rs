@@ -22,7 +22,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use foldhash::fast::RandomState;
 use percache::Digest;
@@ -78,8 +78,10 @@ pub struct Observer<'a> {
     untouched: AtomicBool,
     /// Whether percache has put something into the tree.
     has_put: AtomicBool,
-    /// Whether there are symlinks among what is known: every symlink on the way of a path is.
-    has_links: AtomicBool,
+    /// Whether percache has put a symlink into the tree.
+    has_put_links: AtomicBool,
+    /// Whether there are symlinks among what was known before: every symlink on the way of a path is.
+    has_known_links: OnceLock<bool>,
 }
 
 /// What an observer has seen.
@@ -116,7 +118,8 @@ impl<'a> Observer<'a> {
             found: Vec::new(),
             untouched: AtomicBool::new(false),
             has_put: AtomicBool::new(false),
-            has_links: AtomicBool::new(false),
+            has_put_links: AtomicBool::new(false),
+            has_known_links: OnceLock::new(),
         }
     }
 
@@ -136,8 +139,6 @@ impl<'a> Observer<'a> {
         for (position, seen) in seen.iter().filter(|(position, _)| *position < self.before.len()) {
             self.see(self.before.path(*position), *seen);
         }
-        let mut stamps = (0..self.before.len()).filter_map(|position| self.before.seen(position).stamp);
-        self.has_links = AtomicBool::new(stamps.any(|stamp| stamp.file_type() == FileType::Symlink));
         self.untouched = AtomicBool::new(found.len() == self.before.len());
         self.found = found;
     }
@@ -145,6 +146,14 @@ impl<'a> Observer<'a> {
     /// A command is about to run.
     pub fn expect_changes(&self) {
         self.untouched.store(false, Ordering::Relaxed);
+    }
+
+    /// Returns whether a path may lead over a symlink.
+    fn has_links(&self) -> bool {
+        let is_link =
+            |position| self.before.seen(position).stamp.is_some_and(|stamp| stamp.file_type() == FileType::Symlink);
+        self.has_put_links.load(Ordering::Relaxed)
+            || *self.has_known_links.get_or_init(|| (0..self.before.len()).any(is_link))
     }
 
     fn confirm(&self, position: usize) {
@@ -158,7 +167,7 @@ impl<'a> Observer<'a> {
         }
         let position = self.before.find(path).filter(|i| self.found[*i])?;
         // Not if percache has put something there meanwhile, be it under the name that the file has where a symlink leads.
-        let is_elsewhere = || self.has_links.load(Ordering::Relaxed) && !self.is_plain(parent(path));
+        let is_elsewhere = || self.has_links() && !self.is_plain(parent(path));
         if self.has_put.load(Ordering::Relaxed) && is_elsewhere() {
             return None;
         }

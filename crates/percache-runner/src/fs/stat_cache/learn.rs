@@ -36,7 +36,7 @@ impl Observer<'_> {
         }
         let is_link = |stamp: Stamp| stamp.file_type() == FileType::Symlink;
         if seen.stamp.is_some_and(is_link) {
-            self.has_links.store(true, Ordering::Relaxed);
+            self.has_put_links.store(true, Ordering::Relaxed);
         }
         // Paths that led through a symlink which is gone lead elsewhere.
         let before = self.before.find(path).and_then(|position| self.before.seen(position).stamp);

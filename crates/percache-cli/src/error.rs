@@ -12,7 +12,7 @@ use percache_runner::syntax::shown::shown;
 use percache_runner::syntax::units::{AgeError, SizeError};
 
 use crate::setup::exec_store_dir;
-use crate::style::{Paint, Style};
+use crate::terminal::style::{Paint, Style};
 
 /// Everything went well.
 pub const SUCCESS: u8 = 0;

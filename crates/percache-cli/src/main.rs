@@ -9,7 +9,7 @@ macro_rules! say {
     ($($text:tt)*) => {{
         use std::io::Write as _;
         let line = crate::report::text::clean_message(&format!($($text)*)) + "\n";
-        let _ = crate::output::Stdout.write_all(line.as_bytes());
+        let _ = crate::terminal::output::Stdout.write_all(line.as_bytes());
     }};
 }
 pub(crate) use say;
@@ -22,7 +22,7 @@ macro_rules! aside {
     ($($text:tt)*) => {{
         use std::io::Write as _;
         let line = crate::report::text::clean_message(&format!($($text)*)) + "\n";
-        let _ = crate::output::Stderr.write_all(line.as_bytes());
+        let _ = crate::terminal::output::Stderr.write_all(line.as_bytes());
     }};
 }
 pub(crate) use aside;
@@ -32,13 +32,10 @@ mod commands;
 mod completion;
 mod diagnostic;
 mod error;
-mod markdown;
-mod output;
-mod pager;
 mod registry;
 mod report;
 mod setup;
-mod style;
+mod terminal;
 mod topics;
 mod usage;
 
@@ -46,7 +43,7 @@ use std::process::ExitCode;
 
 use crate::args::{ColorWhen, Command};
 use crate::error::{CliError, SUCCESS};
-use crate::style::Paint;
+use crate::terminal::style::Paint;
 
 fn main() -> ExitCode {
     if let Some(answered) = completion::answer() {
@@ -80,7 +77,7 @@ fn main() -> ExitCode {
     };
     let paint = Paint::stderr(cli.color);
     match done {
-        Ok(status) if matches!(cli.command, Command::Build(_)) => leave(output::status(status, paint)),
+        Ok(status) if matches!(cli.command, Command::Build(_)) => leave(terminal::output::status(status, paint)),
         done => end(done, paint),
     }
 }
@@ -88,7 +85,7 @@ fn main() -> ExitCode {
 /// Says what ended the command, if something did, and what could not be said.
 fn end(done: Result<u8, CliError>, paint: Paint) -> ExitCode {
     let status = done.unwrap_or_else(|error| error.report(paint));
-    ExitCode::from(output::status(status, paint))
+    ExitCode::from(terminal::output::status(status, paint))
 }
 
 /// Ends the process at once. RocksDB has hundreds of static objects, and to take them down takes half a millisecond: a tenth of a build

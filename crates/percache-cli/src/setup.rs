@@ -11,7 +11,7 @@ use percache_runner::worktree::ownership;
 
 use crate::diagnostic;
 use crate::error::CliError;
-use crate::style::{Paint, Style};
+use crate::terminal::style::{Paint, Style};
 
 /// A workspace and where the user stands in it.
 pub struct Setup {

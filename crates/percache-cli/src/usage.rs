@@ -11,7 +11,7 @@ use percache_runner::syntax::suggest::did_you_mean;
 
 use crate::args::{Cli, ColorWhen, Command, Exec};
 use crate::error::CliError;
-use crate::style::Paint;
+use crate::terminal::style::Paint;
 
 /// The command line, or what is wrong with it. `None` when it wishes for help, which is printed.
 pub fn parse() -> Result<Option<Cli>, (CliError, Paint)> {

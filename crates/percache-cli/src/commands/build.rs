@@ -18,7 +18,7 @@ use crate::args::{Build, Cli, Logs};
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};
 use crate::report::{self, Manner, Place, Report};
 use crate::setup::{Setup, holder, open_store};
-use crate::style::{self, Paint};
+use crate::terminal::style::{self, Paint};
 
 /// Builds.
 pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {

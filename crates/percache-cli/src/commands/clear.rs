@@ -9,7 +9,7 @@ use crate::args::{Clear, Cli};
 use crate::commands::gc::sentence;
 use crate::error::{CliError, SUCCESS};
 use crate::setup::{Setup, exec_store_dir, open_store};
-use crate::style::Paint;
+use crate::terminal::style::Paint;
 
 /// Removes results.
 pub fn run(cli: &Cli, args: &Clear) -> Result<u8, CliError> {

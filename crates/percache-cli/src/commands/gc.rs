@@ -6,7 +6,7 @@ use percache_runner::syntax::units::{format_size, parse_age, parse_size};
 use crate::args::{Cli, Gc};
 use crate::error::{CliError, SUCCESS};
 use crate::setup::{Keeping, open_store};
-use crate::style::Paint;
+use crate::terminal::style::Paint;
 
 /// Collects garbage.
 pub fn run(cli: &Cli, args: &Gc) -> Result<u8, CliError> {

@@ -4,8 +4,9 @@ use clap::CommandFactory;
 
 use crate::args::{Cli, Help};
 use crate::error::{CliError, SUCCESS};
-use crate::style::Paint;
-use crate::{markdown, pager, topics};
+use crate::terminal::style::Paint;
+use crate::terminal::{markdown, pager};
+use crate::topics;
 
 /// Explains a command or a topic.
 pub fn run(cli: &Cli, args: &Help) -> Result<u8, CliError> {

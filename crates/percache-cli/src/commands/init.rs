@@ -11,7 +11,7 @@ use crate::args::{Cli, Init};
 use crate::commands::gc::count;
 use crate::error::{CliError, SUCCESS};
 use crate::setup::Setup;
-use crate::style::{Paint, Style};
+use crate::terminal::style::{Paint, Style};
 
 /// Writes a first configuration. Nothing that exists is touched.
 pub fn run(cli: &Cli, args: &Init) -> Result<u8, CliError> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::args::{Cli, List};
 use crate::error::{CliError, SUCCESS};
 use crate::setup::Setup;
-use crate::style::{Paint, Style};
+use crate::terminal::style::{Paint, Style};
 
 /// Longer names do not widen their column.
 const WIDEST_NAME: usize = 48;

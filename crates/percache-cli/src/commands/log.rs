@@ -12,11 +12,11 @@ use percache_runner::worktree::journal::Journal;
 
 use crate::args::{Cli, Log};
 use crate::error::{CliError, SUCCESS};
-use crate::output::Stdout;
 use crate::report::quoted;
 use crate::report::text::Cleaned;
 use crate::setup::Setup;
-use crate::style::{Paint, Style};
+use crate::terminal::output::Stdout;
+use crate::terminal::style::{Paint, Style};
 
 /// Shows the log of a task's last run, if that failed, else that of its last result, whole.
 pub fn run(cli: &Cli, args: &Log) -> Result<u8, CliError> {

@@ -12,7 +12,7 @@ use crate::args::{Cli, Stats};
 use crate::commands::gc::count;
 use crate::error::{CliError, SUCCESS};
 use crate::setup::{Keeping, open_store};
-use crate::style::Paint;
+use crate::terminal::style::Paint;
 
 /// Says how much is in the store.
 pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {

@@ -15,7 +15,7 @@ use crate::args::{Cli, Verify};
 use crate::commands::gc::count;
 use crate::error::{CliError, FAILURE, SUCCESS};
 use crate::setup::{Keeping, holder, open_store};
-use crate::style::{Paint, Style};
+use crate::terminal::style::{Paint, Style};
 
 /// Checks the store.
 pub fn run(cli: &Cli, args: &Verify) -> Result<u8, CliError> {

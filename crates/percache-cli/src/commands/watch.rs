@@ -19,7 +19,7 @@ use crate::args::{Cli, Logs, Watch};
 use crate::error::{CliError, INTERRUPTED};
 use crate::report::Manner;
 use crate::setup::{Setup, discover};
-use crate::style::{self, Paint, Style};
+use crate::terminal::style::{self, Paint, Style};
 
 use broken::Broken;
 use round::Round;

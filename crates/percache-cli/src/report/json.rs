@@ -9,8 +9,8 @@ use percache_runner::schedule::results::Summary;
 use percache_runner::syntax::shown::shown;
 use serde_json::{Value, json};
 
-use crate::output::Stdout;
 use crate::report::words;
+use crate::terminal::output::Stdout;
 
 /// Prints an event.
 pub fn event(workspace: &Workspace, event: &Event) {

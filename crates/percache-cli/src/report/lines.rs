@@ -15,14 +15,14 @@ use percache_runner::syntax::shown::shown;
 use percache_runner::syntax::units::{format_duration, format_size};
 
 use crate::args::Logs;
-use crate::output::Stdout;
 use crate::report::live::Live;
 use crate::report::settled::settled;
 use crate::report::tap::Tap;
 use crate::report::text::clean;
 use crate::report::words::Place;
 use crate::report::{Manner, words};
-use crate::style::{Paint, Style};
+use crate::terminal::output::Stdout;
+use crate::terminal::style::{Paint, Style};
 
 /// Tells in lines.
 pub struct Lines<'a> {

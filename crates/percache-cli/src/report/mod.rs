@@ -30,7 +30,7 @@ use crate::registry;
 use crate::report::lines::Lines;
 use crate::report::profile::{Known, Profile};
 use crate::report::tap::Tap;
-use crate::style::{Paint, Style};
+use crate::terminal::style::{Paint, Style};
 
 /// How to tell.
 #[derive(Clone, Copy, Debug)]

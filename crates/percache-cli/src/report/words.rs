@@ -13,7 +13,7 @@ use percache_runner::schedule::results::Summary;
 use percache_runner::syntax::shown::shown;
 
 use crate::report::text;
-use crate::style::{Paint, Style};
+use crate::terminal::style::{Paint, Style};
 
 /// An outcome in a word, and how it is painted.
 pub fn outcome(outcome: &Outcome) -> (&'static str, Style) {

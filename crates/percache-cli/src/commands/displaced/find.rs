@@ -15,7 +15,7 @@ use crate::args::Cli;
 use crate::error::CliError;
 use crate::registry;
 use crate::setup::exec_store_dir;
-use crate::style::{Paint, Style};
+use crate::terminal::style::{Paint, Style};
 
 /// Which displaced files are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use crate::args::{Cli, Displaced, DisplacedAction};
 use crate::commands::gc::count;
 use crate::error::{CliError, SUCCESS};
 use crate::report::text::width;
-use crate::style::{Paint, Style};
+use crate::terminal::style::{Paint, Style};
 use find::{Found, Kept, Scope, find};
 
 /// Lists displaced files, gives them back, or deletes them.

@@ -18,7 +18,7 @@ use super::meant::meant;
 use crate::args::{Cli, DisplacedDrop, DisplacedRestore};
 use crate::error::{CliError, FAILURE, SUCCESS};
 use crate::report::quoted;
-use crate::style::{Paint, Style};
+use crate::terminal::style::{Paint, Style};
 
 /// Moves files back to where they were, or elsewhere.
 pub fn restore(cli: &Cli, args: &DisplacedRestore) -> Result<u8, CliError> {

@@ -24,7 +24,7 @@ use crate::error::{CliError, INTERRUPTED};
 use crate::registry;
 use crate::report::words;
 use crate::setup::{exec_store_dir, holder, open_store};
-use crate::style::{Paint, Style};
+use crate::terminal::style::{Paint, Style};
 
 /// What a shell gives for a command that cannot be started.
 const CANNOT_START: u8 = 127;

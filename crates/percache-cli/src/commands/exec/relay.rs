@@ -12,7 +12,7 @@ use percache_runner::model::TaskId;
 use percache_runner::model::event::{Listener, Runner};
 use percache_runner::process::{Marked, SpooledLog, Stream};
 
-use crate::output::{Stderr, Stdout};
+use crate::terminal::output::{Stderr, Stdout};
 
 /// Two streams, and what of them has been shown.
 pub struct Relay {

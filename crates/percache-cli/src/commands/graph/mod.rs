@@ -16,7 +16,7 @@ use percache_runner::worktree::journal::Journal;
 use crate::args::{Cli, Graph, GraphFormat};
 use crate::error::{CliError, SUCCESS};
 use crate::setup::Setup;
-use crate::style::Paint;
+use crate::terminal::style::Paint;
 
 /// A part of the graph.
 struct Picture<'a> {

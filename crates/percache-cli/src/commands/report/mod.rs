@@ -17,9 +17,9 @@ use percache_runner::worktree::Worktree;
 
 use crate::args::{Cli, Report};
 use crate::error::{CliError, SUCCESS};
-use crate::output::Stdout;
 use crate::setup::Setup;
-use crate::style::Paint;
+use crate::terminal::output::Stdout;
+use crate::terminal::style::Paint;
 
 /// The frame; what the comments in it name is put in their place.
 const PAGE: &str = include_str!("page/page.html");

@@ -18,7 +18,7 @@ use crate::args::OnChange;
 use crate::error::CliError;
 use crate::report::{Place, Report};
 use crate::setup::holder;
-use crate::style::{self, Paint, Style};
+use crate::terminal::style::{self, Paint, Style};
 
 /// How often the wish to end is looked at while a build runs.
 const TICK: Duration = Duration::from_millis(10);

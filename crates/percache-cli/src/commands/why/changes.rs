@@ -9,7 +9,7 @@ use percache_runner::syntax::line_diff::Line;
 use percache_runner::syntax::shown::shown_bytes;
 
 use crate::report::quoted;
-use crate::style::{Paint, Style};
+use crate::terminal::style::{Paint, Style};
 
 /// More changes of one task than this are counted.
 const CHANGES: usize = 20;

@@ -11,7 +11,7 @@ use percache_runner::model::{TaskId, Workspace};
 use crate::args::{Cli, Why};
 use crate::error::{CliError, SUCCESS};
 use crate::setup::Setup;
-use crate::style::Paint;
+use crate::terminal::style::Paint;
 
 /// Says why a task ran, or would run.
 pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {

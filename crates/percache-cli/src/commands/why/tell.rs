@@ -14,7 +14,7 @@ use percache_runner::syntax::units::{format_age, format_duration};
 use super::{changes, place};
 use crate::report::quoted;
 use crate::setup::Setup;
-use crate::style::{Paint, Style};
+use crate::terminal::style::{Paint, Style};
 
 /// More first causes of a kind than this are counted.
 const CAUSES: usize = 5;

@@ -14,7 +14,7 @@ use percache_runner::syntax::units::format_duration;
 use crate::report::live::bar::bar;
 use crate::report::live::board::{Board, Running};
 use crate::report::text::{cut, cut_middle, width};
-use crate::style::{Paint, Style};
+use crate::terminal::style::{Paint, Style};
 
 /// Tasks that have a line at the most.
 const ROWS: usize = 16;

@@ -19,7 +19,7 @@ use crate::report::live::board::Board;
 use crate::report::live::frame::{Look, frame};
 use crate::report::live::screen::Screen;
 use crate::report::tap::Tap;
-use crate::style::Paint;
+use crate::terminal::style::Paint;
 
 /// How often the display is drawn.
 pub const PERIOD: Duration = Duration::from_millis(100);

@@ -17,8 +17,8 @@ use rustix::termios::{tcgetpgrp, tcgetwinsize};
 use signal_hook::consts::SIGTSTP;
 use signal_hook::{flag, low_level};
 
-use crate::output::Stdout;
 use crate::report::live::frame::Size;
+use crate::terminal::output::Stdout;
 
 /// From the cursor to the end of the screen; to the end of the line.
 const ERASE: &str = "\r\x1b[J";

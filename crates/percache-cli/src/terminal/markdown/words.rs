@@ -1,6 +1,6 @@
 //! Words with styles, and lines made of them.
 
-use crate::style::{Paint, Style};
+use crate::terminal::style::{Paint, Style};
 
 /// A text that can be broken between its words. A word may have parts of several styles.
 #[derive(Clone, Default)]

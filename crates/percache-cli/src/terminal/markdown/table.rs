@@ -1,7 +1,7 @@
 //! A table whose cells are wrapped so that it fits a width.
 
-use crate::markdown::words::{Line, Words};
-use crate::style::{Paint, Style};
+use crate::terminal::markdown::words::{Line, Words};
+use crate::terminal::style::{Paint, Style};
 
 /// Between columns.
 const GAP: &str = "  ";

@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use crate::error::{CliError, FAILURE, SUCCESS};
-use crate::style::Paint;
+use crate::terminal::style::Paint;
 
 /// The first error of standard output, other than a closed pipe.
 static FAILED: Mutex<Option<Errno>> = Mutex::new(None);

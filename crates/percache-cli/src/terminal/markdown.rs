@@ -7,9 +7,9 @@ mod words;
 
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-use crate::markdown::table::Table;
-use crate::markdown::words::Words;
-use crate::style::{Paint, Style};
+use crate::terminal::markdown::table::Table;
+use crate::terminal::markdown::words::Words;
+use crate::terminal::style::{Paint, Style};
 
 /// The text, wrapped to `width` columns, `\n` at the end.
 pub fn render(markdown: &str, width: usize, paint: Paint) -> String {

@@ -135,3 +135,57 @@ fn every_file_says_what_it_is() {
     }
     assert!(wrong.is_empty(), "these do not say what they are (`//!`):\n{}", wrong.join("\n"));
 }
+
+/// What a crate is used for, it is used for in one place: code that begins so, and the files of `crates/` that may have it.
+const ONLY_IN: [(&str, &[&str]); 4] = [
+    ("rocksdb::", &["percache/src/rocks.rs", "percache/src/rocks/"]),
+    ("indicatif::", &["percache-cli/src/report/live/bar.rs"]),
+    (
+        "clap::",
+        &[
+            "percache-cli/src/args.rs",
+            "percache-cli/src/usage.rs",
+            "percache-cli/src/completion",
+            "percache-cli/src/commands/help.rs",
+            "percache-cli/src/commands/man.rs",
+        ],
+    ),
+    ("stdio::stdout()", &["percache-cli/src/terminal/output.rs"]),
+];
+
+/// The "never" lines of docs/ARCHITECTURE.md that can be told from the text of the source.
+#[test]
+fn what_one_place_is_for_is_nowhere_else() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let products = ["percache/src", "percache-runner/src", "percache-cli/src"];
+    let mut wrong = Vec::new();
+    for path in products.iter().flat_map(|dir| sources(&crates.join(dir))) {
+        let name = path.strip_prefix(&crates).expect("below it").to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).expect("a source file");
+        for (line, text) in code(&text) {
+            let misplaced = ONLY_IN.iter().filter(|(word, files)| {
+                text.contains(word) && !files.iter().any(|file| name.starts_with(file)) && !name.ends_with("tests.rs")
+            });
+            wrong.extend(misplaced.map(|(word, _)| format!("{name}:{}: has `{word}`", line + 1)));
+        }
+    }
+    assert!(wrong.is_empty(), "see \"What holds everywhere\" in docs/ARCHITECTURE.md:\n{}", wrong.join("\n"));
+}
+
+/// What a crate must never know, it does not depend on.
+#[test]
+fn no_crate_depends_on_what_it_must_never_know() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let never: [(&str, &[&str]); 3] = [
+        ("percache", &["clap", "indicatif", "toml", "toml_edit", "rayon", "percache-runner"]),
+        ("percache-runner", &["clap", "indicatif", "rocksdb", "percache-cli", "home", "dirs"]),
+        ("percache-macros", &["percache", "percache-runner", "rocksdb"]),
+    ];
+    for (name, never) in never {
+        let manifest = fs::read_to_string(crates.join(name).join("Cargo.toml")).expect("a manifest");
+        let manifest: toml::Table = manifest.parse().expect("TOML");
+        let dependencies = manifest.get("dependencies").and_then(toml::Value::as_table).expect("dependencies");
+        let wrong: Vec<_> = never.iter().filter(|other| dependencies.contains_key(**other)).collect();
+        assert!(wrong.is_empty(), "{name} depends on {wrong:?}");
+    }
+}

@@ -164,7 +164,8 @@ impl Single {
     /// Returns the result that was just used or made; `None` if the store does not have it, or if its status does not
     /// count as an answer.
     ///
-    /// # Errors Fails if the store cannot be read.
+    /// # Errors
+    /// Fails if the store cannot be read.
     pub fn answer(&self, store: &Store, worktree: &Worktree) -> Result<Option<Answer>, ReadError> {
         let journal = Journal::load(&worktree.journal());
         let Some(key) = journal.tasks.values().next().and_then(|record| record.key) else { return Ok(None) };

@@ -105,7 +105,7 @@ pub type Say<'a> = &'a (dyn Fn(Word) + Sync);
 pub enum Word {
     /// The command starts.
     Started,
-    /// Another process runs the same: which.
+    /// The named process runs the same action.
     Waiting(String),
     /// The command has exited, but these processes still hold its output open.
     Background(Vec<Holder>),

@@ -24,7 +24,7 @@ const SEARCHED: u64 = 16 << 20;
 /// A result that is tied to another directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tied {
-    /// The directory, if a worktree that the store knows is there.
+    /// That directory, if it is the root of a worktree that the store knows.
     pub directory: Option<PathBuf>,
     /// An output that contains its path.
     pub output: Option<String>,

@@ -186,7 +186,7 @@ mod tests {
         assert!(make.1.to_string_lossy().contains("--jobserver-auth="));
     }
 
-    /// As ninja and make open it: by its path, and as often as they like.
+    /// Uses the pipe as ninja and make do: opened by its path, and any number of times.
     #[test]
     #[cfg(target_os = "linux")]
     fn a_named_pipe_gives_the_slots_that_are_not_taken_and_takes_them_back() {

@@ -311,7 +311,7 @@ mod tests {
         let old = vec![Part::new(Kind::Discovered, "a.h", file("1"))];
         let new = vec![Part::new(Kind::Input, "a.h", file("1"))];
         assert_eq!(lines(old.clone(), new.clone()), [""; 0]);
-        // An edit of one that is declared and still discovered is one change.
+        // An edit of an input that is both declared and discovered is one change.
         let changed = [Kind::Input, Kind::Discovered].map(|kind| Part::new(kind, "a.h", file("2")));
         assert_eq!(lines(old, changed.into()), ["a.h changed"]);
     }

@@ -1,6 +1,6 @@
 //! One task, from start to finish. Knows nothing about the order of tasks.
 //!
-//! | file | one idea |
+//! | file | its one idea |
 //! | --- | --- |
 //! | `added_to` | files that a command only appended to |
 //! | `basis` | the paths that a task's outcome rests on |

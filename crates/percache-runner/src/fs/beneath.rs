@@ -166,7 +166,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Returns the group that the directory of `path` hands down, if it differs from the group of the process.
+    /// Returns the group that the directory of `path` hands down to its entries (setgid), if it does.
     #[cfg(target_os = "linux")]
     fn group_at(&mut self, path: &RelPath, parent: &OwnedFd) -> Option<Gid> {
         let directory = path.parent().unwrap_or_else(RelPath::root);

@@ -202,7 +202,7 @@ mod tests {
             self.dir.path().join("work").join(path)
         }
 
-        /// Does something to the tree. Returns what came of it, and what is displaced then.
+        /// Does something to the tree. Returns the answer, and the files that are displaced afterwards.
         fn clear<T>(&self, act: impl FnOnce(&mut Clearing<'_, '_>) -> T) -> (T, Vec<String>) {
             let (known, root) = (KnownFiles::new(), self.at(""));
             let observer = Observer::new(&root, &known);
@@ -252,7 +252,7 @@ mod tests {
         };
         assert_eq!(put(FileState::Absent, None), [""; 0]);
         assert_eq!(put(FileState::Special, Some(&file("new"))), [""; 0]);
-        // What came since it was looked at is not lost either.
+        // A file that appeared after the look is not lost either.
         fs::write(place.at("out"), "theirs").unwrap();
         assert_eq!(put(FileState::Absent, Some(&file("new"))), ["out"]);
         fs::remove_file(place.at("out")).unwrap();

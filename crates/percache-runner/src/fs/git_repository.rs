@@ -68,7 +68,7 @@ fn linked(top: &Path, dot_git: &Path) -> Option<PathBuf> {
 pub(crate) mod tests {
     use super::*;
 
-    /// Runs git in `dir`, untouched by the configuration and the variables of whoever runs the tests. Returns what it
+    /// Runs git in `dir`, isolated from the configuration and the variables of whoever runs the tests. Returns what it
     /// prints.
     pub fn git(dir: &Path, args: &[&str]) -> Vec<u8> {
         let fixed = ["-c", "user.name=n", "-c", "user.email=e@example.com", "-c", "protocol.file.allow=always"];
@@ -85,7 +85,7 @@ pub(crate) mod tests {
         output.stdout
     }
 
-    /// Writes files below `root`, directories included.
+    /// Writes files below `root`, and makes their directories.
     pub fn write(root: &Path, files: &[(&str, &str)]) {
         for (file, text) in files {
             let path = root.join(file);

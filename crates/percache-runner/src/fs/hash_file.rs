@@ -92,7 +92,7 @@ mod tests {
             let content = vec![7; length];
             fs::write(&path, &content).unwrap();
             for said in [0, 1, length as u64, SMALL as u64 - 1, SMALL as u64] {
-                // Cut short, it may be taken for whole where it is longer than it is said to be.
+                // A file that is longer than stated may be taken as complete when it is cut off.
                 if said != 0 && said < length as u64 && said < SMALL as u64 {
                     continue;
                 }

@@ -1,6 +1,6 @@
 //! The state of files on disk, and writing to them. Knows nothing about tasks or the store.
 //!
-//! | file | one idea |
+//! | file | its one idea |
 //! | --- | --- |
 //! | `beneath` | writing into the workspace without ever leaving it |
 //! | `clearing` | removing files safely, or moving them aside |

@@ -1,6 +1,6 @@
 //! All tasks of a build: their order and their parallelism. Knows nothing about how a single task is done.
 //!
-//! | file | one idea |
+//! | file | its one idea |
 //! | --- | --- |
 //! | `build` | the build loop: one coordinating thread that owns all state |
 //! | `ready_queue` | the choice of the task that starts next |

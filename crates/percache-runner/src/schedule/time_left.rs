@@ -98,7 +98,7 @@ mod tests {
     use super::*;
     use crate::config::{Request, load};
 
-    /// `a`, `b` and `c` need nothing, `d` needs `a`; they took 1, 2, 3 and 4 seconds.
+    /// `a`, `b` and `c` have no dependencies, `d` depends on `a`; they took 1, 2, 3 and 4 seconds.
     fn estimate(jobs: usize, running: &[u32], ended: &[u32], hits: usize) -> f64 {
         let dir = tempfile::tempdir().unwrap();
         let plain = ["a", "b", "c"].map(|name| format!("[task.{name}]\ncommand = 'x'\ninputs = []\n")).concat();
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn what_is_mostly_up_to_date_is_not_expected_to_run() {
         assert!(estimate(1, &[], &[], 99) < 0.2);
-        // What depends on something that runs is.
+        // A task that depends on one that runs is expected to run.
         assert!(estimate(1, &[0], &[0], 99) > 4.0);
     }
 

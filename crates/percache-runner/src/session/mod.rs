@@ -1,4 +1,15 @@
 //! One build of a worktree, from its lock to its journal.
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `commit` | the end of a build: results stored, then the journal |
+//! | `desk` | the worktree's lock, journal and leftovers during a build |
+//! | `evidence` | the conditions under which the next build may trust this one |
+//! | `prior` | the last build's findings that still hold |
+//! | `renewal` | the new journal, from the old one and what the build saw |
+//! | `single` | one command without a `percache.toml` |
+//! | `standing` | tasks that are up to date by the journal alone |
+//! | `survey` | leftovers of earlier builds, and the state that all tasks share |
 
 mod commit;
 mod desk;
@@ -59,7 +70,7 @@ pub struct Session<'a> {
     pub listener: &'a dyn Listener,
     /// The name of this process, shown to others that wait for it.
     pub holder: &'a str,
-    /// The request; `None` when the next build must check everything from scratch.
+    /// What the caller asks for, as digests; `None` when the next build must check everything from scratch.
     pub asked: Option<Asked>,
     /// The digest of the saved copy of the configuration, if the tasks were read from that copy.
     pub kept: Option<Digest>,

@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(fs::read_dir(tree.path()).unwrap().count(), 0);
         assert_eq!(fs::read_to_string(to("file")).unwrap(), "x");
         assert_eq!(fs::read_link(to("link")).unwrap(), Path::new("nowhere"));
-        // What is there is not written over, and nothing is left of the attempt.
+        // The existing file is not overwritten, and nothing is left of the attempt.
         fs::write(from("file"), "y").unwrap();
         assert!(copy(root.as_fd(), b"file", &to("file"), &to("waiting")).is_err());
         assert_eq!(

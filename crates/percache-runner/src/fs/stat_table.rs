@@ -5,8 +5,9 @@
 //!
 //! ```text
 //! count(4)  length of the paths(4)
-//! lines:  flags(1): 1 something is there, 2 settled, 4 its digest is known;  stamp(36)  digest(20)  where its path begins(4)
-//! paths:  each with a NUL behind it, as the system wants them
+//! lines:  flags(1)  stamp(36)  digest(20)  offset of the path(4)
+//! paths:  each followed by a NUL, as system calls take them
+//! flags:  1 something is there, 2 settled, 4 the digest is known
 //! ```
 
 use std::ffi::CStr;

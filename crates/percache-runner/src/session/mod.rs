@@ -164,7 +164,7 @@ impl Session<'_> {
             self.close(learned.trouble, reporter);
         }
         if self.last {
-            // Joining idle threads only takes time.
+            // Its threads are idle, and ending them only takes time.
             std::mem::forget(pool);
         }
         Ok(outcomes)

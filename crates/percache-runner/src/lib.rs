@@ -1,26 +1,26 @@
 //! The task runner of percache: `percache.toml` → graph → fingerprint → lookup → execute → capture or restore → record.
 //!
-//! Each folder is a layer, and uses only those above it in this table; `tests/tidy.rs` checks that.
+//! Each folder is a layer and uses only the layers above it in this table; `tests/tidy.rs` checks that.
 //!
 //! | folder | what it is |
 //! | --- | --- |
-//! | [`syntax`] | what users write, as text |
-//! | [`process`] | one command, from its start to its end |
-//! | [`model`] | tasks as they are meant, what happens in a build, what is wrong: data only |
-//! | [`graph`] | who needs whom, who owns which output |
-//! | [`fs`] | what is on disk now, and writing to it |
-//! | [`key`] | what a result depends on |
+//! | [`syntax`] | the text formats that users write |
+//! | [`process`] | one command, from start to exit |
+//! | [`model`] | plain data: tasks, build events, diagnostics |
+//! | [`graph`] | dependencies between tasks, and the owner of each output |
+//! | [`fs`] | the state of files on disk, and writing to them |
+//! | [`key`] | the inputs that determine a result |
 //! | [`config`] | from the text of `percache.toml` to a checked workspace |
-//! | [`init`] | a first `percache.toml` |
-//! | [`environment`] | what a command sees of the variables around percache |
-//! | [`worktree`] | what a worktree remembers between builds |
+//! | [`init`] | a first `percache.toml`, proposed from the project's files |
+//! | [`environment`] | the environment variables that a command sees |
+//! | [`worktree`] | the state that a worktree keeps between builds |
 //! | [`action`] | one task, from start to finish |
-//! | [`schedule`] | all tasks, in order and at the same time |
+//! | [`schedule`] | all tasks of a build: their order and their parallelism |
 //! | [`maintenance`] | gc, clear, stats |
-//! | [`report`] | what builds did, written down and read back |
+//! | [`report`] | the recorded history of builds |
 //! | [`session`] | one build of a worktree, from its lock to its journal |
 //! | [`explain`] | why tasks run or do not run |
-//! | [`watch`] | which changes concern the watched tasks |
+//! | [`watch`] | which file changes concern the watched tasks |
 
 pub mod action;
 pub mod config;

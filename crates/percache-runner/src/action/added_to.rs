@@ -1,8 +1,9 @@
-//! Tells a file that a command has added to from one that it has written anew.
+//! Tells files that a command appended to from files that it wrote anew.
 //!
-//! A file below an output pattern may be there before the run: somebody's own, or left by a build of which nothing is known any more. What
-//! the command writes over is gone, and the file is an output. What it adds to (`>> log`) keeps the old text, which no clean tree has: then
-//! the result must not be stored. Whoever adds, leaves what was at the beginning and at the end of the file where it was.
+//! A file below an output pattern may exist before the run: it is somebody's own, or left by a build that nothing is
+//! known about any more. If the command overwrites it, the file is an output. If the command appends to it (`>> log`),
+//! the file keeps its old text, which no clean tree has, and the result must not be stored. Appending leaves the first
+//! and the last bytes of the old content where they were.
 
 use std::fs::File;
 use std::io;
@@ -15,10 +16,10 @@ use rustix::fs::CWD;
 use crate::fs::hash_file;
 use crate::fs::stamp::Stamp;
 
-/// So many bytes are compared at either end.
+/// The number of bytes compared at each end.
 const WINDOW: u64 = 4096;
 
-/// How a file began and ended.
+/// The beginning and the end of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ends {
     inode: u64,
@@ -28,7 +29,7 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// Reads the ends of the file at `path`; `None` if there is nothing to tell: it is empty, no file, or cannot be read.
+    /// Reads both ends of the file at `path`. Returns `None` if it is empty, is not a regular file, or cannot be read.
     pub fn read(path: &Path) -> Option<Ends> {
         let stamp = Stamp::at(path).ok()??;
         let file = hash_file::open(CWD, path).ok()?;
@@ -36,7 +37,7 @@ impl Ends {
         if !is_file || stamp.size == 0 { None } else { Ends::at_size(&file, stamp.inode, stamp.size).ok() }
     }
 
-    /// Whether what is at `path` now is this file, and it was added to.
+    /// Returns whether the file at `path` is still this file, and was appended to.
     pub fn were_added_to(&self, path: &Path) -> bool {
         let now = || {
             let stamp = Stamp::at(path).ok()??;

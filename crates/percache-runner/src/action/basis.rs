@@ -1,4 +1,5 @@
-//! The basis of a task's outcome: the paths on which it rests, so that the next build can tell from stamps alone that it holds.
+//! The basis of a task's outcome: the paths that it rests on, from which the next build can tell by stamps alone that
+//! it still holds.
 
 use std::sync::Arc;
 
@@ -10,20 +11,20 @@ use crate::fs::stat_cache::FileState;
 use crate::key::fingerprint::Discovered;
 use crate::model::{Inputs, Task};
 
-/// What an outcome rests on.
+/// The paths that an outcome rests on.
 pub struct Basis {
-    /// Whether the paths are all that there is to it.
+    /// Whether these paths are the whole basis, so that the next build may rely on them.
     pub sure: bool,
-    /// From this time on the result is too old to be used.
+    /// The time from which on the result is too old to be used.
     pub expiry: Time,
     /// Paths in the order in which they were looked at: relative to the workspace, or absolute.
     pub lists: Vec<Vec<Vec<u8>>>,
-    /// What the list of files rests on that git would not ignore, when the task has no declared inputs.
+    /// The basis of the list of files that git does not ignore, for a task without declared inputs.
     pub sources: Option<Arc<Sources>>,
 }
 
 impl Basis {
-    /// Of a task whose outputs were seen to lie in the tree as a result says that was recorded at `created`.
+    /// Returns the basis of a task whose outputs in the tree match a result that was recorded at `created`.
     pub fn new(
         ctx: &Context<'_>,
         task: &Task,
@@ -46,9 +47,9 @@ impl Basis {
         let known = |path: &[u8], state: &FileState| ctx.observer.is_known_by_stamps(path, state);
         let sure = prepared.inputs.iter().all(|(path, state)| known(path.as_bytes(), state))
             && discovered.0.iter().all(|(path, state)| known(path, state))
-            // Told again each time.
+            // The warning must be repeated each time.
             && prepared.missing.is_empty()
-            // To ask a tool again takes its environment, and what comes from an `env_file` is not to be written down.
+            // Asking a tool again takes its environment, and values from an `env_file` must not be written down.
             && (task.tools.is_empty() || task.env_file.is_empty());
         let valid = task.valid_for.map(|valid| valid.as_millis() as u64);
         Basis {
@@ -59,7 +60,8 @@ impl Basis {
         }
     }
 
-    /// Of a task that has to be judged again in any case: what is known of these paths is still worth keeping.
+    /// Returns the basis of a task that must be judged again in any case: what is known about its inputs is still worth
+    /// keeping.
     pub fn unsure(prepared: &Prepared) -> Basis {
         let inputs = prepared.inputs.iter().map(|(path, _)| path.as_bytes().to_vec()).collect();
         Basis { sure: false, expiry: 0, lists: vec![inputs], sources: None }

@@ -1,10 +1,11 @@
-//! The budget of parallel work, shared with the commands: a GNU make jobserver (GNU make manual, "Sharing Job Slots with GNU make").
+//! A budget of parallel work, shared with commands: a GNU make jobserver (GNU make manual, "Sharing Job Slots with GNU
+//! make").
 //!
-//! Every command that runs has one slot. A command that is itself make, cargo or another program of the protocol takes further slots from
-//! the same pipe while nobody else needs them, and gives them back. One slot is never in the pipe: even if a command was killed together
-//! with the slots that it had taken, one command at a time goes on.
+//! Every running command has one slot. A command that is itself make, cargo or another program that speaks the protocol
+//! takes further slots from the same pipe while nobody else needs them, and gives them back. One slot is never in the
+//! pipe: even if a command is killed together with the slots that it had taken, one command at a time can still run.
 //!
-//! The protocol is the business of the crate `jobserver`.
+//! The crate `jobserver` implements the protocol.
 
 use std::ffi::OsString;
 use std::io;
@@ -21,33 +22,33 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use crate::model::Jobserver;
 use crate::process::Stop;
 
-/// How often a command that waits looks whether the build is stopped.
+/// How often a waiting command checks whether the build was stopped.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The slots.
+/// The slots of a build.
 pub struct Budget {
-    /// Whether the slot that is not in the pipe is taken.
+    /// Whether the slot outside the pipe is taken.
     own_is_taken: AtomicBool,
     slots: Mutex<Receiver<io::Result<Acquired>>>,
-    /// Slots that were asked for and are not wanted any more.
+    /// The number of slots that were requested but are no longer wanted.
     unwanted: Arc<AtomicUsize>,
     asks: HelperThread,
     variables: Vec<(OsString, OsString)>,
 }
 
-/// A slot; free again when it is dropped.
+/// A slot; freed when dropped.
 pub enum Slot<'a> {
-    /// The one that is not in the pipe.
+    /// The slot outside the pipe.
     Own(&'a Budget),
-    /// One from the pipe.
+    /// A slot from the pipe.
     Taken(#[allow(dead_code, reason = "held")] Acquired),
 }
 
 impl Budget {
-    /// A budget of so many slots, at least one, of which commands are told in this form.
+    /// Creates a budget of `slots` slots, at least one, announced to commands in the given form.
     ///
     /// # Errors
-    /// When the pipe or the thread that waits at it cannot be made.
+    /// Fails if the pipe, or the thread that waits on it, cannot be made.
     pub fn new(slots: usize, form: Jobserver) -> io::Result<Budget> {
         let client = Client::new(slots.saturating_sub(1))?;
         let variables = variables(&client, form)?;
@@ -57,22 +58,22 @@ impl Budget {
         let asks = client.into_helper_thread(move |slot| {
             let less = |count: usize| count.checked_sub(1);
             if not_wanted.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_err() {
-                // The receiver is gone when the build is over.
+                // The receiver is gone once the build is over.
                 let _ = sender.send(slot);
             }
         })?;
         Ok(Budget { own_is_taken: AtomicBool::new(false), slots: Mutex::new(receiver), unwanted, asks, variables })
     }
 
-    /// What tells a command of the budget.
+    /// Returns the environment variables that announce the budget to a command.
     pub fn variables(&self) -> &[(OsString, OsString)] {
         &self.variables
     }
 
-    /// Waits for a slot; `None` when the build is stopped meanwhile.
+    /// Waits for a slot. Returns `None` if the build is stopped meanwhile.
     ///
     /// # Errors
-    /// When the pipe cannot be read.
+    /// Fails if the pipe cannot be read.
     pub fn acquire(&self, stop: &Stop) -> io::Result<Option<Slot<'_>>> {
         if let Some(slot) = self.take_own() {
             return Ok(Some(slot));
@@ -105,9 +106,9 @@ impl Drop for Slot<'_> {
     }
 }
 
-/// The variables that name the pipe; from now on all commands inherit it, or can open it.
+/// Returns the variables that name the pipe. From now on all commands inherit the pipe, or can open it.
 fn variables(client: &Client, form: Jobserver) -> io::Result<Vec<(OsString, OsString)>> {
-    // What the crate would do to a command, it does between fork and exec, which rules out the cheaper posix_spawn.
+    // The crate would set this up between fork and exec, which rules out the cheaper posix_spawn.
     let mut model = Command::new("");
     client.configure_make(&mut model);
     let variables: Vec<_> =
@@ -121,7 +122,7 @@ fn variables(client: &Client, form: Jobserver) -> io::Result<Vec<(OsString, OsSt
     for number in pipe.split(',') {
         let number =
             number.parse().map_err(|_| io::Error::other(format!("the jobserver's pipe has no number: {text}")))?;
-        // SAFETY: the client, which is kept, owns this descriptor.
+        // SAFETY: the client owns this descriptor, and is kept.
         #[allow(unsafe_code, reason = "the crate gives the number alone")]
         let fd = unsafe { BorrowedFd::borrow_raw(number) };
         fcntl_setfd(fd, FdFlags::empty())?;
@@ -129,8 +130,8 @@ fn variables(client: &Client, form: Jobserver) -> io::Result<Vec<(OsString, OsSt
     Ok(variables)
 }
 
-/// The variable that names the pipe by a path, the only form that some clients know: an open pipe has one in /proc (proc_pid_fd(5)), and
-/// can be opened by it like a named one. So nothing is left behind when percache is killed.
+/// Returns the variable that names the pipe by a path, the only form that some clients know. An open pipe has a path in
+/// /proc (proc_pid_fd(5)) and can be opened by it like a named pipe, so nothing is left behind when percache is killed.
 fn named(pipe: &str) -> io::Result<Vec<(OsString, OsString)>> {
     let reader = pipe.split(',').next().unwrap_or_default();
     let path = format!("/proc/{}/fd/{reader}", std::process::id());
@@ -185,7 +186,7 @@ mod tests {
         assert!(make.1.to_string_lossy().contains("--jobserver-auth="));
     }
 
-    /// As ninja and make open it: by its path, and as often as they like.
+    /// Uses the pipe as ninja and make do: opened by its path, and any number of times.
     #[test]
     #[cfg(target_os = "linux")]
     fn a_named_pipe_gives_the_slots_that_are_not_taken_and_takes_them_back() {

@@ -1,6 +1,7 @@
-//! Capture: from the files that a command left to an output manifest, their contents on the way to the store.
+//! Capture: turns the files that a command left into an output manifest, and sends their contents to the store.
 //!
-//! Every file is read once: hashed, cut, and searched for the workspace's own path. Streams; a large output needs no large memory.
+//! Every file is read once: hashed, cut into chunks, and searched for the workspace's own path. Contents are streamed,
+//! so a large output needs no large memory.
 
 use std::fs::File;
 use std::io;
@@ -23,7 +24,7 @@ use crate::fs::walk::{Found, Kind};
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 
-/// What a command left.
+/// The captured outputs of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Captured {
     /// The output manifest, sorted by path.
@@ -32,22 +33,22 @@ pub struct Captured {
     pub tied: bool,
 }
 
-/// Why there is no manifest.
+/// A reason why there is no manifest.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
-    /// Somebody writes to an output although the command has ended.
+    /// Some process still writes to an output although the command has ended.
     #[error("its output `{0}` changed while it was stored")]
     Changed(RelPath),
-    /// Neither a file nor a directory nor a symlink, but this.
+    /// An output is of this other kind: no file, directory or symlink.
     #[error("its output `{0}` is {1}, which cannot be stored")]
     Special(RelPath, &'static str),
-    /// An output that cannot be read.
+    /// An output cannot be read.
     #[error("its output `{0}` cannot be read: {1}")]
     Read(RelPath, io::Error),
 }
 
 impl CaptureError {
-    /// What to do about it, if that is known.
+    /// Returns advice on what to do, if there is any.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             CaptureError::Changed(_) => {
@@ -61,10 +62,11 @@ impl CaptureError {
     }
 }
 
-/// Captures outputs of a command that succeeded: what was found of them, sorted. Without a store they are hashed all the same.
+/// Captures the outputs of a successful command; `found` is sorted. Without a store, they are hashed all the same.
 ///
 /// # Errors
-/// An output that is no file, directory or symlink, that cannot be read, or that somebody writes to.
+/// Fails on an output that is no file, directory or symlink, that cannot be read, or that some process still
+/// writes to.
 pub fn capture(
     observer: &Observer<'_>,
     store: Option<&Store>,
@@ -73,7 +75,7 @@ pub fn capture(
 ) -> Result<Captured, CaptureError> {
     let tied = AtomicBool::new(false);
     let own = observer.root().as_os_str().as_bytes();
-    // A workspace at `/` would tie every text that names a path.
+    // In a workspace at `/`, every text that names a path would count.
     let own = (own.len() > 1).then(|| Finder::new(own));
     let entries = fan_out(threads, found, |found| {
         let mut search = own.as_ref().map(|finder| Search { finder, tail: Vec::new(), found: false });
@@ -89,13 +91,14 @@ pub fn capture(
     Ok(Captured { entries, tied: tied.into_inner() })
 }
 
-/// Has the observer know of directories and symlinks that lie there now. Files are known since they were read or put there.
+/// Tells the observer about directories and symlinks that are there now. It already knows about files, from when they
+/// were read or placed.
 pub fn tell_of_others(observer: &Observer<'_>, manifest: &[Entry]) {
     let others = manifest.iter().filter(|entry| !matches!(entry.node, Node::File { .. }));
     others.for_each(|entry| observer.put_other(&entry.path));
 }
 
-/// Returns literal outputs at which nothing was found. `found` is sorted.
+/// Returns the literal outputs at which nothing was found. `found` is sorted.
 pub fn missing(outputs: &PatternSet, found: &[Found]) -> Vec<String> {
     let literals = outputs.patterns().iter().filter(|pattern| !pattern.negated).filter_map(|pattern| pattern.literal());
     let absent = literals.filter(|path| {
@@ -114,7 +117,7 @@ fn node(
     let native = found.path.to_path(observer.root());
     let unreadable = |e| CaptureError::Read(found.path.clone(), e);
     match found.kind {
-        // What a symlink leads to: elsewhere, the same outputs lie in a directory.
+        // The symlink's target counts: in another tree, the same outputs lie in a real directory.
         Kind::DirectoryLink => Ok((Node::Directory, 0)),
         Kind::Directory => {
             let stamp = Stamp::at(&native).map_err(unreadable)?;
@@ -157,7 +160,7 @@ fn hash(file: &mut File) -> io::Result<Content> {
     Digest::of_reader(file).map(|(digest, length)| Content { digest, length })
 }
 
-/// Searches a stream for the workspace's path, across the borders of its pieces.
+/// Searches a stream for the workspace's path, including matches that span two pieces.
 struct Search<'a> {
     finder: &'a Finder<'a>,
     tail: Vec<u8>,

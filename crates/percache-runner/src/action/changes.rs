@@ -1,6 +1,6 @@
-//! What differs between two lists of parts: why a task runs again.
+//! The differences between two lists of fingerprint parts, which explain why a task runs again.
 //!
-//! Data first; the one-line form is for people. Knows nothing of how the parts came about.
+//! Data first; the one-line form is for people. Knows nothing about where the parts come from.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,32 +14,32 @@ use crate::syntax::line_diff::Difference;
 use crate::syntax::shown::shown_bytes;
 use crate::worktree::old_contents::Contents;
 
-/// Of so many changes of one task it is worth finding out which lines they are.
+/// For so many changes of one task, the changed lines are looked up.
 const LOOKED_INTO: usize = 20;
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What it is about.
+    /// The kind of part that changed.
     pub kind: Kind,
-    /// Which one.
+    /// The name of the part.
     pub name: Vec<u8>,
-    /// What it was; `None` when it did not exist.
+    /// The old value; `None` if the part did not exist.
     pub old: Option<Value>,
-    /// What it is; `None` when it does not exist any more.
+    /// The new value; `None` if the part no longer exists.
     pub new: Option<Value>,
-    /// Who it is, where the name does not tell.
+    /// A description for people, where the name does not identify the part.
     pub remark: String,
-    /// Of a file: which lines, if somebody still has both texts. See [`locate`].
+    /// For a file, the changed lines, if both texts are still available. See [`locate`].
     pub lines: Option<Arc<Difference>>,
-    /// Of what does not count any more: whether it is there all the same. See [`settle`].
+    /// For a part that no longer counts, whether the file or variable itself still exists. See [`settle`].
     pub remains: bool,
 }
 
-/// The differences, in the order of [`Kind`] and name.
+/// Returns the differences, ordered by [`Kind`] and name.
 pub fn compare(old: &Parts, new: &Parts) -> Vec<Change> {
     let (mut before, mut after) = (by_name(old), by_name(new));
-    // A declared input that is discovered now, or the other way round, is no change by itself.
+    // A declared input that is now discovered, or the other way round, has not changed.
     let names: Vec<_> = before.keys().chain(after.keys()).cloned().collect();
     let mut changes = Vec::new();
     for key in names {
@@ -48,7 +48,7 @@ pub fn compare(old: &Parts, new: &Parts) -> Vec<Change> {
         let mut come: Vec<&Part> =
             new.iter().filter(|part| !old.iter().any(|other| other.value == part.value)).copied().collect();
         for part in gone {
-            // Dependencies have no name but the one that is not hashed.
+            // Dependencies have no name except the remark, which is not hashed.
             let successor = come.iter().position(|other| part.kind != Kind::Dependency || other.remark == part.remark);
             changes.push(change(Some(*part), successor.map(|position| come.remove(position))));
         }
@@ -63,7 +63,7 @@ fn by_name(parts: &Parts) -> BTreeMap<(Kind, Vec<u8>), Vec<&Part>> {
     for part in parts.iter() {
         let kind = if part.kind == Kind::Discovered { Kind::Input } else { part.kind };
         let same: &mut Vec<&Part> = named.entry((kind, part.name.clone())).or_default();
-        // An input that is declared and was discovered, too, is one.
+        // An input that is both declared and discovered counts once.
         if part.kind == Kind::Dependency || !same.iter().any(|other| other.value == part.value) {
             same.push(part);
         }
@@ -71,17 +71,17 @@ fn by_name(parts: &Parts) -> BTreeMap<(Kind, Vec<u8>), Vec<&Part>> {
     named
 }
 
-/// Returns what differs between two results of a task, as far as it can be the reason for the later one. Which files a
-/// run discovered follows from what it read: those that only one of the two has are a reason only if there is no other.
+/// Returns the differences between two results of a task that can be the reason for the later one. Which files a run
+/// discovers follows from what it reads: files that only one of the two discovered count as a reason only if there is
+/// no other.
 pub fn between(old: &Parts, new: &Parts) -> Vec<Change> {
     let followed = |change: &Change| change.kind == Kind::Discovered && (change.old.is_none() || change.new.is_none());
     let (findings, reasons): (Vec<_>, Vec<_>) = compare(old, new).into_iter().partition(followed);
     if reasons.is_empty() { findings } else { reasons }
 }
 
-/// Finds out, for each change of something that does not count any more, whether it is there all the same: a file that
-/// is taken out of
-/// `inputs` is not gone.
+/// Finds out, for each part that no longer counts, whether the file or variable still exists: a file that is taken out
+/// of `inputs` is not gone.
 pub fn settle(changes: &mut [Change], is_there: &dyn Fn(&Change) -> bool) {
     for change in changes.iter_mut().filter(|change| change.new.is_none()) {
         change.remains = is_there(change);
@@ -124,13 +124,13 @@ impl Change {
         !matches!(value, None | Some(Value::Unset | Value::File(FileState::Absent)))
     }
 
-    /// Returns what became of it: `changed`, `is new`, `is gone`, and so on.
+    /// Returns a verb phrase for the change: `changed`, `is new`, `is gone`, and so on.
     pub fn verb(&self) -> &'static str {
         let unset = |value: &Option<Value>| *value == Some(Value::Unset);
         match (self.kind, Change::is_there(&self.old), Change::is_there(&self.new)) {
             (Kind::Dependency, false, _) => "counts by its key now",
             (Kind::Dependency, _, false) => "does not count by its key any more",
-            // Nobody knows whether the tool is there; the declaration is what came or went.
+            // Whether the tool exists is unknown; its declaration is what was added or removed.
             (Kind::Tool, false, _) | (_, false, false) if self.old.is_none() => "is declared now",
             (Kind::Tool, _, false) | (_, false, false) if self.new.is_none() => "is not declared any more",
             (Kind::Env, false, true) if unset(&self.old) => "is set now",
@@ -144,7 +144,7 @@ impl Change {
         }
     }
 
-    /// Returns what became of a file whose content is not what changed.
+    /// Returns a verb phrase for a file that changed in something other than its content.
     fn change_of_nature(&self) -> Option<&'static str> {
         let (Some(Value::File(old)), Some(Value::File(new))) = (&self.old, &self.new) else { return None };
         Some(match (old, new) {
@@ -176,7 +176,7 @@ impl fmt::Display for Change {
         let verb = self.verb();
         match self.kind {
             Kind::Command => f.write_str("its command changed"),
-            // The keys, not what they name: the files may be as they were.
+            // These name the keys of the configuration: the files themselves may be unchanged.
             Kind::Cwd => f.write_str("its `cwd` changed"),
             Kind::Outputs => f.write_str("its `outputs` changed"),
             Kind::Depfile => f.write_str("its `depfile` changed"),
@@ -192,7 +192,7 @@ impl fmt::Display for Change {
     }
 }
 
-/// The first change, and how many more there are: a reason in one line.
+/// Returns a reason in one line: the first change, and how many more there are.
 pub fn summary(changes: &[Change]) -> Option<String> {
     let first = changes.first()?;
     Some(match changes.len() - 1 {
@@ -311,7 +311,7 @@ mod tests {
         let old = vec![Part::new(Kind::Discovered, "a.h", file("1"))];
         let new = vec![Part::new(Kind::Input, "a.h", file("1"))];
         assert_eq!(lines(old.clone(), new.clone()), [""; 0]);
-        // An edit of one that is declared and still discovered is one change.
+        // An edit of an input that is both declared and discovered is one change.
         let changed = [Kind::Input, Kind::Discovered].map(|kind| Part::new(kind, "a.h", file("2")));
         assert_eq!(lines(old, changed.into()), ["a.h changed"]);
     }

@@ -1,8 +1,8 @@
-//! Check: a command whose result is stored runs all the same, and what it leaves is compared with the result.
+//! Checks: runs a command although its result is stored, and compares its outputs with the result.
 //!
-//! When both are the same, the stored result stays as it is. When they are not, it is refuted: the build sets it aside. What the command
-//! has left now stays in the tree and is not stored either: nobody knows which of the two is right. The log is not compared; times and
-//! progress stand in it.
+//! If both are the same, the stored result stays as it is. If not, it is refuted, and the build removes it. The new
+//! outputs stay in the tree and are not stored either, because nobody knows which of the two is right. The log is not
+//! compared, because it contains times and progress.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::model::span::{Phase, timed};
 use crate::model::{Task, TaskId, Workspace};
 use crate::worktree::journal::{Evidence, TaskRecord};
 
-/// Which of `tasks` are to be checked if their results are stored.
+/// Chooses the tasks to check if their results are stored.
 pub fn choose(workspace: &Workspace, check: Check, selected: &[TaskId], tasks: &[TaskId]) -> HashSet<TaskId> {
     let rate = workspace.cache.check_rate;
     let chosen: Vec<TaskId> = match check {
@@ -37,17 +37,17 @@ pub fn choose(workspace: &Workspace, check: Check, selected: &[TaskId], tasks: &
     chosen.into_iter().filter(|id| is_checkable(workspace.task(*id))).collect()
 }
 
-/// The task itself, or what a group stands for.
+/// Returns the task itself, or the members of a group.
 pub fn meant_by(workspace: &Workspace, id: TaskId) -> Vec<TaskId> {
     if workspace.task(id).command.is_some() { vec![id] } else { explicit(workspace, id) }
 }
 
-/// What says that it reads the world outside may come out otherwise.
+/// A task with `valid_for` reads the outside world, so it may come out differently.
 fn is_checkable(task: &Task) -> bool {
     task.command.is_some() && task.cache && !task.interactive && task.valid_for.is_none()
 }
 
-/// Checks a task; `None` if it has no result to compare with.
+/// Checks a task. Returns `None` if there is no result to compare with.
 pub fn check(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<Done>, Trouble> {
     let hit = timed(ctx.listener, Phase::Lookup, Some(job.id), || lookup(ctx, job.task, &prepared.fingerprint));
     let stored = |hit: &Hit| ctx.or_trouble(ctx.store?.result(&hit.key))?;
@@ -57,7 +57,8 @@ pub fn check(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Op
     match &done.outcome {
         Outcome::Checked => done.verdict = Some(Verdict::Stable),
         Outcome::Unstable(_) => done.verdict = Some(Verdict::Refuted(hit.key)),
-        // It succeeded with the same inputs. What ended it otherwise says nothing of what it does.
+        // The command succeeded before with the same inputs. A failure of any other kind says nothing about what it
+        // does.
         Outcome::Failed(Failure::Exit(_) | Failure::MissingOutputs(_)) => {
             done.verdict = Some(Verdict::Refuted(hit.key));
             let message = format!("`{}` succeeded before, with the same inputs", job.task.name);
@@ -68,12 +69,12 @@ pub fn check(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Op
     Ok(Some(done))
 }
 
-/// What a check says of a stored result.
+/// The verdict of a check on a stored result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The command did the same once more.
+    /// The command did the same again.
     Stable,
-    /// It did not: this result is not to be used any more.
+    /// The command did something else: this result must not be used any more.
     Refuted(percache::store::record::ResultKey),
 }
 
@@ -88,7 +89,7 @@ fn compare(
     let Stock { captured, changed, uncertain, unknown, .. } = take_stock(ctx, job, prepared, executed, None)?;
     let outcome = match &changed {
         Some(_) => Outcome::Ran,
-        // What the run has left alone may be missing, or not belong there.
+        // Files that the run left untouched may be missing elsewhere, or may not belong there.
         None if !unknown.is_empty() => Outcome::Ran,
         None => {
             let places = Places { contents: &ctx.contents, store: ctx.store, root: ctx.observer.root() };

@@ -1,8 +1,9 @@
-//! Claims: an action that two processes want at the same time runs once.
+//! Claims: when two processes want the same action at the same time, it runs once.
 //!
-//! Before a command runs, its process claims the fingerprint in the store's directory; who comes later waits, and then finds the
-//! result. The claim is a lock that dies with its holder, and is let go when the result can be found, or when there is none. A process
-//! that waits holds no claim of the same thread, and claims are let go without waiting for others, so nobody waits in a circle.
+//! Before a command runs, its process claims the fingerprint in the store's directory. A process that comes later
+//! waits, and then finds the result. The claim is a lock that dies with its holder; it is released once the result can
+//! be found, or once it is clear that there is none. A waiting process holds no claim on the same thread, and releasing
+//! a claim never waits, so there are no deadlocks.
 
 use std::time::Duration;
 
@@ -16,11 +17,12 @@ use crate::model::TaskId;
 use crate::model::event::Runner;
 use crate::process::nesting;
 
-/// How often to look whether the other one is done.
+/// How often to check whether the holder is done.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Claims the fingerprint, waiting for whoever runs it; `waiting` is told once for whom, and listeners hear what the command writes. `None` when there is no store, when claims
-/// cannot be made there, or when the build is stopped: then it runs unclaimed, as it would without a store, or not at all.
+/// Claims the fingerprint, waiting for the process that holds it. `waiting` is called once with the holder's name, and
+/// the listener receives the holder's output. Returns `None` if there is no store, if a claim cannot be made, or if the
+/// build is stopped: the command then runs unclaimed, as it would without a store, or not at all.
 pub fn acquire(ctx: &Context<'_>, task: TaskId, fingerprint: &Digest, waiting: &dyn Fn(&str)) -> Option<Claim> {
     let claimant = ctx.claimant.as_ref()?;
     let name = fingerprint.to_string();
@@ -29,7 +31,7 @@ pub fn acquire(ctx: &Context<'_>, task: TaskId, fingerprint: &Digest, waiting: &
     while !ctx.stop.requested() {
         match claimant.claim(&name) {
             Ok(claim) => return Some(claim),
-            // It waits for the command within which this process runs.
+            // The holder waits for the command that this process runs in.
             Err(LockError::Held(holder)) if !told && nesting::is_within(&holder) => return None,
             Err(LockError::Held(holder)) => {
                 if !std::mem::replace(&mut told, true) {

@@ -1,4 +1,4 @@
-//! What all jobs of a build share, and nothing that only one of them needs.
+//! The state that all jobs of a build share, and nothing that only one of them needs.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
@@ -31,137 +31,137 @@ use crate::worktree::intents::Intents;
 use crate::worktree::journal::Journal;
 use crate::worktree::old_contents::Contents;
 
-/// Which logs of tasks that did not run are wanted.
+/// Which logs to return for tasks that did not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HitLogs {
     /// None.
     No,
-    /// Those of restored tasks.
+    /// The logs of restored tasks.
     Restored,
-    /// Those of all.
+    /// The logs of all tasks.
     All,
 }
 
-/// Which results to check: their commands run, and what they leave is compared.
+/// Which results to check by running their commands and comparing the outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// As many as `check_rate` says.
+    /// A random sample, with the probability `check_rate`.
     Sample,
-    /// Those of the selected tasks; a group stands for its dependencies.
+    /// The results of the selected tasks; a group stands for its dependencies.
     Selected,
-    /// All.
+    /// All results.
     All,
 }
 
-/// Which tasks run, whatever the store has.
+/// Which tasks run regardless of stored results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Force {
     /// None.
     No,
-    /// The selected ones; a group stands for its dependencies.
+    /// The selected tasks; a group stands for its dependencies.
     Selected,
-    /// All of the build.
+    /// All tasks of the build.
     All,
 }
 
-/// How to build.
+/// The options of a build.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How many tasks run at a time.
     pub jobs: usize,
-    /// Go on with what does not need what failed.
+    /// Whether to continue, after a failure, with tasks that do not depend on the failed one.
     pub keep_going: bool,
-    /// Which tasks run, whatever the store has.
+    /// Which tasks run regardless of stored results.
     pub force: Force,
-    /// Take files of unknown origin below the output patterns for outputs.
+    /// Whether files of unknown origin below the output patterns are accepted as outputs.
     pub accept: bool,
     /// Which results to check.
     pub check: Check,
-    /// Run nothing and change nothing; tell what would happen.
+    /// Whether to run and change nothing, and only report what would happen.
     pub dry_run: bool,
-    /// Find out why tasks run.
+    /// Whether to find out why tasks run.
     pub explain: bool,
     /// Which logs to fetch.
     pub hit_logs: HitLogs,
 }
 
-/// Shared by all jobs.
+/// The state shared by all jobs of a build.
 pub struct Context<'a> {
-    /// The tasks.
+    /// The tasks and settings.
     pub workspace: &'a Workspace,
-    /// Who needs whom.
+    /// The dependencies between tasks.
     pub graph: &'a TaskGraph,
     /// How to build.
     pub options: &'a Options,
-    /// What is in the tree.
+    /// The observed state of files.
     pub observer: Observer<'a>,
-    /// `None` when there is none to be used.
+    /// The store; `None` if none is used.
     pub store: Option<&'a Store>,
-    /// What the last build left.
+    /// The journal of the last build.
     pub journal: &'a Journal,
-    /// Whether what the journal names is still in the store.
+    /// Whether the results that the journal names are still in the store.
     pub trusted: bool,
     /// The worktree's directory in the store.
     pub worktree: &'a Path,
-    /// Where files wait on their way into the tree.
+    /// Where files are staged on their way into the tree.
     pub staging: Staging,
-    /// `None` in a dry run, and when the store's directory cannot be written.
+    /// The intents; `None` in a dry run, and if the store's directory cannot be written.
     pub intents: Option<Intents>,
-    /// Where actions are claimed; `None` when nothing is stored.
+    /// Makes claims on actions; `None` if nothing is stored.
     pub claimant: Option<Arc<Claimant>>,
-    /// Names this process to others that wait for it.
+    /// The name of this process, shown to others that wait for it.
     pub holder: &'a str,
-    /// The caller's variables.
+    /// The caller's environment variables.
     pub caller: &'a Caller,
-    /// Tells when to stop.
+    /// The request to stop, such as Ctrl-C.
     pub stop: &'a Stop,
-    /// Hears what commands write.
+    /// Receives the output of commands.
     pub listener: &'a dyn Listener,
-    /// The directory of the store.
+    /// The store's directory.
     pub store_dir: &'a Path,
-    /// What is never an input or an output: the store.
+    /// Paths that are never inputs or outputs: the store.
     pub skip: Vec<RelPath>,
-    /// What results are tied to that are tied to this directory.
+    /// Identifies this workspace directory; results that mention its path are stored under it.
     pub place: Digest,
-    /// What earlier builds left in the tree, by the task that owns the path now; sorted.
+    /// The outputs that earlier builds left in the tree, by the task that owns the path now; each list is sorted.
     pub previous: HashMap<TaskId, Vec<Left<'a>>>,
-    /// Where what percache does not hold goes.
+    /// Takes files whose content percache does not hold.
     pub displaced: Displaced,
     /// The directories that percache made.
     pub directories: Directories,
-    /// The directories that outputs need, once that was asked.
+    /// The directories that outputs need, computed on first use.
     pub needed: OnceLock<HashSet<RelPath>>,
-    /// What git tracks.
+    /// The files that git tracks.
     pub git: GitIndex,
-    /// What was an output and is a source now, and has not been told yet.
+    /// Former outputs that are sources now, and were not reported yet.
     pub kept: Mutex<Vec<RelPath>>,
-    /// What no task makes any more and could not be removed, because it lies behind a symlink that leads out of the workspace.
+    /// Outputs of no task that could not be removed, because they lie behind a symlink that leads out of the workspace.
     pub stuck: BTreeSet<RelPath>,
-    /// Of tasks that ask for tools.
+    /// The answers of tools.
     pub tools: Tools,
-    /// What was in files once, for explanations.
+    /// Old contents of files, for explanations.
     pub contents: Contents<'a>,
-    /// The inputs of tasks that declare none: found once.
+    /// The inputs of tasks that declare none, computed on first use.
     pub sources: OnceLock<Result<Arc<Sources>, String>>,
-    /// Found once.
+    /// The places of outputs, computed on first use.
     pub places: OnceLock<Places>,
-    /// Shared with commands that know how to; `None` when the configuration does not ask for that.
+    /// The jobserver; `None` if the configuration does not ask for one.
     pub budget: Option<Budget>,
-    /// Whether what the journal rests on counts: configuration and environment are as they were.
+    /// Whether the journal's evidence counts: the configuration and the environment are unchanged.
     pub carries: bool,
-    /// Tasks that are up to date if what they need is, by position: nothing on which they rest has changed.
+    /// Whether each task is up to date if its dependencies are, by position: no path that it rests on has changed.
     pub untouched: Vec<bool>,
-    /// The first trouble with the store.
+    /// The first thing that went wrong with the store.
     pub trouble: Mutex<Option<String>>,
 }
 
 impl<'a> Context<'a> {
-    /// What earlier builds left of this task.
+    /// Returns the outputs that earlier builds left for this task.
     pub fn previous(&self, task: TaskId) -> &[Left<'a>] {
         self.previous.get(&task).map_or(&[], Vec::as_slice)
     }
 
-    /// Removes the directories that percache made and that are empty without the files at `gone`.
+    /// Removes the directories that percache made and that are empty now that the files at `gone` are removed.
     pub fn prune<'p>(&self, tree: &mut Tree, gone: impl IntoIterator<Item = &'p RelPath>) -> io::Result<()> {
         let mut gone = gone.into_iter().peekable();
         if gone.peek().is_none() {
@@ -170,12 +170,12 @@ impl<'a> Context<'a> {
         self.directories.prune(tree, &self.observer, gone, self.needed())
     }
 
-    /// The directories that outputs of any task need.
+    /// Returns the directories that outputs of any task need.
     pub fn needed(&self) -> &HashSet<RelPath> {
         self.needed.get_or_init(|| needed(&self.workspace.tasks))
     }
 
-    /// Notes trouble with the store; the first one is told.
+    /// Notes trouble with the store; only the first is reported.
     pub fn note_trouble(&self, trouble: impl std::fmt::Display) {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| trouble.to_string());
     }
@@ -185,13 +185,13 @@ impl<'a> Context<'a> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// The answer of the store, or none and a note.
+    /// Returns the store's answer, or notes the error and returns `None`.
     pub fn or_trouble<T, E: std::fmt::Display>(&self, answer: Result<T, E>) -> Option<T> {
         answer.map_err(|e| self.note_trouble(e)).ok()
     }
 
-    /// The files that tasks without declared inputs depend on, sorted: all that git would not ignore, less all outputs and
-    /// configuration files.
+    /// Returns the files that tasks without declared inputs depend on, sorted: everything that git does not ignore,
+    /// except outputs and configuration files.
     pub fn sources(&self) -> Result<&[RelPath], String> {
         let sources = self.sources.get_or_init(|| {
             let (root, configuration) = (self.observer.root(), &self.workspace.files);
@@ -202,24 +202,24 @@ impl<'a> Context<'a> {
                 others.partition(|path| self.places().maker(self.graph, path).is_none());
             among_outputs.retain(|path| self.git.tracks_itself(path));
             let mut watched = Vec::new();
-            // What changed since the walk has a stamp from after the beginning of the build, which is not settled.
+            // A path that changed since the walk has a stamp later than the start of the build, which is not settled.
             tree.rests_on(root).iter().for_each(|path| self.observer.watch(path, &mut watched));
             Ok(Arc::new(Sources { files, among_outputs, watched }))
         });
         sources.as_ref().map(|sources| sources.files.as_slice()).map_err(Clone::clone)
     }
 
-    /// The places of outputs.
+    /// Returns the places of outputs.
     pub fn places(&self) -> &Places {
         self.places.get_or_init(|| Places::find(self.workspace, &self.observer, self.journal))
     }
 
-    /// Whether outputs of some task lie below this path, be it that the path is an output itself.
+    /// Returns whether this path is an output or lies above one.
     pub fn is_place_of_outputs(&self, path: &RelPath) -> bool {
         self.places().contains(path)
     }
 
-    /// What [`Context::sources`] has found, if it was asked for.
+    /// Returns what [`Context::sources`] has found, if it was called.
     pub fn found_sources(&self) -> Option<Arc<Sources>> {
         self.sources.get()?.as_ref().ok().cloned()
     }
@@ -229,9 +229,9 @@ impl<'a> Context<'a> {
 pub struct Sources {
     /// The files, sorted.
     pub files: Vec<RelPath>,
-    /// What git tracks and an output pattern matches, sorted: a source as far as no task makes it.
+    /// Files that git tracks and that an output pattern matches, sorted. Each is a source unless a task makes it.
     pub among_outputs: Vec<RelPath>,
-    /// The paths on whose stamps it rests that these are the files: directories, and what says what git ignores and tracks.
+    /// The paths whose stamps determine this list: directories, and the files that say what git ignores and tracks.
     pub watched: Vec<Vec<u8>>,
 }
 
@@ -242,7 +242,7 @@ type ToolAnswer = Arc<OnceLock<Result<Digest, Trouble>>>;
 #[derive(Default)]
 pub struct Tools {
     answers: Mutex<HashMap<ToolKey, ToolAnswer>>,
-    /// In a dry run: those that were not run, because what they said the last time is known.
+    /// In a dry run, the tools that were not run because their last answers are known.
     remembered: Mutex<BTreeSet<String>>,
 }
 
@@ -255,12 +255,12 @@ impl Tools {
         }
     }
 
-    /// The tools that were not run, sorted.
+    /// Returns the tools that were not run, sorted.
     pub fn remembered(&self) -> Vec<String> {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    /// The digest of what `command` prints, run by the shell with this environment; or what is wrong with it.
+    /// Returns the digest of what `command` prints, run by the shell with this environment; or what is wrong with it.
     pub fn version(
         &self,
         command: &str,

@@ -1,7 +1,7 @@
-//! Directories that percache made so that outputs could lie in them. When the last of these goes, so do the directories: a build from
-//! nothing would not have them.
+//! Directories that percache made for outputs. They are removed with the last output in them, because a build from
+//! scratch would not have them.
 //!
-//! Nothing is lost by that: only empty directories can be removed, and only those are that percache made.
+//! Nothing can be lost: only empty directories are removed, and only those that percache made.
 
 use std::collections::{BTreeSet, HashSet};
 use std::io;
@@ -19,12 +19,12 @@ pub struct Directories {
 }
 
 impl Directories {
-    /// Those that earlier builds made.
+    /// Starts with the directories that earlier builds made.
     pub fn new(made: &[Vec<u8>]) -> Directories {
         Directories { made: Mutex::new(made.iter().filter_map(|path| RelPath::new(path).ok()).collect()) }
     }
 
-    /// Notes directories that were made.
+    /// Adds directories that were made.
     pub fn add(&self, made: impl IntoIterator<Item = RelPath>) {
         let mut made = made.into_iter().peekable();
         if made.peek().is_some() {
@@ -32,7 +32,7 @@ impl Directories {
         }
     }
 
-    /// Removes the directories that are empty now that the files at `gone` have left them, but for those that are `needed`.
+    /// Removes the directories that are empty now that the files at `gone` are removed, except those that are `needed`.
     pub fn prune<'p>(
         &self,
         tree: &mut Tree,
@@ -53,14 +53,14 @@ impl Directories {
         Ok(())
     }
 
-    /// Returns them all, sorted.
+    /// Returns all directories, sorted.
     pub fn into_list(self) -> Vec<Vec<u8>> {
         let made = self.made.into_inner().unwrap_or_else(PoisonError::into_inner);
         made.into_iter().map(|path| path.as_bytes().to_vec()).collect()
     }
 }
 
-/// The directories in which a task finds room for its outputs when its command starts.
+/// Returns the directories that must exist for a task's outputs when its command starts.
 pub fn output_directories(task: &Task) -> impl Iterator<Item = RelPath> + '_ {
     let outputs = task.outputs.patterns().iter().filter(|pattern| !pattern.negated);
     let directories = outputs.filter_map(|pattern| match pattern.literal() {
@@ -70,7 +70,7 @@ pub fn output_directories(task: &Task) -> impl Iterator<Item = RelPath> + '_ {
     directories.chain(task.depfile.as_ref().and_then(RelPath::parent))
 }
 
-/// The directories that some task needs, and those above them.
+/// Returns the directories that some task needs, and their ancestors.
 pub fn needed(tasks: &[Task]) -> HashSet<RelPath> {
     let mut needed = HashSet::new();
     for directory in tasks.iter().flat_map(output_directories) {

@@ -1,4 +1,4 @@
-//! Execute: the command of one task runs, as often as `retries` allows, in a tree from which its earlier outputs are gone.
+//! Runs the command of one task, as often as `retries` allows, in a tree from which its earlier outputs were removed.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -31,60 +31,60 @@ use crate::process::orphans::Trace;
 use crate::process::{self, Mark, OnOutput, Spec, SpooledLog, Status, Stdio, Stream};
 use crate::worktree::intents::Intent;
 
-/// A command that has ended.
+/// A finished command.
 pub struct Executed {
-    /// Why it failed, if it did.
+    /// The failure, if it failed.
     pub failure: Option<Failure>,
-    /// The exit status of the last attempt; 0 when something else ended it.
+    /// The exit status of the last attempt; 0 if it did not exit by itself.
     pub status: i32,
-    /// What the last attempt wrote.
+    /// The log of the last attempt.
     pub log: SpooledLog,
-    /// Why it is not all of that.
+    /// The reason why the log is incomplete, if it is.
     pub cut: Option<String>,
     /// How long the last attempt took.
     pub took: Duration,
-    /// The stamps under which its inputs were hashed, in the order of [`Prepared::inputs`].
+    /// The stamps under which the inputs were hashed, in the order of [`Prepared::inputs`].
     pub inputs: Vec<Option<Stamp>>,
-    /// When the last attempt began.
+    /// When the last attempt started.
     pub began: Moment,
-    /// What was where its outputs belong when it began.
+    /// What lay at the outputs' places before the command started.
     pub before: Before,
-    /// Keeps other processes from running the same.
+    /// Keeps other processes from running the same action.
     pub claim: Option<Claim>,
 }
 
-/// What is where the outputs of a task belong when its command starts.
+/// What lies at the places of a task's outputs when its command starts.
 pub struct Before {
-    /// What is not known to be the task's own and stays where it is; sorted.
+    /// Files and directories that are not known to be the task's own, and stay; sorted.
     pub others: Vec<Other>,
-    /// The stamp of what is at the path of the depfile.
+    /// The stamp of the file at the depfile's path.
     pub depfile: Option<Stamp>,
     /// The outputs, see [`outputs_in_place`].
     pub outputs: PatternSet,
 }
 
-/// Something that is not known to be the task's own.
+/// A file or directory that is not known to be the task's own.
 pub struct Other {
-    /// Where.
+    /// Its path.
     pub path: RelPath,
     /// Whether it is a directory.
     pub directory: bool,
-    /// Its stamp, if it could be had.
+    /// Its stamp, if it could be read.
     pub stamp: Option<Stamp>,
-    /// How the file begins and ends, if git does not track it.
+    /// The beginning and the end of the file, if git does not track it.
     pub ends: Option<Ends>,
 }
 
 impl Before {
-    /// What was at a path that is not known to be the task's own.
+    /// Returns what was at `path`, if it is not known to be the task's own.
     pub fn other(&self, path: &RelPath) -> Option<&Other> {
         let at = self.others.binary_search_by(|other| other.path.cmp(path)).ok()?;
         self.others.get(at)
     }
 }
 
-/// Runs the command of `task`; who waits for the `claim` hears what it writes. Calls `say` with what is to be said
-/// while it lasts.
+/// Runs the command of `task`. Processes that wait for the `claim` receive its output. Calls `say` with progress while
+/// the command runs.
 pub fn execute(
     ctx: &Context<'_>,
     id: TaskId,
@@ -96,7 +96,8 @@ pub fn execute(
     ctx.observer.expect_changes();
     let mut clearing = Clearing::open(&ctx.observer, &ctx.displaced).map_err(|e| e.to_string())?;
     let before = make_room(ctx, &mut clearing, id, task)?;
-    // As they were hashed, a moment ago: who writes to one before the command begins may do so after it, too.
+    // The stamps under which the inputs were hashed a moment ago: a process that writes to one before the command
+    // starts may do so afterwards, too.
     let inputs = prepared.inputs.iter().map(|(path, _)| ctx.observer.last_stamp(path.as_bytes())).collect();
     let mut attempt = 0;
     let mut feed = Feed::new(claim);
@@ -116,25 +117,25 @@ pub fn execute(
     }
 }
 
-/// The stamps of the inputs now.
+/// Returns the current stamps of the inputs.
 pub fn stamps(ctx: &Context<'_>, prepared: &Prepared) -> Vec<Option<Stamp>> {
     let stamp = |(path, _): &(RelPath, _)| Ok::<_, Infallible>(ctx.observer.stamp(path.as_bytes()).ok().flatten());
     let Ok(stamps) = fan_out(threads(ctx, prepared.inputs.len()), &prepared.inputs, stamp);
     stamps
 }
 
-/// The stamp of what is at a path, if it can be had.
+/// Returns the current stamp of a path, if it can be read.
 pub fn stamp(ctx: &Context<'_>, path: &RelPath) -> Option<Stamp> {
     Stamp::at(&path.to_path(ctx.observer.root())).ok().flatten()
 }
 
-/// What lies where the outputs of a task belong.
+/// Returns what lies at the places of a task's outputs.
 pub fn outputs_present(ctx: &Context<'_>, outputs: &PatternSet) -> Result<Vec<Found>, String> {
     present(ctx.observer.root(), outputs, &ctx.skip).map_err(|e| format!("{e}: {}", e.source))
 }
 
-/// The outputs of a task, as what lies there says: `dist` is a directory of outputs if somebody has made it a symlink to one. A symlink
-/// that the task has made is an output.
+/// Returns the output patterns, adapted to the tree: `dist` counts as a directory of outputs if somebody has made it a
+/// symlink to a directory. A symlink that the task itself made is an output.
 pub fn outputs_in_place<'t>(ctx: &Context<'_>, id: TaskId, task: &'t Task) -> Cow<'t, PatternSet> {
     let is_place = |path: &RelPath| {
         let native = path.to_path(ctx.observer.root());
@@ -149,9 +150,10 @@ pub fn outputs_in_place<'t>(ctx: &Context<'_>, id: TaskId, task: &'t Task) -> Co
     task.outputs.with_directories(&is_place)
 }
 
-/// Takes away what is the task's own: what earlier builds left of it, and what lies where an output is named without a wildcard.
+/// Removes the task's own files: those that earlier builds left, and those at outputs that are named without a
+/// wildcard.
 ///
-/// A command that appends to what is there, or adds to an archive, must find what it finds in a clean tree.
+/// A command that appends to a file, or adds to an archive, must find what it would find in a clean tree.
 fn make_room(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, id: TaskId, task: &Task) -> Result<Before, Trouble> {
     let previous = ctx.previous(id);
     let outputs = outputs_in_place(ctx, id, task);
@@ -159,13 +161,13 @@ fn make_room(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, id: TaskId, tas
     let (mut others, mut places) = (Vec::new(), Vec::new());
     for Found { path, kind } in outputs_present(ctx, &outputs)? {
         let directory = kind == Kind::Directory;
-        // Somebody's own symlink in the place of a directory of outputs: what it leads to is made or found, or it may not lead there.
+        // A user's symlink in place of an output directory: its target is used or created, or the symlink is an error.
         let is_place = kind == Kind::Symlink && outputs.passes(&path);
         let named = !directory && !is_place && is_named(task, &path);
         match find_left(previous, path.as_bytes()) {
-            // What git tracks is the user's, unless the task says that it makes just this.
+            // A file that git tracks belongs to the user, unless the task names exactly this output.
             Some(left) if named || directory || !ctx.git.tracks_itself(&path) => own.push(left.clone()),
-            // A clean tree has what git tracks, too. Edits of that are nowhere else.
+            // A clean tree has the files that git tracks, too. Edits to them exist nowhere else.
             None if named && !is_committed(ctx, &path) => own.push(Left { path, held: None }),
             _ => {
                 places.extend(Some(path.clone()).filter(|_| is_place));
@@ -185,24 +187,24 @@ fn make_room(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, id: TaskId, tas
     for place in places {
         clearing.tree().make_directory(&place).map_err(|e| told("make the directory", &place, &e))?;
     }
-    // A directory that was there for an earlier output may be in the way of a new one.
+    // A directory made for an earlier output may be in the way of a new one.
     ctx.prune(clearing.tree(), &taken).map_err(|e| format!("cannot remove the directories of old outputs: {e}"))?;
     let depfile = task.depfile.as_ref().and_then(|path| stamp(ctx, path));
     Ok(Before { others, depfile, outputs: outputs.into_owned() })
 }
 
-/// Whether git tracks a file and it is as git has it.
+/// Returns whether git tracks a file and it is as committed.
 fn is_committed(ctx: &Context<'_>, path: &RelPath) -> bool {
     ctx.git.tracks_itself(path) && stamp(ctx, path).is_some_and(|stamp| ctx.git.is_clean(path, stamp.size, stamp.mtime))
 }
 
-/// Whether an output of the task is named so, without a wildcard.
+/// Returns whether the task names this output without a wildcard.
 pub fn is_named(task: &Task, path: &RelPath) -> bool {
     let mut patterns = task.outputs.patterns().iter().filter(|pattern| !pattern.negated && !pattern.directory);
     patterns.any(|pattern| pattern.literal() == Some(path))
 }
 
-/// Makes the directories in which its outputs will lie.
+/// Makes the directories for the task's outputs.
 fn make_directories(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, task: &Task) -> Result<(), Trouble> {
     for directory in output_directories(task) {
         clearing.tree().make_directory(&directory).map_err(|e| told("make the directory", &directory, &e))?;
@@ -211,7 +213,7 @@ fn make_directories(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, task: &T
     Ok(())
 }
 
-/// Takes away what an attempt that failed has left below the outputs.
+/// Removes the outputs that a failed attempt has left.
 fn clear_attempt(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, before: &Before) -> Result<(), Trouble> {
     let found = outputs_present(ctx, &before.outputs)?.into_iter().map(|found| found.path);
     let left: Vec<_> =
@@ -291,7 +293,7 @@ fn run(
     Ok(Attempt { failure, status, log, cut, took: finished.took, began })
 }
 
-/// Why a run failed, if it did, and its exit status.
+/// Returns the failure, if the run failed, and the exit status.
 fn outcome(task: &Task, status: Status) -> (Option<Failure>, i32) {
     let failure = match status {
         Status::Exit(code) if code == 0 || task.answers.contains(&code) => None,

@@ -1,5 +1,5 @@
-//! Why a task runs: what differs between now and the result that its outputs in the tree belong to, or what keeps a
-//! result from being used.
+//! The reason why a task runs: the difference between now and the result that its outputs in the tree belong to, or the
+//! obstacle that keeps a result from being used.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -21,61 +21,61 @@ use crate::model::event::Outcome;
 use crate::model::{Task, TaskId};
 use crate::syntax::units::format_age;
 
-/// A line names no more tasks or tools than this.
+/// A message names at most so many tasks or tools.
 const NAMED: usize = 3;
 
-/// What is known of why a task has to run.
+/// The reason why a task runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// It always does: `cache = false`, or interactive.
+    /// It always runs: `cache = false`, or interactive.
     Always,
-    /// It was asked for by `--force`.
+    /// `--force` was given.
     Forced,
     /// Nothing is looked up: `--no-cache`.
     NoCache,
     /// It never ran here.
     FirstTime,
-    /// It ran here, and no run left a result: all failed, were stopped, or were not fit to be stored.
+    /// It ran here, but no run left a result: all failed, were stopped, or could not be stored.
     NoResult,
-    /// Of a result in the past: it is the first one that the task had here.
+    /// For a past result: it is the first one of the task here.
     FirstResult,
-    /// This differs from the last result here.
+    /// These things differ from the last result here.
     Changed(Vec<Change>),
-    /// Nothing differs, and the result is too old.
+    /// Nothing differs, but the result is too old.
     TooOld {
-        /// How old it is; `None` when it is of a time to come, because the clock was set back.
+        /// The age of the result; `None` if it is dated in the future, because the clock was set back.
         age: Option<Duration>,
-        /// How old it may be.
+        /// The maximum age.
         valid_for: Duration,
     },
-    /// A result fits, and belongs to another directory.
+    /// A result fits, but is tied to another directory.
     Tied(Tied),
     /// The last result was removed from the store, or could not be stored.
     ResultGone,
-    /// Nothing differs, and the store has the result, but not everything that belongs to it.
+    /// Nothing differs, and the store has the result, but not all of its contents.
     ResultBroken,
     /// The store cannot be read.
     StoreUnreadable,
-    /// Nothing is known.
+    /// The reason is unknown.
     Unknown,
-    /// In a dry run: these tasks, which it needs, would run, and what they would make is not known.
+    /// In a dry run: these dependencies would run, and their outputs are unknown.
     Needs {
-        /// Their names.
+        /// The names of the dependencies.
         tasks: Vec<String>,
-        /// What differs from the last result here, whatever they make.
+        /// The differences from the last result here that do not depend on them.
         changes: Vec<Change>,
     },
-    /// In a dry run: these tools are not run, and what they would say is not known.
+    /// In a dry run: these tools are not run, and their answers are unknown.
     UnknownTools {
-        /// Their commands.
+        /// The commands of the tools.
         tools: Vec<String>,
-        /// Whether no result of the task here has an answer.
+        /// Whether no result of the task here has an answer of theirs.
         never_asked: bool,
     },
 }
 
 impl Why {
-    /// Returns what differs from the last result, where that is the reason or a part of it.
+    /// Returns the differences from the last result, if they are the reason or a part of it.
     pub fn changes(&self) -> &[Change] {
         match self {
             Why::Changed(changes) | Why::Needs { changes, .. } => changes,
@@ -84,7 +84,7 @@ impl Why {
     }
 }
 
-/// Returns why a task runs whatever results there are, if it does.
+/// Returns the reason if the task runs regardless of stored results.
 fn in_any_case(ctx: &Context<'_>, task: &Task, forced: bool) -> Option<Why> {
     if !task.cache || task.interactive {
         return Some(Why::Always);
@@ -95,7 +95,7 @@ fn in_any_case(ctx: &Context<'_>, task: &Task, forced: bool) -> Option<Why> {
     ctx.store.is_none().then_some(Why::NoCache)
 }
 
-/// Finds out why.
+/// Finds out why a task runs.
 pub fn why(ctx: &Context<'_>, task: &Task, prepared: &Prepared, forced: bool) -> Why {
     if let Some(why) = in_any_case(ctx, task, forced) {
         return why;
@@ -104,7 +104,7 @@ pub fn why(ctx: &Context<'_>, task: &Task, prepared: &Prepared, forced: bool) ->
         return Why::Tied(tied);
     }
     let Some(last) = last(ctx, task) else {
-        // A task that failed before its command ran has no record either.
+        // A task that failed before its command started has no record either.
         return if ctx.journal.tasks.contains_key(&task.name) { Why::NoResult } else { Why::FirstTime };
     };
     let Some(old) = parts(ctx, &last) else {
@@ -118,7 +118,7 @@ pub fn why(ctx: &Context<'_>, task: &Task, prepared: &Prepared, forced: bool) ->
     Why::Changed(changes)
 }
 
-/// Returns why a result from which nothing differs is not used.
+/// Returns why a result is not used although nothing differs from it.
 fn unused(ctx: &Context<'_>, task: &Task, key: &ResultKey) -> Why {
     match (ctx.store.and_then(|store| ctx.or_trouble(store.result(key))), task.valid_for) {
         (None, _) => Why::StoreUnreadable,
@@ -130,8 +130,8 @@ fn unused(ctx: &Context<'_>, task: &Task, key: &ResultKey) -> Why {
     }
 }
 
-/// Returns what differs between an old result and now. The files that the old run discovered are looked at; nobody
-/// knows which ones a new run will discover.
+/// Returns the differences between an old result and now. Looks at the files that the old run discovered, because it is
+/// unknown which ones a new run will discover.
 fn changes_since(ctx: &Context<'_>, old: &Parts, prepared: &Prepared) -> Vec<Change> {
     let found = old.iter().filter(|part| part.kind == Kind::Discovered).map(|part| part.name.clone()).collect();
     let discovered = observe_all(ctx, found).unwrap_or_default();
@@ -140,7 +140,7 @@ fn changes_since(ctx: &Context<'_>, old: &Parts, prepared: &Prepared) -> Vec<Cha
         Kind::Input | Kind::Discovered => {
             ctx.observer.observe(&change.name).is_ok_and(|state| state != FileState::Absent)
         }
-        // What the caller has set is set, whether or not the command sees it.
+        // A variable that the caller has set exists, whether or not the command sees it.
         Kind::Env => {
             let name = OsStr::from_bytes(&change.name);
             ctx.caller.contains_key(name) || prepared.environment.variables.contains_key(name)
@@ -150,8 +150,8 @@ fn changes_since(ctx: &Context<'_>, old: &Parts, prepared: &Prepared) -> Vec<Cha
     changes
 }
 
-/// Answers for a task of a dry run that needs the tasks of these names, whose outputs are not known. The reason
-/// contains every change, also those that may follow from what these tasks make.
+/// Returns the outcome, in a dry run, of a task whose dependencies `needs` have unknown outputs. The reason contains
+/// every change, including those that may follow from what these tasks make.
 pub fn may_run(ctx: &Context<'_>, id: TaskId, deps: &Dependencies, needs: Vec<String>, forced: bool) -> Done {
     let task = ctx.workspace.task(id);
     if let Some(why) = in_any_case(ctx, task, forced) {
@@ -161,7 +161,7 @@ pub fn may_run(ctx: &Context<'_>, id: TaskId, deps: &Dependencies, needs: Vec<St
     }
     let own = || {
         let old = last(ctx, task).and_then(|last| parts(ctx, &last))?;
-        // What is wrong with its inputs may be put right by what it needs.
+        // If preparing fails, a dependency may still fix what is wrong with the inputs.
         let prepared = prepare(ctx, task, task.command.as_ref()?, deps).ok()?;
         let mut changes = changes_since(ctx, &old, &prepared);
         changes.retain(|change| !prepared.unknown_tools.iter().any(|tool| tool.as_bytes() == change.name));
@@ -173,14 +173,14 @@ pub fn may_run(ctx: &Context<'_>, id: TaskId, deps: &Dependencies, needs: Vec<St
     done
 }
 
-/// Why nobody knows whether a task would run.
+/// Returns why it is unknown whether a task would run.
 pub fn unknown_tools(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Why {
-    // What the last run depended on is known, and they are not among it.
+    // If the parts of the last result are known, these tools are not among them.
     let never_asked = last(ctx, task).is_none_or(|last| parts(ctx, &last).is_some());
     Why::UnknownTools { tools: prepared.unknown_tools.clone(), never_asked }
 }
 
-/// The first few, quoted, and how many more there are.
+/// Lists the first few names, quoted, and counts the others.
 fn list(names: &[String]) -> String {
     let first: Vec<_> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
     let more = names.len().saturating_sub(NAMED);
@@ -220,7 +220,7 @@ impl std::fmt::Display for Why {
     }
 }
 
-/// The parts of a fingerprint together with discovered inputs, as a record has them.
+/// Returns the parts of a fingerprint together with discovered inputs, in the form of a record.
 fn with(prepared: &Prepared, discovered: &Discovered) -> Parts {
     Parts::decode(&prepared.parts.record(discovered)).unwrap_or_default()
 }

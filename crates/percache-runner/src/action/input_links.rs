@@ -1,7 +1,8 @@
-//! Symlinks among the inputs: those on the way to an input are inputs themselves, by where they lead, and what an input that is a symlink
-//! leads to counts with it.
+//! Symlinks among the inputs. A symlink on the way to an input is itself an input, by its target text; the file that a
+//! symlinked input leads to is hashed with it.
 //!
-//! Directories of outputs are left out: where one is a symlink, it says where somebody keeps outputs, and these count by what is in them.
+//! Output directories are exempt: a symlink there only says where somebody keeps outputs, and outputs count by their
+//! content.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use crate::model::path::RelPath;
 use crate::model::problem::{Trouble, reason};
 use crate::model::{Inputs, Task, TaskId};
 
-/// What is known of the symlinks of one task.
+/// The symlink state of one task.
 pub struct InputLinks<'a> {
     ctx: &'a Context<'a>,
     task: &'a Task,
@@ -21,24 +22,24 @@ pub struct InputLinks<'a> {
 }
 
 impl<'a> InputLinks<'a> {
-    /// Those of `task`.
+    /// Starts with nothing known about the inputs of `task`.
     pub fn new(ctx: &'a Context<'a>, task: &'a Task) -> InputLinks<'a> {
         InputLinks { ctx, task, needed: None }
     }
 
-    /// The symlinks on the way to these inputs, which are sorted, and to the directory in which the command runs. Adds to `watched` on what it
-    /// rests that they lead there.
+    /// Returns the symlinks on the way to these inputs, which are sorted, and to the directory in which the command
+    /// runs. Adds to `watched` the paths that determine where they lead.
     pub fn on_the_way(&mut self, inputs: &[RelPath], watched: &mut Vec<Vec<u8>>) -> Result<BTreeSet<RelPath>, Trouble> {
         let mut links = BTreeSet::new();
         if let Some(trail) = self.ctx.observer.way(self.task.cwd.as_bytes()) {
             watched.extend(trail.links.iter().cloned());
-            // Also where outputs lie: a command goes up from it by `..`.
+            // Symlinks to output directories included: a command may go up from there by `..`.
             links.extend(trail.links.iter().filter_map(|link| RelPath::new(link).ok()));
         }
         let (mut last, mut behind) = (None, None);
         for path in inputs {
             let directory = parent(path.as_bytes());
-            // In order, most inputs lie in the directory of the one before.
+            // The inputs are sorted, so most are in the same directory as the one before.
             if last != Some(directory) {
                 behind = self.ctx.observer.way(directory);
                 last = Some(directory);
@@ -62,7 +63,8 @@ impl<'a> InputLinks<'a> {
         links.extend(self.counted(trail));
     }
 
-    /// The symlinks of a trail that are inputs by where they lead: of those outside of the workspace, only what they lead to counts.
+    /// Returns the symlinks of a trail that are inputs themselves. Outside the workspace, only the end of the trail
+    /// counts.
     fn counted(&self, trail: &Trail) -> impl Iterator<Item = RelPath> {
         trail.links.iter().filter(|link| !self.is_place(link)).filter_map(|link| RelPath::new(link).ok())
     }
@@ -71,7 +73,8 @@ impl<'a> InputLinks<'a> {
         RelPath::new(link).is_ok_and(|link| self.ctx.is_place_of_outputs(&link))
     }
 
-    /// Looks after the inputs that are symlinks: adds those that are on the way to what they lead to, and to `watched` on what it all rests.
+    /// Completes the inputs that are symlinks: adds the symlinks on the way to their targets, and adds to `watched`
+    /// every path that this depends on.
     pub fn settle(
         &mut self,
         deps: &Dependencies,
@@ -89,7 +92,7 @@ impl<'a> InputLinks<'a> {
                 watched.extend(trail.links.iter().cloned());
                 if *behind == Behind::Directory && self.ctx.is_place_of_outputs(&path) {
                     watched.extend(trail.end.iter().cloned());
-                    // Elsewhere, it is a directory; and that is an output of one of these, or none at all.
+                    // In another tree, it is a directory, which is an output of a dependency or no input at all.
                     if deps.iter().any(|(_, visible)| visible.outputs.binary_search(&path).is_ok()) {
                         kept.push((path, FileState::Directory));
                     }
@@ -115,8 +118,8 @@ impl<'a> InputLinks<'a> {
         Ok(())
     }
 
-    /// Whether what an input leads to counts: what the task makes itself does not, nor, without declared inputs, what another one makes that
-    /// it does not need.
+    /// Returns whether the target of an input counts. An output of the task itself does not; without declared inputs,
+    /// neither does an output of a task that this one does not depend on.
     fn counts(&mut self, path: &RelPath, trail: &Trail) -> Result<bool, Trouble> {
         let Some(end) = trail.end_inside().and_then(|end| end.join(&trail.rest).ok()) else { return Ok(true) };
         let Some(owner) = self.stranger(&end) else { return Ok(true) };
@@ -140,7 +143,7 @@ impl<'a> InputLinks<'a> {
         Trouble::new(message, format!("add `{owner}` to its `deps`"))
     }
 
-    /// The task that makes what is at this path, if this one does not need it.
+    /// Returns the task that makes the file at this path, if this task does not depend on it.
     fn stranger(&mut self, path: &RelPath) -> Option<TaskId> {
         let (owner, _) = self.ctx.places().maker(self.ctx.graph, path)?;
         let needed = self.needed.get_or_insert_with(|| {
@@ -151,7 +154,8 @@ impl<'a> InputLinks<'a> {
     }
 }
 
-/// The files below the directory of a task that declares no inputs, when a symlink is on the way to that: as they are named through it.
+/// Returns the files below the directory of a task without declared inputs, when that directory is reached through a
+/// symlink: by their names through the symlink.
 pub fn sources_behind(ctx: &Context<'_>, task: &Task, trail: &Trail) -> Result<Vec<RelPath>, Trouble> {
     let Some(real) = trail.end_inside() else {
         let message = format!("which files it reads is not known: `{}` leads out of the workspace", task.dir);

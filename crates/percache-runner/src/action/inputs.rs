@@ -1,4 +1,4 @@
-//! The fingerprint of a task: its declared inputs as they are now, its environment, its definition.
+//! The fingerprint of a task: its declared inputs as they are now, its environment, and its definition.
 
 use std::ffi::OsString;
 use std::fs;
@@ -21,40 +21,41 @@ use crate::model::pattern::PatternSet;
 use crate::model::problem::{Trouble, reason};
 use crate::model::{Inputs, Task, TaskCommand, TaskId};
 
-/// What others see of a task that is done.
+/// What a finished task shows to its dependents.
 #[derive(Clone, Debug, Default)]
 pub struct Visible {
-    /// Paths of its outputs, sorted.
+    /// The paths of its outputs, sorted.
     pub outputs: Vec<RelPath>,
     /// Its action key.
     pub action: Digest,
 }
 
-/// The explicit direct dependencies of a task, groups replaced by what they stand for, and what is seen of each.
+/// The explicit direct dependencies of a task, with groups replaced by their members, and what each shows.
 pub type Dependencies = Vec<(TaskId, Arc<Visible>)>;
 
-/// Everything known about a task before it runs.
+/// Everything that is known about a task before it runs.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    /// What it runs.
+    /// The command.
     pub command: TaskCommand,
-    /// What it sees.
+    /// The environment that the command sees.
     pub environment: Environment,
-    /// What is hashed.
+    /// The hashed parts.
     pub parts: Parts,
-    /// The digest of that.
+    /// The digest of the parts.
     pub fingerprint: Digest,
-    /// The inputs that are hashed, with what was there.
+    /// The hashed inputs, with their states.
     pub inputs: Vec<(RelPath, FileState)>,
-    /// Declared inputs, not globs, that do not exist.
+    /// Declared inputs without wildcards that do not exist.
     pub missing: Vec<RelPath>,
-    /// Further paths on whose stamps the fingerprint rests: directories that were listed, places where patterns begin, `env_file`s.
+    /// Further paths whose stamps the fingerprint rests on: listed directories, the directories where patterns begin,
+    /// `env_file`s.
     pub watched: Vec<Vec<u8>>,
-    /// In a dry run: tools of which nobody knows what they would say. Then the fingerprint is not known either.
+    /// In a dry run, the tools whose answers are unknown. The fingerprint is then unknown, too.
     pub unknown_tools: Vec<String>,
 }
 
-/// Looks at everything that the fingerprint of `task` is made of.
+/// Looks at everything that the fingerprint of `task` consists of.
 pub fn prepare(
     ctx: &Context<'_>,
     task: &Task,
@@ -90,7 +91,8 @@ pub fn prepare(
     Ok(Prepared { command: command.clone(), environment, parts, fingerprint, inputs, missing, watched, unknown_tools })
 }
 
-/// Asks the tools; in a dry run, remembers what they said the last time, and gives those of which that is not known.
+/// Asks the tools for their versions. In a dry run, uses their last answers, and returns the tools for which there is
+/// none.
 fn tools(
     ctx: &Context<'_>,
     task: &Task,
@@ -119,7 +121,7 @@ fn tools(
     Ok(unknown)
 }
 
-/// Makes the directory in which a task asks its tools, if it is one in which outputs lie: a clean tree does not have it yet.
+/// Makes the directory in which a task's tools run, if it is an output directory: a clean tree does not have it yet.
 fn make_cwd(ctx: &Context<'_>, task: &Task) -> Result<(), Trouble> {
     let is_there = !matches!(ctx.observer.stamp(task.cwd.as_bytes()), Ok(None));
     if is_there || !ctx.needed().contains(&task.cwd) {
@@ -148,17 +150,18 @@ fn environment(ctx: &Context<'_>, task: &Task) -> Result<Environment, Trouble> {
     Ok(environment::resolve(Wishes::of(task), ctx.caller, &variables))
 }
 
-/// Its environment as the process module takes it.
+/// Converts an environment to the form that the process module takes.
 pub fn variables(environment: &Environment) -> Vec<(OsString, OsString)> {
     environment.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// A task with so many inputs looks at them on several threads.
+/// The number of inputs from which on several threads look at them.
 const WORTH_THREADS: usize = 2_000;
 
 type Looked = (Vec<(RelPath, FileState)>, Vec<RelPath>);
 
-/// The declared inputs and the outputs of explicit dependencies, sorted; and the literal ones that do not exist.
+/// Returns the declared inputs and the outputs of explicit dependencies, sorted; and the literal inputs that do not
+/// exist.
 fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies, watched: &mut Vec<Vec<u8>>) -> Result<Looked, Trouble> {
     let mut paths: Vec<RelPath>;
     let mut missing = Vec::new();
@@ -198,7 +201,7 @@ fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies, watched: &mut Vec
     if looked.iter().any(|(_, state)| matches!(state, FileState::Symlink { .. })) {
         links.settle(deps, &mut looked, watched)?;
     }
-    // A pattern that means no file adds nothing, whether what it names is an empty directory or is not there.
+    // A literal pattern that names no file adds nothing, whether there is an empty directory or nothing at all.
     let means_nothing = |path: &RelPath, state: &FileState| {
         matches!(state, FileState::Absent | FileState::Directory) && missing.contains(path)
     };
@@ -207,8 +210,8 @@ fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies, watched: &mut Vec
     Ok((looked, absent.map(|(path, _)| path).collect()))
 }
 
-/// What git tracks among the outputs of explicit dependencies, and these do not make. Of other tasks nobody can tell what they make before
-/// they have run.
+/// Returns the files that git tracks among the outputs of explicit dependencies and that these do not make. For other
+/// tasks, it is unknown what they make before they have run.
 fn sources_among_outputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies) -> Vec<RelPath> {
     let Some(sources) = ctx.found_sources().filter(|sources| !sources.among_outputs.is_empty()) else {
         return Vec::new();
@@ -221,12 +224,14 @@ fn sources_among_outputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies) ->
     below(&sources.among_outputs, &task.dir).iter().filter(is_left).cloned().collect()
 }
 
-/// On how many threads a task looks at its inputs. Mostly on its own: other tasks look at theirs meanwhile.
+/// Returns on how many threads a task looks at its inputs. Usually on its own only, because other tasks look at theirs
+/// at the same time.
 pub fn threads(ctx: &Context<'_>, inputs: usize) -> usize {
     if inputs < WORTH_THREADS { 1 } else { ctx.options.jobs }
 }
 
-/// What the patterns mean now, sorted, less the outputs of tasks that this one does not need: a clean tree may not have them yet.
+/// Returns the files that the patterns match now, sorted, except outputs of tasks that this one does not depend on: a
+/// clean tree may not have them yet.
 fn matching(
     ctx: &Context<'_>,
     task: &Task,
@@ -242,7 +247,7 @@ fn matching(
     let mut found: Vec<_> = found.into_iter().map(|found| found.path).collect();
     let pretended = ctx.observer.pretended().into_iter().filter_map(|path| RelPath::new(path).ok());
     found.extend(pretended.filter(|path| patterns.matches(path)));
-    // Found in order, all but what was added last: that is what this sort is fast at.
+    // The list is sorted except for what was added last, which this sort handles fast.
     found.sort();
     found.dedup();
     let mut needed = None;
@@ -257,7 +262,8 @@ fn matching(
     Ok(found)
 }
 
-/// The paths of a sorted list that are below a directory: those that begin with its name and a slash, and so stand together.
+/// Returns the paths of a sorted list that are below a directory. They start with its name and a slash, so they are
+/// contiguous.
 fn below<'a>(sorted: &'a [RelPath], dir: &RelPath) -> &'a [RelPath] {
     if dir.is_root() {
         return sorted;
@@ -269,7 +275,7 @@ fn below<'a>(sorted: &'a [RelPath], dir: &RelPath) -> &'a [RelPath] {
     &sorted[border(b'/')..border(b'/' + 1)]
 }
 
-/// Literal patterns at and below which nothing was found. `found` is sorted.
+/// Returns the literal patterns at or below which nothing was found. `found` is sorted.
 fn literals_without(patterns: &PatternSet, found: &[RelPath]) -> Vec<RelPath> {
     let literals =
         patterns.patterns().iter().filter(|pattern| !pattern.negated).filter_map(|pattern| pattern.literal());

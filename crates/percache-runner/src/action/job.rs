@@ -1,6 +1,7 @@
-//! One task from start to finish: fingerprint, lookup, then up to date, restored, or run and recorded.
+//! One task, from start to finish: computes the fingerprint, looks up a result, and then finds the task up to date,
+//! restores it, or runs and records it.
 //!
-//! A job reads what is shared, answers with one message, and never waits for another job.
+//! A job only reads shared state, answers with one message, and never waits for another job.
 
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -40,78 +41,78 @@ use crate::model::{Inputs, Task, TaskId};
 use crate::process::Holder;
 use crate::worktree::journal::{Evidence, TaskRecord};
 
-/// A task that is done.
+/// The report of a finished task.
 pub struct Done {
-    /// Which.
+    /// The task.
     pub task: TaskId,
     /// How it ended.
     pub outcome: Outcome,
-    /// The exit status of a command that ran now; 0 for all else.
+    /// The exit status of the command if it ran now; otherwise 0.
     pub status: i32,
-    /// Its log, as far as it is to be shown.
+    /// The log, as far as it is shown.
     pub log: LogText,
-    /// Time spent on it.
+    /// The time spent on the task.
     pub took: Duration,
-    /// Time that the stored result took.
+    /// How long the command took when the result was stored.
     pub saved: Duration,
     /// Why it ran.
     pub reason: Option<Why>,
-    /// Of a task that would run, when that is to be explained: what it depends on now.
+    /// For a task that would run, if explanations were requested: the parts of its fingerprint now.
     pub parts: Option<Parts>,
-    /// What others see of it; `None`: what the journal says.
+    /// What its dependents see; `None` stands for what the journal says.
     pub visible: Option<Arc<Visible>>,
-    /// What the journal is to say of it from now on; `None`: what it said before.
+    /// The new journal entry; `None` keeps the old one.
     pub record: Option<TaskRecord>,
-    /// What the outcome rests on.
+    /// The paths that the outcome rests on.
     pub basis: Option<Basis>,
-    /// Whether it is in all as the journal says, and rests on what that says: only outputs had to be put back.
+    /// Whether everything is as the journal says and rests on the same paths, and only outputs had to be put back.
     pub recalled: bool,
-    /// What a check has found.
+    /// The verdict of a check.
     pub verdict: Option<Verdict>,
-    /// Things that the user should know.
+    /// Warnings for the user.
     pub warnings: Vec<Trouble>,
-    /// The same, for information.
+    /// Information for the user.
     pub notes: Vec<String>,
-    /// What was moved out of the tree meanwhile.
+    /// Files that were displaced meanwhile.
     pub moved: Option<Moved>,
     /// Variables that the command may have missed.
     pub unseen: Vec<String>,
 }
 
-/// What a job is about.
+/// The work of one job.
 pub struct Job<'a> {
-    /// Which task.
+    /// The id of the task.
     pub id: TaskId,
     /// The task.
     pub task: &'a Task,
-    /// What it needs is done, and is seen here.
+    /// The explicit dependencies, all done, with what they show.
     pub deps: Dependencies,
-    /// Whether it is to run whatever the store has.
+    /// Whether to run regardless of stored results.
     pub force: bool,
-    /// Whether its definition, its environment, and what others see of what it needs are as the journal says.
+    /// Whether the definition, the environment and the visible outputs of dependencies are as the journal says.
     pub as_before: bool,
-    /// Whether it is to run and to be compared if the store has its result.
+    /// Whether to run and compare, if the store has a result.
     pub check: bool,
-    /// To be called with what is to be said while it lasts.
+    /// Receives progress while the job runs.
     pub tell: Say<'a>,
 }
 
-/// Takes what a job says before it is done.
+/// Receives what a job reports before it is done.
 pub type Say<'a> = &'a (dyn Fn(Word) + Sync);
 
-/// What a job says before it is done.
+/// A report of a job that is not done yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
     /// The command starts.
     Started,
-    /// Another process runs the same: which.
+    /// The named process runs the same action.
     Waiting(String),
-    /// The command has exited, and these processes hold its output.
+    /// The command has exited, but these processes still hold its output open.
     Background(Vec<Holder>),
 }
 
 impl Done {
-    /// A task that ended so, and nothing else to say.
+    /// Creates a report with this outcome and nothing else.
     pub fn new(task: TaskId, outcome: Outcome) -> Done {
         Done {
             task,
@@ -134,7 +135,7 @@ impl Done {
         }
     }
 
-    /// A task whose stored result is used. `took` in microseconds.
+    /// Creates the report of a task whose stored result is used. `took` is in microseconds.
     pub fn hit(ctx: &Context<'_>, task: TaskId, outcome: Outcome, key: &ResultKey, took: u64) -> Done {
         let mut done = Done::new(task, outcome);
         done.saved = Duration::from_micros(took);
@@ -153,19 +154,19 @@ impl Done {
         Done::new(task, Outcome::Failed(Failure::Error(trouble)))
     }
 
-    /// A task on which percache itself failed.
+    /// Creates the report of a task on which percache itself failed.
     pub fn panicked(task: TaskId) -> Done {
         let hint = "this is a mistake in percache; please report it with what it said above";
         Done::failed(task, Trouble::new("percache panicked".to_owned(), hint))
     }
 }
 
-/// Does what has to be done for a task.
+/// Does whatever a task needs.
 pub fn run(ctx: &Context<'_>, job: &Job<'_>) -> Done {
     let start = Instant::now();
     let attempt = timed(ctx.listener, Phase::Task, Some(job.id), || attempt(ctx, job));
     let mut done = attempt.unwrap_or_else(|trouble| match ctx.stop.requested() {
-        // A tool that is asked, for example, ends with the build; nothing is wrong with it.
+        // For example, a tool that is being asked ends when the build is stopped; nothing is wrong with it.
         true => Done::new(job.id, Outcome::Failed(Failure::Interrupted)),
         false => Done::failed(job.id, trouble),
     });
@@ -198,7 +199,8 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
         done.parts = ctx.options.explain.then(|| prepared.parts.clone());
         return Ok(done);
     }
-    // Asked before the lookup: what is written after it, by one whose claim is gone by then, is looked for once more.
+    // Read before the lookup: a result that is written after the lookup, by a process that has released its claim by
+    // then, gets a second lookup.
     let known = ctx.store.filter(|_| may_hit).map(Store::known_generation);
     if may_hit && let Some(done) = find(ctx, job, &prepared)? {
         return Ok(done);
@@ -209,7 +211,7 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
         claim = timed(ctx.listener, Phase::Wait, Some(job.id), || {
             claim::acquire(ctx, job.id, &prepared.fingerprint, &waiting)
         });
-        // Whoever wanted the same may have left a result since the database was opened.
+        // Another process may have stored the result since the database was opened.
         if let Some(store) = ctx.store.filter(|store| Some(store.generation()) != known) {
             store.renew();
             if let Some(done) = find(ctx, job, &prepared)? {
@@ -232,7 +234,7 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
     Ok(done)
 }
 
-/// What was declared and is not there is most likely misspelt; but a command may do without.
+/// Warns about a declared input that does not exist. It is most likely misspelt, but the command may do without it.
 fn missing_input(task: &Task, path: &RelPath) -> Trouble {
     let hint = if let Some(hint) = foreign(&path.to_string()) {
         hint.to_owned()
@@ -244,26 +246,26 @@ fn missing_input(task: &Task, path: &RelPath) -> Trouble {
     Trouble::new(format!("`{}`: its input `{path}` does not exist", task.name), hint)
 }
 
-/// What is to be said of globs that have matched no input.
+/// Returns notes about globs that match no input.
 fn unmatched_inputs(task: &Task, prepared: &Prepared) -> Vec<String> {
     let Inputs::Patterns(patterns) = &task.inputs else { return Vec::new() };
     let unmatched = patterns.unmatched(|pattern| prepared.inputs.iter().any(|(path, _)| pattern.matches(path)));
     unmatched.iter().map(|pattern| unmatched_note(task, "input", pattern)).collect()
 }
 
-/// That a glob has matched nothing. That may be meant so, or be a slip.
+/// Returns a note that a glob matches nothing, which may be intended or a slip.
 pub fn unmatched_note(task: &Task, what: &str, pattern: &str) -> String {
     let hint = foreign(pattern).map(|hint| format!("; {hint}")).unwrap_or_default();
     format!("`{}`: no {what} matches `{pattern}`{hint}", task.name)
 }
 
-/// Looks for a result, and uses it.
+/// Looks for a result and uses it.
 fn find(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<Done>, Trouble> {
     let hit = timed(ctx.listener, Phase::Lookup, Some(job.id), || lookup(ctx, job.task, &prepared.fingerprint));
     let Some(hit) = hit else { return Ok(None) };
     match use_hit(ctx, job, prepared, hit)? {
         Ok(done) => Ok(Some(done)),
-        // The store lost what it had promised: nothing was touched, and the command can still run.
+        // The store has lost what it promised. Nothing was touched, so the command can still run.
         Err(trouble) => {
             ctx.note_trouble(trouble);
             Ok(None)
@@ -271,7 +273,8 @@ fn find(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<
     }
 }
 
-/// Makes the tree look as the result says, and tells what the journal is to say of that. `Ok(Err)`: the store does not have it whole.
+/// Makes the tree match the result, and prepares the journal entry. `Ok(Err)` means that the store does not have all of
+/// the result.
 fn use_hit(
     ctx: &Context<'_>,
     job: &Job<'_>,
@@ -304,13 +307,13 @@ fn use_hit(
     Ok(Ok(done))
 }
 
-/// The last other result than `key` that a task had here.
+/// Returns the last result that the task had here other than `key`.
 pub fn before_that(before: &TaskRecord, key: &ResultKey) -> Option<ResultKey> {
     let other = |old: &ResultKey| old != key;
     before.key.filter(other).or(before.previous.filter(other))
 }
 
-/// What others see of a task that left these outputs, and among which lie further files.
+/// Returns what dependents see of a task with these outputs, among which lie further files.
 pub fn visible(outputs: &[Entry], further: &[RelPath], action: percache::Digest) -> Arc<Visible> {
     let outputs = outputs.iter().filter_map(|entry| RelPath::new(&entry.path).ok());
     let mut outputs: Vec<_> = outputs.chain(further.iter().cloned()).collect();
@@ -318,7 +321,7 @@ pub fn visible(outputs: &[Entry], further: &[RelPath], action: percache::Digest)
     Arc::new(Visible { outputs, action })
 }
 
-/// Runs the command. If it succeeds, `conclude` says what comes of it.
+/// Runs the command. If it succeeds, `conclude` makes the report.
 pub fn run_command(
     ctx: &Context<'_>,
     job: &Job<'_>,
@@ -347,7 +350,8 @@ pub fn run_command(
     Ok(done)
 }
 
-/// What a failed command left is gone before the next attempt.
+/// Reports a failed command. What it left in the tree is recorded as an output, so that it is removed before the next
+/// attempt.
 fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &Executed, failure: Failure) -> Done {
     let mut done = Done::new(job.id, Outcome::Failed(failure));
     let left = leftovers(ctx, job.task, &executed.before);
@@ -360,7 +364,7 @@ fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &Exec
         created: now(),
         took: before.map_or(0, |record| record.took),
         previous: before.and_then(|record| record.key.or(record.previous)),
-        // What the last successful run read is what it will most likely read once it is mended.
+        // Once the task is fixed, it will most likely read what the last successful run read.
         discovered: before.map(|record| record.discovered.clone()).unwrap_or_default(),
         failed: true,
         uncertain: Vec::new(),
@@ -370,7 +374,7 @@ fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &Exec
     done
 }
 
-/// Of what lies where the outputs belong, all that the command made or changed, as far as it can be read.
+/// Returns the files at the outputs' places that the command made or changed, as far as they can be read.
 fn leftovers(ctx: &Context<'_>, task: &Task, before: &Before) -> Vec<Entry> {
     if let Some(depfile) = task.depfile.as_ref().filter(|path| !task.outputs.matches(path)) {
         drop_depfile(ctx, depfile, before);
@@ -391,7 +395,8 @@ fn leftovers(ctx: &Context<'_>, task: &Task, before: &Before) -> Vec<Entry> {
     found.iter().filter(is_left).filter_map(|found| entry(&found.path)).collect()
 }
 
-/// The depfile of a command that failed says nothing, and a clean tree does not have it. One that was there before is not the command's.
+/// Removes the depfile of a failed command: it is worth nothing, and a clean tree does not have it. One that was there
+/// before is not the command's.
 fn drop_depfile(ctx: &Context<'_>, path: &RelPath, before: &Before) {
     if before.depfile.is_some() {
         return;

@@ -1,8 +1,8 @@
-//! What a run made, and what it left alone: an output is what the run made or changed.
+//! Tells files that a run made from files that it left untouched: an output is what the run made or changed.
 //!
-//! A file that lay below an output pattern before the run, and that the run did not touch, is a source if git tracks it. If not, nobody
-//! can know where it comes from: it may be somebody's own, or an incremental tool may have found it good. Then the result is not stored.
-//! An empty directory is no different.
+//! If a file lay below an output pattern before the run and the run did not touch it, it is a source if git tracks it.
+//! If git does not, its origin cannot be known: it may be somebody's own, or an incremental tool may have found it up
+//! to date. The result is then not stored. An empty directory is treated the same way.
 
 use percache::store::record::{Entry, Node};
 
@@ -15,22 +15,22 @@ use crate::model::pattern::Pattern;
 use crate::model::problem::Trouble;
 use crate::model::{Task, TaskId};
 
-/// So many files are named.
+/// The number of files that a message names.
 const NAMED: usize = 3;
 
-/// What lies where the outputs of a task belong after its command succeeded.
+/// The sorted-out files at a task's outputs after its command succeeded.
 pub struct Outcome {
-    /// What the run made or changed, sorted.
+    /// The files that the run made or changed, sorted.
     pub made: Vec<Found>,
-    /// What is of unknown origin, sorted.
+    /// The files of unknown origin, sorted.
     pub unknown: Vec<RelPath>,
-    /// Of what is made, what was there before, sorted: it may be somebody's own.
+    /// Those of `made` that existed before, sorted: they may be somebody's own.
     pub uncertain: Vec<RelPath>,
-    /// Of what is made, the first file that was there before and that the command only added to.
+    /// The first file of `made` that existed before and to which the command only appended.
     pub added_to: Option<RelPath>,
 }
 
-/// Tells apart what was `found` after a run.
+/// Sorts out the files `found` after a run.
 pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Found>) -> Outcome {
     if before.others.is_empty() {
         return Outcome { made: found, unknown: Vec::new(), uncertain: Vec::new(), added_to: None };
@@ -40,7 +40,7 @@ pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Fo
     for found in found {
         match before.other(&found.path) {
             None => made.push(found),
-            // The user's own symlink in the place of a directory of outputs: what it leads to is there now.
+            // The user's own symlink in place of an output directory: its target exists now.
             Some(_) if found.kind == Kind::DirectoryLink => made.push(found),
             Some(other) if other.directory && found.kind == Kind::Directory => directories.push(found),
             Some(other) if other.stamp.is_none() || stamp(ctx, &found.path) != other.stamp => made.push(found),
@@ -49,7 +49,8 @@ pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Fo
             Some(_) => unknown.push(found.path),
         }
     }
-    // A directory that was there is an output if something in it is, if it is named, or if it is made before every run.
+    // A directory that existed before is an output if something in it is, if a pattern names it, or if it is made
+    // before every run.
     let holds_made = |directory: &RelPath| is_above_one_of(directory, &made, |made: &Found| &made.path);
     let names =
         |directory: &RelPath| task.outputs.patterns().iter().any(|pattern| pattern.literal() == Some(directory));
@@ -72,10 +73,11 @@ pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Fo
     Outcome { made, unknown, uncertain, added_to }
 }
 
-/// Returns what lies among the outputs of a task whose result is used, and belongs neither to that nor to git: others may read it.
+/// Returns the files among the outputs of a task whose result is used that belong neither to the result nor to git:
+/// dependents may read them.
 pub fn strays(ctx: &Context<'_>, id: TaskId, task: &Task, outputs: &[Entry]) -> Vec<RelPath> {
     let is_named = |pattern: &Pattern| pattern.negated || (pattern.literal().is_some() && !pattern.directory);
-    // Where all outputs are named files, nothing else can lie among them but below one that is a directory.
+    // If all outputs are named files, other files can only lie below an output that is a directory.
     let files = || outputs.iter().all(|entry| entry.node != Node::Directory);
     if ctx.options.dry_run
         || ctx.graph.needed_by[id.index()].is_empty()
@@ -83,7 +85,7 @@ pub fn strays(ctx: &Context<'_>, id: TaskId, task: &Task, outputs: &[Entry]) -> 
     {
         return Vec::new();
     }
-    // What cannot be listed is for those that read it to find out.
+    // If listing fails, the tasks that read these files will find out.
     let found = outputs_present(ctx, &task.outputs).unwrap_or_default().into_iter();
     let is_stray = |found: &Found| {
         found.kind != Kind::Directory
@@ -93,14 +95,14 @@ pub fn strays(ctx: &Context<'_>, id: TaskId, task: &Task, outputs: &[Entry]) -> 
     found.filter(is_stray).map(|found| found.path).collect()
 }
 
-/// Whether something in a list that is sorted by path lies below a directory.
+/// Returns whether any item in a list sorted by path lies below a directory.
 fn is_above_one_of<T>(directory: &RelPath, sorted: &[T], path: impl Fn(&T) -> &RelPath) -> bool {
     let below = [directory.as_bytes(), b"/"].concat();
     let first = sorted.partition_point(|item| path(item).as_bytes() < below.as_slice());
     sorted.get(first).is_some_and(|item| path(item).as_bytes().starts_with(&below))
 }
 
-/// Another task among whose outputs is one that this task made, and that output.
+/// Returns an output that this task made and that also belongs to another task, with that task.
 pub fn claimed_twice<'f>(ctx: &Context<'_>, id: TaskId, made: &'f [Found]) -> Option<(TaskId, &'f RelPath)> {
     let files = made.iter().filter(|found| found.kind != Kind::Directory);
     files.map(|found| &found.path).find_map(|path| {
@@ -109,7 +111,7 @@ pub fn claimed_twice<'f>(ctx: &Context<'_>, id: TaskId, made: &'f [Found]) -> Op
     })
 }
 
-/// What a user is told when two tasks made, or may make, one file.
+/// Returns the error for a file that two tasks made or may make.
 pub fn twice(ctx: &Context<'_>, other: TaskId, path: &RelPath) -> Trouble {
     let other = &ctx.workspace.task(other).name;
     let message = format!("it makes `{path}`, which is an output of `{other}` too");
@@ -119,7 +121,7 @@ pub fn twice(ctx: &Context<'_>, other: TaskId, path: &RelPath) -> Trouble {
     )
 }
 
-/// What a user is told about a file that was there and that the command added to.
+/// Returns the warning about a file that existed before and that the command appended to.
 pub fn only_added_to(task: &Task, path: &RelPath) -> Trouble {
     let message = format!("`{}` is not stored: `{path}` was there before, and the command added to it", task.name);
     let hint = format!(
@@ -129,7 +131,7 @@ pub fn only_added_to(task: &Task, path: &RelPath) -> Trouble {
     Trouble::new(message, hint)
 }
 
-/// What a user is told about files of unknown origin.
+/// Returns the warning about files of unknown origin.
 pub fn of_unknown_origin(task: &Task, unknown: &[RelPath]) -> Trouble {
     let names: Vec<_> = unknown.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
     let more = if unknown.len() > NAMED { format!(" and {} more", unknown.len() - NAMED) } else { String::new() };

@@ -1,4 +1,4 @@
-//! Logs of stored results, read back.
+//! Reads the logs of stored results.
 
 use std::path::Path;
 
@@ -9,17 +9,17 @@ use crate::action::context::Context;
 use crate::model::event::LogText;
 use crate::process::SpooledLog;
 
-/// Of a log, this much of the end is kept in memory to be shown.
+/// The size of the end of a log that is kept in memory to be shown.
 pub const SHOWN: u64 = 8 << 20;
 
-/// The log of a stored result, as far as it is to be shown.
+/// Returns the log of a stored result, as far as it is shown.
 pub fn stored_log(ctx: &Context<'_>, key: &ResultKey) -> Option<LogText> {
     let store = ctx.store?;
     let result = ctx.or_trouble(store.result(key))??;
     ctx.or_trouble(read_log(store, &result.log, ctx.staging.dir()))
 }
 
-/// Reads a log out of the store.
+/// Reads a log from the store.
 pub fn read_log(store: &Store, log: &Content, staging: &Path) -> Result<LogText, ReadError> {
     let mut spooled = SpooledLog::new(staging);
     struct Append<'a>(&'a mut SpooledLog);

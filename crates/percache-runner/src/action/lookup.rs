@@ -1,8 +1,9 @@
-//! Lookup: from a fingerprint to a result that holds now.
+//! Lookup: finds the result for a fingerprint that is valid now.
 //!
-//! In two steps. Under the fingerprint the store keeps path sets: which further files earlier runs reported. What is at these paths
-//! now, together with the fingerprint, is the action key, and under that is the result. (The scheme of Microsoft's BuildXL, weak and
-//! strong fingerprint; ccache's direct mode is a relative.) What the journal says comes first: it needs no database.
+//! There are two steps. Under the fingerprint, the store keeps path sets: the further files that earlier runs reported.
+//! The current state of these paths, together with the fingerprint, gives the action key, under which the result is
+//! stored. (This is the scheme of Microsoft's BuildXL, weak and strong fingerprint; ccache's direct mode is related.)
+//! The journal is asked first, because it needs no database.
 
 use std::time::Duration;
 
@@ -15,14 +16,14 @@ use crate::key::fingerprint::Discovered;
 use crate::model::Task;
 use crate::worktree::journal::TaskRecord;
 
-/// A result that holds.
+/// A valid result.
 #[derive(Clone, Debug)]
 pub struct Hit {
-    /// Its name.
+    /// The key of the result.
     pub key: ResultKey,
-    /// Its discovered inputs, sorted, as they are now.
+    /// The discovered inputs, sorted, with their current states.
     pub discovered: Discovered,
-    /// When it was recorded.
+    /// When the result was recorded.
     pub created: Time,
     /// How long the run took, in microseconds.
     pub took: u64,
@@ -66,7 +67,8 @@ fn from_store(ctx: &Context<'_>, task: &Task, fingerprint: &Digest, paths: Vec<V
     None
 }
 
-/// What is at these paths now. A path that cannot be looked at is a reason to run, not to fail.
+/// Returns the current states of these paths. Returns `None` if one cannot be read, which is a reason to run, not to
+/// fail.
 pub fn observe_all(ctx: &Context<'_>, paths: Vec<Vec<u8>>) -> Option<Discovered> {
     let look = |path: Vec<u8>| ctx.observer.observe(&path).ok().map(|state| (path, state));
     paths.into_iter().map(look).collect::<Option<Vec<_>>>().map(Discovered)
@@ -74,7 +76,7 @@ pub fn observe_all(ctx: &Context<'_>, paths: Vec<Vec<u8>>) -> Option<Discovered>
 
 /// Returns whether a result that was recorded at `created` is young enough to be used.
 pub fn is_valid(task: &Task, created: Time) -> bool {
-    // A result from the future (the clock was set back) is of unknown age.
+    // The age of a result from the future (the clock was set back) is unknown.
     let age = now().checked_sub(created).map(Duration::from_millis);
     task.valid_for.is_none_or(|valid| age.is_some_and(|age| age < valid))
 }

@@ -1,35 +1,35 @@
-//! One task, from start to finish. Knows nothing of the order of tasks.
+//! One task, from start to finish. Knows nothing about the order of tasks.
 //!
 //! | file | its one idea |
 //! | --- | --- |
-//! | `added_to` | Tells a file that a command has added to from one that it has written anew |
-//! | `basis` | The basis of a task's outcome |
-//! | `budget` | The budget of parallel work, shared with the commands |
-//! | `capture` | Capture |
-//! | `changes` | What differs between two lists of parts |
-//! | `check` | Check |
-//! | `claim` | Claims |
-//! | `context` | What all jobs of a build share, and nothing that only one of them needs |
-//! | `directories` | Directories that percache made so that outputs could lie in them |
-//! | `execute` | Execute |
-//! | `explain` | Why a task runs |
-//! | `input_links` | Symlinks among the inputs |
-//! | `inputs` | The fingerprint of a task |
-//! | `job` | One task from start to finish |
-//! | `left_alone` | What a run made, and what it left alone |
-//! | `logs` | Logs of stored results, read back |
-//! | `lookup` | Lookup |
-//! | `output_diff` | In which of its outputs a run came out otherwise than a stored result says, and where each begins to differ |
-//! | `places` | Places of outputs |
-//! | `put_back` | Putting back |
-//! | `recall` | Recall |
-//! | `recheck` | After a run |
-//! | `record` | Record |
-//! | `remembered` | What the last run of a task here depended on |
-//! | `restore` | Restore |
-//! | `shared_log` | What a command writes, for other processes that wait for its result |
-//! | `spoils` | What a run that did not succeed has left elsewhere |
-//! | `tied` | Results that fit and cannot be used, because their outputs contain the path of another directory |
+//! | `added_to` | files that a command only appended to |
+//! | `basis` | the paths that a task's outcome rests on |
+//! | `budget` | the make jobserver that commands share |
+//! | `capture` | from the outputs of a command to a manifest |
+//! | `changes` | the difference between two fingerprints, part by part |
+//! | `check` | a second run, compared with the stored result |
+//! | `claim` | the lock that keeps two processes from running one action |
+//! | `context` | the state that all jobs of a build share |
+//! | `directories` | directories that percache made for outputs |
+//! | `execute` | running a task's command, with retries |
+//! | `explain` | the reason why a task runs |
+//! | `input_links` | symlinks among the inputs |
+//! | `inputs` | the fingerprint of a task, from its inputs and environment |
+//! | `job` | the steps of one task, from fingerprint to record |
+//! | `left_alone` | files that a run made, and files that it left untouched |
+//! | `logs` | logs of stored results |
+//! | `lookup` | from a fingerprint to a stored result |
+//! | `output_diff` | the differences between a run's outputs and a stored result |
+//! | `places` | output directories, and symlinks in their place |
+//! | `put_back` | making the tree match a result |
+//! | `recall` | restoring outputs by the journal alone |
+//! | `recheck` | discovered inputs, and inputs that changed during the run |
+//! | `record` | storing the result of a run |
+//! | `remembered` | the inputs of a task's last result |
+//! | `restore` | from an output manifest to files in the tree |
+//! | `shared_log` | the live output of a command, for other processes |
+//! | `spoils` | undeclared files that a failed run wrote |
+//! | `tied` | results that only another directory can use |
 
 pub mod added_to;
 pub mod basis;

@@ -1,6 +1,6 @@
-//! In which of its outputs a run came out otherwise than a stored result says, and where each begins to differ.
+//! The outputs in which a run differs from a stored result, and where each begins to differ.
 //!
-//! Knows nothing of why the two are compared.
+//! Knows nothing about why the two are compared.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,20 +14,20 @@ use crate::model::event::{Deviation, Differs};
 use crate::worktree::old_contents::Contents;
 use crate::worktree::old_texts::as_path;
 
-/// Of so many contents it is found out where they differ; of the others, only that they do.
+/// The number of outputs for which the first difference is located; for any others, only the fact is reported.
 const LOCATED: usize = 20;
 
-/// Where contents are.
+/// The places where contents can be found.
 pub struct Places<'a> {
-    /// Texts, once and now.
+    /// Old and current texts.
     pub contents: &'a Contents<'a>,
-    /// What was stored.
+    /// The store, for the stored contents.
     pub store: Option<&'a Store>,
-    /// The workspace, in which lies what came out now.
+    /// The workspace root, for the current contents.
     pub root: &'a std::path::Path,
 }
 
-/// What differs between the manifests `stored` and `now`, sorted by path.
+/// Returns the differences between the manifests `stored` and `now`, sorted by path.
 pub fn deviations(places: &Places<'_>, stored: &[Entry], now: &[Entry]) -> Vec<Deviation> {
     let by_path = |entries| -> BTreeMap<&[u8], &Node> {
         let entries: &[Entry] = entries;
@@ -78,7 +78,8 @@ fn kind(node: &Node) -> &'static str {
     }
 }
 
-/// Where the content at `path` begins to differ: texts by their lines, all else, and what is long, by its bytes.
+/// Locates where the content at `path` begins to differ: by lines in texts, by bytes in everything else and in long
+/// contents.
 fn locate(places: &Places<'_>, path: &[u8], old: &Content, new: &Digest) -> Differs {
     if let Some(difference) = places.contents.difference(path, &old.digest, new) {
         let first = |new| difference.lines.iter().find(|line| line.new == new).map(|line| line.text.clone());
@@ -93,7 +94,7 @@ fn locate(places: &Places<'_>, path: &[u8], old: &Content, new: &Digest) -> Diff
     compare().map_or(Differs::Content, |byte| Differs::Byte(byte + 1))
 }
 
-/// Takes one content, and compares it with another.
+/// A writer that compares what it is given with another content.
 struct Comparison<R> {
     now: R,
     at: u64,
@@ -101,7 +102,7 @@ struct Comparison<R> {
 }
 
 impl<R: Read> Comparison<R> {
-    /// Whether there is more of the other.
+    /// Returns whether the other content is longer.
     fn goes_on(&mut self) -> bool {
         matches!(self.now.read(&mut [0]), Ok(1))
     }

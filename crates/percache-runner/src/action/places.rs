@@ -1,5 +1,6 @@
-//! Places of outputs: the directories in which tasks' outputs lie, and those above them. Somebody may have made one a symlink, and keep outputs
-//! elsewhere: then an output has two names, and the one that the task states is not the one of the file.
+//! Places of outputs: the directories that contain tasks' outputs, and their ancestors. A user may replace one by a
+//! symlink to keep outputs elsewhere. An output then has two names, and the one that the task states is not the real
+//! path of the file.
 
 use std::collections::HashSet;
 
@@ -13,12 +14,12 @@ use crate::model::problem::Trouble;
 use crate::model::{Task, TaskId, Workspace};
 use crate::worktree::journal::{Journal, TaskRecord};
 
-/// Whether an output that is named without a slash is a directory that somebody has made a symlink.
+/// Returns whether an output named without a trailing slash is a directory that the user has replaced by a symlink.
 fn stands(observer: &Observer<'_>, journal: &Journal, task: &Task, path: &RelPath) -> bool {
     let record = journal.tasks.get(&task.name);
     let at = |record: &TaskRecord| record.outputs.binary_search_by(|entry| entry.path.as_slice().cmp(path.as_bytes()));
     let made = record.and_then(|record| Some(&record.outputs[at(record).ok()?].node));
-    // Most outputs are known as files: those are not looked at.
+    // Most outputs are recorded as files; those need no system call.
     matches!(made, None | Some(Node::Directory)) && {
         let native = path.to_path(observer.root());
         native.is_symlink() && native.is_dir()
@@ -29,12 +30,13 @@ fn stands(observer: &Observer<'_>, journal: &Journal, task: &Task, path: &RelPat
 #[derive(Debug, Default)]
 pub struct Places {
     directories: HashSet<RelPath>,
-    /// Of those behind a symlink: where they are inside of the workspace, and how tasks name them. Sorted by name.
+    /// For places behind a symlink, the real path inside the workspace and the path by which tasks name it. Sorted by
+    /// the latter.
     elsewhere: Vec<(RelPath, RelPath)>,
 }
 
 impl Places {
-    /// Finds them.
+    /// Finds the places of all tasks.
     pub fn find(workspace: &Workspace, observer: &Observer<'_>, journal: &Journal) -> Places {
         let mut directories = HashSet::new();
         let mut last: &[u8] = b"/";
@@ -44,7 +46,7 @@ impl Places {
                 pattern.directory || pattern.literal().is_none_or(|path| stands(observer, journal, task, path));
             let prefix = pattern.prefix();
             let directory = if through { prefix.as_bytes() } else { links::parent(prefix.as_bytes()) };
-            // Tasks of one kind stand together, and mostly have one.
+            // Tasks of the same kind are adjacent and usually share a directory.
             if std::mem::replace(&mut last, directory) == directory {
                 continue;
             }
@@ -59,17 +61,17 @@ impl Places {
         Places { directories, elsewhere }
     }
 
-    /// Whether outputs of some task lie below this path, be it that the path is an output itself.
+    /// Returns whether this path is an output or lies above one.
     pub fn contains(&self, path: &RelPath) -> bool {
         self.directories.contains(path)
     }
 
-    /// Whether tasks may name this path otherwise, because it lies where a symlink leads.
+    /// Returns whether tasks may name this path differently, because a symlink leads to it.
     pub fn is_behind_a_link(&self, path: &RelPath) -> bool {
         self.elsewhere.iter().any(|(real, _)| path.starts_with(real))
     }
 
-    /// The task that makes what is at a path, under whichever name, and that name.
+    /// Returns the task that makes the file at `path`, and the name by which that task states it.
     pub fn maker(&self, graph: &TaskGraph, path: &RelPath) -> Option<(TaskId, RelPath)> {
         let owner = |path: RelPath| graph.outputs.owner(&path).map(|owner| (owner, path));
         owner(path.clone()).or_else(|| {
@@ -78,7 +80,7 @@ impl Places {
         })
     }
 
-    /// Finds an output of a task that is one of another task's under another name.
+    /// Fails if an output of the task is also an output of another task under another name.
     pub fn check(&self, workspace: &Workspace, graph: &TaskGraph, task: &Task) -> Result<(), Trouble> {
         if self.elsewhere.is_empty() {
             return Ok(());

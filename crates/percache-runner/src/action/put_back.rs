@@ -1,4 +1,4 @@
-//! Putting back: the tree is made to look as a result says.
+//! Makes the tree match a result.
 
 use std::borrow::Cow;
 use std::sync::PoisonError;
@@ -23,10 +23,10 @@ use crate::syntax::shown::shown_bytes;
 use crate::worktree::intents::Intent;
 use crate::worktree::ownership::{clones, is_tracked};
 
-/// Makes the tree contain exactly these outputs of the task. Returns the outcome; `Ok(Err)` when the store does not have them whole, and
-/// nothing was touched.
+/// Makes the tree contain exactly these outputs of the task. Returns the outcome; `Ok(Err)` means that the store does
+/// not have all of them, and nothing was touched.
 pub fn put_back(ctx: &Context<'_>, job: &Job<'_>, outputs: &[Entry]) -> Result<Result<Outcome, RestoreError>, Trouble> {
-    // Whatever the store says: a result can put there what its task makes, and nothing else.
+    // Whatever the store contains, a result can only write what its task declares as outputs.
     if let Some(entry) = outputs.iter().find(|entry| !is_output(job.task, &entry.path)) {
         return Ok(Err(foreign(&entry.path)));
     }
@@ -34,7 +34,7 @@ pub fn put_back(ctx: &Context<'_>, job: &Job<'_>, outputs: &[Entry]) -> Result<R
     let plan = restore::plan(&ctx.observer, &places, outputs, ctx.previous(job.id));
     let mut plan = plan
         .map_err(|e| Trouble { message: format!("cannot look at its outputs: {}", reason(&e)), hint: way_out(&e) })?;
-    // What git tracks by now is a source.
+    // A file that git tracks by now is a source.
     let clones = clones(plan.stale.iter().map(|left| &left.path));
     plan.stale.retain(|left| {
         let tracked = is_tracked(&ctx.git, &left.path, &clones);
@@ -71,7 +71,8 @@ pub fn put_back(ctx: &Context<'_>, job: &Job<'_>, outputs: &[Entry]) -> Result<R
     }
 }
 
-/// The outputs of the task, of which those that `manifest` has as directories are directories wherever somebody has made them symlinks.
+/// Returns the task's output patterns, adapted to the tree: a directory of `manifest` may be a symlink that the user
+/// put in its place.
 fn places<'j>(ctx: &Context<'_>, job: &Job<'j>, manifest: &[Entry]) -> Cow<'j, PatternSet> {
     let at = |path: &RelPath| manifest.binary_search_by(|entry| entry.path.as_slice().cmp(path.as_bytes())).ok();
     let own = |path: &RelPath| find_left(ctx.previous(job.id), path.as_bytes()).and_then(|left| left.held);
@@ -82,7 +83,7 @@ fn places<'j>(ctx: &Context<'_>, job: &Job<'j>, manifest: &[Entry]) -> Cow<'j, P
     })
 }
 
-/// Removes directories that were there for what is stale.
+/// Removes directories that were only there for stale outputs.
 fn prune(ctx: &Context<'_>, plan: &Plan<'_>) {
     let gone = plan.stale.iter().map(|left| &left.path);
     let pruned = Tree::of(&ctx.observer).and_then(|mut tree| ctx.prune(&mut tree, gone));
@@ -104,7 +105,7 @@ fn missing_store() -> RestoreError {
     RestoreError::Store(percache::store::ReadError::Engine(error))
 }
 
-/// Restoring needs to be noted when it is killed half way: what it has put there is not somebody's own.
+/// Notes what is about to be restored, so that after a kill the files written so far do not count as somebody's own.
 fn note_intent(
     ctx: &Context<'_>,
     job: &Job<'_>,
@@ -114,7 +115,7 @@ fn note_intent(
 ) -> Result<(), String> {
     let Some(intents) = &ctx.intents else { return Ok(()) };
     let found = present(ctx.observer.root(), places, &ctx.skip).map_err(|e| e.to_string())?;
-    // The plan is in the order of the manifest, which is sorted.
+    // The plan is in manifest order, which is sorted.
     let wrong = |path: &RelPath| plan.wrong.binary_search_by(|wrong| wrong.entry.path.as_slice().cmp(path.as_bytes()));
     let own = |path: &RelPath| find_left(ctx.previous(job.id), path.as_bytes()).is_some() || wrong(path).is_ok();
     let others = found.into_iter().map(|found| found.path).filter(|path| !own(path)).collect();

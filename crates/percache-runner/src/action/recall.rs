@@ -1,7 +1,7 @@
-//! Recall: a task that is as the journal says but for its outputs, which have to be put back.
+//! Recall: restores the outputs of a task that is otherwise as the journal says.
 //!
-//! Its inputs, and whatever else its fingerprint is made of, are where they were and as they were; so the result is the one that the
-//! journal names, and nothing is hashed to find it.
+//! Its inputs, and whatever else its fingerprint consists of, are unchanged. So the result is the one that the journal
+//! names, and nothing has to be hashed to find it.
 
 use percache::store::now;
 
@@ -11,14 +11,14 @@ use crate::action::put_back::put_back;
 use crate::model::problem::Trouble;
 use crate::worktree::journal::TaskRecord;
 
-/// Puts the outputs back that the journal names, if all else on which it rests that they are right is as it was. `None`: find out
-/// everything anew.
+/// Puts the outputs back that the journal names, if everything else that the record rests on is unchanged. Returns
+/// `None` if the task must be evaluated from scratch.
 pub fn recall(ctx: &Context<'_>, job: &Job<'_>) -> Result<Option<Done>, Trouble> {
     let Some(record) = ctx.journal.tasks.get(&job.task.name) else { return Ok(None) };
     let Some(key) = record.key.filter(|_| may_stand(record) && stands(ctx, record)) else { return Ok(None) };
     let outcome = match put_back(ctx, job, &record.outputs)? {
         Ok(outcome) => outcome,
-        // The store lost what it had promised: nothing was touched, and the command can still run.
+        // The store has lost what it promised. Nothing was touched, so the command can still run.
         Err(trouble) => {
             ctx.note_trouble(trouble);
             return Ok(None);
@@ -29,12 +29,12 @@ pub fn recall(ctx: &Context<'_>, job: &Job<'_>) -> Result<Option<Done>, Trouble>
     Ok(Some(done))
 }
 
-/// Whether a record has evidence to go by.
+/// Returns whether a record has evidence that may be used.
 fn may_stand(record: &TaskRecord) -> bool {
     record.evidence.sure && now() < record.evidence.expiry
 }
 
-/// Whether everything on which it rests, outputs left out, is as it was.
+/// Returns whether every path that the record rests on, except outputs, is unchanged.
 fn stands(ctx: &Context<'_>, record: &TaskRecord) -> bool {
     let known = &ctx.journal.files;
     let is_output = |path: &[u8]| record.outputs.binary_search_by(|entry| entry.path.as_slice().cmp(path)).is_ok();

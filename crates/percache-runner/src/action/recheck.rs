@@ -1,7 +1,7 @@
-//! After a run: which files it turned out to have read, and whether what it read is still what was hashed.
+//! After a run: determines which files it reported as read, and whether all inputs are still as they were hashed.
 //!
-//! A result is stored under what its inputs were when the command ran. When one changed meanwhile, nobody knows which version the
-//! command saw, and the result is not fit to be stored.
+//! A result is stored under the state of its inputs when the command ran. If one changed meanwhile, it is unknown which
+//! version the command saw, and the result must not be stored.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -25,15 +25,15 @@ use crate::model::problem::{Trouble, reason};
 use crate::syntax::depfile;
 use crate::syntax::shown::shown_bytes;
 
-/// What a run reported.
+/// The discovered inputs of a run.
 pub struct Reported {
-    /// The discovered inputs, sorted, and what is there.
+    /// The discovered inputs, sorted, with their current states.
     pub states: Vec<(Vec<u8>, FileState)>,
-    /// The first one that changed after the command had begun.
+    /// The first one that changed after the command started.
     pub changed: Option<Vec<u8>>,
-    /// Whether that cannot be told.
+    /// Whether this cannot be told, because the clock was set back.
     pub set_back: bool,
-    /// A path that the depfile lists and at which nothing is: it was read elsewhere, or is gone.
+    /// The warning about a path that the depfile lists but that does not exist: it was read elsewhere, or is gone.
     pub not_there: Option<Trouble>,
 }
 
@@ -75,7 +75,8 @@ pub fn discover(
         reported.states.push((path, state));
         reported.set_back = set_back;
     }
-    // It was made for us and is read; left behind, it would be a file that a restored tree does not have.
+    // The depfile was made for percache and has been read; if it stayed, it would be a file that a restored tree does
+    // not have.
     if job.task.outputs.matches(path) {
         return Ok(reported);
     }
@@ -83,7 +84,8 @@ pub fn discover(
     Ok(reported)
 }
 
-/// Removes a depfile with this content. Another one has been written since, by somebody else.
+/// Removes a depfile if it has this content. One with other content, which somebody else has written since, is
+/// displaced.
 pub fn remove_depfile(ctx: &Context<'_>, path: &RelPath, text: &[u8]) -> io::Result<()> {
     let content = Content { digest: Digest::of(text), length: text.len() as u64 };
     let executable = stamp(ctx, path).is_some_and(|stamp| stamp.executable());
@@ -98,17 +100,17 @@ fn not_there(job: &Job<'_>, path: &[u8]) -> Trouble {
     Trouble::new(message, hint)
 }
 
-/// What a run had to do with a path that its depfile names, or leads over.
+/// How a run used a path that its depfile names or that lies on the way.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Role {
-    /// It was read, or followed.
+    /// The path was read, or followed as a symlink.
     Read,
-    /// A directory in which nothing was looked up but `..`: what is in it may change.
+    /// A directory in which only `..` was looked up: its entries may change.
     Passed,
 }
 
-/// What the depfile lists less what is hashed already and what the task made itself, with the symlinks on the way; sorted. Inside the workspace
-/// relative to it.
+/// Returns the paths in the depfile, sorted, together with the symlinks on the way, except those that are hashed
+/// already and the task's own outputs. Paths inside the workspace are relative to it.
 fn further_inputs(
     ctx: &Context<'_>,
     job: &Job<'_>,
@@ -123,7 +125,7 @@ fn further_inputs(
         let links = turns.iter().chain(way.iter().filter(|link| !is_place(link)));
         let links = links.filter(|link| !RelPath::new(link).is_ok_and(|link| declared(&link)));
         further.extend(links.map(|link| (link.clone(), Role::Read)));
-        // Where outputs lie, a directory may not be there yet in another tree.
+        // In another tree, an output directory may not exist yet.
         for path in passed.into_iter().filter(|path| !is_place(path)) {
             further.entry(path).or_insert(Role::Passed);
         }
@@ -148,7 +150,7 @@ fn further_inputs(
     Ok(further)
 }
 
-/// A file that another task makes, be it under another name, has to be made before this one runs.
+/// Fails if another task makes the file, under whatever name, and is not known to run before this one.
 fn check_owner(ctx: &Context<'_>, job: &Job<'_>, path: &RelPath, real: &RelPath) -> Result<(), Trouble> {
     let maker = ctx.places().maker(ctx.graph, real).map(|(owner, _)| owner);
     let Some(owner) = maker.filter(|owner| !comes_before(ctx, *owner, job)) else {
@@ -159,14 +161,15 @@ fn check_owner(ctx: &Context<'_>, job: &Job<'_>, path: &RelPath, real: &RelPath)
     Err(Trouble::new(message, format!("add `{owner}` to its `deps`")))
 }
 
-/// Whether a task is done before this one starts, in every build.
+/// Returns whether a task is done before this one starts, in every build.
 fn comes_before(ctx: &Context<'_>, owner: crate::model::TaskId, job: &Job<'_>) -> bool {
     owner == job.id || ctx.graph.closure(&[job.id]).binary_search(&owner).is_ok()
 }
 
-/// Whether a file changed after the command began. File systems take their times from a clock that may stand still for some
-/// milliseconds, or, for a file that is looked at between two changes (Linux 6.13, multigrain timestamps), from the exact one. So a change
-/// before the beginning never has a later time; one in the same tick may have an earlier one, and is taken for a change before.
+/// Returns whether a file changed after the command started. File systems take times from a clock that may stand still
+/// for some milliseconds, or, for a file that is looked at between two changes (Linux 6.13, multigrain timestamps),
+/// from the exact clock. So a change before the start never has a later time; a change in the same tick may have an
+/// earlier one, and counts as a change before the start.
 fn changed_since(ctx: &Context<'_>, path: &[u8], state: &FileState, began: i64) -> bool {
     let changed = |path: &[u8]| {
         let stamp = Stamp::at(&ctx.observer.locate(path)).ok().flatten();
@@ -177,7 +180,7 @@ fn changed_since(ctx: &Context<'_>, path: &[u8], state: &FileState, began: i64) 
     changed(path) || trail.is_some_and(|trail| trail.places().any(|place| changed(place)))
 }
 
-/// Whether all inputs are what they were; else what is not. `stamps` are those before the run.
+/// Checks that all inputs are unchanged; the error says what is not. `stamps` are those before the run.
 pub fn unchanged(
     ctx: &Context<'_>,
     job: &Job<'_>,
@@ -205,7 +208,7 @@ pub fn unchanged(
     if same_inputs && same_places() {
         return written(ctx, prepared, stamps, &now);
     }
-    // All of it once more, and not only the same files: a glob may match something that was not there before.
+    // Prepares everything again, not only the known files: a glob may match a file that was not there before.
     let Some(command) = &job.task.command else { return Ok(()) };
     let again = crate::action::inputs::prepare(ctx, job.task, command, &job.deps).map_err(|trouble| trouble.message)?;
     if again.fingerprint != prepared.fingerprint {
@@ -215,11 +218,11 @@ pub fn unchanged(
     written(ctx, prepared, stamps, &now)
 }
 
-/// Whether an input is what it was, and its stamp now.
+/// Returns whether an input is unchanged, and its current stamp.
 fn again(ctx: &Context<'_>, (path, state): &(RelPath, FileState)) -> (bool, Option<Stamp>) {
     let path = path.as_bytes();
     let now = ctx.observer.stamp(path).ok().flatten();
-    // What is too young to be known by its stamp is read again.
+    // A file that is too young to be known by its stamp is read again.
     ctx.observer.doubt(path);
     let same = match state {
         FileState::File { .. } | FileState::Absent if ctx.observer.stands(path, now) => true,
@@ -228,7 +231,7 @@ fn again(ctx: &Context<'_>, (path, state): &(RelPath, FileState)) -> (bool, Opti
     (same, now)
 }
 
-/// Changed and changed back: the command may have seen what was there in between.
+/// Fails if an input was changed and changed back: the command may have seen the state in between.
 fn written(
     ctx: &Context<'_>,
     prepared: &Prepared,

@@ -1,4 +1,4 @@
-//! Record: what a command that succeeded left goes to the store, if nothing speaks against it.
+//! Record: stores what a successful command left, unless something forbids it.
 
 use std::io;
 
@@ -25,25 +25,25 @@ use crate::model::problem::Trouble;
 use crate::model::span::{Phase, timed};
 use crate::worktree::journal::{Evidence, TaskRecord};
 
-/// What a command that succeeded has left.
+/// What a successful command has left.
 pub struct Stock {
     /// The discovered inputs.
     pub discovered: Discovered,
     /// The outputs.
     pub captured: Captured,
-    /// Of the outputs, what was there before and may be somebody's own; sorted.
+    /// Outputs that existed before and may be somebody's own; sorted.
     pub uncertain: Vec<Vec<u8>>,
-    /// What lies among the outputs and was left alone, and is of unknown origin; sorted.
+    /// Files of unknown origin among the outputs that the run left untouched; sorted.
     pub unknown: Vec<RelPath>,
-    /// A file that was there before and that the command only added to.
+    /// A file that existed before and to which the command only appended.
     pub added_to: Option<RelPath>,
-    /// Which input is not any more what it was when the command began, if one is not.
+    /// The input that changed since the command started, if one did.
     pub changed: Option<String>,
-    /// What the depfile names and is not there.
+    /// The warning about a path that the depfile names and that does not exist.
     pub not_there: Option<Trouble>,
 }
 
-/// After success: outputs are captured, their contents for `store`, and discovered inputs read.
+/// Captures the outputs of a successful run, with their contents for `store`, and reads its discovered inputs.
 pub fn take_stock(
     ctx: &Context<'_>,
     job: &Job<'_>,
@@ -65,7 +65,7 @@ pub fn take_stock(
     Ok(Stock { discovered, captured, uncertain, unknown, added_to, changed, not_there })
 }
 
-/// What lies where the outputs of a task belong, see [`Stock`].
+/// The sorted-out outputs; see [`Stock`].
 struct Outputs {
     captured: Captured,
     unknown: Vec<RelPath>,
@@ -73,7 +73,7 @@ struct Outputs {
     added_to: Option<RelPath>,
 }
 
-/// Captures what the run made or changed. Returns it, and what it left alone and is of unknown origin.
+/// Captures the files that the run made or changed, and returns the untouched files of unknown origin with them.
 fn outputs(ctx: &Context<'_>, job: &Job<'_>, executed: &Executed, store: Option<&Store>) -> Result<Outputs, Failure> {
     let found = present_with_links(ctx.observer.root(), &executed.before.outputs, &ctx.skip)
         .map_err(|e| Failure::Error(format!("{e}: {}", e.source).into()))?;
@@ -92,7 +92,7 @@ fn outputs(ctx: &Context<'_>, job: &Job<'_>, executed: &Executed, store: Option<
     Ok(Outputs { captured, unknown: came.unknown, uncertain, added_to: came.added_to })
 }
 
-/// Notes the directories that the command made for its outputs: they go with the last of these.
+/// Notes the directories that the command made for its outputs, which are removed with the last output in them.
 fn note_directories(ctx: &Context<'_>, job: &Job<'_>, executed: &Executed, made: &[Found]) {
     let globs = || job.task.outputs.patterns().iter().filter(|pattern| !pattern.negated && pattern.literal().is_none());
     let mut last = None;
@@ -100,7 +100,7 @@ fn note_directories(ctx: &Context<'_>, job: &Job<'_>, executed: &Executed, made:
         if last.as_ref() == Some(&parent) {
             continue;
         }
-        // What lies below the place where a pattern begins, the command has made for its outputs.
+        // Directories below the place where a glob begins were made by the command, for its outputs.
         let below = |above: &RelPath| globs().any(|glob| above != glob.prefix() && above.starts_with(glob.prefix()));
         let new = |above: &RelPath| executed.before.other(above).is_none();
         ctx.directories.add(
@@ -112,12 +112,12 @@ fn note_directories(ctx: &Context<'_>, job: &Job<'_>, executed: &Executed, made:
     }
 }
 
-/// Whether results of the task are stored at all.
+/// Returns whether results of the task are stored at all.
 fn keeps(job: &Job<'_>) -> bool {
     job.task.cache && !job.task.interactive
 }
 
-/// After success: everything goes to the store if nothing speaks against it.
+/// Records a successful run: stores the result unless something forbids it.
 pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &mut Executed) -> Result<Done, Failure> {
     let store = ctx.store.filter(|_| keeps(job));
     let Stock { discovered: states, captured, uncertain, unknown, added_to, changed, not_there } =
@@ -159,10 +159,10 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
     }
     let before = ctx.journal.tasks.get(&job.task.name);
     let mut basis = Basis::new(ctx, job.task, prepared, &states, &captured.entries, created);
-    // What is not stored runs again.
+    // A task whose result is not stored runs again.
     basis.sure &= store.is_some() && fit;
     done.basis = Some(basis);
-    // What is of unknown origin is seen by others, too.
+    // Dependents see files of unknown origin, too.
     done.visible = Some(visible(&captured.entries, &unknown, action));
     done.record = Some(TaskRecord {
         key: store.filter(|_| fit).map(|_| key),
@@ -208,7 +208,7 @@ fn new_result(
         parts: prepared.parts.record(discovered),
         paths: job.task.depfile.is_some().then_some(PathSet(paths)),
     };
-    // Others that wait for this action may go on when they can find its result.
+    // Processes that wait for this action may continue once they can find its result.
     store.record(new, executed.claim.take().map(|claim| Box::new(claim) as Guard));
     Ok(())
 }

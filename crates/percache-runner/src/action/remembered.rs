@@ -1,4 +1,4 @@
-//! What the last run of a task here depended on: read back from the store, for explanations and for what only looks.
+//! The inputs of a task's last result here, read from the store for explanations and for dry runs.
 
 use std::collections::HashMap;
 
@@ -9,18 +9,19 @@ use crate::action::context::Context;
 use crate::key::fingerprint::{Kind, Parts, Value};
 use crate::model::Task;
 
-/// What was hashed for a result.
+/// Returns the parts that were hashed for a result.
 pub fn parts(ctx: &Context<'_>, key: &ResultKey) -> Option<Parts> {
     let bytes = ctx.or_trouble(ctx.store?.parts(key))??;
     ctx.or_trouble(Parts::decode(&bytes))
 }
 
-/// The last result of a task here.
+/// Returns the key of the task's last result here.
 pub fn last(ctx: &Context<'_>, task: &Task) -> Option<ResultKey> {
     ctx.journal.tasks.get(&task.name).and_then(|record| record.key.or(record.previous))
 }
 
-/// What the tools of a task said when it last succeeded here. To look at a workspace must not run what its configuration says.
+/// Returns what the tools of a task printed when it last succeeded here. Looking at a workspace must not run what its
+/// configuration says.
 pub fn tool_answers(ctx: &Context<'_>, task: &Task) -> HashMap<Vec<u8>, Digest> {
     if task.tools.is_empty() {
         return HashMap::new();

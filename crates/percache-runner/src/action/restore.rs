@@ -1,8 +1,9 @@
-//! Restore: from an output manifest to files in the tree.
+//! Restore: turns an output manifest into files in the tree.
 //!
-//! Nothing is removed or replaced before everything is in hand: all contents are fetched into the staging directory and verified,
-//! then what an earlier result left is taken away, then each file is moved into its place; of a directory that is missing, all files at
-//! once. What is right already is not touched, and what percache does not know gives way by [`crate::fs::clearing`].
+//! Nothing is removed or replaced before everything is at hand: all contents are fetched into the staging directory and
+//! verified, then the outputs of an earlier result are removed, then each file is moved into its place; a directory
+//! that is missing is moved with all its files at once. Files that are right already are not touched, and files that
+//! percache does not know are handled by [`crate::fs::clearing`].
 
 mod staged;
 mod whole;
@@ -25,46 +26,47 @@ use crate::fs::stat_cache::{FileState, Observer};
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 
-/// Why outputs could not be put back.
+/// A reason why outputs could not be put back.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// The store does not have them whole. Nothing in the tree was touched.
+    /// The store does not have all of them. Nothing in the tree was touched.
     #[error("{0}")]
     Store(ReadError),
-    /// The tree.
+    /// The tree could not be changed at this path.
     #[error("cannot restore `{0}`: {1}")]
     Tree(RelPath, io::Error),
 }
 
-/// What has to happen so that a manifest lies in the tree, and nothing else of its task.
+/// The steps that make the tree contain a manifest, and nothing else of its task.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Plan<'a> {
-    /// Entries that are not right, in the order of the manifest.
+    /// Entries that are wrong in the tree, in the order of the manifest.
     pub wrong: Vec<Wrong<'a>>,
     /// Outputs of an earlier result that this one does not have.
     pub stale: Vec<Left<'a>>,
-    /// Whether files of the manifest are right and stay as they are.
+    /// Whether some files of the manifest are right and stay.
     pub keeps_files: bool,
 }
 
-/// An entry that is not right.
+/// An entry that is wrong in the tree.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Wrong<'a> {
-    /// What is to be there.
+    /// The entry.
     pub entry: &'a Entry,
     /// What is there instead.
     pub state: FileState,
-    /// What percache recorded of what is there, if it did.
+    /// What percache recorded for the path, if it did.
     pub held: Option<&'a Node>,
 }
 
 impl Plan<'_> {
-    /// Whether there is nothing to do.
+    /// Returns whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.wrong.is_empty() && self.stale.is_empty()
     }
 
-    /// Whether what is at `path` gives way to something else, through which nothing below it can have been meant.
+    /// Returns whether the file or directory at `path` is replaced or removed, so that nothing was meant to be reached
+    /// through it.
     fn replaces(&self, path: &RelPath) -> bool {
         match self.wrong.binary_search_by(|wrong| wrong.entry.path.as_slice().cmp(path.as_bytes())) {
             Ok(at) => self.wrong[at].entry.node != Node::Directory || self.wrong[at].state != FileState::Absent,
@@ -73,22 +75,23 @@ impl Plan<'_> {
     }
 }
 
-/// Compares a manifest with the tree. Both the manifest and `previous`, what earlier results of the task left, are sorted.
+/// Compares a manifest with the tree. Both the manifest and `previous`, the outputs of earlier results of the task, are
+/// sorted.
 ///
-/// `outputs` tell where a symlink is not in the place of a directory, but what it leads to is: see [`links::stands_in`].
+/// `outputs` tell where a symlink takes the place of a directory: see [`links::stands_in`].
 pub fn plan<'a>(
     observer: &Observer<'_>,
     outputs: &PatternSet,
     manifest: &'a [Entry],
     previous: &[Left<'a>],
 ) -> io::Result<Plan<'a>> {
-    // Where outputs lie that somebody keeps elsewhere, what is there counts.
+    // Where the user keeps outputs elsewhere, the symlink's target counts.
     let in_place = |path: &RelPath, state: FileState| match state {
         FileState::Symlink { .. } if outputs.passes(path) => place_behind(observer, outputs, path),
         state => Ok(state),
     };
     let mut plan = Plan::default();
-    // Symlinks that give way to a directory, or to nothing: what is seen through one is elsewhere, and not what is meant.
+    // Symlinks that are replaced by a directory, or removed: paths seen through one lie elsewhere and are not meant.
     let mut detours: HashSet<&[u8]> = HashSet::new();
     let observe = |detours: &HashSet<&[u8]>, path: &[u8]| {
         if !detours.is_empty() && is_below(path, detours) { Ok(FileState::Absent) } else { observer.observe(path) }
@@ -132,7 +135,8 @@ pub fn plan<'a>(
     Ok(plan)
 }
 
-/// What is in the place of a directory of outputs that is a symlink, see [`links::stands_in`]: the directory that it leads to, or nothing yet.
+/// Returns the state behind a symlink in the place of an output directory, see [`links::stands_in`]: the directory that
+/// it leads to, or nothing yet.
 fn place_behind(observer: &Observer<'_>, outputs: &PatternSet, path: &RelPath) -> io::Result<FileState> {
     if links::stands_in(observer.root(), path, outputs) {
         return Ok(FileState::Directory);
@@ -144,14 +148,14 @@ fn place_behind(observer: &Observer<'_>, outputs: &PatternSet, path: &RelPath) -
     }
 }
 
-/// Whether a path is below one of these.
+/// Returns whether a path is below one of these.
 fn is_below(path: &[u8], tops: &HashSet<&[u8]>) -> bool {
     let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
     slashes.map(|(at, _)| &path[..at]).any(|above| tops.contains(above))
 }
 
-/// The files that carrying a plan out makes beside the outputs for a moment: where these lie on another file system than what is staged.
-/// Sorted.
+/// Returns the temporary files that restoring makes beside outputs that are on another file system than the staging
+/// directory. Sorted.
 pub fn temporaries(observer: &Observer<'_>, staging: &Staging, plan: &Plan<'_>) -> Vec<RelPath> {
     let staged = staging.device();
     let mut elsewhere: HashMap<RelPath, bool> = HashMap::new();
@@ -160,7 +164,7 @@ pub fn temporaries(observer: &Observer<'_>, staging: &Staging, plan: &Plan<'_>) 
         let Ok(path) = RelPath::new(&entry.path) else { continue };
         let is_elsewhere = path.parent().is_none_or(|parent| {
             *elsewhere.entry(parent).or_insert_with_key(|parent| {
-                // A directory that is not there yet will be on the file system of the one above.
+                // A directory that does not exist yet will be on the file system of its parent.
                 let there = parent.to_path(observer.root()).ancestors().find_map(device);
                 there != staged
             })
@@ -173,7 +177,7 @@ pub fn temporaries(observer: &Observer<'_>, staging: &Staging, plan: &Plan<'_>) 
     paths
 }
 
-/// Carries a plan out. Returns the directories that were made for what lies in them.
+/// Carries out a plan. Returns the directories that were made for outputs.
 pub fn restore(
     observer: &Observer<'_>,
     store: &Store,
@@ -196,7 +200,7 @@ pub fn restore(
     Ok(clearing.tree().take_made().into_iter().chain(arrived).collect())
 }
 
-/// Moves what waits into its place. Returns the directories that came with what is in them.
+/// Moves the staged files into their places. Returns the directories that were moved together with their contents.
 fn move_in(
     observer: &Observer<'_>,
     clearing: &mut Clearing<'_, '_>,
@@ -211,7 +215,7 @@ fn move_in(
         let moved = clearing.tree().move_directory_in(from, path).map_err(|e| (path.clone(), e))?;
         arrived.push(moved);
         if moved {
-            // There is nothing to be removed any more.
+            // The staging area no longer has it, so there is nothing to clean up.
             from.clear();
             came.push(path.clone());
         }
@@ -219,7 +223,7 @@ fn move_in(
     for (index, (wrong, path)) in plan.wrong.iter().zip(paths).enumerate() {
         let waiting = staged.entries[index].as_ref();
         match wholes.of_entry[index] {
-            // It has arrived with its directory.
+            // The entry has arrived with its directory.
             Some(directory) if arrived[directory] => {
                 if let (Node::File { content, .. }, Some(waiting)) = (&wrong.entry.node, waiting) {
                     observer.put(&wrong.entry.path, waiting.stamp, content.digest, waiting.looked);
@@ -227,7 +231,7 @@ fn move_in(
                 let top = &wholes.directories[directory];
                 let parents = std::iter::successors(path.parent(), RelPath::parent);
                 let parents = parents.take_while(|parent| parent != top && parent.starts_with(top));
-                // Of many files in one directory, the first one tells.
+                // Among many files in one directory, the first one reports the directory.
                 came.extend(
                     parents.take_while(|parent| !came.ends_with(std::slice::from_ref(parent))).collect::<Vec<_>>(),
                 );

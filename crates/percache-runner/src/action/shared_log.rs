@@ -1,7 +1,8 @@
-//! What a command writes, for other processes that wait for its result: it goes into the file of the claim, behind the line that names
-//! the holder, as marked pieces.
+//! The live output of a command, for other processes that wait for its result: marked pieces in the claim's file, after
+//! the line that names the holder.
 //!
-//! A courtesy: what cannot be written or read is left out, and of a long log there is only the beginning.
+//! This is a courtesy: output that cannot be written or read is left out, and only the beginning of a long log is
+//! shared.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -12,22 +13,22 @@ use percache::claim::Claim;
 
 use crate::process::{Marked, Stream, mark};
 
-/// So much of a log is there for others.
+/// The size up to which a log is shared.
 const SHARED: u64 = 8 << 20;
 
-/// Writes.
+/// Writes the shared log.
 pub struct Feed<'a> {
     claim: Option<&'a Claim>,
     left: u64,
 }
 
 impl<'a> Feed<'a> {
-    /// Into the file of this claim; nowhere without one.
+    /// Writes into the file of this claim, or nowhere without one.
     pub fn new(claim: Option<&'a Claim>) -> Feed<'a> {
         Feed { claim, left: SHARED }
     }
 
-    /// The command wrote this.
+    /// Appends what the command wrote.
     pub fn write(&mut self, stream: Stream, bytes: &[u8]) {
         let Some(claim) = self.claim else { return };
         match self.left.checked_sub(bytes.len() as u64) {
@@ -37,9 +38,9 @@ impl<'a> Feed<'a> {
     }
 }
 
-/// Marked, to be written at once.
+/// Returns the bytes with their mark, to be written at once.
 pub fn piece(stream: Stream, bytes: &[u8]) -> Vec<u8> {
-    // Of a command's output, no more is ever read at a time than fits into a length.
+    // Command output is never read in pieces longer than the length field allows.
     [mark(stream, bytes.len() as u32).as_slice(), bytes].concat()
 }
 
@@ -51,25 +52,25 @@ pub struct Follower {
 
 struct Followed {
     file: File,
-    /// Device and inode.
+    /// The device and the inode.
     identity: (u64, u64),
     offset: u64,
-    /// Past the line that names the holder.
+    /// Whether the line that names the holder has been read.
     named: bool,
     pieces: Marked,
-    /// It does not make sense.
+    /// Whether the content makes no sense.
     broken: bool,
 }
 
 impl Follower {
-    /// Of the claim at `path`, whoever holds it.
+    /// Follows the claim at `path`, whoever holds it.
     pub fn new(path: &Path) -> Follower {
         Follower { path: path.to_owned(), file: None }
     }
 
-    /// Passes on what was written since the last time.
+    /// Passes on what was written since the last call.
     pub fn follow(&mut self, to: &mut dyn FnMut(Stream, &[u8])) {
-        // Another holder, another file; or the same one, cut to nothing, after a holder that was killed.
+        // A new holder has a new file, or the same one, truncated, if the last holder was killed.
         let Ok(there) = fs::metadata(&self.path) else { return };
         let identity = (there.dev(), there.ino());
         let same = self.file.as_ref().is_some_and(|own| own.identity == identity && own.offset <= there.len());

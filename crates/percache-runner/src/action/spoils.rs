@@ -1,8 +1,8 @@
-//! What a run that did not succeed has left elsewhere: files that git ignores and that are nobody's outputs.
+//! Files that a failed run wrote elsewhere: files that git ignores and that are no task's outputs.
 //!
-//! What lies below the outputs is gone before the next run. A tool that keeps its state beside them (tsc's
-//! `tsconfig.tsbuildinfo`) takes them for being there all the same, makes only the rest, and leaves a result that lacks
-//! something. Such a file is no source, or git would list it; percache does not touch it, and says so.
+//! The outputs of a failed run are removed before the next run. A tool that keeps its state beside them (tsc's
+//! `tsconfig.tsbuildinfo`) believes that they still exist, makes only the rest, and leaves an incomplete result. Such a
+//! file is no source, or git would list it; percache does not touch it, and says so.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -14,22 +14,22 @@ use crate::model::Task;
 use crate::model::path::RelPath;
 use crate::model::problem::Trouble;
 
-/// So many directory entries are looked at: a failure must be told at once.
+/// The number of directory entries to look at: a failure must be reported at once.
 const ENTRIES: usize = 20_000;
 /// File systems take their times from a clock that may stand still for some milliseconds.
 const TICK: i64 = 10_000_000;
-/// So many files are named.
+/// The number of files that a message names.
 const NAMED: usize = 3;
 
-/// Returns what a user is told about files that were written since `began` (nanoseconds since 1970) below the directory
-/// of a task that failed, and that may spoil its next result.
+/// Returns a warning about files that were written since `began` (nanoseconds since 1970) below the directory of a
+/// failed task, and that may spoil its next result.
 pub fn spoils(ctx: &Context<'_>, task: &Task, began: i64) -> Option<Trouble> {
     let root = ctx.observer.root();
     if !task.cache || task.interactive {
         return None;
     }
     let written = written_since(ctx, task, began);
-    // Without a repository, all that nobody declares is a source.
+    // Without a repository, every undeclared file counts as a source.
     Some(root).filter(|_| !written.is_empty()).and_then(Repository::containing)?;
     let (configuration, caller) = (&ctx.workspace.files, ctx.caller);
     let sources = SourceTree::scan(Area { root, skip: &ctx.skip, configuration, caller }).ok()?;
@@ -50,7 +50,8 @@ pub fn spoils(ctx: &Context<'_>, task: &Task, began: i64) -> Option<Trouble> {
     Some(Trouble::new(message, hint))
 }
 
-/// Files below the directory of a task that changed since `began` and are nobody's outputs; sorted.
+/// Returns the files below the task's directory that changed since `began` and are no task's outputs; sorted. Returns
+/// none if there are too many entries.
 fn written_since(ctx: &Context<'_>, task: &Task, began: i64) -> Vec<RelPath> {
     let (mut written, mut pending, mut left) = (Vec::new(), vec![task.dir.clone()], ENTRIES);
     while let Some(dir) = pending.pop() {

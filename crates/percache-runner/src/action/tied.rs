@@ -1,5 +1,5 @@
-//! Results that fit and cannot be used, because their outputs contain the path of another directory: said, so that
-//! nobody looks for a change that there is not.
+//! Results that fit but cannot be used because their outputs contain the path of another directory. They are reported,
+//! so that nobody looks for a change that does not exist.
 
 use std::fmt;
 use std::io::Write;
@@ -24,15 +24,15 @@ const SEARCHED: u64 = 16 << 20;
 /// A result that is tied to another directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tied {
-    /// The directory, if a worktree that the store knows is there.
+    /// That directory, if it is the root of a worktree that the store knows.
     pub directory: Option<PathBuf>,
     /// An output that contains its path.
     pub output: Option<String>,
-    /// When it was recorded.
+    /// When the result was recorded.
     pub created: Time,
 }
 
-/// Looks for a result that would be used if it were not tied to another directory.
+/// Returns a result that would be used if it were not tied to another directory.
 pub fn tied(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Option<Tied> {
     let store = ctx.store?;
     let sets = match task.depfile {
@@ -53,7 +53,7 @@ pub fn elsewhere(
     here: &Digest,
     wanted: &dyn Fn(&StoredResult) -> bool,
 ) -> Option<Tied> {
-    // What is wrong with the store is said where its results are looked for.
+    // Trouble with the store is reported where its results are looked up.
     let results = store.tied_results(action).ok()?;
     let others = results.into_iter().filter(|(place, result)| place != here && wanted(result));
     let (place, result) = others.max_by_key(|(_, result)| result.created)?;
@@ -62,7 +62,7 @@ pub fn elsewhere(
     Some(Tied { directory, output, created: result.created })
 }
 
-/// Finds an output that contains a path.
+/// Returns an output that contains a path.
 fn mentioning(store: &Store, result: &StoredResult, directory: &Path) -> Option<String> {
     let path = directory.as_os_str().as_bytes();
     let entry = result.outputs.iter().find(|entry| match &entry.node {

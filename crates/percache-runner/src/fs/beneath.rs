@@ -1,10 +1,11 @@
-//! Writing into the workspace without ever leaving it.
+//! Writes into the workspace without ever leaving it.
 //!
-//! A path of an output may lead through a symlink that somebody planted, before or while it is restored. So the directory is opened
-//! first, in a way in which the kernel refuses to leave the workspace (`openat2` with RESOLVE_BENEATH; elsewhere step by step without
-//! following symlinks), and everything else happens relative to the open directory.
+//! The path of an output may lead through a symlink that somebody planted, before or during the restore. So the
+//! directory is opened first, in a way in which the kernel refuses to leave the workspace (`openat2` with
+//! RESOLVE_BENEATH; elsewhere step by step without following symlinks), and everything else happens relative to the
+//! open directory.
 //!
-//! Says nothing about what may be removed or replaced: that is decided in [`crate::fs::clearing`] alone.
+//! Does not decide what may be removed or replaced: only [`crate::fs::clearing`] does.
 
 mod detour;
 mod system;
@@ -30,24 +31,24 @@ use system::{beneath, rename_if_free, rename_if_free_at, rename_noreplace};
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// A workspace to write into. Keeps directories open that it has come through.
+/// A workspace to write into. Keeps the directories open that it has passed through.
 pub struct Tree {
     root: PathBuf,
     fd: Arc<OwnedFd>,
     open: HashMap<RelPath, Arc<OwnedFd>>,
     /// Directories that were made.
     made: Vec<RelPath>,
-    /// Directories through which the workspace may be left.
+    /// Directories whose symlinks may lead out of the workspace.
     follow: Vec<RelPath>,
-    /// Of directories, the group that they hand down to what is made in them, if they do.
+    /// The group that each directory hands down to what is made in it, if it does.
     groups: HashMap<RelPath, Option<Gid>>,
 }
 
-/// How many directories are kept open.
+/// The number of directories that are kept open.
 const KEPT_OPEN: usize = 128;
 
 impl Tree {
-    /// The workspace at `root`.
+    /// Opens the workspace at `root`.
     pub fn open(root: &Path) -> io::Result<Tree> {
         let fd = openat(CWD, root, DIRECTORY, Mode::empty())?;
         Ok(Tree {
@@ -60,17 +61,17 @@ impl Tree {
         })
     }
 
-    /// The workspace that an observer looks at, and what it says may be followed.
+    /// Opens the workspace of an observer, with the directories that it allows to be followed.
     pub fn of(observer: &Observer<'_>) -> io::Result<Tree> {
         Tree::open(observer.root()).map(|tree| tree.following(observer.follow()))
     }
 
-    /// The same, through these directories also out of the workspace, where they are symlinks.
+    /// Allows these directories, where they are symlinks, to lead out of the workspace.
     pub fn following(self, follow: &[RelPath]) -> Tree {
         Tree { follow: follow.to_vec(), ..self }
     }
 
-    /// Opens a directory, and makes it and those above it when `make` says so.
+    /// Opens a directory. If `make` is set, makes it and its ancestors first.
     fn directory(&mut self, path: &RelPath, make: bool) -> io::Result<Arc<OwnedFd>> {
         if path.is_root() {
             return Ok(self.fd.clone());
@@ -93,7 +94,7 @@ impl Tree {
             answer => answer,
         };
         let fd = match fd {
-            // What the kernel did not find below the workspace may be there all the same, behind a symlink.
+            // A directory that the kernel did not find beneath the workspace may still exist, behind a symlink.
             Err(e @ (Errno::XDEV | Errno::LOOP | Errno::NOTDIR | Errno::NOENT)) if make || e != Errno::NOENT => {
                 self.detour(path, make, e)?
             }
@@ -106,10 +107,10 @@ impl Tree {
         Ok(fd)
     }
 
-    /// Opens a directory behind a symlink, where the kernel said `error`.
+    /// Opens a directory behind a symlink, after the kernel answered `error`.
     fn detour(&mut self, path: &RelPath, make: bool, error: Errno) -> io::Result<Arc<OwnedFd>> {
         match detour::find(&self.root, path, &self.follow) {
-            // It cannot be missing again: no symlink is on the way to it.
+            // The recursion ends here: no symlink is on the way to the real path.
             Some(Ok(Detour::Inside(inside))) if inside != *path => self.directory(&inside, make),
             Some(Ok(Detour::Outside(fd))) => Ok(Arc::new(fd)),
             Some(Err(e)) if e != Errno::NOENT => Err(self.explain(e, path)),
@@ -118,7 +119,7 @@ impl Tree {
         }
     }
 
-    /// Makes a directory below one that may be followed out of the workspace; that one itself has to be there.
+    /// Makes a directory below one that may lead out of the workspace; that one itself must exist.
     fn make_outside(&mut self, path: &RelPath) -> io::Result<Arc<OwnedFd>> {
         let Some(parent) = path.parent().filter(|_| !self.follow.contains(path)) else {
             return Err(links::leads_nowhere(&self.root, path));
@@ -136,7 +137,7 @@ impl Tree {
         match error {
             Errno::XDEV | Errno::LOOP => links::leads_out(&self.root, path),
             Errno::NOTDIR => {
-                // The first on the way that is none.
+                // The first component that is not a directory.
                 let is_other = |path: &RelPath| path.to_path(&self.root).metadata().is_ok_and(|found| !found.is_dir());
                 let above = std::iter::successors(Some(path.clone()), RelPath::parent).filter(is_other).last();
                 let file = above.as_ref().unwrap_or(path);
@@ -150,12 +151,12 @@ impl Tree {
         self.directory(&path.parent().unwrap_or_else(RelPath::root), make)
     }
 
-    /// Makes a directory and those above it. One that is there already is fine.
+    /// Makes a directory and its ancestors. It is no error if the directory exists.
     pub fn make_directory(&mut self, path: &RelPath) -> io::Result<()> {
         self.directory(path, true).map(|_| ())
     }
 
-    /// Makes a directory and those above it, and takes these rights from it.
+    /// Makes a directory and its ancestors, and removes the permissions `withheld` from it.
     pub fn make_directory_without(&mut self, path: &RelPath, withheld: u16) -> io::Result<()> {
         let directory = self.directory(path, true)?;
         if withheld != 0 {
@@ -165,7 +166,7 @@ impl Tree {
         Ok(())
     }
 
-    /// The group that what is made in the directory of `path` has, if it is not that of who makes it.
+    /// Returns the group that the directory of `path` hands down to its entries (setgid), if it does.
     #[cfg(target_os = "linux")]
     fn group_at(&mut self, path: &RelPath, parent: &OwnedFd) -> Option<Gid> {
         let directory = path.parent().unwrap_or_else(RelPath::root);
@@ -175,18 +176,19 @@ impl Tree {
         })
     }
 
-    /// Elsewhere, only the system knows.
+    /// On other systems, only the kernel knows.
     #[cfg(not(target_os = "linux"))]
     fn group_at(&mut self, _path: &RelPath, _parent: &OwnedFd) -> Option<Gid> {
         None
     }
 
-    /// Returns the directories that were made since this was asked the last time.
+    /// Returns the directories that were made since the last call.
     pub fn take_made(&mut self) -> Vec<RelPath> {
         std::mem::take(&mut self.made)
     }
 
-    /// Removes a file or a symlink if it still has this stamp. Returns whether it did; a directory is left alone.
+    /// Removes a file or a symlink if it still has this stamp. Returns whether it was removed; directories are left
+    /// alone.
     pub fn remove_unchanged(&mut self, path: &RelPath, stamp: Option<Stamp>) -> io::Result<bool> {
         if stamp.is_none() || self.stamp(path)? != stamp {
             return Ok(false);
@@ -194,7 +196,7 @@ impl Tree {
         self.remove(path, AtFlags::empty())
     }
 
-    /// Moves a file or a symlink out of the tree. Returns whether there was one; a directory is left alone.
+    /// Moves a file or a symlink out of the tree. Returns whether there was one; directories are left alone.
     pub fn displace(&mut self, path: &RelPath, displaced: &Displaced) -> io::Result<bool> {
         let Some(stamp) = self.stamp(path)? else { return Ok(false) };
         if stamp.file_type() == FileType::Directory {
@@ -206,7 +208,7 @@ impl Tree {
         Ok(true)
     }
 
-    /// The stamp of what is at a path; `None` when nothing is.
+    /// Returns the stamp of a path; `None` if nothing is there.
     fn stamp(&mut self, path: &RelPath) -> io::Result<Option<Stamp>> {
         let parent = match self.parent(path, false) {
             Ok(parent) => parent,
@@ -220,12 +222,12 @@ impl Tree {
         }
     }
 
-    /// Removes a directory if there is one and it is empty.
+    /// Removes a directory if it exists and is empty. Returns whether it was removed.
     pub fn remove_directory(&mut self, path: &RelPath) -> io::Result<bool> {
         self.remove(path, AtFlags::REMOVEDIR)
     }
 
-    /// What is at a path is another one now: a symlink that was there led elsewhere.
+    /// Forgets everything at and below a path that was replaced: a symlink there led elsewhere.
     fn forget(&mut self, path: &RelPath) {
         self.open.retain(|open, _| !open.starts_with(path));
         self.groups.retain(|directory, _| !directory.starts_with(path));
@@ -243,14 +245,14 @@ impl Tree {
                 Ok(true)
             }
             Err(Errno::NOENT | Errno::NOTDIR | Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
-            // What unlink says of a directory on some systems.
+            // The answer of unlink for a directory on some systems.
             Err(Errno::PERM) if flags.is_empty() => Ok(false),
             Err(e) => Err(e.into()),
         }
     }
 
-    /// Moves a file from outside into its place: over what has the stamp `over` in one step, or where nothing is. Returns its stamp
-    /// afterwards; `None` when something else is there, and nothing was done.
+    /// Moves a file from outside into its place: over a file with the stamp `over` in one step, or to where nothing is.
+    /// Returns the new stamp; `None` if something else is there, and nothing was done.
     pub fn move_in(&mut self, from: &Path, path: &RelPath, over: Option<Stamp>) -> io::Result<Option<Stamp>> {
         let parent = self.parent(path, true)?;
         if over.is_some() && self.stamp(path)? != over {
@@ -271,15 +273,15 @@ impl Tree {
         }
         self.forget(path);
         if let Some(group) = self.group_at(path, &parent) {
-            // Who is not in the group cannot give it away; the file is as good for its owner.
+            // Only a member of the group can set it; without it, the file is just as good for its owner.
             let _ = rustix::fs::chownat(&parent, path.file_name(), None, Some(group), AtFlags::SYMLINK_NOFOLLOW);
         }
         let stat = statat(&parent, path.file_name(), AtFlags::SYMLINK_NOFOLLOW)?;
         Ok(Some(Stamp::of(&stat)))
     }
 
-    /// Whether what is made in a directory gets something from it that what is made elsewhere and moved there does not have: a group, an access
-    /// control list, flags of the file system. Where that cannot be told, it does.
+    /// Returns whether a directory hands something down to entries made in it that entries moved into it lack: a group,
+    /// an access control list, file system flags. If this cannot be told, returns true.
     #[cfg(target_os = "linux")]
     pub fn hands_down(&mut self, directory: &RelPath) -> io::Result<bool> {
         use rustix::fs::{IFlags, fgetxattr, fstat, ioctl_getflags};
@@ -299,13 +301,14 @@ impl Tree {
         Ok(group || access() || flags())
     }
 
-    /// Elsewhere, nobody has looked into it.
+    /// On other systems, this has not been investigated.
     #[cfg(not(target_os = "linux"))]
     pub fn hands_down(&mut self, _directory: &RelPath) -> io::Result<bool> {
         Ok(true)
     }
 
-    /// Moves a directory from outside into its place, if nothing is there and the file system can do that. Whether it did.
+    /// Moves a directory from outside into its place, if nothing is there and the file system supports it. Returns
+    /// whether it was moved.
     pub fn move_directory_in(&mut self, from: &Path, path: &RelPath) -> io::Result<bool> {
         let parent = self.parent(path, true)?;
         // Not over an empty directory: another task may be about to move its files into it.
@@ -318,7 +321,7 @@ impl Tree {
         }
     }
 
-    /// The store is on another file system: the last step is a rename beside the place.
+    /// Copies a file in from another file system; the last step is a rename within the target directory.
     fn copy_in(&self, from: &Path, parent: &OwnedFd, path: &RelPath, over: Option<Stamp>) -> io::Result<()> {
         let name = temporary_name(path);
         let copied = Tree::copy_beside(from, parent, &name).and_then(|()| {
@@ -336,7 +339,7 @@ impl Tree {
     }
 
     fn copy_beside(from: &Path, parent: &OwnedFd, name: &[u8]) -> io::Result<()> {
-        // One that a killed build left.
+        // A killed build may have left one.
         match unlinkat(parent, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(e) => return Err(e.into()),
@@ -355,26 +358,26 @@ impl Tree {
         Ok(())
     }
 
-    /// The root in the file system.
+    /// Returns the root's path in the file system.
     pub fn root(&self) -> &Path {
         &self.root
     }
 }
 
-/// Whether the error is that a path leads out of the workspace.
+/// Returns whether the error says that a path leads out of the workspace.
 pub fn leads_out(error: &io::Error) -> bool {
-    // Without a number it comes from us, not from the system.
+    // Without an OS error code, it comes from percache, not from the system.
     error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }
 
-/// Beside `path`, the place of its content while it is copied from another file system.
+/// Returns the temporary path beside `path` for content that is copied from another file system.
 pub fn temporary(path: &RelPath) -> Option<RelPath> {
     let name = temporary_name(path);
     let parent = path.parent().filter(|parent| !parent.is_root());
     RelPath::new(parent.map_or(name.clone(), |parent| [parent.as_bytes(), b"/", &name].concat())).ok()
 }
 
-/// Whether a path is such a place.
+/// Returns whether a path is such a temporary path.
 pub fn is_temporary(path: &RelPath) -> bool {
     let digits = path.file_name().strip_prefix(b".percache-");
     digits.is_some_and(|digits| digits.len() == 16 && digits.iter().all(u8::is_ascii_hexdigit))

@@ -1,10 +1,12 @@
-//! Clearing: the only way by which anything in the tree goes or gives way.
+//! Clearing: the only way in which anything in the tree is removed or gives way.
 //!
-//! percache removes or replaces what has the content that it recorded, and nothing else. Whatever else is in the way is displaced: moved
-//! out of the tree, and kept (see [`crate::fs::displaced`]). The content is known by its digest, and looked at right before: a stamp that is
-//! not the one under which the digest was made counts as another content.
+//! percache removes or replaces a file only if it has the content that percache recorded. Anything else in the way is
+//! displaced: moved out of the tree, and kept (see [`crate::fs::displaced`]). The content is identified by its digest,
+//! and checked right before: if the stamp is not the one under which the digest was made, the content counts as
+//! different.
 //!
-//! Knows nothing of tasks. `tests/tidy.rs` checks that no other file of this crate removes or replaces anything in the tree.
+//! Knows nothing about tasks. `tests/tidy.rs` checks that no other file of this crate removes or replaces anything in
+//! the tree.
 
 use std::fs;
 use std::io;
@@ -20,35 +22,35 @@ use crate::fs::stat_cache::{FileState, Observer};
 use crate::fs::walk::is_absence;
 use crate::model::path::RelPath;
 
-/// Something that an earlier build left in the tree.
+/// A file, symlink or directory that an earlier build left in the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Left<'a> {
-    /// Where.
+    /// Its path.
     pub path: RelPath,
-    /// What percache recorded of it; `None` when a run left it that failed or was killed.
+    /// What percache recorded of it; `None` if a failed or killed run left it.
     pub held: Option<&'a Node>,
 }
 
-/// Finds what an earlier build left at a path. `left` is sorted by path.
+/// Finds the entry of `path`. `left` is sorted by path.
 pub fn find_left<'l, 'a>(left: &'l [Left<'a>], path: &[u8]) -> Option<&'l Left<'a>> {
     let at = left.binary_search_by(|left| left.path.as_bytes().cmp(path)).ok()?;
     left.get(at)
 }
 
-/// What came of clearing a path.
+/// The outcome of clearing a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cleared {
     /// Nothing was there.
     Nothing,
     /// It was removed.
     Removed,
-    /// It was moved aside.
+    /// It was displaced.
     Displaced,
-    /// It is a directory that is not empty, and stays.
+    /// It is a directory that is not empty, and it stays.
     Stays,
 }
 
-/// A tree in which things give way.
+/// A tree in which files give way.
 pub struct Clearing<'a, 'b> {
     observer: &'a Observer<'b>,
     displaced: &'a Displaced,
@@ -61,20 +63,21 @@ impl<'a, 'b> Clearing<'a, 'b> {
         Ok(Clearing { observer, displaced, tree: Tree::of(observer)? })
     }
 
-    /// The tree.
+    /// Returns the tree.
     pub fn tree(&mut self) -> &mut Tree {
         &mut self.tree
     }
 
-    /// Takes away what is at `path`: removes it if it is what `held` says, or an empty directory, and displaces it otherwise.
+    /// Clears `path`: removes what is there if it is what `held` says, or an empty directory, and displaces it
+    /// otherwise.
     pub fn take(&mut self, path: &RelPath, held: Option<&Node>) -> io::Result<Cleared> {
         if beneath::is_temporary(path) {
-            // percache's own, by its name.
+            // A temporary file of percache, by its name.
             let stamp = self.observer.stamp(path.as_bytes())?;
             let removed = self.tree.remove_unchanged(path, stamp)?;
             return Ok(if removed { Cleared::Removed } else { Cleared::Nothing });
         }
-        // What cannot be looked at is not what percache made.
+        // Something that cannot be read is not what percache made.
         let state = self.observer.observe(path.as_bytes()).unwrap_or(FileState::Special);
         match state {
             FileState::Absent => return Ok(Cleared::Nothing),
@@ -94,7 +97,8 @@ impl<'a, 'b> Clearing<'a, 'b> {
         Ok(if displaced { Cleared::Displaced } else { Cleared::Nothing })
     }
 
-    /// Takes away what earlier builds left. `left` is sorted, so that what is in a directory goes before the directory.
+    /// Clears everything that earlier builds left. `left` is sorted, so going backwards, the entries of a directory go
+    /// before it.
     pub fn take_all(&mut self, left: &[Left<'_>]) -> Result<(), (RelPath, io::Error)> {
         for Left { path, held } in left.iter().rev() {
             self.take(path, *held).map_err(|e| (path.clone(), e))?;
@@ -102,8 +106,8 @@ impl<'a, 'b> Clearing<'a, 'b> {
         Ok(())
     }
 
-    /// Moves the file or symlink at `from` to `path`. What is there gives way; when it is what `held` says, in one step. `seen` is what was
-    /// there a moment ago. Returns the stamp of what is there then, and a moment before that was taken.
+    /// Moves the file or symlink at `from` to `path`. Whatever is there gives way, in one step if it is what `held`
+    /// says. `seen` is the state of `path` a moment ago. Returns the resulting stamp, and a moment before it was taken.
     pub fn place(
         &mut self,
         from: &Path,
@@ -112,7 +116,7 @@ impl<'a, 'b> Clearing<'a, 'b> {
         seen: &FileState,
     ) -> io::Result<(Stamp, i64)> {
         let mut over = if *seen == FileState::Absent { None } else { self.give_way(path, held)? };
-        // Somebody may put something there at any time.
+        // Another process may put something there at any time.
         for _ in 0..8 {
             let looked = moment();
             if let Some(stamp) = self.tree.move_in(from, path, over)? {
@@ -123,7 +127,7 @@ impl<'a, 'b> Clearing<'a, 'b> {
         Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody else writes to it"))
     }
 
-    /// Makes the way free for a file. Returns the stamp of what may be replaced, `None` when nothing is there any more.
+    /// Makes room for a file. Returns the stamp of the file that may be replaced; `None` if nothing is there any more.
     fn give_way(&mut self, path: &RelPath, held: Option<&Node>) -> io::Result<Option<Stamp>> {
         let state = self.observer.observe(path.as_bytes()).unwrap_or(FileState::Special);
         match state {
@@ -137,12 +141,14 @@ impl<'a, 'b> Clearing<'a, 'b> {
         Ok(None)
     }
 
-    /// Whether percache has recorded what is at a path now, for this task or for another one that has the same output.
+    /// Returns whether percache has recorded what is at the path now, for this task or for another one with the same
+    /// output.
     fn is_held(&self, path: &RelPath, held: Option<&Node>, state: &FileState) -> bool {
         held.is_some_and(|held| is_right(held, state)) || self.displaced.is_held_by_others(path, state)
     }
 
-    /// Takes away a directory with all that is in it. What percache holds of that is gone already: the rest is displaced.
+    /// Removes a directory with everything in it. The files that percache holds are gone already; the rest is
+    /// displaced.
     fn take_directory(&mut self, path: &RelPath) -> io::Result<()> {
         let entries = match fs::read_dir(path.to_path(self.observer.root())) {
             Ok(entries) => entries,
@@ -161,7 +167,8 @@ impl<'a, 'b> Clearing<'a, 'b> {
         self.tree.remove_directory(path).map(|_| ())
     }
 
-    /// Makes a directory and those above it, and takes the rights `withheld` from it. What is at `path` and is none gives way.
+    /// Makes a directory and its ancestors, and removes the permissions `withheld` from it. Anything else at `path`
+    /// gives way.
     pub fn make_directory(&mut self, path: &RelPath, held: Option<&Node>, withheld: u16) -> io::Result<()> {
         match self.observer.observe(path.as_bytes()) {
             Ok(FileState::Absent | FileState::Directory) | Err(_) => {}
@@ -195,7 +202,7 @@ mod tests {
             self.dir.path().join("work").join(path)
         }
 
-        /// Does something to the tree. Returns what came of it, and what is displaced then.
+        /// Does something to the tree. Returns the answer, and the files that are displaced afterwards.
         fn clear<T>(&self, act: impl FnOnce(&mut Clearing<'_, '_>) -> T) -> (T, Vec<String>) {
             let (known, root) = (KnownFiles::new(), self.at(""));
             let observer = Observer::new(&root, &known);
@@ -245,7 +252,7 @@ mod tests {
         };
         assert_eq!(put(FileState::Absent, None), [""; 0]);
         assert_eq!(put(FileState::Special, Some(&file("new"))), [""; 0]);
-        // What came since it was looked at is not lost either.
+        // A file that appeared after the look is not lost either.
         fs::write(place.at("out"), "theirs").unwrap();
         assert_eq!(put(FileState::Absent, Some(&file("new"))), ["out"]);
         fs::remove_file(place.at("out")).unwrap();

@@ -1,11 +1,11 @@
-//! Displaced files: what was in the way of an output, or was left by a run that did not succeed, and whose content
-//! percache does not hold.
+//! Displaced files: files whose content percache does not hold, and which were in the way of an output or were left by
+//! a failed run.
 //!
-//! They are moved out of the tree and not deleted. They lie under the paths that they had, in a directory for each
-//! build that displaced something, named by the time in milliseconds: `displaced/1764430000000-0/docs/notes.md`. So no
-//! more than a file manager is needed to get at them, and no index can be lost.
+//! They are moved out of the tree, not deleted. They keep their paths, in one directory for each build that displaced
+//! something, named by the time in milliseconds: `displaced/1764430000000-0/docs/notes.md`. So a file manager is enough
+//! to get at them, and there is no index to lose.
 //!
-//! Knows nothing of tasks and of worktrees, and not why something is displaced.
+//! Knows nothing about tasks or worktrees, or about why something is displaced.
 
 mod items;
 mod relocate;
@@ -31,67 +31,67 @@ use crate::syntax::shown::shown;
 pub use items::{Amount, Item, delete, expire, give_back, list, measure};
 use relocate::relocate;
 
-/// How many directories of one build are tried: each holds one file of a name.
+/// The number of directories that are tried for one build: each holds one file of a name.
 const BATCHES: u32 = 10_000;
-/// How often a directory is made that somebody else removes because it is empty.
+/// The number of attempts to make a directory that another process keeps removing because it is empty.
 const TRIES: u32 = 1_000;
 
-/// Where a worktree's displaced files are.
+/// The displaced files of a worktree.
 pub struct Displaced {
     dir: PathBuf,
     root: PathBuf,
-    /// Whether they are of a single command.
+    /// Whether they belong to a single command.
     single: bool,
-    /// What is to be done before the first file is displaced.
+    /// Called before the first file is displaced.
     prepare: Option<Box<dyn Fn() + Send + Sync>>,
-    /// Whether somebody else holds what is at a path.
+    /// Tells whether somebody else holds the file at a path.
     held_by_others: Option<Box<HeldByOthers>>,
     state: Mutex<State>,
 }
 
-/// Tells whether somebody else holds what is at a path, and in this state.
+/// Tells whether somebody else holds the file at a path, in the given state.
 type HeldByOthers = dyn Fn(&RelPath, &FileState) -> bool + Send + Sync;
 
 #[derive(Debug, Default)]
 struct State {
-    /// When this build displaced the first file.
+    /// The time at which this build displaced the first file.
     began: Option<Time>,
     /// The number of the directory in use.
     batch: u32,
-    /// What was displaced and has not been told yet, each with the directory of this build that it is in.
+    /// Displaced files that were not reported yet, with the directory of this build that each is in.
     untold: Vec<(RelPath, PathBuf)>,
 }
 
 impl Displaced {
-    /// Those of the tree at `root` in this directory.
+    /// Keeps the files displaced from the tree at `root` in `dir`.
     pub fn at(dir: PathBuf, root: &Path) -> Displaced {
         let (prepare, held_by_others) = (None, None);
         Displaced { dir, root: root.to_owned(), single: false, prepare, held_by_others, state: Mutex::default() }
     }
 
-    /// The same, and `prepare` is called before the first file is displaced.
+    /// Calls `prepare` before the first file is displaced.
     pub fn after(self, prepare: impl Fn() + Send + Sync + 'static) -> Displaced {
         Displaced { prepare: Some(Box::new(prepare)), ..self }
     }
 
-    /// The same, of a single command, beside which others may hold what is in its way.
+    /// Marks these as files of a single command, with others beside it that may hold what is in its way.
     pub fn of_single(self, held: impl Fn(&RelPath, &FileState) -> bool + Send + Sync + 'static) -> Displaced {
         Displaced { single: true, held_by_others: Some(Box::new(held)), ..self }
     }
 
-    /// A new directory among the system's temporary files, for whoever has no store to write to. It is made when there
-    /// is something to be displaced.
+    /// Uses a new directory among the system's temporary files, if there is no store to write to. It is made once
+    /// something is displaced.
     pub fn in_system(root: &Path) -> Displaced {
         let name = format!("percache-displaced-{:016x}", RandomState::new().hash_one(std::process::id()));
         Displaced::at(std::env::temp_dir().join(name), root)
     }
 
-    /// Where they are.
+    /// Returns the directory that holds them.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Returns what was displaced since this was asked the last time, if anything was.
+    /// Returns the files that were displaced since the last call, if there are any.
     pub fn take_moved(&self) -> Option<Moved> {
         let untold = std::mem::take(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner).untold);
         let (mut paths, mut batches): (Vec<_>, Vec<_>) = untold.into_iter().unzip();
@@ -103,17 +103,17 @@ impl Displaced {
             [batch] => batch.clone(),
             _ => self.dir.clone(),
         };
-        // A way to the store that leads through the workspace (`../store`) ends with it.
+        // A path to the store that leads through the workspace (`../store`) would break with the workspace.
         let real = |dir: &Path| dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
         Some(Moved { root: self.root.clone(), paths, kept: real(&self.dir), to: real(&to), single: self.single })
     }
 
-    /// Whether another single command has recorded what is at a path now.
+    /// Returns whether another single command has recorded what is at the path now.
     pub fn is_held_by_others(&self, path: &RelPath, state: &FileState) -> bool {
         self.held_by_others.as_ref().is_some_and(|held| held(path, state))
     }
 
-    /// Moves what is at `path` here. `parent` is the directory that it is in.
+    /// Moves the file at `path` here. `parent` is the directory that contains it.
     pub fn take_in(&self, parent: BorrowedFd<'_>, path: &RelPath) -> io::Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut tries = 0;
@@ -121,7 +121,7 @@ impl Displaced {
             Some(began) => began,
             None => {
                 create_private_dir(&self.dir)?;
-                // What a killed build was copying is still where it was.
+                // The original of a killed build's unfinished copy is still in its place.
                 let _ = std::fs::remove_file(self.dir.join(WAITING));
                 self.prepare.iter().for_each(|prepare| prepare());
                 *state.began.insert(now())
@@ -129,7 +129,7 @@ impl Displaced {
         };
         while state.batch < BATCHES {
             let batch = self.dir.join(format!("{began}-{}", state.batch));
-            // A file that was displaced before may have the name of a directory.
+            // An earlier displaced file may have the name of one of the directories.
             let moved = make_directories(&batch, parent, path)
                 .and_then(|()| relocate(parent, path.file_name(), &path.to_path(&batch), &self.dir.join(WAITING)));
             match moved {
@@ -138,7 +138,7 @@ impl Displaced {
                     return Ok(());
                 }
                 Err(e) if is_taken(&e) => state.batch += 1,
-                // Somebody who gives files back, or removes old ones, has removed an empty directory.
+                // Another process that gives files back, or removes old ones, has removed an empty directory.
                 Err(e) if e.kind() == io::ErrorKind::NotFound && tries < TRIES => tries += 1,
                 Err(e) => return Err(e),
             }
@@ -147,11 +147,11 @@ impl Displaced {
     }
 }
 
-/// The name of a copy that is not complete. One is made at a time.
+/// The name of an incomplete copy. Only one is made at a time.
 const WAITING: &str = "copy.new";
 
-/// Makes the directories of `path` in `batch`, with the rights of those in the tree: whoever gives files back makes
-/// them anew.
+/// Makes the directories of `path` in `batch`, with the permissions of those in the tree, from which giving files back
+/// restores them.
 fn make_directories(batch: &Path, parent: BorrowedFd<'_>, path: &RelPath) -> io::Result<()> {
     create_private_dir(batch)?;
     let names: Vec<_> = path.parent().iter().flat_map(RelPath::components).map(<[u8]>::to_vec).collect();
@@ -168,7 +168,7 @@ fn make_directories(batch: &Path, parent: BorrowedFd<'_>, path: &RelPath) -> io:
     Ok(())
 }
 
-/// The rights of a directory, and those that its owner needs to write to it.
+/// Returns the permissions of a directory, plus those that its owner needs to write to it.
 fn rights(mode: u32) -> std::fs::Permissions {
     std::fs::Permissions::from_mode(mode & 0o7777 | 0o700)
 }

@@ -1,8 +1,8 @@
-//! The files of the workspace that belong to its source: the inputs of a task that declares none.
+//! The source files of the workspace: the inputs of a task that declares none.
 //!
-//! They are what `git ls-files -co --exclude-standard` lists, with and without a repository: tracked files, and all
-//! others that no rule ignores. Left out besides are other systems' directories and the locks of editors, unless git
-//! tracks them. Knows nothing of patterns.
+//! These are the files that `git ls-files -co --exclude-standard` lists, with or without a repository: tracked files,
+//! and all others that no rule ignores. The directories of other version control systems and the lock files of editors
+//! are left out as well, unless git tracks them. Knows nothing about patterns.
 
 mod domain;
 mod visit;
@@ -17,23 +17,23 @@ use crate::model::path::RelPath;
 
 use visit::{Directory, Found, visit};
 
-/// A directory is listed within microseconds: fewer of them are not worth threads.
+/// Listing a directory takes microseconds: fewer directories than this are not worth threads.
 const WORTH_THREADS: usize = 32;
 
-/// Where to look.
+/// The area to search.
 #[derive(Clone, Copy)]
 pub struct Area<'a> {
-    /// The workspace, absolute and canonical.
+    /// The workspace root, absolute and canonical.
     pub root: &'a Path,
     /// Paths that are not entered: the store.
     pub skip: &'a [RelPath],
-    /// The configuration files of the workspace. A repository in which one lies belongs to the workspace.
+    /// The configuration files of the workspace. A nested repository that contains one belongs to the workspace.
     pub configuration: &'a [RelPath],
-    /// The caller's variables, which say where the user's configuration of git is.
+    /// The caller's variables, which tell where the user's git configuration is.
     pub caller: &'a Caller,
 }
 
-/// The files of a workspace that belong to its source.
+/// The source files of a workspace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceTree {
     files: Vec<RelPath>,
@@ -42,10 +42,11 @@ pub struct SourceTree {
 }
 
 impl SourceTree {
-    /// Walks the workspace once, in parallel. Symlinks are not followed; what vanishes meanwhile is not found.
+    /// Walks the workspace once, in parallel. Symlinks are not followed; files that vanish during the walk are left
+    /// out.
     ///
     /// # Errors
-    /// A directory that cannot be read and that git does not ignore, or an index of git that cannot be read.
+    /// Fails on a directory that cannot be read and that git does not ignore, and on a git index that cannot be read.
     pub fn scan(area: Area<'_>) -> Result<Self, WalkError> {
         let mut found = Found::default();
         let mut open = vec![Directory::root(&area, &mut found.consulted)?];
@@ -70,24 +71,24 @@ impl SourceTree {
         Ok(tree)
     }
 
-    /// All files, sorted by bytes.
+    /// Returns all files, sorted by bytes.
     pub fn files(&self) -> &[RelPath] {
         &self.files
     }
 
-    /// The directories that were listed, sorted by bytes.
+    /// Returns the directories that were listed, sorted by bytes.
     pub fn directories(&self) -> &[RelPath] {
         &self.directories
     }
 
-    /// The files that say what git ignores and tracks, present or not, sorted.
+    /// Returns the files that tell what git ignores and tracks, whether or not they exist, sorted.
     pub fn consulted(&self) -> &[PathBuf] {
         &self.consulted
     }
 
-    /// Returns the paths on whose own state the outcome rests, present or not: the directories that were listed, and
-    /// what says what git ignores and tracks, with every symlink on the way there. Absolute where they are not in the
-    /// workspace at `root`.
+    /// Returns the paths whose own state determines the outcome, whether or not they exist: the listed directories, and
+    /// the files that tell what git ignores and tracks, with every symlink on the way there. Paths outside the
+    /// workspace at `root` are absolute.
     pub fn rests_on(&self, root: &Path) -> Vec<Vec<u8>> {
         use std::os::unix::ffi::OsStringExt;
         let inside = |path: PathBuf| match RelPath::from_native(root, &path) {
@@ -105,11 +106,11 @@ impl SourceTree {
 /// Directories that wait to be listed.
 struct Queue {
     open: Vec<Directory>,
-    /// Threads that list one, and may find more.
+    /// The number of threads that are listing a directory, and may find more.
     busy: usize,
 }
 
-/// Visits `open` and all that is below on several threads.
+/// Visits `open` and everything below on several threads.
 fn on_threads(area: &Area<'_>, open: Vec<Directory>) -> Result<Vec<Found>, WalkError> {
     let (queue, changed) = (Mutex::new(Queue { open, busy: 0 }), Condvar::new());
     let lock = || queue.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,6 @@
-//! Which paths git's rules ignore: one list of patterns for each file that states some, the nearest one first.
+//! Git's ignore rules: one list of patterns for each file that states some, the nearest one first.
 //!
-//! Parsed and matched with gitoxide's `gix-ignore`. Knows nothing of what git tracks.
+//! Parsed and matched with gitoxide's `gix-ignore`. Knows nothing about what git tracks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::fs::git_settings::Settings;
 use crate::model::Caller;
 use crate::model::path::RelPath;
 
-/// The rules that hold in a directory: those of the directories above it as well.
+/// The rules that apply in a directory, including those of the directories above it.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     case: Case,
@@ -29,8 +29,8 @@ struct Node {
 }
 
 impl Rules {
-    /// Reads the rules of a whole repository: the user's list, and the repository's own. Without a repository, the
-    /// former alone. Adds to `consulted` all files that count for that, present or not.
+    /// Reads the rules of a whole repository: the user's list and the repository's own. Without a repository, reads the
+    /// user's list only. Adds all files that matter for that to `consulted`, whether or not they exist.
     pub fn general(repository: Option<&Repository>, caller: &Caller, consulted: &mut Vec<PathBuf>) -> Rules {
         let settings = Settings::read(repository, caller);
         let case = if settings.ignore_case { Case::Fold } else { Case::Sensitive };
@@ -39,15 +39,14 @@ impl Rules {
         let files = settings.excludes_file.into_iter().chain(own);
         consulted.extend(settings.consulted);
         files.fold(rules, |rules, file| {
-            // A list that cannot be read counts for nothing, as for git.
+            // A list that cannot be read has no effect, as in git.
             let text = fs::read(&file).unwrap_or_default();
             consulted.push(file);
             rules.with(b"", &text)
         })
     }
 
-    /// Returns these rules and those that the text of a `.gitignore` in `dir` states, a directory of the repository.
-    /// They go first.
+    /// Returns these rules, preceded by those in `text`, the `.gitignore` of `dir`, a directory of the repository.
     pub fn with(&self, dir: &[u8], text: &[u8]) -> Rules {
         use std::os::unix::ffi::OsStrExt;
         let source = Path::new(std::ffi::OsStr::from_bytes(dir)).join(".gitignore");
@@ -57,8 +56,8 @@ impl Rules {
         Rules { case: self.case, nearest: Some(Arc::new(Node { list, farther: self.nearest.clone() })) }
     }
 
-    /// Whether the rules ignore a path of the repository. What is above it is not: in an ignored directory git looks at
-    /// no rules.
+    /// Returns whether the rules ignore a path of the repository. Its ancestors must not be ignored: git looks at no
+    /// rules in an ignored directory.
     pub fn ignore(&self, path: &[u8], is_directory: bool) -> bool {
         let name = memchr::memrchr(b'/', path).map(|slash| slash + 1);
         let mut node = self.nearest.as_ref();
@@ -73,8 +72,8 @@ impl Rules {
     }
 }
 
-/// Whether a directory of the workspace in `root` is ignored, as far as the repository says that itself: what the user
-/// ignores everywhere does not count.
+/// Returns whether a directory of the workspace in `root` is ignored by the repository itself: the user's global list
+/// does not count.
 pub(crate) fn is_ignored(root: &Path, dir: &RelPath) -> bool {
     let repository = Repository::containing(root);
     let top = repository.as_ref().map_or(root, |repository| &repository.top);
@@ -88,7 +87,7 @@ pub(crate) fn is_ignored(root: &Path, dir: &RelPath) -> bool {
     })
 }
 
-/// Returns the text of the `.gitignore` in a directory. One that is a symlink counts for nothing, as for git.
+/// Returns the text of the `.gitignore` in a directory. One that is a symlink has no effect, as in git.
 pub fn stated_in(dir: &Path) -> Option<Vec<u8>> {
     use rustix::fs::{Mode, OFlags, open};
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;

@@ -1,6 +1,6 @@
-//! Which files git tracks: what the index of a repository lists, read with gitoxide's `gix-index`.
+//! The files that git tracks: the index of a repository, read with gitoxide's `gix-index`.
 //!
-//! Tells nothing of what is on disk, and nothing of ignore rules.
+//! Knows nothing about what is on disk, or about ignore rules.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -16,27 +16,27 @@ use crate::fs::git_repository::Repository;
 use crate::model::path::RelPath;
 use crate::syntax::shown::shown;
 
-/// Tells which paths of a workspace git tracks. Reads nothing until it is asked. Paths inside of a submodule or of
-/// another nested repository are answered by the index of that repository.
+/// Tells which paths of a workspace git tracks. Reads nothing until it is asked. Paths inside a submodule or another
+/// nested repository are looked up in the index of that repository.
 #[derive(Debug)]
 pub struct GitIndex {
     root: PathBuf,
-    /// The index of the repository that the workspace lies in, and the path of the workspace in it.
+    /// The index of the repository that contains the workspace, and the path of the workspace in it.
     outer: OnceLock<Option<(Arc<Tracked>, Vec<u8>)>>,
-    /// The index of the repository whose work tree begins at a directory of the workspace, for directories that were
-    /// asked about.
+    /// The indexes of the repositories whose work trees start at a directory of the workspace, for directories that
+    /// were asked about.
     nested: Mutex<HashMap<RelPath, Option<Arc<Tracked>>>>,
     trouble: Mutex<Option<String>>,
 }
 
 impl GitIndex {
-    /// Makes an answer for the workspace in the absolute directory `root`. Outside of any repository, nothing is
+    /// Opens the index of the workspace in the absolute directory `root`, lazily. Outside any repository, nothing is
     /// tracked.
     pub fn open(root: &Path) -> GitIndex {
         GitIndex { root: root.to_owned(), outer: OnceLock::new(), nested: Mutex::default(), trouble: Mutex::default() }
     }
 
-    /// Whether git tracks a file, a symlink or a submodule at just this path.
+    /// Returns whether git tracks a file, a symlink or a submodule at exactly this path.
     pub fn tracks(&self, path: &RelPath) -> bool {
         let is_tracked = |index: &Tracked, path: &[u8]| index.tracks(path);
         let tracks =
@@ -44,19 +44,19 @@ impl GitIndex {
         tracks(path) || self.real(path).is_some_and(|real| tracks(&real))
     }
 
-    /// As [`GitIndex::tracks`], but asks only the repository that the workspace lies in: a clone that a task made is
+    /// Like [`GitIndex::tracks`], but asks only the repository that contains the workspace: a clone that a task made is
     /// not the user's.
     pub fn tracks_itself(&self, path: &RelPath) -> bool {
         let tracked = |path: &RelPath| self.by_outer(path, |index, path| index.tracks(path));
         tracked(path) || self.real(path).is_some_and(|real| tracked(&real))
     }
 
-    /// Whether a tracked file is as git has put it there or taken it over, by its size and time: then git holds its content.
+    /// Returns whether a tracked file has the size and time that are in the index: then git holds its content.
     pub fn is_clean(&self, path: &RelPath, size: u64, mtime: i64) -> bool {
         self.by_outer(path, |index, path| index.is_clean(path, size, mtime))
     }
 
-    /// The path to which a path leads if its directory is reached by a symlink.
+    /// Returns the real path of a file whose directory is reached through a symlink.
     fn real(&self, path: &RelPath) -> Option<RelPath> {
         let directory = path.parent()?.to_path(&self.root).canonicalize().ok()?;
         let root = self.root.canonicalize().ok()?;
@@ -64,15 +64,14 @@ impl GitIndex {
         (real != *path).then_some(real)
     }
 
-    /// Whether git tracks anything at this path or below it. Repositories that are nested below `dir` and that are no
-    /// submodules are not looked for.
+    /// Returns whether git tracks anything at or below this path. Repositories nested below `dir` that are not
+    /// submodules are not searched.
     pub fn tracks_below(&self, dir: &RelPath) -> bool {
         let is_tracked = |index: &Tracked, path: &[u8]| index.tracks(path) || index.tracks_below(path);
         self.by_outer(dir, is_tracked) || self.by_nested(dir, Some(dir.clone()), is_tracked)
     }
 
-    /// Returns the first reason for which an index could not be read, if one could not. Nothing counts as tracked by
-    /// it.
+    /// Returns the first reason why an index could not be read, if any. Such an index counts as empty.
     pub fn trouble(&self) -> Option<String> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -87,7 +86,7 @@ impl GitIndex {
         outer.as_ref().is_some_and(|(index, prefix)| is_tracked(index, &joined(prefix, path.as_bytes())))
     }
 
-    /// Asks the innermost repository whose work tree begins at `dir` or at a directory above it, below the root.
+    /// Asks the innermost repository whose work tree starts at `dir` or at one of its ancestors, below the root.
     fn by_nested(&self, path: &RelPath, dir: Option<RelPath>, is_tracked: impl Fn(&Tracked, &[u8]) -> bool) -> bool {
         let above = std::iter::successors(dir, RelPath::parent).take_while(|dir| !dir.is_root());
         let nested = above.filter_map(|dir| Some((self.nested_at(&dir)?, dir))).next();
@@ -115,7 +114,7 @@ impl GitIndex {
     }
 }
 
-/// Why an index cannot be read.
+/// The reason why an index cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read git's index `{}`: {reason}", shown(path))]
 pub struct IndexError {
@@ -132,10 +131,10 @@ pub(crate) struct Tracked {
 }
 
 impl Tracked {
-    /// Reads the index of a repository. Without the file nothing is tracked: a new repository has none.
+    /// Reads the index of a repository. Without an index file, nothing is tracked: a new repository has none.
     ///
     /// # Errors
-    /// When the index or the configuration of the repository cannot be read, or has a format that is not known.
+    /// Fails if the index or the configuration of the repository cannot be read, or has an unknown format.
     pub fn read(repository: &Repository) -> Result<Tracked, IndexError> {
         let (path, config) = (repository.index(), repository.common_dir.join("config"));
         let failed = |path: &Path, e: &dyn Display| IndexError { path: path.to_owned(), reason: e.to_string() };
@@ -145,13 +144,13 @@ impl Tracked {
         Ok(Tracked { state: index.into() })
     }
 
-    /// Whether the index lists just this path. Below a directory that a sparse index keeps in one entry, every path
-    /// counts.
+    /// Returns whether the index lists exactly this path. Every path below a directory that a sparse index keeps as one
+    /// entry counts.
     pub fn tracks(&self, path: &[u8]) -> bool {
         self.first_from(path).is_some_and(|(found, _)| found == path) || self.is_in_sparse_directory(path)
     }
 
-    /// Whether the index lists anything below this directory; the empty path is the whole work tree.
+    /// Returns whether the index lists anything below this directory; the empty path is the whole work tree.
     pub fn tracks_below(&self, dir: &[u8]) -> bool {
         if dir.is_empty() {
             return !self.state.entries().is_empty();
@@ -161,19 +160,20 @@ impl Tracked {
             || self.is_in_sparse_directory(&within)
     }
 
-    /// Whether the index records a submodule at this path.
+    /// Returns whether the index records a submodule at this path.
     pub fn is_submodule(&self, path: &[u8]) -> bool {
         self.first_from(path).is_some_and(|(found, mode)| found == path && mode == Mode::COMMIT)
     }
 
-    /// Returns the first entry that is not before `path` in order of bytes.
+    /// Returns the first entry at or after `path`, in byte order.
     fn first_from(&self, path: &[u8]) -> Option<(&[u8], Mode)> {
         let entries = self.state.entries();
         let position = entries.partition_point(|entry| <[u8]>::cmp(entry.path(&self.state), path).is_lt());
         entries.get(position).map(|entry| (entry.path(&self.state).as_ref(), entry.mode))
     }
 
-    /// Whether the index has just this size (its lower half) and modification time (in nanoseconds since 1970) of a path.
+    /// Returns whether the index has this size (its lower 32 bits) and this modification time (nanoseconds since 1970,
+    /// compared by whole seconds) for a path.
     fn is_clean(&self, path: &[u8], size: u64, mtime: i64) -> bool {
         let entries = self.state.entries();
         let position = entries.partition_point(|entry| <[u8]>::cmp(entry.path(&self.state), path).is_lt());
@@ -182,7 +182,7 @@ impl Tracked {
         })
     }
 
-    /// Whether a directory on the way to `path` is a single entry, which then ends in a slash.
+    /// Returns whether an ancestor of `path` is a single entry of a sparse index. The entry ends in a slash.
     fn is_in_sparse_directory(&self, path: &[u8]) -> bool {
         let mut ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(i, _)| i + 1);
         let is_entry = |dir: &[u8]| self.first_from(dir).is_some_and(|(found, mode)| found == dir && mode == Mode::DIR);
@@ -196,7 +196,7 @@ pub(crate) fn joined(dir: &[u8], name: &[u8]) -> Vec<u8> {
     [dir, slash, name].concat()
 }
 
-/// Returns the kind of digests that a repository is made with, which its configuration names.
+/// Returns the hash function of a repository, which its configuration names.
 fn object_hash(config: &Path) -> io::Result<Kind> {
     let mut text = match std::fs::read(config) {
         Ok(text) => text,

@@ -1,22 +1,22 @@
-//! Where git keeps what it knows of a work tree.
+//! The location of a git repository and its work tree.
 //!
-//! Follows the files that gitrepository-layout(5) describes, and goes by nothing else: not by `GIT_DIR`, which a hook
-//! sets for the repository that it belongs to, and not by the program `git`. Knows nothing of what is in a repository.
+//! Follows the files that gitrepository-layout(5) describes, and nothing else: neither `GIT_DIR`, which a hook sets for
+//! the repository that it belongs to, nor the program `git`. Knows nothing about what is in a repository.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// A repository as seen from one of its work trees.
+/// A repository, as seen from one of its work trees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository {
     /// The top directory of the work tree.
     pub top: PathBuf,
-    /// The directory of this work tree: HEAD and the index.
+    /// The directory of this work tree, with HEAD and the index.
     pub git_dir: PathBuf,
-    /// What all work trees of the repository share: configuration, excludes. In a linked worktree it differs from
-    /// `git_dir`.
+    /// The directory that all work trees share, with the configuration and the excludes. In a linked worktree it
+    /// differs from `git_dir`.
     pub common_dir: PathBuf,
 }
 
@@ -26,8 +26,8 @@ impl Repository {
         dir.ancestors().find_map(Repository::at)
     }
 
-    /// Returns the repository whose work tree begins at `top`: the main one, a linked worktree or a submodule. A `.git`
-    /// that is no repository counts for nothing, as for git.
+    /// Returns the repository whose work tree starts at `top`: the main one, a linked worktree or a submodule. A `.git`
+    /// that is not a repository is ignored, as in git.
     pub fn at(top: &Path) -> Option<Repository> {
         let dot_git = top.join(".git");
         let git_dir = if fs::metadata(&dot_git).ok()?.is_dir() { dot_git } else { linked(top, &dot_git)? };
@@ -41,13 +41,13 @@ impl Repository {
         is_repository.then(|| Repository { top: top.to_owned(), git_dir, common_dir })
     }
 
-    /// Returns where the index of this work tree is, present or not.
+    /// Returns the path of this work tree's index, whether or not it exists.
     pub fn index(&self) -> PathBuf {
         self.git_dir.join("index")
     }
 }
 
-/// Whether a work tree begins at `dir` that is another one of the repository whose work tree contains `root`.
+/// Returns whether another work tree of the repository that contains `root` starts at `dir`.
 pub(crate) fn is_other_worktree(root: &Path, dir: &Path) -> bool {
     let other = Repository::at(dir).filter(|other| other.git_dir != other.common_dir);
     let same = |other: Repository| {
@@ -68,7 +68,7 @@ fn linked(top: &Path, dot_git: &Path) -> Option<PathBuf> {
 pub(crate) mod tests {
     use super::*;
 
-    /// Runs git in `dir`, untouched by the configuration and the variables of whoever runs the tests. Returns what it
+    /// Runs git in `dir`, isolated from the configuration and the variables of whoever runs the tests. Returns what it
     /// prints.
     pub fn git(dir: &Path, args: &[&str]) -> Vec<u8> {
         let fixed = ["-c", "user.name=n", "-c", "user.email=e@example.com", "-c", "protocol.file.allow=always"];
@@ -85,7 +85,7 @@ pub(crate) mod tests {
         output.stdout
     }
 
-    /// Writes files below `root`, directories included.
+    /// Writes files below `root`, and makes their directories.
     pub fn write(root: &Path, files: &[(&str, &str)]) {
         for (file, text) in files {
             let path = root.join(file);

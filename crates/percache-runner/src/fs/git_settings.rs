@@ -1,7 +1,7 @@
-//! What git's configuration says of ignored files, at all of its levels, and which files were read for that.
+//! Git's configuration about ignored files, at all of its levels, and the files that were read for it.
 //!
-//! Read with gitoxide's `gix-config`, includes and their conditions as well. A file that cannot be understood counts
-//! for nothing: git itself then refuses to work, and says why.
+//! Read with gitoxide's `gix-config`, including includes and their conditions. A file that cannot be parsed has no
+//! effect: git itself refuses to work then, and says why.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -16,26 +16,26 @@ use gix_config::{File, Source};
 use crate::fs::git_repository::Repository;
 use crate::model::Caller;
 
-/// What git's configuration says of ignored files.
+/// The settings about ignored files.
 #[derive(Debug, Default)]
 pub struct Settings {
-    /// The user's own list of what to ignore, present or not.
+    /// The user's own list of what to ignore, whether or not it exists.
     pub excludes_file: Option<PathBuf>,
-    /// Whether case makes no difference between names.
+    /// Whether names are compared without regard to case.
     pub ignore_case: bool,
-    /// Every file on whose content this depends, present or not.
+    /// Every file whose content determines this, whether or not it exists.
     pub consulted: Vec<PathBuf>,
 }
 
 impl Settings {
-    /// Reads the configuration that holds in a repository, or the user's and the system's without one.
+    /// Reads the configuration for a repository, or without one, that of the user and the system.
     pub fn read(repository: Option<&Repository>, caller: &Caller) -> Settings {
         let home = variable(caller, "HOME").map(Path::new);
         let mut settings = Settings::default();
         let config = combined(repository, caller, home, &mut settings.consulted);
         let interpolation = interpolate::Context { home_dir: home, ..Default::default() };
         settings.excludes_file = match config.path("core.excludesFile") {
-            // An empty one takes the default away.
+            // An empty value removes the default.
             Some(path) => path.interpolate(interpolation).ok().map(|path| match repository {
                 Some(repository) => repository.top.join(path),
                 None => path,
@@ -52,14 +52,14 @@ fn variable<'c>(caller: &'c Caller, name: &str) -> Option<&'c OsString> {
     caller.get(OsStr::new(name)).filter(|value| !value.is_empty())
 }
 
-/// Returns git's directory in the user's configuration.
+/// Returns git's directory in the user's configuration directory.
 fn user_directory(caller: &Caller) -> Option<PathBuf> {
     let config = variable(caller, "XDG_CONFIG_HOME").map(PathBuf::from);
     let config = config.or_else(|| Some(Path::new(variable(caller, "HOME")?).join(".config")));
     config.map(|dir| dir.join("git"))
 }
 
-/// Returns the configuration of all levels, the most particular one last.
+/// Returns the configuration of all levels, the most specific one last.
 fn combined(
     repository: Option<&Repository>,
     caller: &Caller,
@@ -81,7 +81,7 @@ fn combined(
     config
 }
 
-/// Returns where the configuration of the system and of the user is.
+/// Returns the configuration files of the system and the user.
 fn general(caller: &Caller, home: Option<&Path>) -> Vec<(PathBuf, Source)> {
     let mut files = Vec::new();
     let off = |value: &OsString| !matches!(value.as_bytes(), b"0" | b"false" | b"no" | b"off");
@@ -110,7 +110,7 @@ fn append(config: &mut File, path: PathBuf, source: Source, consulted: &mut Vec<
     }
 }
 
-/// Follows what the configuration includes.
+/// Follows includes.
 fn include(config: &mut File, repository: Option<&Repository>, home: Option<&Path>, consulted: &mut Vec<PathBuf>) {
     let names_other_files = |config: &File| {
         ["include", "includeIf"]
@@ -120,7 +120,7 @@ fn include(config: &mut File, repository: Option<&Repository>, home: Option<&Pat
     if !names_other_files(config) {
         return;
     }
-    // On which branch the worktree is decides on some.
+    // Some conditions depend on the branch of the worktree.
     let head = repository.map(|repository| repository.git_dir.join("HEAD"));
     let branch = head.as_ref().and_then(|head| fs::read_to_string(head).ok());
     let branch = branch.as_deref().and_then(|text| text.strip_prefix("ref:")?.trim().try_into().ok());
@@ -144,8 +144,8 @@ fn is_include(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"include") || name.eq_ignore_ascii_case(b"includeIf")
 }
 
-/// Adds what `GIT_CONFIG_COUNT` and its like set, of that what is asked for here: any other text as a key makes the
-/// library panic.
+/// Adds the settings from `GIT_CONFIG_COUNT` and its companions, but only those that are used here: any other text as a
+/// key makes the library panic.
 fn from_variables(caller: &Caller, config: &mut File) {
     let count = variable(caller, "GIT_CONFIG_COUNT").and_then(|count| count.to_str()?.parse::<usize>().ok());
     for i in 0..count.unwrap_or(0).min(caller.len()) {

@@ -1,4 +1,4 @@
-//! The digest of a file of which its stamp is known, with as few calls of the system as may be.
+//! Hashes a file whose stamp is known, with as few system calls as possible.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -15,18 +15,18 @@ use rustix::path::Arg;
 const SMALL: usize = 128 << 10;
 
 thread_local! {
-    // Made once: new memory for every file would cost as much as hashing a small one.
+    // Allocated once: new memory for every file would cost as much as hashing a small one.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SMALL]);
 }
 
-/// Opens the file at `path`, as seen from `dir`, to read it. No symlink is followed, and the time of the last access stays, where the
-/// system allows that: to write it down takes longer than to read a small file.
+/// Opens the file at `path`, relative to `dir`, for reading. Follows no symlink, and where the system allows it, does
+/// not update the access time: writing that down takes longer than reading a small file.
 pub fn open(dir: BorrowedFd<'_>, path: impl Arg + Copy) -> io::Result<File> {
-    // Not to hang where a pipe has taken the place of the file meanwhile.
+    // Does not block if a pipe has replaced the file meanwhile.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let quiet = no_access_time();
     match openat(dir, path, flags | quiet, Mode::empty()) {
-        // The file is somebody else's: so are probably all others.
+        // The file belongs to another user, so probably all others do, too.
         Err(Errno::PERM) if !quiet.is_empty() => {
             FOREIGN.store(true, Ordering::Relaxed);
             Ok(openat(dir, path, flags, Mode::empty())?.into())
@@ -35,7 +35,7 @@ pub fn open(dir: BorrowedFd<'_>, path: impl Arg + Copy) -> io::Result<File> {
     }
 }
 
-/// Whether a file was somebody else's.
+/// Whether a file of another user was met.
 static FOREIGN: AtomicBool = AtomicBool::new(false);
 
 #[cfg(target_os = "linux")]
@@ -48,7 +48,7 @@ fn no_access_time() -> OFlags {
     OFlags::empty()
 }
 
-/// The digest of a file that is said to have `size` bytes, and how many it has.
+/// Hashes a file that should have `size` bytes. Returns the digest and the actual length.
 pub fn digest(file: &mut File, size: u64) -> io::Result<(Digest, u64)> {
     if size >= SMALL as u64 {
         return Digest::of_reader(file);
@@ -58,7 +58,8 @@ pub fn digest(file: &mut File, size: u64) -> io::Result<(Digest, u64)> {
 
 fn digest_of_small(file: &mut File, size: u64, buffer: &mut [u8]) -> io::Result<(Digest, u64)> {
     let mut length = 0;
-    // One call for most source files: the buffer is longer than the file, so whoever gets its size has got all of it.
+    // One call is enough for most source files: the buffer is longer than the file, so a read that returns its size has
+    // read all of it.
     while length < buffer.len() {
         match file.read(&mut buffer[length..]) {
             Ok(0) => break,
@@ -73,7 +74,7 @@ fn digest_of_small(file: &mut File, size: u64, buffer: &mut [u8]) -> io::Result<
     if length < buffer.len() {
         return Ok((Digest::of(&buffer[..length]), length as u64));
     }
-    // It has grown since.
+    // The file has grown since.
     let mut both = buffer.chain(file);
     Digest::of_reader(&mut both)
 }
@@ -91,7 +92,7 @@ mod tests {
             let content = vec![7; length];
             fs::write(&path, &content).unwrap();
             for said in [0, 1, length as u64, SMALL as u64 - 1, SMALL as u64] {
-                // Cut short, it may be taken for whole where it is longer than it is said to be.
+                // A file that is longer than stated may be taken as complete when it is cut off.
                 if said != 0 && said < length as u64 && said < SMALL as u64 {
                     continue;
                 }

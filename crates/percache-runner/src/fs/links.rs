@@ -1,8 +1,8 @@
-//! Where a path leads: every symlink on the way, and what is at the end, found the way the kernel goes.
+//! Symlink resolution: every symlink on the way along a path, and its end, found the way the kernel does.
 //!
-//! A path is known by every symlink on its way and by what it leads to. `lstat` tells neither of a path whose last component is a symlink,
-//! and of one that only passes through symlinks it does not tell that it does. Most paths meet none: who asks finds that out first, for a
-//! directory at a time, and comes here only for the others.
+//! A path is identified by every symlink on its way and by what it leads to. If the last component of a path is a
+//! symlink, `lstat` tells neither; if symlinks are only on the way, `lstat` does not tell that they are. Most paths
+//! meet none: callers find that out first, for one directory at a time, and come here only for the others.
 
 use std::ffi::OsStr;
 use std::io;
@@ -16,41 +16,41 @@ use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::syntax::shown::shown_bytes;
 
-/// The kernel follows no more symlinks in one path (path_resolution(7)).
+/// The kernel follows at most so many symlinks in one path (path_resolution(7)).
 const MOST: usize = 40;
 
-/// The way from a path to what it leads to. Paths are relative to the workspace, or absolute where they lie outside of it.
+/// The way from a path to its end. Paths are relative to the workspace, or absolute outside of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trail {
-    /// The symlinks that are met, in that order.
+    /// The symlinks on the way, in the order in which they are met.
     pub links: Vec<Vec<u8>>,
-    /// What the path leads to, without a symlink on the way; or, when nothing is there, the first component that is missing. `None` for a
-    /// circle, and when the way cannot be seen to its end.
+    /// The real path of what the path leads to; or the first missing component, if nothing is there. `None` for a
+    /// cycle, and if the way cannot be followed to its end.
     pub end: Option<Vec<u8>>,
-    /// What stands in the path behind a component that is missing.
+    /// The remainder of the path after a missing component.
     pub rest: Vec<u8>,
-    /// Whether the way was seen to its end, be it a circle.
+    /// Whether the way was followed to its end, even if it is a cycle.
     pub whole: bool,
 }
 
 impl Trail {
-    /// Everything on which it rests that the path leads there: as long as none of these changes, it does.
+    /// Returns every path that determines where the path leads: while none of these changes, neither does the end.
     pub fn places(&self) -> impl Iterator<Item = &Vec<u8>> {
         self.links.iter().chain(&self.end)
     }
 
-    /// Where it ends, if that is inside of the workspace.
+    /// Returns the end, if it is inside the workspace.
     pub fn end_inside(&self) -> Option<RelPath> {
         self.end.as_ref().and_then(|end| inside(end))
     }
 }
 
-/// A path of a [`Trail`] as a path of the workspace; `None` when it lies outside.
+/// Converts a path of a [`Trail`] to a path of the workspace; `None` if it is outside.
 pub fn inside(path: &[u8]) -> Option<RelPath> {
     RelPath::new(path).ok()
 }
 
-/// Follows `path`, relative to the workspace at `root` or absolute. `root` has no symlink on its own way.
+/// Follows `path`, which is absolute or relative to the workspace at `root`. `root` itself must be a real path.
 pub fn follow(root: &Path, path: &[u8]) -> Trail {
     let mut trail = Trail { whole: true, ..Trail::default() };
     let mut at = if path.first() == Some(&b'/') { PathBuf::from("/") } else { root.to_owned() };
@@ -67,7 +67,7 @@ pub fn follow(root: &Path, path: &[u8]) -> Trail {
                 let target = target.into_bytes();
                 trail.links.push(relative(root, &at));
                 if trail.links.len() > MOST {
-                    // Of a circle, each link once.
+                    // In a cycle, each symlink is listed once.
                     trail.links.sort_unstable();
                     trail.links.dedup();
                     return trail;
@@ -79,7 +79,7 @@ pub fn follow(root: &Path, path: &[u8]) -> Trail {
                 push(&mut ahead, &target);
             }
             Err(Errno::INVAL) => {}
-            // Whatever stands behind it, nothing is there as long as this is not.
+            // While this component is missing, nothing can be behind it.
             Err(Errno::NOENT | Errno::NOTDIR) => break,
             Err(_) => {
                 trail.whole = false;
@@ -93,8 +93,9 @@ pub fn follow(root: &Path, path: &[u8]) -> Trail {
     trail
 }
 
-/// Whether what a symlink leads to takes its place among these outputs: they mean a directory there, and it leads to one, inside of the
-/// workspace or where it may be followed out of it. Somebody has moved the outputs elsewhere, and the symlink is not one of them.
+/// Returns whether the target of a symlink takes its place among these outputs: the patterns mean a directory there,
+/// and the symlink leads to one, inside the workspace or where it may be followed out of it. Somebody has moved the
+/// outputs elsewhere, and the symlink itself is not an output.
 pub fn stands_in(root: &Path, link: &RelPath, outputs: &PatternSet) -> bool {
     if !outputs.passes(link) || !link.to_path(root).is_dir() {
         return false;
@@ -107,34 +108,34 @@ pub fn stands_in(root: &Path, link: &RelPath, outputs: &PatternSet) -> bool {
     inside(&end).is_some() || outputs.follow().iter().any(|dir| link.starts_with(dir) && is_below(dir))
 }
 
-/// Puts the components of a path on top of those that are still ahead.
+/// Pushes the components of a path on top of those still ahead.
 fn push(ahead: &mut Vec<Vec<u8>>, path: &[u8]) {
     let names = path.split(|byte| *byte == b'/').rev().filter(|name| !name.is_empty() && *name != b".");
     ahead.extend(names.map(<[u8]>::to_vec));
 }
 
-/// An absolute path as the journal names it: relative to the workspace if it is inside.
+/// Returns the journal's name for an absolute path: relative to the workspace if it is inside.
 pub fn relative(root: &Path, path: &Path) -> Vec<u8> {
     path.strip_prefix(root).unwrap_or(path).as_os_str().as_bytes().to_vec()
 }
 
-/// What to say of a path that leads out of the workspace and may not.
+/// Returns the error for a path that leads out of the workspace without permission.
 pub fn leads_out(root: &Path, path: &RelPath) -> io::Error {
     let Trail { links, end, .. } = follow(root, path.as_bytes());
     let end = end.map(|end| shown_bytes(&end).into_owned());
     let to = end.filter(|_| !links.is_empty()).map(|end| format!(", to `{end}`")).unwrap_or_default();
-    // Without a number: that tells it from what the system says.
+    // It has no OS error code, which tells it from errors of the system.
     io::Error::new(io::ErrorKind::PermissionDenied, format!("`{path}` leads out of the workspace{to}"))
 }
 
-/// What to say of a symlink to a directory that would have to be there, and that nobody but its user makes.
+/// Returns the error for a symlink to a missing directory, which only the user can make.
 pub fn leads_nowhere(root: &Path, path: &RelPath) -> io::Error {
     let end = follow(root, path.as_bytes()).end.unwrap_or_default();
     let message = format!("`{path}` leads to `{}`, which is not there", shown_bytes(&end));
     io::Error::new(io::ErrorKind::NotFound, message)
 }
 
-/// The directory that holds a path of a [`Trail`]; empty for the workspace and for what lies directly in it.
+/// Returns the parent directory of a path of a [`Trail`]; empty for the workspace itself and for its direct entries.
 pub fn parent(path: &[u8]) -> &[u8] {
     &path[..memchr::memrchr(b'/', path).unwrap_or(0)]
 }

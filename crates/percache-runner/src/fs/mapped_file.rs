@@ -1,7 +1,7 @@
 //! The bytes of a file that is read whole.
 //!
-//! They are copied and not mapped: a program that cuts a mapped file short, or a file system that loses it, ends the
-//! process that looks at it (SIGBUS). A copy is what the file was; if it was torn, its digest tells.
+//! They are copied, not mapped: a program that truncates a mapped file, or a file system that loses it, kills the
+//! process that reads it (SIGBUS). A copy is what the file was; if it was torn, its digest tells.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -17,7 +17,7 @@ impl Image {
     pub fn of(path: &Path) -> io::Result<Image> {
         let mut file = File::open(path)?;
         let mut bytes = Vec::new();
-        // Makes room for all of it first.
+        // Reserves room for all of it first.
         file.read_to_end(&mut bytes)?;
         Ok(Image(bytes))
     }

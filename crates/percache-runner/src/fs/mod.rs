@@ -1,28 +1,28 @@
-//! What is on disk now, and writing to it. Knows nothing of tasks or the store.
+//! The state of files on disk, and writing to them. Knows nothing about tasks or the store.
 //!
 //! | file | its one idea |
 //! | --- | --- |
-//! | `beneath` | Writing into the workspace without ever leaving it |
-//! | `clearing` | Clearing |
-//! | `displaced` | Displaced files |
-//! | `git_files` | The files of the workspace that belong to its source |
-//! | `git_ignore` | Which paths git's rules ignore |
-//! | `git_index` | Which files git tracks |
-//! | `git_repository` | Where git keeps what it knows of a work tree |
-//! | `git_settings` | What git's configuration says of ignored files, at all of its levels, and which files were read for that |
-//! | `hash_file` | The digest of a file of which its stamp is known, with as few calls of the system as may be |
-//! | `links` | Where a path leads |
-//! | `mapped_file` | The bytes of a file that is read whole |
-//! | `outputs` | What outputs lie in the tree, and whether they are as they were recorded |
-//! | `parallel` | Does one thing to many items on a few threads of its own |
-//! | `rights` | Rights that a command took from what it made |
-//! | `staging` | Where files and directories wait on their way into the tree |
-//! | `stamp` | Stamps |
-//! | `stat_cache` | What is at a path now |
-//! | `stat_table` | What a worktree knows of paths |
-//! | `trail` | On what it depends which file a path leads to |
-//! | `version_control` | Where version control systems other than git keep what they know |
-//! | `walk` | Which files a set of patterns names now |
+//! | `beneath` | writing into the workspace without ever leaving it |
+//! | `clearing` | removing files safely, or moving them aside |
+//! | `displaced` | files that were moved aside |
+//! | `git_files` | the source files of the workspace |
+//! | `git_ignore` | the rules by which git ignores paths |
+//! | `git_index` | the files that git tracks |
+//! | `git_repository` | the location of a repository and its work tree |
+//! | `git_settings` | git's configuration about ignored files |
+//! | `hash_file` | hashing a file with few system calls |
+//! | `links` | symlink resolution, as the kernel does it |
+//! | `mapped_file` | the bytes of a file that is read whole |
+//! | `outputs` | the outputs present in the tree |
+//! | `parallel` | parallel work on many items, outside rayon's pool |
+//! | `rights` | permissions that a command withheld from its outputs |
+//! | `staging` | the place where files wait on their way into the tree |
+//! | `stamp` | file stamps: what `lstat` says of a file |
+//! | `stat_cache` | the current state of a path, cached by its stamp |
+//! | `stat_table` | the table of known paths in the journal |
+//! | `trail` | every symlink on the way to a file |
+//! | `version_control` | the files of version control systems other than git |
+//! | `walk` | the files that a set of patterns matches |
 
 pub mod beneath;
 pub mod clearing;

@@ -1,4 +1,4 @@
-//! What outputs lie in the tree, and whether they are as they were recorded.
+//! The outputs that are present in the tree, and whether they are as recorded.
 
 use std::path::Path;
 
@@ -9,15 +9,15 @@ use crate::fs::walk::{self, Found, Kind, Want};
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 
-/// Returns which outputs lie in the tree now. A symlink that somebody has put in the place of a directory of outputs, and which is followed, is none
-/// of them: it is not percache's to remove.
+/// Returns the outputs that are in the tree now. A symlink that somebody has put in place of an output directory, and
+/// that is followed, is not among them: it is not percache's to remove.
 pub fn present(root: &Path, outputs: &PatternSet, skip: &[RelPath]) -> Result<Vec<Found>, walk::WalkError> {
     let mut found = present_with_links(root, outputs, skip)?;
     found.retain(|found| found.kind != Kind::DirectoryLink);
     Ok(found)
 }
 
-/// As [`present`], with the symlinks that stand in the place of directories.
+/// Like [`present`], but includes the symlinks in place of directories.
 pub fn present_with_links(root: &Path, outputs: &PatternSet, skip: &[RelPath]) -> Result<Vec<Found>, walk::WalkError> {
     if outputs.is_empty() { Ok(Vec::new()) } else { walk::expand(root, outputs, skip, Want::Directories) }
 }

@@ -1,21 +1,22 @@
-//! Does one thing to many items on a few threads of its own.
+//! Processes many items on a few threads of its own.
 //!
-//! Not on rayon's pool: a job that waits there for its parts may be given another job meanwhile, and a command that runs for an hour
-//! would keep a restore from ending.
+//! This does not use rayon's pool: a job that waits there for its parts may be given another job meanwhile, and a
+//! command that runs for an hour would keep a restore from finishing.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Items that one thread is worth starting for.
+/// The number of items that justify another thread.
 const WORTH_A_THREAD: usize = 16;
 
-/// Threads take the items in shares, so many for each thread that all end at about the same time.
+/// Threads take the items in shares. The number of shares for each thread, so that all finish at about the same time.
 const SHARES: usize = 64;
 
-/// So many items are a share at the most. Taken one by one, threads would wait for one another where there is little to do for each.
+/// The largest share. Taken one by one, items with little work would make the threads wait for one another.
 const LARGEST_SHARE: usize = 64;
 
-/// Calls `work` with each item, on up to `threads` threads; the answers in order of the items, or one of the errors.
+/// Calls `work` with each item, on up to `threads` threads. Returns the answers in the order of the items, or one of
+/// the errors.
 pub fn fan_out<T: Sync, R: Send, E: Send>(
     threads: usize,
     items: &[T],

@@ -1,13 +1,13 @@
-//! Rights that a command took from what it made.
+//! Permissions that a command withheld from its outputs.
 //!
-//! A private key that was made 0600 must not come back as 0644. So of each output, the rights are known that the
-//! umask would have left and that it does not have; what is made in its place lacks them, too. More rights than the
-//! umask allows are never given.
+//! A private key that was made with mode 0600 must not come back as 0644. So for each output, percache records the
+//! permissions that the umask would have left and that the output lacks; whatever is restored in its place lacks them,
+//! too. It never gets more permissions than the umask allows.
 
 use std::sync::OnceLock;
 
-/// The rights that are missing from this mode, of those that the umask of this process leaves. Of directories, those
-/// of their owner do not count: without them nothing could be put there.
+/// Returns the permissions that this mode lacks, out of those that the umask of this process leaves. For directories,
+/// the owner's permissions do not count: without them nothing could be put there.
 pub fn withheld(mode: u32) -> u16 {
     lacking(mode, umask())
 }
@@ -22,7 +22,7 @@ fn lacking(mode: u32, umask: u32) -> u16 {
     (usual & !umask & !mode & counts) as u16
 }
 
-/// The umask. It can be asked for only by setting it, so it is read from where Linux tells.
+/// Returns the umask. A process can ask for it only by setting it, so it is read from where Linux shows it.
 fn umask() -> u32 {
     static UMASK: OnceLock<u32> = OnceLock::new();
     *UMASK.get_or_init(|| {

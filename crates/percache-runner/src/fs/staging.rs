@@ -1,4 +1,4 @@
-//! Where files and directories wait on their way into the tree.
+//! The place where files and directories wait on their way into the tree.
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
@@ -10,7 +10,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use percache::files::create_private_dir;
 
-/// A directory for what waits, and in it one that is this build's own as soon as something waits; that is gone when this is.
+/// A directory for staged files. On first use it gets a subdirectory of this build's own, which is removed on drop.
 #[derive(Debug)]
 pub struct Staging {
     dir: PathBuf,
@@ -21,12 +21,12 @@ pub struct Staging {
 }
 
 impl Staging {
-    /// The staging directory of a worktree, which nobody else uses.
+    /// Uses the staging directory of a worktree, which nobody else uses.
     pub fn in_worktree(dir: PathBuf) -> Staging {
         Staging::new(dir, true)
     }
 
-    /// The system's directory for temporary files, for whoever has no store to write to.
+    /// Uses the system's directory for temporary files, if there is no store to write to.
     pub fn in_system() -> Staging {
         Staging::new(std::env::temp_dir(), false)
     }
@@ -35,17 +35,17 @@ impl Staging {
         Staging { dir, spread, device: OnceLock::new(), own: Mutex::default(), count: AtomicU64::new(0) }
     }
 
-    /// The directory itself, for files without a name.
+    /// Returns the directory itself, for files without a name.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// The file system that it is on, if that can be told.
+    /// Returns the device number of its file system, if that can be told.
     pub fn device(&self) -> Option<u64> {
         *self.device.get_or_init(|| device(&self.dir))
     }
 
-    /// A name that nothing has yet, in a directory that is there.
+    /// Returns an unused name in an existing directory.
     pub fn place(&self) -> io::Result<PathBuf> {
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         let own = match &mut *own {
@@ -59,14 +59,14 @@ impl Staging {
         if self.spread {
             spread(&self.dir);
         }
-        // Not the process id: in a directory for everybody, there may be one of a process of long ago.
+        // Not named by process id: a shared directory may still have one of a process of long ago.
         let own = self.dir.join(format!("percache-{:016x}", RandomState::new().hash_one(std::process::id())));
         create_private_dir(&own)?;
         Ok(own)
     }
 }
 
-/// The file system that something is on.
+/// Returns the device number of a path's file system.
 pub fn device(path: &Path) -> Option<u64> {
     fs::metadata(path).map(|metadata| metadata.dev()).ok()
 }
@@ -79,10 +79,10 @@ impl Drop for Staging {
     }
 }
 
-/// Tells the file system that the directories in this one have nothing to do with each other (`chattr +T`), so that ext4 gives each a
-/// place of its own. Otherwise all that is made in them gets its inodes from where the workspace has its own, and if outputs were deleted
-/// there within the last minutes, ext4 looks for an unused inode by going through all of these, anew for each file (`recently_deleted`
-/// in its ialloc.c).
+/// Tells the file system that the directories in this one are unrelated (`chattr +T`), so that ext4 places each on its
+/// own. Otherwise everything made in them gets its inodes from the same area as the workspace, and if outputs were
+/// deleted there within the last minutes, ext4 looks for an unused inode by going through all of those, again for each
+/// file (`recently_deleted` in its ialloc.c).
 #[cfg(target_os = "linux")]
 fn spread(dir: &Path) {
     use rustix::fs::{CWD, IFlags, Mode, OFlags, ioctl_getflags, ioctl_setflags, openat};
@@ -90,7 +90,7 @@ fn spread(dir: &Path) {
     if let Ok(flags) = ioctl_getflags(&dir)
         && !flags.contains(IFlags::TOPDIR)
     {
-        // Other file systems do not know it, and do not need it.
+        // Other file systems do not know the flag, and do not need it.
         let _ = ioctl_setflags(&dir, flags | IFlags::TOPDIR);
     }
 }

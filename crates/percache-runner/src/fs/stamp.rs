@@ -1,8 +1,9 @@
-//! Stamps: what `lstat` tells of a file, and how long it stands for the content.
+//! Stamps: what `lstat` says of a file, and when that stands for the content.
 //!
-//! A file written twice within one tick of the file system's clock has one stamp and two contents (git calls the problem "racy"). So
-//! a stamp stands for a content only when it is older than the moment at which the content was read by more than that clock can
-//! resolve. The time that counts is that of the last status change (ctime), which no program can set.
+//! A file written twice within one tick of the file system's clock has one stamp and two contents (git calls the
+//! problem "racy"). So a stamp stands for a content only if it is older than the moment at which the content was read
+//! by more than that clock can resolve. The time that counts is that of the last status change (ctime), which no
+//! program can set.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -16,26 +17,26 @@ use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
 
 /// File systems keep times in steps of the kernel's tick, at most 10 ms.
 const FINE_STEP: i64 = 20_000_000;
-/// Those without fractions of a second (FAT, HFS+, some network ones) in steps of up to two seconds.
+/// Those without fractions of a second (FAT, HFS+, some network file systems) keep times in steps of up to two seconds.
 const COARSE_STEP: i64 = 2_100_000_000;
 
-/// What `lstat` tells of a file. Times in nanoseconds since 1970.
+/// What `lstat` says of a file. Times are in nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// Length in bytes.
+    /// The length in bytes.
     pub size: u64,
-    /// Last change of the content.
+    /// The last change of the content.
     pub mtime: i64,
-    /// Last change of anything.
+    /// The last change of anything.
     pub ctime: i64,
-    /// Inode.
+    /// The inode.
     pub inode: u64,
-    /// Type and permissions.
+    /// The type and the permissions.
     pub mode: u32,
 }
 
 impl Stamp {
-    /// The stamp in an answer of the system.
+    /// Converts an answer of the system.
     #[allow(clippy::unnecessary_cast, reason = "the fields' types differ between systems")]
     pub fn of(stat: &Stat) -> Stamp {
         let time = |seconds: i64, fraction: i64| seconds.wrapping_mul(1_000_000_000).wrapping_add(fraction);
@@ -48,49 +49,49 @@ impl Stamp {
         }
     }
 
-    /// The stamp of what is at `path`, a symlink itself included; `None` when nothing is.
+    /// Returns the stamp of what is at `path`, not following a symlink; `None` if nothing is there.
     pub fn at(path: &Path) -> io::Result<Option<Stamp>> {
         Stamp::at_dir(CWD, path.as_os_str())
     }
 
-    /// The same, of a path as seen from an open directory.
+    /// Like [`Stamp::at`], with the path relative to an open directory.
     pub fn at_dir(dir: BorrowedFd<'_>, path: &OsStr) -> io::Result<Option<Stamp>> {
         match statat(dir, path, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(Stamp::of(&stat))),
-            // Symlinks that lead in a circle lead to nothing.
+            // A symlink cycle leads to nothing.
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => Ok(None),
             Err(e) => Err(e.into()),
         }
     }
 
-    /// The stamp of an open file.
+    /// Returns the stamp of an open file.
     pub fn of_file(file: &File) -> io::Result<Stamp> {
         Ok(Stamp::of(&rustix::fs::fstat(file)?))
     }
 
-    /// The kind of file.
+    /// Returns the type of the file.
     pub fn file_type(&self) -> FileType {
         FileType::from_raw_mode(self.mode as rustix::fs::RawMode)
     }
 
-    /// Whether its owner may execute it.
+    /// Returns whether the owner may execute it.
     pub fn executable(&self) -> bool {
         self.mode & 0o100 != 0
     }
 
-    /// Whether a change after `moment` must have changed the stamp.
+    /// Returns whether any change after `moment` must have changed the stamp.
     pub fn settled_at(&self, moment: i64) -> bool {
         let coarse = self.ctime % 1_000_000_000 == 0 && self.mtime % 1_000_000_000 == 0;
         moment - self.ctime > if coarse { COARSE_STEP } else { FINE_STEP }
     }
 
-    /// Whether the file was written or replaced between two stamps. A new link to it or other permissions, which change the ctime alone,
-    /// are none of that.
+    /// Returns whether the file was written or replaced between two stamps. A new link or other permissions, which
+    /// change only the ctime, do not count.
     pub fn is_written_since(&self, later: &Stamp) -> bool {
         (self.size, self.mtime, self.inode) != (later.size, later.mtime, later.inode)
     }
 
-    /// Appends the encoding.
+    /// Appends the encoding to `to`.
     pub fn encode(&self, to: &mut Vec<u8>) {
         to.u64(self.size);
         to.u64(self.mtime as u64);
@@ -99,7 +100,7 @@ impl Stamp {
         to.u32(self.mode);
     }
 
-    /// Reads one back.
+    /// Decodes a stamp.
     pub fn decode(from: &mut Decoder<'_>) -> Result<Stamp, DecodeError> {
         Ok(Stamp {
             size: from.u64()?,
@@ -111,13 +112,13 @@ impl Stamp {
     }
 }
 
-/// Gives a file this modification time, in nanoseconds since 1970.
+/// Sets the modification time of a file, in nanoseconds since 1970.
 pub fn set_modified(file: &File, mtime: i64) -> io::Result<()> {
     file.set_modified(UNIX_EPOCH + Duration::from_nanos(mtime.unsigned_abs()))
 }
 
-/// A moment that is known on two clocks: that of the wall, from which file systems take their times and which may be set, and one that
-/// only goes forward.
+/// A moment on two clocks: the wall clock, from which file systems take their times and which may be set, and a
+/// monotonic one.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
     /// Nanoseconds since 1970.
@@ -125,22 +126,22 @@ pub struct Moment {
     steady: Instant,
 }
 
-/// Clocks are adjusted by this much without anybody setting them.
+/// Clocks are adjusted by up to this much without anybody setting them.
 const ADJUSTED: i64 = 50_000_000;
 
 impl Moment {
-    /// This one.
+    /// Returns the current moment.
     pub fn now() -> Moment {
         Moment { wall: moment(), steady: Instant::now() }
     }
 
-    /// Whether the clock on the wall was set back since then: a later change may have an earlier time.
+    /// Returns whether the wall clock was set back since then: a later change may have an earlier time.
     pub fn is_clock_set_back(&self) -> bool {
         moment() - self.wall < self.steady.elapsed().as_nanos() as i64 - ADJUSTED
     }
 }
 
-/// Nanoseconds since 1970.
+/// Returns the current time in nanoseconds since 1970.
 pub fn moment() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64)
 }

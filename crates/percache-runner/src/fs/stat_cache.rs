@@ -1,11 +1,12 @@
-//! What is at a path now: a cache of digests under the stamps of files, so that nothing unchanged is read twice.
+//! The current state of paths, with a cache of digests by stamp, so that no unchanged file is read twice.
 //!
-//! A stamp is what `lstat` tells of a file. It stands for the content only when the file was older than the moment it was read by more
-//! than the clock of the file system can resolve: a file written twice within one tick has one stamp and two contents (git calls the
-//! problem "racy"). Such a digest is not *settled*: it is used within the build, and made again in the next one. The time that
-//! counts is that of the last status change (ctime), which no program can set.
+//! A stamp is what `lstat` says of a file. It stands for the content only if the file was older than the moment at
+//! which it was read by more than the file system's clock can resolve: a file written twice within one tick has one
+//! stamp and two contents (git calls the problem "racy"). Such a digest is not *settled*: it is used within the build,
+//! and made again in the next one. The time that counts is that of the last status change (ctime), which no program can
+//! set.
 //!
-//! Knows nothing of tasks or of the store.
+//! Knows nothing about tasks or the store.
 
 mod learn;
 mod rare;
@@ -41,42 +42,44 @@ pub use way::Resolved;
 
 const SHARDS: usize = 16;
 
-/// What was seen otherwise than before.
+/// A state seen in this build that differs from the table.
 struct Look {
     seen: Seen,
-    /// Whether the digest is to be made once more before it is used.
+    /// Whether the digest must be made again before it is used.
     doubted: bool,
 }
 
 type Shard = HashMap<Vec<u8>, Look, RandomState>;
 
-/// Tells what is at a path. Shared by all threads of a build.
+/// Tells the state of paths. Shared by all threads of a build.
 pub struct Observer<'a> {
     root: &'a Path,
-    /// The same, to look at paths from there: the system has fewer names to go through. Without it (`None`) by the whole path.
+    /// The open root, from which paths are looked up: the kernel then has fewer names to go through. If `None`, whole
+    /// paths are used.
     root_fd: Option<OwnedFd>,
     before: &'a KnownFiles,
-    /// Of each path in `before`, whether it was seen in this build just as it stands there.
+    /// For each path in `before`, whether it was seen in this build exactly as the table says.
     confirmed: Vec<AtomicBool>,
-    /// What was seen otherwise. Asked by every job for every file that changed: in shards, so that they rarely wait for one another.
+    /// The states that differ from the table. Every job asks here for every file that changed; shards keep the jobs
+    /// from waiting for one another.
     now: [Mutex<Shard>; SHARDS],
     hasher: RandomState,
-    /// Paths that were seen in two ways in this build.
+    /// Paths that were seen in two states in this build.
     flipped: Rare<HashSet<Vec<u8>>>,
     pretended: Rare<HashMap<Vec<u8>, FileState>>,
-    /// Directories to which no symlink leads.
+    /// Directories with no symlink on the way to them.
     plain: Plain,
-    /// Where symlinks lead that were observed.
+    /// Where the observed symlinks lead.
     trails: Rare<HashMap<Vec<u8>, Arc<Trail>>>,
-    /// Directories through which outputs may lie outside of the workspace.
+    /// Directories whose symlinks may keep outputs outside the workspace.
     follow: &'a [RelPath],
-    /// The moment before which nothing of this build was looked at.
+    /// A moment before anything was looked at for this build.
     began: i64,
-    /// Of each path in `before`, whether it was as it stands there when the build began. Empty when nobody has looked.
+    /// For each path in `before`, whether it was unchanged when the build began. Empty if that was not checked.
     found: Vec<bool>,
-    /// Whether that is so still, as far as this build is concerned.
+    /// Whether that still holds, as far as this build is concerned.
     untouched: AtomicBool,
-    /// Whether percache has put something into the tree.
+    /// Whether percache has written anything into the tree.
     has_put: AtomicBool,
     /// Whether percache has put a symlink into the tree.
     has_put_links: AtomicBool,
@@ -84,23 +87,23 @@ pub struct Observer<'a> {
     has_known_links: OnceLock<bool>,
 }
 
-/// What an observer has seen.
+/// Everything that an observer has seen.
 pub struct Observed {
-    /// Of each path that was known before, whether it was seen as it stood there.
+    /// For each path that was known before, whether it was seen as the table says.
     pub confirmed: Vec<bool>,
-    /// What was seen otherwise, sorted by path.
+    /// The states that differ from the table, sorted by path.
     pub now: Vec<(Vec<u8>, Seen)>,
-    /// Paths that were seen in two ways.
+    /// Paths that were seen in two states.
     pub flipped: HashSet<Vec<u8>>,
 }
 
 impl<'a> Observer<'a> {
-    /// An observer that knows what an earlier build knew.
+    /// Creates an observer that knows what an earlier build knew.
     pub fn new(root: &'a Path, before: &'a KnownFiles) -> Observer<'a> {
         Observer::since(root, before, moment())
     }
 
-    /// The same, of a build that has looked at nothing before the moment `began`.
+    /// Like [`Observer::new`], for a build that looked at nothing before the moment `began`.
     pub fn since(root: &'a Path, before: &'a KnownFiles, began: i64) -> Observer<'a> {
         Observer {
             root,
@@ -123,18 +126,18 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// The same, of a workspace of which outputs may lie elsewhere where these directories are symlinks.
+    /// Allows outputs to lie outside the workspace where these directories are symlinks.
     pub fn following(self, follow: &'a [RelPath]) -> Observer<'a> {
         Observer { follow, ..self }
     }
 
-    /// The directories through which outputs may lie outside of the workspace.
+    /// Returns the directories whose symlinks may keep outputs outside the workspace.
     pub fn follow(&self) -> &'a [RelPath] {
         self.follow
     }
 
-    /// Takes over what was seen since the build began: which of the paths that it knew before are as they were, by their stamps, and what else
-    /// was seen, by position. These are not looked at again before a command runs, which might change anything.
+    /// Takes over what was seen since the build began: which known paths are unchanged by their stamps, and other
+    /// states, by position. These paths are not looked at again until a command runs, which might change anything.
     pub fn take_over(&mut self, found: Vec<bool>, seen: &[(usize, Seen)]) {
         for (position, seen) in seen.iter().filter(|(position, _)| *position < self.before.len()) {
             self.see(self.before.path(*position), *seen);
@@ -143,7 +146,7 @@ impl<'a> Observer<'a> {
         self.found = found;
     }
 
-    /// A command is about to run.
+    /// Stops trusting earlier looks, because a command is about to run.
     pub fn expect_changes(&self) {
         self.untouched.store(false, Ordering::Relaxed);
     }
@@ -160,13 +163,13 @@ impl<'a> Observer<'a> {
         self.confirmed[position].store(true, Ordering::Relaxed);
     }
 
-    /// The position of a path that need not be looked at: this build has found it as it was.
+    /// Returns the position of a path that need not be looked at, because this build has found it unchanged.
     fn found(&self, path: &[u8]) -> Option<usize> {
         if !self.untouched.load(Ordering::Relaxed) {
             return None;
         }
         let position = self.before.find(path).filter(|i| self.found[*i])?;
-        // Not if percache has put something there meanwhile, be it under the name that the file has where a symlink leads.
+        // Not if percache has written to it meanwhile, possibly under another name, through a symlink.
         let is_elsewhere = || self.has_links() && !self.is_plain(parent(path));
         if self.has_put.load(Ordering::Relaxed) && is_elsewhere() {
             return None;
@@ -174,17 +177,17 @@ impl<'a> Observer<'a> {
         (!self.shard(path).contains_key(path)).then_some(position)
     }
 
-    /// The workspace.
+    /// Returns the root of the workspace.
     pub fn root(&self) -> &Path {
         self.root
     }
 
-    /// Where a path is in the file system. An absolute one replaces the root.
+    /// Returns the path in the file system. An absolute path replaces the root.
     pub fn locate(&self, path: &[u8]) -> PathBuf {
         self.root.join(OsStr::from_bytes(path))
     }
 
-    /// The directory from which a path is looked at, and its name from there.
+    /// Returns the directory from which a path is looked up, and its name relative to that.
     fn seen_from_root<'p>(&self, path: &'p [u8]) -> (BorrowedFd<'_>, Cow<'p, OsStr>) {
         match &self.root_fd {
             Some(fd) => (fd.as_fd(), OsStr::from_bytes(if path.is_empty() { b"." } else { path }).into()),
@@ -192,7 +195,7 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// The stamp of what is at a path now; `None` when nothing is.
+    /// Returns the current stamp of a path; `None` if nothing is there.
     pub fn stamp(&self, path: &[u8]) -> io::Result<Option<Stamp>> {
         let (dir, path) = self.seen_from_root(path);
         Stamp::at_dir(dir, &path)
@@ -208,18 +211,19 @@ impl<'a> Observer<'a> {
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on says that this is at `path`: for a build that only tells what it would do.
+    /// From now on claims this state for `path`: used in a dry run.
     pub fn pretend(&self, path: Vec<u8>, state: FileState) {
         self.pretended.get_mut().insert(path, state);
     }
 
-    /// The paths that are pretended to be there.
+    /// Returns the paths that are claimed to exist.
     pub fn pretended(&self) -> Vec<Vec<u8>> {
         let Some(pretended) = self.pretended.get() else { return Vec::new() };
         pretended.iter().filter(|(_, state)| **state != FileState::Absent).map(|(path, _)| path.clone()).collect()
     }
 
-    /// Has the digest of a file made anew if the file was so young when it was made that a change may have gone unseen.
+    /// Makes the digest of a file be computed again, if the file was so young when it was read that a change may have
+    /// gone unseen.
     pub fn doubt(&self, path: &[u8]) {
         if let Some(end) = self.trail(path).and_then(|trail| trail.end.clone()) {
             self.doubt_file(&end);
@@ -234,13 +238,13 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// Whether this build has seen what is at `path` in two ways.
+    /// Returns whether this build has seen `path` in two states.
     pub fn has_flipped(&self, path: &[u8]) -> bool {
         self.flipped.get().is_some_and(|flipped| flipped.contains(path))
     }
 
-    /// Whether this build has seen just this at `path`, and nothing else, and may go by it: what was seen there holds still. Of what a
-    /// link points to this says nothing.
+    /// Returns whether this build has seen exactly this at `path`, and nothing else, and may rely on it: the state seen
+    /// there still holds. This says nothing about the target of a symlink.
     pub fn stands(&self, path: &[u8], now: Option<Stamp>) -> bool {
         let position = self.before.find(path);
         let confirmed = position.filter(|i| self.confirmed[*i].load(Ordering::Relaxed)).map(|i| self.before.seen(i));
@@ -252,7 +256,7 @@ impl<'a> Observer<'a> {
         seen.settled && seen.stamp == now && !self.has_flipped(path)
     }
 
-    /// The stamp under which this build has seen what was at `path`, the last time that it looked.
+    /// Returns the stamp under which this build last saw `path`.
     pub fn last_stamp(&self, path: &[u8]) -> Option<Stamp> {
         if let Some(look) = self.shard(path).get(path) {
             return look.seen.stamp;
@@ -261,13 +265,13 @@ impl<'a> Observer<'a> {
         position.and_then(|i| self.before.seen(i).stamp)
     }
 
-    /// The time at which a file was modified that was at `path` when the last build ended, if it had this content.
+    /// Returns the modification time that the file at `path` had when the last build ended, if it had this content.
     pub fn modified_before(&self, path: &[u8], digest: &Digest) -> Option<i64> {
         let seen = self.before.seen(self.before.find(path)?);
         seen.stamp.filter(|_| seen.digest.as_ref() == Some(digest)).map(|stamp| stamp.mtime)
     }
 
-    /// What is at `path` now.
+    /// Returns the current state of `path`.
     pub fn observe(&self, path: &[u8]) -> io::Result<FileState> {
         if let Some(state) = self.pretended.get().and_then(|pretended| pretended.get(path).cloned()) {
             return Ok(state);
@@ -297,7 +301,7 @@ impl<'a> Observer<'a> {
         })
     }
 
-    /// Whether what the build knew before of a path still holds: a file by its content, all else by its stamp.
+    /// Returns whether a path is still as the table says: a file by its content, anything else by its stamp.
     pub fn is_as_before(&self, position: usize) -> bool {
         let path = self.before.path(position);
         if self.found(path).is_some() {
@@ -318,7 +322,7 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// What was at a position, if its line says all of it: of a symlink it does not.
+    /// Returns the state at a position, if the table has all of it: for a symlink it does not.
     fn state_before(&self, position: usize) -> Option<FileState> {
         let Seen { stamp, digest, .. } = self.before.seen(position);
         let state = match stamp {
@@ -333,7 +337,7 @@ impl<'a> Observer<'a> {
         Some(state)
     }
 
-    /// What is known of a file with this stamp.
+    /// Returns the known digest of a file with this stamp.
     fn known(&self, path: &[u8], stamp: &Stamp) -> Option<Digest> {
         let before = self.before.find(path).map(|i| (i, self.before.seen(i)));
         if let Some((i, before)) = before.filter(|(_, before)| before.settled && before.stamp == Some(*stamp))
@@ -348,7 +352,7 @@ impl<'a> Observer<'a> {
         look.and_then(|look| look.seen.digest)
     }
 
-    /// The digest of the regular file that had this stamp after the moment `looked`.
+    /// Returns the digest of the regular file that had this stamp after the moment `looked`.
     fn digest(&self, path: &[u8], stamp: Stamp, looked: i64) -> io::Result<Option<Digest>> {
         if let Some(digest) = self.known(path, &stamp) {
             return Ok(Some(digest));
@@ -359,14 +363,15 @@ impl<'a> Observer<'a> {
             Err(e) => return Err(e),
         };
         let (digest, length) = hash_file::digest(&mut file, stamp.size)?;
-        // Who writes to it now, or has replaced it, has changed its stamp, if it was settled: it will be looked at again for that.
+        // A process that writes to it or replaces it changes its stamp, if that was settled, so the file will be looked
+        // at again.
         if length == stamp.size && (stamp.settled_at(looked) || Stamp::of_file(&file)? == stamp) {
             self.learn(path, stamp, digest, looked);
         }
         Ok(Some(digest))
     }
 
-    /// Everything seen in this build.
+    /// Returns everything seen in this build.
     pub fn into_observed(self) -> Observed {
         let shards = self.now.into_iter().map(|shard| shard.into_inner().unwrap_or_else(PoisonError::into_inner));
         let mut now: Vec<_> = shards.flatten().map(|(path, look)| (path, look.seen)).collect();

@@ -1,12 +1,13 @@
-//! What a worktree knows of paths: a flat table, sorted by path, that is used as it lies in the journal.
+//! The table of paths that a worktree knows: flat, sorted by path, and used in place in the journal.
 //!
-//! A build with nothing to do reads every line of it once and none twice, so nothing is decoded and nothing is copied. A build that asks
-//! for single paths makes a hash index, once.
+//! A build with nothing to do reads every line once, so nothing is decoded and nothing is copied. A build that asks for
+//! single paths makes a hash index, once.
 //!
 //! ```text
 //! count(4)  length of the paths(4)
-//! lines:  flags(1): 1 something is there, 2 settled, 4 its digest is known;  stamp(36)  digest(20)  where its path begins(4)
-//! paths:  each with a NUL behind it, as the system wants them
+//! lines:  flags(1)  stamp(36)  digest(20)  offset of the path(4)
+//! paths:  each followed by a NUL, as system calls take them
+//! flags:  1 something is there, 2 settled, 4 the digest is known
 //! ```
 
 use std::ffi::CStr;
@@ -28,41 +29,42 @@ const PRESENT: u8 = 1;
 const SETTLED: u8 = 2;
 const DIGEST: u8 = 4;
 
-/// What was seen at a path.
+/// The state seen at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// What `lstat` told; `None` when nothing was there.
+    /// The stamp; `None` if nothing was there.
     pub stamp: Option<Stamp>,
-    /// Of the content, when it was read.
+    /// The digest of the content, if it was read.
     pub digest: Option<Digest>,
-    /// Whether the stamp stands for what was seen in later builds too.
+    /// Whether the stamp stands for the state in later builds, too.
     pub settled: bool,
 }
 
-/// One question among so many paths does not pay for an index.
+/// A single question among so many paths does not pay for an index.
 const WORTH_AN_INDEX: usize = 50;
 
 /// The table.
 #[derive(Debug, Default)]
 pub struct KnownFiles {
-    /// Shared with the journal in which it stands.
+    /// The journal's bytes, which contain the table.
     bytes: Arc<Image>,
     lines: Range<usize>,
     paths: Range<usize>,
-    /// Lines that are other than they stand there, by position.
+    /// Lines that differ from the bytes, by position.
     changed: Vec<(usize, [u8; LINE])>,
     index: OnceLock<(HashTable<u32>, RandomState)>,
-    /// Questions that were answered without it.
+    /// The number of questions that were answered without the index.
     asked: AtomicUsize,
 }
 
 impl KnownFiles {
-    /// An empty one.
+    /// Creates an empty table.
     pub fn new() -> KnownFiles {
         KnownFiles::default()
     }
 
-    /// The table that stands in `bytes` from `at` on, and where it ends. Everything that later access relies on is checked.
+    /// Decodes the table that starts at `at` in `bytes`, and returns it with its end. Checks everything that later
+    /// accesses rely on.
     pub(crate) fn decode(bytes: &Arc<Image>, at: usize) -> Result<(KnownFiles, usize), DecodeError> {
         const SHORT: DecodeError = DecodeError("it ends too early");
         let mut head = Decoder::new(bytes.get(at..).ok_or(SHORT)?);
@@ -91,7 +93,7 @@ impl KnownFiles {
         self.pieces().for_each(|piece| to.extend_from_slice(piece));
     }
 
-    /// How many lines and how many bytes of paths there are: what stands before the [pieces](KnownFiles::pieces).
+    /// Encodes the number of lines and the length of the paths, which precede the [pieces](KnownFiles::pieces).
     pub(crate) fn head(&self) -> [u8; 8] {
         let mut head = Vec::with_capacity(8);
         head.count(self.len());
@@ -99,7 +101,7 @@ impl KnownFiles {
         head.try_into().unwrap_or_default()
     }
 
-    /// The lines and the paths, in pieces as long as may be.
+    /// Returns the lines and the paths, in pieces as long as possible.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         let lines = &self.bytes[self.lines.clone()];
         let ends = self.changed.iter().map(|(i, _)| *i * LINE).chain([lines.len()]);
@@ -108,7 +110,7 @@ impl KnownFiles {
         starts.zip(ends).zip(others).flat_map(move |((start, end), other)| [&lines[start..end], other])
     }
 
-    /// The same table, in which something else was seen at these positions: in order, none twice.
+    /// Returns the table with other states at these positions, which are sorted and unique.
     pub fn with(&self, seen: impl IntoIterator<Item = (usize, Seen)>) -> KnownFiles {
         let line = |(i, seen): (usize, Seen)| {
             let mut line = Vec::with_capacity(LINE);
@@ -123,12 +125,12 @@ impl KnownFiles {
         KnownFiles { changed, ..self.clone() }
     }
 
-    /// How many paths there are.
+    /// Returns the number of paths.
     pub fn len(&self) -> usize {
         self.lines.len() / LINE
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
@@ -151,17 +153,17 @@ impl KnownFiles {
         self.line(i).last_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
     }
 
-    /// The path at a position.
+    /// Returns the path at a position.
     pub fn path(&self, i: usize) -> &[u8] {
         &self.paths()[self.start(i)..self.start(i + 1) - 1]
     }
 
-    /// The same as the system wants it. (A NUL within would have ended it: no path has one.)
+    /// Returns the path in the form that system calls take. (A NUL inside would have ended it: no path has one.)
     pub fn c_path(&self, i: usize) -> &CStr {
         CStr::from_bytes_until_nul(&self.paths()[self.start(i)..]).unwrap_or_default()
     }
 
-    /// What was seen at a position.
+    /// Returns the state at a position.
     pub fn seen(&self, i: usize) -> Seen {
         let line = self.line(i);
         let mut from = Decoder::new(&line[1..]);
@@ -173,12 +175,12 @@ impl KnownFiles {
         }
     }
 
-    /// The position of a path.
+    /// Returns the position of a path.
     pub fn find(&self, path: &[u8]) -> Option<usize> {
         if self.is_empty() {
             return None;
         }
-        // An index pays when there are many questions: a build of a single task has few.
+        // An index pays off for many questions; a build of a single task has few.
         if self.index.get().is_none() && self.asked.fetch_add(1, Ordering::Relaxed) < self.len() / WORTH_AN_INDEX {
             let position = self.first_from(path, 0);
             return (position < self.len() && self.path(position) == path).then_some(position);
@@ -195,12 +197,12 @@ impl KnownFiles {
 }
 
 impl KnownFiles {
-    /// Whether the paths stand in order, none twice, as all questions presume.
+    /// Returns whether the paths are sorted and unique, as all lookups assume.
     pub fn is_sorted(&self) -> bool {
         (1..self.len()).all(|i| self.path(i - 1) < self.path(i))
     }
 
-    /// The position, not before `from`, of the first path that is not before `path`.
+    /// Returns the position, at or after `from`, of the first path that is not less than `path`.
     pub fn first_from(&self, path: &[u8], from: usize) -> usize {
         let (mut low, mut high) = (from, self.len());
         while low < high {
@@ -234,7 +236,7 @@ impl PartialEq for KnownFiles {
     }
 }
 
-/// The line of a path that begins at `start`.
+/// Encodes the line of a path that starts at `start`.
 fn encode_line(seen: &Seen, start: usize, to: &mut Vec<u8>) {
     const NOTHING: Stamp = Stamp { size: 0, mtime: 0, ctime: 0, inode: 0, mode: 0 };
     let flag = |on: bool, flag: u8| if on { flag } else { 0 };
@@ -244,7 +246,7 @@ fn encode_line(seen: &Seen, start: usize, to: &mut Vec<u8>) {
     to.count(start);
 }
 
-/// Makes a table, line by line in order of the paths.
+/// Builds a table line by line, in order of the paths.
 #[derive(Default)]
 pub struct Builder {
     lines: Vec<u8>,
@@ -252,24 +254,24 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// How many lines there are.
+    /// Returns the number of lines.
     pub fn len(&self) -> usize {
         self.lines.len() / LINE
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// Appends a line; its path comes behind all others in order of bytes, and has no NUL.
+    /// Appends a line. Its path must be greater than all others in byte order, and must not contain a NUL.
     pub fn push(&mut self, path: &[u8], seen: &Seen) {
         encode_line(seen, self.paths.len(), &mut self.lines);
         self.paths.extend_from_slice(path);
         self.paths.push(0);
     }
 
-    /// Appends the lines of another table at these positions, just as they stand there.
+    /// Appends the lines of another table at these positions, unchanged.
     pub fn extend(&mut self, table: &KnownFiles, positions: Range<usize>) {
         if positions.is_empty() {
             return;
@@ -293,7 +295,7 @@ impl Builder {
         }
     }
 
-    /// The table.
+    /// Returns the table.
     pub fn finish(self) -> KnownFiles {
         let (lines, end) = (0..self.lines.len(), self.lines.len() + self.paths.len());
         let mut bytes = self.lines;

@@ -1,14 +1,14 @@
-//! On what it depends which file a path leads to: every symlink on the way, and where the way ends.
+//! Every symlink on the way along an absolute path, and its end: the paths that determine which file it leads to.
 
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// The kernel gives up after as many.
+/// The kernel gives up after so many symlinks.
 const MOST_LINKS: usize = 40;
 
-/// Returns every symlink on the way along the absolute `path`, the last component included, and the path without
-/// symlinks that it leads to. Something need not be there.
+/// Returns every symlink on the way along the absolute `path`, the last component included, followed by the real path
+/// that it leads to. Nothing needs to exist there.
 pub fn trail(path: &Path) -> Vec<PathBuf> {
     let mut trail = Vec::new();
     let mut at = PathBuf::from("/");
@@ -34,7 +34,7 @@ pub fn trail(path: &Path) -> Vec<PathBuf> {
     trail
 }
 
-/// The names along a path, the last one first.
+/// Returns the names along a path, the last one first.
 fn components(path: &Path) -> Vec<OsString> {
     let names = path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
     names.map(|part| part.as_os_str().to_owned()).rev().collect()

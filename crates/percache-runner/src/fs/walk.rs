@@ -1,7 +1,7 @@
-//! Which files a set of patterns names now.
+//! The files that a set of patterns matches now.
 //!
-//! Does not go by .gitignore: a pattern means what it says. What git would not ignore is the business of `source_tree`.
-//! Only a directory that cannot be read is no error where git ignores it.
+//! Does not obey .gitignore: a pattern means what it says. The files that git does not ignore are found by
+//! [`crate::fs::git_files`]. The one exception: a directory that cannot be read is no error if git ignores it.
 
 use std::fs;
 use std::io;
@@ -23,7 +23,7 @@ use crate::syntax::shown::shown;
 pub struct WalkError {
     /// The path in the file system.
     pub path: PathBuf,
-    /// What the system says.
+    /// The error of the system.
     pub source: io::Error,
 }
 
@@ -32,18 +32,19 @@ pub struct WalkError {
 pub enum Want {
     /// Regular files and symlinks.
     Files,
-    /// Directories too, and what is neither.
+    /// Everything: directories and special files, too.
     Directories,
 }
 
-/// What was found at a path.
+/// The kind of file that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file.
     File,
     /// A symlink, wherever it leads.
     Symlink,
-    /// A symlink where a pattern for outputs means a directory, and to one: it is somebody's own, and what it leads to takes its place.
+    /// A symlink to a directory where a pattern for outputs means a directory: it is somebody's own, and its target
+    /// takes its place.
     DirectoryLink,
     /// A directory.
     Directory,
@@ -54,29 +55,30 @@ pub enum Kind {
 /// One match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Where.
+    /// The path.
     pub path: RelPath,
-    /// What.
+    /// The kind of file.
     pub kind: Kind,
 }
 
-/// Everything below `root` that the patterns mean, sorted by bytes. Symlinks are found and not followed, unless a pattern begins
-/// at one. Directories named `.git` and the paths of `skip` are not entered, except that a pattern may name something inside of
-/// `.git` without a wildcard, and that the `.git` of a clone is an output like all else in it. Nor are, for files and unless a
-/// pattern names them so, other worktrees of the same repository and what other version control systems keep. What vanishes
-/// meanwhile is not found.
+/// Finds everything below `root` that the patterns match, sorted by bytes. Symlinks are found and not followed, unless
+/// a pattern starts at one. Directories named `.git` and the paths in `skip` are not entered, except that a pattern may
+/// name something inside `.git` without a wildcard, and that the `.git` of a clone is an output like everything else in
+/// it. When looking for files, other worktrees of the same repository and the directories of other version control
+/// systems are not entered either, unless a pattern names them without a wildcard. Files that vanish during the walk
+/// are left out.
 ///
 /// # Errors
-/// A directory that cannot be read.
+/// Fails on a directory that cannot be read.
 pub fn expand(root: &Path, patterns: &PatternSet, skip: &[RelPath], want: Want) -> Result<Vec<Found>, WalkError> {
     expand_noting(root, patterns, skip, want, &mut |_| {})
 }
 
-/// As [`expand`], and calls `note` with every path on whose own state the outcome depends: the directories that were listed, and the
-/// places where the patterns begin, present or not.
+/// Like [`expand`], but also calls `note` with every path whose own state determines the outcome: the directories that
+/// were listed, and the places where the patterns start, whether or not they exist.
 ///
 /// # Errors
-/// A directory that cannot be read.
+/// Fails on a directory that cannot be read.
 pub fn expand_noting(
     root: &Path,
     patterns: &PatternSet,
@@ -86,7 +88,7 @@ pub fn expand_noting(
 ) -> Result<Vec<Found>, WalkError> {
     let mut found = Vec::new();
     let mut pending = Vec::new();
-    // Paths of `skip` as they are named behind a symlink.
+    // Paths of `skip`, as they are named behind a symlink.
     let mut detours: Vec<RelPath> = Vec::new();
     for start in patterns.roots() {
         if skip.iter().any(|skipped| start.starts_with(skipped)) {
@@ -94,7 +96,8 @@ pub fn expand_noting(
         }
         let kind = kind_at(&start.to_path(root))?;
         let meant = patterns.matches(&start);
-        // A file that is meant speaks for itself: whoever asks for files looks at it. In the place of a directory it does not.
+        // A matched file needs no note: a caller that wants files looks at it anyway. In place of a directory it does
+        // need one.
         if kind != Some(Kind::File) || !meant || want == Want::Directories {
             note(&start);
         }
@@ -115,7 +118,7 @@ pub fn expand_noting(
         }
         for (name, kind) in entries {
             let path = dir.child(&name);
-            // That of the workspace itself is nobody's output.
+            // The workspace's own `.git` is nobody's output.
             if name == b".git" && (want == Want::Files || dir.is_root() || !patterns.matches(&path)) {
                 continue;
             }
@@ -137,15 +140,15 @@ pub fn expand_noting(
     Ok(found)
 }
 
-/// Whether a directory is another worktree of the repository that the workspace lies in, and no pattern names it or
-/// something in it without a wildcard: there are the same files once more, and `**/*.c` is not meant to be about them.
+/// Returns whether a directory is another worktree of the workspace's repository, and no pattern names it or something
+/// in it without a wildcard: it has the same files once more, which `**/*.c` is not meant to match.
 fn is_left_out(root: &Path, dir: &RelPath, entries: &[(Vec<u8>, Kind)], patterns: &PatternSet) -> bool {
     let is_linked = entries.iter().any(|(name, kind)| name == b".git" && *kind == Kind::File);
     is_linked && !is_named(dir, patterns) && is_other_worktree(root, &dir.to_path(root))
 }
 
-/// Whether a directory may be passed over that cannot be read: git ignores it, and no pattern names it or something in
-/// it without a wildcard. It may be that of a database, with an owner of its own.
+/// Returns whether a directory that cannot be read may be passed over: git ignores it, and no pattern names it or
+/// something in it without a wildcard. It may belong to a database with an owner of its own.
 fn is_beside_the_point(root: &Path, dir: &RelPath, error: &WalkError, patterns: &PatternSet) -> bool {
     error.source.kind() == io::ErrorKind::PermissionDenied && !is_named(dir, patterns) && is_ignored(root, dir)
 }
@@ -154,9 +157,9 @@ fn is_named(dir: &RelPath, patterns: &PatternSet) -> bool {
     patterns.patterns().iter().any(|pattern| !pattern.negated && pattern.prefix().starts_with(dir))
 }
 
-/// Takes what is at the place where patterns begin when that is a symlink. A pattern like `link/*.c` or `link/` names it as the directory to
-/// look into; one like `link` means the symlink and, whoever asks for files, what is in the directory behind it. Gives what is not to be
-/// entered below it.
+/// Handles a symlink at the place where patterns start. A pattern like `link/*.c` or `link/` names it as the directory
+/// to look into; one like `link` means the symlink and, when looking for files, the files in the directory behind it.
+/// Returns the paths that must not be entered below it.
 fn start_at_link(
     root: &Path,
     start: RelPath,
@@ -205,7 +208,7 @@ fn take(
     }
 }
 
-/// What is at `path`; `None` when nothing is.
+/// Returns the kind of file at `path`; `None` if nothing is there.
 fn kind_at(path: &Path) -> Result<Option<Kind>, WalkError> {
     match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(Some(kind_of(metadata.file_type()))),
@@ -226,7 +229,7 @@ fn kind_of(file_type: fs::FileType) -> Kind {
     }
 }
 
-/// Names and kinds of a directory's entries; nothing when it is none any more.
+/// Returns the names and kinds of a directory's entries; none if it is no directory any more.
 pub(crate) fn list(path: &Path) -> Result<Vec<(Vec<u8>, Kind)>, WalkError> {
     let list = || -> io::Result<Vec<(Vec<u8>, Kind)>> {
         let mut entries = Vec::new();
@@ -246,14 +249,16 @@ pub(crate) fn list(path: &Path) -> Result<Vec<(Vec<u8>, Kind)>, WalkError> {
     }
 }
 
-/// Whether a symlink is the lock that Emacs and JOE put beside a file while that is edited: `.#main.c`, which leads to nothing.
+/// Returns whether a symlink is the lock that Emacs and JOE put beside a file that is being edited: `.#main.c`, which
+/// leads to nothing.
 pub(crate) fn is_lock(name: &[u8], link: &Path) -> bool {
     name.starts_with(b".#") && fs::metadata(link).is_err_and(|e| is_absence(&e))
 }
 
-/// Whether the error says that nothing is at the path: it, or a directory on the way to it, does not exist or is a file.
+/// Returns whether the error says that nothing is at the path: it does not exist, or a directory on the way is missing
+/// or is a file.
 pub(crate) fn is_absence(error: &io::Error) -> bool {
-    // Symlinks that lead in a circle lead to nothing.
+    // A symlink cycle leads to nothing.
     let circle = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
     circle || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

@@ -1,5 +1,5 @@
-//! A build: the calling thread coordinates and owns every map; inside one rayon scope it spawns a job per ready task; a job answers
-//! with one message.
+//! The build loop. The calling thread coordinates and owns all state; inside one rayon scope it spawns a job per ready
+//! task, and each job reports back with one final message.
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,15 +32,15 @@ enum Message {
     Done(Box<Done>),
 }
 
-/// Tasks that run although their results may be stored.
+/// Tasks that run even if their results are stored.
 pub struct Demands {
-    /// To be stored anew.
+    /// Tasks whose results are stored again.
     pub forced: HashSet<TaskId>,
-    /// To be compared with what is stored.
+    /// Tasks whose outputs are compared with the stored results.
     pub checked: HashSet<TaskId>,
 }
 
-/// Builds `tasks`, which contain what they need.
+/// Builds `tasks`, which include their dependencies.
 pub fn build(
     ctx: &Context<'_>,
     pool: &ThreadPool,
@@ -82,14 +82,14 @@ pub fn build(
     outcomes
 }
 
-/// How long the tasks took the last time.
+/// Returns how long the tasks took last time.
 fn usual(ctx: &Context<'_>, tasks: &[TaskId]) -> Usual {
     let took = |id: &TaskId| Some((*id, ctx.journal.tasks.get(&ctx.workspace.task(*id).name)?.took));
     let known = tasks.iter().filter_map(took).filter(|(_, took)| *took > 0);
     known.map(|(id, took)| (id, Duration::from_micros(took))).collect()
 }
 
-/// Of each task, whether nothing has changed on which it or anything that it needs rests: it will take no time.
+/// Tells for each task whether it and its dependencies are known to be unchanged, so that it will take no time.
 fn idle(ctx: &Context<'_>, tasks: &[TaskId], demands: &Demands) -> Vec<bool> {
     let mut idle = vec![!ctx.untouched.is_empty(); ctx.workspace.tasks.len()];
     let rests = |id: &TaskId| {
@@ -106,21 +106,21 @@ struct Build<'a, 'b> {
     demands: &'a Demands,
     usual: &'a Usual,
     tasks: &'a [TaskId],
-    /// When commands began to run.
+    /// When commands started.
     started: HashMap<TaskId, Instant>,
-    /// Tasks that are done or have failed.
+    /// Tasks that succeeded or failed.
     ended: HashSet<TaskId>,
-    /// Tasks that are known to be up to date, by position.
+    /// Whether each task is known to be up to date, by position.
     idle: Vec<bool>,
     estimate: Estimate,
-    /// When the report was refreshed.
+    /// When the report was last refreshed.
     refreshed: Instant,
     schedule: Schedule<'a>,
-    /// Of tasks that are done, what others see of them; see [`Build::dependencies`].
+    /// What finished tasks show to their dependents; see [`Build::dependencies`].
     visible: HashMap<TaskId, Arc<Visible>>,
-    /// Tasks that have turned out to be as the journal says, by position.
+    /// Whether each task has turned out to be as the journal says, by position.
     same: Vec<bool>,
-    /// In a dry run: tasks whose outputs are not known, because they or what they need would run.
+    /// In a dry run, the tasks whose outputs are unknown, because they or a dependency would run.
     uncertain: HashSet<TaskId>,
     outcomes: Outcomes,
     running: usize,
@@ -160,7 +160,7 @@ impl<'a> Build<'a, '_> {
         }
     }
 
-    /// The next message. Refreshes the report when it is time, whether or not there is one.
+    /// Receives the next message. Refreshes the report when that is due, even without a message.
     fn receive(&mut self, receiver: &Receiver<Message>) -> Result<Message, RecvTimeoutError> {
         let Some(period) = self.reporter.period() else { return self.receive_giving_signs(receiver, None) };
         let message = self.receive_giving_signs(receiver, Some(period.saturating_sub(self.refreshed.elapsed())));
@@ -181,7 +181,8 @@ impl<'a> Build<'a, '_> {
         message
     }
 
-    /// The next message, if it comes within `patience`. While commands run, signs of life are given.
+    /// Receives the next message, if it arrives within `patience`. Signals that the build is alive while intents are
+    /// open.
     fn receive_giving_signs(
         &self,
         receiver: &Receiver<Message>,
@@ -229,21 +230,21 @@ impl<'a> Build<'a, '_> {
         let wants_starts = self.reporter.wants_starts();
         scope.spawn(move |_| {
             let note = sender.clone();
-            // The receiver lives as long as the scope.
+            // Sending cannot fail: the receiver lives as long as the scope.
             let tell = move |word| {
                 if word != Word::Started || wants_starts {
                     let _ = note.send(Message::Word(id, word));
                 }
             };
             let job = Job { id, task, deps, force, as_before, check, tell: &tell };
-            // A panic must not leave the coordinator waiting for ever.
+            // A panic must not leave the coordinator waiting forever.
             let done = catch_unwind(AssertUnwindSafe(|| job::run(ctx, &job))).unwrap_or_else(|_| Done::panicked(id));
             let _ = sender.send(Message::Done(Box::new(done)));
         });
     }
 
-    /// Starts a job that finds out what else differs for a task of a dry run that needs something whose outputs are not
-    /// known.
+    /// Starts a job that finds out what else differs for a task of a dry run one of whose dependencies has unknown
+    /// outputs.
     fn start_uncertain<'scope>(&mut self, id: TaskId, scope: &Scope<'scope>, sender: &Sender<Message>)
     where
         'a: 'scope,
@@ -263,7 +264,7 @@ impl<'a> Build<'a, '_> {
         });
     }
 
-    /// Returns whether a change follows from what a task would make that may run.
+    /// Returns whether a change is only a consequence of a task that may run.
     fn follows(&self, change: &Change) -> bool {
         let owner = match change.kind {
             Kind::Dependency => {
@@ -281,7 +282,8 @@ impl<'a> Build<'a, '_> {
         !self.uncertain.is_empty() && self.ctx.graph.needs[id.index()].iter().any(|need| self.uncertain.contains(need))
     }
 
-    /// A task that is as the journal says, as its own paths and what it needs show; a group, always.
+    /// Returns the outcome of a group, or of a task that is unchanged since the journal, as its own paths and its
+    /// dependencies show.
     fn untouched(&self, id: TaskId) -> Option<Done> {
         let task = self.ctx.workspace.task(id);
         if task.command.is_none() {
@@ -294,18 +296,18 @@ impl<'a> Build<'a, '_> {
         Some(done)
     }
 
-    /// Whether all that it needs has turned out to be as the journal says.
+    /// Returns whether all dependencies of the task have turned out to be as the journal says.
     fn needs_same(&self, id: TaskId) -> bool {
         self.ctx.graph.needs[id.index()].iter().all(|need| self.same[need.index()])
     }
 
-    /// Whether its definition, its environment, and what others see of what it needs are as the journal says; and the store still has what
-    /// that names.
+    /// Returns whether the task's definition, its environment and the visible outputs of its dependencies are as the
+    /// journal says, and the store still has what the journal names.
     fn is_as_before(&self, id: TaskId) -> bool {
         self.ctx.carries && self.ctx.trusted && self.needs_same(id)
     }
 
-    /// The explicit dependencies, each group replaced by what it stands for.
+    /// Returns the explicit dependencies, with each group replaced by its members.
     fn dependencies(&mut self, id: TaskId) -> Dependencies {
         let ids = explicit(self.ctx.workspace, id);
         ids.into_iter().filter_map(|id| Some((id, self.visible_of(id)?))).collect()
@@ -315,7 +317,7 @@ impl<'a> Build<'a, '_> {
         if let Some(visible) = self.visible.get(&id) {
             return Some(visible.clone());
         }
-        // Untouched: what others see of it is looked up when somebody looks.
+        // An untouched task: what it shows to dependents is computed when one of them asks.
         let task = self.ctx.workspace.task(id);
         let record = self.ctx.journal.tasks.get(&task.name).filter(|_| self.same[id.index()])?;
         let strays = strays(self.ctx, id, task, &record.outputs);
@@ -357,14 +359,14 @@ impl<'a> Build<'a, '_> {
             self.outcomes.recalled.insert(task.name.clone());
         }
         if let Some(mut basis) = done.basis.take() {
-            // It is to be told again.
+            // The warning must be repeated next time.
             basis.sure &= !warned;
             self.outcomes.bases.insert(task.name.clone(), basis);
         }
         self.tell(done);
     }
 
-    /// What depends on a task that has ended well may start.
+    /// Lets the dependents of a successful task start.
     fn succeed(&mut self, done: &mut Done) {
         let (id, outcome, ctx) = (done.task, &done.outcome, self.ctx);
         let unknown = matches!(outcome, Outcome::WouldRun | Outcome::MayRun)

@@ -1,11 +1,11 @@
-//! All tasks, in order and at the same time. Knows nothing of how one task is done.
+//! All tasks of a build: their order and their parallelism. Knows nothing about how a single task is done.
 //!
 //! | file | its one idea |
 //! | --- | --- |
-//! | `build` | A build: the calling thread coordinates and owns every map |
-//! | `ready_queue` | Which task starts next |
-//! | `results` | What came of a build |
-//! | `time_left` | How much longer a build will take, from how long commands took the last time |
+//! | `build` | the build loop: one coordinating thread that owns all state |
+//! | `ready_queue` | the choice of the task that starts next |
+//! | `results` | the outcome of a build |
+//! | `time_left` | an estimate of the time left, from earlier durations |
 
 mod build;
 pub mod ready_queue;

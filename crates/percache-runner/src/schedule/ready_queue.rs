@@ -1,6 +1,7 @@
-//! Which task starts next: of those whose dependencies are done, the one with the longest way to the end of the build.
+//! Chooses the task that starts next: among those whose dependencies are done, the one with the longest path to the end
+//! of the build.
 //!
-//! Pure bookkeeping; knows nothing of threads or of what a task does.
+//! Pure bookkeeping. Knows nothing about threads or about what a task does.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -9,29 +10,30 @@ use std::time::Duration;
 use crate::graph::TaskGraph;
 use crate::model::{PoolId, TaskId, Workspace};
 
-/// What a task without a history is taken to last.
+/// The assumed duration of a task without a history.
 const UNKNOWN: Duration = Duration::from_millis(100);
 
-/// Ordered by length of the way to the end, then by position.
+/// Ordered by the length of the path to the end, then by position.
 type Urgency = (Duration, Reverse<TaskId>);
 
-/// The tasks of a build that have not started.
+/// The tasks of a build that have not started yet.
 pub struct Schedule<'a> {
     workspace: &'a Workspace,
     graph: &'a TaskGraph,
-    /// Of each task of the build, how many dependencies are not done.
+    /// For each task of the build, the number of dependencies that are not done.
     waiting: HashMap<TaskId, usize>,
     urgency: HashMap<TaskId, Duration>,
     ready: BinaryHeap<Urgency>,
-    /// Ready, and to run when nothing else does.
+    /// Ready tasks that must run while nothing else does.
     alone: VecDeque<TaskId>,
-    /// Ready, and waiting for room in their pool.
+    /// Ready tasks that wait for room in their pool.
     queued: HashMap<u32, BinaryHeap<Urgency>>,
     room: Vec<usize>,
 }
 
 impl<'a> Schedule<'a> {
-    /// A schedule for `tasks`, which contain what they need. `usual` tells how long a task took the last time.
+    /// Creates a schedule for `tasks`, which include their dependencies. `usual` returns how long a task took last
+    /// time.
     pub fn new(
         workspace: &'a Workspace,
         graph: &'a TaskGraph,
@@ -67,7 +69,8 @@ impl<'a> Schedule<'a> {
         self.urgency.get(&id).copied().unwrap_or(UNKNOWN)
     }
 
-    /// The next task to start, when `running` are running; one that owns the terminal only when none is.
+    /// Returns the next task to start while `running` tasks run. One that owns the terminal is returned only while none
+    /// runs.
     pub fn next(&mut self, running: usize) -> Option<TaskId> {
         while let Some((urgency, Reverse(id))) = self.ready.pop() {
             match self.workspace.task(id).pool {
@@ -84,7 +87,7 @@ impl<'a> Schedule<'a> {
         if running == 0 { self.alone.pop_front() } else { None }
     }
 
-    /// A started task has ended: its pool has room again.
+    /// Notes that a started task has ended, which makes room in its pool.
     pub fn ended(&mut self, id: TaskId) {
         let task = self.workspace.task(id);
         if let Some(PoolId(pool)) = task.pool.filter(|_| !task.interactive) {
@@ -93,7 +96,7 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// A task is done: what waited only for it is ready.
+    /// Notes that a task is done: tasks that waited only for it become ready.
     pub fn done(&mut self, id: TaskId) {
         let graph = self.graph;
         for dependent in &graph.needed_by[id.index()] {
@@ -107,7 +110,7 @@ impl<'a> Schedule<'a> {
     }
 }
 
-/// Of each task, how long it and the longest chain of what needs it take.
+/// Computes for each task the duration of the longest chain that starts with it and continues through its dependents.
 fn urgency(
     workspace: &Workspace,
     graph: &TaskGraph,

@@ -1,4 +1,4 @@
-//! What came of a build: the counts, and what the journal is to say from then on.
+//! The outcome of a build: the counts, and the entries for the journal.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -17,63 +17,63 @@ use crate::worktree::failed_runs::{self, FailedRun};
 use crate::worktree::journal::TaskRecord;
 use crate::worktree::unstable::{News, Unstable};
 
-/// How many tasks ended how.
+/// The numbers and names of tasks, by how they ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Ran and succeeded.
+    /// Tasks that ran and succeeded.
     pub ran: usize,
-    /// Ran although their results are stored, and left the same.
+    /// Tasks that ran although their results are stored, with the same outputs.
     pub checked: usize,
-    /// Ran although their results are stored, and left something else, by name.
+    /// Names of tasks that ran although their results are stored, with different outputs.
     pub unstable: Vec<String>,
-    /// Were up to date.
+    /// Tasks that were up to date.
     pub up_to_date: usize,
-    /// Were restored.
+    /// Tasks that were restored.
     pub restored: usize,
-    /// Failed, by name.
+    /// Names of tasks that failed.
     pub failed: Vec<String>,
-    /// Were running when the user stopped the build.
+    /// Tasks that were running when the user stopped the build.
     pub stopped: usize,
-    /// Did not start because of a failure or an interruption.
+    /// Tasks that did not start because of a failure or an interruption.
     pub skipped: usize,
-    /// Would run, in a dry run.
+    /// Tasks that would run, in a dry run.
     pub would_run: usize,
-    /// Would be restored, in a dry run.
+    /// Tasks that would be restored, in a dry run.
     pub would_restore: usize,
-    /// May run, in a dry run.
+    /// Tasks that may run, in a dry run.
     pub may_run: usize,
-    /// Whether the user stopped it.
+    /// Whether the user stopped the build.
     pub interrupted: bool,
-    /// From its start to its end.
+    /// How long the build took.
     pub took: Duration,
-    /// Time that the commands of hits took when they ran.
+    /// How long the commands of hits took when they ran.
     pub saved: Duration,
 }
 
-/// What a build leaves for the journal.
+/// What a build leaves for the journal and for reports.
 #[derive(Default)]
 pub struct Outcomes {
-    /// Counts.
+    /// The counts.
     pub summary: Summary,
-    /// What the journal is to say of tasks, by name.
+    /// The new journal entries of tasks, by name.
     pub records: BTreeMap<String, TaskRecord>,
-    /// Tasks that came out otherwise than the journal before says.
+    /// Tasks that came out differently from what the old journal says.
     pub otherwise: Vec<TaskId>,
-    /// What the outcomes of tasks rest on, by name.
+    /// The paths that the outcomes of tasks rest on, by task name.
     pub bases: HashMap<String, Basis>,
-    /// Tasks that rest on what they rested on before, by name, and whose outputs were put back.
+    /// Names of tasks that rest on the same paths as before and whose outputs were put back.
     pub recalled: HashSet<String>,
     /// Results that a check has refuted.
     pub refuted: Vec<ResultKey>,
     /// What checks have found.
     pub news: News,
-    /// Runs that failed or were stopped, with what is kept of their logs.
+    /// Runs that failed or were stopped, with the kept part of their logs.
     pub failed_runs: Vec<(FailedRun, Vec<u8>)>,
-    /// Why tasks ran or would run, where that was asked.
+    /// Why tasks ran or would run, if that was asked.
     pub reasons: HashMap<TaskId, Why>,
-    /// What tasks that would run depend on now, where that was asked.
+    /// The current fingerprint parts of tasks that would run, if that was asked.
     pub parts: HashMap<TaskId, Parts>,
-    /// In a dry run: tools that were not run, because what they said the last time is known.
+    /// In a dry run, the tools that were not run because their last answers are known.
     pub remembered: Vec<String>,
 }
 
@@ -96,7 +96,7 @@ impl Summary {
         }
     }
 
-    /// How many tasks were counted.
+    /// Returns how many tasks were counted.
     pub fn counted(&self) -> usize {
         let really = self.ran + self.checked + self.unstable.len() + self.up_to_date + self.restored;
         let pretended = self.would_run + self.would_restore + self.may_run;

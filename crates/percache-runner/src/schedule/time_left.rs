@@ -1,7 +1,8 @@
-//! How much longer a build will take, from how long commands took the last time.
+//! Estimates the time left in a build from how long commands took last time.
 //!
-//! What depends on something that ran is taken to run too. Of the rest, which may be up to date, as large a part as of what was
-//! decided so far. The answer is the larger of the work that is left, shared by all workers, and the longest chain of it.
+//! A task that depends on one that ran is assumed to run too. Of the others, which may be up to date, the share that
+//! runs is assumed to be the same as so far. The estimate is the larger of two: the remaining work divided by the
+//! number of workers, and the longest remaining chain.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,37 +11,37 @@ use crate::graph::TaskGraph;
 use crate::model::TaskId;
 use crate::model::event::Usual;
 
-/// How long an answer holds, less the time that passes: with very many tasks, it takes a while to find.
+/// How long an estimate is reused, minus the time that passes: with very many tasks, computing it takes a while.
 const HOLDS: Duration = Duration::from_secs(1);
 
-/// The last answer.
+/// The last estimate.
 #[derive(Debug, Default)]
 pub struct Estimate {
     last: Option<(Instant, Option<Duration>)>,
 }
 
-/// Where a build stands.
+/// The state of a build.
 pub struct Progress<'a> {
-    /// Who needs whom.
+    /// The dependencies between tasks.
     pub graph: &'a TaskGraph,
     /// The tasks of the build.
     pub tasks: &'a [TaskId],
-    /// How long they took the last time.
+    /// How long the tasks took last time.
     pub usual: &'a Usual,
-    /// When commands began to run, whether they have ended or not.
+    /// When commands started, including those that have ended.
     pub started: &'a HashMap<TaskId, Instant>,
-    /// Whether a task has ended.
+    /// Tells whether a task has ended.
     pub ended: &'a dyn Fn(TaskId) -> bool,
-    /// Whether a task has a command.
+    /// Tells whether a task has a command.
     pub runs: &'a dyn Fn(TaskId) -> bool,
-    /// How many run at a time.
+    /// How many tasks run at a time.
     pub jobs: usize,
-    /// How many were up to date or restored.
+    /// How many tasks were up to date or restored.
     pub hits: usize,
 }
 
 impl Estimate {
-    /// How much longer it will take; `None` when nothing is known.
+    /// Returns how much longer the build will take; `None` if no durations are known.
     pub fn left(&mut self, progress: &Progress<'_>) -> Option<Duration> {
         let now = Instant::now();
         match self.last {
@@ -82,9 +83,9 @@ fn left(progress: &Progress<'_>, now: Instant) -> Option<Duration> {
     tasks.values().map(|task| task.chain).max().map(|chain| chain.max(work))
 }
 
-/// What is expected of a task.
+/// The expectation for one task.
 struct Expected {
-    /// It runs, or ran.
+    /// Whether it runs or ran.
     runs: bool,
     /// How long it will still take.
     own: Duration,
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
     use crate::config::{Request, load};
 
-    /// `a`, `b` and `c` need nothing, `d` needs `a`; they took 1, 2, 3 and 4 seconds.
+    /// `a`, `b` and `c` have no dependencies, `d` depends on `a`; they took 1, 2, 3 and 4 seconds.
     fn estimate(jobs: usize, running: &[u32], ended: &[u32], hits: usize) -> f64 {
         let dir = tempfile::tempdir().unwrap();
         let plain = ["a", "b", "c"].map(|name| format!("[task.{name}]\ncommand = 'x'\ninputs = []\n")).concat();
@@ -135,7 +136,7 @@ mod tests {
     #[test]
     fn what_is_mostly_up_to_date_is_not_expected_to_run() {
         assert!(estimate(1, &[], &[], 99) < 0.2);
-        // What depends on something that runs is.
+        // A task that depends on one that runs is expected to run.
         assert!(estimate(1, &[0], &[0], 99) > 4.0);
     }
 

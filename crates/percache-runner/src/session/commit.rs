@@ -1,4 +1,4 @@
-//! The end of a build: results first, then the journal that names them.
+//! The end of a build: results are stored first, then the journal that names them.
 
 use std::collections::{BTreeSet, HashSet};
 use std::io;
@@ -33,35 +33,35 @@ use crate::worktree::unstable;
 
 /// What a build has done.
 pub(super) struct Built<'b> {
-    /// The tasks that were asked for, and what they need.
+    /// The requested tasks and their dependencies.
     pub(super) tasks: &'b [TaskId],
-    /// Those of them that ran whatever was stored.
+    /// The tasks among them that ran regardless of stored results.
     pub(super) forced: &'b HashSet<TaskId>,
     pub(super) outcomes: &'b Outcomes,
     pub(super) notes: &'b Notes,
 }
 
-/// What a build has learned of the tree and of the store while it went on.
+/// What a build has learned about the tree and the store along the way.
 pub(super) struct Learned {
     observed: Observed,
-    /// The paths on which it rests that these are the tasks.
+    /// The paths that determine which tasks there are.
     configuration: Vec<Vec<u8>>,
-    /// Whether what was read there is what is there now.
+    /// Whether the configuration that was read is what is on disk now.
     is_read: bool,
     intents: Option<Intents>,
     tools: Tools,
-    /// Directories that percache has made, those of earlier builds included.
+    /// The directories that percache has made, in this build or an earlier one.
     directories: Vec<Vec<u8>>,
-    /// What could not be removed although no task makes it any more.
+    /// Leftover outputs of no task that could not be removed.
     stuck: BTreeSet<RelPath>,
-    /// Whether what the last build knew of untouched tasks goes on.
+    /// Whether the last build's evidence for untouched tasks is carried over.
     carries: bool,
-    /// What is wrong with the store.
+    /// What is wrong with the store, if anything.
     pub(super) trouble: Option<String>,
 }
 
 impl Session<'_> {
-    /// Takes what is to be kept from the context of a build that is over.
+    /// Takes what is to be kept out of the context of a finished build.
     pub(super) fn learned(&self, ctx: Context<'_>) -> Learned {
         let Context { observer, intents, trouble, tools, carries, directories, stuck, .. } = ctx;
         let (configuration, is_read) = self.configuration(&observer);
@@ -70,9 +70,9 @@ impl Session<'_> {
         Learned { observed, configuration, is_read, intents, tools, directories, stuck, carries, trouble }
     }
 
-    /// Writes down what a build has done: results, then the journal. Whatever is wrong with the store is one warning.
+    /// Writes down what a build has done: results, then the journal. Reports store errors as a single warning.
     pub(super) fn commit(&self, mut desk: Desk, learned: Learned, built: &Built<'_>, reporter: &mut dyn Reporter) {
-        // The journal is made while the results are written.
+        // The journal is prepared while the results are being written.
         self.store.into_iter().for_each(Store::begin_flush);
         let Built { outcomes, .. } = *built;
         let (named, before) = (desk.named(), std::mem::take(&mut desk.journal));
@@ -91,7 +91,7 @@ impl Session<'_> {
         let (observed, mut trouble) = (learned.observed, learned.trouble);
         let keeps_texts = outcomes.summary.ran + outcomes.summary.restored > 0 && self.single.is_none();
         let written = std::thread::scope(|scope| {
-            // For explanations and reports: nothing here waits for it.
+            // For explanations and reports: nothing here waits for these.
             if keeps_texts || remembered.is_some() {
                 scope.spawn(|| self.keep_for_later(&desk.worktree, keeps_texts.then_some(&observed.now), remembered));
             }
@@ -113,12 +113,13 @@ impl Session<'_> {
         }
         self.close(trouble, reporter);
         if self.last {
-            // Tens of thousands of small pieces of memory.
+            // Skips freeing tens of thousands of small allocations.
             std::mem::forget((journal, observed));
         }
     }
 
-    /// Replaces the journal when everything that it names is stored: a kill in between must not leave names of nothing.
+    /// Replaces the journal once every result that it names is stored: after a kill in between, it must not name
+    /// results that do not exist.
     fn write(
         &self,
         desk: &Desk,
@@ -148,7 +149,7 @@ impl Session<'_> {
         timed(self.listener, Phase::Journal, None, || desk.replace_journal(journal, staged?, named))
     }
 
-    /// Keeps the logs of tasks that failed, until they are done.
+    /// Keeps the logs of failed tasks until the tasks succeed.
     fn keep_failed_runs(&self, desk: &Desk, built: &Built<'_>) {
         if self.single.is_some() {
             return;
@@ -162,8 +163,8 @@ impl Session<'_> {
         }
     }
 
-    /// The paths on which it rests that these are the tasks, with the symlinks on the way to them and what they lead to; and whether what was
-    /// read of them is what is there now.
+    /// Returns the paths that determine which tasks there are, with the symlinks on the way to them and their targets,
+    /// and whether what was read of them is what is on disk now.
     fn configuration(&self, observer: &Observer<'_>) -> (Vec<Vec<u8>>, bool) {
         let mut paths = Vec::new();
         let named = self.workspace.files.iter().chain(&self.workspace.listed);
@@ -171,17 +172,17 @@ impl Session<'_> {
         (paths, unchanged.into_iter().all(|unchanged| unchanged))
     }
 
-    /// Once, at the end: whatever is wrong with the store, it is one thing for the user.
+    /// Reports store trouble once, at the end: whatever went wrong, it is one thing for the user.
     pub(super) fn close(&self, trouble: Option<String>, reporter: &mut dyn Reporter) {
         if let Some(trouble) = trouble {
             self.store_trouble(reporter, &trouble);
         }
     }
 
-    /// Results that a check has refuted are removed, and what checks have found is noted.
+    /// Removes results that a check has refuted, and notes what checks have found.
     fn set_aside(&self, desk: &Desk, outcomes: &Outcomes) -> Result<(), String> {
         if let Some(store) = self.store.filter(|_| !outcomes.refuted.is_empty()) {
-            // First, so that no journal is believed that names one of them.
+            // Comes first, so that no journal that names one of them is trusted.
             maintenance::advance_epoch(self.store_dir).map_err(|e| e.to_string())?;
             store.remove(&outcomes.refuted).map_err(|e| e.to_string())?;
         }
@@ -189,14 +190,15 @@ impl Session<'_> {
         noted.map_err(|e| format!("unstable tasks cannot be noted: {e}"))
     }
 
-    /// Tasks that were not judged although something that they need came out otherwise than the journal says, or not at all.
+    /// Returns the tasks that were not judged although one of their dependencies came out differently from the journal,
+    /// or not at all.
     fn doubtful(&self, outcomes: &Outcomes) -> HashSet<&str> {
         let dependents = self.graph.dependents(&outcomes.otherwise);
         let names = dependents.into_iter().map(|id| self.workspace.task(id).name.as_str());
         names.filter(|name| !outcomes.bases.contains_key(*name)).collect()
     }
 
-    /// For reports. A build that did nothing leaves nothing.
+    /// Returns the record of this build for reports; `None` for a build that did nothing.
     fn remembered(&self, before: &Journal, built: &Built<'_>) -> Option<(Build, Vec<TaskRun>)> {
         let Built { tasks, forced, outcomes, notes } = *built;
         let summary = &outcomes.summary;
@@ -218,7 +220,8 @@ impl Session<'_> {
         Some((notes.build(summary, command, self.options.jobs), notes.tasks(&subject)))
     }
 
-    /// Texts for explanations, a record of the build for reports. That it cannot be done costs them some detail, and is not worth a word.
+    /// Keeps old texts for explanations and a record of the build for reports. A failure costs those some detail, and
+    /// is only logged.
     fn keep_for_later(
         &self,
         worktree: &Worktree,
@@ -227,7 +230,7 @@ impl Session<'_> {
     ) {
         let root = &self.workspace.root;
         let env_files: HashSet<&RelPath> = self.workspace.tasks.iter().flat_map(|task| &task.env_file).collect();
-        // By content, because they may have other names; by path, because they may have changed since.
+        // By content, because copies may have other names; by path, because the files may have changed since.
         let secret = env_files.iter().filter_map(|path| Some(Digest::of(&std::fs::read(path.to_path(root)).ok()?)));
         let secret: HashSet<Digest> = secret.collect();
         let is_input = |path: &[u8]| {
@@ -240,7 +243,8 @@ impl Session<'_> {
         }
     }
 
-    /// Of what a killed build was about to write, that of tasks that this build had nothing to do with; and what still runs of it.
+    /// Returns those intents of a killed build whose tasks this build did not touch, and the commands of it that still
+    /// run.
     fn unfinished(&self, desk: &Desk, outcomes: &Outcomes) -> LeftBehind {
         let LeftBehind { intents, commands } = &desk.left_behind;
         if intents.is_empty() {
@@ -272,14 +276,15 @@ impl Session<'_> {
         outcomes: &Outcomes,
         stuck: &BTreeSet<RelPath>,
     ) -> Journal {
-        // The epoch that lookups saw: if results were removed meanwhile, the next build must ask the store.
+        // The epoch is the one that lookups saw: if results were removed meanwhile, the next build must ask the store.
         if journal.epoch != epoch {
             journal.tasks.values_mut().for_each(TaskRecord::distrust);
         }
         journal.epoch = epoch;
         journal.hits += (outcomes.summary.up_to_date + outcomes.summary.restored) as u64;
         journal.misses += (outcomes.summary.ran + outcomes.summary.failed.len()) as u64;
-        // Of tasks that are gone, the outputs are buried, or belong to others now; as long as those are not built, nobody else knows.
+        // The outputs of deleted tasks have been removed, or belong to other tasks now; until those are built, only
+        // this record knows about them.
         let names: HashSet<&str> = self.workspace.tasks.iter().map(|task| task.name.as_str()).collect();
         let inherited = |entry: &Entry| {
             if stuck.contains(entry.path.as_slice()) {
@@ -307,7 +312,8 @@ impl Session<'_> {
     }
 }
 
-/// They may be somebody's work: none of them goes without a word, and none goes because there are too many.
+/// Reports displaced files that gc removed, and warns if too many are kept. They may be somebody's work: none is
+/// removed silently, and none because there are too many.
 fn tell_of_displaced(reporter: &mut dyn Reporter, report: &maintenance::Report, settings: &CacheSettings) {
     let (went, left) = (report.displaced, report.displaced_left);
     if went.files > 0 {

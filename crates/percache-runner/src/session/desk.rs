@@ -1,4 +1,4 @@
-//! What a worktree keeps between builds: taken up when a build begins, laid down when it ends.
+//! A worktree's state between builds: loaded when a build begins, written back when it ends.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -32,24 +32,24 @@ use crate::worktree::last_used;
 use crate::worktree::ownership::inherited;
 use crate::worktree::{self, Worktree, WorktreeLock};
 
-/// What a worktree keeps between builds, as far as it can be had.
+/// The state that a worktree keeps between builds, as far as it is available.
 pub(super) struct Desk {
     pub(super) worktree: Worktree,
-    /// `None` when the store's directory cannot be written, and in a dry run.
+    /// The worktree's lock; `None` in a dry run, and when the store's directory cannot be written.
     pub(super) lock: Option<WorktreeLock>,
     pub(super) journal: Journal,
     /// The store's epoch when the build began.
     pub(super) epoch: u64,
-    /// What a killed build was about to write, and which of its commands could not be ended.
+    /// What a killed build was about to write, and those of its commands that could not be ended.
     pub(super) left_behind: LeftBehind,
-    /// The task within whose command this process runs, when it would wait for the lock for ever.
+    /// The task inside whose command this process runs, if waiting for the lock would never end.
     pub(super) enclosing: Option<Enclosing>,
-    /// Why the store cannot be used, so far.
+    /// The first reason why the store cannot be used.
     pub(super) trouble: Option<String>,
 }
 
 impl Desk {
-    /// Where files wait on their way into the tree.
+    /// Returns where files are staged on their way into the tree.
     pub(super) fn staging(&self) -> Staging {
         match self.lock {
             Some(_) => Staging::in_worktree(self.worktree.staging()),
@@ -59,7 +59,7 @@ impl Desk {
 }
 
 impl Desk {
-    /// Where what percache does not hold goes.
+    /// Returns where files go that percache displaces because it does not hold their content.
     pub(super) fn displaced(&self) -> Displaced {
         match self.lock {
             Some(_) => worktree::displaced::of(&self.worktree),
@@ -72,10 +72,10 @@ impl Session<'_> {
     pub(super) fn sit_down(&self, prior: Option<Prior>, reporter: &mut dyn Reporter) -> (Desk, Option<Holds>) {
         if let Some(Prior { lock, bytes, holds, journal, .. }) = prior.filter(|prior| self.can_use(prior)) {
             let worktree = Worktree::new(self.store_dir, &self.workspace.root);
-            // Its bytes are those that were written.
+            // The bytes are known to be intact: the check of the journal has verified their digest.
             let decoded = journal.and_then(|thread| thread.join().ok());
             let journal = decoded.unwrap_or_else(|| Journal::decode_whole(&bytes).unwrap_or_default());
-            // Opening the store may have cost results.
+            // Opening the store may have dropped results.
             let (epoch, lock) = (maintenance::epoch(self.store_dir), Some(lock));
             let stands = epoch == journal.epoch && self.is_read_as_found(&journal, &holds);
             let holds = if stands { holds } else { holds.without_conditions() };
@@ -129,7 +129,8 @@ impl Session<'_> {
         (Desk { worktree, lock, journal, epoch, left_behind, enclosing: within, trouble }, None)
     }
 
-    /// Locks the worktree. `None` in a dry run, and when nothing will start: the build was stopped while it waited, or it would wait for ever.
+    /// Locks the worktree. Returns `None` in a dry run, and when nothing will start: the build was stopped while it
+    /// waited, or it would wait forever.
     fn lock(
         &self,
         worktree: &Worktree,
@@ -145,7 +146,8 @@ impl Session<'_> {
         }
     }
 
-    /// What the last build left; of a worktree in which none was, what others say of it.
+    /// Loads the journal of the last build. In a worktree that was never built, inherits what other worktrees' journals
+    /// say about it.
     fn journal(&self, worktree: &Worktree) -> Journal {
         let path = worktree.journal();
         if self.single.is_some() {
@@ -165,7 +167,7 @@ impl Session<'_> {
         journal
     }
 
-    /// Takes over what is known of directories that have become members and were workspaces of their own.
+    /// Takes over the journals of directories that have become members and were workspaces of their own.
     fn take_in_members(&self, journal: &mut Journal) {
         let members = self.workspace.files.iter().filter(|file| journal.files.find(file.as_bytes()).is_none());
         let dirs: Vec<RelPath> = members.filter_map(RelPath::parent).filter(|dir| !dir.is_root()).collect();
@@ -178,7 +180,8 @@ impl Session<'_> {
         }
     }
 
-    /// The commands of a killed build would write over what this one is about to look at. Whether they are gone.
+    /// Ends the commands of a killed build, which would overwrite what this build is about to look at. Returns whether
+    /// all of them are gone.
     fn end_orphans(&self, commands: &[Trace], reporter: &mut dyn Reporter) -> bool {
         let waiting = &mut |holder: &str| reporter.event(Event::Waiting { task: None, holder: holder.to_owned() });
         let ended = orphans::end(commands, self.stop, waiting);
@@ -189,7 +192,8 @@ impl Session<'_> {
         !ended.some_left
     }
 
-    /// Where the action of a single command is claimed, to hear what it writes when somebody else runs it.
+    /// Returns a follower of the claim on a single command's action, so that its output is shown when another process
+    /// runs it.
     fn awaited(&self) -> Option<(TaskId, Follower)> {
         if self.single.is_none() || self.options.force != Force::No {
             return None;
@@ -203,8 +207,8 @@ impl Session<'_> {
         Some((id, Follower::new(&desk.worktree.claims().join(prepared.fingerprint.to_string()))))
     }
 
-    /// Whether the configuration that was read is the one that a journal's evidence is about: it may have been edited after that was
-    /// checked and before it was read.
+    /// Returns whether the configuration that was read is the one that the journal's evidence is about: it may have
+    /// been edited between the check and the read.
     fn is_read_as_found(&self, journal: &Journal, found: &Holds) -> bool {
         let root = &self.workspace.root;
         let seen = |position: usize| match found.read.binary_search_by_key(&position, |(position, _)| *position) {
@@ -218,13 +222,13 @@ impl Session<'_> {
         };
         let same = |path: &RelPath| journal.files.find(path.as_bytes()).is_some_and(same_at);
         let named = || self.workspace.files.iter().chain(&self.workspace.listed);
-        // There are more than these only where symlinks are on the way.
+        // The list is longer than these only if symlinks are on the way.
         let rests_on = journal.finding.as_ref().map_or(&[][..], |finding| journal.lists.get(finding.configuration));
         let more = rests_on.len() > named().count();
         named().all(same) && (!more || rests_on.iter().all(|position| same_at(*position as usize)))
     }
 
-    /// Whether tasks may be taken for up to date without a look at them.
+    /// Returns whether tasks may be taken as up to date without looking at them.
     fn can_use(&self, prior: &Prior) -> bool {
         let options = self.options;
         prior.is_of(self.store_dir) && self.store.is_some() && !options.dry_run && options.hit_logs != HitLogs::All
@@ -232,12 +236,12 @@ impl Session<'_> {
 }
 
 impl Desk {
-    /// The results that the journal named when the build began.
+    /// Returns the keys of the results that the journal named when the build began.
     pub(super) fn named(&self) -> Vec<ResultKey> {
         self.journal.keys().collect()
     }
 
-    /// Replaces the journal, which named the results `before`, by `journal`, which is `staged`.
+    /// Replaces the journal, which named the results `before`, with `journal`, which is already `staged`.
     pub(super) fn replace_journal(&self, journal: &Journal, staged: Staged, before: &[ResultKey]) -> io::Result<()> {
         let path = self.worktree.journal();
         let kept: HashSet<_> = journal.keys().collect();

@@ -1,4 +1,4 @@
-//! Under which conditions the next build may believe what this one has found.
+//! The conditions under which the next build may trust what this one has found.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::worktree::conditions::{Finding, Tool, variables_digest};
 use crate::worktree::journal::Journal;
 
 impl Session<'_> {
-    /// Under which conditions the evidence in the journal counts.
+    /// Returns the conditions under which the evidence in the journal counts; `None` if it must not be used.
     pub(super) fn finding(
         &self,
         desk: &Desk,
@@ -22,7 +22,7 @@ impl Session<'_> {
         asked: &Tools,
     ) -> Option<Finding> {
         let request = self.asked?;
-        // The last three decide which files say what git ignores.
+        // The last three determine which files tell what git ignores.
         let always = ["LANG", "LC_*", "TZ", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_*"];
         let mut variables: Vec<String> = always.map(str::to_owned).into();
         variables.extend(self.workspace.tasks.iter().flat_map(|task| task.env_from.iter().cloned()));
@@ -37,16 +37,16 @@ impl Session<'_> {
             variables,
             tools: self.tools(journal, asked)?,
             configuration,
-            // That it cannot be kept costs the next build the time to read it.
+            // If it cannot be saved, the next build only spends time on reading the configuration again.
             kept: self.kept.or_else(|| keep(self.workspace, &desk.worktree.kept()).ok()),
-            // Which tasks are to be checked is to be decided anew in each build.
+            // With a check rate, each build chooses anew which tasks to check.
             request: positions
                 .filter(|_| self.workspace.cache.check_rate == 0.0)
                 .map(|positions| (request.tasks, positions)),
         })
     }
 
-    /// The tools of all tasks with evidence, each once, with what they say now.
+    /// Returns each distinct tool of the tasks with evidence once, with its current answer.
     fn tools(&self, journal: &Journal, asked: &Tools) -> Option<Vec<Tool>> {
         let mut tools = Vec::new();
         let sure = |task: &&Task| journal.tasks.get(&task.name).is_some_and(|record| record.evidence.sure);

@@ -1,4 +1,15 @@
 //! One build of a worktree, from its lock to its journal.
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `commit` | the end of a build: results stored, then the journal |
+//! | `desk` | the worktree's lock, journal and leftovers during a build |
+//! | `evidence` | the conditions under which the next build may trust this one |
+//! | `prior` | the last build's findings that still hold |
+//! | `renewal` | the new journal, from the old one and what the build saw |
+//! | `single` | one command without a `percache.toml` |
+//! | `standing` | tasks that are up to date by the journal alone |
+//! | `survey` | leftovers of earlier builds, and the state that all tasks share |
 
 mod commit;
 mod desk;
@@ -36,51 +47,52 @@ use crate::worktree::conditions::Asked;
 use commit::Built;
 pub use prior::{Prior, prior};
 
-/// What a build is about.
+/// Everything that one build is given: the workspace, the store, the options and the caller.
 pub struct Session<'a> {
-    /// The tasks.
+    /// The tasks and settings.
     pub workspace: &'a Workspace,
-    /// Who needs whom.
+    /// The dependencies between the tasks.
     pub graph: &'a TaskGraph,
     /// The store's directory.
     pub store_dir: &'a Path,
-    /// Tells a build of a single command from others in the same directory; `None` when the workspace has a configuration.
+    /// Tells a single command from others that run in the same directory; `None` when the workspace has a
+    /// configuration.
     pub single: Option<Digest>,
-    /// `None`: nothing is looked up and nothing is stored.
+    /// The store; `None` means that nothing is looked up and nothing is stored.
     pub store: Option<&'a Store>,
     /// How to build.
     pub options: &'a Options,
-    /// The caller's variables.
+    /// The caller's environment variables.
     pub caller: &'a Caller,
-    /// Tells when to stop.
+    /// The request to stop, such as Ctrl-C.
     pub stop: &'a Stop,
-    /// Hears what commands write.
+    /// Receives the output of commands.
     pub listener: &'a dyn Listener,
-    /// Names this process to others that wait for it.
+    /// The name of this process, shown to others that wait for it.
     pub holder: &'a str,
-    /// What is asked for; `None` when the next build is to find out everything anew.
+    /// What the caller asks for, as digests; `None` when the next build must check everything from scratch.
     pub asked: Option<Asked>,
-    /// The digest of what is kept of the configuration, when the tasks come from there.
+    /// The digest of the saved copy of the configuration, if the tasks were read from that copy.
     pub kept: Option<Digest>,
-    /// The moment before which nothing was looked at for this build, the configuration neither; see [`crate::fs::stamp::moment`].
+    /// A moment before any file was looked at for this build, configuration included; see [`crate::fs::stamp::moment`].
     pub began: i64,
-    /// Whether the process ends with this build: then nothing is taken down that the system takes down faster.
+    /// Whether the process exits after this build. Then destructors are skipped, because the OS frees memory faster.
     pub last: bool,
 }
 
-/// A build that cannot even begin.
+/// A reason why a build cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// The threads.
+    /// Worker threads cannot be started.
     #[error("cannot start {0} threads: {1}")]
     Threads(usize, String),
-    /// The budget of parallel work.
+    /// The jobserver cannot be created.
     #[error("cannot be a jobserver: {0}")]
     Jobserver(io::Error),
-    /// It would wait for itself.
+    /// The build would wait for itself.
     #[error("{}", within(.0))]
     Within(Enclosing),
-    /// What earlier builds left.
+    /// The outputs of earlier builds cannot be examined.
     #[error("cannot look at the outputs of earlier builds: {0}")]
     Tree(io::Error),
 }
@@ -95,7 +107,7 @@ fn within(Enclosing { task, holder }: &Enclosing) -> String {
 }
 
 impl SessionError {
-    /// What to do about it, if that is known.
+    /// Returns advice on what to do, if there is any.
     pub fn hint(&self) -> Option<String> {
         let SessionError::Within(Enclosing { task, .. }) = self else { return None };
         let task = task.as_ref().map_or("the task".to_owned(), |task| format!("`{task}`"));
@@ -104,7 +116,8 @@ impl SessionError {
 }
 
 impl Session<'_> {
-    /// Builds the selected tasks and what they need. `prior` is what stands of what the last build has found.
+    /// Builds the selected tasks and their dependencies. `prior` is the part of the last build's findings that still
+    /// holds.
     pub fn run(
         &self,
         selected: &[TaskId],
@@ -114,7 +127,7 @@ impl Session<'_> {
         self.build(selected, prior, reporter).map(|outcomes| outcomes.summary)
     }
 
-    /// As [`Session::run`]; with why tasks ran or would run, if the options ask for that.
+    /// Like [`Session::run`], but also returns why tasks ran or would run, if the options ask for it.
     pub fn build(
         &self,
         selected: &[TaskId],
@@ -151,13 +164,13 @@ impl Session<'_> {
             self.close(learned.trouble, reporter);
         }
         if self.last {
-            // Threads that wait.
+            // Its threads are idle, and ending them only takes time.
             std::mem::forget(pool);
         }
         Ok(outcomes)
     }
 
-    /// What is asked of the tasks beyond being up to date.
+    /// Determines which tasks must run even if they are up to date.
     fn demands(&self, selected: &[TaskId], tasks: &[TaskId]) -> Demands {
         let forced: HashSet<TaskId> = match self.options.force {
             Force::No => HashSet::new(),
@@ -168,7 +181,7 @@ impl Session<'_> {
         Demands { forced, checked }
     }
 
-    /// The tasks that are to be checked.
+    /// Returns the tasks to check.
     fn checked(&self, selected: &[TaskId], tasks: &[TaskId], forced: &HashSet<TaskId>) -> HashSet<TaskId> {
         if self.store.is_none() || self.options.dry_run {
             return HashSet::new();
@@ -179,7 +192,7 @@ impl Session<'_> {
     }
 }
 
-/// The threads that tasks run on. Where the system does not give that many, fewer do.
+/// Starts the threads that tasks run on: fewer than `most` if the system does not allow that many.
 fn threads(most: usize) -> Result<ThreadPool, SessionError> {
     let start = |count| ThreadPoolBuilder::new().num_threads(count).thread_name(|i| format!("percache-{i}")).build();
     let mut count = most;
@@ -192,7 +205,7 @@ fn threads(most: usize) -> Result<ThreadPool, SessionError> {
     }
 }
 
-/// What only looks runs nothing.
+/// Names the tools that a dry run did not ask, because it runs nothing.
 fn tell_of_tools(reporter: &mut dyn Reporter, remembered: &[String]) {
     if remembered.is_empty() {
         return;

@@ -1,4 +1,4 @@
-//! What stands of what the last build in a worktree has found, told before its configuration is read.
+//! The part of the last build's findings that still holds, determined before the configuration is read.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,54 +18,55 @@ use crate::worktree::journal::Journal;
 use crate::worktree::last_used;
 use crate::worktree::{Worktree, WorktreeLock};
 
-/// What an earlier build has found, as far as it still stands, and the lock of its worktree.
+/// The findings of an earlier build, as far as they still hold, together with the lock of its worktree.
 pub struct Prior {
     /// The store's directory.
     store_dir: PathBuf,
     pub(super) lock: WorktreeLock,
     pub(super) bytes: Arc<Image>,
     path: PathBuf,
-    /// Decodes it, when there is something to do.
+    /// Decodes the journal in the background; `None` when there is nothing to do.
     pub(super) journal: Option<JoinHandle<Journal>>,
     pub(super) holds: Holds,
 }
 
 impl Prior {
-    /// The store's directory.
+    /// Returns the store's directory.
     pub fn store_dir(&self) -> &Path {
         &self.store_dir
     }
 
-    /// Whether it is about a worktree of this store: the configuration may name another one by now.
+    /// Returns whether this is about a worktree of the given store: the configuration may name another store by now.
     pub fn is_of(&self, store_dir: &Path) -> bool {
         self.store_dir == store_dir
     }
 
-    /// The workspace, and the digest under which it is kept: while its configuration stands as it stood, it need not be read.
+    /// Returns the saved workspace and its digest: while the configuration is unchanged, it need not be read again.
     pub fn workspace(&self, root: &Path) -> Option<(Workspace, Digest)> {
         let digest = self.holds.kept?;
         let path = Worktree::new(&self.store_dir, root).kept();
         Some((kept(root, &path, &digest)?, digest))
     }
 
-    /// Names of the tasks that are asked for, if all of them are up to date. Says that their results were used, and keeps what was learned
-    /// of files that were read.
+    /// Returns the names of the requested tasks if all of them are up to date. Marks their results as used, and keeps
+    /// the digests of files that had to be read.
     pub fn idle(&self) -> Option<&[String]> {
         let idle = self.holds.idle.as_deref()?;
         let noted = match self.holds.read.as_slice() {
             [] => last_used::touch(&self.path),
-            // Its time says that it was used.
+            // The journal's modification time is the time of the last use.
             read => Journal::save_with(&self.bytes, read, &self.path),
         };
         noted.ok().map(|()| idle)
     }
 }
 
-/// What stands of what the last build in this worktree has found; `None` when a build has to find out everything anew.
+/// Checks what still holds of the last build's findings in this worktree. Returns `None` if the next build must check
+/// everything from scratch.
 pub fn prior(store_dir: &Path, root: &Path, asked: &Asked, caller: &Caller, holder: &str) -> Option<Prior> {
     let worktree = Worktree::new(store_dir, root);
     let path = worktree.journal();
-    // Nobody builds here, and nobody was killed building.
+    // Held by nobody, so no build runs here; the next check rules out that one was killed.
     let lock = path.exists().then(|| worktree.try_lock(holder))??;
     if !Intents::is_empty(&worktree.intents()) || maintenance::is_time_for_gc(store_dir) {
         return None;

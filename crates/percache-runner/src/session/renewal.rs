@@ -1,7 +1,8 @@
-//! Renewal: from the journal before a build and what the build has seen to the journal after it.
+//! Derives the journal after a build from the journal before it and the files that the build has seen.
 //!
-//! Pure bookkeeping. The evidence of tasks that the build judged is made anew. That of all others is carried over, unless something on
-//! which it rests was seen otherwise meanwhile, or what the task needs came out otherwise: then the task is judged again next time.
+//! Pure bookkeeping. Evidence of tasks that the build judged is written from scratch. The evidence of all other tasks
+//! is carried over, unless a path that it rests on was seen in a different state, or a dependency of the task came out
+//! differently: then the task is judged again next time.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
@@ -17,22 +18,22 @@ use crate::fs::stat_cache::Observed;
 use crate::fs::stat_table::{Builder, KnownFiles, Seen};
 use crate::worktree::journal::{Evidence, Journal, PathLists};
 
-/// What a build has found out.
+/// What a build has found out about tasks.
 pub struct Judged<'a> {
-    /// What the outcomes of tasks rest on, by name.
+    /// The paths that the outcomes of tasks rest on, by task name.
     pub bases: &'a HashMap<String, Basis>,
-    /// Tasks that rest on what they rested on before, by name, and whose outputs were put back.
+    /// The names of tasks that rest on the same paths as before and whose outputs were put back.
     pub recalled: &'a HashSet<String>,
-    /// Tasks that were not judged although what they need came out otherwise.
+    /// The names of tasks that were not judged although one of their dependencies came out differently.
     pub doubtful: &'a HashSet<&'a str>,
-    /// Whether evidence from before counts: the configuration and the environment are the same.
+    /// Whether evidence from before counts, because the configuration and the environment are the same.
     pub carries: bool,
-    /// What the configuration rests on.
+    /// The paths that the configuration rests on.
     pub configuration: &'a [Vec<u8>],
 }
 
-/// Renews files, lists and evidence of `journal`, whose tasks are those of afterwards; gives the number of the configuration's list, if all
-/// of its paths were looked at.
+/// Updates the files, lists and evidence of `journal`, whose tasks are already those after the build. Returns the
+/// number of the configuration's list if all of its paths were looked at.
 pub fn renew(journal: &mut Journal, observed: &Observed, judged: &Judged<'_>) -> Option<u32> {
     let (files, lists) = (std::mem::take(&mut journal.files), std::mem::take(&mut journal.lists));
     let carried: Vec<&str> =
@@ -87,7 +88,8 @@ pub fn renew(journal: &mut Journal, observed: &Observed, judged: &Judged<'_>) ->
     seen.then_some(configuration)
 }
 
-/// Of each path known before, whether it is to stay: the build has seen it, or evidence that is carried over rests on it.
+/// Tells for each path known before whether it stays: the build has seen it, or evidence that is carried over rests on
+/// it.
 fn used<'l>(
     files: &KnownFiles,
     observed: &Observed,
@@ -106,7 +108,8 @@ fn used<'l>(
     used
 }
 
-/// The table afterwards, and where in it the paths are that were known before, and those that were seen otherwise.
+/// The file table after the build, and the positions in it of the paths that were known before and of those seen in a
+/// new state.
 struct Merged {
     files: KnownFiles,
     from_before: Vec<Option<u32>>,
@@ -114,7 +117,7 @@ struct Merged {
 }
 
 fn merge(files: &KnownFiles, observed: &Observed, used: &[bool]) -> Merged {
-    // After an edit the paths are mostly the same, and few lines are others: the rest is taken as it lies in the journal.
+    // After an edit, most paths are the same and few entries differ: the rest is copied from the journal as it is.
     if observed.now.len() < files.len() / 8
         && let Some(merged) = merge_in_place(files, observed, used)
     {
@@ -140,7 +143,7 @@ fn merge(files: &KnownFiles, observed: &Observed, used: &[bool]) -> Merged {
     Merged { files: builder.finish(), from_before, from_now }
 }
 
-/// The same when no path comes in and none goes out; else `None`.
+/// Like [`merge`], if no path is added and none is dropped; else `None`.
 fn merge_in_place(files: &KnownFiles, observed: &Observed, used: &[bool]) -> Option<Merged> {
     let mut from_before: Vec<Option<u32>> = (0..files.len() as u32).map(Some).collect();
     let mut from_now = Vec::with_capacity(observed.now.len());
@@ -165,7 +168,7 @@ fn merge_in_place(files: &KnownFiles, observed: &Observed, used: &[bool]) -> Opt
     Some(Merged { files, from_before, from_now })
 }
 
-/// Takes over, of these positions, those that are used.
+/// Copies those entries in `positions` that are used.
 fn keep(
     files: &KnownFiles,
     positions: Range<usize>,
@@ -183,7 +186,7 @@ fn keep(
     }
 }
 
-/// Whether what was judged by the one would be judged alike by the other.
+/// Returns whether a task judged by the one state would be judged the same by the other.
 fn is_same(before: &Seen, now: &Seen) -> bool {
     let same_content = before.digest.is_some_and(|digest| now.digest == Some(digest));
     match (before.stamp, now.stamp) {
@@ -197,15 +200,15 @@ struct Book<'a> {
     observed: &'a Observed,
     merged: &'a Merged,
     lists: PathLists,
-    /// Numbers of lists by what is in them: many tasks look at the same paths.
+    /// The numbers of lists, hashed by their content: many tasks look at the same paths.
     numbers: HashTable<u32>,
     hasher: RandomState,
-    /// To make lists in.
+    /// A buffer for making lists.
     scratch: Vec<u32>,
 }
 
 impl Book<'_> {
-    /// Enters a list of paths; gives its number, and whether all of them were seen in one way.
+    /// Enters a list of paths. Returns its number, and whether each of its paths was seen in one state only.
     fn enter(&mut self, paths: &[Vec<u8>]) -> (u32, bool) {
         let mut positions = std::mem::take(&mut self.scratch);
         let mut all = true;
@@ -217,7 +220,8 @@ impl Book<'_> {
         (self.number(positions), all)
     }
 
-    /// Where a path that this build looked at is in the table, and whether it was seen in one way.
+    /// Returns the position in the new table of a path that this build looked at, and whether it was seen in one state
+    /// only.
     fn position(&self, path: &[u8]) -> Option<(u32, bool)> {
         let before = self.files.find(path);
         let confirmed = before.filter(|i| self.observed.confirmed[*i]);
@@ -231,7 +235,8 @@ impl Book<'_> {
         }
     }
 
-    /// Enters a list of positions from before; gives its number, and whether none of its paths was seen otherwise.
+    /// Enters a list of positions in the old table. Returns its number, and whether none of its paths was seen in
+    /// another state.
     fn carry(&mut self, before: &[u32]) -> (u32, bool) {
         let mut positions = std::mem::take(&mut self.scratch);
         positions.extend(before.iter().filter_map(|i| self.merged.from_before[*i as usize]));
@@ -239,7 +244,8 @@ impl Book<'_> {
         (self.number(positions), same)
     }
 
-    /// The same of a list of a task whose outputs were put back: these may have been seen otherwise, if in one way.
+    /// Like [`Book::carry`], for a task whose outputs were put back: those may have been seen in a new state, as long
+    /// as it was one state only.
     fn carry_with(&mut self, before: &[u32], outputs: &[Entry]) -> (u32, bool) {
         let mut positions = std::mem::take(&mut self.scratch);
         positions.extend(before.iter().filter_map(|i| {

@@ -1,6 +1,7 @@
-//! One command without a `percache.toml`: a workspace of one task, made for the occasion, and what its last result says.
+//! One command without a `percache.toml`: a workspace of one task, made for the occasion, and the command's last
+//! result.
 //!
-//! Knows nothing of where a user's caches are.
+//! Does not know where a user's caches are.
 
 use std::io;
 use std::path::{Component, Path};
@@ -19,44 +20,45 @@ use crate::syntax::glob::escape;
 use crate::worktree::Worktree;
 use crate::worktree::journal::Journal;
 
-/// The directory that the command runs in, as a shell would tell it. In the fingerprint: what a command writes depends on where it runs.
+/// The command's working directory, set as a shell sets it. It is part of the fingerprint: what a command writes
+/// depends on where it runs.
 const PWD: &str = "PWD";
 
-/// A command, and what a user says about it.
+/// A command, and the user's options for it.
 #[derive(Clone, Debug, Default)]
 pub struct Single {
     /// The program and its arguments; never empty.
     pub command: Vec<String>,
-    /// Patterns of files that it reads. They may leave the directory (`../include`) and be absolute.
+    /// Patterns of its input files. They may leave the directory (`../include`) and may be absolute.
     pub inputs: Vec<String>,
-    /// Patterns of what it writes, likewise.
+    /// Patterns of its output files; the same holds for them.
     pub outputs: Vec<String>,
     /// Variables that it sees and depends on.
     pub env_from: Vec<String>,
-    /// Variables that it only sees.
+    /// Variables that it sees but does not depend on.
     pub env_pass: Vec<String>,
-    /// A result older than this is not used.
+    /// The age from which on a result is no longer used.
     pub valid_for: Option<Duration>,
-    /// Exit statuses besides 0 that are an answer, not a failure.
+    /// Nonzero exit statuses that count as an answer, not as a failure.
     pub answers: Vec<i32>,
 }
 
 /// What is wrong with a [`Single`].
 #[derive(Debug, thiserror::Error)]
 pub enum SingleError {
-    /// A pattern.
+    /// A malformed pattern.
     #[error(transparent)]
     Pattern(#[from] PatternError),
-    /// The directory.
+    /// A directory that cannot be represented.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// It would never settle.
+    /// An input that is also an output: such a command would never be up to date.
     #[error("`{0}` is both an input and an output")]
     Both(String),
 }
 
 impl SingleError {
-    /// What to do about it, if the message does not say so.
+    /// Returns advice on what to do, if the message does not say so.
     pub fn hint(&self) -> Option<String> {
         match self {
             SingleError::Pattern(error) => error.kind.hint(),
@@ -66,26 +68,26 @@ impl SingleError {
     }
 }
 
-/// What the last result of the command says.
+/// The last result of a command.
 pub struct Answer {
     /// The exit status.
     pub status: i32,
-    /// All that it wrote.
+    /// Everything that the command wrote.
     pub log: SpooledLog,
-    /// When it ran.
+    /// When the command ran.
     pub created: Time,
 }
 
 impl Single {
-    /// The workspace whose only task is this command, run in `cwd`, an absolute directory. Its root is the nearest directory at or above
-    /// `cwd` that contains everything.
+    /// Makes a workspace whose only task is this command, run in the absolute directory `cwd`. Its root is the nearest
+    /// directory at or above `cwd` that contains all inputs and outputs.
     ///
     /// # Errors
-    /// A malformed pattern, or an input that is an output.
+    /// Fails on a malformed pattern, and if an input is also an output.
     pub fn workspace(&self, cwd: &Path) -> Result<Workspace, SingleError> {
         let mut inputs: Vec<String> = self.inputs.iter().map(|pattern| seen_from(cwd, pattern)).collect();
         let outputs: Vec<String> = self.outputs.iter().map(|pattern| seen_from(cwd, pattern)).collect();
-        // A program that is named by its path is most likely somebody's own, and edited.
+        // A program that is named by its path is most likely the user's own, and gets edited.
         if let Some(program) = self.command.first().filter(|program| program.contains('/')) {
             inputs.push(seen_from(cwd, &escape(program)));
         }
@@ -142,7 +144,8 @@ impl Single {
         }
     }
 
-    /// Tells this command from others in one directory: each keeps its outputs, whatever the others do.
+    /// Returns a digest that tells this command from others in the same directory, so that each keeps its outputs
+    /// whatever the others do.
     pub fn identity(&self, cwd: &Path) -> Digest {
         let mut bytes = cwd.as_os_str().as_encoded_bytes().to_vec();
         for list in [&self.command, &self.inputs, &self.outputs, &self.env_from] {
@@ -152,16 +155,17 @@ impl Single {
         Digest::of(&bytes)
     }
 
-    /// The variables of the caller as the command is to see them.
+    /// Returns the caller's variables as the command is to see them.
     pub fn caller(&self, cwd: &Path, mut caller: Caller) -> Caller {
         caller.insert(PWD.into(), cwd.into());
         caller
     }
 
-    /// What the result that was just used or made says; `None` when the store does not have it, or its status is none that is an answer.
+    /// Returns the result that was just used or made; `None` if the store does not have it, or if its status does not
+    /// count as an answer.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// Fails if the store cannot be read.
     pub fn answer(&self, store: &Store, worktree: &Worktree) -> Result<Option<Answer>, ReadError> {
         let journal = Journal::load(&worktree.journal());
         let Some(key) = journal.tasks.values().next().and_then(|record| record.key) else { return Ok(None) };
@@ -175,7 +179,7 @@ impl Single {
     }
 }
 
-/// The input patterns, less the outputs: a glob over everything does not mean what the command itself makes.
+/// Excludes the outputs from the input patterns: a glob over everything does not mean what the command itself makes.
 fn without(base: &RelPath, mut inputs: Vec<String>, outputs: &[String]) -> Result<Vec<String>, SingleError> {
     let owned = PatternSet::parse(base, outputs)?;
     for pattern in PatternSet::parse(base, &inputs)?.patterns().iter().filter(|pattern| !pattern.negated) {
@@ -189,7 +193,7 @@ fn without(base: &RelPath, mut inputs: Vec<String>, outputs: &[String]) -> Resul
     Ok(inputs)
 }
 
-/// A pattern as seen from `cwd`: an absolute one climbs with `..` to where it and `cwd` part.
+/// Rewrites a pattern as relative to `cwd`: an absolute one climbs with `..` to the common ancestor.
 fn seen_from(cwd: &Path, pattern: &str) -> String {
     let (sign, text) = pattern.strip_prefix('!').map_or(("", pattern), |text| ("!", text));
     let Some(absolute) = text.strip_prefix('/') else { return pattern.to_owned() };
@@ -201,7 +205,7 @@ fn seen_from(cwd: &Path, pattern: &str) -> String {
     format!("{sign}{}", if seen.is_empty() { ".".to_owned() } else { seen.join("/") })
 }
 
-/// How many directories above its own a pattern begins.
+/// Returns how many directories above its own a pattern starts.
 fn leaves(pattern: &str) -> usize {
     let (mut depth, mut highest) = (0isize, 0isize);
     for part in pattern.trim_start_matches('!').split('/') {
@@ -215,7 +219,7 @@ fn leaves(pattern: &str) -> usize {
     highest.unsigned_abs()
 }
 
-/// Appends to a log.
+/// Adapts a log to [`io::Write`].
 struct Append<'a>(&'a mut SpooledLog);
 
 impl io::Write for Append<'_> {

@@ -1,16 +1,17 @@
-//! What of an earlier build's finding still stands: which tasks are up to date, told before anything else is read.
+//! Checks which tasks are still up to date according to the last build, before anything else is read.
 //!
-//! The journal holds the stamp of every path on which it rests that a task is up to date: files of the configuration, inputs, discovered
-//! inputs, outputs, directories that were listed, and places where nothing was; and of files the digest. In the same environment and with
-//! the same configuration, a task none of whose paths has changed is up to date still, if what it needs is: its patterns are not expanded,
-//! and no database is opened. If that is all tasks that are asked for, not even the configuration is read.
+//! The journal holds the stamp of every path that shows a task to be up to date: configuration files, inputs,
+//! discovered inputs, outputs, listed directories, and paths where nothing was; for files, also the digest. In the same
+//! environment and with the same configuration, a task none of whose paths has changed is still up to date if its
+//! dependencies are: its patterns are not expanded, and no database is opened. If that holds for all requested tasks,
+//! not even the configuration is read.
 //!
-//! A path has not changed when it has the stamp that it had. A file with another one, or with one that is too young to stand for its
-//! content, is read: what somebody has touched, or checked out and back, is as it was, and from now on known by its new stamp.
-//!
-//! Two rules keep it honest. All stamps on which a task's evidence rests must be those under which it was judged: when a path was seen
-//! with two stamps or two contents in one build, whoever rests on it is judged anew. And a stamp counts only when it was older, when its
-//! path was looked at, than the clock of the file system can resolve, so that whatever changes a file later changes its stamp too.
+//! A path is unchanged if its stamp is. A file is read if its stamp differs, or is too young to stand for the content:
+//! a file that was touched, or checked out and back, counts as unchanged, and is known by its new stamp from then on.
+//! Two rules keep this honest. The stamps that a task's evidence rests on must be those under which it was judged: if a
+//! path was seen with two stamps or two contents in one build, every task that rests on it is judged again. And a stamp
+//! counts only if it was older, when its path was looked at, than the clock of the file system can resolve, so that any
+//! later change to the file also changes its stamp.
 
 mod compare;
 
@@ -38,48 +39,50 @@ use crate::worktree::journal::{Flat, is_whole};
 
 use compare::Doubtful;
 
-/// Where and in what environment a build is to happen.
+/// The place and the environment of a build.
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
-    /// The workspace.
+    /// The root of the workspace.
     pub root: &'a Path,
     /// The store's epoch.
     pub epoch: u64,
-    /// The caller's variables.
+    /// The caller's environment variables.
     pub caller: &'a Caller,
 }
 
-/// What still holds of a journal.
+/// The part of a journal that still holds.
 pub struct Holds {
-    /// Whether the evidence of tasks counts, touched or not: the configuration is the same, and so are the tools.
+    /// Whether the evidence of tasks counts at all: the configuration and the tools are the same.
     pub conditions: bool,
-    /// Tasks whose own evidence holds, if not all that are asked for are among them.
+    /// Names of the tasks whose own evidence holds; empty if `idle` is set.
     untouched: HashSet<String>,
-    /// Names of all tasks that are asked for, if every one of them is untouched.
+    /// Names of the requested tasks, if every one of them is untouched.
     pub idle: Option<Vec<String>>,
-    /// The tools that were asked.
+    /// The tools that were asked, with their answers.
     pub tools: Tools,
-    /// The digest of what is kept of the configuration, which is the same.
+    /// The digest of the saved configuration, which is unchanged.
     pub kept: Option<Digest>,
-    /// Of each path in the journal, whether it has the stamp that it had.
+    /// For each path in the journal, whether its stamp is unchanged.
     pub same: Vec<bool>,
-    /// Files that were read, by their positions in the journal, and what is known of them now.
+    /// Files that were read, by position in the journal, with what is known of them now.
     pub read: Vec<(usize, Seen)>,
 }
 
 impl Holds {
-    /// Names of the tasks that are asked for whose own evidence holds, and maybe of others. They are up to date if what they need is.
+    /// Returns the names of tasks whose own evidence holds. They are up to date if their dependencies are.
     pub fn untouched(&self) -> HashSet<&str> {
         self.untouched.iter().chain(self.idle.iter().flatten()).map(String::as_str).collect()
     }
 
-    /// The same, when the evidence turns out not to count: only the answers of tools and the digests of files are left.
+    /// Drops everything but the answers of tools and the digests of files, because the evidence turned out not to
+    /// count.
     pub fn without_conditions(self) -> Holds {
         Holds { conditions: false, untouched: HashSet::new(), idle: None, kept: None, same: Vec::new(), ..self }
     }
 }
 
-/// What still holds of the journal in `bytes`; `None` when its conditions do not. Anything that speaks against it, however little, is a no.
+/// Checks what still holds of the journal in `bytes`. Returns `None` if its conditions do not hold. Any doubt, however
+/// small, counts as a no.
 pub fn check(bytes: &Arc<Image>, asked: &Asked, around: Surroundings<'_>, threads: usize) -> Option<Holds> {
     let journal = Flat::decode(bytes).ok()?;
     let finding = journal.finding.as_ref()?;
@@ -89,15 +92,15 @@ pub fn check(bytes: &Arc<Image>, asked: &Asked, around: Surroundings<'_>, thread
     }
     let (began, root) = (moment(), open_root(around.root)?);
     let root = root.as_ref().map_or(CWD, AsFd::as_fd);
-    // Without Ctrl-C: these are short, and the build that follows has its own.
+    // Deaf to Ctrl-C: these commands are short, and the build that follows has its own stop.
     let stop = Stop::manual().ok()?;
     let (tools, other_tools) = (Tools::default(), AtomicBool::new(false));
     let request = finding.request.as_ref().filter(|(tasks, _)| *tasks == asked.tasks).map(|(_, positions)| positions);
     let (same, doubtful) = std::thread::scope(|scope| {
         let mut whole = false;
         let (same, doubtful) = compare::by_stamp(root, &journal.files, threads, || {
-            // Hashing the journal takes a millisecond for some ten thousand paths: beside the stamps, and before anything that it names is
-            // run.
+            // Hashing the journal takes a millisecond for some ten thousand paths, so it overlaps with the stamps; it
+            // must come before any tool that the journal names is run.
             whole = is_whole(bytes);
             for tool in finding.tools.iter().filter(|_| whole) {
                 let (tools, stop, other) = (&tools, &stop, &other_tools);
@@ -134,10 +137,10 @@ pub fn check(bytes: &Arc<Image>, asked: &Asked, around: Surroundings<'_>, thread
     Some(Holds { conditions: true, untouched, idle, tools, kept: finding.kept, same, read })
 }
 
-/// What is known of the paths of a journal.
+/// What is known about the paths of a journal.
 struct Known<'a> {
     journal: &'a Flat<'a>,
-    /// Of each path, whether it is as it was.
+    /// For each path, whether it is unchanged.
     same: Vec<bool>,
 }
 
@@ -146,8 +149,8 @@ impl Known<'_> {
         self.journal.lists.get(list).iter().all(|position| self.same[*position as usize])
     }
 
-    /// Of these files, those that something rests on that is asked for. None where nothing is to be gained: of a build of other tasks than
-    /// the last one, or with another configuration, nobody knows what it is going to look at.
+    /// Keeps the files that a requested task rests on. Keeps none if reading cannot pay off: nobody knows what a build
+    /// of other tasks than last time, or with another configuration, will look at.
     fn worth_reading(
         &self,
         mut doubtful: Vec<Doubtful>,
@@ -170,7 +173,8 @@ impl Known<'_> {
     }
 }
 
-/// The directory to look at paths from; `None`: the current one, by which the system finds them a little faster.
+/// Opens the directory that paths are relative to. `None` stands for the current directory, which lets the OS resolve
+/// paths a little faster.
 #[allow(clippy::option_option, reason = "the outer one is the failure")]
 fn open_root(root: &Path) -> Option<Option<OwnedFd>> {
     let (stat, current) = (lstat(root).ok()?, lstat(c".").ok()?);
@@ -180,7 +184,7 @@ fn open_root(root: &Path) -> Option<Option<OwnedFd>> {
     openat(CWD, root, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok().map(Some)
 }
 
-/// Whether a tool says the same as before; the answer is kept in `asked`.
+/// Returns whether a tool gives the same answer as before, and keeps the answer in `asked`.
 fn says_the_same(tool: &Tool, around: Surroundings<'_>, asked: &Tools, stop: &Stop) -> bool {
     let wishes = Wishes { pass: &tool.pass, from: &tool.from, set: &tool.set, interactive: false };
     let variables = environment::resolve(wishes, around.caller, &[]).variables.into_iter().collect();

@@ -1,4 +1,4 @@
-//! The beginning of a build: what earlier ones left in the tree, and all that its tasks share.
+//! The start of a build: a survey of what earlier builds left in the tree, and the context that all tasks share.
 
 use std::io;
 use std::sync::{Mutex, OnceLock};
@@ -54,7 +54,7 @@ impl Session<'_> {
         let carries = holds.as_ref().is_some_and(|holds| holds.conditions);
         let (untouched, tools) = match holds {
             Some(mut holds) => {
-                // What was removed since is not as it was found.
+                // A file that was removed since is not as it was found.
                 let found = if ownership.dead.is_empty() { std::mem::take(&mut holds.same) } else { Vec::new() };
                 observer.take_over(found, &holds.read);
                 let untouched = holds.untouched();
@@ -100,7 +100,8 @@ impl Session<'_> {
         })
     }
 
-    /// Removes what no task makes any more, and the directories that were there for it. Returns what could not be removed.
+    /// Removes outputs that no task makes any more, and the directories that were made for them. Returns what could not
+    /// be removed.
     fn take_away_what_is_dead(
         &self,
         observer: &Observer<'_>,
@@ -133,7 +134,7 @@ fn tell_of_dead(reporter: &mut dyn Reporter, Buried { removed, kept, .. }: &Buri
     }
 }
 
-/// They stop only the tasks that read them.
+/// Warns about leftover files that cannot be removed. They stop only the tasks that read them.
 fn tell_of_stuck(reporter: &mut dyn Reporter, stuck: &[(RelPath, io::Error)]) {
     let Some(((path, why), more)) = stuck.split_first() else { return };
     let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
@@ -143,7 +144,7 @@ fn tell_of_stuck(reporter: &mut dyn Reporter, stuck: &[(RelPath, io::Error)]) {
     });
 }
 
-/// Some paths by name, the others by number.
+/// Names the first few paths, and counts the others.
 fn named(paths: &[RelPath]) -> String {
     const NAMED: usize = 3;
     let names: Vec<_> = paths.iter().take(NAMED).map(|path| format!("`{path}`")).collect();

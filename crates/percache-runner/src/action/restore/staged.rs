@@ -1,8 +1,8 @@
-//! What waits in the staging directory: contents that were fetched and verified.
+//! The staging directory's contents during a restore: fetched and verified files.
 //!
-//! The files of one restore get one modification time: make, and programs that keep an index beside a file, care which
-//! of two outputs is older, and the order of fetching is arbitrary. If other files of the result are right and stay, a
-//! file that was deleted gets the time that it had.
+//! All files of one restore get the same modification time: make, and programs that keep an index beside a file, care
+//! which of two outputs is older, and the order of fetching is arbitrary. If other files of the result are right and
+//! stay, a deleted file gets the time that it had.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -25,30 +25,30 @@ use crate::fs::stat_cache::{FileState, Observer};
 /// The largest piece in which a file is written.
 const PIECE: u64 = 256 << 10;
 
-/// What waits; removed when it was not moved away.
+/// The staged files and directories; removed on drop unless they were moved away.
 #[derive(Debug, Default)]
 pub struct Staged {
-    /// In the order of the plan; `None` for a directory.
+    /// The staged entries in the order of the plan; `None` for a directory.
     pub entries: Vec<Option<Waiting>>,
-    /// The directories that come back whole, in their order; empty paths when they have.
+    /// The directories that are restored whole, in their order; the path is empty once one was moved.
     pub directories: Vec<PathBuf>,
-    /// What goes to its place alone.
+    /// Entries that are moved to their places one by one.
     alone: Vec<PathBuf>,
 }
 
-/// A file or a symlink that waits.
+/// A staged file or symlink.
 #[derive(Debug)]
 pub struct Waiting {
-    /// Where.
+    /// Its path in the staging directory.
     pub at: PathBuf,
-    /// The stamp that it has there.
+    /// Its stamp there.
     pub stamp: Stamp,
-    /// A moment before that was taken.
+    /// A moment before the stamp was taken.
     pub looked: i64,
 }
 
 impl Staged {
-    /// Fetches all that a plan needs.
+    /// Fetches everything that a plan needs.
     pub fn fetch(
         observer: &Observer<'_>,
         store: &Store,
@@ -95,7 +95,7 @@ impl Staged {
     }
 }
 
-/// Where `path` is if `top`, which it is at or below, is at `place`.
+/// Returns the path that corresponds to `path` when `top`, which is at or above it, is moved to `place`.
 fn below(place: &Path, path: &[u8], top: &[u8]) -> PathBuf {
     match path[top.len()..].strip_prefix(b"/") {
         Some(below) => place.join(OsStr::from_bytes(below)),
@@ -103,14 +103,14 @@ fn below(place: &Path, path: &[u8], top: &[u8]) -> PathBuf {
     }
 }
 
-/// Returns when the file was modified that was there before.
+/// Returns the modification time of the file that was there before.
 fn time_before(observer: &Observer<'_>, entry: &Entry) -> Option<i64> {
     let Node::File { content, .. } = &entry.node else { return None };
     observer.modified_before(&entry.path, &content.digest)
 }
 
-/// Writes what is to wait. A file gets the modification time `before`, or else that of the first file, which comes from
-/// the clock of the file system.
+/// Stages an entry. A file gets the modification time `before`, or else that of the first staged file, which comes from
+/// the file system's clock.
 fn stage(
     store: &Store,
     entry: &Entry,
@@ -121,7 +121,7 @@ fn stage(
     let withheld = u32::from(entry.withheld);
     let (stamp, looked) = match &entry.node {
         Node::Directory => {
-            // One that goes to its place alone is made there.
+            // A directory that is not restored whole is made in its place later.
             if withheld != 0 && !at.as_os_str().is_empty() {
                 let mode = fs::metadata(at)?.permissions().mode() & !withheld;
                 fs::set_permissions(at, fs::Permissions::from_mode(mode))?;
@@ -134,8 +134,8 @@ fn stage(
             (Stamp::at(at)?.ok_or(io::ErrorKind::NotFound).map_err(io::Error::from)?, looked)
         }
         Node::File { content, executable } => {
-            // The permissions that a program would have given it: everything that the umask allows, but for what the
-            // command took away.
+            // The permissions that a program would have created it with: everything that the umask allows, except what
+            // the command took away.
             let mode = if *executable { 0o777 } else { 0o666 } & !withheld;
             let file = File::options().write(true).create_new(true).mode(mode).open(at)?;
             let mut writer = BufWriter::with_capacity(content.length.min(PIECE) as usize, file);
@@ -148,7 +148,7 @@ fn stage(
             let mut stamp = Stamp::of_file(&file)?;
             let time = before.unwrap_or_else(|| *time.get_or_init(|| stamp.mtime));
             if stamp.mtime != time {
-                // Another one was the first meanwhile; or this file system keeps times in larger steps.
+                // Another thread's file was first, or this file system keeps times in coarser steps.
                 set_modified(&file, time)?;
                 stamp = Stamp::of_file(&file)?;
             }

@@ -48,7 +48,7 @@ impl Place {
         Displaced::at(self.dir.path().join("displaced"), self.dir.path())
     }
 
-    /// Restores; how many entries were wrong and stale. All that is in `previous` is as percache left it.
+    /// Restores. Returns how many entries were wrong and stale. Everything in `previous` is as percache left it.
     fn restore(&self, previous: &[&str]) -> Result<(usize, usize), RestoreError> {
         let known = KnownFiles::new();
         let root = self.root();
@@ -67,7 +67,7 @@ impl Place {
     }
 }
 
-/// What the store would have of something with this state.
+/// Returns the node that the store would have for this state.
 fn node(state: &FileState) -> Option<Node> {
     match state {
         FileState::File { digest, executable } => {
@@ -169,7 +169,7 @@ fn what_percache_does_not_hold_is_moved_aside() {
 fn nothing_is_seen_or_done_through_a_symlink_that_gives_way() {
     let mut place = Place::new();
     let (root, out) = (place.root(), place.root().join("out"));
-    // Elsewhere is what `out` was, with one file less and one of an earlier result more.
+    // `elsewhere` is what `out` was, without one file, and with one of an earlier result.
     fs::rename(&out, root.join("elsewhere")).unwrap();
     fs::remove_dir(root.join("elsewhere/empty")).unwrap();
     fs::write(root.join("elsewhere/old"), "x").unwrap();
@@ -179,7 +179,7 @@ fn nothing_is_seen_or_done_through_a_symlink_that_gives_way() {
     assert!(!out.is_symlink());
     assert_eq!(place.restore(&[]).unwrap(), (0, 0));
     assert!(root.join("elsewhere/old").exists() && !root.join("elsewhere/empty").exists());
-    // The same where an earlier result had made the symlink, and this one has no entry for the directory.
+    // The same, but an earlier result made the symlink, and this one has no entry for the directory.
     place.manifest.retain(|entry| entry.path != b"out");
     fs::remove_dir_all(&out).unwrap();
     symlink("elsewhere", &out).unwrap();
@@ -202,7 +202,7 @@ fn what_is_below_a_symlink_of_the_same_result_is_put_through_it() {
     assert_eq!(fs::read_link(root.join("current")).unwrap(), Path::new("v1"));
 }
 
-/// Which directories would come back whole, and for how many entries.
+/// Returns the directories that would be restored whole, and for how many entries.
 fn wholes(place: &Place) -> (Vec<String>, usize) {
     let (known, root) = (KnownFiles::new(), place.root());
     let observer = Observer::new(&root, &known);
@@ -243,7 +243,7 @@ fn a_default_access_control_list_is_handed_down() {
     let place = Place::new();
     let root = place.root();
     fs::remove_dir_all(root.join("out")).unwrap();
-    // Version 2; owner, group and others may do everything: tag, permissions, no id.
+    // Version 2; owner, group and others may do everything. Fields: tag, permissions, no id.
     let entry = |tag: u16| [&tag.to_le_bytes()[..], &7u16.to_le_bytes(), &u32::MAX.to_le_bytes()].concat();
     let list = [&2u32.to_le_bytes()[..], &entry(1), &entry(4), &entry(32)].concat();
     let name = "system.posix_acl_default";
@@ -261,7 +261,7 @@ fn a_directory_that_somebody_made_meanwhile_is_filled() {
     fs::remove_dir_all(root.join("out")).unwrap();
     let observer = Observer::new(&root, &known);
     let plan = plan(&observer, &PatternSet::default(), &place.manifest, &[]).unwrap();
-    // Staged as a whole, and then it is there.
+    // The directory is staged as a whole, and appears before it is moved in.
     let staging = Staging::in_worktree(place.dir.path().join("staging"));
     let displaced = place.displaced();
     let mut clearing = Clearing::open(&observer, &displaced).unwrap();

@@ -1,7 +1,7 @@
-//! Which directories come back whole: those that are missing with all that is in them.
+//! Directories that are restored whole: those that are missing with everything in them.
 //!
-//! They are made in the staging directory and moved into their place by one rename: a file then costs no rename of its own, and nobody
-//! sees half of them.
+//! They are assembled in the staging directory and moved into place by one rename, so a file needs no rename of its
+//! own, and nobody sees a half-filled directory.
 
 use std::collections::HashMap;
 
@@ -12,33 +12,33 @@ use crate::fs::beneath::Tree;
 use crate::fs::stat_cache::{FileState, Observer};
 use crate::model::path::RelPath;
 
-/// The directories of a plan that come back whole.
+/// The directories of a plan that are restored whole.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Wholes {
-    /// The outermost ones. The directory that each is in is there.
+    /// The outermost ones, whose parents exist.
     pub directories: Vec<RelPath>,
-    /// In which of these an entry of the plan is, or which it is; `None`: it goes to its place alone.
+    /// For each entry of the plan, the index of the directory that it is in or is; `None` if it is moved on its own.
     pub of_entry: Vec<Option<usize>>,
 }
 
-/// What is known of a directory.
+/// The state of a directory.
 #[derive(Clone, Copy)]
 enum Place {
-    /// It is there.
+    /// The directory exists.
     There,
-    /// It is missing, and comes back with the one at this position.
+    /// The directory is missing, and is restored with the whole directory at this index.
     Within(usize),
-    /// It is made in its place, one by one with what is in it: the one above hands something down to what is made in it, or something else
-    /// gives way first.
+    /// The directory is made in place, and its entries are moved one by one: its parent hands down attributes to what
+    /// is made in it, or something else must give way first.
     Alone,
 }
 
 impl Wholes {
-    /// Finds them. `paths` are those of the entries.
+    /// Finds the directories. `paths` are those of the entries.
     pub fn find(observer: &Observer<'_>, tree: &mut Tree, plan: &Plan<'_>, paths: &[RelPath]) -> Wholes {
         let mut search = Search { observer, tree, plan, places: HashMap::new(), directories: Vec::new() };
         let of_entry = plan.wrong.iter().zip(paths).map(|(Wrong { entry, state, .. }, path)| {
-            // Where something is, the directory it is in is there, too.
+            // If something exists at the path, so does its parent.
             if *state != FileState::Absent {
                 return None;
             }
@@ -82,7 +82,7 @@ impl Search<'_, '_> {
     }
 
     fn below_one_that_is_there(&mut self, directory: &RelPath, parent: &RelPath) -> Place {
-        // One that cannot be looked at: making it in its place will tell why.
+        // If it cannot be looked at, making it in place will report why.
         if !matches!(self.observer.stamp(directory.as_bytes()), Ok(None)) {
             return Place::There;
         }

@@ -1,7 +1,8 @@
-//! Detours: directories of outputs that the kernel would not find below the workspace, because a symlink is on the way.
+//! Detours: output directories that the kernel refuses to open beneath the workspace because a symlink is on the way.
 //!
-//! Where it leads to something inside, that is opened by its real path, again in a way that never leaves the workspace. Out of it leads only
-//! what `follow` names, and from there no further: what lies below is opened beneath the directory that it leads to.
+//! If the symlink leads to a directory inside, that one is opened by its real path, again without ever leaving the
+//! workspace. Only the directories that `follow` names may lead out of it, and no further from there: paths below are
+//! opened beneath the symlink's target.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -13,15 +14,16 @@ use super::{DIRECTORY, beneath};
 use crate::fs::links;
 use crate::model::path::RelPath;
 
-/// Where a directory is that lies behind a symlink.
+/// The real place of a directory behind a symlink.
 pub(super) enum Detour {
-    /// Inside, there.
+    /// Inside the workspace, at this path.
     Inside(RelPath),
-    /// Outside, below a directory that may be followed.
+    /// Outside, at or below a directory that may be followed.
     Outside(OwnedFd),
 }
 
-/// Finds a directory that lies behind a symlink; `None` where none is on the way, or it leads out of the workspace and may not.
+/// Finds a directory behind a symlink. Returns `None` if no symlink is on the way, or if it leads out of the workspace
+/// without permission.
 pub(super) fn find(root: &Path, path: &RelPath, follow: &[RelPath]) -> Option<Result<Detour, Errno>> {
     let trail = links::follow(root, path.as_bytes());
     if trail.links.is_empty() {
@@ -35,7 +37,7 @@ pub(super) fn find(root: &Path, path: &RelPath, follow: &[RelPath]) -> Option<Re
     Some(below(root, allowed, path).map(Detour::Outside))
 }
 
-/// Opens `path`, which is at or below the directory `allowed`, without leaving what that leads to.
+/// Opens `path`, which is at or below the directory `allowed`, without leaving the target of `allowed`.
 fn below(root: &Path, allowed: &RelPath, path: &RelPath) -> Result<OwnedFd, Errno> {
     let top = openat(CWD, allowed.to_path(root), DIRECTORY, Mode::empty())?;
     let rest = RelPath::new(path.below(allowed).unwrap_or_default()).map_err(|_| Errno::INVAL)?;

@@ -1,4 +1,4 @@
-//! What is asked of the kernel: to open beneath a directory and nowhere else, and to rename where nothing is.
+//! System calls: opening strictly beneath a directory, and renaming without replacing.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::model::path::RelPath;
 
 use super::DIRECTORY;
 
-/// Moves a file to where nothing is.
+/// Moves a file to a name that is free.
 pub(super) fn rename_if_free(from: &Path, parent: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
     match rename_noreplace(from, parent, name) {
         Err(Errno::INVAL | Errno::NOSYS) => {
@@ -21,7 +21,7 @@ pub(super) fn rename_if_free(from: &Path, parent: BorrowedFd<'_>, name: &[u8]) -
     }
 }
 
-/// The same within one directory.
+/// Like [`rename_if_free`], within one directory.
 pub(super) fn rename_if_free_at(parent: BorrowedFd<'_>, from: &[u8], name: &[u8]) -> Result<(), Errno> {
     look_for_room(parent, name)?;
     renameat(parent, from, parent, name)

@@ -1,4 +1,4 @@
-//! What is displaced, as it lies in the store: listed, measured, given back, and removed when it is too old.
+//! The displaced files in the store: lists, measures and gives them back, and removes those that are too old.
 
 use std::fmt;
 use std::fs;
@@ -20,25 +20,25 @@ use crate::syntax::units::format_size;
 /// A displaced file, symlink or special file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Item {
-    /// When its build displaced the first file, and the how many-th directory of that build it is in.
+    /// The time at which its build displaced the first file, and the number of that build's directory that it is in.
     pub when: (Time, u32),
-    /// The path that it had.
+    /// Its original path.
     pub path: RelPath,
-    /// Where it is now.
+    /// Its current path.
     pub at: PathBuf,
 }
 
-/// How much is displaced.
+/// An amount of displaced files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amount {
-    /// Files, symlinks and the like.
+    /// The number of files, symlinks and special files.
     pub files: usize,
-    /// Their sizes together.
+    /// The sum of their sizes.
     pub bytes: u64,
 }
 
 impl Amount {
-    /// Adds what another one has.
+    /// Adds another amount.
     pub fn add(&mut self, other: Amount) {
         self.files += other.files;
         self.bytes += other.bytes;
@@ -53,7 +53,7 @@ impl fmt::Display for Amount {
 }
 
 impl Item {
-    /// Tells the versions of one path apart.
+    /// Returns a name that tells the versions of one path apart.
     pub fn version(&self) -> String {
         let (when, batch) = self.when;
         format!("{when}-{batch}")
@@ -71,7 +71,7 @@ impl Item {
     }
 }
 
-/// Lists what is displaced in `dir`, the oldest first.
+/// Lists the displaced files in `dir`, the oldest first.
 pub fn list(dir: &Path) -> io::Result<Vec<Item>> {
     let mut items = Vec::new();
     for (when, batch) in batches(dir)? {
@@ -81,7 +81,7 @@ pub fn list(dir: &Path) -> io::Result<Vec<Item>> {
     Ok(items)
 }
 
-/// Adds up what is displaced in `dir`.
+/// Adds up the displaced files in `dir`.
 pub fn measure(dir: &Path) -> io::Result<Amount> {
     Ok(sum(&list(dir)?))
 }
@@ -90,7 +90,7 @@ fn sum(items: &[Item]) -> Amount {
     Amount { files: items.len(), bytes: items.iter().map(Item::size).sum() }
 }
 
-/// Gives an item back: moves it to `to`, where nothing may be. Directories of `dir` that are empty then are removed.
+/// Gives an item back: moves it to `to`, which must be free. Removes directories in `dir` that are empty afterwards.
 pub fn give_back(dir: &Path, item: &Item, to: &Path) -> io::Result<()> {
     let parent = item.at.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let name = item.at.file_name().ok_or(io::ErrorKind::InvalidInput)?;
@@ -102,7 +102,7 @@ pub fn give_back(dir: &Path, item: &Item, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Deletes an item for good. Directories of `dir` that are empty then are removed.
+/// Deletes an item for good. Removes directories in `dir` that are empty afterwards.
 pub fn delete(dir: &Path, item: &Item) -> io::Result<()> {
     fs::remove_file(&item.at).or_else(unless_gone)?;
     prune(dir, item);
@@ -117,7 +117,7 @@ fn prune(dir: &Path, item: &Item) {
     }
 }
 
-/// Makes the directories above `to`. Those that the item was in get the rights back that they had.
+/// Makes the ancestors of `to`. The directories that the item was in get their permissions back.
 fn make_room(item: &Item, to: &Path) -> io::Result<()> {
     let Some(parent) = to.parent() else { return Ok(()) };
     let depth = item.path.components().count();
@@ -133,7 +133,8 @@ fn make_room(item: &Item, to: &Path) -> io::Result<()> {
         let mode = fs::metadata(&from)?.mode() & 0o7777;
         match fs::DirBuilder::new().mode(0o700).create(&made) {
             Ok(()) => fs::set_permissions(&made, fs::Permissions::from_mode(mode))?,
-            // A symlink is followed, but not to anywhere: neither the tree nor the store need to be the user's own work.
+            // A symlink is followed, but not to anywhere: neither the tree nor the store is necessarily the user's own
+            // work.
             Err(_) if made.is_dir() => match made.canonicalize()?.starts_with(&real_top) {
                 true => {}
                 false => return Err(leads_out(&made, top)),
@@ -149,7 +150,7 @@ fn leads_out(directory: &Path, top: &Path) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, message)
 }
 
-/// A file in the place of a directory is told from one in the place of the file itself.
+/// Tells a file in place of a directory from one in place of the file itself.
 fn no_directory(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::AlreadyExists { io::ErrorKind::NotADirectory.into() } else { error }
 }
@@ -166,13 +167,13 @@ pub fn expire(dir: &Path, before: Time, dry_run: bool) -> io::Result<Amount> {
         }
     }
     if !dry_run {
-        // Fails while something is in it.
+        // This fails while something is in it.
         let _ = fs::remove_dir(dir);
     }
     Ok(amount)
 }
 
-/// The directories of builds, with their times and numbers.
+/// Returns the directories of builds, with their times and numbers.
 fn batches(dir: &Path) -> io::Result<Vec<((Time, u32), PathBuf)>> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -185,7 +186,7 @@ fn batches(dir: &Path) -> io::Result<Vec<((Time, u32), PathBuf)>> {
         let name = entry.file_name();
         let when = name.to_str().and_then(|name| name.split_once('-'));
         let when = when.and_then(|(when, number)| Some((when.parse().ok()?, number.parse().ok()?)));
-        // Whoever has put a symlink there has not displaced what it leads to.
+        // The target of a symlink that somebody put there was not displaced.
         if entry.file_type()?.is_dir() {
             batches.extend(when.map(|when| (when, entry.path())));
         }
@@ -195,7 +196,7 @@ fn batches(dir: &Path) -> io::Result<Vec<((Time, u32), PathBuf)>> {
 
 fn collect(batch: &Path, dir: &Path, when: (Time, u32), items: &mut Vec<Item>) -> io::Result<()> {
     let entries = match fs::read_dir(dir) {
-        // Somebody has given it back meanwhile.
+        // Another process has given it back meanwhile.
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
     };

@@ -1,6 +1,6 @@
-//! Moves a file or a symlink to where nothing is; to another file system as a copy with the same times and rights.
+//! Moves a file or a symlink to a free name; to another file system, as a copy with the same times and permissions.
 //!
-//! Nothing is ever written over, and no half of a copy is ever seen.
+//! Nothing is ever overwritten, and half a copy is never visible.
 
 use std::fs::{self, File};
 use std::io;
@@ -18,8 +18,8 @@ use rustix::io::Errno;
 
 use crate::fs::stamp::Stamp;
 
-/// Moves `name` in `parent` to `to`, where nothing may be. A copy is made at `waiting`, which lies in the same file
-/// system as `to`.
+/// Moves `name` in `parent` to `to`, which must be free. A copy is made at `waiting`, which is on the same file system
+/// as `to`.
 pub(super) fn relocate(parent: BorrowedFd<'_>, name: &[u8], to: &Path, waiting: &Path) -> io::Result<()> {
     match rename_if_free(parent, name, to) {
         Err(Errno::XDEV) => copy(parent, name, to, waiting),
@@ -41,7 +41,8 @@ fn rename_if_free(parent: BorrowedFd<'_>, name: &[u8], to: &Path) -> Result<(), 
     link_and_unlink(parent, name, to)
 }
 
-/// Moves by a second name, which is never given over something; where there are no second names, after a look.
+/// Moves by hard link and unlink, because a link never replaces anything. On file systems without hard links, checks
+/// first and renames.
 fn link_and_unlink(parent: BorrowedFd<'_>, name: &[u8], to: &Path) -> Result<(), Errno> {
     match linkat(parent, name, CWD, to, AtFlags::empty()) {
         Ok(()) => unlinkat(parent, name, AtFlags::empty()),
@@ -54,35 +55,35 @@ fn link_and_unlink(parent: BorrowedFd<'_>, name: &[u8], to: &Path) -> Result<(),
     }
 }
 
-/// Copies, and removes the original once the copy is on the disk.
+/// Copies the file, and removes the original once the copy is on disk.
 fn copy(parent: BorrowedFd<'_>, name: &[u8], to: &Path, waiting: &Path) -> io::Result<()> {
     let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
     let made = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile | FileType::Symlink => make_copy(parent, name, &stat, waiting),
-        // A pipe, a socket or a device holds no content that could be lost.
+        // A pipe, a socket or a device has no content that could be lost.
         _ => return Ok(unlinkat(parent, name, AtFlags::empty())?),
     };
     let placed = made.and_then(|()| {
-        // Somebody who wrote to it meanwhile keeps it.
+        // If a process has written to it meanwhile, it stays.
         if Stamp::of(&statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?) != Stamp::of(&stat) {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody writes to it"));
         }
         Ok(rename_if_free(CWD, waiting.as_os_str().as_bytes(), to)?)
     });
     if let Err(e) = placed {
-        // Half a copy is none; there may be none at all.
+        // Removes half a copy; there may be none at all.
         let _ = fs::remove_file(waiting);
         return Err(e);
     }
     to.parent().map_or(Ok(()), sync_dir)?;
     match unlinkat(parent, name, AtFlags::empty()) {
-        // Somebody else has moved it at the same time.
+        // Another process has moved it at the same time.
         Err(Errno::NOENT) => Ok(()),
         removed => Ok(removed?),
     }
 }
 
-/// Makes a copy at `to`, with the owner if that is allowed, the rights and the times.
+/// Makes a copy at `to` with the permissions, the times and, if allowed, the owner.
 fn make_copy(parent: BorrowedFd<'_>, name: &[u8], stat: &Stat, to: &Path) -> io::Result<()> {
     let is_link = FileType::from_raw_mode(stat.st_mode) == FileType::Symlink;
     let written = match is_link {
@@ -110,7 +111,7 @@ fn make_copy(parent: BorrowedFd<'_>, name: &[u8], stat: &Stat, to: &Path) -> io:
 }
 
 fn times(stat: &Stat) -> Timestamps {
-    // The types differ between systems.
+    // The field types differ between systems.
     let time = |seconds, nanoseconds| Timespec { tv_sec: seconds, tv_nsec: nanoseconds };
     Timestamps {
         last_access: time(stat.st_atime as _, stat.st_atime_nsec as _),
@@ -165,7 +166,7 @@ mod tests {
         assert_eq!(fs::read_dir(tree.path()).unwrap().count(), 0);
         assert_eq!(fs::read_to_string(to("file")).unwrap(), "x");
         assert_eq!(fs::read_link(to("link")).unwrap(), Path::new("nowhere"));
-        // What is there is not written over, and nothing is left of the attempt.
+        // The existing file is not overwritten, and nothing is left of the attempt.
         fs::write(from("file"), "y").unwrap();
         assert!(copy(root.as_fd(), b"file", &to("file"), &to("waiting")).is_err());
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What is displaced comes back as it was, whoever else is at it.
+//! Tests that displaced files come back as they were, whatever others do at the same time.
 
 use std::fs;
 use std::os::fd::AsFd;
@@ -78,7 +78,7 @@ fn what_is_old_goes_and_what_is_young_stays() {
     assert!(!dir.exists());
 }
 
-/// The directories of a file have the rights that they had, and those that are there keep theirs.
+/// Directories get the permissions that they had, and existing ones keep theirs.
 #[test]
 fn directories_come_back_with_their_rights() {
     let (tree, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -96,7 +96,7 @@ fn directories_come_back_with_their_rights() {
     assert_eq!([mode("a"), mode("a/b"), mode("a/b/c")], [0o701, 0o2700, 0o711]);
 }
 
-/// A build displaces files while others give back and remove what is old.
+/// A build displaces files while others give files back and remove old ones.
 #[test]
 fn nothing_is_lost_and_nothing_fails_when_several_are_at_it() {
     let (tree, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

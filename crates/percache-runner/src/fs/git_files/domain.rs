@@ -1,4 +1,4 @@
-//! The repository that decides on a part of a workspace.
+//! The repository that governs a part of a workspace.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,20 +10,19 @@ use crate::fs::git_repository::Repository;
 use crate::fs::walk::WalkError;
 use crate::model::path::RelPath;
 
-/// The repository that decides on the files at and below a directory of the workspace; or, without any, what takes its
-/// place.
+/// The repository that governs the files at and below a directory of the workspace, or a stand-in where there is none.
 #[derive(Debug)]
 pub(super) struct Domain {
     /// The directory.
     dir: RelPath,
-    /// Where that is in the repository's work tree.
+    /// The path of that directory in the repository's work tree.
     prefix: Vec<u8>,
-    /// `None` without a repository.
+    /// The index; `None` without a repository.
     tracked: Option<Tracked>,
 }
 
 impl Domain {
-    /// Returns the domain of the whole workspace, and the rules that hold in its root directory.
+    /// Returns the domain of the whole workspace, and the rules for its root directory.
     pub fn of_workspace(area: &Area<'_>, consulted: &mut Vec<PathBuf>) -> Result<(Domain, Rules), WalkError> {
         let repository = containing(area.root, consulted);
         let mut rules = Rules::general(repository.as_ref(), area.caller, consulted);
@@ -39,7 +38,7 @@ impl Domain {
             rules = rules.with(above.as_bytes(), &stated_in(&dir).unwrap_or_default());
             above = above.child(name);
             if rules.ignore(above.as_bytes(), true) {
-                // Whoever puts a workspace into an ignored directory does not want one without files.
+                // A workspace in an ignored directory is not meant to have no files.
                 rules = Rules::default();
                 break;
             }
@@ -48,7 +47,7 @@ impl Domain {
         Ok((Domain { dir: RelPath::root(), prefix: prefix.as_bytes().to_vec(), tracked }, rules))
     }
 
-    /// Returns the domain of a repository whose work tree begins at `dir`, a directory of the workspace, and its rules.
+    /// Returns the domain of a repository whose work tree starts at `dir`, a directory of the workspace, and its rules.
     pub fn nested(
         area: &Area<'_>,
         dir: RelPath,
@@ -60,29 +59,29 @@ impl Domain {
         Ok((Domain { dir, prefix: Vec::new(), tracked: Some(read(repository)?) }, rules))
     }
 
-    /// Returns how the repository calls a path of the workspace in this domain.
+    /// Returns the repository's name for a path of the workspace in this domain.
     pub fn path(&self, path: &RelPath) -> Vec<u8> {
         joined(&self.prefix, path.below(&self.dir).unwrap_or_default())
     }
 
-    /// Whether the repository's index lists a path, as the repository calls it.
+    /// Returns whether the index lists a path, given by its name in the repository.
     pub fn tracks(&self, path: &[u8]) -> bool {
         self.tracked.as_ref().is_some_and(|index| index.tracks(path))
     }
 
-    /// Whether it lists anything at or below a directory.
+    /// Returns whether the index lists anything at or below a directory.
     pub fn tracks_below(&self, dir: &[u8]) -> bool {
         self.tracked.as_ref().is_some_and(|index| index.tracks(dir) || index.tracks_below(dir))
     }
 
-    /// Whether a repository whose work tree begins at `dir` belongs to this one: as a submodule. Where there is no
-    /// repository, what is nested is nested in nothing.
+    /// Returns whether a repository whose work tree starts at `dir` belongs to this one, as a submodule. Without an
+    /// outer repository, every nested one does.
     pub fn embraces(&self, dir: &[u8]) -> bool {
         self.tracked.as_ref().is_none_or(|index| index.is_submodule(dir))
     }
 }
 
-/// Returns the repository that contains `root`, and notes where it was looked for.
+/// Returns the repository that contains `root`, and adds to `consulted` where it was looked for.
 fn containing(root: &Path, consulted: &mut Vec<PathBuf>) -> Option<Repository> {
     for dir in root.ancestors() {
         if let Some(repository) = Repository::at(dir) {
@@ -93,11 +92,12 @@ fn containing(root: &Path, consulted: &mut Vec<PathBuf>) -> Option<Repository> {
     None
 }
 
-/// Notes what else of a repository decides on its files.
+/// Adds to `consulted` the other files of a repository that determine which files it has.
 fn consult(repository: &Repository, consulted: &mut Vec<PathBuf>) {
     consulted.push(repository.index());
     let dot_git = repository.top.join(".git");
-    // The directory itself changes with every command of git. If it goes, so does the index or the configuration.
+    // The directory's own stamp changes with every git command. If the directory goes, so does the index or the
+    // configuration.
     if dot_git != repository.git_dir {
         consulted.extend([dot_git, repository.git_dir.join("commondir")]);
     }

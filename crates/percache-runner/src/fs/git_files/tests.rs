@@ -1,4 +1,4 @@
-//! What belongs to the source of a workspace, held against what git itself says.
+//! Tests of which files are source files, compared with what git itself says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -65,7 +65,8 @@ impl Place {
         self.git(&self.ws(), &["check-ignore", "--no-index", "-q", dir]).status.success()
     }
 
-    /// What git lists that is there, less what it names as a directory: another repository, of which it lists nothing.
+    /// Returns the existing files that git lists, without those that it names as a directory: another repository, of
+    /// which it lists nothing.
     fn git_lists(&self, root: &Path) -> Vec<String> {
         let output = self.git(root, &["ls-files", "-z", "-co", "--exclude-standard"]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -291,7 +292,7 @@ fn an_unreadable_directory_is_no_error_when_it_is_ignored() {
     let counts = place.scan_at(&place.ws());
     fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(ignored, [".gitignore", "a"]);
-    // Root reads everything.
+    // Root can read everything.
     if !rustix::process::geteuid().is_root() {
         assert_eq!(counts.unwrap_err().path, data);
     }
@@ -314,7 +315,7 @@ fn many_directories_are_listed_on_several_threads_and_all_are_found() {
     assert_eq!(place.scan().files().len(), 601);
 }
 
-/// A few names, so that rules meet files.
+/// A few names, so that rules match files.
 fn name() -> impl Strategy<Value = &'static str> {
     proptest::sample::select(vec!["a", "b", "ab", "a.c", "b.c", "x y", "É"])
 }
@@ -344,7 +345,7 @@ fn rules() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// Random trees with rules at all levels, nested repositories and tracked files, against git itself.
+    /// Compares random trees, with rules at all levels, nested repositories and tracked files, with git itself.
     #[test]
     fn the_same_files_as_git_lists(
         files in proptest::collection::btree_set(path(), 1..25),
@@ -357,7 +358,7 @@ proptest! {
         let place = Place::with_git(&[]);
         let ws = place.ws();
         let put = |path: &str, text: &str| {
-            // A path below a file cannot be.
+            // There cannot be a path below a file.
             let native = ws.join(path);
             let made = fs::create_dir_all(native.parent().unwrap()).is_ok() && !native.is_dir();
             made && fs::write(native, text).is_ok()

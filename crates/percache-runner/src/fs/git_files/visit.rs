@@ -1,4 +1,4 @@
-//! One directory of the walk: what in it belongs to the source, and what is to be visited next.
+//! One step of the walk: which entries of a directory are source files, and which directories to visit next.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,23 +11,23 @@ use crate::fs::version_control;
 use crate::fs::walk::{Kind, WalkError, is_lock, list};
 use crate::model::path::RelPath;
 
-/// What was found.
+/// The findings of a walk.
 #[derive(Default)]
 pub(super) struct Found {
     pub files: Vec<RelPath>,
     /// The directories that were listed.
     pub directories: Vec<RelPath>,
-    /// Files that say what is ignored, and others on which it depends what was found; present or not.
+    /// The files that tell what is ignored, and others that determine what was found, whether or not they exist.
     pub consulted: Vec<PathBuf>,
 }
 
-/// A directory that is to be visited.
+/// A directory to visit.
 pub(super) struct Directory {
     path: RelPath,
     domain: Arc<Domain>,
-    /// The rules that hold there, less its own.
+    /// The rules that apply there, without its own.
     rules: Rules,
-    /// Whether only what git tracks counts: something at or above it is ignored.
+    /// Whether only tracked files count, because the directory or one above it is ignored.
     only_tracked: bool,
 }
 
@@ -39,7 +39,7 @@ impl Directory {
     }
 }
 
-/// Lists a directory. Adds to `found` what counts, and to `open` the directories in it that are to be visited.
+/// Lists a directory. Adds the source files to `found`, and the directories to visit next to `open`.
 pub(super) fn visit(
     area: &Area<'_>,
     mut directory: Directory,
@@ -68,7 +68,7 @@ pub(super) fn visit(
     Ok(())
 }
 
-/// Decides on one entry of a directory.
+/// Decides about one entry of a directory.
 fn sort(
     area: &Area<'_>,
     directory: &Directory,
@@ -96,8 +96,8 @@ fn sort(
     }
 }
 
-/// Decides on a directory with a `.git` in it: if it is another repository that belongs to the workspace, that decides
-/// on all that follows. Gives nothing if it does not belong to the workspace.
+/// Handles a directory that contains a `.git`: if it is another repository that belongs to the workspace, that
+/// repository governs everything below. Returns `None` if it does not belong to the workspace.
 fn enter(area: &Area<'_>, directory: Directory, found: &mut Found) -> Result<Option<Directory>, WalkError> {
     let native = directory.path.to_path(area.root);
     let Some(repository) = Repository::at(&native) else {
@@ -108,7 +108,7 @@ fn enter(area: &Area<'_>, directory: Directory, found: &mut Found) -> Result<Opt
     let (outer, in_outer) = (&directory.domain, directory.domain.path(&directory.path));
     let is_submodule = outer.embraces(&in_outer);
     if !is_submodule && outer.tracks_below(&in_outer) {
-        // The files were there first: to git this is a directory like others.
+        // The files were there first: to git, this is an ordinary directory.
         return Ok(Some(directory));
     }
     if !is_submodule && !area.configuration.iter().any(|file| file.starts_with(&directory.path)) {

@@ -1,4 +1,4 @@
-//! What an index answers, with indexes that the real git wrote.
+//! Tests of lookups in indexes that git itself wrote.
 
 use std::fs;
 
@@ -41,7 +41,7 @@ fn assert_usual(root: &Path) {
 fn what_was_added_is_tracked_in_every_version_of_the_format() {
     for version in ["2", "3", "4"] {
         let dir = repository(&[]);
-        // Only an entry that needs them makes git write the wider flags of version 3.
+        // Git writes the wider flags of version 3 only if an entry needs them.
         git(dir.path(), &["update-index", "--skip-worktree", "src/b.c"]);
         git(dir.path(), &["update-index", "--index-version", version]);
         assert_usual(dir.path());

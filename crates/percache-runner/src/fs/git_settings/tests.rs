@@ -1,4 +1,4 @@
-//! What is read of git's configuration.
+//! Tests of what is read from git's configuration.
 
 use super::*;
 use crate::fs::git_repository::tests::{git, write};
@@ -53,7 +53,7 @@ fn what_cannot_be_understood_counts_for_nothing() {
     assert_eq!(Settings::read(None, &Caller::new()).excludes_file, None);
 }
 
-/// What looks like a configuration, more or less.
+/// Generates texts that look more or less like a configuration.
 const CONFIGURATION: &str =
     concat!("(\\[(core|include|includeIf|x)?( ?\"[a-z:/~*]{0,9}\")?\\]", "|path|excludesFile|=|~|\"|\\\\|\n|.){0,30}",);
 

@@ -1,4 +1,4 @@
-//! What an observer learns: by its own looks, and of what percache and its commands put there.
+//! How an observer learns: from its own looks, and from what percache and its commands write.
 
 use std::sync::atomic::Ordering;
 
@@ -11,22 +11,23 @@ use crate::fs::stat_table::Seen;
 use super::{Look, Observer};
 
 impl Observer<'_> {
-    /// Takes a digest over that somebody made of the file after it had this stamp, and that after the moment `looked`.
+    /// Takes over a digest that was made of the file after it had this stamp, which was after the moment `looked`.
     pub fn learn(&self, path: &[u8], stamp: Stamp, digest: Digest, looked: i64) {
         self.see(path, Seen { stamp: Some(stamp), digest: Some(digest), settled: stamp.settled_at(looked) });
     }
 
-    /// Takes over what percache, or a command that it ran, has just put at `path`: as [`Observer::learn`], and whatever was seen there before
-    /// counts for nothing any more.
+    /// Takes over the state of a file that percache, or a command that it ran, has just written: like
+    /// [`Observer::learn`], but discards whatever was seen there before.
     pub fn put(&self, path: &[u8], stamp: Stamp, digest: Digest, looked: i64) {
         let settled = stamp.settled_at(looked);
         self.replace(path, Seen { stamp: Some(stamp), digest: Some(digest), settled });
     }
 
-    /// The same, of what has no content: a directory, a symlink.
+    /// Like [`Observer::put`], for directories and symlinks, which have no content, and for paths where something was
+    /// removed.
     pub fn put_other(&self, path: &[u8]) {
         let looked = moment();
-        // What cannot be looked at is not seen, and nothing can rest on it.
+        // A path that cannot be looked at counts as unseen, and nothing can rest on it.
         let seen = match self.stamp(path) {
             Ok(stamp) => Seen { stamp, digest: None, settled: stamp.is_none_or(|stamp| stamp.settled_at(looked)) },
             Err(_) => Seen { stamp: None, digest: None, settled: false },
@@ -38,7 +39,7 @@ impl Observer<'_> {
         if seen.stamp.is_some_and(is_link) {
             self.has_put_links.store(true, Ordering::Relaxed);
         }
-        // Paths that led through a symlink which is gone lead elsewhere.
+        // Paths that led through a removed symlink lead elsewhere now.
         let before = self.before.find(path).and_then(|position| self.before.seen(position).stamp);
         if before.is_some_and(is_link) {
             self.expect_changes();
@@ -61,7 +62,7 @@ impl Observer<'_> {
                 return self.confirmed[i].store(true, Ordering::Relaxed);
             }
         }
-        // Whatever is judged by it, the build looked at it after it had begun.
+        // Any judgement that rests on this looked at the path after the build had begun.
         let settled = stamp.is_none_or(|stamp| stamp.settled_at(self.began));
         self.see(path, Seen { stamp, digest: None, settled });
     }

@@ -1,16 +1,16 @@
-//! What is at a path, and its one encoding.
+//! The state of a path, and its only encoding.
 
 use percache::Digest;
 use percache::codec::{DecodeError, Decoder, Encode, Sink};
 
-/// What is at a path, as far as a task can tell.
+/// The state of a path, as far as a task can tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileState {
-    /// Nothing.
+    /// Nothing is there.
     Absent,
     /// A regular file.
     File {
-        /// Of its content.
+        /// The digest of its content.
         digest: Digest,
         /// Whether its owner may execute it.
         executable: bool,
@@ -22,32 +22,32 @@ pub enum FileState {
         /// What it leads to.
         behind: Behind,
     },
-    /// A directory; what is in it is a matter of its own.
+    /// A directory; its entries are not part of the state.
     Directory,
-    /// A socket, a pipe, a device.
+    /// A socket, a pipe or a device.
     Special,
 }
 
-/// What a symlink leads to in the end, over however many others.
+/// What a symlink leads to in the end, through any number of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behind {
-    /// Nothing: it dangles, or leads in a circle.
+    /// Nothing: it dangles, or is part of a cycle.
     Nothing,
     /// A regular file.
     File {
-        /// Of its content.
+        /// The digest of its content.
         digest: Digest,
         /// Whether its owner may execute it.
         executable: bool,
     },
-    /// A directory; what is in it is a matter of its own.
+    /// A directory; its entries are not part of the state.
     Directory,
-    /// A socket, a pipe, a device.
+    /// A socket, a pipe or a device.
     Special,
 }
 
 impl Behind {
-    /// The digest of the file that is there.
+    /// Returns the digest of the file that is there.
     pub fn digest(&self) -> Option<Digest> {
         match self {
             Behind::File { digest, .. } => Some(*digest),
@@ -79,7 +79,7 @@ impl Behind {
 }
 
 impl FileState {
-    /// Gives the canonical encoding to `sink`.
+    /// Writes the canonical encoding to `sink`.
     pub fn encode(&self, sink: &mut (impl Sink + ?Sized)) {
         match self {
             FileState::Absent => sink.u8(0),
@@ -98,7 +98,7 @@ impl FileState {
         }
     }
 
-    /// Reads one back.
+    /// Decodes a state.
     pub fn decode(from: &mut Decoder<'_>) -> Result<FileState, DecodeError> {
         Ok(match from.u8()? {
             0 => FileState::Absent,

@@ -1,4 +1,4 @@
-//! What is seen, and when it counts.
+//! Tests of what an observer sees, and of when it counts.
 
 use super::*;
 use crate::fs::stat_table::Builder;
@@ -49,7 +49,7 @@ fn only_a_settled_stamp_stands_for_the_content() {
     assert_ne!(observed(dir.path(), &known(false), "file"), believed);
 }
 
-/// A workspace with a `file` and without `none`, the stamp of the file, and what is known of both.
+/// Returns a workspace with a `file` and without `none`, the stamp of the file, and a table of both.
 fn workspace() -> (tempfile::TempDir, Option<Stamp>, KnownFiles) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file");
@@ -61,7 +61,7 @@ fn workspace() -> (tempfile::TempDir, Option<Stamp>, KnownFiles) {
     (dir, stamp, builder.finish())
 }
 
-/// An observer for which everything was found to be as it was.
+/// Returns an observer for which everything was found unchanged.
 fn finder<'a>(root: &'a Path, known: &'a KnownFiles) -> Observer<'a> {
     let mut observer = Observer::new(root, known);
     observer.take_over(vec![true; known.len()], &[]);
@@ -77,7 +77,7 @@ fn what_was_found_is_not_looked_at_again_before_a_command_runs() {
     let file = |text: &str| FileState::File { digest: Digest::of(text.as_bytes()), executable: false };
     assert_eq!(observer.observe(b"file").unwrap(), file("x"));
     assert_eq!(observer.observe(b"none").unwrap(), FileState::Absent);
-    // Whoever runs by it notices.
+    // A task that rests on it notices.
     assert_eq!(observer.last_stamp(b"file"), stamp);
     assert!(!observer.stands(b"file", Stamp::at(&path).unwrap()));
     observer.expect_changes();
@@ -93,7 +93,7 @@ fn what_percache_has_put_there_is_not_what_was_found() {
     observer.put_other(b"file");
     assert_eq!(observer.observe(b"file").unwrap(), FileState::Absent);
     assert_eq!(observer.into_observed().confirmed, [false, false]);
-    // Of a journal that could not be read, nothing was found.
+    // If the journal could not be read, nothing was found.
     let none = KnownFiles::new();
     let mut observer = Observer::new(dir.path(), &none);
     observer.take_over(vec![true], &[(0, Seen { stamp, digest: None, settled: true })]);
@@ -122,7 +122,7 @@ fn what_percache_has_put_there_is_seen_through_symlinks_too() {
         FileState::File { digest, .. } => digest,
         other => panic!("{other:?}"),
     };
-    // The file that a symlink leads to is another one.
+    // The symlink's target has changed.
     let observer = finder(&root, &known);
     assert_eq!(content(&observer), Digest::of(b"1"));
     fs::write(root.join("v1/new"), "3").unwrap();

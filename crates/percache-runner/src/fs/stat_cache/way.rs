@@ -1,7 +1,7 @@
-//! Ways: which symlinks a path leads over, and what is at the end. The rule is one for all: a path is known by every symlink on its way and
-//! by what it leads to, each a path of its own with a stamp of its own.
+//! Ways: the symlinks that a path leads through, and its end. One rule holds everywhere: a path is identified by every
+//! symlink on its way and by what it leads to, each a path of its own with a stamp of its own.
 //!
-//! Most paths lead over none, and that is found out once for a directory and not for each path in it.
+//! Most paths lead through none, which is found out once for a directory, not for each path in it.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -17,7 +17,7 @@ use crate::fs::stamp::Stamp;
 
 const SHARDS: usize = 16;
 
-/// Directories that were seen to be directories, with no symlink on the way to them. Asked for every input by every thread.
+/// Real directories with no symlink on the way to them. Every thread asks here for every input.
 #[derive(Default)]
 pub(super) struct Plain([RwLock<HashSet<Vec<u8>>>; SHARDS]);
 
@@ -35,30 +35,30 @@ impl Plain {
         self.shard(path).write().unwrap_or_else(PoisonError::into_inner).insert(path.to_vec());
     }
 
-    /// Something else may be at `path` now.
+    /// Notes that something else may be at `path` now.
     pub(super) fn forget(&self, path: &[u8]) {
         if self.has(path) {
-            // What was below it may be elsewhere.
+            // Paths below it may lead elsewhere now.
             self.0.iter().for_each(|shard| shard.write().unwrap_or_else(PoisonError::into_inner).clear());
         }
     }
 }
 
-/// Where a program went that named a path.
+/// The way that a program took when it opened a path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resolved {
     /// The path without `..`: relative to the workspace, or absolute.
     pub path: Vec<u8>,
-    /// Symlinks on the way to a `..`, which went up from where they lead.
+    /// Symlinks on the way to a `..`, which goes up from their targets.
     pub turns: Vec<Vec<u8>>,
-    /// Directories that are none, of which a `..` went up.
+    /// Directories from which a `..` went up, and which are not symlinks.
     pub passed: Vec<Vec<u8>>,
     /// Symlinks on the way from there to the path.
     pub way: Vec<Vec<u8>>,
 }
 
 impl Observer<'_> {
-    /// The way to a directory, itself included, if it leads over a symlink. Its symlinks have been looked at then.
+    /// Returns the way to a directory, itself included, if it leads through a symlink. Also looks at these symlinks.
     pub fn way(&self, directory: &[u8]) -> Option<Arc<Trail>> {
         if directory.is_empty() || self.is_plain(directory) {
             return None;
@@ -73,9 +73,9 @@ impl Observer<'_> {
         Some(Arc::new(trail))
     }
 
-    /// Whether no symlink is on the way to a directory, as long as there is one.
+    /// Returns whether no symlink is on the way to a directory, as long as it exists.
     pub(super) fn is_plain(&self, directory: &[u8]) -> bool {
-        // Under one name only.
+        // A path inside the workspace is looked up under one name only.
         let inside = directory.strip_prefix(self.root.as_os_str().as_bytes());
         let directory = inside.and_then(|rest| rest.strip_prefix(b"/")).unwrap_or(directory);
         if directory.is_empty() || directory == b"/" || self.plain.has(directory) {
@@ -96,12 +96,12 @@ impl Observer<'_> {
         true
     }
 
-    /// The way that a symlink was seen to lead, the last time that it was observed.
+    /// Returns where a symlink led when it was last observed.
     pub fn trail(&self, link: &[u8]) -> Option<Arc<Trail>> {
         self.trails.get()?.get(link).cloned()
     }
 
-    /// Whether all of it is known on which a state rests that was observed at `path`.
+    /// Returns whether the stamps of known paths cover everything that determines the state observed at `path`.
     pub fn is_known_by_stamps(&self, path: &[u8], state: &FileState) -> bool {
         match state {
             FileState::File { .. } | FileState::Directory | FileState::Absent => true,
@@ -128,7 +128,7 @@ impl Observer<'_> {
                 FileState::Directory => Behind::Directory,
                 FileState::Special => Behind::Special,
                 FileState::Absent => Behind::Nothing,
-                // It has become one since: whoever rests on that is told that it changed.
+                // It has become a symlink since: whoever rests on that will see that it changed.
                 FileState::Symlink { behind, .. } => behind,
             },
         };
@@ -136,8 +136,8 @@ impl Observer<'_> {
         Ok(FileState::Symlink { target, behind })
     }
 
-    /// Says that something depends on the stamps of what is at `path`, of the symlinks on the way and of what it leads to: to be called
-    /// before a directory is listed or a file is read. Adds all of these to `watched`.
+    /// Declares that something depends on the stamps of `path`, of the symlinks on the way and of its target. Must be
+    /// called before the directory is listed or the file is read. Adds all of these paths to `watched`.
     pub fn watch(&self, path: &[u8], watched: &mut Vec<Vec<u8>>) {
         watched.push(path.to_vec());
         self.watch_way(path, watched);
@@ -153,15 +153,15 @@ impl Observer<'_> {
         }
     }
 
-    /// The same, of the symlinks on the way to what is at `path` alone.
+    /// Like [`Observer::watch`], for the symlinks on the way only.
     fn watch_way(&self, path: &[u8], watched: &mut Vec<Vec<u8>>) {
         if let Some(trail) = self.way(above(path)) {
             watched.extend(trail.links.iter().cloned());
         }
     }
 
-    /// As [`Observer::watch`], of what was read after the build had begun and before anything was observed: its content counts too, if it is
-    /// what was read then. Whether it is.
+    /// Like [`Observer::watch`], for a file that was read after the build began and before anything was observed: its
+    /// content counts, too. Returns whether the file is still what was read then.
     pub fn watch_content(&self, path: &[u8], watched: &mut Vec<Vec<u8>>) -> bool {
         let first = watched.len();
         watched.push(path.to_vec());
@@ -177,7 +177,7 @@ impl Observer<'_> {
         watched[first..].iter().all(|path| self.is_as_read(path))
     }
 
-    /// Whether what is at a path has been there since the build began. Looks at its content too.
+    /// Returns whether a path is unchanged since the build began. Looks at its content, too.
     fn is_as_read(&self, path: &[u8]) -> bool {
         let Ok(stamp) = self.stamp(path) else { return false };
         let unchanged = stamp.is_none_or(|stamp| stamp.settled_at(self.began));
@@ -190,20 +190,20 @@ impl Observer<'_> {
         }
     }
 
-    /// Notes the stamp of what is at a path.
+    /// Looks at a path and notes its stamp.
     fn look_at(&self, path: &[u8]) -> Option<Stamp> {
         if let Some(position) = self.found(path) {
             self.confirm(position);
             return self.before.seen(position).stamp;
         }
-        // What cannot be looked at is not seen, and nothing can rest on it.
+        // A path that cannot be looked at counts as unseen, and nothing can rest on it.
         let stamp = self.stamp(path).ok()?;
         self.note(path, stamp);
         stamp
     }
 
-    /// Where a program went that named `path` as seen from the directory `from`. By the text, but for a `..` behind a symlink: it goes up
-    /// from where that leads.
+    /// Returns the way of a program that opened `path` in the directory `from`. Goes by the text, except for a `..`
+    /// behind a symlink, which goes up from the symlink's target.
     pub fn resolve(&self, from: &[u8], path: &[u8]) -> Resolved {
         let mut resolved = Resolved::default();
         let mut at = if path.first() == Some(&b'/') { Vec::new() } else { self.absolute(from) };
@@ -219,7 +219,7 @@ impl Observer<'_> {
                     resolved.turns.extend(trail.links.iter().cloned());
                     at = trail.end.as_ref().map_or(at, |end| self.absolute(end));
                 }
-                // Nothing can take the place of the root.
+                // Nothing can replace the root.
                 None if directory.is_empty() || directory == b"/" => {}
                 None => resolved.passed.push(directory),
             }
@@ -235,7 +235,7 @@ impl Observer<'_> {
         at.strip_suffix(b"/").map_or_else(|| at.clone(), <[u8]>::to_vec)
     }
 
-    /// An absolute path, `/` as the empty one, as it is named here.
+    /// Converts an absolute path to the observer's form; here, `/` is the empty path.
     fn relative(&self, at: &[u8]) -> Vec<u8> {
         if at.is_empty() {
             return b"/".to_vec();
@@ -244,7 +244,7 @@ impl Observer<'_> {
     }
 }
 
-/// The directory above: `/` of what lies directly in it.
+/// Returns the parent directory; `/` for its direct entries.
 fn above(path: &[u8]) -> &[u8] {
     match parent(path) {
         [] if path.first() == Some(&b'/') => b"/",

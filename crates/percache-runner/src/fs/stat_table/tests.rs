@@ -1,4 +1,4 @@
-//! The table gives back what it was made of, by position and by path, and is written as it stands.
+//! Tests that the table returns what it was made of, by position and by path, and is written as it is.
 
 use super::*;
 
@@ -89,7 +89,7 @@ fn lines_of_a_table_are_taken_over_as_they_stand() {
         let taken = builder.finish();
         let mut bytes = Vec::new();
         taken.encode(&mut bytes);
-        // It is looked at whole when it is read.
+        // Decoding checks the whole table.
         let (read, _) = KnownFiles::decode(&Arc::new(bytes.into()), 0).unwrap();
         let expected = example().into_iter().skip(start.max(1)).take(end.saturating_sub(start.max(1)));
         let found = (1..read.len()).map(|i| (read.path(i).to_vec(), read.seen(i)));

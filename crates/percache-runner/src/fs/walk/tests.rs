@@ -1,4 +1,4 @@
-//! Tests of which files a set of patterns names.
+//! Tests of which files a set of patterns matches.
 
 use super::*;
 use std::os::unix::fs::symlink;
@@ -127,7 +127,7 @@ fn an_unreadable_directory_is_an_error_that_names_it() {
     let patterns = PatternSet::parse(&RelPath::root(), &["**"]).unwrap();
     let result = expand(dir.path(), &patterns, &[], Want::Files);
     fs::set_permissions(&locked, fs::Permissions::from_mode(0o755)).unwrap();
-    // Root reads everything.
+    // Root can read everything.
     if !rustix::process::geteuid().is_root() {
         assert_eq!(result.unwrap_err().path, locked);
     }
@@ -146,7 +146,7 @@ fn an_unreadable_directory_that_git_ignores_is_passed_over_unless_it_is_named() 
     };
     let (wild, named) = (expanded("**/*.c"), expanded("sub/data/*.c"));
     fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).unwrap();
-    // Root reads everything.
+    // Root can read everything.
     if !rustix::process::geteuid().is_root() {
         assert_eq!(wild.unwrap(), 1);
         assert_eq!(named.unwrap_err().path, data);

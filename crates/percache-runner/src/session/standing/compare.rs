@@ -1,6 +1,6 @@
-//! Which paths are as they were: told from their stamps, and where those differ, from what is in the files.
+//! Tells which paths are unchanged: by their stamps, and where those differ, by the content of files.
 //!
-//! Threads take parts of the work as they come to it: one may begin milliseconds after another.
+//! Threads take chunks of the work as they become free: one may start milliseconds after another.
 
 use std::os::fd::BorrowedFd;
 use std::sync::{Mutex, PoisonError};
@@ -13,17 +13,17 @@ use crate::fs::hash_file;
 use crate::fs::stamp::Stamp;
 use crate::fs::stat_table::{KnownFiles, Seen};
 
-/// Paths that are worth a thread.
+/// The number of paths that justify another thread.
 const WORTH_A_THREAD: usize = 500;
-/// Paths that a thread takes at a time.
+/// The number of paths that a thread takes at a time.
 const PART: usize = 100;
-/// Files that are worth a thread to read them, and that a thread takes at a time.
+/// The number of files that justify another thread to read them, and that a thread takes at a time.
 const FILES: usize = 32;
 
-/// A regular file whose stamp does not show what is in it, and which may be what it was.
+/// A regular file whose stamp does not prove that it is unchanged, but which may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Doubtful {
-    /// Where it is in the table.
+    /// Its position in the table.
     pub position: usize,
     /// Its stamp now.
     pub stamp: Stamp,
@@ -31,8 +31,8 @@ pub struct Doubtful {
     digest: Digest,
 }
 
-/// Of each path whether it has the stamp that it had, and files that may have the same content nevertheless. The calling thread does
-/// something else `first`.
+/// Tells for each path whether its stamp is unchanged. Also returns the files whose content may be the same
+/// nevertheless. The calling thread runs `first` before it joins in.
 pub fn by_stamp(
     root: BorrowedFd<'_>,
     files: &KnownFiles,
@@ -54,7 +54,7 @@ pub fn by_stamp(
     (same, doubtful.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Does the same work on so many threads, this one included, which does something else `first`.
+/// Runs the same work on `count` threads, including this one, which runs `first` before.
 fn on_threads(count: usize, first: impl FnOnce(), work: &(impl Fn() + Sync)) {
     std::thread::scope(|scope| {
         for _ in 1..count {
@@ -65,7 +65,7 @@ fn on_threads(count: usize, first: impl FnOnce(), work: &(impl Fn() + Sync)) {
     });
 }
 
-/// Notes which of the paths from `start` on have the stamps that they had.
+/// Notes which of the paths from `start` on have the same stamp as before.
 fn compare(root: BorrowedFd<'_>, files: &KnownFiles, start: usize, same: &mut [bool], doubtful: &mut Vec<Doubtful>) {
     for (position, same) in (start..).zip(same) {
         let seen = files.seen(position);
@@ -91,14 +91,14 @@ fn compare(root: BorrowedFd<'_>, files: &KnownFiles, start: usize, same: &mut [b
     }
 }
 
-/// Whether what had the one stamp and has the other may be the same to a task.
+/// Returns whether a file whose stamp changed from `before` to `now` may be the same to a task.
 fn may_be_the_same(before: &Stamp, now: &Stamp) -> bool {
     let is_file = |stamp: &Stamp| stamp.file_type() == FileType::RegularFile;
     is_file(before) && is_file(now) && before.size == now.size && before.executable() == now.executable()
 }
 
-/// Reads these files. Gives of each what is to be known from now on, in order of their positions, and whether that is what it was.
-/// Nothing of them was looked at before the moment `began`.
+/// Reads these files. Returns for each what is known of it from now on, in order of position, and whether its content
+/// is the same as before. None of the files was looked at before the moment `began`.
 pub fn by_content(
     root: BorrowedFd<'_>,
     files: &KnownFiles,
@@ -122,11 +122,12 @@ pub fn by_content(
     read
 }
 
-/// `None` when it cannot be read, or has another length than its stamp says: then it is changing.
+/// Reads and hashes one file. Returns `None` if it cannot be read, or if its length is not what its stamp says: then it
+/// is being changed.
 fn look(root: BorrowedFd<'_>, files: &KnownFiles, file: &Doubtful, began: i64) -> Option<(usize, Seen, bool)> {
     let mut open = hash_file::open(root, files.c_path(file.position)).ok()?;
     let (digest, length) = hash_file::digest(&mut open, file.stamp.size).ok()?;
-    // Its stamp was taken before: whoever writes to it meanwhile gives it another one, if this one was settled.
+    // The stamp was taken before the read: a write in the meantime changes it, if it was settled.
     let seen = Seen { stamp: Some(file.stamp), digest: Some(digest), settled: file.stamp.settled_at(began) };
     (length == file.stamp.size).then_some((file.position, seen, digest == file.digest))
 }

@@ -1,4 +1,4 @@
-//! When evidence holds and when it does not.
+//! Tests of when evidence holds and when it does not.
 
 use std::fs;
 
@@ -71,7 +71,7 @@ impl Place {
         Arc::new(Image::of(&path).unwrap())
     }
 
-    /// The same, with something else seen at a position.
+    /// Replaces the state that was seen at a position.
     fn with(mut self, position: usize, change: impl FnOnce(&mut Seen)) -> Place {
         let mut seen = self.journal.files.seen(position);
         change(&mut seen);
@@ -85,7 +85,7 @@ impl Place {
         check(&self.bytes(), &asked, around, 2).unwrap()
     }
 
-    /// The tasks that are untouched; `all` when that is all that are asked for.
+    /// Returns the untouched tasks; `all` if these are all requested tasks.
     fn holds(&self, (args, tasks): (&[u8], &[u8]), epoch: u64, caller: &Caller) -> Option<String> {
         let asked = Asked { args: Digest::of(args), tasks: Digest::of(tasks) };
         let around = Surroundings { root: self.dir.path(), epoch, caller };
@@ -260,7 +260,7 @@ fn a_damaged_journal_never_holds() {
     }
 }
 
-/// What stands in a damaged journal is no command.
+/// A damaged journal must not run what it names as a tool.
 #[test]
 fn a_damaged_journal_runs_nothing() {
     let env: Caller = std::env::vars_os().filter(|(name, _)| name == "PATH").collect();

@@ -1,8 +1,11 @@
-//! From the text of `percache.toml` and its members to a checked [`Workspace`](crate::model::Workspace).
+//! The configuration: from the text of `percache.toml` and its members to a validated
+//! [`Workspace`](crate::model::Workspace).
 //!
-//! In steps, each a file: find the root (`discover`), read the files (`files`), types and keys (`raw`), placeholders (`stated`),
-//! instances (`expand`), tasks (`build`), names (`resolve`), checks (`check_outputs`, `cycles`); `load` is the table of contents. Every
-//! mistake of every file is collected with its place (`report`). `schema` describes the same format for editors; `kept` remembers the result. Knows nothing of the terminal and of running anything.
+//! Each step has its own file: find the root (`discover`), read the files (`files`), check types and keys (`raw`), find
+//! placeholders (`stated`), expand instances (`expand`), make tasks (`build`), resolve names (`resolve`), and check the
+//! result (`check_outputs`, `cycles`); `load` calls them in order. Mistakes are collected from every file, each with
+//! its place (`report`). `schema` describes the same format for editors; `kept` caches the result. Knows nothing of the
+//! terminal or of running anything.
 
 mod bind;
 mod build;

@@ -1,7 +1,7 @@
 //! The JSON Schema of percache.toml, for editors.
 //!
-//! The types here describe the file and are never read into: `raw` and `raw_task` read it, with places and hints. A test holds both to the
-//! same keys. Knows nothing of what the keys do.
+//! The types here describe the file and are never deserialized: `raw` and `raw_task` read the file, with places and
+//! hints. A test checks that both know the same keys. Knows nothing of what the keys do.
 
 #![expect(dead_code, reason = "the fields are there for their names, types and descriptions")]
 
@@ -13,9 +13,9 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-/// The schema, in the draft that editors know best (07).
+/// Generates the schema, in the draft that editors know best (07).
 pub fn schema() -> Value {
-    // Without references: what stands beside one is ignored in this draft, descriptions too.
+    // Without references, because this draft ignores whatever stands beside one, even descriptions.
     let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
     let settings = settings.with_transform(RecursiveTransform(plain));
     let mut schema = settings.into_generator().into_root_schema_for::<File>();
@@ -25,8 +25,8 @@ pub fn schema() -> Value {
     schema
 }
 
-/// Gives what stands in an array or a table the description of the whole, where it has none of its own: editors with Taplo show that of
-/// an item also for the key of an array that has items.
+/// Copies the description of an array or table to its contents where they have none of their own: editors with Taplo
+/// show the description of an item also for the key of an array that has items.
 fn hand_down(schema: &mut Value) {
     let description = schema.get("description").cloned();
     let Value::Object(schema) = schema else { return };
@@ -153,7 +153,8 @@ struct Task {
     pool: Option<String>,
 }
 
-/// As TOML has it, which knows no null; and descriptions as one line, for editors break lines themselves.
+/// Adapts the schema to TOML, which has no null, and joins the lines of descriptions, because editors wrap lines
+/// themselves.
 fn plain(schema: &mut Schema) {
     if let Some(Value::String(text)) = schema.get_mut("description") {
         *text = text.replace('\n', " ");
@@ -170,17 +171,17 @@ fn plain(schema: &mut Schema) {
     }
 }
 
-/// What `raw_task` checks of a task as a whole.
+/// Adds the checks of `raw_task` that concern a task as a whole.
 fn conditions(schema: &mut Schema) {
     let needs: Map<_, _> =
         super::raw_task::NEED_COMMAND.iter().map(|key| ((*key).to_owned(), json!(["command"]))).collect();
     schema.insert("dependencies".into(), needs.into());
-    // Either of the two. Of `anyOf`, editors show the whole table as wrong.
+    // Either of the two is required. With `anyOf`, editors mark the whole table as wrong.
     schema.insert("if".into(), json!({ "not": { "required": ["command"] } }));
     schema.insert("then".into(), json!({ "required": ["deps"] }));
 }
 
-/// A type of the file that is a schema and no more.
+/// Defines types of the file that have only a schema.
 macro_rules! described {
     ($($name:ident: $schema:tt;)*) => {$(
         #[derive(PartialEq, Eq, PartialOrd, Ord)]

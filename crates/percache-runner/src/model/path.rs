@@ -80,7 +80,7 @@ impl RelPath {
         RelPath(bytes.into())
     }
 
-    /// Returns `path` relative to `root`; `None` if it is not below `root`, even lexically, or leaves it through `..`.
+    /// Returns `path` relative to `root`; `None` if it is not below `root`, or leaves it through `..`.
     pub fn from_native(root: &Path, path: &Path) -> Option<Self> {
         resolve(b"", &native_bytes(path.strip_prefix(root).ok()?)).ok()
     }

@@ -6,12 +6,14 @@
 //! STORE/worktrees/ID/mark       the identity of the worktree's directory, by which it is known when it has another path
 //! STORE/worktrees/ID/lock       held while a build runs here
 //! STORE/worktrees/ID/journal    see crate::worktree::journal
+//! STORE/worktrees/ID/workspace  the workspace as last loaded, a cache, see crate::config
 //! STORE/worktrees/ID/intents    see crate::worktree::intents
 //! STORE/worktrees/ID/builds     the last builds, see crate::report::history
 //! STORE/worktrees/ID/texts      small text inputs, see crate::worktree::old_texts
 //! STORE/worktrees/ID/unstable   see crate::worktree::unstable
-//! STORE/worktrees/ID/failed/   logs of failed runs, see crate::worktree::failed_runs
+//! STORE/worktrees/ID/failed/    logs of failed runs, see crate::worktree::failed_runs
 //! STORE/worktrees/ID/used       uses of results since the last gc, see crate::worktree::last_used
+//! STORE/worktrees/ID/report.html  the report, unless another file is named
 //! STORE/worktrees/ID/staging/   files on their way into the tree
 //! STORE/worktrees/ID/displaced/ see crate::fs::displaced
 //! ```

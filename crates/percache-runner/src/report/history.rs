@@ -76,7 +76,7 @@ pub enum Ending {
     Skipped,
 }
 
-/// One task in the last build.
+/// One task of the last build.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskRun {
     /// Its name.

@@ -13,8 +13,8 @@ const GLOBAL: &str = "Global options";
 
 /// Never run the same thing twice.
 ///
-/// percache runs the tasks of percache.toml whose inputs or definition changed, in parallel, and restores everything else from a
-/// cache.
+/// percache runs the tasks of percache.toml whose inputs or definition changed, in parallel, and restores everything
+/// else from a cache.
 #[derive(Debug, Parser)]
 #[command(name = "percache", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(disable_help_subcommand = true, after_help = topics::overview())]

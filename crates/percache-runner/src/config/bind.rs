@@ -173,7 +173,7 @@ fn is_slot(text: &str) -> bool {
     text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).is_some_and(is_word)
 }
 
-/// Returns, for a place where a value would not be data, the text of the label and the remedy.
+/// Returns the text of the label and the remedy for a place where a value would not be data.
 fn unsafe_place(reason: Unsafe) -> (&'static str, &'static str) {
     let first = "assign it to a variable before: `f={file}; …`, and use \"$f\" here";
     match reason {

@@ -154,7 +154,7 @@ pub(crate) fn ticks() -> Ticks {
     (now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64) / NANOSECONDS
 }
 
-/// On other systems it is not used.
+/// Returns 0: on other systems the time is not used.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn ticks() -> Ticks {
     0

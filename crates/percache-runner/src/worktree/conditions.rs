@@ -167,7 +167,7 @@ impl Finding {
 pub(crate) mod tests {
     use super::*;
 
-    /// A finding that names no paths.
+    /// Returns a finding that names no paths.
     pub fn example() -> Finding {
         let tool = Tool {
             command: "cc --version".into(),

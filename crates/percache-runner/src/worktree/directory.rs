@@ -3,7 +3,7 @@
 //! ```text
 //! STORE/claims/…                see crate::action::claim
 //! STORE/worktrees/ID/path       the worktree's absolute path, for people and for gc
-//! STORE/worktrees/ID/mark       the identity of the worktree's directory, by which it is known when it has another path
+//! STORE/worktrees/ID/mark       the identity of the worktree's directory, by which it is recognised after a move
 //! STORE/worktrees/ID/lock       held while a build runs here
 //! STORE/worktrees/ID/journal    see crate::worktree::journal
 //! STORE/worktrees/ID/workspace  the workspace as last loaded, a cache, see crate::config
@@ -418,7 +418,8 @@ mod tests {
         assert!(worktree.dir.join("report.html.1-0.new").exists(), "somebody is just writing it");
     }
 
-    /// Who begins at the same time as others must get the lock, not trip over what they clear: without the lock, it would run what they run.
+    /// Builds that begin at the same time must all get the lock, and not trip over what the others clear: without the
+    /// lock, one would run what the others run.
     #[test]
     fn builds_that_begin_at_once_in_a_new_worktree_all_get_its_lock() {
         let dir = tempfile::tempdir().unwrap();

@@ -29,11 +29,11 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// A finished build.
 pub struct Round {
-    /// The moment before it.
+    /// The moment before it began.
     pub began: i64,
-    /// Changes because of which it was stopped.
+    /// The changes that caused it to be stopped.
     pub stopped: Option<Vec<Change>>,
-    /// Names of tasks that failed.
+    /// The names of tasks that failed.
     pub failed: Vec<String>,
     /// The commands that ran.
     pub runs: Vec<Run>,

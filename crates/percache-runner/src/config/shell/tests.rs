@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::*;
 
-/// Every shell of this machine that may be `sh`, under that name.
+/// Returns every shell of this machine that may be `sh`, under that name.
 fn shells(dir: &Path) -> Vec<PathBuf> {
     let named = |name: &str| {
         let place = dir.join(name);

@@ -218,7 +218,7 @@ proptest! {
         }
     }
 
-    /// `globset`, asked for the path and for every directory above it, is the reference.
+    /// The reference is `globset`, asked for the path and for every directory above it.
     #[test]
     fn patterns_mean_what_they_mean_to_globset(text in any_pattern(), path in any_path()) {
         let mut builder = globset::GlobBuilder::new(&text);

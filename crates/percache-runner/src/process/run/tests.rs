@@ -21,7 +21,7 @@ fn sh(script: &str) -> Spec {
     spec("sh", &["-c", script])
 }
 
-/// Runs; calls `on_first` when the first output has come.
+/// Runs a command, and calls `on_first` at its first output.
 fn run_until(spec: &Spec, stop: &Stop, mut on_first: impl FnMut()) -> (Status, String) {
     let mut output = Vec::new();
     let finished = run_with_grace(spec, stop, Duration::from_millis(50), &mut |_| (), &mut |_, bytes| {
@@ -175,7 +175,7 @@ fn a_stubborn_command_is_killed_after_the_grace_or_at_a_second_signal() {
     assert!(finished.took < LONG);
 }
 
-/// Each has left the process group, and has lost all signs but one of whose it is.
+/// Each process has left the process group, and can be recognised by only one sign.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_stop_ends_who_has_left_the_group() {
@@ -202,7 +202,7 @@ fn a_stop_ends_who_has_left_the_group() {
     }
 }
 
-/// Who has another mark, or is older, is no child of it.
+/// Processes with another mark, and older ones, do not belong to the command.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_stop_leaves_others_alone() {

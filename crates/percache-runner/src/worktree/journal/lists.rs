@@ -2,7 +2,7 @@
 
 use percache::codec::{DecodeError, Decoder, Encode};
 
-/// Lists of positions in a [`KnownFiles`], stored one after the other.
+/// Lists of positions in a [`KnownFiles`](crate::fs::stat_table::KnownFiles), stored one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PathLists {
     positions: Vec<u32>,

@@ -113,7 +113,7 @@ pub struct Build {
     /// Run the named tasks (all tasks of the build if none are named) even if the store has their results
     #[arg(short, long)]
     pub force: bool,
-    /// Accept files of unknown origin as outputs: files that a task's outputs match, and that its command did not write
+    /// Accept files of unknown origin as outputs: a task's outputs matched them before, and its command left them unchanged
     #[arg(long, conflicts_with_all = ["check", "dry_run"])]
     pub accept: bool,
     /// Run the named tasks (all if none are named) even if the store has their results, and compare the new outputs
@@ -156,7 +156,7 @@ pub struct Displaced {
     /// Only files displaced by commands of `percache exec`
     #[arg(long, conflicts_with = "all")]
     pub exec: bool,
-    /// Files of all known workspaces, including those that no longer exist
+    /// Files of all known workspaces, including workspaces that no longer exist
     #[arg(long)]
     pub all: bool,
 }
@@ -179,7 +179,7 @@ pub struct DisplacedRestore {
     /// Only files displaced by commands of `percache exec`
     #[arg(long, conflicts_with = "all")]
     pub exec: bool,
-    /// Files of all known workspaces, including those that no longer exist
+    /// Files of all known workspaces, including workspaces that no longer exist
     #[arg(long)]
     pub all: bool,
     /// Restore this older version, as named in the list
@@ -199,7 +199,7 @@ pub struct DisplacedDrop {
     /// Only files displaced by commands of `percache exec`
     #[arg(long, conflicts_with = "all")]
     pub exec: bool,
-    /// Files of all known workspaces, including those that no longer exist
+    /// Files of all known workspaces, including workspaces that no longer exist
     #[arg(long)]
     pub all: bool,
     /// Delete only this version, as named in the list
@@ -366,7 +366,7 @@ pub struct List {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// List the results of functions in FILE, the cache file of a program, instead of this workspace's tasks
+    /// List the results of functions in FILE, the cache of a program, instead of this workspace's tasks
     #[arg(long, value_name = "FILE")]
     pub cache: Option<PathBuf>,
 }
@@ -436,7 +436,7 @@ pub struct Gc {
     /// Apply to the results of `percache exec` instead of this workspace's
     #[arg(long)]
     pub exec: bool,
-    /// Apply to the results of functions in FILE, the cache file of a program, instead of this workspace's
+    /// Apply to the results of functions in FILE, the cache of a program, instead of this workspace's
     #[arg(long, value_name = "FILE", conflicts_with = "exec")]
     pub cache: Option<PathBuf>,
 }
@@ -453,7 +453,7 @@ pub struct Clear {
     /// Apply to the results of `percache exec` instead of this workspace's
     #[arg(long, conflicts_with = "tasks")]
     pub exec: bool,
-    /// Apply to the results of functions in FILE, the cache file of a program, instead of this workspace's
+    /// Apply to the results of functions in FILE, the cache of a program, instead of this workspace's
     #[arg(long, value_name = "FILE", conflicts_with = "exec")]
     pub cache: Option<PathBuf>,
 }
@@ -467,7 +467,7 @@ pub struct Stats {
     /// Apply to the results of `percache exec` instead of this workspace's
     #[arg(long)]
     pub exec: bool,
-    /// Apply to the results of functions in FILE, the cache file of a program, instead of this workspace's
+    /// Apply to the results of functions in FILE, the cache of a program, instead of this workspace's
     #[arg(long, value_name = "FILE", conflicts_with = "exec")]
     pub cache: Option<PathBuf>,
 }
@@ -481,7 +481,7 @@ pub struct Verify {
     /// Apply to the results of `percache exec` instead of this workspace's
     #[arg(long)]
     pub exec: bool,
-    /// Apply to the results of functions in FILE, the cache file of a program, instead of this workspace's
+    /// Apply to the results of functions in FILE, the cache of a program, instead of this workspace's
     #[arg(long, value_name = "FILE", conflicts_with = "exec")]
     pub cache: Option<PathBuf>,
 }

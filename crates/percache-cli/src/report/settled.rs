@@ -209,7 +209,7 @@ mod tests {
     fn colours_stay_with_their_characters() {
         assert_eq!(settled("\x1b[31m10 %\r\x1b[0;32mok\x1b[0m\x1b[K\n"), "\x1b[0;32mok\x1b[0m\n");
         assert_eq!(settled("\x1b[1mab\rx\x1b[0m\n"), "\x1b[1mxb\x1b[0m\n");
-        // One that was set in a line before, and goes on.
+        // A colour that was set in an earlier line and continues.
         assert_eq!(settled("\x1b[31mred\nab\rx\nred\x1b[m\n"), "\x1b[31mred\nxb\nred\x1b[m\n");
     }
 }

@@ -208,7 +208,7 @@ mod tests {
             ("bell\x07 back\x08 tab\t end\r\n", "bell back tab\t end\r\n"),
             ("grün", "grün"),
             ("\x1b[grün", "rün"),
-            // What a terminal takes for a colour, and what only looks like one.
+            // What a terminal takes for a colour, and what only resembles one.
             ("A\x1b[>4;2mB\x1b[?4mC\x1b[0 mD\x1b[!mE", "ABCDE"),
             ("\x1b[\x0emC\x1b[\u{9d}0;x\x07mD", "mCmD"),
             ("\u{9b}2Ja\u{9d}0;title\x07b\u{90}q\u{9c}c\u{84}d", "abcd"),

@@ -1,4 +1,4 @@
-//! The graph of small workspaces: what is inferred, the order, what a selection needs.
+//! Graphs of small workspaces: inferred dependencies, the order, the dependencies of a selection.
 
 use std::fs;
 use std::path::Path;

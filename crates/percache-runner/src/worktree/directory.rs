@@ -366,7 +366,7 @@ mod tests {
         worktree.prepare().unwrap();
         let abandoned = || Worktree::all(dir.path()).unwrap().iter().map(Worktree::is_abandoned).collect::<Vec<_>>();
         assert_eq!(abandoned(), [true], "the directory was never made");
-        // Empty or damaged, it says nothing; the next build writes it anew.
+        // An empty or damaged file says nothing; the next build writes it again.
         for text in ["", "/nonexistent"] {
             fs::write(worktree.dir.join("path"), text).unwrap();
             assert_eq!(abandoned(), [false]);

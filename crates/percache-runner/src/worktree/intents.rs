@@ -84,7 +84,7 @@ const COMMAND: u8 = 2;
 /// What an unfinished build has left behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeftBehind {
-    /// The outputs that it may have written.
+    /// What it intended to write.
     pub intents: Vec<Intent>,
     /// How to find its commands.
     pub commands: Vec<Trace>,

@@ -339,7 +339,7 @@ mod tests {
         for at in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
-            // What is looked at before the digest must not be harmed by it either.
+            // Whatever is read before the digest is verified must also survive damage.
             drop(Flat::decode(&Arc::new(damaged.clone().into())).map(Flat::decode_tasks));
             assert!(Journal::decode(damaged.into()).is_err());
             assert!(Flat::decode(&Arc::new(whole[..at].to_vec().into())).is_err());

@@ -74,7 +74,7 @@ mod tests {
         };
         assert_eq!(spelled(b"a/b"), [b"a/b", b"a/b"]);
         assert_eq!(spelled(b"\"a\\nb\""), [&b"\"a\\nb\""[..], b"a\nb"]);
-        // In double quotes, a shell leaves `\n` as it is, and takes the quotes away.
+        // In double quotes, a shell leaves `\n` unchanged, and removes the quotes.
         assert_eq!(spelled(b"caf\\351"), [&b"caf\\351"[..], b"caf\xe9"]);
         assert_eq!(spelled(b"caf\xe9"), [b"caf\xe9", b"caf\xe9"]);
         assert_eq!(spelled(b"50\\%"), [b"50\\%"]);

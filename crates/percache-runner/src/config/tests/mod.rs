@@ -1,4 +1,4 @@
-//! The configuration as a specification: what files mean, and what is said about mistakes.
+//! Tests of the configuration, as a specification: what files mean, and how mistakes are reported.
 
 mod expansion;
 mod fuzz;

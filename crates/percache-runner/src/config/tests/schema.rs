@@ -1,4 +1,4 @@
-//! The schema for editors and the reader know the same keys.
+//! The schema for editors and the reader of files know the same keys.
 
 use serde_json::Value;
 

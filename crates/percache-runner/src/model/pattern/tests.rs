@@ -75,7 +75,7 @@ fn patterns_are_relative_to_the_file_that_states_them() {
     assert_eq!(texts, [r"pkgs/\[app\]/*.c", "pkgs/lib/*.h", r"pkgs/\[app\]/x", r"!pkgs/\[app\]/y*"]);
 }
 
-/// Intents and fingerprints go by the text.
+/// Intents and fingerprints rely on the text of a pattern.
 #[test]
 fn what_is_written_of_a_pattern_is_read_as_the_same() {
     for text in ["a**/", "a**", "b/**", "./!a*", "!!a*", r"\!a*", "./!a", ".", r"\.", r"a/\..", "!.", "a/", "{!a*,b}"] {

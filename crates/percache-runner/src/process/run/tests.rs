@@ -41,7 +41,7 @@ fn finish(spec: &Spec) -> (Status, String) {
 fn assert_ends(pid: &str) {
     let pid = pid.trim();
     let number = Pid::from_raw(pid.parse().unwrap()).unwrap();
-    // Where nobody reaps orphans, they stay as zombies.
+    // Where nothing reaps orphans, they stay as zombies.
     let is_zombie = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
     let started = Instant::now();
     while rustix::process::test_kill_process(number).is_ok() && !is_zombie() {
@@ -144,7 +144,7 @@ fn a_stop_ends_the_whole_group() {
 #[test]
 fn a_command_may_clean_up() {
     let stop = Stop::manual().unwrap();
-    // A loop without children: of those that SIGTERM ends, the shell may say so.
+    // A loop without children, because the shell may report children that SIGTERM ends.
     let script = "trap 'echo cleaned; exit 0' TERM; echo ready; while :; do :; done";
     let mut output = Vec::new();
     let finished = run_with_grace(&sh(script), &stop, LONG, &mut |_| (), &mut |_, bytes| {
@@ -212,7 +212,7 @@ fn a_stop_leaves_others_alone() {
         command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
         others.push(command.arg("1000").env(super::super::MARK, mark).spawn().unwrap());
         if mark == "tree:other" {
-            // The clock by which ages are told has a hundred ticks in a second.
+            // The clock of process start times has a hundred ticks per second.
             std::thread::sleep(Duration::from_millis(30));
         }
     }

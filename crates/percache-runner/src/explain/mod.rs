@@ -2,6 +2,12 @@
 //! nearest. Consists of a dry run of the task and its dependencies, and a comparison of records.
 //!
 //! The answer is data; its wording is elsewhere. Runs no task.
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `chain` | Chains of reasons down to a first cause |
+//! | `closest` | The stored result that fits with the fewest changes |
+//! | `readers` | The tasks that read a path |
 
 mod chain;
 mod closest;
@@ -70,7 +76,7 @@ pub struct Answer {
     /// The task's state.
     pub state: State,
     /// If the task would or may run: the chains from the task to each first cause, the nearest cause first; at most
-    /// [`chain::CAUSES`].
+    /// `chain::CAUSES`.
     pub chains: Vec<Chain>,
     /// The number of first causes.
     pub causes: usize,

@@ -3,6 +3,14 @@
 //!
 //! Works on resolved tasks (`model`). Knows nothing of configuration files, of the file system, or of how a task is
 //! run.
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `cycles` | Detection of dependency cycles |
+//! | `explicit` | Explicit dependencies, with groups expanded |
+//! | `infer` | Dependencies inferred from inputs and outputs |
+//! | `names` | Resolution of task names |
+//! | `outputs` | An index of which task owns which path |
 
 mod cycles;
 mod explicit;

@@ -2,6 +2,15 @@
 //!
 //! Each kind of project has its own file. A proposal must work unchanged; where percache cannot know the outputs of a
 //! script, it proposes a task that always runs. Writes nothing.
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `c` | C and C++ without a build system |
+//! | `cargo` | Rust |
+//! | `make` | Targets of a Makefile |
+//! | `node` | Scripts of package.json |
+//! | `python` | Python |
+//! | `taskfile` | Tasks of a Taskfile |
 
 mod c;
 mod cargo;

@@ -1,6 +1,19 @@
 //! Runs one command to its end: its parameters, its output, and the ways it can end.
 //!
 //! Knows nothing of tasks, of the cache, or of how many commands run at a time.
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `descriptors` | The limit on open files |
+//! | `family` | All processes that a command started |
+//! | `nesting` | percache inside percache |
+//! | `orphans` | Commands that outlived a killed percache |
+//! | `run` | Waiting for a command, with timeout and cancellation |
+//! | `spawn` | Starting a command |
+//! | `spool` | A log of any length |
+//! | `stop` | The request to stop |
+//! | `streams` | Two streams in one log |
+//! | `table` | The system's process table |
 
 pub mod descriptors;
 pub(crate) mod family;

@@ -6,7 +6,7 @@ use std::fs;
 use super::*;
 use crate::config;
 
-/// A workspace on disk, and a snapshot of what is watched in it.
+/// A workspace on disk, and the scope that is watched in it.
 struct Sample {
     _temp: tempfile::TempDir,
     workspace: Workspace,

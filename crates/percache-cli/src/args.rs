@@ -113,7 +113,7 @@ pub struct Build {
     /// Run the named tasks (all tasks of the build if none are named) even if the store has their results
     #[arg(short, long)]
     pub force: bool,
-    /// Accept files of unknown origin as outputs: a task's outputs matched them before, and its command left them unchanged
+    /// Accept files of unknown origin as outputs: outputs matched them before, and the command left them unchanged
     #[arg(long, conflicts_with_all = ["check", "dry_run"])]
     pub accept: bool,
     /// Run the named tasks (all if none are named) even if the store has their results, and compare the new outputs

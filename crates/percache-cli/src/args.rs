@@ -1,4 +1,4 @@
-//! The command line as written.
+//! The command line, as clap parses it.
 
 use std::path::PathBuf;
 
@@ -8,31 +8,31 @@ use clap_complete::engine::ArgValueCompleter;
 use crate::completion;
 use crate::topics;
 
-/// The heading above what all commands share.
+/// The heading above the options that all commands share.
 const GLOBAL: &str = "Global options";
 
 /// Never run the same thing twice.
 ///
-/// percache runs the tasks of percache.toml whose inputs or definition changed, in parallel, and restores everything else from a
-/// cache.
+/// percache runs the tasks of percache.toml whose inputs or definition changed, in parallel, and restores everything
+/// else from a cache.
 #[derive(Debug, Parser)]
 #[command(name = "percache", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(disable_help_subcommand = true, after_help = topics::overview())]
 pub struct Cli {
-    /// Start in this directory
+    /// Run as if started in this directory
     #[arg(short = 'C', value_name = "DIR", value_hint = ValueHint::DirPath, global = true, help_heading = GLOBAL)]
     pub directory: Option<PathBuf>,
     /// Use colours: auto, always or never
     #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     #[arg(global = true, help_heading = GLOBAL)]
     pub color: ColorWhen,
-    /// Also name the tasks that are up to date
+    /// Also list the tasks that are up to date
     #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = GLOBAL)]
     pub verbose: bool,
-    /// Say only what failed, and the summary
+    /// Show only failures and the summary
     #[arg(short, long, global = true, help_heading = GLOBAL)]
     pub quiet: bool,
-    /// What to do
+    /// The command
     #[command(subcommand)]
     pub command: Command,
 }
@@ -40,7 +40,7 @@ pub struct Cli {
 /// When to use colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ColorWhen {
-    /// On a terminal, as NO_COLOR and CLICOLOR_FORCE say
+    /// On a terminal, or as NO_COLOR and CLICOLOR_FORCE say
     Auto,
     /// Always
     Always,
@@ -48,28 +48,28 @@ pub enum ColorWhen {
     Never,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Build tasks and what they need
+    /// Build tasks and their dependencies
     Build(Build),
-    /// Build, and again whenever something changes
+    /// Build, and build again whenever something changes
     Watch(Watch),
-    /// Run one command, without any percache.toml, or give back what it wrote the last time
+    /// Run a single command, without a percache.toml, or replay its stored output
     Exec(Exec),
-    /// Say why a task ran the last time, or would run now
+    /// Explain why a task last ran, or why it would run now
     Why(Why),
-    /// Write a percache.toml for what is in the directory
+    /// Write a percache.toml that suits the files in the directory
     Init(Init),
     /// List the tasks
     List(List),
-    /// Show which task needs which
+    /// Show the dependency graph
     Graph(Graph),
-    /// Write a page about the last build: timeline, graph, slowest tasks, what the cache saved
+    /// Write an HTML page about the last build: timeline, graph, slowest tasks, time saved by the cache
     Report(Report),
     /// Show the captured log of a task's last run
     Log(Log),
-    /// Remove results that were not used for some time, and blobs that nothing refers to
+    /// Remove results that have not been used for some time, and unreferenced blobs
     #[command(
         after_help = "Without --maxage and --maxsize, the bounds are those of [cache], or 30d and 20GiB. With one of \
         them, it is the only bound."
@@ -77,11 +77,11 @@ pub enum Command {
     Gc(Gc),
     /// Remove results: all, old ones, or those of the named tasks
     Clear(Clear),
-    /// Say how much is in the store, and how often it helped
+    /// Show the size of the store, and its hits and misses
     Stats(Stats),
     /// Check every record and blob of the store
     Verify(Verify),
-    /// List files that were moved aside because percache does not hold their content, or give them back
+    /// List files that were moved aside because percache does not hold their content, or restore them
     Displaced(Displaced),
     /// Print the JSON Schema of percache.toml
     #[command(
@@ -101,43 +101,44 @@ pub enum Command {
 /// `percache build`.
 #[derive(Debug, Args)]
 pub struct Build {
-    /// Tasks to build: names, or globs over names (`pkgs/app:*`). Without any, those of `default`, or all
+    /// Tasks to build: names, or globs over names (`pkgs/app:*`) [default: `default` of percache.toml, or all tasks]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
-    /// Run this many tasks at a time [default: the number of CPUs]
+    /// Run at most this many tasks at a time [default: the number of CPUs]
     #[arg(short, long, value_name = "N", value_parser = jobs)]
     pub jobs: Option<usize>,
-    /// After a failure, go on with the tasks that do not need the failed one
+    /// After a failure, continue with the tasks that do not depend on the failed one
     #[arg(short, long)]
     pub keep_going: bool,
-    /// Run the named tasks (without any, all of the build) even if the store has their results
+    /// Run the named tasks (all tasks of the build if none are named) even if the store has their results
     #[arg(short, long)]
     pub force: bool,
-    /// Take files of unknown origin for outputs: they were among a task's outputs before, and its command left them alone
+    /// Accept files of unknown origin as outputs: outputs matched them before, and the command left them unchanged
     #[arg(long, conflicts_with_all = ["check", "dry_run"])]
     pub accept: bool,
-    /// Run the named tasks (without any, all) even if the store has their results, and compare what they make with these
+    /// Run the named tasks (all if none are named) even if the store has their results, and compare the new outputs
+    /// with these
     #[arg(long, conflicts_with_all = ["force", "dry_run", "no_cache"])]
     pub check: bool,
-    /// Only say what would run, and why
+    /// Only show what would run, and why
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Say why each task runs
+    /// Show why each task runs
     #[arg(long)]
     pub explain: bool,
     /// Show the logs of these tasks: all, new (those that ran or were restored), failed, none
     #[arg(long, value_name = "WHOSE", default_value = "new", hide_possible_values = true)]
     pub logs: Logs,
-    /// Report events as JSON, one a line
+    /// Print events as JSON, one per line
     #[arg(long)]
     pub json: bool,
     /// Write a trace of the build to FILE, for Perfetto or chrome://tracing
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
-    /// Neither look up results nor store them
+    /// Neither look up nor store results
     #[arg(long)]
     pub no_cache: bool,
-    /// What `{args}` stands for in commands
+    /// Arguments that replace `{args}` in commands
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
 }
@@ -146,45 +147,45 @@ pub struct Build {
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Displaced {
-    /// What to do with them; without it, list them
+    /// What to do with displaced files; without an action, list them
     #[command(subcommand)]
     pub action: Option<DisplacedAction>,
-    /// List them as JSON
+    /// Print the list as JSON
     #[arg(long)]
     pub json: bool,
-    /// Of the commands that `percache exec` ran
+    /// Only files displaced by commands of `percache exec`
     #[arg(long, conflicts_with = "all")]
     pub exec: bool,
-    /// Of all workspaces that are known, also of those that are not there any more
+    /// Files of all known workspaces, including workspaces that no longer exist
     #[arg(long)]
     pub all: bool,
 }
 
-/// What to do with displaced files.
+/// An action on displaced files.
 #[derive(Debug, Subcommand)]
 pub enum DisplacedAction {
-    /// Move files back to where they were: of several with one path, the one that was moved aside last
+    /// Move files back to where they were; of several with the same path, the one displaced last
     Restore(DisplacedRestore),
-    /// Delete files for good, all versions of them
+    /// Delete files for good, in all versions
     Drop(DisplacedDrop),
 }
 
 /// `percache displaced restore`.
 #[derive(Debug, Args)]
 pub struct DisplacedRestore {
-    /// Paths that they had; a directory means everything below it
+    /// Original paths of the files; a directory means everything below it
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
-    /// Of the commands that `percache exec` ran
+    /// Only files displaced by commands of `percache exec`
     #[arg(long, conflicts_with = "all")]
     pub exec: bool,
-    /// Of all workspaces that are known, also of those that are not there any more
+    /// Files of all known workspaces, including workspaces that no longer exist
     #[arg(long)]
     pub all: bool,
-    /// An older version, as the list names it
+    /// Restore this older version, as named in the list
     #[arg(long, value_name = "VERSION")]
     pub from: Option<String>,
-    /// Put them below this directory instead
+    /// Put the files below this directory instead
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub to: Option<PathBuf>,
 }
@@ -192,16 +193,16 @@ pub struct DisplacedRestore {
 /// `percache displaced drop`.
 #[derive(Debug, Args)]
 pub struct DisplacedDrop {
-    /// Paths that they had; a directory means everything below it
+    /// Original paths of the files; a directory means everything below it
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
-    /// Of the commands that `percache exec` ran
+    /// Only files displaced by commands of `percache exec`
     #[arg(long, conflicts_with = "all")]
     pub exec: bool,
-    /// Of all workspaces that are known, also of those that are not there any more
+    /// Files of all known workspaces, including workspaces that no longer exist
     #[arg(long)]
     pub all: bool,
-    /// Only this version, as the list names it
+    /// Delete only this version, as named in the list
     #[arg(long, value_name = "VERSION")]
     pub from: Option<String>,
 }
@@ -214,7 +215,7 @@ pub struct Completions {
     pub shell: Shell,
 }
 
-/// A shell with completions.
+/// A shell that percache has completions for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
     /// GNU Bash
@@ -232,7 +233,7 @@ pub enum Shell {
 /// `percache help`.
 #[derive(Debug, Args)]
 pub struct Help {
-    /// A command or a topic. Without any, both are listed
+    /// The command or topic to explain. Without one, all are listed
     #[arg(value_name = "COMMAND|TOPIC", add = ArgValueCompleter::new(completion::subjects))]
     pub subject: Option<String>,
 }
@@ -240,7 +241,7 @@ pub struct Help {
 /// `percache man`.
 #[derive(Debug, Args)]
 pub struct Man {
-    /// Where to: `percache.1`, `percache-build.1`, …
+    /// The directory to write `percache.1`, `percache-build.1`, … to
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub directory: PathBuf,
 }
@@ -248,30 +249,30 @@ pub struct Man {
 /// `percache watch`.
 #[derive(Debug, Args)]
 pub struct Watch {
-    /// Tasks to build: names, or globs over names. Without any, those of `default`, or all
+    /// Tasks to build: names, or globs over names [default: `default` of percache.toml, or all tasks]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
-    /// What to do about a build that runs when something changes: restart it, or let it finish first
+    /// What to do with a running build when something changes: restart it, or finish it first
     #[arg(long, value_name = "WHAT", default_value = "restart", hide_possible_values = true)]
     pub on_change: OnChange,
-    /// Run this many tasks at a time [default: the number of CPUs]
+    /// Run at most this many tasks at a time [default: the number of CPUs]
     #[arg(short, long, value_name = "N", value_parser = jobs)]
     pub jobs: Option<usize>,
-    /// After a failure, go on with the tasks that do not need the failed one
+    /// After a failure, continue with the tasks that do not depend on the failed one
     #[arg(short, long)]
     pub keep_going: bool,
-    /// Say why each task runs
+    /// Show why each task runs
     #[arg(long)]
     pub explain: bool,
-    /// What `{args}` stands for in commands
+    /// Arguments that replace `{args}` in commands
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
 }
 
-/// What to do about a build that runs when something changes.
+/// What to do with a running build when something changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OnChange {
-    /// End it and begin anew
+    /// End it and start again
     Restart,
     /// Let it finish, then build again
     Finish,
@@ -287,28 +288,29 @@ command reads. The exit status is that of the command; 127 if it cannot be start
   percache exec --valid-for 10m -e KUBECONFIG -- kubectl get pods
   percache exec -i data.csv -o plot.png -- python3 plot.py")]
 pub struct Exec {
-    /// A file that the command reads, a directory, or a glob; `!` takes away. May be given several times
+    /// A file, directory or glob that the command reads; `!` excludes. May be given several times
     #[arg(short, long = "input", value_name = "GLOB")]
     pub inputs: Vec<String>,
-    /// What the command writes: a file, a directory, or a glob. Kept, and put back when missing or changed
+    /// A file, directory or glob that the command writes. Stored, and restored when missing or changed
     #[arg(short, long = "output", value_name = "PATH")]
     pub outputs: Vec<String>,
-    /// A variable that the command sees and depends on, or a glob over names
+    /// A variable that the command sees and its result depends on, or a glob over names
     #[arg(short, long = "env", value_name = "VAR")]
     pub env: Vec<String>,
-    /// A variable that the command sees and does not depend on, or a glob over names
+    /// A variable that the command sees and its result does not depend on, or a glob over names
     #[arg(long, value_name = "VAR")]
     pub env_pass: Vec<String>,
-    /// Do not use a result older than this: `90` or `90s`, `30m`, `12h`, `30d`, `2w`
+    /// Do not use results older than this: `90` or `90s`, `30m`, `12h`, `30d`, `2w`
     #[arg(long, value_name = "AGE")]
     pub valid_for: Option<String>,
-    /// An exit status that is an answer and kept, like 1 of grep and diff. All others but 0 are failures, and never kept
+    /// An exit status whose result is stored, like 1 of grep and diff. All others except 0 are failures, and never
+    /// stored
     #[arg(long = "keep", value_name = "STATUS", value_parser = clap::value_parser!(u8).range(1..))]
     pub keep: Vec<u8>,
-    /// Run the command even if there is a result
+    /// Run the command even if the store has its result
     #[arg(short, long)]
     pub force: bool,
-    /// The command and its arguments, without a shell
+    /// The command and its arguments, run without a shell
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     pub command: Vec<String>,
 }
@@ -342,7 +344,7 @@ pub struct Why {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// What `{args}` stands for in commands
+    /// Arguments that replace `{args}` in commands
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
 }
@@ -350,7 +352,7 @@ pub struct Why {
 /// `percache init`.
 #[derive(Debug, Args)]
 pub struct Init {
-    /// Print it, and write nothing
+    /// Print it instead of writing it
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 }
@@ -358,13 +360,13 @@ pub struct Init {
 /// `percache list`.
 #[derive(Debug, Args)]
 pub struct List {
-    /// Tasks to list: names, or globs over names. Without any, all
+    /// Tasks to list: names, or globs over names [default: all]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Of the results of functions in FILE, the cache of a program, instead of those of this workspace
+    /// List the results of functions in FILE, the cache of a program, instead of this workspace's tasks
     #[arg(long, value_name = "FILE")]
     pub cache: Option<PathBuf>,
 }
@@ -372,24 +374,25 @@ pub struct List {
 /// `percache graph`.
 #[derive(Debug, Args)]
 pub struct Graph {
-    /// Tasks to show with what they need. Without any, all
+    /// Tasks to show, with their dependencies [default: all]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
-    /// Only what TASK needs, directly or not, and TASK itself; with --needed-by, what lies between
+    /// Only TASK and its dependencies, direct and indirect; with --needed-by, what lies between
     #[arg(long, value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub needs: Vec<String>,
-    /// Only what needs FILE, directly or not: the tasks that a change of it may run. FILE may also name a task
+    /// Only the dependents of FILE, direct and indirect: the tasks that a change to it may run. FILE may also be a
+    /// task's name
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::AnyPath)]
     pub needed_by: Vec<String>,
-    /// Show it as text, dot (Graphviz), mermaid or json
+    /// Output format: text, dot (Graphviz), mermaid or json
     #[arg(long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
     pub format: GraphFormat,
 }
 
-/// The form of a graph.
+/// The output format of a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum GraphFormat {
-    /// A tree of what each task needs
+    /// A tree of each task's dependencies
     Text,
     /// For Graphviz
     Dot,
@@ -402,10 +405,11 @@ pub enum GraphFormat {
 /// `percache report`.
 #[derive(Debug, Args)]
 pub struct Report {
-    /// Write it to FILE, or to standard output if that is `-` [default: report.html in the worktree's directory in the store]
+    /// Write the page to FILE, or to standard output if FILE is `-` [default: report.html in the worktree's directory
+    /// in the store]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Print what it says as JSON
+    /// Print the data as JSON
     #[arg(long, conflicts_with = "output")]
     pub json: bool,
 }
@@ -423,16 +427,16 @@ pub struct Gc {
     /// Remove results not used (written or read) for this long: `90` or `90s`, `30m`, `12h`, `30d`, `2w`
     #[arg(long, value_name = "AGE")]
     pub maxage: Option<String>,
-    /// Then remove the least recently used, until the store is below this size: `500MB`, `2GiB`
+    /// Then remove the least recently used results until the store is below this size: `500MB`, `2GiB`
     #[arg(long, value_name = "SIZE")]
     pub maxsize: Option<String>,
-    /// Only say what would go
+    /// Only show what would be removed
     #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Of the results of `percache exec` instead of those of this workspace
+    /// Apply to the results of `percache exec` instead of this workspace's
     #[arg(long)]
     pub exec: bool,
-    /// Of the results of functions in FILE, the cache of a program, instead of those of this workspace
+    /// Apply to the results of functions in FILE, the cache of a program, instead of this workspace's
     #[arg(long, value_name = "FILE", conflicts_with = "exec")]
     pub cache: Option<PathBuf>,
 }
@@ -440,16 +444,16 @@ pub struct Gc {
 /// `percache clear`.
 #[derive(Debug, Args)]
 pub struct Clear {
-    /// Only results of these tasks: names, or globs over names
+    /// Remove only results of these tasks: names, or globs over names
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
-    /// Only results not used for this long
+    /// Remove only results not used for this long
     #[arg(long, value_name = "AGE")]
     pub maxage: Option<String>,
-    /// Of the results of `percache exec` instead of those of this workspace
+    /// Apply to the results of `percache exec` instead of this workspace's
     #[arg(long, conflicts_with = "tasks")]
     pub exec: bool,
-    /// Of the results of functions in FILE, the cache of a program, instead of those of this workspace
+    /// Apply to the results of functions in FILE, the cache of a program, instead of this workspace's
     #[arg(long, value_name = "FILE", conflicts_with = "exec")]
     pub cache: Option<PathBuf>,
 }
@@ -460,10 +464,10 @@ pub struct Stats {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Of the results of `percache exec` instead of those of this workspace
+    /// Apply to the results of `percache exec` instead of this workspace's
     #[arg(long)]
     pub exec: bool,
-    /// Of the results of functions in FILE, the cache of a program, instead of those of this workspace
+    /// Apply to the results of functions in FILE, the cache of a program, instead of this workspace's
     #[arg(long, value_name = "FILE", conflicts_with = "exec")]
     pub cache: Option<PathBuf>,
 }
@@ -471,13 +475,13 @@ pub struct Stats {
 /// `percache verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// Remove what is broken
+    /// Remove what is damaged
     #[arg(long)]
     pub repair: bool,
-    /// Of the results of `percache exec` instead of those of this workspace
+    /// Apply to the results of `percache exec` instead of this workspace's
     #[arg(long)]
     pub exec: bool,
-    /// Of the results of functions in FILE, the cache of a program, instead of those of this workspace
+    /// Apply to the results of functions in FILE, the cache of a program, instead of this workspace's
     #[arg(long, value_name = "FILE", conflicts_with = "exec")]
     pub cache: Option<PathBuf>,
 }

@@ -1,6 +1,6 @@
-//! Completions: shells ask percache itself, which knows the tasks.
+//! Completions: the shell asks percache itself, which knows the tasks.
 //!
-//! A configuration with mistakes has no tasks to offer, and says nothing of it. No store is opened.
+//! Offers no tasks if the configuration has mistakes, and does not report these. Opens no store.
 
 mod bash;
 
@@ -24,7 +24,7 @@ use crate::args::{Cli, Shell};
 use crate::error::{CliError, SUCCESS};
 use crate::topics;
 
-/// How the scripts are used, for `percache completions --help`.
+/// The instructions in `percache completions --help`.
 pub const HOW: &str = "\
 The shell asks percache for commands, options, and the tasks of the workspace.
 
@@ -34,12 +34,12 @@ The shell asks percache for commands, options, and the tasks of the workspace.
   PowerShell  percache completions powershell | Out-String | iex      in $PROFILE
   Elvish      eval (percache completions elvish | slurp)              in ~/.config/elvish/rc.elv";
 
-/// By this variable a script asks; its value is the shell.
+/// The variable by which a script asks for completions; its value is the shell.
 const VARIABLE: &str = "PERCACHE_COMPLETE";
 
 const SHELLS: Shells<'static> = Shells(&[&bash::Bash, &Elvish, &Fish, &Powershell, &Zsh]);
 
-/// Answers the shell, if it is the shell that asks; how that went.
+/// Answers a request for completions. Returns `None` if there is none.
 pub fn answer() -> Option<Result<u8, CliError>> {
     let asked = CompleteEnv::with_factory(Cli::command).var(VARIABLE).shells(SHELLS);
     let directory = std::env::current_dir().ok();
@@ -50,7 +50,7 @@ pub fn answer() -> Option<Result<u8, CliError>> {
     }
 }
 
-/// What to say of an answer that did not arrive. Who closed the other end does not want to read on.
+/// Converts an error of the answer. A closed pipe is not an error: the shell does not want more.
 fn unanswered(error: &clap::Error) -> Result<u8, CliError> {
     match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
         Some(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(SUCCESS),
@@ -61,7 +61,7 @@ fn unanswered(error: &clap::Error) -> Result<u8, CliError> {
     }
 }
 
-/// The script with which a shell learns to ask.
+/// Returns the script that makes a shell ask for completions.
 pub fn script(shell: Shell) -> String {
     let name = match shell {
         Shell::Bash => "bash",
@@ -72,13 +72,13 @@ pub fn script(shell: Shell) -> String {
     };
     let mut script = Vec::new();
     if let Some(shell) = SHELLS.completer(name) {
-        // Writing to memory does not fail.
+        // Writing to memory cannot fail.
         let _ = shell.write_registration(VARIABLE, "percache", "percache", "percache", &mut script);
     }
     String::from_utf8_lossy(&script).into_owned()
 }
 
-/// The commands and topics that `percache help` explains.
+/// Completes the commands and topics that `percache help` explains.
 pub fn subjects(current: &OsStr) -> Vec<CompletionCandidate> {
     let command = Cli::command();
     let commands = command
@@ -93,7 +93,7 @@ fn begins(candidate: &CompletionCandidate, current: &OsStr) -> bool {
     candidate.get_value().to_string_lossy().starts_with(&*current.to_string_lossy())
 }
 
-/// The names of tasks. Instances are offered once their task is named: `objects[…`.
+/// Completes the names of tasks. Instances are offered only after the name of their template: `objects[…`.
 pub fn tasks(current: &OsStr) -> Vec<CompletionCandidate> {
     let Some((location, workspace)) = workspace() else { return Vec::new() };
     let with_instances = current.to_string_lossy().contains('[');
@@ -108,7 +108,7 @@ pub fn tasks(current: &OsStr) -> Vec<CompletionCandidate> {
     candidates.filter(|candidate| begins(candidate, current)).collect()
 }
 
-/// The name of a task within the member that one stands in.
+/// Returns the short name of a task in the current member.
 fn short<'n>(location: &Location, full: &'n str) -> Option<&'n str> {
     let (member, name) = full.split_once(':')?;
     let cwd = location.cwd.to_text();
@@ -117,12 +117,12 @@ fn short<'n>(location: &Location, full: &'n str) -> Option<&'n str> {
 }
 
 fn described(task: &Task, one: bool) -> Option<StyledStr> {
-    // The description of a template may speak of one of its instances.
+    // The description of a template may be that of one of its instances.
     let speaks_of_one = task.name != task.template && !one;
     task.description.as_ref().filter(|_| !speaks_of_one).map(StyledStr::from)
 }
 
-/// The workspace that the line on which the user types is about.
+/// Loads the workspace that the typed command line refers to.
 fn workspace() -> Option<(Location, Workspace)> {
     let location = config::discover(&directory(std::env::args_os())).ok()?;
     let request = Request { made: Some(ownership::made), ..Request::default() };
@@ -130,7 +130,7 @@ fn workspace() -> Option<(Location, Workspace)> {
     Some((location, workspace))
 }
 
-/// What `-C` names on that line, or the current directory.
+/// Returns the directory that `-C` names in that line, or the current one.
 fn directory(words: impl Iterator<Item = OsString>) -> PathBuf {
     let words: Vec<OsString> = words.flat_map(|word| bash::unpacked(&word).unwrap_or_else(|| vec![word])).collect();
     let named = words.iter().zip(words.iter().skip(1)).rfind(|(option, _)| *option == "-C").map(|(_, name)| name);

@@ -1,4 +1,4 @@
-//! Shows the mistakes of a configuration: title, place, the underlined text, and what to do.
+//! Renders mistakes of the configuration: title, place, the underlined text, and what to do about it.
 //!
 //! Knows nothing of what a mistake means.
 
@@ -12,7 +12,7 @@ use percache_runner::model::path::RelPath;
 const ERROR: Style = AnsiColor::Red.on_default().effects(Effects::BOLD);
 const HINT: Style = AnsiColor::Cyan.on_default().effects(Effects::BOLD);
 
-/// The text for all mistakes, a blank line between them, `\n` at the end; with ANSI colours if `color`.
+/// Renders all mistakes, separated by blank lines and ending in `\n`; with ANSI colours if `color`.
 pub fn render(diagnostics: &Diagnostics, color: bool) -> String {
     let renderer = if color { Renderer::styled().error(ERROR) } else { Renderer::plain() };
     let mistakes = diagnostics.errors.iter().map(|error| render_one(error, &diagnostics.sources, &renderer, color));
@@ -31,7 +31,7 @@ fn render_one(error: &Diagnostic, sources: &[(RelPath, String)], renderer: &Rend
     text
 }
 
-/// One snippet per file, that of the first label first.
+/// Creates one snippet per file, starting with the file of the first label.
 fn snippets<'d>(error: &'d Diagnostic, sources: &'d [(RelPath, String)]) -> Vec<Snippet<'d, Annotation<'d>>> {
     let mut files: Vec<&RelPath> = Vec::new();
     let mut annotations: BTreeMap<&RelPath, Vec<Annotation<'d>>> = BTreeMap::new();
@@ -50,7 +50,7 @@ fn snippets<'d>(error: &'d Diagnostic, sources: &'d [(RelPath, String)]) -> Vec<
     with_text.collect()
 }
 
-/// Names may hold anything; a terminal must not be told what to do by a file name.
+/// Replaces control characters: file names may contain them, and must not control the terminal.
 fn printable(text: &str) -> String {
     text.chars().map(|char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char }).collect()
 }

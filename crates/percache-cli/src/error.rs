@@ -14,40 +14,40 @@ use percache_runner::syntax::units::{AgeError, SizeError};
 use crate::setup::exec_store_dir;
 use crate::terminal::style::{Paint, Style};
 
-/// Everything went well.
+/// Success.
 pub const SUCCESS: u8 = 0;
-/// A task failed, or a check said no.
+/// A task failed, or a check found a difference.
 pub const FAILURE: u8 = 1;
 /// Wrong usage or configuration.
 pub const USAGE: u8 = 2;
 /// Interrupted by the user.
 pub const INTERRUPTED: u8 = 130;
 
-/// Something that ends the command.
+/// An error that ends the command.
 #[derive(Debug)]
 pub struct CliError {
-    /// What is wrong; several lines when it was rendered before.
+    /// What is wrong; several lines if it is already rendered.
     message: String,
-    /// Whether the message is complete and needs nothing around it.
+    /// Whether the message is already rendered and is printed alone.
     rendered: bool,
     hint: Option<String>,
     status: u8,
-    /// Whether nothing that a user may change puts it right.
+    /// Whether no change to files can resolve it.
     lasting: bool,
 }
 
 impl CliError {
-    /// Wrong usage or configuration.
+    /// Creates an error of usage or configuration.
     pub fn usage(message: impl Display) -> CliError {
         CliError { message: message.to_string(), rendered: false, hint: None, status: USAGE, lasting: false }
     }
 
-    /// Something failed.
+    /// Creates an error of something that failed.
     pub fn failure(message: impl Display) -> CliError {
         CliError { status: FAILURE, ..CliError::usage(message) }
     }
 
-    /// The store in `dir` could not do what was asked.
+    /// Converts an error of the store in `dir`.
     pub fn store(error: &EngineError, dir: &Path) -> CliError {
         let hint = match error {
             EngineError::Busy { .. } => "try again when that has ended".to_owned(),
@@ -63,7 +63,7 @@ impl CliError {
         CliError::failure(format!("the store cannot be used: {error}")).hint(Some(hint))
     }
 
-    /// Looking after the store in `dir` failed.
+    /// Converts an error of maintenance of the store in `dir`.
     pub fn maintenance(error: &MaintenanceError, dir: &Path) -> CliError {
         match error {
             MaintenanceError::Engine(error) => CliError::store(error, dir),
@@ -71,7 +71,7 @@ impl CliError {
         }
     }
 
-    /// A build that cannot begin.
+    /// Converts the error of a build that cannot begin.
     pub fn session(error: SessionError) -> CliError {
         let hint = error.hint();
         match error {
@@ -81,28 +81,28 @@ impl CliError {
         .hint(hint)
     }
 
-    /// Whether it is of no use to try again when something has changed.
+    /// Returns whether trying again after a change is useless.
     pub fn is_lasting(&self) -> bool {
         self.lasting
     }
 
-    /// An option that takes an age has something else.
+    /// Creates the error for an option whose value is not an age.
     pub fn age(error: AgeError) -> CliError {
         CliError::usage(error).hint(Some("write a whole number with s, m, h, d or w: `90s`, `30m`, `12h`, `30d`, `2w`"))
     }
 
-    /// An option that takes a size has something else.
+    /// Creates the error for an option whose value is not a size.
     pub fn size(error: SizeError) -> CliError {
         CliError::usage(error).hint(Some("write a number of bytes, or one with a unit: `500MB`, `2GiB`, `1.5GiB`"))
     }
 
-    /// A directory that the user names cannot be entered.
+    /// Creates the error for a directory that cannot be entered.
     pub fn directory(directory: &Path, error: &io::Error) -> CliError {
         let hint = "-C takes an existing directory, as seen from the current one";
         CliError::usage(format!("cannot enter `{}`: {}", shown(directory), reason(error))).hint(Some(hint))
     }
 
-    /// Mistakes in the configuration, rendered.
+    /// Wraps the rendered mistakes of the configuration.
     pub fn rendered(message: String) -> CliError {
         CliError { rendered: true, ..CliError::usage(message) }
     }
@@ -112,12 +112,12 @@ impl CliError {
         &self.message
     }
 
-    /// With what to do about it.
+    /// Adds what to do about it.
     pub fn hint(self, hint: Option<impl Display>) -> CliError {
         CliError { hint: hint.map(|hint| hint.to_string()), ..self }
     }
 
-    /// Prints it; the exit status.
+    /// Prints the error and returns the exit status.
     pub fn report(&self, paint: Paint) -> u8 {
         if self.rendered {
             crate::aside!("{}", self.message.trim_end());

@@ -1,7 +1,7 @@
-//! The command `percache`: what is written on the command line, what is said in return, and the exit status.
+//! The command `percache`: parses the command line, prints what happens, and returns the exit status.
 
-/// Prints a line; what names of files may have in them besides text and colours is left out, it would control the
-/// terminal. What cannot be written is told at the end, see [`output`].
+/// Prints a line. Removes everything but text and colours, because file names in it could control the terminal. Errors
+/// of writing are reported at the end, see [`output`].
 macro_rules! say {
     () => {
         crate::say!("")
@@ -14,7 +14,7 @@ macro_rules! say {
 }
 pub(crate) use say;
 
-/// Prints a line to stderr, cleaned like one to stdout. That it cannot be written changes nothing about what it is said of.
+/// Prints a line to stderr, cleaned like one to stdout. Errors of writing are ignored.
 macro_rules! aside {
     () => {
         crate::aside!("")
@@ -82,14 +82,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says what ended the command, if something did, and what could not be said.
+/// Reports the error that ended the command, if any, and errors of writing.
 fn end(done: Result<u8, CliError>, paint: Paint) -> ExitCode {
     let status = done.unwrap_or_else(|error| error.report(paint));
     ExitCode::from(terminal::output::status(status, paint))
 }
 
-/// Ends the process at once. RocksDB has hundreds of static objects, and to take them down takes half a millisecond: a tenth of a build
-/// that has few files to look at and nothing to do.
+/// Ends the process without running destructors. RocksDB has hundreds of static objects, and destroying them takes half
+/// a millisecond: a tenth of a build that has few files to examine and nothing to do.
 fn leave(status: u8) -> ExitCode {
     signal_hook::low_level::exit(status.into())
 }

@@ -1,8 +1,7 @@
-//! Remembers in which directories files were displaced, in the user's state directory, so that they are found whatever
-//! happens to the workspace: its `percache.toml` is gone, it was moved, it names another store, or it had none to write
-//! to.
+//! Remembers the directories of displaced files, in the user's state directory, so that they are found whatever happens
+//! to the workspace: its `percache.toml` is gone, it was moved, it names another store, or it could not write to one.
 //!
-//! Nothing rests on it: the note that says that a file was moved aside says where it is, too.
+//! Nothing depends on it: the message that a file was moved aside also says where it is.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,10 +15,10 @@ use percache::files::{self, Durability, create_private_dir};
 use percache_runner::model::event::Moved;
 use percache_runner::worktree::displaced::Place;
 
-/// So long it is remembered that there was a directory which cannot be found: its disk may be mounted again.
+/// How long a directory that cannot be found is remembered: its disk may be mounted again.
 const PATIENCE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-/// Remembers where files were moved to. That it cannot be done is no trouble.
+/// Remembers where files were moved to. Errors are ignored.
 pub fn remember(moved: &Moved) {
     let Some(dir) = directory() else { return };
     let entry = dir.join(Digest::of(moved.kept.as_os_str().as_bytes()).to_string());
@@ -30,7 +29,7 @@ pub fn remember(moved: &Moved) {
     let _ = create_private_dir(&dir).and_then(|()| files::replace(&entry, &text, Durability::Volatile));
 }
 
-/// Returns all directories with displaced files that are known.
+/// Returns all known directories of displaced files.
 pub fn known() -> Vec<Place> {
     let entries = directory().and_then(|dir| fs::read_dir(dir).ok());
     entries.into_iter().flatten().flatten().filter_map(|entry| place(&entry.path())).collect()
@@ -45,13 +44,13 @@ fn place(entry: &Path) -> Option<Place> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             let modified = || fs::metadata(entry).and_then(|metadata| metadata.modified()).ok();
             let is_old = || modified().is_some_and(|time| time.elapsed().is_ok_and(|age| age > PATIENCE));
-            // Where the worktree's directory is still there, all were given back or have expired.
+            // If the worktree's directory still exists, all files were restored or have expired.
             if kept.parent().is_some_and(Path::is_dir) || is_old() {
                 let _ = fs::remove_file(entry);
             }
             None
         }
-        // What cannot be looked at is told when it is listed.
+        // Errors are reported when the directory is listed.
         Err(_) => Some(Place::at(kept, Some(root))),
     }
 }

@@ -1,4 +1,4 @@
-//! What most commands begin with: find the workspace, read it, open its store.
+//! The beginning of most commands: find the workspace, load it, open its store.
 
 use std::path::{Path, PathBuf};
 
@@ -13,20 +13,20 @@ use crate::diagnostic;
 use crate::error::CliError;
 use crate::terminal::style::{Paint, Style};
 
-/// A workspace and where the user stands in it.
+/// A workspace and the current directory in it.
 pub struct Setup {
-    /// Where.
+    /// The root and the current directory.
     pub location: Location,
     /// The tasks.
     pub workspace: Workspace,
-    /// Who needs whom.
+    /// The dependency graph.
     pub graph: TaskGraph,
     /// The store's directory.
     pub store_dir: PathBuf,
 }
 
 impl Setup {
-    /// Of the workspace at or above `directory`, or the current one.
+    /// Loads the workspace at or above `directory`, or the current one.
     pub fn load(directory: Option<&Path>, args: &[String], paint: Paint) -> Result<Setup, CliError> {
         let start = directory.unwrap_or(Path::new("."));
         let location = discover(start)?;
@@ -36,19 +36,19 @@ impl Setup {
         Ok(Setup::of(location, workspace))
     }
 
-    /// Of a workspace that is known.
+    /// Completes the setup of a workspace that is already loaded.
     pub fn of(location: Location, workspace: Workspace) -> Setup {
         let store_dir = config::store_dir(&location.root, &workspace.cache);
         let graph = TaskGraph::new(&workspace);
         Setup { location, workspace, graph, store_dir }
     }
 
-    /// The store; a warning goes to the user.
+    /// Opens the store, printing its warning if there is one.
     pub fn open_store(&self, paint: Paint) -> Store {
         open_store(&self.store_dir, paint)
     }
 
-    /// The tasks that these names mean.
+    /// Returns the tasks that these names refer to.
     pub fn select(&self, names: &[String]) -> Result<Vec<TaskId>, CliError> {
         graph::select(&self.workspace, &self.location.cwd, names).map_err(|e| {
             let hint = match &e {
@@ -60,8 +60,8 @@ impl Setup {
         })
     }
 
-    /// Checks that one of these tasks, or of those that they need, takes the arguments of the command line: else they
-    /// would be dropped.
+    /// Checks that one of these tasks, or of their dependencies, takes the arguments of the command line, which would
+    /// otherwise be ignored.
     pub fn check_args(&self, selected: &[TaskId], args: &[String]) -> Result<(), CliError> {
         let takes = |id: &TaskId| self.workspace.task(*id).takes_args;
         if args.is_empty() || self.graph.closure(selected).iter().any(takes) {
@@ -75,12 +75,12 @@ impl Setup {
         Err(CliError::usage(message).hint(Some(hint)))
     }
 
-    /// Returns how a task is named where the user stands.
+    /// Returns how a task is named from the current directory.
     pub fn name_from_here(&self, name: &str) -> String {
         graph::name_from(&self.workspace, &self.location.cwd, name)
     }
 
-    /// The one task that a name means.
+    /// Returns the single task that a name refers to.
     pub fn select_one(&self, name: &str) -> Result<TaskId, CliError> {
         match self.select(&[name.to_owned()])?.as_slice() {
             [id] => Ok(*id),
@@ -98,7 +98,7 @@ impl Setup {
     }
 }
 
-/// The workspace of a directory.
+/// Finds the workspace of a directory.
 pub fn discover(start: &Path) -> Result<Location, CliError> {
     config::discover(start).map_err(|e| match e {
         DiscoverError::Unreadable { path, source } => CliError::directory(&path, &source),
@@ -106,7 +106,7 @@ pub fn discover(start: &Path) -> Result<Location, CliError> {
     })
 }
 
-/// The store in `dir`; a warning goes to the user.
+/// Opens the store in `dir`, printing its warning if there is one.
 pub fn open_store(dir: &Path, paint: Paint) -> Store {
     let (store, warning) = percache::store::open::open(dir, &holder());
     if let Some(warning) = warning {
@@ -115,22 +115,22 @@ pub fn open_store(dir: &Path, paint: Paint) -> Store {
             "{} delete it, unless another version of percache still needs it",
             paint.apply(Style::Hint, "hint:")
         );
-        // The journals name results that are gone. If that cannot be noted, lookups that fail say so themselves.
+        // The journals name results that are gone. If this fails, failing lookups will reveal it.
         let _ = maintenance::advance_epoch(dir);
     }
     store
 }
 
-/// A store by itself: what is needed for looking after it.
+/// A store alone, for maintenance.
 pub struct Keeping {
     /// Its directory.
     pub dir: PathBuf,
-    /// How large and old it may grow.
+    /// The limits of its size and age.
     pub settings: CacheSettings,
 }
 
 impl Keeping {
-    /// The store of the workspace, or that of `percache exec`.
+    /// Finds the store of the workspace, or that of `percache exec`.
     pub fn load(directory: Option<&Path>, exec: bool, paint: Paint) -> Result<Keeping, CliError> {
         if exec {
             let settings = CacheSettings::default();
@@ -141,7 +141,7 @@ impl Keeping {
     }
 }
 
-/// Where the results of `percache exec` are: in the directory where the system keeps a user's caches.
+/// Returns the store of `percache exec`, in the system's directory for a user's caches.
 pub fn exec_store_dir() -> Result<PathBuf, CliError> {
     let strategy = etcetera::choose_base_strategy().map_err(|e| {
         let hint = "set HOME or XDG_CACHE_HOME".to_owned();
@@ -150,7 +150,7 @@ pub fn exec_store_dir() -> Result<PathBuf, CliError> {
     Ok(etcetera::BaseStrategy::cache_dir(&strategy).join("percache").join("exec"))
 }
 
-/// This process, as others that wait for it are told.
+/// Describes this process to others that wait for it.
 pub fn holder() -> String {
     let command: Vec<_> = std::env::args().skip(1).take(4).collect();
     format!("process {} (percache {})", std::process::id(), command.join(" "))

@@ -1,10 +1,10 @@
-//! The topics of `percache help`: which part of the documentation explains what. The text itself is the documentation's.
+//! The topics of `percache help`, which are parts of the documentation.
 
-/// One topic.
+/// A topic.
 pub struct Topic {
-    /// As the user writes it.
+    /// Its name, as the user writes it.
     pub name: &'static str,
-    /// What it is about, for the list.
+    /// Its subject, for the list.
     pub about: &'static str,
     document: &'static str,
     /// The heading of the part that is shown, without `#`; empty for the whole document.
@@ -40,25 +40,25 @@ pub const TOPICS: [Topic; 16] = [
 ];
 
 impl Topic {
-    /// Its Markdown.
+    /// Returns its Markdown.
     pub fn text(&self) -> String {
         if self.heading.is_empty() { self.document.to_owned() } else { section(self.document, self.heading) }
     }
 }
 
-/// The topic of this name.
+/// Finds the topic of this name.
 pub fn find(name: &str) -> Option<&'static Topic> {
     TOPICS.iter().find(|topic| topic.name == name)
 }
 
-/// The list of topics, as it stands below the help of percache.
+/// Returns the list of topics, for the end of percache's help.
 pub fn overview() -> String {
     let width = TOPICS.iter().map(|topic| topic.name.len()).max().unwrap_or(0);
     let lines = TOPICS.iter().map(|topic| format!("\n  {:width$}  {}", topic.name, topic.about));
     format!("Topics of `percache help`:{}", lines.collect::<String>())
 }
 
-/// The part of a Markdown document below a heading, up to the next of the same or a higher level.
+/// Returns the part of a Markdown document below a heading, up to the next heading of the same or a higher level.
 fn section(document: &str, heading: &str) -> String {
     let mut level = None;
     let mut code = false;

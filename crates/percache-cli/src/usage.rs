@@ -1,4 +1,4 @@
-//! A command line that is not understood, in the form of all other errors: what is wrong, and what to write instead.
+//! Reports mistakes of the command line in the form of all other errors: what is wrong, and what to write instead.
 //!
 //! Knows nothing of what commands do.
 
@@ -13,7 +13,7 @@ use crate::args::{Cli, ColorWhen, Command, Exec};
 use crate::error::CliError;
 use crate::terminal::style::Paint;
 
-/// The command line, or what is wrong with it. `None` when it wishes for help, which is printed.
+/// Parses the command line. Returns `None` if it asked for help, which was printed.
 pub fn parse() -> Result<Option<Cli>, (CliError, Paint)> {
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let error = match Cli::try_parse() {
@@ -39,12 +39,12 @@ pub fn parse() -> Result<Option<Cli>, (CliError, Paint)> {
 /// Returns whether what `exec` takes for the command is an option that it does not have.
 fn is_option(exec: &Exec, words: &[String]) -> bool {
     let Some(program) = exec.command.first().filter(|program| program.starts_with('-')) else { return false };
-    // Behind `--`, it is meant.
+    // After `--` it is intended.
     let position = words.iter().position(|word| word == program);
     position.and_then(|position| words.get(position.checked_sub(1)?)).is_none_or(|before| before != "--")
 }
 
-/// What other tools call an option of `exec`.
+/// Names of other tools for options of `exec`.
 const KNOWN_ELSEWHERE: [(&str, &str); 8] = [
     ("--ttl", "--valid-for"),
     ("--max-age", "--valid-for"),
@@ -56,7 +56,7 @@ const KNOWN_ELSEWHERE: [(&str, &str); 8] = [
     ("--refresh", "--force"),
 ];
 
-/// Words the error for an option that `exec` does not have.
+/// Creates the error for an option that `exec` does not have.
 fn unknown_option(option: &str) -> CliError {
     let name = option.split('=').next().unwrap_or(option);
     let all = Cli::command();
@@ -70,7 +70,7 @@ fn unknown_option(option: &str) -> CliError {
     CliError::usage(format!("`percache exec` has no option `{name}`")).hint(Some(hint))
 }
 
-/// What is said of it.
+/// Translates an error of clap.
 fn explain(error: &clap::Error, words: &[String]) -> CliError {
     let command = command(words);
     let help = format!("`{command} --help` says what it takes");
@@ -123,7 +123,7 @@ fn explain(error: &clap::Error, words: &[String]) -> CliError {
             Some(ContextValue::Strings(missing)) => (format!("`{command}` needs {}", missing.join(", ")), help),
             _ => (format!("`{command}` needs more than that"), help),
         },
-        // Its first line says what is wrong.
+        // The first line says what is wrong.
         _ => {
             let text = error.to_string();
             let line = text.lines().next().unwrap_or_default();
@@ -133,7 +133,7 @@ fn explain(error: &clap::Error, words: &[String]) -> CliError {
     CliError::usage(message).hint(Some(hint))
 }
 
-/// The command that was meant, as it is written.
+/// Returns the command that the words name, as it is written.
 fn command(words: &[String]) -> String {
     let all = Cli::command();
     let name =
@@ -141,7 +141,7 @@ fn command(words: &[String]) -> String {
     format!("percache{}", name.unwrap_or_default())
 }
 
-/// What `--color` says, as far as it can be told.
+/// Returns the value of `--color`, as far as it can be determined.
 fn colour(words: &[String]) -> ColorWhen {
     let value = |(i, word): (usize, &String)| match word.strip_prefix("--color") {
         Some("") => words.get(i + 1).cloned(),

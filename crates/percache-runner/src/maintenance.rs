@@ -1,4 +1,4 @@
-//! Maintenance: `gc`, `clear`, `stats`, `verify`, with what the worktrees know of uses.
+//! Maintenance of the store: `gc`, `clear`, `stats`, `verify`, including the uses that worktrees have noted.
 
 use std::fs;
 use std::io;
@@ -22,57 +22,58 @@ use crate::worktree::displaced::in_store;
 use crate::worktree::journal::Journal;
 use crate::worktree::last_used;
 
-/// Automatic gc happens at most this often.
+/// The minimum time between automatic gcs.
 const AUTOMATIC: Duration = Duration::from_secs(24 * 60 * 60);
-/// It compacts only when at least this share of the store went: rewriting the rest costs more than a little garbage.
+/// The share of the store that must have been removed for automatic gc to compact it: rewriting the rest costs more
+/// than a little garbage.
 const WORTHWHILE: f64 = 0.1;
-/// What applies when `[cache]` says nothing: a cache must not grow without a bound.
+/// The default of `maxage`: a cache must not grow without limit.
 pub const DEFAULT_MAXAGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// The bound.
+/// The default of `maxsize`.
 pub const DEFAULT_MAXSIZE: u64 = 20 << 30;
 
-/// Why maintenance did not happen.
+/// Why maintenance failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MaintenanceError {
-    /// The store.
+    /// An error of the store.
     #[error("the store cannot be used: {0}")]
     Engine(#[from] EngineError),
-    /// Its directory.
+    /// An error of the store's directory.
     #[error("the store's directory cannot be used: {0}")]
     Io(#[from] io::Error),
 }
 
-/// What is to go.
+/// What to remove.
 #[derive(Default)]
 pub struct Request<'a> {
-    /// Results not used for this long.
+    /// Remove results that were not used for this long.
     pub maxage: Option<Duration>,
-    /// The least recently used above this size in bytes.
+    /// Then remove the least recently used results until the store is below this size in bytes.
     pub maxsize: Option<u64>,
-    /// Only results whose task this is true of; without `maxage` all of them.
+    /// Remove only results of tasks for which this is true; without `maxage`, all of them.
     pub only: Option<&'a dyn Fn(&str) -> bool>,
-    /// Only say what would go.
+    /// Only report what would be removed.
     pub dry_run: bool,
     /// See [`Policy::worthwhile`].
     pub worthwhile: f64,
 }
 
-/// What went, and the size of the store's directory in bytes on disk before and after.
+/// What was removed, and the size of the store's directory in bytes on disk before and after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// What went.
+    /// What was removed.
     pub collected: Collected,
-    /// Before.
+    /// The size before.
     pub before: u64,
-    /// After; the same in a dry run.
+    /// The size after; the same in a dry run.
     pub after: u64,
-    /// Displaced files that went, or would go.
+    /// The displaced files that were removed, or would be.
     pub displaced: Amount,
-    /// Those that stay. They do not count for the size of the store.
+    /// The displaced files that remain. They do not count towards the size of the store.
     pub displaced_left: Amount,
 }
 
-/// Removes results, then what nothing refers to.
+/// Removes results, and then everything that nothing refers to.
 pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, MaintenanceError> {
     let before = disk_usage(dir);
     let (displaced, displaced_left) = expire_displaced(dir, request)?;
@@ -97,10 +98,10 @@ pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, Ma
         let collected = preview(store.engine(), &policy)?;
         return Ok(Report { collected, before, after: before, displaced, displaced_left });
     }
-    // First, so that no journal is believed that names a result which is about to go.
+    // This comes first, so that no journal is trusted that names a result which is about to be removed.
     advance_epoch(dir)?;
     let collected = collect(store.engine(), &policy, PATIENCE)?;
-    // And once more: a build that began in between has found results that are gone by now.
+    // And again, because a build that began in between may have found results that are gone now.
     advance_epoch(dir)?;
     last_used::forget(dir)?;
     let is_over = |worktree: &&Worktree| worktree.is_abandoned() || is_spent(worktree, policy.unused_since);
@@ -111,15 +112,14 @@ pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, Ma
     Ok(Report { collected, before, after: disk_usage(dir), displaced, displaced_left })
 }
 
-/// Removes files that were displaced longer ago than results may be unused, if that is asked for all tasks. Returns
-/// what went, and what is left.
-/// Nothing else ever removes one: to be above a size is no reason.
+/// Removes files that were displaced longer ago than results may be unused, if the request is for all tasks. Returns
+/// what was removed, and what is left. Nothing else ever removes displaced files, not even a size limit.
 fn expire_displaced(dir: &Path, request: &Request<'_>) -> io::Result<(Amount, Amount)> {
     let age = request.maxage.filter(|_| request.only.is_none());
     let before = age.map(|age| now().saturating_sub(age.as_millis() as u64));
     let (mut went, mut left) = (Amount::default(), Amount::default());
     for place in in_store(dir, None)? {
-        // What cannot be read cannot be counted, and keeps nobody from using the store.
+        // What cannot be read cannot be counted, and prevents nobody from using the store.
         let all = displaced::measure(&place.dir).unwrap_or_default();
         let old =
             before.map_or(Ok(Amount::default()), |before| displaced::expire(&place.dir, before, request.dry_run))?;
@@ -129,12 +129,12 @@ fn expire_displaced(dir: &Path, request: &Request<'_>) -> io::Result<(Amount, Am
     Ok((went, left))
 }
 
-/// How much is displaced in all worktrees of a store.
+/// Returns how much is displaced in all worktrees of a store.
 pub fn displaced(dir: &Path) -> io::Result<Amount> {
     Ok(expire_displaced(dir, &Request::default())?.1)
 }
 
-/// Removes the claims of processes that were killed, and files that they did not get into their place. That one stays is no matter.
+/// Removes the claims and temporary files of processes that were killed. It does not matter if one remains.
 fn sweep_leftovers(dir: &Path) {
     let old = |entry: &fs::DirEntry| {
         let modified = entry.metadata().and_then(|metadata| metadata.modified());
@@ -150,24 +150,24 @@ fn sweep_leftovers(dir: &Path) {
     }
 }
 
-/// Whether this belongs to a single command that was not used since then. Of a workspace, the journal says which outputs are percache's
-/// own; there it stays.
+/// Returns whether this belongs to a single command that was not used since then. The directory of a workspace remains,
+/// because its journal says which outputs are percache's own.
 fn is_spent(worktree: &Worktree, unused_since: Option<Time>) -> bool {
     let last_use = last_used::last_use(&worktree.journal()).unwrap_or(0);
     worktree.is_single() && unused_since.is_some_and(|since| last_use < since)
 }
 
-/// gc after a build, if it is time; `None` if it is not.
+/// Runs gc after a build, if it is due; otherwise returns `None`.
 pub fn automatic_gc(store: &Store, dir: &Path, settings: &CacheSettings) -> Result<Option<Report>, MaintenanceError> {
     let stamp = dir.join("last-gc");
     let age =
         fs::metadata(&stamp).and_then(|metadata| metadata.modified()).map(|at| SystemTime::now().duration_since(at));
     match age {
-        // A time in the future is no reason never to do it again.
+        // A time in the future must not prevent gc for ever.
         Ok(Ok(age)) if age < AUTOMATIC => return Ok(None),
         Err(_) if !tail::or_database_exists(dir) => return Ok(None),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            // A new store: in a day.
+            // The store is new; run gc in a day.
             note_gc(&stamp)?;
             return Ok(None);
         }
@@ -183,18 +183,18 @@ pub fn automatic_gc(store: &Store, dir: &Path, settings: &CacheSettings) -> Resu
     gc(store, dir, &request).map(Some)
 }
 
-/// Its modification time is when gc ran the last time.
+/// Sets the modification time of the stamp, which is the time of the last gc.
 fn note_gc(stamp: &Path) -> io::Result<()> {
     files::private().write(true).create(true).truncate(false).open(stamp)?.set_modified(SystemTime::now())
 }
 
-/// Whether a build should end with gc.
+/// Returns whether a build should end with gc.
 pub fn is_time_for_gc(dir: &Path) -> bool {
     let modified = fs::metadata(dir.join("last-gc")).and_then(|metadata| metadata.modified());
     !modified.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age < AUTOMATIC))
 }
 
-/// The store's statistics, and how often all worktrees together found a result and did not.
+/// Returns the store's statistics, and the total number of hits and misses of all worktrees.
 pub fn statistics(store: &Store, dir: &Path) -> Result<(Stats, u64, u64), MaintenanceError> {
     let stats = stats(&*store.engine().view()?, &last_used::gather(dir)?)?;
     let (mut hits, mut misses) = (0, 0);
@@ -206,19 +206,20 @@ pub fn statistics(store: &Store, dir: &Path) -> Result<(Stats, u64, u64), Mainte
     Ok((stats, hits, misses))
 }
 
-/// Changes whenever results are removed: a journal of another epoch must ask the store.
+/// Returns the epoch, which changes whenever results are removed: a journal of another epoch must ask the store.
 pub fn epoch(dir: &Path) -> u64 {
     let bytes = fs::read(dir.join("epoch")).unwrap_or_default();
     bytes.try_into().map_or(0, u64::from_le_bytes)
 }
 
-/// To be called before and after results are removed. An epoch never comes back, even when the file was lost in between: it is a time.
+/// Changes the epoch. Must be called before and after results are removed. An epoch is never reused, even if its file
+/// was lost in between, because it is a time.
 pub fn advance_epoch(dir: &Path) -> io::Result<()> {
     let next = epoch(dir).wrapping_add(1).max(now());
     files::replace(&dir.join("epoch"), &next.to_le_bytes(), Durability::Durable)
 }
 
-/// Bytes that a directory takes on disk, as `du` counts them.
+/// Returns the bytes that a directory takes on disk, as `du` counts them.
 pub fn disk_usage(dir: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(dir) else { return 0 };
     let size = |entry: fs::DirEntry| match entry.metadata() {

@@ -1,15 +1,15 @@
-//! Tells when something changes that tasks read, or that decides which tasks there are.
+//! Detects changes to what tasks read, or to what decides which tasks there are.
 //!
-//! A change is told by contents: two looks at what the watched tasks read ([`Reads`]) are compared. The file system's
-//! events only say when it is worth looking. Changes that come while commands run may be their own work; [`Blame`]
-//! finds out.
+//! Changes are detected by content: two snapshots of what the watched tasks read ([`Reads`]) are compared. The file
+//! system's events only say when to look. Changes that come while commands run may be the work of these commands;
+//! [`Blame`] finds out.
 //!
 //! | file | its one idea |
 //! | --- | --- |
-//! | `events` | hints from the file system, in bursts |
-//! | `index_lock` | whether git is in the middle of something |
-//! | `reads` | what the tasks read, and what of it has changed |
-//! | `blame` | which changes a build makes itself |
+//! | `events` | File system events, collected into bursts |
+//! | `index_lock` | Whether a git operation is under way |
+//! | `reads` | A snapshot of what tasks read, and its changes |
+//! | `blame` | Telling a build's own changes from the user's |
 
 mod blame;
 mod events;

@@ -20,7 +20,7 @@ use crate::report::{self, Manner, Place, Report};
 use crate::setup::{Setup, holder, open_store};
 use crate::terminal::style::{self, Paint};
 
-/// Builds.
+/// Runs `percache build`.
 pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     let (start, began) = (Instant::now(), moment());
     let caller = std::env::vars_os().collect();
@@ -29,7 +29,7 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
         report::idle(idle, manner(cli, args), start.elapsed());
         return Ok(SUCCESS);
     }
-    // Something is going to be looked up: the store is opened while the rest is read.
+    // Results will be looked up, so the store is opened while the rest is read.
     let early = prior.as_ref().filter(|_| !args.no_cache && !args.dry_run).map(|prior| {
         let store = open_store(prior.store_dir(), Paint::stderr(cli.color));
         store.begin_view();
@@ -43,7 +43,7 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     let selected = selected(&setup, args)?;
     setup.check_args(&selected, &args.args)?;
     let asked = Asked::new(setup.location.cwd.as_bytes(), &args.tasks, &args.args);
-    // Only now is it known where the store is.
+    // Only now is the place of the store known.
     let prior = prior.filter(|prior| prior.is_of(&setup.store_dir)).or_else(|| {
         let elsewhere = looks_back(args) && setup.store_dir != usual_store(&setup.workspace.root);
         let root = &setup.workspace.root;
@@ -75,12 +75,12 @@ pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     let traced = report.trace(&setup.graph, store.as_ref());
     report.finish(&summary);
     traced?;
-    // The process ends now.
+    // The process ends now, so destructors are skipped.
     std::mem::forget((store, setup));
     Ok(status(&summary))
 }
 
-/// Whether the build asks for no more than to be done.
+/// Returns whether no option asks for more than a plain build.
 fn plain(args: &Build) -> bool {
     let more = args.force
         || args.accept
@@ -93,8 +93,8 @@ fn plain(args: &Build) -> bool {
     !more && args.logs != Logs::All
 }
 
-/// What stands of what the last build has found, told without reading the configuration. Only for a store in its usual place; where
-/// else it may be stands in the configuration.
+/// Returns what is still valid of the last build's findings, without reading the configuration. Only for a store in its
+/// default place, because any other place is named in the configuration.
 fn prior(cli: &Cli, args: &Build, caller: &Caller) -> Option<Prior> {
     if !looks_back(args) {
         return None;
@@ -104,19 +104,19 @@ fn prior(cli: &Cli, args: &Build, caller: &Caller) -> Option<Prior> {
     session::prior(&usual_store(&location.root), &location.root, &asked, caller, &holder())
 }
 
-/// The workspace as it was read last, when its configuration is the same, and the digest under which it is kept.
+/// Returns the cached workspace, if the configuration is unchanged, and the digest of the cache.
 fn kept(cli: &Cli, prior: &Prior) -> Option<(Setup, Digest)> {
     let location = config::discover(cli.directory.as_deref().unwrap_or(Path::new("."))).ok()?;
     let (workspace, digest) = prior.workspace(&location.root)?;
     Some((Setup::of(location, workspace), digest))
 }
 
-/// Whether what an earlier build has found is of use.
+/// Returns whether the findings of an earlier build may be used.
 fn looks_back(args: &Build) -> bool {
     !args.dry_run && !args.no_cache
 }
 
-/// Where a store is of which the configuration says nothing.
+/// Returns the place of a store if the configuration does not name one.
 fn usual_store(root: &Path) -> PathBuf {
     config::store_dir(root, &CacheSettings::default())
 }
@@ -140,7 +140,7 @@ fn selected(setup: &Setup, args: &Build) -> Result<Vec<TaskId>, CliError> {
 
 fn options(cli: &Cli, args: &Build) -> Options {
     Options {
-        // Affinity and cgroup quotas are taken into account.
+        // CPU affinity and cgroup quotas are taken into account.
         jobs: args.jobs.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1),
         keep_going: args.keep_going,
         force: match args.force {
@@ -158,7 +158,7 @@ fn options(cli: &Cli, args: &Build) -> Options {
         explain: args.explain,
         hit_logs: match args.logs {
             Logs::All => HitLogs::All,
-            // Quiet lines show none; events do.
+            // Quiet lines show no logs; JSON events include them.
             Logs::New if !cli.quiet || args.json => HitLogs::Restored,
             Logs::New | Logs::Failed | Logs::None => HitLogs::No,
         },

@@ -1,6 +1,6 @@
 //! `percache stats|list|gc|clear|verify --cache FILE`: the same commands for a cache of function results.
 //!
-//! Such a cache belongs to a program that uses the library; there is no percache.toml to it.
+//! Such a cache belongs to a program that uses the library, and has no percache.toml.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,7 +18,7 @@ use crate::args::{Clear, Cli, Command, Gc, List, Stats, Verify};
 use crate::commands::gc::count;
 use crate::error::{CliError, FAILURE, SUCCESS};
 
-/// Whether the command is about a cache of functions.
+/// Returns whether the command is about a cache of functions.
 pub fn is_meant(cli: &Cli) -> bool {
     file(cli).is_some()
 }
@@ -63,7 +63,7 @@ fn open(path: &Path) -> Result<Cache, CliError> {
     Cache::open(path).map_err(CliError::failure)
 }
 
-/// Opens a cache of which every record can be read, if not whole: made anew if need be.
+/// Opens a cache with damaged records, and rebuilds its database if it cannot be read.
 fn open_to_repair(path: &Path) -> Result<Cache, CliError> {
     let read = |path| {
         let cache = Cache::open(path)?;
@@ -152,7 +152,7 @@ fn list(cache: &Cache, args: &List) -> Result<u8, CliError> {
     Ok(SUCCESS)
 }
 
-/// All results, or those of the named functions.
+/// Returns all results, or those of the named functions.
 fn entries(cache: &Cache, names: &[String]) -> Result<Vec<Entry>, CliError> {
     let mut entries = cache.entries().map_err(CliError::failure)?;
     if let Some(name) = names.iter().find(|name| !entries.iter().any(|entry| entry.name == **name)) {
@@ -166,7 +166,7 @@ fn entries(cache: &Cache, names: &[String]) -> Result<Vec<Entry>, CliError> {
 fn gc(cache: &Cache, args: &Gc, quiet: bool) -> Result<u8, CliError> {
     let maxage = args.maxage.as_deref().map(parse_age).transpose().map_err(CliError::age)?;
     let max_size = args.maxsize.as_deref().map(parse_size).transpose().map_err(CliError::size)?;
-    // Whoever names one bound means that one alone.
+    // If only one limit is given, the other does not apply.
     let named = maxage.is_some() || max_size.is_some();
     let rules = Rules {
         maxage: maxage.or((!named).then_some(DEFAULT_MAXAGE)),
@@ -217,7 +217,7 @@ fn verify(cache: &Cache, args: &Verify) -> Result<u8, CliError> {
     Ok(if found.is_clean() || args.repair { SUCCESS } else { FAILURE })
 }
 
-/// Prints columns: all but the last to the right.
+/// Prints a table, with all columns but the last aligned right.
 fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) {
     let mut widths = head.map(str::len);
     for row in &rows {

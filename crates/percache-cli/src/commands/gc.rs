@@ -14,7 +14,7 @@ pub fn run(cli: &Cli, args: &Gc) -> Result<u8, CliError> {
     let maxsize = args.maxsize.as_deref().map(parse_size).transpose().map_err(CliError::size)?;
     let paint = Paint::stderr(cli.color);
     let Keeping { dir, settings } = Keeping::load(cli.directory.as_deref(), args.exec, paint)?;
-    // Whoever names one bound means that one alone.
+    // If only one limit is given, the other does not apply.
     let named = maxage.is_some() || maxsize.is_some();
     let request = Request {
         maxage: maxage.or_else(|| (!named).then_some(settings.maxage.unwrap_or(DEFAULT_MAXAGE))),
@@ -30,7 +30,7 @@ pub fn run(cli: &Cli, args: &Gc) -> Result<u8, CliError> {
     Ok(SUCCESS)
 }
 
-/// What went, and what it was good for.
+/// Describes what was removed, and what remains.
 pub fn sentence(report: &Report, dry_run: bool) -> String {
     let collected = &report.collected;
     let verb = if dry_run { "would remove" } else { "removed" };
@@ -58,7 +58,7 @@ pub fn sentence(report: &Report, dry_run: bool) -> String {
     format!("{text}\nstore on disk: {} before, {} now", format_size(report.before), format_size(report.after))
 }
 
-/// `1 result`, `2 results`.
+/// Formats a count with its noun: `1 result`, `2 results`.
 pub fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

@@ -1,4 +1,4 @@
-//! `percache help`: commands as clap words them, topics as the documentation does.
+//! `percache help`: shows the help of commands, from clap, and topics, from the documentation.
 
 use clap::CommandFactory;
 
@@ -24,7 +24,7 @@ pub fn run(cli: &Cli, args: &Help) -> Result<u8, CliError> {
     Ok(SUCCESS)
 }
 
-/// What clap says to these words.
+/// Returns clap's answer to these words.
 fn asked(words: &[&str], paint: Paint) -> String {
     let help = Cli::command().try_get_matches_from(words).map_or_else(|help| help.render(), |_| Default::default());
     if paint.is_on() { help.ansi().to_string() } else { help.to_string() }

@@ -13,7 +13,7 @@ use crate::error::{CliError, SUCCESS};
 use crate::setup::Setup;
 use crate::terminal::style::{Paint, Style};
 
-/// Writes a first configuration. Nothing that exists is touched.
+/// Writes a first configuration. Never changes an existing file.
 pub fn run(cli: &Cli, args: &Init) -> Result<u8, CliError> {
     let dir = cli.directory.as_deref().unwrap_or(Path::new("."));
     let dir = dir.canonicalize().map_err(|e| CliError::directory(dir, &e))?;
@@ -43,7 +43,7 @@ pub fn run(cli: &Cli, args: &Init) -> Result<u8, CliError> {
         }
         root = false;
     }
-    // What was written has to be understood; if not, the mistake is shown with its place.
+    // What was written must be valid; if it is not, the mistake is shown with its place.
     let setup = Setup::load(Some(&dir), &[], Paint::stderr(cli.color))?;
     let tasks = setup.workspace.tasks.len();
     let all = if tasks == 1 { "it" } else { "them all" };

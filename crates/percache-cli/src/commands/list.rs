@@ -14,7 +14,7 @@ use crate::error::{CliError, SUCCESS};
 use crate::setup::Setup;
 use crate::terminal::style::{Paint, Style};
 
-/// Longer names do not widen their column.
+/// The width above which names do not widen their column.
 const WIDEST_NAME: usize = 48;
 
 /// Lists the tasks.
@@ -60,7 +60,7 @@ pub fn run(cli: &Cli, args: &List) -> Result<u8, CliError> {
     Ok(SUCCESS)
 }
 
-/// How a state is painted.
+/// Returns the style of a state.
 fn style(state: &str) -> Style {
     match state {
         "built" => Style::Good,
@@ -78,7 +78,7 @@ struct Past {
 }
 
 impl Past {
-    /// Returns how the task stood when it was last built.
+    /// Returns the state of the task after its last build.
     fn state(&self, task: &Task) -> &'static str {
         let record = self.journal.tasks.get(&task.name);
         let failed = self.failed.get(&task.name).filter(|run| run.is_last(record));

@@ -18,7 +18,7 @@ use crate::setup::Setup;
 use crate::terminal::output::Stdout;
 use crate::terminal::style::{Paint, Style};
 
-/// Shows the log of a task's last run, if that failed, else that of its last result, whole.
+/// Shows the whole log of a task's last result, or what is kept of that of its last run if that failed.
 pub fn run(cli: &Cli, args: &Log) -> Result<u8, CliError> {
     let setup = Setup::load(cli.directory.as_deref(), &[], Paint::stderr(cli.color))?;
     let task = setup.workspace.task(setup.select_one(&args.task)?);
@@ -70,11 +70,11 @@ fn show_failed(cli: &Cli, run: &FailedRun, log: &[u8]) -> Result<u8, CliError> {
     Ok(SUCCESS)
 }
 
-/// Has `read` write a log to standard output; where there are no colours, without its own.
+/// Writes a log to standard output by `read`, without its colours where none are wanted.
 fn show(cli: &Cli, read: &mut dyn FnMut(&mut dyn Write) -> Result<(), ReadError>) -> Result<(), CliError> {
     let mut stdout = BufWriter::new(Stdout);
     let colours = Paint::stdout(cli.color).is_on();
-    // A file gets what the command wrote, a terminal what it can be trusted with.
+    // A file gets what the command wrote, a terminal only what cannot harm it.
     let read = if colours || io::stdout().is_terminal() {
         let mut cleaned = Cleaned::new(&mut stdout, colours);
         read(&mut cleaned).and_then(|()| Ok(cleaned.end()?))
@@ -83,7 +83,7 @@ fn show(cli: &Cli, read: &mut dyn FnMut(&mut dyn Write) -> Result<(), ReadError>
         read(&mut plain).and_then(|()| Ok(plain.end()?))
     };
     match read {
-        // Nobody reads on; or it could not be written, which is told at the end.
+        // The reader is gone, or writing failed, which is reported at the end.
         Err(ReadError::Write(_)) => {}
         answer => answer.map_err(CliError::failure)?,
     }
@@ -91,7 +91,8 @@ fn show(cli: &Cli, read: &mut dyn FnMut(&mut dyn Write) -> Result<(), ReadError>
     Ok(())
 }
 
-/// Passes everything on but colours (ECMA-48: SGR, and the EL by which compilers end them), byte by byte.
+/// Removes colours (ECMA-48: SGR, and the EL with which compilers end them), and passes everything else on byte by
+/// byte.
 struct Plain<W> {
     to: W,
     /// The beginning of what may be an escape sequence.
@@ -103,7 +104,7 @@ impl<W: Write> Plain<W> {
         Plain { to, begun: Vec::new() }
     }
 
-    /// What was begun and does not go on.
+    /// Writes an incomplete sequence.
     fn end(mut self) -> io::Result<()> {
         self.to.write_all(&self.begun)
     }
@@ -124,7 +125,7 @@ impl<W: Write> Write for Plain<W> {
             match (self.begun.len(), byte) {
                 (1, b'[') | (2.., b'0'..=b'9' | b';' | b':') if self.begun.len() < 64 => self.begun.push(*byte),
                 (2.., b'm' | b'K') => self.begun.clear(),
-                // None of these: as it is, and this byte may begin another one.
+                // It is not such a sequence: pass it on. This byte may begin another one.
                 _ => {
                     self.to.write_all(&self.begun)?;
                     self.begun.clear();

@@ -1,4 +1,4 @@
-//! `percache man`: for packagers.
+//! `percache man`: writes manual pages, for packagers.
 
 use clap::CommandFactory;
 

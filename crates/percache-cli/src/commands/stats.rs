@@ -14,7 +14,7 @@ use crate::error::{CliError, SUCCESS};
 use crate::setup::{Keeping, open_store};
 use crate::terminal::style::Paint;
 
-/// Says how much is in the store.
+/// Shows the size of the store, and its hits and misses.
 pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
     let paint = Paint::stderr(cli.color);
     let dir = Keeping::load(cli.directory.as_deref(), args.exec, paint)?.dir;

@@ -46,7 +46,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<u8, CliError> {
     Ok(if findings.is_sound() || args.repair { SUCCESS } else { FAILURE })
 }
 
-/// A task that a check has found to be unstable.
+/// Reports a task that a check found to be unstable.
 fn tell_of(Unstable { task, found, outputs }: &Unstable, paint: Paint) {
     const NAMED: usize = 3;
     let age = format_age(Duration::from_millis(now().saturating_sub(*found)));

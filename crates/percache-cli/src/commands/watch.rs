@@ -1,4 +1,5 @@
-//! `percache watch`: a build, then another one whenever something changes that it depends on, until the user ends it.
+//! `percache watch`: builds, and builds again whenever something changes that the build depends on, until the user ends
+//! it.
 
 mod activity;
 mod broken;
@@ -25,7 +26,7 @@ use broken::Broken;
 use round::Round;
 use target::{Configured, Happened, Target};
 
-/// How often the wish to end is looked at while nothing happens.
+/// How often to check for the request to end while nothing happens.
 const TURN: Duration = Duration::from_millis(50);
 
 /// Builds until it is interrupted.
@@ -51,7 +52,7 @@ pub fn run(cli: &Cli, args: &Watch) -> Result<u8, CliError> {
         return Err(error);
     }
     if style::can_redraw() {
-        // Behind the ^C of the terminal.
+        // After the ^C that the terminal echoes.
         crate::say!("");
     }
     Ok(INTERRUPTED)
@@ -62,17 +63,17 @@ struct Watching<'a> {
     args: &'a Watch,
     user: Stop,
     events: Events,
-    /// For one thread at a time: while a build runs, one beside it looks for changes.
+    /// Used by one thread at a time: while a build runs, another thread looks for changes.
     blame: Mutex<Blame>,
     root: PathBuf,
     broken: Broken,
-    /// Whether the build is to be summed up even if it finds nothing to do: the first one, and the first after a
+    /// Whether to print the summary even if the build finds nothing to do: for the first build, and the first after a
     /// mistake.
     awaited: bool,
-    /// Whether other tasks came of the build itself, again and again.
+    /// Whether the build itself changed the tasks again and again, so that this is now ignored.
     left_alone: bool,
     told_of_limit: bool,
-    /// Why it ends although the user does not want that.
+    /// The error that ends it, if the user did not.
     ended: Option<CliError>,
 }
 
@@ -98,7 +99,7 @@ impl Watching<'_> {
                     Happened::Tasks(configured, _) => break Ok(*configured),
                     Happened::Mistake(error) => break Err(error),
                     Happened::Inputs(changes) => self.tell_of_change(&target, &changes),
-                    // Only the wish to end brings no more than that.
+                    // This happens only on a request to end.
                     Happened::Nothing => return,
                 }
             };
@@ -106,7 +107,7 @@ impl Watching<'_> {
         }
     }
 
-    /// The tasks as they are configured, and those that are asked for.
+    /// Loads the configured tasks, and selects the requested ones.
     fn configure(&self) -> Result<Configured, CliError> {
         let setup = Setup::load(self.cli.directory.as_deref(), &self.args.args, Paint::stderr(self.cli.color))?;
         let tasks = &self.args.tasks;
@@ -115,7 +116,7 @@ impl Watching<'_> {
         Ok((setup, selected))
     }
 
-    /// Shows the mistakes in a configuration, and waits for their correction. `None` when the user does not.
+    /// Shows the mistakes of the configuration, and waits for their correction. Returns `None` if the user ends it.
     fn mended(&mut self, mut configured: Result<Configured, CliError>) -> Option<Configured> {
         let mut shown = None;
         loop {
@@ -142,7 +143,7 @@ impl Watching<'_> {
         }
     }
 
-    /// Builds once. Returns what has happened meanwhile that another build is to be begun for.
+    /// Builds once. Returns what happened in the meantime that calls for another build.
     fn build(&mut self, target: &mut Target) -> Happened {
         let round = Round::run(self, target);
         let Round { began, stopped, failed, runs } = match round {
@@ -169,7 +170,7 @@ impl Watching<'_> {
                 let changes = Target::changed_configuration(&configured, began);
                 let known = !changes.is_empty();
                 let verdict = self.blame().after(&[changes, inputs].concat(), &runs, whole);
-                // What comes of another configuration is not worth a word of its own.
+                // A further change of the configuration does not need its own message.
                 self.tell_of_blamed(target, &verdict.blamed[..verdict.blamed.len().min(1)]);
                 self.left_alone = whole && known && verdict.count.is_empty();
                 Happened::Tasks(configured, Vec::new())
@@ -178,7 +179,7 @@ impl Watching<'_> {
         }
     }
 
-    /// What the changes during a build amount to.
+    /// Decides whether the changes during a build call for another one.
     fn judged(
         &mut self,
         target: &Target,
@@ -192,14 +193,14 @@ impl Watching<'_> {
         let counts = |change: &Change| verdict.count.contains(&change.path);
         let changes: Vec<_> = changes.into_iter().filter(counts).collect();
         match (changes.is_empty(), stopped) {
-            // What stopped it is as it was again, but the build has to come to its end.
+            // What stopped the build was undone, but the build must still finish.
             (true, Some(changes)) => Happened::Inputs(changes),
             (true, None) => Happened::Nothing,
             (false, _) => Happened::Inputs(changes),
         }
     }
 
-    /// Waits for a change after a build. Nothing happens only when the user wants to end it.
+    /// Waits for a change after a build. Returns `Happened::Nothing` only if the user wants to end it.
     fn idle(&mut self, target: &mut Target) -> Happened {
         while !self.user.requested() {
             let burst = self.events.wait(&|path| target.concern(path), TURN, &|| self.user.requested());
@@ -216,7 +217,7 @@ impl Watching<'_> {
         self.blame.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says what changed: if possible something that is there, because editors write to another name first.
+    /// Reports a change: preferably of a file that still exists, because editors first write to another name.
     fn tell_of_change(&self, target: &Target, changes: &[Change]) {
         if self.cli.quiet || self.user.requested() {
             return;
@@ -247,7 +248,7 @@ impl Watching<'_> {
         }
     }
 
-    /// Says, once, that changes are looked for.
+    /// Reports once that changes are found by polling.
     fn tell_of_limit(&mut self) {
         if self.told_of_limit || !self.events.is_incomplete() {
             return;

@@ -1,5 +1,5 @@
-//! Completions for bash. Readline splits words at `:` and `=`, which stand in names of tasks: so percache is given the line as it is
-//! written, splits it at blanks, and answers with what is missing behind the last place where readline splits.
+//! Completions for bash. Readline splits words at `:` and `=`, which occur in names of tasks. So percache is given the
+//! whole line, splits it at spaces, and answers with what is missing after the last place where readline splits.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use clap::Command;
 use clap_complete::engine;
 use clap_complete::env::EnvCompleter;
 
-/// Before the line, to tell it from words.
+/// The prefix that distinguishes the line from words.
 const MARK: &str = "line:";
 
 const SCRIPT: &str = r#"
@@ -26,7 +26,7 @@ _percache() {
 complete -F _percache NAME
 "#;
 
-/// The shell.
+/// bash.
 pub struct Bash;
 
 impl EnvCompleter for Bash {
@@ -60,7 +60,7 @@ impl EnvCompleter for Bash {
         let [line, rest] = &arguments[..] else { return Ok(()) };
         let Some(words) = unpacked(line) else { return Ok(()) };
         let (line, rest) = (line.to_string_lossy(), rest.to_string_lossy());
-        // What stands in the line already and readline does not count as part of the word.
+        // The part of the line's last word that readline does not count as part of its word.
         let written = &line[last_word(&line)..];
         let kept = written.strip_suffix(&*rest).map(|before| split(before).concat()).unwrap_or_default();
         let index = words.len() - 1;
@@ -74,13 +74,13 @@ impl EnvCompleter for Bash {
     }
 }
 
-/// The words of a line that the script has passed on, as the shell would have them; `None` for any other text.
+/// Splits a line that the script passed into words as the shell does; `None` for any other text.
 pub fn unpacked(line: &OsStr) -> Option<Vec<OsString>> {
     let line = line.to_str()?.strip_prefix(MARK)?;
     Some(split(line).into_iter().map(OsString::from).collect())
 }
 
-/// Words with quotes taken away. The last one may be empty, and its quote still open.
+/// Splits a line into words and removes quotes. The last word may be empty or have an open quote.
 fn split(line: &str) -> Vec<String> {
     let (mut words, mut quote, mut characters) = (vec![String::new()], None, line.chars());
     while let Some(character) = characters.next() {
@@ -97,7 +97,7 @@ fn split(line: &str) -> Vec<String> {
     words
 }
 
-/// Where the last word of a line begins.
+/// Returns where the last word of a line begins.
 fn last_word(line: &str) -> usize {
     let (mut start, mut quote, mut escape) = (0, None, false);
     for (at, character) in line.char_indices() {
@@ -113,7 +113,7 @@ fn last_word(line: &str) -> usize {
     start
 }
 
-/// A value as it is typed without quotes.
+/// Escapes a value for use without quotes.
 fn escaped(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     for character in value.chars() {

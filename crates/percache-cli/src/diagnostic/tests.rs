@@ -1,4 +1,4 @@
-//! What a user sees of a dozen mistakes.
+//! The rendering of a dozen mistakes, as a user sees it.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use percache_runner::config::{Request, load};
 
 use super::render;
 
-/// The mistakes of a root file and other files, as shown without colour.
+/// Renders the mistakes of a root file and other files, without colours.
 fn shown(files: &[(&str, &str)]) -> String {
     let dir = tempfile::tempdir().unwrap();
     for (path, text) in files {

@@ -1,4 +1,4 @@
-//! Events as JSON, one object a line, for programs. docs/cli.md describes them.
+//! Prints events as JSON, one object per line, for programs. docs/cli.md describes them.
 
 use std::io::Write;
 
@@ -61,7 +61,7 @@ pub fn event(workspace: &Workspace, event: &Event) {
     });
 }
 
-/// A path as it is; one that is no text as it is shown.
+/// Returns a path unchanged, or as it is shown in messages if it is not UTF-8.
 fn as_text(path: &RelPath) -> String {
     path.to_str().map_or_else(|| path.to_string(), str::to_owned)
 }
@@ -97,6 +97,6 @@ pub fn summary(summary: &Summary) {
 }
 
 fn print(value: &Value) {
-    // What cannot be written is told at the end.
+    // Errors of writing are reported at the end.
     let _ = Stdout.write_all(format!("{value}\n").as_bytes());
 }

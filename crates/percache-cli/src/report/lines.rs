@@ -1,5 +1,5 @@
-//! The reporter for people: a line for each task that was not up to date, logs where asked for, failures whole, and the summary; on a
-//! terminal above the live display.
+//! The reporter for people: a line for each task that was not up to date, logs where requested, details of failures,
+//! and the summary; on a terminal above the live display.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -24,21 +24,21 @@ use crate::report::{Manner, words};
 use crate::terminal::output::Stdout;
 use crate::terminal::style::{Paint, Style};
 
-/// Tells in lines.
+/// Reports events as lines.
 pub struct Lines<'a> {
     workspace: &'a Workspace,
     place: Place<'a>,
     manner: Manner,
-    /// Workflow commands of GitHub Actions: groups, and an annotation per failure.
+    /// Whether to print workflow commands of GitHub Actions: groups, and an annotation per failure.
     github: bool,
-    /// For whom a line said that this build waits.
+    /// The process that a line last said the build waits for.
     awaited: Option<String>,
-    /// Where lines go, and if they go to a terminal, what stands below them.
+    /// The live display, if lines go to a terminal that has one.
     live: Option<Live>,
     out: io::BufWriter<Stdout>,
 }
 
-/// What is told of a task that is done besides how it ended.
+/// Details about a finished task.
 struct Detail<'a> {
     took: Duration,
     saved: Duration,
@@ -47,7 +47,7 @@ struct Detail<'a> {
 }
 
 impl<'a> Lines<'a> {
-    /// Begins to tell.
+    /// Begins to report.
     pub fn new(workspace: &'a Workspace, place: Place<'a>, manner: Manner, tap: &Arc<Tap>) -> Lines<'a> {
         Lines {
             workspace,
@@ -60,7 +60,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Takes an event.
+    /// Reports an event.
     pub fn event(&mut self, event: Event) {
         match event {
             Event::Begin { tasks, .. } => self.live.iter_mut().for_each(|live| live.begin(tasks)),
@@ -81,18 +81,19 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// The terminal belongs to a command, or belongs to it no more.
+    /// Hides the display while a command owns the terminal.
     pub fn yield_terminal(&mut self, owned: bool) {
         let _ = self.out.flush();
         self.live.iter_mut().for_each(|live| live.hide(owned));
     }
 
-    /// Draws the display anew, if there is one.
+    /// Redraws the display, if there is one.
     pub fn refresh(&mut self, left: Option<Duration>) {
         self.live.iter_mut().for_each(|live| live.refresh(left));
     }
 
-    /// On the live display, who waits has a line of its own. Elsewhere one line says it, however many tasks wait for the same process.
+    /// Reports that a task waits. The live display shows it on the task's own line. Elsewhere one line reports it,
+    /// however many tasks wait for the same process.
     fn waiting(&mut self, task: Option<TaskId>, holder: String) {
         match (task, &mut self.live) {
             (Some(task), Some(live)) => live.waits(task, &self.workspace.task(task).name, holder),
@@ -104,7 +105,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// On the live display, the task has a line of its own.
+    /// Reports processes in the background. The live display shows them on the task's own line.
     fn background(&mut self, task: TaskId, holders: &[Holder]) {
         let name = &self.workspace.task(task).name;
         match &mut self.live {
@@ -120,7 +121,7 @@ impl<'a> Lines<'a> {
             return;
         }
         let shows_log = !log.bytes.is_empty() && self.wants_log(outcome);
-        // What is up to date is no news: hundreds of such lines would hide the others. The summary counts them.
+        // Hundreds of lines of tasks that are up to date would hide the others; the summary counts them.
         if *outcome == Outcome::UpToDate && !self.manner.verbose && !shows_log {
             return;
         }
@@ -136,7 +137,8 @@ impl<'a> Lines<'a> {
         if let Outcome::Unstable(deviations) = outcome {
             self.add_deviations(&mut text, name, deviations);
         }
-        // The live display is drawn anew ten times a second anyhow: a thousand quick tasks are no reason to do it a thousand times.
+        // The live display is redrawn ten times a second anyway: a thousand quick tasks must not redraw it a thousand
+        // times.
         let urgent = if self.live.is_some() { failed } else { *outcome != Outcome::UpToDate };
         self.print(&text, urgent);
     }
@@ -171,7 +173,7 @@ impl<'a> Lines<'a> {
         line
     }
 
-    /// `is_kept` says whether the whole log can be had later.
+    /// Appends a log. `is_kept` says whether the whole log remains available.
     fn add_log(&self, text: &mut String, name: &str, log: &LogText, is_kept: bool) {
         if self.github {
             let _ = writeln!(text, "::group::{}", github_data(name));
@@ -204,7 +206,7 @@ impl<'a> Lines<'a> {
         }
         let _ = writeln!(text, "  {} {}", faint("again:  "), words::again(self.workspace, &self.place, task));
         if let Some(hint) = words::remedy(failure, task).or(hint.map(str::to_owned)) {
-            // What there is a remedy for is wrong in the configuration or around it, not in what the command does.
+            // A failure with a remedy is one of the configuration or the surroundings, not of what the command does.
             if let Some(place) = config::stated(self.workspace, task) {
                 let _ = writeln!(text, "  {} {place}", faint("stated: "));
             }
@@ -212,7 +214,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// What came out otherwise: the outputs, of a text with the first lines that differ.
+    /// Appends the outputs that differ; for a text, also the first lines that differ.
     fn add_deviations(&self, text: &mut String, name: &str, deviations: &[Deviation]) {
         const NAMED: usize = 10;
         if self.github {
@@ -261,7 +263,8 @@ impl<'a> Lines<'a> {
         self.print(&text, true);
     }
 
-    /// Whoever misses a file has to read where it is, also in the log of a runner whose disk is gone soon.
+    /// Reports displaced files even if quiet, and as an annotation, because whoever misses a file must learn where it
+    /// is, and the disk of a CI runner is soon gone.
     fn moved(&mut self, message: &str) {
         if self.github {
             self.print(&format!("::warning title=percache::{}\n", github_data(message)), true);
@@ -272,13 +275,13 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Prints whole lines. What is not urgent may wait for what is.
+    /// Prints whole lines. Text that is not urgent may wait for text that is.
     fn print(&mut self, text: &str, urgent: bool) {
-        // Names of files may have anything in them.
+        // File names may contain anything.
         let text = &clean(text, true);
         match &mut self.live {
             Some(live) => live.print(text, urgent),
-            // The build is not over when nobody reads on, or when it cannot be written.
+            // An error of writing, or a reader that is gone, does not end the build.
             None => drop(self.out.write_all(text.as_bytes())),
         }
         if urgent {
@@ -286,13 +289,13 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Ends without a last line.
+    /// Stops without a summary.
     pub fn abandon(&mut self) {
         self.live.iter_mut().for_each(Live::clear);
         let _ = self.out.flush();
     }
 
-    /// The last line.
+    /// Prints the summary.
     pub fn summary(&mut self, summary: &Summary) {
         self.live.iter_mut().for_each(Live::clear);
         let sound = summary.failed.is_empty() && summary.unstable.is_empty() && !summary.interrupted;
@@ -304,7 +307,8 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// The message of a workflow command, in which `%` begins an escape sequence and a line's end would end the command.
+/// Escapes the message of a workflow command, in which `%` begins an escape sequence and a newline would end the
+/// command.
 fn github_data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }

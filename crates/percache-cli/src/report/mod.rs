@@ -1,6 +1,7 @@
-//! Tells the user what happens during a build: lines, below them a live display on a terminal, or JSON; and a trace if asked for.
+//! Reports a build to the user: as lines, with a live display below them on a terminal, or as JSON; and a trace if
+//! requested.
 //!
-//! Each way of telling is a file; this one decides which events reach which.
+//! Each form of output has its own file; this one decides which events go where.
 
 mod json;
 mod lines;
@@ -32,29 +33,29 @@ use crate::report::profile::{Known, Profile};
 use crate::report::tap::Tap;
 use crate::terminal::style::{Paint, Style};
 
-/// How to tell.
+/// What to report, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Manner {
-    /// Colours.
+    /// Whether to use colours.
     pub paint: Paint,
-    /// Say more.
+    /// Report more.
     pub verbose: bool,
-    /// Say only what failed.
+    /// Report only failures.
     pub quiet: bool,
-    /// Whose logs to show.
+    /// The tasks whose logs are shown.
     pub logs: Logs,
-    /// Say why tasks run.
+    /// Show why tasks run.
     pub explain: bool,
-    /// Nothing runs.
+    /// This is a dry run.
     pub dry_run: bool,
-    /// One JSON object a line, nothing else.
+    /// Print one JSON object per line, and nothing else.
     pub json: bool,
-    /// stdout is a terminal whose lines can be drawn anew.
+    /// stdout is a terminal whose lines can be redrawn.
     pub terminal: bool,
 }
 
 impl Manner {
-    /// Whether there is a live display.
+    /// Returns whether there is a live display.
     pub fn is_live(&self) -> bool {
         self.terminal && !self.quiet && !self.json
     }
@@ -71,7 +72,7 @@ pub struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// Begins to tell of a build in `workspace`.
+    /// Begins to report a build in `workspace`.
     pub fn new(
         workspace: &'a Workspace,
         place: Place<'a>,
@@ -84,12 +85,12 @@ impl<'a> Report<'a> {
         Ok(Report { workspace, json, live, lines, tap, profile })
     }
 
-    /// What is to hear what commands write.
+    /// Returns the listener for the output of commands.
     pub fn listener(&self) -> Arc<dyn Listener> {
         self.tap.clone()
     }
 
-    /// Writes the trace, if there is to be one.
+    /// Writes the trace, if one is wanted.
     pub fn trace(&self, graph: &TaskGraph, store: Option<&Store>) -> Result<(), CliError> {
         let Some(profile) = &self.profile else { return Ok(()) };
         let sessions = store.map(Store::sessions).unwrap_or_default();
@@ -97,12 +98,12 @@ impl<'a> Report<'a> {
         profile.write(Known { workspace, graph, spans, sessions: &sessions })
     }
 
-    /// Says no more: what was built is out of date, or nothing happened.
+    /// Stops without a summary, because the build is out of date, or nothing happened.
     pub fn abandon(mut self) {
         self.lines.abandon();
     }
 
-    /// Says how it ended.
+    /// Reports the end of the build.
     pub fn finish(mut self, summary: &Summary) {
         if self.json {
             json::summary(summary);
@@ -112,7 +113,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Tells of a build that had nothing to do, in the words in which the long way would tell it.
+/// Reports a build that had nothing to do, in the same words as any other build.
 pub fn idle(tasks: &[String], manner: Manner, took: Duration) {
     let mut text = String::new();
     if manner.verbose {

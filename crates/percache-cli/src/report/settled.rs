@@ -1,8 +1,8 @@
-//! Turns lines that a command has written over and over into what a terminal shows in the end: `10 %\r20 %\rdone` is
+//! Turns lines that a command has overwritten into their final state, as a terminal shows it: `10 %\r20 %\rdone` is
 //! `done`.
 //!
-//! Progress bars are written so. In a file, or in the log of a CI job, all versions would stand behind one another.
-//! Other escape sequences, such as colours, stay as they are.
+//! Progress bars are drawn this way. In a file, or in the log of a CI job, all versions would follow one another. Other
+//! escape sequences, such as colours, are left unchanged.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -12,12 +12,12 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::report::text::sequence;
 
-/// Columns between two tab stops.
+/// The distance between tab stops.
 const TAB: usize = 8;
-/// How many settings of colours are remembered. A program that makes more without a reset loses the first ones.
+/// How many colour settings are remembered. A program that sets more without a reset loses the first ones.
 const SETTINGS: usize = 16;
 
-/// Returns the text as it stands in the end.
+/// Returns the final state of the text.
 pub fn settled(text: &str) -> Cow<'_, str> {
     if !text.lines().any(is_rewritten) {
         return text.into();
@@ -36,25 +36,25 @@ pub fn settled(text: &str) -> Cow<'_, str> {
     settled.into()
 }
 
-/// Tells whether something in a line is written over. (At its end, `\r` is the end of a line as Windows writes it.)
+/// Returns whether something in a line is overwritten. (`\r` at its end belongs to a Windows line ending.)
 fn is_rewritten(line: &str) -> bool {
     line.trim_end_matches('\r').contains(['\r', '\x08'])
 }
 
-/// What stands in one column.
+/// The content of one column.
 #[derive(Clone, Default)]
 struct Cell {
-    /// A character with what is combined with it; empty behind one of two columns.
+    /// A character with its combining characters; empty for the second column of a wide character.
     text: String,
     colours: Rc<Colours>,
 }
 
-/// The settings (SGR) that hold, since the last one that has taken all back.
+/// The colour settings (SGR) in effect since the last reset.
 #[derive(Clone, Default, PartialEq, Eq)]
 struct Colours(VecDeque<String>);
 
 impl Colours {
-    /// Takes a sequence in, if it is one.
+    /// Applies a sequence, if it is a colour setting.
     fn take(&mut self, sequence: &str) {
         let Some(parameters) = sequence.strip_prefix("\x1b[").and_then(|rest| rest.strip_suffix('m')) else { return };
         let first = parameters.split(';').next().unwrap_or_default();
@@ -69,7 +69,7 @@ impl Colours {
         }
     }
 
-    /// Takes in all sequences of a line.
+    /// Applies all sequences of a line.
     fn read(&mut self, line: &str) {
         let mut rest = line;
         while let Some(at) = rest.find('\x1b') {
@@ -79,7 +79,7 @@ impl Colours {
         }
     }
 
-    /// Writes the sequences that turn `before` into these.
+    /// Writes the sequences that change `before` to these settings.
     fn write(&self, before: &Colours, to: &mut String) {
         if self != before {
             to.push_str(if before.0.is_empty() { "" } else { "\x1b[0m" });
@@ -88,7 +88,7 @@ impl Colours {
     }
 }
 
-/// Appends what a line without its end looks like at last.
+/// Appends the final state of a line, which comes without its line ending.
 fn rewrite(line: &str, colours: &mut Colours, to: &mut String) {
     let before = Rc::new(colours.clone());
     let mut current = before.clone();
@@ -137,7 +137,7 @@ fn rewrite(line: &str, colours: &mut Colours, to: &mut String) {
 fn put(char: char, colours: &Rc<Colours>, cells: &mut Vec<Cell>, column: &mut usize) {
     let width = char.width().unwrap_or(0);
     if width == 0 {
-        // What is combined with the character before it; control characters stay there as well.
+        // Combining characters go with the character before them; so do control characters.
         if let Some(cell) = column.checked_sub(1).and_then(|at| cells.get_mut(at)) {
             cell.text.push(char);
         }
@@ -147,7 +147,7 @@ fn put(char: char, colours: &Rc<Colours>, cells: &mut Vec<Cell>, column: &mut us
     if cells.len() < *column + width {
         cells.resize_with(*column + width, blank);
     }
-    // Of a wide character, both columns go at once.
+    // Overwriting one column of a wide character erases both.
     if cells[*column].text.is_empty() && *column > 0 {
         cells[*column - 1] = blank();
     }
@@ -161,7 +161,7 @@ fn put(char: char, colours: &Rc<Colours>, cells: &mut Vec<Cell>, column: &mut us
     *column += width;
 }
 
-/// Erases what the sequence erases (EL, ED) of the line.
+/// Erases the part of the line that the sequence erases (EL, ED).
 fn erase(sequence: &str, cells: &mut Vec<Cell>, column: usize) {
     match sequence {
         "\x1b[K" | "\x1b[0K" | "\x1b[J" | "\x1b[0J" => cells.truncate(column),
@@ -209,7 +209,7 @@ mod tests {
     fn colours_stay_with_their_characters() {
         assert_eq!(settled("\x1b[31m10 %\r\x1b[0;32mok\x1b[0m\x1b[K\n"), "\x1b[0;32mok\x1b[0m\n");
         assert_eq!(settled("\x1b[1mab\rx\x1b[0m\n"), "\x1b[1mxb\x1b[0m\n");
-        // One that was set in a line before, and goes on.
+        // A colour that was set in an earlier line and continues.
         assert_eq!(settled("\x1b[31mred\nab\rx\nred\x1b[m\n"), "\x1b[31mred\nxb\nred\x1b[m\n");
     }
 }

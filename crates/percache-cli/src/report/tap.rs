@@ -1,5 +1,5 @@
-//! What the threads that run tasks say: the latest that each running command wrote, for the display, and what the time is spent on, for
-//! the trace.
+//! Collects data from the threads that run tasks: the latest output of each running command for the display, and spans
+//! of time for the trace.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,13 +11,13 @@ use percache_runner::process::Stream;
 
 use crate::report::text;
 
-/// So much of the end of an output is kept.
+/// How many bytes of the end of an output are kept.
 const KEPT: usize = 2048;
 
 /// The ends of outputs, and all spans.
 #[derive(Default)]
 pub struct Tap {
-    /// Whether anybody looks at what commands write.
+    /// Whether the display shows the output of commands.
     live: bool,
     ends: Mutex<HashMap<TaskId, Vec<u8>>>,
     /// Whether there will be a trace.
@@ -26,23 +26,23 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// Keeps what commands write if there is a live display, and spans if there will be a trace.
+    /// Creates a tap that keeps output if there is a live display, and spans if there will be a trace.
     pub fn new(live: bool, traced: bool) -> Tap {
         Tap { live, traced, ..Tap::default() }
     }
 
-    /// The spans so far.
+    /// Returns the spans so far.
     pub fn spans(&self) -> Vec<Span> {
         self.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The latest line of a task.
+    /// Returns the latest line of a task.
     pub fn latest(&self, task: TaskId) -> String {
         let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         ends.get(&task).map(|end| text::last_line(end)).unwrap_or_default()
     }
 
-    /// A task has ended.
+    /// Forgets the output of a task that has ended.
     pub fn forget(&self, task: TaskId) {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner).remove(&task);
     }

@@ -1,11 +1,11 @@
-//! What commands wrote, made fit to be shown among our own lines: escape sequences, widths, last lines.
+//! Makes the output of commands fit to be shown among percache's lines: escape sequences, widths, last lines.
 
 use std::io::{self, Write};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// A log to be shown: of escape sequences only colours, and these only if `colours`; whatever moves the cursor would spoil what stands
-/// around it, and some terminals can be told to do much more than that.
+/// Removes escape sequences from a log, except colours if `colours`: sequences that move the cursor would spoil the
+/// surrounding lines, and some terminals obey sequences that do much more than that.
 pub fn clean(text: &str, colours: bool) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
@@ -21,8 +21,7 @@ pub fn clean(text: &str, colours: bool) -> String {
     clean + rest
 }
 
-/// A message, in which names of files may stand: cleaned like a log, and nothing in it goes back to the beginning of
-/// the line.
+/// Cleans a message, which may contain file names, like a log, and also replaces carriage returns.
 pub fn clean_message(text: &str) -> String {
     let clean = clean(text, true);
     if clean.contains('\r') { clean.replace("\r\n", "\n").replace('\r', " ") } else { clean }
@@ -32,17 +31,17 @@ fn is_special(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\r' | '\t')
 }
 
-/// Whether an escape sequence selects how text looks (ECMA-48: SGR). Private parameters (`ESC [ > 4 m`) and
-/// intermediate bytes make something else of it.
+/// Returns whether an escape sequence selects the appearance of text (ECMA-48: SGR). With private parameters (`ESC [ >
+/// 4 m`) or intermediate bytes it is something else.
 fn is_colour(sequence: &str) -> bool {
     let parameters = sequence.strip_prefix("\x1b[").and_then(|rest| rest.strip_suffix('m'));
     parameters.is_some_and(|parameters| parameters.bytes().all(|byte| byte.is_ascii_digit() || b";:".contains(&byte)))
 }
 
-/// The escape sequence or control character at the beginning (ECMA-48: `ESC [`, parameters, intermediate bytes, one
-/// final byte; `ESC ]` and its like up to BEL or `ESC \`; else `ESC`, intermediate bytes, one final byte; for `ESC`
-/// and a letter also one control character of the upper set). One that does not end in its line ends before it is
-/// over.
+/// Returns the escape sequence or control character at the beginning (ECMA-48: `ESC [`, parameters, intermediate bytes,
+/// one final byte; `ESC ]` and similar ones up to BEL or `ESC \`; otherwise `ESC`, intermediate bytes, one final byte;
+/// instead of `ESC` and a letter also one control character of the upper set). A sequence that does not end in its line
+/// is cut short.
 pub(super) fn sequence(text: &str) -> &str {
     let mut chars = text.chars();
     let first = chars.next();
@@ -67,7 +66,7 @@ pub(super) fn sequence(text: &str) -> &str {
     &text[..length]
 }
 
-/// Where a control sequence ends whose parameters begin at `start`.
+/// Returns the end of a control sequence whose parameters begin at `start`.
 fn control_sequence(text: &str, start: usize) -> usize {
     let behind = text[start..].trim_start_matches(|c| ('0'..='?').contains(&c));
     let behind = behind.trim_start_matches(|c| (' '..='/').contains(&c));
@@ -75,7 +74,7 @@ fn control_sequence(text: &str, start: usize) -> usize {
     text.len() - behind.len() + last.map_or(0, char::len_utf8)
 }
 
-/// Where a control string ends whose text begins at `start`.
+/// Returns the end of a control string whose text begins at `start`.
 fn control_string(text: &str, start: usize) -> usize {
     let end = text[start..].find(['\x07', '\u{9c}', '\n', '\x1b']).map_or(text.len(), |at| start + at);
     match text[end..].chars().next() {
@@ -89,20 +88,20 @@ fn control_string(text: &str, start: usize) -> usize {
 pub struct Cleaned<W: Write> {
     to: W,
     colours: bool,
-    /// What came behind the last line, or the last sequence that may go on.
+    /// What came after the last line, or the last sequence if it may be incomplete.
     begun: Vec<u8>,
 }
 
-/// A line that is longer is not waited for.
+/// The length from which a line is written before it ends.
 const LONGEST_LINE: usize = 64 << 10;
 
 impl<W: Write> Cleaned<W> {
-    /// To there, with colours or without.
+    /// Creates a writer that writes cleaned text to `to`, with or without colours.
     pub fn new(to: W, colours: bool) -> Cleaned<W> {
         Cleaned { to, colours, begun: Vec::new() }
     }
 
-    /// Writes what has not ended.
+    /// Writes what is left of an unfinished line.
     pub fn end(mut self) -> io::Result<()> {
         let rest = std::mem::take(&mut self.begun);
         self.put(&rest)
@@ -112,8 +111,8 @@ impl<W: Write> Cleaned<W> {
         self.to.write_all(clean(&String::from_utf8_lossy(bytes), self.colours).as_bytes())
     }
 
-    /// Writes what there is of a long line, but for a sequence or a character that may go on. Text of control strings
-    /// that are longer than a line is shown: that spoils the look, and does nothing.
+    /// Writes what there is of a long line, except a sequence or character that may be incomplete. The text of control
+    /// strings longer than a line is shown, which looks bad but is harmless.
     fn put_long(&mut self) -> io::Result<()> {
         const SEQUENCE: usize = 64;
         let recent = self.begun.len() - SEQUENCE;
@@ -145,7 +144,7 @@ impl<W: Write> Write for Cleaned<W> {
     }
 }
 
-/// The last line that has something to say, in plain text. Of a line that was written over and over (`\r`), the last version.
+/// Returns the last line that is not blank, as plain text. If it was overwritten (`\r`), the last version counts.
 pub fn last_line(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut lines = text.rsplit(['\n', '\r']).map(|line| clean(line, false));
@@ -153,12 +152,12 @@ pub fn last_line(bytes: &[u8]) -> String {
     line.trim().replace('\t', " ")
 }
 
-/// How many columns a plain text takes.
+/// Returns the width of a plain text in columns.
 pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// The text, in no more than `columns`; what is missing at its end is marked.
+/// Shortens the text to at most `columns`, with a mark at its end.
 pub fn cut(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
@@ -170,7 +169,7 @@ pub fn cut(text: &str, columns: usize) -> String {
     cut
 }
 
-/// The text, in no more than `columns`; what is missing in its middle is marked: names are told apart by their ends.
+/// Shortens the text to at most `columns`, with a mark in its middle, because names differ at their ends.
 pub fn cut_middle(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
@@ -180,7 +179,7 @@ pub fn cut_middle(text: &str, columns: usize) -> String {
     cut(text, columns.saturating_sub(end.width())) + &end
 }
 
-/// As many of the characters as fit.
+/// Returns as many of the characters as fit.
 fn fitting(characters: impl Iterator<Item = char>, columns: usize) -> String {
     let mut used = 0;
     let fits = |c: &char| {
@@ -209,7 +208,7 @@ mod tests {
             ("bell\x07 back\x08 tab\t end\r\n", "bell back tab\t end\r\n"),
             ("grün", "grün"),
             ("\x1b[grün", "rün"),
-            // What a terminal takes for a colour, and what only looks like one.
+            // What a terminal takes for a colour, and what only resembles one.
             ("A\x1b[>4;2mB\x1b[?4mC\x1b[0 mD\x1b[!mE", "ABCDE"),
             ("\x1b[\x0emC\x1b[\u{9d}0;x\x07mD", "mCmD"),
             ("\u{9b}2Ja\u{9d}0;title\x07b\u{90}q\u{9c}c\u{84}d", "abcd"),

@@ -1,4 +1,4 @@
-//! The words for outcomes and failures, once for all ways of telling.
+//! The wording of outcomes and failures, shared by all forms of output.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use percache_runner::syntax::shown::shown;
 use crate::report::text;
 use crate::terminal::style::{Paint, Style};
 
-/// An outcome in a word, and how it is painted.
+/// Returns the word for an outcome, and its style.
 pub fn outcome(outcome: &Outcome) -> (&'static str, Style) {
     match outcome {
         Outcome::Ran => ("ran", Style::Active),
@@ -33,19 +33,19 @@ pub fn outcome(outcome: &Outcome) -> (&'static str, Style) {
     }
 }
 
-/// The word for how a task ended, as wide as the longest one; in a dry run, other words may come.
+/// Returns the word for an outcome, padded to the width of the longest one; a dry run has other words.
 pub fn column(paint: Paint, ended: &Outcome, dry_run: bool) -> String {
     let (word, style) = outcome(ended);
     let width = if dry_run { "would restore".len() } else { "up to date".len() };
     paint.apply(style, format!("{word:<width$}"))
 }
 
-/// The line of a task that nothing more is said of.
+/// Returns the line of a task without details.
 pub fn line(paint: Paint, ended: &Outcome, task: &str) -> String {
     format!("{} {task}\n", column(paint, ended, false))
 }
 
-/// How an output came out otherwise than stored, behind its path.
+/// Describes how an output differs from the stored one, to follow its path.
 pub fn differs(what: &Differs) -> String {
     match what {
         Differs::Gone => "was made, and is not made now".to_owned(),
@@ -60,7 +60,7 @@ pub fn differs(what: &Differs) -> String {
     }
 }
 
-/// Processes that hold the output of a command that has exited.
+/// Describes processes that hold the output of a command that has exited.
 pub fn holders(holders: &[Holder]) -> String {
     const NAMED: usize = 3;
     let mut names: Vec<_> = holders.iter().take(NAMED).map(holder).collect();
@@ -72,17 +72,17 @@ pub fn holders(holders: &[Holder]) -> String {
 
 fn holder(holder: &Holder) -> String {
     const LONGEST: usize = 80;
-    // One line, whatever its arguments are.
+    // On one line, whatever its arguments contain.
     let command: Vec<_> = holder.command.split_whitespace().collect();
     format!("process {} (`{}`)", holder.id, text::cut(&command.join(" "), LONGEST))
 }
 
-/// That a command has exited and somebody holds its output still.
+/// Reports that a command has exited while other processes still hold its output.
 pub fn background(task: &str, processes: &[Holder]) -> String {
     format!("`{task}` has exited, and waits for {}, which holds its output", holders(processes))
 }
 
-/// What to do about variables that a command may have missed.
+/// Suggests what to do about variables that a command may have missed.
 pub fn unseen(names: &[String]) -> Option<String> {
     let (have, pass) = match names {
         [] => return None,
@@ -96,7 +96,7 @@ pub fn unseen(names: &[String]) -> Option<String> {
     Some(format!("{have}: `env_pass = [{pass}]` passes it on, `env_from` if results depend on it"))
 }
 
-/// What to do about a failure, where more can be said than to look at the log.
+/// Suggests what to do about a failure, if there is more to say than to look at the log.
 pub fn remedy(failure: &Failure, task: &Task) -> Option<String> {
     match failure {
         Failure::Error(trouble) => trouble.hint.clone(),
@@ -115,7 +115,7 @@ pub fn remedy(failure: &Failure, task: &Task) -> Option<String> {
     }
 }
 
-/// What a task runs, as a user would type it.
+/// Returns the command of a task, as a user would type it.
 pub fn command(task: &Task) -> Option<String> {
     Some(match task.command.as_ref()? {
         TaskCommand::Shell(text) => text.clone(),
@@ -123,14 +123,14 @@ pub fn command(task: &Task) -> Option<String> {
     })
 }
 
-/// From where, and with what, a command line was given.
+/// The circumstances of a command line.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
-    /// The directory, in the workspace.
+    /// The directory, relative to the workspace.
     pub cwd: &'a RelPath,
-    /// What `-C` says.
+    /// The value of `-C`.
     pub directory: Option<&'a Path>,
-    /// What stands behind `--`.
+    /// The arguments after `--`.
     pub args: &'a [String],
 }
 
@@ -143,7 +143,7 @@ pub fn again(workspace: &Workspace, place: &Place<'_>, task: &Task) -> String {
     format!("percache{} build {name}{dashes}{args}", directory.unwrap_or_default())
 }
 
-/// A word for a shell.
+/// Quotes a word for a shell.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -153,11 +153,11 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
-/// What was moved aside, where it is, and how to get it back.
+/// Describes what was moved aside, where it is, and how to restore it.
 pub fn moved(moved: &Moved) -> String {
     const NAMED: usize = 3;
     let Moved { root, paths, to, single, .. } = moved;
-    // Those of a single command are seen from somewhere above it.
+    // Files of a single command are below a directory that may be far above the current one.
     let is_here = || std::env::current_dir().is_ok_and(|cwd| cwd == *root);
     let text = |path: &RelPath| match *single && !is_here() {
         true => shown(&path.to_path(root)).into_owned(),
@@ -175,7 +175,7 @@ pub fn moved(moved: &Moved) -> String {
     )
 }
 
-/// `12 ran, 340 up to date, 8 restored in 0.41s`.
+/// Returns the summary: `12 ran, 340 up to date, 8 restored in 0.41s`.
 pub fn summary(summary: &Summary) -> String {
     let counts = [
         (summary.failed.len(), "failed"),

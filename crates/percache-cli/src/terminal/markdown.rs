@@ -1,6 +1,6 @@
-//! Markdown for a terminal: headings, paragraphs, lists, code and tables, wrapped to a width.
+//! Renders Markdown for a terminal: headings, paragraphs, lists, code and tables, wrapped to a width.
 //!
-//! Knows nothing of what the text is about. Parsing is pulldown-cmark's.
+//! Knows nothing of what the text is about. pulldown-cmark does the parsing.
 
 mod table;
 mod words;
@@ -11,7 +11,7 @@ use crate::terminal::markdown::table::Table;
 use crate::terminal::markdown::words::Words;
 use crate::terminal::style::{Paint, Style};
 
-/// The text, wrapped to `width` columns, `\n` at the end.
+/// Renders the text, wrapped to `width` columns and ending in `\n`.
 pub fn render(markdown: &str, width: usize, paint: Paint) -> String {
     let (words, text, bullet) = Default::default();
     let mut page = Page { width, paint, text, words, style: None, lists: Vec::new(), bullet, code: false, table: None };
@@ -23,12 +23,12 @@ struct Page {
     width: usize,
     paint: Paint,
     text: String,
-    /// What has been read of the current paragraph, heading or cell.
+    /// The words of the current paragraph, heading or cell.
     words: Words,
     style: Option<Style>,
-    /// One for each list that is open: the number of the next item, if it has numbers.
+    /// One entry per open list: the number of the next item, if the list is numbered.
     lists: Vec<Option<u64>>,
-    /// Stands before the first line of what comes next.
+    /// The text before the first line of the next block.
     bullet: String,
     code: bool,
     table: Option<Table>,
@@ -116,7 +116,7 @@ impl Page {
         }
     }
 
-    /// Writes the words that were read, as lines.
+    /// Writes the collected words as lines.
     fn flush(&mut self) {
         if self.words.is_empty() {
             return;
@@ -139,7 +139,7 @@ impl Page {
         }
     }
 
-    /// An empty line, unless there is one.
+    /// Adds an empty line, unless there is one.
     fn blank(&mut self) {
         if !self.text.is_empty() && !self.text.ends_with("\n\n") {
             self.text.push('\n');

@@ -1,9 +1,9 @@
-//! Writes to standard output and standard error, completely; an error of standard output is reported once, at the end
-//! of the process.
+//! Writes completely to standard output and standard error. An error of standard output is reported once, at the end of
+//! the process.
 //!
-//! The handles of the standard library give up halfway if the descriptor does not block (a pipe that a program with an
-//! event loop has made, a terminal that one has left so), and the rest is lost. These wait until there is room. A
-//! reader that closed the other end (`percache list | head`) is no error; a full disk is one.
+//! The handles of the standard library give up halfway if the descriptor is non-blocking (a pipe from a program with an
+//! event loop, or a terminal left so by one), and the rest is lost. These wait until there is room. A reader that
+//! closed the other end (`percache list | head`) is not an error; a full disk is.
 
 use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
@@ -21,11 +21,11 @@ static FAILED: Mutex<Option<Errno>> = Mutex::new(None);
 /// Held during a write, so that lines of several threads do not mix.
 static WHOLE: Mutex<()> = Mutex::new(());
 
-/// Standard output, without a buffer.
+/// Standard output, unbuffered.
 #[derive(Clone, Copy, Debug)]
 pub struct Stdout;
 
-/// Standard error, without a buffer.
+/// Standard error, unbuffered.
 #[derive(Clone, Copy, Debug)]
 pub struct Stderr;
 
@@ -62,7 +62,7 @@ impl Write for Stderr {
     }
 }
 
-/// Writes all bytes, and waits for room if the descriptor does not block.
+/// Writes all bytes, and waits for room if the descriptor is non-blocking.
 fn write_whole(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
     let _whole = WHOLE.lock().unwrap_or_else(PoisonError::into_inner);
     while !bytes.is_empty() {
@@ -85,7 +85,7 @@ pub fn status(done: u8, paint: Paint) -> u8 {
     let Some(error) = FAILED.lock().unwrap_or_else(PoisonError::into_inner).take() else { return done };
     let hint = "what was to be shown is not complete; look at where standard output leads";
     let message = format!("cannot write to standard output: {}", reason(&error.into()));
-    // That it cannot be told either changes nothing.
+    // If this cannot be written either, there is nothing more to do.
     let _ = CliError::failure(message).hint(Some(hint)).report(paint);
     if done == SUCCESS { FAILURE } else { done }
 }

@@ -1,19 +1,19 @@
-//! Long texts on a terminal, page by page: as git does it, with `PAGER` or `less`.
+//! Shows long texts on a terminal in a pager, as git does: `PAGER` or `less`.
 
 use std::io::{IsTerminal, Write};
 use std::process::{Command, Stdio};
 
 use terminal_size::{Height, Width, terminal_size};
 
-/// Lines longer than this are hard to read.
+/// The width above which lines are hard to read.
 const WIDEST: usize = 100;
 
-/// How wide texts should be: as the terminal, within limits.
+/// Returns how wide texts should be: the width of the terminal, within limits.
 pub fn width() -> usize {
     terminal_size().map_or(WIDEST, |(Width(width), _)| usize::from(width).clamp(40, WIDEST))
 }
 
-/// Prints the text; through a pager if it is longer than the terminal.
+/// Prints the text, through a pager if it is longer than the terminal.
 pub fn show(text: &str) {
     let fits = terminal_size().is_none_or(|(_, Height(height))| text.lines().count() < usize::from(height));
     if fits || !std::io::stdout().is_terminal() || page(text).is_none() {
@@ -21,7 +21,7 @@ pub fn show(text: &str) {
     }
 }
 
-/// `None` if there is no pager.
+/// Shows the text in the pager. Returns `None` if there is no pager.
 fn page(text: &str) -> Option<()> {
     let program = std::env::var("PAGER").ok().filter(|pager| !pager.trim().is_empty()).unwrap_or("less".to_owned());
     let mut command = Command::new("sh");
@@ -30,7 +30,7 @@ fn page(text: &str) -> Option<()> {
         command.env("LESS", "FRX");
     }
     let mut pager = command.spawn().ok()?;
-    // Who leaves the pager early does not want to read on.
+    // An error only means that the user left the pager early.
     let _ = pager.stdin.take()?.write_all(text.as_bytes());
     pager.wait().ok().filter(|status| status.code() != Some(1)).map(drop)
 }

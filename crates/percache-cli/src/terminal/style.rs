@@ -5,31 +5,31 @@ use std::io::IsTerminal;
 
 use crate::args::ColorWhen;
 
-/// What a text is, not what it looks like.
+/// The meaning of a text, which determines its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// Something failed.
     Bad,
     /// Something that deserves attention.
     Warning,
-    /// Something ran.
+    /// Something ran or runs.
     Active,
-    /// Something was saved.
+    /// The cache saved work.
     Good,
-    /// Less important.
+    /// Something less important.
     Faint,
     /// Advice.
     Hint,
-    /// A name, or what matters in a line.
+    /// A name, or the most important part of a line.
     Strong,
 }
 
-/// Whether stdout is a terminal on which lines can be drawn anew.
+/// Returns whether stdout is a terminal on which lines can be redrawn.
 pub fn can_redraw() -> bool {
     std::io::stdout().is_terminal() && !is_dumb()
 }
 
-/// Whether the terminal can do no more than print.
+/// Returns whether the terminal can only print.
 fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
@@ -39,14 +39,15 @@ fn is_dumb() -> bool {
 pub struct Paint(bool);
 
 impl Paint {
-    /// No colours, whatever the user says: for what goes into files.
+    /// No colours, whatever the user says, for text that goes into files.
     #[cfg(test)]
     pub const NEVER: Paint = Paint(false);
     /// Colours in any case.
     #[cfg(test)]
     pub const ALWAYS: Paint = Paint(true);
 
-    /// As the user, the environment and the terminal say (<https://no-color.org>, <https://bixense.com/clicolors>).
+    /// Decides by the user's option, the environment and the terminal (<https://no-color.org>,
+    /// <https://bixense.com/clicolors>).
     pub fn new(when: ColorWhen, terminal: bool) -> Paint {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
         Paint(match when {
@@ -57,27 +58,28 @@ impl Paint {
         })
     }
 
-    /// For standard output.
+    /// Decides for standard output.
     pub fn stdout(when: ColorWhen) -> Paint {
         Paint::new(when, std::io::stdout().is_terminal())
     }
 
-    /// For standard error.
+    /// Decides for standard error.
     pub fn stderr(when: ColorWhen) -> Paint {
         Paint::new(when, std::io::stderr().is_terminal())
     }
 
-    /// For standard error, when only the decision for standard output is at hand: colours in neither, or as the terminal says.
+    /// Decides for standard error where only the decision for standard output is known: no colours if that has none, or
+    /// if standard error is not a terminal.
     pub fn stderr_like(stdout: Paint) -> Paint {
         Paint(stdout.0 && std::io::stderr().is_terminal())
     }
 
-    /// Whether there are colours.
+    /// Returns whether to use colours.
     pub fn is_on(self) -> bool {
         self.0
     }
 
-    /// The text, painted.
+    /// Returns the text in the colours of a style.
     pub fn apply(self, style: Style, text: impl Display) -> String {
         let code = match style {
             Style::Bad => "1;31",

@@ -1,7 +1,6 @@
-//! Fills in the placeholders of one instance: as plain text, as a path, as a pattern, as a command.
+//! Fills in the placeholders of one instance in texts, paths, patterns and commands.
 //!
-//! Values are put in so that they mean themselves: escaped in patterns, quoted in shell commands. Does not know which instances
-//! there are.
+//! Values are inserted as data: escaped in patterns, quoted in shell commands. Does not know which instances exist.
 
 use std::borrow::Cow;
 
@@ -14,21 +13,21 @@ use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::syntax::glob::escape;
 
-/// What the placeholders of one instance stand for.
+/// The values of one instance's placeholders.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bindings<'b> {
-    /// The directory of the file that states the task.
+    /// The directory of the file that defines the task.
     pub base: &'b RelPath,
     /// The file of a `foreach` instance.
     pub file: Option<&'b RelPath>,
     /// The values of the axes, in order of the axes' names.
     pub axes: &'b [&'b str],
-    /// What stands behind `--` on the command line.
+    /// The arguments after `--` on the command line.
     pub args: &'b [String],
 }
 
 impl<'b> Bindings<'b> {
-    /// The value of a placeholder, with paths as seen from `from`.
+    /// Returns the value of a placeholder, with paths as seen from `from`.
     fn value(&self, slot: Slot, from: &RelPath) -> Cow<'b, str> {
         let part = |part: &'b [u8]| String::from_utf8_lossy(part);
         let seen = |path: &RelPath| Cow::Owned(String::from_utf8_lossy(&path.relative_to(from)).into_owned());
@@ -44,12 +43,12 @@ impl<'b> Bindings<'b> {
         }
     }
 
-    /// The text, values as they are.
+    /// Fills in the text, with values unchanged.
     pub fn text(&self, text: &Text) -> String {
         text.template.render(|slot| self.value(slot, self.base))
     }
 
-    /// The text for a command that runs in `cwd`: paths are as seen from there.
+    /// Fills in the text for a command that runs in `cwd`: paths are as seen from there.
     pub fn text_for(&self, text: &Text, cwd: &RelPath) -> String {
         text.template.render(|slot| self.value(slot, cwd))
     }
@@ -58,7 +57,7 @@ impl<'b> Bindings<'b> {
         texts.iter().map(|text| self.text(text)).collect()
     }
 
-    /// A path, relative to the file that states it. A mistake is reported.
+    /// Fills in a path, relative to the file that contains it. Reports mistakes.
     pub fn path(&self, text: &Text, report: &mut Report) -> Option<RelPath> {
         let written = self.text(text);
         match self.base.join(&written) {
@@ -71,7 +70,7 @@ impl<'b> Bindings<'b> {
         }
     }
 
-    /// Patterns, relative to the file that states them. Mistakes are reported, each at its pattern.
+    /// Fills in patterns, relative to the file that contains them. Reports mistakes, each at its pattern.
     pub fn patterns(&self, texts: &[Text], report: &mut Report) -> PatternSet {
         let written: Vec<String> = texts.iter().map(|text| self.pattern(text)).collect();
         PatternSet::parse(self.base, &written).unwrap_or_else(|_| {
@@ -96,7 +95,8 @@ impl<'b> Bindings<'b> {
         })
     }
 
-    /// What runs in `cwd`: paths are as seen from there. A value that cannot be put where it belongs is reported.
+    /// Fills in a command that runs in `cwd`: paths are as seen from there. Reports a value in a place where it would
+    /// not be data.
     pub fn command(&self, command: &Command, cwd: &RelPath, report: &mut Report) -> TaskCommand {
         match command {
             Command::Shell(text) => TaskCommand::Shell(self.shell(text, cwd, report)),
@@ -111,7 +111,7 @@ impl<'b> Bindings<'b> {
         }
     }
 
-    /// A shell command that runs in `cwd`, values quoted. A value that cannot be is reported.
+    /// Fills in a shell command that runs in `cwd`, quoting the values. Reports a value that cannot be quoted.
     pub fn shell(&self, text: &Text, cwd: &RelPath, report: &mut Report) -> String {
         let mut shell = ShellText::new();
         let mut slots = 0;
@@ -141,7 +141,7 @@ impl<'b> Bindings<'b> {
         shell.finish()
     }
 
-    /// The words that one element of an argument vector stands for: `{args}` alone for as many as there are.
+    /// Returns the words that one element of an argument vector becomes; `{args}` alone becomes any number of words.
     fn words(&self, text: &Text, cwd: &RelPath) -> Vec<String> {
         match text.template.pieces() {
             [Piece::Slot(Slot::Args)] => self.args.to_vec(),
@@ -150,7 +150,7 @@ impl<'b> Bindings<'b> {
         }
     }
 
-    /// A value that may begin a word of a command: a file `-x` must not look like an option.
+    /// Returns a value that may begin a word of a command: a file `-x` must not look like an option.
     fn argument(&self, slot: Slot, cwd: &RelPath) -> Cow<'b, str> {
         let value = self.value(slot, cwd);
         let is_path = matches!(slot, Slot::File | Slot::Dir);
@@ -158,7 +158,7 @@ impl<'b> Bindings<'b> {
     }
 }
 
-/// Which element of an argument vector is the script of a shell: that behind `-c`.
+/// Returns which element of an argument vector is a shell script: the one after `-c`.
 fn script(items: &[Text]) -> Option<usize> {
     let fixed = |text: &Text| text.template.fixed().map(str::to_owned);
     let shell = items.iter().position(|item| fixed(item).is_some_and(|word| is_shell(&word)))?;
@@ -168,12 +168,12 @@ fn script(items: &[Text]) -> Option<usize> {
     items[option..].iter().position(|item| !is_option(item)).map(|behind| option + behind)
 }
 
-/// Whether a text is a placeholder and nothing else.
+/// Returns whether a text is a placeholder and nothing else.
 fn is_slot(text: &str) -> bool {
     text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).is_some_and(is_word)
 }
 
-/// What is said about a place where a value would not be data, and what to do.
+/// Returns the text of the label and the remedy for a place where a value would not be data.
 fn unsafe_place(reason: Unsafe) -> (&'static str, &'static str) {
     let first = "assign it to a variable before: `f={file}; …`, and use \"$f\" here";
     match reason {

@@ -1,6 +1,6 @@
-//! From an instance to a task: every text filled in, every value read.
+//! Makes a task of an instance: fills in every text and parses every value.
 //!
-//! Knows nothing of names of other tasks and of dependencies: those are found when all tasks are there.
+//! Knows nothing of other tasks' names and of dependencies: those are resolved once all tasks exist.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::model::{Inputs, Origin, Pool, PoolId, Task};
 use crate::syntax::name_globs;
 use crate::syntax::suggest::did_you_mean;
 
-/// What the tasks of a workspace have in common.
+/// The settings that all tasks of a workspace share.
 pub(super) struct Common<'c> {
     pub args: &'c [String],
     pub pools: &'c [Pool],
@@ -27,7 +27,7 @@ pub(super) struct Common<'c> {
     pub follow: &'c [RelPath],
 }
 
-/// The task that `instance` makes, without its dependencies, and the names of these. Mistakes are reported.
+/// Makes the task of `instance` without its dependencies, and returns their names as well. Reports mistakes.
 pub(super) fn build(
     common: &Common<'_>,
     stated: &Stated,
@@ -73,7 +73,8 @@ pub(super) fn build(
     (task, bind.texts(&stated.deps))
 }
 
-/// `objects[src/a.c]`, `test[python=3.11]`, `t[src/a.c,python=3.11]`; files as seen from the file that states the task.
+/// Returns the name of an instance, with files as seen from the file that defines the task: `objects[src/a.c]`,
+/// `test[python=3.11]`, `t[src/a.c,python=3.11]`.
 fn instance_name(stated: &Stated, instance: &Instance, axes: &[&str]) -> String {
     let file = instance.file.iter().map(|file| String::from_utf8_lossy(&file.relative_to(&stated.dir)).into_owned());
     let axes = stated.matrix.iter().zip(axes).map(|(axis, value)| format!("{}={value}", axis.name.value));
@@ -91,7 +92,8 @@ fn inputs(stated: &Stated, bind: &Bindings<'_>, report: &mut Report) -> Inputs {
     Inputs::Patterns(bind.patterns(texts, report))
 }
 
-/// A first pattern that takes away has nothing to take from: most likely it was meant to take from everything.
+/// Reports an exclusion as the first pattern: it has nothing to exclude from, and was most likely meant to exclude from
+/// everything.
 fn check_first(texts: &[Text], report: &mut Report) {
     let Some(Piece::Text(written)) = texts.first().and_then(|text| text.template.pieces().first()) else { return };
     if written.starts_with('!') {
@@ -101,7 +103,7 @@ fn check_first(texts: &[Text], report: &mut Report) {
     }
 }
 
-/// Names of variables, or globs over them.
+/// Fills in names of variables, or globs over them.
 fn variables(bind: &Bindings<'_>, texts: &[Text], report: &mut Report) -> Vec<String> {
     let names = bind.texts(texts);
     for (text, name) in texts.iter().zip(&names) {

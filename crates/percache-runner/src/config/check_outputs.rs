@@ -1,6 +1,7 @@
-//! Every output belongs to one task, and no task reads what it writes.
+//! Checks that every output belongs to one task, and that no task reads what it writes.
 //!
-//! Reports only what is certain from the patterns alone: where one lies inside of another. Two globs that may meet are left to the build.
+//! Reports only what is certain from the patterns alone, where one lies inside another. Two globs that may overlap are
+//! left to the build.
 
 use std::collections::HashMap;
 
@@ -14,8 +15,8 @@ use crate::model::path::RelPath;
 use crate::model::pattern::{Pattern, PatternSet};
 use crate::model::{Inputs, TaskId};
 
-/// Reports outputs with two owners, outputs that are their own inputs, and outputs that contain a configuration file or lie in
-/// `stores`.
+/// Reports outputs with two owners, outputs that are inputs of the same task, and outputs that contain a configuration
+/// file or lie in `stores`.
 pub(super) fn check_outputs(tasks: &Tasks, files: &[RelPath], stores: &[RelPath], report: &mut Report) {
     let mut index = OutputIndex::default();
     for (id, task) in (0u32..).map(TaskId).zip(&tasks.tasks) {
@@ -58,7 +59,7 @@ impl Check<'_> {
             let others: Vec<usize> =
                 self.index.owners(path).map(TaskId::index).filter(|other| *other != position).collect();
             for other in others {
-                // Two that name the same path see each other: the later one speaks.
+                // If two tasks name the same path, each finds the other: report it at the later one.
                 let same = positive(&self.tasks.tasks[other].outputs).any(|other| other.literal() == Some(path));
                 if !same || other < position {
                     self.owned_twice(position, pattern, other);
@@ -67,7 +68,7 @@ impl Check<'_> {
         }
     }
 
-    /// Reports tasks of which an output contains all that the glob `pattern` matches.
+    /// Reports tasks that own everything that the glob `pattern` matches.
     fn inside(&mut self, position: usize, pattern: &Pattern) {
         let task = &self.tasks.tasks[position];
         let paths = examples(pattern);
@@ -80,7 +81,7 @@ impl Check<'_> {
         let text = pattern.to_string();
         let owners: Vec<usize> = owners.filter(all).collect();
         for other in owners {
-            // Of two that contain each other, the later one speaks.
+            // If two contain each other, report it at the later one.
             let theirs = &self.tasks.tasks[other].outputs;
             let contains = |theirs: &Pattern| {
                 let paths = theirs.literal().map_or_else(|| examples(theirs), |path| vec![path.clone()]);
@@ -178,7 +179,7 @@ impl Check<'_> {
 
     fn store(&mut self, position: usize, stores: &[RelPath]) {
         let (task, stated) = (&self.tasks.tasks[position], self.tasks.stated(position));
-        // A store at the root is a mistake of its own.
+        // A store at the root is reported elsewhere.
         let inside = |path: &RelPath| stores.iter().any(|store| !store.is_root() && path.starts_with(store));
         let mut outputs = positive(&task.outputs);
         let Some(output) = outputs.find(|output| inside(output.literal().unwrap_or(output.prefix()))) else { return };
@@ -196,8 +197,8 @@ fn output_place(stated: &Stated, number: usize) -> Place {
     stated.outputs.get(number).map_or(&stated.at, |text| &text.at).clone()
 }
 
-/// A path that `pattern` matches: itself, or with a name in place of each wildcard. `None` where that needs more thought: what is
-/// not certain is left to the build.
+/// Returns a path that `pattern` matches: itself, or with a name in place of each wildcard. `None` where that is not
+/// enough: what is not certain is left to the build.
 fn example(pattern: &Pattern) -> Option<RelPath> {
     if let Some(path) = pattern.literal() {
         return Some(path.clone());
@@ -206,11 +207,11 @@ fn example(pattern: &Pattern) -> Option<RelPath> {
     RelPath::new(&text).ok().filter(|path| pattern.matches(path))
 }
 
-/// Paths that the glob `pattern` matches, so unlike each other that what matches all of them is taken to match whatever it does. Empty where
-/// that needs more thought: what is not certain is left to the build.
+/// Returns paths that the glob `pattern` matches, so unlike each other that a pattern that matches all of them is taken
+/// to match whatever `pattern` does. Empty where that is not enough: what is not certain is left to the build.
 fn examples(pattern: &Pattern) -> Vec<RelPath> {
     let text = pattern.to_string();
-    // `?` stands for one character, and the name of the directory below `**` is any.
+    // `?` is one character, and the directory below `**` may have any name.
     let filled = |star: &str, deep: &str, one: &str| {
         let text = text.replace("**", "\0").replace('*', star).replace('?', one).replace('\0', deep);
         RelPath::new(&text).ok().filter(|path| pattern.matches(path))
@@ -219,7 +220,7 @@ fn examples(pattern: &Pattern) -> Vec<RelPath> {
     paths.into_iter().collect::<Option<Vec<_>>>().unwrap_or_default()
 }
 
-/// How the instances of one task can be told apart in `written`.
+/// Suggests how to make `written` differ between the instances of one task.
 fn tell_apart(stated: &Stated, written: Option<&Text>) -> Option<String> {
     let text: String = written?.template.pieces().iter().map(|piece| spelled(stated, piece)).collect();
     let (dir, name) = text.rsplit_once('/').map_or((String::new(), &text[..]), |(dir, name)| (format!("{dir}/"), name));

@@ -1,6 +1,6 @@
-//! Says which tasks need each other in a circle, and for each step where it is written.
+//! Reports dependency cycles, with the place in the configuration that causes each step.
 //!
-//! The cycles themselves are found by `graph`.
+//! `graph` finds the cycles themselves.
 
 use super::load::Tasks;
 use super::report::{Place, Report};
@@ -46,11 +46,11 @@ fn report_cycle(tasks: &Tasks, names: &Names<'_>, cycle: &[TaskId], report: &mut
 struct Step {
     at: Place,
     says: String,
-    /// What `inputs` would have to take away so that nothing is inferred.
+    /// The pattern to exclude from `inputs` so that no dependency is inferred.
     exclude: Option<String>,
 }
 
-/// Why `from` needs `to`.
+/// Explains why `from` needs `to`.
 fn step(tasks: &Tasks, names: &Names<'_>, from: TaskId, to: TaskId) -> Step {
     let (task, stated) = (&tasks.tasks[from.index()], tasks.stated(from.index()));
     let other = &tasks.tasks[to.index()];
@@ -71,7 +71,7 @@ fn step(tasks: &Tasks, names: &Names<'_>, from: TaskId, to: TaskId) -> Step {
     Step { at: input.map_or(&stated.at, |text| &text.at).clone(), says, exclude: output }
 }
 
-/// A pattern as it is written in a file of the directory `dir`.
+/// Returns a pattern as it is written in a file of the directory `dir`.
 pub(super) fn seen_from(dir: &RelPath, pattern: &Pattern) -> String {
     let text = pattern.to_string();
     RelPath::new(&text).map_or(text, |path| String::from_utf8_lossy(&path.relative_to(dir)).into_owned())

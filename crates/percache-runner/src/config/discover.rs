@@ -1,6 +1,6 @@
-//! Finds the workspace that a directory belongs to, and where its store is.
+//! Finds the workspace that a directory belongs to, and its store.
 //!
-//! Reads of a configuration file no more than `members`.
+//! Reads only `members` and `[cache] dir` of a configuration file.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,33 +15,33 @@ use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::syntax::shown::shown;
 
-/// Where a user stands.
+/// The workspace and the current directory in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
-    /// Absolute, canonical directory of the workspace's root file.
+    /// The absolute, canonical directory of the workspace's root file.
     pub root: PathBuf,
-    /// The directory started from, relative to `root`.
+    /// The directory where the search began, relative to `root`.
     pub cwd: RelPath,
 }
 
-/// Why there is no workspace.
+/// Why no workspace was found.
 #[derive(Debug, Error)]
 pub enum DiscoverError {
-    /// No file here or above.
+    /// There is no file here or above.
     #[error("there is no {FILE_NAME} in `{}` or above", shown(.0))]
     NotFound(PathBuf),
-    /// The directory to start from cannot be read.
+    /// The directory where the search begins cannot be read.
     #[error("cannot read `{}`", shown(path))]
     Unreadable {
         /// The directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl DiscoverError {
-    /// What to do about it, if anything.
+    /// Returns what to do about it, if there is a remedy.
     pub fn hint(&self) -> Option<String> {
         match self {
             DiscoverError::NotFound(_) => Some("`percache init` writes one for what it finds here".to_owned()),
@@ -50,10 +50,11 @@ impl DiscoverError {
     }
 }
 
-/// The workspace of the directory `start`: the nearest file at or above it, unless a file further up names it as a member.
+/// Finds the workspace of the directory `start`: the nearest file at or above it, unless a file further up names that
+/// one as a member.
 ///
 /// # Errors
-/// When there is no file at all, or `start` cannot be read.
+/// Fails if there is no file at all, or if `start` cannot be read.
 pub fn discover(start: &Path) -> Result<Location, DiscoverError> {
     let unreadable = |source| DiscoverError::Unreadable { path: start.to_owned(), source };
     let start = start.canonicalize().map_err(unreadable)?;
@@ -64,7 +65,7 @@ pub fn discover(start: &Path) -> Result<Location, DiscoverError> {
     Ok(Location { root: root.to_owned(), cwd })
 }
 
-/// Whether the file in `root` names the directory `dir` as a member, as far as the file can be understood.
+/// Returns whether the file in `root` names the directory `dir` as a member, as far as the file can be parsed.
 fn has_member(root: &Path, dir: &Path) -> bool {
     let Ok(text) = std::fs::read_to_string(root.join(FILE_NAME)) else { return false };
     let Some(dir) = RelPath::from_native(root, dir) else { return false };
@@ -73,8 +74,9 @@ fn has_member(root: &Path, dir: &Path) -> bool {
     PatternSet::parse(&RelPath::root(), &patterns).is_ok_and(|set| set.matches(&dir.child(FILE_NAME.as_bytes())))
 }
 
-/// Where the store of the workspace in `root` is: `dir` of `[cache]`, seen from `root`, or `.percache` in `root`; when that lies in
-/// a linked worktree of git, in the same directory of the main worktree, so that all worktrees share one store.
+/// Returns the store of the workspace in `root`: `dir` of `[cache]`, relative to `root`, or else `.percache` in `root`;
+/// if that is in a linked worktree of git, `.percache` in the same directory of the main worktree, so that all
+/// worktrees share a store.
 pub fn store_dir(root: &Path, cache: &CacheSettings) -> PathBuf {
     match &cache.dir {
         Some(dir) => root.join(dir),
@@ -82,14 +84,15 @@ pub fn store_dir(root: &Path, cache: &CacheSettings) -> PathBuf {
     }
 }
 
-/// Whether there is no file of a workspace in `root`, or one that cannot be understood: whose workspace a directory
-/// below it is in cannot be told then.
+/// Returns whether `root` has no workspace file, or one that cannot be parsed. It is then unknown to which workspace a
+/// directory below belongs.
 pub fn is_broken(root: &Path) -> bool {
     std::fs::read_to_string(root.join(FILE_NAME)).map_or(true, |text| DeTable::parse(&text).is_err())
 }
 
-/// Where the store of the workspace in `root` is, as far as its file can be understood, and where it is when the file
-/// says nothing: what was displaced must be found although the file is broken, or names another store by now.
+/// Returns where the store of the workspace in `root` probably is: the place named in its file, as far as it can be
+/// parsed, and the default place. Displaced files must be found although the file is broken, or names another store by
+/// now.
 pub fn likely_stores(root: &Path) -> Vec<PathBuf> {
     let text = std::fs::read(root.join(FILE_NAME)).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
@@ -102,8 +105,9 @@ pub fn likely_stores(root: &Path) -> Vec<PathBuf> {
     stores
 }
 
-/// The directory in git's main worktree that corresponds to `root`, when that lies in a linked one. Follows the files that
-/// gitrepository-layout(5) describes: `.git` names the worktree's own directory, `commondir` in it the repository.
+/// Returns the directory in git's main worktree that corresponds to `root`, if `root` is in a linked one. Follows the
+/// files of gitrepository-layout(5): `.git` names the worktree's own directory, and its `commondir` names the
+/// repository.
 fn main_worktree(root: &Path) -> Option<PathBuf> {
     let worktree = root.ancestors().find(|dir| dir.join(".git").exists())?;
     let link = std::fs::read_to_string(worktree.join(".git")).ok()?;

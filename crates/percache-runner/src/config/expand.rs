@@ -1,7 +1,8 @@
-//! Which instances each task has: one per combination of `matrix`, and in each one per file of `foreach`.
+//! Expands tasks to instances: one per combination of `matrix`, and for each of these one per file of `foreach`.
 //!
-//! The files of `foreach` are those that exist and that no task produces, and the literal outputs of other tasks that match, whether
-//! they exist or not. So a built tree and a clean one have the same tasks. Does not know what else a task says.
+//! The files of `foreach` are the existing files that no task produces, and the matching literal outputs of other
+//! tasks, whether they exist or not. So a built tree and a clean one have the same tasks. Does not know the other keys
+//! of a task.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -19,9 +20,9 @@ use crate::model::problem::reason;
 /// One instance of a task.
 #[derive(Debug)]
 pub(super) struct Instance {
-    /// Position among the tasks as stated.
+    /// The position of its template.
     pub stated: usize,
-    /// Which value each axis has, in order of the axes.
+    /// The position of each axis's value, in order of the axes.
     pub choice: Vec<usize>,
     /// The file of `foreach`.
     pub file: Option<RelPath>,
@@ -30,13 +31,13 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// The values of its axes, in order of the axes.
+    /// Returns the values of its axes, in order of the axes.
     pub fn axes<'s>(&self, stated: &'s Stated) -> Vec<&'s str> {
         chosen(stated, &self.choice)
     }
 }
 
-/// What one `foreach` looks for, in one combination of axes.
+/// The search for the files of one `foreach`, in one combination of axes.
 struct Search {
     stated: usize,
     choice: Vec<usize>,
@@ -45,18 +46,18 @@ struct Search {
     present: Vec<RelPath>,
 }
 
-/// What the expansion looks at.
+/// Access to the files of the workspace.
 pub(super) struct Tree<'t> {
     pub root: &'t Path,
     /// Paths that are never entered: the store.
     pub skip: &'t [RelPath],
-    /// Whether a file is what an earlier build made.
+    /// Whether an earlier build made a file.
     pub made: &'t dyn Fn(&RelPath) -> bool,
-    /// Called with the paths on which the outcome depends.
+    /// Called with the paths that the outcome depends on.
     pub note: &'t mut dyn FnMut(&RelPath),
 }
 
-/// The instances of all tasks. Mistakes are reported.
+/// Expands all tasks to their instances. Reports mistakes.
 pub(super) fn expand(tree: &mut Tree<'_>, all: &[Stated], args: &[String], report: &mut Report) -> Vec<Instance> {
     let (mut single, mut searches) = (Vec::new(), Vec::new());
     for (position, stated) in all.iter().enumerate() {
@@ -81,10 +82,11 @@ pub(super) fn expand(tree: &mut Tree<'_>, all: &[Stated], args: &[String], repor
     if produced.is_empty() { first.instances } else { expansion.run(&produced).instances }
 }
 
-/// What one `matrix` may stand for.
+/// The largest number of combinations of one `matrix`.
 const MOST_COMBINATIONS: usize = 10_000;
 
-/// Every combination of the axes' values, as positions; one empty combination without axes. `None` when there are too many.
+/// Returns every combination of the axes' values, as positions; one empty combination if there are no axes. `None` if
+/// there are too many.
 fn combinations(stated: &Stated) -> Option<Vec<Vec<usize>>> {
     let count = stated.matrix.iter().try_fold(1usize, |count, axis| count.checked_mul(axis.values.len()));
     count.filter(|count| *count <= MOST_COMBINATIONS)?;
@@ -124,7 +126,8 @@ fn search(
     Search { stated: position, choice, patterns, present }
 }
 
-/// Whether a symlink leads to a file: the lock of an editor (`.#main.c`) leads to nothing, and a directory is no file.
+/// Returns whether a symlink leads to a file. The lock file of an editor (`.#main.c`) leads nowhere, and a directory is
+/// not a file.
 fn is_file_behind(tree: &mut Tree<'_>, link: &RelPath) -> bool {
     (tree.note)(link);
     link.to_path(tree.root).is_file()
@@ -134,12 +137,12 @@ fn can_be_named(path: &RelPath) -> bool {
     path.to_str().is_some_and(|path| !path.contains(char::is_control))
 }
 
-/// The values of the axes in one combination.
+/// Returns the values of the axes in one combination.
 fn chosen<'s>(stated: &'s Stated, choice: &[usize]) -> Vec<&'s str> {
     choice.iter().zip(&stated.matrix).map(|(choice, axis)| &axis.values[*choice].value[..]).collect()
 }
 
-/// Where `foreach` stands.
+/// Returns the place of `foreach`.
 fn place(stated: &Stated) -> Place {
     stated.foreach.iter().flatten().next().map_or_else(|| stated.at.clone(), |text| text.at.clone())
 }
@@ -148,7 +151,7 @@ struct Expansion<'x> {
     all: &'x [Stated],
     args: &'x [String],
     searches: Vec<Search>,
-    /// The instances without file: task and choice.
+    /// The instances without a file: template and choice.
     single: Vec<(usize, Vec<usize>)>,
     report: &'x mut Report,
 }
@@ -156,23 +159,24 @@ struct Expansion<'x> {
 #[derive(Default)]
 struct Run {
     instances: Vec<Instance>,
-    /// For each search the files that other tasks produce.
+    /// For each search, the matching outputs of other tasks.
     derived: HashSet<(usize, RelPath)>,
-    /// Which task (left) has outputs that the `foreach` of another (right) matches.
+    /// Pairs of templates: the `foreach` of the second matches outputs of the first.
     fed: BTreeSet<(usize, usize)>,
 }
 
-/// An instance that is to be made.
+/// An instance to expand.
 struct Open {
     stated: usize,
     choice: Vec<usize>,
     file: Option<RelPath>,
-    /// How many tasks in a row produced the file.
+    /// The number of tasks in the chain that produced the file.
     depth: usize,
 }
 
 impl Expansion<'_> {
-    /// All instances, starting from the present files less `produced` (search and file), until no output matches anything new.
+    /// Expands all instances, starting from the present files without `produced` (search and file), until no output
+    /// matches anything new.
     fn run(&mut self, produced: &HashSet<(usize, RelPath)>) -> Run {
         let (mut run, mut seen) = (Run::default(), HashSet::new());
         let single = self.single.iter();
@@ -197,7 +201,7 @@ impl Expansion<'_> {
                     }
                     run.fed.insert((instance.stated, search.stated));
                     run.derived.insert((number, output.clone()));
-                    // A chain that visits a task twice is a cycle, reported when the run is over.
+                    // A chain that visits a task twice is a cycle, reported after the run.
                     if depth <= self.all.len() && seen.insert((number, output.clone())) {
                         open.push(search.open(output, depth));
                     }
@@ -218,7 +222,8 @@ impl Expansion<'_> {
         Instance { stated: open.stated, choice, file, outputs, depfile }
     }
 
-    /// The present files, with their search, that are no sources: instances other than their own produce them.
+    /// Returns the present files, with their search, that are not sources because other instances than their own
+    /// produce them.
     fn produced(&self, run: &Run) -> HashSet<(usize, RelPath)> {
         let mut index = OutputIndex::default();
         for (id, instance) in (0u32..).map(TaskId).zip(&run.instances) {
@@ -241,7 +246,7 @@ impl Expansion<'_> {
         produced
     }
 
-    /// Reports tasks whose `foreach` match each other's outputs: such a chain has no end.
+    /// Reports tasks whose `foreach` patterns match each other's outputs: such a chain has no end.
     fn report_cycles(&mut self, fed: &BTreeSet<(usize, usize)>) -> bool {
         let mut feeds = vec![Vec::new(); self.all.len()];
         for (from, to) in fed {
@@ -269,7 +274,7 @@ impl Search {
     }
 }
 
-/// The outputs that are files with a name of their own.
+/// Yields the outputs that are files and are named without wildcards.
 fn literals(outputs: &PatternSet) -> impl Iterator<Item = &RelPath> {
     let named = outputs.patterns().iter().filter(|pattern| !pattern.negated && !pattern.directory);
     named.filter_map(|pattern| pattern.literal()).filter(|path| outputs.matches(path))

@@ -22,7 +22,7 @@ pub(super) struct File {
     pub raw: RawFile,
 }
 
-/// Reads all files, root first. Calls `note` with the paths on which the list of members depends.
+/// Reads all files, root first. Calls `note` with the paths that the list of members depends on.
 pub(super) fn read_all(root: &Path, report: &mut Report, note: &mut dyn FnMut(&RelPath)) -> Vec<File> {
     let top = read(root, report, RelPath::root(), true);
     let members = member_dirs(root, report, &top.raw.members, note);
@@ -31,18 +31,18 @@ pub(super) fn read_all(root: &Path, report: &mut Report, note: &mut dyn FnMut(&R
     files
 }
 
-/// The patterns of `members`, each extended to the file that has to be in the directory.
+/// Appends the file that a member directory must contain to each pattern of `members`.
 pub(super) fn member_files<'t>(members: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     members.into_iter().map(|pattern| format!("{}/{FILE_NAME}", pattern.trim_end_matches('/'))).collect()
 }
 
-/// The text with `\n` at the end of every line, whatever the editor writes there: TOML leaves open which of the two
-/// stands in a string of several lines, and a shell takes a carriage return for a part of the last word.
+/// Replaces `\r\n` by `\n`, whatever the editor writes: TOML leaves open which of the two a multi-line string contains,
+/// and a shell takes a carriage return for a part of the last word.
 fn with_newlines(text: String) -> String {
     if text.contains('\r') { text.replace("\r\n", "\n") } else { text }
 }
 
-/// Where a task is stated: `pkgs/app/percache.toml:14`.
+/// Returns the place where a task is defined: `pkgs/app/percache.toml:14`.
 pub fn stated(workspace: &Workspace, task: &Task) -> Option<String> {
     let file = workspace.files.get(task.origin.file)?;
     let text = with_newlines(std::fs::read_to_string(file.to_path(&workspace.root)).ok()?);
@@ -72,7 +72,8 @@ fn read(root: &Path, report: &mut Report, dir: RelPath, is_root: bool) -> File {
     File { dir, raw: read_file(report, file, &text, is_root) }
 }
 
-/// The directories of the members, sorted. A glob finds those that have a file; a directory named without wildcard must have one.
+/// Returns the directories of the members, sorted. A glob finds those that have a file; a directory named without
+/// wildcards must have one.
 fn member_dirs(
     root: &Path,
     report: &mut Report,
@@ -95,7 +96,7 @@ fn member_dirs(
     dirs.filter(|dir| check_dir(report, members, dir)).collect()
 }
 
-/// Whether one of `members` is a pattern that can be used; a mistake is reported.
+/// Returns whether `member` is a usable pattern. Reports mistakes.
 fn check(root: &Path, report: &mut Report, member: &At<String>) -> bool {
     let at = place(Some(member));
     let set = match PatternSet::parse(&RelPath::root(), &[&member.value]) {
@@ -122,7 +123,7 @@ fn check(root: &Path, report: &mut Report, member: &At<String>) -> bool {
     true
 }
 
-/// The directory is part of its tasks' names.
+/// Checks a member's directory, which becomes part of its tasks' names.
 fn check_dir(report: &mut Report, members: &[At<String>], dir: &RelPath) -> bool {
     let fits = dir.to_str().is_some_and(|dir| !dir.contains(|c: char| ":[]*?!,".contains(c) || c.is_control()));
     if !fits {
@@ -134,7 +135,7 @@ fn check_dir(report: &mut Report, members: &[At<String>], dir: &RelPath) -> bool
     fits
 }
 
-/// Members are stated in the root file only.
+/// Returns the place of a member, which is always in the root file.
 fn place(member: Option<&At<String>>) -> Place {
     Place { file: 0, span: member.map_or(0..0, |member| member.span.clone()) }
 }

@@ -1,7 +1,7 @@
-//! The workspace as it was meant when its configuration was read last: while that stands as it stood, it is not read again.
+//! A cache of the loaded workspace: while the configuration is unchanged, it is not read again.
 //!
-//! Whether it does, the journal says (see [`crate::session::standing`]); it names what is kept by its digest. This is a cache: what cannot be
-//! read, or was written by another percache, is not there.
+//! The journal says whether it is unchanged (see [`crate::session::standing`]), and identifies the cached workspace by
+//! its digest. A cache that cannot be read, or that another version of percache wrote, is ignored.
 
 use std::fs;
 use std::io;
@@ -12,21 +12,21 @@ use percache::files::{self, Durability};
 
 use crate::model::Workspace;
 
-/// To be counted up with every change of the [model](crate::model).
+/// Must be incremented with every change of the [model](crate::model).
 const MAGIC: &[u8] = b"percache workspace 2\n";
 
-/// Keeps `workspace` in the file at `path`; gives its digest.
+/// Writes `workspace` to the file at `path`, and returns its digest.
 ///
 /// # Errors
-/// Also where the workspace's directory is not UTF-8.
+/// Also fails if the workspace's directory is not UTF-8.
 pub fn keep(workspace: &Workspace, path: &Path) -> io::Result<Digest> {
     let bytes = postcard::to_extend(workspace, MAGIC.to_vec()).map_err(io::Error::other)?;
-    // Not synced: after a power cut the digest tells.
+    // Not synced: after a power cut, the digest reveals any damage.
     files::replace(path, &bytes, Durability::Volatile)?;
     Ok(Digest::of(&bytes))
 }
 
-/// The workspace in `root` that is kept in the file at `path`, if it is the one with that digest.
+/// Returns the workspace in `root` that is cached in the file at `path`, if it has that digest.
 pub fn kept(root: &Path, path: &Path, digest: &Digest) -> Option<Workspace> {
     let bytes = fs::read(path).ok()?;
     if Digest::of(&bytes) != *digest {

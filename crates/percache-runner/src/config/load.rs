@@ -1,4 +1,5 @@
-//! From the text of the files to a checked workspace, in one pass that reports every mistake it meets.
+//! Loads a workspace: from the text of the files to a validated workspace, in one pass that reports every mistake it
+//! finds.
 //!
 //! Knows the order of the steps; each step is a file of its own.
 
@@ -20,40 +21,41 @@ use crate::model::diagnostic::Diagnostics;
 use crate::model::path::RelPath;
 use crate::model::{CacheSettings, Pool, Task, TaskId, Workspace};
 
-/// What a workspace is loaded for.
+/// The parameters of loading.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// What `{args}` stands for: the arguments behind `--` on the command line.
+    /// The value of `{args}`: the arguments after `--` on the command line.
     pub args: Vec<String>,
-    /// Where the store is, when not where [`store_dir`] says. Nothing in it is ever a source file.
+    /// The store, if it is not where [`store_dir`] says. Nothing in it is ever a source file.
     pub store: Option<PathBuf>,
-    /// Tells which files earlier builds made; nothing is known to have been made without it.
+    /// Tells which files earlier builds made; without it, no file counts as made.
     pub made: Option<Made>,
 }
 
-/// From the root and the store's directory to a test whether a file is as an earlier build made it. A `foreach` over such a file would
-/// find something that a clean tree does not have: if a task still makes it, it is found as that task's output.
+/// Creates, from the root and the store's directory, a test whether a file is unchanged since an earlier build made it.
+/// A `foreach` over such a file would find something that a clean tree does not have: if a task still makes the file,
+/// it is found as that task's output.
 pub type Made = fn(&Path, &Path) -> Box<dyn Fn(&RelPath) -> bool>;
 
-/// All tasks of a workspace, each with where it is stated.
+/// All tasks of a workspace, each with its template.
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
     /// Sorted by name.
     pub tasks: Vec<Task>,
-    /// For each of `tasks` its position in `stated`.
+    /// For each of `tasks`, its position in `stated`.
     pub of: Vec<usize>,
-    /// For each of `tasks` its `deps`, placeholders filled in.
+    /// For each of `tasks`, its `deps` with placeholders filled in.
     pub deps: Vec<Vec<String>>,
     pub stated: Vec<Stated>,
 }
 
 impl Tasks {
-    /// The task as stated that made a task.
+    /// Returns the template of a task.
     pub fn stated(&self, position: usize) -> &Stated {
         &self.stated[self.of[position]]
     }
 
-    /// Tasks without instances: a `foreach` that matches no file.
+    /// Returns the names of the templates without instances, because their `foreach` matches no file.
     pub fn empty(&self) -> Vec<String> {
         let made: BTreeSet<usize> = self.of.iter().copied().collect();
         let without = self.stated.iter().enumerate().filter(|(position, _)| !made.contains(position));
@@ -64,7 +66,7 @@ impl Tasks {
 /// Reads, expands and checks the workspace whose root file is in `root`, an absolute and canonical directory.
 ///
 /// # Errors
-/// All mistakes of all files, those of reading them included.
+/// Returns all mistakes of all files, including errors of reading them.
 pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
     let mut report = Report::default();
     let mut noted = BTreeSet::new();
@@ -106,7 +108,7 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
     let empty = tasks.empty();
     let files: Vec<RelPath> = report.paths().cloned().collect();
     let mut default = Vec::new();
-    // Of a file that is not TOML, tasks may be missing: names would be reported that are there.
+    // If a file is not valid TOML, tasks may be missing, and names that do exist would be reported.
     if !broken {
         check_outputs(&tasks, &files, &skip, &mut report);
         default = connect(&mut tasks, &empty, top.default.as_deref(), &mut report);
@@ -129,7 +131,7 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
     })
 }
 
-/// The directories of `follow`. A mistake is reported.
+/// Returns the directories of `follow`. Reports mistakes.
 fn follow(stated: &[At<String>], report: &mut Report) -> Vec<RelPath> {
     let mut follow = Vec::with_capacity(stated.len());
     for dir in stated {
@@ -154,7 +156,7 @@ fn follow(stated: &[At<String>], report: &mut Report) -> Vec<RelPath> {
     follow
 }
 
-/// What lies in the store is neither input nor output: one that contains the workspace would hide all of it.
+/// Reports a store that contains the workspace: nothing in a store is an input or output, so it would hide all of it.
 fn check_store(report: &mut Report, dir: &At<String>, root: &Path, store: &Path) {
     if store.canonicalize().is_ok_and(|store| root.starts_with(store)) {
         let at = Place { file: 0, span: dir.span.clone() };
@@ -163,7 +165,7 @@ fn check_store(report: &mut Report, dir: &At<String>, root: &Path, store: &Path)
     }
 }
 
-/// Every instance of every task of `files`, sorted by name.
+/// Returns every instance of every task of `files`, sorted by name.
 fn make_tasks(tree: &mut Tree<'_>, common: &Common<'_>, files: Vec<File>, report: &mut Report) -> Tasks {
     let mut stated = Vec::new();
     for (number, file) in files.into_iter().enumerate() {
@@ -193,7 +195,7 @@ fn make_tasks(tree: &mut Tree<'_>, common: &Common<'_>, files: Vec<File>, report
     tasks
 }
 
-/// Finds all dependencies and what a bare build builds.
+/// Resolves all dependencies, and returns the tasks of a bare build.
 fn connect(tasks: &mut Tasks, empty: &[String], default: Option<&[At<String>]>, report: &mut Report) -> Vec<TaskId> {
     let (deps, default) = {
         let names = Names::new(tasks.tasks.iter().map(|task| (&task.name[..], &task.template[..])), empty);

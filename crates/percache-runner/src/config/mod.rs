@@ -1,8 +1,22 @@
-//! From the text of `percache.toml` and its members to a checked [`Workspace`](crate::model::Workspace).
+//! The configuration: from the text of `percache.toml` and its members to a validated
+//! [`Workspace`](crate::model::Workspace).
 //!
-//! In steps, each a file: find the root (`discover`), read the files (`files`), types and keys (`raw`), placeholders (`stated`),
-//! instances (`expand`), tasks (`build`), names (`resolve`), checks (`check_outputs`, `cycles`); `load` is the table of contents. Every
-//! mistake of every file is collected with its place (`report`). `schema` describes the same format for editors; `kept` remembers the result. Knows nothing of the terminal and of running anything.
+//! Knows nothing of the terminal or of running anything. The files, in the order of the steps:
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `load` | The order of the steps |
+//! | `discover` | Finding the root and the store |
+//! | `files` | Reading the root file and its members |
+//! | `raw`, `raw_task`, `reader` | Types and keys of the TOML text |
+//! | `stated`, `placeholder`, `stray` | Placeholders, located in every text |
+//! | `expand` | Instances of `foreach` and `matrix` |
+//! | `build`, `bind`, `shell` | Tasks, with placeholders filled in and quoted |
+//! | `resolve` | Names in `deps` and `default` |
+//! | `check_outputs`, `cycles` | Checks between tasks |
+//! | `report` | Collected mistakes, each with its place |
+//! | `schema` | The JSON Schema of the same format, for editors |
+//! | `kept` | A cache of the loaded workspace |
 
 mod bind;
 mod build;

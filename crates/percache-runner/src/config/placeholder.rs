@@ -1,12 +1,12 @@
-//! Placeholders: `{file}`, `{dir}`, `{name}`, `{stem}`, `{ext}` in a `foreach` task, the names of its axes in a `matrix` task,
-//! `{args}` in a command.
+//! Placeholders: `{file}`, `{dir}`, `{name}`, `{stem}`, `{ext}` in a `foreach` task, the names of its axes in a
+//! `matrix` task, and `{args}` in a command.
 //!
-//! Only these are placeholders. `${VAR}`, `{{word}}`, `{a,b}`, `{print $1}` and every other brace stay as they are. Does not know
-//! where a text is used or how a value is quoted there.
+//! Only these are placeholders. `${VAR}`, `{{word}}`, `{a,b}`, `{print $1}` and all other braces are left unchanged.
+//! Does not know where a text is used or how a value is quoted there.
 
 use crate::syntax::suggest::distance;
 
-/// What a placeholder stands for.
+/// The value that a placeholder refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
     File,
@@ -15,20 +15,20 @@ pub(super) enum Slot {
     Stem,
     Ext,
     Args,
-    /// Position of the axis among the axes sorted by name.
+    /// The position of the axis among the axes sorted by name.
     Axis(usize),
 }
 
 /// The placeholders of one task.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
-    /// The task has `foreach`.
+    /// Whether the task has `foreach`.
     pub foreach: bool,
     /// Its axes, sorted.
     pub axes: Vec<String>,
 }
 
-/// A text with its placeholders found.
+/// A text with its placeholders located.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Template(Vec<Piece>);
 
@@ -38,7 +38,7 @@ pub(super) enum Piece {
     Slot(Slot),
 }
 
-/// A lone `{word}` that is no placeholder but looks like one that was meant.
+/// A lone `{word}` that is not a placeholder but resembles one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Typo {
     pub word: String,
@@ -53,7 +53,7 @@ impl Names {
         self.all().find(|(name, _)| *name == word).map(|(_, slot)| slot)
     }
 
-    /// Returns whether this is a placeholder.
+    /// Returns whether `word` is a placeholder.
     pub fn has(&self, word: &str) -> bool {
         self.slot(word).is_some()
     }
@@ -64,7 +64,8 @@ impl Names {
         of_file.chain(axes).chain([("args", Slot::Args)])
     }
 
-    /// Names of one or two letters are one edit away from far too much to speak of a typo.
+    /// Returns the placeholder that `word` resembles. Names of one or two letters are one edit away from too many words
+    /// to suggest a typo.
     fn typo(&self, word: &str) -> Option<Typo> {
         let (meant, _) = self.all().find(|(name, _)| name.len() > 2 && distance(name, word) <= 1)?;
         Some(Typo { word: word.to_owned(), meant: meant.to_owned() })
@@ -92,7 +93,7 @@ impl Template {
         (Template(pieces), typos)
     }
 
-    /// A text without placeholders.
+    /// Makes a text without placeholders.
     pub fn plain(text: &str) -> Template {
         Template(vec![Piece::Text(text.to_owned())])
     }
@@ -101,7 +102,7 @@ impl Template {
         &self.0
     }
 
-    /// The text, when there is no placeholder in it.
+    /// Returns the text, if it has no placeholders.
     pub fn fixed(&self) -> Option<&str> {
         match &self.0[..] {
             [Piece::Text(text)] => Some(text),
@@ -113,7 +114,7 @@ impl Template {
         self.0.contains(&Piece::Slot(slot))
     }
 
-    /// What was written outside of placeholders.
+    /// Yields the text outside placeholders.
     pub fn written(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|piece| match piece {
             Piece::Text(text) => Some(text.as_str()),
@@ -121,7 +122,7 @@ impl Template {
         })
     }
 
-    /// The text with every placeholder replaced by what `value` says.
+    /// Returns the text with every placeholder replaced by its value.
     pub fn render<'v>(&self, value: impl Fn(Slot) -> std::borrow::Cow<'v, str>) -> String {
         let mut text = String::new();
         for piece in &self.0 {
@@ -139,7 +140,7 @@ pub(super) fn names_of_file() -> impl Iterator<Item = &'static str> {
     OF_FILE.iter().map(|(name, _)| *name)
 }
 
-/// Every `{word}` of `text`, with the position of its brace, that is neither `${word}` nor `{{word}}`.
+/// Yields every `{word}` of `text`, with the position of its brace, that is neither `${word}` nor `{{word}}`.
 pub(super) fn lone_words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let bytes = text.as_bytes();
     text.match_indices('{').filter_map(move |(open, _)| {
@@ -152,7 +153,7 @@ pub(super) fn lone_words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// What the name of an axis may be, and hence what braces may hold to be looked at.
+/// Returns whether `text` may be the name of an axis, and hence a placeholder.
 pub(super) fn is_word(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')

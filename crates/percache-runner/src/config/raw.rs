@@ -1,6 +1,7 @@
 //! One configuration file as written: every value with its place, types checked, nothing resolved.
 //!
-//! Knows the keys of the file format. Does not know other files, the file system, placeholders or what a name refers to.
+//! Knows the keys of the file format. Does not know other files, the file system, placeholders or what a name refers
+//! to.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -25,11 +26,11 @@ pub(super) struct RawFile {
     pub cache: RawCache,
     pub pools: Vec<(At<String>, NonZeroUsize)>,
     pub tasks: Vec<RawTask>,
-    /// The text is not TOML: what was understood of it may not be all there is.
+    /// Whether the text is invalid TOML, so that what was parsed may be incomplete.
     pub broken: bool,
 }
 
-/// `[cache]`, units read.
+/// `[cache]`, with units parsed.
 #[derive(Debug, Default)]
 pub(super) struct RawCache {
     pub dir: Option<At<String>>,
@@ -38,14 +39,14 @@ pub(super) struct RawCache {
     pub check_rate: Option<f64>,
 }
 
-/// Reads the text of `file`. `root` says whether it is the workspace's root file.
+/// Parses the text of `file`. `root` says whether it is the workspace's root file.
 pub(super) fn read_file(report: &mut Report, file: usize, text: &str, root: bool) -> RawFile {
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let span = error.span().unwrap_or(text.len()..text.len());
         report.error("this is not TOML", Place { file, span }, error.message());
     }
-    // What the parser made of a broken line would be reported as if the user had written it.
+    // What the parser recovered from a broken line would be reported as if the user had written it.
     report.mute_lines_of_errors(file);
     let mut raw = RawFile { broken: !errors.is_empty(), ..RawFile::default() };
     let mut top = Fields::new(report, file, "the file", document.into_inner());
@@ -61,7 +62,7 @@ pub(super) fn read_file(report: &mut Report, file: usize, text: &str, root: bool
     raw
 }
 
-/// What the file of the workspace root names as members, as far as it can be understood.
+/// Returns the `members` of a root file, as far as it can be parsed.
 pub(super) fn members_of(mut document: DeTable<'_>) -> Vec<At<String>> {
     let Some(DeValue::Table(mut workspace)) = document.remove("workspace").map(Spanned::into_inner) else {
         return Vec::new();
@@ -76,7 +77,7 @@ pub(super) fn members_of(mut document: DeTable<'_>) -> Vec<At<String>> {
     strings.collect()
 }
 
-/// What the file of the workspace root names as the store's directory, as far as it can be understood.
+/// Returns the store's directory that a root file names, as far as it can be parsed.
 pub(super) fn cache_dir_of(mut document: DeTable<'_>) -> Option<String> {
     let DeValue::Table(mut cache) = document.remove("cache")?.into_inner() else { return None };
     let dir = cache.remove("dir")?.into_inner();
@@ -137,7 +138,7 @@ fn read_cache(mut fields: Fields<'_, '_>) -> RawCache {
     cache
 }
 
-/// An AGE; a mistake is reported.
+/// Parses an age. Reports a mistake.
 pub(super) fn read_age(report: &mut Report, file: usize, key: &str, age: &At<String>) -> Option<Duration> {
     match units::parse_age(&age.value) {
         Ok(duration) => Some(duration),
@@ -170,7 +171,8 @@ fn read_pools(report: &mut Report, file: usize, pools: DeTable<'_>) -> Vec<(At<S
     read.collect()
 }
 
-/// A member states tasks only: what the whole workspace shares stands in one place.
+/// Reports tables that only the root file may have: a member defines only tasks, so that shared settings are in one
+/// place.
 fn refuse_root_tables(top: &mut Fields<'_, '_>) {
     let written = top.keys();
     for key in ["workspace", "cache", "pools"] {

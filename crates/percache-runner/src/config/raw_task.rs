@@ -50,10 +50,10 @@ pub(super) struct Axis {
     pub values: Vec<At<String>>,
 }
 
-/// What `{…}` already means in every task.
+/// Words in braces that are placeholders already, and cannot be axes.
 pub(super) const RESERVED: [&str; 6] = ["file", "dir", "name", "stem", "ext", "args"];
 
-/// Reads the tables below `[task]`.
+/// Parses the tables below `[task]`.
 pub(super) fn read_tasks(
     report: &mut Report,
     file: usize,
@@ -67,7 +67,7 @@ pub(super) fn read_tasks(
             DeValue::Table(table) => {
                 let what = format!("[task.{}]", name.value);
                 let mut fields = Fields::new(report, file, what, table);
-                // In a file that is not TOML the command may be what was not understood.
+                // If the file is not valid TOML, the command may be in the part that could not be parsed.
                 if !broken {
                     check_has_something_to_do(&mut fields, &name);
                 }
@@ -82,7 +82,7 @@ pub(super) fn read_tasks(
     read.collect()
 }
 
-/// Keys that say how a command runs and what it leaves: without a command they mean nothing.
+/// Keys that say how a command runs and what it leaves, and mean nothing without a command.
 pub(super) const NEED_COMMAND: [&str; 15] = [
     "inputs",
     "outputs",
@@ -205,7 +205,7 @@ fn read_axis(fields: &mut Fields<'_, '_>, name: At<String>, value: Spanned<DeVal
     Some(Axis { name, values })
 }
 
-/// The text of one value of an axis: numbers and booleans as they are written.
+/// Returns the text of one value of an axis: numbers and booleans as they are written.
 fn axis_value(fields: &mut Fields<'_, '_>, what: &str, item: Spanned<DeValue<'_>>) -> Option<At<String>> {
     let span = item.span();
     let value = match item.into_inner() {
@@ -226,7 +226,8 @@ fn axis_value(fields: &mut Fields<'_, '_>, what: &str, item: Spanned<DeValue<'_>
     Some(At { value, span })
 }
 
-/// Names stand in messages, on command lines and in `deps`, where `:`, `[`, `]`, `*`, `?` and `!` have a meaning.
+/// Checks the name of a task: names occur in messages, on command lines and in `deps`, where `:`, `[`, `]`, `*`, `?`
+/// and `!` are special.
 fn check_name(report: &mut Report, file: usize, name: &At<String>) {
     let fits = |c: char| c.is_alphanumeric() || "_-./+@".contains(c);
     if !name.value.is_empty() && name.value.chars().all(fits) && !name.value.starts_with('-') {
@@ -261,7 +262,7 @@ fn check_has_something_to_do(fields: &mut Fields<'_, '_>, name: &At<String>) {
     if has("command") {
         return;
     }
-    // A key that is almost one of the two is reported as unknown.
+    // A key that resembles one of the two is reported as unknown.
     if written.iter().any(|at| nearest(&at.value, ["command", "deps"]).is_some()) {
         return;
     }

@@ -1,4 +1,4 @@
-//! Typed access to TOML tables that reports wrong types and unknown keys instead of stopping at the first.
+//! Typed access to TOML tables that reports all wrong types and unknown keys instead of stopping at the first.
 //!
 //! Knows nothing of what the keys mean.
 
@@ -10,11 +10,11 @@ use toml::de::{DeTable, DeValue};
 use super::report::{At, Mistake, Place, Report};
 use crate::syntax::suggest::did_you_mean;
 
-/// The entries of one table, taken one by one. What is left at the end is unknown.
+/// The entries of one table, taken one by one. Those left at the end are unknown.
 pub(super) struct Fields<'r, 'i> {
     pub report: &'r mut Report,
     pub file: usize,
-    /// The table as a message names it: `[task.app]`.
+    /// The name of the table in messages: `[task.app]`.
     what: String,
     table: DeTable<'i>,
     known: Vec<&'static str>,
@@ -25,7 +25,7 @@ impl<'r, 'i> Fields<'r, 'i> {
         Fields { report, file, what: what.into(), table, known: Vec::new() }
     }
 
-    /// The value of `key`, if present.
+    /// Takes the value of `key`, if present.
     pub fn take(&mut self, key: &'static str) -> Option<Spanned<DeValue<'i>>> {
         self.known.push(key);
         self.table.remove(key)
@@ -36,7 +36,7 @@ impl<'r, 'i> Fields<'r, 'i> {
         self.expect_string(key, value)
     }
 
-    /// A string, or an integer as its text: `90` and `"90"` are the same age.
+    /// Takes a string, or an integer as its text: `90` and `"90"` are the same age.
     pub fn string_or_integer(&mut self, key: &'static str) -> Option<At<String>> {
         let value = self.take(key)?;
         match value.get_ref() {
@@ -58,7 +58,7 @@ impl<'r, 'i> Fields<'r, 'i> {
         }
     }
 
-    /// A string or an array of strings.
+    /// Takes a string or an array of strings.
     pub fn one_or_more(&mut self, key: &'static str) -> Option<Vec<At<String>>> {
         let value = self.take(key)?;
         let span = value.span();
@@ -84,13 +84,13 @@ impl<'r, 'i> Fields<'r, 'i> {
         }
     }
 
-    /// An integer from `least` to what 32 bits hold.
+    /// Takes an integer from `least` to the largest of 32 bits.
     pub fn count(&mut self, key: &'static str, least: u32) -> Option<At<u32>> {
         let value = self.take(key)?;
         expect_count(self.report, self.file, key, value, least)
     }
 
-    /// A number from 0 to 1.
+    /// Takes a number from 0 to 1.
     pub fn fraction(&mut self, key: &'static str) -> Option<f64> {
         let value = self.take(key)?;
         let span = value.span();
@@ -110,7 +110,7 @@ impl<'r, 'i> Fields<'r, 'i> {
         fraction
     }
 
-    /// The entries of a table, in the order in which they stand in the file.
+    /// Takes the entries of a table, in the order of the file.
     pub fn table(&mut self, key: &'static str) -> Option<Vec<(At<String>, Spanned<DeValue<'i>>)>> {
         let value = self.take(key)?;
         let span = value.span();
@@ -123,7 +123,7 @@ impl<'r, 'i> Fields<'r, 'i> {
         }
     }
 
-    /// A table of strings.
+    /// Takes a table of strings.
     pub fn string_table(&mut self, key: &'static str) -> Option<Vec<(At<String>, At<String>)>> {
         let entries = self.table(key)?;
         let strings = entries.into_iter().filter_map(|(name, value)| {
@@ -152,7 +152,7 @@ impl<'r, 'i> Fields<'r, 'i> {
         self.report.error(title, at, label)
     }
 
-    /// The keys that stand in the table, each with its place.
+    /// Returns the keys of the table, each with its place.
     pub fn keys(&self) -> Vec<At<String>> {
         let keys = self.table.keys().map(|key| At { value: key.get_ref().to_string(), span: key.span() });
         keys.collect()
@@ -170,7 +170,7 @@ impl<'r, 'i> Fields<'r, 'i> {
         self.report.text(&self.place(span)).to_owned()
     }
 
-    /// Reports every key that nobody asked for.
+    /// Reports every key that was not taken.
     pub fn finish(mut self) {
         self.known.sort_unstable();
         for (key, _) in entries(self.table) {
@@ -183,7 +183,7 @@ impl<'r, 'i> Fields<'r, 'i> {
     }
 }
 
-/// The entries of a table, in the order in which they stand in the file.
+/// Returns the entries of a table, in the order of the file.
 pub(super) fn entries<'i>(table: DeTable<'i>) -> Vec<(At<String>, Spanned<DeValue<'i>>)> {
     let mut entries: Vec<_> = table
         .into_iter()
@@ -193,7 +193,7 @@ pub(super) fn entries<'i>(table: DeTable<'i>) -> Vec<(At<String>, Spanned<DeValu
     entries
 }
 
-/// An integer of at least `least`.
+/// Returns an integer of at least `least`. Reports anything else.
 pub(super) fn expect_count(
     report: &mut Report,
     file: usize,
@@ -230,7 +230,7 @@ pub(super) fn wrong_type<'r>(
     report.error(format!("`{key}` has the wrong type"), Place { file, span }, label)
 }
 
-/// What a value is, with its article.
+/// Returns the name of a value's type, with its article.
 fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",

@@ -1,4 +1,4 @@
-//! Collects the mistakes of all files, in one go, with the texts they point into.
+//! Collects the mistakes of all files, with the texts they point into.
 //!
 //! Knows nothing of TOML and of what the mistakes mean.
 
@@ -8,7 +8,7 @@ use std::ops::Range;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Label};
 use crate::model::path::RelPath;
 
-/// A value as written, and where.
+/// A value as written, with its place in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct At<T> {
     pub value: T,
@@ -18,7 +18,7 @@ pub(super) struct At<T> {
 /// A place in one of the files.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place {
-    /// Index into the files of the report.
+    /// An index into the files of the report.
     pub file: usize,
     pub span: Range<usize>,
 }
@@ -28,40 +28,41 @@ pub(super) struct Place {
 pub(super) struct Report {
     sources: Vec<(RelPath, String)>,
     errors: Vec<(Place, Diagnostic)>,
-    /// Lines (by file and the position of their first byte) that are wrong as a whole.
+    /// Lines (by file and the position of their first byte) that are broken, so that further mistakes on them are not
+    /// reported.
     muted: HashSet<(usize, usize)>,
-    /// Every instance of a task repeats the mistake of its table: it is said once.
+    /// Mistakes that were reported, because every instance of a task repeats those of its table.
     seen: HashSet<(Place, String)>,
 }
 
 impl Report {
-    /// Adds a file; the index names it in every [`Place`].
+    /// Adds a file. Returns its index, which a [`Place`] refers to.
     pub fn add_source(&mut self, path: RelPath, text: String) -> usize {
         self.sources.push((path, text));
         self.sources.len() - 1
     }
 
-    /// The path of a file, relative to the workspace root.
+    /// Returns the path of a file, relative to the workspace root.
     pub fn path(&self, file: usize) -> &RelPath {
         &self.sources[file].0
     }
 
-    /// What stands at a place.
+    /// Returns the text at a place.
     pub fn text(&self, place: &Place) -> &str {
         self.sources[place.file].1.get(place.span.clone()).unwrap_or("")
     }
 
-    /// The paths of all files, in the order in which they were added.
+    /// Yields the paths of all files, in the order in which they were added.
     pub fn paths(&self) -> impl Iterator<Item = &RelPath> {
         self.sources.iter().map(|(path, _)| path)
     }
 
-    /// How many mistakes there are.
+    /// Returns the number of mistakes.
     pub fn len(&self) -> usize {
         self.errors.len()
     }
 
-    /// Nothing more is said about the lines of `file` that have a mistake already.
+    /// Suppresses further mistakes on lines of `file` that already have one.
     pub fn mute_lines_of_errors(&mut self, file: usize) {
         let lines = self.errors.iter().filter(|(at, _)| at.file == file).map(|(at, _)| (file, self.line_start(at)));
         let lines: Vec<(usize, usize)> = lines.collect();
@@ -72,7 +73,7 @@ impl Report {
         self.sources[at.file].1.get(..at.span.start).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1)
     }
 
-    /// Adds a mistake, unless its like was reported for this place.
+    /// Adds a mistake, unless a similar one was reported for this place.
     pub fn error(&mut self, title: impl Into<String>, at: Place, label: impl Into<String>) -> Mistake<'_> {
         let title = title.into();
         let muted = !self.muted.is_empty() && self.muted.contains(&(at.file, self.line_start(&at)));
@@ -86,14 +87,14 @@ impl Report {
         Label { file: self.path(at.file).clone(), span: at.span.clone(), text }
     }
 
-    /// Everything that was found, in order of file and position.
+    /// Returns all mistakes, ordered by file and position.
     pub fn finish(mut self) -> Diagnostics {
         self.errors.sort_by_key(|(at, _)| (at.file, at.span.start));
         Diagnostics { errors: self.errors.into_iter().map(|(_, error)| error).collect(), sources: self.sources }
     }
 }
 
-/// A title whose quotes are short: what somebody has forgotten to close may be the rest of the file.
+/// Shortens the quoted parts of a title: an unclosed quote may extend to the end of the file.
 fn one_line(title: &str) -> String {
     const QUOTED: usize = 80;
     let quoted = |part: &str| {
@@ -104,12 +105,12 @@ fn one_line(title: &str) -> String {
     parts.collect::<Vec<_>>().join("`").replace('\n', " ")
 }
 
-/// The same words about another instance of a task are the same mistake.
+/// Returns a title without its quoted parts, so that the same mistake in another instance of a task is recognised.
 fn label_key(title: &str) -> String {
     title.split('`').step_by(2).collect()
 }
 
-/// A mistake that is being described; it is reported when dropped.
+/// A mistake that is being built up; it is reported when dropped.
 pub(super) struct Mistake<'r> {
     report: &'r mut Report,
     diagnostic: Option<(Place, Diagnostic)>,
@@ -124,7 +125,7 @@ impl Mistake<'_> {
         self
     }
 
-    /// Says what to do about it.
+    /// Adds what to do about it.
     pub fn hint(mut self, hint: impl Into<Option<String>>) -> Self {
         if let Some((_, diagnostic)) = &mut self.diagnostic {
             diagnostic.hint = hint.into();

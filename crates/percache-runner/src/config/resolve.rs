@@ -1,6 +1,6 @@
-//! Finds the tasks that `deps` and `default` name.
+//! Resolves the tasks that `deps` and `default` name.
 //!
-//! Knows where names are written. What they mean is the business of `graph`.
+//! Knows where names are written; `graph` knows what they mean.
 
 use std::collections::HashMap;
 
@@ -10,9 +10,9 @@ use crate::graph::{Names, SelectError};
 use crate::model::TaskId;
 use crate::model::path::RelPath;
 
-/// For each task its explicit dependencies, sorted, without doubles. Unknown names are reported.
+/// Returns the explicit dependencies of each task, sorted, without duplicates. Reports unknown names.
 pub(super) fn resolve_deps(tasks: &Tasks, names: &Names<'_>, report: &mut Report) -> Vec<Vec<TaskId>> {
-    // Most names have no placeholder: all instances of a task mean the same.
+    // Most names have no placeholder, so that all instances of a task mean the same.
     let mut known: HashMap<(usize, usize), Vec<TaskId>> = HashMap::new();
     let mut all = Vec::with_capacity(tasks.tasks.len());
     for (position, (id, deps)) in (0u32..).map(TaskId).zip(&tasks.deps).enumerate() {
@@ -26,7 +26,7 @@ pub(super) fn resolve_deps(tasks: &Tasks, names: &Names<'_>, report: &mut Report
                 known.insert((of, number), found);
             }
             let glob = text.template.written().any(|part| part.contains(['*', '?']));
-            // A glob means the others.
+            // A glob that matches the task itself means the other tasks.
             ids.extend(known[&(of, number)].iter().filter(|found| !(glob && **found == id)));
         }
         ids.sort_unstable();
@@ -36,7 +36,7 @@ pub(super) fn resolve_deps(tasks: &Tasks, names: &Names<'_>, report: &mut Report
     all
 }
 
-/// What a bare build builds: what `default` names, or every task without it.
+/// Returns the tasks of a bare build: those that `default` names, or every task without it.
 pub(super) fn resolve_default(
     tasks: &Tasks,
     names: &Names<'_>,

@@ -1,6 +1,6 @@
-//! One `[task.NAME]` with its placeholders found, ready to be filled in for every instance.
+//! One `[task.NAME]` with its placeholders located, ready to be filled in for every instance.
 //!
-//! Knows which keys may hold which placeholders. Does not know which instances there are.
+//! Knows which keys may hold which placeholders. Does not know which instances exist.
 
 use super::placeholder::{Names, Piece, Slot, Template, lone_words};
 use super::raw_task::{Axis, RawCommand, RawTask};
@@ -9,7 +9,7 @@ use super::stray::{Form, Stray, strays};
 use crate::graph::full_name;
 use crate::model::path::RelPath;
 
-/// A text with placeholders, and where it stands.
+/// A text with placeholders, and its place in the file.
 #[derive(Debug)]
 pub(super) struct Text {
     pub template: Template,
@@ -17,7 +17,8 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// Where its placeholder of this number stands; the whole text where escapes or other braces leave that open.
+    /// Returns the place of its placeholder of this number, or of the whole text if escapes or other braces make that
+    /// ambiguous.
     pub fn slot_place(&self, number: usize, report: &Report) -> Place {
         let slots = self.template.pieces().iter().filter(|piece| matches!(piece, Piece::Slot(_))).count();
         let words: Vec<(usize, &str)> = lone_words(report.text(&self.at)).collect();
@@ -34,12 +35,12 @@ pub(super) enum Command {
     Argv(Vec<Text>),
 }
 
-/// One task as stated.
+/// One task as written, before expansion: a template.
 #[derive(Debug)]
 pub(super) struct Stated {
-    /// Full name without instance: `pkgs/app:objects`.
+    /// The full name without an instance: `pkgs/app:objects`.
     pub name: String,
-    /// Where the name stands.
+    /// The place of the name.
     pub at: Place,
     /// The directory of its file.
     pub dir: RelPath,
@@ -53,7 +54,7 @@ pub(super) struct Stated {
     pub deps: Vec<Text>,
     pub depfile: Option<Text>,
     pub tools: Vec<Text>,
-    /// What `[workspace]` sets, without placeholders, and then what the task sets.
+    /// The variables that the task sets; those of `[workspace]` have no placeholders and are merged later.
     pub env: Vec<(String, Text)>,
     pub env_from: Vec<Text>,
     pub env_pass: Vec<Text>,
@@ -68,7 +69,7 @@ pub(super) struct Stated {
 }
 
 impl Stated {
-    /// Returns whether the arguments of the command line have a place in it.
+    /// Returns whether `{args}` occurs in the command or in `env`.
     pub fn takes_args(&self) -> bool {
         let in_command = match &self.command {
             Some(Command::Shell(text)) => text.template.uses(Slot::Args),
@@ -79,7 +80,7 @@ impl Stated {
     }
 }
 
-/// Finds the placeholders of a task and reports what looks like one.
+/// Locates the placeholders of a task, and reports words that resemble one.
 pub(super) fn state(report: &mut Report, file: usize, dir: &RelPath, raw: RawTask) -> Stated {
     let axes = raw.matrix.iter().map(|axis| axis.name.value.clone()).collect();
     let names = Names { foreach: raw.foreach.is_some(), axes };
@@ -95,7 +96,7 @@ pub(super) fn state(report: &mut Report, file: usize, dir: &RelPath, raw: RawTas
         }
     });
     let foreach = raw.foreach.map(|items| {
-        // What names the file of an instance has no value here, and is taken for text.
+        // The placeholders of an instance's file have no value here, and are taken for text.
         Reader { report, file, names: &axes_only, args: false, form: Form::Text }.texts(items)
     });
     let env = {
@@ -135,7 +136,7 @@ pub(super) fn state(report: &mut Report, file: usize, dir: &RelPath, raw: RawTas
     }
 }
 
-/// Turns written texts of one task into templates.
+/// Parses the texts of one task to templates.
 struct Reader<'r> {
     report: &'r mut Report,
     file: usize,
@@ -191,7 +192,7 @@ impl Reader<'_> {
         written.map(|item| self.text(item))
     }
 
-    /// The place of `part` in a value; the whole value where escapes hide it.
+    /// Returns the place of `part` in a value, or of the whole value if escapes hide it.
     fn within(&self, written: &At<String>, part: &str) -> Place {
         let whole = Place { file: self.file, span: written.span.clone() };
         match self.report.text(&whole).find(part) {
@@ -209,7 +210,7 @@ fn checked_variable(reader: &mut Reader<'_>, name: At<String>) -> String {
     name.value
 }
 
-/// What the operating system takes as the name of a variable.
+/// Reports a name that the operating system does not accept for a variable.
 pub(super) fn check_variable(report: &mut Report, file: usize, name: &At<String>) {
     if name.value.is_empty() || name.value.contains(['=', '\0']) {
         let at = Place { file, span: name.span.clone() };

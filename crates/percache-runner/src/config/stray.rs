@@ -1,12 +1,12 @@
-//! Words in braces that were meant as placeholders and stand for nothing: `{stem}` in a task without `foreach`,
-//! `{inputs}` anywhere. In a path they have no other meaning; in a command only where no shell and no program would
-//! make something of them.
+//! Finds words in braces that were meant as placeholders and are none: `{stem}` in a task without `foreach`, `{inputs}`
+//! anywhere. In a path they have no other meaning; in a command they are reported only where no shell and no program
+//! would interpret them.
 //!
 //! Knows nothing of what placeholders stand for.
 
 use super::placeholder::{Names, lone_words, names_of_file};
 
-/// What may stand around a word in braces.
+/// The kind of text around a word in braces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// A path or a pattern.
@@ -15,11 +15,11 @@ pub(super) enum Form {
     Shell,
     /// An argument of a command.
     Argument,
-    /// Any text, in which braces are nobody's business.
+    /// Any text, in which braces are of no concern.
     Text,
 }
 
-/// A word in braces that stands for nothing.
+/// A word in braces that is not a placeholder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stray {
     pub word: String,
@@ -27,10 +27,10 @@ pub(super) struct Stray {
     pub of_file: bool,
 }
 
-/// What other tools call what a task reads and writes.
+/// The names that other tools use for what a task reads and writes.
 const OF_OTHERS: [&str; 4] = ["input", "inputs", "output", "outputs"];
 
-/// Finds the words in braces that stand for nothing, each once.
+/// Finds the words in braces that are not placeholders, without duplicates.
 pub(super) fn strays(text: &str, names: &Names, form: Form) -> Vec<Stray> {
     let mut strays: Vec<Stray> = Vec::new();
     for (at, word) in lone_words(text) {
@@ -49,7 +49,7 @@ pub(super) fn strays(text: &str, names: &Names, form: Form) -> Vec<Stray> {
     strays
 }
 
-/// Returns whether a position in a command is outside of quotes, or in double quotes around no more than a path.
+/// Returns whether a position in a command is outside quotes, or in double quotes that contain no more than a path.
 fn is_bare(text: &str, at: usize) -> bool {
     let (mut quote, mut escaped) = (None, false);
     for (position, char) in text[..at].char_indices() {
@@ -73,12 +73,12 @@ fn is_bare(text: &str, at: usize) -> bool {
         }
 }
 
-/// Returns whether a text may be a path with a placeholder, and is not a piece of a program.
+/// Returns whether a text may be a path with a placeholder and is not a piece of a program.
 fn is_plain(text: &str) -> bool {
     !text.contains(|char: char| char.is_whitespace() || "\"'()%;$`".contains(char))
 }
 
-/// Returns whether a command says itself what is to be put in the place of the word: `xargs -I{file}`.
+/// Returns whether the command itself defines a replacement for the word: `xargs -I{file}`.
 fn is_of_xargs(text: &str, word: &str) -> bool {
     [format!("-I{{{word}}}"), format!("-I {{{word}}}")].iter().any(|option| text.contains(option))
 }

@@ -1,9 +1,10 @@
-//! Files of `KEY=value` lines, as `env_file` names them.
+//! A parser of `KEY=value` files, as `env_file` names them.
 //!
-//! A line is empty, a comment (`#`), or `KEY=value` with an optional `export` before it. A value without quotes ends at the end of the
-//! line or at a `#` after white space. `'…'` is taken as it stands; in `"…"` the escapes `\n`, `\r`, `\t`, `\"`, `\\` and `\$` are
-//! replaced; both may span lines. A `$` is a `$`: nothing is taken from other variables, for then the value would depend on what the
-//! fingerprint does not know. That is why the crate `dotenvy` does not serve here.
+//! A line is empty, a comment (`#`), or `KEY=value` with an optional `export` before it. A value without quotes ends at
+//! the end of the line or at a `#` after white space. `'…'` is taken literally; in `"…"` the escapes `\n`, `\r`, `\t`,
+//! `\"`, `\\` and `\$` are replaced; both may span lines. A `$` is literal: values never refer to other variables,
+//! because they would then depend on something that the fingerprint does not know. That is why the crate `dotenvy`
+//! cannot be used here.
 //!
 //! Knows nothing of the environment of any process.
 
@@ -20,7 +21,7 @@ use crate::model::path::RelPath;
 pub struct EnvFileError {
     /// The file.
     pub file: RelPath,
-    /// The line, from 1. Of an unclosed quote, the one where it opens.
+    /// The line, from 1. For an unclosed quote, the line where it opens.
     pub line: usize,
     /// What is wrong there.
     pub kind: EnvFileErrorKind,
@@ -35,31 +36,31 @@ pub enum EnvFileErrorKind {
     /// There is no `=`.
     #[error("a line must have the form `KEY=value`")]
     NoEquals,
-    /// What stands before the `=` is no name of a variable.
+    /// The text before the `=` is not the name of a variable.
     #[error("`{0}` is no name of a variable")]
     BadName(String),
     /// A quote without its end.
     #[error("the quote `{0}` is not closed")]
     UnclosedQuote(char),
-    /// Something behind the closing quote.
+    /// There is text after the closing quote.
     #[error("`{0}` stands behind the closing quote")]
     BehindQuote(String),
-    /// A value that no process can be given.
+    /// The value cannot be passed to a process.
     #[error("the value contains a NUL byte")]
     Nul,
 }
 
-/// The variables that `text` sets; of two lines for one variable the later one wins. `file` is for messages.
+/// Parses the variables that `text` sets; the last assignment to a variable wins. `file` is for messages.
 ///
 /// # Errors
-/// The first line that is malformed.
+/// Returns the first line that is malformed.
 pub fn parse(file: &RelPath, text: &[u8]) -> Result<BTreeMap<String, String>, EnvFileError> {
     let error = |line, kind| EnvFileError { file: file.clone(), line, kind };
     let text = match std::str::from_utf8(text) {
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
         Err(invalid) => return Err(error(line_at(text, invalid.valid_up_to()), EnvFileErrorKind::NotUtf8)),
     };
-    // In a value of several lines as well, a line ends as it does elsewhere.
+    // Line endings inside multi-line values are normalised, too.
     let text: Cow<'_, str> = if text.contains('\r') { text.replace("\r\n", "\n").into() } else { text.into() };
     let text = &*text;
     let mut variables = BTreeMap::new();
@@ -84,13 +85,13 @@ fn line_at(text: &[u8], offset: usize) -> usize {
     1 + memchr::memchr_iter(b'\n', &text[..offset]).count()
 }
 
-/// The first line without its end, and what follows it.
+/// Splits off the first line, without its line ending.
 fn split_line(text: &str) -> (&str, &str) {
     let (line, rest) = text.split_once('\n').unwrap_or((text, ""));
     (line.strip_suffix('\r').unwrap_or(line), rest)
 }
 
-/// Reads one assignment: the name, the value, what follows its line.
+/// Parses one assignment. Returns the name, the value, and the text after its line.
 fn assignment(text: &str) -> Result<(&str, String, &str), EnvFileErrorKind> {
     let (line, following) = split_line(text);
     let (name, value) = line.split_once('=').ok_or(EnvFileErrorKind::NoEquals)?;
@@ -102,7 +103,8 @@ fn assignment(text: &str) -> Result<(&str, String, &str), EnvFileErrorKind> {
     let value = value.trim_start();
     let (value, following) = match value.chars().next() {
         Some(quote @ ('"' | '\'')) => {
-            // From the opening quote on, lines no longer count. `line` is where `text` begins, `value` is where `line` ends.
+            // From the opening quote on, `line` no longer matters. `line` is the beginning of `text`, and `value` is
+            // the end of `line`.
             let start = line.len() - value.len() + 1;
             let (value, rest) = quoted(&text[start..], quote).ok_or(EnvFileErrorKind::UnclosedQuote(quote))?;
             let (behind, following) = split_line(rest);
@@ -122,14 +124,14 @@ fn is_name(name: &str) -> bool {
         && name.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '_' | '.' | '-'))
 }
 
-/// A value without quotes: ends before white space and `#`.
+/// Returns a value without quotes, which ends before white space and `#`.
 fn unquoted(value: &str) -> &str {
     let comment =
         value.char_indices().find(|&(at, char)| char == '#' && (at == 0 || value[..at].ends_with([' ', '\t'])));
     comment.map_or(value, |(at, _)| &value[..at]).trim_end()
 }
 
-/// What stands before the closing quote, and what follows it; `None` without one.
+/// Returns the value up to the closing quote, and the text after it; `None` if there is no closing quote.
 fn quoted(text: &str, quote: char) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut chars = text.chars();

@@ -1,10 +1,10 @@
-//! What a command sees of the variables around percache. Knows nothing of how commands are run.
+//! The environment that a command runs in. Knows nothing of how commands are run.
 //!
 //! | file | its one idea |
 //! | --- | --- |
-//! | `colours` | What a command is told of colours |
-//! | `env_file` | Files of `KEY=value` lines, as `env_file` names them |
-//! | `unseen` | Guesses which variables of the caller a failed command has missed |
+//! | `colours` | Variables that turn on colours in logs |
+//! | `env_file` | Parser of `KEY=value` files |
+//! | `unseen` | A guess at the variables that a failed command missed |
 //! | `variables` | The environment of a command |
 
 pub mod colours;

@@ -1,5 +1,5 @@
-//! Guesses which variables of the caller a failed command has missed: those that its log or its text names, and those
-//! that programs are known to miss when they say certain things.
+//! Guesses which variables of the caller a failed command missed: those that its log or its text names, and those that
+//! programs are known to miss when they print certain messages.
 //!
 //! Knows nothing of values.
 
@@ -10,12 +10,12 @@ use crate::model::Caller;
 use crate::model::TaskCommand;
 use crate::process::MARK;
 
-/// No more than these are named.
+/// The largest number of variables that are suggested.
 const NAMED: usize = 5;
 /// Variables that shells set for themselves.
 const PRIVATE: &[&str] = &["PWD", "OLDPWD", "SHLVL", "_", "PS1", "IFS", "LINES", "COLUMNS", MARK];
 
-/// What programs say when they miss variables, and which; a `*` at the end of a name stands for the rest of it.
+/// Messages of programs that miss variables, and these variables; a `*` at the end of a name matches the rest of it.
 const SAYINGS: &[(&[&str], &[&str])] = &[
     (&["rustup could not", "no default toolchain", "no default is configured", "rustup:"], &["RUSTUP_*", "CARGO_HOME"]),
     (&["failed to get successful HTTP response", "failed to load source for dependency"], &["CARGO_*"]),
@@ -48,7 +48,7 @@ const SAYINGS: &[(&[&str], &[&str])] = &[
     (&["D-Bus", "session bus"], &["DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"]),
 ];
 
-/// Returns the names of variables that a failed command may have missed, sorted. `log` is what it wrote.
+/// Returns the names of variables that a failed command may have missed, sorted. `log` is its output.
 pub fn unseen(command: &TaskCommand, log: &[u8], caller: &Caller, seen: &BTreeMap<OsString, OsString>) -> Vec<String> {
     let log = String::from_utf8_lossy(log);
     let script = match command {
@@ -72,8 +72,8 @@ fn is_meant(known: &str, name: &str) -> bool {
     known.strip_suffix('*').map_or(known == name, |beginning| name.starts_with(beginning))
 }
 
-/// Tells whether a text has the name as a word. A short name, or one in small letters, counts only where variables
-/// stand: it may be an ordinary word.
+/// Returns whether a text contains the name as a word. A name that is short or has lower-case letters may be an
+/// ordinary word, and counts only in a place where variables occur.
 fn is_named(name: &str, text: &str) -> bool {
     let is_part = |char: char| char.is_alphanumeric() || char == '_';
     let ordinary =
@@ -86,7 +86,7 @@ fn is_named(name: &str, text: &str) -> bool {
     })
 }
 
-/// Tells whether a script asks for the value: `$NAME`, `${NAME…}`.
+/// Returns whether a script uses the variable: `$NAME`, `${NAME…}`.
 fn is_expanded(name: &str, script: &str) -> bool {
     let is_part = |char: char| char.is_ascii_alphanumeric() || char == '_';
     script.match_indices(name).any(|(at, _)| {

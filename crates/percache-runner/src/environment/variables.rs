@@ -1,8 +1,8 @@
 //! The environment of a command: a small base, what the task asks for, and nothing else.
 //!
-//! Later ones win: base, `env_pass`, `env_from`, `env_file`, `env`. Of the base only LANG, LC_* and TZ are in the fingerprint, because they
-//! change what programs write. Values enter it as digests. Knows nothing of how a command is run.
-//! What a command is told of colours besides is [`crate::environment::colours`]'s.
+//! In order of increasing precedence: base, `env_pass`, `env_from`, `env_file`, `env`. Of the base only LANG, LC_* and
+//! TZ are in the fingerprint, because they change what programs write. Values enter it as digests. Knows nothing of how
+//! a command is run. [`crate::environment::colours`] adds the variables for colours.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -17,21 +17,21 @@ use crate::syntax::name_globs::NameGlobs;
 
 /// Passed to every command when set.
 const BASE: &[&str] = &["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TERM", "COLORTERM", "LANG", "TZ"];
-/// Passed to every command when set, in small letters or large: without them, nothing behind a proxy is reached.
+/// Passed to every command if set, in lower or upper case: without them, nothing behind a proxy can be reached.
 const PROXIES: &[&str] = &["http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy"];
-/// What programs go by when they decide on colours: the caller's own for those that own the terminal.
+/// Variables that decide on colours, passed to commands that own the terminal.
 const COLOUR: &[&str] = &["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR"];
 
 /// The environment of one command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
-    /// Everything that the command sees.
+    /// All variables of the command.
     pub variables: BTreeMap<OsString, OsString>,
-    /// What of it is in the fingerprint.
+    /// The parts of it that are in the fingerprint.
     pub parts: Vec<Part>,
 }
 
-/// What a task asks for.
+/// The variables that a task asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct Wishes<'a> {
     /// `env_pass`.
@@ -40,18 +40,18 @@ pub struct Wishes<'a> {
     pub from: &'a [String],
     /// `env`.
     pub set: &'a BTreeMap<String, String>,
-    /// It owns the terminal.
+    /// Whether the task owns the terminal.
     pub interactive: bool,
 }
 
 impl<'a> Wishes<'a> {
-    /// Those of a task.
+    /// Returns those of a task.
     pub fn of(task: &'a Task) -> Wishes<'a> {
         Wishes { pass: &task.env_pass, from: &task.env_from, set: &task.env, interactive: task.interactive }
     }
 }
 
-/// Makes the environment of a task. `from_files` are the variables of its `env_file`s.
+/// Builds the environment of a task. `from_files` are the variables of its `env_file`s.
 pub fn resolve(wishes: Wishes<'_>, caller: &Caller, from_files: &[(String, String)]) -> Environment {
     let mut variables = Caller::new();
     let mut hashed: BTreeMap<OsString, Option<OsString>> = BTreeMap::new();
@@ -93,8 +93,8 @@ fn is_glob(name: &str) -> bool {
     name.contains(['*', '?', '[', '{'])
 }
 
-/// The caller's variables that one of the names or globs means, less percache's own. A glob that does not parse was
-/// reported with the configuration.
+/// Returns the caller's variables that match one of the names or globs, without percache's own. A glob that does not
+/// parse was reported when the configuration was loaded.
 fn chosen<'a>(caller: &'a Caller, names: &[String]) -> impl Iterator<Item = (&'a OsString, &'a OsString)> {
     let globs = NameGlobs::of(names);
     caller.iter().filter(move |(name, _)| *name != MARK && globs.matches(name))

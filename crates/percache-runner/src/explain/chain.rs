@@ -1,7 +1,7 @@
-//! Chains: from a task through what it needs to a first cause, a change that no task made.
+//! Chains from a task through its dependencies to a first cause, a change that no task made.
 //!
-//! Forward in time, along tasks that would run, down to those that have a reason of their own; and backward, along outputs that
-//! changed, to the tasks that made them anew.
+//! A chain first goes along tasks that would run, down to one that has a reason of its own; from there it goes back in
+//! time, along outputs that changed, to the tasks that made them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -24,44 +24,45 @@ use crate::worktree::journal::Journal;
 use crate::worktree::old_contents::Contents;
 use crate::worktree::old_texts::as_path;
 
-/// No more chains than this are followed to their causes.
+/// The largest number of chains that are returned.
 pub const CAUSES: usize = 100;
 
-/// From the task that was asked about to a first cause.
+/// A chain from the task that was asked about to a first cause.
 pub type Chain = Vec<Link>;
 
 /// One task of a chain.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Link {
-    /// Which.
+    /// The task.
     pub task: TaskId,
-    /// How it stands.
+    /// Its state.
     pub stands: Stands,
-    /// What the task before it in the chain takes from it: the path of an output. `None`: that it was done.
+    /// The path of the output that the previous task in the chain takes from it; `None` if that task only depends on
+    /// its being done.
     pub via: Option<Vec<u8>>,
-    /// Why.
+    /// Why it would run, or ran.
     pub why: Why,
 }
 
-/// How a task in a chain stands.
+/// The state of a task in a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stands {
     /// It would run.
     WouldRun,
-    /// Something that it needs would run, or what a tool says is not known.
+    /// One of its dependencies would run, or the output of a tool is not known.
     MayRun,
-    /// Its outputs were made anew by an earlier build: its command ran, or another result was restored.
+    /// An earlier build made its outputs anew: its command ran, or another result was restored.
     Renewed,
 }
 
-/// What is known of earlier builds.
+/// Access to the records of earlier builds.
 pub(super) struct Past<'a> {
     pub asked: &'a Question<'a>,
     pub journal: &'a Journal,
     pub contents: &'a Contents<'a>,
 }
 
-/// From `id` to each first cause, the nearest first, and how many causes there are.
+/// Returns the chains from `id` to each first cause, the nearest first, and the number of causes.
 pub(super) fn to_causes(
     past: &Past<'_>,
     id: TaskId,
@@ -73,7 +74,7 @@ pub(super) fn to_causes(
         .filter_map(|(task, outcome)| match outcome {
             Outcome::WouldRun => Some((*task, Stands::WouldRun)),
             Outcome::MayRun => Some((*task, Stands::MayRun)),
-            // A group that stands for something that would run.
+            // A group with a member that would run.
             Outcome::Group if reasons.contains_key(task) => Some((*task, Stands::MayRun)),
             _ => None,
         })
@@ -98,7 +99,8 @@ pub(super) fn to_causes(
     (chains, causes)
 }
 
-/// From `id` to `cause`, and further back if that is an output which an earlier build made anew.
+/// Returns the chain from `id` to `cause`, extended back in time if the cause is an output that an earlier build made
+/// anew.
 fn path(
     past: &Past<'_>,
     id: TaskId,
@@ -112,7 +114,7 @@ fn path(
         tasks.push(*before);
     }
     tasks.reverse();
-    // A group is nothing but its members.
+    // A group is nothing but its members, and is left out.
     let workspace = past.asked.workspace;
     tasks.retain(|task| *task == id || workspace.task(*task).command.is_some());
     let mut chain: Chain = Vec::with_capacity(tasks.len());
@@ -130,7 +132,7 @@ fn is_among(patterns: &PatternSet, change: &Change) -> bool {
 }
 
 impl Past<'_> {
-    /// The result that a task has here, and why it was made.
+    /// Describes the task's result in this worktree, and why it was made.
     pub fn last(&self, id: TaskId) -> Option<Last> {
         let record = self.journal.tasks.get(&self.asked.workspace.task(id).name)?;
         record.key?;
@@ -142,7 +144,7 @@ impl Past<'_> {
         Some(Last { created: record.created, took: Duration::from_micros(record.took), chain, reason: None })
     }
 
-    /// What differs between the result that a task has here and the one before.
+    /// Returns what differs between the task's result in this worktree and the one before.
     fn renewed(&self, id: TaskId) -> Option<Why> {
         let record = self.journal.tasks.get(&self.asked.workspace.task(id).name)?;
         let key = record.key?;
@@ -159,27 +161,26 @@ impl Past<'_> {
         (!changes.is_empty()).then_some(Why::Changed(changes))
     }
 
-    /// Returns whether something that does not count any more was there all the same when it ceased to count, as far as
-    /// can be told now.
+    /// Returns whether something was still there when it ceased to count, as far as can be told now.
     fn remained(&self, task: &Task, change: &Change) -> bool {
         match change.kind {
-            // What would be an input if it were there was not there.
+            // A path that would be an input if it existed did not exist.
             Kind::Input if matches!(&task.inputs, Inputs::Patterns(patterns) if is_among(patterns, change)) => false,
             Kind::Input | Kind::Discovered => {
                 self.asked.workspace.root.join(as_path(&change.name)).symlink_metadata().is_ok()
             }
-            // How the environment was then, nobody knows.
+            // The environment of that time is not known.
             Kind::Env => true,
             _ => false,
         }
     }
 
-    /// What was hashed for a result, if the store still has it.
+    /// Returns the parts that were hashed for a result, if the store still has them.
     pub fn parts(&self, key: &ResultKey) -> Option<Parts> {
         Parts::decode(&self.asked.store.parts(key).ok()??).ok()
     }
 
-    /// Goes on from an output that changed to the task that made it anew.
+    /// Extends a chain from an output that changed to the task that made it anew.
     fn follow(&self, chain: &mut Chain) {
         let mut seen: HashSet<TaskId> = chain.iter().map(|link| link.task).collect();
         while let Some(Link { task, why: Why::Changed(changes), .. }) = chain.last() {
@@ -190,7 +191,7 @@ impl Past<'_> {
         }
     }
 
-    /// The task whose last result is what changed, and the path of the output if that is it.
+    /// Returns the task whose last result is the change, and the path of the output if the change is one.
     fn maker(&self, task: TaskId, change: &Change) -> Option<(TaskId, Option<Vec<u8>>)> {
         let workspace = self.asked.workspace;
         match (change.kind, &change.new) {
@@ -206,7 +207,7 @@ impl Past<'_> {
         }
     }
 
-    /// Whether this is what the last result of a task left at a path.
+    /// Returns whether this is what the last result of a task left at a path.
     fn left(&self, id: TaskId, path: &[u8], state: &FileState) -> bool {
         let record = self.journal.tasks.get(&self.asked.workspace.task(id).name);
         let entry = record.and_then(|record| record.outputs.iter().find(|entry| entry.path == path));
@@ -221,7 +222,7 @@ impl Past<'_> {
         })
     }
 
-    /// An output of `maker` that `reader` takes: one that is there, else one that is declared.
+    /// Returns an output of `maker` that `reader` takes: preferably one that exists, otherwise one that is declared.
     fn feeds(&self, maker: TaskId, reader: TaskId) -> Option<Vec<u8>> {
         let (from, to) = (self.asked.workspace.task(maker), self.asked.workspace.task(reader));
         let wanted = |path: &RelPath| match &to.inputs {

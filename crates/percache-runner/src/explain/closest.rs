@@ -1,7 +1,7 @@
-//! Of all stored results of a task, the one that needs the fewest changes to fit.
+//! Finds the stored result of a task that fits with the fewest changes.
 //!
-//! The last result here is what the reason is about. Another one may be nearer: of another branch, of another worktree, of before the
-//! edit that was taken back but for one file.
+//! The reason that `why` gives is about the last result in this worktree. Another one may be nearer: from another
+//! branch, another worktree, or from before an edit that was undone but for one file.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -16,7 +16,7 @@ use crate::key::fingerprint::{Kind, Part, Parts, Value};
 use crate::model::TaskId;
 use crate::worktree::Worktree;
 
-/// No more results than this, the newest, are compared.
+/// The largest number of results that are compared, the newest ones.
 const COMPARED: usize = 200;
 
 /// The stored result that fits best.
@@ -26,13 +26,14 @@ pub struct Nearest {
     pub created: Time,
     /// Whether it is tied to another directory: its outputs contain that directory's path.
     pub tied_elsewhere: bool,
-    /// That directory, if a worktree that the store knows is there.
+    /// That directory, if it belongs to a worktree that the store knows.
     pub directory: Option<PathBuf>,
-    /// What would have to change for it to fit, from then to now.
+    /// What would have to change for it to fit, from that result to now.
     pub changes: Vec<Change>,
 }
 
-/// The nearest result to what the task depends on `now`; `None` if that is the last one here, or there is none.
+/// Finds the result nearest to `now`, the parts that the task depends on; `None` if that is the last one here, or there
+/// is none.
 pub(super) fn find(past: &Past<'_>, id: TaskId, now: &Parts) -> Option<Nearest> {
     let workspace = past.asked.workspace;
     let task = workspace.task(id);
@@ -41,7 +42,7 @@ pub(super) fn find(past: &Past<'_>, id: TaskId, now: &Parts) -> Option<Nearest> 
     let observer = Observer::new(&workspace.root, &past.journal.files);
     let difference = |(key, result): &(ResultKey, StoredResult)| {
         let old = past.parts(key)?;
-        // What a run discovered belongs to that run.
+        // Discovered inputs belong to the run that discovered them.
         let discovered = old.iter().filter(|part| part.kind == Kind::Discovered);
         let looked = discovered.filter_map(|part| {
             let state = observer.observe(&part.name).ok()?;
@@ -53,7 +54,7 @@ pub(super) fn find(past: &Past<'_>, id: TaskId, now: &Parts) -> Option<Nearest> 
     let compared = results.iter().take(COMPARED).filter_map(difference);
     let (key, created, mut changes) = compared.min_by_key(|(.., changes)| changes.len())?;
     let here = past.journal.tasks.get(&task.name).and_then(|record| record.key.or(record.previous));
-    // What tools say that were not asked is not known.
+    // The output of tools that were not asked is not known.
     let unknown = |change: &Change| {
         change.new.is_none()
             && change.kind == Kind::Tool

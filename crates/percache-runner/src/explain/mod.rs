@@ -1,7 +1,13 @@
-//! `why`: how a task stands now, down to the first cause; why it was not up to date the last time; and which stored result is nearest.
-//! A dry run of the task and what it needs, and a comparison of records.
+//! `why`: the state of a task down to the first cause, why it was last not up to date, and which stored result is
+//! nearest. Consists of a dry run of the task and its dependencies, and a comparison of records.
 //!
-//! The answer is data; it is worded elsewhere. Runs nothing.
+//! The answer is data; its wording is elsewhere. Runs no task.
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `chain` | Chains of reasons down to a first cause |
+//! | `closest` | The stored result that fits with the fewest changes |
+//! | `readers` | The tasks that read a path |
 
 mod chain;
 mod closest;
@@ -33,11 +39,11 @@ use crate::worktree::old_contents::Contents;
 use crate::worktree::old_texts::Texts;
 use chain::Past;
 
-/// What is asked about.
+/// The subject of a question.
 pub struct Question<'a> {
     /// The tasks.
     pub workspace: &'a Workspace,
-    /// Who needs whom.
+    /// The dependency graph.
     pub graph: &'a TaskGraph,
     /// The store's directory.
     pub store_dir: &'a Path,
@@ -47,57 +53,58 @@ pub struct Question<'a> {
     pub caller: &'a Caller,
 }
 
-/// How a task stands.
+/// The state of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Nothing to do.
+    /// There is nothing to do.
     UpToDate,
-    /// Its outputs would be put back.
+    /// Its outputs would be restored.
     WouldRestore,
-    /// It has no command, and nothing that it stands for would run.
+    /// It is a group, and none of its members would run.
     Group,
     /// It would run.
     WouldRun,
-    /// Something that it needs would run, or what a tool says is not known.
+    /// One of its dependencies would run, or the output of a tool is not known.
     MayRun,
-    /// It, or something that it needs, cannot even be looked at.
+    /// It, or one of its dependencies, cannot even be examined.
     Broken(String),
 }
 
-/// The answer.
+/// The answer to `why`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// How it stands.
+    /// The task's state.
     pub state: State,
-    /// If it would or may run: from the task to each first cause, the nearest cause first; not more than [`chain::CAUSES`].
+    /// If the task would or may run: the chains from the task to each first cause, the nearest cause first; at most
+    /// `chain::CAUSES`.
     pub chains: Vec<Chain>,
-    /// How many first causes there are.
+    /// The number of first causes.
     pub causes: usize,
-    /// What is known of the last time.
+    /// What is known of its last result.
     pub last: Option<Last>,
-    /// Of a task that would run: the stored result that fits best, if it is not the one that the reason is about.
+    /// If the task would run: the stored result that fits best, unless it is the one that the reason is about.
     pub nearest: Option<Nearest>,
-    /// Its last run, if that failed or was stopped.
+    /// The last run, if it failed or was stopped.
     pub failed: Option<FailedRun>,
-    /// Tools that were not run: what they said the last time is taken to hold.
+    /// Tools that were not run; their last output is assumed to be still valid.
     pub remembered: Vec<String>,
 }
 
-/// The result that a task has here, or would have if it were restored.
+/// The task's result in this worktree, or the one that would be restored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Last {
     /// When its command ran.
     pub created: Time,
-    /// How long that took.
+    /// How long the command took.
     pub took: Duration,
-    /// What makes it another result than the one before: from the task to the first cause. `None` when that is not
-    /// known any more, or the result would have to be restored.
+    /// What distinguishes it from the result before: the chain from the task to the first cause. `None` if that is no
+    /// longer known, or if the result would have to be restored.
     pub chain: Option<Chain>,
-    /// Why the last build ran it, if it did, and for another reason than what differs from the result before.
+    /// Why the last build ran it, if it did so for another reason than the difference from the result before.
     pub reason: Option<String>,
 }
 
-/// Answers.
+/// Answers a question about a task.
 pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
     let options = Options {
         jobs: std::thread::available_parallelism().map_or(1, Into::into),
@@ -141,7 +148,7 @@ pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
     let name = &asked.workspace.task(id).name;
     let failed = failed_runs::of(&worktree.failed(), name).map(|(run, _)| run);
     let failed = failed.filter(|run| run.is_last(journal.tasks.get(name)));
-    // What would be restored is not what the task has here.
+    // A result that would be restored is not the task's current one.
     let last = match (&state, outcomes.records.get(name)) {
         (State::WouldRestore, Some(record)) => {
             Some(Last { created: record.created, took: Duration::from_micros(record.took), chain: None, reason: None })
@@ -151,7 +158,8 @@ pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
     Ok(Answer { state, chains, causes, last, nearest, failed, remembered: outcomes.remembered })
 }
 
-/// Returns why the last build ran a task, if the result is of that build and something else was the reason than what differs.
+/// Returns why the last build ran a task, if that build made the result for another reason than the difference from the
+/// one before.
 fn reason_of_last_build(worktree: &Worktree, name: &str, last: &Last) -> Option<String> {
     let History { builds, tasks } = History::load(&worktree.builds());
     builds.last().filter(|build| build.began <= last.created)?;
@@ -159,7 +167,7 @@ fn reason_of_last_build(worktree: &Worktree, name: &str, last: &Last) -> Option<
     let reason = tasks.into_iter().find(ran)?.reason?;
     let told = last.chain.as_ref().and_then(|chain| chain.first()).map(|link| &link.why);
     let is_told = match told {
-        // It was then, and is not now.
+        // These were the reasons at that time, and are no longer so now.
         Some(why @ (Why::FirstResult | Why::Tied(_))) => {
             [Why::FirstTime, Why::NoResult].iter().chain([why]).any(|why| why.to_string() == reason)
         }
@@ -187,7 +195,7 @@ fn state(asked: &Question<'_>, id: TaskId, seen: &Seen) -> State {
     }
 }
 
-/// Keeps the outcomes.
+/// Collects the outcomes of the dry run.
 #[derive(Default)]
 struct Seen {
     outcomes: Vec<(TaskId, Outcome)>,
@@ -214,7 +222,7 @@ impl Reporter for Seen {
     }
 }
 
-/// Returns whether a reason is about the task itself, and not only about what it needs.
+/// Returns whether a reason is about the task itself, and not only about its dependencies.
 fn is_first(why: &Why) -> bool {
     !matches!(why, Why::Needs { changes, .. } if changes.is_empty())
 }

@@ -1,7 +1,7 @@
-//! Which tasks read a path: what a change of it may run.
+//! Finds the tasks that read a path, which a change to it may cause to run.
 //!
-//! Goes by what is declared, and by the inputs that the last builds of the worktree discovered. Looks at no content. Knows nothing of
-//! how the answer is shown.
+//! Uses the declared inputs, and those that the last builds of the worktree discovered. Looks at no file contents.
+//! Knows nothing of how the answer is shown.
 
 use std::collections::HashSet;
 
@@ -14,31 +14,31 @@ use crate::model::path::RelPath;
 use crate::model::{Inputs, Task, TaskId, Workspace};
 use crate::worktree::journal::Journal;
 
-/// What is asked about.
+/// The subject of the question.
 pub struct Readers<'a> {
     /// The tasks.
     pub workspace: &'a Workspace,
-    /// Who needs whom.
+    /// The dependency graph.
     pub graph: &'a TaskGraph,
-    /// Which inputs were discovered.
+    /// The discovered inputs.
     pub journal: &'a Journal,
-    /// What is never an input: the store.
+    /// Paths that are never inputs: the store.
     pub skip: &'a [RelPath],
     /// The caller's variables.
     pub caller: &'a Caller,
 }
 
 impl Readers<'_> {
-    /// The tasks that read one of `paths` themselves, sorted.
+    /// Returns the tasks that directly read one of `paths`, sorted.
     ///
     /// # Errors
-    /// When a task without declared inputs depends on the files of the tree, and these cannot be listed.
+    /// Fails if a task without declared inputs depends on the files of the tree, and these cannot be listed.
     pub fn of(&self, paths: &[RelPath]) -> Result<Vec<TaskId>, WalkError> {
         let sources = self.sources(paths)?;
         let mut readers = HashSet::new();
         for path in paths {
             let owner = self.graph.outputs.owner(path);
-            // A pattern does not mean the outputs of tasks that its own task does not need.
+            // A pattern does not include the outputs of tasks that its own task does not depend on.
             let after_owner: Option<HashSet<TaskId>> =
                 owner.map(|owner| self.graph.dependents(&[owner]).into_iter().filter(|id| *id != owner).collect());
             let may_match = |id: &TaskId| after_owner.as_ref().is_none_or(|after| after.contains(id));
@@ -64,7 +64,7 @@ impl Readers<'_> {
         Ok(readers)
     }
 
-    /// Whether `path` is the configuration file that states the task.
+    /// Returns whether `path` is the configuration file that defines the task.
     fn states(&self, task: &Task, path: &RelPath) -> bool {
         self.workspace.files.get(task.origin.file) == Some(path)
     }
@@ -76,7 +76,7 @@ impl Readers<'_> {
         })
     }
 
-    /// Those of `paths` that tasks without declared inputs depend on.
+    /// Returns those of `paths` that tasks without declared inputs depend on.
     fn sources(&self, paths: &[RelPath]) -> Result<HashSet<RelPath>, WalkError> {
         if !self.workspace.tasks.iter().any(|task| matches!(task.inputs, Inputs::Default) && task.command.is_some()) {
             return Ok(HashSet::new());

@@ -6,10 +6,11 @@ use std::collections::VecDeque;
 
 use crate::model::TaskId;
 
-/// One shortest cycle of every group of tasks that need each other, in order: each needs the next, the last the first. Sorted by
-/// the first task, which is the smallest of its cycle.
+/// Returns one shortest cycle of every group of tasks that need each other, in order: each needs the next, the last the
+/// first. The cycles are sorted by their first task, which is the smallest of its group.
 ///
-/// The groups are the strongly connected components (Tarjan 1972), found without recursion: graphs are as deep as users make them.
+/// The groups are the strongly connected components (Tarjan 1972), found without recursion because graphs are as deep
+/// as users make them.
 pub fn cycles(needs: &[Vec<TaskId>]) -> Vec<Vec<TaskId>> {
     let component = components(needs);
     let mut size = vec![0usize; needs.len()];
@@ -28,7 +29,7 @@ pub fn cycles(needs: &[Vec<TaskId>]) -> Vec<Vec<TaskId>> {
     cycles
 }
 
-/// The shortest way from `start` back to itself. It stays in its component.
+/// Finds the shortest path from `start` back to itself. It stays in its component.
 fn shortest(needs: &[Vec<TaskId>], component: &[u32], start: TaskId) -> Option<Vec<TaskId>> {
     let mut from: Vec<Option<TaskId>> = vec![None; needs.len()];
     let mut open = VecDeque::from([start]);
@@ -48,7 +49,7 @@ fn shortest(needs: &[Vec<TaskId>], component: &[u32], start: TaskId) -> Option<V
     None
 }
 
-/// For each task the number of its strongly connected component.
+/// Returns the number of each task's strongly connected component.
 fn components(needs: &[Vec<TaskId>]) -> Vec<u32> {
     const NEW: u32 = u32::MAX;
     let count = needs.len();

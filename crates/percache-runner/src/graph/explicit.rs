@@ -1,10 +1,10 @@
-//! What a task names in `deps`, with groups of tasks replaced by their members.
+//! Explicit dependencies (`deps`), with groups expanded to their members.
 
 use std::collections::HashSet;
 
 use crate::model::{TaskId, Workspace};
 
-/// Returns the explicit direct dependencies of a task, each group replaced by what it stands for; sorted.
+/// Returns the explicit direct dependencies of a task, with every group expanded to its members; sorted.
 pub fn explicit(workspace: &Workspace, id: TaskId) -> Vec<TaskId> {
     let (mut pending, mut seen, mut ids) = (workspace.task(id).deps.clone(), HashSet::new(), Vec::new());
     while let Some(id) = pending.pop() {

@@ -1,7 +1,8 @@
-//! Dependencies that nobody states: an input pattern of one task matches what another declares as its output.
+//! Inferred dependencies: an input pattern of one task matches what another declares as its output.
 //!
-//! Decided by the patterns alone, so that a clean tree and a built one give the same graph. What an output names counts as a file
-//! unless it ends in `/` or `/**`, or the input goes on below it: `**/*.c` is fed by `gen/` and by `gen/*.c`, not by `app`.
+//! The patterns alone decide, so that a clean tree and a built one give the same graph. An output without wildcards
+//! counts as a file unless it ends in `/` or `/**`, or the input continues below it: `gen/` and `gen/*.c` feed
+//! `**/*.c`, `app` does not.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -11,16 +12,16 @@ use crate::model::path::RelPath;
 use crate::model::pattern::{Pattern, PatternSet};
 use crate::model::{Inputs, Task, TaskId};
 
-/// Which patterns connect two tasks: positions among the patterns as written.
+/// The patterns that connect two tasks, as positions among the patterns as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Feed {
-    /// Position in the `outputs` of the one that produces.
+    /// The position in the producer's `outputs`.
     pub output: usize,
-    /// Position in the `inputs` of the one that consumes.
+    /// The position in the consumer's `inputs`.
     pub input: usize,
 }
 
-/// How `producer` feeds `consumer`, if it does.
+/// Returns how `producer` feeds `consumer`, if it does.
 pub fn feeds(producer: &Task, consumer: &Task) -> Option<Feed> {
     let Inputs::Patterns(inputs) = &consumer.inputs else { return None };
     if !inputs.overlaps_as_named(&producer.outputs) {
@@ -31,24 +32,24 @@ pub fn feeds(producer: &Task, consumer: &Task) -> Option<Feed> {
     meeting.next().map(|(input, output)| Feed { output: output.index, input: input.index })
 }
 
-/// For each task those that feed it, sorted, less its explicit dependencies and itself.
+/// Returns the tasks that feed each task, sorted, without its explicit dependencies and itself.
 pub fn inferred(tasks: &[Task]) -> Vec<Vec<TaskId>> {
     let mut producers = Producers::new(tasks);
     let ids = (0u32..).map(TaskId);
     ids.zip(tasks).map(|(id, task)| producers.of(id, task)).collect()
 }
 
-/// Where an output begins, whose it is, and its pattern.
+/// The place where an output begins, its owner, and its pattern.
 type Output<'t> = (&'t RelPath, TaskId, &'t Pattern);
 
-/// All declared outputs, by where they begin.
+/// All declared outputs, by the place where they begin.
 struct Producers<'t> {
     tasks: &'t [Task],
-    /// Sorted by bytes, so that everything below a directory stands together.
+    /// Sorted by bytes, so that everything below a directory is contiguous.
     outputs: Vec<Output<'t>>,
-    /// Which of `outputs` begin at a path.
+    /// The range of `outputs` that begin at a path.
     at: HashMap<&'t [u8], Range<usize>>,
-    /// Instances of one task share their globs: who meets them is found once.
+    /// The producers that meet a glob, found once because all instances of a task share their globs.
     of_glob: HashMap<String, Vec<TaskId>>,
 }
 
@@ -90,14 +91,15 @@ impl<'t> Producers<'t> {
         found
     }
 
-    /// Whether the two still meet when what each takes away is counted.
+    /// Returns whether the two still overlap when exclusions are considered.
     fn remains(&self, inputs: &PatternSet, producer: TaskId) -> bool {
         let outputs = &self.tasks[producer.index()].outputs;
         let takes_away = |set: &PatternSet| set.patterns().iter().any(|pattern| pattern.negated);
         !(takes_away(inputs) || takes_away(outputs)) || inputs.overlaps_as_named(outputs)
     }
 
-    /// The tasks with an output that meets `input`: it begins at or below where the input begins, or at a directory above.
+    /// Returns the tasks with an output that meets `input`: it begins at or below the place where the input begins, or
+    /// at a directory above.
     fn meeting(&self, input: &Pattern) -> Vec<TaskId> {
         let start = input.prefix();
         let below = self.below(start);
@@ -111,7 +113,8 @@ impl<'t> Producers<'t> {
         self.at.get(path).map_or(&[], |range| &self.outputs[range.clone()])
     }
 
-    /// What begins below `dir`: the bytes from `dir/` to the first that is no `/` behind `dir`.
+    /// Returns the outputs that begin below `dir`: the bytes from `dir/` up to the first that does not have `/` after
+    /// `dir`.
     fn below(&self, dir: &RelPath) -> &[Output<'t>] {
         if dir.is_root() {
             let at_root = self.outputs.partition_point(|(start, ..)| start.is_root());

@@ -1,6 +1,16 @@
-//! The graph of tasks: who owns which output, who needs whom, in which order, and which tasks a name means.
+//! The task graph: which task owns which output, which tasks depend on which, in which order they run, and what a name
+//! refers to.
 //!
-//! Works on tasks as meant (`model`). Knows nothing of configuration files, of the file system, or of how a task is run.
+//! Works on resolved tasks (`model`). Knows nothing of configuration files, of the file system, or of how a task is
+//! run.
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `cycles` | Detection of dependency cycles |
+//! | `explicit` | Explicit dependencies, with groups expanded |
+//! | `infer` | Dependencies inferred from inputs and outputs |
+//! | `names` | Resolution of task names |
+//! | `outputs` | An index of which task owns which path |
 
 mod cycles;
 mod explicit;
@@ -19,21 +29,22 @@ use std::collections::BinaryHeap;
 
 use crate::model::{Task, TaskId, Workspace};
 
-/// The dependencies of a checked workspace, explicit and inferred.
+/// The dependencies of a validated workspace, explicit and inferred.
 #[derive(Clone, Debug)]
 pub struct TaskGraph {
-    /// For each task what it needs directly, sorted, without doubles.
+    /// The direct dependencies of each task, sorted, without duplicates.
     pub needs: Vec<Vec<TaskId>>,
-    /// For each task what needs it directly, sorted, without doubles.
+    /// The direct dependents of each task, sorted, without duplicates.
     pub needed_by: Vec<Vec<TaskId>>,
-    /// Every task behind what it needs; of those that could come next, the first by name.
+    /// A topological order: every task comes after its dependencies; among tasks that could come next, the first by
+    /// name does.
     pub order: Vec<TaskId>,
-    /// Who owns which path.
+    /// Which task owns which path.
     pub outputs: OutputIndex,
 }
 
 impl TaskGraph {
-    /// The graph of `workspace`, which has no cycles.
+    /// Builds the graph of `workspace`, which has no cycles.
     pub fn new(workspace: &Workspace) -> Self {
         let needs: Vec<Vec<TaskId>> = workspace.tasks.iter().map(needs).collect();
         let mut needed_by = vec![Vec::new(); needs.len()];
@@ -47,18 +58,18 @@ impl TaskGraph {
         TaskGraph { order, outputs: OutputIndex::new(&workspace.tasks), needs, needed_by }
     }
 
-    /// These tasks and everything that they need, sorted.
+    /// Returns these tasks and everything that they depend on, sorted.
     pub fn closure(&self, tasks: &[TaskId]) -> Vec<TaskId> {
         reach(&self.needs, tasks)
     }
 
-    /// These tasks and everything that needs them, sorted.
+    /// Returns these tasks and everything that depends on them, sorted.
     pub fn dependents(&self, tasks: &[TaskId]) -> Vec<TaskId> {
         reach(&self.needed_by, tasks)
     }
 }
 
-/// What a task needs directly.
+/// Returns the direct dependencies of a task.
 pub fn needs(task: &Task) -> Vec<TaskId> {
     let mut needs: Vec<TaskId> = task.deps.iter().chain(&task.inferred).copied().collect();
     needs.sort_unstable();
@@ -77,7 +88,7 @@ fn reach(edges: &[Vec<TaskId>], from: &[TaskId]) -> Vec<TaskId> {
     (0..edges.len() as u32).map(TaskId).filter(|id| reached[id.index()]).collect()
 }
 
-/// Kahn's algorithm with a heap in place of the queue, so that the order is one and the same each time.
+/// Sorts topologically: Kahn's algorithm with a heap instead of the queue, so that the order is always the same.
 fn order(needs: &[Vec<TaskId>], needed_by: &[Vec<TaskId>]) -> Vec<TaskId> {
     let mut missing: Vec<usize> = needs.iter().map(Vec::len).collect();
     let ids = (0..needs.len() as u32).map(TaskId);

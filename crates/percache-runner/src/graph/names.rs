@@ -1,8 +1,8 @@
-//! What a name means, in `deps` and `default` and on the command line.
+//! Resolves names of tasks, in `deps` and `default` and on the command line.
 //!
-//! `name` is a task of the file (or directory) one speaks from, `:name` one of the root file, `dir:name` one of the member `dir`. A
-//! task with `foreach` or `matrix` stands for all its instances, `name[instance]` is one of them. `*` and `?` match over names;
-//! brackets stand for themselves. Knows nothing of where a name is written.
+//! `name` is a task of the current file (or directory), `:name` one of the root file, `dir:name` one of the member
+//! `dir`. The name of a task with `foreach` or `matrix` means all its instances, `name[instance]` one of them. `*` and
+//! `?` match over names; brackets are literal. Knows nothing of where a name is written.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,7 +12,7 @@ use crate::model::path::RelPath;
 use crate::model::{TaskId, Workspace};
 use crate::syntax::suggest::nearest;
 
-/// A name that means no task.
+/// A name that refers to no task.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SelectError {
     /// No task has this name.
@@ -20,7 +20,7 @@ pub enum SelectError {
     Unknown {
         /// The name as given.
         name: String,
-        /// What was probably meant, as it has to be written; the likeliest first.
+        /// What was probably meant, as it must be written; the likeliest first.
         meant: Vec<String>,
     },
     /// No task matches this glob.
@@ -33,11 +33,11 @@ pub enum SelectError {
     },
 }
 
-/// No more suggestions than this.
+/// The largest number of suggestions.
 const SUGGESTED: usize = 3;
 
 impl SelectError {
-    /// What to do about it, if anything is near.
+    /// Returns what to do about it, if there is a suggestion.
     pub fn hint(&self) -> Option<String> {
         let quoted = |name: &String| format!("`{name}`");
         match self {
@@ -57,15 +57,15 @@ impl SelectError {
 #[derive(Debug, Default)]
 pub struct Names<'w> {
     by_name: HashMap<&'w str, TaskId>,
-    /// The instances of each task as stated; none for a `foreach` that matches no file.
+    /// The instances of each template; none for a `foreach` that matches no file.
     by_template: BTreeMap<&'w str, Vec<TaskId>>,
 }
 
-/// The tasks that `names`, given in the directory `cwd`, mean: sorted, without doubles. Names without `:` are those of the
-/// nearest file with tasks at or above `cwd`.
+/// Resolves `names`, given in the directory `cwd`, to tasks: sorted, without duplicates. Names without `:` belong to
+/// the nearest file with tasks at or above `cwd`.
 ///
 /// # Errors
-/// The first name that means no task.
+/// Returns the first name that refers to no task.
 pub fn select(workspace: &Workspace, cwd: &RelPath, names: &[String]) -> Result<Vec<TaskId>, SelectError> {
     let index = Names::new(workspace.tasks.iter().map(|task| (&task.name[..], &task.template[..])), &workspace.empty);
     let scope = scope(workspace, cwd);
@@ -84,15 +84,16 @@ fn scope(workspace: &Workspace, cwd: &RelPath) -> RelPath {
     dirs.max_by_key(|dir| dir.as_bytes().len()).unwrap_or_else(RelPath::root)
 }
 
-/// Returns how a task, given by its full name, is named in the directory `cwd`: in a member, a name without `:` is one
-/// of its own tasks.
+/// Returns how to write the full name of a task in the directory `cwd`: in a member, a name without `:` is one of its
+/// own tasks.
 pub fn name_from(workspace: &Workspace, cwd: &RelPath, name: &str) -> String {
     let in_root = scope(workspace, cwd).is_root() || split(name).0.is_some();
     if in_root { name.to_owned() } else { format!(":{name}") }
 }
 
 impl<'w> Names<'w> {
-    /// The names of tasks, given in order of their ids as name and name without instance, and of those without instances.
+    /// Collects the names of tasks, given in order of their ids as full name and template name, and of templates
+    /// without instances.
     pub fn new(tasks: impl Iterator<Item = (&'w str, &'w str)>, empty: &'w [String]) -> Self {
         let mut names = Names::default();
         names.by_template.extend(empty.iter().map(|name| (&name[..], Vec::new())));
@@ -103,10 +104,10 @@ impl<'w> Names<'w> {
         names
     }
 
-    /// The tasks that `text`, written in a file of the directory `scope`, means.
+    /// Resolves `text`, written in a file of the directory `scope`.
     ///
     /// # Errors
-    /// When there is none. A task that exists but has no instances is not an error.
+    /// Fails if there is no such task. A template without instances is not an error.
     pub fn resolve(&self, scope: &RelPath, text: &str) -> Result<Vec<TaskId>, SelectError> {
         let (dir, local) = split(text);
         let scope_dir = scope.to_str().unwrap_or_default();
@@ -126,7 +127,8 @@ impl<'w> Names<'w> {
         Err(SelectError::Unknown { name: text.to_owned(), meant: self.meant(scope_dir, text, local) })
     }
 
-    /// The tasks whose name, in full, matches a glob; with brackets in it over the instances, else over the tasks as stated.
+    /// Returns the tasks whose full name matches a glob; with brackets in the glob, it matches over instances,
+    /// otherwise over templates.
     fn matching(&self, glob: &str) -> Option<Vec<TaskId>> {
         let (dir, local) = split(glob);
         let fits = |name: &str| {
@@ -174,7 +176,7 @@ impl<'w> Names<'w> {
         meant
     }
 
-    /// Returns the tasks with the name nearest to `local`, of the directories that `dir` may mean, else of all.
+    /// Returns the tasks with the name nearest to `local`, in the directories that `dir` may mean, or else in all.
     fn alike(&self, scope: &str, dir: Option<&str>, local: &str) -> Vec<String> {
         let dirs: Option<Vec<&str>> = dir.map(|dir| self.directories(dir).collect());
         let is_there = |name: &&&str| match (&dirs, split(name).0) {
@@ -187,7 +189,7 @@ impl<'w> Names<'w> {
         names.iter().filter(|name| split(name).1 == near).map(|name| seen_from(scope, name)).collect()
     }
 
-    /// Returns the instances of the task that `local` names an instance of, if there is such a task in `dir`.
+    /// Returns all instances of the template that `local` names, if `dir` has such a template.
     fn instances_like(&self, dir: &str, local: &str) -> Option<Vec<&str>> {
         let (template, _) = local.split_once('[')?;
         let ids = self.by_template.get(&full_name(dir, template)[..])?;
@@ -216,12 +218,12 @@ impl<'w> Names<'w> {
     }
 }
 
-/// The name of a task of the file in `dir`: `pkgs/app:build`, or `build` at the root.
+/// Returns the full name of a task in `dir`: `pkgs/app:build`, or `build` at the root.
 pub fn full_name(dir: &str, local: &str) -> String {
     if dir.is_empty() { local.to_owned() } else { format!("{dir}:{local}") }
 }
 
-/// How a full name is written in a file of the directory `scope`.
+/// Returns how to write a full name in a file of the directory `scope`.
 fn seen_from(scope: &str, name: &str) -> String {
     match split(name) {
         (None, local) if !scope.is_empty() => format!(":{local}"),
@@ -230,7 +232,7 @@ fn seen_from(scope: &str, name: &str) -> String {
     }
 }
 
-/// Directory and name. What stands in brackets is a file's name and may hold a `:`.
+/// Splits a name into directory and task. Brackets contain the name of a file, which may have a `:`.
 fn split(text: &str) -> (Option<&str>, &str) {
     let before_instance = text.find('[').unwrap_or(text.len());
     match text[..before_instance].find(':') {
@@ -239,7 +241,8 @@ fn split(text: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// `*` stands for any text, `?` for one character. Goes back to the last `*` only: an earlier one could not do better.
+/// Matches a glob: `*` is any text, `?` is one character. Backtracks to the last `*` only: an earlier one could not do
+/// better.
 fn matches(glob: &str, text: &str) -> bool {
     let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
     let (mut g, mut t) = (0, 0);

@@ -1,7 +1,7 @@
-//! Which task owns a path: through a literal output, a directory it lies in, or a glob.
+//! Finds the task that owns a path: through a literal output, a directory that contains it, or a glob.
 //!
-//! A look-up costs one hash per directory above the path, however many tasks there are, plus one match per glob that begins at
-//! one of these directories. Knows nothing of the file system.
+//! A look-up costs one hash per directory above the path, however many tasks there are, plus one match per glob that
+//! begins at one of these directories. Knows nothing of the file system.
 
 use std::collections::HashMap;
 
@@ -9,12 +9,12 @@ use crate::model::path::RelPath;
 use crate::model::pattern::{Pattern, PatternSet};
 use crate::model::{Task, TaskId};
 
-/// Answers who owns a path.
+/// An index of the owners of paths.
 #[derive(Clone, Debug, Default)]
 pub struct OutputIndex {
-    /// What is owned at or below each path, or directory where globs begin.
+    /// The claims at each path; a glob's claim is at the directory where it begins.
     at: HashMap<RelPath, Vec<Claim>>,
-    /// The outputs of owners for whom the path alone does not decide: globs, or something is taken away.
+    /// The outputs of owners that have globs or exclusions, so that the path alone does not decide.
     sets: Vec<PatternSet>,
 }
 
@@ -22,12 +22,12 @@ pub struct OutputIndex {
 #[derive(Clone, Copy, Debug)]
 struct Claim {
     owner: TaskId,
-    /// Position in `sets`; `None` when everything at and below the path is owned.
+    /// The position in `sets`; `None` if everything at and below the path is owned.
     set: Option<u32>,
 }
 
 impl OutputIndex {
-    /// The outputs and depfiles of all tasks.
+    /// Indexes the outputs and depfiles of all tasks.
     pub fn new(tasks: &[Task]) -> Self {
         let mut index = OutputIndex::default();
         for (id, task) in (0u32..).map(TaskId).zip(tasks) {
@@ -37,7 +37,7 @@ impl OutputIndex {
         index
     }
 
-    /// Adds what `owner` owns.
+    /// Adds the outputs of `owner`.
     pub fn insert(&mut self, owner: TaskId, outputs: &PatternSet) {
         let plain = outputs.patterns().iter().all(|pattern| !pattern.negated && pattern.literal().is_some());
         let set = (!plain).then_some(self.sets.len() as u32);
@@ -52,14 +52,14 @@ impl OutputIndex {
         }
     }
 
-    /// Adds single files that `owner` owns.
+    /// Adds single files of `owner`.
     pub fn extend<'p>(&mut self, owner: TaskId, paths: impl IntoIterator<Item = &'p RelPath>) {
         for path in paths {
             self.at.entry(path.clone()).or_default().push(Claim { owner, set: None });
         }
     }
 
-    /// The tasks that own `path`, in no order; more than one only in a workspace with a mistake.
+    /// Yields the tasks that own `path`, in no particular order; more than one only in an invalid workspace.
     pub fn owners<'a>(&'a self, path: &'a RelPath) -> impl Iterator<Item = TaskId> + 'a {
         let dirs = std::iter::once(path.as_bytes()).chain(path.ancestors());
         let claims = dirs.filter_map(|dir| self.at.get(dir)).flatten();
@@ -67,18 +67,18 @@ impl OutputIndex {
         owning.map(|claim| claim.owner)
     }
 
-    /// Whether somebody owns something below `path`, which has to be a directory then.
+    /// Returns whether a task owns something below `path`, which must then be a directory.
     pub fn has_below(&self, path: &RelPath) -> bool {
         self.at.keys().any(|owned| owned != path && owned.starts_with(path))
     }
 
-    /// The task that owns `path`.
+    /// Returns the task that owns `path`.
     pub fn owner(&self, path: &RelPath) -> Option<TaskId> {
         self.owners(path).next()
     }
 }
 
-/// The patterns that add.
+/// Yields the patterns that are not exclusions.
 pub(super) fn positive(set: &PatternSet) -> impl Iterator<Item = &Pattern> {
     set.patterns().iter().filter(|pattern| !pattern.negated)
 }

@@ -1,4 +1,4 @@
-//! The graph of small workspaces: what is inferred, the order, what a selection needs.
+//! Graphs of small workspaces: inferred dependencies, the order, the dependencies of a selection.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ fn workspace(root: &Path, text: &str) -> Workspace {
     load(&root.canonicalize().unwrap(), &Request::default()).unwrap()
 }
 
-/// The tasks that feed the task `b` with these inputs, when the others have these outputs.
+/// Returns the tasks that feed the task `b` with these inputs, given the outputs of the others.
 fn feeding(inputs: &str, outputs: &[(&str, &str)]) -> Vec<String> {
     let mut text = format!("[task.b]\ncommand = 'x'\ninputs = {inputs}\n");
     for (name, outputs) in outputs {

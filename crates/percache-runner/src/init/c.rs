@@ -18,7 +18,7 @@ const LANGUAGES: [Language; 2] = [
 ];
 
 pub(super) fn look(dir: &Path) -> Option<Part> {
-    // Whoever has one of these builds with it.
+    // A project with one of these is built by it.
     if ["Makefile", "makefile", "GNUmakefile", "CMakeLists.txt", "meson.build", "configure"]
         .iter()
         .any(|f| dir.join(f).exists())
@@ -27,7 +27,7 @@ pub(super) fn look(dir: &Path) -> Option<Part> {
     }
     let has = |place: &str, language: &Language| !sources(dir, place, language.extensions).is_empty();
     let place = ["src", "."].into_iter().find(|place| LANGUAGES.iter().any(|language| has(place, language)))?;
-    // Each language has its own compiler: what is good C need not be C++.
+    // Each language has its own compiler, because valid C need not be valid C++.
     let languages: Vec<&Language> = LANGUAGES.iter().filter(|language| has(place, language)).collect();
     let all: Vec<&str> = languages.iter().flat_map(|language| language.extensions).copied().collect();
     let files = sources(dir, place, &all);
@@ -39,7 +39,7 @@ pub(super) fn look(dir: &Path) -> Option<Part> {
         second.comment = "The same for C++, which has a compiler of its own.".to_owned();
     }
     let mains = files.iter().filter(|file| has_main(file)).count();
-    // The compiler of C++ links what both have made.
+    // The C++ compiler links the objects of both languages.
     if let Some(language) = languages.last().filter(|_| mains == 1) {
         tasks.push(link(dir, language));
     }
@@ -96,7 +96,7 @@ fn link(dir: &Path, language: &Language) -> Proposed {
     }
 }
 
-/// The source files in a directory; below it too, unless it is the project's own.
+/// Returns the source files in a directory, and those below it unless it is the project's own.
 fn sources(dir: &Path, place: &str, extensions: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![dir.join(place)];

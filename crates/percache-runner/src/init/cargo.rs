@@ -1,4 +1,4 @@
-//! Rust: checks are worth caching; the build is left to cargo, which knows better.
+//! Rust: proposes to cache the tests; the build is left to cargo, which does it better.
 
 use std::path::Path;
 

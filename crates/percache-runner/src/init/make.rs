@@ -1,4 +1,4 @@
-//! Targets of a Makefile. What they read and write is known to make alone: they always run, and make decides what there is to do.
+//! Targets of a Makefile. Only make knows what they read and write, so they always run, and make decides what to do.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub(super) fn look(dir: &Path) -> Option<Part> {
     (!tasks.is_empty()).then(|| Part { found: "a Makefile".to_owned(), prefix: "make", members: Vec::new(), tasks })
 }
 
-/// The first target, then those that a person calls by name: the phony ones.
+/// Returns the first target, then those that a person calls by name: the phony ones.
 fn targets(text: &str) -> Vec<String> {
     let rules = text.lines().filter(|line| !line.starts_with(['\t', ' ', '#']));
     let rules: Vec<(&str, &str)> =

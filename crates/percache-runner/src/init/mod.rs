@@ -1,7 +1,16 @@
-//! A first `percache.toml` for a directory: looks at what is there, and proposes tasks.
+//! Proposes a first `percache.toml` for a directory: looks at what is there, and suggests tasks.
 //!
-//! Each kind of project is a file. What a proposal says must work as it stands; what percache cannot know (the outputs of a script) is
-//! proposed as a task that always runs. Writes nothing.
+//! Each kind of project has its own file. A proposal must work unchanged; where percache cannot know the outputs of a
+//! script, it proposes a task that always runs. Writes nothing.
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `c` | C and C++ without a build system |
+//! | `cargo` | Rust |
+//! | `make` | Targets of a Makefile |
+//! | `node` | Scripts of package.json |
+//! | `python` | Python |
+//! | `taskfile` | Tasks of a Taskfile |
 
 mod c;
 mod cargo;
@@ -17,24 +26,24 @@ use std::path::Path;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 
-/// One task as it is to be written.
+/// A task to be written.
 #[derive(Clone, Debug, Default)]
 struct Proposed {
     name: String,
-    /// A comment above the table; several lines are several comments.
+    /// A comment above the table; each line becomes a comment line.
     comment: String,
-    /// The keys, each with its value in TOML.
+    /// The keys, each with its TOML value.
     keys: Vec<(&'static str, String)>,
     /// Whether a bare `percache build` builds it.
     default: bool,
 }
 
-/// What one kind of project has.
+/// The tasks of one kind of project.
 #[derive(Clone, Debug, Default)]
 struct Part {
-    /// What was found, in a few words.
+    /// A short description of what was found.
     found: String,
-    /// Told apart from tasks of the same name in other parts by this.
+    /// The prefix that distinguishes its tasks from those of the same name in other parts.
     prefix: &'static str,
     members: Vec<String>,
     tasks: Vec<Proposed>,
@@ -43,15 +52,15 @@ struct Part {
 /// A file to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Its directory, relative to the one that was looked at, `/` between components; empty for itself.
+    /// Its directory, relative to the one that was examined, with `/` between components; empty for that one itself.
     pub dir: String,
-    /// What is to be in it.
+    /// Its content.
     pub text: String,
-    /// What was found there, in a few words each.
+    /// Short descriptions of what was found there.
     pub found: Vec<String>,
 }
 
-/// Proposes files for `dir`, the root's first, then those of members.
+/// Proposes files for `dir`, first the root's, then those of members.
 pub fn propose(dir: &Path) -> Vec<File> {
     let looks = [c::look, cargo::look, python::look, make::look, taskfile::look];
     let mut parts: Vec<Part> = looks.iter().filter_map(|look| look(dir)).collect();
@@ -117,11 +126,11 @@ fn default_tasks(parts: &[Part], members: &[(String, Part)]) -> Vec<String> {
         .filter(|task| task.default)
         .map(|task| task.name.as_str())
         .collect();
-    // `**:build` means the task `build` of every member.
+    // `**:build` is the task `build` of every member.
     own.chain(of_members.into_iter().map(|name| format!("**:{name}"))).collect()
 }
 
-/// The tasks of all parts under names of their own.
+/// Returns the tasks of all parts under unique names.
 fn named(parts: &[Part]) -> Vec<(String, &Proposed)> {
     let mut taken = BTreeSet::new();
     let mut named = Vec::new();
@@ -148,18 +157,18 @@ fn tasks_text(parts: &[Part]) -> String {
     text
 }
 
-/// A key of TOML, quoted where it must be.
+/// Returns a TOML key, quoted where necessary.
 fn key(name: &str) -> String {
     let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     if bare { name.to_owned() } else { string(name) }
 }
 
-/// A string of TOML.
+/// Returns a TOML string.
 fn string(text: impl AsRef<str>) -> String {
     toml::Value::String(text.as_ref().to_owned()).to_string()
 }
 
-/// An array of strings of TOML.
+/// Returns a TOML array of strings.
 fn list<S: AsRef<str>>(texts: &[S]) -> String {
     format!("[{}]", texts.iter().map(string).collect::<Vec<_>>().join(", "))
 }
@@ -168,19 +177,19 @@ fn read(dir: &Path, name: &str) -> Option<String> {
     fs::read_to_string(dir.join(name)).ok()
 }
 
-/// Whether git ignores this directory here, as far as the first `.gitignore` here and those above it in the repository say; else it has
-/// to be taken out of the inputs.
+/// Returns whether git ignores this directory, as far as the `.gitignore` here and those above it in the repository
+/// say; if not, it must be excluded from the inputs.
 fn ignores(dir: &Path, name: &str) -> bool {
     let states = |dir: &Path, is: &dyn Fn(&str) -> bool| {
         read(dir, ".gitignore").unwrap_or_default().lines().any(|line| is(line.trim().trim_end_matches('/')))
     };
     let above = dir.ancestors().take_while(|dir| !dir.join(".git").exists()).filter_map(Path::parent);
-    // Only here does a leading slash mean this directory.
+    // A leading slash means this directory only in its own `.gitignore`.
     states(dir, &|line| line.trim_start_matches('/') == name)
         || above.into_iter().any(|dir| states(dir, &|line| line.trim_start_matches("**/") == name))
 }
 
-/// The key `inputs`, where the default would count what does not belong there.
+/// Returns the key `inputs` if the default would include what does not belong there.
 fn inputs_without(dir: &Path, names: &[&str]) -> Option<(&'static str, String)> {
     if names.iter().all(|name| ignores(dir, name)) {
         return None;
@@ -189,8 +198,8 @@ fn inputs_without(dir: &Path, names: &[&str]) -> Option<(&'static str, String)> 
     Some(("inputs", list(&everything_but(dir, without))))
 }
 
-/// Returns patterns for every file but these and those that git ignores: stated inputs do not leave out what git
-/// ignores by themselves.
+/// Returns patterns for every file but these and those that git ignores, which explicit `inputs` do not exclude by
+/// themselves.
 fn everything_but(dir: &Path, without: Vec<String>) -> Vec<String> {
     let mut patterns = vec![".".to_owned()];
     for pattern in without.into_iter().chain(ignored_patterns(dir)) {
@@ -201,8 +210,8 @@ fn everything_but(dir: &Path, without: Vec<String>) -> Vec<String> {
     patterns
 }
 
-/// Returns the lines of the `.gitignore` here and of those above it in the repository as patterns that take away, in
-/// the order in which git reads them.
+/// Returns the lines of the `.gitignore` here and of those above it in the repository as exclusions, in the order in
+/// which git reads them.
 fn ignored_patterns(dir: &Path) -> Vec<String> {
     let mut patterns = Vec::new();
     let above: Vec<&Path> = dir.ancestors().skip(1).collect();
@@ -214,8 +223,8 @@ fn ignored_patterns(dir: &Path) -> Vec<String> {
     patterns
 }
 
-/// Returns a line of a `.gitignore` as a pattern of percache; `None` if it says nothing of the files here, or cannot be
-/// said.
+/// Converts a line of a `.gitignore` to an exclusion of percache; `None` if it does not concern the files here, or
+/// cannot be expressed.
 fn ignored_pattern(line: &str, here: bool) -> Option<String> {
     let line = line.trim_end();
     let (sign, line) = line.strip_prefix('!').map_or(("!", line), |line| ("", line));
@@ -223,7 +232,7 @@ fn ignored_pattern(line: &str, here: bool) -> Option<String> {
     if name.is_empty() || line.starts_with('#') || line.contains('\\') {
         return None;
     }
-    // A slash before the end ties it to the directory of the file that it stands in.
+    // A slash before the end of a pattern anchors it to the directory of its file.
     let pattern = match name.strip_prefix('/') {
         Some(name) => here.then(|| format!("{sign}{name}"))?,
         None if name.starts_with("**/") => format!("{sign}{name}"),
@@ -236,13 +245,13 @@ fn ignored_pattern(line: &str, here: bool) -> Option<String> {
 /// What the name of a script or target suggests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Nature {
-    /// Makes something.
+    /// Creates outputs.
     Build,
-    /// Looks at the sources and says yes or no.
+    /// Examines the sources and succeeds or fails.
     Check,
-    /// Goes on until the user ends it, or asks the user.
+    /// Runs until the user ends it, or asks the user questions.
     Interactive,
-    /// Anything.
+    /// Does anything else.
     Other,
 }
 

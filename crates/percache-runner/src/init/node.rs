@@ -16,11 +16,11 @@ pub(super) struct Package {
     pub dir: String,
     name: String,
     manifest: Value,
-    /// The lock file that stands beside the root's package.json decides.
+    /// The package manager, by the lock file beside the root's package.json.
     manager: &'static str,
 }
 
-/// The package in `dir`, and those that it names as its workspaces.
+/// Returns the package in `dir`, and those that it names as its workspaces.
 pub(super) fn packages(dir: &Path) -> Vec<Package> {
     let manager = manager(dir);
     let Some(root) = package(dir, "", manager) else { return Vec::new() };
@@ -62,14 +62,14 @@ fn workspaces(manifest: &Value, dir: &Path) -> Vec<String> {
     if let Some(stated) = stated {
         return stated.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     }
-    // Of its YAML no more than the items of a list, which is what this file has.
+    // Parses only the items of a list in this YAML file, which is all that it has.
     let text = read(dir, "pnpm-workspace.yaml").unwrap_or_default();
     let items = text.lines().skip_while(|line| line.trim_end() != "packages:").skip(1);
     let items = items.map_while(|line| line.trim().strip_prefix("- "));
     items.map(|item| item.trim().trim_matches(['\'', '"']).to_owned()).collect()
 }
 
-/// What the package in `dir` has; `at` is where that is in the workspace.
+/// Proposes tasks for the package in `dir`; `at` is its place in the workspace.
 pub(super) fn look(dir: &Path, at: &str, packages: &[Package]) -> Option<Part> {
     let package = packages.iter().find(|package| package.dir == at)?;
     let members: Vec<String> = if at.is_empty() {
@@ -83,7 +83,7 @@ pub(super) fn look(dir: &Path, at: &str, packages: &[Package]) -> Option<Part> {
         let base = name.strip_prefix("pre").or_else(|| name.strip_prefix("post"));
         base.is_some_and(|base| scripts.is_some_and(|scripts| scripts.contains_key(base)))
     };
-    // A root script of a workspace most often calls what the members have: it would do twice what they do.
+    // A root script of a workspace usually calls those of the members, and would do their work twice.
     let mut tasks: Vec<Proposed> = Vec::new();
     for name in names.filter(|name| !hooks(name)) {
         // Two tasks cannot have the same outputs.
@@ -97,7 +97,7 @@ pub(super) fn look(dir: &Path, at: &str, packages: &[Package]) -> Option<Part> {
     Some(Part { found: found.to_owned(), prefix: package.manager, members, tasks })
 }
 
-/// `taken` says whether another script has the outputs already.
+/// Proposes a task for a script. `taken` says whether another script has the outputs already.
 fn script(dir: &Path, package: &Package, packages: &[Package], name: &str, alone: bool, taken: bool) -> Proposed {
     let kind = nature(name);
     let outputs = ["dist", "build", "lib", "out", ".next"].into_iter().filter(|place| ignores(dir, place));
@@ -109,7 +109,7 @@ fn script(dir: &Path, package: &Package, packages: &[Package], name: &str, alone
         keys.push(("deps", list(&deps)));
     }
     let mut comment = "";
-    // Where inputs have to be stated at all, what a build makes is none of them.
+    // Where inputs must be listed at all, the outputs of builds are not among them.
     let below = |path: &String| outputs.iter().any(|place| path.starts_with(&format!("{place}/")));
     let state: Vec<String> = state.into_iter().filter(|path| !below(path)).collect();
     let scripts = package.manifest["scripts"].as_object().into_iter().flat_map(|scripts| scripts.values());
@@ -141,8 +141,8 @@ fn script(dir: &Path, package: &Package, packages: &[Package], name: &str, alone
     Proposed { name: name.replace(':', "-"), comment: comment.to_owned(), keys, default }
 }
 
-/// Returns the files in which a tool that a script runs notes, beside its outputs, what it has made: one that outlives
-/// the outputs makes the next run leave out what it believes to be there.
+/// Returns the files in which a tool of a script records, beside its outputs, what it has made. If such a file outlives
+/// the outputs, the next run skips what it believes to be there.
 fn state_files(dir: &Path, script: &str) -> Vec<String> {
     let mut words = script.split(|char: char| !(char.is_ascii_alphanumeric() || "-_.".contains(char)));
     let runs_tsc = words.any(|word| matches!(word, "tsc" | "vue-tsc" | "tsgo")) && !script.contains("--noEmit");
@@ -154,7 +154,8 @@ fn state_files(dir: &Path, script: &str) -> Vec<String> {
         (name.starts_with("tsconfig") && name.ends_with(".json")).then(|| read(dir, &name))?
     });
     let text = configurations.collect::<Vec<_>>().join("\n");
-    // What it extends may say so, too. With `--build`, it keeps such a file whatever the configuration says.
+    // A configuration that it extends may say so, too. With `--build`, it writes such a file whatever the configuration
+    // says.
     let keys = ["\"composite\"", "\"incremental\"", "\"tsBuildInfoFile\"", "\"extends\""];
     let keeps = keys.iter().any(|key| text.contains(key))
         || script.split_whitespace().any(|word| matches!(word, "-b" | "--build" | "--incremental"));
@@ -169,7 +170,7 @@ fn state_files(dir: &Path, script: &str) -> Vec<String> {
     files
 }
 
-/// The build tasks of the packages of this workspace that this one depends on.
+/// Returns the build tasks of the packages of this workspace that this one depends on.
 fn built_before(package: &Package, packages: &[Package]) -> Vec<String> {
     let fields = ["dependencies", "devDependencies"];
     let needs = |other: &&Package| {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Part, Proposed, everything_but, ignores, list, read, string};
 
-/// What is no source, whatever git ignores.
+/// Paths that are never sources, whatever git ignores.
 const WITHOUT: [&str; 9] = [
     "!**/__pycache__",
     "!**/*.pyc",
@@ -17,7 +17,8 @@ const WITHOUT: [&str; 9] = [
     "!.git",
 ];
 
-/// The key `inputs`, where the default would count what is no source. Linters keep git from their caches themselves.
+/// Returns the key `inputs` if the default would include what is not a source. Linters hide their caches from git
+/// themselves.
 fn inputs(dir: &Path) -> Option<(&'static str, String)> {
     let kept_out = |name: &&str| ignores(dir, name) || !dir.join(name).exists();
     if ignores(dir, "__pycache__") && [".venv", "venv", "dist"].iter().all(kept_out) {

@@ -1,4 +1,4 @@
-//! Tasks of a Taskfile. Reads no more of its YAML than the names: the keys one level below `tasks:`.
+//! Tasks of a Taskfile. Parses only the names in its YAML: the keys one level below `tasks:`.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ pub(super) fn look(dir: &Path) -> Option<Part> {
                 comment: "Always runs. State `inputs` and `outputs` and take `cache` away to have it cached."
                     .to_owned(),
                 default: name == "default" || matches!(kind, Nature::Build | Nature::Check),
-                // A task of percache cannot have a colon in its own name.
+                // The own name of a percache task cannot contain a colon.
                 name: name.replace(':', "-"),
             }
         })

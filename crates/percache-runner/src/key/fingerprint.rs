@@ -1,6 +1,7 @@
-//! Fingerprints: everything that is known about a task before it runs, as a list of labelled parts, and the digest of that list.
+//! Fingerprints: everything that is known about a task before it runs, as a list of labelled parts, and the digest of
+//! that list.
 //!
-//! What is hashed is what is explained: one list feeds the hasher and the record that `percache why` compares.
+//! The same list feeds the hasher and the record that `percache why` compares, so what is hashed is what is explained.
 //!
 //! # What is in a fingerprint
 //!
@@ -12,18 +13,20 @@
 //! | depfile | | its path |
 //! | env | the variable | digest of its value, or unset. Values are never kept in clear |
 //! | tool | the command | digest of what it printed |
-//! | input | the path | what is there: content and executable bit, target of a symlink, nothing |
-//! | streams | | `apart`, when stdout and stderr are kept apart |
-//! | dependency | | action key of a dependency that has no outputs |
+//! | input | the path | its state: content and executable bit, target of a symlink, or absent |
+//! | streams | | `apart` if stdout and stderr are kept apart |
+//! | dependency | | the action key of a dependency that has no outputs |
 //!
-//! The outputs of an explicit dependency are inputs like any other. Not in it, because they do not change what a command
-//! produces: the task's name, `description`, `timeout`, `retries`, `pool`, `valid_for`, the names of dependencies, the order in the file.
+//! The outputs of an explicit dependency are inputs like any other. Not included, because they do not change what a
+//! command produces: the task's name, `description`, `timeout`, `retries`, `pool`, `valid_for`, the names of
+//! dependencies, the order in the file.
 //!
 //! # Encoding
 //!
-//! [`percache::codec`]: the text `percache fingerprint 2`, then of each part, sorted by kind, name and value and without doubles: the
-//! kind's number (one byte), the name, the value's encoding. The action key is the digest of the text `percache action 1`, the
-//! fingerprint, and of each discovered input, sorted by path: the path and what is there. A golden test pins both.
+//! [`percache::codec`]: the text `percache fingerprint 2`, then for each part, sorted by kind, name and value and
+//! without duplicates: the kind's number (one byte), the name, the value's encoding. The action key is the digest of
+//! the text `percache action 1`, the fingerprint, and for each discovered input, sorted by path, the path and its
+//! state. A golden test pins both.
 
 use percache::Digest;
 use percache::codec::{DecodeError, Decoder, Encode, Sink};
@@ -32,17 +35,17 @@ use percache::digest::Hasher;
 use crate::fs::stat_cache::FileState;
 use crate::model::TaskCommand;
 
-/// What a part is about. The numbers are part of the encoding.
+/// The kind of a part. The numbers are part of the encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Kind {
-    /// What runs.
+    /// The command.
     Command = 1,
-    /// Where it runs.
+    /// The directory where it runs.
     Cwd = 2,
-    /// Patterns of its outputs.
+    /// The patterns of its outputs.
     Outputs = 3,
-    /// Where it writes which files it read.
+    /// The file to which it writes the names of what it read.
     Depfile = 4,
     /// A variable.
     Env = 5,
@@ -54,45 +57,45 @@ pub enum Kind {
     Dependency = 8,
     /// A discovered input: in the action key, not in the fingerprint.
     Discovered = 9,
-    /// How its log is kept: stdout and stderr apart.
+    /// How its log is kept: with stdout and stderr apart.
     Streams = 10,
 }
 
 /// The value of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// Text that may be shown.
+    /// A text that may be shown.
     Text(Vec<u8>),
     /// Several texts in order.
     List(Vec<Vec<u8>>),
-    /// Something that is only compared.
+    /// A digest that is only compared.
     Digest(Digest),
-    /// Nothing: a variable that is not set.
+    /// The absence of a value: a variable that is not set.
     Unset,
-    /// What is at a path.
+    /// The state of a path.
     File(FileState),
 }
 
 /// One thing that a result depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// What it is about.
+    /// Its kind.
     pub kind: Kind,
-    /// Which one: a variable, a command, a path.
+    /// The variable, command or path that it is about.
     pub name: Vec<u8>,
-    /// What it is.
+    /// Its value.
     pub value: Value,
-    /// Said when the part is explained, not hashed: the name of a dependency.
+    /// A remark for explanations, which is not hashed: the name of a dependency.
     pub remark: String,
 }
 
 impl Part {
-    /// A part without a remark.
+    /// Creates a part without a remark.
     pub fn new(kind: Kind, name: impl Into<Vec<u8>>, value: Value) -> Part {
         Part { kind, name: name.into(), value, remark: String::new() }
     }
 
-    /// The part for a command.
+    /// Creates the part for a command.
     pub fn command(command: &TaskCommand) -> Part {
         let value = match command {
             TaskCommand::Shell(text) => Value::Text(text.clone().into_bytes()),
@@ -153,12 +156,12 @@ impl Kind {
     }
 }
 
-/// The parts in the order in which they are hashed.
+/// The parts, in the order in which they are hashed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parts(Vec<Part>);
 
 impl Parts {
-    /// Sorts the parts and drops doubles.
+    /// Sorts the parts and removes duplicates.
     pub fn new(mut parts: Vec<Part>) -> Parts {
         let encoded = |part: &Part| {
             let mut bytes = Vec::new();
@@ -170,12 +173,12 @@ impl Parts {
         Parts(parts)
     }
 
-    /// The parts.
+    /// Yields the parts.
     pub fn iter(&self) -> std::slice::Iter<'_, Part> {
         self.0.iter()
     }
 
-    /// The digest of all parts.
+    /// Returns the digest of all parts.
     pub fn fingerprint(&self) -> Digest {
         let mut hasher = Hasher::new();
         hasher.text("percache fingerprint 2");
@@ -183,7 +186,7 @@ impl Parts {
         hasher.finish()
     }
 
-    /// The record for `why`: these parts and the discovered inputs.
+    /// Encodes the record for `why`: these parts and the discovered inputs.
     pub fn record(&self, discovered: &Discovered) -> Vec<u8> {
         let mut to = Vec::new();
         to.count(self.0.len() + discovered.0.len());
@@ -196,7 +199,7 @@ impl Parts {
         to
     }
 
-    /// Reads a record back.
+    /// Decodes a record.
     pub fn decode(bytes: &[u8]) -> Result<Parts, DecodeError> {
         let mut from = Decoder::new(bytes);
         let parts = (0..from.count(10)?).map(|_| Part::decode(&mut from)).collect::<Result<_, _>>()?;
@@ -205,12 +208,12 @@ impl Parts {
     }
 }
 
-/// Discovered inputs and what is there, sorted by path. Paths are relative to the workspace, or absolute.
+/// Discovered inputs and their states, sorted by path. Paths are relative to the workspace, or absolute.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Discovered(pub Vec<(Vec<u8>, FileState)>);
 
 impl Discovered {
-    /// The action key under a fingerprint.
+    /// Computes the action key for a fingerprint.
     pub fn action(&self, fingerprint: &Digest) -> Digest {
         let mut hasher = Hasher::new();
         hasher.text("percache action 1");

@@ -1,7 +1,7 @@
-//! What a result depends on. Knows nothing of how it is looked up.
+//! What the result of a task depends on. Knows nothing of how results are looked up.
 //!
 //! | file | its one idea |
 //! | --- | --- |
-//! | `fingerprint` | Fingerprints |
+//! | `fingerprint` | The fingerprint of a task and the action key of a result |
 
 pub mod fingerprint;

@@ -1,7 +1,7 @@
-//! The variables of whoever calls percache.
+//! The environment variables of percache's caller.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-/// The variables of the caller.
+/// The environment variables of percache's caller.
 pub type Caller = BTreeMap<OsString, OsString>;

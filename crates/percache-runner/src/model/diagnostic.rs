@@ -1,4 +1,5 @@
-//! A mistake in a configuration file, as data: what is wrong, where, and what to do. The command line renders it.
+//! A mistake in a configuration file, as data: what is wrong, where, and what to do about it. The command line renders
+//! it.
 //!
 //! Knows nothing of colours, columns or terminals.
 
@@ -6,33 +7,33 @@ use std::ops::Range;
 
 use crate::model::path::RelPath;
 
-/// A place in a configuration file with a word about it.
+/// A place in a configuration file and a remark about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     /// The file, relative to the workspace root.
     pub file: RelPath,
     /// Byte range of the offending text.
     pub span: Range<usize>,
-    /// What is said under the underline.
+    /// The remark under the underline.
     pub text: String,
 }
 
 /// One mistake, or one warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// One line: what is wrong.
+    /// What is wrong, in one line.
     pub title: String,
-    /// The offending place, first, and others that matter (the second owner, the steps of a cycle).
+    /// The offending place first, then other places that matter (the second owner, the steps of a cycle).
     pub labels: Vec<Label>,
     /// What to do about it.
     pub hint: Option<String>,
 }
 
-/// All mistakes of a workspace, with the texts they point into.
+/// All mistakes of a workspace, with the texts that their labels point into.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
-    /// In order of file and position.
+    /// The mistakes, ordered by file and position.
     pub errors: Vec<Diagnostic>,
-    /// Path and text of every file that a label points into.
+    /// The path and text of every file that a label points into.
     pub sources: Vec<(RelPath, String)>,
 }

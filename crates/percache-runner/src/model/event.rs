@@ -1,5 +1,5 @@
-//! What happens during a build, as data. The coordinator emits these; a reporter turns them into lines, a live display or
-//! JSON. Wording lives with the reporter.
+//! The events of a build, as data. The coordinator emits them; a reporter turns them into lines, a live display or
+//! JSON. The wording is the reporter's.
 //!
 //! Knows nothing of the terminal.
 
@@ -16,7 +16,7 @@ use crate::model::span::Span;
 use crate::process::{Holder, Stream};
 use crate::syntax::units::format_duration;
 
-/// How long commands took the last time.
+/// How long each task's command took the last time it ran.
 pub type Usual = HashMap<TaskId, Duration>;
 
 /// How a task ended.
@@ -24,25 +24,26 @@ pub type Usual = HashMap<TaskId, Duration>;
 pub enum Outcome {
     /// Its command ran and succeeded.
     Ran,
-    /// A stored result holds; its command ran all the same, and left what is stored.
+    /// A stored result is valid; the command ran anyway as a check, and its outputs equal the stored ones.
     Checked,
-    /// A stored result held; its command ran all the same, and left something else. It is in the tree; the stored result is set aside.
+    /// A stored result was valid; the command ran anyway as a check, and its outputs differ. The new outputs are in the
+    /// tree, and the stored result is set aside.
     Unstable(Arc<Vec<Deviation>>),
-    /// A stored result holds and its outputs already lie in the tree.
+    /// A stored result is valid and its outputs are already in the tree.
     UpToDate,
-    /// A stored result holds and its outputs were put back.
+    /// A stored result is valid and its outputs were restored.
     Restored,
-    /// A group: nothing of its own to do.
+    /// A group, which has nothing to run.
     Group,
     /// It failed.
     Failed(Failure),
     /// In a dry run: its command would run.
     WouldRun,
-    /// In a dry run: its outputs would be put back.
+    /// In a dry run: its outputs would be restored.
     WouldRestore,
-    /// In a dry run: something that it needs would run, and what that would make is not known.
+    /// In a dry run: one of its dependencies would run, with outputs that are not known yet.
     MayRun,
-    /// Something that it needs failed, or the build was stopped before it started.
+    /// One of its dependencies failed, or the build was stopped before the task started.
     Skipped,
 }
 
@@ -57,9 +58,9 @@ pub enum Failure {
     TimedOut(Duration),
     /// The build was interrupted while the command ran.
     Interrupted,
-    /// The command could not be started, its inputs not be read, its outputs not be stored or restored.
+    /// The command could not be started, its inputs could not be read, or its outputs could not be stored or restored.
     Error(Trouble),
-    /// Declared outputs that are missing after success.
+    /// The command succeeded, but these declared outputs are missing.
     MissingOutputs(Vec<String>),
 }
 
@@ -80,7 +81,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// An output that came out otherwise than the stored result says.
+/// An output that differs from the one in the stored result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deviation {
     /// Its path, relative to the workspace.
@@ -89,55 +90,55 @@ pub struct Deviation {
     pub what: Differs,
 }
 
-/// What differs between an output as stored and as it came out now.
+/// How an output differs from the stored one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Differs {
     /// Only the stored result has it.
     Gone,
     /// Only the new run made it.
     New,
-    /// It was one kind of thing and is another.
+    /// Its kind differs: the stored one, then the new one.
     Kind(&'static str, &'static str),
-    /// Whether it is executable; now it is or is not.
+    /// The executable bit differs; whether the new output is executable.
     Executable(bool),
-    /// The target of a symlink: as stored, and now.
+    /// The target of a symlink differs: the stored one, then the new one.
     Target(String, String),
-    /// A text, from this line on.
+    /// A text file differs from this line on.
     Line {
-        /// Its number, from 1.
+        /// The line number, from 1.
         number: usize,
-        /// A line that is gone.
+        /// The first line of the stored text that is gone.
         stored: Option<String>,
-        /// A line that is new.
+        /// The first new line.
         now: Option<String>,
     },
-    /// The content, from this byte on, counted from 1.
+    /// The content differs from this byte on, counted from 1.
     Byte(u64),
-    /// The content; where, is not known.
+    /// The content differs; it is not known where.
     Content,
 }
 
-/// Files that percache does not hold were moved out of the tree.
+/// Files that were moved out of the tree because percache does not hold their content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
     /// The directory of the worktree.
     pub root: PathBuf,
     /// The paths that they had, sorted.
     pub paths: Vec<RelPath>,
-    /// The directory below which all that is displaced in this worktree lies.
+    /// The directory that holds everything displaced in this worktree.
     pub kept: PathBuf,
-    /// The directory below which they lie, under these paths; or, if there is more than one of those, what is above them.
+    /// The directory that holds these files under their paths; if they are spread over several, their common parent.
     pub to: PathBuf,
-    /// Whether they were in the way of a single command.
+    /// Whether they were in the way of a single command (`percache exec`), not of a build.
     pub single: bool,
 }
 
-/// One thing that happened.
+/// One event of a build.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// The build starts: how many tasks it is about, groups left out.
+    /// The build starts.
     Begin {
-        /// Number of tasks.
+        /// The number of tasks, without groups.
         tasks: usize,
         /// How long they took the last time, as far as is known.
         usual: Arc<Usual>,
@@ -155,46 +156,46 @@ pub enum Event {
         task: TaskId,
         /// How it ended.
         outcome: Outcome,
-        /// The exit status of a command that ran now and whose status counts as success; 0 for all else.
+        /// The exit status of a command that ran now, if that status counts as success; otherwise 0.
         status: i32,
         /// Its log; empty for groups and skipped tasks.
         log: Arc<LogText>,
-        /// Time spent on it in this build.
+        /// The time spent on it in this build.
         took: Duration,
-        /// Time that the stored result took when it ran; zero when the command ran now.
+        /// How long the stored result took when it ran; zero if the command ran now.
         saved: Duration,
-        /// Why it ran, in one short line; only for tasks that ran or failed, or would run.
+        /// Why it ran, in one short line; only for tasks that ran, failed or would run.
         reason: Option<String>,
-        /// Of a task whose command has failed: variables that the caller has, that the command has not seen, and that
-        /// it may have missed.
+        /// If the command failed: variables of the caller that the command did not see and may have missed.
         unseen: Vec<String>,
     },
-    /// Something the user should know; shown once, with an optional remedy.
+    /// Something that the user should know; shown once, with an optional remedy.
     Warning {
-        /// One line: what is wrong.
+        /// What is wrong, in one line.
         message: String,
-        /// What to do.
+        /// What to do about it.
         hint: Option<String>,
     },
-    /// Something that happened beside the tasks, for information.
+    /// Something that happened apart from the tasks, for information.
     Note {
         /// One line.
         message: String,
     },
-    /// Files were moved out of the tree. Their owner has to know, whatever else is left out.
+    /// Files were moved out of the tree. This is shown even where other messages are suppressed, because the files are
+    /// the user's.
     Displaced(Moved),
     /// Another percache process holds what this one needs.
     Waiting {
-        /// The task whose action it runs; `None` when it builds in this worktree.
+        /// The task whose action the other process runs; `None` if it builds in this worktree.
         task: Option<TaskId>,
-        /// For whom: process id and command.
+        /// The process id and command of the other process.
         holder: String,
     },
-    /// A task's command has exited, and the task waits for processes that it has left in the background.
+    /// A task's command has exited, and the task waits for processes that the command left in the background.
     Background {
         /// The task.
         task: TaskId,
-        /// Those that hold the command's output; none when that cannot be told.
+        /// The processes that hold the command's output open; empty if they cannot be determined.
         holders: Vec<Holder>,
     },
 }
@@ -202,9 +203,10 @@ pub enum Event {
 /// A captured log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogText {
-    /// What the command wrote to stdout and stderr, in order, as written. Of a log longer than what is kept in memory, the end.
+    /// What the command wrote to stdout and stderr, in order, as written; only the end if the log exceeds what is kept
+    /// in memory.
     pub bytes: Vec<u8>,
-    /// How many bytes stand before `bytes` and were left out.
+    /// The number of bytes before `bytes` that were left out.
     pub omitted: u64,
 }
 
@@ -212,45 +214,47 @@ pub struct LogText {
 pub trait Reporter {
     /// Takes one event.
     fn event(&mut self, event: Event);
-    /// Whether anybody wants to know at once when a task starts: to wake this thread for it takes time that commands could have.
+    /// Returns whether to report at once when a task starts. Waking the coordinating thread for it takes time from the
+    /// commands.
     fn wants_starts(&self) -> bool {
         true
     }
-    /// How often [`refresh`](Self::refresh) is to be called while tasks are waited for; `None`: never.
+    /// Returns how often to call [`refresh`](Self::refresh) while waiting for tasks; `None` for never.
     fn period(&self) -> Option<Duration> {
         None
     }
-    /// Time has passed. `left` is how much longer the build will take, as far as past durations tell.
+    /// Updates the display. `left` is the estimated remaining time of the build, if past durations allow an estimate.
     fn refresh(&mut self, _left: Option<Duration>) {}
-    /// An interactive task is about to own the terminal (`true`) or has given it back (`false`).
+    /// Tells that an interactive task is about to own the terminal (`true`) or has given it back (`false`).
     fn yield_terminal(&mut self, _owned: bool) {}
 }
 
-/// Receives nothing.
+/// Ignores all events.
 impl Reporter for () {
     fn event(&mut self, _event: Event) {}
 }
 
-/// Who runs the command that wrote something.
+/// Which process runs the command that wrote something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runner {
     /// This process.
     Own,
-    /// Another one, for whose result this one waits.
+    /// Another process, for whose result this one waits.
     Other,
 }
 
-/// Hears what commands write while they run, and what the time is spent on. Called on the thread that runs the task: who takes long holds the command up.
+/// Receives the output of commands while they run, and spans of time. Called on the thread that runs the task, so a
+/// slow listener holds the command up.
 pub trait Listener: Sync {
-    /// A command wrote this.
+    /// Takes a piece of a command's output.
     fn wrote(&self, _task: TaskId, _runner: Runner, _stream: Stream, _bytes: &[u8]) {}
-    /// Whether it wants to know of spans.
+    /// Returns whether the listener wants spans.
     fn wants_spans(&self) -> bool {
         false
     }
-    /// Something was done.
+    /// Takes a finished span.
     fn span(&self, _span: Span) {}
 }
 
-/// Hears nothing.
+/// Ignores everything.
 impl Listener for () {}

@@ -1,15 +1,17 @@
-//! Tasks as they are meant, what happens in a build, what is wrong. Data without behaviour. Knows nothing of the file system or the store.
+//! The data types of tasks, of the events of a build, and of what can go wrong. Data without behaviour.
+//!
+//! Knows nothing of the file system or the store.
 //!
 //! | file | its one idea |
 //! | --- | --- |
-//! | `caller` | The variables of whoever calls percache |
-//! | `diagnostic` | A mistake in a configuration file, as data |
-//! | `event` | What happens during a build, as data |
-//! | `path` | Paths inside the workspace |
-//! | `pattern` | Patterns over the paths of the workspace, as `inputs`, `outputs`, `foreach` and `members` state them |
-//! | `problem` | Something that went wrong while tasks run, in the user's terms |
-//! | `span` | What a build spends its time on |
-//! | `task` | Tasks as meant |
+//! | `caller` | The environment variables of percache's caller |
+//! | `diagnostic` | A mistake in a configuration file |
+//! | `event` | The events of a build, and who receives them |
+//! | `path` | Paths relative to the workspace root |
+//! | `pattern` | Glob patterns over workspace paths: `inputs`, `outputs`, `foreach`, `members` |
+//! | `problem` | An error at run time: one line, and a remedy |
+//! | `span` | Timed spans for profiling a build |
+//! | `task` | The workspace and its tasks, fully resolved |
 
 mod caller;
 pub mod diagnostic;

@@ -1,6 +1,6 @@
-//! Paths inside the workspace: relative to its root, normalised, `/` between components, bytes as the file system has them.
+//! Paths inside the workspace: relative to its root, normalised, with `/` between components, as bytes.
 //!
-//! Knows nothing of the file system: `..` is resolved by the text alone, symlinks are never looked at.
+//! Knows nothing of the file system: `..` is resolved in the text alone, and symlinks are never looked at.
 
 mod kept;
 
@@ -13,8 +13,8 @@ use thiserror::Error;
 
 use crate::syntax::shown::shown_bytes;
 
-/// A path relative to the workspace root. The root itself is the empty path. Never absolute, without `.`, `..`, empty
-/// components and NUL, so that equal paths are equal bytes. Clones share the text. Ordered by bytes.
+/// A path relative to the workspace root. The root itself is the empty path. Never absolute, and free of `.`, `..`,
+/// empty components and NUL, so that equal paths are equal bytes. Clones share the text. Ordered by bytes.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RelPath(Arc<[u8]>);
 
@@ -24,7 +24,7 @@ pub enum PathError {
     /// It starts with `/`.
     #[error("the path is absolute")]
     Absolute,
-    /// More `..` than there are directories above.
+    /// It has more `..` than there are directories above.
     #[error("the path leaves the workspace")]
     Outside,
     /// It contains a NUL byte.
@@ -33,7 +33,7 @@ pub enum PathError {
 }
 
 impl PathError {
-    /// What to do about it.
+    /// Returns what to do about it.
     pub fn hint(self) -> String {
         match self {
             PathError::Absolute | PathError::Outside => {
@@ -46,28 +46,28 @@ impl PathError {
 }
 
 impl RelPath {
-    /// The workspace root.
+    /// Returns the path of the workspace root.
     pub fn root() -> Self {
         RelPath(Arc::from(&b""[..]))
     }
 
-    /// The path that `text` names, seen from the workspace root.
+    /// Resolves `text` relative to the workspace root.
     ///
     /// # Errors
-    /// When the text is absolute, leaves the workspace or contains NUL.
+    /// Fails if the text is absolute, leaves the workspace or contains NUL.
     pub fn new(text: impl AsRef<[u8]>) -> Result<Self, PathError> {
         resolve(b"", text.as_ref())
     }
 
-    /// The path that `text`, written in a file of this directory, names.
+    /// Resolves `text` relative to this directory.
     ///
     /// # Errors
-    /// When the text is absolute, leaves the workspace or contains NUL.
+    /// Fails if the text is absolute, leaves the workspace or contains NUL.
     pub fn join(&self, text: impl AsRef<[u8]>) -> Result<Self, PathError> {
         resolve(&self.0, text.as_ref())
     }
 
-    /// The entry `name` of this directory. `name` is one component, as a directory listing gives it.
+    /// Returns the entry `name` of this directory. `name` is one component, as a directory listing gives it.
     pub fn child(&self, name: &[u8]) -> Self {
         debug_assert!(!name.is_empty() && !name.contains(&b'/') && name != b"." && name != b"..");
         if self.is_root() {
@@ -80,32 +80,32 @@ impl RelPath {
         RelPath(bytes.into())
     }
 
-    /// The part of `path` below `root`; `None` when it is not below it or not normalised (`.` and `..` in the text).
+    /// Returns `path` relative to `root`; `None` if it is not below `root`, or leaves it through `..`.
     pub fn from_native(root: &Path, path: &Path) -> Option<Self> {
         resolve(b"", &native_bytes(path.strip_prefix(root).ok()?)).ok()
     }
 
-    /// Whether this is the workspace root.
+    /// Returns whether this is the workspace root.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The bytes of the path.
+    /// Returns the bytes of the path.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The path as text; `None` when it is not UTF-8.
+    /// Returns the path as text; `None` if it is not UTF-8.
     pub fn to_str(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
     }
 
-    /// The path for programs that take text only: what is not UTF-8 is replaced, the root is `.`.
+    /// Returns the path for programs that take text only: invalid UTF-8 is replaced, and the root is `.`.
     pub fn to_text(&self) -> Cow<'_, str> {
         if self.is_root() { Cow::Borrowed(".") } else { String::from_utf8_lossy(&self.0) }
     }
 
-    /// The directory that contains this path; `None` for the root.
+    /// Returns the directory that contains this path; `None` for the root.
     pub fn parent(&self) -> Option<Self> {
         let cut = match memchr::memrchr(b'/', &self.0) {
             Some(slash) => slash,
@@ -115,47 +115,48 @@ impl RelPath {
         Some(RelPath(Arc::from(&self.0[..cut])))
     }
 
-    /// Every directory above this path as bytes, the nearest first, the root (empty) last. Look-ups by `&[u8]` need no copy.
+    /// Yields the bytes of every directory above this path, nearest first, the root (empty) last. A look-up by `&[u8]`
+    /// needs no copy.
     pub fn ancestors(&self) -> impl Iterator<Item = &[u8]> {
         let first = (!self.is_root()).then_some(&self.0[..]);
         std::iter::successors(first.map(above), |path| (!path.is_empty()).then(|| above(path)))
     }
 
-    /// The names along the path, outermost first; none for the root.
+    /// Yields the components of the path, outermost first; none for the root.
     pub fn components(&self) -> impl Iterator<Item = &[u8]> {
         self.0.split(|&byte| byte == b'/').filter(|name| !name.is_empty())
     }
 
-    /// The last component; empty for the root.
+    /// Returns the last component; empty for the root.
     pub fn file_name(&self) -> &[u8] {
         let start = memchr::memrchr(b'/', &self.0).map_or(0, |slash| slash + 1);
         &self.0[start..]
     }
 
-    /// What stands behind the last dot of the file name; empty without one. A leading dot starts no extension.
+    /// Returns the part of the file name after its last dot; empty if there is none. A leading dot starts no extension.
     pub fn extension(&self) -> &[u8] {
         let name = self.file_name();
         extension_dot(name).map_or(&[], |dot| &name[dot + 1..])
     }
 
-    /// The file name without its extension and the dot before it.
+    /// Returns the file name without its extension and the dot before it.
     pub fn stem(&self) -> &[u8] {
         let name = self.file_name();
         extension_dot(name).map_or(name, |dot| &name[..dot])
     }
 
-    /// The path in the file system, given where the workspace is.
+    /// Returns the absolute path, given the workspace directory.
     pub fn to_path(&self, root: &Path) -> PathBuf {
         if self.is_root() { root.to_path_buf() } else { root.join(native_path(&self.0)) }
     }
 
-    /// Whether this is `dir` or lies below it.
+    /// Returns whether this is `dir` or lies below it.
     pub fn starts_with(&self, dir: &RelPath) -> bool {
         self.below(dir).is_some()
     }
 
-    /// What remains of this path behind `dir`, without a slash in front: empty when they are equal, `None` when it does not lie
-    /// at or below `dir`.
+    /// Returns the rest of this path after `dir`, without a leading slash: empty if they are equal, `None` if this path
+    /// does not lie at or below `dir`.
     pub fn below(&self, dir: &RelPath) -> Option<&[u8]> {
         if dir.is_root() {
             return Some(&self.0);
@@ -167,7 +168,8 @@ impl RelPath {
         }
     }
 
-    /// This path as a command that runs in `dir` has to name it: with `..` where needed, `.` for `dir` itself.
+    /// Returns this path as seen from `dir`, the way a command that runs there must write it: with `..` where needed,
+    /// `.` for `dir`.
     pub fn relative_to(&self, dir: &RelPath) -> Vec<u8> {
         let shared = self.components().zip(dir.components()).take_while(|(a, b)| a == b).count();
         let up = dir.components().skip(shared).map(|_| &b".."[..]);
@@ -176,7 +178,7 @@ impl RelPath {
     }
 }
 
-/// Walks `text` from `base`, which is normalised.
+/// Resolves `text` relative to `base`, which is normalised.
 fn resolve(base: &[u8], text: &[u8]) -> Result<RelPath, PathError> {
     if text.first() == Some(&b'/') {
         return Err(PathError::Absolute);
@@ -202,7 +204,7 @@ fn resolve(base: &[u8], text: &[u8]) -> Result<RelPath, PathError> {
     Ok(RelPath(bytes.into()))
 }
 
-/// The directory that contains `path`.
+/// Returns the directory that contains `path`.
 fn above(path: &[u8]) -> &[u8] {
     &path[..memchr::memrchr(b'/', path).unwrap_or(0)]
 }
@@ -245,7 +247,7 @@ impl AsRef<[u8]> for RelPath {
     }
 }
 
-/// The path for people, see [`crate::syntax::shown`]; the root is `.`.
+/// Writes the path for people, see [`crate::syntax::shown`]; the root is `.`.
 impl fmt::Display for RelPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_root() { f.write_str(".") } else { f.write_str(&shown_bytes(&self.0)) }

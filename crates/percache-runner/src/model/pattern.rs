@@ -1,8 +1,8 @@
-//! Patterns over the paths of the workspace, as `inputs`, `outputs`, `foreach` and `members` state them.
+//! Glob patterns over the paths of the workspace, for `inputs`, `outputs`, `foreach` and `members`.
 //!
-//! `*`, `?`, `[a-z]` and `{a,b}` stay within one component and match names with a leading dot too; `**` stands for any number of
-//! components. A pattern that matches a path matches everything below it as well, so a directory means what it contains.
-//! Patterns are evaluated in order, `!` takes away, the last one that matches decides.
+//! `*`, `?`, `[a-z]` and `{a,b}` stay within one component and match names with a leading dot too; `**` matches any
+//! number of components. A pattern that matches a path also matches everything below it, so a directory stands for its
+//! contents. Patterns are evaluated in order, `!` excludes, and the last pattern that matches decides.
 //!
 //! Knows nothing of the file system; `walk` finds the files.
 
@@ -27,17 +27,18 @@ pub use parse::{PatternError, PatternErrorKind};
 /// One pattern without braces, relative to the workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    /// Whether it takes away what it matches (`!`).
+    /// Whether it excludes what it matches (`!`).
     pub negated: bool,
-    /// Which of the patterns given to [`PatternSet::parse`] it comes from; those with braces become several.
+    /// The position of the written pattern among those given to [`PatternSet::parse`]; a pattern with braces becomes
+    /// several.
     pub index: usize,
-    /// Whether it says that it means a directory: it ends in `/` or `/**`.
+    /// Whether it explicitly means a directory: it ends in `/` or `/**`.
     pub directory: bool,
     /// The components before the first wildcard.
     prefix: RelPath,
     /// The components from the first wildcard on. Never ends in [`Segment::Deep`].
     rest: Vec<Segment>,
-    /// `rest` as written.
+    /// The text of `rest`, as written.
     rest_text: String,
 }
 
@@ -48,19 +49,19 @@ enum Segment {
     Name(NameGlob),
 }
 
-/// Ordered patterns.
+/// An ordered list of patterns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PatternSet {
     patterns: Vec<Pattern>,
-    /// For outputs: directories through which they may lie outside of the workspace.
+    /// For outputs: directories that may be symlinks out of the workspace, with outputs below them.
     follow: Vec<RelPath>,
 }
 
 impl PatternSet {
-    /// Reads patterns that stand in a file of the directory `base`.
+    /// Parses patterns that are written in a file of the directory `base`.
     ///
     /// # Errors
-    /// The first pattern that is malformed or leaves the workspace.
+    /// Returns the first pattern that is malformed or leaves the workspace.
     pub fn parse<S: AsRef<str>>(base: &RelPath, patterns: &[S]) -> Result<Self, PatternError> {
         let mut set = Vec::with_capacity(patterns.len());
         for (index, written) in patterns.iter().map(AsRef::as_ref).enumerate() {
@@ -70,17 +71,17 @@ impl PatternSet {
         Ok(PatternSet { patterns: set, follow: Vec::new() })
     }
 
-    /// The same, as outputs that may lie outside of the workspace where these directories are symlinks.
+    /// Returns the same patterns as outputs that may lie outside the workspace where these directories are symlinks.
     pub fn following(self, follow: &[RelPath]) -> Self {
         PatternSet { follow: follow.to_vec(), ..self }
     }
 
-    /// The directories through which these outputs may lie outside of the workspace.
+    /// Returns the directories through which these outputs may lie outside the workspace.
     pub fn follow(&self) -> &[RelPath] {
         &self.follow
     }
 
-    /// Whether a directory is meant at `path` because a pattern goes on below it, or ends in `/` or `/**`.
+    /// Returns whether `path` must be a directory, because a pattern continues below it or ends in `/` or `/**`.
     pub fn passes(&self, path: &RelPath) -> bool {
         self.positive().any(|(_, pattern)| {
             let through = pattern.directory || pattern.literal().is_none();
@@ -88,7 +89,7 @@ impl PatternSet {
         })
     }
 
-    /// The same, but a path that a pattern names and that is one of these is a directory, as if the pattern ended in `/`.
+    /// Returns these patterns, but treats a literal pattern as if it ended in `/` where `is_directory` says so.
     pub fn with_directories(&self, is_directory: &dyn Fn(&RelPath) -> bool) -> Cow<'_, PatternSet> {
         let may_be = |pattern: &Pattern| !pattern.negated && !pattern.directory && pattern.literal().is_some();
         let is_one = |pattern: &Pattern| may_be(pattern) && pattern.literal().is_some_and(is_directory);
@@ -103,17 +104,17 @@ impl PatternSet {
         Cow::Owned(set)
     }
 
-    /// Whether there is no pattern at all.
+    /// Returns whether there are no patterns at all.
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
     }
 
-    /// The patterns in order.
+    /// Returns the patterns in order.
     pub fn patterns(&self) -> &[Pattern] {
         &self.patterns
     }
 
-    /// Splits off the patterns that name one path, which are `paths`. Many sets differ in these alone.
+    /// Separates the literal patterns for which `paths` holds from the rest. Many sets differ in these alone.
     pub fn split_off(&self, paths: &dyn Fn(&RelPath) -> bool) -> (Vec<&RelPath>, PatternSet) {
         let named = |pattern: &Pattern| !pattern.negated && pattern.literal().is_some_and(paths);
         let literals = self.patterns.iter().filter(|pattern| named(pattern)).filter_map(Pattern::literal).collect();
@@ -121,12 +122,13 @@ impl PatternSet {
         (literals, PatternSet { patterns: rest, follow: self.follow.clone() })
     }
 
-    /// Whether `path` is meant: by the last pattern that matches it.
+    /// Returns whether `path` is included, as decided by the last pattern that matches it.
     pub fn matches(&self, path: &RelPath) -> bool {
         self.patterns.iter().rev().find(|pattern| pattern.matches(path)).is_some_and(|pattern| !pattern.negated)
     }
 
-    /// Whether something below the directory `dir` may be meant. A walk need not enter directories for which this is false.
+    /// Returns whether something below the directory `dir` may be included. A walk can skip directories for which this
+    /// is false.
     pub fn enters(&self, dir: &RelPath) -> bool {
         for pattern in self.patterns.iter().rev() {
             if !pattern.negated && pattern.reaches(dir) {
@@ -139,21 +141,21 @@ impl PatternSet {
         false
     }
 
-    /// The paths at and below which everything lies that is meant: sorted, none of them below another.
+    /// Returns the paths that everything included lies at or below: sorted, none of them below another.
     pub fn roots(&self) -> Vec<RelPath> {
         let all: BTreeSet<RelPath> = self.positive().map(|(_, pattern)| pattern.prefix.clone()).collect();
         all.iter().filter(|path| !path.ancestors().any(|dir| all.contains(dir))).cloned().collect()
     }
 
-    /// Whether some path may be meant by both sets. Never wrongly false: what a pattern names may be a file or a directory, so
-    /// `gen` overlaps with `gen/*.h` and with `**/*.h`.
+    /// Returns whether some path may be included in both sets. Has no false negatives: a literal may be a file or a
+    /// directory, so `gen` overlaps with `gen/*.h` and with `**/*.h`.
     pub fn overlaps(&self, other: &PatternSet) -> bool {
         self.overlaps_if(other, Unsaid::FileOrDirectory)
     }
 
-    /// As [`overlaps`](Self::overlaps), but what a pattern names is taken for a file unless it ends in `/` or `/**` or the other
-    /// pattern has a component for it and goes on below. So `gen` overlaps with `gen/*.h` and with `*/a.h`, but with `**/*.h` only if
-    /// written `gen/`.
+    /// Like [`overlaps`](Self::overlaps), but takes a literal for a file unless it ends in `/` or `/**`, or the other
+    /// pattern has a component for it and continues below. So `gen` overlaps with `gen/*.h` and with `*/a.h`, but with
+    /// `**/*.h` only if written `gen/`.
     pub fn overlaps_as_named(&self, other: &PatternSet) -> bool {
         self.overlaps_if(other, Unsaid::File)
     }
@@ -168,8 +170,8 @@ impl PatternSet {
         })
     }
 
-    /// The patterns, as written but for braces, that say which files are meant by wildcards and of which `matched` says
-    /// no; of one with braces, of all that it stands for.
+    /// Returns the wildcard patterns, with braces expanded, for which `matched` says no. A pattern with braces counts
+    /// only if `matched` says no to each of its expansions.
     pub fn unmatched(&self, mut matched: impl FnMut(&Pattern) -> bool) -> Vec<String> {
         let same = |a: &&Pattern, b: &&Pattern| a.index == b.index;
         let patterns: Vec<&Pattern> = self.positive().map(|(_, pattern)| pattern).collect();
@@ -182,34 +184,34 @@ impl PatternSet {
         self.patterns.iter().enumerate().filter(|(_, pattern)| !pattern.negated)
     }
 
-    /// Whether `path` and everything below it is taken away again behind the pattern at `position`.
+    /// Returns whether a pattern after `position` excludes `path` and everything below it.
     fn takes_away(&self, position: usize, path: &RelPath) -> bool {
         self.patterns[position + 1..].iter().any(|pattern| pattern.negated && pattern.matches(path))
     }
 }
 
 impl Pattern {
-    /// The path that it names, when it has no wildcard.
+    /// Returns the path that it names, if it has no wildcard.
     pub fn literal(&self) -> Option<&RelPath> {
         self.rest.is_empty().then_some(&self.prefix)
     }
 
-    /// The directory (or, for a literal, the path) at or below which everything lies that it matches.
+    /// Returns the directory (or, for a literal, the path) that everything it matches lies at or below.
     pub fn prefix(&self) -> &RelPath {
         &self.prefix
     }
 
-    /// Whether it matches `path` or a directory above it.
+    /// Returns whether it matches `path` or a directory above it.
     pub fn matches(&self, path: &RelPath) -> bool {
         path.below(&self.prefix).is_some_and(|rest| segments_match(&self.rest, rest))
     }
 
-    /// As [`PatternSet::overlaps_as_named`], for two patterns; `negated` left aside.
+    /// Like [`PatternSet::overlaps_as_named`], for two patterns, ignoring `negated`.
     pub fn overlaps_as_named(&self, other: &Pattern) -> bool {
         overlap(self, other, Unsaid::File)
     }
 
-    /// Whether it may match `path` or something below it.
+    /// Returns whether it may match `path` or something below it.
     pub fn reaches(&self, path: &RelPath) -> bool {
         let Some(mut rest) = path.below(&self.prefix) else { return self.prefix.starts_with(path) };
         for segment in &self.rest {
@@ -227,7 +229,7 @@ impl Pattern {
     }
 }
 
-/// The pattern relative to the workspace, with its `!`. Two patterns with one text are the same.
+/// Writes the pattern relative to the workspace, with its `!`. Patterns with the same text are equal.
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.negated { "!" } else { "" })?;
@@ -235,7 +237,7 @@ impl fmt::Display for Pattern {
             f.write_str(&escape(&self.prefix.to_text()))?;
         }
         let slash = match self.prefix.is_root() || self.rest.is_empty() {
-            // Not to be taken for one that takes away.
+            // So that it is not read as an exclusion.
             true if !self.negated && self.rest_text.starts_with('!') => "./",
             true => "",
             false => "/",
@@ -247,7 +249,8 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// Whether `segments` match `path` or the beginning of it. Goes back to the last `**` only: an earlier one could not do better.
+/// Returns whether `segments` match `path` or a leading part of it. Backtracks to the last `**` only: an earlier one
+/// could not do better.
 fn segments_match(segments: &[Segment], path: &[u8]) -> bool {
     let (mut at, mut rest) = (0, path);
     let mut retry: Option<(usize, &[u8])> = None;

@@ -1,49 +1,49 @@
-//! What a build spends its time on: spans of time, for whoever wants to draw them.
+//! Timed spans of a build's work, for profiles.
 //!
-//! Costs nothing when nobody does.
+//! They cost nothing if nobody asks for them.
 
 use std::time::Instant;
 
 use crate::model::TaskId;
 use crate::model::event::Listener;
 
-/// What was done.
+/// A kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// A task, from its start to its end; the next ones are parts of it.
+    /// A task, from start to end; the phases up to `Recheck` are parts of it.
     Task,
-    /// Its inputs are hashed.
+    /// Hashing the inputs.
     Inputs,
-    /// A result is looked for.
+    /// Looking for a result.
     Lookup,
-    /// Another process runs the same action.
+    /// Waiting while another process runs the same action.
     Wait,
-    /// Outputs are put back.
+    /// Restoring the outputs.
     Restore,
-    /// Its command runs.
+    /// Running the command.
     Command,
-    /// Its outputs are hashed, packed and handed to the store.
+    /// Hashing, packing and storing the outputs.
     Outputs,
-    /// Its inputs are looked at again.
+    /// Checking whether the inputs have changed in the meantime.
     Recheck,
-    /// The build waits for its turn in the worktree, and reads what the last one left.
+    /// Waiting for the lock of the worktree, and reading the last build's journal.
     Begin,
-    /// What earlier builds left in the tree is looked at.
+    /// Examining what earlier builds left in the tree.
     Survey,
-    /// The build waits until all results are in the store.
+    /// Waiting until all results are in the store.
     Flush,
-    /// The journal is written, and with it what the next build goes by.
+    /// Writing the journal and the related files that the next build relies on.
     Journal,
 }
 
-/// From when to when.
+/// One piece of work, with its start and end.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
-    /// What was done.
+    /// The kind of work.
     pub phase: Phase,
-    /// For which task; `None` for the build as a whole.
+    /// The task; `None` for the build as a whole.
     pub task: Option<TaskId>,
-    /// On which of the build's threads; `None` on the coordinating one.
+    /// The number of the build's worker thread; `None` for the coordinating thread.
     pub worker: Option<usize>,
     /// When it began.
     pub begin: Instant,
@@ -51,7 +51,7 @@ pub struct Span {
     pub end: Instant,
 }
 
-/// Does the work, and tells how long it took.
+/// Does the work, and reports to `listener` how long it took.
 pub fn timed<T>(listener: &dyn Listener, phase: Phase, task: Option<TaskId>, work: impl FnOnce() -> T) -> T {
     if !listener.wants_spans() {
         return work();

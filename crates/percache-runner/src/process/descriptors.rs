@@ -1,23 +1,24 @@
-//! How many files the process may have open, and how many jobs fit into that.
+//! The limit on open files, and the number of jobs that it allows.
 //!
-//! The soft limit is raised when it is too low for the jobs that are asked for, as far as the hard one allows.
-//! Commands get the one that percache was started with: programs that use `select` rely on it, and some close every
-//! number below it.
+//! The soft limit is raised if it is too low for the requested jobs, as far as the hard limit allows. Commands get the
+//! limit that percache was started with: programs that use `select` rely on it, and some programs close every number
+//! below it.
 
 use std::sync::OnceLock;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What a running job has open at the most: pipes, the files that its outputs are read from and written to,
-/// directories on the way.
+/// The most that a running job has open: pipes, the files that its outputs are read from and written to, and
+/// directories on the way to them.
 const OF_A_JOB: u64 = 8;
-/// The terminal, the store's own files, locks, pipes to commands.
+/// What the process itself has open: the terminal, the store's own files, locks, pipes to commands.
 const OF_THE_PROCESS: u64 = 48;
 
 /// The limit before it was raised.
 static BEFORE: OnceLock<Rlimit> = OnceLock::new();
 
-/// Makes room for so many jobs; returns how many of them there is room for, at least one.
+/// Raises the limit for this number of jobs if necessary. Returns the number of jobs that the limit allows, at least
+/// one.
 pub fn make_room(jobs: usize) -> usize {
     let now = getrlimit(Resource::Nofile);
     let (soft, hard) = (now.current.unwrap_or(u64::MAX), now.maximum.unwrap_or(u64::MAX));
@@ -31,12 +32,12 @@ pub fn make_room(jobs: usize) -> usize {
     fitting(jobs, getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
 }
 
-/// The limit that commands are to have, if it is not the one that the process has.
+/// Returns the limit for commands, if it differs from that of this process.
 pub fn of_commands() -> Option<Rlimit> {
     BEFORE.get().copied()
 }
 
-/// Half of what a process may have open may be files of the store's database.
+/// Returns the limit that this number of jobs needs. Half of the open files may be those of the store's database.
 fn needed(jobs: usize) -> u64 {
     (OF_THE_PROCESS + OF_A_JOB.saturating_mul(jobs as u64)).saturating_mul(2)
 }

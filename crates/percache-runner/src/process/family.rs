@@ -1,5 +1,5 @@
-//! Finds everything that a command has started, wherever it went: into another process group, another session, or to
-//! init.
+//! Finds all processes that a command has started, even those that moved to another process group or session, or were
+//! adopted by init.
 //!
 //! A process belongs to a command if it is in its process group, descends from it, holds the pipe of its output, or has
 //! inherited the variable that percache sets for it ([`MARK`]). A process to which none of these applies is not found:
@@ -19,24 +19,24 @@ use super::table::{self, Process};
 /// and more.
 pub const MARK: &str = "PERCACHE_RUNNING";
 
-/// How often [`Family::kill`] looks for processes that are left or were started meanwhile, and the pause between.
+/// How often [`Family::kill`] looks for processes that are left or were started in the meantime.
 const ROUNDS: usize = 25;
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// A command's processes.
 #[derive(Debug, Default)]
 pub(crate) struct Family {
-    /// The process that the command began as.
+    /// The first process of the command.
     leader: u32,
-    /// Its process group, unless that is ours.
+    /// Its process group, unless that is percache's own.
     group: Option<u32>,
-    /// When the leader began: no descendant is older.
+    /// When the leader started: no descendant is older.
     began: Ticks,
     /// The value of [`MARK`].
     mark: Option<String>,
     /// The pipes of its output.
     pipes: BTreeSet<String>,
-    /// Processes found so far. Once their parents have ended, the table no longer tells whose they are.
+    /// Processes found so far. Once their parents have ended, the process table no longer shows whose they are.
     found: BTreeMap<u32, Ticks>,
 }
 
@@ -45,7 +45,7 @@ impl Family {
     pub(crate) fn new(leader: u32, leads: bool, env: &[(OsString, OsString)]) -> Family {
         let mark = env.iter().rev().find(|(name, _)| name == MARK);
         let mark = mark.map(|(_, value)| value.to_string_lossy().into_owned());
-        // Without a table, nobody is to be found by age either.
+        // Without a process table, no process counts by its age either.
         let began = table::began(leader).unwrap_or(Ticks::MAX);
         Family { leader, group: leads.then_some(leader), began, mark, ..Family::default() }
     }
@@ -75,7 +75,7 @@ impl Family {
         living
     }
 
-    /// Tells whether a process belongs to the family regardless of its parents.
+    /// Returns whether a process belongs to the family regardless of its parents.
     fn has_sign(&self, process: &Process, own: u32) -> bool {
         if process.id == self.leader {
             return process.began == self.began;
@@ -91,7 +91,7 @@ impl Family {
             || (may_hold && table::holds_one(process.id, &self.pipes))
     }
 
-    /// Returns what follows the family's mark in that of a process; `None` if it has another one.
+    /// Returns what follows the family's mark in that of a process; `None` if the process has another mark.
     fn mark_of(&self, id: u32) -> Option<String> {
         let value = table::variable(id, MARK)?;
         let rest = value.strip_prefix(self.mark.as_deref()?)?;
@@ -99,7 +99,7 @@ impl Family {
     }
 
     /// Sends SIGTERM to processes that a signal to the leader or its group does not reach. Those that run under another
-    /// percache are left to that one.
+    /// percache are left to it.
     pub(crate) fn terminate_others(&mut self) {
         let living = self.living();
         let reached = |process: &Process| match self.group {
@@ -111,19 +111,19 @@ impl Family {
         others.for_each(|process| table::kill(process, Signal::TERM));
     }
 
-    /// Kills the process group at once, as long as its leader exists, so that the group's id cannot be another one's.
+    /// Kills the process group, provided that its leader exists, so that the group's id cannot be reused.
     #[cfg(target_os = "linux")]
     pub(crate) fn kill_group(&self) {
         use rustix::process::{Pid, kill_process_group};
         let is_there = table::process(self.leader).is_some_and(|process| process.began == self.began);
         let group = self.group.filter(|_| is_there).and_then(|group| Pid::from_raw(group.try_into().ok()?));
         if let Some(group) = group {
-            // That nobody is left to get it is no mistake.
+            // It is not an error if the group is empty.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
 
-    /// Kills all processes, and those that they start meanwhile.
+    /// Kills all processes, and those that they start in the meantime.
     pub(crate) fn kill(&mut self) {
         for _ in 0..ROUNDS {
             let living = self.living();

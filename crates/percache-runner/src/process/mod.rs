@@ -1,6 +1,19 @@
-//! Runs one command to its end: what it is given, how it may end, and what it wrote.
+//! Runs one command to its end: its parameters, its output, and the ways it can end.
 //!
 //! Knows nothing of tasks, of the cache, or of how many commands run at a time.
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `descriptors` | The limit on open files |
+//! | `family` | All processes that a command started |
+//! | `nesting` | percache inside percache |
+//! | `orphans` | Commands that outlived a killed percache |
+//! | `run` | Waiting for a command, with timeout and cancellation |
+//! | `spawn` | Starting a command |
+//! | `spool` | A log of any length |
+//! | `stop` | The request to stop |
+//! | `streams` | Two streams in one log |
+//! | `table` | The system's process table |
 
 pub mod descriptors;
 pub(crate) mod family;
@@ -29,46 +42,47 @@ pub use spool::SpooledLog;
 pub use stop::Stop;
 pub use streams::{Marked, Stream, mark};
 
-/// A command, completely.
+/// The complete description of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
-    /// The program: looked up in `PATH` of `env` when it has no slash, else seen from `cwd`.
+    /// The program: looked up in `PATH` of `env` if it has no slash, otherwise relative to `cwd`.
     pub program: OsString,
-    /// Its arguments, without the program's name.
+    /// The arguments, without the program's name.
     pub args: Vec<OsString>,
-    /// The directory it runs in, absolute.
+    /// The absolute directory that it runs in.
     pub cwd: PathBuf,
-    /// Its whole environment; nothing is inherited.
+    /// The whole environment; nothing is inherited.
     pub env: Vec<(OsString, OsString)>,
-    /// Ended after this long.
+    /// The time after which it is ended.
     pub timeout: Option<Duration>,
-    /// Where its streams lead.
+    /// The connection of its streams.
     pub stdio: Stdio,
 }
 
-/// Where the streams of a command lead.
+/// The connection of a command's streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stdio {
     /// stdin is empty; stdout and stderr are captured as one stream. The command leads a process group of its own.
     Captured,
-    /// As [`Captured`](Self::Captured), with stdout and stderr as two streams. What goes to both at nearly the same time may change places.
+    /// Like [`Captured`](Self::Captured), with stdout and stderr as two streams. Output that goes to both at nearly the
+    /// same time may change places.
     Apart,
     /// The streams of this process, in its process group: the command owns the terminal.
     Inherited,
 }
 
-/// Time since the system was started, in the unit in which it tells when a process began.
+/// The time since the system started, in the unit of the start times of processes.
 pub type Ticks = u64;
 
-/// By what a command, or what is left of it, can be found. One that owns the terminal leaves no mark: it is in the
-/// hands of who sits there.
+/// How to find a command, or what is left of it. A command that owns the terminal has no mark, because the user at the
+/// terminal controls it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// It is about to start; its output goes through the pipes with these numbers.
     Outputs(Vec<u64>),
-    /// It has started: the id of its process, which leads a group, and between which moments it began.
+    /// It has started: the id of its process, which leads a group, and a range that contains its start time.
     Leader(u32, RangeInclusive<Ticks>),
-    /// It has exited some time ago, and these processes hold its output still.
+    /// It exited some time ago, and these processes still hold its output.
     Background(Vec<Holder>),
 }
 
@@ -84,13 +98,13 @@ pub struct Holder {
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// By itself, with this exit status.
+    /// It exited with this status.
     Exit(i32),
-    /// By this signal, which did not come from here.
+    /// This signal ended it, and percache did not send it.
     Signal(i32),
-    /// It was ended because it ran longer than its timeout.
+    /// percache ended it because it ran longer than its timeout.
     TimedOut,
-    /// It was ended because of [`Stop`].
+    /// percache ended it because of [`Stop`].
     Interrupted,
 }
 
@@ -99,6 +113,6 @@ pub enum Status {
 pub struct Finished {
     /// How it ended.
     pub status: Status,
-    /// Time from its start until it and whoever held its output had ended.
+    /// The time from its start until it and all holders of its output had ended.
     pub took: Duration,
 }

@@ -1,9 +1,9 @@
-//! Recognises percache inside of percache: within which tasks' commands this process runs.
+//! Recognises percache inside percache: the tasks within whose commands this process runs.
 //!
 //! percache starts each command with a variable ([`MARK`]) that names its task and the tasks within which that percache
-//! runs itself, outermost first: `WORKTREE:TASK,WORKTREE:TASK`. WORKTREE is the beginning of a digest of the worktree's
-//! directory in its store; in the names of tasks, `%`, `,` and control characters are written as in URLs. The variable
-//! is in no fingerprint and never passed on by `env_from` or `env_pass`.
+//! itself runs, outermost first: `WORKTREE:TASK,WORKTREE:TASK`. WORKTREE is the beginning of a digest of the worktree's
+//! directory in its store; in the names of tasks, `%`, `,`, spaces and control characters are percent-encoded. The
+//! variable is in no fingerprint and is never passed on by `env_from` or `env_pass`.
 //!
 //! If the variable is lost on the way (`sudo`, `env -i`), the ancestors of this process still have it.
 
@@ -20,7 +20,7 @@ use crate::process::{MARK, table};
 pub struct Enclosing {
     /// Its name, if known. The command may be that of a tool.
     pub task: Option<String>,
-    /// The percache that runs it: process id and command.
+    /// The percache that runs it: its process id and command.
     pub holder: String,
 }
 
@@ -32,7 +32,7 @@ pub fn mark(worktree: &Path, task: &str) -> String {
 }
 
 /// Returns the task within which this process runs, if `holder`, which has the lock of a worktree, waits for that task:
-/// then a wait for the lock would never end.
+/// waiting for the lock would then never end.
 pub fn enclosing(worktree: &Path, holder: &str) -> Option<Enclosing> {
     let holding = process_id(holder);
     let ancestors = table::ancestors();
@@ -45,17 +45,17 @@ pub fn enclosing(worktree: &Path, holder: &str) -> Option<Enclosing> {
     if above.is_some() {
         return found(task);
     }
-    // A terminal that a command has opened may have outlived it: a build in there waits like any other.
+    // A terminal that a command has opened may have outlived it: a build in that terminal waits like any other.
     let is_another = holding.and_then(table::name).is_some_and(|name| Some(name) == table::name(std::process::id()));
     if is_another { None } else { task.map(Some).and_then(found) }
 }
 
-/// Tells whether this process runs within a command of `holder`.
+/// Returns whether this process runs within a command of `holder`.
 pub fn is_within(holder: &str) -> bool {
     process_id(holder).is_some_and(|holder| table::ancestors().contains(&holder))
 }
 
-/// Returns the process id in `process 4711 (percache build)`.
+/// Parses the process id in `process 4711 (percache build)`.
 fn process_id(holder: &str) -> Option<u32> {
     holder.strip_prefix("process ")?.split(' ').next()?.parse().ok()
 }

@@ -1,43 +1,44 @@
-//! Commands that outlive the percache that ran them: how they are found by the next build, and their end.
+//! Commands that outlive the percache that ran them: how the next build finds and ends them.
 //!
-//! A percache that is killed with SIGKILL cannot end its commands. They would go on writing to outputs that the next build restores, or makes
-//! and stores. So of every command there is a [`Trace`] among the intents, and the next build ends what is left of it before it looks at the tree.
+//! A percache that is killed with SIGKILL cannot end its commands. They would go on writing to outputs that the next
+//! build restores, or makes and stores. So there is a [`Trace`] of every command among the intents, and the next build
+//! ends what is left of it before it looks at the tree.
 //!
-//! A command is its leader with all that descends from it, and whoever holds its output. Hence two signs. The pipe of
-//! its output is known before it starts, so that no kill comes too early to leave a trace; the leader, for commands
-//! that redirect all that they write, as soon as it has started. Nobody else is taken for either: a pipe has its number
-//! as long as somebody holds it, and a process id counts only with the time at which the process began. Both mean
-//! something to one run of one kernel, and in one space of process ids.
+//! A command consists of its leader, everything that descends from it, and the holders of its output. Hence there are
+//! two traces: the pipe of its output is known before it starts, so that no kill comes too early; the leader, for
+//! commands that redirect all their output, is known as soon as it has started. Neither can be mistaken for another: a
+//! pipe keeps its number while somebody holds it, and a process id counts only together with the process's start time.
+//! Both are meaningful only in the same run of the kernel and the same pid namespace.
 //!
-//! Elsewhere than on Linux the system does not tell all this, and commands run on.
+//! Systems other than Linux do not provide this information, and commands run on.
 
 use percache::Digest;
 use percache::codec::{DecodeError, Decoder, Encode};
 
 use crate::process::{Mark, Stop, Ticks};
 
-/// By what a command can be found.
+/// How a command can be found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
-    /// The run of the kernel, and the space of process ids.
+    /// Identifies the run of the kernel and the pid namespace.
     pub system: Digest,
-    /// The process that leads its group.
+    /// The leader of its process group.
     pub leader: Option<Leader>,
-    /// Numbers of the pipes that its output goes through.
+    /// The numbers of the pipes that its output goes through.
     pub pipes: Vec<u64>,
 }
 
-/// A process, for good.
+/// A process, identified even after its id is reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leader {
-    /// Its id, which others may have later.
+    /// Its id, which other processes may have later.
     pub id: u32,
-    /// Between which moments it began. Nobody else has had its id then.
+    /// A range that contains its start time, and in which no other process had its id.
     pub began: (Ticks, Ticks),
 }
 
 impl Trace {
-    /// What a command that runs here can be found by; `None` where nothing would find it.
+    /// Returns the trace of a command that runs here; `None` where it could not be found.
     pub fn of(mark: &Mark) -> Option<Trace> {
         let system = system::this()?;
         Some(match mark {
@@ -46,7 +47,7 @@ impl Trace {
                 let began = (*began.start(), *began.end());
                 Trace { system, leader: Some(Leader { id: *id, began }), pipes: Vec::new() }
             }
-            // It holds the pipe.
+            // A holder is found by the pipe that it holds.
             Mark::Background(_) => return None,
         })
     }
@@ -76,20 +77,20 @@ impl Trace {
     }
 }
 
-/// Ends what still runs of these commands, and waits until it is gone. Tells `waiting` for whom when that takes long: a process that hangs in
-/// the system, or belongs to somebody else. Only a wish to stop ends that wait.
+/// Ends what still runs of these commands, and waits until it is gone. Calls `waiting` with the process if that takes
+/// long: it hangs in the kernel, or belongs to another user. Only `stop` ends that wait.
 pub fn end(traces: &[Trace], stop: &Stop, waiting: &mut dyn FnMut(&str)) -> Ended {
     let here = system::this();
     let traces: Vec<&Trace> = traces.iter().filter(|trace| Some(trace.system) == here).collect();
     if traces.is_empty() { Ended::default() } else { system::end(&traces, stop, waiting) }
 }
 
-/// How [`end`] ended.
+/// The outcome of [`end`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
-    /// Processes that were there.
+    /// The number of processes that were found.
     pub found: usize,
-    /// Some of them still are.
+    /// Whether some of them are still there.
     pub some_left: bool,
 }
 
@@ -109,12 +110,12 @@ mod system {
     use crate::process::table::{self, Process};
     use crate::process::{MARK, Stop};
 
-    /// How often to look whether they are gone.
+    /// The pause between checks whether they are gone.
     const PAUSE: Duration = Duration::from_millis(2);
-    /// After this long it is said who is waited for.
+    /// The time after which `waiting` is called.
     const LONG: Duration = Duration::from_secs(1);
 
-    /// This run of the kernel, and the space of process ids.
+    /// Identifies this run of the kernel and the pid namespace.
     pub fn this() -> Option<Digest> {
         static THIS: LazyLock<Option<Digest>> = LazyLock::new(|| {
             let run = fs::read("/proc/sys/kernel/random/boot_id").ok()?;
@@ -128,7 +129,7 @@ mod system {
         let own = table::process(std::process::id()).map(|own| own.group);
         let leaders = traces.iter().filter_map(|trace| trace.leader).filter(|leader| Some(leader.id) != own);
         let mut families: Vec<Family> = leaders.filter(runs).map(|leader| family(leader.id, true)).collect();
-        // Of a leader that has ended, or that the kill came too early to note, those who hold its output tell whose they are.
+        // If a leader has ended, or the kill came too early to note it, the holders of its output lead to the rest.
         let pipes = || traces.iter().flat_map(|trace| trace.pipes.iter().copied());
         let named = table::named(pipes());
         let holders = table::all().into_iter().filter(|process| table::holds_one(process.id, &named));
@@ -138,7 +139,8 @@ mod system {
         loop {
             let left: Vec<Process> = families.iter_mut().flat_map(Family::living).collect();
             let Some(first) = left.first() else { return Ended { found: found.len(), some_left: false } };
-            // All of a group at once, so that none has a child that nobody has seen. Who cannot be ended is waited for.
+            // A group is killed at once, so that no member has a child that was not seen. Processes that cannot be
+            // killed are waited for.
             families.iter().for_each(Family::kill_group);
             left.iter().for_each(|process| table::kill(process, Signal::KILL));
             found.extend(left.iter().map(|process| process.id));
@@ -156,7 +158,7 @@ mod system {
         table::process(leader.id).is_some_and(|found| (leader.began.0..=leader.began.1).contains(&found.began))
     }
 
-    /// Returns all that a process has started, or that was started for the same task since it began.
+    /// Returns everything that a process has started, or that was started for the same task since the process began.
     fn family(id: u32, leads: bool) -> Family {
         let mark = table::variable(id, MARK).map(|mark| (MARK.into(), mark.into()));
         Family::new(id, leads, mark.as_slice())

@@ -1,9 +1,9 @@
-//! Waits for a command without a thread of its own: one poll over its output, its end, and the wish to stop.
+//! Waits for a command without an extra thread: one poll over its output, its end, and the request to stop.
 //!
-//! A command has ended when its leader has exited and nobody holds its output any more, so that a child left in the
-//! background counts as running. On a timeout or a stop, the process group and whoever has left it ([`super::family`])
-//! get SIGTERM, and SIGKILL after a grace or as soon as the leader has exited. The leader is reaped last: until then
-//! its id, which is also the group's, cannot belong to anybody else.
+//! A command has ended when its leader has exited and nobody holds its output any more, so a child left in the
+//! background counts as running. On a timeout or a stop, the process group and the processes that have left it
+//! ([`super::family`]) get SIGTERM, and SIGKILL after a grace period or as soon as the leader has exited. The leader is
+//! reaped last: until then its id, which is also the group's, cannot be reused.
 
 use std::cell::Cell;
 use std::ffi::OsString;
@@ -22,33 +22,34 @@ use super::spawn::{Outputs, pipe_number, spawn};
 use super::table::{self, Process};
 use super::{Finished, Holder, Mark, SpawnError, SpawnErrorKind, Spec, Status, Stdio, Stop, Stream};
 
-/// How long a command may take to end itself after SIGTERM.
+/// How long a command may take to exit after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long the output is still read after SIGKILL: who holds it then has left the process group.
+/// How long the output is still read after SIGKILL: a process that holds it then has left the process group.
 const DRAIN: Duration = Duration::from_millis(100);
-/// A command that has exited and whose output somebody still holds is waited for this long without a word.
+/// How long to wait silently for a command that has exited but whose output somebody still holds.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often to look where no descriptor tells: for a second signal, and for the leader's end on systems without pidfd.
+/// The polling interval where no descriptor helps: for a second signal, and for the leader's exit on systems without
+/// pidfd.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Takes what a command writes, as it comes.
+/// Takes the output of a command, as it comes.
 pub type OnOutput<'a> = &'a mut dyn FnMut(Stream, &[u8]);
 
-/// Hears by what a command can be found, before it starts and once it has.
+/// Takes the marks of a command, before it starts and once it has.
 pub type OnMark<'a> = &'a mut dyn FnMut(&Mark);
 
-/// Runs a command to its end. `on_output` gets what it writes, as it comes; of one stream, in the order of writing.
+/// Runs a command to its end. `on_output` gets its output, as it comes; in the order of writing within one stream.
 ///
 /// # Errors
-/// When the command cannot be started.
+/// Fails if the command cannot be started.
 pub fn run(spec: &Spec, stop: &Stop, on_output: OnOutput<'_>) -> Result<Finished, SpawnError> {
     run_with_grace(spec, stop, GRACE, &mut |_| (), on_output)
 }
 
-/// As [`run`], for a command that must not outlive this process unnoticed.
+/// Like [`run`], for a command that must not outlive this process unnoticed.
 ///
 /// # Errors
-/// When the command cannot be started.
+/// Fails if the command cannot be started.
 pub fn run_marked(
     spec: &Spec,
     stop: &Stop,
@@ -109,7 +110,7 @@ fn status_of(exit: ExitStatus) -> Status {
     }
 }
 
-/// A descriptor that becomes readable when the process ends.
+/// Returns a descriptor that becomes readable when the process exits.
 #[cfg(target_os = "linux")]
 fn watch_end(leader: Pid) -> Option<OwnedFd> {
     rustix::process::pidfd_open(leader, rustix::process::PidfdFlags::empty()).ok()
@@ -120,18 +121,18 @@ fn watch_end(_leader: Pid) -> Option<OwnedFd> {
     None
 }
 
-/// A command that runs.
+/// A running command.
 struct Run<'a> {
     leader: Pid,
     leader_end: Option<OwnedFd>,
-    /// When it was seen that the leader has exited. It is not reaped.
+    /// When the leader was seen to have exited. It is not reaped yet.
     exited: Option<Instant>,
-    /// Whether it was said who holds the output.
+    /// Whether the holders of the output were reported.
     told: bool,
-    /// Those that are not at their end.
+    /// The streams that are not at their end.
     outputs: Outputs,
     env: &'a [(OsString, OsString)],
-    /// All that the command has started; known when it is ended.
+    /// Everything that the command has started; determined when it is ended.
     family: Option<Family>,
     interactive: bool,
     stop: &'a Stop,
@@ -140,7 +141,7 @@ struct Run<'a> {
     ending: Option<Ending>,
 }
 
-/// SIGTERM was sent.
+/// The state after SIGTERM was sent.
 #[derive(Clone, Copy)]
 struct Ending {
     cause: Status,
@@ -154,16 +155,16 @@ impl Run<'_> {
         self.exited.is_some() && (self.outputs.is_empty() || drained)
     }
 
-    /// Waits until something happens, and takes note of it.
+    /// Waits until something happens, and records it.
     fn wait(&mut self, on_output: OnOutput<'_>) {
         let timeout = self.patience().and_then(|patience| Timespec::try_from(patience).ok());
         let outputs = self.outputs.iter().map(|(_, output)| PollFd::new(output, PollFlags::IN));
         let leader =
             self.leader_end.as_ref().filter(|_| self.exited.is_none()).map(|fd| PollFd::new(fd, PollFlags::IN));
-        // Once readable, it stays so and would end every poll at once.
+        // Once readable, it stays readable and would end every poll immediately.
         let stop = (!self.stop.requested()).then(|| PollFd::new(self.stop, PollFlags::IN));
         let mut fds: Vec<PollFd<'_>> = outputs.chain(leader).chain(stop).collect();
-        // Its only errors here are EINTR and a lack of memory: then nothing is known to have happened.
+        // The only errors here are EINTR and a lack of memory; either way, nothing is known to have happened.
         let happened = poll(&mut fds, timeout.as_ref()).is_ok();
         let ready = |fd: &PollFd<'_>| happened && !fd.revents().is_empty();
         let ready: Vec<bool> = fds[..self.outputs.len()].iter().map(ready).collect();
@@ -177,7 +178,7 @@ impl Run<'_> {
         }
     }
 
-    /// How long to wait for something to happen; `None` for ever.
+    /// Returns how long to wait for something to happen; `None` for no limit.
     fn patience(&self) -> Option<Duration> {
         let blind = self.exited.is_none() && self.leader_end.is_none();
         if blind || self.ending.is_some() || self.stop.requested() {
@@ -187,12 +188,12 @@ impl Run<'_> {
         next.map(|next| next.saturating_duration_since(Instant::now()))
     }
 
-    /// When to say who holds the output.
+    /// Returns when to report the holders of the output.
     fn tell_at(&self) -> Option<Instant> {
         self.exited.filter(|_| !self.told && !self.outputs.is_empty()).map(|at| at + PATIENCE)
     }
 
-    /// Says who holds the output of a command that has exited, when it is time.
+    /// Reports the holders of the output of a command that has exited, if it is time.
     fn tell(&mut self, on_mark: OnMark<'_>) {
         if self.tell_at().is_none_or(|at| Instant::now() < at) {
             return;
@@ -204,12 +205,12 @@ impl Run<'_> {
         on_mark(&Mark::Background(holders.filter_map(holder).collect()));
     }
 
-    /// The numbers of the pipes of its output that are not at their end.
+    /// Returns the numbers of its output's pipes that are not at their end.
     fn pipes(&self) -> Vec<u64> {
         self.outputs.iter().filter_map(|(_, pipe)| pipe_number(pipe)).collect()
     }
 
-    /// Ends the command when it is time.
+    /// Ends the command if it is time.
     fn decide(&mut self, now: Instant) {
         let Some(ending) = &mut self.ending else {
             let cause = match () {
@@ -227,14 +228,14 @@ impl Run<'_> {
         }
     }
 
-    /// A command that owns the terminal got the Ctrl-C itself, and may have a use for it.
+    /// Returns whether to end the command. One that owns the terminal received the Ctrl-C itself, and may handle it.
     fn heeds_stop(&self) -> bool {
         self.stop.signal().is_some_and(|signal| !(self.interactive && signal == SIGINT))
     }
 
-    /// Asks it to end, with all that it has started.
+    /// Asks the command and everything that it has started to end.
     fn terminate(&mut self) {
-        // Before anybody ends: the children of who has ended cannot be told from others any more.
+        // This must precede the signal: once a process has ended, its children cannot be told from others.
         let leader = self.leader.as_raw_nonzero().get().unsigned_abs();
         let mut family = Family::new(leader, !self.interactive, self.env).holding(self.pipes());
         family.terminate_others();
@@ -242,13 +243,13 @@ impl Run<'_> {
         self.family = Some(family);
     }
 
-    /// Ends it, with all that it has started.
+    /// Kills the command and everything that it has started.
     fn kill(&mut self) {
         self.signal(Signal::KILL);
         self.family.iter_mut().for_each(Family::kill);
     }
 
-    /// Sends to the whole group, or to the command alone when it is in ours. That nobody is left to get it is no mistake.
+    /// Signals the whole group, or only the command if it is in percache's group. It is not an error if nobody is left.
     fn signal(&self, signal: Signal) {
         let _ = match self.interactive {
             true => kill_process(self.leader, signal),
@@ -257,13 +258,13 @@ impl Run<'_> {
     }
 }
 
-/// Reads what is there; `false` at the end.
+/// Reads what is available. Returns `false` at the end.
 fn read(output: &mut PipeReader, take: &mut dyn FnMut(&[u8])) -> bool {
     thread_local! {
-        // Made once for all commands of a thread: most write nothing.
+        // Allocated once for all commands of a thread, because most write nothing.
         static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     }
-    // Not in use while `take` does whatever it does.
+    // The buffer is taken out because `take` may do anything.
     let mut buffer = BUFFER.take();
     if buffer.is_empty() {
         buffer = vec![0; 64 << 10];
@@ -279,7 +280,7 @@ fn read(output: &mut PipeReader, take: &mut dyn FnMut(&[u8])) -> bool {
     goes_on
 }
 
-/// Whether the process has exited; it stays to be reaped. One that is lost to somebody else's wait counts as well.
+/// Returns whether the process has exited, without reaping it. One that another wait has reaped counts as well.
 fn has_exited(leader: Pid) -> bool {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     match waitid(WaitId::Pid(leader), options) {

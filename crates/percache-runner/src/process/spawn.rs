@@ -1,4 +1,4 @@
-//! Starts a command, and says in the user's terms why it cannot be started.
+//! Starts a command, and explains in the user's terms why one cannot be started.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, PipeReader};
@@ -24,14 +24,14 @@ use super::{Mark, OnMark, Spec, Stdio, Stream, Ticks};
 pub struct SpawnError {
     /// The program as written.
     pub program: OsString,
-    /// Where it should have run.
+    /// The directory where it should have run.
     pub cwd: PathBuf,
-    /// Why not.
+    /// The reason.
     pub kind: SpawnErrorKind,
 }
 
 impl SpawnError {
-    /// What to do about it, if that is known.
+    /// Returns what to do about it, if that is known.
     pub fn hint(&self) -> Option<String> {
         let program = self.program.to_string_lossy();
         Some(match &self.kind {
@@ -65,7 +65,7 @@ pub enum SpawnErrorKind {
     /// The file may not be executed.
     #[error("`{}` is not executable", shown(.0))]
     NotExecutable(PathBuf),
-    /// The file is there, what its first line or its header asks for is not.
+    /// The file exists, but the interpreter that its first line or its header names does not.
     #[error("the interpreter of `{}` does not exist", shown(.0))]
     NoInterpreter(PathBuf),
     /// The directory does not exist.
@@ -76,13 +76,13 @@ pub enum SpawnErrorKind {
     Os(io::Error),
 }
 
-/// Where programs are looked for when the command's environment has no PATH.
+/// Where programs are looked up if the command's environment has no PATH.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// The ends of the pipes that carry a command's output.
+/// The reading ends of the pipes that carry a command's output.
 pub(super) type Outputs = Vec<(Stream, PipeReader)>;
 
-/// Starts the command; also gives the pipes that carry its output, when that is captured. `on_mark` hears by what it can be found.
+/// Starts the command. Also returns the pipes of its output, if it is captured. `on_mark` gets the command's marks.
 pub(super) fn spawn(spec: &Spec, on_mark: OnMark<'_>) -> Result<(Child, Outputs), SpawnError> {
     start(spec, on_mark).map_err(|kind| SpawnError { program: spec.program.clone(), cwd: spec.cwd.clone(), kind })
 }
@@ -92,9 +92,9 @@ fn start(spec: &Spec, on_mark: OnMark<'_>) -> Result<(Child, Outputs), SpawnErro
         return Err(SpawnErrorKind::NoDirectory(spec.cwd.clone()));
     }
     let program = find_program(spec)?;
-    // With an absolute program and without a hook before exec, the standard library uses posix_spawn, which is much cheaper than fork
-    // in a process with a large memory. So there is no PR_SET_PDEATHSIG, which needs such a hook and would end the leader alone: what
-    // outlives this process is ended by the next build, see crate::process::orphans.
+    // With an absolute program and without a hook before exec, the standard library uses posix_spawn, which is much
+    // cheaper than fork in a process with much memory. So PR_SET_PDEATHSIG is not used: it needs such a hook, and would
+    // end only the leader. Processes that outlive this one are ended by the next build, see crate::process::orphans.
     let mut command = Command::new(&program);
     command.arg0(&spec.program).args(&spec.args).current_dir(&spec.cwd).env_clear();
     command.envs(spec.env.iter().map(|(name, value)| (name, value)));
@@ -131,42 +131,43 @@ fn start(spec: &Spec, on_mark: OnMark<'_>) -> Result<(Child, Outputs), SpawnErro
     }
 }
 
-/// Has the command run with this limit for open files. That takes a hook before exec, and so fork: only builds of
-/// very many jobs do.
+/// Sets this limit of open files for the command. That takes a hook before exec, and so fork: only builds with very
+/// many jobs need it.
 fn limit_files(command: &mut Command, limit: Rlimit) {
     let set = move || setrlimit(Resource::Nofile, limit).map_err(io::Error::from);
-    // SAFETY: setrlimit is async-signal-safe (it is the bare system call), and nothing here takes memory or locks.
+    // SAFETY: setrlimit is async-signal-safe (it is the bare system call), and nothing here allocates memory or takes
+    // locks.
     #[allow(unsafe_code, reason = "the standard library has no other way to change a limit of a command alone")]
     unsafe {
         command.pre_exec(set)
     };
 }
 
-/// Now. What proc_pid_stat(5) tells as the start time of a process lies between two such moments, as does the start; and to ask for
-/// it would take longer than to start a small command (30 µs).
+/// Returns the current time. The start time of a process in proc_pid_stat(5) lies between the values before and after
+/// its start; reading that file would take longer than to start a small command (30 µs).
 #[cfg(target_os = "linux")]
 pub(crate) fn ticks() -> Ticks {
     use rustix::time::{ClockId, clock_gettime};
-    // USER_HZ, which is 100 on every architecture of today.
+    // USER_HZ, which is 100 on all current architectures.
     const NANOSECONDS: u64 = 1_000_000_000 / 100;
     let now = clock_gettime(ClockId::Boottime);
     (now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64) / NANOSECONDS
 }
 
-/// Elsewhere nobody looks for it.
+/// Returns 0: on other systems the time is not used.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn ticks() -> Ticks {
     0
 }
 
-/// By what the system names a pipe, both ends of it.
+/// Returns the number by which the system identifies a pipe, at both ends.
 pub(crate) fn pipe_number(pipe: impl AsFd) -> Option<u64> {
     rustix::fs::fstat(pipe).ok().map(|stat| stat.st_ino)
 }
 
-/// A program that was written a moment ago is "busy" (ETXTBSY) while another command, started at that moment by another thread,
-/// has inherited the descriptor it was written through and has not yet come to its exec (golang/go issue 22315). That passes in
-/// milliseconds.
+/// Spawns a command, and retries while its program is busy. A program that was just written is "busy" (ETXTBSY) while
+/// another command, started at that moment by another thread, has inherited the descriptor that it was written through
+/// and has not yet reached its exec (golang/go issue 22315). That passes in milliseconds.
 fn spawn_patiently(command: &mut Command) -> io::Result<Child> {
     let mut pause = Duration::from_millis(1);
     loop {
@@ -180,7 +181,7 @@ fn spawn_patiently(command: &mut Command) -> io::Result<Child> {
     }
 }
 
-/// The absolute path of the program.
+/// Finds the absolute path of the program.
 fn find_program(spec: &Spec) -> Result<PathBuf, SpawnErrorKind> {
     if spec.program.as_bytes().contains(&b'/') {
         let path = spec.cwd.join(&spec.program);
@@ -206,8 +207,8 @@ fn find_program(spec: &Spec) -> Result<PathBuf, SpawnErrorKind> {
     })
 }
 
-/// The shell, by which most commands are run: where it was the last time for the same PATH, if it still is there. Shells remember where
-/// programs are in the same way.
+/// Finds the shell, which runs most commands: where it was the last time for the same PATH, if it is still there.
+/// Shells remember the locations of programs in the same way.
 fn shell(search: &OsStr, find: impl FnOnce() -> Option<PathBuf>) -> Option<PathBuf> {
     static LAST: Mutex<Option<(OsString, PathBuf)>> = Mutex::new(None);
     let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
@@ -216,7 +217,7 @@ fn shell(search: &OsStr, find: impl FnOnce() -> Option<PathBuf>) -> Option<PathB
         return Some(path);
     }
     let found = find();
-    // A relative directory means another one for each command.
+    // A relative directory is a different one for each command.
     if let Some(path) = &found
         && std::env::split_paths(search).all(|dir| dir.is_absolute())
     {
@@ -226,6 +227,6 @@ fn shell(search: &OsStr, find: impl FnOnce() -> Option<PathBuf>) -> Option<PathB
 }
 
 fn is_executable(path: &Path) -> bool {
-    // In this order: most places that are looked at have nothing of that name.
+    // In this order because most of the places have no file of that name.
     rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file()
 }

@@ -1,14 +1,14 @@
-//! A log of any length: the first megabytes in memory, then in a file without a name.
+//! A log of any length: up to 8 MiB in memory, beyond that in an unnamed file.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use tempfile::SpooledTempFile;
 
-/// Logs up to this many bytes never touch the disk.
+/// The length up to which a log stays in memory.
 const IN_MEMORY: usize = 8 << 20;
 
-/// Bytes that are appended, and then read any number of times.
+/// An append-only log that can be read any number of times.
 #[derive(Debug)]
 pub struct SpooledLog {
     file: SpooledTempFile,
@@ -16,15 +16,15 @@ pub struct SpooledLog {
 }
 
 impl SpooledLog {
-    /// An empty log; what does not stay in memory goes to a file in `dir`, which is gone when the log is.
+    /// Creates an empty log. If it outgrows memory, it moves to an unnamed file in `dir`.
     pub fn new(dir: &Path) -> Self {
         SpooledLog { file: SpooledTempFile::new_in(IN_MEMORY, dir), len: 0 }
     }
 
-    /// Appends.
+    /// Appends bytes to the log.
     ///
     /// # Errors
-    /// When the file cannot be made or written to.
+    /// Fails if the file cannot be created or written.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(self.len))?;
         self.file.write_all(bytes)?;
@@ -32,30 +32,30 @@ impl SpooledLog {
         Ok(())
     }
 
-    /// How many bytes there are.
+    /// Returns the number of bytes.
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// Whether there are none.
+    /// Returns whether the log is empty.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Reads from the beginning.
+    /// Returns a reader that starts at the beginning.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// Fails if the file cannot be read.
     pub fn reader(&mut self) -> io::Result<impl Read + '_> {
         self.file.seek(SeekFrom::Start(0))?;
-        // What a failed append left behind the end is no part of the log.
+        // What a failed append left after the end does not belong to the log.
         Ok((&mut self.file).take(self.len))
     }
 
-    /// The last `count` bytes, or all when there are fewer.
+    /// Returns the last `count` bytes, or all if there are fewer.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// Fails if the file cannot be read.
     pub fn tail(&mut self, count: u64) -> io::Result<Vec<u8>> {
         let count = count.min(self.len);
         self.file.seek(SeekFrom::Start(self.len - count))?;

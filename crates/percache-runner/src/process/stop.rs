@@ -1,4 +1,4 @@
-//! The wish to stop, from a signal or from a caller: seen at once by everybody who polls.
+//! The request to stop, by a signal or a caller, which every poll sees at once.
 
 use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
 
-/// The wish to stop. Clones share it; once made, it stays.
+/// A request to stop. Clones share it; once made, it cannot be withdrawn.
 #[derive(Clone, Debug)]
 pub struct Stop(Arc<Shared>);
 
@@ -16,18 +16,19 @@ pub struct Stop(Arc<Shared>);
 struct Shared {
     /// The last signal, or 0.
     signal: Arc<AtomicUsize>,
-    /// Has a byte for each signal. Nobody reads it, so it wakes every poll.
+    /// Receives a byte for each signal. It is never read, so it wakes every poll.
     wake: (PipeReader, PipeWriter),
-    /// Has a byte for each signal by which a person says that it is urgent. SIGHUP is none: a closing terminal may send it twice.
+    /// Receives a byte for each signal that a person may repeat for urgency. SIGHUP is not one, because a closing
+    /// terminal may send it twice.
     urgent: (PipeReader, PipeWriter),
 }
 
 impl Stop {
-    /// Stops on SIGINT, SIGTERM and SIGHUP, from now on until the process ends. A signal that the process was started to ignore (`nohup`, a
-    /// background job of a script) stays ignored, where the system tells.
+    /// Stops on SIGINT, SIGTERM and SIGHUP, from now on until the process ends. A signal that the process was started
+    /// to ignore (`nohup`, a background job of a script) stays ignored, on systems that tell.
     ///
     /// # Errors
-    /// When no pipe can be made or no handler be installed.
+    /// Fails if a pipe cannot be created or a handler cannot be installed.
     pub fn install() -> io::Result<Stop> {
         let stop = Stop::manual()?;
         let ignored = ignored_signals();
@@ -35,7 +36,7 @@ impl Stop {
             if ignored >> (signal - 1) & 1 == 1 {
                 continue;
             }
-            // In this order: who is woken shall see the signal.
+            // In this order, so that whoever is woken sees the signal.
             flag::register_usize(signal, Arc::clone(&stop.0.signal), signal as usize)?;
             if signal != SIGHUP {
                 low_level::pipe::register(signal, stop.0.urgent.1.try_clone()?)?;
@@ -48,25 +49,25 @@ impl Stop {
     /// Stops on [`trigger`](Self::trigger) only.
     ///
     /// # Errors
-    /// When no pipe can be made.
+    /// Fails if a pipe cannot be created.
     pub fn manual() -> io::Result<Stop> {
         let signal = Arc::new(AtomicUsize::new(0));
         Ok(Stop(Arc::new(Shared { signal, wake: io::pipe()?, urgent: io::pipe()? })))
     }
 
-    /// Acts as if SIGINT had come.
+    /// Acts as if SIGINT had arrived.
     ///
     /// # Errors
-    /// When the pipe cannot be written to.
+    /// Fails if the pipe cannot be written.
     pub fn trigger(&self) -> io::Result<()> {
         self.trigger_as(SIGINT)
     }
 
-    /// Acts as if this signal had come. A command that owns the terminal gets a Ctrl-C itself, and so heeds any signal
-    /// but SIGINT. Only SIGINT is taken for a person's wish, which a second one makes urgent.
+    /// Acts as if this signal had arrived. A command that owns the terminal receives a Ctrl-C itself, and so is ended
+    /// by every signal but SIGINT. Only SIGINT counts as a person's request, which a second one makes urgent.
     ///
     /// # Errors
-    /// When the pipe cannot be written to.
+    /// Fails if the pipe cannot be written.
     pub fn trigger_as(&self, signal: i32) -> io::Result<()> {
         self.0.signal.store(signal as usize, Ordering::SeqCst);
         if signal == SIGINT {
@@ -75,20 +76,20 @@ impl Stop {
         (&self.0.wake.1).write_all(b"!")
     }
 
-    /// Acts as if SIGTERM had come: ends a command that owns the terminal, too.
+    /// Acts as if SIGTERM had arrived, which also ends a command that owns the terminal.
     ///
     /// # Errors
-    /// When the pipe cannot be written to.
+    /// Fails if the pipe cannot be written.
     pub fn end(&self) -> io::Result<()> {
         self.trigger_as(SIGTERM)
     }
 
-    /// Whether to stop.
+    /// Returns whether to stop.
     pub fn requested(&self) -> bool {
         self.signal().is_some()
     }
 
-    /// The last signal that asked to stop.
+    /// Returns the last signal that asked to stop.
     pub fn signal(&self) -> Option<i32> {
         match self.0.signal.load(Ordering::SeqCst) {
             0 => None,
@@ -96,20 +97,21 @@ impl Stop {
         }
     }
 
-    /// Whether a person asked again: nothing more is to be waited for.
+    /// Returns whether a person asked again, so that nothing more is to be waited for.
     pub fn urgent(&self) -> bool {
         rustix::io::ioctl_fionread(&self.0.urgent.0).is_ok_and(|bytes| bytes >= 2)
     }
 }
 
-/// Readable from the first wish on.
+/// Becomes readable with the first request and stays so.
 impl AsFd for Stop {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.wake.0.as_fd()
     }
 }
 
-/// Bit n - 1 is signal n. Linux tells in /proc (proc_pid_status(5)); other systems only by unsafe means.
+/// Returns the ignored signals; bit n - 1 is signal n. Linux lists them in /proc (proc_pid_status(5)); other systems
+/// only through unsafe code.
 fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

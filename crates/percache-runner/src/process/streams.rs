@@ -1,4 +1,4 @@
-//! Two streams kept in one: pieces in the order in which they came, each behind a mark that says where it belongs.
+//! Two streams in one log: pieces in the order of arrival, each after a mark that names its stream.
 //!
 //! ```text
 //! stream (1 byte: 1 stdout, 2 stderr)  length (4 bytes, little-endian)  that many bytes
@@ -6,24 +6,24 @@
 
 use std::io;
 
-/// Where a command wrote something.
+/// The stream that a command wrote to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stream {
-    /// To stdout; or to either, when both are captured as one stream.
+    /// stdout, or either of the two if both are captured as one stream.
     Out,
-    /// To stderr.
+    /// stderr.
     Err,
 }
 
 const MARK: usize = 5;
 
-/// What stands before a piece of this length.
+/// Returns the mark before a piece of this length.
 pub fn mark(stream: Stream, length: u32) -> [u8; MARK] {
     let [a, b, c, d] = length.to_le_bytes();
     [if stream == Stream::Out { 1 } else { 2 }, a, b, c, d]
 }
 
-/// Reads marked pieces, cut anywhere.
+/// A reader of marked pieces, which may be split anywhere.
 #[derive(Debug)]
 pub struct Marked {
     mark: Vec<u8>,
@@ -38,10 +38,10 @@ impl Default for Marked {
 }
 
 impl Marked {
-    /// Passes on what the next bytes say, without the marks.
+    /// Passes on the content of the next bytes, without the marks.
     ///
     /// # Errors
-    /// When there is no mark where one should be, and the first error of `to`.
+    /// Fails if a mark is missing, and on the first error of `to`.
     pub fn read(&mut self, mut bytes: &[u8], to: &mut dyn FnMut(Stream, &[u8]) -> io::Result<()>) -> io::Result<()> {
         while !bytes.is_empty() {
             let (taken, rest) = bytes.split_at(bytes.len().min(if self.left > 0 { self.left } else { self.missing() }));
@@ -57,12 +57,12 @@ impl Marked {
         Ok(())
     }
 
-    /// How much of a mark is still to come.
+    /// Returns how many bytes of the mark are missing.
     fn missing(&self) -> usize {
         MARK - self.mark.len()
     }
 
-    /// Begins a piece when its mark is there.
+    /// Begins a piece if its mark is complete.
     fn begin(&mut self) -> io::Result<()> {
         let &[stream, a, b, c, d] = self.mark.as_slice() else { return Ok(()) };
         self.stream = match stream {

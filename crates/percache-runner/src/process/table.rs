@@ -1,6 +1,6 @@
-//! Reads the system's table of processes: who descends from whom, who holds a pipe, what a process was started with.
+//! Reads the system's process table: ancestry, holders of pipes, and the environment of processes.
 //!
-//! Linux has it in /proc. Elsewhere it takes unsafe code to read it, and these functions find nobody. Processes of
+//! On Linux it is /proc. Elsewhere reading it takes unsafe code, and these functions find no processes. Processes of
 //! other users may be hidden (`hidepid`).
 //!
 //! Knows nothing of commands that percache has started.
@@ -12,13 +12,13 @@ use super::Ticks;
 /// A process that has not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Process {
-    /// Its id, which others may have later.
+    /// Its id, which other processes may have later.
     pub(crate) id: u32,
-    /// Who started it; once that one has ended, init or a subreaper.
+    /// The process that started it; once that has ended, init or a subreaper.
     pub(crate) parent: u32,
     /// Its process group.
     pub(crate) group: u32,
-    /// When it began: together with the id, this tells it from all others.
+    /// Its start time, which together with the id identifies it.
     pub(crate) began: Ticks,
 }
 
@@ -26,8 +26,8 @@ pub(crate) struct Process {
 pub(crate) fn ancestors() -> Vec<u32> {
     let mut ids: Vec<u32> = Vec::new();
     let mut id = std::process::id();
-    // While the table is read, an ancestor may end and its id go to one of its descendants: without this check, the
-    // walk would not end.
+    // While the table is read, an ancestor may end and its id may be reused by one of its descendants: without this
+    // check, the walk would not end.
     while let Some(parent) = process(id).map(|process| process.parent).filter(|id| *id != 0 && !ids.contains(id)) {
         ids.push(parent);
         id = parent;
@@ -57,17 +57,17 @@ mod system {
         stat(id).filter(|(_, ended)| !ended).map(|(process, _)| process)
     }
 
-    /// Returns when the process with this id began, whether or not it has ended.
+    /// Returns the start time of the process with this id, whether or not it has ended.
     pub(crate) fn began(id: u32) -> Option<Ticks> {
         stat(id).map(|(process, _)| process.began)
     }
 
     /// Reads proc_pid_stat(5). Returns the process, and whether it has ended and waits to be reaped.
     fn stat(id: u32) -> Option<(Process, bool)> {
-        // It has some 300 bytes, and is made anew for each piece that is asked for.
+        // The file has some 300 bytes, and the kernel generates it anew for each piece that is read.
         let mut stat = Vec::with_capacity(1024);
         fs::File::open(format!("/proc/{id}/stat")).ok()?.read_to_end(&mut stat).ok()?;
-        // The name stands in parentheses and may have any in it.
+        // The name is in parentheses and may contain any.
         let behind = stat.iter().rposition(|byte| *byte == b')')? + 1;
         let text = std::str::from_utf8(&stat[behind..]).ok()?;
         let mut fields = text.split_ascii_whitespace();
@@ -85,7 +85,7 @@ mod system {
         ids.filter(|id| *id != std::process::id()).filter_map(process).collect()
     }
 
-    /// Tells whether a process holds one of these pipes, named as in [`named`](super::named).
+    /// Returns whether a process holds one of these pipes, named as in [`named`](super::named).
     pub(crate) fn holds_one(id: u32, pipes: &BTreeSet<String>) -> bool {
         let files = fs::read_dir(format!("/proc/{id}/fd")).into_iter().flatten().flatten();
         let mut targets = files.filter_map(|file| fs::read_link(file.path()).ok());
@@ -102,13 +102,13 @@ mod system {
         name(id)
     }
 
-    /// Returns the name of a process: the first 15 bytes of its program's.
+    /// Returns the name of a process: the first 15 bytes of its program's name.
     pub(crate) fn name(id: u32) -> Option<String> {
         let name = fs::read_to_string(format!("/proc/{id}/comm")).ok()?;
         Some(name.trim_end().to_owned())
     }
 
-    /// Returns the value of a variable with which a process was started.
+    /// Returns the value of a variable in the environment with which a process was started.
     pub(crate) fn variable(id: u32, name: &str) -> Option<String> {
         let variables = fs::read(format!("/proc/{id}/environ")).ok()?;
         let mut variables = variables.split(|byte| *byte == 0);
@@ -116,13 +116,13 @@ mod system {
         Some(String::from_utf8_lossy(value).into_owned())
     }
 
-    /// Sends a signal to this process and to no other that has its id by now.
+    /// Sends a signal to this process, and to no other that has reused its id.
     pub(crate) fn kill(target: &Process, signal: Signal) {
         let Some(id) = target.id.try_into().ok().and_then(Pid::from_raw) else { return };
-        // The descriptor stays with the process whatever becomes of the id.
+        // The descriptor refers to the process even if the id is reused.
         let Ok(descriptor) = pidfd_open(id, PidfdFlags::empty()) else { return };
         if process(target.id).is_some_and(|now| now.began == target.began) {
-            // That it may not be signalled, or has just ended, is no mistake.
+            // It is not an error if signalling is not permitted, or if the process has just ended.
             let _ = pidfd_send_signal(descriptor, signal);
         }
     }

@@ -1,7 +1,9 @@
-//! The last builds of a worktree, for `percache report`: of each when, how long and how many; of the last one every task.
+//! The last builds of a worktree, for `percache report`: the time, duration and counts of each, and every task of the
+//! last one.
 //!
-//! One file per worktree, bounded, replaced at the end of a build that did something: a build that found everything up to date leaves
-//! it alone. Nothing depends on it. Two lines of JSON: the builds, the last one among them last, and its tasks.
+//! One file per worktree, limited in size, replaced at the end of a build that did something: a build that found
+//! everything up to date does not change it. No build depends on it. It has two lines of JSON: the builds, oldest
+//! first, and the tasks of the last one.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -10,16 +12,16 @@ use std::path::Path;
 use percache::files::{self, Durability};
 use serde::{Deserialize, Serialize};
 
-/// So many builds are remembered.
+/// The number of builds that are remembered.
 const REMEMBERED: usize = 100;
 const VERSION: u32 = 1;
 
-/// What is remembered.
+/// The content of the file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     /// The last builds that did something, the oldest first.
     pub builds: Vec<Build>,
-    /// The tasks of the last one; each stands behind what it needs.
+    /// The tasks of the last build; each comes after its dependencies.
     pub tasks: Vec<TaskRun>,
 }
 
@@ -28,23 +30,23 @@ pub struct History {
 pub struct Build {
     /// When it began, in milliseconds since 1970.
     pub began: u64,
-    /// How long it took, in microseconds; the same holds for all durations here.
+    /// How long it took, in microseconds, as all durations here.
     pub took: u64,
     /// The command line.
     pub command: String,
     /// How many tasks could run at a time.
     pub jobs: usize,
-    /// How many ran and succeeded.
+    /// The number of tasks that ran and succeeded.
     pub ran: usize,
-    /// How many were up to date.
+    /// The number of tasks that were up to date.
     pub up_to_date: usize,
-    /// How many were restored.
+    /// The number of tasks that were restored.
     pub restored: usize,
-    /// How many failed.
+    /// The number of tasks that failed.
     pub failed: usize,
-    /// How many were running when the user stopped the build.
+    /// The number of tasks that were running when the user stopped the build.
     pub stopped: usize,
-    /// How many did not start because of a failure or an interruption.
+    /// The number of tasks that did not start because of a failure or an interruption.
     pub skipped: usize,
     /// Whether the user stopped it.
     pub interrupted: bool,
@@ -56,9 +58,9 @@ pub struct Build {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
-    /// It ran, and made something new.
+    /// It ran, and its outputs changed.
     Ran,
-    /// It ran, and its outputs came out as they had been: what needs it did not have to run for that.
+    /// It ran, and its outputs did not change, so it gave its dependents no reason to run.
     Same,
     /// It was restored.
     Restored,
@@ -74,7 +76,7 @@ pub enum Ending {
     Skipped,
 }
 
-/// One task in the last build.
+/// One task of the last build.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskRun {
     /// Its name.
@@ -89,14 +91,14 @@ pub struct TaskRun {
     pub took: u64,
     /// How long the command of a hit had taken when it ran.
     pub saved: u64,
-    /// The length of its outputs in bytes.
+    /// The size of its outputs in bytes.
     pub bytes: u64,
-    /// Positions of what it needs directly.
+    /// The positions of its direct dependencies.
     pub needs: Vec<u32>,
-    /// Why it ran, if the build found out or that was plain; or why it failed.
+    /// Why it ran, if the build determined it or it was obvious; or why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Else the results, before and now, that tell why: their keys in hexadecimal.
+    /// If there is no reason: the keys, in hexadecimal, of the results before and after, whose comparison gives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub results: Option<(String, String)>,
 }
@@ -108,7 +110,7 @@ struct Head {
 }
 
 impl History {
-    /// What the file at `path` has; nothing when there is none, or none that can be read.
+    /// Loads the file at `path`; empty if there is none, or if it cannot be read.
     pub fn load(path: &Path) -> History {
         let text = fs::read_to_string(path).unwrap_or_default();
         let Some((head, tasks)) = text.split_once('\n') else { return History::default() };
@@ -121,7 +123,7 @@ impl History {
     /// Adds a build to the file at `path`.
     pub fn add(path: &Path, build: Build, tasks: &[TaskRun]) -> io::Result<()> {
         let mut line = String::new();
-        // A head that cannot be read is begun anew.
+        // A head that cannot be read is replaced.
         let _ = File::open(path).and_then(|file| BufReader::new(file).read_line(&mut line));
         let head = serde_json::from_str(&line).ok();
         let mut head: Head =
@@ -136,13 +138,13 @@ impl History {
     }
 }
 
-/// The tasks, by position, on the longest way through a build: the chain, each waiting for the one before, whose durations together are
-/// the longest. In the order in which they were done.
+/// Returns the positions of the tasks on the critical path of a build: the chain, each task waiting for the previous
+/// one, whose total duration is the longest. In the order in which they were done.
 pub fn critical_path(tasks: &[TaskRun]) -> Vec<usize> {
-    // Of each task: how long the longest chain that ends with it is, and what stands before it there.
+    // For each task, the length of the longest chain that ends with it, and the task before it in that chain.
     let mut longest: Vec<(u64, Option<usize>)> = Vec::with_capacity(tasks.len());
     for (position, task) in tasks.iter().enumerate() {
-        // Needs stand before what needs them; anything else is damage, and would go in circles.
+        // Dependencies come before their dependents; anything else is damage, and would lead in circles.
         let needs = task.needs.iter().map(|need| *need as usize).filter(|need| *need < position);
         let before = needs.max_by_key(|need| longest[*need].0);
         longest.push((task.took + before.map_or(0, |before| longest[before].0), before));
@@ -154,8 +156,8 @@ pub fn critical_path(tasks: &[TaskRun]) -> Vec<usize> {
     path
 }
 
-/// For each task the row that it has in a picture in which no two of a row overlap, as few rows as possible; `None` for those that
-/// took no part.
+/// Assigns each task a row of a picture in which tasks in one row do not overlap, with as few rows as possible; `None`
+/// for tasks that took no part.
 pub fn rows(tasks: &[TaskRun]) -> Vec<Option<usize>> {
     let took_part = |task: &TaskRun| !matches!(task.ending, Ending::Skipped | Ending::Group);
     let mut order: Vec<usize> = (0..tasks.len()).filter(|position| took_part(&tasks[*position])).collect();

@@ -1,10 +1,10 @@
-//! What builds did, written down and read back. Knows nothing of how it is shown.
+//! The history of builds, written down and read back. Knows nothing of how it is shown.
 //!
 //! | file | its one idea |
 //! | --- | --- |
-//! | `history` | The last builds of a worktree, for `percache report` |
-//! | `recorder` | Listens to a build and writes down for [`crate |
-//! | `retrospect` | What there is to tell of the last build |
+//! | `history` | The file that remembers the last builds |
+//! | `recorder` | A reporter that notes what each task did |
+//! | `retrospect` | The data for `percache report` |
 
 pub mod history;
 pub mod recorder;

@@ -1,6 +1,6 @@
-//! Listens to a build and writes down for [`crate::report::history`] what each task did.
+//! Records for [`crate::report::history`] what each task did in a build.
 //!
-//! Knows nothing of how a task is done: what it sees are events, and what the build leaves.
+//! Knows nothing of how a task is done: it sees events, and what the build leaves.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -16,13 +16,13 @@ use crate::report::history::{Build, Ending, TaskRun};
 use crate::schedule::results::{Outcomes, Summary};
 use crate::worktree::journal::{Journal, TaskRecord};
 
-/// Passes events on and takes notes.
+/// A reporter that passes events on and takes notes.
 pub struct Recorder<'a> {
     reporter: &'a mut dyn Reporter,
     notes: Notes,
 }
 
-/// What a build has told.
+/// The notes of a build.
 pub struct Notes {
     began: Time,
     start: Instant,
@@ -36,39 +36,39 @@ struct Note {
     saved: Duration,
 }
 
-/// What the notes are about.
+/// The build that the notes are about.
 pub struct Subject<'a> {
     /// The tasks.
     pub workspace: &'a Workspace,
-    /// Who needs whom.
+    /// The dependency graph.
     pub graph: &'a TaskGraph,
     /// The tasks of the build, sorted.
     pub tasks: &'a [TaskId],
-    /// Those that were to run whatever the store has.
+    /// The tasks that were to run regardless of the store.
     pub forced: &'a HashSet<TaskId>,
     /// Whether results are looked up and stored.
     pub stores: bool,
-    /// What was known before it.
+    /// The journal before the build.
     pub before: &'a Journal,
-    /// What it left.
+    /// The outcomes of the build.
     pub outcomes: &'a Outcomes,
 }
 
 impl<'a> Recorder<'a> {
-    /// Begins to listen.
+    /// Begins to record.
     pub fn new(reporter: &'a mut dyn Reporter) -> Recorder<'a> {
         let notes = Notes { began: now(), start: Instant::now(), tasks: HashMap::new() };
         Recorder { reporter, notes }
     }
 
-    /// What was told.
+    /// Returns the notes.
     pub fn into_notes(self) -> Notes {
         self.notes
     }
 }
 
 impl Notes {
-    /// The build as a whole.
+    /// Summarises the build as a whole.
     pub fn build(&self, summary: &Summary, command: &str, jobs: usize) -> Build {
         Build {
             began: self.began,
@@ -86,12 +86,12 @@ impl Notes {
         }
     }
 
-    /// Returns whether a task was done in this build, and not failed.
+    /// Returns whether a task was done in this build and did not fail.
     pub fn is_done(&self, id: TaskId) -> bool {
         self.tasks.get(&id).is_some_and(|note| !matches!(note.outcome, Outcome::Failed(_) | Outcome::Skipped))
     }
 
-    /// Every task of the build, each behind what it needs.
+    /// Returns every task of the build, each after its dependencies.
     pub fn tasks(&self, subject: &Subject<'_>) -> Vec<TaskRun> {
         let order: Vec<TaskId> =
             subject.graph.order.iter().filter(|id| subject.tasks.binary_search(id).is_ok()).copied().collect();
@@ -103,7 +103,7 @@ impl Notes {
         let task = subject.workspace.task(id);
         let note = self.tasks.get(&id);
         let (before, after) = (subject.before.tasks.get(&task.name), subject.outcomes.records.get(&task.name));
-        // Of a task without outputs nothing can come out the same: what needs it goes by its action key.
+        // A task without outputs cannot come out the same: its dependents depend on its action key.
         let same = || {
             before
                 .zip(after)
@@ -139,7 +139,7 @@ impl Notes {
             _ => (None, None),
         };
         let reason = note.and_then(check).or(reason);
-        // What a build did not have to look at is as it was.
+        // The outputs of a task that the build did not need to examine are unchanged.
         let outputs = after.or(before).map_or(&[][..], |record| &record.outputs);
         TaskRun {
             name: task.name.clone(),
@@ -156,7 +156,8 @@ impl Notes {
     }
 }
 
-/// Why a task ran, or the results that tell. To compare them takes the store, and a build should not have to ask it for this.
+/// Returns why a task ran, or the results whose comparison gives the reason. Comparing them takes the store, which a
+/// build should not have to ask for this.
 fn reason(
     known: Option<Why>,
     ran_before: bool,
@@ -167,16 +168,16 @@ fn reason(
         (Some(why), ..) => (Some(why.to_string()), None),
         (None, None, _) if ran_before => (Some(Why::NoResult.to_string()), None),
         (None, None, _) => (Some(Why::FirstTime.to_string()), None),
-        // It could not be stored.
+        // The new result could not be stored.
         (None, Some(_), None) => (None, None),
         (None, Some(old), Some(new)) => (None, Some((hexadecimal(&old), hexadecimal(&new)))),
     }
 }
 
-/// Why a task ran although nothing differed from `before`.
+/// Returns why a task ran although nothing differed from `before`.
 fn made_again(task: &Task, before: &TaskRecord, began: Time) -> Why {
     match task.valid_for {
-        // When the result was made that a failed run came after is not known here.
+        // If a failed run came after the result, the time when the result was made is not known here.
         Some(_) if before.key.is_none() => Why::Unknown,
         Some(valid_for) if began.saturating_sub(before.created) >= valid_for.as_millis() as u64 => {
             Why::TooOld { age: Some(Duration::from_millis(began.saturating_sub(before.created))), valid_for }
@@ -185,7 +186,7 @@ fn made_again(task: &Task, before: &TaskRecord, began: Time) -> Why {
     }
 }
 
-/// What a check has found.
+/// Describes the outcome of a check.
 fn check(note: &Note) -> Option<String> {
     match &note.outcome {
         Outcome::Checked => Some("checked: it did the same once more".to_owned()),
@@ -219,7 +220,7 @@ fn hexadecimal(key: &ResultKey) -> String {
     key.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Reads a key back.
+/// Parses a key in hexadecimal.
 pub fn key_from(text: &str) -> Option<ResultKey> {
     let byte = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
     let bytes: Option<Vec<u8>> = (0..ResultKey::LEN).map(|position| byte(2 * position)).collect();

@@ -1,5 +1,5 @@
-//! What there is to tell of the last build: what [`crate::report::history`] remembers, with reasons that the store still knows, and how the
-//! store came to its size.
+//! The data for `percache report`: what [`crate::report::history`] remembers of the last build, with reasons that the
+//! store still knows, and the growth of the store.
 
 use std::path::Path;
 
@@ -16,15 +16,16 @@ use crate::worktree::Worktree;
 use crate::worktree::old_contents::Contents;
 use crate::worktree::old_texts::Texts;
 
-/// What there is to tell.
+/// The data for `percache report`.
 pub struct Retrospect {
-    /// The builds, and the tasks of the last one; reasons are filled in.
+    /// The builds, and the tasks of the last one with their reasons filled in.
     pub history: History,
-    /// What each stored result added, the oldest first. The error when the store could not be read: then some reasons are missing too.
+    /// The size that each stored result added, the oldest first. An error if the store could not be read: then some
+    /// reasons are missing, too.
     pub growth: Result<Vec<Growth>, EngineError>,
 }
 
-/// Gathers it, of the workspace at `root`; `None` when no build is remembered.
+/// Collects the data for the workspace at `root`; `None` if no build is remembered.
 pub fn retrospect(root: &Path, store_dir: &Path, store: &Store) -> Option<Retrospect> {
     let worktree = Worktree::new(store_dir, root);
     let mut history = History::load(&worktree.builds());
@@ -39,12 +40,12 @@ pub fn retrospect(root: &Path, store_dir: &Path, store: &Store) -> Option<Retros
     Some(Retrospect { history, growth })
 }
 
-/// Why a task ran: what differs between its result and the one before.
+/// Returns why a task ran: what differs between its result and the one before.
 fn reason(task: &TaskRun, store: &Store, contents: &Contents<'_>) -> Option<String> {
     let (old, new) = task.results.as_ref()?;
     let parts = |key: ResultKey| Parts::decode(&store.parts(&key).ok()??).ok();
     let mut changes = between(&parts(key_from(old)?)?, &parts(key_from(new)?)?);
-    // Nobody knows how it was then.
+    // What was there at that time is not known.
     settle(&mut changes, &|_| true);
     locate(&mut changes, contents);
     summary(&changes)

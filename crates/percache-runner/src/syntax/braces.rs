@@ -1,10 +1,10 @@
-//! The expansion of `{a,b}` in patterns.
+//! Brace expansion in patterns: `{a,b}`.
 //!
-//! Knows of escapes and classes only where they end: a brace or comma inside of them is no special character.
+//! Knows only where escapes and classes end: a brace or comma inside one is not special.
 
 use crate::syntax::glob::{GlobError, MAX_ALTERNATIVES, class_end};
 
-/// The patterns without braces that `text` stands for, in order. Escapes and classes are left as they are.
+/// Expands `text` to patterns without braces, in order. Escapes and classes are left as they are.
 pub(crate) fn expand_braces(text: &str) -> Result<Vec<String>, GlobError> {
     let mut expanded = Vec::new();
     if text.bytes().filter(|&byte| byte == b'{').count() > MAX_ALTERNATIVES {
@@ -34,7 +34,7 @@ fn expand_into(mut done: String, text: &str, expanded: &mut Vec<String>) -> Resu
     Ok(())
 }
 
-/// Splits what follows a `{` at the commas of its own level; also gives what follows its `}`.
+/// Splits the text after a `{` at the commas of its own level. Also returns what follows its `}`.
 fn split_group(text: &str) -> Result<(Vec<&str>, &str), GlobError> {
     let (mut parts, mut start, mut depth, mut at) = (Vec::new(), 0, 0usize, 0);
     while let Some(offset) = find_special(&text[at..], |byte| matches!(byte, b'{' | b'}' | b',')) {
@@ -57,7 +57,7 @@ fn split_group(text: &str) -> Result<(Vec<&str>, &str), GlobError> {
     Err(GlobError::UnclosedBrace)
 }
 
-/// The first byte that is `wanted` and neither escaped nor inside of a class.
+/// Finds the first byte that is `wanted` and neither escaped nor inside a class.
 fn find_special(text: &str, wanted: impl Fn(u8) -> bool) -> Option<usize> {
     let mut at = 0;
     while let Some(&byte) = text.as_bytes().get(at) {

@@ -1,21 +1,22 @@
-//! Make-style depfiles, as gcc, clang, rustc and wrappers of cl write them: which files a command read.
+//! A parser of make-style depfiles, as gcc, clang, rustc and wrappers of cl write them to say which files a command
+//! read.
 //!
-//! The escapes are those of GNU make as compilers use them: `\ ` is a space, with backslashes right before it doubled (gcc,
-//! libcpp/mkdeps.cc); `\#` and `\:` are the character; `$$` is a dollar sign; any other backslash stands for itself, so Windows
-//! paths pass. A colon ends the targets only before white space, so drive letters pass. A line that begins with `#` is a
-//! comment (rustc).
+//! The escapes are those of GNU make as compilers use them: `\ ` is a space, with backslashes right before it doubled
+//! (gcc, libcpp/mkdeps.cc); `\#` and `\:` are the character; `$$` is a dollar sign; any other backslash stands for
+//! itself, so that Windows paths work. A colon ends the targets only before white space, so that drive letters work. A
+//! line that begins with `#` is a comment (rustc).
 //!
-//! Knows nothing of the file system: names are given as written.
+//! Knows nothing of the file system: names are returned as written.
 
 use std::collections::HashSet;
 
 use thiserror::Error;
 
-/// A depfile that cannot be understood.
+/// A depfile that cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("line {line}: {kind}")]
 pub struct DepfileError {
-    /// The line, from 1.
+    /// The line number, from 1.
     pub line: usize,
     /// What is wrong there.
     pub kind: DepfileErrorKind,
@@ -24,19 +25,19 @@ pub struct DepfileError {
 /// What is wrong with a depfile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DepfileErrorKind {
-    /// A rule that ends before its colon.
+    /// A rule ends before its colon.
     #[error("the rule has no `:` before white space")]
     NoColon,
-    /// Not a text: what an interrupted write may leave.
+    /// The file is not text, for example after an interrupted write.
     #[error("there is a NUL byte")]
     Nul,
 }
 
-/// The prerequisites of all rules, in order, each once. Targets are left out; so a rule without prerequisites, as `-MP` writes them,
-/// gives nothing.
+/// Returns the prerequisites of all rules, in order and without duplicates. Targets are left out, so a rule without
+/// prerequisites, as `-MP` writes them, contributes nothing.
 ///
 /// # Errors
-/// A rule without a colon, or a NUL byte.
+/// Fails on a rule without a colon, or on a NUL byte.
 pub fn parse(text: &[u8]) -> Result<Vec<Vec<u8>>, DepfileError> {
     if let Some(nul) = memchr::memchr(0, text) {
         let line = 1 + memchr::memchr_iter(b'\n', &text[..nul]).count();
@@ -81,7 +82,8 @@ struct Lexer<'a> {
 }
 
 impl Lexer<'_> {
-    /// The next token. `in_targets`: a colon before white space ends a name. `at_start`: a `#` begins a comment.
+    /// Returns the next token. With `in_targets`, a colon before white space ends a name; with `at_start`, a `#` begins
+    /// a comment.
     fn next(&mut self, in_targets: bool, at_start: bool) -> Token {
         loop {
             match self.rest {
@@ -125,7 +127,7 @@ impl Lexer<'_> {
         }
     }
 
-    /// Reads a run of backslashes and what they escape; whether the name goes on.
+    /// Reads a run of backslashes and what they escape. Returns whether the name continues.
     fn backslashes(&mut self, name: &mut Vec<u8>) -> bool {
         let run = self.rest.iter().take_while(|&&byte| byte == b'\\').count();
         match &self.rest[run..] {
@@ -140,7 +142,7 @@ impl Lexer<'_> {
             }
             [b'#', ..] => self.unescape(name, run),
             [b':', after @ ..] if !ends_name(after) && run == 1 && !name.is_empty() => self.unescape(name, run),
-            // The last one continues the line, or ends the file: the caller skips it.
+            // The last backslash continues the line or ends the file; the caller skips it.
             [] | [b'\n', ..] | [b'\r', b'\n', ..] => {
                 name.extend(std::iter::repeat_n(b'\\', run - 1));
                 self.skip(run - 1);
@@ -154,7 +156,7 @@ impl Lexer<'_> {
         true
     }
 
-    /// A run of backslashes whose last one escapes the byte behind it.
+    /// Reads a run of backslashes whose last one escapes the byte after it.
     fn unescape(&mut self, name: &mut Vec<u8>, run: usize) {
         name.extend(std::iter::repeat_n(b'\\', run - 1));
         name.push(self.rest[run]);
@@ -171,7 +173,7 @@ impl Lexer<'_> {
     }
 }
 
-/// Whether a colon with this behind it ends the targets.
+/// Returns whether a colon followed by `after` ends the targets.
 fn ends_name(after: &[u8]) -> bool {
     matches!(after, [] | [b' ' | b'\t' | b'\r' | b'\n', ..] | [b'\\', b'\n', ..] | [b'\\', b'\r', b'\n', ..])
 }

@@ -1,9 +1,9 @@
-//! Wildcards within one component of a path.
+//! Wildcards within one path component.
 //!
-//! percache parses wildcards itself because two questions are asked of the same parsed form: does it match this name, and can two
-//! of them match one name. The second decides which task feeds which, and no glob crate answers it. The language is the one of
-//! the crate `globset` with literal separators, and a property test in `pattern` holds the two against each other; but `?` and
-//! `[…]` stand for a character and not for a byte.
+//! percache parses wildcards itself because it asks two questions of the same parsed form: does it match this name, and
+//! can two of them match the same name. The second decides which task feeds which, and no glob crate answers it. The
+//! syntax is that of the crate `globset` with literal separators, and a property test in `pattern` compares the two;
+//! but `?` and `[…]` match a character and not a byte.
 //!
 //! Knows nothing of directories and braces: `/` and `**` belong to `pattern`, `{a,b}` to `braces`.
 
@@ -24,7 +24,7 @@ pub enum GlobError {
     /// `}` without `{`.
     #[error("`}}` closes nothing; write `\\}}` for the character itself")]
     UnopenedBrace,
-    /// A backslash with nothing behind it in the component.
+    /// A backslash at the end of the component.
     #[error("`\\` stands before nothing")]
     DanglingEscape,
     /// Braces that stand for too many patterns.
@@ -35,7 +35,7 @@ pub enum GlobError {
 /// The largest number of patterns that one pattern with braces may stand for.
 pub const MAX_ALTERNATIVES: usize = 1000;
 
-/// A glob for one name.
+/// A glob over one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NameGlob(Vec<Atom>);
 
@@ -47,12 +47,12 @@ enum Atom {
     Class { negated: bool, ranges: Vec<(char, char)> },
 }
 
-/// Whether `text` is free of everything that has a meaning in a glob.
+/// Returns whether `text` contains nothing that is special in a glob.
 pub(crate) fn is_plain(text: &str) -> bool {
     !text.bytes().any(|byte| matches!(byte, b'*' | b'?' | b'[' | b'{' | b'}' | b'\\'))
 }
 
-/// A glob that matches `text` and nothing else, wherever in a pattern it is put.
+/// Returns a glob that matches `text` and nothing else, wherever in a pattern it is put.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {
@@ -65,12 +65,12 @@ pub fn escape(text: &str) -> String {
 }
 
 impl NameGlob {
-    /// Matches every name.
+    /// Returns the glob that matches every name.
     pub(crate) fn any() -> Self {
         NameGlob(vec![Atom::Star])
     }
 
-    /// Reads one component without braces.
+    /// Parses one component without braces.
     pub(crate) fn parse(text: &str) -> Result<Self, GlobError> {
         let mut atoms = Vec::with_capacity(text.len());
         let mut chars = text.chars();
@@ -92,12 +92,12 @@ impl NameGlob {
         Ok(NameGlob(atoms))
     }
 
-    /// The only name that it matches, when it has no wildcard.
+    /// Returns the only name that it matches, if it has no wildcard.
     pub(crate) fn literal(&self) -> Option<String> {
         self.0.iter().map(|atom| if let Atom::Char(char) = atom { Some(*char) } else { None }).collect()
     }
 
-    /// Whether `name` matches. Goes back to the last `*` only: an earlier one could not do better.
+    /// Returns whether it matches `name`. Backtracks to the last `*` only: an earlier one could not do better.
     pub(crate) fn matches(&self, name: &[u8]) -> bool {
         let (mut at, mut rest) = (0, name);
         let mut retry: Option<(usize, &[u8])> = None;
@@ -129,7 +129,7 @@ impl NameGlob {
         }
     }
 
-    /// Whether some name matches both.
+    /// Returns whether some name matches both.
     pub(crate) fn meets(&self, other: &NameGlob) -> bool {
         let (ours, theirs) = (&self.0, &other.0);
         let width = theirs.len() + 1;
@@ -142,7 +142,7 @@ impl NameGlob {
                 }
                 let (a, b) = (ours.get(i), theirs.get(j));
                 let (a_star, b_star) = (a == Some(&Atom::Star), b == Some(&Atom::Star));
-                // A star ends, or takes one more character of the other side.
+                // A star either ends or consumes one more character of the other side.
                 if a.is_some() && (a_star || b_star) {
                     reached[(i + 1) * width + j] = true;
                 }
@@ -161,7 +161,7 @@ impl NameGlob {
 }
 
 impl Atom {
-    /// Whether it stands for this character; `None` is a byte that belongs to no UTF-8 character.
+    /// Returns whether it matches this character; `None` is a byte that belongs to no UTF-8 character.
     fn accepts(&self, char: Option<char>) -> bool {
         match self {
             Atom::Char(own) => char == Some(*own),
@@ -172,7 +172,7 @@ impl Atom {
         }
     }
 
-    /// Whether some character is accepted by both; may say yes wrongly where a class is negated.
+    /// Returns whether some character is accepted by both. May give a false positive if a class is negated.
     fn meets(&self, other: &Atom) -> bool {
         match (self, other) {
             (Atom::Char(char), atom) | (atom, Atom::Char(char)) => atom.accepts(Some(*char)),
@@ -184,7 +184,7 @@ impl Atom {
     }
 }
 
-/// The first character of `text`, which is not empty, and the rest. A byte that is not UTF-8 stands for itself.
+/// Splits the first character off `text`, which is not empty. A byte that is not UTF-8 counts as one character.
 fn first_char(text: &[u8]) -> (Option<char>, &[u8]) {
     let width = match text[0] {
         0..0x80 => return (Some(char::from(text[0])), &text[1..]),
@@ -196,7 +196,8 @@ fn first_char(text: &[u8]) -> (Option<char>, &[u8]) {
     (char, &text[if char.is_some() { width } else { 1 }..])
 }
 
-/// Where the `]` stands that ends a class, given what follows its `[`. A `]` that comes first belongs to the class.
+/// Returns the position of the `]` that ends a class, given the text after its `[`. A `]` that comes first belongs to
+/// the class.
 pub(crate) fn class_end(body: &str) -> Option<usize> {
     let first = usize::from(body.starts_with(['!', '^']));
     let search = first + usize::from(body[first..].starts_with(']'));

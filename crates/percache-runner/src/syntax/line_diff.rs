@@ -1,33 +1,33 @@
-//! Which lines of a text changed. Knows nothing of where the texts come from.
+//! Line-by-line difference of two texts. Knows nothing of where the texts come from.
 
 use std::time::{Duration, Instant};
 
 use similar::{Algorithm, ChangeTag, DiffTag, TextDiff};
 
-/// After this long the difference is taken to be larger than it needs to be.
+/// After this long, the result may be larger than the smallest difference.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// How one text became another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The number of the first line that changed: in the new text, or in the old one if lines are only gone.
+    /// The number of the first changed line: in the new text, or in the old one if lines were only removed there.
     pub first: usize,
-    /// The lines that changed, in order: what is gone before what is new in its place.
+    /// The changed lines, in order: removed lines before the ones that replace them.
     pub lines: Vec<Line>,
 }
 
-/// A line that is gone or new.
+/// A removed or added line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Whether it is new; else it is gone.
+    /// Whether it was added; otherwise it was removed.
     pub new: bool,
-    /// Its number, from 1, in the text that it is in.
+    /// Its number, from 1, in the text that contains it.
     pub number: usize,
-    /// Without its end.
+    /// The line without its line ending.
     pub text: String,
 }
 
-/// How `old` became `new`; `None` when they are the same.
+/// Computes how `old` became `new`; `None` if they are the same.
 pub fn difference(old: &str, new: &str) -> Option<Difference> {
     let diff = diff(old, new);
     let first = diff.ops().iter().find(|op| op.tag() != DiffTag::Equal)?;

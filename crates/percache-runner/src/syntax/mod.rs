@@ -1,15 +1,15 @@
-//! What users write, as text: units, globs, depfiles. Knows nothing of files or tasks.
+//! The small languages that users write, as text: globs, depfiles, units. Knows nothing of files or tasks.
 //!
 //! | file | its one idea |
 //! | --- | --- |
-//! | `braces` | The expansion of `{a,b}` in patterns |
-//! | `depfile` | Make-style depfiles, as gcc, clang, rustc and wrappers of cl write them |
-//! | `glob` | Wildcards within one component of a path |
-//! | `line_diff` | Which lines of a text changed |
+//! | `braces` | Brace expansion in patterns: `{a,b}` |
+//! | `depfile` | Parser of make-style depfiles |
+//! | `glob` | Wildcards within one path component |
+//! | `line_diff` | Line-by-line difference of two texts |
 //! | `name_globs` | Globs over names of variables |
-//! | `shown` | Paths as messages show them, in one line, and read back |
-//! | `suggest` | Finds the name that was probably meant |
-//! | `units` | Ages and sizes as users write them, and durations, ages and sizes as percache prints them |
+//! | `shown` | Paths escaped for messages, and back |
+//! | `suggest` | "Did you mean": the nearest name |
+//! | `units` | Durations, ages and sizes, parsed and formatted |
 
 pub(crate) mod braces;
 pub mod depfile;

@@ -1,15 +1,15 @@
-//! Shows a path to people, and reads back what was shown.
+//! Escapes paths for messages, and reads escaped paths back.
 //!
-//! A name may have anything in it but `/` and NUL: the end of a line would fake a line of ours, an escape sequence
-//! would control the terminal, and two names with different bytes that are no UTF-8 would look the same. So everything
-//! that is no plain text is escaped as git does it: `"notes\n\033[2J.md"`, in double quotes, with octal numbers for
-//! bytes. What does not need it stands as it is, and does not begin with a double quote.
+//! A name may contain anything but `/` and NUL: a newline could fake a line of percache's output, an escape sequence
+//! could control the terminal, and two different names that are not UTF-8 could look the same. So whatever is not plain
+//! text is escaped as git does it: `"notes\n\033[2J.md"`, in double quotes, with octal numbers for bytes. A path that
+//! needs no escapes is shown unchanged and does not begin with a double quote.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 
-/// Returns the text that stands for a path, in one line and without anything that controls a terminal.
+/// Returns a path as one line of text that cannot control a terminal.
 pub fn shown(path: &(impl AsRef<OsStr> + ?Sized)) -> Cow<'_, str> {
     shown_bytes(path.as_ref().as_encoded_bytes())
 }
@@ -22,8 +22,8 @@ pub fn shown_bytes(path: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Returns the bytes of the path that a text stands for; `None` when it is not in double quotes, or not as [`shown`]
-/// writes it.
+/// Parses what [`shown`] wrote in double quotes and returns the bytes of the path; `None` if the text is not quoted or
+/// malformed.
 pub fn read_back(text: &[u8]) -> Option<Vec<u8>> {
     let mut rest = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
     let mut bytes = Vec::with_capacity(rest.len());
@@ -35,7 +35,7 @@ pub fn read_back(text: &[u8]) -> Option<Vec<u8>> {
                 bytes.push(byte);
                 rest = &rest[length..];
             }
-            // It would have ended here.
+            // An unescaped quote would have ended the text.
             b'"' => return None,
             plain => bytes.push(*plain),
         }
@@ -43,8 +43,8 @@ pub fn read_back(text: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Whether a character does something else than to be seen: controls, ends of lines, what changes the direction of the
-/// text, and what takes no room.
+/// Returns whether a character does anything besides being visible: controls, line separators, characters that change
+/// the direction of text, and characters of no width.
 fn needs_escape(c: char) -> bool {
     let hidden = ['\u{61c}', '\u{200b}', '\u{200e}', '\u{200f}', '\u{feff}'];
     c.is_control() || hidden.contains(&c) || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
@@ -73,10 +73,10 @@ fn escape(byte: u8, text: &mut String) {
     }
 }
 
-/// Bytes that have a letter.
+/// Bytes that are escaped as a letter.
 const LETTERS: [(u8, u8); 7] = [(7, b'a'), (8, b'b'), (9, b't'), (10, b'n'), (11, b'v'), (12, b'f'), (13, b'r')];
 
-/// The byte that is meant by what stands behind a backslash, and the length of that.
+/// Decodes the escape after a backslash. Returns the byte and the length of the escape.
 fn escaped(text: &[u8]) -> Option<(u8, usize)> {
     let first = *text.first()?;
     if let b'"' | b'\\' = first {

@@ -1,8 +1,8 @@
-//! Finds the name that was probably meant.
+//! Finds the name that was probably meant, for "did you mean".
 //!
 //! Knows nothing of what the names stand for.
 
-/// The candidate nearest to `word`, when it is near enough to be a slip: at most a third of the letters differ.
+/// Returns the candidate nearest to `word`, if it is near enough for a typo: at most a third of the letters differ.
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let allowed = (word.chars().count() / 3).max(1);
     candidates
@@ -14,12 +14,12 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// Insertions, deletions, substitutions and swaps of neighbours that lead from one to the other; case does not count.
+/// Counts the insertions, deletions, substitutions and swaps of neighbours that turn one into the other, ignoring case.
 pub(crate) fn distance(a: &str, b: &str) -> usize {
     strsim::osa_distance(&a.to_lowercase(), &b.to_lowercase())
 }
 
-/// "did you mean …?", as a hint.
+/// Returns the hint "did you mean …?".
 pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     nearest(word, candidates).map(|candidate| format!("did you mean `{candidate}`?"))
 }

@@ -1,4 +1,4 @@
-//! Ages and sizes as users write them, and durations, ages and sizes as percache prints them.
+//! Ages and sizes, parsed as users write them, and durations, ages and sizes, formatted as percache prints them.
 //!
 //! Knows nothing of what they are the age or size of.
 
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// A text that is no age.
+/// A text that is not an age.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{0}` is not an age")]
 pub struct AgeError(pub String);
 
-/// A text that is no size.
+/// A text that is not a size.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{0}` is not a size")]
 pub struct SizeError(pub String);
@@ -21,10 +21,10 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 const WEEK: u64 = 7 * DAY;
 
-/// Reads an age: a whole number of seconds, or of the unit behind it (`s`, `m`, `h`, `d`, `w`).
+/// Parses an age: a whole number with a unit (`s`, `m`, `h`, `d`, `w`), by default in seconds.
 ///
 /// # Errors
-/// Anything else, and what exceeds 2^64 seconds.
+/// Fails on anything else, and on more than 2^64 seconds.
 pub fn parse_age(text: &str) -> Result<Duration, AgeError> {
     let error = || AgeError(text.to_owned());
     let (number, unit) = split_number(text);
@@ -40,11 +40,11 @@ pub fn parse_age(text: &str) -> Result<Duration, AgeError> {
     count.checked_mul(seconds).map(Duration::from_secs).ok_or_else(error)
 }
 
-/// Reads a size in bytes. Units are `kB`, `MB`, `GB`, `TB` of 1000 and `KiB`, `MiB`, `GiB`, `TiB` of 1024, in any case and also without
-/// the `B`; the number may have a decimal fraction, and what is less than a byte is dropped.
+/// Parses a size in bytes. The units are `kB`, `MB`, `GB`, `TB` of 1000 and `KiB`, `MiB`, `GiB`, `TiB` of 1024, in any
+/// case and also without the `B`; the number may have a decimal fraction, and a fraction of a byte is dropped.
 ///
 /// # Errors
-/// Anything else, and what exceeds 2^64 bytes.
+/// Fails on anything else, and on more than 2^64 bytes.
 pub fn parse_size(text: &str) -> Result<u64, SizeError> {
     let error = || SizeError(text.to_owned());
     let (number, unit) = split_number(text);
@@ -79,7 +79,7 @@ fn size_factor(unit: &str) -> Option<u64> {
     Some(base.pow(power))
 }
 
-/// How long something took: `0.41s`, `12.3s`, `2m03s`, `1h02m`.
+/// Formats how long something took: `0.41s`, `12.3s`, `2m03s`, `1h02m`.
 pub fn format_duration(duration: Duration) -> String {
     let hundredths = (duration.as_micros() + 5_000) / 10_000;
     let tenths = (duration.as_millis() + 50) / 100;
@@ -95,7 +95,8 @@ pub fn format_duration(duration: Duration) -> String {
     }
 }
 
-/// An age in the largest of days, hours and minutes whose count is above 1, else in seconds: `119s`, `2m`, `24h`, `2d`.
+/// Formats an age in the largest of days, hours and minutes whose count is above 1, otherwise in seconds: `119s`, `2m`,
+/// `24h`, `2d`.
 pub fn format_age(age: Duration) -> String {
     let seconds = age.as_secs();
     let large = [(DAY, "d"), (HOUR, "h"), (MINUTE, "m")].into_iter().find(|(unit, _)| seconds / unit > 1);
@@ -103,7 +104,7 @@ pub fn format_age(age: Duration) -> String {
     format!("{}{letter}", seconds / unit)
 }
 
-/// A size with one decimal in the largest unit of 1024 that it reaches: `512 B`, `1.5 KiB`, `20.0 GiB`.
+/// Formats a size with one decimal in the largest unit of 1024 that it reaches: `512 B`, `1.5 KiB`, `20.0 GiB`.
 pub fn format_size(bytes: u64) -> String {
     if bytes < 1024 {
         return format!("{bytes} B");

@@ -1,42 +1,44 @@
-//! Tells a task that writes what it reads from a person who edits it.
+//! Tells a task that writes its own inputs from a person who edits them.
 //!
-//! A change that comes while no command runs is somebody's own. One that comes while commands run may be theirs, and it
+//! A change that comes while no command runs is a person's. One that comes while commands run may be a person's, and it
 //! counts all the same: whoever edits a file during a build wants the result. But a command that writes its own input
-//! does so each time that it runs, at about the same time after its start. A change that looks like that no longer
-//! stops a build; the build comes to its end, and another one follows. After two whole builds in a row with the same
-//! change at the same time, or three at any time, the change is left alone.
+//! does so each time it runs, at about the same time after its start. A change of that kind no longer stops a build;
+//! the build finishes, and another one follows. After two whole builds in a row with the same change at the same time,
+//! or three at any time, the change is ignored.
 //!
-//! A server has no end to wait for. It is not restarted any more when it was four times in a row, soon after its start
-//! and at the same time.
+//! A server has no end to wait for. After four restarts in a row, soon after its start and at the same time, it is no
+//! longer restarted.
 //!
-//! Pure bookkeeping.
+//! Does no I/O.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::reads::Change;
 
 const SECOND: i64 = 1_000_000_000;
-/// The clock of the file system may be so much behind.
+/// How much the clock of the file system may lag behind.
 const TICK: i64 = SECOND / 100;
-/// The start of a command that has not ended is not known more exactly than this. What began the build was before it.
+/// How precisely the start of a command that has not ended is known. Whatever triggered the build came before it.
 const SLACK: i64 = SECOND / 20;
-/// Two times after the start are the same when they differ by less than this, or by a tenth.
+/// Two times after the start are the same if they differ by less than this, or by less than a tenth.
 const ALIKE: i64 = SECOND / 4;
-/// This is soon after the start: a person has hardly seen what came of it.
+/// What counts as soon after the start: a person has hardly seen the result yet.
 const SOON: i64 = 3 * SECOND;
-/// So many builds in a row were stopped soon after their start: whatever stops them, one should come to its end.
+/// The number of builds in a row, stopped soon after their start, after which one is allowed to finish, whatever
+/// stopped them.
 const STOPS: usize = 4;
-/// So many restarts of a server in a row soon after its start and at the same time.
+/// The number of restarts of a server in a row, soon after its start and at the same time, after which it is not
+/// restarted.
 const RESTARTS: usize = 4;
-/// So many whole builds in a row with a change at different times.
+/// The number of whole builds in a row, with a change at different times, after which the change is ignored.
 const WHOLE: usize = 3;
 
-/// A run of a command, by the clock on the wall.
+/// A run of a command, in wall clock time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// The task.
     pub task: String,
-    /// Whether it owns the terminal: it may run for as long as somebody works.
+    /// Whether it owns the terminal, so that it may run for as long as somebody uses it.
     pub interactive: bool,
     /// When it began.
     pub began: i64,
@@ -45,7 +47,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// How long after its start a moment was, if it was running then.
+    /// Returns how long after its start a moment was, if it was running then.
     fn offset(&self, when: i64) -> Option<i64> {
         let running = match self.ended {
             Some(ended) => (self.began - TICK..=ended).contains(&when),
@@ -55,53 +57,53 @@ impl Run {
     }
 }
 
-/// Builds in a row in which a path was changed while commands ran.
+/// Consecutive builds in which a path was changed while commands ran.
 #[derive(Clone, Debug, Default)]
 struct Strike {
-    /// How many of them came to their end.
+    /// The number of them that finished.
     whole: usize,
-    /// Times after the start of the commands that ran in the last of these.
+    /// The commands that ran at the change in the last finished build, with the times after their start.
     whole_offsets: Offsets,
-    /// How many were stopped soon after their start.
+    /// The number of builds that were stopped soon after their start.
     stops: usize,
-    /// How many of the last ones of these were stopped at the same time.
+    /// The number of the latest of these that were stopped at the same time.
     alike: usize,
-    /// Times after the start of the commands that ran in the last build of all.
+    /// The commands that ran at the change in the last build, with the times after their start.
     offsets: Offsets,
 }
 
 /// Times after the start of commands, by the names of their tasks.
 type Offsets = BTreeMap<String, i64>;
 
-/// Which paths are changed by the build itself.
+/// Tracks the paths that the build itself changes.
 #[derive(Debug, Default)]
 pub struct Blame {
-    /// Also of directories, in which a task may make a file of another name each time.
+    /// Includes directories, in which a task may create a file of another name each time.
     strikes: BTreeMap<Vec<u8>, Strike>,
-    /// What is left alone, and the tasks that ran when it was changed.
+    /// The paths whose changes are ignored, and the tasks that ran when they were changed.
     settled: BTreeMap<Vec<u8>, BTreeSet<String>>,
 }
 
-/// A path that is left alone from now on.
+/// A path whose changes are ignored from now on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blamed {
     /// The path.
     pub path: Vec<u8>,
-    /// The tasks that ran each time when it was changed.
+    /// The tasks that ran whenever it was changed.
     pub tasks: Vec<String>,
 }
 
-/// What changes amount to.
+/// The verdict on changes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// Paths whose changes are worth another build.
     pub count: Vec<Vec<u8>>,
-    /// Paths that are left alone from now on.
+    /// Paths whose changes are ignored from now on.
     pub blamed: Vec<Blamed>,
 }
 
 impl Blame {
-    /// Judges changes that are seen while a build runs: whether to stop it. They are judged once more when it is over.
+    /// Decides whether changes that are seen while a build runs should stop it. They are judged again when it is over.
     pub fn meanwhile(&mut self, changes: &[Change], runs: &[Run]) -> Verdict {
         let serves = runs.iter().any(|run| run.interactive && run.ended.is_none());
         self.judge(changes, runs, |strike, offsets| match strike {
@@ -117,8 +119,7 @@ impl Blame {
         })
     }
 
-    /// Judges all changes of a build that is over: whether there is to be another one. `whole` says that it came to its
-    /// end.
+    /// Decides whether the changes during a build that is over call for another one. `whole` says whether it finished.
     pub fn after(&mut self, changes: &[Change], runs: &[Run], whole: bool) -> Verdict {
         let verdict = self.judge(changes, runs, |strike, offsets| {
             let Some(strike) = strike.filter(|strike| whole && strike.whole > 0) else { return Guess::Person };
@@ -138,7 +139,7 @@ impl Blame {
                 continue;
             }
             for key in keys(change) {
-                // Of several files in one directory the first speaks for all.
+                // Of several files in one directory, the first counts for all.
                 if noted.insert(key.to_vec()) {
                     self.strikes.entry(key.to_vec()).or_default().note(offsets.clone(), whole);
                 }
@@ -147,7 +148,7 @@ impl Blame {
         verdict
     }
 
-    /// Forgets what a whole build has refuted.
+    /// Forgets suspicions that a whole build has refuted.
     fn clear(&mut self, changes: &[Change], runs: &[Run], whole: bool) {
         let changed: BTreeSet<&[u8]> = changes.iter().flat_map(keys).collect();
         let ran = |task: &String| runs.iter().any(|run| run.task == *task);
@@ -187,10 +188,10 @@ impl Blame {
     }
 }
 
-/// Who has made a change.
+/// Who made a change.
 enum Guess {
     Person,
-    /// It remains to be seen.
+    /// It is not known yet.
     Unknown,
     /// One of these tasks.
     Task(BTreeSet<String>),
@@ -226,7 +227,7 @@ impl Strike {
     }
 }
 
-/// By what a change is known again: the path, and of a file that comes or goes its directory.
+/// Yields what a change is recognised by: its path, and its directory if a file was created or removed.
 fn keys(change: &Change) -> impl Iterator<Item = &[u8]> {
     let end = memchr::memrchr(b'/', &change.path).map_or(0, |slash| slash + 1);
     std::iter::once(&change.path[..]).chain(change.comes_or_goes.then_some(&change.path[..end]))
@@ -236,7 +237,7 @@ fn offsets(change: &Change, runs: &[Run]) -> Offsets {
     runs.iter().filter_map(|run| Some((run.task.clone(), run.offset(change.when)?))).collect()
 }
 
-/// The tasks that had run for the same time.
+/// Returns the tasks that had run for the same time.
 fn common(before: &Offsets, now: &Offsets) -> BTreeSet<String> {
     let alike = |a: i64, b: i64| (a - b).abs() < ALIKE.max(a.max(b) / 10);
     let same = |(task, offset): &(&String, &i64)| before.get(*task).is_some_and(|before| alike(*before, **offset));

@@ -1,8 +1,8 @@
-//! Events of the file system, gathered into bursts.
+//! File system events, collected into bursts.
 //!
-//! Follows directories one by one, because what lies in other directories cannot matter: a system follows a limited
-//! number of them, and `node_modules` alone may have more. Where the system refuses, a burst comes every second
-//! instead, and whoever waits has to look for himself. Events are only hints; they may come late, twice, or for nothing.
+//! Follows directories one by one, because other directories do not matter: a system can follow only a limited number
+//! of them, and `node_modules` alone may have more. Where the system refuses, there is a burst every second instead,
+//! and the receiver has to look for changes itself. Events are only hints; they may come late, twice, or for nothing.
 
 mod following;
 
@@ -20,56 +20,56 @@ use following::Following;
 #[cfg(test)]
 use following::POLL;
 
-/// A burst of changes is over when nothing happened for this long. A save is several events; so is a branch switch.
+/// How long nothing must happen for a burst to be over. A save consists of several events, and so does a branch switch.
 const QUIET: Duration = Duration::from_millis(30);
-/// A burst that does not end is cut off here.
+/// The longest duration of a burst.
 const LONGEST: Duration = Duration::from_millis(1000);
-/// A burst of more paths than this is no longer told by its paths.
+/// The number of paths above which a burst no longer lists them.
 const MOST: usize = 10_000;
 
 type Event = notify::Result<notify::Event>;
 
-/// How much a path matters to whoever waits.
+/// How much a path matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Concern {
-    /// Not at all.
+    /// It does not matter.
     Nothing,
-    /// It is a file that is known.
+    /// It is a known file.
     File,
-    /// It may decide which files there are.
+    /// It may affect which files exist.
     Structure,
 }
 
-/// Changes that came soon after one another.
+/// Changes in quick succession.
 #[derive(Clone, Debug, Default)]
 pub struct Burst {
     /// Known files that may have changed.
     pub files: BTreeSet<PathBuf>,
-    /// Paths that may be new, gone, or something else than before.
+    /// Paths that may have been created, removed or replaced by another kind of file.
     pub structure: BTreeSet<PathBuf>,
     /// Whether anything may have changed, because events were lost or there are none.
     pub anything: bool,
 }
 
 impl Burst {
-    /// One that may have changed anything.
+    /// Returns a burst that may have changed anything.
     fn of_anything() -> Burst {
         Burst { anything: true, ..Burst::default() }
     }
 
-    /// Adds another one.
+    /// Adds another burst.
     pub fn extend(&mut self, other: Burst) {
         self.files.extend(other.files);
         self.structure.extend(other.structure);
         self.anything |= other.anything;
     }
 
-    /// Whether other files may be read than before.
+    /// Returns whether the set of files that are read may have changed.
     pub fn is_structural(&self) -> bool {
         self.anything || !self.structure.is_empty()
     }
 
-    /// Whether nothing has happened.
+    /// Returns whether nothing has happened.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty() && !self.is_structural()
     }
@@ -78,14 +78,15 @@ impl Burst {
 /// Follows directories.
 pub struct Events {
     root: PathBuf,
-    /// For one thread at a time: while a build runs, one beside it waits.
+    /// Used by one thread at a time: while a build runs, another thread waits.
     receiver: Mutex<Receiver<Event>>,
     following: Mutex<Following>,
     lock: IndexLock,
 }
 
 impl Events {
-    /// Follows nothing yet of the workspace at `root`, an absolute and canonical directory.
+    /// Creates a follower for the workspace at `root`, an absolute and canonical directory. It follows no directories
+    /// yet.
     pub fn new(root: &Path) -> Events {
         let (sender, receiver) = channel();
         let system = watcher(sender);
@@ -95,7 +96,7 @@ impl Events {
         Events::with(root, receiver, system.ok())
     }
 
-    /// Has no events: changes are found by looking for them.
+    /// Creates one without events, so that changes are found by looking for them.
     #[cfg(test)]
     pub fn polling(root: &Path) -> Events {
         Events::with(root, channel().1, None)
@@ -112,13 +113,13 @@ impl Events {
         self.following().follow(&self.root, directories)
     }
 
-    /// Whether the system refuses to follow as many directories as there are.
+    /// Returns whether the system refuses to follow all the directories.
     pub fn is_incomplete(&self) -> bool {
         self.following().is_incomplete()
     }
 
-    /// Waits at most `patience` for changes that concern somebody, and then for the end of the burst, unless nobody
-    /// waits any more.
+    /// Waits at most `patience` for changes that matter, and then for the end of the burst. Returns early, without a
+    /// burst, once `is_over` says so.
     pub fn wait(
         &self,
         concern: &dyn Fn(&Path) -> Concern,
@@ -145,7 +146,7 @@ impl Events {
             }
             match receiver.recv_timeout(until.saturating_duration_since(now)) {
                 Ok(event) => {
-                    // What does not count does not prolong it either: somebody may be writing to a log.
+                    // Events that do not matter do not prolong it either: somebody may be writing to a log.
                     if self.take(event, concern, &mut burst) {
                         time.goes_on(Instant::now());
                     }
@@ -158,14 +159,14 @@ impl Events {
         }
     }
 
-    /// Waits until git is done, if it is in the middle of something.
+    /// Waits until git is done, if a git operation is under way.
     pub fn settle(&self, is_over: &dyn Fn() -> bool) {
         while self.lock.is_held() && !is_over() {
             std::thread::sleep(QUIET);
         }
     }
 
-    /// Takes note of an event. Returns whether it concerns somebody.
+    /// Records an event. Returns whether it matters.
     fn take(&self, event: Event, concern: &dyn Fn(&Path) -> Concern, burst: &mut Burst) -> bool {
         let event = match event {
             Ok(event) if !event.need_rescan() => event,
@@ -202,31 +203,30 @@ impl Events {
 
 fn watcher(sender: Sender<Event>) -> notify::Result<RecommendedWatcher> {
     notify::recommended_watcher(move |event: Event| {
-        // Reading is no change, and there is much of it. What is written by way of a mapping is told only when the file
-        // is closed.
+        // Reading changes nothing, and is frequent. Writes through a mapping are reported only when the file is closed.
         let is_read = event.as_ref().is_ok_and(|event| match event.kind {
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
             EventKind::Access(_) => !event.need_rescan(),
             _ => false,
         });
         if !is_read {
-            // The receiver is gone only when nobody wants to know any more.
+            // Sending fails only when the receiver is gone, and then no event is wanted.
             let _ = sender.send(event);
         }
     })
 }
 
-/// Whether what was at a path may be there no longer: a directory of this name is to be followed anew.
+/// Returns whether what was at a path may be gone: a directory of this name must then be followed anew.
 fn is_departure(kind: EventKind) -> bool {
     matches!(kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From | RenameMode::Any)))
 }
 
-/// When a burst is over.
+/// The end of a burst.
 #[derive(Default)]
 struct Time {
-    /// Unless it goes on.
+    /// The end, unless the burst continues.
     over: Option<Instant>,
-    /// In any case.
+    /// The latest possible end.
     cut: Option<Instant>,
 }
 

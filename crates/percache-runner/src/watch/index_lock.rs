@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use crate::fs::stamp::Stamp;
 
-/// A lock is waited for this long. One that a killed git has left behind stays for ever.
+/// How long to wait for a lock. A killed git leaves its lock behind for ever.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The lock of the repository that a directory lies in, if it lies in one.
+/// The index lock of the repository that contains a directory, if any.
 pub(super) struct IndexLock {
     path: Option<PathBuf>,
-    /// The lock that was last seen, and since when it has been there.
+    /// The lock that was last seen, and since when.
     seen: Mutex<Option<(Stamp, Instant)>>,
 }
 
@@ -20,14 +20,14 @@ impl IndexLock {
     pub(super) fn of(root: &Path) -> IndexLock {
         let git = root.ancestors().map(|dir| dir.join(".git")).find(|git| git.symlink_metadata().is_ok());
         let dir = git.map(|git| match std::fs::read_to_string(&git) {
-            // A linked worktree, or a submodule.
+            // `.git` is a file in a linked worktree or a submodule.
             Ok(text) => git.with_file_name(text.strip_prefix("gitdir:").unwrap_or_default().trim()),
             Err(_) => git,
         });
         IndexLock { path: dir.map(|dir| dir.join("index.lock")), seen: Mutex::new(None) }
     }
 
-    /// Whether git holds the lock, and not for too long.
+    /// Returns whether git holds the lock, and not for too long.
     pub(super) fn is_held(&self) -> bool {
         let Some(path) = &self.path else { return false };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

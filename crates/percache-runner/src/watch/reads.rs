@@ -1,7 +1,7 @@
-//! What the watched tasks read: which files, what is in them, and in which directories files may come to it.
+//! A snapshot of what the watched tasks read: the files, their contents, and the directories where new ones may appear.
 //!
-//! Two looks tell what has changed between them. Events only say when to look: a file that was written and has the same
-//! content has not changed, and a change of which nobody told is found all the same.
+//! Comparing two snapshots shows what has changed between them. Events only say when to look: a file that was written
+//! and has the same content has not changed, and a change without an event is found all the same.
 
 mod look;
 mod way;
@@ -27,74 +27,74 @@ use crate::worktree::journal::Journal;
 use look::Look;
 use way::way;
 
-/// Which tasks are watched, and what is known of them.
+/// The watched tasks, and what is known of them.
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {
     /// The tasks.
     pub workspace: &'a Workspace,
-    /// Who owns which output.
+    /// The owners of outputs.
     pub graph: &'a TaskGraph,
-    /// Those that are watched, with what they need; sorted.
+    /// The watched tasks and their dependencies; sorted.
     pub tasks: &'a [TaskId],
-    /// What is never an input: the store.
+    /// Paths that are never inputs: the store.
     pub skip: &'a [RelPath],
     /// The caller's variables.
     pub caller: &'a Caller,
-    /// Which inputs were discovered.
+    /// The discovered inputs.
     pub journal: &'a Journal,
-    /// Names of tasks that failed in the last build.
+    /// The names of tasks that failed in the last build.
     pub failed: &'a [String],
-    /// What builds write besides outputs; see [`abandoned`] and [`own_streams`].
+    /// Paths that builds write besides outputs; see [`abandoned`] and [`own_streams`].
     pub written: &'a HashSet<RelPath>,
 }
 
-/// Returns the files in the workspace at `root` to which this process writes what it says.
+/// Yields the files in the workspace at `root` that stdout and stderr of this process are redirected to.
 pub fn own_streams(root: &Path) -> impl Iterator<Item = RelPath> {
     let targets = ["/proc/self/fd/1", "/proc/self/fd/2"].map(std::fs::read_link);
     targets.into_iter().flatten().filter_map(move |path| RelPath::from_native(root, &path))
 }
 
-/// Returns what earlier builds have made and no task makes any more: the next build removes it.
+/// Returns the outputs of earlier builds that no task owns any more: the next build removes them.
 pub fn abandoned(graph: &TaskGraph, journal: &Journal) -> HashSet<RelPath> {
     let made =
         journal.tasks.values().flat_map(|record| &record.outputs).filter_map(|entry| RelPath::new(&entry.path).ok());
     made.filter(|path| graph.outputs.owner(path).is_none()).collect()
 }
 
-/// A change between two looks.
+/// A change between two snapshots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Where: relative to the workspace, or absolute.
+    /// The path, relative to the workspace or absolute.
     pub path: Vec<u8>,
-    /// When, by the clock of the file system; of what is gone, the moment at which that was seen.
+    /// When it happened, by the clock of the file system; for a removal, the moment when it was noticed.
     pub when: i64,
-    /// Whether a file is there now that was not before, or the other way round.
+    /// Whether a file was created or removed.
     pub comes_or_goes: bool,
 }
 
 /// What the watched tasks read, as it was at one moment.
 #[derive(Default)]
 pub struct Reads {
-    /// Declared inputs, and places where patterns begin.
+    /// Declared inputs, and the places where patterns begin.
     declared: BTreeMap<Vec<u8>, FileState>,
-    /// What tasks turned out to read only when they ran.
+    /// Inputs that tasks discovered only when they ran.
     late: BTreeMap<Vec<u8>, FileState>,
-    /// Which declared inputs a task has. Tasks with the same patterns share a set.
+    /// The declared inputs of each task. Tasks with the same patterns share a set.
     inputs: Vec<(TaskId, Vec<Arc<BTreeSet<RelPath>>>)>,
     /// Directories that could not be listed.
     unreadable: BTreeSet<PathBuf>,
-    /// Files that symlinks lead to, and the inputs that they are read by.
+    /// Targets of symlinks, and the inputs that are read through them.
     behind: HashMap<PathBuf, BTreeSet<Vec<u8>>>,
-    /// Files that say what git ignores.
+    /// Files that contain git's ignore rules.
     rules: HashSet<PathBuf>,
-    /// Paths that turned out to be read by no task. Names of temporary files come and go.
+    /// Paths that turned out to be read by no task, because temporary files are created and removed often.
     idle: HashSet<PathBuf>,
     directories: BTreeSet<PathBuf>,
     known: KnownFiles,
 }
 
 impl Reads {
-    /// Looks at everything that the tasks read. What was known of files before saves reading them again.
+    /// Takes a snapshot of everything that the tasks read. What is known of files saves reading them again.
     pub fn look(scope: Scope<'_>, known: &KnownFiles) -> Reads {
         let mut reads = Look::at(scope);
         reads.observe(scope, known);
@@ -102,29 +102,30 @@ impl Reads {
         reads
     }
 
-    /// The directories in which something may happen that concerns the tasks.
+    /// Returns the directories in which changes may concern the tasks.
     pub fn directories(&self) -> &BTreeSet<PathBuf> {
         &self.directories
     }
 
-    /// What is known of the files that were looked at.
+    /// Returns what is known of the files that were examined.
     pub fn known(&self) -> &KnownFiles {
         &self.known
     }
 
-    /// The same, when nothing else is of interest any more.
+    /// Returns the same and discards the rest.
     pub fn into_known(self) -> KnownFiles {
         self.known
     }
 
-    /// Keeps in mind which files no task reads: these, and those that an earlier look knew. Nothing has changed since.
+    /// Remembers which files no task reads: these, and those of an earlier snapshot. Nothing has changed since that
+    /// one.
     pub fn keep_unread(&mut self, before: Reads, unread: Vec<PathBuf>) {
         self.idle.extend(before.idle);
         self.idle.extend(unread);
     }
 
-    /// Returns what has changed since an earlier look, before which a build may have begun: inputs that were discovered
-    /// since then have no other past than their time.
+    /// Returns what has changed since an earlier snapshot, before which a build may have begun at `began`: for inputs
+    /// that were discovered since then, only the time of the last change shows whether they changed.
     pub fn changed_since(&self, before: &Reads, root: &Path, began: i64) -> Vec<Change> {
         let mut changed = BTreeSet::new();
         for (path, state) in &self.declared {
@@ -160,7 +161,7 @@ impl Reads {
         changed.into_iter().map(change).collect()
     }
 
-    /// Looks again at these files, which are known. Returns which of them have changed, and what they are now.
+    /// Examines these known files again. Returns those that have changed, with their new state.
     pub fn look_again(&self, root: &Path, files: &BTreeSet<PathBuf>) -> Vec<(Change, FileState)> {
         let behind = files.iter().filter_map(|file| self.behind.get(file)).flatten().cloned();
         let paths: BTreeSet<_> = files.iter().map(|file| relative(root, file)).chain(behind).collect();
@@ -174,7 +175,7 @@ impl Reads {
         paths.into_iter().filter_map(differing).collect()
     }
 
-    /// Takes over what was found.
+    /// Adopts changes that were found.
     pub fn update(&mut self, found: Vec<(Change, FileState)>) {
         for (change, state) in found {
             for read in [&mut self.declared, &mut self.late] {
@@ -185,18 +186,18 @@ impl Reads {
         }
     }
 
-    /// Names of the tasks that declare this as their input.
+    /// Returns the names of the tasks that declare this path as an input.
     pub fn readers<'a>(&self, workspace: &'a Workspace, path: &[u8]) -> Vec<&'a str> {
         let Ok(path) = RelPath::new(path) else { return Vec::new() };
         let reading = self.inputs.iter().filter(|(_, inputs)| inputs.iter().any(|inputs| inputs.contains(&path)));
         reading.map(|(id, _)| workspace.task(*id).name.as_str()).collect()
     }
 
-    /// How much a path matters.
+    /// Returns how much a path matters.
     pub fn concern(&self, scope: Scope<'_>, native: &Path) -> Concern {
         let root = &scope.workspace.root;
         let key = relative(root, native);
-        // A file with rules is an input as well, and more than that.
+        // A file with ignore rules is an input as well, but it may also change which files are inputs.
         if self.rules.contains(native) {
             return Concern::Structure;
         }
@@ -208,7 +209,7 @@ impl Reads {
             return Concern::Structure;
         }
         let Some(path) = RelPath::from_native(root, native).filter(|_| !self.idle.contains(native)) else {
-            // Elsewhere, only what leads to a file that is read.
+            // Outside the workspace, only paths that lead to a file that is read matter.
             let leads_on = self.directories.contains(native) && !native.starts_with(root);
             return if leads_on { Concern::Structure } else { Concern::Nothing };
         };
@@ -219,7 +220,7 @@ impl Reads {
         Concern::Nothing
     }
 
-    /// Finds out what is at each path.
+    /// Determines the state of each path.
     fn observe(&mut self, scope: Scope<'_>, known: &KnownFiles) {
         let root = &scope.workspace.root;
         let observer = Observer::new(root, known);
@@ -243,7 +244,8 @@ impl Reads {
         self.known = learned(&paths, observer, known);
     }
 
-    /// Finds the directories to follow: those in which files lie or may come to lie, and those that lead there.
+    /// Finds the directories to follow: those that contain files or may come to contain them, and those that lead
+    /// there.
     fn find_directories(&mut self, workspace: &Workspace) {
         let root = &workspace.root;
         let mut within: HashSet<&[u8]> = HashSet::from([&b""[..]]);
@@ -277,12 +279,12 @@ impl Reads {
     }
 }
 
-/// Whether a path is for builds to write, and not for people.
+/// Returns whether a path is written by builds and not by people.
 fn is_output(scope: Scope<'_>, path: &RelPath) -> bool {
     scope.graph.outputs.owner(path).is_some() || scope.written.contains(path)
 }
 
-/// Whether a new file at or below `path` may be read by one of the tasks, or bring another task.
+/// Returns whether one of the tasks may read a new file at or below `path`, or the file may add a task.
 fn may_be_read(scope: Scope<'_>, path: &RelPath) -> bool {
     let Scope { workspace, tasks, failed, .. } = scope;
     if path.components().any(|name| name == b".git") || is_output(scope, path) {
@@ -298,7 +300,7 @@ fn may_be_read(scope: Scope<'_>, path: &RelPath) -> bool {
     workspace.files.contains(path) || listed() || tasks().any(by_task) || anything()
 }
 
-/// What a task can read at a path: of a directory, only the files in it.
+/// Returns what a task can read at a path; for a directory nothing, because tasks read only the files in it.
 fn content(state: Option<&FileState>) -> Option<&FileState> {
     state.filter(|state| !matches!(state, FileState::Absent | FileState::Directory))
 }
@@ -307,12 +309,12 @@ fn is_file(state: &FileState) -> bool {
     matches!(state, FileState::File { .. } | FileState::Special)
 }
 
-/// What is at a path. What cannot be looked at is nothing in particular, until it can.
+/// Returns the state of a path. A path that cannot be examined counts as a special file until it can.
 fn state_of(observer: &Observer<'_>, path: &[u8]) -> FileState {
     observer.observe(path).unwrap_or(FileState::Special)
 }
 
-/// When what is at a path was changed last.
+/// Returns when the file at a path was last changed.
 fn changed_at(root: &Path, path: &[u8]) -> Option<i64> {
     Stamp::at(&locate(root, path)).ok().flatten().map(|stamp| stamp.ctime)
 }
@@ -321,7 +323,7 @@ fn locate(root: &Path, path: &[u8]) -> PathBuf {
     root.join(OsStr::from_bytes(path))
 }
 
-/// Like [`RelPath::to_path`], and without a slash behind the root.
+/// Like [`RelPath::to_path`], but without a slash after the root.
 fn native(root: &Path, path: &RelPath) -> PathBuf {
     if path.is_root() { root.to_owned() } else { path.to_path(root) }
 }
@@ -330,7 +332,7 @@ fn relative(root: &Path, path: &Path) -> Vec<u8> {
     path.strip_prefix(root).unwrap_or(path).to_owned().into_os_string().into_vec()
 }
 
-/// What is known of these paths, sorted, after a look.
+/// Returns what is known of these paths, sorted, after a look.
 fn learned(paths: &[Vec<u8>], observer: Observer<'_>, known: &KnownFiles) -> KnownFiles {
     let observed = observer.into_observed();
     let mut builder = Builder::default();

@@ -1,4 +1,4 @@
-//! Under which conditions the evidence in a journal counts; see [`crate::session::standing`].
+//! The conditions under which the evidence in a journal is valid; see [`crate::session::standing`].
 //!
 //! ```text
 //! version  digest of the arguments for {args}(20)
@@ -21,36 +21,37 @@ use crate::model::Caller;
 use crate::process::MARK;
 use crate::syntax::name_globs::NameGlobs;
 
-/// Under which conditions the evidence of tasks counts.
+/// The conditions under which the evidence of tasks is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Digest of the arguments that `{args}` stands for.
+    /// The digest of the arguments that `{args}` stands for.
     pub args: Digest,
-    /// Variables that count: names, or globs over names; sorted.
+    /// The variables that the result of a build may depend on: names, or globs over names; sorted.
     pub variables: Vec<String>,
     /// The digest of their values.
     pub environment: Digest,
-    /// The tools that tasks ask for, and what they said. They are asked again every time.
+    /// The tools that tasks name, and the digests of their output. They are asked again in every build.
     pub tools: Vec<Tool>,
-    /// Number of the list of the paths that the configuration rests on.
+    /// The number of the list of paths that the configuration depends on.
     pub configuration: u32,
-    /// The digest of what is kept of it.
+    /// The digest of the cached workspace.
     pub kept: Option<Digest>,
-    /// What the last build was asked for, and positions of its tasks in the journal; groups left out.
+    /// The digest of the last request, and the positions of its tasks in the journal, without groups.
     pub request: Option<(Digest, Vec<u32>)>,
 }
 
-/// What a build is asked for.
+/// A request to build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// Digest of what `{args}` stands for.
+    /// The digest of the arguments that `{args}` stands for.
     pub args: Digest,
-    /// Digest of the names of the tasks, and where they were given.
+    /// The digest of the names of the tasks, and of the directory where they were given.
     pub tasks: Digest,
 }
 
 impl Asked {
-    /// The tasks of these names, as seen from the directory `cwd` of the workspace, with these arguments.
+    /// Creates the request for the tasks of these names, as seen from the directory `cwd` of the workspace, with these
+    /// arguments.
     pub fn new(cwd: &[u8], tasks: &[String], args: &[String]) -> Asked {
         let digest = |first: &[u8], list: &[String]| {
             let mut hasher = Hasher::new();
@@ -63,20 +64,20 @@ impl Asked {
     }
 }
 
-/// A tool that tasks ask for.
+/// A tool that tasks name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tool {
     /// The command.
     pub command: String,
-    /// Where it runs, relative to the workspace.
+    /// The directory that it runs in, relative to the workspace.
     pub cwd: Vec<u8>,
-    /// Names of variables that it sees, without being set for it.
+    /// Names of variables that it sees, and that are not set for it (`env_pass`).
     pub pass: Vec<String>,
-    /// The same, of those that count.
+    /// The same, for fingerprinted variables (`env_from`).
     pub from: Vec<String>,
-    /// Variables that the configuration sets. Values from elsewhere are nowhere on disk.
+    /// Variables that the configuration sets. Values from elsewhere are never written to disk.
     pub set: BTreeMap<String, String>,
-    /// Of what it said.
+    /// The digest of its output.
     pub answer: Digest,
 }
 
@@ -110,7 +111,7 @@ impl Tool {
     }
 }
 
-/// The digest of the variables that count, absent ones included.
+/// Returns the digest of the caller's variables that match `names`.
 pub(crate) fn variables_digest(caller: &Caller, names: &[String]) -> Digest {
     let globs = NameGlobs::of(names);
     let mut hasher = Hasher::new();
@@ -165,7 +166,7 @@ impl Finding {
 pub(crate) mod tests {
     use super::*;
 
-    /// A finding that names no paths.
+    /// Returns a finding that names no paths.
     pub fn example() -> Finding {
         let tool = Tool {
             command: "cc --version".into(),

@@ -1,25 +1,27 @@
-//! The part of the store's directory that belongs to one worktree: its journal, its lock, and what a build in progress needs.
+//! A worktree's own directory in the store: its journal, its lock, and what a build in progress needs.
 //!
 //! ```text
 //! STORE/claims/…                see crate::action::claim
 //! STORE/worktrees/ID/path       the worktree's absolute path, for people and for gc
-//! STORE/worktrees/ID/mark       the identity of the worktree's directory, by which it is known when it has another path
+//! STORE/worktrees/ID/mark       the identity of the worktree's directory, by which it is recognised after a move
 //! STORE/worktrees/ID/lock       held while a build runs here
 //! STORE/worktrees/ID/journal    see crate::worktree::journal
+//! STORE/worktrees/ID/workspace  the workspace as last loaded, a cache, see crate::config
 //! STORE/worktrees/ID/intents    see crate::worktree::intents
 //! STORE/worktrees/ID/builds     the last builds, see crate::report::history
 //! STORE/worktrees/ID/texts      small text inputs, see crate::worktree::old_texts
 //! STORE/worktrees/ID/unstable   see crate::worktree::unstable
-//! STORE/worktrees/ID/failed/   logs of failed runs, see crate::worktree::failed_runs
+//! STORE/worktrees/ID/failed/    logs of failed runs, see crate::worktree::failed_runs
 //! STORE/worktrees/ID/used       uses of results since the last gc, see crate::worktree::last_used
+//! STORE/worktrees/ID/report.html  the report, unless another file is named
 //! STORE/worktrees/ID/staging/   files on their way into the tree
 //! STORE/worktrees/ID/displaced/ see crate::fs::displaced
 //! ```
 //!
-//! ID is the beginning of a SHA-1. When the store lies in the worktree, as it does by default, that of the way from the worktree to the
-//! store: so the worktree keeps what it remembers when it is moved, copied with its store, or seen at several paths (bind mounts,
-//! containers), and builds at all of them take turns. Otherwise that of the worktree's path. For a single command without a
-//! configuration, `single-` and its identity.
+//! ID is the beginning of a SHA-1. If the store is in the worktree, which is the default, it is that of the path from
+//! the worktree to the store. So the worktree keeps its memory when it is moved, copied with its store, or visible at
+//! several paths (bind mounts, containers), and builds at all of these take turns. Otherwise it is that of the
+//! worktree's path. For a single command without a configuration, ID is `single-` and the command's identity.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -34,13 +36,13 @@ use percache::lock::{FileLock, LockError};
 
 use crate::process::Stop;
 
-/// How often to look whether the build before is done.
+/// The pause between attempts to take the lock.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Where the identity of the worktree's directory is.
+/// The file with the identity of the worktree's directory.
 const MARK: &str = "mark";
 
-/// What the directory of a single command is named by, before its identity.
+/// The prefix of the names of single commands' directories, before the identity.
 const SINGLE: &str = "single-";
 
 /// A worktree's own directory in the store.
@@ -51,7 +53,7 @@ pub struct Worktree {
     claims: PathBuf,
 }
 
-/// The right to build in a worktree; dropping it gives it to others.
+/// The right to build in a worktree, until it is dropped.
 #[derive(Debug)]
 pub struct WorktreeLock {
     _file: FileLock,
@@ -59,7 +61,7 @@ pub struct WorktreeLock {
 }
 
 impl Worktree {
-    /// That of the workspace at `root`. Nothing is made yet.
+    /// Returns the directory of the workspace at `root`. Creates nothing.
     pub fn new(store: &Path, root: &Path) -> Worktree {
         Worktree {
             dir: worktrees(store).join(Worktree::identity(store, root).short()),
@@ -68,18 +70,18 @@ impl Worktree {
         }
     }
 
-    /// That of a single command, run in a directory below `root`: apart from those of other commands, and gone when it was not used for
-    /// as long as a result may be unused.
+    /// Returns the directory of a single command that runs below `root`. Single commands do not share directories, and
+    /// theirs are removed when unused for as long as a result may be unused.
     pub fn single(store: &Path, root: &Path, identity: &Digest) -> Worktree {
         Worktree { dir: worktrees(store).join(format!("{SINGLE}{identity}")), ..Worktree::new(store, root) }
     }
 
-    /// Whether it belongs to a single command.
+    /// Returns whether it belongs to a single command.
     pub fn is_single(&self) -> bool {
         is_single_in(&self.dir)
     }
 
-    /// Tells the worktree at `root` from others that use the store.
+    /// Returns what distinguishes the worktree at `root` from others that use the store.
     fn identity(store: &Path, root: &Path) -> Digest {
         let lies_within = |way: &Path| way.components().all(|part| matches!(part, Component::Normal(_)));
         match store.strip_prefix(root) {
@@ -90,37 +92,39 @@ impl Worktree {
         }
     }
 
-    /// What a result is tied to that is tied to this directory.
+    /// Identifies this workspace directory; results that mention its path are stored under it.
     pub fn place(root: &Path) -> Digest {
         Digest::of(root.as_os_str().as_bytes())
     }
 
-    /// The store's directory.
+    /// Returns the store's directory.
     pub fn store(&self) -> &Path {
         self.claims.parent().unwrap_or(&self.claims)
     }
 
-    /// The directory.
+    /// Returns the directory of the worktree in the store.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Returns the directory that results of this place are tied to, if the store has been used there.
+    /// Returns the workspace directory that `place` identifies, if the store has been used there.
     pub fn root_of(store: &Path, place: &Digest) -> Option<PathBuf> {
         let all = Worktree::all(store).ok()?;
         all.into_iter().map(|worktree| worktree.root).find(|root| Worktree::place(root) == *place)
     }
 
-    /// Makes the directory, with all that is to be in it before its lock can be taken.
+    /// Creates the directory, with everything that it must contain before its lock can be taken.
     pub fn create(&self) -> io::Result<()> {
         create_private_dir(&self.staging())?;
         create_private_dir(&self.claims())
     }
 
-    /// Makes it ready for the one who holds its lock: what a killed build left on its way is gone, and people and gc can tell whose it is.
+    /// Prepares it for the holder of its lock: removes the temporary files of a killed build, and records whose
+    /// directory it is, for people and gc.
     pub fn prepare(&self) -> io::Result<()> {
         self.clear_staging()?;
-        // Compared, not only looked for: gc takes a worktree for abandoned whose path is empty after a power cut.
+        // The content is compared because an empty `path`, left by a power cut, would make gc take the worktree for
+        // abandoned.
         let (path, root) = (self.dir.join("path"), self.root.as_os_str().as_bytes());
         if fs::read(&path).is_ok_and(|known| known == root) {
             return Ok(());
@@ -128,15 +132,15 @@ impl Worktree {
         files::replace(&path, root, Durability::Volatile)
     }
 
-    /// Writes down what the directory of the worktree is known by when it is moved.
+    /// Writes the mark by which the directory of the worktree is recognised after it was moved.
     pub fn mark(&self) -> io::Result<()> {
         files::replace(&self.dir.join(MARK), identity_of(&self.root)?.as_bytes(), Durability::Volatile)
     }
 
-    /// Removes what a killed build left on its way into the tree, or to another name here.
+    /// Removes the temporary files of a killed build.
     fn clear_staging(&self) -> io::Result<()> {
         let unfinished = fs::read_dir(&self.dir)?.filter_map(|entry| Some(entry.ok()?.path()));
-        // A report is written without the lock, perhaps at this moment; everything else with it.
+        // A report is written without the lock, and perhaps at this moment; everything else needs the lock.
         let unfinished =
             unfinished.filter(|path| !path.as_os_str().as_bytes().starts_with(self.report().as_os_str().as_bytes()));
         let staged = fs::read_dir(self.staging())?.filter_map(|entry| Some(entry.ok()?.path()));
@@ -146,21 +150,21 @@ impl Worktree {
         })
     }
 
-    /// Takes the lock of the worktree if nobody holds it.
+    /// Takes the lock of the worktree if it is free.
     pub fn try_lock(&self, holder: &str) -> Option<WorktreeLock> {
         let path = self.dir.join("lock");
         let file = FileLock::try_acquire(&path, holder).ok().filter(|lock| lock.is_at(&path).unwrap_or(false))?;
         Some(WorktreeLock { _file: file, _tree: self.try_lock_tree().ok()? })
     }
 
-    /// Locks the tree itself, where its path alone tells it from others: it may have several paths, and builds with other stores. A store
-    /// that lies in the tree is one and the same by all paths.
+    /// Locks the tree itself where only its path distinguishes it: it may have several paths, and builds with other
+    /// stores. A store inside the tree is the same under all of the tree's paths.
     fn try_lock_tree(&self) -> Result<Option<File>, LockError> {
         let store = self.claims.parent().unwrap_or(&self.claims);
         if self.is_single() || Worktree::identity(store, &self.root) != Worktree::place(&self.root) {
             return Ok(None);
         }
-        // Not every file system locks directories.
+        // Not every file system can lock directories.
         let Ok(tree) = File::open(&self.root) else { return Ok(None) };
         match tree.try_lock() {
             Ok(()) => Ok(Some(tree)),
@@ -169,8 +173,8 @@ impl Worktree {
         }
     }
 
-    /// Takes the lock of the worktree, however long that takes; `waiting` is told for whom, as often as it is looked,
-    /// and says whether to go on. Else only a wish to stop ends the wait.
+    /// Takes the lock of the worktree, and waits for it without limit. `waiting` is called with the holder at every
+    /// attempt, and returns whether to continue. Otherwise only `stop` ends the wait.
     pub fn lock(
         &self,
         holder: &str,
@@ -181,7 +185,7 @@ impl Worktree {
         let mut tries = 0;
         loop {
             let held = match FileLock::try_acquire(&path, holder) {
-                // A gc may have removed the directory, with the lock's file in it, before it was ours.
+                // A gc may have removed the directory with the lock file before the lock was taken.
                 Ok(file) if file.is_at(&path)? => match self.try_lock_tree() {
                     Ok(tree) => return Ok(WorktreeLock { _file: file, _tree: tree }),
                     Err(e) => e,
@@ -209,72 +213,72 @@ impl Worktree {
         }
     }
 
-    /// The journal.
+    /// Returns the path of the journal.
     pub fn journal(&self) -> PathBuf {
         self.dir.join("journal")
     }
 
-    /// The workspace as it was meant when its configuration was read last.
+    /// Returns the path of the cached workspace, see `crate::config`.
     pub fn kept(&self) -> PathBuf {
         self.dir.join("workspace")
     }
 
-    /// Where actions are claimed, by all worktrees.
+    /// Returns the directory where all worktrees claim actions.
     pub fn claims(&self) -> PathBuf {
         self.claims.clone()
     }
 
-    /// The intents.
+    /// Returns the path of the intents.
     pub fn intents(&self) -> PathBuf {
         self.dir.join("intents")
     }
 
-    /// Tasks that were found to be unstable.
+    /// Returns the path of the list of unstable tasks.
     pub fn unstable(&self) -> PathBuf {
         self.dir.join("unstable")
     }
 
-    /// Failed runs.
+    /// Returns the directory of failed runs.
     pub fn failed(&self) -> PathBuf {
         self.dir.join("failed")
     }
 
-    /// The uses.
+    /// Returns the path of the uses of results.
     pub fn used(&self) -> PathBuf {
         self.dir.join("used")
     }
 
-    /// The last builds.
+    /// Returns the path of the last builds.
     pub fn builds(&self) -> PathBuf {
         self.dir.join("builds")
     }
 
-    /// Where a report goes that nobody has asked to be elsewhere.
+    /// Returns the default path of a report.
     pub fn report(&self) -> PathBuf {
         self.dir.join("report.html")
     }
 
-    /// The texts of inputs.
+    /// Returns the path of the texts of inputs.
     pub fn texts(&self) -> PathBuf {
         self.dir.join("texts")
     }
 
-    /// Where files wait.
+    /// Returns the directory for files on their way into the tree.
     pub fn staging(&self) -> PathBuf {
         self.dir.join("staging")
     }
 
-    /// Where displaced files are.
+    /// Returns the directory of displaced files.
     pub fn displaced(&self) -> PathBuf {
         self.dir.join("displaced")
     }
 
-    /// The directory of the worktree.
+    /// Returns the directory of the workspace.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Every worktree of a store, with its root.
+    /// Returns every worktree of a store.
     pub fn all(store: &Path) -> io::Result<Vec<Worktree>> {
         let entries = match fs::read_dir(worktrees(store)) {
             Ok(entries) => entries,
@@ -294,50 +298,50 @@ impl Worktree {
         Ok(all)
     }
 
-    /// Whether the worktree itself is gone.
+    /// Returns whether the workspace directory is gone.
     pub fn is_abandoned(&self) -> bool {
-        // What stands in a damaged `path` says nothing of the worktree.
+        // A damaged `path` says nothing about the worktree.
         let store = self.dir.parent().and_then(Path::parent).unwrap_or(&self.dir);
         let is_its_own = self.is_single() || self.dir.ends_with(Worktree::identity(store, &self.root).short());
         is_its_own && matches!(self.root.try_exists(), Ok(false))
     }
 
-    /// Removes the directory, unless a build is running there.
+    /// Removes the directory, unless a build is running there or displaced files are in it.
     pub fn remove(&self) -> io::Result<()> {
         let removed = match FileLock::try_acquire(&self.dir.join("lock"), "gc") {
-            // What somebody may want back outlives the worktree that it is of.
+            // Displaced files, which somebody may want back, outlive their worktree.
             Ok(_lock) if self.displaced().exists() => Ok(()),
             Ok(_lock) => fs::remove_dir_all(&self.dir),
             Err(LockError::Held(_)) => Ok(()),
             Err(LockError::Io(e)) => Err(e),
         };
         match removed {
-            // Another gc was faster.
+            // Another gc removed it first.
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
             answer => answer,
         }
     }
 }
 
-/// Returns the root of the worktree whose directory this is, as far as it is known.
+/// Returns the workspace directory that this directory of the store belongs to, if it is known.
 pub fn root_in(dir: &Path) -> Option<PathBuf> {
     let path = fs::read(dir.join("path")).ok().filter(|path| path.starts_with(b"/"))?;
     Some(PathBuf::from(std::ffi::OsStr::from_bytes(&path)))
 }
 
-/// Whether this is the directory of a single command.
+/// Returns whether this is the directory of a single command.
 pub fn is_single_in(dir: &Path) -> bool {
     dir.file_name().is_some_and(|name| name.as_bytes().starts_with(SINGLE.as_bytes()))
 }
 
-/// Whether the worktree whose directory this is was moved to `root`.
+/// Returns whether the workspace of this directory of the store was moved to `root`.
 pub fn is_marked_in(dir: &Path, root: &Path) -> bool {
     let mark = fs::read(dir.join(MARK)).ok();
     mark.zip(identity_of(root).ok()).is_some_and(|(mark, identity)| mark == identity.as_bytes())
 }
 
-/// What tells a directory from all others, wherever it is moved to in its file system. The time when it was made is
-/// there because numbers are used again.
+/// Returns the identity of a directory, which stays the same wherever it is moved in its file system. It includes the
+/// time of creation because inode numbers are reused.
 fn identity_of(root: &Path) -> io::Result<String> {
     let metadata = fs::metadata(root)?;
     let born = metadata.created().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
@@ -362,7 +366,7 @@ mod tests {
         worktree.prepare().unwrap();
         let abandoned = || Worktree::all(dir.path()).unwrap().iter().map(Worktree::is_abandoned).collect::<Vec<_>>();
         assert_eq!(abandoned(), [true], "the directory was never made");
-        // Empty or damaged, it says nothing; the next build writes it anew.
+        // An empty or damaged file says nothing; the next build writes it again.
         for text in ["", "/nonexistent"] {
             fs::write(worktree.dir.join("path"), text).unwrap();
             assert_eq!(abandoned(), [false]);
@@ -414,7 +418,8 @@ mod tests {
         assert!(worktree.dir.join("report.html.1-0.new").exists(), "somebody is just writing it");
     }
 
-    /// Who begins at the same time as others must get the lock, not trip over what they clear: without the lock, it would run what they run.
+    /// Builds that begin at the same time must all get the lock, and not trip over what the others clear: without the
+    /// lock, one would run what the others run.
     #[test]
     fn builds_that_begin_at_once_in_a_new_worktree_all_get_its_lock() {
         let dir = tempfile::tempdir().unwrap();

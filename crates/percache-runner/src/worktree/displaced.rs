@@ -1,4 +1,4 @@
-//! Where the displaced files of worktrees are, and of which workspace.
+//! The directories of displaced files, and the workspaces they belong to.
 
 use std::fs;
 use std::io;
@@ -8,10 +8,10 @@ use crate::fs::displaced::Displaced;
 use crate::worktree::neighbours::Neighbours;
 use crate::worktree::{self, Worktree};
 
-/// Returns where files of a worktree go that are displaced: in its directory, which is made when there is something.
+/// Returns where the displaced files of a worktree go: a directory that is created when it is needed.
 pub fn of(worktree: &Worktree) -> Displaced {
     let marked = worktree.clone();
-    // It helps to find the worktree again when it is moved; without it, it is found by its path.
+    // The mark helps to find the worktree again after it was moved; without a mark, it is found by its path.
     let displaced = Displaced::at(worktree.displaced(), worktree.root()).after(move || drop(marked.mark()));
     if !worktree.is_single() {
         return displaced;
@@ -23,25 +23,25 @@ pub fn of(worktree: &Worktree) -> Displaced {
 /// A directory with displaced files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The directory.
+    /// The directory of displaced files.
     pub dir: PathBuf,
-    /// Where the workspace was when it was built the last time; `None` when that cannot be read.
+    /// Where the workspace was when it was last built; `None` if that cannot be read.
     pub root: Option<PathBuf>,
-    /// Whether they are of a single command.
+    /// Whether the files are those of a single command.
     pub single: bool,
-    /// Whether the directory is that of the workspace that was asked for.
+    /// Whether the directory belongs to the workspace that was asked for.
     pub own: bool,
 }
 
 impl Place {
-    /// The place at `dir`, of a workspace that is known to have been at `root`.
+    /// Describes the directory `dir`, of a workspace that is known to have been at `root`.
     pub fn at(dir: PathBuf, root: Option<PathBuf>) -> Place {
         let worktree = dir.parent().unwrap_or(&dir);
         let root = worktree::root_in(worktree).or(root);
         Place { root, single: worktree::is_single_in(worktree), own: false, dir }
     }
 
-    /// The same, seen from the workspace at `root`: that may have been moved since.
+    /// Returns the same, and recognises the workspace at `root` as its owner even if it was moved.
     pub fn seen_from(self, root: &Path) -> Place {
         let is_own = || {
             self.root.as_deref() == Some(root)
@@ -50,13 +50,14 @@ impl Place {
         Place { own: self.own || (!self.single && is_own()), ..self }
     }
 
-    /// Whether the workspace is not there any more.
+    /// Returns whether the workspace no longer exists.
     pub fn is_gone(&self) -> bool {
         !self.own && !self.single && self.root.as_ref().is_none_or(|root| !root.is_dir())
     }
 }
 
-/// Finds all of them in a store. Those of the workspace at `root` are its own, also when it was somewhere else.
+/// Finds all directories of displaced files in a store, and recognises those of the workspace at `root` even if it was
+/// moved.
 pub fn in_store(store: &Path, root: Option<&Path>) -> io::Result<Vec<Place>> {
     let entries = match fs::read_dir(store.join("worktrees")) {
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
@@ -66,7 +67,7 @@ pub fn in_store(store: &Path, root: Option<&Path>) -> io::Result<Vec<Place>> {
     let mut places = Vec::new();
     for entry in entries {
         let dir = entry?.path().join("displaced");
-        // A symlink leads to what is not percache's.
+        // A symlink leads to something that is not percache's.
         if !dir.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
             continue;
         }

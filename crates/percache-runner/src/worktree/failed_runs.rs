@@ -1,9 +1,8 @@
-//! The last failed runs of a worktree: how each ended, and the end of its log. Failures are never stored; this is what
-//! `percache log`,
-//! `why` and `list` know of them until the task succeeds.
+//! Logs of the last failed runs of a worktree: how each ended, and the end of its log. Failures are never stored; this
+//! is what `percache log`, `why` and `list` know of them until the task succeeds.
 //!
-//! A file for each task, bounded in size and number, readable by its owner only: the head as a line of JSON, then the
-//! log as written. Nothing that is built depends on them. Knows nothing of how a run comes about.
+//! One file per task, limited in size and number, readable by its owner only: the head as a line of JSON, then the log
+//! as written. No build depends on them. Knows nothing of how a run comes about.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
@@ -17,9 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::worktree::journal::TaskRecord;
 
-/// Of a longer log the end is kept.
+/// The largest part of a log that is kept, from its end.
 pub const LONGEST: usize = 1 << 20;
-/// So many runs are kept, the latest.
+/// The number of runs that are kept, the latest ones.
 pub const KEPT: usize = 64;
 const VERSION: u32 = 1;
 
@@ -33,26 +32,26 @@ pub struct FailedRun {
     pub ended: Time,
     /// How it ended, in a few words.
     pub how: String,
-    /// Whether the user stopped it; else it failed.
+    /// Whether the user stopped it; otherwise it failed.
     pub stopped: bool,
-    /// How many bytes of the log stand before those that are kept.
+    /// The number of bytes of the log before the part that is kept.
     pub omitted: u64,
 }
 
 impl FailedRun {
-    /// Describes a run whose log is kept whole.
+    /// Describes a run whose whole log is kept.
     pub fn new(task: &str, ended: Time, how: String, stopped: bool) -> FailedRun {
         FailedRun { version: VERSION, task: task.to_owned(), ended, how, stopped, omitted: 0 }
     }
 
-    /// Returns whether nothing is known that came after it: what the journal says of the task is not younger.
+    /// Returns whether no later run is known: the journal's record of the task is not newer.
     pub fn is_last(&self, record: Option<&TaskRecord>) -> bool {
         record.is_none_or(|record| record.created <= self.ended)
     }
 }
 
-/// Adds failed runs, each with its log, to those in the directory `dir`. Drops those of tasks of which `is_done` says
-/// that they have ended otherwise since.
+/// Adds failed runs, each with its log, to those in the directory `dir`. Removes those of tasks that have since ended
+/// in another way, as `is_done` says.
 pub fn keep(dir: &Path, runs: &[(FailedRun, Vec<u8>)], is_done: &dyn Fn(&str) -> bool) -> io::Result<()> {
     let mut before = files_in(dir)?;
     if before.is_empty() && runs.is_empty() {
@@ -97,7 +96,7 @@ pub fn all(dir: &Path) -> Vec<FailedRun> {
     files_in(dir).unwrap_or_default().iter().filter_map(|(_, path)| Some(head(path)?.0)).collect()
 }
 
-/// Returns the files in the directory, each with the time when it was written; none if it does not exist.
+/// Returns the files in the directory, each with its modification time; none if the directory does not exist.
 fn files_in(dir: &Path) -> io::Result<Vec<(SystemTime, PathBuf)>> {
     match fs::read_dir(dir) {
         Ok(entries) => {

@@ -1,14 +1,16 @@
-//! Intents: what a build in progress is about to write, noted before it does.
+//! Intents: write-ahead notes of what a build in progress is about to write.
 //!
-//! A killed build leaves outputs that no journal knows of. Were they taken for somebody's files, a later run could mistake them for
-//! its own outputs. So before a command runs or files are restored, one record says which patterns the task owns and what lay there
-//! that was not its own. After a kill, everything else that the patterns mean is the dead build's, if it was written while that build
-//! lived: a build gives signs of life while commands run, by the time of this file. When the journal is written, the intents are dropped.
+//! A killed build leaves outputs that no journal knows of. If these were taken for the user's files, a later run could
+//! mistake them for its own outputs. So before a command runs or files are restored, a record notes the patterns that
+//! the task owns, and which files at these patterns were not its own. After a kill, everything else at the patterns
+//! belongs to the killed build, if it was written while that build was alive: while commands run, a build gives signs
+//! of life through the modification time of this file. When the journal is written, the intents are dropped.
 //!
-//! The same file tells by what running commands can be found, see [`crate::process::orphans`].
+//! The same file records how to find running commands, see [`crate::process::orphans`].
 //!
-//! Each record: its length (4 bytes), its kind (1), and then of an intent (1) patterns, paths of others, paths of temporary files, and the last
-//! sign of life (8 bytes; 0 while the build lives); of a command (2) its trace. A torn one at the end was never acted on.
+//! Each record consists of its length (4 bytes) and its kind (1 byte). An intent (1) continues with patterns, paths of
+//! files that are not the task's, paths of temporary files, and the last sign of life (8 bytes; 0 while the build is
+//! alive); a command (2) with its trace. Nothing was done yet on a record that is torn at the end.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -29,28 +31,29 @@ use crate::process::orphans::Trace;
 pub struct Intent {
     /// The output patterns of the task, relative to the workspace.
     pub patterns: Vec<String>,
-    /// What they meant before and was not the task's.
+    /// Files that were there before and did not belong to the task.
     pub others: Vec<RelPath>,
-    /// Files beside the outputs that are there only while these are restored from another file system. Sorted.
+    /// Files beside the outputs that exist only while the outputs are restored from another file system. Sorted.
     pub temporaries: Vec<RelPath>,
-    /// When its build gave the last sign of life, in nanoseconds since 1970 by the clock of the file system; 0 while it lives.
+    /// When its build gave the last sign of life, in nanoseconds since 1970 by the clock of the file system; 0 while it
+    /// is alive.
     pub last_sign: i64,
 }
 
-/// How often a build gives a sign of life while commands run.
+/// The interval between signs of life while commands run.
 pub const SIGN: Duration = Duration::from_millis(50);
 
-/// A build that is killed may have lived this long after its last sign, in nanoseconds: a busy machine lets it wait.
+/// How long a killed build may have lived after its last sign, in nanoseconds: on a busy machine, signs are delayed.
 const GRACE: i64 = 250_000_000;
 
 impl Intent {
-    /// The intent to write what `outputs` mean.
+    /// Creates the intent to write what `outputs` match.
     pub fn new(outputs: &PatternSet, others: Vec<RelPath>) -> Intent {
         let patterns = outputs.patterns().iter().map(ToString::to_string).collect();
         Intent { patterns, others, temporaries: Vec::new(), last_sign: 0 }
     }
 
-    /// Whether its build may have written what was changed the last time at `ctime`.
+    /// Returns whether its build may have written a file that was last changed at `ctime`.
     pub fn may_have_written(&self, ctime: i64) -> bool {
         self.last_sign == 0 || ctime <= self.last_sign.saturating_add(GRACE)
     }
@@ -78,17 +81,18 @@ impl Intent {
 const INTENT: u8 = 1;
 const COMMAND: u8 = 2;
 
-/// What a build that did not come to its end has left behind.
+/// What an unfinished build has left behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeftBehind {
-    /// What it meant to do.
+    /// What it intended to write.
     pub intents: Vec<Intent>,
-    /// By what its commands can be found.
+    /// How to find its commands.
     pub commands: Vec<Trace>,
 }
 
 impl LeftBehind {
-    /// What stands in the file at `path`, as far as that is whole. The time of the file is the last sign of life of the build that wrote it.
+    /// Reads the whole records of the file at `path`. The file's modification time is the last sign of life of the
+    /// build that wrote it.
     pub fn read(path: &Path) -> LeftBehind {
         let Ok(bytes) = std::fs::read(path) else { return LeftBehind::default() };
         let mut left = LeftBehind::decode(&bytes).0;
@@ -97,7 +101,7 @@ impl LeftBehind {
         left
     }
 
-    /// What stands in these bytes, and how many of them are whole records.
+    /// Decodes these bytes. Also returns how many of them are whole records.
     pub fn decode(bytes: &[u8]) -> (LeftBehind, usize) {
         let (mut left, mut from, mut whole) = (LeftBehind::default(), Decoder::new(bytes), 0);
         while let Ok(record) = from.bytes()
@@ -126,7 +130,7 @@ impl LeftBehind {
         Ok(())
     }
 
-    /// The bytes that give it back.
+    /// Encodes it as records.
     pub fn encode(&self) -> Vec<u8> {
         let intents = self.intents.iter().flat_map(|intent| record(INTENT, |body| intent.encode(body)));
         intents.chain(self.commands.iter().flat_map(|command| record(COMMAND, |body| command.encode(body)))).collect()
@@ -152,15 +156,15 @@ struct Appended {
     length: u64,
 }
 
-/// When a file was modified, in nanoseconds since 1970.
+/// Returns the modification time of a file, in nanoseconds since 1970.
 fn nanoseconds(metadata: &std::fs::Metadata) -> i64 {
     use std::os::unix::fs::MetadataExt;
     metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
 }
 
 impl Intents {
-    /// Begins to note, after those that are there: `left_behind`, which are kept with the time of the last sign of life of their build. What a kill
-    /// has torn is cut off: it would hide what comes after it.
+    /// Opens the file to append intents to it. It starts with `left_behind`, including the time of that build's last
+    /// sign of life. A record that a kill has torn is cut off, because it would hide those after it.
     pub fn open(path: &Path, left_behind: &LeftBehind) -> io::Result<Intents> {
         if *left_behind != LeftBehind::default() {
             files::replace(path, &left_behind.encode(), Durability::Volatile)?;
@@ -177,7 +181,7 @@ impl Intents {
         Ok(Intents { file: Mutex::new(Appended { file, length }) })
     }
 
-    /// Notes one. It is known to a later build as soon as this returns, whatever happens to this one.
+    /// Notes an intent. Once this returns, later builds know it, whatever happens to this one.
     pub fn note(&self, intent: &Intent) -> io::Result<()> {
         self.append(&record(INTENT, |body| intent.encode(body)))
     }
@@ -186,11 +190,11 @@ impl Intents {
     pub fn give_sign(&self) {
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
         let intents = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        // Without it, what is written after a kill counts as the build's.
+        // If this fails, files written after a kill count as the build's.
         let _ = futimens(&intents.file, &Timestamps { last_access: now, last_modification: now });
     }
 
-    /// Notes by what a command can be found.
+    /// Notes how a command can be found.
     pub fn note_command(&self, trace: &Trace) -> io::Result<()> {
         self.append(&record(COMMAND, |body| trace.encode(body)))
     }
@@ -198,13 +202,13 @@ impl Intents {
     fn append(&self, record: &[u8]) -> io::Result<()> {
         let mut intents = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let Appended { file, length } = &mut *intents;
-        // A half of one, left behind by a full disk, would hide those that are noted later.
+        // Half a record, left by a full disk, would hide those that are noted later.
         file.write_all(record).inspect_err(|_| drop(file.set_len(*length)))?;
         *length += record.len() as u64;
         Ok(())
     }
 
-    /// Drops all but these: the journal knows the others now.
+    /// Drops all records but these, because the journal now knows the others.
     pub fn keep(self, path: &Path, unfinished: &LeftBehind) -> io::Result<()> {
         if *unfinished == LeftBehind::default() {
             return self.file.into_inner().unwrap_or_else(PoisonError::into_inner).file.set_len(0);
@@ -212,7 +216,7 @@ impl Intents {
         files::replace(path, &unfinished.encode(), Durability::Volatile)
     }
 
-    /// Whether a build came to its end: nothing was left behind.
+    /// Returns whether the last build finished, so that nothing was left behind.
     pub fn is_empty(path: &Path) -> bool {
         match File::open(path).and_then(|file| file.metadata()) {
             Ok(metadata) => metadata.len() == 0,

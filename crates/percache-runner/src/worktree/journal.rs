@@ -1,8 +1,10 @@
-//! The journal: what the last builds of a worktree left there. Of every path that they looked at, its stamp and digest; and of each
-//! task the result that its outputs in the tree belong to, and the paths on which that finding rests.
+//! The journal: a cache of what the last builds found and left in a worktree. It has the stamp and digest of every path
+//! that they looked at, and for each task the result that its outputs in the tree belong to and the evidence that it is
+//! up to date.
 //!
-//! It is a cache of a cache: without it a build is slower, and never wrong. It is replaced by a rename, and ends in its own digest, so
-//! that a damaged one is no journal. A build with nothing to do reads it without decoding it, see [`crate::worktree::conditions`].
+//! It is a cache of a cache: without it a build is slower, and never wrong. It is replaced by a rename, and ends in its
+//! own digest, so that a damaged journal is recognised and ignored. A build with nothing to do reads it without
+//! decoding the tasks, see [`crate::worktree::conditions`].
 //!
 //! ```text
 //! "percache journal 4\n"  epoch(8) hits(8) misses(8)
@@ -44,34 +46,35 @@ use lists::encode_numbers;
 
 const MAGIC: &[u8] = b"percache journal 4\n";
 const DIGEST: usize = 20;
-/// Where the files begin.
+/// The offset of the files.
 const FILES: usize = MAGIC.len() + 24;
 
-/// What is in a journal.
+/// The content of a journal.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Journal {
-    /// The store's epoch when the journal was written: another one means that results were removed since.
+    /// The store's epoch when the journal was written; another one means that results have been removed since.
     pub epoch: u64,
-    /// Tasks that were found in the store, over all builds.
+    /// The number of tasks found in the store, over all builds.
     pub hits: u64,
-    /// Tasks that were not, and ran.
+    /// The number of tasks that were not found in the store and ran, over all builds.
     pub misses: u64,
-    /// By name of the task.
+    /// The tasks by name.
     pub tasks: BTreeMap<String, TaskRecord>,
-    /// What is known of paths.
+    /// The stamps and digests of paths.
     pub files: KnownFiles,
-    /// Lists of paths that the evidence of tasks is made of; several tasks may share one.
+    /// Lists of paths that the evidence of tasks refers to; several tasks may share one.
     pub lists: PathLists,
-    /// Under which conditions the evidence of tasks counts; `None` when it does not.
+    /// The conditions under which the evidence of tasks is valid; `None` if it is not.
     pub finding: Option<Finding>,
-    /// Directories that percache made so that outputs could lie in them, sorted. They go when they are empty and no task needs them.
+    /// Directories that percache created to put outputs into them, sorted. They are removed when they are empty and no
+    /// task needs them.
     pub made: Vec<Vec<u8>>,
 }
 
 /// The result that a task's outputs in the tree belong to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskRecord {
-    /// Its name in the store; `None` for what is never stored.
+    /// Its key in the store; `None` if the task is never stored.
     pub key: Option<ResultKey>,
     /// Its fingerprint.
     pub fingerprint: Digest,
@@ -79,34 +82,34 @@ pub struct TaskRecord {
     pub created: Time,
     /// How long the command took, in microseconds.
     pub took: u64,
-    /// The other result that the task had here before, for `why`.
+    /// The result that the task had here before this one, for `why`.
     pub previous: Option<ResultKey>,
-    /// Paths of its discovered inputs, sorted.
+    /// The paths of its discovered inputs, sorted.
     pub discovered: Vec<Vec<u8>>,
-    /// Whether the last run failed. Then `outputs` is what that run left, and the store does not hold it.
+    /// Whether the last run failed. Then `outputs` is what that run left, and the store does not have it.
     pub failed: bool,
     /// The outputs that percache put into the tree or saw a run make, sorted by path.
     pub outputs: Vec<Entry>,
-    /// Paths of outputs that were there before a run, of unknown origin, and were changed by it or accepted: part of the result, but perhaps
-    /// somebody's own, and so never removed. Sorted.
+    /// Paths of outputs of unknown origin that existed before a run, and that the run changed or accepted: part of the
+    /// result, but perhaps the user's own, and so never removed. Sorted.
     pub uncertain: Vec<Vec<u8>>,
-    /// On what it rests that the task is up to date.
+    /// The evidence that the task is up to date.
     pub evidence: Evidence,
 }
 
-/// The paths on which the finding rests that a task is up to date: as long as none of their stamps changes, it is.
+/// The paths that prove a task up to date: it is, as long as none of their stamps changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {
-    /// Whether the paths are all that there is to it.
+    /// Whether the paths are all that matters.
     pub sure: bool,
-    /// From this time on the result is too old to be used.
+    /// The time from which on the result is too old to be used.
     pub expiry: Time,
     /// Numbers of [`Journal::lists`].
     pub lists: Vec<u32>,
 }
 
 impl Journal {
-    /// The journal at `path`; an empty one when there is none, or none that is whole.
+    /// Loads the journal at `path`; an empty one if there is none, or if it is damaged.
     pub fn load(path: &Path) -> Journal {
         let Ok(bytes) = Image::of(path) else { return Journal::default() };
         match Journal::decode(bytes) {
@@ -118,13 +121,14 @@ impl Journal {
         }
     }
 
-    /// Takes in the records of a workspace in the directory `dir` of this one. Nothing in them is trusted but what they say of outputs.
+    /// Adds the records of another workspace that lies in the directory `dir` of this one. Of these, only the outputs
+    /// are trusted.
     pub fn take_in(&mut self, other: Journal, dir: &RelPath) {
         let moved = |path: &[u8]| [dir.as_bytes(), b"/", path].concat();
         for (name, mut record) in other.tasks {
             record.outputs.iter_mut().for_each(|entry| entry.path = moved(&entry.path));
             record.uncertain.iter_mut().for_each(|path| *path = moved(path));
-            // No task has such a name.
+            // No task can have such a name.
             self.tasks.entry(format!("{dir}//{name}")).or_insert(record);
         }
         self.made.extend(other.made.iter().map(|made| moved(made)));
@@ -132,13 +136,13 @@ impl Journal {
         self.made.dedup();
     }
 
-    /// Replaces the journal at `path` by one that was [encoded](Journal::encode).
+    /// Replaces the journal at `path` by an [encoded](Journal::encode) one.
     pub fn save(encoded: &Encoded<'_>, path: &Path) -> io::Result<()> {
         Journal::stage(encoded, path)?.commit()
     }
 
-    /// Replaces the journal at `path` by the one in these bytes, which are known to be whole, with something else seen at these positions: in
-    /// order, none twice.
+    /// Replaces the journal at `path` by the one in `bytes`, which are known to be undamaged, with what was seen at
+    /// these positions updated. The positions are in order, without duplicates.
     pub fn save_with(bytes: &Arc<Image>, seen: &[(usize, Seen)], path: &Path) -> io::Result<()> {
         let damaged = |e: DecodeError| io::Error::new(io::ErrorKind::InvalidData, e.0);
         let (files, end) = KnownFiles::decode(bytes, FILES).map_err(damaged)?;
@@ -147,17 +151,17 @@ impl Journal {
         Journal::save(&Encoded::new(bytes[..FILES].to_vec(), &files, rest.into()), path)
     }
 
-    /// Writes what is to replace the journal at `path`.
+    /// Writes the file that is to replace the journal at `path`.
     pub fn stage(encoded: &Encoded<'_>, path: &Path) -> io::Result<Staged> {
-        // Then no number in it is larger than it can write.
+        // This also guarantees that every count fits into 32 bits.
         if u32::try_from(encoded.size()).is_err() {
             return Err(io::Error::other("it would be larger than 4 GiB"));
         }
-        // Not synced: after a power cut the digest tells a torn journal from a whole one.
+        // Not synced: after a power cut, the digest reveals a torn journal.
         Staged::write(path, encoded.pieces(), Durability::Volatile)
     }
 
-    /// The bytes that [`Journal::save`] writes.
+    /// Encodes the journal for [`Journal::save`].
     pub fn encode(&self) -> Encoded<'_> {
         let mut head = MAGIC.to_vec();
         head.u64(self.epoch);
@@ -190,12 +194,12 @@ impl Journal {
         Journal::decode_whole(&Arc::new(bytes))
     }
 
-    /// The journal in bytes that are known to be whole, see [`is_whole`].
+    /// Decodes a journal from bytes that are known to be undamaged, see [`is_whole`].
     pub fn decode_whole(bytes: &Arc<Image>) -> Result<Journal, DecodeError> {
         Flat::decode(bytes)?.decode_tasks()
     }
 
-    /// Forgets that the store has results other than these.
+    /// Forgets all results that the store no longer has, that is, all but `stored`.
     pub fn distrust_all_but(&mut self, stored: &[ResultKey]) {
         let stored: HashSet<&ResultKey> = stored.iter().collect();
         for record in self.tasks.values_mut().filter(|record| record.key.is_some_and(|key| !stored.contains(&key))) {
@@ -203,14 +207,14 @@ impl Journal {
         }
     }
 
-    /// Every result that the journal names.
+    /// Yields every result that the journal names.
     pub fn keys(&self) -> impl Iterator<Item = ResultKey> + '_ {
         self.tasks.values().filter_map(|task| task.key)
     }
 }
 
 impl TaskRecord {
-    /// Forgets that the store has its result; what lies in the tree stays known.
+    /// Forgets that the store has its result; the outputs in the tree remain known.
     pub fn distrust(&mut self) {
         self.previous = self.key.take().or(self.previous);
         self.evidence = Evidence::default();
@@ -253,7 +257,7 @@ impl TaskRecord {
         Ok(record)
     }
 
-    /// What the tree has of this task, with the content that the store or a run that succeeded vouches for, if one does.
+    /// Yields the task's outputs in the tree, each with its content if the store or a successful run vouches for it.
     pub fn left(&self) -> impl Iterator<Item = (&Entry, Option<&Node>)> {
         let is_certain = |entry: &Entry| !self.failed && self.uncertain.binary_search(&entry.path).is_err();
         self.outputs.iter().map(move |entry| (entry, is_certain(entry).then_some(&entry.node)))
@@ -335,7 +339,7 @@ mod tests {
         for at in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
-            // What is looked at before the digest must not be harmed by it either.
+            // Whatever is read before the digest is verified must also survive damage.
             drop(Flat::decode(&Arc::new(damaged.clone().into())).map(Flat::decode_tasks));
             assert!(Journal::decode(damaged.into()).is_err());
             assert!(Flat::decode(&Arc::new(whole[..at].to_vec().into())).is_err());

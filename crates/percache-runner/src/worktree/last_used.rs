@@ -1,8 +1,9 @@
-//! When results were last used, as far as the store itself does not know.
+//! The times of the last use of results, as far as the store itself does not have them.
 //!
-//! A hit writes nothing to the store. The journal of a worktree names the results that its tree is made of, and its own modification
-//! time is when they were last used; a build with nothing to do only touches it. When a build replaces a result in the journal, it
-//! appends the old one, with that time, to the worktree's `used` file. gc reads all of these and empties the latter.
+//! A hit writes nothing to the store. The journal of a worktree names the results that its tree consists of, and its
+//! own modification time is the time of their last use; a build with nothing to do only touches it. When a build
+//! replaces a result in the journal, it appends the old one, with that time, to the worktree's `used` file. gc reads
+//! all of these and empties the `used` files.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -18,7 +19,7 @@ use crate::worktree::journal::Journal;
 
 const RECORD: usize = ResultKey::LEN + 8;
 
-/// The uses that all worktrees of a store tell of.
+/// Collects the uses that all worktrees of a store have noted.
 pub fn gather(store: &Path) -> io::Result<HashMap<ResultKey, Time>> {
     let mut used: HashMap<ResultKey, Time> = HashMap::new();
     let mut note = |key: ResultKey, time: Time| {
@@ -39,7 +40,7 @@ pub fn gather(store: &Path) -> io::Result<HashMap<ResultKey, Time>> {
     Ok(used)
 }
 
-/// Empties the `used` files, after what they told was recorded.
+/// Empties the `used` files after their content was recorded.
 pub fn forget(store: &Path) -> io::Result<()> {
     for worktree in Worktree::all(store)? {
         match OpenOptions::new().write(true).open(worktree.used()) {
@@ -51,18 +52,18 @@ pub fn forget(store: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// When the results that a journal names were last used.
+/// Returns the time of the last use of the results that a journal names.
 pub fn last_use(journal: &Path) -> Option<Time> {
     let modified = fs::metadata(journal).and_then(|metadata| metadata.modified()).ok()?;
     modified.duration_since(UNIX_EPOCH).ok().map(|since| since.as_millis() as Time)
 }
 
-/// Says that everything that a journal names was used now.
+/// Notes that everything that a journal names was used now.
 pub fn touch(journal: &Path) -> io::Result<()> {
     File::options().append(true).open(journal)?.set_modified(SystemTime::now())
 }
 
-/// Notes the last use of results that the journal names no longer.
+/// Notes the last use of results that the journal no longer names.
 pub fn append(path: &Path, keys: impl Iterator<Item = ResultKey>, time: Time) -> io::Result<()> {
     let mut records = Vec::new();
     for key in keys {

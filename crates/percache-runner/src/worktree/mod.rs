@@ -1,19 +1,19 @@
-//! What a worktree remembers between builds. Knows nothing of how tasks are built.
+//! What a worktree remembers between builds. Knows nothing of how tasks are run.
 //!
 //! | file | its one idea |
 //! | --- | --- |
-//! | `conditions` | Under which conditions the evidence in a journal counts |
-//! | `directory` | The part of the store's directory that belongs to one worktree |
-//! | `displaced` | Where the displaced files of worktrees are, and of which workspace |
-//! | `failed_runs` | The last failed runs of a worktree |
-//! | `intents` | Intents |
-//! | `journal` | The journal |
-//! | `last_used` | When results were last used, as far as the store itself does not know |
-//! | `neighbours` | What other single commands have made |
-//! | `old_contents` | What was in a file once, as far as anybody remembers |
-//! | `old_texts` | Copies of small text inputs, so that `why` can tell which lines changed |
-//! | `ownership` | Who owns what earlier builds left in the tree |
-//! | `unstable` | Tasks of a worktree that a check found to be unstable |
+//! | `conditions` | The conditions under which a journal's evidence is valid |
+//! | `directory` | A worktree's own directory in the store |
+//! | `displaced` | The directories of displaced files |
+//! | `failed_runs` | Logs of the last failed runs |
+//! | `intents` | Write-ahead notes of what a build is about to write |
+//! | `journal` | The journal: a cache of the last builds' state |
+//! | `last_used` | Times of the last use of results |
+//! | `neighbours` | Outputs of other single commands |
+//! | `old_contents` | Former contents of files, for explanations |
+//! | `old_texts` | Copies of small text inputs, so that `why` can show changed lines |
+//! | `ownership` | Ownership of what earlier builds left in the tree |
+//! | `unstable` | Tasks that a check found to be unstable |
 
 pub mod conditions;
 pub mod directory;

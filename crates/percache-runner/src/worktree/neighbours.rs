@@ -1,7 +1,7 @@
-//! What other single commands have made: two of them may name one output, and each has to take the other one's away.
+//! The outputs of other single commands: two of them may name the same output, and each must be able to remove the
+//! other's.
 //!
-//! What one of them has recorded is held, whichever it is. Their journals are read when something is about to be
-//! displaced, not before.
+//! percache holds what any of them has recorded. Their journals are read only when something is about to be displaced.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::model::path::RelPath;
 use crate::worktree::Worktree;
 use crate::worktree::journal::Journal;
 
-/// The outputs of all other single commands of a store, by their absolute paths.
+/// The outputs of all other single commands of a store, by absolute path.
 #[derive(Debug)]
 pub struct Neighbours {
     store: PathBuf,
@@ -24,12 +24,12 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
-    /// Those of the single command whose worktree is `own`.
+    /// Creates the set for the single command whose worktree is `own`, unread.
     pub fn of(store: &Path, own: &Worktree) -> Neighbours {
         Neighbours { store: store.to_owned(), own: own.clone(), made: OnceLock::new() }
     }
 
-    /// Whether one of them has recorded what is at a path now.
+    /// Returns whether one of them has recorded what is now at a path.
     pub fn hold(&self, path: &RelPath, state: &FileState) -> bool {
         let made = self.made.get_or_init(|| self.read());
         let nodes = made.get(&path.to_path(self.own.root()));

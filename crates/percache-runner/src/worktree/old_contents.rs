@@ -1,6 +1,6 @@
-//! What was in a file once, as far as anybody remembers: the worktree's copies of texts, the store, the file itself.
+//! Former contents of files, from the worktree's copies of texts, the store, or the file itself.
 //!
-//! For explanations only: nothing that is built depends on it.
+//! For explanations only: no build depends on them.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -15,22 +15,22 @@ use crate::worktree::old_texts::{LONGEST, Texts, as_path};
 
 type Pair = (Digest, Digest);
 
-/// Finds texts by their digest, and what differs between two.
+/// Finds texts by their digest, and compares two of them.
 pub struct Contents<'a> {
     root: &'a Path,
     store: Option<&'a Store>,
     texts: Texts,
-    /// One header changes many tasks.
+    /// Results of comparisons, because one header changes many tasks.
     compared: Mutex<HashMap<Pair, Option<Arc<Difference>>>>,
 }
 
 impl<'a> Contents<'a> {
-    /// Of the workspace at `root`.
+    /// Creates the source of contents for the workspace at `root`.
     pub fn new(root: &'a Path, store: Option<&'a Store>, texts: Texts) -> Contents<'a> {
         Contents { root, store, texts, compared: Mutex::default() }
     }
 
-    /// How the file at `path` changed; `None` if nobody has both texts.
+    /// Computes how the file at `path` changed; `None` unless both texts are available.
     pub fn difference(&self, path: &[u8], old: &Digest, new: &Digest) -> Option<Arc<Difference>> {
         let lock = || self.compared.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lock().get(&(*old, *new)) {
@@ -42,7 +42,7 @@ impl<'a> Contents<'a> {
         found
     }
 
-    /// The text with this digest, once or now at `path`; `None` if it is lost, long, or no text.
+    /// Finds the text with this digest, which is or was at `path`; `None` if it is lost, too long, or not text.
     fn text(&self, path: &[u8], digest: &Digest) -> Option<String> {
         if let Some(text) = self.texts.get(digest) {
             return Some(text.to_owned());
@@ -58,10 +58,10 @@ impl<'a> Contents<'a> {
         (Digest::of(&bytes) == *digest).then_some(bytes)
     }
 
-    /// Outputs of tasks are there, whatever has become of them in the tree.
+    /// Reads content from the store, which has the outputs of tasks whatever became of them in the tree.
     fn in_store(&self, digest: &Digest) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
-        // The length is not known; what is as long as to lie there in pieces is not wanted.
+        // The length is not known; contents so long that they are stored in pieces are not wanted.
         self.store?.read(&Content { digest: *digest, length: 0 }, &mut bytes).ok()?;
         (bytes.len() as u64 <= LONGEST).then_some(bytes)
     }

@@ -1,8 +1,10 @@
-//! Copies of small text inputs, so that `why` can tell which lines changed: of an input the store knows the digest alone.
+//! Copies of small text inputs, so that `why` can show which lines changed: the store knows only the digest of an
+//! input.
 //!
-//! One file per worktree, bounded. A build in which something ran or was restored adds the texts that were edited last; nothing depends on them, and
-//! losing them costs explanations some detail. Outputs are not copied, the store has them; neither are files that only their owner may
-//! read, nor what has the content of an `env_file`: of the values of variables, nothing is kept but digests.
+//! One file per worktree, limited in size. A build in which something ran or was restored adds the texts that were
+//! edited last; no build depends on them, and losing them makes explanations less detailed. Outputs are not copied,
+//! because the store has them. Files that only their owner may read are not copied either, nor is anything with the
+//! content of an `env_file`: of the values of variables, only digests are kept.
 //!
 //! ```text
 //! "percache texts 2\n", then of each text, the oldest first: digest(20) length(4) bytes
@@ -23,41 +25,41 @@ use crate::fs::mapped_file::Image;
 use crate::fs::stamp::Stamp;
 use crate::fs::stat_table::Seen;
 
-/// Counted up also to be rid of texts that are not kept any more.
+/// Incremented also to discard texts that are no longer to be kept.
 const MAGIC: &[u8] = b"percache texts 2\n";
-/// Longer texts are not copied.
+/// The size above which texts are not copied.
 pub const LONGEST: u64 = 32 << 10;
-/// So many texts, those that changed last, are copied after one build.
+/// The largest number of texts that are copied after one build, those that changed last.
 const AT_ONCE: usize = 256;
-/// A file that grew to twice this is cut down to it.
+/// The size to which a file is cut when it has grown to twice this.
 const KEPT: usize = 2 << 20;
 
-/// The texts of a worktree, read when the first one is asked for.
+/// The texts of a worktree, read when the first is needed.
 pub struct Texts {
     path: PathBuf,
     read: OnceLock<HashMap<Digest, String>>,
 }
 
 impl Texts {
-    /// Those in the file at `path`.
+    /// Refers to the texts in the file at `path`.
     pub fn at(path: PathBuf) -> Texts {
         Texts { path, read: OnceLock::new() }
     }
 
-    /// The text with this digest.
+    /// Returns the text with this digest.
     pub fn get(&self, digest: &Digest) -> Option<&str> {
         let read = self.read.get_or_init(|| {
             let bytes = fs::read(&self.path).unwrap_or_default();
             let texts = records(&bytes).0.into_iter();
             texts.filter_map(|(digest, text)| Some((digest, String::from_utf8(text.to_vec()).ok()?))).collect()
         });
-        // Bytes that a power cut has mixed up are no text of this name.
+        // A power cut may have mixed up the bytes, so the digest is checked.
         read.get(digest).map(String::as_str).filter(|text| Digest::of(text.as_bytes()) == *digest)
     }
 }
 
 /// Adds the texts among `seen` that changed last to the file at `path`. `is_wanted` says which paths, relative to
-/// `root`, are inputs; what has one of the digests in `secret` is none.
+/// `root`, are inputs; contents with one of the digests in `secret` are left out.
 pub fn keep(
     path: &Path,
     root: &Path,
@@ -69,7 +71,8 @@ pub fn keep(
         let found = Some((seen.stamp?, seen.digest?));
         found.filter(|(stamp, digest)| may_be_kept(path, stamp) && !secret.contains(digest))
     };
-    // A heap, because all outputs of a first build are newer than its inputs, and few of what is behind them is looked at.
+    // A heap is used because all outputs of a first build are newer than its inputs, and few of the older files are
+    // examined.
     let mut candidates: BinaryHeap<Candidate<'_>> = seen
         .iter()
         .filter_map(|seen| text(seen).map(|(stamp, digest)| (stamp.mtime, seen.0.as_slice(), digest)))
@@ -84,7 +87,7 @@ pub fn keep(
     let (kept, whole) = records(&before);
     let has: HashSet<Digest> = kept.iter().map(|(digest, _)| *digest).collect();
     let mut added = Vec::new();
-    // The one that was edited last is the last to be dropped.
+    // The text that was edited last is the last to be dropped.
     for (_, path, digest) in newest.into_iter().rev().filter(|(.., digest)| !has.contains(digest)) {
         if let Ok(text) = fs::read(root.join(as_path(path)))
             && std::str::from_utf8(&text).is_ok_and(|text| !text.contains('\0'))
@@ -103,7 +106,7 @@ pub fn keep(
     replace(path, &kept, &added)
 }
 
-/// Writes anew what is newest, as much as is kept.
+/// Rewrites the file with the newest texts, as many as fit.
 fn replace(path: &Path, kept: &[(Digest, &[u8])], added: &[u8]) -> io::Result<()> {
     let mut room = KEPT.saturating_sub(added.len());
     let fits = |(_, text): &&(Digest, &[u8])| {
@@ -119,7 +122,7 @@ fn replace(path: &Path, kept: &[(Digest, &[u8])], added: &[u8]) -> io::Result<()
     files::replace(path, &bytes, Durability::Volatile)
 }
 
-/// When it changed, its path, its digest; the newest is the greatest.
+/// The modification time, path and digest of a text; the newest is the greatest.
 type Candidate<'a> = (i64, &'a [u8], Digest);
 
 fn may_be_kept(path: &[u8], stamp: &Stamp) -> bool {
@@ -128,7 +131,7 @@ fn may_be_kept(path: &[u8], stamp: &Stamp) -> bool {
     small && !private && stamp.file_type() == FileType::RegularFile && !path.starts_with(b"/")
 }
 
-/// The bytes of a path as a path.
+/// Converts the bytes of a path.
 pub fn as_path(path: &[u8]) -> &Path {
     Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path))
 }
@@ -138,7 +141,7 @@ fn encode(digest: &Digest, text: &[u8], to: &mut Vec<u8>) {
     to.bytes(text);
 }
 
-/// The texts in a file, and how much of it makes sense.
+/// Decodes the texts in a file. Also returns how many bytes of it are valid.
 fn records(bytes: &[u8]) -> (Vec<(Digest, &[u8])>, usize) {
     let mut records = Vec::new();
     let Some(rest) = bytes.strip_prefix(MAGIC) else { return (records, 0) };

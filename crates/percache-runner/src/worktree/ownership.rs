@@ -1,11 +1,12 @@
-//! Who owns what earlier builds left in the tree.
+//! Ownership of what earlier builds left in the tree.
 //!
-//! The journal names every output that percache put there or saw a run make, with its content; intents tell of those of a build that was
-//! killed. Each path belongs to the task that owns it *now*, whatever task had made it: renamed tasks keep their outputs. What nobody
-//! owns any more is dead: a clean tree would not have it, and a glob could still match it (`build/*.o` after a source file is gone).
+//! The journal names every output that percache put there or saw a run make, with its content; intents name those of a
+//! killed build. Each path belongs to the task that owns it *now*, whichever task made it: renamed tasks keep their
+//! outputs. What no task owns any more is dead: a clean tree would not have it, and a glob could still match it
+//! (`build/*.o` after a source file was removed).
 //!
-//! Ownership is by content. What somebody has edited, or put there, is theirs, wherever it lies; and it ends where git tracks a file, or
-//! where a task names it as an input and no task makes it: then it is a source.
+//! Ownership is by content. A file that somebody has edited, or put there, is theirs, wherever it lies. Ownership also
+//! ends where git tracks a file, or where a task names it as an input and no task makes it: then it is a source.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
@@ -27,18 +28,18 @@ use crate::worktree::Worktree;
 use crate::worktree::intents::{Intent, LeftBehind};
 use crate::worktree::journal::Journal;
 
-/// What earlier builds left.
+/// What earlier builds left in the tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ownership<'a> {
-    /// By the task that owns it now; sorted.
+    /// The paths by the task that owns them now; sorted.
     pub owned: HashMap<TaskId, Vec<Left<'a>>>,
-    /// What nobody owns and is as percache, or a killed build, left it; sorted.
+    /// The paths that no task owns, and that are as percache or a killed build left them; sorted.
     pub dead: Vec<Left<'a>>,
-    /// Files and symlinks that nobody owns any more and that somebody has edited since; sorted.
+    /// Files and symlinks that no task owns any more, and that were edited since; sorted.
     pub edited: Vec<RelPath>,
 }
 
-/// Divides up what the journal and the intents of a killed build tell of.
+/// Assigns what the journal and the intents of a killed build name to owners.
 pub fn survey<'a>(
     observer: &Observer<'_>,
     outputs: &OutputIndex,
@@ -52,14 +53,14 @@ pub fn survey<'a>(
         match outputs.owner(&path) {
             Some(task) => drop(owned.entry(task).or_default().insert(path, None)),
             None if literal => drop(dead.insert(path, None)),
-            // A glob may by now match what somebody has put there.
+            // A glob may by now match a file of the user.
             None => {}
         }
     }
     for (record, (entry, held)) in
         journal.tasks.values().flat_map(|record| record.left().map(move |left| (record, left)))
     {
-        // A directory that was there before its outputs is not percache's to remove.
+        // A directory that existed before its outputs is not percache's to remove.
         if held.is_none() && !record.failed && entry.node == Node::Directory {
             continue;
         }
@@ -68,13 +69,13 @@ pub fn survey<'a>(
             Some(task) => drop(owned.entry(task).or_default().insert(path, held)),
             None => match observer.observe(&entry.path)? {
                 state if is_right(&entry.node, &state) => drop(dead.insert(path, held)),
-                // Only as it was left: what somebody has edited since is theirs.
+                // Only files that are unchanged are dead: edited ones belong to whoever edited them.
                 FileState::File { .. } | FileState::Symlink { .. } => drop(edited.insert(path)),
                 _ => {}
             },
         }
     }
-    // What is theirs gives way like all else where an output has to be a directory.
+    // Where an output needs a directory, an edited file gives way like everything else.
     let in_the_way: Vec<_> = edited.iter().filter(|path| outputs.has_below(path)).cloned().collect();
     for path in in_the_way {
         edited.remove(&path);
@@ -90,7 +91,7 @@ pub fn survey<'a>(
     })
 }
 
-/// Whether a file is as an earlier build of the workspace at `root` left it.
+/// Returns a test whether a file is as an earlier build of the workspace at `root` left it.
 pub fn made(root: &Path, store: &Path) -> Box<dyn Fn(&RelPath) -> bool> {
     let worktree = Worktree::new(store, root);
     let journal = Journal::load(&worktree.journal());
@@ -109,7 +110,8 @@ pub fn made(root: &Path, store: &Path) -> Box<dyn Fn(&RelPath) -> bool> {
     })
 }
 
-/// What a killed build made or was about to make, and whether the task named it, or a directory above it, without a wildcard.
+/// Returns the paths that a killed build made or was about to make, each with whether the task named it, or a directory
+/// above it, without a wildcard.
 fn abandoned(root: &Path, intents: &[Intent], skip: &[RelPath]) -> Vec<(RelPath, bool)> {
     let mut paths = Vec::new();
     for intent in intents {
@@ -117,7 +119,7 @@ fn abandoned(root: &Path, intents: &[Intent], skip: &[RelPath]) -> Vec<(RelPath,
         paths.extend(intent.temporaries.iter().filter(there).map(|path| (path.clone(), true)));
         let Ok(patterns) = PatternSet::parse(&RelPath::root(), &intent.patterns) else { continue };
         let others: HashSet<_> = intent.others.iter().collect();
-        // What cannot be listed now is for the task to find out.
+        // Errors of listing are left for the task to report.
         for found in present(root, &patterns, skip).unwrap_or_default() {
             // What somebody has put there since the build was killed is theirs.
             let stamp = || Stamp::at(&found.path.to_path(root)).ok().flatten();
@@ -132,18 +134,18 @@ fn abandoned(root: &Path, intents: &[Intent], skip: &[RelPath]) -> Vec<(RelPath,
     paths
 }
 
-/// What came of what was dead.
+/// The outcome of removing dead outputs.
 #[derive(Debug, Default)]
 pub struct Buried {
     /// Files and symlinks that were removed, sorted.
     pub removed: Vec<RelPath>,
-    /// Files and symlinks that are sources by now, and stay; sorted.
+    /// Files and symlinks that have become sources, and stay; sorted.
     pub kept: Vec<RelPath>,
-    /// What could not be removed, and why: it lies behind a symlink that leads out of the workspace, or the system refuses.
+    /// Paths that could not be removed, and why: they lie behind a symlink out of the workspace, or the system refuses.
     pub stuck: Vec<(RelPath, io::Error)>,
 }
 
-/// Removes what is dead and no source.
+/// Removes dead outputs, unless they are sources.
 pub fn bury(
     clearing: &mut Clearing<'_, '_>,
     observer: &Observer<'_>,
@@ -151,7 +153,7 @@ pub fn bury(
     sources: &Sources<'_>,
 ) -> Buried {
     let mut buried = Buried::default();
-    // Backwards, so that a directory comes after what is in it.
+    // Backwards, so that a directory comes after its entries.
     let clones = clones(dead.iter().map(|left| &left.path));
     for Left { path, held } in dead.iter().rev() {
         let is_file =
@@ -172,7 +174,7 @@ pub fn bury(
     buried
 }
 
-/// Returns the directories in which repositories are that a task made: those whose `.git` is among these outputs.
+/// Returns the directories of git repositories that a task made: those whose `.git` is among these outputs.
 pub fn clones<'p>(outputs: impl Iterator<Item = &'p RelPath>) -> Vec<RelPath> {
     let mut clones: Vec<RelPath> =
         outputs.filter(|path| path.file_name() == b".git").filter_map(RelPath::parent).collect();
@@ -180,8 +182,8 @@ pub fn clones<'p>(outputs: impl Iterator<Item = &'p RelPath>) -> Vec<RelPath> {
     clones
 }
 
-/// Whether git tracks a path for the user: in a clone that a task made, only the repository around it counts. What is tracked by an
-/// index that cannot be read is not known, so everything counts.
+/// Returns whether git tracks a path for the user: in a clone that a task made, only the repository around the clone
+/// counts. If an index cannot be read, everything counts as tracked.
 pub fn is_tracked(git: &GitIndex, path: &RelPath, clones: &[RelPath]) -> bool {
     let tracked = match clones.iter().any(|clone| path.starts_with(clone)) {
         true => git.tracks_itself(path),
@@ -190,21 +192,22 @@ pub fn is_tracked(git: &GitIndex, path: &RelPath, clones: &[RelPath]) -> bool {
     tracked || git.trouble().is_some()
 }
 
-/// Tells which files are sources although percache made them once.
+/// Tells which files are sources although percache once made them.
 pub struct Sources<'a> {
-    /// What git tracks.
+    /// The index of what git tracks.
     pub git: &'a GitIndex,
     /// All tasks.
     pub tasks: &'a [Task],
 }
 
 impl Sources<'_> {
-    /// Whether git tracks a path that is nobody's output, or a task names it, without a wildcard, as an input.
+    /// Returns whether git tracks the path, or a task names it, without a wildcard, as an input.
     pub fn contains(&self, path: &RelPath, clones: &[RelPath]) -> bool {
         self.is_named(path) || is_tracked(self.git, path, clones)
     }
 
-    /// Whether a task takes a path away from its outputs by name (`!docs/notes.md`): what was perhaps somebody's own is that for sure.
+    /// Returns whether a task excludes a path from its outputs by name (`!docs/notes.md`): if it may be the user's own,
+    /// it then certainly is.
     fn is_excluded(&self, path: &RelPath) -> bool {
         let mut patterns = self.tasks.iter().flat_map(|task| task.outputs.patterns());
         patterns.any(|pattern| pattern.negated && pattern.literal() == Some(path))
@@ -221,9 +224,10 @@ impl Sources<'_> {
     }
 }
 
-/// Returns what the builds of other worktrees of the stores in `stores` say of the tree at `root`, as far as it lies there just so, with the
-/// same content and the same modification time: after a workspace was moved or copied (`cp -a`), or another store was named, its
-/// outputs are known. A file of somebody's own that only has the same content is not.
+/// Returns the records of other worktrees of these stores that apply to the tree at `root`: outputs that are there with
+/// the same content and the same modification time. So the outputs of a workspace are known after it was moved or
+/// copied (`cp -a`), or another store was named; a file of the user that merely has the same content is not taken for
+/// one.
 pub fn inherited(root: &Path, stores: &[&Path]) -> Journal {
     let files = KnownFiles::new();
     let observer = Observer::new(root, &files);

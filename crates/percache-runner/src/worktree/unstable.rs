@@ -1,7 +1,7 @@
-//! Tasks of a worktree that a check found to be unstable: with the same inputs, their commands did not do the same twice.
+//! Tasks of a worktree that a check found to be unstable: with the same inputs, their commands gave different outputs.
 //!
-//! A file of the worktree, one JSON object a line, replaced as a whole. A task stands there until a check finds it stable. gc leaves it
-//! alone. Knows nothing of how checks are done.
+//! One file per worktree, with one JSON object a line, replaced as a whole. A task is listed until a check finds it
+//! stable. gc does not touch the file. Knows nothing of how checks are done.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,20 +21,20 @@ pub struct Unstable {
     pub task: String,
     /// When it was found.
     pub found: Time,
-    /// The outputs that differed; none, if the command failed where it had succeeded.
+    /// The outputs that differed; empty if the command failed where it had succeeded.
     pub outputs: Vec<String>,
 }
 
-/// What a build has to say of tasks that it checked.
+/// The outcome of a build's checks.
 #[derive(Clone, Debug, Default)]
 pub struct News {
     /// Tasks that are unstable.
     pub unstable: Vec<Unstable>,
-    /// Names of tasks that did the same once more.
+    /// Names of tasks that gave the same outputs again.
     pub stable: Vec<String>,
 }
 
-/// Brings the file at `path` up to date.
+/// Updates the file at `path`.
 pub fn note(path: &Path, news: &News) -> io::Result<()> {
     if news.unstable.is_empty() && news.stable.is_empty() {
         return Ok(());
@@ -54,7 +54,7 @@ pub fn note(path: &Path, news: &News) -> io::Result<()> {
     files::replace(path, text.as_bytes(), Durability::Volatile)
 }
 
-/// The unstable tasks of all worktrees of a store, by name; of a task that several know of, what was found last.
+/// Returns the unstable tasks of all worktrees of a store, by name; if several list a task, the latest entry.
 pub fn all(store: &Path) -> io::Result<Vec<Unstable>> {
     let mut all: BTreeMap<String, Unstable> = BTreeMap::new();
     for worktree in Worktree::all(store)? {
@@ -68,7 +68,7 @@ pub fn all(store: &Path) -> io::Result<Vec<Unstable>> {
     Ok(all.into_values().collect())
 }
 
-/// A line that cannot be read says nothing.
+/// Reads a file, ignoring lines that cannot be parsed.
 fn read(path: &Path) -> io::Result<Vec<Unstable>> {
     match fs::read(path) {
         Ok(bytes) => {

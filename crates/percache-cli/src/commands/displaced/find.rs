@@ -1,4 +1,4 @@
-//! Finds displaced files without understanding `percache.toml`: who needs them back may have just broken it.
+//! Finds displaced files without a valid `percache.toml`: whoever needs them may have just broken it.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -17,19 +17,19 @@ use crate::registry;
 use crate::setup::exec_store_dir;
 use crate::terminal::style::{Paint, Style};
 
-/// Which displaced files are meant.
+/// A selection of displaced files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Those of the workspace.
+    /// Those of this workspace.
     Here,
-    /// Those of all workspaces that are known.
+    /// Those of all known workspaces.
     All,
-    /// Those of commands that `percache exec` ran.
+    /// Those of commands of `percache exec`.
     Exec,
 }
 
 impl Scope {
-    /// As the options say.
+    /// Converts the command line options.
     pub fn new(exec: bool, all: bool) -> Scope {
         match (exec, all) {
             (true, _) => Scope::Exec,
@@ -43,33 +43,33 @@ impl Scope {
 pub struct Kept {
     pub item: Item,
     pub place: Place,
-    /// The workspace that it is of: where that is now, or was.
+    /// Its workspace: where that is now, or was.
     pub root: Option<PathBuf>,
 }
 
 impl Kept {
-    /// Where it was, as far as that is known.
+    /// Returns its original path, as far as it is known.
     pub fn target(&self) -> PathBuf {
         self.item.path.to_path(self.root.as_deref().unwrap_or(Path::new("")))
     }
 
-    /// The path that is shown, which `restore` takes: in the workspace where one stands, from its root on.
+    /// Returns the path that is shown and that `restore` accepts: in the current workspace, relative to the root.
     pub fn text(&self) -> String {
         if self.place.own { self.item.path.to_string() } else { shown(&self.target()).into_owned() }
     }
 
-    /// The same for programs: as it is, if it is text.
+    /// Returns the same for programs: unescaped, if it is UTF-8.
     pub fn plain(&self) -> String {
         let path = if self.place.own { self.item.path.to_path(Path::new("")) } else { self.target() };
         path.to_str().map_or_else(|| self.text(), str::to_owned)
     }
 
-    /// Whether it is clear where it goes back to.
+    /// Returns whether it is known where to restore it.
     pub fn has_home(&self) -> bool {
         self.place.own || self.place.single || (self.root.is_some() && !self.place.is_gone())
     }
 
-    /// Of which workspace it is, in words.
+    /// Describes its workspace in words.
     pub fn whose(&self) -> String {
         match &self.root {
             Some(root) if self.place.is_gone() => format!("of a workspace that was at {}:", shown(root)),
@@ -79,13 +79,13 @@ impl Kept {
     }
 }
 
-/// What was found.
+/// The result of a search.
 pub struct Found {
-    /// The files, those of the workspace first, then by workspace; of one workspace the oldest first.
+    /// The files, those of the current workspace first, then by workspace; within one workspace the oldest first.
     pub kept: Vec<Kept>,
-    /// How much there is of other workspaces that share the store, or are not there any more.
+    /// The amount that belongs to other workspaces which share the store, or no longer exist.
     pub elsewhere: Amount,
-    /// The workspaces in which one stands: one, unless a file is broken.
+    /// The current workspaces: one, unless a file is broken.
     pub roots: Vec<PathBuf>,
 }
 
@@ -122,16 +122,16 @@ pub fn find(cli: &Cli, scope: Scope) -> Result<Found, CliError> {
     Ok(Found { kept, elsewhere, roots })
 }
 
-/// A directory with displaced files, and how it was found.
+/// A directory of displaced files, and how it was found.
 struct Sighting {
     place: Place,
-    /// The workspace from which it was seen.
+    /// The workspace from which it was found.
     root: Option<PathBuf>,
-    /// Whether it lies in a store of that workspace.
+    /// Whether it is in a store of that workspace.
     shares_store: bool,
 }
 
-/// Finds all directories with displaced files, each once, the own ones first.
+/// Finds all directories of displaced files, without duplicates, those of the current workspace first.
 fn sightings(scope: Scope, roots: &[PathBuf], known: Vec<Place>, paint: Paint) -> Result<Vec<Sighting>, CliError> {
     let stores: Vec<(PathBuf, Option<&PathBuf>)> = match scope {
         Scope::Exec => vec![(exec_store_dir()?, None)],
@@ -153,7 +153,7 @@ fn sightings(scope: Scope, roots: &[PathBuf], known: Vec<Place>, paint: Paint) -
         let (place, root) = seen.into_iter().find(|(place, _)| place.own).unwrap_or((place, None));
         Sighting { place, root, shares_store: false }
     }));
-    // What is one workspace's own is not listed as another one's, too.
+    // A directory that belongs to one workspace is not listed as another's, too.
     all.sort_by_key(|sighting| !sighting.place.own);
     let mut seen = HashSet::new();
     all.retain(|Sighting { place, .. }| {
@@ -163,8 +163,9 @@ fn sightings(scope: Scope, roots: &[PathBuf], known: Vec<Place>, paint: Paint) -
     Ok(all)
 }
 
-/// The workspaces at or above a directory: the one that it belongs to, and those whose file is gone or broken, so that
-/// nobody can tell whether it belongs to them. Such a one is known by its store, or by what was displaced from it.
+/// Returns the workspaces at or above a directory: the one that it belongs to, and those whose file is gone or broken,
+/// so that it is unknown whether it belongs to them. These are recognised by their store, or by files displaced from
+/// them.
 fn roots(start: &Path, known: &[Place]) -> Result<Vec<PathBuf>, CliError> {
     let (start, root) = match config::discover(start) {
         Ok(location) => (location.cwd.to_path(&location.root), Some(location.root)),

@@ -1,4 +1,4 @@
-//! Which displaced files a user means by a path.
+//! Matches displaced files with a path that the user gives.
 
 use std::ffi::OsStr;
 use std::io;
@@ -9,8 +9,8 @@ use percache_runner::syntax::shown::read_back;
 
 use super::find::Kept;
 
-/// Finds the files that a path means, written where a user stands: as it was in the tree, as it is listed, or where it
-/// lies in the store. A directory means everything below it. Of what can be meant, the first that there is.
+/// Finds the files that a path refers to, relative to the current directory: its path in the tree, its path in the
+/// list, or its path in the store. A directory refers to everything below it. The first of these that matches counts.
 pub fn meant<'k>(start: &Path, path: &Path, kept: &'k [Kept]) -> io::Result<Vec<&'k Kept>> {
     let start = start.canonicalize()?;
     for spelling in spellings(path) {
@@ -19,7 +19,7 @@ pub fn meant<'k>(start: &Path, path: &Path, kept: &'k [Kept]) -> io::Result<Vec<
         let ways: [&dyn Fn(&Kept) -> bool; 4] = [
             &|kept| kept.target().starts_with(&from_here),
             &|kept| kept.target().starts_with(&real),
-            // As the list shows it, from the root on.
+            // As in the list, relative to the root.
             &|kept| kept.root.as_ref().is_some_and(|root| kept.target().starts_with(by_text(&root.join(&spelling)))),
             &|kept| kept.item.at.starts_with(&from_here) || kept.item.at.starts_with(&real),
         ];
@@ -33,7 +33,8 @@ pub fn meant<'k>(start: &Path, path: &Path, kept: &'k [Kept]) -> io::Result<Vec<
     Ok(Vec::new())
 }
 
-/// The path as it is; as the list shows what cannot be shown as it is; and what a shell leaves of that.
+/// Returns the possible spellings: the path itself; unescaped, as the list escapes it; and unescaped without quotes,
+/// which a shell removes.
 fn spellings(path: &Path) -> Vec<PathBuf> {
     let bytes = path.as_os_str().as_bytes();
     let quoted = [b"\"", bytes, b"\""].concat();
@@ -42,7 +43,7 @@ fn spellings(path: &Path) -> Vec<PathBuf> {
     std::iter::once(path.to_owned()).chain(read).collect()
 }
 
-/// Without `.` and `..`, by its text: nothing needs to be there now.
+/// Resolves `.` and `..` in the text alone, because the path need not exist.
 fn by_text(path: &Path) -> PathBuf {
     let mut native = PathBuf::new();
     for component in path.components() {
@@ -55,7 +56,7 @@ fn by_text(path: &Path) -> PathBuf {
     native
 }
 
-/// With the symlinks followed of the directories that are there: a workspace is known by its real path.
+/// Resolves symlinks in the existing directories of a path, because a workspace is known by its real path.
 fn with_real_directory(path: &Path) -> PathBuf {
     let there = path.ancestors().skip(1).find_map(|above| Some((above, above.canonicalize().ok()?)));
     there.and_then(|(above, real)| Some(real.join(path.strip_prefix(above).ok()?))).unwrap_or_else(|| path.to_owned())
@@ -73,7 +74,7 @@ mod tests {
         };
         assert_eq!(spelled(b"a/b"), [b"a/b", b"a/b"]);
         assert_eq!(spelled(b"\"a\\nb\""), [&b"\"a\\nb\""[..], b"a\nb"]);
-        // In double quotes, a shell leaves `\n` as it is, and takes the quotes away.
+        // In double quotes, a shell leaves `\n` unchanged, and removes the quotes.
         assert_eq!(spelled(b"caf\\351"), [&b"caf\\351"[..], b"caf\xe9"]);
         assert_eq!(spelled(b"caf\xe9"), [b"caf\xe9", b"caf\xe9"]);
         assert_eq!(spelled(b"50\\%"), [b"50\\%"]);

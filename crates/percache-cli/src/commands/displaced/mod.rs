@@ -1,4 +1,4 @@
-//! `percache displaced`: files that were moved aside, and how to get them back.
+//! `percache displaced`: lists files that were moved aside, and restores or deletes them.
 
 mod find;
 mod meant;
@@ -20,7 +20,7 @@ use crate::report::text::width;
 use crate::terminal::style::{Paint, Style};
 use find::{Found, Kept, Scope, find};
 
-/// Lists displaced files, gives them back, or deletes them.
+/// Lists, restores or deletes displaced files.
 pub fn run(cli: &Cli, args: &Displaced) -> Result<u8, CliError> {
     match &args.action {
         Some(DisplacedAction::Restore(args)) => restore::restore(cli, args),
@@ -81,7 +81,7 @@ fn print(found: &Found, exec: bool, paint: Paint) {
     hints.iter().for_each(|hint| crate::say!("{} {hint}", paint.apply(Style::Hint, "hint:")));
 }
 
-/// What can be done with what was found. `versions`: there are several of one path.
+/// Returns hints on what to do with the files. `versions` says whether some path has several versions.
 fn hints(found: &Found, exec: bool, versions: bool) -> Vec<String> {
     let mut hints = Vec::new();
     if !found.kept.is_empty() {
@@ -105,13 +105,13 @@ fn hints(found: &Found, exec: bool, versions: bool) -> Vec<String> {
     hints
 }
 
-/// The positions of the newest version of each path.
+/// Returns the positions of the newest version of each path.
 fn newest(kept: &[Kept]) -> HashSet<usize> {
     let mut newest = std::collections::HashMap::new();
     for (i, kept) in kept.iter().enumerate() {
         newest.insert((&kept.place.dir, &kept.item.path), i);
     }
-    // Of one path in two stores of a workspace, the last one in the list.
+    // If one path is in two stores of a workspace, its newest version counts.
     let mut by_target = std::collections::HashMap::new();
     for i in newest.into_values() {
         let entry = by_target.entry((kept[i].target(), kept[i].place.own)).or_insert(i);

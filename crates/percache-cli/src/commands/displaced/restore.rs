@@ -1,4 +1,4 @@
-//! Gives displaced files back, or deletes them.
+//! Restores displaced files, or deletes them.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
@@ -20,7 +20,7 @@ use crate::error::{CliError, FAILURE, SUCCESS};
 use crate::report::quoted;
 use crate::terminal::style::{Paint, Style};
 
-/// Moves files back to where they were, or elsewhere.
+/// Moves files back to their original paths, or elsewhere.
 pub fn restore(cli: &Cli, args: &DisplacedRestore) -> Result<u8, CliError> {
     let found = find(cli, Scope::new(args.exec, args.all))?;
     let mut wanted: BTreeMap<(PathBuf, PathBuf), &Kept> = BTreeMap::new();
@@ -63,7 +63,7 @@ pub fn restore(cli: &Cli, args: &DisplacedRestore) -> Result<u8, CliError> {
     Ok(status)
 }
 
-/// Deletes files for good, all versions of them.
+/// Deletes files for good, in all versions.
 pub fn drop_for_good(cli: &Cli, args: &DisplacedDrop) -> Result<u8, CliError> {
     let found = find(cli, Scope::new(args.exec, args.all))?;
     let mut wanted = BTreeMap::new();
@@ -86,13 +86,13 @@ pub fn drop_for_good(cli: &Cli, args: &DisplacedDrop) -> Result<u8, CliError> {
 }
 
 impl Kept {
-    /// Tells files with one path apart that are of different workspaces.
+    /// Returns a path that distinguishes files of different workspaces that have the same path.
     fn workspace(&self) -> PathBuf {
         if self.place.own || self.place.single { PathBuf::new() } else { self.place.dir.clone() }
     }
 }
 
-/// The files that a path means, those of one version if one is named.
+/// Returns the files that a path refers to, only those of one version if one is named.
 fn chosen<'k>(cli: &Cli, found: &'k Found, path: &Path, from: Option<&str>) -> Result<Vec<&'k Kept>, CliError> {
     let start = start(cli);
     let mut chosen = meant(start, path, &found.kept).map_err(|e| CliError::directory(start, &e))?;
@@ -114,7 +114,7 @@ fn chosen<'k>(cli: &Cli, found: &'k Found, path: &Path, from: Option<&str>) -> R
     Ok(chosen)
 }
 
-/// The paths that are outputs, as far as the last build says.
+/// Returns the paths that are outputs, according to the last build.
 fn outputs(found: &Found) -> HashSet<PathBuf> {
     let of = |root: &PathBuf| {
         let journals =
@@ -151,7 +151,7 @@ fn failure(kept: &Kept, to: &Path, error: &io::Error, args: &DisplacedRestore) -
             CliError::failure(format!("a file is where a directory of `{shown}` has to be"))
                 .hint(Some("move that away, or name another directory with `--to DIR`"))
         }
-        // Without a number it comes from us, not from the system.
+        // Without an error number, it is percache's own error, not the system's.
         io::ErrorKind::PermissionDenied if error.raw_os_error().is_none() => {
             CliError::failure(format!("`{shown}` is not given back: {error}"))
                 .hint(Some("put a directory in the place of the symlink, or name another one with `--to DIR`"))

@@ -1,5 +1,5 @@
-//! `percache exec`: what the command writes goes where it would go without percache, byte by byte; everything that percache has to say
-//! goes to stderr.
+//! `percache exec`: the output of the command goes where it would go without percache, byte for byte; all messages of
+//! percache go to stderr.
 
 mod relay;
 
@@ -26,10 +26,10 @@ use crate::report::words;
 use crate::setup::{exec_store_dir, holder, open_store};
 use crate::terminal::style::{Paint, Style};
 
-/// What a shell gives for a command that cannot be started.
+/// The exit status of shells for a command that cannot be started.
 const CANNOT_START: u8 = 127;
 
-/// Runs a command, or gives back what it wrote.
+/// Runs a command, or replays its stored output.
 pub fn run(cli: &Cli, args: &Exec) -> Result<u8, CliError> {
     let directory = cli.directory.as_deref().unwrap_or(Path::new("."));
     let cwd = directory.canonicalize().map_err(|e| CliError::directory(directory, &e))?;
@@ -51,7 +51,7 @@ pub fn run(cli: &Cli, args: &Exec) -> Result<u8, CliError> {
     execution.run(args.force)
 }
 
-/// One command, and where it runs.
+/// One command, and the environment that it runs in.
 struct Execution<'a> {
     cli: &'a Cli,
     single: &'a Single,
@@ -69,7 +69,7 @@ impl Execution<'_> {
         if let Some(Finished { outcome: Outcome::UpToDate | Outcome::Restored, saved, .. }) = told.finished {
             match self.answer()? {
                 Some(answer) => return self.give(answer, saved),
-                // The store promised what it does not have: the command can still run.
+                // The store no longer has what it promised, but the command can still run.
                 None => told = self.session(&stop, true)?,
             }
         }
@@ -115,20 +115,20 @@ impl Execution<'_> {
     fn answer(&self) -> Result<Option<Answer>, CliError> {
         let identity = self.single.identity(self.cwd);
         let worktree = Worktree::single(self.store_dir, self.cwd, &identity);
-        // A log that cannot be read, or not whole, is none.
+        // A log that cannot be read completely counts as missing.
         Ok(self.single.answer(self.store, &worktree).unwrap_or(None))
     }
 
-    /// What the store had.
+    /// Replays a stored result.
     fn give(&self, mut answer: Answer, saved: Duration) -> Result<u8, CliError> {
         self.relay.replay(&mut answer.log).map_err(CliError::failure)?;
         let age = Duration::from_millis(now().saturating_sub(answer.created));
         self.remark(&format!("ran {} ago, saved {}", format_age(age), format_duration(saved)));
-        // Only what a process can end with is kept.
+        // Only exit statuses that a process can have are stored.
         Ok(u8::try_from(answer.status).unwrap_or(CANNOT_START))
     }
 
-    /// What happened now.
+    /// Reports the outcome of a run.
     fn tell(&self, finished: Finished) -> Result<u8, CliError> {
         let Finished { outcome, status, took, unseen, .. } = finished;
         match outcome {
@@ -142,7 +142,7 @@ impl Execution<'_> {
                 crate::aside!("{} {}", self.paint.apply(Style::Bad, "error:"), failure);
                 self.advise(&failure);
                 Ok(match failure {
-                    // As a shell shows it.
+                    // As a shell reports it.
                     Failure::Signal(signal) => u8::try_from(128 + signal).unwrap_or(CANNOT_START),
                     Failure::MissingOutputs(_) => crate::error::FAILURE,
                     _ => CANNOT_START,
@@ -169,7 +169,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Names variables that the command may have missed.
+    /// Suggests variables that the command may have missed.
     fn hint_at(&self, unseen: &[String]) {
         if unseen.is_empty() || self.cli.quiet {
             return;
@@ -190,7 +190,7 @@ impl Execution<'_> {
     }
 }
 
-/// How the command ended.
+/// The outcome of the command.
 struct Finished {
     outcome: Outcome,
     status: i32,
@@ -199,7 +199,7 @@ struct Finished {
     unseen: Vec<String>,
 }
 
-/// Keeps what is told of the one task, and passes warnings on.
+/// A reporter that keeps the outcome of the single task, and passes messages on.
 struct Told<'a> {
     paint: Paint,
     quiet: bool,

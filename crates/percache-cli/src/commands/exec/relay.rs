@@ -1,7 +1,7 @@
-//! Passes on what the command writes, as it comes: stdout to stdout, stderr to stderr.
+//! Passes on the output of the command as it comes: stdout to stdout, stderr to stderr.
 //!
-//! What another process's command writes, for whose result this one waits, is shown where a person looks, and only there: it counts once
-//! there is a result.
+//! While this process waits for the result of another process's command, the output of that command is shown only on a
+//! terminal: it counts only once there is a result.
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,24 +14,24 @@ use percache_runner::process::{Marked, SpooledLog, Stream};
 
 use crate::terminal::output::{Stderr, Stdout};
 
-/// Two streams, and what of them has been shown.
+/// The two streams, and what was shown of them.
 pub struct Relay {
     streams: [Mutex<Shown>; 2],
 }
 
-/// Of one stream.
+/// The state of one stream.
 struct Shown {
     stream: Stream,
     terminal: bool,
-    /// Whoever read it has closed it.
+    /// Whether its reader has closed it.
     closed: bool,
-    /// How much of somebody else's run was shown, and what.
+    /// How much of another process's run was shown, and its digest.
     borrowed: u64,
     hasher: Hasher,
 }
 
 impl Relay {
-    /// Nothing shown so far.
+    /// Creates a relay that has shown nothing.
     pub fn new() -> Relay {
         let shown = |stream, terminal| {
             Mutex::new(Shown { stream, terminal, closed: false, borrowed: 0, hasher: Hasher::new() })
@@ -44,12 +44,12 @@ impl Relay {
         self.streams[usize::from(stream == Stream::Err)].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether something of somebody else's run was shown.
+    /// Returns whether some output of another process's run was shown.
     pub fn has_borrowed(&self) -> bool {
         [Stream::Out, Stream::Err].into_iter().any(|stream| self.of(stream).borrowed > 0)
     }
 
-    /// Shows a kept log, less what was shown of it while it came about.
+    /// Shows a stored log, without the part that was already shown while it was written.
     pub fn replay(&self, log: &mut SpooledLog) -> io::Result<()> {
         let mut left = self.already_shown(log)?;
         each_piece(log, &mut |stream, bytes| {
@@ -60,7 +60,7 @@ impl Relay {
         })
     }
 
-    /// How much of each stream stands on the terminal. Nothing, if what stands there is of another run.
+    /// Returns how much of each stream is already on the terminal: nothing, if what was shown is from another run.
     fn already_shown(&self, log: &mut SpooledLog) -> io::Result<[u64; 2]> {
         let borrowed = [Stream::Out, Stream::Err].map(|stream| self.of(stream).borrowed);
         if borrowed == [0, 0] {
@@ -90,13 +90,13 @@ impl Listener for Relay {
             shown.borrowed += bytes.len() as u64;
             shown.hasher.update(bytes);
         }
-        // The command runs on: its result is kept even if nobody reads it now.
+        // The command runs on, and its result is stored even if nobody reads the output now.
         let _ = shown.write(bytes);
     }
 }
 
 impl Shown {
-    /// Writes at once; no more behind what could not be written.
+    /// Writes immediately. After an error, ignores everything.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.closed || bytes.is_empty() {
             return Ok(());
@@ -105,7 +105,7 @@ impl Shown {
             Stream::Out => Stdout.write_all(bytes),
             Stream::Err => Stderr.write_all(bytes),
         };
-        // Where it is an error, the end says so.
+        // Real errors are reported at the end of the process.
         self.closed = written.is_err();
         Ok(())
     }

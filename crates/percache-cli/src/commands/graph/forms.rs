@@ -1,4 +1,4 @@
-//! The forms of a graph: a tree, Graphviz, Mermaid, JSON. Knows nothing of how its part was chosen.
+//! The output formats of a graph: a tree, Graphviz, Mermaid, JSON. Knows nothing of how its part was selected.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{File, Picture};
 
-/// A tree of what each task needs, or of what needs each.
+/// Draws a tree of dependencies, or of dependents.
 pub fn tree(picture: &Picture<'_>) -> String {
     let mut text = String::new();
     let mut shown = HashSet::new();
@@ -36,7 +36,7 @@ fn above(again: bool) -> &'static str {
     if again { " (above)" } else { "" }
 }
 
-/// Depth first without recursion: a chain of tasks may be longer than the stack.
+/// Goes depth first without recursion, because a chain of tasks may be longer than the stack allows.
 fn branches(picture: &Picture<'_>, tasks: Vec<TaskId>, indent: String, shown: &mut HashSet<TaskId>, text: &mut String) {
     let mut pending: Vec<(TaskId, String, bool)> = Vec::new();
     let push = |pending: &mut Vec<_>, tasks: Vec<TaskId>, indent: &str| {
@@ -55,11 +55,11 @@ fn branches(picture: &Picture<'_>, tasks: Vec<TaskId>, indent: String, shown: &m
     }
 }
 
-/// For Graphviz.
+/// Writes the graph for Graphviz.
 pub fn dot(picture: &Picture<'_>) -> String {
     let mut text = "digraph percache {\n  rankdir = LR;\n  node [shape = box];\n".to_owned();
     for (position, file) in picture.files.iter().enumerate() {
-        // No name of a task begins with a blank.
+        // No task's name begins with a space.
         let node = format!("\" file{position}\"");
         let _ = writeln!(text, "  {node} [label = {}, shape = note];", quoted(&file.path.to_string()));
         for id in &file.needed_by {
@@ -76,14 +76,14 @@ pub fn dot(picture: &Picture<'_>) -> String {
     text + "}\n"
 }
 
-/// A name as Graphviz shows it: it knows escapes of its own, and entities of HTML.
+/// Quotes a name for Graphviz, which has its own escapes and HTML entities.
 fn quoted(name: &str) -> String {
     let escapes = [('\\', "\\\\"), ('"', "\\\""), ('\n', "\\n"), ('&', "&amp;")];
     let escaped = escapes.iter().fold(name.to_owned(), |name, (c, escape)| name.replace(*c, escape));
     format!("\"{escaped}\"")
 }
 
-/// For Mermaid.
+/// Writes the graph for Mermaid.
 pub fn mermaid(picture: &Picture<'_>) -> String {
     let mut text = "graph LR\n".to_owned();
     for (position, file) in picture.files.iter().enumerate() {
@@ -101,7 +101,7 @@ pub fn mermaid(picture: &Picture<'_>) -> String {
     text
 }
 
-/// Mermaid writes special characters by their number: `#34;` is a quotation mark.
+/// Escapes special characters for Mermaid by their number: `#34;` is a quotation mark.
 fn mermaid_label(name: &str) -> String {
     name.chars().fold(String::new(), |mut label, c| {
         if "#\"&<>`\\\n".contains(c) {
@@ -113,7 +113,7 @@ fn mermaid_label(name: &str) -> String {
     })
 }
 
-/// For programs.
+/// Writes the graph as JSON.
 pub fn json(picture: &Picture<'_>) -> String {
     let names = |ids: &mut dyn Iterator<Item = TaskId>| ids.map(|id| picture.name(id).to_owned()).collect::<Vec<_>>();
     let task = |id: &TaskId| {

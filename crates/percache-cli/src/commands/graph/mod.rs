@@ -1,4 +1,4 @@
-//! `percache graph`: which part of the graph to show. How it looks is in [`forms`].
+//! `percache graph`: selects the part of the graph to show; [`forms`] prints it.
 
 mod forms;
 
@@ -21,22 +21,22 @@ use crate::terminal::style::Paint;
 /// A part of the graph.
 struct Picture<'a> {
     setup: &'a Setup,
-    /// The tasks in it, sorted.
+    /// The tasks to show, sorted.
     shown: Vec<TaskId>,
-    /// Where a tree begins.
+    /// The tasks where trees begin.
     roots: Vec<TaskId>,
-    /// The files that were asked about.
+    /// The files that were named.
     files: Vec<File>,
-    /// Whether a tree goes from what is needed to what needs it.
+    /// Whether trees lead from dependencies to dependents.
     upwards: bool,
 }
 
-/// A file that was asked about, or a directory.
+/// A file or directory that was named.
 struct File {
     path: RelPath,
-    /// Whose output it is.
+    /// The task whose output it is.
     made_by: Option<TaskId>,
-    /// Who reads it.
+    /// The tasks that read it.
     needed_by: Vec<TaskId>,
 }
 
@@ -49,18 +49,18 @@ impl Picture<'_> {
         self.shown.binary_search(id).is_ok()
     }
 
-    /// What the task needs, as far as it is shown.
+    /// Yields the dependencies of the task that are shown.
     fn needs(&self, id: TaskId) -> impl DoubleEndedIterator<Item = TaskId> + '_ {
         self.setup.graph.needs[id.index()].iter().copied().filter(|id| self.shows(id))
     }
 
-    /// What needs the task, as far as it is shown.
+    /// Yields the dependents of the task that are shown.
     fn needed_by(&self, id: TaskId) -> impl DoubleEndedIterator<Item = TaskId> + '_ {
         self.setup.graph.needed_by[id.index()].iter().copied().filter(|id| self.shows(id))
     }
 }
 
-/// Shows which task needs which.
+/// Shows the dependency graph.
 pub fn run(cli: &Cli, args: &Graph) -> Result<u8, CliError> {
     let setup = Setup::load(cli.directory.as_deref(), &[], Paint::stderr(cli.color))?;
     let picture = picture(&setup, args)?;
@@ -98,11 +98,11 @@ fn picture<'a>(setup: &'a Setup, args: &Graph) -> Result<Picture<'a>, CliError> 
     Ok(Picture { setup, shown: between, roots: from, files, upwards: true })
 }
 
-/// What is known of a path; `None` when nothing is there, no task makes it, and none reads it.
+/// Returns what is known of a path; `None` if it does not exist, no task makes it, and none reads it.
 fn file(setup: &Setup, name: &str) -> Result<Option<File>, CliError> {
     let native = std::path::Path::new(name);
     let path = match (native.parent(), native.file_name()) {
-        // Symlinks above it have been followed in the workspace's own path, too.
+        // The workspace's own path has no symlinks either.
         (Some(parent), Some(last)) if native.is_absolute() => {
             let real = parent.canonicalize().unwrap_or_else(|_| parent.to_owned()).join(last);
             RelPath::from_native(&setup.location.root, &real).ok_or("the path leaves the workspace".to_owned())

@@ -1,4 +1,4 @@
-//! What a report says, as JSON: for the page, and for programs. docs/report.md describes it.
+//! The content of a report as JSON, for the page and for programs. docs/report.md describes it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,10 +8,10 @@ use percache_runner::report::history::{Build, Ending, TaskRun, critical_path, ro
 use percache_runner::report::retrospect::Retrospect;
 use serde_json::{Value, json};
 
-/// The growth of the store is told at so many moments.
+/// The number of moments for which the growth of the store is shown.
 const MOMENTS: u64 = 60;
 
-/// Everything.
+/// Returns all data of the report.
 pub fn report(root: &Path, told: &Retrospect) -> Value {
     let tasks = &told.history.tasks;
     let critical = critical_path(tasks);
@@ -75,7 +75,7 @@ fn task(task: &TaskRun, row: Option<usize>, critical: bool) -> Value {
     })
 }
 
-/// The stored size over time, of each task as stated: what its results had added by each of some moments.
+/// Returns the stored size over time for each template: what its results had added by each of some moments.
 fn store(growth: &[Growth]) -> Value {
     let (first, last) = (growth.first().map_or(0, |one| one.created), growth.last().map_or(0, |one| one.created));
     let moments: Vec<u64> = match last - first {

@@ -1,4 +1,4 @@
-//! `percache report`: a page about the last build. What it says is in [`data`], how it looks in `page/`.
+//! `percache report`: a page about the last build. [`data`] provides its content, `page/` its appearance.
 
 mod data;
 
@@ -21,10 +21,10 @@ use crate::setup::Setup;
 use crate::terminal::output::Stdout;
 use crate::terminal::style::Paint;
 
-/// The frame; what the comments in it name is put in their place.
+/// The HTML frame; comments in it are replaced by the style, the scripts and the data.
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/style.css");
-/// One scope: later ones use what earlier ones define.
+/// They share one scope: later ones use what earlier ones define.
 const SCRIPTS: [&str; 8] = [
     include_str!("page/base.js"),
     include_str!("page/detail.js"),
@@ -54,11 +54,11 @@ pub fn run(cli: &Cli, args: &Report) -> Result<u8, CliError> {
     let default = Worktree::new(&setup.store_dir, root).report();
     match args.output.as_deref() {
         Some(path) if path == Path::new("-") => {
-            // What cannot be written is told at the end.
+            // Errors of writing are reported at the end.
             let _ = Stdout.write_all(page.as_bytes());
         }
         path => {
-            // What lies in the store is for its owner alone.
+            // Files in the store are readable only by their owner.
             let written = match path {
                 Some(path) => fs::write(path, page),
                 None => files::replace(&default, page.as_bytes(), Durability::Volatile),
@@ -79,9 +79,9 @@ pub fn run(cli: &Cli, args: &Report) -> Result<u8, CliError> {
     Ok(SUCCESS)
 }
 
-/// The page: one file that asks nobody for anything.
+/// Assembles the page: one self-contained file that loads nothing else.
 fn page(data: &str) -> String {
-    // In a script element nothing may look like its end, and JSON can write any character by its number.
+    // Nothing in a script element may look like its end tag, and JSON can escape any character by its number.
     let data = data.replace('<', "\\u003c");
     PAGE.replace("/*STYLE*/", STYLE).replace("/*SCRIPT*/", &SCRIPTS.concat()).replace("/*DATA*/", &data)
 }

@@ -1,4 +1,4 @@
-//! Notes which commands run when, while it passes on what happens.
+//! Records when commands run, while it passes events on.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use percache_runner::model::{TaskId, Workspace};
 use percache_runner::process::Stream;
 use percache_runner::watch::Run;
 
-/// Which commands ran in one build, and run.
+/// The commands that ran in one build, or still run.
 pub struct Activity<'a> {
     workspace: &'a Workspace,
     runs: Mutex<Runs>,
@@ -24,7 +24,7 @@ struct Runs {
 }
 
 impl<'a> Activity<'a> {
-    /// Nothing has run yet of these tasks.
+    /// Creates a record in which nothing has run yet.
     pub fn new(workspace: &'a Workspace) -> Activity<'a> {
         Activity { workspace, runs: Mutex::default() }
     }
@@ -35,7 +35,7 @@ impl<'a> Activity<'a> {
         runs.over.iter().chain(runs.running.values()).cloned().collect()
     }
 
-    /// Whether a task runs that owns the terminal.
+    /// Returns whether a task that owns the terminal is running.
     pub fn is_interactive(&self) -> bool {
         self.lock().running.values().any(|run| run.interactive)
     }
@@ -50,11 +50,11 @@ impl<'a> Activity<'a> {
     }
 }
 
-/// A listener that notes exactly when a command was over: who waits for that may change files at once.
+/// A listener that records the exact end of each command, because whoever waits for it may change files immediately.
 pub struct Hearing<'a> {
-    /// Hears everything.
+    /// Receives everything.
     pub listener: &'a dyn Listener,
-    /// Where the runs are noted.
+    /// The record of the runs.
     pub activity: &'a Activity<'a>,
 }
 
@@ -83,11 +83,11 @@ impl Listener for Hearing<'_> {
     }
 }
 
-/// A reporter that notes what runs.
+/// A reporter that records what runs.
 pub struct Noting<'a> {
-    /// Hears everything.
+    /// Receives everything.
     pub reporter: &'a mut dyn Reporter,
-    /// Where the runs are noted.
+    /// The record of the runs.
     pub activity: &'a Activity<'a>,
 }
 
@@ -101,7 +101,7 @@ impl Reporter for Noting<'_> {
                     return;
                 }
             }
-            // What was over before it was heard of.
+            // The command may have ended before its start was reported.
             Event::Finished { task, .. } => drop(self.activity.lock().running.remove(task)),
             _ => {}
         }

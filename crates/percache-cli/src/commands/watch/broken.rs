@@ -1,4 +1,4 @@
-//! What is followed while the configuration has a mistake, and it is not known what the tasks read.
+//! What to watch while the configuration has a mistake, so that it is not known what the tasks read.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use percache_runner::watch::{Concern, Events};
 
 use crate::setup::Setup;
 
-/// What the last configuration without a mistake was made of.
+/// The parts of the last valid configuration.
 #[derive(Default)]
 pub struct Broken {
     /// Its files, and the directories that were listed for it.
@@ -19,16 +19,16 @@ pub struct Broken {
 }
 
 impl Broken {
-    /// Takes note of a configuration without a mistake.
+    /// Remembers a valid configuration.
     pub fn remember(&mut self, setup: &Setup) {
         let workspace = &setup.workspace;
         let paths = workspace.files.iter().chain(&workspace.listed);
         self.paths = paths.map(|path| path.to_path(&workspace.root)).collect();
     }
 
-    /// Follows the directories where the configuration is or may come to be.
+    /// Follows the directories that contain the configuration, or may come to contain it.
     pub fn follow(&self, root: &Path, events: &Events) {
-        // As far as the tree can be read: what cannot be is no place for a configuration.
+        // As far as the tree can be read: an unreadable directory is no place for a configuration.
         let (skip, caller) = (store(root), std::env::vars_os().collect());
         let area = Area { root, skip: &skip, configuration: &[], caller: &caller };
         let tree = SourceTree::scan(area).unwrap_or_default();
@@ -40,7 +40,7 @@ impl Broken {
         events.follow(&directories);
     }
 
-    /// How much a path matters.
+    /// Returns how much a path matters.
     pub fn concern(&self, root: &Path, path: &Path) -> Concern {
         let is_configuration =
             path.file_name().is_some_and(|name| name == FILE_NAME) || self.paths.iter().any(|other| other == path);
@@ -53,7 +53,7 @@ impl Broken {
     }
 }
 
-/// The store, in its usual place: where else it may be stands in the configuration.
+/// Returns the store in its default place: any other place is named in the configuration.
 fn store(root: &Path) -> Vec<RelPath> {
     RelPath::from_native(root, &store_dir(root, &CacheSettings::default())).into_iter().collect()
 }

@@ -1,4 +1,4 @@
-//! One build, and who looks after it while it runs.
+//! One build, with the threads that watch while it runs.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,27 +20,27 @@ use crate::report::{Place, Report};
 use crate::setup::holder;
 use crate::terminal::style::{self, Paint, Style};
 
-/// How often the wish to end is looked at while a build runs.
+/// How often to check for the request to end while a build runs.
 const TICK: Duration = Duration::from_millis(10);
-/// A command that owns the terminal gets a Ctrl-C itself. When it has not ended for so long, it is asked to.
+/// A command that owns the terminal receives a Ctrl-C itself. If it has not ended after this long, it is asked to.
 const GRACE: Duration = Duration::from_secs(2);
-/// While commands run, all inputs are not looked at more often than this.
+/// The minimum time between examinations of all inputs while commands run.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// A build that is over.
+/// A finished build.
 pub struct Round {
-    /// The moment before it.
+    /// The moment before it began.
     pub began: i64,
-    /// Changes because of which it was stopped.
+    /// The changes that caused it to be stopped.
     pub stopped: Option<Vec<Change>>,
-    /// Names of tasks that failed.
+    /// The names of tasks that failed.
     pub failed: Vec<String>,
     /// The commands that ran.
     pub runs: Vec<Run>,
 }
 
 impl Round {
-    /// Builds.
+    /// Runs a build.
     pub fn run(watching: &mut Watching<'_>, target: &Target) -> Result<Round, CliError> {
         let (stderr, began) = (Paint::stderr(watching.cli.color), moment());
         let setup = &target.setup;
@@ -104,17 +104,17 @@ impl Watching<'_> {
     }
 }
 
-/// Whether a build did more than to find that there was nothing to do.
+/// Returns whether a build did anything.
 fn is_news(summary: &Summary) -> bool {
     let checked = summary.checked + summary.unstable.len();
     summary.ran + summary.restored + summary.failed.len() + summary.skipped + checked > 0
 }
 
-/// Passes on the user's wish to end the build.
+/// Passes on the user's request to end the build.
 fn pass_on(user: &Stop, stop: &Stop, over: &AtomicBool, activity: &Activity<'_>) {
     let mut wished = None;
     let (mut urged, mut asked) = (false, false);
-    // That a pipe cannot be written to is no reason to go on: who polls sees the signal.
+    // Errors of writing to a pipe do not matter, because polling also sees the signal.
     while !over.load(Ordering::SeqCst) {
         let signal = user.signal();
         if let (None, Some(signal)) = (wished, signal) {
@@ -133,7 +133,7 @@ fn pass_on(user: &Stop, stop: &Stop, over: &AtomicBool, activity: &Activity<'_>)
     }
 }
 
-/// Looks for changes while a build runs, and stops it when there are some and that is asked for.
+/// Looks for changes while a build runs, and stops it if there are some and the user wants that.
 struct Monitor<'a, 'w> {
     watching: &'a Watching<'w>,
     target: &'a Target,
@@ -144,7 +144,7 @@ struct Monitor<'a, 'w> {
 }
 
 impl Monitor<'_, '_> {
-    /// Returns the changes because of which it has stopped the build.
+    /// Returns the changes that made it stop the build.
     fn run(&self) -> Option<Vec<Change>> {
         let mut stopped = None;
         let (mut pending, mut free) = (Burst::default(), Instant::now());
@@ -166,7 +166,7 @@ impl Monitor<'_, '_> {
         stopped
     }
 
-    /// Returns the changes for which the build is to be begun anew.
+    /// Returns the changes for which the build is to be restarted.
     fn worth_a_restart(&self, burst: &Burst) -> Option<Vec<Change>> {
         let changes = match self.target.differs(burst, || self.watching.configure()) {
             Happened::Nothing => return None,
@@ -181,7 +181,7 @@ impl Monitor<'_, '_> {
             Happened::Inputs(changes) => changes,
         };
         let verdict = self.watching.blame().meanwhile(&changes, &self.activity.runs());
-        // Only of tasks that own the terminal: nobody else writes to it then.
+        // Only for tasks that own the terminal, because nothing else writes to it then.
         self.watching.tell_of_blamed(self.target, &verdict.blamed);
         let counts = |change: &Change| verdict.count.contains(&change.path);
         let changes: Vec<_> = changes.into_iter().filter(counts).collect();

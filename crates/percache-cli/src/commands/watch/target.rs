@@ -1,4 +1,4 @@
-//! What is watched: the tasks as they are configured, and what they read.
+//! The target of watching: the configured tasks, and what they read.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -18,47 +18,47 @@ use percache_runner::worktree::journal::Journal;
 use crate::error::CliError;
 use crate::setup::Setup;
 
-/// Files may come to lie in directories that are found only by a look at them: so often it is done again.
+/// How often to look again, because files may appear in directories that only the look itself finds.
 const LOOKS: usize = 5;
 
-/// Nothing has run since: what tasks read now and did not before is a change, whatever its age.
+/// Makes every input that was not read before count as changed, whatever its age: nothing has run since.
 const ALWAYS: i64 = i64::MIN;
 
 /// Tasks and what they read.
 pub struct Target {
     pub setup: Setup,
-    /// The tasks that are asked for.
+    /// The requested tasks.
     pub selected: Vec<TaskId>,
     /// What they read, as it was at one moment.
     pub reads: Reads,
-    /// The same tasks, with what they need.
+    /// The same tasks with their dependencies.
     tasks: Vec<TaskId>,
     skip: Vec<RelPath>,
     caller: Caller,
     journal: Journal,
-    /// Names of tasks that failed in the last build.
+    /// The names of tasks that failed in the last build.
     failed: Vec<String>,
-    /// What builds write besides outputs.
+    /// Paths that builds write besides outputs.
     written: HashSet<RelPath>,
 }
 
-/// The tasks as they are configured, and those of them that are asked for.
+/// The configured tasks, and the requested ones among them.
 pub type Configured = (Setup, Vec<TaskId>);
 
-/// What has happened to a target.
+/// What happened to a target.
 pub enum Happened {
-    /// Nothing that counts.
+    /// Nothing that matters.
     Nothing,
-    /// Something that the tasks read has changed.
+    /// Inputs of the tasks have changed.
     Inputs(Vec<Change>),
-    /// There are other tasks, and these changes besides.
+    /// The tasks have changed, and these inputs as well.
     Tasks(Box<Configured>, Vec<Change>),
     /// The configuration has a mistake.
     Mistake(CliError),
 }
 
 impl Target {
-    /// Looks at what the tasks read, and follows it from then on.
+    /// Examines what the tasks read, and follows it from then on.
     pub fn new((setup, selected): Configured, events: &Events, known: &KnownFiles, failed: Vec<String>) -> Target {
         let store = RelPath::from_native(&setup.workspace.root, &setup.store_dir);
         let journal = Journal::load(&Worktree::new(&setup.store_dir, &setup.workspace.root).journal());
@@ -79,7 +79,8 @@ impl Target {
         target
     }
 
-    /// Follows what the tasks read. What was not followed before is looked at again: meanwhile it may have changed.
+    /// Follows what the tasks read. Whatever was not followed before is examined again, because it may have changed in
+    /// the meantime.
     fn follow(&mut self, events: &Events) {
         for _ in 0..LOOKS {
             if !events.follow(self.reads.directories()) {
@@ -89,17 +90,17 @@ impl Target {
         }
     }
 
-    /// What is known of the files that the tasks read.
+    /// Returns what is known of the files that the tasks read.
     pub fn into_known(self) -> KnownFiles {
         self.reads.into_known()
     }
 
-    /// Where a path is that was told to have changed.
+    /// Returns the absolute path of a change.
     pub fn locate(&self, path: &[u8]) -> PathBuf {
         self.setup.workspace.root.join(OsStr::from_bytes(path))
     }
 
-    /// How much a path matters to it.
+    /// Returns how much a path matters.
     pub fn concern(&self, path: &Path) -> Concern {
         self.reads.concern(self.scope(), path)
     }
@@ -117,8 +118,8 @@ impl Target {
         if changes.is_empty() { Happened::Nothing } else { Happened::Inputs(changes) }
     }
 
-    /// The known files that a burst has changed. `None` when it may have changed more than these: a file that is gone
-    /// may take a task with it.
+    /// Returns the known files that a burst has changed. `None` if it may have changed more: the removal of a file may
+    /// remove a task.
     fn found(&self, burst: &Burst) -> Option<Vec<(Change, FileState)>> {
         if burst.is_structural() {
             return None;
@@ -128,7 +129,7 @@ impl Target {
         found.iter().all(is_file).then_some(found)
     }
 
-    /// The same, and takes note of it.
+    /// Does the same, and updates the target.
     pub fn update(
         &mut self,
         burst: Burst,
@@ -152,7 +153,7 @@ impl Target {
         self.tasks_or(changes, configure)
     }
 
-    /// Returns the target after a build of it, and what has changed since that began.
+    /// Updates the target after a build of it, and returns what has changed since that began.
     pub fn after(
         &mut self,
         failed: Vec<String>,
@@ -171,13 +172,13 @@ impl Target {
         self.tasks_or(changes, configure)
     }
 
-    /// Whether a path decides which tasks there are.
+    /// Returns whether a path decides which tasks exist.
     pub fn is_configuration(&self, path: &[u8]) -> bool {
         let workspace = &self.setup.workspace;
         workspace.files.iter().chain(&workspace.listed).any(|other| other.as_bytes() == path)
     }
 
-    /// Returns which part of the configuration was changed since a build began, as far as its time tells.
+    /// Returns the part of the configuration that was changed since a build began, as far as its times show.
     pub fn changed_configuration(configured: &Configured, began: i64) -> Vec<Change> {
         let workspace = &configured.0.workspace;
         let paths = workspace.files.iter().chain(&workspace.listed);
@@ -189,8 +190,8 @@ impl Target {
         changed.collect()
     }
 
-    /// Returns whether there are other tasks by now, or else these changes. Looks at the configuration last: a file that
-    /// is gone and the task that was about it are one change.
+    /// Returns whether the tasks have changed by now, or else these changes. Examines the configuration last, because
+    /// the removal of a file and of the task about it are one change.
     fn tasks_or(&self, changes: Vec<Change>, configure: impl Fn() -> Result<Configured, CliError>) -> Happened {
         match configure() {
             Ok(configured) if configured.0.workspace != self.setup.workspace => {
@@ -216,7 +217,8 @@ impl Target {
     }
 }
 
-/// What builds write besides outputs: they remove files that no task makes any more, and say what they do.
+/// Returns the paths that builds write besides outputs: they remove files that no task makes any more, and print to
+/// their output.
 fn written(setup: &Setup, journal: &Journal) -> HashSet<RelPath> {
     abandoned(&setup.graph, journal).into_iter().chain(own_streams(&setup.workspace.root)).collect()
 }

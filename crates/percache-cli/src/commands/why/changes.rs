@@ -1,4 +1,4 @@
-//! What changed, old and new, in words.
+//! Describes changes, old and new, in words.
 
 use std::fmt::Write;
 
@@ -11,12 +11,12 @@ use percache_runner::syntax::shown::shown_bytes;
 use crate::report::quoted;
 use crate::terminal::style::{Paint, Style};
 
-/// More changes of one task than this are counted.
+/// The largest number of changes of one task that are shown.
 const CHANGES: usize = 20;
-/// Of one text, more changed lines than this are counted.
+/// The largest number of changed lines of one text that are shown.
 const LINES: usize = 12;
 
-/// Each change with what was and what is. `place` is where the task is stated.
+/// Describes each change with its old and new value. `place` is where the task is defined.
 pub fn tell(changes: &[Change], place: Option<&str>, indent: &str, paint: Paint) -> String {
     let mut text = String::new();
     for change in changes.iter().take(CHANGES) {
@@ -50,18 +50,18 @@ fn sign(new: bool, paint: Paint) -> String {
     if new { paint.apply(Style::Good, "+") } else { paint.apply(Style::Bad, "-") }
 }
 
-/// What was and what is, line by line; of what is the same in both, nothing.
+/// Returns the old and the new value, line by line, without what is the same in both.
 pub fn old_and_new(change: &Change) -> (Vec<String>, Vec<String>) {
     match change.kind {
         Kind::Command | Kind::Outputs | Kind::Cwd | Kind::Depfile => {
             let (old, new) = (text_lines(&change.old), text_lines(&change.new));
-            // Of a long command only the lines that differ.
+            // For a long command, only the lines that differ.
             let without = |lines: &[String], others: &[String]| -> Vec<String> {
                 lines.iter().filter(|line| !others.contains(line)).cloned().collect()
             };
             (without(&old, &new), without(&new, &old))
         }
-        // Values of variables are nowhere in clear: that it changed is all that can be said.
+        // The values of variables are never stored, so all that can be said is that it changed.
         Kind::Env => (Vec::new(), Vec::new()),
         _ => (change.old.iter().map(describe).collect(), change.new.iter().map(describe).collect()),
     }

@@ -1,4 +1,4 @@
-//! The answer for programs. docs/cli.md describes it.
+//! The answer as JSON, for programs. docs/cli.md describes it.
 
 use percache_runner::action::changes::Change;
 use percache_runner::explain::{Answer, Chain, Last, Link, Nearest, Stands, State};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{changes, place, tell};
 
-/// The whole answer.
+/// Returns the whole answer.
 pub fn answer(workspace: &Workspace, id: TaskId, answer: &Answer) -> Value {
     let (state, message) = match &answer.state {
         State::UpToDate => ("up_to_date", None),
@@ -103,7 +103,7 @@ fn change(change: &Change) -> Value {
     })
 }
 
-/// Seconds since 1970.
+/// Converts to seconds since 1970.
 fn seconds(time: percache::store::record::Time) -> f64 {
     time as f64 / 1000.0
 }

@@ -1,4 +1,4 @@
-//! `percache why`: the question. The answer is worded in [`tell`] and, for programs, in [`json`].
+//! `percache why`: asks the question. [`tell`] words the answer, [`json`] prints it for programs.
 
 mod changes;
 mod json;
@@ -13,7 +13,7 @@ use crate::error::{CliError, SUCCESS};
 use crate::setup::Setup;
 use crate::terminal::style::Paint;
 
-/// Says why a task ran, or would run.
+/// Explains why a task ran, or would run.
 pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {
     let setup = Setup::load(cli.directory.as_deref(), &args.args, Paint::stderr(cli.color))?;
     let id = setup.select_one(&args.task)?;
@@ -38,7 +38,7 @@ pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {
     Ok(SUCCESS)
 }
 
-/// Where a task is stated: `percache.toml:14`.
+/// Returns the place where a task is defined: `percache.toml:14`.
 fn place(workspace: &Workspace, id: TaskId) -> Option<String> {
     config::stated(workspace, workspace.task(id))
 }

@@ -1,4 +1,4 @@
-//! The answer in words: first in one line, the chain down to the first cause; then what changed, old and new.
+//! The answer in words: first one line with the chain down to the first cause; then what changed, old and new.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::report::quoted;
 use crate::setup::Setup;
 use crate::terminal::style::{Paint, Style};
 
-/// More first causes of a kind than this are counted.
+/// The largest number of first causes of a kind that are shown.
 const CAUSES: usize = 5;
 
-/// The whole answer.
+/// Describes the whole answer.
 pub fn answer(setup: &Setup, id: TaskId, answer: &Answer, paint: Paint) -> String {
     let workspace = &setup.workspace;
     let mut text = String::new();
@@ -80,7 +80,7 @@ pub fn answer(setup: &Setup, id: TaskId, answer: &Answer, paint: Paint) -> Strin
     text
 }
 
-/// What would run, and why.
+/// Describes what would run, and why.
 fn tell_chains(workspace: &Workspace, id: TaskId, answer: &Answer, paint: Paint, text: &mut String) {
     let name = &workspace.task(id).name;
     let Some((chain, others)) = answer.chains.split_first() else {
@@ -88,7 +88,7 @@ fn tell_chains(workspace: &Workspace, id: TaskId, answer: &Answer, paint: Paint,
         return;
     };
     let whole = match chain.as_slice() {
-        // What follows says the same at length.
+        // The following lines say the same in detail.
         [Link { stands, why: Why::Changed(_), .. }] => format!("{name} {}", words(*stands)),
         _ => line(workspace, chain),
     };
@@ -113,14 +113,14 @@ fn tell_chains(workspace: &Workspace, id: TaskId, answer: &Answer, paint: Paint,
     }
 }
 
-/// The first few, and how many more there are.
+/// Lists the first few, and how many more there are.
 fn list(names: Vec<String>) -> String {
     let more = names.len().saturating_sub(CAUSES);
     let first = names.iter().take(CAUSES).map(String::as_str).collect::<Vec<_>>().join(", ");
     first + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }
 
-/// `app may run: build/a.o may change ← objects[src/a.c] would run: include/a.h changed, line 12`.
+/// Describes a chain: `app may run: build/a.o may change ← objects[src/a.c] would run: include/a.h changed, line 12`.
 pub fn line(workspace: &Workspace, chain: &Chain) -> String {
     let mut line = String::new();
     for (position, link) in chain.iter().enumerate() {
@@ -148,7 +148,7 @@ pub fn line(workspace: &Workspace, chain: &Chain) -> String {
     line
 }
 
-/// `would run: include/a.h changed, line 12`.
+/// Describes the end of a chain: `would run: include/a.h changed, line 12`.
 fn ending(link: &Link) -> String {
     format!("{}: {}", words(link.stands), link.why)
 }
@@ -161,7 +161,7 @@ fn words(stands: Stands) -> &'static str {
     }
 }
 
-/// What changed of each task in the chain.
+/// Describes what changed for each task in the chain.
 fn tell_links(workspace: &Workspace, chain: &Chain, paint: Paint, text: &mut String) {
     for link in chain {
         let changed = link.why.changes();
@@ -183,7 +183,7 @@ fn tell_nearest(nearest: &Nearest, paint: Paint, text: &mut String) {
     let place = nearest.directory.as_ref().map(|directory| format!("`{}`", shown(directory)));
     let tied = format!("tied to {}, whose path is in its outputs", place.as_deref().unwrap_or("another directory"));
     let _ = match (nearest.tied_elsewhere, nearest.changes.is_empty()) {
-        // Else that it is tied would be the reason.
+        // Otherwise the reason would be that it is tied.
         (true, true) => {
             writeln!(text, "\na stored result, made {age} ago, fits if tools say what they said then, but is {tied}")
         }

@@ -1,29 +1,29 @@
-//! The bar, drawn by indicatif on paper instead of the terminal: where on the screen it goes is the business of `screen`.
+//! The progress bar, which indicatif draws into memory; `screen` decides where it goes on the terminal.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
-/// Columns of the bar, without its brackets.
+/// The width of the bar, without its brackets.
 const WIDTH: usize = 20;
 
-/// How much of `tasks` is `done`.
+/// Returns a bar that shows `done` of `tasks`.
 pub fn bar(done: usize, tasks: usize) -> String {
     let paper = Paper::default();
     let target = ProgressDrawTarget::term_like(Box::new(paper.clone()));
     let bar = ProgressBar::with_draw_target(Some(tasks as u64), target);
-    // Without a style of our own, should indicatif not understand it, there is still a bar.
+    // If indicatif rejects the style, it uses its own.
     if let Ok(style) = ProgressStyle::with_template(&format!("[{{bar:{WIDTH}}}]")) {
         bar.set_style(style.progress_chars("=> "));
     }
     bar.set_position(done as u64);
-    // Draws it in any case, however little time has passed since the last one.
+    // Draws the bar regardless of the time since the last drawing.
     bar.abandon();
     paper.text()
 }
 
-/// What was written last.
+/// The text that was written last.
 #[derive(Clone, Debug, Default)]
 struct Paper(Arc<Mutex<String>>);
 
@@ -40,7 +40,7 @@ impl Paper {
 
 impl TermLike for Paper {
     fn width(&self) -> u16 {
-        // Room for it and its brackets, so that indicatif neither cuts nor fills the line.
+        // Room for the bar and its brackets, so that indicatif neither cuts nor fills the line.
         WIDTH as u16 + 2
     }
 

@@ -1,4 +1,5 @@
-//! The lines of the live display: how far the build is, then a line for each task that runs, cut to fit the terminal.
+//! The lines of the live display: the progress of the build, then a line for each running task, cut to fit the
+//! terminal.
 //!
 //! ```text
 //! [======>             ] 12/340  1 failed, 3 ran, 8 up to date  4.2s, 12s left
@@ -16,37 +17,37 @@ use crate::report::live::board::{Board, Running};
 use crate::report::text::{cut, cut_middle, width};
 use crate::terminal::style::{Paint, Style};
 
-/// Tasks that have a line at the most.
+/// The largest number of tasks that are shown.
 const ROWS: usize = 16;
-/// In fewer columns, what is less important than names is left out.
+/// The width below which everything less important than names is left out.
 const NARROW: usize = 40;
-/// What a command wrote is not worth showing in fewer columns.
+/// The width below which the output of a command is not shown.
 const WORTH: usize = 8;
 
-/// Columns and rows of a terminal.
+/// The size of a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
-    /// Columns.
+    /// The number of columns.
     pub columns: usize,
-    /// Rows.
+    /// The number of rows.
     pub rows: usize,
 }
 
 /// What the lines depend on besides the board.
 pub struct Look<'a> {
-    /// Size of the terminal.
+    /// The size of the terminal.
     pub size: Size,
-    /// Colours.
+    /// The colours.
     pub paint: Paint,
     /// The time.
     pub now: Instant,
     /// How long the build has been running.
     pub elapsed: Duration,
-    /// The latest line of a running task.
+    /// Returns the latest line of a running task.
     pub latest: &'a dyn Fn(&Running) -> String,
 }
 
-/// The lines. Each takes fewer columns than the terminal has, and all of them at most half of its rows.
+/// Returns the lines. Each is narrower than the terminal, and together they take at most half of its rows.
 pub fn frame(board: &Board, look: &Look<'_>) -> Vec<String> {
     let columns = look.size.columns.saturating_sub(1);
     let room = (look.size.rows / 2).saturating_sub(1).min(ROWS);
@@ -66,7 +67,7 @@ pub fn frame(board: &Board, look: &Look<'_>) -> Vec<String> {
     lines
 }
 
-/// How far the build is; what matters least is left out first when it does not fit.
+/// Returns the line about the whole build. If it does not fit, the least important parts are left out first.
 fn overall(board: &Board, look: &Look<'_>, columns: usize) -> String {
     let counts = &board.counts;
     let (done, tasks) = (counts.all(), board.tasks.max(counts.all()));
@@ -77,7 +78,7 @@ fn overall(board: &Board, look: &Look<'_>, columns: usize) -> String {
     let (ran, checked) = ((counts.ran, "ran"), (counts.checked, "checked"));
     let succeeded = [ran, checked, (counts.up_to_date, "up to date"), (counts.restored, "restored")];
     let left = board.left.filter(|left| !left.is_zero()).map(|left| format!("{} left", whole(left)));
-    // In order of place: its rank when there is not enough room, the text, its style.
+    // In order of position: the rank when room is short, the text, its style.
     let parts = [
         (3, bar(done, tasks), Style::Active),
         (0, format!("{done}/{tasks}"), Style::Strong),
@@ -96,13 +97,13 @@ fn overall(board: &Board, look: &Look<'_>, columns: usize) -> String {
     shown.collect::<Vec<_>>().join("  ")
 }
 
-/// Without fractions of a second: they would only flicker.
+/// Formats a duration without fractions of a second, which would only flicker.
 fn whole(duration: Duration) -> String {
     let seconds = duration.as_secs_f64().round() as u64;
     if seconds < 60 { format!("{seconds}s") } else { format_duration(Duration::from_secs(seconds)) }
 }
 
-/// A task that runs.
+/// The line of a running task.
 struct Row {
     name: String,
     time: String,
@@ -117,7 +118,7 @@ impl Row {
             Some(usual) if look.size.columns >= NARROW => format!("{} of {}", tenths(elapsed), tenths(usual)),
             _ => tenths(elapsed),
         };
-        // A little longer than the last time is no news.
+        // A little longer than the last time is not worth a warning.
         let late = running.usual.is_some_and(|usual| elapsed > usual.mul_f64(1.5) + Duration::from_secs(1));
         let wrote = (look.latest)(running);
         let latest = match (&running.held_by, &running.waits_for) {
@@ -129,7 +130,7 @@ impl Row {
     }
 
     fn line(&self, names: usize, times: usize, columns: usize, paint: Paint) -> String {
-        // Two columns before the name, two behind it, two behind the time.
+        // Two columns before the name, two after it, two after the time.
         let fixed = times + 4;
         let spacious = columns > fixed + 2 + WORTH + 12;
         let most = if spacious { (columns - fixed) * 2 / 5 } else { columns.saturating_sub(fixed) };
@@ -151,7 +152,7 @@ impl Row {
     }
 }
 
-/// Tenths of a second up to a minute, then as everywhere.
+/// Formats a duration with tenths of a second up to a minute, then as elsewhere.
 fn tenths(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if seconds < 59.95 { format!("{seconds:.1}s") } else { format_duration(duration) }

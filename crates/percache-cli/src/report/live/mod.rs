@@ -1,8 +1,8 @@
-//! The live display: lines at the foot of the terminal that say how far the build is and what runs. Everything else is printed above
-//! them.
+//! The live display: lines at the bottom of the terminal that show the progress of the build and what runs. Everything
+//! else is printed above them.
 //!
-//! It has no thread: the coordinator calls it when something happens, and ten times a second while it waits. A build that is over
-//! before the first of these calls shows nothing.
+//! It has no thread: the coordinator calls it when something happens, and ten times a second while it waits. A build
+//! that ends before the first of these calls shows nothing.
 
 mod bar;
 mod board;
@@ -21,26 +21,26 @@ use crate::report::live::screen::Screen;
 use crate::report::tap::Tap;
 use crate::terminal::style::Paint;
 
-/// How often the display is drawn.
+/// The interval between drawings.
 pub const PERIOD: Duration = Duration::from_millis(100);
 
-/// The display.
+/// The live display.
 pub struct Live {
     board: Board,
     screen: Screen,
     tap: Arc<Tap>,
     paint: Paint,
     begun: Instant,
-    /// Lines that are to be printed with the next drawing.
+    /// Lines to be printed with the next drawing.
     above: String,
-    /// Whether anything is drawn yet.
+    /// Whether the display is visible.
     shown: bool,
-    /// Whether the terminal belongs to a command.
+    /// Whether a command owns the terminal.
     away: bool,
 }
 
 impl Live {
-    /// Shows nothing yet.
+    /// Creates a display that is not visible yet.
     pub fn new(paint: Paint, tap: Arc<Tap>) -> Live {
         Live {
             board: Board::default(),
@@ -54,34 +54,34 @@ impl Live {
         }
     }
 
-    /// So many tasks.
+    /// Begins a build of this many tasks.
     pub fn begin(&mut self, tasks: usize) {
         self.board = Board { tasks, ..Board::default() };
         self.begun = Instant::now();
     }
 
-    /// A command runs.
+    /// Adds a running command.
     pub fn started(&mut self, task: TaskId, name: &str, usual: Option<Duration>) {
         self.board.started(task, name, usual);
     }
 
-    /// A task waits for another process that runs the same.
+    /// Shows that a task waits for another process that runs the same action.
     pub fn waits(&mut self, task: TaskId, name: &str, holder: String) {
         self.board.waits(task, name, holder);
     }
 
-    /// A command has exited, and these processes hold its output.
+    /// Shows that a command has exited and these processes hold its output.
     pub fn holds(&mut self, task: TaskId, holders: String) {
         self.board.holds(task, &holders);
     }
 
-    /// A task has ended.
+    /// Removes a task that has ended.
     pub fn finished(&mut self, task: TaskId, outcome: &Outcome) {
         self.board.finished(task, outcome);
         self.tap.forget(task);
     }
 
-    /// Time has passed.
+    /// Redraws the display.
     pub fn refresh(&mut self, left: Option<Duration>) {
         self.board.left = left;
         self.screen.heed_suspend();
@@ -89,7 +89,7 @@ impl Live {
         self.draw();
     }
 
-    /// Prints whole lines above the display. What is not urgent may wait for the next drawing.
+    /// Prints whole lines above the display. Text that is not urgent may wait for the next drawing.
     pub fn print(&mut self, text: &str, urgent: bool) {
         self.above.push_str(text);
         if urgent {
@@ -110,7 +110,7 @@ impl Live {
         self.screen.draw(&std::mem::take(&mut self.above), &lines, size);
     }
 
-    /// Takes the display off the terminal, prints what waits, and then whatever `print` prints.
+    /// Hides the display, prints pending lines, and then whatever `print` prints.
     pub fn suspend(&mut self, print: impl FnOnce()) {
         let shown = std::mem::replace(&mut self.shown, false);
         self.draw();
@@ -118,13 +118,13 @@ impl Live {
         self.shown = shown;
     }
 
-    /// The terminal belongs to a command, or belongs to it no more.
+    /// Hides the display while a command owns the terminal.
     pub fn hide(&mut self, hidden: bool) {
         self.away = hidden;
         self.draw();
     }
 
-    /// Ends the display.
+    /// Removes the display.
     pub fn clear(&mut self) {
         self.shown = false;
         self.draw();

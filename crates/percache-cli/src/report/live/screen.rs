@@ -1,9 +1,10 @@
-//! The terminal, with some lines at its foot that are drawn again and again. The only file that writes escape sequences which move the
+//! Draws and redraws lines at the bottom of the terminal. The only file that writes escape sequences which move the
 //! cursor.
 //!
-//! After drawing, the cursor stands at the beginning of the first of these lines. So whatever a resize does to them (terminals that wrap
-//! long lines anew move the cursor along with the text), they are erased by erasing everything from the cursor on. Nothing about the
-//! terminal is changed that would have to be put back: what is switched off while lines are drawn is switched on in the same write.
+//! After drawing, the cursor is at the beginning of the first of these lines. So whatever a resize does to them
+//! (terminals that rewrap long lines move the cursor along with the text), erasing everything from the cursor on erases
+//! them. No state of the terminal needs to be restored: what is switched off while drawing is switched on in the same
+//! write.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -20,40 +21,41 @@ use signal_hook::{flag, low_level};
 use crate::report::live::frame::Size;
 use crate::terminal::output::Stdout;
 
-/// From the cursor to the end of the screen; to the end of the line.
+/// Erases from the cursor to the end of the screen, and to the end of the line.
 const ERASE: &str = "\r\x1b[J";
 const ERASE_LINE: &str = "\x1b[K";
-/// Show it when all is there (synchronized output, where the terminal knows that): then nobody sees, or resizes, half of a drawing.
+/// Synchronized output, for terminals that support it: no half of a drawing is ever seen or resized.
 const AT_ONCE: (&str, &str) = ("\x1b[?2026h", "\x1b[?2026l");
-/// Lines end where the terminal does (DECAWM): one that was drawn for a window that is made smaller meanwhile must not take two rows.
+/// Cuts lines at the edge of the terminal (DECAWM): a line drawn for a window that shrinks in the meantime must not
+/// take two rows.
 const CLIPPED: (&str, &str) = ("\x1b[?7l", "\x1b[?7h");
-/// When the terminal does not tell.
+/// The size to assume if the terminal does not tell.
 const USUAL: Size = Size { columns: 80, rows: 24 };
 
 /// Whether lines are drawn. Locked by whoever writes to the terminal.
 static DRAWN: Mutex<bool> = Mutex::new(false);
 
-/// The lines at the foot.
+/// The lines at the bottom of the terminal.
 pub struct Screen {
-    /// For which size they were drawn.
+    /// The size that they were drawn for.
     size: Option<Size>,
     suspension: &'static Suspension,
 }
 
-/// What Ctrl-Z does.
+/// The handling of Ctrl-Z.
 struct Suspension {
-    /// The user wishes to suspend the process.
+    /// Whether the user wants to suspend the process.
     wanted: Arc<AtomicBool>,
-    /// Whether that may happen at once: nothing is drawn.
+    /// Whether that may happen at once, because nothing is drawn.
     at_once: Arc<AtomicBool>,
 }
 
-/// Handlers of signals and panics stay for good: they are installed once, however many builds a process watches.
+/// Handlers of signals and panics are installed once and stay, however many builds a process watches.
 static SUSPENSION: OnceLock<Suspension> = OnceLock::new();
 
 fn install() -> Suspension {
     let suspension = Suspension { wanted: Arc::default(), at_once: Arc::new(AtomicBool::new(true)) };
-    // Without them, Ctrl-Z leaves the lines behind, and that is all.
+    // If this fails, Ctrl-Z leaves the lines behind, and nothing worse happens.
     let _ = flag::register(SIGTSTP, suspension.wanted.clone());
     let _ = flag::register_conditional_default(SIGTSTP, suspension.at_once.clone());
     erase_before_panics();
@@ -61,12 +63,12 @@ fn install() -> Suspension {
 }
 
 impl Screen {
-    /// Nothing drawn so far.
+    /// Creates a screen with nothing drawn.
     pub fn new() -> Screen {
         Screen { size: None, suspension: SUSPENSION.get_or_init(install) }
     }
 
-    /// Columns and rows of the terminal now.
+    /// Returns the current size of the terminal.
     pub fn size(&self) -> Size {
         match tcgetwinsize(io::stdout()) {
             Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
@@ -76,7 +78,7 @@ impl Screen {
         }
     }
 
-    /// Writes `above`, whole lines or nothing, and `lines` below it in place of those drawn before.
+    /// Writes `above`, which is empty or whole lines, and below it `lines`, in place of those drawn before.
     pub fn draw(&mut self, above: &str, lines: &[String], size: Size) {
         let mut drawn = lock();
         let shows = !lines.is_empty() && is_foreground();
@@ -85,7 +87,7 @@ impl Screen {
             text.push_str(AT_ONCE.0);
         }
         if *drawn {
-            // Line by line when nothing moves: erasing everything first would flicker.
+            // Redrawing line by line where nothing moves avoids flicker.
             text.push_str(if above.is_empty() && shows && self.size == Some(size) { "\r" } else { ERASE });
         }
         text.push_str(above);
@@ -104,7 +106,7 @@ impl Screen {
         *drawn = shows;
         self.size = Some(size);
         if self.suspension.at_once.swap(!shows, Ordering::SeqCst) && shows {
-            // What was wished before has happened.
+            // An earlier request was already carried out.
             self.suspension.wanted.store(false, Ordering::SeqCst);
         }
     }
@@ -115,7 +117,7 @@ impl Screen {
         self.suspension.at_once.store(true, Ordering::SeqCst);
     }
 
-    /// Suspends the process if the user wishes that, with a clear terminal; returns when it goes on.
+    /// Suspends the process if the user asked for it, with the lines erased. Returns when it continues.
     pub fn heed_suspend(&mut self) {
         if *lock() && self.suspension.wanted.swap(false, Ordering::SeqCst) {
             erase(&mut lock());
@@ -140,7 +142,7 @@ fn erase(drawn: &mut bool) {
     }
 }
 
-/// At once.
+/// Writes the text at once.
 fn put(text: &str) {
     if text.is_empty() {
         return;
@@ -148,12 +150,13 @@ fn put(text: &str) {
     let _ = Stdout.write_all(text.as_bytes());
 }
 
-/// Whether the terminal is ours to draw on. In the background (`percache build &`), it shows the user's shell.
+/// Returns whether percache is in the foreground of the terminal. In the background (`percache build &`), the terminal
+/// shows the user's shell.
 fn is_foreground() -> bool {
     tcgetpgrp(io::stdout()).map_or(true, |group| group == getpgrp())
 }
 
-/// What a panic says shall not be written across the lines, nor be drawn over while it is said.
+/// Erases the lines before a panic message, and prevents drawing over it.
 fn erase_before_panics() {
     let next = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
@@ -165,7 +168,7 @@ fn erase_before_panics() {
     }));
 }
 
-/// The lock, unless it is this thread that panicked while it held it.
+/// Takes the lock, unless the panicking thread itself holds it.
 fn patiently() -> Option<MutexGuard<'static, bool>> {
     for _ in 0..50 {
         match DRAWN.try_lock() {

@@ -1,12 +1,12 @@
-//! The critical path: the chain of tasks, each waiting for the one before, that ended last. Whoever wants a faster build makes one of them
-//! faster.
+//! The critical path of a finished build: the chain of tasks, each waiting for the previous one, that ended last. To
+//! make the build faster, one of them must become faster.
 
 use std::collections::HashMap;
 
 use percache_runner::graph::TaskGraph;
 use percache_runner::model::TaskId;
 
-/// The critical path, first task first, when tasks ended at these times.
+/// Returns the critical path, first task first, given the times when tasks ended.
 pub fn critical_path<T: Ord + Copy>(graph: &TaskGraph, ends: &HashMap<TaskId, T>) -> Vec<TaskId> {
     let last = |tasks: &mut dyn Iterator<Item = TaskId>| {
         let ended = tasks.filter_map(|task| Some((*ends.get(&task)?, task)));

@@ -1,7 +1,7 @@
-//! A trace of the build in the format of Chrome's tracing, which Perfetto opens too.
+//! A trace of the build in Chrome's trace event format, which Perfetto also opens.
 //!
-//! Format: <https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU>: complete events (`X`) and names (`M`), times
-//! in microseconds. docs/cli.md says what is in it, docs/schemas/trace.json how.
+//! Format: <https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU>: complete events (`X`) and
+//! names (`M`), with times in microseconds. docs/cli.md describes the content, docs/schemas/trace.json the form.
 
 mod critical;
 
@@ -24,13 +24,13 @@ use crate::error::CliError;
 use crate::report::profile::critical::critical_path;
 use crate::report::words;
 
-/// The row of the build as a whole. Workers come behind it.
+/// The row of the build as a whole. The rows of workers follow it.
 const BUILD: usize = 0;
-/// The rows behind those of the workers, however many these are.
+/// The rows after those of the workers, however many there are.
 const STORE: usize = 10_000;
 const CRITICAL: usize = 10_001;
 
-/// Collects what the spans do not say.
+/// Collects what the spans do not contain.
 pub struct Profile {
     path: String,
     file: File,
@@ -43,20 +43,21 @@ struct Ended {
     reason: Option<String>,
 }
 
-/// What is known when the build is over.
+/// The data that is available when the build is over.
 pub struct Known<'a> {
     /// The tasks.
     pub workspace: &'a Workspace,
-    /// Who needs whom.
+    /// The dependency graph.
     pub graph: &'a TaskGraph,
-    /// What the time was spent on.
+    /// The spans of time.
     pub spans: Vec<Span>,
-    /// When the store was written to.
+    /// When the store was written.
     pub sessions: &'a [Written],
 }
 
 impl Profile {
-    /// A trace that will be written to `path`. The file is made at once: a build should not end with the news that it cannot be.
+    /// Creates a trace that will be written to `path`. The file is created immediately, so that an error does not come
+    /// only at the end of the build.
     pub fn create(path: &Path) -> Result<Profile, CliError> {
         let file = File::create(path).map_err(|e| {
             CliError::usage(format!("cannot write `{}`: {}", shown(path), reason(&e))).hint(way_out(&e))
@@ -64,7 +65,7 @@ impl Profile {
         Ok(Profile { path: shown(path).into_owned(), file, start: Instant::now(), ended: HashMap::new() })
     }
 
-    /// Takes note of an event.
+    /// Records an event.
     pub fn event(&mut self, event: &Event) {
         if let Event::Finished { task, outcome, reason, .. } = event {
             let (outcome, _) = words::outcome(outcome);
@@ -97,7 +98,7 @@ impl Profile {
         written.map_err(|e| CliError::failure(format!("cannot write `{}`: {e}", self.path)))
     }
 
-    /// A task or a part of one. Groups are nothing to look at.
+    /// Returns the event of a task or a part of one. Groups are left out.
     fn span(&self, known: &Known<'_>, span: &Span, row: usize, critical: bool) -> Option<Value> {
         let time = (span.begin, span.end);
         let task = span.task.map(|id| known.workspace.task(id));
@@ -117,7 +118,7 @@ impl Profile {
         Some(self.complete(row, name.unwrap_or_default(), "task", time, args))
     }
 
-    /// Rows are threads, and thread 0 is the idle one to those who read traces.
+    /// Returns a complete event. Rows are threads, and trace viewers take thread 0 for the idle one.
     fn complete(&self, row: usize, name: &str, category: &str, time: (Instant, Instant), args: Value) -> Value {
         let since = |instant: Instant| instant.saturating_duration_since(self.start).as_nanos() as f64 / 1_000.0;
         let (begin, end) = (since(time.0), since(time.1));
@@ -128,7 +129,7 @@ impl Profile {
     }
 }
 
-/// The names of the rows that are used.
+/// Returns the names of the rows that are used.
 fn names(spans: &[Span]) -> Vec<Value> {
     let workers = spans.iter().filter_map(|span| span.worker).max().map_or(0, |last| last + 1);
     let workers = (1..=workers).map(|n| (n, format!("worker {n}")));

@@ -1,9 +1,9 @@
-//! A table whose cells are wrapped so that it fits a width.
+//! A table whose cells are wrapped to fit a width.
 
 use crate::terminal::markdown::words::{Line, Words};
 use crate::terminal::style::{Paint, Style};
 
-/// Between columns.
+/// The space between columns.
 const GAP: &str = "  ";
 
 /// Rows of cells; the first row is the head.
@@ -22,7 +22,7 @@ impl Table {
         self.rows.push(std::mem::take(&mut self.row));
     }
 
-    /// Its lines.
+    /// Renders the table as lines.
     pub fn render(&self, width: usize, paint: Paint) -> String {
         let widths = self.widths(width);
         let mut text = String::new();
@@ -46,7 +46,8 @@ impl Table {
         text
     }
 
-    /// As wide as the cells want to be; where that is too much, the widest columns give way, but not below their longest word.
+    /// Computes the widths of the columns: as wide as the cells need; if that is too much, the widest columns are
+    /// narrowed, but not below their longest word.
     fn widths(&self, width: usize) -> Vec<usize> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let most = |measure: fn(&Words) -> usize| -> Vec<usize> {

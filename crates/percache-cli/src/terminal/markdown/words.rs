@@ -1,4 +1,4 @@
-//! Words with styles, and lines made of them.
+//! Styled words, and their wrapping into lines.
 
 use crate::terminal::style::{Paint, Style};
 
@@ -6,19 +6,19 @@ use crate::terminal::style::{Paint, Style};
 #[derive(Clone, Default)]
 pub struct Words {
     words: Vec<Vec<(String, Option<Style>)>>,
-    /// The next text belongs to the last word.
+    /// Whether the next text continues the last word.
     open: bool,
 }
 
-/// One line, painted.
+/// A line with its colours applied.
 pub struct Line {
     pub text: String,
-    /// How many columns it takes.
+    /// Its width in columns.
     pub width: usize,
 }
 
 impl Words {
-    /// Adds a text; white space in it separates words.
+    /// Appends a text; white space in it separates words.
     pub fn push(&mut self, text: &str, style: Option<Style>) {
         for (number, part) in text.split(char::is_whitespace).enumerate() {
             self.open &= number == 0;
@@ -37,17 +37,17 @@ impl Words {
         self.words.is_empty()
     }
 
-    /// How many columns it takes on one line.
+    /// Returns the width of the text on one line.
     pub fn width(&self) -> usize {
         self.words.iter().map(|word| width(word) + 1).sum::<usize>().saturating_sub(1)
     }
 
-    /// How many columns its longest word takes.
+    /// Returns the width of the longest word.
     pub fn longest(&self) -> usize {
         self.words.iter().map(|word| width(word)).max().unwrap_or(0)
     }
 
-    /// Lines of at most so many columns, unless a word is longer.
+    /// Wraps the text into lines of at most this many columns, unless a word is longer.
     pub fn wrap(&self, columns: usize, paint: Paint) -> Vec<Line> {
         let mut lines: Vec<Line> = Vec::new();
         for word in &self.words {

@@ -1,9 +1,9 @@
-//! A list of shell commands, as far as it says where it ends and what its words are for.
+//! A parser of shell command lists, limited to where a list ends and what its words are for.
 
 use super::scan::{Delimiter, Place, Unsafe};
 use super::words::{Takes, is_function_name, is_name, is_reserved, is_shell};
 
-/// What a character in a list opens, or ends.
+/// What a character in a list begins or ends.
 #[derive(Debug)]
 pub(super) enum Opened {
     Nothing,
@@ -17,11 +17,11 @@ pub(super) enum Opened {
     Substitution,
     /// `(`
     Subshell,
-    /// `$((`, of which the list is the first half.
+    /// `$((`, whose first half is this list.
     Arithmetic,
     /// `<<` and one more character.
     Delimiter,
-    /// The line ends behind which these stand.
+    /// The end of the line after which these here-documents begin.
     Documents(Vec<Delimiter>),
     /// The `)` of the list itself.
     End {
@@ -36,7 +36,7 @@ enum Kind {
     Subshell,
 }
 
-/// How far a `case` has come.
+/// The part of a `case` that the parser is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Case {
     Word,
@@ -52,18 +52,18 @@ enum Script {
     No,
     /// A shell was named.
     Shell,
-    /// The next word that is no option is it.
+    /// The next word that is not an option is the script.
     Next,
 }
 
-/// See the module.
+/// The state of the parser.
 #[derive(Debug)]
 pub(super) struct List {
     kind: Kind,
-    /// Nothing of it was read yet.
+    /// Nothing of the list was read yet.
     fresh: bool,
     word: Option<Word>,
-    /// The next word is a reserved one or the name of a command.
+    /// The next word is a reserved word or the name of a command.
     is_first: bool,
     /// The next word is the target of a redirection.
     redirects: bool,
@@ -78,14 +78,14 @@ pub(super) struct List {
     script: Script,
     plain: bool,
     unclear: bool,
-    /// Here-documents that begin at the next line.
+    /// Here-documents that begin on the next line.
     pub documents: Vec<Delimiter>,
 }
 
-/// A word that has begun.
+/// An unfinished word.
 #[derive(Debug, Default)]
 struct Word {
-    /// What it is without its quotes, as far as that is known.
+    /// Its text without quotes, as far as it is known.
     text: String,
     quoted: bool,
 }
@@ -124,22 +124,22 @@ impl List {
         }
     }
 
-    /// Whether there was nothing but words, operators and quotes.
+    /// Returns whether there were only words, operators and quotes.
     pub fn is_plain(&self) -> bool {
         self.plain
     }
 
-    /// Whether there was something that shells read differently.
+    /// Returns whether there was something that shells parse differently.
     pub fn is_unclear(&self) -> bool {
         self.unclear
     }
 
-    /// Whether the next character may belong to an operator that has begun.
+    /// Returns whether the next character may continue an operator.
     pub fn is_in_operator(&self) -> bool {
         self.word.is_none() && self.previous.is_some_and(|char| "<>&|;($".contains(char))
     }
 
-    /// Where the next character stands; `quotes` is how it is quoted.
+    /// Returns the place of the next character; `quotes` is the kind of quotes around it.
     pub fn place(&self, quotes: Place) -> Place {
         if self.comment {
             return Place::Comment;
@@ -161,7 +161,7 @@ impl List {
         }
     }
 
-    /// Adds a value to the current word.
+    /// Appends a value to the current word.
     pub fn add_value(&mut self, text: &str, quoted: bool) {
         self.fresh = false;
         self.less = 0;
@@ -173,17 +173,17 @@ impl List {
         }
     }
 
-    /// Adds a character that a backslash has quoted.
+    /// Appends a character that was quoted by a backslash.
     pub fn add_quoted(&mut self, char: char) {
         self.add_value(char.encode_utf8(&mut [0; 4]), true);
     }
 
-    /// A subshell that began in this list has ended.
+    /// Continues after a subshell in this list.
     pub fn end_of_subshell(&mut self) {
         self.is_first = true;
     }
 
-    /// Reads on; `dollar` says that a `$` stands before.
+    /// Reads the next character; `dollar` says whether a `$` precedes it.
     pub fn step(&mut self, char: char, dollar: bool) -> Opened {
         if self.comment && char != '\n' {
             return Opened::Nothing;
@@ -243,7 +243,7 @@ impl List {
     }
 
     fn open_parenthesis(&mut self, fresh: bool, previous: Option<char>) -> Opened {
-        // `((` is arithmetic for some, two subshells for others.
+        // `((` is arithmetic in some shells, and two subshells in others.
         self.unclear |= fresh && self.kind == Kind::Subshell || previous == Some('(');
         let redirects = self.redirects && self.word.is_none();
         let optional = self.cases.last() == Some(&Case::Pattern) && self.word.is_none();
@@ -303,7 +303,7 @@ impl List {
         self.script = Script::No;
     }
 
-    /// A number there is that of a file descriptor.
+    /// Ends the word before a redirection; a number there is that of a file descriptor.
     fn end_word_before_redirection(&mut self) {
         let is_number = |word: &Word| !word.quoted && word.text.bytes().all(|byte| byte.is_ascii_digit());
         if self.word.as_ref().is_some_and(is_number) {
@@ -336,7 +336,7 @@ impl List {
         }
     }
 
-    /// Whether the word belongs to the head of a `case`.
+    /// Handles a word in the head of a `case`. Returns whether it was one.
     fn end_word_of_case(&mut self, word: &Word) -> bool {
         let is = |text: &str| !word.quoted && word.text == text;
         match self.cases.last_mut() {
@@ -353,7 +353,7 @@ impl List {
         true
     }
 
-    /// Whether this is a reserved word, behind which comes the next command.
+    /// Handles a reserved word that the next command follows. Returns whether it was one.
     fn reserved(&mut self, text: &str) -> bool {
         match text {
             "case" => {
@@ -370,7 +370,7 @@ impl List {
         true
     }
 
-    /// The name of a command, or an assignment before it.
+    /// Handles the name of a command, or an assignment before it.
     fn end_name(&mut self, text: &str) {
         let assigns = text.split_once('=').is_some_and(|(name, _)| is_name(name));
         self.is_first = assigns || matches!(text, "command" | "builtin" | "exec");

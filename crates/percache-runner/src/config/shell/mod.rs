@@ -1,10 +1,10 @@
-//! Puts values into a shell command so that each stays data, wherever it stands.
+//! Inserts values into a shell command so that each remains data, wherever it stands.
 //!
-//! A value of harmless characters is written as it is. Any other is quoted where the command has nothing but words
-//! and quotes so far; behind or inside of anything else it is assigned to a variable in front of the command, and its
-//! place has the variable: so it is never part of the text that the shell parses, even if this module and the shell
-//! are of two minds about that text. Where a variable would not do, the value is refused. Knows nothing of
-//! placeholders.
+//! A value of harmless characters is inserted unchanged. Any other value is quoted if the command consists only of
+//! words and quotes up to there; after or inside anything else it is assigned to a variable in front of the command,
+//! and the variable is inserted instead. So the value is never part of the text that the shell parses, even if this
+//! module and the shell disagree about that text. Where a variable would not work, the value is refused. Knows nothing
+//! of placeholders.
 
 mod list;
 mod scan;
@@ -17,14 +17,14 @@ use scan::{Place, Scanner};
 use words::is_keyword;
 pub(super) use words::is_shell;
 
-/// A shell command that is being put together.
+/// A shell command under construction.
 #[derive(Debug)]
 pub(super) struct ShellText {
     text: String,
     scanner: Scanner,
     /// Values that are assigned to variables in front of the command.
     values: Vec<String>,
-    /// Where the value begins that the text ends in, if that is a number outside of quotes.
+    /// The position of the last value, if it is an unquoted number at the end of the text.
     number: Option<usize>,
 }
 
@@ -33,12 +33,12 @@ impl ShellText {
         ShellText { text: String::new(), scanner: Scanner::new(), values: Vec::new(), number: None }
     }
 
-    /// Adds text as the user wrote it.
+    /// Appends text that the user wrote.
     pub fn push_written(&mut self, written: &str) {
         if let Some(number) = self.number.take()
             && written.starts_with(['<', '>'])
         {
-            // Bare, it would be that of a file descriptor.
+            // Without quotes, it would be the number of a file descriptor.
             self.text.insert(number, '\'');
             self.text.push('\'');
         }
@@ -46,7 +46,7 @@ impl ShellText {
         written.chars().for_each(|char| self.scanner.step(char));
     }
 
-    /// Adds a value.
+    /// Appends a value.
     pub fn push_value(&mut self, value: &str) -> Result<(), Unsafe> {
         let (place, harmless) = (self.scanner.place(), is_harmless(value));
         let escape = self.scanner.take_escape();
@@ -54,7 +54,7 @@ impl ShellText {
             Place::Word if escape => {
                 self.text.pop();
             }
-            // There it is a character of its own.
+            // A backslash before the value is a literal character in these places.
             Place::Double | Place::HereDocument { expands: true, .. } if escape => self.text.push('\\'),
             _ => {}
         }
@@ -84,7 +84,7 @@ impl ShellText {
         Ok(())
     }
 
-    /// Adds several values with blanks between them.
+    /// Appends several values, separated by spaces.
     pub fn push_values<S: AsRef<str>>(&mut self, values: &[S]) -> Result<(), Unsafe> {
         for (i, value) in values.iter().enumerate() {
             if i > 0 {
@@ -131,7 +131,7 @@ fn variable(number: usize) -> String {
     format!("percache_value_{}", number + 1)
 }
 
-/// Whether no shell sees anything but text in it, quoted or not.
+/// Returns whether every shell takes the value as plain text, quoted or not.
 fn is_harmless(value: &str) -> bool {
     value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+:@%".contains(&byte))
 }

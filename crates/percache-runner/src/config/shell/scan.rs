@@ -1,12 +1,12 @@
-//! Reads a shell command character by character and knows in which part of the grammar the next one stands.
+//! Reads a shell command character by character and tracks the place of the next one in the grammar.
 //!
-//! Follows POSIX (Shell Command Language) and what bash adds to it. Where shells differ, or where the text alone does
-//! not tell how it is read, the scanner says so from there on ([`Place::Unsafe`]) instead of guessing. Does not know
-//! how values are quoted.
+//! Follows POSIX (Shell Command Language) and the additions of bash. Where shells differ, or where the text alone does
+//! not determine how it is parsed, everything from there on is [`Place::Unsafe`] instead of a guess. Does not know how
+//! values are quoted.
 
 use super::list::{List, Opened};
 
-/// Where the next character stands, as far as quoting is concerned.
+/// The place of the next character, as far as quoting is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// In a word outside of quotes.
@@ -19,7 +19,7 @@ pub(super) enum Place {
     Comment,
     /// In a here-document, on a line that begins like this.
     HereDocument { delimiter: String, line: String, expands: bool },
-    /// Where only harmless values can stand.
+    /// In a place where only harmless values are allowed.
     Unsafe(Unsafe),
 }
 
@@ -32,15 +32,15 @@ pub(in crate::config) enum Unsafe {
     AnsiQuotes,
     Delimiter,
     DelimiterLine,
-    /// An argument of `eval` and its like.
+    /// An argument of `eval` or a similar command.
     Evaluated,
-    /// The script that is given to another shell by `-c`.
+    /// A script that is passed to another shell by `-c`.
     Script,
-    /// Behind something that shells read differently.
+    /// After something that shells parse differently.
     Unclear,
 }
 
-/// A construct that has begun and not ended.
+/// An unfinished construct.
 #[derive(Debug)]
 enum Frame {
     List(List),
@@ -49,14 +49,14 @@ enum Frame {
     /// `$'…'`
     Ansi,
     Backquotes,
-    /// `${…}`, inside of double quotes or not.
+    /// `${…}`, inside double quotes or not.
     Parameter {
         double: bool,
         begun: bool,
     },
-    /// `$((…))` with the number of parentheses that are open.
+    /// `$((…))` with the number of open parentheses.
     Arithmetic(usize),
-    /// The word behind `<<`.
+    /// The word after `<<`.
     Delimiter(Delimiter),
     HereDocument {
         delimiter: Delimiter,
@@ -74,7 +74,7 @@ pub(super) struct Delimiter {
 }
 
 impl Frame {
-    /// Why nothing inside of it can be quoted.
+    /// Returns why nothing inside it can be quoted.
     fn is_unsafe(&self) -> Option<Unsafe> {
         match self {
             Frame::Backquotes => Some(Unsafe::Backquotes),
@@ -91,16 +91,16 @@ impl Frame {
     }
 }
 
-/// See the module.
+/// The state of the scanner.
 #[derive(Debug)]
 pub(super) struct Scanner {
-    /// The first one is the list of commands that the text as a whole is.
+    /// The open constructs; the first is the list of commands that the whole text is.
     frames: Vec<Frame>,
     /// The last character was a backslash that escapes the next one.
     escaped: bool,
     /// The last character was a `$` that may begin an expansion.
     dollar: bool,
-    /// So far, the text has only words and quotes.
+    /// The text so far has only words and quotes.
     plain: bool,
     unclear: bool,
 }
@@ -111,17 +111,17 @@ impl Scanner {
         Scanner { frames, escaped: false, dollar: false, plain: true, unclear: false }
     }
 
-    /// Whether the text so far has only words and quotes, so that there can be no doubt about the place.
+    /// Returns whether the text so far has only words and quotes, so that the place is certain.
     pub fn is_plain(&self) -> bool {
         self.plain && !self.unclear && self.frames.len() <= 2
     }
 
-    /// Whether the last character was a backslash that escapes the next one. It does not any more.
+    /// Returns whether the last character was a backslash that escapes the next one, and cancels the escape.
     pub fn take_escape(&mut self) -> bool {
         std::mem::take(&mut self.escaped)
     }
 
-    /// Where the next character stands.
+    /// Returns the place of the next character.
     pub fn place(&self) -> Place {
         if let Some(reason) = self.frames.iter().find_map(Frame::is_unsafe) {
             return Place::Unsafe(reason);
@@ -142,7 +142,7 @@ impl Scanner {
         }
     }
 
-    /// Has a value put into the text that ends nothing and begins nothing: `text` is what the shell sees in its place.
+    /// Skips a value that ends nothing and begins nothing; `text` is what the shell sees in its place.
     pub fn pass_value(&mut self, text: &str, quoted: bool) {
         self.escaped = false;
         self.dollar = false;
@@ -153,7 +153,7 @@ impl Scanner {
         }
     }
 
-    /// Reads on.
+    /// Reads the next character.
     pub fn step(&mut self, char: char) {
         if std::mem::take(&mut self.escaped) {
             return self.step_escaped(char);
@@ -187,14 +187,14 @@ impl Scanner {
 
     fn step_escaped(&mut self, char: char) {
         match self.frames.last_mut() {
-            // `$'\''` ends here for one shell, and later for another.
+            // `$'\''` ends here in one shell, and later in another.
             Some(Frame::Ansi) => self.unclear |= char == '\'',
             Some(Frame::List(list)) => match char {
-                // The line goes on, maybe in the middle of an operator.
+                // The line continues, perhaps in the middle of an operator.
                 '\n' => self.unclear |= list.is_in_operator(),
                 _ => list.add_quoted(char),
             },
-            // Lines that are joined may be the delimiter, or not.
+            // Joined lines may be the delimiter, or not.
             Some(Frame::HereDocument { line, .. }) => {
                 self.unclear |= char == '\n';
                 line.extend(['\\', char]);
@@ -203,7 +203,7 @@ impl Scanner {
         }
     }
 
-    /// What begins an expansion in double quotes, and wherever else text is expanded.
+    /// Reads a character in double quotes, or wherever else text is expanded, and opens expansions.
     fn step_expanding(&mut self, char: char, dollar: bool) {
         match char {
             '\\' => self.escaped = true,
@@ -222,7 +222,7 @@ impl Scanner {
         self.unclear |= first && (char.is_whitespace() || char == '|');
         match char {
             '}' => self.close(),
-            // It quotes or it does not, which depends on what stands before it and on the shell.
+            // Whether it quotes depends on what precedes it and on the shell.
             '\'' if double => self.unclear = true,
             '\'' => self.open(if dollar { Frame::Ansi } else { Frame::Single }),
             '"' => {
@@ -243,7 +243,8 @@ impl Scanner {
                     self.close();
                 }
             }
-            // With one parenthesis closed, this was a command and no arithmetic.
+            // After the first closing parenthesis, anything but the second means that this was a command and not
+            // arithmetic.
             _ if *depth < 2 => self.unclear = true,
             '\'' | '"' | '#' => self.unclear = true,
             _ => self.step_expanding(char, dollar),
@@ -259,7 +260,7 @@ impl Scanner {
             (Some(_), _) => delimiter.text.push(char),
             (None, '\'' | '"') => (delimiter.quote, delimiter.quoted) = (Some(char), true),
             (None, '\\') => {
-                // What it escapes is not looked at any closer.
+                // The escaped character is not examined.
                 (self.unclear, delimiter.quoted) = (true, true);
             }
             (None, ' ' | '\t') if delimiter.text.is_empty() && !delimiter.quoted => {}
@@ -335,7 +336,7 @@ impl Scanner {
                 }
             }
         }
-        // Shells look for the end of a document before they look for what is in it, or after.
+        // Shells look for the end of a document before they look at its content, or at what follows.
         let document = self.frames.iter().any(|frame| matches!(frame, Frame::HereDocument { .. }));
         self.unclear |= char == '\n' && document && !matches!(self.frames.last(), Some(Frame::HereDocument { .. }));
     }
@@ -346,7 +347,7 @@ impl Scanner {
             Frame::Double | Frame::HereDocument { .. } | Frame::Arithmetic(_) => Some(true),
             _ => None,
         });
-        // Whether `${NAME}` is all of it turns out later.
+        // Whether it is a mere `${NAME}` turns out later.
         self.frames.push(Frame::Parameter { double: double.unwrap_or(false), begun: false });
     }
 

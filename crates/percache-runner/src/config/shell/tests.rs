@@ -1,11 +1,11 @@
-//! The judge is a real shell: what it makes of a command into which values were put.
+//! Tests against real shells: they must read the inserted values as data.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::*;
 
-/// Every shell of this machine that may be `sh`, under that name.
+/// Returns every shell of this machine that may be `sh`, under that name.
 fn shells(dir: &Path) -> Vec<PathBuf> {
     let named = |name: &str| {
         let place = dir.join(name);
@@ -18,7 +18,7 @@ fn shells(dir: &Path) -> Vec<PathBuf> {
     ["dash", "bash", "busybox"].into_iter().filter_map(named).chain([PathBuf::from("/bin/sh")]).collect()
 }
 
-/// Puts `value` between the pieces.
+/// Inserts `value` between the pieces.
 fn put(pieces: &[&str], value: &str) -> Result<String, Unsafe> {
     let mut text = ShellText::new();
     for (i, piece) in pieces.iter().enumerate() {
@@ -30,7 +30,7 @@ fn put(pieces: &[&str], value: &str) -> Result<String, Unsafe> {
     Ok(text.finish())
 }
 
-/// Splits at `@`, where the value goes.
+/// Inserts `value` in place of `@`.
 fn put_at(template: &str, value: &str) -> Result<String, Unsafe> {
     put(&template.split('@').collect::<Vec<_>>(), value)
 }
@@ -157,7 +157,7 @@ fn arguments_are_words_of_their_own() {
     assert_eq!(run(Path::new("sh"), &text.finish(), dir.path()).1, "<a b><><c>");
 }
 
-/// What commands are made of, the parts in any order.
+/// Fragments of commands, combined in any order.
 const FRAGMENTS: [&str; 52] = [
     "@",
     "@",
@@ -213,7 +213,7 @@ const FRAGMENTS: [&str; 52] = [
     "[[ ",
 ];
 
-/// Values that run something in one context or another.
+/// Values that would run something in one context or another.
 const HOSTILE: [&str; 14] = [
     ";touch pwned;",
     "$(touch pwned)",

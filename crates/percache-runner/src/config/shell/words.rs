@@ -1,21 +1,21 @@
-//! Words that mean something to the shell: reserved ones, and names of commands that do more with their words than to
-//! pass them on.
+//! Words that are special to the shell: reserved words, and names of commands that do more with their words than pass
+//! them on.
 
 /// What a simple command does with its words, apart from passing them on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Takes {
     #[default]
     Data,
-    /// All of them as code: `eval`.
+    /// Evaluates all of them as code: `eval`.
     Code,
-    /// Names of variables, whose subscripts bash evaluates: `unset`.
+    /// Takes names of variables, whose subscripts bash evaluates: `unset`.
     Names,
-    /// Such a name behind `-v`: `test`.
+    /// Takes such a name after `-v`: `test`.
     NameBehindV,
 }
 
 impl Takes {
-    /// What the command of this name does.
+    /// Returns what the command of this name does.
     pub fn of(text: &str) -> Takes {
         match text {
             "eval" | "trap" | "alias" | "let" => Takes::Code,
@@ -28,13 +28,13 @@ impl Takes {
     }
 }
 
-/// Whether a word is reserved in the place of a command, and the next word is in such a place, too.
+/// Returns whether a word is reserved in the place of a command, so that the next word is also in such a place.
 pub(super) fn is_reserved(text: &str) -> bool {
     let words = ["if", "then", "else", "elif", "fi", "do", "done", "while", "until", "{", "}", "!", "time", "coproc"];
     words.contains(&text)
 }
 
-/// Whether a word means something else than itself somewhere, although no character of it is special.
+/// Returns whether a word is special somewhere, although none of its characters is.
 pub(super) fn is_keyword(text: &str) -> bool {
     is_reserved(text) || ["case", "esac", "for", "select", "function", "in"].contains(&text)
 }

@@ -1,4 +1,4 @@
-//! `foreach` and `matrix`: which instances there are, and what their placeholders stand for.
+//! `foreach` and `matrix`: the instances, and the values of their placeholders.
 
 use std::time::Instant;
 

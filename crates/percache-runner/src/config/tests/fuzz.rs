@@ -1,11 +1,11 @@
-//! No text makes the loader panic, and every place it reports lies in a text.
+//! No text makes the loader panic, and every place that it reports lies in a text.
 
 use proptest::prelude::*;
 
 use super::Tree;
 use super::meaning::EXAMPLE;
 
-/// What a mutation puts in: what has a meaning somewhere, and what has none anywhere.
+/// Pieces that a mutation inserts: some are special somewhere, some nowhere.
 const PIECES: [&str; 34] = [
     "\"",
     "'",

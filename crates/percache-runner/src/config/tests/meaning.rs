@@ -1,4 +1,4 @@
-//! What a file without mistakes means.
+//! The meaning of files without mistakes.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The configuration as a specification: what files mean, and what is said about mistakes.
+//! Tests of the configuration, as a specification: what files mean, and how mistakes are reported.
 
 mod expansion;
 mod fuzz;
@@ -19,7 +19,7 @@ use crate::model::{Inputs, Task, TaskId, Workspace};
 struct Tree(tempfile::TempDir);
 
 impl Tree {
-    /// The root file and other files by path and text.
+    /// Returns the root file and other files by path and text.
     fn new(root: &str, others: &[(&str, &str)]) -> Self {
         let tree = Tree(tempfile::tempdir().unwrap());
         tree.write("percache.toml", root);
@@ -45,12 +45,12 @@ impl Tree {
     }
 }
 
-/// The workspace of a root file and other files.
+/// Loads the workspace of a root file and other files.
 fn workspace(root: &str, others: &[(&str, &str)]) -> Workspace {
     Tree::new(root, others).loaded()
 }
 
-/// The mistakes in a root file and other files, each in the form that `plain` gives.
+/// Returns the mistakes in a root file and other files, each in the form of `plain`.
 fn mistakes(root: &str, others: &[(&str, &str)]) -> String {
     match Tree::new(root, others).load(&[]) {
         Ok(_) => "no mistake".to_owned(),
@@ -58,7 +58,7 @@ fn mistakes(root: &str, others: &[(&str, &str)]) -> String {
     }
 }
 
-/// For each mistake its title, its places as `file:line:column` with the underlined text, and its hint.
+/// Returns for each mistake its title, its places as `file:line:column` with the underlined text, and its hint.
 fn plain(diagnostics: &Diagnostics) -> String {
     let mut lines = Vec::new();
     for error in &diagnostics.errors {

@@ -1,11 +1,11 @@
-//! The schema for editors and the reader know the same keys.
+//! The schema for editors and the reader of files know the same keys.
 
 use serde_json::Value;
 
 use super::mistakes;
 use crate::config::schema;
 
-/// The keys of a table as the reader lists them when it meets one that it does not know.
+/// Returns the keys of a table, as the reader lists them when it meets an unknown one.
 fn read(table: &str) -> Vec<String> {
     let found = mistakes(&format!("{table}\nqqqqqqqqqqqq = 1\n"), &[]);
     let keys =
@@ -15,14 +15,14 @@ fn read(table: &str) -> Vec<String> {
     keys
 }
 
-/// The properties of an object of the schema, sorted.
+/// Returns the properties of an object of the schema, sorted.
 fn described(object: &Value) -> Vec<String> {
     let mut keys: Vec<String> = object["properties"].as_object().unwrap().keys().cloned().collect();
     keys.sort();
     keys
 }
 
-/// The schema of every `[task.NAME]`.
+/// Returns the schema of `[task.NAME]`.
 fn task(schema: &Value) -> &Value {
     schema["properties"]["task"]["patternProperties"].as_object().unwrap().values().next().unwrap()
 }
@@ -56,7 +56,8 @@ fn every_key_has_a_description_of_one_line_and_no_key_besides_is_allowed() {
     check(task(&schema), "task");
 }
 
-/// Editors with Taplo show the description of an item for the key of an array that has items, and that of a value for a key of a table.
+/// Editors with Taplo show the description of an item for the key of a non-empty array, and that of a value for a key
+/// of a table.
 #[test]
 fn an_editor_has_something_to_say_wherever_one_points() {
     fn is_described(schema: &Value, place: &str) {

@@ -1,4 +1,4 @@
-//! Paths in a file: their bytes, looked at again when they are read.
+//! Serialization of paths as their bytes; they are validated again when read.
 
 use std::fmt;
 

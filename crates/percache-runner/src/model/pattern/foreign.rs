@@ -1,9 +1,9 @@
-//! Recognises patterns in the language of other tools. What has no meaning here is taken for a part of a name, and then
-//! nothing matches.
+//! Recognises patterns in the syntax of other tools. Where that syntax has no meaning here, it is read as part of a
+//! name, and the pattern matches nothing.
 //!
-//! For patterns that have matched nothing: names may contain all these characters.
+//! Only for patterns that matched nothing, because names may contain all these characters.
 
-/// Returns what to write instead of what looks like the wildcards of another tool.
+/// Returns how to write in percache's syntax what looks like another tool's wildcards.
 pub fn foreign(pattern: &str) -> Option<&'static str> {
     let text = pattern.trim_start_matches('!');
     let groups = text.match_indices('(').filter(|(at, _)| {

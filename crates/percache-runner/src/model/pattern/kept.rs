@@ -1,4 +1,4 @@
-//! Patterns in a file: what was written, and what is made of it anew when it is read.
+//! Serialization of patterns as their text, which is parsed again when read.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

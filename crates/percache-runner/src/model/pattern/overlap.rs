@@ -1,15 +1,15 @@
-//! Whether two patterns can match one path. This decides which task feeds which, so it must never say no wrongly; and every
-//! wrong yes is a dependency too many, in the worst case a cycle.
+//! Whether two patterns can match the same path. This decides which task feeds which, so a false negative would be a
+//! bug; every false positive is a superfluous dependency, in the worst case a cycle.
 
 use super::{Pattern, Segment};
 use crate::syntax::glob::NameGlob;
 
-/// What a pattern is taken for that names something without saying that it is a directory.
+/// What a literal pattern is taken for that does not say that it means a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unsaid {
     /// A file or a directory: whatever may lie below it counts.
     FileOrDirectory,
-    /// A file, unless the other pattern has a component of its own for it and goes on below it.
+    /// A file, unless the other pattern has a component of its own for it and continues below it.
     File,
 }
 
@@ -29,7 +29,7 @@ impl<'a> From<&'a Segment> for Part<'a> {
     }
 }
 
-/// Whether some path may match both, `negated` left aside.
+/// Returns whether some path may match both, ignoring `negated`.
 pub(super) fn overlap(a: &Pattern, b: &Pattern, unsaid: Unsaid) -> bool {
     let (upper, lower) = if a.prefix.starts_with(&b.prefix) { (b, a) } else { (a, b) };
     let Some(between) = lower.prefix.below(&upper.prefix) else { return false };
@@ -43,9 +43,9 @@ pub(super) fn overlap(a: &Pattern, b: &Pattern, unsaid: Unsaid) -> bool {
     parts_meet(&upper_parts, &lower_parts, [either || upper.directory, either || lower.directory])
 }
 
-/// Whether one path fits both sequences: which pairs of positions can be reached together, as in the product of two automata.
-/// At the end of a sequence, everything below counts when it is a directory (`directories`), or when its last component
-/// met one of the other sequence and not only its `**`.
+/// Returns whether one path fits both sequences, by finding which pairs of positions can be reached together, as in the
+/// product of two automata. At the end of a sequence, everything below counts if it is a directory (`directories`), or
+/// if its last component met a component of the other sequence and not only its `**`.
 fn parts_meet(ours: &[Part<'_>], theirs: &[Part<'_>], directories: [bool; 2]) -> bool {
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
     enum Reached {
@@ -75,7 +75,7 @@ fn parts_meet(ours: &[Part<'_>], theirs: &[Part<'_>], directories: [bool; 2]) ->
                 *cell = (*cell).max(how);
             };
             match (a, b) {
-                // A `**` ends, or takes one more component of the other side.
+                // A `**` either ends or consumes one more component of the other side.
                 (Part::Deep, _) | (_, Part::Deep) => {
                     reach(i + 1, j, Reached::ByDeep);
                     reach(i, j + 1, Reached::ByDeep);
@@ -89,7 +89,7 @@ fn parts_meet(ours: &[Part<'_>], theirs: &[Part<'_>], directories: [bool; 2]) ->
 }
 
 impl Part<'_> {
-    /// Whether one name fits both. A `**` has no name.
+    /// Returns whether one name fits both. A `**` has no name.
     fn meets(&self, other: &Part<'_>) -> bool {
         match (self, other) {
             (Part::Deep, _) | (_, Part::Deep) => false,

@@ -1,4 +1,4 @@
-//! From the text of a pattern to its parsed form, and what can be wrong with it.
+//! The parser of patterns, and its errors.
 
 use thiserror::Error;
 
@@ -11,7 +11,7 @@ use crate::syntax::glob::{GlobError, NameGlob, is_plain};
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("pattern `{pattern}`: {kind}")]
 pub struct PatternError {
-    /// Which of the patterns, from 0.
+    /// The position of the pattern, from 0.
     pub index: usize,
     /// The pattern as written.
     pub pattern: String,
@@ -28,7 +28,7 @@ pub enum PatternErrorKind {
     /// It does not stay in the workspace.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// `..` where the directory it leaves is not known.
+    /// `..` after a wildcard, where the directory to leave is not known.
     #[error("`..` cannot stand behind a wildcard")]
     ParentBehindWildcard,
     /// A mistake in a wildcard.
@@ -37,7 +37,7 @@ pub enum PatternErrorKind {
 }
 
 impl PatternErrorKind {
-    /// What to do about it, if the message does not say so.
+    /// Returns what to do about it, if the message does not say so.
     pub fn hint(&self) -> Option<String> {
         match self {
             PatternErrorKind::Empty => Some("`.` is everything in the directory".to_owned()),
@@ -50,13 +50,13 @@ impl PatternErrorKind {
             PatternErrorKind::Glob(GlobError::TooManyAlternatives) => {
                 Some("use a wildcard instead of braces".to_owned())
             }
-            // These say what to write.
+            // Their messages say what to write.
             PatternErrorKind::Glob(_) => None,
         }
     }
 }
 
-/// Appends what `written` stands for: one pattern, or several when it has braces.
+/// Parses `written` and appends the result: one pattern, or several if it has braces.
 pub(super) fn parse_written(
     base: &RelPath,
     index: usize,
@@ -111,19 +111,20 @@ fn parse_one(base: &RelPath, index: usize, negated: bool, text: &str) -> Result<
     }
     close(&mut rest);
     let prefix = base.join(prefix)?;
-    // `\.` is the root, too.
+    // An escaped `\.` is the root, too.
     let directory = directory || prefix.is_root() && rest.is_empty();
     Ok(Pattern { negated, index, directory, prefix, rest, rest_text: rest_parts.join("/") })
 }
 
-/// `src/**` is what lies below `src`, without `src` itself: one name, and everything below it as always.
+/// Makes a final `**` a name of any kind: `src/**` means what lies below `src` without `src` itself, and a pattern
+/// matches everything below its matches anyway.
 fn close(rest: &mut [Segment]) {
     if let Some(last) = rest.last_mut().filter(|last| **last == Segment::Deep) {
         *last = Segment::Name(NameGlob::any());
     }
 }
 
-/// The components of [`Pattern::rest`] as written there.
+/// Parses the text of [`Pattern::rest`].
 pub(super) fn parse_rest(text: &str) -> Result<Vec<Segment>, GlobError> {
     let segment = |part| if part == "**" { Ok(Segment::Deep) } else { NameGlob::parse(part).map(Segment::Name) };
     let mut rest = text.split('/').filter(|part| !part.is_empty()).map(segment).collect::<Result<Vec<_>, _>>()?;

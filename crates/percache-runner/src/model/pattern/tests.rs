@@ -75,7 +75,7 @@ fn patterns_are_relative_to_the_file_that_states_them() {
     assert_eq!(texts, [r"pkgs/\[app\]/*.c", "pkgs/lib/*.h", r"pkgs/\[app\]/x", r"!pkgs/\[app\]/y*"]);
 }
 
-/// Intents and fingerprints go by the text.
+/// Intents and fingerprints rely on the text of a pattern.
 #[test]
 fn what_is_written_of_a_pattern_is_read_as_the_same() {
     for text in ["a**/", "a**", "b/**", "./!a*", "!!a*", r"\!a*", "./!a", ".", r"\.", r"a/\..", "!.", "a/", "{!a*,b}"] {
@@ -218,7 +218,7 @@ proptest! {
         }
     }
 
-    /// `globset`, asked for the path and for every directory above it, is the reference.
+    /// The reference is `globset`, asked for the path and for every directory above it.
     #[test]
     fn patterns_mean_what_they_mean_to_globset(text in any_pattern(), path in any_path()) {
         let mut builder = globset::GlobBuilder::new(&text);

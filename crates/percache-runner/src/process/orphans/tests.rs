@@ -1,4 +1,4 @@
-//! Only what a trace names is ended, whatever has its numbers by now.
+//! Only processes that a trace identifies are ended, even if others have reused their numbers.
 
 #![allow(clippy::unwrap_used, reason = "clippy does not take a module for Linux alone for tests")]
 
@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use super::*;
 use crate::process::ticks;
 
-/// A command as the runner starts it, and its trace: it leads a group, and its output goes through a pipe.
+/// Starts a command as the runner does, leading a group and with its output in a pipe. Returns it with its trace.
 fn start(script: &str) -> (Child, Trace) {
     let mut command = Command::new("sh");
     command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
@@ -38,7 +38,7 @@ fn a_leader_is_ended_with_its_group() {
     let (mut child, leader) = start("sleep 100 > /dev/null & sleep 100; true");
     assert!(end_of(&[leader]) > 0);
     assert!(!is_running(&mut child));
-    // Everybody in the group had the pipe or was killed with it.
+    // Every member of the group either held the pipe or was killed with the group.
     let mut rest = String::new();
     child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
     assert_eq!(end_of(&[leader_that_was(child.id())]), 0);
@@ -50,7 +50,7 @@ fn leader_that_was(id: u32) -> Trace {
 
 #[test]
 fn who_holds_the_output_is_ended_although_the_leader_is_gone() {
-    // In a session of its own, as a daemon that forgot to close its output.
+    // In its own session, like a daemon that forgot to close its output.
     let (mut child, _) = start("setsid sleep 100 & exit");
     child.wait().unwrap();
     assert_eq!(end_of(&[pipes(&child)]), 1);
@@ -61,7 +61,8 @@ fn who_holds_the_output_is_ended_although_the_leader_is_gone() {
 fn a_process_that_only_has_the_same_id_is_left_alone() {
     let (mut child, leader) = start("exec sleep 100");
     let (from, to) = leader.leader.unwrap().began;
-    // Not a tick too early or too late: others may have had this id just before, or have it right after.
+    // Neither a tick before nor a tick after: another process may have had this id just before, or may have it right
+    // after.
     for began in [(0, from - 1), (to + 1, u64::MAX)] {
         let mut trace = leader.clone();
         trace.leader = trace.leader.map(|leader| Leader { began, ..leader });

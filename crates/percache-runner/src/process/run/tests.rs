@@ -21,7 +21,7 @@ fn sh(script: &str) -> Spec {
     spec("sh", &["-c", script])
 }
 
-/// Runs; calls `on_first` when the first output has come.
+/// Runs a command, and calls `on_first` at its first output.
 fn run_until(spec: &Spec, stop: &Stop, mut on_first: impl FnMut()) -> (Status, String) {
     let mut output = Vec::new();
     let finished = run_with_grace(spec, stop, Duration::from_millis(50), &mut |_| (), &mut |_, bytes| {
@@ -41,7 +41,7 @@ fn finish(spec: &Spec) -> (Status, String) {
 fn assert_ends(pid: &str) {
     let pid = pid.trim();
     let number = Pid::from_raw(pid.parse().unwrap()).unwrap();
-    // Where nobody reaps orphans, they stay as zombies.
+    // Where nothing reaps orphans, they stay as zombies.
     let is_zombie = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
     let started = Instant::now();
     while rustix::process::test_kill_process(number).is_ok() && !is_zombie() {
@@ -144,7 +144,7 @@ fn a_stop_ends_the_whole_group() {
 #[test]
 fn a_command_may_clean_up() {
     let stop = Stop::manual().unwrap();
-    // A loop without children: of those that SIGTERM ends, the shell may say so.
+    // A loop without children, because the shell may report children that SIGTERM ends.
     let script = "trap 'echo cleaned; exit 0' TERM; echo ready; while :; do :; done";
     let mut output = Vec::new();
     let finished = run_with_grace(&sh(script), &stop, LONG, &mut |_| (), &mut |_, bytes| {
@@ -175,7 +175,7 @@ fn a_stubborn_command_is_killed_after_the_grace_or_at_a_second_signal() {
     assert!(finished.took < LONG);
 }
 
-/// Each has left the process group, and has lost all signs but one of whose it is.
+/// Each process has left the process group, and can be recognised by only one sign.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_stop_ends_who_has_left_the_group() {
@@ -202,7 +202,7 @@ fn a_stop_ends_who_has_left_the_group() {
     }
 }
 
-/// Who has another mark, or is older, is no child of it.
+/// Processes with another mark, and older ones, do not belong to the command.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_stop_leaves_others_alone() {
@@ -212,7 +212,7 @@ fn a_stop_leaves_others_alone() {
         command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
         others.push(command.arg("1000").env(super::super::MARK, mark).spawn().unwrap());
         if mark == "tree:other" {
-            // The clock by which ages are told has a hundred ticks in a second.
+            // The clock of process start times has a hundred ticks per second.
             std::thread::sleep(Duration::from_millis(30));
         }
     }

@@ -1,4 +1,4 @@
-//! Depfiles as written in the world, and by the compilers that are installed.
+//! Depfiles found in practice, and those of the installed compilers.
 
 use super::*;
 use std::fs;
@@ -55,7 +55,7 @@ fn run(dir: &Path, program: &str, args: &[&str]) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The names that compilers have to escape.
+/// Names that compilers have to escape.
 const AWKWARD: [&str; 6] = ["a b.h", "c#d.h", "e$f.h", r"g\h.h", "i:j.h", "k\\ l.h"];
 
 #[test]

@@ -1,4 +1,4 @@
-//! Which directories the system watches for us, and by which names they are known.
+//! The directories that the system watches, and the names by which they are known.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -7,31 +7,31 @@ use std::time::{Duration, Instant};
 
 use notify::{ErrorKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
-/// How often to look where the system does not tell.
+/// The interval between looks where the system sends no events.
 pub(super) const POLL: Duration = Duration::from_millis(1000);
 
 /// The directories that are followed.
 #[derive(Default)]
 pub(super) struct Following {
-    /// `None` when the system has no more to give.
+    /// `None` if the system's watcher could not be created.
     system: Option<RecommendedWatcher>,
-    /// The names of each directory by its canonical path: symlinks may lead to it.
+    /// The names of each directory by its canonical path, because symlinks may lead to it.
     names: HashMap<PathBuf, Vec<PathBuf>>,
     /// The canonical path of each name.
     canonical: HashMap<PathBuf, PathBuf>,
-    /// Whether there are directories that are not followed although they should be.
+    /// Whether some directories are not followed although they should be.
     incomplete: bool,
-    /// When somebody was last told to look.
+    /// When the receiver was last told to look.
     looked: Option<Instant>,
 }
 
 impl Following {
-    /// Follows nothing yet.
+    /// Creates one that follows nothing yet.
     pub(super) fn with(system: Option<RecommendedWatcher>) -> Following {
         Following { incomplete: system.is_none(), system, ..Following::default() }
     }
 
-    /// Whether there are directories that are not followed although they should be.
+    /// Returns whether some directories are not followed although they should be.
     pub(super) fn is_incomplete(&self) -> bool {
         self.incomplete
     }
@@ -57,10 +57,10 @@ impl Following {
         anew
     }
 
-    /// Follows a directory. Returns whether that works.
+    /// Follows a directory. Returns whether that succeeded.
     fn add(&mut self, root: &Path, directory: &Path) -> bool {
         let Some(system) = &mut self.system else { return false };
-        // Elsewhere than on Linux a tree costs no more than a directory, and adding one takes long.
+        // On systems other than Linux a whole tree costs no more than a directory, and adding one is slow.
         let (directory, mode) = match cfg!(target_os = "linux") || !directory.starts_with(root) {
             true => (directory, RecursiveMode::NonRecursive),
             false if self.names.keys().any(|name| name.starts_with(root)) => return true,
@@ -75,7 +75,7 @@ impl Following {
         }
     }
 
-    /// No longer follows a directory by this name.
+    /// Stops following a directory by this name.
     fn forget(&mut self, name: &Path) {
         let Some(canonical) = self.canonical.remove(name) else { return };
         let Some(names) = self.names.get_mut(&canonical) else { return };
@@ -86,7 +86,7 @@ impl Following {
         }
     }
 
-    /// The directory at this path, and those below, may be gone: they are to be followed anew.
+    /// Stops following the directory at this path, and those below, because they may be gone and must be followed anew.
     pub(super) fn lose(&mut self, path: &Path) {
         if !self.names.contains_key(path) {
             return;
@@ -101,13 +101,13 @@ impl Following {
     }
 
     fn unwatch(&mut self, directory: &Path) {
-        // That it is not watched any more is all that is wanted.
+        // Errors do not matter: all that is wanted is that the directory is not watched.
         if let Some(system) = &mut self.system {
             let _ = system.unwatch(directory);
         }
     }
 
-    /// The names of what an event tells of.
+    /// Returns the names of the path of an event.
     pub(super) fn names_of(&self, path: &Path) -> Vec<PathBuf> {
         let mut names = self.names.get(path).cloned().unwrap_or_default();
         let within = path.parent().and_then(|parent| self.names.get(parent)).into_iter().flatten();
@@ -118,7 +118,7 @@ impl Following {
         names
     }
 
-    /// Whether to look for changes, because not all are told.
+    /// Returns whether to look for changes, because not all of them cause events.
     pub(super) fn is_time_to_look(&mut self, now: Instant) -> bool {
         if !self.incomplete || self.looked.is_some_and(|looked| now < looked + POLL) {
             return false;

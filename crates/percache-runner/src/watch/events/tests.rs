@@ -1,4 +1,4 @@
-//! Tests of what the system tells of changes.
+//! Tests of the events that the system sends.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};

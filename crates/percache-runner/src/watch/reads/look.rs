@@ -1,4 +1,4 @@
-//! A look that is under way: which paths the tasks read now.
+//! Collects the paths that the tasks read now.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::{Inputs, Task, TaskId};
 
-/// A look that is under way.
+/// A snapshot that is being taken.
 pub(super) struct Look<'a> {
     scope: Scope<'a>,
     reads: Reads,
@@ -21,7 +21,7 @@ pub(super) struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Returns the paths that the tasks read, without what is there.
+    /// Returns the paths that the tasks read, without their states.
     pub(super) fn at(scope: Scope<'_>) -> Reads {
         let mut look = Look { scope, reads: Reads::default(), sources: None, expanded: HashMap::new() };
         scope.tasks.iter().for_each(|id| look.declared(*id));
@@ -46,7 +46,8 @@ impl Look<'_> {
         self.reads.declared.insert(path.as_bytes().to_vec(), FileState::Absent);
     }
 
-    /// What the patterns mean now, less what tasks make. Of many tasks, only the file differs that each is about.
+    /// Returns the files that match the patterns now, without outputs. The patterns of many tasks differ only in the
+    /// one file that each is about.
     fn matching(&mut self, patterns: &PatternSet) -> Vec<Arc<BTreeSet<RelPath>>> {
         let root = &self.scope.workspace.root;
         let is_file = |path: &RelPath| path.to_path(root).symlink_metadata().is_ok_and(|metadata| metadata.is_file());
@@ -57,7 +58,7 @@ impl Look<'_> {
         vec![Arc::new(files), self.expand(&others)]
     }
 
-    /// What the patterns mean now, less what tasks make.
+    /// Returns the files that match the patterns now, without outputs.
     fn expand(&mut self, patterns: &PatternSet) -> Arc<BTreeSet<RelPath>> {
         let key: String = patterns.patterns().iter().map(|pattern| format!("{pattern}\n")).collect();
         if let Some(expanded) = self.expanded.get(&key) {
@@ -77,7 +78,7 @@ impl Look<'_> {
         found
     }
 
-    /// The files below a directory that git would not ignore, less what tasks make.
+    /// Returns the files below a directory that git would not ignore, without outputs.
     fn below(&mut self, dir: &RelPath) -> Arc<BTreeSet<RelPath>> {
         let key = format!("below\n{dir}");
         if let Some(expanded) = self.expanded.get(&key) {
@@ -90,7 +91,7 @@ impl Look<'_> {
         found
     }
 
-    /// The files of the workspace that git would not ignore, less what tasks make and the configuration.
+    /// Returns the files of the workspace that git would not ignore, without outputs and the configuration.
     fn sources(&mut self) -> Arc<Vec<RelPath>> {
         if let Some(sources) = &self.sources {
             return sources.clone();
@@ -99,7 +100,7 @@ impl Look<'_> {
         let root = &workspace.root;
         let area = Area { root, skip, configuration: &workspace.files, caller };
         let tree = self.readable(SourceTree::scan(area).map(|tree| vec![tree])).pop().unwrap_or_default();
-        // Every `git status` may write the index anew. A file that only begins to be tracked is seen with the next change.
+        // Every `git status` may rewrite the index. That a file becomes tracked is noticed with the next other change.
         let rules = tree.consulted().iter().filter(|path| !path.ends_with("index"));
         self.reads.rules.extend(rules.cloned());
         self.reads.directories.extend(tree.directories().iter().map(|dir| native(root, dir)));
@@ -109,7 +110,7 @@ impl Look<'_> {
         files
     }
 
-    /// Adds what a task turned out to read. One that tells what it reads only when it succeeds, and failed, may have read
+    /// Adds the inputs that a task discovered. A failed task that reports its inputs only on success may have read
     /// anything.
     fn late(&mut self, task: &Task) {
         let record = self.scope.journal.tasks.get(&task.name);
@@ -126,7 +127,8 @@ impl Look<'_> {
         is_output(self.scope, path)
     }
 
-    /// What was found. A directory that cannot be read is worth following: the build says what is wrong with it.
+    /// Returns what was found. A directory that cannot be read is worth following: the build reports what is wrong with
+    /// it.
     fn readable<T>(&mut self, found: Result<Vec<T>, WalkError>) -> Vec<T> {
         found.unwrap_or_else(|error| {
             self.reads.directories.extend(error.path.parent().map(Path::to_owned));

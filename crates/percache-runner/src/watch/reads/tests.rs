@@ -1,4 +1,4 @@
-//! Tests of which changes concern the watched tasks.
+//! Tests of which changes matter to the watched tasks.
 
 use crate::worktree::journal::TaskRecord;
 use std::fs;
@@ -6,7 +6,7 @@ use std::fs;
 use super::*;
 use crate::config;
 
-/// A workspace on disk and what is watched of it.
+/// A workspace on disk, and the scope that is watched in it.
 struct Sample {
     _temp: tempfile::TempDir,
     workspace: Workspace,

@@ -1,17 +1,17 @@
-//! Where symlinks lead.
+//! The paths that symlinks lead through.
 
 use std::path::{Component, Path, PathBuf};
 
-/// So many symlinks lead from one to the next at the most.
+/// The longest chain of symlinks that is followed.
 const HOPS: usize = 40;
 
-/// Everything that a symlink leads to, from one link to the next.
+/// Returns everything that a symlink leads to, link by link.
 pub(super) fn way(link: &Path) -> Vec<PathBuf> {
     let mut way: Vec<PathBuf> = Vec::new();
     let mut at = link.to_owned();
     while let Some(target) = std::fs::read_link(&at).ok().filter(|_| way.len() < HOPS) {
         let parent = at.parent().unwrap_or(&at).to_owned();
-        // The directory by its real path: `..` in the target goes up from there.
+        // The directory's real path is needed, because `..` in the target is relative to it.
         let parent = parent.canonicalize().unwrap_or(parent);
         at = lexically(&parent.join(target));
         way.push(at.clone());

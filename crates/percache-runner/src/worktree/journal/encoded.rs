@@ -1,4 +1,4 @@
-//! The bytes of a journal that is to be written.
+//! The encoded bytes of a journal that is to be written.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use percache::digest::Hasher;
 
 use crate::fs::stat_table::KnownFiles;
 
-/// The bytes of a journal. What stands in the journal before as it will stand there is not copied.
+/// The bytes of a journal, in pieces. Parts that do not change from the old journal are borrowed and not copied.
 pub struct Encoded<'a> {
     head: Vec<u8>,
     files: Vec<&'a [u8]>,
@@ -16,7 +16,7 @@ pub struct Encoded<'a> {
 }
 
 impl<'a> Encoded<'a> {
-    /// What stands before the files, the files, and what stands behind them.
+    /// Joins the part before the files, the files, and the part after them.
     pub(super) fn new(mut head: Vec<u8>, files: &'a KnownFiles, rest: Cow<'a, [u8]>) -> Encoded<'a> {
         head.extend_from_slice(&files.head());
         let mut encoded = Encoded { head, files: files.pieces().collect(), rest, digest: Digest::default() };
@@ -30,17 +30,17 @@ impl<'a> Encoded<'a> {
         [self.head.as_slice()].into_iter().chain(self.files.iter().copied()).chain([&*self.rest])
     }
 
-    /// One behind the other.
+    /// Yields the pieces in order.
     pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         self.body().chain([self.digest.as_bytes().as_slice()])
     }
 
-    /// How many bytes these are.
+    /// Returns the number of bytes.
     pub(super) fn size(&self) -> usize {
         self.pieces().map(<[u8]>::len).sum()
     }
 
-    /// All of them.
+    /// Returns all bytes.
     pub fn to_vec(&self) -> Vec<u8> {
         self.pieces().collect::<Vec<_>>().concat()
     }

@@ -1,4 +1,4 @@
-//! A journal as it lies in the file.
+//! A view of a journal's file, without decoding its tasks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use crate::fs::mapped_file::Image;
 use crate::fs::stat_table::KnownFiles;
 use crate::worktree::conditions::Finding;
 
-/// A journal as it lies in the file, its tasks not decoded.
+/// A view of a journal's file; its tasks are not decoded.
 pub struct Flat<'a> {
-    /// As [`Journal::epoch`].
+    /// Like [`Journal::epoch`].
     pub epoch: u64,
     hits: u64,
     misses: u64,
-    /// As [`Journal::files`].
+    /// Like [`Journal::files`].
     pub files: KnownFiles,
-    /// As [`Journal::lists`].
+    /// Like [`Journal::lists`].
     pub lists: PathLists,
-    /// As [`Journal::finding`].
+    /// Like [`Journal::finding`].
     pub finding: Option<Finding>,
     made: Vec<&'a [u8]>,
     /// Sorted by name.
@@ -34,23 +34,23 @@ pub struct Flat<'a> {
 pub struct FlatTask<'a> {
     /// Its name.
     pub name: &'a str,
-    /// As [`Evidence::sure`].
+    /// Like [`Evidence::sure`].
     pub sure: bool,
-    /// As [`Evidence::expiry`].
+    /// Like [`Evidence::expiry`].
     pub expiry: Time,
     lists: &'a [u8],
     record: &'a [u8],
 }
 
 impl FlatTask<'_> {
-    /// As [`Evidence::lists`].
+    /// Like [`Evidence::lists`].
     pub fn lists(&self) -> impl Iterator<Item = u32> + '_ {
         numbers(self.lists)
     }
 }
 
 impl<'a> Flat<'a> {
-    /// Reads a journal. Its digest is not looked at: see [`is_whole`].
+    /// Reads a journal, without verifying its digest: see [`is_whole`].
     pub fn decode(bytes: &'a Arc<Image>) -> Result<Flat<'a>, DecodeError> {
         let end = bytes.len().checked_sub(DIGEST).ok_or(DecodeError("it is too short"))?;
         let fields = bytes[..end].strip_prefix(MAGIC).ok_or(DecodeError("it is of another version"))?;
@@ -91,7 +91,7 @@ impl<'a> Flat<'a> {
     }
 }
 
-/// Whether the bytes of a journal are those that were written.
+/// Returns whether the bytes of a journal have their digest, and so are undamaged.
 pub fn is_whole(bytes: &[u8]) -> bool {
     let body = bytes.len().checked_sub(DIGEST).map(|end| bytes.split_at(end));
     body.is_some_and(|(body, digest)| Digest::of(body).as_bytes() == digest)

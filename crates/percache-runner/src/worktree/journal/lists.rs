@@ -1,8 +1,8 @@
-//! Lists of paths, several tasks may share one.
+//! Lists of paths that several tasks can share.
 
 use percache::codec::{DecodeError, Decoder, Encode};
 
-/// Lists of positions in a [`KnownFiles`], one behind the other.
+/// Lists of positions in a [`KnownFiles`](crate::fs::stat_table::KnownFiles), stored one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PathLists {
     positions: Vec<u32>,
@@ -10,24 +10,24 @@ pub struct PathLists {
 }
 
 impl PathLists {
-    /// The list of that number; empty when there is none.
+    /// Returns the list with that number; empty if there is none.
     pub fn get(&self, number: u32) -> &[u32] {
         let end = |i: usize| self.ends.get(i).map(|end| *end as usize);
         let start = (number as usize).checked_sub(1).map_or(Some(0), end);
         start.zip(end(number as usize)).and_then(|(start, end)| self.positions.get(start..end)).unwrap_or_default()
     }
 
-    /// How many there are.
+    /// Returns the number of lists.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no lists.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// Adds a list; gives its number.
+    /// Adds a list and returns its number.
     pub fn push(&mut self, positions: impl IntoIterator<Item = u32>) -> u32 {
         self.positions.extend(positions);
         self.ends.push(self.positions.len() as u32);
@@ -41,7 +41,7 @@ impl PathLists {
         }
     }
 
-    /// Every position is below `limit`.
+    /// Decodes lists, and checks that every position is below `limit`.
     pub(super) fn decode(from: &mut Decoder<'_>, limit: usize) -> Result<PathLists, DecodeError> {
         let mut lists = PathLists::default();
         for _ in 0..from.count(4)? {

@@ -1,8 +1,8 @@
-//! On a real pseudo-terminal.
+//! Tests on a real pseudo-terminal.
 
 use super::*;
 
-/// Not a test by itself: what [`a_panic_is_told_on_a_clear_terminal`] runs on a terminal.
+/// Not a test by itself: [`a_panic_is_told_on_a_clear_terminal`] runs this on a terminal.
 #[test]
 #[ignore = "run by another test"]
 fn panics_while_lines_are_drawn() {

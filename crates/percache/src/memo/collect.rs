@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::backend::{BackendError, Table};
 use crate::digest::Digest;
-use crate::memo::clock::age;
+use crate::memo::clock::{age, later};
 use crate::memo::hot::DigestMap;
 use crate::memo::record::{EntryRecord, Uses};
 use crate::memo::shared::Shared;
@@ -47,6 +47,7 @@ impl Shared {
     /// Everything that is known of all results.
     pub fn known(&self) -> Result<Vec<Known>, BackendError> {
         self.write_uses();
+        let now = self.clock.now();
         let mut uses: DigestMap<Uses> = DigestMap::default();
         self.backend.for_each(Table::Uses, &mut |key, bytes| {
             uses.insert(*key, Uses::from_bytes(bytes).unwrap_or_default());
@@ -56,7 +57,8 @@ impl Shared {
         self.backend.for_each(Table::Entries, &mut |key, bytes| {
             // A record of another format still has a key, and can be removed.
             let entry = EntryRecord::from_bytes(bytes).unwrap_or_else(|_| EntryRecord::unknown());
-            let uses = uses.get(key).copied().unwrap_or_default().and(Uses { last: entry.created, hits: 0 });
+            let Uses { last, hits } = uses.get(key).copied().unwrap_or_default();
+            let uses = Uses { last: later(now, last, entry.created), hits };
             known.push(Known { key: *key, entry, uses });
             ControlFlow::Continue(())
         })?;
@@ -67,7 +69,7 @@ impl Shared {
     pub fn collect(&self, rules: &Rules) -> Result<Removed, BackendError> {
         let now = self.clock.now();
         let mut known = self.known()?;
-        known.sort_by_key(|known| std::cmp::Reverse(known.uses.last));
+        known.sort_by_key(|known| age(now, known.uses.last));
         let mut kept = 0u64;
         let (stay, go): (Vec<&Known>, Vec<&Known>) = known.iter().partition(|known| {
             let too_old = rules.maxage.is_some_and(|maxage| age(now, known.uses.last) >= maxage);
@@ -110,7 +112,7 @@ impl Shared {
     /// Removes one result and all that is known of it.
     pub fn remove(&self, key: &Digest) -> Result<(), BackendError> {
         self.hot.remove(key);
-        Table::ALL.iter().try_for_each(|table| self.backend.remove(*table, key))
+        self.backend.remove_result(key)
     }
 
     /// Called after `added` bytes were stored: keeps a cache with a maximum size below it.

@@ -51,7 +51,7 @@ pub struct Function {
     version: Option<Cow<'static, str>>,
     maxage: Option<Duration>,
     /// Of the instance that was called first; most functions have no other.
-    first: OnceLock<(&'static str, Prefix)>,
+    first: OnceLock<(Box<str>, Prefix)>,
 }
 
 #[derive(Clone)]
@@ -93,7 +93,7 @@ impl Function {
     }
 
     /// Its name for people; `path` as in [`Function::key_of`].
-    pub fn name(&self, path: &'static str) -> Cow<'_, str> {
+    pub fn name<'a>(&'a self, path: &'a str) -> Cow<'a, str> {
         let path = path.trim_end_matches("::{{closure}}");
         match &self.name {
             None => Cow::Borrowed(path),
@@ -119,9 +119,9 @@ impl Function {
 
     /// The key of a call of one instance of a function: `path` names it, with its types.
     #[inline]
-    pub fn key_of<A: Serialize + ?Sized>(&self, path: &'static str, arguments: &A) -> Result<Key, EncodingError> {
-        let (known, prefix) = self.first.get_or_init(|| (path, self.prefix(path)));
-        let prefix = if *known == path { prefix.clone() } else { self.prefix(path) };
+    pub fn key_of<A: Serialize + ?Sized>(&self, path: &str, arguments: &A) -> Result<Key, EncodingError> {
+        let (known, prefix) = self.first.get_or_init(|| (path.into(), self.prefix(path)));
+        let prefix = if **known == *path { prefix.clone() } else { self.prefix(path) };
         let mut buffered = Buffered { hasher: prefix.0, buffer: [0; BUFFER], length: 0 };
         encode_key(arguments, &mut buffered)?;
         Ok(Key(buffered.finish()))

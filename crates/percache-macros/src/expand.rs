@@ -40,7 +40,7 @@ pub fn expand(options: &Options, mut function: ItemFn) -> TokenStream {
             let cache = &given.value;
             quote_spanned!(cache.span()=> &(#cache))
         }
-        None => quote!(::percache::default_cache()),
+        None => quote!(::percache::__default_cache!()),
     };
     let keep = keep(options, &function.sig.output);
     let call = call(&function, &unpacked);

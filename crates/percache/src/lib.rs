@@ -19,7 +19,7 @@
 //!
 //! - [`macro@memoize`] and [`Cache::wrap`] keep the results of functions and closures; `docs/memoize.md` tells all about it.
 //! - [`Cache`] is where results are kept; [`Backend`] is what it takes to keep them somewhere else.
-//! - [`store`] holds the results of tasks, for the build tool `percache`.
+#![cfg_attr(feature = "store", doc = "- [`store`] holds the results of tasks, for the build tool `percache`.")]
 //!
 //! Modules stand in order: each uses only what stands above it.
 
@@ -38,12 +38,16 @@ pub mod tail;
 
 pub mod backend;
 pub mod memo;
+#[cfg(feature = "store")]
 pub mod store;
 
 pub use backend::{Backend, BackendError};
 pub use digest::Digest;
+pub use exit::close_all;
 pub use memo::function::{Code, Function, Key};
-pub use memo::{Cache, CacheBuilder, Error, Memoized, default_cache, set_default_cache};
+pub use memo::{Cache, CacheBuilder, Error, Memoized};
+#[cfg(feature = "user-cache")]
+pub use memo::{default_cache, set_default_cache};
 #[cfg(feature = "macros")]
 pub use percache_macros::{memoize, tracked};
 

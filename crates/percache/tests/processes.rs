@@ -252,7 +252,19 @@ fn processes_that_wait_for_each_other_compute_instead() {
     finish(vec![first, second]);
 }
 
-#[cfg(all(feature = "user-cache", feature = "rocksdb", target_os = "linux"))]
+/// All other tests once more, on the other back-end.
+#[cfg(feature = "rocksdb")]
+#[test]
+fn the_same_holds_in_files() {
+    if env::var_os(common::IN_FILES).is_none() && role().is_none() {
+        let mut again = Command::new(env::current_exe().unwrap());
+        again.env(common::IN_FILES, "1").args(["--skip", "default::", "--skip", "the_same_holds_in_files"]);
+        let output = again.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+#[cfg(all(feature = "user-cache", target_os = "linux"))]
 mod default {
     use super::*;
 
@@ -277,7 +289,8 @@ mod default {
             assert!(command.env("XDG_CACHE_HOME", dir.path()).status().unwrap().success());
         }
         assert_eq!(computed(dir.path()), [1]);
-        assert!(dir.path().join("percache").join("functions").is_dir());
+        let name = if cfg!(feature = "rocksdb") { "functions" } else { "functions-files" };
+        assert!(dir.path().join("percache").join(name).is_dir());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use percache::Cache;
+use percache::backend::files::FILES;
 use percache::memo::collect::{Removed, Rules};
 use percache::memo::stats::{Entry, FunctionStats};
 use percache::tail;
@@ -55,15 +56,27 @@ pub fn run(cli: &Cli) -> Result<u8, CliError> {
 
 /// Opens a cache that exists: to look at one must not make one.
 fn open(path: &Path) -> Result<Cache, CliError> {
+    if is_of_files(path) {
+        return Cache::open_files(path).map_err(CliError::failure);
+    }
     if !tail::or_database_exists(path) {
         let message = format!("there is no cache of function results at {}", path.display());
-        return Err(CliError::failure(message).hint(Some("give the path that the program opens with `Cache::open`")));
+        return Err(CliError::failure(message)
+            .hint(Some("give the path that the program opens with `Cache::open` or `Cache::open_files`")));
     }
     Cache::open(path).map_err(CliError::failure)
 }
 
+/// Whether the program that made it keeps its results in files.
+fn is_of_files(path: &Path) -> bool {
+    path.join(FILES).is_dir()
+}
+
 /// Opens a cache of which every record can be read, if not whole: made anew if need be.
 fn open_to_repair(path: &Path) -> Result<Cache, CliError> {
+    if is_of_files(path) {
+        return open(path);
+    }
     let read = |path| {
         let cache = Cache::open(path)?;
         cache.verify(false).map(|_| cache)

@@ -299,6 +299,10 @@ impl Backend for DatabaseBackend {
         Ok(())
     }
 
+    fn flush(&self) -> Result<(), BackendError> {
+        self.shared.write(false)
+    }
+
     fn sync(&self) -> Result<(), BackendError> {
         self.shared.write(true)
     }

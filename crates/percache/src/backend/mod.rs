@@ -5,6 +5,7 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod database;
+pub mod files;
 pub mod memory;
 mod overlay;
 
@@ -13,6 +14,7 @@ use std::ops::ControlFlow;
 use crate::digest::Digest;
 
 pub use database::DatabaseBackend;
+pub use files::FileBackend;
 pub use memory::MemoryBackend;
 
 /// A table of a back-end. All three have digests as keys.
@@ -82,8 +84,25 @@ pub trait Backend: Send + Sync {
     /// Removes `key`; that it is not there is no error.
     fn remove(&self, table: Table, key: &Digest) -> Result<(), BackendError>;
 
+    /// Sets a result and what is known of it. A back-end that keeps both in one place can do so in one step.
+    fn put_result(&self, key: &Digest, entry: &[u8], result: &[u8]) -> Result<(), BackendError> {
+        // The entry first: a result without one would never be collected.
+        self.put(Table::Entries, key, entry)?;
+        self.put(Table::Results, key, result)
+    }
+
+    /// Removes `key` from all tables.
+    fn remove_result(&self, key: &Digest) -> Result<(), BackendError> {
+        Table::ALL.iter().try_for_each(|table| self.remove(*table, key))
+    }
+
     /// Calls `visit` for every key, in any order. `visit` does not call the back-end.
     fn for_each(&self, table: Table, visit: &mut Visit<'_>) -> Result<(), BackendError>;
+
+    /// Makes everything visible to other processes. It need not survive a power failure.
+    fn flush(&self) -> Result<(), BackendError> {
+        self.sync()
+    }
 
     /// Makes everything permanent.
     fn sync(&self) -> Result<(), BackendError>;
@@ -105,8 +124,20 @@ impl<B: Backend + ?Sized> Backend for std::sync::Arc<B> {
         (**self).remove(table, key)
     }
 
+    fn put_result(&self, key: &Digest, entry: &[u8], result: &[u8]) -> Result<(), BackendError> {
+        (**self).put_result(key, entry, result)
+    }
+
+    fn remove_result(&self, key: &Digest) -> Result<(), BackendError> {
+        (**self).remove_result(key)
+    }
+
     fn for_each(&self, table: Table, visit: &mut Visit<'_>) -> Result<(), BackendError> {
         (**self).for_each(table, visit)
+    }
+
+    fn flush(&self) -> Result<(), BackendError> {
+        (**self).flush()
     }
 
     fn sync(&self) -> Result<(), BackendError> {

@@ -72,7 +72,8 @@ pub struct CacheBuilder {
     max_size: Option<u64>,
     hot_bytes: usize,
     clock: Clock,
-    claims: Option<PathBuf>,
+    close_at_exit: bool,
+    pub(super) claims: Option<PathBuf>,
 }
 
 impl CacheBuilder {
@@ -107,20 +108,18 @@ impl CacheBuilder {
         self
     }
 
-    /// The directory of the lock files by which processes that share the cache compute nothing twice. [`CacheBuilder::open`] needs
-    /// none to be named; other back-ends that are shared between processes should have one.
-    pub fn claims(mut self, dir: impl Into<PathBuf>) -> CacheBuilder {
-        self.claims = Some(dir.into());
+    /// Whether the cache is closed when the process exits by returning from `main` or by `exit`, which is what caches in statics need.
+    /// Without it, percache registers nothing with the C library (`atexit`): call [`close_all`](crate::close_all) at the end.
+    pub fn close_at_exit(mut self, close_at_exit: bool) -> CacheBuilder {
+        self.close_at_exit = close_at_exit;
         self
     }
 
-    /// A cache on RocksDB in the directory `path`, which is made if need be.
-    #[cfg(feature = "rocksdb")]
-    pub fn open(mut self, path: impl Into<PathBuf>) -> Result<Cache, Error> {
-        let path = path.into();
-        let backend = crate::backend::DatabaseBackend::open(&path)?;
-        self.claims.get_or_insert_with(|| path.join("claims"));
-        Ok(self.backend(backend))
+    /// The directory of the lock files by which processes that share the cache compute nothing twice. [`CacheBuilder::open`] and
+    /// [`CacheBuilder::open_files`] need none to be named; other back-ends that are shared between processes should have one.
+    pub fn claims(mut self, dir: impl Into<PathBuf>) -> CacheBuilder {
+        self.claims = Some(dir.into());
+        self
     }
 
     /// A cache on another back-end.
@@ -143,7 +142,7 @@ impl CacheBuilder {
             wrapped: Default::default(),
         });
         let weak: Weak<Shared> = Arc::downgrade(&shared);
-        exit::register(weak);
+        exit::register(weak, self.close_at_exit);
         Cache { shared }
     }
 }
@@ -157,23 +156,9 @@ impl Cache {
             max_size: None,
             hot_bytes: HOT_BYTES,
             clock: Clock::System,
+            close_at_exit: true,
             claims: None,
         }
-    }
-
-    /// The cache in the directory `path`, which is made if need be. Several processes may use it at the same time.
-    #[cfg(feature = "rocksdb")]
-    pub fn open(path: impl Into<PathBuf>) -> Result<Cache, Error> {
-        Cache::builder().open(path)
-    }
-
-    /// Makes the database of the cache in the directory `path` anew from everything in it that can still be read and is whole: for one
-    /// that [`Cache::open`] or [`Cache::verify`] cannot read.
-    #[cfg(feature = "rocksdb")]
-    pub fn salvage(path: impl AsRef<std::path::Path>) -> Result<(), Error> {
-        use crate::backend::Table;
-        let sound = |table, value: &[u8]| table != Table::Results || crate::memo::record::is_intact(value);
-        Ok(crate::backend::DatabaseBackend::salvage(path.as_ref(), &sound)?)
     }
 
     /// A cache on another back-end.
@@ -247,7 +232,7 @@ impl Cache {
     pub fn run<R, K: Keep<R>>(
         &self,
         function: &Function,
-        path: &'static str,
+        path: &str,
         key: Key,
         keep: &K,
         compute: impl FnOnce() -> R,
@@ -259,7 +244,7 @@ impl Cache {
     pub async fn run_async<R, K: Keep<R>>(
         &self,
         function: &Function,
-        path: &'static str,
+        path: &str,
         key: Key,
         keep: &K,
         compute: impl Future<Output = R>,

@@ -10,10 +10,12 @@
 //! | `flight`, `claim` | one computation per key: among threads, among processes |
 //! | `shared`, `resolve` | finding and storing; found, or computed once |
 //! | [`collect`], [`verify`], [`stats`] | removing, checking and counting |
-//! | `cache`, `wrap`, `default` | what users see |
+//! | `cache`, `open`, `wrap`, `default` | what users see |
 //!
 //! Results live in a [`Backend`](crate::backend::Backend). Knows nothing of databases, of tasks or of the terminal.
 
+#[cfg(not(feature = "rocksdb"))]
+mod absent;
 pub mod attribute;
 mod cache;
 mod claim;
@@ -25,6 +27,7 @@ mod flight;
 pub mod function;
 mod hot;
 pub mod keep;
+mod open;
 pub mod record;
 mod resolve;
 mod shared;
@@ -33,5 +36,6 @@ pub mod verify;
 mod wrap;
 
 pub use cache::{Cache, CacheBuilder, Error};
+#[cfg(feature = "user-cache")]
 pub use default::{default_cache, set_default_cache};
 pub use wrap::Memoized;

@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::exit::Close;
 use crate::memo::cache::Error;
 use crate::memo::claim::Claims;
-use crate::memo::clock::{Clock, Time, age};
+use crate::memo::clock::{Clock, Time, age, later};
 use crate::memo::encoding::EncodingError;
 use crate::memo::flight::Flights;
 use crate::memo::function::{Function, Key};
@@ -64,7 +64,7 @@ impl Found {
 pub struct Call<'a> {
     pub function: &'a Function,
     /// Path of the instance that is called, if that says more than the function's name.
-    pub path: &'static str,
+    pub path: &'a str,
     pub key: Key,
 }
 
@@ -172,19 +172,22 @@ impl Shared {
         if self.closed.load(Ordering::Relaxed) {
             return Ok(());
         }
-        // The entry first: a result without one would never be collected.
-        self.backend.put(Table::Entries, key, &entry.to_bytes())?;
-        self.backend.put(Table::Results, key, record)?;
+        self.backend.put_result(key, &entry.to_bytes(), record)?;
         self.make_room(entry.size)?;
         if self.live_sync { self.backend.sync() } else { Ok(()) }
     }
 
     /// Writes the uses that were counted since the last time.
     pub fn write_uses(&self) {
-        for (key, new) in self.hot.take_uses() {
+        let now = self.clock.now();
+        let mut all = self.hot.take_uses();
+        // In order: a back-end may have the uses of neighbours in one place.
+        all.sort_unstable_by_key(|(key, _)| *key);
+        for (key, new) in all {
             let written = self.backend.get(Table::Uses, &key).and_then(|before| {
                 let before = before.and_then(|bytes| Uses::from_bytes(&bytes).ok()).unwrap_or_default();
-                self.backend.put(Table::Uses, &key, &before.and(new).to_bytes())
+                let last = later(now, before.last, new.last);
+                self.backend.put(Table::Uses, &key, &Uses { last, ..before.and(new) }.to_bytes())
             });
             if let Err(error) = written {
                 return self.warn("times of use could not be kept", &error);

@@ -99,6 +99,9 @@ pub trait Backend: Send + Sync {
     /// Calls `visit` for every key, in any order. `visit` does not call the back-end.
     fn for_each(&self, table: Table, visit: &mut Visit<'_>) -> Result<(), BackendError>;
 
+    /// Forgets what is remembered of the storage: other processes have removed something.
+    fn refresh(&self) {}
+
     /// Makes everything visible to other processes. It need not survive a power failure.
     fn flush(&self) -> Result<(), BackendError> {
         self.sync()
@@ -134,6 +137,10 @@ impl<B: Backend + ?Sized> Backend for std::sync::Arc<B> {
 
     fn for_each(&self, table: Table, visit: &mut Visit<'_>) -> Result<(), BackendError> {
         (**self).for_each(table, visit)
+    }
+
+    fn refresh(&self) {
+        (**self).refresh();
     }
 
     fn flush(&self) -> Result<(), BackendError> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
@@ -12,6 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::backend::{Backend, BackendError, MemoryBackend};
 use crate::exit;
 use crate::memo::claim::Claims;
+use crate::memo::cleared::Cleared;
 use crate::memo::clock::Clock;
 use crate::memo::collect::{Removed, Rules};
 use crate::memo::encoding::EncodingError;
@@ -19,6 +21,7 @@ use crate::memo::flight::Flights;
 use crate::memo::function::{Function, Key};
 use crate::memo::hot::Hot;
 use crate::memo::keep::{Everything, Keep, OnlyOk};
+use crate::memo::room::Room;
 use crate::memo::shared::{Call, Shared};
 use crate::memo::stats::{Entry, FunctionStats, Stats};
 use crate::memo::verify::Verified;
@@ -74,6 +77,8 @@ pub struct CacheBuilder {
     clock: Clock,
     close_at_exit: bool,
     pub(super) claims: Option<PathBuf>,
+    /// The directory of the cache, if it has one that other processes share.
+    pub(super) dir: Option<PathBuf>,
 }
 
 impl CacheBuilder {
@@ -90,7 +95,8 @@ impl CacheBuilder {
         self
     }
 
-    /// When results take more than so many bytes, the least recently used go.
+    /// When results take more than so many bytes, the least recently used go. All processes that open the same directory with a limit
+    /// count together.
     pub fn max_size(mut self, bytes: u64) -> CacheBuilder {
         self.max_size = Some(bytes);
         self
@@ -132,8 +138,9 @@ impl CacheBuilder {
             clock: self.clock,
             live_sync: self.live_sync,
             maxage: self.maxage,
-            max_size: self.max_size,
-            size: Default::default(),
+            room: self.max_size.map(|limit| Room::new(limit, self.dir.as_deref())),
+            cleared: self.dir.as_deref().map(Cleared::new),
+            removed: Default::default(),
             hits: Default::default(),
             misses: Default::default(),
             noted: Default::default(),
@@ -158,6 +165,7 @@ impl Cache {
             clock: Clock::System,
             close_at_exit: true,
             claims: None,
+            dir: None,
         }
     }
 
@@ -275,22 +283,23 @@ impl Cache {
         self.shared.put(Call { function, path: "", key }, value, &Everything)
     }
 
-    /// Removes the result under `key`; that there is none is no error.
+    /// Removes the result under `key`; that there is none is no error. Other processes learn of it from [`Cache::sync`], within a second.
     pub fn remove(&self, key: Key) -> Result<(), Error> {
         self.shared.remove(&key.0)?;
         if self.shared.live_sync {
-            self.shared.backend.sync()?;
+            self.shared.sync_backend()?;
         }
         Ok(())
     }
 
     /// Removes all results, or those that were neither written nor read for `maxage`, and gives their space back.
+    /// Other processes, which may have them in memory, learn of it within a second.
     pub fn clear(&self, maxage: Option<Duration>) -> Result<Removed, Error> {
         match maxage {
             Some(_) => self.collect(&Rules { maxage, ..Rules::default() }),
             None => {
                 let removed = self.shared.remove_all()?;
-                self.shared.backend.sync()?;
+                self.shared.sync_backend()?;
                 Ok(removed)
             }
         }
@@ -300,7 +309,8 @@ impl Cache {
     pub fn collect(&self, rules: &Rules) -> Result<Removed, Error> {
         let removed = self.shared.collect(rules)?;
         if !rules.dry_run {
-            self.shared.backend.sync()?;
+            self.shared.removed.fetch_or(removed.results > 0, Ordering::Relaxed);
+            self.shared.sync_backend()?;
         }
         Ok(removed)
     }

@@ -152,6 +152,18 @@ impl Hot {
         }
     }
 
+    /// Forgets all records; when they were used is still known.
+    pub fn forget_records(&self) {
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            shard.ring.clear();
+            for (key, old) in std::mem::take(&mut shard.entries) {
+                self.bytes.fetch_sub(old.record.len() + OVERHEAD, Ordering::Relaxed);
+                shard.keep_uses(key, old.uses);
+            }
+        }
+    }
+
     /// Forgets all of them, and their uses.
     pub fn clear(&self) {
         for shard in &self.shards {
@@ -260,6 +272,17 @@ mod tests {
         assert!(!get(&hot, 0));
         assert_eq!(hot.take_uses(), [(key(0), Uses { last: 1, hits: 2 })]);
         assert_eq!(hot.take_uses(), []);
+    }
+
+    #[test]
+    fn uses_survive_that_all_records_are_forgotten() {
+        let hot = Hot::new(10_000);
+        hot.insert(key(0), Arc::new(vec![0; 1000]));
+        assert!(get(&hot, 0));
+        hot.forget_records();
+        assert!(!get(&hot, 0));
+        assert_eq!(hot.bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(hot.take_uses(), [(key(0), Uses { last: 1, hits: 1 })]);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! | `hot` | recently used results in memory |
 //! | `flight`, `claim` | one computation per key: among threads, among processes |
 //! | `shared`, `resolve` | finding and storing; found, or computed once |
+//! | `room`, `cleared` | what processes tell each other: how much they have stored, that results were removed |
 //! | [`collect`], [`verify`], [`stats`] | removing, checking and counting |
 //! | `cache`, `open`, `wrap`, `default` | what users see |
 //!
@@ -19,6 +20,7 @@ mod absent;
 pub mod attribute;
 mod cache;
 mod claim;
+mod cleared;
 mod clock;
 pub mod collect;
 mod default;
@@ -30,6 +32,7 @@ pub mod keep;
 mod open;
 pub mod record;
 mod resolve;
+mod room;
 mod shared;
 pub mod stats;
 pub mod verify;

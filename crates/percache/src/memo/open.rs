@@ -34,6 +34,7 @@ impl CacheBuilder {
     /// Keeps beside the results what processes that share them need.
     fn in_directory(mut self, dir: PathBuf) -> CacheBuilder {
         self.claims.get_or_insert_with(|| dir.join("claims"));
+        self.dir = Some(dir);
         self
     }
 }

@@ -11,6 +11,7 @@ use crate::digest::Digest;
 use crate::exit::Close;
 use crate::memo::cache::Error;
 use crate::memo::claim::Claims;
+use crate::memo::cleared::Cleared;
 use crate::memo::clock::{Clock, Time, age, later};
 use crate::memo::encoding::EncodingError;
 use crate::memo::flight::Flights;
@@ -18,6 +19,7 @@ use crate::memo::function::{Function, Key};
 use crate::memo::hot::{Hot, SharedRecord};
 use crate::memo::keep::Keep;
 use crate::memo::record::{self, EntryRecord, Uses};
+use crate::memo::room::Room;
 
 /// Uses of results that are not in the hot layer are written after this many at the latest.
 const MANY_USES: u64 = 1 << 16;
@@ -31,9 +33,12 @@ pub struct Shared {
     pub clock: Clock,
     pub live_sync: bool,
     pub maxage: Option<Duration>,
-    pub max_size: Option<u64>,
-    /// Bytes of all results, once that was asked for.
-    pub size: Mutex<Option<u64>>,
+    /// Of a cache with a maximum size.
+    pub room: Option<Room>,
+    /// Of a cache that other processes share.
+    pub cleared: Option<Cleared>,
+    /// Whether results were removed that other processes may have in memory, and are not told of.
+    pub removed: AtomicBool,
     pub hits: AtomicU64,
     pub misses: AtomicU64,
     pub noted: AtomicU64,
@@ -81,6 +86,10 @@ impl Shared {
         let now = self.clock.now();
         let digest = call.key.0;
         let fresh = |record: &[u8]| record::open(record).is_some_and(|stored| self.is_fresh(call, stored.created, now));
+        if self.cleared.as_ref().is_some_and(|cleared| cleared.is_news(now)) {
+            self.hot.forget_records();
+            self.backend.refresh();
+        }
         if let Some(record) = self.hot.get(&digest, now, fresh) {
             return self.read(call, &record, keep, now).map(|value| (Found::Shared(record), value));
         }
@@ -174,7 +183,20 @@ impl Shared {
         }
         self.backend.put_result(key, &entry.to_bytes(), record)?;
         self.make_room(entry.size)?;
-        if self.live_sync { self.backend.sync() } else { Ok(()) }
+        if self.live_sync { self.sync_backend() } else { Ok(()) }
+    }
+
+    /// Makes what was stored and removed permanent, and tells other processes what they must not give out from memory any more.
+    pub fn sync_backend(&self) -> Result<(), BackendError> {
+        self.backend.sync()?;
+        self.tell_removed();
+        Ok(())
+    }
+
+    fn tell_removed(&self) {
+        if self.removed.swap(false, Ordering::Relaxed) {
+            self.cleared.iter().for_each(Cleared::tell);
+        }
     }
 
     /// Writes the uses that were counted since the last time.
@@ -198,7 +220,8 @@ impl Shared {
     /// Makes everything permanent.
     pub fn sync(&self) -> Result<(), BackendError> {
         self.write_uses();
-        self.backend.sync()
+        self.say_size()?;
+        self.sync_backend()
     }
 
     /// Makes everything permanent and lets go of the store; the second time, nothing.
@@ -207,7 +230,10 @@ impl Shared {
             return Ok(());
         }
         self.write_uses();
-        self.backend.close()
+        let evicted = self.say_size();
+        self.backend.close()?;
+        self.tell_removed();
+        evicted
     }
 
     /// Logs the first error of the store as a warning, the others quietly.

@@ -48,6 +48,10 @@ impl TestClock {
         self.0.fetch_add(seconds, Ordering::SeqCst);
     }
 
+    pub fn back(&self, seconds: u64) {
+        self.0.fetch_sub(seconds, Ordering::SeqCst);
+    }
+
     pub fn builder(&self) -> CacheBuilder {
         let seconds = self.0.clone();
         Cache::builder().clock(move || -> SystemTime {

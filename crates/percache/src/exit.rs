@@ -45,12 +45,12 @@ pub fn renew() {
     }
 }
 
-/// Closes all caches of the process: their results, and when they were used, become permanent. Functions that still use one of them
-/// compute what is not in memory.
+/// Closes all caches of the process: their results, and when they were used, become permanent. Functions that still use
+/// one of them compute what is not in memory.
 ///
-/// For programs that end without `exit`, as `_exit` or `exec` does, and for other languages that have an exit of their own. Caches
-/// are otherwise closed by whoever drops them last, and at exit unless [`CacheBuilder::close_at_exit`](crate::CacheBuilder::close_at_exit)
-/// says that they are not.
+/// For programs that end without `exit`, as `_exit` or `exec` does, and for other languages that have an exit of their
+/// own. Caches are otherwise closed by whoever drops them last, and at exit unless
+/// [`CacheBuilder::close_at_exit`](crate::CacheBuilder::close_at_exit) says that they are not.
 pub fn close_all() {
     close(|_| true);
 }

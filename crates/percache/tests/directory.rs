@@ -1,5 +1,5 @@
-//! A cache in a directory: what can be opened, what processes that share it know of each other, and what is kept when space is short.
-//! Processes are this test program again, running the one test that an environment variable names.
+//! A cache in a directory: what can be opened, what processes that share it know of each other, and what is kept when
+//! space is short. Processes are this test program again, running the one test that an environment variable names.
 
 mod common;
 

@@ -199,8 +199,7 @@ impl Shared {
             return Ok(());
         }
         let session = if compacts { self.engine.session(PATIENCE) } else { self.engine.brief_session(PATIENCE) };
-        let all = changes.iter().map(|(place, change)| (place, change));
-        let written = session.and_then(|session| write_to(session, all, compacts));
+        let written = session.and_then(|session| write_to(session, changes.iter(), compacts));
         let kept = match &written {
             Ok(()) => {
                 *removed &= !compacts;
@@ -235,8 +234,8 @@ impl Shared {
         }
     }
 
-    /// Writes of changes that cannot be written together as many results as fit, the smallest first: on a disk that is full, one large
-    /// result does not take all others with it. Returns the keys that were written.
+    /// Writes of changes that cannot be written together as many results as fit, the smallest first: on a disk that is
+    /// full, one large result does not take all others with it. Returns the keys that were written.
     fn write_what_fits(&self, changes: &Changes, error: &EngineError) -> HashSet<Digest> {
         let mut written = HashSet::new();
         // Only space is a matter of how much is written.

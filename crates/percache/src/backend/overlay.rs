@@ -63,8 +63,8 @@ impl Overlay {
         self.writing = Arc::default();
     }
 
-    /// What was taken is not in the database but for these `written` keys: it waits again, unless that would be more than `limit` bytes.
-    /// Says whether it does.
+    /// What was taken is not in the database but for these `written` keys: it waits again, unless that would be more
+    /// than `limit` bytes. Says whether it does.
     pub fn failed(&mut self, limit: usize, written: impl Fn(&Digest) -> bool) -> bool {
         let changes = std::mem::take(&mut self.writing);
         let failed = || changes.iter().filter(|((_, key), _)| !written(key));

@@ -1,5 +1,5 @@
-//! What takes the place of `Cache::open` in a percache without RocksDB: only a program that calls it does not compile, and the
-//! compiler says what to do instead.
+//! What takes the place of `Cache::open` in a percache without RocksDB: only a program that calls it does not compile,
+//! and the compiler says what to do instead.
 
 use crate::memo::cache::{Cache, CacheBuilder, Error};
 

@@ -95,8 +95,8 @@ impl CacheBuilder {
         self
     }
 
-    /// When results take more than so many bytes, the least recently used go. All processes that open the same directory with a limit
-    /// count together.
+    /// When results take more than so many bytes, the least recently used go. All processes that open the same
+    /// directory with a limit count together.
     pub fn max_size(mut self, bytes: u64) -> CacheBuilder {
         self.max_size = Some(bytes);
         self
@@ -114,15 +114,17 @@ impl CacheBuilder {
         self
     }
 
-    /// Whether the cache is closed when the process exits by returning from `main` or by `exit`, which is what caches in statics need.
-    /// Without it, percache registers nothing with the C library (`atexit`): call [`close_all`](crate::close_all) at the end.
+    /// Whether the cache is closed when the process exits by returning from `main` or by `exit`, which is what caches
+    /// in statics need. Without it, percache registers nothing with the C library (`atexit`): call
+    /// [`close_all`](crate::close_all) at the end.
     pub fn close_at_exit(mut self, close_at_exit: bool) -> CacheBuilder {
         self.close_at_exit = close_at_exit;
         self
     }
 
-    /// The directory of the lock files by which processes that share the cache compute nothing twice. [`CacheBuilder::open`] and
-    /// [`CacheBuilder::open_files`] need none to be named; other back-ends that are shared between processes should have one.
+    /// The directory of the lock files by which processes that share the cache compute nothing twice.
+    /// [`CacheBuilder::open`] and [`CacheBuilder::open_files`] need none to be named; other back-ends that are shared
+    /// between processes should have one.
     pub fn claims(mut self, dir: impl Into<PathBuf>) -> CacheBuilder {
         self.claims = Some(dir.into());
         self
@@ -283,7 +285,8 @@ impl Cache {
         self.shared.put(Call { function, path: "", key }, value, &Everything)
     }
 
-    /// Removes the result under `key`; that there is none is no error. Other processes learn of it from [`Cache::sync`], within a second.
+    /// Removes the result under `key`; that there is none is no error. Other processes learn of it from
+    /// [`Cache::sync`], within a tenth of a second.
     pub fn remove(&self, key: Key) -> Result<(), Error> {
         self.shared.remove(&key.0)?;
         if self.shared.live_sync {
@@ -293,7 +296,7 @@ impl Cache {
     }
 
     /// Removes all results, or those that were neither written nor read for `maxage`, and gives their space back.
-    /// Other processes, which may have them in memory, learn of it within a second.
+    /// Other processes, which may have them in memory, learn of it within a tenth of a second.
     pub fn clear(&self, maxage: Option<Duration>) -> Result<Removed, Error> {
         match maxage {
             Some(_) => self.collect(&Rules { maxage, ..Rules::default() }),

@@ -1,7 +1,8 @@
-//! Tells the processes that share a cache that results were removed on purpose, so that none of them goes on giving them out from memory.
+//! Tells the processes that share a cache that results were removed on purpose, so that none of them goes on giving
+//! them out from memory.
 //!
-//! `DIR/cleared` has another content after each removal. Processes read it every [`INTERVAL`] at most, so a hit in memory stays as fast
-//! as it is. Results that go because there are too many are still right, and are not told of.
+//! `DIR/cleared` has another content after each removal. Processes read it every [`INTERVAL`] at most, so a hit in
+//! memory stays as fast as it is. Results that go because there are too many are still right, and are not told of.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use crate::files::{self, Durability};
 use crate::memo::clock::Time;
 
 /// How long it may take, in milliseconds, until a process knows what another one has removed.
-const INTERVAL: Time = 500;
+const INTERVAL: Time = 50;
 
 /// What a process knows of removals.
 pub struct Cleared {

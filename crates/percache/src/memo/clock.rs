@@ -51,7 +51,8 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// What lies further ahead than this was dated by a clock that was wrong; less is how clocks of different machines differ.
+/// What lies further ahead than this was dated by a clock that was wrong; less is how clocks of different machines
+/// differ.
 const SKEW: Time = 5 * 60 * 1_000;
 
 /// How long ago `then` was. What is dated in the future may be of any age: it counts as older than anything.

@@ -14,9 +14,9 @@ mod of_the_user {
 
     static DEFAULT: OnceLock<Cache> = OnceLock::new();
 
-    /// Returns the default cache: the one set by [`set_default_cache`], or that of the user, in the directory where the system keeps
-    /// caches (on Linux, below `$XDG_CACHE_HOME/percache` or `~/.cache/percache`: the database `functions`, or without the feature
-    /// `rocksdb` the files in `functions-files`).
+    /// Returns the default cache: the one set by [`set_default_cache`], or that of the user, in the directory where the
+    /// system keeps caches (on Linux, below `$XDG_CACHE_HOME/percache` or `~/.cache/percache`: the database
+    /// `functions`, or without the feature `rocksdb` the files in `functions-files`).
     ///
     /// If that cannot be opened, results last as long as the process, and a warning is logged.
     pub fn default_cache() -> &'static Cache {
@@ -61,8 +61,8 @@ macro_rules! __default_cache {
     };
 }
 
-/// Without a cache that outlives the process, a function that names none does not compile: it would silently compute everything anew
-/// in each run.
+/// Without a cache that outlives the process, a function that names none does not compile: it would silently compute
+/// everything anew in each run.
 #[cfg(not(feature = "user-cache"))]
 #[doc(hidden)]
 #[macro_export]

@@ -40,7 +40,8 @@ impl CacheBuilder {
 }
 
 impl Cache {
-    /// Opens the cache in the directory `path`, which is made if need be. Several processes may use it at the same time.
+    /// Opens the cache in the directory `path`, which is made if need be. Several processes may use it at the same
+    /// time.
     #[cfg(feature = "rocksdb")]
     pub fn open(path: impl Into<PathBuf>) -> Result<Cache, Error> {
         Cache::builder().open(path)
@@ -48,9 +49,9 @@ impl Cache {
 
     /// Opens the cache of plain files in the directory `path`, which is made if need be. Each result is a file.
     ///
-    /// It needs no RocksDB and no C++ compiler, works on network file systems, and any number of processes and machines may use it at
-    /// the same time. A result that is not in memory takes some microseconds more to find than in a database, and
-    /// each takes a block of the file system at the least.
+    /// It needs no RocksDB and no C++ compiler, works on network file systems, and any number of processes and machines
+    /// may use it at the same time. A result that is not in memory takes some microseconds more to find than in a
+    /// database, and each takes a block of the file system at the least.
     ///
     /// ```
     /// # fn main() -> Result<(), percache::Error> {
@@ -65,8 +66,8 @@ impl Cache {
         Cache::builder().open_files(path)
     }
 
-    /// Makes the database of the cache in the directory `path` anew from everything in it that can still be read and is whole: for one
-    /// that [`Cache::open`] or [`Cache::verify`] cannot read.
+    /// Makes the database of the cache in the directory `path` anew from everything in it that can still be read and is
+    /// whole: for one that [`Cache::open`] or [`Cache::verify`] cannot read.
     #[cfg(feature = "rocksdb")]
     pub fn salvage(path: impl AsRef<Path>) -> Result<(), Error> {
         use crate::backend::Table;
@@ -75,8 +76,8 @@ impl Cache {
     }
 }
 
-/// Returns the absolute path of a cache's directory, so that it stays the same when the program changes its own. Fails if it can be no
-/// directory.
+/// Returns the absolute path of a cache's directory, so that it stays the same when the program changes its own. Fails
+/// if it can be no directory.
 fn directory(path: PathBuf) -> Result<PathBuf, Error> {
     let shown = path.display();
     if path.as_os_str().is_empty() {

@@ -1,9 +1,9 @@
 //! How much room results may take, and how much they take: added up by all processes that share a cache.
 //!
-//! `DIR/size` says how many bytes there are, and when they were last counted. A process adds to it what it has stored whenever that is a
-//! [`SHARE`]th of the limit, so what is not in the sum stays small however many processes there are. Whoever finds the sum above the
-//! limit evicts, one process at a time; eviction counts everything, which also sets right what a killed process left out.
-//! Knows no results.
+//! `DIR/size` says how many bytes there are, and when they were last counted. A process adds to it what it has stored
+//! whenever that is a [`SHARE`]th of the limit, so what is not in the sum stays small however many processes there are.
+//! Whoever finds the sum above the limit evicts, one process at a time; eviction counts everything, which also sets
+//! right what a killed process left out. Knows no results.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,7 +70,8 @@ impl Room {
         Room { limit, dir: dir.map(Path::to_owned), state: Mutex::default() }
     }
 
-    /// Returns the size to which results are to be evicted: a tenth below the limit, so that the next result need not do it again.
+    /// Returns the size to which results are to be evicted: a tenth below the limit, so that the next result need not
+    /// do it again.
     pub fn goal(&self) -> u64 {
         self.limit - self.limit / 10
     }
@@ -147,7 +148,8 @@ impl Room {
         self.dir.as_deref().and_then(read).map_or(0, |sum| sum.bytes)
     }
 
-    /// Takes in that there are so many bytes, all that this process has stored included; `before` is from [`Room::before_count`].
+    /// Takes in that there are so many bytes, all that this process has stored included; `before` is from
+    /// [`Room::before_count`].
     pub fn counted(&self, bytes: u64, before: u64, now: Time) -> Next {
         let mut state = self.state();
         let mut total = bytes;

@@ -186,7 +186,8 @@ impl Shared {
         if self.live_sync { self.sync_backend() } else { Ok(()) }
     }
 
-    /// Makes what was stored and removed permanent, and tells other processes what they must not give out from memory any more.
+    /// Makes what was stored and removed permanent, and tells other processes what they must not give out from memory
+    /// any more.
     pub fn sync_backend(&self) -> Result<(), BackendError> {
         self.backend.sync()?;
         self.tell_removed();

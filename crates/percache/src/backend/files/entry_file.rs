@@ -9,7 +9,8 @@
 //! | … | the entry, the result |
 //!
 //! Numbers are little-endian. A file that is shorter than it says, has another sum or another format is one that is not
-//! there. The bytes of a result are not summed here: records carry a SHA-1 of their own, which is checked by whoever reads one.
+//! there. The bytes of a result are not summed here: records carry a SHA-1 of their own, which is checked by whoever
+//! reads one.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

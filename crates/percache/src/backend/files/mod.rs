@@ -1,4 +1,5 @@
-//! The back-end of plain files: one for each result, beside each other in 256 directories. No database, no C++ compiler.
+//! The back-end of plain files: one for each result, beside each other in 256 directories. No database, no C++
+//! compiler.
 //!
 //! ```text
 //! DIR/files/ab/cdef…       a result and what is known of it (`entry_file`); `abcdef…` is its key
@@ -6,9 +7,9 @@
 //! DIR/files/ab/uses        when the results of this directory were last used (`uses`)
 //! ```
 //!
-//! A file is written aside and renamed, so a reader sees all of it or nothing, whichever processes and machines share the directory:
-//! nothing here needs a lock to be right. Results are on the disk, but for power failures, when `put` returns; `sync` waits for
-//! the disk.
+//! A file is written aside and renamed, so a reader sees all of it or nothing, whichever processes and machines share
+//! the directory: nothing here needs a lock to be right. Results are on the disk, but for power failures, when `put`
+//! returns; `sync` waits for the disk.
 
 mod entry_file;
 mod uses;
@@ -112,7 +113,7 @@ impl FileBackend {
     /// Calls `visit` with the key and the path of each file.
     fn for_each_file(
         &self,
-        visit: &mut dyn FnMut(Digest, &Path) -> Result<ControlFlow<()>, BackendError>,
+        mut visit: impl FnMut(Digest, &Path) -> Result<ControlFlow<()>, BackendError>,
     ) -> Result<(), BackendError> {
         for first in 0..=u8::MAX {
             let directory = directory(&self.root, first);
@@ -218,7 +219,7 @@ impl Backend for FileBackend {
             Table::Entries => Parts::Entry,
             Table::Uses => return Ok(self.uses.for_each(visit)?),
         };
-        self.for_each_file(&mut |key, path| match entry_file::read(path, parts)? {
+        self.for_each_file(|key, path| match entry_file::read(path, parts)? {
             Some(value) => Ok(visit(&key, &value)),
             // Removed since the directory was read, or it has no such part.
             None => Ok(ControlFlow::Continue(())),
@@ -232,7 +233,12 @@ impl Backend for FileBackend {
     fn sync(&self) -> Result<(), BackendError> {
         self.flush()?;
         let unsynced = std::mem::take(&mut *lock(&self.unsynced));
-        Ok(if unsynced.many { sync_file_system(&self.root)? } else { sync_files(&unsynced.files)? })
+        if unsynced.many {
+            sync_file_system(&self.root)?;
+        } else {
+            sync_files(&unsynced.files)?;
+        }
+        Ok(())
     }
 
     fn close(&self) -> Result<(), BackendError> {

@@ -1,4 +1,5 @@
-//! When the results in files were last used: small values that change often, so one file for all results of a directory.
+//! When the results in files were last used: small values that change often, so one file for all results of a
+//! directory.
 //!
 //! | bytes | |
 //! | --- | --- |
@@ -6,8 +7,9 @@
 //! | 20 | SHA-1 of what follows |
 //! | … | for each key in order: the key (20), length of the value (4, little-endian), the value |
 //!
-//! Changes collect in memory and are written together. Two processes that write the same file at the same time take turns; where
-//! locks do not work, one of them may lose what it had to say about uses, and nothing else. A damaged file is an empty one.
+//! Changes collect in memory and are written together. Two processes that write the same file at the same time take
+//! turns; where locks do not work, one of them may lose what it had to say about uses, and nothing else. A damaged file
+//! is an empty one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, Metadata};
@@ -30,6 +32,8 @@ const MANY: usize = 1 << 16;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 type Values = BTreeMap<Digest, Vec<u8>>;
+/// A key, and its value or that it is removed.
+type Change = (Digest, Option<Vec<u8>>);
 
 /// The uses of all results.
 #[derive(Debug)]
@@ -117,7 +121,7 @@ impl UseTable {
         // Without a lock it is tried as well: what can get lost is when and how often something was used.
         let holder = format!("process {}", std::process::id());
         let _turn = FileLock::acquire(&self.root.join("uses.lock"), &holder, PATIENCE, &mut |_| {});
-        let mut waiting: BTreeMap<u8, Vec<(Digest, Option<Vec<u8>>)>> = BTreeMap::new();
+        let mut waiting: BTreeMap<u8, Vec<Change>> = BTreeMap::new();
         for (key, change) in state.changes.drain() {
             waiting.entry(key.0[0]).or_default().push((key, change));
         }
@@ -155,7 +159,7 @@ fn load(path: &Path) -> io::Result<Values> {
     }
 }
 
-fn write_to(path: &Path, changes: &[(Digest, Option<Vec<u8>>)]) -> io::Result<()> {
+fn write_to(path: &Path, changes: &[Change]) -> io::Result<()> {
     let mut values = load(path)?;
     let before = values.len();
     changes.iter().for_each(|(key, change)| apply(&mut values, *key, change.clone()));

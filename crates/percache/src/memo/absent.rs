@@ -4,6 +4,10 @@
 use crate::memo::cache::{Cache, CacheBuilder, Error};
 
 /// Implemented by nothing.
+///
+/// ```compile_fail,E0277
+/// percache::Cache::open("results.cache");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`Cache::open` keeps results in RocksDB, and this percache is built without its feature `rocksdb`",
     label = "there is no database to open here",

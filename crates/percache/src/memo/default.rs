@@ -63,14 +63,21 @@ macro_rules! __default_cache {
 
 /// Without a cache that outlives the process, a function that names none does not compile: it would silently compute
 /// everything anew in each run.
+///
+/// ```compile_fail
+/// #[percache::memoize]
+/// fn double(n: u64) -> u64 {
+///     2 * n
+/// }
+/// ```
 #[cfg(not(feature = "user-cache"))]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __default_cache {
     () => {
         compile_error!(
-            "without the feature `user-cache` of percache there is no default cache: name one with `#[memoize(cache = CACHE)]`, or \
-             enable the feature"
+            "without the feature `user-cache` of percache there is no default cache: name one with \
+             `#[memoize(cache = CACHE)]`, or enable the feature"
         )
     };
 }

@@ -43,7 +43,10 @@ pub mod store;
 pub use backend::{Backend, BackendError};
 pub use digest::Digest;
 pub use memo::function::{Code, Function, Key};
-pub use memo::{Cache, CacheBuilder, Error, Memoized, default_cache, set_default_cache};
+pub use memo::{
+    AsyncCallEntry, Cache, CacheBuilder, CallEntry, Error, FunctionCache, Memoized, MemoizedAsync, Spawned, default_cache,
+    set_default_cache,
+};
 #[cfg(feature = "macros")]
 pub use percache_macros::{memoize, tracked};
 

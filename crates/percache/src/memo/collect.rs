@@ -86,6 +86,20 @@ impl Shared {
         Ok(removed)
     }
 
+    /// Removes all results of one function.
+    pub fn remove_function(&self, name: &str) -> Result<Removed, BackendError> {
+        let mut removed = Removed::default();
+        for known in self.known()?.iter().filter(|known| known.entry.name == name) {
+            self.remove(&known.key)?;
+            removed.results += 1;
+            removed.bytes += known.entry.size;
+        }
+        if let Some(size) = &mut *self.size.lock().unwrap_or_else(PoisonError::into_inner) {
+            *size = size.saturating_sub(removed.bytes);
+        }
+        Ok(removed)
+    }
+
     /// Removes everything.
     pub fn remove_all(&self) -> Result<Removed, BackendError> {
         let removed = self.collect(&Rules { maxage: Some(Duration::ZERO), ..Rules::default() })?;

@@ -9,29 +9,41 @@
 //! | `hot` | recently used results in memory |
 //! | `flight`, `claim` | one computation per key: among threads, among processes |
 //! | `shared`, `resolve` | finding and storing; found, or computed once |
+//! | `refresh` | computing again what is still good, and keeping what cannot be computed again |
+//! | `compress` | large results on their way to the back-end |
+//! | `about`, `summary` | what is kept of the arguments, for people |
 //! | [`collect`], [`verify`], [`stats`] | removing, checking and counting |
-//! | `cache`, `wrap`, `default` | what users see |
+//! | `cache`, `wrap`, `wrap_async`, `entry`, `default` | what users see |
 //!
 //! Results live in a [`Backend`](crate::backend::Backend). Knows nothing of databases, of tasks or of the terminal.
 
+mod about;
 pub mod attribute;
 mod cache;
 mod claim;
 mod clock;
 pub mod collect;
+mod compress;
 mod default;
 pub mod encoding;
+mod entry;
 mod flight;
 pub mod function;
 mod hot;
 pub mod keep;
 pub mod record;
+mod refresh;
 mod resolve;
 mod shared;
 pub mod stats;
+mod summary;
 pub mod verify;
 mod wrap;
+mod wrap_async;
 
 pub use cache::{Cache, CacheBuilder, Error};
 pub use default::{default_cache, set_default_cache};
+pub use entry::{AsyncCallEntry, CallEntry, FunctionCache};
+pub use refresh::Spawned;
 pub use wrap::Memoized;
+pub use wrap_async::MemoizedAsync;

@@ -63,6 +63,35 @@ pub fn argument<A: Argument + ?Sized>(argument: &A) -> impl Serialize {
     argument
 }
 
+/// An argument on its way into the summary. If it cannot be serialised, the compiler has said so already, where the key is made; so `shown`
+/// is the method of whichever of the two traits fits, the first if both do.
+#[derive(Debug)]
+pub struct Shown<'a, A: ?Sized>(pub &'a A);
+
+/// Shows what can be serialised.
+pub trait ShowSerialized {
+    /// As what.
+    type Output: Serialize;
+    /// Shows it.
+    fn shown(&self) -> Self::Output;
+}
+
+impl<'a, A: Serialize + ?Sized> ShowSerialized for Shown<'a, A> {
+    type Output = &'a A;
+
+    fn shown(&self) -> &'a A {
+        self.0
+    }
+}
+
+/// Shows nothing.
+pub trait ShowNothing {
+    /// Shows nothing.
+    fn shown(&self) {}
+}
+
+impl<A: ?Sized> ShowNothing for &Shown<'_, A> {}
+
 /// Checks the type of a result that is kept whole.
 #[inline]
 pub fn everything<R: Kept>() -> impl Keep<R> {
@@ -79,6 +108,12 @@ pub fn only_ok<T: Kept, E>() -> impl Keep<Result<T, E>> {
 #[inline]
 pub fn errors_for<T: Kept, E: Kept>(time: Duration) -> impl Keep<Result<T, E>> {
     ErrorsFor(time)
+}
+
+/// Checks the type of an age.
+#[inline]
+pub const fn duration(age: Duration) -> Duration {
+    age
 }
 
 /// A call of a memoized function.

@@ -14,10 +14,10 @@ pub fn duration(input: ParseStream) -> syn::Result<TokenStream> {
             Ok(quote!(::std::time::Duration::from_millis(#milliseconds)))
         }
         Expr::Lit(literal) => Err(not_an_age(literal.span())),
-        // An inline constant: it may name generics and `Self`, but no argument.
+        // As a function pointer it may name generics and `Self`, but no argument: the rules of a function are made once.
         expression => {
             let span = expression.span();
-            Ok(quote_spanned!(span=> ::percache::__private::duration(const { #expression })))
+            Ok(quote_spanned!(span=> ::percache::__private::duration(|| #expression)))
         }
     }
 }
@@ -28,8 +28,7 @@ fn milliseconds(literal: &LitStr) -> syn::Result<u64> {
         Some(place) => text.split_at(place),
         None => (text.as_str(), "s"),
     };
-    let lengths =
-        [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
+    let lengths = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
     let length = lengths.iter().find(|(name, _)| *name == unit).map(|(_, length)| *length);
     let milliseconds = length.zip(number.parse::<u64>().ok()).and_then(|(length, number)| number.checked_mul(length));
     milliseconds.ok_or_else(|| not_an_age(literal.span()))

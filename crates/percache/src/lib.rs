@@ -44,8 +44,8 @@ pub use backend::{Backend, BackendError};
 pub use digest::Digest;
 pub use memo::function::{Code, Function, Key};
 pub use memo::{
-    AsyncCallEntry, Cache, CacheBuilder, CallEntry, Error, FunctionCache, Memoized, MemoizedAsync, Spawned, default_cache,
-    set_default_cache,
+    AsyncCallEntry, Cache, CacheBuilder, CallEntry, Error, FunctionCache, Memoized, MemoizedAsync, Spawned,
+    default_cache, set_default_cache,
 };
 #[cfg(feature = "macros")]
 pub use percache_macros::{memoize, tracked};

@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 pub use crate::memo::about::{About, Described};
 use crate::memo::cache::Cache;
 use crate::memo::encoding::EncodingError;
-use crate::memo::entry::path_beside;
 use crate::memo::entry::FunctionCache;
+use crate::memo::entry::path_beside;
 pub use crate::memo::entry::{Operation, Prepared, valued};
 use crate::memo::function::{Function, Key};
 use crate::memo::keep::{ErrorsFor, Everything, Keep, OnlyOk};
@@ -110,10 +110,9 @@ pub fn errors_for<T: Kept, E: Kept>(time: Duration) -> impl Keep<Result<T, E>> {
     ErrorsFor(time)
 }
 
-/// Checks the type of an age.
-#[inline]
-pub const fn duration(age: Duration) -> Duration {
-    age
+/// Evaluates an age, which cannot depend on the arguments.
+pub fn duration(age: fn() -> Duration) -> Duration {
+    age()
 }
 
 /// A call of a memoized function.

@@ -122,10 +122,7 @@ impl<K> Prepared<'_, K> {
         match &self.key {
             Ok(key) => Some(*key),
             Err(error) => {
-                log::warn!(
-                    "percache: arguments of {} cannot be told apart: {error}",
-                    self.function.name(self.path)
-                );
+                log::warn!("percache: arguments of {} cannot be told apart: {error}", self.function.name(self.path));
                 None
             }
         }

@@ -284,6 +284,15 @@ mod tests {
     }
 
     #[test]
+    fn a_body_that_was_moved_changes_no_key() {
+        let function = Function::by_path();
+        let keys = ["app::f<u8>::{{closure}}", "app::__percache_body_of_f<u8>::{{closure}}"]
+            .map(|path| function.key_of(path, &1u8).unwrap());
+        assert_eq!(keys[0], keys[1]);
+        assert_eq!(function.name("app::__percache_body_of_f<u8>::{{closure}}"), "app::f<u8>");
+    }
+
+    #[test]
     fn a_change_of_what_code_depends_on_is_a_change_of_the_code() {
         static ONE: Code = Code { digest: [3; 20], depends_on: &[&LEAF] };
         static OTHER: Code = Code { digest: [3; 20], depends_on: &[&OTHER_LEAF] };

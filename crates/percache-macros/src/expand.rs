@@ -94,7 +94,10 @@ impl As {
     fn wrap(self, span: Span, argument: &TokenStream) -> TokenStream {
         match self {
             As::Key => quote_spanned!(span=> ::percache::__private::argument(&#argument)),
-            As::Summary => quote_spanned!(span=> (&::percache::__private::Shown(&#argument)).shown()),
+            // Not with the user's span: clippy would take the second `&` for the user's.
+            As::Summary => {
+                quote_spanned!(Span::mixed_site()=> (&::percache::__private::Shown(&#argument)).shown())
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Knows tokens only: what is done with a memoized function is in `percache::memo`.
 
 mod age;
+mod ahead;
 mod check;
 mod expand;
 mod options;

@@ -14,9 +14,9 @@
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
-use syn::spanned::Spanned;
-use syn::{FnArg, GenericParam, Ident, ItemFn, Pat, Path, ReturnType, Type, parse_quote};
+use syn::{FnArg, GenericParam, Ident, ItemFn, Pat, Path, ReturnType, parse_quote};
 
+use crate::ahead;
 use crate::options::Options;
 use crate::tracked::has_receiver;
 
@@ -68,7 +68,7 @@ fn lints(function: &ItemFn) -> TokenStream {
 }
 
 /// The names of the arguments without the receiver.
-fn names(function: &ItemFn) -> Vec<Ident> {
+pub fn names(function: &ItemFn) -> Vec<Ident> {
     let pattern = |argument: &FnArg| match argument {
         FnArg::Typed(typed) => match &*typed.pat {
             Pat::Ident(pattern) => Some(pattern.ident.clone()),
@@ -103,7 +103,7 @@ fn result(function: &ItemFn) -> TokenStream {
 }
 
 /// How the function with the body is called with `operation` and these arguments.
-fn body_call(
+pub fn body_call(
     options: &Options,
     function: &ItemFn,
     receiver: &TokenStream,
@@ -141,7 +141,8 @@ fn mentions(tokens: TokenStream, names: &[String]) -> bool {
     })
 }
 
-fn self_token(function: &ItemFn) -> TokenStream {
+/// `self`, if there is one.
+pub fn self_token(function: &ItemFn) -> TokenStream {
     match function.sig.inputs.first() {
         Some(FnArg::Receiver(receiver)) => {
             let name = Ident::new("self", receiver.self_token.span);
@@ -163,94 +164,12 @@ fn outer(options: &Options, parts: &Parts) -> TokenStream {
         &given,
     );
     let awaited = function.sig.asyncness.map(|_| quote!(.await));
-    let early = options.refresh_after.as_ref().map(|_| early(options, parts));
+    let early = options.refresh_after.as_ref().map(|_| ahead::early(options, parts));
     function.block = parse_quote!({
         #early
         ::percache::__private::valued(#call #awaited)
     });
     quote!(#function)
-}
-
-/// The way of a function with `refresh_after`: what is found is returned, and computed again if it is time for that.
-fn early(options: &Options, parts: &Parts) -> TokenStream {
-    let (function, prologue) = (parts.function, parts.prologue);
-    let ahead = quote!(::percache::__private::Operation::refresh_ahead());
-    let Lent { owned, lent, receiver } = lend(function);
-    let later = body_call(options, function, &receiver, &ahead, &lent);
-    let refresh = if function.sig.asyncness.is_some() {
-        let given: Vec<_> = names(function).iter().map(|name| quote!(#name)).collect();
-        let now = body_call(options, function, &self_token(function), &ahead, &given);
-        quote! {
-            if !__percache_ticket.can_spawn() {
-                return #now.await.unwrap_or(__percache_value);
-            }
-            #owned
-            __percache_ticket.spawn(async move {
-                #later.await;
-            });
-        }
-    } else {
-        quote! {
-            #owned
-            __percache_ticket.run(move || drop(#later));
-        }
-    };
-    quote! {
-        {
-            #prologue
-            if let Some((__percache_value, __percache_ticket)) = ::percache::__private::peek(
-                __percache_cache,
-                __percache_function,
-                __percache_path,
-                &__percache_key,
-                &__percache_keep,
-            ) {
-                if let Some(__percache_ticket) = __percache_ticket {
-                    #refresh
-                }
-                return __percache_value;
-            }
-        }
-    }
-}
-
-/// Arguments for a later time: statements that make what is borrowed owned, and how it is lent then.
-struct Lent {
-    owned: TokenStream,
-    lent: Vec<TokenStream>,
-    receiver: TokenStream,
-}
-
-fn lend(function: &ItemFn) -> Lent {
-    let (mut owned, mut lent, mut receiver) = (TokenStream::new(), Vec::new(), TokenStream::new());
-    for argument in &function.sig.inputs {
-        match argument {
-            FnArg::Receiver(given) => {
-                let this = self_token(function);
-                receiver = quote!(__percache_self);
-                let is_lent = matches!(given.kind, syn::ReceiverKind::Reference(..));
-                owned.extend(match is_lent {
-                    true => quote_spanned!(given.span()=> let __percache_self = ::percache::__private::owned(#this);),
-                    false => quote!(let __percache_self = #this;),
-                });
-            }
-            FnArg::Typed(typed) => {
-                let Pat::Ident(pattern) = &*typed.pat else { continue };
-                let name = &pattern.ident;
-                match &*typed.ty {
-                    Type::Reference(reference) => {
-                        let kind = &reference.elem;
-                        owned.extend(
-                            quote_spanned!(kind.span()=> let #name = ::percache::__private::owned::<#kind>(#name);),
-                        );
-                        lent.push(quote!(::percache::__private::lent::<#kind>(&#name)));
-                    }
-                    _ => lent.push(quote!(#name)),
-                }
-            }
-        }
-    }
-    Lent { owned, lent, receiver }
 }
 
 /// The function that has the body, and does with it what it is told.

@@ -11,11 +11,10 @@ use serde::de::DeserializeOwned;
 pub use crate::memo::about::{About, Described};
 use crate::memo::cache::Cache;
 use crate::memo::encoding::EncodingError;
-use crate::memo::entry::FunctionCache;
-use crate::memo::entry::path_beside;
-pub use crate::memo::entry::{Operation, Prepared, valued};
+use crate::memo::entry::{FunctionCache, path_beside};
 use crate::memo::function::{Function, Key};
 use crate::memo::keep::{ErrorsFor, Everything, Keep, OnlyOk};
+pub use crate::memo::operation::{Operation, Prepared, valued};
 use crate::memo::refresh::Ticket;
 use crate::memo::shared::Call;
 

@@ -25,7 +25,6 @@ use crate::memo::shared::{Call, Shared};
 use crate::memo::stats::{Entry, FunctionStats, Stats};
 use crate::memo::verify::Verified;
 use crate::memo::wrap::Memoized;
-use crate::memo::wrap_async::MemoizedAsync;
 
 /// What the hot layer holds unless told otherwise.
 const HOT_BYTES: usize = 64 << 20;
@@ -267,39 +266,6 @@ impl Cache {
         F: Fn(A) -> Result<T, E>,
     {
         Memoized::new(self.clone(), name.into(), compute, OnlyOk)
-    }
-
-    /// As [`Cache::wrap`], for what returns a future. Needs no particular executor.
-    ///
-    /// ```
-    /// # let cache = percache::Cache::in_memory();
-    /// let fetch = cache.wrap_async("fetch", |url: String| async move { url.len() });
-    /// let length = async { fetch.call("http://localhost".into()).await };
-    /// # drop(length);
-    /// ```
-    pub fn wrap_async<A, R, C, F>(&self, name: impl Into<String>, compute: F) -> MemoizedAsync<A, R, F>
-    where
-        A: Serialize,
-        R: Serialize + DeserializeOwned,
-        C: Future<Output = R>,
-        F: Fn(A) -> C,
-    {
-        MemoizedAsync::new(self.clone(), name.into(), compute, Everything)
-    }
-
-    /// As [`Cache::wrap_async`]; of the results only `Ok` is kept.
-    pub fn wrap_result_async<A, T, E, C, F>(
-        &self,
-        name: impl Into<String>,
-        compute: F,
-    ) -> MemoizedAsync<A, Result<T, E>, F, OnlyOk>
-    where
-        A: Serialize,
-        T: Serialize + DeserializeOwned,
-        C: Future<Output = Result<T, E>>,
-        F: Fn(A) -> C,
-    {
-        MemoizedAsync::new(self.clone(), name.into(), compute, OnlyOk)
     }
 
     /// The result of calling `name` with `arguments`: found, or `compute`d and kept.

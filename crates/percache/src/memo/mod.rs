@@ -13,6 +13,7 @@
 //! | `compress` | large results on their way to the back-end |
 //! | `about`, `summary` | what is kept of the arguments, for people |
 //! | [`collect`], [`verify`], [`stats`] | removing, checking and counting |
+//! | `operation` | what else a function can be asked to do with a call |
 //! | `cache`, `wrap`, `wrap_async`, `entry`, `default` | what users see |
 //!
 //! Results live in a [`Backend`](crate::backend::Backend). Knows nothing of databases, of tasks or of the terminal.
@@ -31,6 +32,7 @@ mod flight;
 pub mod function;
 mod hot;
 pub mod keep;
+mod operation;
 pub mod record;
 mod refresh;
 mod resolve;

@@ -11,10 +11,12 @@ use serde::ser::{self, Serializer};
 /// The text of a summary is never longer.
 pub const LONGEST: usize = 200;
 const CUT: &str = "…";
+/// Room that most summaries do with.
+const USUAL: usize = 64;
 
 /// Returns the summary of these arguments.
 pub fn summary<A: Serialize + ?Sized>(arguments: &A) -> String {
-    let mut text = Text(String::new());
+    let mut text = Text(String::with_capacity(USUAL));
     // What fails is full, or cannot be serialised: what there is of it is shown.
     if arguments.serialize(&mut text).is_err() {
         text.0.push_str(CUT);
@@ -51,6 +53,10 @@ impl From<fmt::Error> for Ended {
 
 impl Write for Text {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len() + text.len() + CUT.len() <= LONGEST {
+            self.0.push_str(text);
+            return Ok(());
+        }
         text.chars().try_for_each(|char| self.write_char(char))
     }
 

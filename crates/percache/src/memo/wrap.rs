@@ -11,9 +11,10 @@ use crate::memo::about::{About, Described};
 use crate::memo::cache::{Cache, Error};
 use crate::memo::collect::Removed;
 use crate::memo::encoding::EncodingError;
-use crate::memo::entry::{CallEntry, Operation, Prepared, valued};
+use crate::memo::entry::CallEntry;
 use crate::memo::function::{Function, Key};
 use crate::memo::keep::{ErrorsFor, Everything, Keep};
+use crate::memo::operation::{Operation, Prepared, valued};
 use crate::memo::refresh::Ticket;
 use crate::memo::shared::Call;
 
@@ -48,21 +49,37 @@ impl<A: Serialize, R, F: Fn(A) -> R, K: Keep<R>> Memoized<A, R, F, K> {
 
     /// What the callable returns for `arguments`: found in the cache, or computed now.
     pub fn call(&self, arguments: A) -> R {
-        let key = self.key(&arguments);
-        if self.function.refreshed_after().is_some()
-            && let Ok(key) = key
-            && let Some((value, ticket)) = self.cache.shared.peek(self.at(key), &self.keep)
-        {
-            return match (ticket, self.refresh) {
-                (None, _) => value,
-                (Some(ticket), Some(refresh)) => {
-                    refresh(self, key, arguments, ticket);
-                    value
-                }
-                (Some(_ticket), None) => self.operate(&Operation::refresh_ahead(), Ok(key), arguments).unwrap_or(value),
-            };
+        if self.function.refreshed_after().is_some() {
+            return self.call_ahead(arguments);
         }
-        valued(self.operate(&Operation::call(), key, arguments))
+        match self.key(&arguments) {
+            Ok(key) => {
+                let about = About::new();
+                let keep = Described::new(&self.keep, &about);
+                self.cache.run(&self.function, "", key, &keep, || {
+                    about.note(&self.cache, &arguments);
+                    (self.compute)(arguments)
+                })
+            }
+            key => valued(self.operate(&Operation::call(), key, arguments)),
+        }
+    }
+
+    /// A call of what is computed again before it is too old.
+    fn call_ahead(&self, arguments: A) -> R {
+        let key = self.key(&arguments);
+        let found = key.as_ref().ok().and_then(|key| self.cache.shared.peek(self.at(*key), &self.keep));
+        match (found, key, self.refresh) {
+            (Some((value, Some(ticket))), Ok(key), Some(refresh)) => {
+                refresh(self, key, arguments, ticket);
+                value
+            }
+            (Some((value, Some(_ticket))), key, _) => {
+                self.operate(&Operation::refresh_ahead(), key, arguments).unwrap_or(value)
+            }
+            (Some((value, None)), ..) => value,
+            (None, key, _) => valued(self.operate(&Operation::call(), key, arguments)),
+        }
     }
 
     fn at(&self, key: Key) -> Call<'_> {

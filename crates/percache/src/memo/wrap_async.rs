@@ -7,17 +7,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::memo::about::{About, Described};
 use crate::memo::cache::{Cache, Error};
 use crate::memo::collect::Removed;
 use crate::memo::encoding::EncodingError;
-use crate::memo::entry::{AsyncCallEntry, Operation, Prepared, valued};
+use crate::memo::entry::AsyncCallEntry;
 use crate::memo::function::{Function, Key};
-use crate::memo::keep::{ErrorsFor, Everything, Keep};
+use crate::memo::keep::{ErrorsFor, Everything, Keep, OnlyOk};
+use crate::memo::operation::{Operation, Prepared, valued};
 use crate::memo::refresh::Ticket;
 use crate::memo::shared::Call;
 use crate::memo::wrap::Keyed;
+
+/// Refreshes a result on the spawner.
+type Refresh<M, A> = fn(&M, Key, A, Ticket) -> Option<(A, Ticket)>;
 
 /// An `async` callable whose results are kept in a cache. Made by [`Cache::wrap_async`].
 ///
@@ -29,13 +34,48 @@ pub struct MemoizedAsync<A, R, F, K = Everything> {
     keep: K,
     keyed: Option<Keyed<A>>,
     /// Gives the arguments back when the cache has no spawner.
-    refresh: Option<fn(&Self, Key, A, Ticket) -> Option<(A, Ticket)>>,
+    refresh: Option<Refresh<Self, A>>,
     signature: PhantomData<fn(A) -> R>,
 }
 
 impl<A, R, F, K> fmt::Debug for MemoizedAsync<A, R, F, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoizedAsync").field("function", &self.function).finish_non_exhaustive()
+    }
+}
+
+impl Cache {
+    /// As [`Cache::wrap`], for what returns a future. Needs no particular executor.
+    ///
+    /// ```
+    /// # let cache = percache::Cache::in_memory();
+    /// let fetch = cache.wrap_async("fetch", |url: String| async move { url.len() });
+    /// let length = async { fetch.call("http://localhost".into()).await };
+    /// # drop(length);
+    /// ```
+    pub fn wrap_async<A, R, C, F>(&self, name: impl Into<String>, compute: F) -> MemoizedAsync<A, R, F>
+    where
+        A: Serialize,
+        R: Serialize + DeserializeOwned,
+        C: Future<Output = R>,
+        F: Fn(A) -> C,
+    {
+        MemoizedAsync::new(self.clone(), name.into(), compute, Everything)
+    }
+
+    /// As [`Cache::wrap_async`]; of the results only `Ok` is kept.
+    pub fn wrap_result_async<A, T, E, C, F>(
+        &self,
+        name: impl Into<String>,
+        compute: F,
+    ) -> MemoizedAsync<A, Result<T, E>, F, OnlyOk>
+    where
+        A: Serialize,
+        T: Serialize + DeserializeOwned,
+        C: Future<Output = Result<T, E>>,
+        F: Fn(A) -> C,
+    {
+        MemoizedAsync::new(self.clone(), name.into(), compute, OnlyOk)
     }
 }
 

@@ -75,6 +75,10 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let mut state = self.shared.refreshes.state();
         state.running.remove(&self.key);
+        // A store that was closed is not opened again, which could be while the process ends.
+        if self.shared.closed.load(Ordering::Relaxed) {
+            return;
+        }
         if self.shared.created(&self.key).is_some_and(|created| created >= self.began) {
             state.failed.remove(&self.key);
             return;
@@ -196,6 +200,9 @@ impl Shared {
     /// Whether the store has a younger result than the one in memory: it is taken from there then.
     fn was_renewed(&self, call: Call<'_>) -> bool {
         let after = call.function.refreshed_after().unwrap_or(Duration::MAX);
+        if self.closed.load(Ordering::Relaxed) {
+            return false;
+        }
         let Some(record) = self.load(call) else { return false };
         let now = self.clock.now();
         let young = record::open(&record).is_some_and(|stored| age(now, stored.created) < after);

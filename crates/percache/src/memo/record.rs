@@ -94,10 +94,13 @@ pub fn packed_value(record: &[u8]) -> Option<&[u8]> {
 /// Returns the record with its value compressed to `packed`.
 #[cfg(feature = "compression")]
 pub fn repack(record: &[u8], packed: &[u8]) -> Vec<u8> {
-    with_value(record, record[KIND_AT] + PACKED, packed)
+    let mut bytes = with_value(record, record[KIND_AT] + PACKED, packed);
+    let sum = Digest::of(&bytes[KIND_AT..]);
+    bytes[SUM_AT..KIND_AT].copy_from_slice(sum.as_bytes());
+    bytes
 }
 
-/// Returns the compressed record with its `value` as it was.
+/// Returns the compressed record with its `value` as it was, for memory: its digest was checked and is not made anew.
 pub fn unpacked(record: &[u8], value: &[u8]) -> Vec<u8> {
     with_value(record, record[KIND_AT] - PACKED, value)
 }
@@ -107,8 +110,6 @@ fn with_value(record: &[u8], kind: u8, value: &[u8]) -> Vec<u8> {
     bytes.extend_from_slice(&record[..HEADER]);
     bytes.extend_from_slice(value);
     bytes[KIND_AT] = kind;
-    let sum = Digest::of(&bytes[KIND_AT..]);
-    bytes[SUM_AT..KIND_AT].copy_from_slice(sum.as_bytes());
     bytes
 }
 

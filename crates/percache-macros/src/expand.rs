@@ -16,6 +16,7 @@ use syn::{FnArg, GenericArgument, Ident, ItemFn, Pat, PathArguments, ReturnType,
 
 use crate::check::{name, returns_result};
 use crate::options::Options;
+use crate::siblings;
 use crate::tracked::{constant, expression, function_code, has_receiver, is_attribute};
 
 /// The function, and the constant with the digest of its code.
@@ -29,7 +30,8 @@ pub fn expand(options: &Options, mut function: ItemFn) -> TokenStream {
         TokenStream::new()
     };
     let unpacked = name_arguments(&mut function);
-    let arguments = arguments(options, &function);
+    let shown = arguments(options, &function, As::Summary);
+    let arguments = arguments(options, &function, As::Key);
     let rules = rules(options, &code);
     let path = match options.name {
         Some(_) => quote!(types_of),
@@ -43,16 +45,24 @@ pub fn expand(options: &Options, mut function: ItemFn) -> TokenStream {
         None => quote!(::percache::__default_cache!()),
     };
     let keep = keep(options, &function.sig.output);
-    let call = call(&function, &unpacked);
-    function.block = parse_quote!({
+    let prologue = quote! {
         static __PERCACHE_FUNCTION: ::std::sync::OnceLock<::percache::Function> = ::std::sync::OnceLock::new();
         let __percache_path = ::percache::__private::#path(&|| ());
         let __percache_function = __PERCACHE_FUNCTION.get_or_init(|| #rules);
         let __percache_key = __percache_function.key_of(__percache_path, &#arguments);
         let __percache_cache: &::percache::Cache = #cache;
-        let __percache_keep = #keep;
-        #call
-    });
+        let __percache_about = &::percache::__private::About::new();
+        let __percache_keep = ::percache::__private::Described::new(#keep, __percache_about);
+    };
+    if siblings::are_wanted(options) {
+        let (function, unpacked, prologue) = (&function, &unpacked[..], &prologue);
+        let (shown, rules, path, cache) = (&shown, &rules, &path, &cache);
+        let parts = siblings::Parts { function, unpacked, prologue, shown, rules, path, cache };
+        let functions = siblings::expand(options, &parts);
+        return quote!(#constant #functions);
+    }
+    let call = call(&function, &unpacked, &note(options, &shown));
+    function.block = parse_quote!({ #prologue #call });
     quote!(#constant #function)
 }
 
@@ -71,11 +81,32 @@ fn name_arguments(function: &mut ItemFn) -> Vec<TokenStream> {
     unpacked
 }
 
-/// What the key is made of.
-fn arguments(options: &Options, function: &ItemFn) -> TokenStream {
+/// What an argument that counts becomes.
+#[derive(Clone, Copy)]
+enum As {
+    /// A part of the key. The compiler complains if it cannot be one.
+    Key,
+    /// A part of the summary for people. Here it does not complain again.
+    Summary,
+}
+
+impl As {
+    fn wrap(self, span: Span, argument: &TokenStream) -> TokenStream {
+        match self {
+            As::Key => quote_spanned!(span=> ::percache::__private::argument(&#argument)),
+            // Not with the user's span: clippy would take the second `&` for the user's.
+            As::Summary => {
+                quote_spanned!(Span::mixed_site()=> (&::percache::__private::Shown(&#argument)).shown())
+            }
+        }
+    }
+}
+
+/// The arguments that count.
+fn arguments(options: &Options, function: &ItemFn, become_what: As) -> TokenStream {
     if let Some(key) = &options.key {
         let key = &key.value;
-        return quote_spanned!(key.span()=> ::percache::__private::argument(&(#key)));
+        return become_what.wrap(key.span(), &quote_spanned!(key.span()=> (#key)));
     }
     let skipped: &[Ident] = options.skip.as_ref().map_or(&[], |given| &given.value);
     let counted = function.sig.inputs.iter().filter(|argument| {
@@ -85,14 +116,14 @@ fn arguments(options: &Options, function: &ItemFn) -> TokenStream {
     let parts = counted.map(|argument| match argument {
         FnArg::Receiver(receiver) => {
             let name = Ident::new("self", receiver.self_token.span);
-            quote_spanned!(receiver.span()=> ::percache::__private::argument(&#name))
+            become_what.wrap(receiver.span(), &quote!(#name))
         }
         FnArg::Typed(typed) => {
             let name = match &*typed.pat {
                 Pat::Ident(pattern) => pattern.ident.clone(),
                 _ => Ident::new("_", Span::call_site()),
             };
-            quote_spanned!(typed.ty.span()=> ::percache::__private::argument(&#name))
+            become_what.wrap(typed.ty.span(), &quote!(#name))
         }
     });
     quote!((#(#parts,)*))
@@ -109,10 +140,14 @@ fn rules(options: &Options, code: &TokenStream) -> TokenStream {
     };
     let version = options.version.iter().map(|given| &given.value);
     let maxage = options.maxage.iter().map(|given| &given.value);
+    let refresh = options.refresh_after.iter().map(|given| &given.value);
+    let stale = options.stale_if_error.iter().map(|given| &given.value);
     quote! {
         #function.code(#code)
             #(.version(#version))*
-            #(.maxage(::std::time::Duration::from_secs(#maxage)))*
+            #(.maxage(#maxage))*
+            #(.refresh_after(#refresh))*
+            #(.stale_if_error(#stale))*
     }
 }
 
@@ -128,8 +163,8 @@ fn keep(options: &Options, output: &ReturnType) -> TokenStream {
     let (ok, error) = (or_inferred(ok), or_inferred(error));
     match &options.cache_err {
         Some(given) => {
-            let seconds = given.value;
-            quote_spanned!(span=> ::percache::__private::errors_for::<#ok, #error>(#seconds))
+            let time = &given.value;
+            quote_spanned!(span=> ::percache::__private::errors_for::<#ok, #error>(#time))
         }
         None => quote_spanned!(span=> ::percache::__private::only_ok::<#ok, #error>()),
     }
@@ -156,7 +191,21 @@ fn or_inferred(kind: Option<&&Type>) -> TokenStream {
     kind.map_or_else(|| quote!(_), |kind| quote!(#kind))
 }
 
-fn call(function: &ItemFn, unpacked: &[TokenStream]) -> TokenStream {
+/// Notes the arguments when the body is about to run.
+pub fn note(options: &Options, shown: &TokenStream) -> TokenStream {
+    match &options.describe {
+        Some(given) if !given.value => TokenStream::new(),
+        _ => quote! {
+            {
+                #[allow(unused_imports)]
+                use ::percache::__private::{ShowNothing as _, ShowSerialized as _};
+                __percache_about.note(__percache_cache, &#shown);
+            }
+        },
+    }
+}
+
+fn call(function: &ItemFn, unpacked: &[TokenStream], note: &TokenStream) -> TokenStream {
     let body = &function.block.stmts;
     let kind = match &function.sig.output {
         ReturnType::Type(_, kind) => quote!(#kind),
@@ -165,9 +214,9 @@ fn call(function: &ItemFn, unpacked: &[TokenStream]) -> TokenStream {
     let parts = quote!(__percache_cache, __percache_function, __percache_path, __percache_key, __percache_keep);
     if function.sig.asyncness.is_some() {
         quote! {
-            ::percache::__private::call_async::<#kind, _, _>(#parts, async move { #(#unpacked)* #(#body)* }).await
+            ::percache::__private::call_async::<#kind, _, _>(#parts, async move { #note #(#unpacked)* #(#body)* }).await
         }
     } else {
-        quote! { ::percache::__private::call(#parts, move || -> #kind { #(#unpacked)* #(#body)* }) }
+        quote! { ::percache::__private::call(#parts, move || -> #kind { #note #(#unpacked)* #(#body)* }) }
     }
 }

@@ -3,9 +3,11 @@
 //! Knows tokens only: what is done with a memoized function is in `percache::memo`.
 
 mod age;
+mod ahead;
 mod check;
 mod expand;
 mod options;
+mod siblings;
 mod tokens;
 mod tracked;
 
@@ -28,10 +30,14 @@ use syn::{ItemFn, parse_macro_input};
 /// | `cache = CACHE` | a `Cache`, or what dereferences to one; without it, the default cache of the user |
 /// | `name = "n"` | stands for module path and name: the function may move |
 /// | `version = "2"` | part of the key, for what changes without the code changing |
-/// | `maxage = "7d"` | results that are older are computed again; units `s`, `m`, `h`, `d`, `w` |
+/// | `maxage = "7d"` | results that are older are computed again; units `ms`, `s`, `m`, `h`, `d`, `w`, or a constant `Duration` |
+/// | `refresh_after = "1h"` | results that are older are returned, and computed again in the background |
+/// | `stale_if_error = "1d"` | when computing again gives an error, the last result is returned, for this long after `maxage` |
 /// | `cache_err = "30s"` | of a `Result`, errors are kept too, for this long |
 /// | `skip(a, b)` | these arguments do not count |
 /// | `key = EXPR` | calls are told apart by this expression over the arguments and by nothing else |
+/// | `handle` | beside `f` stand `f_entry(…)`, a call to remove, refresh or compute beside the cache, and `f_cache()`, all results |
+/// | `describe = false` | no summary of the arguments is kept for people |
 /// | `depends_on(f, m::g)` | a change of their code counts as well; they need `#[tracked]` (or `#[memoize]`), and are named by the path where they are defined |
 #[proc_macro_attribute]
 pub fn memoize(options: TokenStream, item: TokenStream) -> TokenStream {

@@ -1,12 +1,26 @@
 //! The options in the brackets of an attribute, as written.
 
+use proc_macro2::TokenStream;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Ident, Lit, LitStr, Path, Token, parenthesized};
+use syn::{Expr, Ident, Lit, LitBool, LitStr, Path, Token, parenthesized};
 
 use crate::age;
 
-const NAMES: [&str; 8] = ["cache", "name", "version", "maxage", "cache_err", "skip", "key", "depends_on"];
+const NAMES: [&str; 12] = [
+    "cache",
+    "name",
+    "version",
+    "maxage",
+    "refresh_after",
+    "stale_if_error",
+    "cache_err",
+    "skip",
+    "key",
+    "depends_on",
+    "handle",
+    "describe",
+];
 
 /// An option and the word that introduced it, for messages.
 pub struct Given<T> {
@@ -20,13 +34,17 @@ pub struct Options {
     pub cache: Option<Given<Expr>>,
     pub name: Option<Given<LitStr>>,
     pub version: Option<Given<String>>,
-    /// In seconds.
-    pub maxage: Option<Given<u64>>,
-    /// In seconds.
-    pub cache_err: Option<Given<u64>>,
+    /// Expressions of type `Duration`, as the next three.
+    pub maxage: Option<Given<TokenStream>>,
+    pub refresh_after: Option<Given<TokenStream>>,
+    pub stale_if_error: Option<Given<TokenStream>>,
+    pub cache_err: Option<Given<TokenStream>>,
     pub skip: Option<Given<Vec<Ident>>>,
     pub key: Option<Given<Expr>>,
     pub depends_on: Option<Given<Vec<Path>>>,
+    /// What stands before `_entry` and `_cache`, if that is not the name of the function; `Self::` says where it stands.
+    pub handle: Option<Given<Option<Path>>>,
+    pub describe: Option<Given<bool>>,
 }
 
 impl Parse for Options {
@@ -49,11 +67,16 @@ impl Options {
             "cache" => set(&mut self.cache, word, assigned(input)?),
             "name" => set(&mut self.name, word, assigned(input)?),
             "version" => set(&mut self.version, word, version(assigned(input)?)?),
-            "maxage" => set(&mut self.maxage, word, age::seconds(&assigned(input)?)?),
-            "cache_err" => set(&mut self.cache_err, word, age::seconds(&assigned(input)?)?),
+            "maxage" => set(&mut self.maxage, word, duration(input)?),
+            "refresh_after" => set(&mut self.refresh_after, word, duration(input)?),
+            "stale_if_error" => set(&mut self.stale_if_error, word, duration(input)?),
+            "cache_err" => set(&mut self.cache_err, word, duration(input)?),
             "skip" => set(&mut self.skip, word, listed(input)?),
             "key" => set(&mut self.key, word, assigned(input)?),
             "depends_on" => set(&mut self.depends_on, word, listed(input)?),
+            "handle" if input.peek(Token![=]) => set(&mut self.handle, word, Some(assigned(input)?)),
+            "handle" => set(&mut self.handle, word, None),
+            "describe" => set(&mut self.describe, word, assigned::<LitBool>(input)?.value),
             _ => Err(unknown(&word)),
         }
     }
@@ -70,7 +93,8 @@ impl Options {
         }
         let words =
             [word(&self.cache), word(&self.name), word(&self.version), word(&self.maxage), word(&self.cache_err)];
-        words.into_iter().chain([word(&self.skip), word(&self.key)]).flatten().next()
+        let others = [word(&self.refresh_after), word(&self.stale_if_error), word(&self.handle), word(&self.describe)];
+        words.into_iter().chain([word(&self.skip), word(&self.key)]).chain(others).flatten().next()
     }
 }
 
@@ -85,6 +109,11 @@ fn set<T>(option: &mut Option<Given<T>>, word: Ident, value: T) -> syn::Result<(
 fn assigned<T: Parse>(input: ParseStream) -> syn::Result<T> {
     input.parse::<Token![=]>()?;
     input.parse()
+}
+
+fn duration(input: ParseStream) -> syn::Result<TokenStream> {
+    input.parse::<Token![=]>()?;
+    age::duration(input)
 }
 
 fn listed<T: Parse>(input: ParseStream) -> syn::Result<Vec<T>> {

@@ -45,7 +45,9 @@ pub use backend::{Backend, BackendError};
 pub use digest::Digest;
 pub use exit::close_all;
 pub use memo::function::{Code, Function, Key};
-pub use memo::{Cache, CacheBuilder, Error, Memoized};
+pub use memo::{
+    AsyncCallEntry, Cache, CacheBuilder, CallEntry, Error, FunctionCache, Memoized, MemoizedAsync, Spawned,
+};
 #[cfg(feature = "user-cache")]
 pub use memo::{default_cache, set_default_cache};
 #[cfg(feature = "macros")]

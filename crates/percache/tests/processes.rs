@@ -302,3 +302,35 @@ mod default {
         assert_eq!(computed(dir.path()), [1], "and it lasts as long as the process");
     }
 }
+
+#[test]
+fn worker_refresh_at_exit() {
+    let Some(dir) = role() else { return };
+    static CACHE: std::sync::OnceLock<Cache> = std::sync::OnceLock::new();
+    let cache = CACHE.get_or_init(|| open(&dir.join("cache")));
+    let f = cache
+        .wrap("f", move |n: u64| {
+            note(&dir, n);
+            if computed(&dir).len() > 1 {
+                thread::sleep(Duration::from_millis(200));
+            }
+            n
+        })
+        .refresh_after(Duration::ZERO);
+    assert_eq!((f.call(1), f.call(1)), (1, 1));
+    // Its refresh is under way, and goes on while statics are closed.
+    std::process::exit(0);
+}
+
+#[test]
+fn a_refresh_does_not_hold_up_the_end_of_a_process() {
+    for _ in 0..5 {
+        let dir = tempfile::tempdir().unwrap();
+        let output = command("worker_refresh_at_exit", dir.path()).stderr(Stdio::piped()).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && !errors.contains("panicked"), "{} {errors}", output.status);
+        let cache = open(&dir.path().join("cache"));
+        let f = cache.wrap("f", |_: u64| -> u64 { unreachable!("what was computed before is kept") });
+        assert_eq!(f.call(1), 1);
+    }
+}

@@ -145,6 +145,7 @@ fn list(cache: &Cache, args: &List) -> Result<u8, CliError> {
                 "bytes": entry.size,
                 "cost_seconds": entry.cost.as_secs_f64(),
                 "hits": entry.hits,
+                "arguments": entry.arguments,
             })
         });
         crate::say!("{:#}", serde_json::Value::Array(rows.collect()));
@@ -152,16 +153,20 @@ fn list(cache: &Cache, args: &List) -> Result<u8, CliError> {
     }
     let rows = entries.iter().map(|entry| {
         let age = entry.last_used.elapsed().unwrap_or_default();
-        [
-            format_age(age),
-            format_size(entry.size),
-            entry.hits.to_string(),
-            format_duration(entry.cost),
-            entry.name.clone(),
-        ]
+        [format_age(age), format_size(entry.size), entry.hits.to_string(), format_duration(entry.cost), call(entry)]
     });
     table(["last used", "size", "hits", "took", "function"], rows.collect());
     Ok(SUCCESS)
+}
+
+/// The function's name, and behind it the arguments as far as they fit.
+fn call(entry: &Entry) -> String {
+    const LONGEST: usize = 60;
+    let Some(arguments) = &entry.arguments else { return entry.name.clone() };
+    let short: String = arguments.chars().take(LONGEST).collect();
+    let cut = if short.len() < arguments.len() && !short.ends_with('…') { "…" } else { "" };
+    let (open, close) = if arguments.starts_with('(') { ("", "") } else { ("(", ")") };
+    format!("{}{open}{short}{cut}{close}", entry.name)
 }
 
 /// All results, or those of the named functions.

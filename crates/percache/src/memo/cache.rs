@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::backend::{Backend, BackendError, MemoryBackend};
 use crate::exit;
+use crate::memo::about::{About, Described};
 use crate::memo::claim::Claims;
 use crate::memo::cleared::Cleared;
 use crate::memo::clock::Clock;
@@ -21,6 +22,7 @@ use crate::memo::flight::Flights;
 use crate::memo::function::{Function, Key};
 use crate::memo::hot::Hot;
 use crate::memo::keep::{Everything, Keep, OnlyOk};
+use crate::memo::refresh::{Refreshes, Spawn, Spawned};
 use crate::memo::room::Room;
 use crate::memo::shared::{Call, Shared};
 use crate::memo::stats::{Entry, FunctionStats, Stats};
@@ -68,7 +70,7 @@ impl fmt::Debug for Cache {
 }
 
 /// How a cache is opened. Made by [`Cache::builder`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct CacheBuilder {
     live_sync: bool,
     maxage: Option<Duration>,
@@ -79,6 +81,26 @@ pub struct CacheBuilder {
     pub(super) claims: Option<PathBuf>,
     /// The directory of the cache, if it has one that other processes share.
     pub(super) dir: Option<PathBuf>,
+    compress_above: Option<usize>,
+    describes: bool,
+    spawn: Option<Spawn>,
+}
+
+impl fmt::Debug for CacheBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheBuilder")
+            .field("live_sync", &self.live_sync)
+            .field("maxage", &self.maxage)
+            .field("max_size", &self.max_size)
+            .field("hot_bytes", &self.hot_bytes)
+            .field("clock", &self.clock)
+            .field("close_at_exit", &self.close_at_exit)
+            .field("claims", &self.claims)
+            .field("dir", &self.dir)
+            .field("compress_above", &self.compress_above)
+            .field("describe_arguments", &self.describes)
+            .finish_non_exhaustive()
+    }
 }
 
 impl CacheBuilder {
@@ -105,6 +127,29 @@ impl CacheBuilder {
     /// How many bytes of recently used results are held in memory: 64 MiB unless told otherwise; 0 for none.
     pub fn hot_bytes(mut self, bytes: usize) -> CacheBuilder {
         self.hot_bytes = bytes;
+        self
+    }
+
+    /// Results of at least so many bytes are compressed where they are stored, if that makes them smaller by an eighth or more. The memory
+    /// layer holds them as they are. Nothing is compressed unless this is called: reading a compressed result from the store takes about
+    /// as long again as checking it.
+    #[cfg(feature = "compression")]
+    pub fn compress_above(mut self, bytes: usize) -> CacheBuilder {
+        self.compress_above = Some(bytes);
+        self
+    }
+
+    /// Whether a summary of the arguments is kept with each result, for [`Cache::entries`] and `percache list --cache`: the first 200
+    /// bytes or so, as text. It is, unless this is called with `false`; arguments that are skipped are never in it.
+    pub fn describe_arguments(mut self, describe: bool) -> CacheBuilder {
+        self.describes = describe;
+        self
+    }
+
+    /// How futures are run that nobody waits for: `async` functions with `refresh_after` compute again ahead of time on them. For example
+    /// `|future| drop(tokio::spawn(future))`. Without one, the caller that finds a result that old computes it again itself.
+    pub fn spawner(mut self, spawn: impl Fn(Spawned) + Send + Sync + 'static) -> CacheBuilder {
+        self.spawn = Some(Arc::new(spawn));
         self
     }
 
@@ -143,6 +188,9 @@ impl CacheBuilder {
             room: self.max_size.map(|limit| Room::new(limit, self.dir.as_deref())),
             cleared: self.dir.as_deref().map(Cleared::new),
             removed: Default::default(),
+            compress_above: self.compress_above,
+            describes: self.describes,
+            refreshes: Refreshes::new(self.spawn),
             hits: Default::default(),
             misses: Default::default(),
             noted: Default::default(),
@@ -168,6 +216,9 @@ impl Cache {
             close_at_exit: true,
             claims: None,
             dir: None,
+            compress_above: None,
+            describes: true,
+            spawn: None,
         }
     }
 
@@ -228,7 +279,15 @@ impl Cache {
     {
         let function = Function::new(name.to_owned());
         match function.key(arguments) {
-            Ok(key) => self.run(&function, "", key, &Everything, compute),
+            Ok(key) => {
+                let about = About::new();
+                let keep = Described::new(Everything, &about);
+                let described = || {
+                    about.note(self, arguments);
+                    compute()
+                };
+                self.run(&function, "", key, &keep, described)
+            }
             Err(error) => {
                 log::warn!("percache: arguments of {name} cannot be told apart: {error}");
                 compute()
@@ -306,6 +365,14 @@ impl Cache {
                 Ok(removed)
             }
         }
+    }
+
+    /// Removes all results of the function of this name, whatever its code and its version were, and gives their space back. The name is
+    /// as [`Cache::functions`] shows it; each instance of a generic function is a function of its own.
+    pub fn clear_function(&self, name: &str) -> Result<Removed, Error> {
+        let removed = self.shared.remove_function(name)?;
+        self.shared.sync_backend()?;
+        Ok(removed)
     }
 
     /// Removes what `rules` say, and gives its space back.

@@ -99,6 +99,17 @@ impl Shared {
         Ok(removed)
     }
 
+    /// Removes all results of one function.
+    pub fn remove_function(&self, name: &str) -> Result<Removed, BackendError> {
+        let mut removed = Removed::default();
+        for known in self.known()?.iter().filter(|known| known.entry.name == name) {
+            self.remove(&known.key)?;
+            removed.results += 1;
+            removed.bytes += known.entry.size;
+        }
+        Ok(removed)
+    }
+
     /// Removes everything.
     pub fn remove_all(&self) -> Result<Removed, BackendError> {
         self.removed.store(true, Ordering::Relaxed);

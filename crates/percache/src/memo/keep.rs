@@ -15,6 +15,26 @@ pub trait Keep<R> {
 
     /// The value of a record, which is `age` old.
     fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<R>, EncodingError>;
+
+    /// The summary of the arguments, if there is one.
+    fn arguments(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl<R, K: Keep<R> + ?Sized> Keep<R> for &K {
+    fn encode(&self, value: &R, bytes: &mut Vec<u8>) -> Result<Option<Kind>, EncodingError> {
+        (**self).encode(value, bytes)
+    }
+
+    #[inline]
+    fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<R>, EncodingError> {
+        (**self).decode(stored, age)
+    }
+
+    fn arguments(&self) -> Option<&str> {
+        (**self).arguments()
+    }
 }
 
 /// Everything is kept.

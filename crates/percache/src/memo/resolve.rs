@@ -55,7 +55,9 @@ impl Shared {
             let _computing = Computing::begin();
             compute()
         };
-        (self.store(call, &value, keep, start.elapsed()), value)
+        let record = self.store(call, &value, keep, start.elapsed());
+        let value = if record.is_none() { self.or_stale(call, keep, value) } else { value };
+        (record, value)
     }
 
     /// What another thread has computed counts as found.
@@ -81,7 +83,7 @@ impl Shared {
     }
 
     /// Lets go of a claim; a process that waits for it must find the result in the store.
-    fn publish(&self, claim: Option<Claim>) {
+    pub fn publish(&self, claim: Option<Claim>) {
         if claim.as_ref().is_some_and(Claim::is_wanted)
             && let Err(error) = self.backend.sync()
         {
@@ -131,7 +133,9 @@ impl Shared {
         self.misses.fetch_add(1, Ordering::Relaxed);
         let start = Instant::now();
         let value = compute.await;
-        (self.store(call, &value, keep, start.elapsed()), value)
+        let record = self.store(call, &value, keep, start.elapsed());
+        let value = if record.is_none() { self.or_stale(call, keep, value) } else { value };
+        (record, value)
     }
 
     async fn claim_async(&self, call: Call<'_>) -> Option<Claim> {
@@ -148,7 +152,7 @@ impl Shared {
         }
     }
 
-    fn publish_aside(self: &Arc<Self>, claim: Option<Claim>) {
+    pub fn publish_aside(self: &Arc<Self>, claim: Option<Claim>) {
         let Some(claim) = claim.filter(Claim::is_wanted) else { return };
         let shared = self.clone();
         // If no thread can be had, the claim is dropped here, and the other process computes for itself.

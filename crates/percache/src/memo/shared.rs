@@ -13,12 +13,14 @@ use crate::memo::cache::Error;
 use crate::memo::claim::Claims;
 use crate::memo::cleared::Cleared;
 use crate::memo::clock::{Clock, Time, age, later};
+use crate::memo::compress;
 use crate::memo::encoding::EncodingError;
 use crate::memo::flight::Flights;
 use crate::memo::function::{Function, Key};
 use crate::memo::hot::{Hot, SharedRecord};
 use crate::memo::keep::Keep;
 use crate::memo::record::{self, EntryRecord, Uses};
+use crate::memo::refresh::Refreshes;
 use crate::memo::room::Room;
 
 /// Uses of results that are not in the hot layer are written after this many at the latest.
@@ -39,6 +41,11 @@ pub struct Shared {
     pub cleared: Option<Cleared>,
     /// Whether results were removed that other processes may have in memory, and are not told of.
     pub removed: AtomicBool,
+    /// Values of at least so many bytes are compressed in the back-end.
+    pub compress_above: Option<usize>,
+    /// Whether summaries of arguments are kept.
+    pub describes: bool,
+    pub refreshes: Refreshes,
     pub hits: AtomicU64,
     pub misses: AtomicU64,
     pub noted: AtomicU64,
@@ -55,6 +62,14 @@ pub enum Found {
 }
 
 impl Found {
+    /// The record's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Found::Shared(record) => record,
+            Found::Own(record) => record,
+        }
+    }
+
     /// To be given to others.
     pub fn into_shared(self) -> SharedRecord {
         match self {
@@ -96,7 +111,20 @@ impl Shared {
         if self.closed.load(Ordering::Relaxed) {
             return None;
         }
-        let record = match self.backend.get(Table::Results, &digest) {
+        let record = self.load(call)?;
+        let value = self.read(call, &record, keep, now)?;
+        self.note(digest, now);
+        if !self.hot.takes(record.len()) {
+            return Some((Found::Own(record), value));
+        }
+        let record = Arc::new(record);
+        self.hot.insert(digest, record.clone());
+        Some((Found::Shared(record), value))
+    }
+
+    /// The record of a call in the back-end, as it was before it was compressed.
+    pub fn load(&self, call: Call<'_>) -> Option<Vec<u8>> {
+        let record = match self.backend.get(Table::Results, &call.key.0) {
             Ok(record) => record?,
             Err(error) => {
                 self.warn("a result could not be read", &error);
@@ -107,14 +135,7 @@ impl Shared {
             log::warn!("percache: a stored result of {} is damaged, it is computed again", call.name());
             return None;
         }
-        let value = self.read(call, &record, keep, now)?;
-        self.note(digest, now);
-        if !self.hot.takes(record.len()) {
-            return Some((Found::Own(record), value));
-        }
-        let record = Arc::new(record);
-        self.hot.insert(digest, record.clone());
-        Some((Found::Shared(record), value))
+        compress::unpack(record)
     }
 
     /// The value of a record that is intact.
@@ -150,7 +171,7 @@ impl Shared {
                 return None;
             }
         };
-        if let Err(error) = self.write(call, &record, cost) {
+        if let Err(error) = self.write(call, &record, cost, keep.arguments()) {
             self.warn("a result could not be kept", &error);
         }
         Some(record)
@@ -159,7 +180,7 @@ impl Shared {
     /// As [`Shared::store`], for who wants to know what went wrong.
     pub fn put<R, K: Keep<R>>(&self, call: Call<'_>, value: &R, keep: &K) -> Result<(), Error> {
         match self.seal(value, keep)? {
-            Some(record) => Ok(self.write(call, &record, Duration::ZERO)?),
+            Some(record) => Ok(self.write(call, &record, Duration::ZERO, keep.arguments())?),
             None => Ok(()),
         }
     }
@@ -168,20 +189,28 @@ impl Shared {
         Ok(record::seal(self.clock.now(), |bytes| keep.encode(value, bytes))?.map(Arc::new))
     }
 
-    fn write(&self, call: Call<'_>, record: &SharedRecord, cost: Duration) -> Result<(), BackendError> {
+    fn write(
+        &self,
+        call: Call<'_>,
+        record: &SharedRecord,
+        cost: Duration,
+        arguments: Option<&str>,
+    ) -> Result<(), BackendError> {
         let key = &call.key.0;
+        let stored = compress::pack(record, self.compress_above);
         let entry = EntryRecord {
             name: call.name().into_owned(),
             code: call.function.code_digest(),
             created: record::open(record).map_or(0, |stored| stored.created),
             cost: u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX),
-            size: record.len() as u64,
+            size: stored.len() as u64,
+            arguments: arguments.map(str::to_owned),
         };
         self.hot.insert(*key, record.clone());
         if self.closed.load(Ordering::Relaxed) {
             return Ok(());
         }
-        self.backend.put_result(key, &entry.to_bytes(), record)?;
+        self.backend.put_result(key, &entry.to_bytes(), &stored)?;
         self.make_room(entry.size)?;
         if self.live_sync { self.sync_backend() } else { Ok(()) }
     }

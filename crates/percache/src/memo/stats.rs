@@ -66,6 +66,8 @@ pub struct Entry {
     pub cost: Duration,
     /// How often it was found instead.
     pub hits: u64,
+    /// What the arguments were, cut off after some 200 bytes, with control characters escaped; `None` if that was not kept.
+    pub arguments: Option<String>,
 }
 
 /// An age as the original printed it: in the largest of days, hours and minutes of which there are at least two, else in seconds.
@@ -154,6 +156,7 @@ fn entry(known: Known) -> Entry {
         size: known.entry.size,
         cost: Duration::from_nanos(known.entry.cost),
         hits: known.uses.hits,
+        arguments: known.entry.arguments,
     }
 }
 

@@ -44,6 +44,7 @@ pub fn expand(options: &Options, mut function: ItemFn) -> TokenStream {
     };
     let keep = keep(options, &function.sig.output);
     let call = call(&function, &unpacked);
+    let returned = returned(&function.sig.output);
     function.block = parse_quote!({
         static __PERCACHE_FUNCTION: ::std::sync::OnceLock<::percache::Function> = ::std::sync::OnceLock::new();
         let __percache_path = ::percache::__private::#path(&|| ());
@@ -51,6 +52,10 @@ pub fn expand(options: &Options, mut function: ItemFn) -> TokenStream {
         let __percache_key = __percache_function.key_of(__percache_path, &#arguments);
         let __percache_cache: &::percache::Cache = #cache;
         let __percache_keep = #keep;
+        let __percache_keep = {
+            use ::percache::__private::{AsItIs as _, ByClone as _};
+            (::percache::__private::Returned::<#returned>::new()).keep(__percache_keep)
+        };
         #call
     });
     quote!(#constant #function)
@@ -156,12 +161,17 @@ fn or_inferred(kind: Option<&&Type>) -> TokenStream {
     kind.map_or_else(|| quote!(_), |kind| quote!(#kind))
 }
 
-fn call(function: &ItemFn, unpacked: &[TokenStream]) -> TokenStream {
-    let body = &function.block.stmts;
-    let kind = match &function.sig.output {
+/// The type of what a function returns.
+fn returned(output: &ReturnType) -> TokenStream {
+    match output {
         ReturnType::Type(_, kind) => quote!(#kind),
         ReturnType::Default => quote!(()),
-    };
+    }
+}
+
+fn call(function: &ItemFn, unpacked: &[TokenStream]) -> TokenStream {
+    let body = &function.block.stmts;
+    let kind = returned(&function.sig.output);
     let parts = quote!(__percache_cache, __percache_function, __percache_path, __percache_key, __percache_keep);
     if function.sig.asyncness.is_some() {
         quote! {

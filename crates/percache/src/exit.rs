@@ -6,17 +6,22 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError, Weak};
 
+use crate::fork::PerProcess;
+
 /// Something to close at exit.
 pub trait Close: Send + Sync {
     /// Called when the process exits by returning from `main` or by `exit`. May be called on what is closed already.
     fn close_at_exit(&self);
 }
 
-static OPEN: Mutex<Vec<Weak<dyn Close>>> = Mutex::new(Vec::new());
+type Open = Mutex<Vec<Weak<dyn Close>>>;
+
+/// A forked child closes what it has opened, and not what its parent has.
+static OPEN: PerProcess<Open> = PerProcess::new();
 
 /// Closes `this` at exit, if it still exists then.
 pub fn register(this: Weak<dyn Close>) {
-    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut open = OPEN.get().lock().unwrap_or_else(PoisonError::into_inner);
     let is_first = open.is_empty();
     open.retain(|other| other.strong_count() > 0);
     open.push(this);
@@ -38,7 +43,7 @@ pub fn renew() {
 extern "C" fn close_all() {
     // Unwinding must not reach the C library.
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        let open = std::mem::take(&mut *OPEN.lock().unwrap_or_else(PoisonError::into_inner));
+        let open = std::mem::take(&mut *OPEN.get().lock().unwrap_or_else(PoisonError::into_inner));
         open.iter().filter_map(Weak::upgrade).for_each(|this| this.close_at_exit());
     }));
 }

@@ -26,6 +26,8 @@
 pub mod codec;
 pub mod digest;
 pub mod engine;
+mod fork;
+
 mod exit;
 pub mod files;
 pub mod lock;
@@ -43,7 +45,7 @@ pub mod store;
 pub use backend::{Backend, BackendError};
 pub use digest::Digest;
 pub use memo::function::{Code, Function, Key};
-pub use memo::{Cache, CacheBuilder, Error, Memoized, default_cache, set_default_cache};
+pub use memo::{Begun, Cache, CacheBuilder, Error, Memoized, MemoizedResult, default_cache, set_default_cache};
 #[cfg(feature = "macros")]
 pub use percache_macros::{memoize, tracked};
 

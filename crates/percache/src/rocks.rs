@@ -23,6 +23,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, IteratorMode, ReadOption
 use crate::codec::Encode;
 use crate::digest::Hasher;
 use crate::engine::{Column, DATABASE, Engine, EngineError, Session, SharedView, View, Visit};
+use crate::fork;
 use crate::files::{self, Durability, create_private_dir};
 use crate::lock::{FileLock, LockError};
 use crate::tail::{self, Tail};
@@ -47,6 +49,17 @@ pub struct RocksEngine {
     holder: String,
     pictures: Mutex<Pictures>,
 }
+
+/// The generation of the process that first opened RocksDB to write, and one; 0 for none. RocksDB has started threads then.
+static FIRST_WRITER: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether this process has none of the threads that RocksDB believes to have, because it was forked from the one that had them. Whatever
+/// needs them would wait for ever: only the tail is written to.
+fn is_orphaned() -> bool {
+    matches!(FIRST_WRITER.load(Ordering::Relaxed), first if first > 0 && first <= fork::generation())
+}
+
+const ORPHANED: &str = "a process that was forked from one that had written to it cannot do this; any other process can";
 
 /// The newest pictures at hand.
 #[derive(Default)]
@@ -68,6 +81,7 @@ struct Commits {
 impl RocksEngine {
     /// The database in `dir`, which need not exist. Nothing is opened yet. `holder` names this process to others that wait for it.
     pub fn new(dir: &Path, columns: &'static [Column], holder: &str) -> RocksEngine {
+        fork::watch();
         RocksEngine { dir: dir.to_owned(), columns, holder: holder.to_owned(), pictures: Mutex::default() }
     }
 
@@ -171,6 +185,11 @@ impl RocksEngine {
     }
 
     fn open_to_write(&self, how: Use) -> Result<DB, EngineError> {
+        if is_orphaned() {
+            return Err(EngineError::Io(ORPHANED.into()));
+        }
+        let generation = fork::generation() + 1;
+        let _ = FIRST_WRITER.compare_exchange(0, generation, Ordering::Relaxed, Ordering::Relaxed);
         let columns = self.columns.iter().map(|c| ColumnFamilyDescriptor::new(c.name, column_options(*c, how)));
         DB::open_cf_descriptors(&database_options(how, &self.database()), self.database(), columns).map_err(rocks_error)
     }
@@ -276,7 +295,15 @@ impl Engine for RocksEngine {
         Ok(self.read_tail()?.lost())
     }
 
+    fn after_fork(&self) -> Option<Box<dyn Engine>> {
+        let holder = format!("process {}", std::process::id());
+        Some(Box::new(RocksEngine::new(&self.dir, self.columns, &holder)))
+    }
+
     fn session(&self, patience: Duration) -> Result<Box<dyn Session + '_>, EngineError> {
+        if is_orphaned() {
+            return self.brief_session(patience);
+        }
         Ok(Box::new(FullSession::begin(self, self.lock(patience)?)?))
     }
 

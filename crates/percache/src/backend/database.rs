@@ -315,6 +315,11 @@ impl Backend for DatabaseBackend {
         *self.shared.view.write().unwrap_or_else(PoisonError::into_inner) = None;
         written
     }
+
+    fn after_fork(&self) -> Option<Box<dyn Backend>> {
+        let engine = self.shared.engine.after_fork()?;
+        Some(Box::new(DatabaseBackend::new(engine)))
+    }
 }
 
 impl Drop for DatabaseBackend {

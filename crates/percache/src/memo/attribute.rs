@@ -2,6 +2,7 @@
 
 use std::any::type_name;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -10,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::memo::cache::Cache;
 use crate::memo::encoding::EncodingError;
 use crate::memo::function::{Function, Key};
-use crate::memo::keep::{ErrorsFor, Everything, Keep, OnlyOk};
+use crate::memo::keep::{ErrorsFor, Everything, Keep, OnlyOk, SharedErrors};
 
 /// The path of the function in which the closure stands: with its type and all generics, which is what the type of a closure is named by.
 #[inline]
@@ -73,6 +74,53 @@ pub fn only_ok<T: Kept, E>() -> impl Keep<Result<T, E>> {
 pub fn errors_for<T: Kept, E: Kept>(seconds: u64) -> impl Keep<Result<T, E>> {
     ErrorsFor(Duration::from_secs(seconds))
 }
+
+/// What a memoized function returns. Which of [`ByClone`] and [`AsItIs`] applies is found by the compiler where the type is known: it
+/// tries them in this order.
+#[derive(Clone, Copy, Debug)]
+pub struct Returned<R>(PhantomData<fn() -> R>);
+
+impl<R> Returned<R> {
+    /// Of this type.
+    #[inline]
+    pub fn new() -> Returned<R> {
+        Returned(PhantomData)
+    }
+}
+
+impl<R> Default for Returned<R> {
+    fn default() -> Returned<R> {
+        Returned::new()
+    }
+}
+
+/// Errors that can be cloned are given to all who wait.
+pub trait ByClone {
+    /// With that rule.
+    #[inline]
+    fn keep<K>(self, keep: K) -> SharedErrors<K>
+    where
+        Self: Sized,
+    {
+        SharedErrors(keep)
+    }
+}
+
+impl<T, E: Clone + Send + 'static> ByClone for Returned<Result<T, E>> {}
+
+/// Everything else stays as it is.
+pub trait AsItIs {
+    /// The same.
+    #[inline]
+    fn keep<K>(self, keep: K) -> K
+    where
+        Self: Sized,
+    {
+        keep
+    }
+}
+
+impl<R> AsItIs for &Returned<R> {}
 
 /// A call of a memoized function.
 #[inline]

@@ -3,21 +3,23 @@
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::backend::{Backend, BackendError, MemoryBackend};
-use crate::exit;
+use crate::fork;
 use crate::memo::claim::Claims;
 use crate::memo::clock::Clock;
 use crate::memo::collect::{Removed, Rules};
 use crate::memo::encoding::EncodingError;
 use crate::memo::flight::Flights;
 use crate::memo::function::{Function, Key};
+use crate::memo::handle::Handle;
 use crate::memo::hot::Hot;
+use crate::memo::fallible::MemoizedResult;
 use crate::memo::keep::{Everything, Keep, OnlyOk};
 use crate::memo::shared::{Call, Shared};
 use crate::memo::stats::{Entry, FunctionStats, Stats};
@@ -55,7 +57,7 @@ pub enum Error {
 /// ```
 #[derive(Clone)]
 pub struct Cache {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Handle,
 }
 
 impl fmt::Debug for Cache {
@@ -70,6 +72,7 @@ pub struct CacheBuilder {
     live_sync: bool,
     maxage: Option<Duration>,
     max_size: Option<u64>,
+    wait_timeout: Option<Duration>,
     hot_bytes: usize,
     clock: Clock,
     claims: Option<PathBuf>,
@@ -107,7 +110,15 @@ impl CacheBuilder {
         self
     }
 
-    /// The directory of the lock files by which processes that share the cache compute nothing twice. [`CacheBuilder::open`] needs
+    /// For how long a caller waits at the most for what another thread, task or process computes already; then it computes as well.
+    ///
+    /// Without this, it waits as long as there is reason to believe that the other one gets ready: `docs/memoize.md` says how that is told.
+    pub fn wait_timeout(mut self, timeout: Duration) -> CacheBuilder {
+        self.wait_timeout = Some(timeout);
+        self
+    }
+
+    /// The directory of the lock file by which processes that share the cache compute nothing twice. [`CacheBuilder::open`] needs
     /// none to be named; other back-ends that are shared between processes should have one.
     pub fn claims(mut self, dir: impl Into<PathBuf>) -> CacheBuilder {
         self.claims = Some(dir.into());
@@ -125,15 +136,19 @@ impl CacheBuilder {
 
     /// A cache on another back-end.
     pub fn backend(self, backend: impl Backend + 'static) -> Cache {
-        let shared = Arc::new(Shared {
-            backend: Box::new(backend),
+        fork::watch();
+        let claims = self.claims.map(identified);
+        let shared = Handle::new(Shared {
+            generation: fork::generation(),
+            backend: Arc::new(backend),
             hot: Hot::new(self.hot_bytes),
-            flights: Flights::new(),
-            claims: self.claims.map(Claims::new),
+            flights: claims.as_ref().map_or_else(Arc::default, Flights::of),
+            claims: claims.map(|dir| Claims::new(dir, self.wait_timeout)),
             clock: self.clock,
             live_sync: self.live_sync,
             maxage: self.maxage,
             max_size: self.max_size,
+            wait_timeout: self.wait_timeout,
             size: Default::default(),
             hits: Default::default(),
             misses: Default::default(),
@@ -142,9 +157,16 @@ impl CacheBuilder {
             closed: Default::default(),
             wrapped: Default::default(),
         });
-        let weak: Weak<Shared> = Arc::downgrade(&shared);
-        exit::register(weak);
         Cache { shared }
+    }
+}
+
+/// The same directory, by the name that all have for it.
+fn identified(dir: PathBuf) -> PathBuf {
+    let dir = std::path::absolute(&dir).unwrap_or(dir);
+    match (dir.parent().map(std::fs::canonicalize), dir.file_name()) {
+        (Some(Ok(parent)), Some(name)) => parent.join(name),
+        _ => dir,
     }
 }
 
@@ -155,6 +177,7 @@ impl Cache {
             live_sync: false,
             maxage: None,
             max_size: None,
+            wait_timeout: None,
             hot_bytes: HOT_BYTES,
             clock: Clock::System,
             claims: None,
@@ -202,7 +225,7 @@ impl Cache {
         Memoized::new(self.clone(), name.into(), compute, Everything)
     }
 
-    /// As [`Cache::wrap`]; of the results only `Ok` is kept.
+    /// As [`Cache::wrap`]; of the results only `Ok` is kept. Callers that wait for the same result get the same error, if it can be cloned.
     ///
     /// ```
     /// # let cache = percache::Cache::in_memory();
@@ -210,13 +233,13 @@ impl Cache {
     /// assert!(parse.call("x").is_err()); // computed each time
     /// assert_eq!(parse.call("7"), Ok(7)); // kept
     /// ```
-    pub fn wrap_result<A, T, E, F>(&self, name: impl Into<String>, compute: F) -> Memoized<A, Result<T, E>, F, OnlyOk>
+    pub fn wrap_result<A, T, E, F>(&self, name: impl Into<String>, compute: F) -> MemoizedResult<A, T, E, F>
     where
         A: Serialize,
         T: Serialize + DeserializeOwned,
         F: Fn(A) -> Result<T, E>,
     {
-        Memoized::new(self.clone(), name.into(), compute, OnlyOk)
+        MemoizedResult::new(Memoized::new(self.clone(), name.into(), compute, OnlyOk))
     }
 
     /// The result of calling `name` with `arguments`: found, or `compute`d and kept.

@@ -1,5 +1,7 @@
 //! Which part of what a function returns is kept, and for how long.
 
+use std::any::Any;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -8,6 +10,9 @@ use serde::de::DeserializeOwned;
 use crate::memo::encoding::{EncodingError, decode, encode};
 use crate::memo::record::{Kind, Stored};
 
+/// A value for those who wait for it, whatever its type.
+pub type SharedValue = Arc<Mutex<dyn Any + Send>>;
+
 /// How values of type `R` become records and come back.
 pub trait Keep<R> {
     /// Appends the encoding of what is kept of `value`, and says what it is. `None`: nothing is kept.
@@ -15,6 +20,50 @@ pub trait Keep<R> {
 
     /// The value of a record, which is `age` old.
     fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<R>, EncodingError>;
+
+    /// Of what is not kept, what those get who wait for it at this moment: they take it for their own result. `None`: one after the other
+    /// computes it again.
+    fn share(&self, _value: &R) -> Option<SharedValue> {
+        None
+    }
+
+    /// What [`Keep::share`] has made, for one of those who waited.
+    fn take_shared(&self, _value: &SharedValue) -> Option<R> {
+        None
+    }
+}
+
+/// As `K` says; and an error that is not kept is given to all who wait for it.
+#[derive(Clone, Copy, Debug)]
+pub struct SharedErrors<K>(pub K);
+
+impl<T, E: Clone + Send + 'static, K: Keep<Result<T, E>>> Keep<Result<T, E>> for SharedErrors<K> {
+    fn encode(&self, value: &Result<T, E>, bytes: &mut Vec<u8>) -> Result<Option<Kind>, EncodingError> {
+        self.0.encode(value, bytes)
+    }
+
+    #[inline]
+    fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<Result<T, E>>, EncodingError> {
+        self.0.decode(stored, age)
+    }
+
+    fn share(&self, value: &Result<T, E>) -> Option<SharedValue> {
+        match value {
+            Ok(_) => self.0.share(value),
+            Err(error) => Some(Arc::new(Mutex::new(error.clone()))),
+        }
+    }
+
+    fn take_shared(&self, value: &SharedValue) -> Option<Result<T, E>> {
+        let inside = value.lock().unwrap_or_else(PoisonError::into_inner);
+        match inside.downcast_ref::<E>() {
+            Some(error) => Some(Err(error.clone())),
+            None => {
+                drop(inside);
+                self.0.take_shared(value)
+            }
+        }
+    }
 }
 
 /// Everything is kept.
@@ -70,7 +119,7 @@ where
         match stored.kind {
             Kind::Value => decode(stored.value).map(|value| Some(Ok(value))),
             Kind::Error if age < self.0 => decode(stored.value).map(|error| Some(Err(error))),
-            Kind::Error => Ok(None),
+            Kind::Error | Kind::Bytes => Ok(None),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | record | bytes |
 //! | --- | --- |
-//! | result | format 1, SHA-1 of what follows (20), kind (1: value, 2: error), time created (8), the encoded value |
+//! | result | format 1, SHA-1 of what follows (20), kind (1: value, 2: error, 3: bytes of others), time created (8), the encoded value |
 //! | entry | format 1, function's name, digest of its code (option), time created (8), cost in nanoseconds (8), length of the result (8) |
 //! | uses | format 1, time last used (8), number of hits (8) |
 //!
@@ -26,6 +26,8 @@ pub enum Kind {
     Value = 1,
     /// The error of a `Result`.
     Error = 2,
+    /// Bytes that are no encoded value: what another language has made of one.
+    Bytes = 3,
 }
 
 /// A result record that was checked.
@@ -68,6 +70,7 @@ pub fn open(record: &[u8]) -> Option<Stored<'_>> {
     let kind = match header[KIND_AT] {
         1 => Kind::Value,
         2 => Kind::Error,
+        3 => Kind::Bytes,
         _ => return None,
     };
     Some(Stored { kind, created: Time::from_le_bytes(header[CREATED_AT..].try_into().ok()?), value })

@@ -9,11 +9,12 @@ use std::time::Duration;
 use crate::backend::{Backend, BackendError, Table};
 use crate::digest::Digest;
 use crate::exit::Close;
+use crate::fork;
 use crate::memo::cache::Error;
 use crate::memo::claim::Claims;
 use crate::memo::clock::{Clock, Time, age};
 use crate::memo::encoding::EncodingError;
-use crate::memo::flight::Flights;
+use crate::memo::flight::{Flights, Outcome};
 use crate::memo::function::{Function, Key};
 use crate::memo::hot::{Hot, SharedRecord};
 use crate::memo::keep::Keep;
@@ -24,14 +25,17 @@ const MANY_USES: u64 = 1 << 16;
 
 /// A cache.
 pub struct Shared {
-    pub backend: Box<dyn Backend>,
+    /// Of the process that made it: no other one touches more than what never changes.
+    pub generation: usize,
+    pub backend: Arc<dyn Backend>,
     pub hot: Hot,
-    pub flights: Flights,
+    pub flights: Arc<Flights>,
     pub claims: Option<Claims>,
     pub clock: Clock,
     pub live_sync: bool,
     pub maxage: Option<Duration>,
     pub max_size: Option<u64>,
+    pub wait_timeout: Option<Duration>,
     /// Bytes of all results, once that was asked for.
     pub size: Mutex<Option<u64>>,
     pub hits: AtomicU64,
@@ -76,6 +80,29 @@ impl Call<'_> {
 }
 
 impl Shared {
+    /// The same cache for a child of the process that made this one. What is in memory, or about to be written, stays the parent's.
+    pub fn renewed(&self) -> Shared {
+        Shared {
+            generation: fork::generation(),
+            backend: self.backend.after_fork().map_or_else(|| self.backend.clone(), Arc::from),
+            hot: self.hot.renewed(),
+            flights: self.claims.as_ref().map_or_else(Arc::default, |claims| Flights::of(claims.dir())),
+            claims: self.claims.as_ref().map(Claims::renewed),
+            clock: self.clock.clone(),
+            live_sync: self.live_sync,
+            maxage: self.maxage,
+            max_size: self.max_size,
+            wait_timeout: self.wait_timeout,
+            size: Mutex::default(),
+            hits: AtomicU64::default(),
+            misses: AtomicU64::default(),
+            noted: AtomicU64::default(),
+            warned: AtomicBool::default(),
+            closed: AtomicBool::new(self.closed.load(Ordering::Relaxed)),
+            wrapped: Mutex::default(),
+        }
+    }
+
     /// The record of a call and the value in it, if there is one that is young enough.
     pub fn find<R, K: Keep<R>>(&self, call: Call<'_>, keep: &K) -> Option<(Found, R)> {
         let now = self.clock.now();
@@ -132,19 +159,19 @@ impl Shared {
         }
     }
 
-    /// Keeps what a function returned. The record, unless nothing is to be kept or it cannot be encoded.
-    pub fn store<R, K: Keep<R>>(&self, call: Call<'_>, value: &R, keep: &K, cost: Duration) -> Option<SharedRecord> {
+    /// Keeps what a function returned. Returns what others who wait for it get, or `None` if it is nothing to be kept.
+    pub fn store<R, K: Keep<R>>(&self, call: Call<'_>, value: &R, keep: &K, cost: Duration) -> Option<Outcome> {
         let record = match self.seal(value, keep) {
             Ok(record) => record?,
             Err(error) => {
                 log::warn!("percache: a result of {} cannot be kept: {error}", call.name());
-                return None;
+                return Some(Outcome::Nothing);
             }
         };
         if let Err(error) = self.write(call, &record, cost) {
             self.warn("a result could not be kept", &error);
         }
-        Some(record)
+        Some(Outcome::Record(record))
     }
 
     /// As [`Shared::store`], for who wants to know what went wrong.
@@ -234,8 +261,17 @@ impl Close for Shared {
     }
 }
 
+impl Shared {
+    /// What is done when the last handle goes.
+    pub fn close_by_drop(&self) {
+        self.close_at_exit();
+    }
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.close_at_exit();
+        if self.generation == fork::generation() {
+            self.close_by_drop();
+        }
     }
 }

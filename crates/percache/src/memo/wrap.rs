@@ -39,8 +39,12 @@ impl<A: Serialize, R, F: Fn(A) -> R, K: Keep<R>> Memoized<A, R, F, K> {
 
     /// What the callable returns for `arguments`: found in the cache, or computed now.
     pub fn call(&self, arguments: A) -> R {
+        self.call_keeping(arguments, &self.keep)
+    }
+
+    pub(crate) fn call_keeping(&self, arguments: A, keep: &impl Keep<R>) -> R {
         match self.key(&arguments) {
-            Ok(key) => self.cache.run(&self.function, "", key, &self.keep, || (self.compute)(arguments)),
+            Ok(key) => self.cache.run(&self.function, "", key, keep, || (self.compute)(arguments)),
             Err(error) => {
                 log::warn!("percache: arguments of {} cannot be told apart: {error}", self.function.name(""));
                 (self.compute)(arguments)

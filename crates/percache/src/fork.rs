@@ -18,13 +18,30 @@ pub fn generation() -> usize {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// Has [`generation`] grow in children from now on. Called before anything is made that a child must not use.
+/// What else is done at a fork, in the thread that forks.
+#[derive(Clone, Copy, Debug)]
+pub struct Hooks {
+    /// Before it.
+    pub before: fn(),
+    /// After it, in the process that there was before.
+    pub in_parent: fn(),
+    /// In the new process. May set atomic numbers, and nothing else.
+    pub in_child: fn(),
+}
+
+static HOOKS: OnceLock<Hooks> = OnceLock::new();
+
+/// Has [`generation`] grow in children from now on. Called before anything is made that a child must not use. Of all `hooks`, the first ones
+/// are used.
 #[cfg(unix)]
-pub fn watch() {
+pub fn watch(hooks: Option<Hooks>) {
     static WATCHED: std::sync::Once = std::sync::Once::new();
+    if let Some(hooks) = hooks {
+        HOOKS.get_or_init(|| hooks);
+    }
     WATCHED.call_once(|| {
-        // SAFETY: `in_child` has the signature that is wanted, lives as long as the process, and only adds to an atomic number.
-        let refused = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        // SAFETY: the functions have the signature that is wanted, live as long as the process, and do not unwind.
+        let refused = unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
         if refused != 0 {
             log::warn!("percache: a forked child of this process must not use the caches that were opened before");
         }
@@ -33,11 +50,28 @@ pub fn watch() {
 
 /// There are no forks here.
 #[cfg(not(unix))]
-pub fn watch() {}
+pub fn watch(_hooks: Option<Hooks>) {}
+
+#[cfg(unix)]
+extern "C" fn before() {
+    HOOKS.get().into_iter().for_each(|hooks| run(hooks.before));
+}
+
+#[cfg(unix)]
+extern "C" fn in_parent() {
+    HOOKS.get().into_iter().for_each(|hooks| run(hooks.in_parent));
+}
 
 #[cfg(unix)]
 extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    HOOKS.get().into_iter().for_each(|hooks| run(hooks.in_child));
+}
+
+/// Unwinding must not reach the C library.
+#[cfg(unix)]
+fn run(hook: fn()) {
+    let _ = std::panic::catch_unwind(hook);
 }
 
 /// A value that every process has for itself.

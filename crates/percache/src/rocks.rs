@@ -15,6 +15,7 @@
 //! ```
 
 mod blob_file;
+pub mod forks;
 mod options;
 pub mod salvage;
 mod session;
@@ -23,7 +24,6 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,10 +32,10 @@ use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, IteratorMode, ReadOption
 use crate::codec::Encode;
 use crate::digest::Hasher;
 use crate::engine::{Column, DATABASE, Engine, EngineError, Session, SharedView, View, Visit};
-use crate::fork;
 use crate::files::{self, Durability, create_private_dir};
 use crate::lock::{FileLock, LockError};
 use crate::tail::{self, Tail};
+use forks::Database;
 use options::{Use, column_options, database_options, io_error, rocks_error};
 use session::{BriefSession, FullSession};
 
@@ -50,16 +50,8 @@ pub struct RocksEngine {
     pictures: Mutex<Pictures>,
 }
 
-/// The generation of the process that first opened RocksDB to write, and one; 0 for none. RocksDB has started threads then.
-static FIRST_WRITER: AtomicUsize = AtomicUsize::new(0);
-
-/// Whether this process has none of the threads that RocksDB believes to have, because it was forked from the one that had them. Whatever
-/// needs them would wait for ever: only the tail is written to.
-fn is_orphaned() -> bool {
-    matches!(FIRST_WRITER.load(Ordering::Relaxed), first if first > 0 && first <= fork::generation())
-}
-
-const ORPHANED: &str = "a process that was forked from one that had written to it cannot do this; any other process can";
+const ORPHANED: &str =
+    "a process that was forked from one that had written to it cannot do this; any other process can";
 
 /// The newest pictures at hand.
 #[derive(Default)]
@@ -81,7 +73,6 @@ struct Commits {
 impl RocksEngine {
     /// The database in `dir`, which need not exist. Nothing is opened yet. `holder` names this process to others that wait for it.
     pub fn new(dir: &Path, columns: &'static [Column], holder: &str) -> RocksEngine {
-        fork::watch();
         RocksEngine { dir: dir.to_owned(), columns, holder: holder.to_owned(), pictures: Mutex::default() }
     }
 
@@ -145,7 +136,8 @@ impl RocksEngine {
     fn open_to_read(&self) -> Result<SharedView, EngineError> {
         let options = database_options(Use::Read, &self.database());
         let columns = self.columns.iter().map(|column| (column.name, column_options(*column, Use::Read)));
-        let db = DB::open_cf_with_opts_for_read_only(&options, self.database(), columns, false).map_err(rocks_error)?;
+        let open = || DB::open_cf_with_opts_for_read_only(&options, self.database(), columns, false);
+        let db = Database::to_read(open).map_err(rocks_error)?;
         Ok(Arc::new(RocksView { db }))
     }
 
@@ -170,7 +162,7 @@ impl RocksEngine {
         fs::read_dir(self.database()).into_iter().flatten().flatten().any(holds_data)
     }
 
-    fn open_session(&self, how: Use) -> Result<DB, EngineError> {
+    fn open_session(&self, how: Use) -> Result<Database, EngineError> {
         let path = self.database();
         create_private_dir(&path).map_err(io_error)?;
         self.is_unborn()?;
@@ -184,14 +176,13 @@ impl RocksEngine {
         }
     }
 
-    fn open_to_write(&self, how: Use) -> Result<DB, EngineError> {
-        if is_orphaned() {
+    fn open_to_write(&self, how: Use) -> Result<Database, EngineError> {
+        if forks::is_orphaned() {
             return Err(EngineError::Io(ORPHANED.into()));
         }
-        let generation = fork::generation() + 1;
-        let _ = FIRST_WRITER.compare_exchange(0, generation, Ordering::Relaxed, Ordering::Relaxed);
         let columns = self.columns.iter().map(|c| ColumnFamilyDescriptor::new(c.name, column_options(*c, how)));
-        DB::open_cf_descriptors(&database_options(how, &self.database()), self.database(), columns).map_err(rocks_error)
+        let open = || DB::open_cf_descriptors(&database_options(how, &self.database()), self.database(), columns);
+        Database::to_write(open).map_err(rocks_error)
     }
 
     /// Moves the database out of the way, to `DIR/NAME`, so that the next session begins a new one.
@@ -301,7 +292,7 @@ impl Engine for RocksEngine {
     }
 
     fn session(&self, patience: Duration) -> Result<Box<dyn Session + '_>, EngineError> {
-        if is_orphaned() {
+        if forks::is_orphaned() {
             return self.brief_session(patience);
         }
         Ok(Box::new(FullSession::begin(self, self.lock(patience)?)?))
@@ -348,7 +339,7 @@ fn missing(column: Column) -> EngineError {
 }
 
 struct RocksView {
-    db: DB,
+    db: Database,
 }
 
 impl View for RocksView {

@@ -3,60 +3,15 @@
 
 mod common;
 
-use std::env;
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::fs;
+use std::path::Path;
+use std::process::Child;
 use std::thread;
 use std::time::Duration;
 
+use common::workers::{await_file, command, computed, finish, note, role, start};
 use common::{open, open_with};
 use percache::Cache;
-
-const DIR: &str = "PERCACHE_TEST_DIR";
-
-/// Starts the test `name` of this program in a process of its own.
-fn start(name: &str, dir: &Path) -> Child {
-    command(name, dir).spawn().unwrap()
-}
-
-fn command(name: &str, dir: &Path) -> Command {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", name, "--nocapture"]).env(DIR, dir).stdout(Stdio::null());
-    command
-}
-
-/// The directory, in a process that was started by a test; elsewhere there is nothing to do.
-fn role() -> Option<PathBuf> {
-    env::var_os(DIR).map(PathBuf::from)
-}
-
-fn finish(children: Vec<Child>) {
-    for mut child in children {
-        assert!(child.wait().unwrap().success());
-    }
-}
-
-/// Notes that a key was computed.
-fn note(dir: &Path, n: u64) {
-    let mut log = OpenOptions::new().create(true).append(true).open(dir.join("computed")).unwrap();
-    log.write_all(format!("{n}\n").as_bytes()).unwrap();
-}
-
-fn computed(dir: &Path) -> Vec<u64> {
-    let text = fs::read_to_string(dir.join("computed")).unwrap_or_default();
-    let mut all: Vec<u64> = text.lines().map(|line| line.parse().unwrap()).collect();
-    all.sort_unstable();
-    all
-}
-
-/// Waits until a file is there.
-fn await_file(path: &Path) {
-    while !path.exists() {
-        thread::sleep(Duration::from_millis(1));
-    }
-}
 
 fn value(n: u64) -> Vec<u64> {
     (0..n % 2_000).map(|m| m * n).collect()

@@ -96,6 +96,7 @@ impl DatabaseBackend {
     /// On RocksDB in the directory `dir`, which is made if need be. Fails if there is a database that cannot be read.
     #[cfg(feature = "rocksdb")]
     pub fn open(dir: &std::path::Path) -> Result<DatabaseBackend, BackendError> {
+        crate::rocks::forks::watch();
         let holder = format!("process {}", std::process::id());
         let backend = DatabaseBackend::new(Box::new(crate::rocks::RocksEngine::new(dir, COLUMNS, &holder)));
         backend.shared.renewed_view()?;

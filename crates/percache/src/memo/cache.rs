@@ -15,11 +15,11 @@ use crate::memo::claim::Claims;
 use crate::memo::clock::Clock;
 use crate::memo::collect::{Removed, Rules};
 use crate::memo::encoding::EncodingError;
+use crate::memo::fallible::MemoizedResult;
 use crate::memo::flight::Flights;
 use crate::memo::function::{Function, Key};
 use crate::memo::handle::Handle;
 use crate::memo::hot::Hot;
-use crate::memo::fallible::MemoizedResult;
 use crate::memo::keep::{Everything, Keep, OnlyOk};
 use crate::memo::shared::{Call, Shared};
 use crate::memo::stats::{Entry, FunctionStats, Stats};
@@ -136,7 +136,7 @@ impl CacheBuilder {
 
     /// A cache on another back-end.
     pub fn backend(self, backend: impl Backend + 'static) -> Cache {
-        fork::watch();
+        fork::watch(None);
         let claims = self.claims.map(identified);
         let shared = Handle::new(Shared {
             generation: fork::generation(),

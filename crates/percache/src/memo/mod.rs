@@ -46,8 +46,8 @@ mod vital;
 mod waits;
 mod wrap;
 
-pub use cache::{Cache, CacheBuilder, Error};
 pub use begin::{Begun, Lead, Wait};
+pub use cache::{Cache, CacheBuilder, Error};
 pub use default::{default_cache, set_default_cache};
 pub use fallible::MemoizedResult;
 pub use wrap::Memoized;

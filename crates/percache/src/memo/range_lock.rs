@@ -1,9 +1,9 @@
 //! Locks on single bytes of one file, held by the process: however many keys are claimed, one descriptor is open.
 //!
-//! These are the record locks of POSIX: a child does not inherit them, they end with their process however that ends, and the system says which
-//! process is in the way. Their pitfall is that closing any descriptor of a file lets go of all locks that the process has on it. So there is
-//! one [`RangeLock`] for each file in the process, and it stays open while anything is held. Whatever threads and caches of this process hold is counted here: between
-//! them, these locks do not exclude anybody.
+//! These are the record locks of POSIX: a child does not inherit them, they end with their process however that ends, and the system says
+//! which process is in the way. Their pitfall is that closing any descriptor of a file lets go of all locks that the process has on it. So
+//! there is one [`RangeLock`] for each file in the process, and it stays open while anything is held. What threads and caches of this
+//! process hold is counted here: these locks exclude none of them.
 //!
 //! Knows nothing of what the bytes stand for.
 
@@ -17,6 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::files;
 use crate::fork::{self, PerProcess};
+
+/// The system looks at all locks of a file to take another one: with more than this many, that takes longer than most computations.
+const MANY: usize = 4_096;
 
 /// A file of which single bytes are locked.
 #[derive(Debug)]
@@ -88,6 +91,9 @@ impl RangeLock {
     /// Takes the byte, unless another process has it.
     pub fn try_hold(self: &Arc<Self>, at: u64, mode: Mode) -> io::Result<Option<Held>> {
         let mut held = self.held();
+        if held.len() >= MANY && !held.contains_key(&at) {
+            return Err(io::Error::other("this process has claimed a lot already"));
+        }
         let count = held.entry(at).or_insert(0);
         if *count == 0 {
             let kind = if mode == Mode::Exclusive { libc::F_WRLCK } else { libc::F_RDLCK };
@@ -174,4 +180,34 @@ fn range(at: u64, kind: impl TryInto<libc::c_short>) -> libc::flock {
     range.l_start = at as libc::off_t;
     range.l_len = 1;
     range
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_is_held_until_the_last_of_this_process_lets_it_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new").join("lock");
+        let lock = RangeLock::open(&path).unwrap();
+        assert!(Arc::ptr_eq(&lock, &RangeLock::open(&path).unwrap()), "a second descriptor");
+        let [first, second] = [7, 7].map(|at| lock.try_hold(at, Mode::Exclusive).unwrap().unwrap());
+        drop(first);
+        assert_eq!(lock.all_held(), [7]);
+        drop(second);
+        assert_eq!(lock.all_held(), [0; 0]);
+        assert_eq!(lock.other(7).unwrap(), None, "one's own process is not another one");
+    }
+
+    #[test]
+    fn a_file_that_was_removed_is_known_to_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let lock = RangeLock::open(&path).unwrap();
+        assert!(lock.is_there());
+        fs::remove_file(&path).unwrap();
+        assert!(!lock.is_there());
+        assert!(!Arc::ptr_eq(&lock, &RangeLock::open(&path).unwrap()));
+    }
 }

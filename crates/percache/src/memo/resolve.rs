@@ -131,12 +131,7 @@ impl Handle {
     }
 
     /// As [`Handle::resolve`], without ever blocking the thread for longer than the store takes.
-    pub async fn resolve_async<R, K: Keep<R>>(
-        &self,
-        call: Call<'_>,
-        keep: &K,
-        compute: impl Future<Output = R>,
-    ) -> R {
+    pub async fn resolve_async<R, K: Keep<R>>(&self, call: Call<'_>, keep: &K, compute: impl Future<Output = R>) -> R {
         if let Some((_, value)) = self.find(call, keep) {
             self.hits.fetch_add(1, Ordering::Relaxed);
             return value;

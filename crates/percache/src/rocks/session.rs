@@ -3,10 +3,11 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use rocksdb::{BottommostLevelCompaction, CompactOptions, DB, FlushOptions, WriteBatch};
+use rocksdb::{BottommostLevelCompaction, CompactOptions, FlushOptions, WriteBatch};
 
+use super::forks::{Database, is_orphaned};
 use super::options::{Use, io_error, rocks_error};
-use super::{ORPHANED, RocksEngine, handle, is_orphaned, number, read, scan};
+use super::{ORPHANED, RocksEngine, handle, number, read, scan};
 use crate::engine::{Column, EngineError, Session, SharedView, View, Visit};
 use crate::lock::FileLock;
 use crate::tail::{self, Changes, Tail};
@@ -29,7 +30,7 @@ const WORTH_A_BLOB_FILE: u64 = 1 << 20;
 /// A session that opens the database to write. What is in the tail goes into the database first.
 pub struct FullSession<'a> {
     engine: &'a RocksEngine,
-    db: DB,
+    db: Database,
     batch: WriteBatch,
     early: WriteBatch,
     deletes: bool,

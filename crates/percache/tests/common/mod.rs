@@ -3,6 +3,8 @@
 
 #[path = "../../examples/file_backend.rs"]
 pub mod file_backend;
+pub mod tasks;
+pub mod workers;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -48,7 +48,7 @@ fn run(name: &str, dir: &Path) {
 }
 
 fn kept(dir: &Path) -> u64 {
-    open(&dir.join("cache")).stats().unwrap().results as u64
+    open(&dir.join("cache")).stats().unwrap().results
 }
 
 /// Stands for a computation that must not happen.

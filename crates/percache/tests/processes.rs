@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Child;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::workers::{await_file, command, computed, finish, note, role, start};
 use common::{open, open_with};
@@ -208,6 +208,99 @@ fn processes_that_wait_for_each_other_compute_instead() {
     await_file(&dir.path().join("first"));
     let second = start("worker_nested", dir.path());
     finish(vec![first, second]);
+}
+
+/// Sends a signal to a process that a test has started.
+fn signal(process: &Child, signal: i32) {
+    // SAFETY: the process is a child that was not waited for yet, so that the number is its own.
+    assert_eq!(unsafe { libc::kill(process.id() as i32, signal) }, 0);
+}
+
+/// How long a call takes that has to compute because the process that does so already is not to be waited for.
+fn waits_in_vain(builder: percache::CacheBuilder, stop: bool) -> Duration {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = start("worker_waits_for_one_key", dir.path());
+    await_file(&dir.path().join("computing"));
+    if stop {
+        signal(&first, libc::SIGSTOP);
+    }
+    let begin = Instant::now();
+    let value = open_with(builder, &dir.path().join("cache")).call("f", &7u64, || vec![7u64]);
+    assert_eq!(value, [7]);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    begin.elapsed()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_was_stopped_is_not_waited_for() {
+    let waited = waits_in_vain(Cache::builder(), true);
+    assert!(waited >= Duration::from_secs(2) && waited < Duration::from_secs(8), "{waited:?}");
+}
+
+#[test]
+fn a_process_that_takes_long_is_waited_for_until_the_timeout() {
+    let waited = waits_in_vain(Cache::builder().wait_timeout(Duration::from_millis(200)), false);
+    assert!(waited >= Duration::from_millis(200) && waited < Duration::from_secs(2), "{waited:?}");
+}
+
+#[test]
+fn worker_warns() {
+    struct Standard;
+    impl log::Log for Standard {
+        fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+            true
+        }
+        fn log(&self, record: &log::Record<'_>) {
+            eprintln!("{}", record.args());
+        }
+        fn flush(&self) {}
+    }
+    let Some(dir) = role() else { return };
+    log::set_logger(&Standard).unwrap();
+    log::set_max_level(log::LevelFilter::Warn);
+    let cache = open_with(Cache::builder().wait_timeout(Duration::from_millis(2_300)), &dir.join("cache"));
+    cache.call("f", &7u64, || vec![7u64]);
+}
+
+#[test]
+fn a_process_that_waits_says_for_whom() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = start("worker_waits_for_one_key", dir.path());
+    await_file(&dir.path().join("computing"));
+    let output = command("worker_warns", dir.path()).stderr(std::process::Stdio::piped()).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains(&format!("waiting for process {}, which computes f", first.id())), "{text}");
+    first.kill().unwrap();
+    first.wait().unwrap();
+}
+
+#[test]
+fn worker_claims_many() {
+    let Some(dir) = role() else { return };
+    let cache = open(&dir.join("cache"));
+    let before = fs::read_dir("/proc/self/fd").unwrap().count();
+    let mut tasks: Vec<_> = (0..600u64)
+        .map(|n| {
+            let function = percache::Function::new("f");
+            let key = function.key(&n).unwrap();
+            match cache.begin(&function, key) {
+                percache::Begun::Lead(lead) => lead,
+                other => panic!("{other:?}"),
+            }
+        })
+        .collect();
+    let open_files = fs::read_dir("/proc/self/fd").unwrap().count();
+    assert!(open_files <= before + 2, "{before} {open_files}");
+    tasks.drain(..).for_each(|lead| lead.finish(b"x"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn claims_need_one_descriptor_however_many_there_are() {
+    let dir = tempfile::tempdir().unwrap();
+    finish(vec![start("worker_claims_many", dir.path())]);
 }
 
 #[cfg(all(feature = "user-cache", feature = "rocksdb", target_os = "linux"))]

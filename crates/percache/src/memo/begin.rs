@@ -79,7 +79,7 @@ enum State {
     /// For a thread or task of this process.
     Here(Follow),
     /// For another process, with the duty in this one.
-    Elsewhere(flight::Lead, Waiting),
+    Elsewhere(flight::Lead, Box<Waiting>),
 }
 
 impl Cache {

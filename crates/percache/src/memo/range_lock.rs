@@ -113,7 +113,7 @@ impl RangeLock {
     pub fn other(&self, at: u64) -> io::Result<Option<i32>> {
         let mut range = range(at, libc::F_WRLCK);
         self.control(libc::F_GETLK, &mut range)?;
-        Ok((i32::from(range.l_type) != libc::F_UNLCK as i32).then_some(range.l_pid))
+        Ok((range.l_type != kind_of(libc::F_UNLCK)).then_some(range.l_pid))
     }
 
     /// The bytes that this process holds.
@@ -172,10 +172,15 @@ fn identity(metadata: &fs::Metadata) -> Identity {
     (metadata.dev(), metadata.ino())
 }
 
+/// The constants are of another type on every system.
+fn kind_of(kind: impl TryInto<libc::c_short>) -> libc::c_short {
+    kind.try_into().unwrap_or_default()
+}
+
 fn range(at: u64, kind: impl TryInto<libc::c_short>) -> libc::flock {
     // SAFETY: a `flock` consists of numbers, for which zeros are values.
     let mut range: libc::flock = unsafe { std::mem::zeroed() };
-    range.l_type = kind.try_into().unwrap_or_default();
+    range.l_type = kind_of(kind);
     range.l_whence = libc::SEEK_SET as libc::c_short;
     range.l_start = at as libc::off_t;
     range.l_len = 1;

@@ -109,11 +109,11 @@ impl Handle {
     }
 
     /// The right to compute, or a place among those who wait for it.
-    pub fn try_claim(&self, call: Call<'_>) -> Result<Option<Claim>, Waiting> {
+    pub fn try_claim(&self, call: Call<'_>) -> Result<Option<Claim>, Box<Waiting>> {
         let Some(claims) = &self.claims else { return Ok(None) };
         match claims.attempt(&call.key.0) {
             Ok(Attempt::Mine(claim)) => Ok(Some(claim)),
-            Ok(Attempt::Busy(waiting)) => Err(waiting),
+            Ok(Attempt::Busy(waiting)) => Err(Box::new(waiting)),
             Err(error) => {
                 unclaimed(call, &error);
                 Ok(None)

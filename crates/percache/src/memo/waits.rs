@@ -21,24 +21,29 @@ thread_local! {
     static STACK: RefCell<Vec<FlightId>> = const { RefCell::new(Vec::new()) };
 }
 
+/// `None`: the thread is ending, and has no stack any more to wait on.
+fn on_stack<R>(act: impl FnOnce(&mut Vec<FlightId>) -> R) -> Option<R> {
+    STACK.try_with(|stack| act(&mut stack.borrow_mut())).ok()
+}
+
 /// While it lives, this thread computes a flight.
 pub struct Entered(PhantomData<*const ()>);
 
 /// Notes that this thread computes `flight` from now on.
 pub fn enter(flight: FlightId) -> Entered {
-    STACK.with_borrow_mut(|stack| stack.push(flight));
+    on_stack(|stack| stack.push(flight));
     Entered(PhantomData)
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        STACK.with_borrow_mut(Vec::pop);
+        on_stack(Vec::pop);
     }
 }
 
 /// Returns whether this thread computes something.
 pub fn is_computing() -> bool {
-    STACK.with_borrow(|stack| !stack.is_empty())
+    on_stack(|stack| !stack.is_empty()).unwrap_or(false)
 }
 
 #[derive(Default)]
@@ -64,7 +69,7 @@ pub struct Wait {
 impl Wait {
     /// Begins to wait for `flight`. `None`: that would never end.
     pub fn begin(flight: FlightId) -> Option<Wait> {
-        let waiting = STACK.with_borrow(Vec::clone);
+        let waiting = on_stack(|stack| stack.clone()).unwrap_or_default();
         if waiting.is_empty() {
             return Some(Wait { number: 0, waiting });
         }

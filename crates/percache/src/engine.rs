@@ -121,7 +121,8 @@ pub trait Engine: Send + Sync {
         self.session(patience)
     }
 
-    /// Called in a child of the process that made this, after a `fork`: the same database for the child. `None`: the child can use this one.
+    /// Called in a child of the process that made this, after a `fork`: the same database for the child. `None`: the
+    /// child can use this one.
     fn after_fork(&self) -> Option<Box<dyn Engine>> {
         None
     }

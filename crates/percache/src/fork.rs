@@ -1,8 +1,9 @@
 //! Forks: a child process begins with state of its own.
 //!
-//! A child has a copy of its parent's memory but only one of its threads. What another thread had locked stays locked in the child for ever,
-//! threads that the parent had started are not there, and what waits to be written is the parent's to write. So the child never touches what
-//! its parent has made: it makes everything anew when it needs it, and leaves what it inherited to lie there until it ends.
+//! A child has a copy of its parent's memory but only one of its threads. What another thread had locked stays locked
+//! in the child for ever, threads that the parent had started are not there, and what waits to be written is the
+//! parent's to write. So the child never touches what its parent has made: it makes everything anew when it needs it,
+//! and leaves what it inherited to lie there until it ends.
 //!
 //! Knows nothing of what is made anew.
 
@@ -31,8 +32,8 @@ pub struct Hooks {
 
 static HOOKS: OnceLock<Hooks> = OnceLock::new();
 
-/// Has [`generation`] grow in children from now on. Called before anything is made that a child must not use. Of all `hooks`, the first ones
-/// are used.
+/// Has [`generation`] grow in children from now on. Called before anything is made that a child must not use. Of all
+/// `hooks`, the first ones are used.
 #[cfg(unix)]
 pub fn watch(hooks: Option<Hooks>) {
     static WATCHED: std::sync::Once = std::sync::Once::new();
@@ -76,7 +77,8 @@ fn run(hook: fn()) {
 
 /// A value that every process has for itself.
 ///
-/// A list with a link for each generation: no process writes to a link that another one has begun to write to, so none can be left half made.
+/// A list with a link for each generation: no process writes to a link that another one has begun to write to, so
+/// none can be left half made.
 pub struct PerProcess<T> {
     first: Link<T>,
 }

@@ -15,7 +15,8 @@ use percache::{Cache, memoize};
 
 /// Runs `child` in a child process, which ends with it as a program does that returns from `main`.
 fn fork(child: impl FnOnce()) -> libc::pid_t {
-    // SAFETY: that the child may use the library is what is tested here; it ends before it returns to what the parent's threads had.
+    // SAFETY: that the child may use the library is what is tested here; it ends before it returns to what the
+    // parent's threads had.
     let process = unsafe { libc::fork() };
     if process == 0 {
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));

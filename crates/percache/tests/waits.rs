@@ -1,5 +1,5 @@
-//! No wait is without an end: whoever would wait on its own stack, its own task or its own pool computes; and after a failure exactly one of
-//! those who wait goes on.
+//! No wait is without an end: whoever would wait on its own stack, its own task or its own pool computes; and after a
+//! failure exactly one of those who wait goes on.
 
 mod common;
 

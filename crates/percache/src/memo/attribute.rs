@@ -75,8 +75,8 @@ pub fn errors_for<T: Kept, E: Kept>(seconds: u64) -> impl Keep<Result<T, E>> {
     ErrorsFor(Duration::from_secs(seconds))
 }
 
-/// What a memoized function returns. Which of [`ByClone`] and [`AsItIs`] applies is found by the compiler where the type is known: it
-/// tries them in this order.
+/// What a memoized function returns. Which of [`ByClone`] and [`AsItIs`] applies is found by the compiler where the
+/// type is known: it tries them in this order.
 #[derive(Clone, Copy, Debug)]
 pub struct Returned<R>(PhantomData<fn() -> R>);
 

@@ -49,11 +49,13 @@ pub enum Begun {
     Lead(Lead),
     /// Another thread, task or process computes it already.
     Wait(Wait),
-    /// Another one, that was waited for, has called [`Lead::fail`] with this. What [`Cache::begin`] returns is never this.
+    /// Another one, that was waited for, has called [`Lead::fail`] with this. What [`Cache::begin`] returns is never
+    /// this.
     Failed(Vec<u8>),
 }
 
-/// The duty to compute a result. Dropped, it passes to one of those who wait: after an error, a panic or a cancellation there is nothing to do.
+/// The duty to compute a result. Dropped, it passes to one of those who wait: after an error, a panic or a
+/// cancellation there is nothing to do.
 #[must_use = "dropped, it passes to somebody else"]
 pub struct Lead {
     cache: Cache,
@@ -83,7 +85,8 @@ enum State {
 }
 
 impl Cache {
-    /// Begins a call whose result is bytes, and never blocks: says whether the result is there, is to be computed, or is being computed.
+    /// Begins a call whose result is bytes, and never blocks: says whether the result is there, is to be computed, or
+    /// is being computed.
     ///
     /// `function` says what the result belongs to and how old it may be; the `key` is [`Function::key`], or any digest.
     pub fn begin(&self, function: &Function, key: Key) -> Begun {
@@ -98,8 +101,8 @@ impl Cache {
         }
     }
 
-    /// The bytes under `key`: found, or `compute`d and kept. Nothing is kept of an error, but those who wait for it get it too. As
-    /// [`Cache::run`] without serde, and without names that are known when the program is compiled.
+    /// The bytes under `key`: found, or `compute`d and kept. Nothing is kept of an error, but those who wait for it
+    /// get it too. As [`Cache::run`] without serde, and without names that are known when the program is compiled.
     ///
     /// ```
     /// # use percache::{Cache, Function};
@@ -164,8 +167,8 @@ impl fmt::Debug for Lead {
 }
 
 impl Lead {
-    /// Runs a piece of the computation on this thread: a call in it that would wait for this duty gets a duty of its own. To be put around the
-    /// whole computation, or around each poll of a task.
+    /// Runs a piece of the computation on this thread: a call in it that would wait for this duty gets a duty of its
+    /// own. To be put around the whole computation, or around each poll of a task.
     pub fn within<R>(&self, compute: impl FnOnce() -> R) -> R {
         let _entered = self.flight.as_ref().map(|flight| {
             flight.led_by(Leader::this_thread());

@@ -110,16 +110,19 @@ impl CacheBuilder {
         self
     }
 
-    /// For how long a caller waits at the most for what another thread, task or process computes already; then it computes as well.
+    /// For how long a caller waits at the most for what another thread, task or process computes already; then it
+    /// computes as well.
     ///
-    /// Without this, it waits as long as there is reason to believe that the other one gets ready: `docs/memoize.md` says how that is told.
+    /// Without this, it waits as long as there is reason to believe that the other one gets ready: `docs/memoize.md`
+    /// says how that is told.
     pub fn wait_timeout(mut self, timeout: Duration) -> CacheBuilder {
         self.wait_timeout = Some(timeout);
         self
     }
 
-    /// The directory of the lock file by which processes that share the cache compute nothing twice. [`CacheBuilder::open`] needs
-    /// none to be named; other back-ends that are shared between processes should have one.
+    /// The directory of the lock file by which processes that share the cache compute nothing twice.
+    /// [`CacheBuilder::open`] needs none to be named; other back-ends that are shared between processes should have
+    /// one.
     pub fn claims(mut self, dir: impl Into<PathBuf>) -> CacheBuilder {
         self.claims = Some(dir.into());
         self
@@ -225,7 +228,8 @@ impl Cache {
         Memoized::new(self.clone(), name.into(), compute, Everything)
     }
 
-    /// As [`Cache::wrap`]; of the results only `Ok` is kept. Callers that wait for the same result get the same error, if it can be cloned.
+    /// As [`Cache::wrap`]; of the results only `Ok` is kept. Callers that wait for the same result get the same
+    /// error, if it can be cloned.
     ///
     /// ```
     /// # let cache = percache::Cache::in_memory();

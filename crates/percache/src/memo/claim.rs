@@ -1,13 +1,16 @@
-//! Single flight between processes: who computes a key claims a byte of a file that all processes lock ([`range_lock`](super::range_lock)).
+//! Single flight between processes: who computes a key claims a byte of a file that all processes lock
+//! ([`range_lock`](super::range_lock)).
 //!
-//! Which byte, the key says. Two keys may have the same one, if hardly ever: then a process waits that need not, or, where both are in one
-//! process, that has the claim already. Beside each claim there is a byte that those hold who wait, all of them: a holder that finds somebody
-//! there writes its result to the store at once instead of with the next batch.
+//! Which byte, the key says. Two keys may have the same one, if hardly ever: then a process waits that need not, or,
+//! where both are in one process, that has the claim already. Beside each claim there is a byte that those hold who
+//! wait, all of them: a holder that finds somebody there writes its result to the store at once instead of with the
+//! next batch.
 //!
-//! Nobody waits without an end. A wait ends after the cache's `wait_timeout`; without one, when the holder was stopped, has not used the processor
-//! for [`SILENCE`], or after [`LONGEST`]. Then a second claim says who computes as well: one process and not all. Two processes may each have what
-//! the other wants: who computes something already, or holds up somebody who does, waits for [`NESTED_PATIENCE`] at most while anything
-//! is wanted that its own process has.
+//! Nobody waits without an end. A wait ends after the cache's `wait_timeout`; without one, when the holder was
+//! stopped, has not used the processor for [`SILENCE`], or after [`LONGEST`]. Then a second claim says who computes
+//! as well: one process and not all. Two processes may each have what the other wants: who computes something
+//! already, or holds up somebody who does, waits for [`NESTED_PATIENCE`] at most while anything is wanted that its
+//! own process has.
 //!
 //! Knows keys and files, nothing of results.
 
@@ -163,7 +166,8 @@ impl Claim {
 }
 
 impl Waiting {
-    /// Looks how the wait stands. `nested`: whoever waits computes something, or holds somebody up who does. `name`: what is waited for.
+    /// Looks how the wait stands. `nested`: whoever waits computes something, or holds somebody up who does. `name`:
+    /// what is waited for.
     pub fn look(&mut self, nested: bool, name: &dyn Fn() -> String) -> io::Result<Standing> {
         let mut other = None;
         for seat in 0..=self.seat {

@@ -12,9 +12,10 @@ use crate::memo::wrap::Memoized;
 
 /// A callable of whose results only `Ok` is kept. Made by [`Cache::wrap_result`](crate::Cache::wrap_result).
 ///
-/// Callers that wait for the same result get the same error, if it can be cloned and sent to another thread; otherwise one after the other
-/// calls for itself. Everything else is as with [`Memoized`].
-// `call` below is found first where its bounds hold. Where they do not, the compiler goes on to what this dereferences to.
+/// Callers that wait for the same result get the same error, if it can be cloned and sent to another thread;
+/// otherwise one after the other calls for itself. Everything else is as with [`Memoized`].
+// `call` below is found first where its bounds hold. Where they do not, the compiler goes on to what this
+// dereferences to.
 pub struct MemoizedResult<A, T, E, F> {
     inner: Memoized<A, Result<T, E>, F, OnlyOk>,
 }

@@ -1,7 +1,8 @@
 //! Single flight within a process: of those who want one key at the same time, one computes and the others wait for it.
 //!
-//! When the one who computes fails, exactly one of those who wait goes on, and the next only if that one fails too. An error that can be
-//! cloned is given to all who wait. No wait is without an end: see [`waits`](super::waits) and [`patience`](super::patience).
+//! When the one who computes fails, exactly one of those who wait goes on, and the next only if that one fails too.
+//! An error that can be cloned is given to all who wait. No wait is without an end: see [`waits`](super::waits) and
+//! [`patience`](super::patience).
 //!
 //! Caches on the same directory share their flights. Knows keys and finished records, nothing of functions or stores.
 
@@ -81,7 +82,8 @@ pub enum Followed {
     Alone,
 }
 
-/// The duty to compute. Dropped before it has landed (a panic, an error, a cancelled future), it passes to one of those who wait.
+/// The duty to compute. Dropped before it has landed (a panic, an error, a cancelled future), it passes to one of
+/// those who wait.
 pub struct Lead {
     flights: Arc<Flights>,
     key: Digest,

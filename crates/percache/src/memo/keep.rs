@@ -21,8 +21,8 @@ pub trait Keep<R> {
     /// The value of a record, which is `age` old.
     fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<R>, EncodingError>;
 
-    /// Of what is not kept, what those get who wait for it at this moment: they take it for their own result. `None`: one after the other
-    /// computes it again.
+    /// Of what is not kept, what those get who wait for it at this moment: they take it for their own result. `None`:
+    /// one after the other computes it again.
     fn share(&self, _value: &R) -> Option<SharedValue> {
         None
     }

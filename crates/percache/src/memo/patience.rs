@@ -1,15 +1,18 @@
 //! How long one waits in this process for what another thread or task computes.
 //!
-//! What closes a circle is seen at once ([`waits`](super::waits)). What cannot be seen is a computation that waits for other threads or tasks
-//! that wait for it in turn: in a pool whose threads take up other work while they wait, or where it joins a thread that calls its function. So
-//! every wait ends sometime, and whoever gives up computes as well:
+//! What closes a circle is seen at once ([`waits`](super::waits)). What cannot be seen is a computation that waits
+//! for other threads or tasks that wait for it in turn: in a pool whose threads take up other work while they wait,
+//! or where it joins a thread that calls its function. So every wait ends sometime, and whoever gives up computes as
+//! well:
 //!
-//! - on a thread of a rayon pool after [`ON_A_POOL`]: any such thread may have a part of the awaited computation further down its stack;
+//! - on a thread of a rayon pool after [`ON_A_POOL`]: any such thread may have a part of the awaited computation
+//!   further down its stack;
 //! - after the cache's `wait_timeout`, if it has one;
-//! - otherwise when there is reason to believe that the wait is in vain. The computing thread waits for another thread and the whole process has
-//!   done nothing for [`IDLE`]; the computing task could go on and nobody has polled it for [`UNPOLLED`], or the whole process has done nothing
-//!   for [`IDLE_TASK`]; or neither has moved for [`QUIET`]. One that gives up for such a reason does so for all: the others go on waiting, for
-//!   whichever of the two is ready first, and the time begins anew.
+//! - otherwise when there is reason to believe that the wait is in vain. The computing thread waits for another
+//!   thread and the whole process has done nothing for [`IDLE`]; the computing task could go on and nobody has polled
+//!   it for [`UNPOLLED`], or the whole process has done nothing for [`IDLE_TASK`]; or neither has moved for
+//!   [`QUIET`]. One that gives up for such a reason does so for all: the others go on waiting, for whichever of the
+//!   two is ready first, and the time begins anew.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -239,7 +242,8 @@ mod system {
         Some(vital::read(&format!("/proc/self/task/{thread}/stat"))?.ticks)
     }
 
-    /// Whether a thread is in the call by which one waits for another thread of the same process, and not for a file, a process or a time.
+    /// Whether a thread is in the call by which one waits for another thread of the same process, and not for a file,
+    /// a process or a time.
     pub fn waits_for_a_thread(thread: u32) -> bool {
         let text = fs::read_to_string(format!("/proc/self/task/{thread}/syscall")).unwrap_or_default();
         text.split(' ').next().is_some_and(|number| number == libc::SYS_futex.to_string())

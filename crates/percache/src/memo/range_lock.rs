@@ -1,9 +1,10 @@
 //! Locks on single bytes of one file, held by the process: however many keys are claimed, one descriptor is open.
 //!
-//! These are the record locks of POSIX: a child does not inherit them, they end with their process however that ends, and the system says
-//! which process is in the way. Their pitfall is that closing any descriptor of a file lets go of all locks that the process has on it. So
-//! there is one [`RangeLock`] for each file in the process, and it stays open while anything is held. What threads and caches of this
-//! process hold is counted here: these locks exclude none of them.
+//! These are the record locks of POSIX: a child does not inherit them, they end with their process however that ends,
+//! and the system says which process is in the way. Their pitfall is that closing any descriptor of a file lets go of
+//! all locks that the process has on it. So there is one [`RangeLock`] for each file in the process, and it stays
+//! open while anything is held. What threads and caches of this process hold is counted here: these locks exclude
+//! none of them.
 //!
 //! Knows nothing of what the bytes stand for.
 
@@ -18,7 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::files;
 use crate::fork::{self, PerProcess};
 
-/// The system looks at all locks of a file to take another one: with more than this many, that takes longer than most computations.
+/// The system looks at all locks of a file to take another one: with more than this many, that takes longer than most
+/// computations.
 const MANY: usize = 4_096;
 
 /// A file of which single bytes are locked.
@@ -131,7 +133,8 @@ impl RangeLock {
 
     fn control(&self, command: libc::c_int, range: &mut libc::flock) -> io::Result<()> {
         loop {
-            // SAFETY: the descriptor is open as long as `self.file`, and both commands take a pointer to a `flock`, which `range` is.
+            // SAFETY: the descriptor is open as long as `self.file`, and both commands take a pointer to a `flock`,
+            // which `range` is.
             if unsafe { libc::fcntl(self.file.as_raw_fd(), command, std::ptr::from_mut(range)) } != -1 {
                 return Ok(());
             }

@@ -1,6 +1,7 @@
 //! Found, or computed once: what a call of a memoized function does, on a thread and in an `async` task.
 //!
-//! A computation may fork, and end in the child as well: everything that stands behind one asks its [`Handle`] anew for what belongs to the process.
+//! A computation may fork, and end in the child as well: everything that stands behind one asks its [`Handle`] anew
+//! for what belongs to the process.
 
 use std::future::{Future, poll_fn};
 use std::io;

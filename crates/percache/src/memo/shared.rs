@@ -80,7 +80,8 @@ impl Call<'_> {
 }
 
 impl Shared {
-    /// The same cache for a child of the process that made this one. What is in memory, or about to be written, stays the parent's.
+    /// The same cache for a child of the process that made this one. What is in memory, or about to be written, stays
+    /// the parent's.
     pub fn renewed(&self) -> Shared {
         Shared {
             generation: fork::generation(),

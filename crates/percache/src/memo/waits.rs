@@ -1,10 +1,12 @@
 //! Who waits for whom: no computation may wait for one that can only end after itself.
 //!
-//! Each thread knows which flights are being computed on its stack, be it that a function runs there or that a task is polled there, with all
-//! that it awaits. Whoever begins to wait holds up everything on that stack. If what it is about to wait for waits for any of that in turn, the
-//! wait would never end. This holds for threads that take up other work while theirs waits, and for tasks, on whatever thread they are polled.
+//! Each thread knows which flights are being computed on its stack, be it that a function runs there or that a task
+//! is polled there, with all that it awaits. Whoever begins to wait holds up everything on that stack. If what it is
+//! about to wait for waits for any of that in turn, the wait would never end. This holds for threads that take up
+//! other work while theirs waits, and for tasks, on whatever thread they are polled.
 //!
-//! What a task awaits that runs in another task, or a thread that it joins, cannot be seen here: see [`patience`](super::patience).
+//! What a task awaits that runs in another task, or a thread that it joins, cannot be seen here: see
+//! [`patience`](super::patience).
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};

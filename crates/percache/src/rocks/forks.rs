@@ -1,9 +1,10 @@
 //! Forks while RocksDB is in use.
 //!
-//! RocksDB keeps threads for what is done in the background, and takes it for granted that they are there: a child would wait for them for
-//! ever, and be aborted at exit, when they are joined. It also has locks that all databases share. So a fork waits until nobody opens,
-//! writes to or closes a database, and nobody begins to until it is over; and it has those threads end, which begin anew when a database is
-//! opened. If that takes too long, the child leaves RocksDB alone but for reading, and writes to the tail only.
+//! RocksDB keeps threads for what is done in the background, and takes it for granted that they are there: a child
+//! would wait for them for ever, and be aborted at exit, when they are joined. It also has locks that all databases
+//! share. So a fork waits until nobody opens, writes to or closes a database, and nobody begins to until it is over;
+//! and it has those threads end, which begin anew when a database is opened. If that takes too long, the child leaves
+//! RocksDB alone but for reading, and writes to the tail only.
 
 use std::fs;
 use std::ops::Deref;

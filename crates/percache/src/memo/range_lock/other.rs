@@ -1,4 +1,5 @@
-//! Where there are no record locks, processes do not know of each other: what two of them want at the same time, both compute.
+//! Where there are no record locks, processes do not know of each other: what two of them want at the same time, both
+//! compute.
 
 use std::io;
 use std::path::Path;

@@ -1,12 +1,27 @@
 //! The options in the brackets of an attribute, as written.
 
+use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Ident, Lit, LitStr, Path, Token, parenthesized};
+use syn::{Expr, FnArg, Ident, Lit, LitBool, LitStr, Path, Token, parenthesized};
 
-use crate::age;
+use crate::check::name;
+use crate::{age, share};
 
-const NAMES: [&str; 8] = ["cache", "name", "version", "maxage", "cache_err", "skip", "key", "depends_on"];
+const NAMES: [&str; 12] = [
+    "cache",
+    "name",
+    "version",
+    "share",
+    "maxage",
+    "cache_err",
+    "keep_none",
+    "keep_if",
+    "skip",
+    "key",
+    "depends_on",
+    "crate",
+];
 
 /// An option and the word that introduced it, for messages.
 pub struct Given<T> {
@@ -20,13 +35,18 @@ pub struct Options {
     pub cache: Option<Given<Expr>>,
     pub name: Option<Given<LitStr>>,
     pub version: Option<Given<String>>,
+    pub share: Option<Given<LitStr>>,
     /// In seconds.
     pub maxage: Option<Given<u64>>,
     /// In seconds.
     pub cache_err: Option<Given<u64>>,
+    pub keep_none: Option<Given<bool>>,
+    pub keep_if: Option<Given<Expr>>,
     pub skip: Option<Given<Vec<Ident>>>,
     pub key: Option<Given<Expr>>,
     pub depends_on: Option<Given<Vec<Path>>>,
+    /// Where percache is.
+    pub krate: Option<Given<Path>>,
 }
 
 impl Parse for Options {
@@ -44,16 +64,20 @@ impl Parse for Options {
 
 impl Options {
     fn parse_one(&mut self, input: ParseStream) -> syn::Result<()> {
-        let word: Ident = input.parse()?;
+        let word = Ident::parse_any(input)?;
         match word.to_string().as_str() {
             "cache" => set(&mut self.cache, word, assigned(input)?),
             "name" => set(&mut self.name, word, assigned(input)?),
             "version" => set(&mut self.version, word, version(assigned(input)?)?),
+            "share" => set(&mut self.share, word, share::level(assigned(input)?)?),
             "maxage" => set(&mut self.maxage, word, age::seconds(&assigned(input)?)?),
             "cache_err" => set(&mut self.cache_err, word, age::seconds(&assigned(input)?)?),
-            "skip" => set(&mut self.skip, word, listed(input)?),
+            "keep_none" => set(&mut self.keep_none, word, assigned::<LitBool>(input)?.value),
+            "keep_if" => set(&mut self.keep_if, word, assigned(input)?),
+            "skip" => set(&mut self.skip, word, listed(input, Ident::parse_any)?),
             "key" => set(&mut self.key, word, assigned(input)?),
-            "depends_on" => set(&mut self.depends_on, word, listed(input)?),
+            "depends_on" => set(&mut self.depends_on, word, listed(input, Path::parse)?),
+            "crate" => set(&mut self.krate, word, path(input)?),
             _ => Err(unknown(&word)),
         }
     }
@@ -63,14 +87,20 @@ impl Options {
         self.depends_on.as_ref().map_or(&[], |given| &given.value)
     }
 
+    /// Whether this argument does not count.
+    pub fn skips(&self, argument: &FnArg) -> bool {
+        let skipped: &[Ident] = self.skip.as_ref().map_or(&[], |given| &given.value);
+        name(argument).is_some_and(|name| skipped.iter().any(|skipped| *skipped == name))
+    }
+
     /// The first option that means nothing to `#[tracked]`.
     pub fn not_for_tracked(&self) -> Option<&Ident> {
         fn word<T>(given: &Option<Given<T>>) -> Option<&Ident> {
             given.as_ref().map(|given| &given.word)
         }
-        let words =
-            [word(&self.cache), word(&self.name), word(&self.version), word(&self.maxage), word(&self.cache_err)];
-        words.into_iter().chain([word(&self.skip), word(&self.key)]).flatten().next()
+        let words = [word(&self.cache), word(&self.name), word(&self.version), word(&self.share), word(&self.maxage)];
+        let kept = [word(&self.cache_err), word(&self.keep_none), word(&self.keep_if)];
+        words.into_iter().chain(kept).chain([word(&self.skip), word(&self.key)]).flatten().next()
     }
 }
 
@@ -87,10 +117,16 @@ fn assigned<T: Parse>(input: ParseStream) -> syn::Result<T> {
     input.parse()
 }
 
-fn listed<T: Parse>(input: ParseStream) -> syn::Result<Vec<T>> {
+fn listed<T>(input: ParseStream, element: fn(ParseStream) -> syn::Result<T>) -> syn::Result<Vec<T>> {
     let inside;
     parenthesized!(inside in input);
-    Ok(Punctuated::<T, Token![,]>::parse_terminated(&inside)?.into_iter().collect())
+    Ok(Punctuated::<T, Token![,]>::parse_terminated_with(&inside, element)?.into_iter().collect())
+}
+
+/// A path, or a text that is one, as serde has it.
+fn path(input: ParseStream) -> syn::Result<Path> {
+    input.parse::<Token![=]>()?;
+    if input.peek(LitStr) { input.parse::<LitStr>()?.parse() } else { Path::parse_mod_style(input) }
 }
 
 fn version(literal: Lit) -> syn::Result<String> {

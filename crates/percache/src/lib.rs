@@ -44,7 +44,9 @@ pub mod store;
 
 pub use backend::{Backend, BackendError};
 pub use digest::Digest;
+pub use memo::attribute::{Argument, Kept};
 pub use memo::function::{Code, Function, Key};
+pub use memo::identity::Package;
 pub use memo::{Begun, Cache, CacheBuilder, Error, Memoized, MemoizedResult, default_cache, set_default_cache};
 #[cfg(feature = "macros")]
 pub use percache_macros::{memoize, tracked};

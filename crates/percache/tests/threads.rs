@@ -124,8 +124,7 @@ fn a_panic_is_not_kept_and_those_who_wait_compute_themselves() {
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert_eq!(panics, 1);
-    let f = cache.wrap("f", |_: u32| -> u32 { panic!("it is kept") });
-    assert_eq!(f.call(7), 7);
+    assert_eq!(cache.call("f", &7u32, || -> u32 { panic!("it is kept") }), 7);
 }
 
 static ASYNC: LazyLock<Cache> = LazyLock::new(Cache::in_memory);

@@ -1,5 +1,6 @@
 //! The cache as users see it: [`Cache`] and the options it is opened with.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
@@ -20,11 +21,12 @@ use crate::memo::flight::Flights;
 use crate::memo::function::{Function, Key};
 use crate::memo::handle::Handle;
 use crate::memo::hot::Hot;
-use crate::memo::keep::{Everything, Keep, OnlyOk};
+use crate::memo::identity::Package;
+use crate::memo::keep::{Everything, Keep, NoErrors, OnlyOk};
 use crate::memo::shared::{Call, Shared};
 use crate::memo::stats::{Entry, FunctionStats, Stats};
 use crate::memo::verify::Verified;
-use crate::memo::wrap::Memoized;
+use crate::memo::wrap::{Callable, Memoized};
 
 /// What the hot layer holds unless told otherwise.
 const HOT_BYTES: usize = 64 << 20;
@@ -58,6 +60,8 @@ pub enum Error {
 #[derive(Clone)]
 pub struct Cache {
     pub(crate) shared: Handle,
+    /// Of what is wrapped and called by name.
+    package: Option<Package>,
 }
 
 impl fmt::Debug for Cache {
@@ -158,9 +162,9 @@ impl CacheBuilder {
             noted: Default::default(),
             warned: Default::default(),
             closed: Default::default(),
-            wrapped: Default::default(),
+            names: Default::default(),
         });
-        Cache { shared }
+        Cache { shared, package: None }
     }
 }
 
@@ -212,24 +216,42 @@ impl Cache {
         Cache::with_backend(MemoryBackend::new())
     }
 
-    /// A callable whose results are kept under `name`. The name is all that tells it from the other callables of this cache.
+    /// The same cache, in which the callables of other packages may have the names that callables have here.
+    ///
+    /// Names alone identify what is wrapped, so that programs which open the same cache share results on purpose. Where strangers meet,
+    /// as in the default cache of the user, they should not: `default_cache().for_package(percache::package!())`.
+    pub fn for_package(&self, package: Package) -> Cache {
+        Cache { shared: self.shared.clone(), package: Some(package) }
+    }
+
+    /// The function of this name.
+    pub(crate) fn function(&self, name: impl Into<Cow<'static, str>>) -> Function {
+        match self.package {
+            Some(package) => Function::new(name).package(package),
+            None => Function::new(name),
+        }
+    }
+
+    /// A callable whose results are kept under `name`. The name is all that tells it from the other callables of this cache; a second
+    /// callable of the same name is reported as an error in the log, and its results are not kept. Neither are errors.
     ///
     /// ```
     /// # let cache = percache::Cache::in_memory();
     /// let add = cache.wrap("add", |(a, b): (u64, u64)| a + b).version("2");
     /// assert_eq!(add.call((1, 2)), 3);
     /// ```
+    #[track_caller]
     pub fn wrap<A, R, F>(&self, name: impl Into<String>, compute: F) -> Memoized<A, R, F>
     where
         A: Serialize,
         R: Serialize + DeserializeOwned,
-        F: Fn(A) -> R,
+        F: Callable<A, R>,
     {
-        Memoized::new(self.clone(), name.into(), compute, Everything)
+        Memoized::new(self.clone(), name.into(), compute, NoErrors)
     }
 
-    /// As [`Cache::wrap`]; of the results only `Ok` is kept. Callers that wait for the same result get the same
-    /// error, if it can be cloned.
+    /// As [`Cache::wrap`], for callables whose errors are not serialisable: of the results only `Ok` is kept. Callers that wait for the
+    /// same result get the same error, if it can be cloned.
     ///
     /// ```
     /// # let cache = percache::Cache::in_memory();
@@ -237,16 +259,17 @@ impl Cache {
     /// assert!(parse.call("x").is_err()); // computed each time
     /// assert_eq!(parse.call("7"), Ok(7)); // kept
     /// ```
+    #[track_caller]
     pub fn wrap_result<A, T, E, F>(&self, name: impl Into<String>, compute: F) -> MemoizedResult<A, T, E, F>
     where
         A: Serialize,
         T: Serialize + DeserializeOwned,
-        F: Fn(A) -> Result<T, E>,
+        F: Callable<A, Result<T, E>>,
     {
         MemoizedResult::new(Memoized::new(self.clone(), name.into(), compute, OnlyOk))
     }
 
-    /// The result of calling `name` with `arguments`: found, or `compute`d and kept.
+    /// The result of calling `name` with `arguments`: found, or `compute`d and kept, unless it is an error.
     ///
     /// ```
     /// # let cache = percache::Cache::in_memory();
@@ -258,9 +281,9 @@ impl Cache {
         A: Serialize + ?Sized,
         R: Serialize + DeserializeOwned,
     {
-        let function = Function::new(name.to_owned());
+        let function = self.function(name.to_owned());
         match function.key(arguments) {
-            Ok(key) => self.run(&function, "", key, &Everything, compute),
+            Ok(key) => self.run(&function, "", key, &NoErrors, compute),
             Err(error) => {
                 log::warn!("percache: arguments of {name} cannot be told apart: {error}");
                 compute()
@@ -274,7 +297,7 @@ impl Cache {
     pub fn run<R, K: Keep<R>>(
         &self,
         function: &Function,
-        path: &'static str,
+        path: &str,
         key: Key,
         keep: &K,
         compute: impl FnOnce() -> R,
@@ -286,7 +309,7 @@ impl Cache {
     pub async fn run_async<R, K: Keep<R>>(
         &self,
         function: &Function,
-        path: &'static str,
+        path: &str,
         key: Key,
         keep: &K,
         compute: impl Future<Output = R>,

@@ -5,70 +5,99 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use crate::memo::keep::{ErrorsFor, OnlyOk, SharedErrors};
-use crate::memo::wrap::Memoized;
+use crate::memo::identity::Package;
+use crate::memo::keep::{If, Keep, OnlyOk, SharedErrors};
+use crate::memo::shape::{Fallible, Optional};
+use crate::memo::wrap::{KeyedBy, Memoized, Part, Whole};
+
+/// The rule that leaves `None` out of what `K` keeps.
+type OnlySome<T, E, K> = <Result<T, E> as Optional>::Rule<K>;
 
 /// A callable of whose results only `Ok` is kept. Made by [`Cache::wrap_result`](crate::Cache::wrap_result).
 ///
 /// Callers that wait for the same result get the same error, if it can be cloned and sent to another thread;
 /// otherwise one after the other calls for itself. Everything else is as with [`Memoized`].
+///
+/// If errors can be cloned but borrow, call what is inside, `(*parse).call(…)`: the compiler cannot tell that they do.
 // `call` below is found first where its bounds hold. Where they do not, the compiler goes on to what this
 // dereferences to.
-pub struct MemoizedResult<A, T, E, F> {
-    inner: Memoized<A, Result<T, E>, F, OnlyOk>,
+pub struct MemoizedResult<A, T, E, F, K = OnlyOk, Q = Whole> {
+    inner: Memoized<A, Result<T, E>, F, K, Q>,
 }
 
-impl<A, T, E, F> fmt::Debug for MemoizedResult<A, T, E, F> {
+impl<A, T, E, F, K, Q> fmt::Debug for MemoizedResult<A, T, E, F, K, Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
     }
 }
 
-impl<A, T, E, F> Deref for MemoizedResult<A, T, E, F> {
-    type Target = Memoized<A, Result<T, E>, F, OnlyOk>;
+impl<A, T, E, F, K, Q> Deref for MemoizedResult<A, T, E, F, K, Q> {
+    type Target = Memoized<A, Result<T, E>, F, K, Q>;
 
     fn deref(&self) -> &Self::Target {
         &self.inner
     }
 }
 
-impl<A, T, E, F> MemoizedResult<A, T, E, F>
+impl<A, T, E, F, K, Q> MemoizedResult<A, T, E, F, K, Q>
 where
-    A: Serialize,
-    T: Serialize + DeserializeOwned,
     E: Clone + Send + 'static,
-    F: Fn(A) -> Result<T, E>,
+    K: Keep<Result<T, E>>,
 {
-    /// What the callable returns for `arguments`: found in the cache, or computed now.
-    pub fn call(&self, arguments: A) -> Result<T, E> {
-        self.inner.call_keeping(arguments, &SharedErrors(OnlyOk))
+    /// What the callable returns for `arguments`: found in the cache, or computed now. As [`Memoized::call`].
+    pub fn call<B>(&self, arguments: B) -> Result<T, E>
+    where
+        F: Fn(B) -> Result<T, E>,
+        Q: KeyedBy<B>,
+    {
+        self.inner.call_keeping(arguments, &SharedErrors(self.inner.rule()))
     }
 }
 
-impl<A: Serialize, T: Serialize + DeserializeOwned, E, F: Fn(A) -> Result<T, E>> MemoizedResult<A, T, E, F> {
-    pub(crate) fn new(inner: Memoized<A, Result<T, E>, F, OnlyOk>) -> MemoizedResult<A, T, E, F> {
+impl<A, T, E, F, K, Q> MemoizedResult<A, T, E, F, K, Q> {
+    pub(crate) fn new(inner: Memoized<A, Result<T, E>, F, K, Q>) -> MemoizedResult<A, T, E, F, K, Q> {
         MemoizedResult { inner }
     }
 
     /// As [`Memoized::version`].
     pub fn version(self, version: impl Into<String>) -> Self {
-        MemoizedResult { inner: self.inner.version(version) }
+        MemoizedResult::new(self.inner.version(version))
+    }
+
+    /// As [`Memoized::package`].
+    pub fn package(self, package: Package) -> Self {
+        MemoizedResult::new(self.inner.package(package))
     }
 
     /// As [`Memoized::maxage`].
     pub fn maxage(self, maxage: Duration) -> Self {
-        MemoizedResult { inner: self.inner.maxage(maxage) }
+        MemoizedResult::new(self.inner.maxage(maxage))
     }
 
     /// As [`Memoized::keyed_by`].
-    pub fn keyed_by<Q: Serialize>(self, key: impl Fn(&A) -> Q + Send + Sync + 'static) -> Self {
-        MemoizedResult { inner: self.inner.keyed_by(key) }
+    pub fn keyed_by<P: Serialize, G: Fn(&A) -> P>(self, key: G) -> MemoizedResult<A, T, E, F, K, Part<G, P>> {
+        MemoizedResult::new(self.inner.keyed_by(key))
+    }
+
+    /// As [`Memoized::keep_if`].
+    pub fn keep_if<P>(self, condition: P) -> MemoizedResult<A, T, E, F, If<K, P>, Q>
+    where
+        P: Fn(&Result<T, E>) -> bool,
+    {
+        MemoizedResult::new(self.inner.keep_if(condition))
+    }
+
+    /// As [`Memoized::only_some`].
+    pub fn only_some(self) -> MemoizedResult<A, T, E, F, OnlySome<T, E, K>, Q>
+    where
+        Result<T, E>: Optional,
+    {
+        MemoizedResult::new(self.inner.only_some())
     }
 
     /// Keeps errors too, for this long.
-    pub fn keep_errors(self, maxage: Duration) -> Memoized<A, Result<T, E>, F, ErrorsFor> {
-        self.inner.keep_errors(maxage)
+    pub fn keep_errors(self, maxage: Duration) -> MemoizedResult<A, T, E, F, <Result<T, E> as Fallible>::Rule, Q> {
+        MemoizedResult::new(self.inner.keep_errors(maxage))
     }
 }

@@ -1,4 +1,7 @@
 //! Which part of what a function returns is kept, and for how long.
+//!
+//! Errors are not kept unless somebody asks for it ([`ErrorsFor`]). An error is the `Err` of a `Result`, also inside of an `Option`
+//! or of another `Result`, whatever the type is called where it is written.
 
 use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,8 +10,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::memo::encoding::{EncodingError, decode, encode};
+use crate::memo::encoding::{EncodingError, decode, encode, is_err};
 use crate::memo::record::{Kind, Stored};
+use crate::memo::shape::{Fallible, Optional};
 
 /// A value for those who wait for it, whatever its type.
 pub type SharedValue = Arc<Mutex<dyn Any + Send>>;
@@ -33,37 +37,58 @@ pub trait Keep<R> {
     }
 }
 
+impl<R, K: Keep<R>> Keep<R> for &K {
+    fn encode(&self, value: &R, bytes: &mut Vec<u8>) -> Result<Option<Kind>, EncodingError> {
+        K::encode(self, value, bytes)
+    }
+
+    #[inline]
+    fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<R>, EncodingError> {
+        K::decode(self, stored, age)
+    }
+
+    fn share(&self, value: &R) -> Option<SharedValue> {
+        K::share(self, value)
+    }
+
+    fn take_shared(&self, value: &SharedValue) -> Option<R> {
+        K::take_shared(self, value)
+    }
+}
+
 /// As `K` says; and an error that is not kept is given to all who wait for it.
 #[derive(Clone, Copy, Debug)]
 pub struct SharedErrors<K>(pub K);
 
-impl<T, E: Clone + Send + 'static, K: Keep<Result<T, E>>> Keep<Result<T, E>> for SharedErrors<K> {
-    fn encode(&self, value: &Result<T, E>, bytes: &mut Vec<u8>) -> Result<Option<Kind>, EncodingError> {
+impl<R: Fallible, K: Keep<R>> Keep<R> for SharedErrors<K>
+where
+    R::Error: Clone + Send + 'static,
+{
+    fn encode(&self, value: &R, bytes: &mut Vec<u8>) -> Result<Option<Kind>, EncodingError> {
         self.0.encode(value, bytes)
     }
 
     #[inline]
-    fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<Result<T, E>>, EncodingError> {
+    fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<R>, EncodingError> {
         self.0.decode(stored, age)
     }
 
-    fn share(&self, value: &Result<T, E>) -> Option<SharedValue> {
-        match value {
-            Ok(_) => self.0.share(value),
-            Err(error) => Some(Arc::new(Mutex::new(error.clone()))),
+    fn share(&self, value: &R) -> Option<SharedValue> {
+        match value.error() {
+            Some(error) => Some(Arc::new(Mutex::new(error.clone()))),
+            None => self.0.share(value),
         }
     }
 
-    fn take_shared(&self, value: &SharedValue) -> Option<Result<T, E>> {
-        let inside = value.lock().unwrap_or_else(PoisonError::into_inner);
-        match inside.downcast_ref::<E>() {
-            Some(error) => Some(Err(error.clone())),
-            None => {
-                drop(inside);
-                self.0.take_shared(value)
-            }
-        }
+    fn take_shared(&self, value: &SharedValue) -> Option<R> {
+        let error = inside(value, |error: &R::Error| error.clone());
+        error.map(R::failed).or_else(|| self.0.take_shared(value))
     }
+}
+
+/// What `look` makes of a shared value of type `V`.
+fn inside<V: 'static, L>(value: &SharedValue, look: impl FnOnce(&V) -> L) -> Option<L> {
+    value.lock().unwrap_or_else(PoisonError::into_inner).downcast_ref().map(look)
 }
 
 /// Everything is kept.
@@ -81,21 +106,86 @@ impl<R: Serialize + DeserializeOwned> Keep<R> for Everything {
     }
 }
 
-/// Of a `Result`, only `Ok` is kept.
+/// Everything is kept but errors, for values of which it is not known that they are `Result`s: those of generic functions may be.
+#[derive(Clone, Copy, Debug)]
+pub struct NoErrors;
+
+impl<R: Serialize + DeserializeOwned> Keep<R> for NoErrors {
+    fn encode(&self, value: &R, bytes: &mut Vec<u8>) -> Result<Option<Kind>, EncodingError> {
+        let start = bytes.len();
+        encode(value, bytes)?;
+        Ok(if is_err(&bytes[start..]) { None } else { Some(Kind::Value) })
+    }
+
+    #[inline]
+    fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<R>, EncodingError> {
+        Everything.decode(stored, age)
+    }
+
+    fn share(&self, value: &R) -> Option<SharedValue> {
+        let mut bytes = Vec::new();
+        encode(value, &mut bytes).ok()?;
+        is_err(&bytes).then(|| Arc::new(Mutex::new(EncodedError(bytes))) as SharedValue)
+    }
+
+    fn take_shared(&self, value: &SharedValue) -> Option<R> {
+        inside(value, |error: &EncodedError| decode(&error.0).ok())?
+    }
+}
+
+/// An error for those who wait for it: it can be serialised, and need not be cloned.
+struct EncodedError(Vec<u8>);
+
+/// Of a `Result`, only `Ok` is kept: its errors need not be serialisable.
 #[derive(Clone, Copy, Debug)]
 pub struct OnlyOk;
 
 impl<T: Serialize + DeserializeOwned, E> Keep<Result<T, E>> for OnlyOk {
     fn encode(&self, value: &Result<T, E>, bytes: &mut Vec<u8>) -> Result<Option<Kind>, EncodingError> {
         match value {
-            Ok(value) => encode(value, bytes).map(|()| Some(Kind::Value)),
+            Ok(value) => NoErrors.encode(value, bytes),
             Err(_) => Ok(None),
         }
     }
 
     #[inline]
-    fn decode(&self, stored: Stored<'_>, _: Duration) -> Result<Option<Result<T, E>>, EncodingError> {
-        if stored.kind == Kind::Value { decode(stored.value).map(|value| Some(Ok(value))) } else { Ok(None) }
+    fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<Result<T, E>>, EncodingError> {
+        let value: Option<T> = Everything.decode(stored, age)?;
+        Ok(value.map(Ok))
+    }
+
+    fn share(&self, value: &Result<T, E>) -> Option<SharedValue> {
+        // What is `Ok` may be an error inside.
+        NoErrors.share(value.as_ref().ok()?)
+    }
+
+    fn take_shared(&self, value: &SharedValue) -> Option<Result<T, E>> {
+        NoErrors.take_shared(value).map(Ok)
+    }
+}
+
+impl<T: Serialize + DeserializeOwned, E> Keep<Option<Result<T, E>>> for OnlyOk {
+    fn encode(&self, value: &Option<Result<T, E>>, bytes: &mut Vec<u8>) -> Result<Option<Kind>, EncodingError> {
+        match value {
+            Some(value) => self.encode(value, mark(bytes, SOME)),
+            None => Ok(none(bytes)),
+        }
+    }
+
+    fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<Option<Result<T, E>>>, EncodingError> {
+        match unmark(stored) {
+            Some((NONE, _)) => Ok(Some(None)),
+            Some((_, stored)) => Ok(Keep::<Result<T, E>>::decode(self, stored, age)?.map(Some)),
+            None => Ok(None),
+        }
+    }
+
+    fn share(&self, value: &Option<Result<T, E>>) -> Option<SharedValue> {
+        self.share(value.as_ref()?)
+    }
+
+    fn take_shared(&self, value: &SharedValue) -> Option<Option<Result<T, E>>> {
+        self.take_shared(value).map(Some)
     }
 }
 
@@ -123,3 +213,94 @@ where
         }
     }
 }
+
+impl<T, E> Keep<Option<Result<T, E>>> for ErrorsFor
+where
+    T: Serialize + DeserializeOwned,
+    E: Serialize + DeserializeOwned,
+{
+    fn encode(&self, value: &Option<Result<T, E>>, bytes: &mut Vec<u8>) -> Result<Option<Kind>, EncodingError> {
+        match value {
+            Some(value) => self.encode(value, mark(bytes, SOME)),
+            None => Ok(none(bytes)),
+        }
+    }
+
+    fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<Option<Result<T, E>>>, EncodingError> {
+        match unmark(stored) {
+            Some((NONE, _)) => Ok(Some(None)),
+            Some((_, stored)) => Ok(Keep::<Result<T, E>>::decode(self, stored, age)?.map(Some)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The byte before the value of an `Option<Result>`, whose error may be of a type that cannot be encoded.
+const NONE: u8 = 0;
+const SOME: u8 = 1;
+
+fn mark(bytes: &mut Vec<u8>, mark: u8) -> &mut Vec<u8> {
+    bytes.push(mark);
+    bytes
+}
+
+fn none(bytes: &mut Vec<u8>) -> Option<Kind> {
+    mark(bytes, NONE);
+    Some(Kind::Value)
+}
+
+fn unmark(stored: Stored<'_>) -> Option<(u8, Stored<'_>)> {
+    let (mark, value) = stored.value.split_first()?;
+    Some((*mark, Stored { value, ..stored }))
+}
+
+/// As `K` says, but `None` is not kept.
+#[derive(Clone, Copy, Debug)]
+pub struct OnlySome<K>(pub K);
+
+impl<R: Optional, K: Keep<R>> Keep<R> for OnlySome<K> {
+    fn encode(&self, value: &R, bytes: &mut Vec<u8>) -> Result<Option<Kind>, EncodingError> {
+        if value.is_none() { Ok(None) } else { self.0.encode(value, bytes) }
+    }
+
+    #[inline]
+    fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<R>, EncodingError> {
+        // It may have been kept by a build that kept `None`.
+        Ok(self.0.decode(stored, age)?.filter(|value| !value.is_none()))
+    }
+
+    fn share(&self, value: &R) -> Option<SharedValue> {
+        self.0.share(value)
+    }
+
+    fn take_shared(&self, value: &SharedValue) -> Option<R> {
+        self.0.take_shared(value)
+    }
+}
+
+/// As `K` says, but only values that `P` accepts.
+#[derive(Clone, Copy, Debug)]
+pub struct If<K, P>(pub K, pub P);
+
+impl<R, K: Keep<R>, P: Fn(&R) -> bool> Keep<R> for If<K, P> {
+    fn encode(&self, value: &R, bytes: &mut Vec<u8>) -> Result<Option<Kind>, EncodingError> {
+        if (self.1)(value) { self.0.encode(value, bytes) } else { Ok(None) }
+    }
+
+    #[inline]
+    fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<R>, EncodingError> {
+        self.0.decode(stored, age)
+    }
+
+    fn share(&self, value: &R) -> Option<SharedValue> {
+        self.0.share(value)
+    }
+
+    fn take_shared(&self, value: &SharedValue) -> Option<R> {
+        self.0.take_shared(value)
+    }
+}
+
+#[cfg(test)]
+#[path = "keep/tests.rs"]
+mod tests;

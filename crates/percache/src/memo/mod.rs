@@ -4,8 +4,11 @@
 //! | --- | --- |
 //! | [`encoding`] | any serde value as canonical, typed bytes |
 //! | [`function`] | what identifies a function, and the keys of its results |
+//! | [`identity`] | which package a function belongs to |
+//! | `key_builder` | the key of a call, argument by argument |
 //! | [`record`] | what is stored of a result |
-//! | [`keep`] | which part of what a function returns is kept |
+//! | [`keep`], [`shape`] | which part of what a function returns is kept; the rules that its type chooses |
+//! | `names` | no two callables under one name |
 //! | `hot` | recently used results in memory |
 //! | `waits`, `patience`, `timer`, `vital` | who waits for whom; how long, and whether in vain |
 //! | `flight`, `range_lock`, `claim` | one computation per key: among threads, among processes |
@@ -29,7 +32,10 @@ mod flight;
 pub mod function;
 mod handle;
 mod hot;
+pub mod identity;
 pub mod keep;
+mod key_builder;
+mod names;
 mod patience;
 #[cfg(unix)]
 mod range_lock;
@@ -38,6 +44,7 @@ mod range_lock;
 mod range_lock;
 pub mod record;
 mod resolve;
+pub mod shape;
 mod shared;
 pub mod stats;
 mod timer;

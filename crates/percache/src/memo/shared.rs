@@ -1,9 +1,8 @@
 //! What all handles of one cache share: looking up and storing records. Nothing here fails a caller: what goes wrong with the store is
 //! logged, and counts as a miss.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::backend::{Backend, BackendError, Table};
@@ -18,6 +17,7 @@ use crate::memo::flight::{Flights, Outcome};
 use crate::memo::function::{Function, Key};
 use crate::memo::hot::{Hot, SharedRecord};
 use crate::memo::keep::Keep;
+use crate::memo::names::Names;
 use crate::memo::record::{self, EntryRecord, Uses};
 
 /// Uses of results that are not in the hot layer are written after this many at the latest.
@@ -43,8 +43,8 @@ pub struct Shared {
     pub noted: AtomicU64,
     pub warned: AtomicBool,
     pub closed: AtomicBool,
-    /// Callables that were wrapped, by name: the name of their type.
-    pub wrapped: Mutex<HashMap<String, &'static str>>,
+    /// Which callables have which names.
+    pub names: Names,
 }
 
 /// A record that was found: shared with the hot layer, or not held there.
@@ -68,7 +68,7 @@ impl Found {
 pub struct Call<'a> {
     pub function: &'a Function,
     /// Path of the instance that is called, if that says more than the function's name.
-    pub path: &'static str,
+    pub path: &'a str,
     pub key: Key,
 }
 
@@ -100,7 +100,7 @@ impl Shared {
             noted: AtomicU64::default(),
             warned: AtomicBool::default(),
             closed: AtomicBool::new(self.closed.load(Ordering::Relaxed)),
-            wrapped: Mutex::default(),
+            names: self.names.copied(),
         }
     }
 
@@ -241,15 +241,6 @@ impl Shared {
             log::debug!("percache: {what}: {error}");
         } else {
             log::warn!("percache: {what}: {error}; functions go on without the cache");
-        }
-    }
-
-    /// Remembers what a name stands for, and warns if it stood for something else.
-    pub fn register(&self, name: &str, callable: &'static str) {
-        let mut wrapped = self.wrapped.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = wrapped.insert(name.to_owned(), callable);
-        if before.is_some_and(|before| before != callable) {
-            log::warn!("percache: two callables are named {name:?} and share their results");
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Closures and functions whose results are kept.
 
+use std::any::type_name;
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::Location;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -9,40 +12,116 @@ use serde::Serialize;
 use crate::memo::cache::Cache;
 use crate::memo::encoding::EncodingError;
 use crate::memo::function::{Function, Key};
-use crate::memo::keep::{ErrorsFor, Everything, Keep};
-
-type Keyed<A> = Box<dyn Fn(&Function, &A) -> Result<Key, EncodingError> + Send + Sync>;
+use crate::memo::identity::Package;
+use crate::memo::keep::{If, Keep, NoErrors};
+use crate::memo::names::Wrapped;
+use crate::memo::shape::{Fallible, Optional};
 
 /// A callable whose results are kept in a cache. Made by [`Cache::wrap`].
 ///
 /// Arguments are one value: a tuple if there are several.
-pub struct Memoized<A, R, F, K = Everything> {
+pub struct Memoized<A, R, F, K = NoErrors, Q = Whole> {
     cache: Cache,
     function: Function,
     compute: F,
     keep: K,
-    keyed: Option<Keyed<A>>,
+    keyed: Q,
+    wrapped: Wrapped,
+    /// The type of what is in its keys.
+    counted: &'static str,
+    /// Whether the name belongs to this callable, once it was called.
+    owns_name: OnceLock<bool>,
     signature: PhantomData<fn(A) -> R>,
 }
 
-impl<A, R, F, K> fmt::Debug for Memoized<A, R, F, K> {
+impl<A, R, F, K, Q> fmt::Debug for Memoized<A, R, F, K, Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Memoized").field("function", &self.function).finish_non_exhaustive()
     }
 }
 
-impl<A: Serialize, R, F: Fn(A) -> R, K: Keep<R>> Memoized<A, R, F, K> {
-    pub(crate) fn new(cache: Cache, name: String, compute: F, keep: K) -> Memoized<A, R, F, K> {
-        cache.shared.register(&name, std::any::type_name::<F>());
-        Memoized { cache, function: Function::new(name), compute, keep, keyed: None, signature: PhantomData }
-    }
+/// What can be wrapped: closures and functions of one argument.
+///
+/// Every `Fn(A) -> R` is one. If [`Cache::wrap`] asked for `Fn(A) -> R` itself, the compiler would take `|text: &str| …` for a closure of
+/// texts of one lifetime, and its arguments would have to live as long as the callable.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be wrapped",
+    label = "this is not a function of one argument",
+    note = "several arguments are one tuple: `|(a, b): (u32, u32)| a + b`"
+)]
+pub trait Callable<A, R>: Sized {
+    /// What it returns.
+    fn compute(&self, arguments: A) -> R;
+}
 
+impl<A, R, F: Fn(A) -> R> Callable<A, R> for F {
+    #[inline]
+    fn compute(&self, arguments: A) -> R {
+        self(arguments)
+    }
+}
+
+/// What tells the calls of a callable apart.
+pub trait KeyedBy<A> {
+    /// The key of a call.
+    fn key(&self, function: &Function, arguments: &A) -> Result<Key, EncodingError>;
+}
+
+/// The whole of the arguments counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Whole;
+
+impl<A: Serialize> KeyedBy<A> for Whole {
+    #[inline]
+    fn key(&self, function: &Function, arguments: &A) -> Result<Key, EncodingError> {
+        function.key(arguments)
+    }
+}
+
+/// What a function `G` makes of the arguments counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<G, Q>(G, PhantomData<fn() -> Q>);
+
+impl<A, G: Fn(&A) -> Q, Q: Serialize> KeyedBy<A> for Part<G, Q> {
+    #[inline]
+    fn key(&self, function: &Function, arguments: &A) -> Result<Key, EncodingError> {
+        function.key(&(self.0)(arguments))
+    }
+}
+
+impl<A, R, F, K> Memoized<A, R, F, K> {
+    #[track_caller]
+    pub(crate) fn new(cache: Cache, name: String, compute: F, keep: K) -> Memoized<A, R, F, K> {
+        let function = cache.function(name);
+        let wrapped = Wrapped::new::<F>(Location::caller());
+        let (counted, owns_name) = (type_name::<A>(), OnceLock::new());
+        Memoized { cache, function, compute, keep, keyed: Whole, wrapped, counted, owns_name, signature: PhantomData }
+    }
+}
+
+impl<A, R, F, K: Keep<R>, Q> Memoized<A, R, F, K, Q> {
     /// What the callable returns for `arguments`: found in the cache, or computed now.
-    pub fn call(&self, arguments: A) -> R {
+    ///
+    /// Borrowed arguments may live shorter than the callable, and each call may borrow from somewhere else.
+    pub fn call<B>(&self, arguments: B) -> R
+    where
+        F: Fn(B) -> R,
+        Q: KeyedBy<B>,
+    {
         self.call_keeping(arguments, &self.keep)
     }
+}
 
-    pub(crate) fn call_keeping(&self, arguments: A, keep: &impl Keep<R>) -> R {
+impl<A, R, F, K, Q> Memoized<A, R, F, K, Q> {
+    /// As [`Memoized::call`], by this rule.
+    pub(crate) fn call_keeping<B>(&self, arguments: B, keep: &impl Keep<R>) -> R
+    where
+        F: Fn(B) -> R,
+        Q: KeyedBy<B>,
+    {
+        if !self.owns_name() {
+            return (self.compute)(arguments);
+        }
         match self.key(&arguments) {
             Ok(key) => self.cache.run(&self.function, "", key, keep, || (self.compute)(arguments)),
             Err(error) => {
@@ -52,17 +131,34 @@ impl<A: Serialize, R, F: Fn(A) -> R, K: Keep<R>> Memoized<A, R, F, K> {
         }
     }
 
+    /// The rule by which results are kept.
+    pub(crate) fn rule(&self) -> &K {
+        &self.keep
+    }
+
+    #[inline]
+    fn owns_name(&self) -> bool {
+        let names = &self.cache.shared.names;
+        *self.owns_name.get_or_init(|| names.belong_to(&self.function, self.counted, self.wrapped))
+    }
+
     /// The key of the result for `arguments`.
-    pub fn key(&self, arguments: &A) -> Result<Key, EncodingError> {
-        match &self.keyed {
-            Some(keyed) => keyed(&self.function, arguments),
-            None => self.function.key(arguments),
-        }
+    pub fn key<B>(&self, arguments: &B) -> Result<Key, EncodingError>
+    where
+        Q: KeyedBy<B>,
+    {
+        self.keyed.key(&self.function, arguments)
     }
 
     /// Results of other versions are left alone. Change it when what the callable does changes: percache does not see a closure's code.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.function = self.function.version(version.into());
+        self
+    }
+
+    /// Tells it from callables of this name in other packages: `.package(percache::package!())`.
+    pub fn package(mut self, package: Package) -> Self {
+        self.function = self.function.package(package);
         self
     }
 
@@ -73,16 +169,45 @@ impl<A: Serialize, R, F: Fn(A) -> R, K: Keep<R>> Memoized<A, R, F, K> {
     }
 
     /// Calls are told apart by what `key` makes of the arguments, and by nothing else.
-    pub fn keyed_by<Q: Serialize>(mut self, key: impl Fn(&A) -> Q + Send + Sync + 'static) -> Self {
-        self.keyed = Some(Box::new(move |function, arguments| function.key(&key(arguments))));
-        self
+    ///
+    /// If arguments are borrowed for less time than the callable is used, let `key` be a function (`fn key(text: &&str) -> usize`) and not
+    /// a closure.
+    pub fn keyed_by<P: Serialize, G: Fn(&A) -> P>(self, key: G) -> Memoized<A, R, F, K, Part<G, P>> {
+        let memoized = self.with(|keep, _| (keep, Part(key, PhantomData)));
+        Memoized { counted: type_name::<P>(), ..memoized }
     }
-}
 
-impl<A, T, E, F, K> Memoized<A, Result<T, E>, F, K> {
+    /// Keeps a result only if `condition` holds for it. Errors are not kept in any case, unless [`Memoized::keep_errors`] says so.
+    ///
+    /// ```
+    /// # let cache = percache::Cache::in_memory();
+    /// let lines = cache.wrap("lines", |text: &str| text.lines().count()).keep_if(|count| *count > 0);
+    /// assert_eq!(lines.call(""), 0); // computed each time
+    /// ```
+    pub fn keep_if<P: Fn(&R) -> bool>(self, condition: P) -> Memoized<A, R, F, If<K, P>, Q> {
+        self.with(|keep, keyed| (If(keep, condition), keyed))
+    }
+
+    /// Does not keep `None`.
+    pub fn only_some(self) -> Memoized<A, R, F, R::Rule<K>, Q>
+    where
+        R: Optional,
+    {
+        self.with(|keep, keyed| (R::only_some(keep), keyed))
+    }
+
     /// Keeps errors too, for this long.
-    pub fn keep_errors(self, maxage: Duration) -> Memoized<A, Result<T, E>, F, ErrorsFor> {
-        let Memoized { cache, function, compute, keyed, signature, .. } = self;
-        Memoized { cache, function, compute, keep: ErrorsFor(maxage), keyed, signature }
+    pub fn keep_errors(self, maxage: Duration) -> Memoized<A, R, F, R::Rule, Q>
+    where
+        R: Fallible,
+    {
+        self.with(|_, keyed| (R::errors_for(maxage), keyed))
+    }
+
+    /// The same callable under other rules.
+    fn with<K2, Q2>(self, rules: impl FnOnce(K, Q) -> (K2, Q2)) -> Memoized<A, R, F, K2, Q2> {
+        let Memoized { cache, function, compute, keep, keyed, wrapped, counted, owns_name, signature } = self;
+        let (keep, keyed) = rules(keep, keyed);
+        Memoized { cache, function, compute, keep, keyed, wrapped, counted, owns_name, signature }
     }
 }

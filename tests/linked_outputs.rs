@@ -6,7 +6,7 @@ use std::fs;
 use crate::sandbox::Sandbox;
 
 /// What the outputs may be declared as.
-const OUTPUTS: [&str; 5] = ["build/o.txt", "build/*.txt", "build/", "build/**", "build/**/*.txt"];
+const OUTPUTS: [&str; 6] = ["build", "build/o.txt", "build/*.txt", "build/", "build/**", "build/**/*.txt"];
 
 fn workspace(workspace: &str, outputs: &str) -> Sandbox {
     let ws = Sandbox::new(&format!(
@@ -45,6 +45,10 @@ fn works(ws: &Sandbox, place: &str, outputs: &str) {
 fn inside_of_the_workspace_it_is_used_as_what_it_leads_to() {
     for outputs in OUTPUTS {
         for kind in ["relative", "absolute", "chain", "not there yet"] {
+            // Without a slash, what leads nowhere is no directory.
+            if (outputs, kind) == ("build", "not there yet") {
+                continue;
+            }
             let ws = workspace("", outputs);
             if kind != "not there yet" {
                 fs::create_dir_all(ws.path("real/deep")).unwrap();
@@ -176,19 +180,61 @@ fn what_no_task_makes_any_more_goes_behind_a_symlink_too() {
 }
 
 #[test]
-fn a_symlink_in_the_place_of_an_output_itself_gives_way() {
+fn a_symlink_in_the_place_of_a_directory_below_an_output_gives_way() {
     let ws = Sandbox::new(
         "[task.t]\ncommand = '@ran(t); mkdir -p out/dir/sub; echo 1 > out/dir/sub/f'\ninputs = []\noutputs = ['out/dir']\n",
     );
     ws.build([]).ran(["t"]);
-    for moved in ["out/dir", "out/dir/sub"] {
-        ws.rename(moved, "mine");
-        ws.symlink(ws.path("mine").to_str().unwrap(), moved);
-        ws.write("mine/own", "x");
-        ws.build([]).ran([]).restored(1);
-        assert!(!ws.path(moved).is_symlink() && ws.exists("mine/own"));
-        ws.remove("mine");
-    }
+    ws.rename("out/dir/sub", "mine");
+    ws.symlink(ws.path("mine").to_str().unwrap(), "out/dir/sub");
+    ws.write("mine/own", "x");
+    ws.build([]).ran([]).restored(1);
+    assert!(!ws.path("out/dir/sub").is_symlink() && ws.exists("mine/own"));
+}
+
+#[test]
+fn a_symlink_to_a_directory_that_a_task_makes_is_its_output() {
+    let ws = Sandbox::new(
+        "[task.make]\ncommand = '@ran(make); v=$(cat in); mkdir -p v/$v; echo $v > v/$v/f; ln -sfn v/$v current'\ninputs = ['in']\n\
+         outputs = ['v/', 'current']\n\
+         [task.read]\ncommand = '@ran(read); cat current/f > seen'\ninputs = ['current/f']\noutputs = ['seen']\n",
+    );
+    let is = |version: &str| {
+        assert_eq!(std::fs::read_link(ws.path("current")).unwrap(), std::path::Path::new("v").join(version));
+        assert_eq!(ws.read("seen").trim(), version);
+    };
+    ws.write("in", "1");
+    ws.build([]).ran(["make", "read"]);
+    is("1");
+    ws.write("in", "2");
+    ws.build([]).ran(["make", "read"]);
+    is("2");
+    ws.write("in", "1");
+    ws.build([]).ran([]).restored(2);
+    is("1");
+    ws.remove("current");
+    ws.build([]).ran([]).restored(1);
+    ws.remove(".percache");
+    ws.write("in", "3");
+    ws.build([]).ran(["make", "read"]);
+    is("3");
+}
+
+#[test]
+fn a_command_may_put_a_directory_in_the_place_of_the_symlink() {
+    let ws = Sandbox::new(
+        "[task.t]\ncommand = '@ran(t); rm -rf dist; mkdir dist; cp in dist/f'\ninputs = ['in']\noutputs = ['dist']\n",
+    );
+    ws.write("in", "1");
+    ws.write("real/own", "x");
+    ws.symlink("real", "dist");
+    ws.build([]).succeeds();
+    assert!(ws.exists("real/own") && !ws.path("dist").is_symlink());
+    assert_eq!(ws.read("dist/f"), "1");
+    ws.build([]).ran([]);
+    ws.write("in", "2");
+    ws.build([]).ran(["t"]);
+    assert_eq!(ws.read("dist/f"), "2");
 }
 
 #[test]

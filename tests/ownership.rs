@@ -294,6 +294,76 @@ fn named_outputs_are_the_tasks_own_without_a_store() {
 }
 
 #[test]
+fn an_edited_output_that_no_task_makes_any_more_is_its_editors() {
+    let config = |outputs: &str| {
+        format!("[task.a]\ncommand = '@ran(a); mkdir -p d; echo 1 > {outputs}'\ninputs = []\noutputs = ['{outputs}']\n")
+    };
+    let ws = Sandbox::new(&config("a"));
+    ws.build([]).ran(["a"]);
+    ws.write("a", "mine");
+    ws.config(&config("d/b"));
+    ws.build([]).ran(["a"]).says(["kept `a`: no task makes it any more, but somebody has edited it"]);
+    ws.build([]).ran([]).does_not_say("kept");
+    assert_eq!((ws.read("a").as_str(), displaced(&ws)), ("mine", vec![]));
+    // Where an output has to be a directory, it gives way.
+    ws.write("d/b", "mine, too");
+    ws.config(&config("d/b/c").replace("mkdir -p d", "mkdir -p d/b"));
+    ws.build([]).ran(["a"]).says(["moved `d/b` aside"]);
+    assert_eq!((ws.read("d/b/c").as_str(), displaced(&ws)), ("1\n", vec!["d/b".to_owned()]));
+}
+
+#[test]
+fn the_file_that_is_in_the_place_of_a_directory_is_named() {
+    let ws = Sandbox::new("[task.a]\ncommand = 'echo 1 > a/b/c'\ninputs = []\noutputs = ['a/b/c']\n");
+    ws.write("a", "mine");
+    ws.build([]).fails().reported([]).says(["`a` is not a directory", "move it away"]);
+    assert_eq!(ws.read("a"), "mine");
+}
+
+#[test]
+fn a_workspace_that_becomes_a_member_knows_its_outputs() {
+    let ws = Sandbox::empty();
+    let member = "[task.a]\nforeach = '*.txt'\ncommand = 'cp {file} o/{name}'\ninputs = ['{file}']\noutputs = ['o/{name}']\n\
+         [task.l]\ncommand = 'ls o > l'\ninputs = ['o/*']\noutputs = ['l']\n";
+    ws.write("app/percache.toml", member);
+    ws.write("app/1.txt", "");
+    ws.write("app/2.txt", "");
+    ws.shell(&format!("cd app && {} build -q", crate::sandbox::PERCACHE));
+    assert_eq!(ws.read("app/l"), "1.txt\n2.txt\n");
+    ws.config("[workspace]\nmembers = ['app']\n");
+    ws.remove("app/2.txt");
+    ws.build([]).succeeds().says(["removed `app/o/2.txt`"]);
+    assert_eq!(ws.read("app/l"), "1.txt\n");
+}
+
+#[test]
+fn what_a_command_adds_to_a_file_of_unknown_origin_is_not_stored() {
+    let ws = Sandbox::new(
+        r#"
+        [task.a]
+        command = "@ran(a); mkdir -p out; cat in >> out/log"
+        inputs = ["in"]
+        outputs = ["out/*"]
+        "#,
+    );
+    ws.write("in", "1\n");
+    ws.write("out/log", "mine\n");
+    ws.build([]).ran(["a"]).says(["`a` is not stored: `out/log` was there before", "added to it", "\"!out/log\""]);
+    assert_eq!(ws.read("out/log"), "mine\n1\n", "the run had what was there");
+    ws.build([]).ran(["a"]).does_not_say("not stored");
+    assert_eq!((ws.read("out/log"), displaced(&ws)), ("1\n".to_owned(), vec!["out/log".to_owned()]));
+    ws.build([]).ran([]);
+    // The same after a removed store, when what an earlier run left is of unknown origin.
+    ws.remove(".percache");
+    ws.build([]).ran(["a"]).says(["not stored"]);
+    ws.build([]).ran(["a"]).does_not_say("not stored");
+    assert_eq!(ws.read("out/log"), "1\n");
+    // Who says that it is theirs keeps it.
+    ws.remove(".percache");
+    ws.build(["--accept"]).ran(["a"]).does_not_say("not stored");
+}
+
+#[test]
 fn two_tasks_that_write_one_file_are_told_by_the_run() {
     let ws = Sandbox::new(
         r#"

@@ -18,18 +18,19 @@ const TAKES_AWAY: [&str; 10] = [
 ];
 
 /// The files of the runner that may, and why.
-const MAY: [(&str, &str); 11] = [
-    ("clearing.rs", "decides what goes, and displaces what percache does not hold"),
-    ("tree.rs", "does that, for clearing and for directories"),
-    ("displaced.rs", "keeps what was displaced, in the store"),
-    ("directories.rs", "removes empty directories that percache made"),
-    ("restore/staged.rs", "removes what waits in the staging directory"),
-    ("staging.rs", "removes the staging directory"),
-    ("worktree.rs", "the worktree's directory in the store"),
+const MAY: [(&str, &str); 12] = [
+    ("fs/clearing.rs", "decides what goes, and displaces what percache does not hold"),
+    ("fs/beneath.rs", "does that, for clearing and for directories"),
+    ("fs/beneath/system.rs", "asks the kernel for it"),
+    ("fs/displaced.rs", "keeps what was displaced, in the store"),
+    ("action/directories.rs", "removes empty directories that percache made"),
+    ("action/restore/staged.rs", "removes what waits in the staging directory"),
+    ("fs/staging.rs", "removes the staging directory"),
+    ("worktree/directory.rs", "the worktree's directory in the store"),
     ("maintenance.rs", "the store's directory"),
-    ("failed_runs.rs", "the worktree's directory in the store"),
-    ("intents.rs", "the worktree's directory in the store"),
-    ("usage.rs", "the worktree's directory in the store"),
+    ("worktree/failed_runs.rs", "the worktree's directory in the store"),
+    ("worktree/intents.rs", "the worktree's directory in the store"),
+    ("worktree/last_used.rs", "the worktree's directory in the store"),
 ];
 
 /// The source files below a directory, relative to it.
@@ -81,4 +82,54 @@ fn nothing_in_the_tree_goes_but_by_clearing() {
     );
     let idle: Vec<_> = MAY.iter().map(|(may, _)| *may).filter(|may| !used.contains(may)).collect();
     assert!(idle.is_empty(), "these need not be on the list any more: {idle:?}");
+}
+
+/// The layers of the runner, the lowest first, as the table in its `lib.rs` has them.
+fn layers(lib: &str) -> Vec<String> {
+    let rows = lib.lines().filter_map(|line| line.strip_prefix("//! | [`"));
+    rows.filter_map(|row| Some(row.split_once('`')?.0.to_owned())).collect()
+}
+
+/// The first component of every path that begins with `crate::`.
+fn used(line: &str) -> impl Iterator<Item = &str> {
+    let paths = line.split("crate::").skip(1);
+    paths.map(|path| path.split(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap_or_default())
+}
+
+/// Dependencies between the folders of the runner run one way.
+#[test]
+fn every_layer_uses_only_those_below_it() {
+    let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("../percache-runner/src");
+    let layers = layers(&fs::read_to_string(runner.join("lib.rs")).expect("lib.rs"));
+    let height = |name: &str| layers.iter().position(|layer| layer == name);
+    let mut wrong = Vec::new();
+    for path in sources(&runner) {
+        let name = path.strip_prefix(&runner).expect("below it").to_string_lossy().into_owned();
+        if name == "lib.rs" || name.ends_with("tests.rs") || name.contains("/tests/") {
+            continue;
+        }
+        let own = name.split(['/', '.']).next().unwrap_or_default();
+        let own = height(own).unwrap_or_else(|| panic!("`{own}` is not in the table of lib.rs"));
+        let text = fs::read_to_string(&path).expect("a source file");
+        for (line, text) in code(&text) {
+            let above = used(text).filter_map(height).any(|other| other > own);
+            wrong.extend(above.then(|| format!("{name}:{}: {}", line + 1, text.trim())));
+        }
+    }
+    assert!(wrong.is_empty(), "these use a layer above their own (see lib.rs):\n{}", wrong.join("\n"));
+}
+
+/// A stranger learns from the first line of a file what it is.
+#[test]
+fn every_file_says_what_it_is() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut wrong = Vec::new();
+    for path in ["crates", "tests"].iter().flat_map(|dir| sources(&root.join(dir))) {
+        let name = path.strip_prefix(&root).expect("below it").display().to_string();
+        // What a macro is to refuse is shown as a user writes it.
+        if !fs::read_to_string(&path).expect("a source file").starts_with("//! ") && !name.contains("/ui/") {
+            wrong.push(name);
+        }
+    }
+    assert!(wrong.is_empty(), "these do not say what they are (`//!`):\n{}", wrong.join("\n"));
 }

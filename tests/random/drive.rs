@@ -45,6 +45,8 @@ pub struct Player {
     /// The last build was of everything and succeeded.
     pub whole: bool,
     pub killed: Option<Instant>,
+    /// A directory of outputs that the user keeps elsewhere during one build, by a symlink.
+    pub linked: Option<String>,
     pub outside: bool,
     pub git: bool,
     /// How many names the workspace has had, and how many texts the user has written.
@@ -74,6 +76,7 @@ pub fn play(history: &History, builds: &AtomicUsize) -> TestCaseResult {
         settled: None,
         whole: false,
         killed: None,
+        linked: None,
         outside: history.outside,
         git: history.git,
         names: 0,
@@ -193,7 +196,7 @@ impl Player {
                     self.tamper(&outputs, *output, *how);
                     self.look_again();
                 }
-                let before = self.moved_away();
+                let before = self.moved_away().filter(|_| self.linked.is_none());
                 self.build_and_check(&all, None)?;
                 prop_assert_eq!(self.moved_away(), before, "what a symlink led to has changed (left)");
                 Ok(())
@@ -221,7 +224,15 @@ impl Player {
         }
     }
 
-    fn move_away(&self, path: &str, loses_something: bool) {
+    fn move_away(&mut self, path: &str, loses_something: bool) {
+        let is_named = |slot: &u8| path == format!("out/t{slot}.dir");
+        if self.project.tasks.keys().any(is_named) {
+            // What is the user's own would go along.
+            if self.world.theirs.keys().any(|theirs| theirs.starts_with(path)) {
+                return;
+            }
+            self.linked = Some(path.to_owned());
+        }
         if self.ws.exists(AWAY) {
             self.ws.remove(AWAY);
         }
@@ -233,6 +244,16 @@ impl Player {
             self.ws.remove(&format!("{it}/{}", least.to_str().expect("a name in UTF-8")));
         }
         self.ws.symlink(&format!("{}{it}", "../".repeat(path.matches('/').count())), path);
+    }
+
+    /// A directory of outputs that is a symlink is used as what it leads to, and stays one until its user has it back in its place.
+    fn take_back(&mut self, output: &str) -> TestCaseResult {
+        let Some(path) = self.linked.take() else { return Ok(()) };
+        prop_assert!(self.ws.path(&path).is_symlink(), "the symlink at {} is gone\n{}", path, output);
+        self.ws.remove(&path);
+        self.ws.rename(&format!("{AWAY}/it.dir"), &path);
+        self.ws.remove(AWAY);
+        Ok(())
     }
 
     fn moved_away(&self) -> Option<Tree> {
@@ -279,6 +300,7 @@ impl Player {
         let mut command = self.ws.command("");
         command.args(["build", "-k"]).args(&name);
         let run = self.ws.run(&mut command);
+        self.take_back(&run.output())?;
         self.world.ran = run.commands.iter().cloned().collect();
         let units = self.project.units(&self.world);
         let wanted_units: Vec<&Unit> = wanted.iter().map(|index| &units[*index]).collect();
@@ -290,6 +312,7 @@ impl Player {
         let outputs = self.check_outputs(&wanted_units, &run, succeeds && name.is_none())?;
         for unit in wanted_units.iter().filter(|unit| matches!(unit.end, End::Succeeds(_))) {
             match unit.stored || !self.world.ran.contains(&unit.label) {
+                _ if unit.sees_strays => self.results.insert(unit.key.clone(), Known::Maybe),
                 true => self.results.insert(unit.key.clone(), Known::Surely),
                 false => self.results.remove(&unit.key),
             };
@@ -355,6 +378,7 @@ impl Player {
         let mut possible = BTreeSet::new();
         for unit in units.iter().filter(|unit| unit.end != End::Skipped) {
             match self.results.get(&unit.key) {
+                _ if unit.sees_strays => drop(possible.insert(unit.label.clone())),
                 Some(Known::Surely) => {}
                 Some(Known::Maybe) => drop(possible.insert(unit.label.clone())),
                 None => drop(expected.insert(unit.label.clone())),

@@ -26,6 +26,9 @@ pub struct Unit {
     pub needs: Vec<usize>,
     /// Whether a run that succeeds is stored: nothing of unknown origin lay among what it made or read.
     pub stored: bool,
+    /// Whether something of unknown origin lies among the outputs of a task that it names as a dependency and that did not run. It sees
+    /// that when something else makes percache look at that task, and not before; what it makes then is another result.
+    pub sees_strays: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -336,6 +339,7 @@ impl Project {
                 end,
                 needs: maker.into_iter().collect(),
                 stored: true,
+                sees_strays: false,
             }
         };
         files.into_iter().map(unit).collect()
@@ -366,6 +370,7 @@ impl Project {
         }
         key += &self.links_read(task);
         let mut stored = world.unknown(self, slot).is_empty();
+        let mut sees_strays = false;
         let mut read = BTreeMap::new();
         for upstream in &upstream {
             let all = world.beside(self, *upstream);
@@ -379,7 +384,7 @@ impl Project {
                     unknown.into_iter().filter(|(path, _)| !written.contains_key(path)).collect()
                 }
                 true => {
-                    stored &= unknown.is_empty();
+                    sees_strays |= !unknown.is_empty();
                     Tree::new()
                 }
             };
@@ -400,7 +405,8 @@ impl Project {
             true => self.end(slot, task, &texts).map_or(End::Fails, End::Succeeds),
             false => End::Skipped,
         };
-        Unit { label, slot, stem: None, key, end, needs, stored }
+        stored &= !sees_strays;
+        Unit { label, slot, stem: None, key, end, needs, stored, sees_strays }
     }
 
     /// The sources that count for a task, discovered ones included.

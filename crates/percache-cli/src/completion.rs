@@ -16,9 +16,9 @@ use clap_complete::CompleteEnv;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{Elvish, Fish, Powershell, Shells, Zsh};
 use percache_runner::config::{self, Location, Request};
+use percache_runner::model::problem::reason;
 use percache_runner::model::{Task, Workspace};
-use percache_runner::ownership;
-use percache_runner::trouble::reason;
+use percache_runner::worktree::ownership;
 
 use crate::args::{Cli, Shell};
 use crate::error::{CliError, SUCCESS};

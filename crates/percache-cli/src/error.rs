@@ -6,9 +6,9 @@ use std::path::Path;
 
 use percache::engine::EngineError;
 use percache_runner::maintenance::MaintenanceError;
+use percache_runner::model::problem::reason;
 use percache_runner::session::SessionError;
-use percache_runner::trouble::reason;
-use percache_runner::units::{AgeError, SizeError};
+use percache_runner::syntax::units::{AgeError, SizeError};
 
 use crate::setup::exec_store_dir;
 use crate::style::{Paint, Style};

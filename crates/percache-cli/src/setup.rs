@@ -7,7 +7,7 @@ use percache_runner::config::{self, DiscoverError, Location, Request};
 use percache_runner::graph::{self, SelectError, TaskGraph};
 use percache_runner::maintenance;
 use percache_runner::model::{CacheSettings, TaskId, Workspace};
-use percache_runner::ownership;
+use percache_runner::worktree::ownership;
 
 use crate::diagnostic;
 use crate::error::CliError;

@@ -4,9 +4,9 @@ use std::cell::LazyCell;
 use std::fs;
 
 use percache_runner::config::{Request, load};
-use percache_runner::diagnostic::Diagnostics;
 use percache_runner::graph::TaskGraph;
 use percache_runner::model::Workspace;
+use percache_runner::model::diagnostic::Diagnostics;
 use tempfile::TempDir;
 
 use crate::Target;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use percache_runner::paths::RelPath;
-use percache_runner::pattern::PatternSet;
+use percache_runner::model::path::RelPath;
+use percache_runner::model::pattern::PatternSet;
 
 use crate::Target;
 

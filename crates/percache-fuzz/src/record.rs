@@ -4,8 +4,8 @@ use percache::Digest;
 use percache::codec::Decoder;
 use percache::store::manifest::Manifest;
 use percache::store::record::{Content, Entry, Node, PathSet, ResultKey, StoredResult};
-use percache_runner::fingerprint::{Discovered, Kind, Part, Parts, Value};
-use percache_runner::observe::{Behind, FileState};
+use percache_runner::fs::stat_cache::{Behind, FileState};
+use percache_runner::key::fingerprint::{Discovered, Kind, Part, Parts, Value};
 
 use crate::Target;
 

@@ -2,22 +2,37 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::parse::ParseStream;
+use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, Lit, LitStr};
+use syn::{Expr, ExprLit, Lit, LitStr, Path};
 
-/// Reads what stands behind `=`: the expression that makes the `Duration`.
-pub fn duration(input: ParseStream) -> syn::Result<TokenStream> {
-    match input.parse::<Expr>()? {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
-            let milliseconds = milliseconds(&text)?;
-            Ok(quote!(::std::time::Duration::from_millis(#milliseconds)))
+/// An age, as written.
+pub enum Age {
+    /// Milliseconds.
+    Text(u64),
+    /// An expression of type `Duration`.
+    Constant(Expr),
+}
+
+impl Parse for Age {
+    fn parse(input: ParseStream) -> syn::Result<Age> {
+        match input.parse::<Expr>()? {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Ok(Age::Text(milliseconds(&text)?)),
+            Expr::Lit(literal) => Err(not_an_age(literal.span())),
+            expression => Ok(Age::Constant(expression)),
         }
-        Expr::Lit(literal) => Err(not_an_age(literal.span())),
-        // As a function pointer it may name generics and `Self`, but no argument: the rules of a function are made once.
-        expression => {
-            let span = expression.span();
-            Ok(quote_spanned!(span=> ::percache::__private::duration(|| #expression)))
+    }
+}
+
+impl Age {
+    /// Returns the expression that makes the `Duration`.
+    pub fn duration(&self, krate: &Path) -> TokenStream {
+        match self {
+            Age::Text(milliseconds) => quote!(::std::time::Duration::from_millis(#milliseconds)),
+            // As a function pointer it may name generics and `Self`, but no argument: the rules of a function are made once.
+            Age::Constant(expression) => {
+                quote_spanned!(expression.span()=> #krate::__private::duration(|| #expression))
+            }
         }
     }
 }

@@ -5,20 +5,21 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{FnArg, ItemFn, Pat, Type};
+use syn::{FnArg, ItemFn, Pat, Path, Type};
 
+use crate::expand::Prepared;
+use crate::key::conditions;
 use crate::options::Options;
-use crate::siblings::{Parts, body_call, names, self_token};
+use crate::siblings::{body_call, given, self_token};
 
 /// The way of a function with `refresh_after`: what is found is returned, and computed again if it is time for that.
-pub fn early(options: &Options, parts: &Parts) -> TokenStream {
-    let (function, prologue) = (parts.function, parts.prologue);
-    let ahead = quote!(::percache::__private::Operation::refresh_ahead());
-    let Lent { owned, lent, receiver } = lend(function);
+pub fn early(options: &Options, parts: &Prepared) -> TokenStream {
+    let Prepared { function, prologue, krate, .. } = parts;
+    let ahead = quote!(#krate::__private::Operation::refresh_ahead());
+    let Lent { owned, lent, receiver } = lend(function, krate);
     let later = body_call(options, function, &receiver, &ahead, &lent);
     let refresh = if function.sig.asyncness.is_some() {
-        let given: Vec<_> = names(function).iter().map(|name| quote!(#name)).collect();
-        let now = body_call(options, function, &self_token(function), &ahead, &given);
+        let now = body_call(options, function, &self_token(function), &ahead, &given(function));
         quote! {
             if !__percache_ticket.can_spawn() {
                 return #now.await.unwrap_or(__percache_value);
@@ -34,17 +35,12 @@ pub fn early(options: &Options, parts: &Parts) -> TokenStream {
             __percache_ticket.run(move || drop(#later));
         }
     };
+    let (method, call) = (parts.method(), parts.call(&quote!(__percache_keep)));
     quote! {
         {
             #prologue
-            if let Some((__percache_value, __percache_ticket)) = ::percache::__private::peek(
-                __percache_cache,
-                __percache_function,
-                __percache_path,
-                &__percache_key,
-                &__percache_keep,
-            ) {
-                if let Some(__percache_ticket) = __percache_ticket {
+            if let ::core::option::Option::Some((__percache_value, __percache_ticket)) = #method::peek(&#call) {
+                if let ::core::option::Option::Some(__percache_ticket) = __percache_ticket {
                     #refresh
                 }
                 return __percache_value;
@@ -60,7 +56,7 @@ struct Lent {
     receiver: TokenStream,
 }
 
-fn lend(function: &ItemFn) -> Lent {
+fn lend(function: &ItemFn, krate: &Path) -> Lent {
     let (mut owned, mut lent, mut receiver) = (TokenStream::new(), Vec::new(), TokenStream::new());
     for argument in &function.sig.inputs {
         match argument {
@@ -69,22 +65,22 @@ fn lend(function: &ItemFn) -> Lent {
                 receiver = quote!(__percache_self);
                 let is_lent = matches!(given.kind, syn::ReceiverKind::Reference(..));
                 owned.extend(match is_lent {
-                    true => quote_spanned!(given.span()=> let __percache_self = ::percache::__private::owned(#this);),
+                    true => quote_spanned!(given.span()=> let __percache_self = #krate::__private::owned(#this);),
                     false => quote!(let __percache_self = #this;),
                 });
             }
             FnArg::Typed(typed) => {
                 let Pat::Ident(pattern) = &*typed.pat else { continue };
-                let name = &pattern.ident;
+                let (name, conditions) = (&pattern.ident, conditions(&typed.attrs).collect::<Vec<_>>());
                 match &*typed.ty {
                     Type::Reference(reference) => {
                         let kind = &reference.elem;
-                        owned.extend(
-                            quote_spanned!(kind.span()=> let #name = ::percache::__private::owned::<#kind>(#name);),
-                        );
-                        lent.push(quote!(::percache::__private::lent::<#kind>(&#name)));
+                        owned.extend(quote_spanned!(kind.span()=>
+                            #(#conditions)* let #name = #krate::__private::owned::<#kind>(#name);
+                        ));
+                        lent.push(quote!(#(#conditions)* #krate::__private::lent::<#kind>(&#name)));
                     }
-                    _ => lent.push(quote!(#name)),
+                    _ => lent.push(quote!(#(#conditions)* #name)),
                 }
             }
         }

@@ -1,9 +1,10 @@
 //! What cannot be memoized, told where it stands and with what to do about it.
 
-use proc_macro2::TokenStream;
-use syn::spanned::Spanned;
-use syn::{Error, FnArg, ItemFn, Pat, ReceiverKind, ReturnType, Type};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{Error, FnArg, GenericArgument, ItemFn, Pat, PathArguments, ReturnType, Type};
 
+use crate::key::is_changed;
 use crate::options::Options;
 
 /// The error for an item that is not a function with a body.
@@ -23,17 +24,17 @@ pub fn not_a_function(item: TokenStream, error: Error) -> Error {
 /// Everything that can be told from the tokens.
 pub fn check(options: &Options, function: &ItemFn) -> syn::Result<()> {
     signature(function)?;
-    function.sig.inputs.iter().try_for_each(argument)?;
-    result(&function.sig.output)?;
+    // With `key`, no argument counts by itself.
+    let counted = function.sig.inputs.iter().filter(|argument| options.key.is_none() && !options.skips(argument));
+    counted.into_iter().try_for_each(changed)?;
+    function.sig.inputs.iter().try_for_each(named)?;
+    result(function)?;
     agreement(options, function)
 }
 
 fn signature(function: &ItemFn) -> syn::Result<()> {
     if let Some(token) = &function.sig.constness {
-        return Err(Error::new(
-            token.span(),
-            "a `const fn` cannot be memoized: looking up a result happens at run time",
-        ));
+        return Err(Error::new(token.span, "a `const fn` cannot be memoized: looking up a result happens at run time"));
     }
     match &function.sig.variadic {
         Some(variadic) => Err(Error::new_spanned(variadic, "a variadic function cannot be memoized")),
@@ -41,58 +42,103 @@ fn signature(function: &ItemFn) -> syn::Result<()> {
     }
 }
 
-fn argument(argument: &FnArg) -> syn::Result<()> {
+fn changed(argument: &FnArg) -> syn::Result<()> {
     const CHANGES: &str = "a memoized function cannot change its arguments: when its result is found, it does not run; \
-                           take the argument by value or by `&`, and return what has changed";
+                           take the argument by value or by `&`, and return what has changed; or leave it out with `skip(…)` if \
+                           the change may fail to happen";
+    if !is_changed(argument) {
+        return Ok(());
+    }
     match argument {
-        FnArg::Receiver(receiver) => match &receiver.kind {
-            ReceiverKind::Reference(_, _, Some(_)) => Err(Error::new_spanned(receiver, CHANGES)),
-            ReceiverKind::Typed(_, kind) if is_changeable(kind) => Err(Error::new_spanned(receiver, CHANGES)),
-            _ => Ok(()),
-        },
-        FnArg::Typed(typed) => match &*typed.ty {
-            kind if is_changeable(kind) => Err(Error::new_spanned(kind, CHANGES)),
-            Type::ImplTrait(_) => {
-                let message =
-                    "the type of a memoized function's argument needs a name: write `fn f<T: Trait>(argument: T)`";
-                Err(Error::new_spanned(&typed.ty, message))
+        FnArg::Receiver(receiver) => Err(Error::new_spanned(receiver, CHANGES)),
+        FnArg::Typed(typed) => Err(Error::new_spanned(&typed.ty, CHANGES)),
+    }
+}
+
+fn named(argument: &FnArg) -> syn::Result<()> {
+    const MESSAGE: &str =
+        "the type of a memoized function's argument needs a name: write `fn f<T: Trait>(argument: T)`";
+    match argument {
+        FnArg::Typed(typed) if matches!(&*typed.ty, Type::ImplTrait(_)) => Err(Error::new_spanned(&typed.ty, MESSAGE)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a type is a reference through which something is changed.
+pub fn is_changeable(kind: &Type) -> bool {
+    match kind {
+        Type::Reference(reference) => reference.mutability.is_some(),
+        // From a macro.
+        Type::Group(group) => is_changeable(&group.elem),
+        Type::Paren(paren) => is_changeable(&paren.elem),
+        _ => false,
+    }
+}
+
+fn result(function: &ItemFn) -> syn::Result<()> {
+    const NOTHING: &str = "this function returns nothing that could be kept, and what it does would not be done again";
+    match &function.sig.output {
+        ReturnType::Default => Err(Error::new(function.sig.ident.span(), NOTHING)),
+        ReturnType::Type(_, kind) => match &**kind {
+            Type::Tuple(tuple) if tuple.elems.is_empty() => Err(Error::new_spanned(kind, NOTHING)),
+            Type::Never(_) => Err(Error::new_spanned(kind, NOTHING)),
+            kind if borrows(kind) => {
+                let message = "a result that is kept must own its data: return `String` instead of `&str`, `Vec<T>` instead of `&[T]`";
+                Err(Error::new_spanned(kind, message))
             }
-            _ => Ok(()),
+            kind => match nameless(kind.to_token_stream()) {
+                Some(place) => Err(Error::new(
+                    place,
+                    "the type of a result that is kept needs a name: write it out instead of `impl`",
+                )),
+                None => Ok(()),
+            },
         },
     }
 }
 
-fn is_changeable(kind: &Type) -> bool {
-    matches!(kind, Type::Reference(reference) if reference.mutability.is_some())
+/// Whether a type is a reference, or one of the usual types around a reference.
+fn borrows(kind: &Type) -> bool {
+    match kind {
+        Type::Reference(_) => true,
+        Type::Tuple(tuple) => tuple.elems.iter().any(borrows),
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| match &last.arguments {
+            PathArguments::AngleBracketed(list) if ["Option", "Vec", "Box"].iter().any(|name| last.ident == name) => {
+                list.args.iter().any(|argument| matches!(argument, GenericArgument::Type(kind) if borrows(kind)))
+            }
+            _ => false,
+        }),
+        _ => false,
+    }
 }
 
-fn result(output: &ReturnType) -> syn::Result<()> {
-    const NOTHING: &str = "this function returns nothing that could be kept, and what it does would not be done again";
-    match output {
-        ReturnType::Default => Err(Error::new(proc_macro2::Span::call_site(), NOTHING)),
-        ReturnType::Type(_, kind) => match &**kind {
-            Type::Tuple(tuple) if tuple.elems.is_empty() => Err(Error::new_spanned(kind, NOTHING)),
-            Type::Never(_) => Err(Error::new_spanned(kind, NOTHING)),
-            Type::Reference(_) => {
-                let message = "a result that is kept must own its data: return `String` instead of `&str`, `Vec<T>` instead of `&[T]`";
-                Err(Error::new_spanned(kind, message))
-            }
-            Type::ImplTrait(_) => Err(Error::new(
-                kind.span(),
-                "the type of a result that is kept needs a name: write it out instead of `impl`",
-            )),
-            _ => Ok(()),
-        },
+/// Where a type says `impl`.
+fn nameless(kind: TokenStream) -> Option<Span> {
+    kind.into_iter().find_map(|token| match token {
+        TokenTree::Group(group) => nameless(group.stream()),
+        TokenTree::Ident(ident) => (ident == "impl").then(|| ident.span()),
+        _ => None,
+    })
+}
+
+/// A function that is run again for a later call has only copies of its arguments.
+fn refreshed(options: &Options, function: &ItemFn) -> syn::Result<()> {
+    let changed = function.sig.inputs.iter().find(|argument| is_changed(argument));
+    match (&options.refresh_after, changed) {
+        (Some(given), Some(argument)) => Err(Error::new(
+            given.word.span(),
+            format!(
+                "with `refresh_after`, the function is also run for later calls, and cannot change `{}` then; take it by value or by `&`",
+                name(argument).unwrap_or_default()
+            ),
+        )),
+        _ => Ok(()),
     }
 }
 
 /// The options must fit the function, and each other.
 fn agreement(options: &Options, function: &ItemFn) -> syn::Result<()> {
-    if let Some(given) = &options.cache_err
-        && !returns_result(&function.sig.output)
-    {
-        return Err(Error::new(given.word.span(), "`cache_err` is about functions that return a `Result`"));
-    }
+    refreshed(options, function)?;
     let Some(skip) = &options.skip else { return Ok(()) };
     if options.key.is_some() {
         return Err(Error::new(
@@ -122,16 +168,5 @@ pub fn name(argument: &FnArg) -> Option<String> {
             Pat::Ident(pattern) => Some(pattern.ident.to_string()),
             _ => None,
         },
-    }
-}
-
-/// Whether the type is called `Result`, in whatever module.
-pub fn returns_result(output: &ReturnType) -> bool {
-    match output {
-        ReturnType::Type(_, kind) => match &**kind {
-            Type::Path(path) => path.path.segments.last().is_some_and(|segment| segment.ident == "Result"),
-            _ => false,
-        },
-        ReturnType::Default => false,
     }
 }

@@ -4,66 +4,118 @@
 //! fn f(a: A, b: B) -> R {
 //!     static FUNCTION: OnceLock<Function>;            identity and rules, made at the first call
 //!     let path = path_of(&|| ());                     the type of a closure names the instance: module, type, generics
-//!     let key = FUNCTION.key_of(path, &(&a, &b));
-//!     call(cache, FUNCTION, path, key, keep, move || -> R { …the body… })
+//!     let key = …;                                    of the function, the path and each argument
+//!     let keep = …;                                   what is kept: chosen by the type R and by options
+//!                                                     what those get who wait: errors that can be cloned, by the type R too
+//!     let about = …;                                  takes the summary of the arguments, when the body runs
+//!     <R as Kept<_>>::call(Call { cache, FUNCTION, path, key, keep, about }, move || -> R { …the body… })
 //! }
 //! ```
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{FnArg, GenericArgument, Ident, ItemFn, Pat, PathArguments, ReturnType, Type, parse_quote};
+use syn::{FnArg, ItemFn, Pat, Path, ReturnType, Type, parse_quote};
 
-use crate::check::{name, returns_result};
-use crate::options::Options;
-use crate::siblings;
+use crate::age::Age;
+use crate::crate_path::crate_path;
+use crate::keep::keep;
+use crate::key::{conditions, key, shown, uses_taken};
+use crate::options::{Given, Options};
+use crate::tokens::digest;
 use crate::tracked::{constant, expression, function_code, has_receiver, is_attribute};
+use crate::waiting::with_errors;
+use crate::{place, share, siblings};
 
 /// The function, and the constant with the digest of its code.
-pub fn expand(options: &Options, mut function: ItemFn) -> TokenStream {
-    let code = expression(function_code(&function), options.dependencies());
+pub fn expand(options: &Options, mut function: ItemFn) -> syn::Result<TokenStream> {
+    let krate = crate_path(options)?;
+    let digest = digest(function_code(&function));
+    let code = expression(&digest, options.dependencies(), &krate);
     let tracked = function.attrs.iter().any(|attribute| is_attribute(attribute, "tracked"));
     function.attrs.retain(|attribute| !is_attribute(attribute, "tracked"));
     let constant = if tracked || !has_receiver(&function) {
-        constant(&function.vis, &function.sig.ident, &code)
+        constant(&function.vis, &function.sig.ident, &code, &krate)
     } else {
         TokenStream::new()
     };
     let unpacked = name_arguments(&mut function);
-    let shown = arguments(options, &function, As::Summary);
-    let arguments = arguments(options, &function, As::Key);
-    let rules = rules(options, &code);
+    let key = key(options, &function, &krate);
+    let rules = rules(options, &function, &code, digest.digest, &krate);
     let path = match options.name {
         Some(_) => quote!(types_of),
         None => quote!(path_of),
     };
-    let cache = match &options.cache {
-        Some(given) => {
-            let cache = &given.value;
-            quote_spanned!(cache.span()=> &(#cache))
-        }
-        None => quote!(::percache::__default_cache!()),
-    };
-    let keep = keep(options, &function.sig.output);
+    let cache = cache(options, &function, &krate);
+    let kind = result(&function);
+    let keep = with_errors(keep(options, &kind, &krate), &kind, &function.sig.generics, &krate);
     let prologue = quote! {
-        static __PERCACHE_FUNCTION: ::std::sync::OnceLock<::percache::Function> = ::std::sync::OnceLock::new();
-        let __percache_path = ::percache::__private::#path(&|| ());
+        static __PERCACHE_FUNCTION: ::std::sync::OnceLock<#krate::Function> = ::std::sync::OnceLock::new();
+        let __percache_path = #krate::__private::#path(&|| ());
         let __percache_function = __PERCACHE_FUNCTION.get_or_init(|| #rules);
-        let __percache_key = __percache_function.key_of(__percache_path, &#arguments);
-        let __percache_cache: &::percache::Cache = #cache;
-        let __percache_about = &::percache::__private::About::new();
-        let __percache_keep = ::percache::__private::Described::new(#keep, __percache_about);
+        let __percache_key = #key;
+        let __percache_cache: &#krate::Cache = #cache;
+        let __percache_about = &#krate::__private::About::new();
+        let __percache_keep = #keep;
     };
+    let note = note(options, &function, &krate);
+    let prepared = Prepared { function: &function, kind: &kind, unpacked: &unpacked, prologue, note, krate: &krate };
     if siblings::are_wanted(options) {
-        let (function, unpacked, prologue) = (&function, &unpacked[..], &prologue);
-        let (shown, rules, path, cache) = (&shown, &rules, &path, &cache);
-        let parts = siblings::Parts { function, unpacked, prologue, shown, rules, path, cache };
-        let functions = siblings::expand(options, &parts);
-        return quote!(#constant #functions);
+        let functions = siblings::expand(options, &prepared, &siblings::Whole { rules, path, cache });
+        return Ok(quote!(#constant #functions));
     }
-    let call = call(&function, &unpacked, &note(options, &shown));
-    function.block = parse_quote!({ #prologue #call });
-    quote!(#constant #function)
+    let call = call(&prepared);
+    function.block = parse_quote!({ #call });
+    Ok(quote!(#constant #function))
+}
+
+/// What is known of a function when its body is about to be put somewhere.
+pub struct Prepared<'a> {
+    /// Attributes, signature with a name for every argument, and body.
+    pub function: &'a ItemFn,
+    /// The type of its results.
+    pub kind: &'a Type,
+    /// What takes apart the patterns that stood in the signature.
+    pub unpacked: &'a [TokenStream],
+    /// Statements that bind function, path, key, cache and what is kept.
+    pub prologue: TokenStream,
+    /// Notes the arguments when the body is about to run.
+    pub note: TokenStream,
+    /// Where percache is.
+    pub krate: &'a Path,
+}
+
+impl Prepared<'_> {
+    /// A method of the type of the results.
+    pub fn method(&self) -> TokenStream {
+        let Prepared { kind, krate, .. } = self;
+        quote_spanned!(kind.span()=> <#kind as #krate::Kept<_>>)
+    }
+
+    /// The value that says all about a call but what to do with it.
+    pub fn call(&self, keep: &TokenStream) -> TokenStream {
+        let krate = self.krate;
+        quote!(#krate::__private::Call {
+            cache: __percache_cache,
+            function: __percache_function,
+            path: __percache_path,
+            key: __percache_key,
+            keep: #keep,
+            about: __percache_about,
+        })
+    }
+
+    /// The same for a future, whose type names nothing that depends on what is kept.
+    pub fn async_call(&self) -> TokenStream {
+        let method = self.method();
+        self.call(&quote!(#method::codec(__percache_keep)))
+    }
+
+    /// The body as a block without braces.
+    pub fn body(&self) -> TokenStream {
+        let (unpacked, statements) = (self.unpacked, &self.function.block.stmts);
+        quote!(#(#unpacked)* #(#statements)*)
+    }
 }
 
 /// Gives every argument a name; what takes the patterns apart that stood there instead.
@@ -76,147 +128,81 @@ fn name_arguments(function: &mut ItemFn) -> Vec<TokenStream> {
         }
         let name = format_ident!("__percache_argument_{place}");
         let pattern = std::mem::replace(&mut *typed.pat, parse_quote!(#name));
-        unpacked.push(quote!(let #pattern = #name;));
+        let conditions = conditions(&typed.attrs);
+        unpacked.push(quote!(#(#conditions)* let #pattern = #name;));
     }
     unpacked
 }
 
-/// What an argument that counts becomes.
-#[derive(Clone, Copy)]
-enum As {
-    /// A part of the key. The compiler complains if it cannot be one.
-    Key,
-    /// A part of the summary for people. Here it does not complain again.
-    Summary,
-}
-
-impl As {
-    fn wrap(self, span: Span, argument: &TokenStream) -> TokenStream {
-        match self {
-            As::Key => quote_spanned!(span=> ::percache::__private::argument(&#argument)),
-            // Not with the user's span: clippy would take the second `&` for the user's.
-            As::Summary => {
-                quote_spanned!(Span::mixed_site()=> (&::percache::__private::Shown(&#argument)).shown())
-            }
-        }
-    }
-}
-
-/// The arguments that count.
-fn arguments(options: &Options, function: &ItemFn, become_what: As) -> TokenStream {
-    if let Some(key) = &options.key {
-        let key = &key.value;
-        return become_what.wrap(key.span(), &quote_spanned!(key.span()=> (#key)));
-    }
-    let skipped: &[Ident] = options.skip.as_ref().map_or(&[], |given| &given.value);
-    let counted = function.sig.inputs.iter().filter(|argument| {
-        let name = name(argument);
-        !skipped.iter().any(|skipped| Some(skipped.to_string()) == name)
-    });
-    let parts = counted.map(|argument| match argument {
-        FnArg::Receiver(receiver) => {
-            let name = Ident::new("self", receiver.self_token.span);
-            become_what.wrap(receiver.span(), &quote!(#name))
-        }
-        FnArg::Typed(typed) => {
-            let name = match &*typed.pat {
-                Pat::Ident(pattern) => pattern.ident.clone(),
-                _ => Ident::new("_", Span::call_site()),
-            };
-            become_what.wrap(typed.ty.span(), &quote!(#name))
-        }
-    });
-    quote!((#(#parts,)*))
-}
-
 /// The expression that makes the `Function`.
-fn rules(options: &Options, code: &TokenStream) -> TokenStream {
-    let function = match &options.name {
+fn rules(options: &Options, function: &ItemFn, code: &TokenStream, digest: [u8; 20], krate: &Path) -> TokenStream {
+    let identity = match &options.name {
         Some(given) => {
             let name = &given.value;
-            quote!(::percache::Function::new(#name))
+            quote!(#krate::Function::new(#name))
         }
-        None => quote!(::percache::Function::by_path()),
+        None => {
+            let file = place::file();
+            let folder = place::folder(file.as_deref());
+            let ordinal = place::ordinal(file, function.sig.ident.to_string(), digest);
+            let program = quote!(::std::option_env!("CARGO_BIN_NAME"));
+            quote!(#krate::__private::placed(#krate::Function::by_path(), #program, #folder, #ordinal))
+        }
     };
     let version = options.version.iter().map(|given| &given.value);
-    let maxage = options.maxage.iter().map(|given| &given.value);
-    let refresh = options.refresh_after.iter().map(|given| &given.value);
-    let stale = options.stale_if_error.iter().map(|given| &given.value);
+    let package = share::package(options.share.as_ref().map(|given| &given.value), krate).into_iter();
+    let age = |given: &Option<Given<Age>>| given.as_ref().map(|given| given.value.duration(krate)).into_iter();
+    let maxage = age(&options.maxage);
+    let (refresh, stale) = (age(&options.refresh_after), age(&options.stale_if_error));
     quote! {
-        #function.code(#code)
+        #identity.code(#code)
             #(.version(#version))*
+            #(.package(#package))*
             #(.maxage(#maxage))*
             #(.refresh_after(#refresh))*
             #(.stale_if_error(#stale))*
     }
 }
 
-/// The expression that says what is kept. It fails to compile, where the type stands, when that type cannot be kept.
-fn keep(options: &Options, output: &ReturnType) -> TokenStream {
-    let ReturnType::Type(_, kind) = output else { return quote!(::percache::__private::everything::<()>()) };
-    if !returns_result(output) {
-        return quote_spanned!(kind.span()=> ::percache::__private::everything::<#kind>());
-    }
-    let types = type_arguments(kind);
-    let (ok, error) = (types.first(), types.get(1));
-    let span = ok.map_or(kind.span(), Spanned::span);
-    let (ok, error) = (or_inferred(ok), or_inferred(error));
-    match &options.cache_err {
-        Some(given) => {
-            let time = &given.value;
-            quote_spanned!(span=> ::percache::__private::errors_for::<#ok, #error>(#time))
-        }
-        None => quote_spanned!(span=> ::percache::__private::only_ok::<#ok, #error>()),
-    }
+/// A reference to the cache. If it is a part of an argument that the body takes, the reference is not.
+fn cache(options: &Options, function: &ItemFn, krate: &Path) -> TokenStream {
+    let Some(given) = &options.cache else { return quote!(#krate::__default_cache!()) };
+    let cache = &given.value;
+    let cache = quote_spanned!(cache.span()=> &(#cache));
+    if uses_taken(&cache, function) { quote!(&#krate::__private::own(#cache)) } else { cache }
 }
 
-/// The types in the brackets behind the name of a type.
-fn type_arguments(kind: &Type) -> Vec<&Type> {
-    let Type::Path(path) = kind else { return Vec::new() };
-    match path.path.segments.last().map(|last| &last.arguments) {
-        Some(PathArguments::AngleBracketed(list)) => list
-            .args
-            .iter()
-            .filter_map(|argument| match argument {
-                GenericArgument::Type(kind) => Some(kind),
-                _ => None,
-            })
-            .collect(),
-        _ => Vec::new(),
+/// The type of the function's results.
+fn result(function: &ItemFn) -> Type {
+    match &function.sig.output {
+        ReturnType::Type(_, kind) => (**kind).clone(),
+        ReturnType::Default => parse_quote!(()),
     }
-}
-
-/// What an alias like `io::Result` leaves out, the compiler finds.
-fn or_inferred(kind: Option<&&Type>) -> TokenStream {
-    kind.map_or_else(|| quote!(_), |kind| quote!(#kind))
 }
 
 /// Notes the arguments when the body is about to run.
-pub fn note(options: &Options, shown: &TokenStream) -> TokenStream {
-    match &options.describe {
-        Some(given) if !given.value => TokenStream::new(),
-        _ => quote! {
-            {
-                #[allow(unused_imports)]
-                use ::percache::__private::{ShowNothing as _, ShowSerialized as _};
-                __percache_about.note(__percache_cache, &#shown);
-            }
-        },
+fn note(options: &Options, function: &ItemFn, krate: &Path) -> TokenStream {
+    if options.describe.as_ref().is_some_and(|given| !given.value) {
+        return TokenStream::new();
+    }
+    let shown = shown(options, function, krate);
+    quote! {
+        {
+            #[allow(unused_imports)]
+            use #krate::__private::{ShowNothing as _, ShowSerialized as _};
+            __percache_about.note(__percache_cache, &#shown);
+        }
     }
 }
 
-fn call(function: &ItemFn, unpacked: &[TokenStream], note: &TokenStream) -> TokenStream {
-    let body = &function.block.stmts;
-    let kind = match &function.sig.output {
-        ReturnType::Type(_, kind) => quote!(#kind),
-        ReturnType::Default => quote!(()),
-    };
-    let parts = quote!(__percache_cache, __percache_function, __percache_path, __percache_key, __percache_keep);
+fn call(prepared: &Prepared) -> TokenStream {
+    let Prepared { function, kind, prologue, note, krate, .. } = prepared;
+    let (method, body) = (prepared.method(), prepared.body());
     if function.sig.asyncness.is_some() {
-        quote! {
-            ::percache::__private::call_async::<#kind, _, _>(#parts, async move { #note #(#unpacked)* #(#body)* }).await
-        }
+        let call = prepared.async_call();
+        quote! { #prologue #krate::__private::call_async(#call, async move { #note #body }).await }
     } else {
-        quote! { ::percache::__private::call(#parts, move || -> #kind { #note #(#unpacked)* #(#body)* }) }
+        let call = prepared.call(&quote!(__percache_keep));
+        quote! { #prologue #method::call(#call, move || -> #kind { #note #body }) }
     }
 }

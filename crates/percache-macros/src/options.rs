@@ -1,25 +1,31 @@
 //! The options in the brackets of an attribute, as written.
 
-use proc_macro2::TokenStream;
+use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Ident, Lit, LitBool, LitStr, Path, Token, parenthesized};
+use syn::{Expr, FnArg, Ident, Lit, LitBool, LitStr, Path, Token, parenthesized};
 
-use crate::age;
+use crate::age::Age;
+use crate::check::name;
+use crate::share;
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 16] = [
     "cache",
     "name",
     "version",
+    "share",
     "maxage",
     "refresh_after",
     "stale_if_error",
     "cache_err",
+    "keep_none",
+    "keep_if",
     "skip",
     "key",
     "depends_on",
     "handle",
     "describe",
+    "crate",
 ];
 
 /// An option and the word that introduced it, for messages.
@@ -34,17 +40,21 @@ pub struct Options {
     pub cache: Option<Given<Expr>>,
     pub name: Option<Given<LitStr>>,
     pub version: Option<Given<String>>,
-    /// Expressions of type `Duration`, as the next three.
-    pub maxage: Option<Given<TokenStream>>,
-    pub refresh_after: Option<Given<TokenStream>>,
-    pub stale_if_error: Option<Given<TokenStream>>,
-    pub cache_err: Option<Given<TokenStream>>,
+    pub share: Option<Given<LitStr>>,
+    pub maxage: Option<Given<Age>>,
+    pub refresh_after: Option<Given<Age>>,
+    pub stale_if_error: Option<Given<Age>>,
+    pub cache_err: Option<Given<Age>>,
+    pub keep_none: Option<Given<bool>>,
+    pub keep_if: Option<Given<Expr>>,
     pub skip: Option<Given<Vec<Ident>>>,
     pub key: Option<Given<Expr>>,
     pub depends_on: Option<Given<Vec<Path>>>,
     /// What stands before `_entry` and `_cache`, if that is not the name of the function; `Self::` says where it stands.
     pub handle: Option<Given<Option<Path>>>,
     pub describe: Option<Given<bool>>,
+    /// Where percache is.
+    pub krate: Option<Given<Path>>,
 }
 
 impl Parse for Options {
@@ -62,21 +72,25 @@ impl Parse for Options {
 
 impl Options {
     fn parse_one(&mut self, input: ParseStream) -> syn::Result<()> {
-        let word: Ident = input.parse()?;
+        let word = Ident::parse_any(input)?;
         match word.to_string().as_str() {
             "cache" => set(&mut self.cache, word, assigned(input)?),
             "name" => set(&mut self.name, word, assigned(input)?),
             "version" => set(&mut self.version, word, version(assigned(input)?)?),
-            "maxage" => set(&mut self.maxage, word, duration(input)?),
-            "refresh_after" => set(&mut self.refresh_after, word, duration(input)?),
-            "stale_if_error" => set(&mut self.stale_if_error, word, duration(input)?),
-            "cache_err" => set(&mut self.cache_err, word, duration(input)?),
-            "skip" => set(&mut self.skip, word, listed(input)?),
+            "share" => set(&mut self.share, word, share::level(assigned(input)?)?),
+            "maxage" => set(&mut self.maxage, word, age(input)?),
+            "refresh_after" => set(&mut self.refresh_after, word, age(input)?),
+            "stale_if_error" => set(&mut self.stale_if_error, word, age(input)?),
+            "cache_err" => set(&mut self.cache_err, word, age(input)?),
+            "keep_none" => set(&mut self.keep_none, word, assigned::<LitBool>(input)?.value),
+            "keep_if" => set(&mut self.keep_if, word, assigned(input)?),
+            "skip" => set(&mut self.skip, word, listed(input, Ident::parse_any)?),
             "key" => set(&mut self.key, word, assigned(input)?),
-            "depends_on" => set(&mut self.depends_on, word, listed(input)?),
+            "depends_on" => set(&mut self.depends_on, word, listed(input, Path::parse)?),
             "handle" if input.peek(Token![=]) => set(&mut self.handle, word, Some(assigned(input)?)),
             "handle" => set(&mut self.handle, word, None),
             "describe" => set(&mut self.describe, word, assigned::<LitBool>(input)?.value),
+            "crate" => set(&mut self.krate, word, path(input)?),
             _ => Err(unknown(&word)),
         }
     }
@@ -86,15 +100,22 @@ impl Options {
         self.depends_on.as_ref().map_or(&[], |given| &given.value)
     }
 
+    /// Whether this argument does not count.
+    pub fn skips(&self, argument: &FnArg) -> bool {
+        let skipped: &[Ident] = self.skip.as_ref().map_or(&[], |given| &given.value);
+        name(argument).is_some_and(|name| skipped.iter().any(|skipped| *skipped == name))
+    }
+
     /// The first option that means nothing to `#[tracked]`.
     pub fn not_for_tracked(&self) -> Option<&Ident> {
         fn word<T>(given: &Option<Given<T>>) -> Option<&Ident> {
             given.as_ref().map(|given| &given.word)
         }
-        let words =
-            [word(&self.cache), word(&self.name), word(&self.version), word(&self.maxage), word(&self.cache_err)];
-        let others = [word(&self.refresh_after), word(&self.stale_if_error), word(&self.handle), word(&self.describe)];
-        words.into_iter().chain([word(&self.skip), word(&self.key)]).chain(others).flatten().next()
+        let words = [word(&self.cache), word(&self.name), word(&self.version), word(&self.share), word(&self.maxage)];
+        let later = [word(&self.refresh_after), word(&self.stale_if_error)];
+        let kept = [word(&self.cache_err), word(&self.keep_none), word(&self.keep_if)];
+        let others = [word(&self.skip), word(&self.key), word(&self.handle), word(&self.describe)];
+        words.into_iter().chain(later).chain(kept).chain(others).flatten().next()
     }
 }
 
@@ -111,15 +132,21 @@ fn assigned<T: Parse>(input: ParseStream) -> syn::Result<T> {
     input.parse()
 }
 
-fn duration(input: ParseStream) -> syn::Result<TokenStream> {
+fn age(input: ParseStream) -> syn::Result<Age> {
     input.parse::<Token![=]>()?;
-    age::duration(input)
+    input.parse()
 }
 
-fn listed<T: Parse>(input: ParseStream) -> syn::Result<Vec<T>> {
+fn listed<T>(input: ParseStream, element: fn(ParseStream) -> syn::Result<T>) -> syn::Result<Vec<T>> {
     let inside;
     parenthesized!(inside in input);
-    Ok(Punctuated::<T, Token![,]>::parse_terminated(&inside)?.into_iter().collect())
+    Ok(Punctuated::<T, Token![,]>::parse_terminated_with(&inside, element)?.into_iter().collect())
+}
+
+/// A path, or a text that is one, as serde has it.
+fn path(input: ParseStream) -> syn::Result<Path> {
+    input.parse::<Token![=]>()?;
+    if input.peek(LitStr) { input.parse::<LitStr>()?.parse() } else { Path::parse_mod_style(input) }
 }
 
 fn version(literal: Lit) -> syn::Result<String> {

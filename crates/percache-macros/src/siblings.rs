@@ -14,28 +14,22 @@
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{FnArg, GenericParam, Ident, ItemFn, Pat, Path, ReturnType, parse_quote};
+use syn::{FnArg, GenericParam, Ident, ItemFn, Pat, Path, parse_quote};
 
 use crate::ahead;
+use crate::expand::Prepared;
+use crate::key::conditions;
 use crate::options::Options;
 use crate::tracked::has_receiver;
 
-/// What the expansion of a function consists of.
-pub struct Parts<'a> {
-    /// Attributes, signature with a name for every argument, and body.
-    pub function: &'a ItemFn,
-    /// What takes apart the patterns that stood in the signature.
-    pub unpacked: &'a [TokenStream],
-    /// Statements that bind function, path, key, cache and what is kept.
-    pub prologue: &'a TokenStream,
-    /// The arguments that count, for their summary.
-    pub shown: &'a TokenStream,
+/// What concerns the function as a whole.
+pub struct Whole {
     /// The expression that makes the `Function`.
-    pub rules: &'a TokenStream,
+    pub rules: TokenStream,
     /// `path_of` or `types_of`.
-    pub path: &'a TokenStream,
+    pub path: TokenStream,
     /// The expression for the cache.
-    pub cache: &'a TokenStream,
+    pub cache: TokenStream,
 }
 
 /// Whether this function needs anything beside it.
@@ -44,13 +38,13 @@ pub fn are_wanted(options: &Options) -> bool {
 }
 
 /// The function and what stands beside it.
-pub fn expand(options: &Options, parts: &Parts) -> TokenStream {
-    let (outer, body) = (outer(options, parts), body(options, parts));
+pub fn expand(options: &Options, parts: &Prepared, whole: &Whole) -> TokenStream {
+    let (outer, body) = (outer(options, parts), body(parts));
     let Some(handle) = &options.handle else { return quote!(#outer #body) };
     let prefix = handle.value.as_ref().and_then(|path| path.segments.last()).map(|last| &last.ident);
     let prefix = prefix.unwrap_or(&parts.function.sig.ident);
     let entry = entry(options, parts, &format_ident!("{prefix}_entry", span = prefix.span()));
-    let all = all(parts, &format_ident!("{prefix}_cache", span = prefix.span()));
+    let all = all(parts, whole, &format_ident!("{prefix}_cache", span = prefix.span()));
     quote!(#outer #body #entry #all)
 }
 
@@ -68,15 +62,23 @@ fn lints(function: &ItemFn) -> TokenStream {
 }
 
 /// The names of the arguments without the receiver.
-pub fn names(function: &ItemFn) -> Vec<Ident> {
-    let pattern = |argument: &FnArg| match argument {
+fn names(function: &ItemFn) -> impl Iterator<Item = (&Ident, &[syn::Attribute])> {
+    function.sig.inputs.iter().filter_map(|argument| match argument {
         FnArg::Typed(typed) => match &*typed.pat {
-            Pat::Ident(pattern) => Some(pattern.ident.clone()),
+            Pat::Ident(pattern) => Some((&pattern.ident, typed.attrs.as_slice())),
             _ => None,
         },
         FnArg::Receiver(_) => None,
-    };
-    function.sig.inputs.iter().filter_map(pattern).collect()
+    })
+}
+
+/// The arguments without the receiver, to be passed on.
+pub fn given(function: &ItemFn) -> Vec<TokenStream> {
+    let given = names(function).map(|(name, attributes)| {
+        let conditions = conditions(attributes);
+        quote!(#(#conditions)* #name)
+    });
+    given.collect()
 }
 
 /// The function without `mut` before its arguments, which is the body's affair.
@@ -93,13 +95,6 @@ fn without_mut(function: &ItemFn) -> ItemFn {
         }
     }
     function
-}
-
-fn result(function: &ItemFn) -> TokenStream {
-    match &function.sig.output {
-        ReturnType::Type(_, kind) => quote!(#kind),
-        ReturnType::Default => quote!(()),
-    }
 }
 
 /// How the function with the body is called with `operation` and these arguments.
@@ -153,58 +148,43 @@ pub fn self_token(function: &ItemFn) -> TokenStream {
 }
 
 /// The function itself.
-fn outer(options: &Options, parts: &Parts) -> TokenStream {
+fn outer(options: &Options, parts: &Prepared) -> TokenStream {
+    let krate = parts.krate;
     let mut function = without_mut(parts.function);
-    let given: Vec<_> = names(&function).iter().map(|name| quote!(#name)).collect();
-    let call = body_call(
-        options,
-        &function,
-        &self_token(&function),
-        &quote!(::percache::__private::Operation::call()),
-        &given,
-    );
+    let operation = quote!(#krate::__private::Operation::call());
+    let call = body_call(options, &function, &self_token(&function), &operation, &given(&function));
     let awaited = function.sig.asyncness.map(|_| quote!(.await));
     let early = options.refresh_after.as_ref().map(|_| ahead::early(options, parts));
     function.block = parse_quote!({
         #early
-        ::percache::__private::valued(#call #awaited)
+        #krate::__private::valued(#call #awaited)
     });
     quote!(#function)
 }
 
 /// The function that has the body, and does with it what it is told.
-fn body(options: &Options, parts: &Parts) -> TokenStream {
-    let Parts { function, unpacked, prologue, .. } = parts;
-    let (result, name, lints) = (result(function), body_name(function), lints(function));
+fn body(parts: &Prepared) -> TokenStream {
+    let Prepared { function, kind, prologue, note, krate, .. } = parts;
+    let (name, lints) = (body_name(function), lints(function));
     let expected = function.attrs.iter().filter(|attribute| attribute.path().is_ident("expect"));
     let mut signature = function.sig.clone();
     signature.ident = name;
-    signature.output = parse_quote!(-> ::core::option::Option<#result>);
+    signature.output = parse_quote!(-> ::core::option::Option<#kind>);
     let place = usize::from(has_receiver(function));
-    signature.inputs.insert(place, parse_quote!(__percache_operation: ::percache::__private::Operation));
-    let statements = &function.block.stmts;
-    let note = crate::expand::note(options, parts.shown);
-    let prepared = quote! {
-        ::percache::__private::Prepared {
-            cache: __percache_cache,
-            function: __percache_function,
-            path: __percache_path,
-            key: __percache_key,
-            keep: __percache_keep,
-        }
-    };
+    signature.inputs.insert(place, parse_quote!(__percache_operation: #krate::__private::Operation));
+    let body = parts.body();
     let run = if function.sig.asyncness.is_some() {
+        let call = parts.async_call();
         quote! {
-            #prepared.operate_async(__percache_operation, async move {
+            #krate::__private::operate_async(#call, __percache_operation, async move {
                 #note
-                let __percache_value: #result = async move { #(#unpacked)* #(#statements)* }.await;
+                let __percache_value: #kind = async move { #body }.await;
                 __percache_value
             }).await
         }
     } else {
-        quote! {
-            #prepared.operate(&__percache_operation, move || -> #result { #note #(#unpacked)* #(#statements)* })
-        }
+        let (method, call) = (parts.method(), parts.call(&quote!(__percache_keep)));
+        quote! { #method::operate(#call, &__percache_operation, move || -> #kind { #note #body }) }
     };
     quote! {
         #[doc(hidden)]
@@ -219,11 +199,12 @@ fn body(options: &Options, parts: &Parts) -> TokenStream {
 }
 
 /// The function that gives a call that waits to be told what to do.
-fn entry(options: &Options, parts: &Parts, name: &Ident) -> TokenStream {
+fn entry(options: &Options, parts: &Prepared, name: &Ident) -> TokenStream {
+    let (result, krate) = (parts.kind, parts.krate);
     let function = without_mut(parts.function);
-    let (result, lints, visibility) = (result(&function), lints(&function), &function.vis);
-    let given: Vec<_> = names(&function).iter().map(|name| quote!(#name)).collect();
-    let call = body_call(options, &function, &self_token(&function), &quote!(__percache_operation), &given);
+    let (lints, visibility) = (lints(&function), &function.vis);
+    let operation = quote!(__percache_operation);
+    let call = body_call(options, &function, &self_token(&function), &operation, &given(&function));
     let mut signature = function.sig.clone();
     signature.ident = name.clone();
     let (kind, documentation) = match signature.asyncness.take() {
@@ -233,10 +214,10 @@ fn entry(options: &Options, parts: &Parts, name: &Ident) -> TokenStream {
     let run = match function.sig.asyncness {
         Some(_) => quote!(impl ::core::future::Future<Output = ::core::option::Option<#result>>),
         None => {
-            quote!(impl ::core::ops::FnOnce(::percache::__private::Operation) -> ::core::option::Option<#result>)
+            quote!(impl ::core::ops::FnOnce(#krate::__private::Operation) -> ::core::option::Option<#result>)
         }
     };
-    signature.output = parse_quote!(-> ::percache::#kind<#result, #run>);
+    signature.output = parse_quote!(-> #krate::#kind<#result, #run>);
     let documentation = format!(
         "A call of `{}` that is not made: {documentation} removes, refreshes or computes its result beside the cache.",
         function.sig.ident
@@ -246,17 +227,18 @@ fn entry(options: &Options, parts: &Parts, name: &Ident) -> TokenStream {
         #[allow(dead_code)]
         #lints
         #visibility #signature {
-            ::percache::#kind::new(move |__percache_operation| #call)
+            #krate::#kind::new(move |__percache_operation| #call)
         }
     }
 }
 
 /// The function that gives all results. There is none if the cache depends on the arguments.
-fn all(parts: &Parts, name: &Ident) -> TokenStream {
-    let Parts { function, rules, path, cache, .. } = parts;
-    let mut arguments: Vec<String> = names(function).iter().map(Ident::to_string).collect();
+fn all(parts: &Prepared, whole: &Whole, name: &Ident) -> TokenStream {
+    let Prepared { function, krate, .. } = parts;
+    let Whole { rules, path, cache } = whole;
+    let mut arguments: Vec<String> = names(function).map(|(name, _)| name.to_string()).collect();
     arguments.push("self".into());
-    if mentions((*cache).clone(), &arguments) {
+    if mentions(cache.clone(), &arguments) {
         return TokenStream::new();
     }
     let (visibility, generics) = (&function.vis, &function.sig.generics);
@@ -266,10 +248,10 @@ fn all(parts: &Parts, name: &Ident) -> TokenStream {
     quote_spanned! {Span::call_site()=>
         #[doc = #documentation]
         #[allow(dead_code)]
-        #visibility fn #name #generics() -> ::percache::FunctionCache #bounds {
-            let __percache_path = ::percache::__private::#path(&|| ());
-            let __percache_cache: &::percache::Cache = #cache;
-            ::percache::__private::function_cache(__percache_cache, &#rules, __percache_path, #beside, #own)
+        #visibility fn #name #generics() -> #krate::FunctionCache #bounds {
+            let __percache_path = #krate::__private::#path(&|| ());
+            let __percache_cache: &#krate::Cache = #cache;
+            #krate::__private::function_cache(__percache_cache, &#rules, __percache_path, #beside, #own)
         }
     }
 }

@@ -8,8 +8,9 @@ use quote::{format_ident, quote};
 use syn::spanned::Spanned;
 use syn::{Error, FnArg, Ident, Item, ItemFn, Path, Visibility};
 
+use crate::crate_path::crate_path;
 use crate::options::Options;
-use crate::tokens::digest;
+use crate::tokens::{Code, digest};
 
 /// What follows the name of the function in the name of the constant.
 const SUFFIX: &str = "needs_the_attribute_percache_tracked";
@@ -23,7 +24,9 @@ pub fn tracked(options: &Options, tokens: TokenStream) -> syn::Result<TokenStrea
         ));
     }
     let item: Item = syn::parse2(tokens.clone())?;
-    let code = |tokens: TokenStream| expression(tokens, options.dependencies());
+    let krate = crate_path(options)?;
+    let code = |tokens: TokenStream| expression(&digest(tokens), options.dependencies(), &krate);
+    let constant = |visibility, name, code| constant(visibility, name, code, &krate);
     let constant = match &item {
         // There, the constant comes from #[memoize].
         Item::Fn(function) if is_memoized(function) && !has_receiver(function) => TokenStream::new(),
@@ -48,19 +51,25 @@ pub fn function_code(function: &ItemFn) -> TokenStream {
 }
 
 /// An expression of type `&'static Code`.
-pub fn expression(code: TokenStream, dependencies: &[Path]) -> TokenStream {
-    let bytes = digest(code);
+///
+/// It depends on those parts of the code that are compiled, and on what the options name.
+pub fn expression(code: &Code, dependencies: &[Path], krate: &Path) -> TokenStream {
+    let bytes = &code.digest;
     let dependencies = dependencies.iter().map(reference);
-    quote! { &::percache::Code { digest: [#(#bytes),*], depends_on: &[#(#dependencies),*] } }
+    let parts = code.parts.iter().map(|part| {
+        let (condition, code) = (&part.condition, expression(&part.code, &[], krate));
+        quote!(#[cfg(#condition)] #code)
+    });
+    quote! { &#krate::Code { digest: [#(#bytes),*], depends_on: &[#(#parts,)* #(#dependencies),*] } }
 }
 
 /// The constant beside an item.
-pub fn constant(visibility: &Visibility, name: &Ident, code: &TokenStream) -> TokenStream {
+pub fn constant(visibility: &Visibility, name: &Ident, code: &TokenStream, krate: &Path) -> TokenStream {
     let constant = constant_name(name);
     quote! {
         #[doc(hidden)]
         #[allow(dead_code, non_upper_case_globals, non_snake_case)]
-        #visibility const #constant: &'static ::percache::Code = #code;
+        #visibility const #constant: &'static #krate::Code = #code;
     }
 }
 

@@ -1,91 +1,41 @@
 //! The task runner of percache: `percache.toml` → graph → fingerprint → lookup → execute → capture or restore → record.
 //!
-//! Modules stand in the order of that flow, and each uses only what stands above it.
+//! Each folder is a layer, and uses only those above it in this table; `tests/tidy.rs` checks that.
+//!
+//! | folder | what it is |
+//! | --- | --- |
+//! | [`syntax`] | what users write, as text |
+//! | [`process`] | one command, from its start to its end |
+//! | [`model`] | tasks as they are meant, what happens in a build, what is wrong: data only |
+//! | [`graph`] | who needs whom, who owns which output |
+//! | [`fs`] | what is on disk now, and writing to it |
+//! | [`key`] | what a result depends on |
+//! | [`config`] | from the text of `percache.toml` to a checked workspace |
+//! | [`init`] | a first `percache.toml` |
+//! | [`environment`] | what a command sees of the variables around percache |
+//! | [`worktree`] | what a worktree remembers between builds |
+//! | [`action`] | one task, from start to finish |
+//! | [`schedule`] | all tasks, in order and at the same time |
+//! | [`maintenance`] | gc, clear, stats |
+//! | [`report`] | what builds did, written down and read back |
+//! | [`session`] | one build of a worktree, from its lock to its journal |
+//! | [`explain`] | why tasks run or do not run |
+//! | [`watch`] | which changes concern the watched tasks |
 
-mod braces;
-pub mod depfile;
-#[cfg(unix)]
-pub mod descriptors;
-pub mod difference;
-pub mod envfile;
-pub mod git_ignore;
-pub mod git_index;
-pub mod git_repository;
-pub mod git_settings;
-pub mod glob;
-pub mod links;
-pub mod nearest;
-pub mod nesting;
-pub mod paths;
-pub mod pattern;
-pub mod process;
-pub mod source_tree;
-mod trail;
-pub mod trouble;
-pub mod units;
-mod version_control;
-pub mod walk;
-
-pub mod diagnostic;
-pub mod event;
-pub mod model;
-pub mod span;
-
-pub mod graph;
-
+pub mod action;
 pub mod config;
-
 pub mod environment;
-pub mod fingerprint;
-
-pub mod colours;
-pub mod unseen;
-
-pub mod image;
-pub mod known;
-pub mod observe;
-pub mod reading;
-pub mod stamp;
-pub mod texts;
-
-pub mod contents;
-
-pub mod changes;
-pub mod deviation;
-
-pub mod finding;
-pub mod history;
-pub mod orphans;
-
-pub mod failed_runs;
-pub mod intents;
-pub mod journal;
-pub mod worktree;
-
-pub mod unstable;
-
-pub mod capture;
-pub mod clearing;
-pub mod displaced;
-pub mod fanout;
-pub mod restore;
-mod rights;
-pub mod staging;
-pub mod tree;
-
-pub mod directories;
-pub mod ownership;
-
-pub mod build;
+pub mod explain;
+pub mod fs;
+pub mod graph;
+pub mod init;
+pub mod key;
 pub mod maintenance;
-pub mod propose;
-pub mod readers;
-pub mod recorder;
-pub mod renewal;
-pub mod retrospect;
+pub mod model;
+pub mod process;
+pub mod report;
+pub mod schedule;
 pub mod session;
-pub mod single;
-pub mod standing;
-pub mod usage;
+pub mod syntax;
 pub mod watch;
-pub mod why;
+pub mod worktree;

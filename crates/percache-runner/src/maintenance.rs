@@ -15,11 +15,11 @@ use percache::store::writer::PATIENCE;
 use percache::store::{Store, now};
 use percache::tail;
 
-use crate::displaced;
-use crate::journal::Journal;
+use crate::fs::displaced;
 use crate::model::CacheSettings;
-use crate::usage;
 use crate::worktree::Worktree;
+use crate::worktree::journal::Journal;
+use crate::worktree::last_used;
 
 /// Automatic gc happens at most this often.
 const AUTOMATIC: Duration = Duration::from_secs(24 * 60 * 60);
@@ -76,7 +76,7 @@ pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, Ma
     if !tail::or_database_exists(dir) {
         return Ok(Report { collected: Collected::default(), before, after: disk_usage(dir), displaced });
     }
-    let used = usage::gather(dir)?;
+    let used = last_used::gather(dir)?;
     let policy = Policy {
         unused_since: request.maxage.map(|age| now().saturating_sub(age.as_millis() as u64)),
         maxsize: request.maxsize,
@@ -92,7 +92,7 @@ pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, Ma
     let collected = collect(store.engine(), &policy, PATIENCE)?;
     // And once more: a build that began in between has found results that are gone by now.
     advance_epoch(dir)?;
-    usage::forget(dir)?;
+    last_used::forget(dir)?;
     // What somebody may want back outlives the worktree that it is of.
     let is_over = |worktree: &&Worktree| {
         (worktree.is_abandoned() || is_spent(worktree, policy.unused_since)) && !worktree.displaced().exists()
@@ -134,7 +134,7 @@ fn sweep_leftovers(dir: &Path) {
 /// Whether this belongs to a single command that was not used since then. Of a workspace, the journal says which outputs are percache's
 /// own; there it stays.
 fn is_spent(worktree: &Worktree, unused_since: Option<Time>) -> bool {
-    let last_use = usage::last_use(&worktree.journal()).unwrap_or(0);
+    let last_use = last_used::last_use(&worktree.journal()).unwrap_or(0);
     worktree.is_single() && unused_since.is_some_and(|since| last_use < since)
 }
 
@@ -177,7 +177,7 @@ pub fn is_time_for_gc(dir: &Path) -> bool {
 
 /// The store's statistics, and how often all worktrees together found a result and did not.
 pub fn statistics(store: &Store, dir: &Path) -> Result<(Stats, u64, u64), MaintenanceError> {
-    let stats = stats(&*store.engine().view()?, &usage::gather(dir)?)?;
+    let stats = stats(&*store.engine().view()?, &last_used::gather(dir)?)?;
     let (mut hits, mut misses) = (0, 0);
     for worktree in Worktree::all(dir)? {
         let journal = Journal::load(&worktree.journal());

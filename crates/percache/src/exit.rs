@@ -7,6 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, Weak};
 
+use crate::fork::PerProcess;
+
 /// Something to close at exit.
 pub trait Close: Send + Sync {
     /// Called when the process exits by returning from `main` or by `exit`. May be called on what is closed already.
@@ -18,13 +20,14 @@ struct Open {
     at_exit: bool,
 }
 
-static OPEN: Mutex<Vec<Open>> = Mutex::new(Vec::new());
-/// Whether anything wants to be closed at exit.
+/// A forked child closes what it has opened, and not what its parent has.
+static OPEN: PerProcess<Mutex<Vec<Open>>> = PerProcess::new();
+/// Whether anything wants to be closed at exit. Children inherit it, and what was registered with the C library.
 static HOOKED: AtomicBool = AtomicBool::new(false);
 
 /// Closes `this` in [`close_all`], if it still exists then; with `at_exit`, when the process exits as well.
 pub fn register(this: Weak<dyn Close>, at_exit: bool) {
-    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut open = OPEN.get().lock().unwrap_or_else(PoisonError::into_inner);
     open.retain(|other| other.this.strong_count() > 0);
     open.push(Open { this, at_exit });
     drop(open);
@@ -62,6 +65,6 @@ extern "C" fn at_exit() {
 
 fn close(meant: impl Fn(&Open) -> bool) {
     let closed: Vec<Open> =
-        OPEN.lock().unwrap_or_else(PoisonError::into_inner).extract_if(.., |open| meant(open)).collect();
+        OPEN.get().lock().unwrap_or_else(PoisonError::into_inner).extract_if(.., |open| meant(open)).collect();
     closed.iter().filter_map(|open| open.this.upgrade()).for_each(|this| this.close_at_exit());
 }

@@ -26,6 +26,8 @@
 pub mod codec;
 pub mod digest;
 pub mod engine;
+mod fork;
+
 mod exit;
 pub mod files;
 pub mod lock;
@@ -44,9 +46,12 @@ pub mod store;
 pub use backend::{Backend, BackendError};
 pub use digest::Digest;
 pub use exit::close_all;
+pub use memo::attribute::{Argument, Kept};
 pub use memo::function::{Code, Function, Key};
+pub use memo::identity::Package;
 pub use memo::{
-    AsyncCallEntry, Cache, CacheBuilder, CallEntry, Error, FunctionCache, Memoized, MemoizedAsync, Spawned,
+    AsyncCallEntry, Begun, Cache, CacheBuilder, CallEntry, Error, FunctionCache, Memoized, MemoizedAsync,
+    MemoizedResult, MemoizedResultAsync, Spawned,
 };
 #[cfg(feature = "user-cache")]
 pub use memo::{default_cache, set_default_cache};

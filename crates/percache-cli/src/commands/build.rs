@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use percache::Digest;
-use percache_runner::build::context::{Check, Force, HitLogs, Options};
-use percache_runner::build::outcomes::Summary;
+use percache_runner::action::context::{Check, Force, HitLogs, Options};
 use percache_runner::config;
-use percache_runner::environment::Caller;
-use percache_runner::finding::Asked;
+use percache_runner::fs::stamp::moment;
+use percache_runner::model::Caller;
 use percache_runner::model::{CacheSettings, TaskId};
 use percache_runner::process::Stop;
+use percache_runner::schedule::results::Summary;
 use percache_runner::session::{self, Prior, Session};
-use percache_runner::stamp::moment;
+use percache_runner::worktree::conditions::Asked;
 
 use crate::args::{Build, Cli, Logs};
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};

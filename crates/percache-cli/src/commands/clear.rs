@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use percache_runner::maintenance::{self, Request};
-use percache_runner::units::parse_age;
+use percache_runner::syntax::units::parse_age;
 
 use crate::args::{Clear, Cli};
 use crate::commands::gc::sentence;

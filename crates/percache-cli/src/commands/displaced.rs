@@ -7,8 +7,8 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use percache::store::now;
-use percache_runner::displaced::{Item, give_back, list};
-use percache_runner::units::{format_age, format_size};
+use percache_runner::fs::displaced::{Item, give_back, list};
+use percache_runner::syntax::units::{format_age, format_size};
 use percache_runner::worktree::Worktree;
 use serde_json::json;
 

@@ -11,7 +11,7 @@ use percache::memo::collect::{Removed, Rules};
 use percache::memo::stats::{Entry, FunctionStats};
 use percache::tail;
 use percache_runner::maintenance::{DEFAULT_MAXAGE, DEFAULT_MAXSIZE};
-use percache_runner::units::{format_age, format_duration, format_size, parse_age, parse_size};
+use percache_runner::syntax::units::{format_age, format_duration, format_size, parse_age, parse_size};
 use serde_json::json;
 
 use crate::args::{Clear, Cli, Command, Gc, List, Stats, Verify};

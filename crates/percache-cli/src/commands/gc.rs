@@ -1,7 +1,7 @@
 //! `percache gc`.
 
 use percache_runner::maintenance::{self, DEFAULT_MAXAGE, DEFAULT_MAXSIZE, Report, Request};
-use percache_runner::units::{format_size, parse_age, parse_size};
+use percache_runner::syntax::units::{format_size, parse_age, parse_size};
 
 use crate::args::{Cli, Gc};
 use crate::error::{CliError, SUCCESS};

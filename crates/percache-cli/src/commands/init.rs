@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use percache_runner::config::FILE_NAME;
-use percache_runner::propose::{File, propose};
+use percache_runner::init::{File, propose};
 
 use crate::args::{Cli, Init};
 use crate::commands::gc::count;

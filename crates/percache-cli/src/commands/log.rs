@@ -4,11 +4,11 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::time::Duration;
 
 use percache::store::{ReadError, now};
-use percache_runner::failed_runs::{self, FailedRun};
-use percache_runner::journal::Journal;
 use percache_runner::model::Task;
-use percache_runner::units::{format_age, format_size};
+use percache_runner::syntax::units::{format_age, format_size};
 use percache_runner::worktree::Worktree;
+use percache_runner::worktree::failed_runs::{self, FailedRun};
+use percache_runner::worktree::journal::Journal;
 
 use crate::args::{Cli, Log};
 use crate::error::{CliError, SUCCESS};

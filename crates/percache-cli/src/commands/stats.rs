@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use percache::store::now;
 use percache_runner::maintenance;
-use percache_runner::units::{format_age, format_size};
+use percache_runner::syntax::units::{format_age, format_size};
 use serde_json::json;
 
 use crate::args::{Cli, Stats};

@@ -8,8 +8,8 @@ use percache::store::writer::PATIENCE;
 use percache::store::{Store, now};
 use percache::tail;
 use percache_runner::maintenance;
-use percache_runner::units::format_age;
-use percache_runner::unstable::{self, Unstable};
+use percache_runner::syntax::units::format_age;
+use percache_runner::worktree::unstable::{self, Unstable};
 
 use crate::args::{Cli, Verify};
 use crate::commands::gc::count;

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use percache_runner::build::context::{Check, Force, HitLogs, Options};
-use percache_runner::known::KnownFiles;
+use percache_runner::action::context::{Check, Force, HitLogs, Options};
+use percache_runner::fs::stat_table::KnownFiles;
 use percache_runner::process::Stop;
 use percache_runner::watch::{Blame, Blamed, Change, Events, Run};
 

@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use percache_runner::build::outcomes::Summary;
-use percache_runner::event::{Deviation, Differs, Event, Outcome};
 use percache_runner::model::Workspace;
+use percache_runner::model::event::{Deviation, Differs, Event, Outcome};
+use percache_runner::schedule::results::Summary;
 use serde_json::{Value, json};
 
 use crate::output::Stdout;

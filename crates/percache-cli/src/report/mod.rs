@@ -19,10 +19,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use percache::store::Store;
-use percache_runner::build::outcomes::Summary;
-use percache_runner::event::{Event, Listener, Outcome, Reporter};
 use percache_runner::graph::TaskGraph;
 use percache_runner::model::Workspace;
+use percache_runner::model::event::{Event, Listener, Outcome, Reporter};
+use percache_runner::schedule::results::Summary;
 
 use crate::args::Logs;
 use crate::error::CliError;

@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use percache_runner::event::{Listener, Runner};
 use percache_runner::model::TaskId;
+use percache_runner::model::event::{Listener, Runner};
+use percache_runner::model::span::Span;
 use percache_runner::process::Stream;
-use percache_runner::span::Span;
 
 use crate::report::text;
 

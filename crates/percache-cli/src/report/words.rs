@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use percache_runner::build::outcomes::Summary;
 use percache_runner::config::FILE_NAME;
-use percache_runner::event::{Differs, Failure, Outcome};
 use percache_runner::graph::name_from;
+use percache_runner::model::event::{Differs, Failure, Outcome};
+use percache_runner::model::path::RelPath;
+use percache_runner::model::pattern::foreign;
 use percache_runner::model::{Task, TaskCommand, Workspace};
-use percache_runner::paths::RelPath;
-use percache_runner::pattern::foreign;
 use percache_runner::process::Holder;
+use percache_runner::schedule::results::Summary;
 
 use crate::report::text;
 use crate::style::{Paint, Style};

@@ -13,4 +13,19 @@ fn cache(n: u32) -> u32 {
     n
 }
 
+#[percache::memoize(share = "nobody")]
+fn shared(n: u32) -> u32 {
+    n
+}
+
+#[percache::memoize(keep_none = "no")]
+fn none(n: u32) -> Option<u32> {
+    Some(n)
+}
+
+#[percache::memoize(crate = missing::percache)]
+fn elsewhere(n: u32) -> u32 {
+    n
+}
+
 fn main() {}

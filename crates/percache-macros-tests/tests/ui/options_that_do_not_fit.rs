@@ -3,6 +3,21 @@ fn infallible(n: u32) -> u32 {
     n
 }
 
+#[percache::memoize(keep_none = false)]
+fn always(n: u32) -> u32 {
+    n
+}
+
+#[percache::memoize(keep_if = |n: &str| n.is_empty())]
+fn conditional(n: u32) -> u32 {
+    n
+}
+
+#[percache::memoize(skip(self))]
+fn selfless(n: u32) -> u32 {
+    n
+}
+
 #[percache::memoize(skip(m))]
 fn skips(n: u32) -> u32 {
     n

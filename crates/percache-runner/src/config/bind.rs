@@ -9,10 +9,10 @@ use super::placeholder::{Piece, Slot, is_word};
 use super::report::Report;
 use super::shell::{ShellText, Unsafe, is_shell};
 use super::stated::{Command, Text};
-use crate::glob::escape;
 use crate::model::TaskCommand;
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
+use crate::syntax::glob::escape;
 
 /// What the placeholders of one instance stand for.
 #[derive(Clone, Copy, Debug)]

@@ -11,10 +11,10 @@ use super::placeholder::Piece;
 use super::raw::read_age;
 use super::report::{At, Report};
 use super::stated::{Stated, Text, check_variable};
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
 use crate::model::{Inputs, Origin, Pool, PoolId, Task};
-use crate::nearest::did_you_mean;
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
+use crate::syntax::suggest::did_you_mean;
 
 /// What the tasks of a workspace have in common.
 pub(super) struct Common<'c> {

@@ -10,9 +10,9 @@ use super::placeholder::Piece;
 use super::report::{Place, Report};
 use super::stated::{Stated, Text};
 use crate::graph::OutputIndex;
+use crate::model::path::RelPath;
+use crate::model::pattern::{Pattern, PatternSet};
 use crate::model::{Inputs, TaskId};
-use crate::paths::RelPath;
-use crate::pattern::{Pattern, PatternSet};
 
 /// Reports outputs with two owners, outputs that are their own inputs, and outputs that contain a configuration file or lie in
 /// `stores`.

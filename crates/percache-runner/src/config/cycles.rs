@@ -6,8 +6,8 @@ use super::load::Tasks;
 use super::report::{Place, Report};
 use crate::graph::{Names, cycles, feeds, needs};
 use crate::model::TaskId;
-use crate::paths::RelPath;
-use crate::pattern::Pattern;
+use crate::model::path::RelPath;
+use crate::model::pattern::Pattern;
 
 /// Reports one shortest cycle of every group of tasks that need each other.
 pub(super) fn report_cycles(tasks: &Tasks, report: &mut Report) {

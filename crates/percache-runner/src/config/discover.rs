@@ -11,8 +11,8 @@ use toml::de::DeTable;
 use super::files::{FILE_NAME, member_files};
 use super::raw::members_of;
 use crate::model::CacheSettings;
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
 
 /// Where a user stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

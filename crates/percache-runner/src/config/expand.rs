@@ -9,12 +9,12 @@ use std::path::Path;
 use super::bind::Bindings;
 use super::report::{Place, Report};
 use super::stated::{Stated, Text};
+use crate::fs::walk::{Kind, Want, expand_noting};
 use crate::graph::{OutputIndex, cycles};
 use crate::model::TaskId;
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
-use crate::trouble::reason;
-use crate::walk::{Kind, Want, expand_noting};
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
+use crate::model::problem::reason;
 
 /// One instance of a task.
 #[derive(Debug)]

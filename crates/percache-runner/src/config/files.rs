@@ -6,11 +6,11 @@ use std::path::Path;
 
 use super::raw::{RawFile, read_file};
 use super::report::{At, Place, Report};
+use crate::fs::walk::{Want, expand_noting};
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
+use crate::model::problem::reason;
 use crate::model::{Task, Workspace};
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
-use crate::trouble::reason;
-use crate::walk::{Want, expand_noting};
 
 /// The name of every configuration file.
 pub const FILE_NAME: &str = "percache.toml";

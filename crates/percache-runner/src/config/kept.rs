@@ -1,6 +1,6 @@
 //! The workspace as it was meant when its configuration was read last: while that stands as it stood, it is not read again.
 //!
-//! Whether it does, the journal says (see [`crate::standing`]); it names what is kept by its digest. This is a cache: what cannot be
+//! Whether it does, the journal says (see [`crate::session::standing`]); it names what is kept by its digest. This is a cache: what cannot be
 //! read, or was written by another percache, is not there.
 
 use std::fs;

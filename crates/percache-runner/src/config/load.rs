@@ -15,10 +15,10 @@ use super::raw::RawCache;
 use super::report::{At, Place, Report};
 use super::resolve::{resolve_default, resolve_deps};
 use super::stated::{Stated, check_variable, state};
-use crate::diagnostic::Diagnostics;
 use crate::graph::{Names, inferred};
+use crate::model::diagnostic::Diagnostics;
+use crate::model::path::RelPath;
 use crate::model::{CacheSettings, Pool, Task, TaskId, Workspace};
-use crate::paths::RelPath;
 
 /// What a workspace is loaded for.
 #[derive(Clone, Debug, Default)]

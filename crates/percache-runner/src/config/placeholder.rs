@@ -4,7 +4,7 @@
 //! Only these are placeholders. `${VAR}`, `{{word}}`, `{a,b}`, `{print $1}` and every other brace stay as they are. Does not know
 //! where a text is used or how a value is quoted there.
 
-use crate::nearest::distance;
+use crate::syntax::suggest::distance;
 
 /// What a placeholder stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

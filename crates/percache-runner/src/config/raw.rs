@@ -12,7 +12,7 @@ use super::raw_task::{RawTask, read_tasks};
 use super::reader::{Fields, entries, expect_count, wrong_type};
 use super::report::{At, Place, Report};
 use crate::model::Jobserver;
-use crate::units;
+use crate::syntax::units;
 
 /// One file.
 #[derive(Debug, Default)]

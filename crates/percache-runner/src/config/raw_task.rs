@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use super::placeholder::is_word;
 use super::reader::{Fields, wrong_type};
 use super::report::{At, Place, Report};
-use crate::nearest::nearest;
+use crate::syntax::suggest::nearest;
 
 /// One `[task.NAME]`.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::report::{At, Mistake, Place, Report};
-use crate::nearest::did_you_mean;
+use crate::syntax::suggest::did_you_mean;
 
 /// The entries of one table, taken one by one. What is left at the end is unknown.
 pub(super) struct Fields<'r, 'i> {

@@ -5,8 +5,8 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Label};
-use crate::paths::RelPath;
+use crate::model::diagnostic::{Diagnostic, Diagnostics, Label};
+use crate::model::path::RelPath;
 
 /// A value as written, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::load::Tasks;
 use super::report::{At, Place, Report};
 use crate::graph::{Names, SelectError};
 use crate::model::TaskId;
-use crate::paths::RelPath;
+use crate::model::path::RelPath;
 
 /// For each task its explicit dependencies, sorted, without doubles. Unknown names are reported.
 pub(super) fn resolve_deps(tasks: &Tasks, names: &Names<'_>, report: &mut Report) -> Vec<Vec<TaskId>> {

@@ -7,7 +7,7 @@ use super::raw_task::{Axis, RawCommand, RawTask};
 use super::report::{At, Place, Report};
 use super::stray::{Form, Stray, strays};
 use crate::graph::full_name;
-use crate::paths::RelPath;
+use crate::model::path::RelPath;
 
 /// A text with placeholders, and where it stands.
 #[derive(Debug)]

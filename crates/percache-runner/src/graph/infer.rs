@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::outputs::positive;
+use crate::model::path::RelPath;
+use crate::model::pattern::{Pattern, PatternSet};
 use crate::model::{Inputs, Task, TaskId};
-use crate::paths::RelPath;
-use crate::pattern::{Pattern, PatternSet};
 
 /// Which patterns connect two tasks: positions among the patterns as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

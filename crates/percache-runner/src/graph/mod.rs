@@ -3,11 +3,13 @@
 //! Works on tasks as meant (`model`). Knows nothing of configuration files, of the file system, or of how a task is run.
 
 mod cycles;
+mod explicit;
 mod infer;
 mod names;
 mod outputs;
 
 pub use cycles::cycles;
+pub use explicit::explicit;
 pub use infer::{Feed, feeds, inferred};
 pub use names::{Names, SelectError, full_name, name_from, select};
 pub use outputs::OutputIndex;

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use thiserror::Error;
 
+use crate::model::path::RelPath;
 use crate::model::{TaskId, Workspace};
-use crate::nearest::nearest;
-use crate::paths::RelPath;
+use crate::syntax::suggest::nearest;
 
 /// A name that means no task.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

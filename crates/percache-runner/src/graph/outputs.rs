@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
+use crate::model::path::RelPath;
+use crate::model::pattern::{Pattern, PatternSet};
 use crate::model::{Task, TaskId};
-use crate::paths::RelPath;
-use crate::pattern::{Pattern, PatternSet};
 
 /// Answers who owns a path.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +65,11 @@ impl OutputIndex {
         let claims = dirs.filter_map(|dir| self.at.get(dir)).flatten();
         let owning = claims.filter(|claim| claim.set.is_none_or(|set| self.sets[set as usize].matches(path)));
         owning.map(|claim| claim.owner)
+    }
+
+    /// Whether somebody owns something below `path`, which has to be a directory then.
+    pub fn has_below(&self, path: &RelPath) -> bool {
+        self.at.keys().any(|owned| owned != path && owned.starts_with(path))
     }
 
     /// The task that owns `path`.

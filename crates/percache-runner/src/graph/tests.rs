@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::config::{Request, load};
-use crate::paths::RelPath;
+use crate::model::path::RelPath;
 
 fn workspace(root: &Path, text: &str) -> Workspace {
     fs::write(root.join("percache.toml"), text).unwrap();

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use thiserror::Error;
 
-use crate::descriptors;
+use crate::process::descriptors;
 
 use super::{Mark, OnMark, Spec, Stdio, Stream, Ticks};
 
@@ -93,7 +93,7 @@ fn start(spec: &Spec, on_mark: OnMark<'_>) -> Result<(Child, Outputs), SpawnErro
     let program = find_program(spec)?;
     // With an absolute program and without a hook before exec, the standard library uses posix_spawn, which is much cheaper than fork
     // in a process with a large memory. So there is no PR_SET_PDEATHSIG, which needs such a hook and would end the leader alone: what
-    // outlives this process is ended by the next build, see crate::orphans.
+    // outlives this process is ended by the next build, see crate::process::orphans.
     let mut command = Command::new(&program);
     command.arg0(&spec.program).args(&spec.args).current_dir(&spec.cwd).env_clear();
     command.envs(spec.env.iter().map(|(name, value)| (name, value)));

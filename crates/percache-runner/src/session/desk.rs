@@ -12,24 +12,24 @@ use percache::store::record::ResultKey;
 
 use super::Session;
 use super::prior::Prior;
-use crate::build::context::{Force, HitLogs, Options};
-use crate::build::feed::Follower;
-use crate::build::inputs::prepare;
+use crate::action::context::{Force, HitLogs, Options};
+use crate::action::inputs::prepare;
+use crate::action::shared_log::Follower;
 use crate::config::store_dir;
-use crate::displaced::Displaced;
-use crate::event::{Event, Reporter, Runner};
-use crate::intents::LeftBehind;
-use crate::journal::Journal;
+use crate::fs::displaced::Displaced;
+use crate::fs::staging::Staging;
+use crate::fs::stamp::Stamp;
 use crate::maintenance;
+use crate::model::event::{Event, Reporter, Runner};
+use crate::model::path::RelPath;
 use crate::model::{CacheSettings, TaskId};
-use crate::nesting::{Enclosing, enclosing};
-use crate::orphans::{self, Trace};
-use crate::ownership::inherited;
-use crate::paths::RelPath;
-use crate::staging::Staging;
-use crate::stamp::Stamp;
-use crate::standing::Holds;
-use crate::usage;
+use crate::process::nesting::{Enclosing, enclosing};
+use crate::process::orphans::{self, Trace};
+use crate::session::standing::Holds;
+use crate::worktree::intents::LeftBehind;
+use crate::worktree::journal::Journal;
+use crate::worktree::last_used;
+use crate::worktree::ownership::inherited;
 use crate::worktree::{Worktree, WorktreeLock};
 
 /// What a worktree keeps between builds, as far as it can be had.
@@ -113,17 +113,10 @@ impl Session<'_> {
             true
         };
         let mut trouble = None;
-        let lock = if self.options.dry_run {
+        let lock = self.lock(&worktree, waiting).unwrap_or_else(|e| {
+            trouble = Some(e.to_string());
             None
-        } else {
-            let made = worktree.create().and_then(|()| furnish(self.store_dir));
-            let lock = made.map_err(LockError::Io).and_then(|()| worktree.lock(self.holder, self.stop, waiting));
-            match lock {
-                // Stopped while it waited, or it would wait for ever: nothing will start.
-                Err(LockError::Held(_)) => None,
-                lock => lock.map_err(|e| trouble = Some(e.to_string())).ok(),
-            }
-        };
+        });
         if lock.is_some()
             && let Err(e) = worktree.prepare()
         {
@@ -137,17 +130,53 @@ impl Session<'_> {
         (Desk { worktree, lock, journal, epoch, left_behind, enclosing: within, trouble }, None)
     }
 
+    /// Locks the worktree. `None` in a dry run, and when nothing will start: the build was stopped while it waited, or it would wait for ever.
+    fn lock(
+        &self,
+        worktree: &Worktree,
+        waiting: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<Option<WorktreeLock>, LockError> {
+        if self.options.dry_run {
+            return Ok(None);
+        }
+        let made = worktree.create().and_then(|()| furnish(self.store_dir));
+        match made.map_err(LockError::Io).and_then(|()| worktree.lock(self.holder, self.stop, waiting)) {
+            Err(LockError::Held(_)) => Ok(None),
+            lock => lock.map(Some),
+        }
+    }
+
     /// What the last build left; of a worktree in which none was, what others say of it.
     fn journal(&self, worktree: &Worktree) -> Journal {
         let path = worktree.journal();
-        if self.single.is_some() || path.exists() {
+        if self.single.is_some() {
             return Journal::load(&path);
         }
         let root = &self.workspace.root;
+        if path.exists() {
+            let mut journal = Journal::load(&path);
+            self.take_in_members(&mut journal);
+            return journal;
+        }
         let usual = store_dir(root, &CacheSettings::default());
         let stores = [self.store_dir, &usual];
         let stores = if usual == self.store_dir { &stores[..1] } else { &stores[..] };
-        Journal { epoch: maintenance::epoch(self.store_dir), ..inherited(root, stores) }
+        let mut journal = Journal { epoch: maintenance::epoch(self.store_dir), ..inherited(root, stores) };
+        self.take_in_members(&mut journal);
+        journal
+    }
+
+    /// Takes over what is known of directories that have become members and were workspaces of their own.
+    fn take_in_members(&self, journal: &mut Journal) {
+        let members = self.workspace.files.iter().filter(|file| journal.files.find(file.as_bytes()).is_none());
+        let dirs: Vec<RelPath> = members.filter_map(RelPath::parent).filter(|dir| !dir.is_root()).collect();
+        for dir in dirs {
+            let root = dir.to_path(&self.workspace.root);
+            let store = store_dir(&root, &CacheSettings::default());
+            if store != self.store_dir && store.is_dir() {
+                journal.take_in(inherited(&root, &[&store]), &dir);
+            }
+        }
     }
 
     /// The commands of a killed build would write over what this one is about to look at. Whether they are gone.
@@ -214,7 +243,7 @@ impl Desk {
         let path = self.worktree.journal();
         let kept: HashSet<_> = journal.keys().collect();
         let replaced = before.iter().filter(|key| !kept.contains(key)).copied();
-        usage::append(&self.worktree.used(), replaced, usage::last_use(&path).unwrap_or(0))?;
+        last_used::append(&self.worktree.used(), replaced, last_used::last_use(&path).unwrap_or(0))?;
         staged.commit()
     }
 }

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use super::Session;
 use super::desk::Desk;
-use crate::build::context::Tools;
+use crate::action::context::Tools;
 use crate::config::keep;
 use crate::environment::{self, Wishes};
-use crate::finding::{Finding, Tool, variables_digest};
-use crate::journal::Journal;
 use crate::model::{Task, TaskId};
+use crate::worktree::conditions::{Finding, Tool, variables_digest};
+use crate::worktree::journal::Journal;
 
 impl Session<'_> {
     /// Under which conditions the evidence in the journal counts.

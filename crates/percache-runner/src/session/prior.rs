@@ -7,15 +7,15 @@ use std::thread::JoinHandle;
 use percache::Digest;
 
 use crate::config::kept;
-use crate::environment::Caller;
-use crate::finding::Asked;
-use crate::image::Image;
-use crate::intents::Intents;
-use crate::journal::Journal;
+use crate::fs::mapped_file::Image;
 use crate::maintenance;
+use crate::model::Caller;
 use crate::model::Workspace;
-use crate::standing::{self, Holds, Surroundings};
-use crate::usage;
+use crate::session::standing::{self, Holds, Surroundings};
+use crate::worktree::conditions::Asked;
+use crate::worktree::intents::Intents;
+use crate::worktree::journal::Journal;
+use crate::worktree::last_used;
 use crate::worktree::{Worktree, WorktreeLock};
 
 /// What an earlier build has found, as far as it still stands, and the lock of its worktree.
@@ -53,7 +53,7 @@ impl Prior {
     pub fn idle(&self) -> Option<&[String]> {
         let idle = self.holds.idle.as_deref()?;
         let noted = match self.holds.read.as_slice() {
-            [] => usage::touch(&self.path),
+            [] => last_used::touch(&self.path),
             // Its time says that it was used.
             read => Journal::save_with(&self.bytes, read, &self.path),
         };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::stamp::Stamp;
+use crate::fs::stamp::Stamp;
 
 /// A lock is waited for this long. One that a killed git has left behind stays for ever.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -13,16 +13,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Concern;
-use crate::environment::Caller;
-use crate::fanout::fan_out;
+use crate::fs::beneath;
+use crate::fs::parallel::fan_out;
+use crate::fs::stamp::{Stamp, moment};
+use crate::fs::stat_cache::{Behind, FileState, Observer};
+use crate::fs::stat_table::{Builder, KnownFiles};
 use crate::graph::TaskGraph;
-use crate::journal::Journal;
-use crate::known::{Builder, KnownFiles};
+use crate::model::Caller;
+use crate::model::path::RelPath;
 use crate::model::{Inputs, Task, TaskId, Workspace};
-use crate::observe::{Behind, FileState, Observer};
-use crate::paths::RelPath;
-use crate::stamp::{Stamp, moment};
-use crate::tree;
+use crate::worktree::journal::Journal;
 
 use look::Look;
 use way::way;
@@ -212,7 +212,7 @@ impl Reads {
             let leads_on = self.directories.contains(native) && !native.starts_with(root);
             return if leads_on { Concern::Structure } else { Concern::Nothing };
         };
-        let ignored = tree::is_temporary(&path) || scope.skip.iter().any(|skip| path.starts_with(skip));
+        let ignored = beneath::is_temporary(&path) || scope.skip.iter().any(|skip| path.starts_with(skip));
         if !ignored && (self.directories.contains(native) || may_be_read(scope, &path)) {
             return Concern::Structure;
         }

@@ -97,6 +97,7 @@ impl DatabaseBackend {
     /// On RocksDB in the directory `dir`, which is made if need be. Fails if there is a database that cannot be read.
     #[cfg(feature = "rocksdb")]
     pub fn open(dir: &std::path::Path) -> Result<DatabaseBackend, BackendError> {
+        crate::rocks::forks::watch();
         let holder = format!("process {}", std::process::id());
         let backend = DatabaseBackend::new(Box::new(crate::rocks::RocksEngine::new(dir, COLUMNS, &holder)));
         backend.shared.renewed_view()?;
@@ -374,6 +375,11 @@ impl Backend for DatabaseBackend {
         let written = self.shared.write(false);
         *self.shared.view.write().unwrap_or_else(PoisonError::into_inner) = None;
         written
+    }
+
+    fn after_fork(&self) -> Option<Box<dyn Backend>> {
+        let engine = self.shared.engine.after_fork()?;
+        Some(Box::new(DatabaseBackend::new(engine)))
     }
 }
 

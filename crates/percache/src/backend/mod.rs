@@ -112,6 +112,13 @@ pub trait Backend: Send + Sync {
 
     /// Makes everything permanent and lets go of the storage.
     fn close(&self) -> Result<(), BackendError>;
+
+    /// Called in a child of the process that made this, after a `fork`: returns what the child is to use instead,
+    /// with nothing in it that waits to be written. Only the thread that forked goes on in the child; a lock that
+    /// another one held stays locked, and must not be waited for. `None`: the child can use this one.
+    fn after_fork(&self) -> Option<Box<dyn Backend>> {
+        None
+    }
 }
 
 impl<B: Backend + ?Sized> Backend for std::sync::Arc<B> {
@@ -153,5 +160,9 @@ impl<B: Backend + ?Sized> Backend for std::sync::Arc<B> {
 
     fn close(&self) -> Result<(), BackendError> {
         (**self).close()
+    }
+
+    fn after_fork(&self) -> Option<Box<dyn Backend>> {
+        (**self).after_fork()
     }
 }

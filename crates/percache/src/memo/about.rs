@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::memo::cache::Cache;
 use crate::memo::encoding::EncodingError;
-use crate::memo::keep::Keep;
+use crate::memo::keep::{Keep, SharedValue};
 use crate::memo::record::{Kind, Stored};
 use crate::memo::summary::summary;
 
@@ -31,8 +31,13 @@ impl About {
 
     /// Notes the arguments, unless the cache is not to keep them.
     pub fn note<A: Serialize + ?Sized>(&self, cache: &Cache, arguments: &A) {
+        self.note_with(cache, || arguments);
+    }
+
+    /// The same for what has to be made first.
+    pub fn note_with<A: Serialize>(&self, cache: &Cache, arguments: impl FnOnce() -> A) {
         if cache.shared.describes {
-            self.0.get_or_init(|| summary(arguments));
+            self.0.get_or_init(|| summary(&arguments()));
         }
     }
 }
@@ -59,6 +64,18 @@ impl<R, K: Keep<R>> Keep<R> for Described<'_, K> {
     #[inline]
     fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<R>, EncodingError> {
         self.keep.decode(stored, age)
+    }
+
+    fn is_error(&self, value: &R) -> bool {
+        self.keep.is_error(value)
+    }
+
+    fn share(&self, value: &R) -> Option<SharedValue> {
+        self.keep.share(value)
+    }
+
+    fn take_shared(&self, value: &SharedValue) -> Option<R> {
+        self.keep.take_shared(value)
     }
 
     fn arguments(&self) -> Option<&str> {

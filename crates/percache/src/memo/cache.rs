@@ -1,33 +1,37 @@
 //! The cache as users see it: [`Cache`] and the options it is opened with.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::backend::{Backend, BackendError, MemoryBackend};
-use crate::exit;
+use crate::fork;
 use crate::memo::about::{About, Described};
 use crate::memo::claim::Claims;
 use crate::memo::cleared::Cleared;
 use crate::memo::clock::Clock;
 use crate::memo::collect::{Removed, Rules};
 use crate::memo::encoding::EncodingError;
+use crate::memo::fallible::MemoizedResult;
 use crate::memo::flight::Flights;
 use crate::memo::function::{Function, Key};
+use crate::memo::handle::Handle;
 use crate::memo::hot::Hot;
-use crate::memo::keep::{Everything, Keep, OnlyOk};
+use crate::memo::identity::Package;
+use crate::memo::keep::{Everything, Keep, NoErrors, OnlyOk};
 use crate::memo::refresh::{Refreshes, Spawn, Spawned};
 use crate::memo::room::Room;
 use crate::memo::shared::{Call, Shared};
 use crate::memo::stats::{Entry, FunctionStats, Stats};
 use crate::memo::verify::Verified;
-use crate::memo::wrap::Memoized;
+use crate::memo::wrap::{Callable, Memoized};
 
 /// What the hot layer holds unless told otherwise.
 const HOT_BYTES: usize = 64 << 20;
@@ -60,7 +64,9 @@ pub enum Error {
 /// ```
 #[derive(Clone)]
 pub struct Cache {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Handle,
+    /// Of what is wrapped and called by name.
+    package: Option<Package>,
 }
 
 impl fmt::Debug for Cache {
@@ -75,6 +81,7 @@ pub struct CacheBuilder {
     live_sync: bool,
     maxage: Option<Duration>,
     max_size: Option<u64>,
+    wait_timeout: Option<Duration>,
     hot_bytes: usize,
     clock: Clock,
     close_at_exit: bool,
@@ -167,6 +174,16 @@ impl CacheBuilder {
         self
     }
 
+    /// For how long a caller waits at the most for what another thread, task or process computes already; then it
+    /// computes as well.
+    ///
+    /// Without this, it waits as long as there is reason to believe that the other one gets ready: `docs/memoize.md`
+    /// says how that is told.
+    pub fn wait_timeout(mut self, timeout: Duration) -> CacheBuilder {
+        self.wait_timeout = Some(timeout);
+        self
+    }
+
     /// The directory of the lock files by which processes that share the cache compute nothing twice.
     /// [`CacheBuilder::open`] and [`CacheBuilder::open_files`] need none to be named; other back-ends that are shared
     /// between processes should have one.
@@ -177,11 +194,14 @@ impl CacheBuilder {
 
     /// A cache on another back-end.
     pub fn backend(self, backend: impl Backend + 'static) -> Cache {
-        let shared = Arc::new(Shared {
-            backend: Box::new(backend),
+        fork::watch(None);
+        let claims = self.claims.map(identified);
+        let shared = Handle::new(Shared {
+            generation: fork::generation(),
+            backend: Arc::new(backend),
             hot: Hot::new(self.hot_bytes),
-            flights: Flights::new(),
-            claims: self.claims.map(Claims::new),
+            flights: claims.as_ref().map_or_else(Arc::default, Flights::of),
+            claims: claims.map(|dir| Claims::new(dir, self.wait_timeout)),
             clock: self.clock,
             live_sync: self.live_sync,
             maxage: self.maxage,
@@ -191,16 +211,25 @@ impl CacheBuilder {
             compress_above: self.compress_above,
             describes: self.describes,
             refreshes: Refreshes::new(self.spawn),
+            wait_timeout: self.wait_timeout,
+            close_at_exit: self.close_at_exit,
             hits: Default::default(),
             misses: Default::default(),
             noted: Default::default(),
             warned: Default::default(),
             closed: Default::default(),
-            wrapped: Default::default(),
+            names: Default::default(),
         });
-        let weak: Weak<Shared> = Arc::downgrade(&shared);
-        exit::register(weak, self.close_at_exit);
-        Cache { shared }
+        Cache { shared, package: None }
+    }
+}
+
+/// The same directory, by the name that all have for it.
+fn identified(dir: PathBuf) -> PathBuf {
+    let dir = std::path::absolute(&dir).unwrap_or(dir);
+    match (dir.parent().map(std::fs::canonicalize), dir.file_name()) {
+        (Some(Ok(parent)), Some(name)) => parent.join(name),
+        _ => dir,
     }
 }
 
@@ -211,6 +240,7 @@ impl Cache {
             live_sync: false,
             maxage: None,
             max_size: None,
+            wait_timeout: None,
             hot_bytes: HOT_BYTES,
             clock: Clock::System,
             close_at_exit: true,
@@ -232,23 +262,42 @@ impl Cache {
         Cache::with_backend(MemoryBackend::new())
     }
 
-    /// A callable whose results are kept under `name`. The name is all that tells it from the other callables of this cache.
+    /// The same cache, in which the callables of other packages may have the names that callables have here.
+    ///
+    /// Names alone identify what is wrapped, so that programs which open the same cache share results on purpose. Where strangers meet,
+    /// as in the default cache of the user, they should not: `default_cache().for_package(percache::package!())`.
+    pub fn for_package(&self, package: Package) -> Cache {
+        Cache { shared: self.shared.clone(), package: Some(package) }
+    }
+
+    /// The function of this name.
+    pub(crate) fn function(&self, name: impl Into<Cow<'static, str>>) -> Function {
+        match self.package {
+            Some(package) => Function::new(name).package(package),
+            None => Function::new(name),
+        }
+    }
+
+    /// A callable whose results are kept under `name`. The name is all that tells it from the other callables of this cache; a second
+    /// callable of the same name is reported as an error in the log, and its results are not kept. Neither are errors.
     ///
     /// ```
     /// # let cache = percache::Cache::in_memory();
     /// let add = cache.wrap("add", |(a, b): (u64, u64)| a + b).version("2");
     /// assert_eq!(add.call((1, 2)), 3);
     /// ```
+    #[track_caller]
     pub fn wrap<A, R, F>(&self, name: impl Into<String>, compute: F) -> Memoized<A, R, F>
     where
         A: Serialize,
         R: Serialize + DeserializeOwned,
-        F: Fn(A) -> R,
+        F: Callable<A, R>,
     {
-        Memoized::new(self.clone(), name.into(), compute, Everything)
+        Memoized::new(self.clone(), name.into(), compute, NoErrors)
     }
 
-    /// As [`Cache::wrap`]; of the results only `Ok` is kept.
+    /// As [`Cache::wrap`], for callables whose errors are not serialisable: of the results only `Ok` is kept. Callers that wait for the
+    /// same result get the same error, if it can be cloned.
     ///
     /// ```
     /// # let cache = percache::Cache::in_memory();
@@ -256,16 +305,17 @@ impl Cache {
     /// assert!(parse.call("x").is_err()); // computed each time
     /// assert_eq!(parse.call("7"), Ok(7)); // kept
     /// ```
-    pub fn wrap_result<A, T, E, F>(&self, name: impl Into<String>, compute: F) -> Memoized<A, Result<T, E>, F, OnlyOk>
+    #[track_caller]
+    pub fn wrap_result<A, T, E, F>(&self, name: impl Into<String>, compute: F) -> MemoizedResult<A, T, E, F>
     where
         A: Serialize,
         T: Serialize + DeserializeOwned,
-        F: Fn(A) -> Result<T, E>,
+        F: Callable<A, Result<T, E>>,
     {
-        Memoized::new(self.clone(), name.into(), compute, OnlyOk)
+        MemoizedResult::new(Memoized::new(self.clone(), name.into(), compute, OnlyOk))
     }
 
-    /// The result of calling `name` with `arguments`: found, or `compute`d and kept.
+    /// The result of calling `name` with `arguments`: found, or `compute`d and kept, unless it is an error.
     ///
     /// ```
     /// # let cache = percache::Cache::in_memory();
@@ -277,11 +327,11 @@ impl Cache {
         A: Serialize + ?Sized,
         R: Serialize + DeserializeOwned,
     {
-        let function = Function::new(name.to_owned());
+        let function = self.function(name.to_owned());
         match function.key(arguments) {
             Ok(key) => {
                 let about = About::new();
-                let keep = Described::new(Everything, &about);
+                let keep = Described::new(NoErrors, &about);
                 let described = || {
                     about.note(self, arguments);
                     compute()

@@ -27,9 +27,17 @@ pub struct Cleared {
 impl Cleared {
     /// Knows of all removals so far in the cache in `dir`.
     pub fn new(dir: &Path) -> Cleared {
-        let path = dir.join("cleared");
+        Cleared::at(dir.join("cleared"))
+    }
+
+    fn at(path: PathBuf) -> Cleared {
         let content = fs::read(&path).unwrap_or_default();
         Cleared { path, read: AtomicU64::new(0), content: Mutex::new(content) }
+    }
+
+    /// Returns the same for a child of this process, which has nothing in memory.
+    pub fn renewed(&self) -> Cleared {
+        Cleared::at(self.path.clone())
     }
 
     /// Returns whether another process has removed results since this was last asked.

@@ -1,7 +1,7 @@
 //! What identifies a memoized function, and the keys of its results.
 //!
 //! ```text
-//! key = SHA-1( "percache memo 1" name? code? version? path, zeros to a multiple of 64 bytes, arguments )
+//! key = SHA-1( "percache memo 2" name? code? version? package? path place?, zeros to a multiple of 64 bytes, arguments )
 //! ```
 //!
 //! The parts before the arguments are the same for all calls: they are hashed once, and each call goes on from there. Knows nothing
@@ -15,9 +15,12 @@ use serde::Serialize;
 
 use crate::codec::{Encode, Sink};
 use crate::digest::{Digest, Hasher};
-use crate::memo::encoding::{EncodingError, encode_key};
+use crate::memo::encoding::EncodingError;
+use crate::memo::identity::{Package, Place};
+use crate::memo::key_builder::KeyBuilder;
 
-const DOMAIN: &str = "percache memo 1";
+/// Results of another version of keys are not found.
+const DOMAIN: &str = "percache memo 2";
 
 /// What a function consists of, as `#[tracked]` and `#[memoize]` found it when it was compiled.
 #[derive(Debug)]
@@ -49,6 +52,8 @@ pub struct Function {
     name: Option<Cow<'static, str>>,
     code: Option<Digest>,
     version: Option<Cow<'static, str>>,
+    package: Option<Package>,
+    place: Option<Place>,
     maxage: Option<Duration>,
     refresh_after: Option<Duration>,
     stale_if_error: Option<Duration>,
@@ -77,6 +82,8 @@ impl Function {
             name: None,
             code: None,
             version: None,
+            package: None,
+            place: None,
             maxage: None,
             refresh_after: None,
             stale_if_error: None,
@@ -93,6 +100,18 @@ impl Function {
     /// With this version, for what changes without the code changing.
     pub fn version(mut self, version: impl Into<Cow<'static, str>>) -> Function {
         self.version = Some(version.into());
+        self
+    }
+
+    /// Tells it from functions of the same name and code in other packages. Without one, they share their results.
+    pub fn package(mut self, package: Package) -> Function {
+        self.package = Some(package);
+        self
+    }
+
+    /// Tells it from functions of the same path and code in the same package.
+    pub(crate) fn place(mut self, place: Place) -> Function {
+        self.place = Some(place);
         self
     }
 
@@ -152,11 +171,22 @@ impl Function {
     /// The key of a call of one instance of a function: `path` names it, with its types.
     #[inline]
     pub fn key_of<A: Serialize + ?Sized>(&self, path: &str, arguments: &A) -> Result<Key, EncodingError> {
+        self.key_with(path, |key| key.add(arguments))
+    }
+
+    /// The key of a call whose arguments are added one by one.
+    #[inline]
+    pub(crate) fn key_with(&self, path: &str, add: impl FnOnce(&mut KeyBuilder)) -> Result<Key, EncodingError> {
         let (known, prefix) = self.first.get_or_init(|| (path.into(), self.prefix(path)));
         let prefix = if **known == *path { prefix.clone() } else { self.prefix(path) };
-        let mut buffered = Buffered { hasher: prefix.0, buffer: [0; BUFFER], length: 0 };
-        encode_key(arguments, &mut buffered)?;
-        Ok(Key(buffered.finish()))
+        let mut key = KeyBuilder::new(prefix.0);
+        add(&mut key);
+        key.finish()
+    }
+
+    /// Returns the digest of all that tells it from other functions.
+    pub(crate) fn identity(&self) -> Digest {
+        self.prefix("").0.finish()
     }
 
     fn prefix(&self, path: &str) -> Prefix {
@@ -168,7 +198,11 @@ impl Function {
         self.code.iter().for_each(|code| hasher.digest(code));
         hasher.bool(self.version.is_some());
         self.version.iter().for_each(|version| hasher.text(version));
+        hasher.bool(self.package.is_some());
+        self.package.iter().for_each(|package| package.encode(&mut hasher));
         hasher.text(&as_written(path));
+        hasher.bool(self.place.is_some());
+        self.place.iter().for_each(|place| place.encode(&mut hasher));
         // To the end of a block: so the hash of most calls takes one more block and not two.
         let length = hasher.length.next_multiple_of(BLOCK) - hasher.length;
         hasher.raw(&[0; BLOCK][..length]);
@@ -196,7 +230,6 @@ impl std::fmt::Display for Key {
 
 /// Bytes that SHA-1 takes at a time.
 const BLOCK: usize = 64;
-const BUFFER: usize = 256;
 
 /// A hasher that knows how many bytes it was given.
 struct Counted {
@@ -207,35 +240,6 @@ struct Counted {
 impl Sink for Counted {
     fn raw(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
-        self.length += bytes.len();
-    }
-}
-
-/// An encoding consists of many small pieces; the hasher takes larger ones better.
-struct Buffered {
-    hasher: Hasher,
-    buffer: [u8; BUFFER],
-    length: usize,
-}
-
-impl Buffered {
-    fn finish(mut self) -> Digest {
-        self.hasher.update(&self.buffer[..self.length]);
-        self.hasher.finish()
-    }
-}
-
-impl Sink for Buffered {
-    #[inline]
-    fn raw(&mut self, bytes: &[u8]) {
-        if self.length + bytes.len() > BUFFER {
-            self.hasher.update(&self.buffer[..self.length]);
-            self.length = 0;
-            if bytes.len() > BUFFER {
-                return self.hasher.update(bytes);
-            }
-        }
-        self.buffer[self.length..self.length + bytes.len()].copy_from_slice(bytes);
         self.length += bytes.len();
     }
 }
@@ -251,8 +255,8 @@ mod tests {
     fn the_key_is_pinned() {
         let key = Function::new("f").key(&(1u64, "x")).unwrap();
         let mut hasher = Hasher::new();
-        hasher.update(b"\x0f\0\0\0percache memo 1\x01\x01\0\0\0f\0\0\0\0\0\0");
-        hasher.update(&[0; 33]);
+        hasher.update(b"\x0f\0\0\0percache memo 2\x01\x01\0\0\0f\0\0\0\0\0\0\0\0");
+        hasher.update(&[0; 31]);
         hasher.update(b"\x18\x09\x01\0\0\0\0\0\0\0\x13\x01x\0");
         assert_eq!(key.0, hasher.finish());
     }
@@ -267,12 +271,35 @@ mod tests {
             key(Function::new("f").version("")),
             key(Function::new("f").code(&LEAF)),
             key(Function::new("f").code(&OTHER_LEAF)),
+            key(Function::new("f").package(Package::named("a"))),
+            key(Function::new("f").package(Package::named("b"))),
+            key(Function::new("f").package(Package::named("a").version("1"))),
+            key(Function::new("f").place(Place { program: None, folder: "src", ordinal: 0 })),
+            key(Function::new("f").place(Place { program: None, folder: "src", ordinal: 1 })),
+            key(Function::new("f").place(Place { program: None, folder: "tests", ordinal: 0 })),
+            key(Function::new("f").place(Place { program: Some("f"), folder: "src", ordinal: 0 })),
             Function::new("f").key_of("u8", &1u8).unwrap(),
         ];
         for (place, one) in keys.iter().enumerate() {
             assert!(!keys[..place].contains(one), "{place}");
         }
         assert_eq!(key(Function::new("f").maxage(Duration::ZERO)), keys[0]);
+    }
+
+    #[test]
+    fn arguments_that_are_added_one_by_one_are_told_apart_like_those_of_a_tuple() {
+        let function = Function::new("f");
+        let key = |arguments: &[&str]| {
+            let list = |key: &mut KeyBuilder| {
+                key.begin_list();
+                arguments.iter().for_each(|argument| key.add(argument));
+                key.end_list();
+            };
+            function.key_with("", list).unwrap()
+        };
+        assert_eq!(key(&["a", "b"]), function.key(&("a", "b")).unwrap());
+        assert_ne!(key(&["a", "b"]), key(&["ab", ""]));
+        assert_ne!(key(&["a"]), key(&["a", ""]));
     }
 
     #[test]

@@ -84,6 +84,11 @@ impl Hot {
         }
     }
 
+    /// An empty one of the same size.
+    pub fn renewed(&self) -> Hot {
+        Hot::new(self.limit)
+    }
+
     fn shard(&self, key: &Digest) -> MutexGuard<'_, Shard> {
         lock(&self.shards[key.0[19] as usize % SHARDS])
     }

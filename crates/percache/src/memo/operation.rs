@@ -99,7 +99,7 @@ pub struct Prepared<'a, K> {
     /// The function.
     pub function: &'a Function,
     /// The path of its instance.
-    pub path: &'static str,
+    pub path: &'a str,
     /// The key, if the arguments have one.
     pub key: Result<Key, EncodingError>,
     /// What is kept of the result.

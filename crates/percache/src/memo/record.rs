@@ -2,7 +2,7 @@
 //!
 //! | record | bytes |
 //! | --- | --- |
-//! | result | format 1, SHA-1 of what follows (20), kind (1: value, 2: error, 3 and 4: the same, compressed), time created (8), the encoded value |
+//! | result | format 1, SHA-1 of what follows (20), kind (1: value, 2: error, 3: bytes of others, 4 to 6: the same, compressed), time created (8), the encoded value |
 //! | entry | format 1, function's name, digest of its code (option), time created (8), cost in nanoseconds (8), length of the result (8) |
 //! | entry with arguments | format 2, as format 1, then the summary of the arguments |
 //! | uses | format 1, time last used (8), number of hits (8) |
@@ -29,6 +29,8 @@ pub enum Kind {
     Value = 1,
     /// The error of a `Result`.
     Error = 2,
+    /// Bytes that are no encoded value: what another language has made of one.
+    Bytes = 3,
 }
 
 /// A result record that was checked.
@@ -71,6 +73,7 @@ pub fn open(record: &[u8]) -> Option<Stored<'_>> {
     let kind = match header[KIND_AT] {
         1 => Kind::Value,
         2 => Kind::Error,
+        3 => Kind::Bytes,
         _ => return None,
     };
     Some(Stored { kind, created: Time::from_le_bytes(header[CREATED_AT..].try_into().ok()?), value })
@@ -82,13 +85,13 @@ pub fn created(record: &[u8]) -> Option<Time> {
 }
 
 /// Added to the kind of a record whose value is compressed.
-const PACKED: u8 = 2;
+const PACKED: u8 = 3;
 
 /// Returns the compressed value of a record that is intact, if it is compressed.
 #[inline]
 pub fn packed_value(record: &[u8]) -> Option<&[u8]> {
     let (header, value) = record.split_at_checked(HEADER)?;
-    matches!(header[KIND_AT], 3 | 4).then_some(value)
+    matches!(header[KIND_AT], 4..=6).then_some(value)
 }
 
 /// Returns the record with its value compressed to `packed`.

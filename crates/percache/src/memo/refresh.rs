@@ -14,12 +14,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::digest::Digest;
-use crate::memo::claim::{Attempt, Claim, Computing};
+use crate::memo::claim::Claim;
 use crate::memo::clock::{Time, age};
+use crate::memo::handle::Handle;
 use crate::memo::hot::DigestMap;
 use crate::memo::keep::Keep;
 use crate::memo::record;
-use crate::memo::shared::{Call, Shared};
+use crate::memo::resolve::entered;
+use crate::memo::shared::Call;
+use crate::memo::waits::{self, NO_FLIGHT};
 
 /// A future that nobody waits for, as [`CacheBuilder::spawner`](crate::CacheBuilder::spawner) gets it.
 pub type Spawned = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -42,15 +45,13 @@ pub struct Refreshes {
 
 #[derive(Default)]
 struct State {
-    /// The process that this is about: a child has none of its parent's threads.
-    process: u32,
     running: DigestMap<()>,
     failed: DigestMap<Time>,
 }
 
 /// The sole right in this process to refresh a key.
 pub struct Ticket {
-    shared: Arc<Shared>,
+    shared: Handle,
     key: Digest,
     began: Time,
 }
@@ -61,13 +62,13 @@ impl Refreshes {
         Refreshes { spawn, state: Mutex::default() }
     }
 
+    /// None either in a child of this process, which has none of its parent's threads.
+    pub fn renewed(&self) -> Refreshes {
+        Refreshes::new(self.spawn.clone())
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let process = std::process::id();
-        if state.process != process {
-            *state = State { process, ..State::default() };
-        }
-        state
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -124,9 +125,9 @@ impl Ticket {
     }
 }
 
-impl Shared {
+impl Handle {
     /// What a call finds, and the ticket to refresh it if it is time to do that.
-    pub fn peek<R, K: Keep<R>>(self: &Arc<Self>, call: Call<'_>, keep: &K) -> Option<(R, Option<Ticket>)> {
+    pub fn peek<R, K: Keep<R>>(&self, call: Call<'_>, keep: &K) -> Option<(R, Option<Ticket>)> {
         let (found, value) = self.find(call, keep)?;
         self.hits.fetch_add(1, Ordering::Relaxed);
         let Some(after) = call.function.refreshed_after() else { return Some((value, None)) };
@@ -136,7 +137,7 @@ impl Shared {
         Some((value, ticket))
     }
 
-    fn ticket(self: &Arc<Self>, key: Digest, now: Time, after: Duration) -> Option<Ticket> {
+    fn ticket(&self, key: Digest, now: Time, after: Duration) -> Option<Ticket> {
         if self.closed.load(Ordering::Relaxed) {
             return None;
         }
@@ -166,7 +167,7 @@ impl Shared {
         self.misses.fetch_add(1, Ordering::Relaxed);
         let start = Instant::now();
         let value = {
-            let _computing = Computing::begin();
+            let _entered = waits::enter(NO_FLIGHT);
             compute()
         };
         self.store(call, &value, keep, start.elapsed());
@@ -182,18 +183,14 @@ impl Shared {
     ) -> R {
         self.misses.fetch_add(1, Ordering::Relaxed);
         let start = Instant::now();
-        let value = compute.await;
+        let value = entered(|| waits::enter(NO_FLIGHT), compute).await;
         self.store(call, &value, keep, start.elapsed());
         value
     }
 
     /// The claim to refresh a result that is still good. `None`: another process computes it, or has.
     pub fn claim_ahead(&self, call: Call<'_>) -> Option<Option<Claim>> {
-        let claim = match self.claims.as_ref().map(|claims| claims.attempt(&call.key.0)) {
-            Some(Ok(Attempt::Mine(claim))) => Some(claim),
-            Some(Ok(Attempt::Busy(_))) => return None,
-            Some(Err(_)) | None => None,
-        };
+        let claim = self.try_claim(call).ok()?;
         if self.was_renewed(call) { None } else { Some(claim) }
     }
 
@@ -212,9 +209,9 @@ impl Shared {
         young
     }
 
-    /// The value of a computation of which nothing is kept: an old result instead, if the function allows that.
+    /// The value of a computation of which nothing is kept; if it is an error, an old result instead, where the function allows that.
     pub fn or_stale<R, K: Keep<R>>(&self, call: Call<'_>, keep: &K, value: R) -> R {
-        let Some(longer) = call.function.stale_for() else { return value };
+        let Some(longer) = call.function.stale_for().filter(|_| keep.is_error(&value)) else { return value };
         match self.stale(call, keep, longer) {
             Some(old) => {
                 log::info!("percache: {} has failed; its last result is returned", call.name());
@@ -233,7 +230,7 @@ impl Shared {
         let stored = record::open(&record)?;
         let maxage = call.function.oldest().or(self.maxage).unwrap_or(Duration::MAX);
         let age = age(self.clock.now(), stored.created);
-        if stored.kind != record::Kind::Value || age >= maxage.saturating_add(longer) {
+        if stored.kind == record::Kind::Error || age >= maxage.saturating_add(longer) {
             return None;
         }
         keep.decode(stored, age).ok()?

@@ -70,6 +70,11 @@ impl Room {
         Room { limit, dir: dir.map(Path::to_owned), state: Mutex::default() }
     }
 
+    /// Returns the same for a child of this process: what its parent has stored, the parent adds to the sum.
+    pub fn renewed(&self) -> Room {
+        Room::new(self.limit, self.dir.as_deref())
+    }
+
     /// Returns the size to which results are to be evicted: a tenth below the limit, so that the next result need not
     /// do it again.
     pub fn goal(&self) -> u64 {

@@ -1,24 +1,25 @@
 //! What all handles of one cache share: looking up and storing records. Nothing here fails a caller: what goes wrong with the store is
 //! logged, and counts as a miss.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::backend::{Backend, BackendError, Table};
 use crate::digest::Digest;
 use crate::exit::Close;
+use crate::fork;
 use crate::memo::cache::Error;
 use crate::memo::claim::Claims;
 use crate::memo::cleared::Cleared;
 use crate::memo::clock::{Clock, Time, age, later};
 use crate::memo::compress;
 use crate::memo::encoding::EncodingError;
-use crate::memo::flight::Flights;
+use crate::memo::flight::{Flights, Outcome};
 use crate::memo::function::{Function, Key};
 use crate::memo::hot::{Hot, SharedRecord};
 use crate::memo::keep::Keep;
+use crate::memo::names::Names;
 use crate::memo::record::{self, EntryRecord, Uses};
 use crate::memo::refresh::Refreshes;
 use crate::memo::room::Room;
@@ -28,9 +29,11 @@ const MANY_USES: u64 = 1 << 16;
 
 /// A cache.
 pub struct Shared {
-    pub backend: Box<dyn Backend>,
+    /// Of the process that made it: no other one touches more than what never changes.
+    pub generation: usize,
+    pub backend: Arc<dyn Backend>,
     pub hot: Hot,
-    pub flights: Flights,
+    pub flights: Arc<Flights>,
     pub claims: Option<Claims>,
     pub clock: Clock,
     pub live_sync: bool,
@@ -46,13 +49,15 @@ pub struct Shared {
     /// Whether summaries of arguments are kept.
     pub describes: bool,
     pub refreshes: Refreshes,
+    pub wait_timeout: Option<Duration>,
+    pub close_at_exit: bool,
     pub hits: AtomicU64,
     pub misses: AtomicU64,
     pub noted: AtomicU64,
     pub warned: AtomicBool,
     pub closed: AtomicBool,
-    /// Callables that were wrapped, by name: the name of their type.
-    pub wrapped: Mutex<HashMap<String, &'static str>>,
+    /// Which callables have which names.
+    pub names: Names,
 }
 
 /// A record that was found: shared with the hot layer, or not held there.
@@ -96,6 +101,35 @@ impl Call<'_> {
 }
 
 impl Shared {
+    /// The same cache for a child of the process that made this one. What is in memory, or about to be written, stays
+    /// the parent's.
+    pub fn renewed(&self) -> Shared {
+        Shared {
+            generation: fork::generation(),
+            backend: self.backend.after_fork().map_or_else(|| self.backend.clone(), Arc::from),
+            hot: self.hot.renewed(),
+            flights: self.claims.as_ref().map_or_else(Arc::default, |claims| Flights::of(claims.dir())),
+            claims: self.claims.as_ref().map(Claims::renewed),
+            clock: self.clock.clone(),
+            live_sync: self.live_sync,
+            maxage: self.maxage,
+            room: self.room.as_ref().map(Room::renewed),
+            cleared: self.cleared.as_ref().map(Cleared::renewed),
+            removed: AtomicBool::default(),
+            compress_above: self.compress_above,
+            describes: self.describes,
+            refreshes: self.refreshes.renewed(),
+            wait_timeout: self.wait_timeout,
+            close_at_exit: self.close_at_exit,
+            hits: AtomicU64::default(),
+            misses: AtomicU64::default(),
+            noted: AtomicU64::default(),
+            warned: AtomicBool::default(),
+            closed: AtomicBool::new(self.closed.load(Ordering::Relaxed)),
+            names: self.names.copied(),
+        }
+    }
+
     /// The record of a call and the value in it, if there is one that is young enough.
     pub fn find<R, K: Keep<R>>(&self, call: Call<'_>, keep: &K) -> Option<(Found, R)> {
         let now = self.clock.now();
@@ -162,19 +196,19 @@ impl Shared {
         }
     }
 
-    /// Keeps what a function returned. The record, unless nothing is to be kept or it cannot be encoded.
-    pub fn store<R, K: Keep<R>>(&self, call: Call<'_>, value: &R, keep: &K, cost: Duration) -> Option<SharedRecord> {
+    /// Keeps what a function returned. Returns what others who wait for it get, or `None` if it is nothing to be kept.
+    pub fn store<R, K: Keep<R>>(&self, call: Call<'_>, value: &R, keep: &K, cost: Duration) -> Option<Outcome> {
         let record = match self.seal(value, keep) {
             Ok(record) => record?,
             Err(error) => {
                 log::warn!("percache: a result of {} cannot be kept: {error}", call.name());
-                return None;
+                return Some(Outcome::Nothing);
             }
         };
         if let Err(error) = self.write(call, &record, cost, keep.arguments()) {
             self.warn("a result could not be kept", &error);
         }
-        Some(record)
+        Some(Outcome::Record(record))
     }
 
     /// As [`Shared::store`], for who wants to know what went wrong.
@@ -274,15 +308,6 @@ impl Shared {
             log::warn!("percache: {what}: {error}; functions go on without the cache");
         }
     }
-
-    /// Remembers what a name stands for, and warns if it stood for something else.
-    pub fn register(&self, name: &str, callable: &'static str) {
-        let mut wrapped = self.wrapped.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = wrapped.insert(name.to_owned(), callable);
-        if before.is_some_and(|before| before != callable) {
-            log::warn!("percache: two callables are named {name:?} and share their results");
-        }
-    }
 }
 
 impl Close for Shared {
@@ -293,8 +318,17 @@ impl Close for Shared {
     }
 }
 
+impl Shared {
+    /// What is done when the last handle goes.
+    pub fn close_by_drop(&self) {
+        self.close_at_exit();
+    }
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.close_at_exit();
+        if self.generation == fork::generation() {
+            self.close_by_drop();
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! What the tests share: a cache on disk, a clock that they set, and functions that count their calls.
 #![allow(dead_code)]
 
+pub mod tasks;
+pub mod workers;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

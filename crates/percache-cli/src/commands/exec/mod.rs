@@ -7,15 +7,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use percache::store::{Store, now};
-use percache_runner::build::context::{Check, Force, HitLogs, Options};
-use percache_runner::event::{Event, Failure, Outcome, Reporter};
+use percache_runner::action::context::{Check, Force, HitLogs, Options};
+use percache_runner::fs::stamp::moment;
 use percache_runner::graph::TaskGraph;
 use percache_runner::model::TaskId;
+use percache_runner::model::event::{Event, Failure, Outcome, Reporter};
 use percache_runner::process::Stop;
 use percache_runner::session::Session;
-use percache_runner::single::{Answer, Single};
-use percache_runner::stamp::moment;
-use percache_runner::units::{format_age, format_duration, parse_age};
+use percache_runner::session::single::{Answer, Single};
+use percache_runner::syntax::units::{format_age, format_duration, parse_age};
 use percache_runner::worktree::Worktree;
 
 use crate::args::{Cli, Exec};

@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use percache::Digest;
 use percache::digest::Hasher;
-use percache_runner::event::{Listener, Runner};
 use percache_runner::model::TaskId;
+use percache_runner::model::event::{Listener, Runner};
 use percache_runner::process::{Marked, SpooledLog, Stream};
 
 use crate::output::{Stderr, Stdout};

@@ -2,15 +2,15 @@
 
 mod forms;
 
-use percache_runner::glob::escape;
-use percache_runner::journal::Journal;
+use percache_runner::explain::readers::Readers;
+use percache_runner::fs::walk::{self, Want};
 use percache_runner::model::TaskId;
-use percache_runner::paths::RelPath;
-use percache_runner::pattern::PatternSet;
-use percache_runner::readers::Readers;
-use percache_runner::trouble::reason;
-use percache_runner::walk::{self, Want};
+use percache_runner::model::path::RelPath;
+use percache_runner::model::pattern::PatternSet;
+use percache_runner::model::problem::reason;
+use percache_runner::syntax::glob::escape;
 use percache_runner::worktree::Worktree;
+use percache_runner::worktree::journal::Journal;
 
 use crate::args::{Cli, Graph, GraphFormat};
 use crate::error::{CliError, SUCCESS};

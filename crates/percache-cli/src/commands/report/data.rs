@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use percache::store::growth::Growth;
-use percache_runner::history::{Build, Ending, TaskRun, critical_path, rows};
-use percache_runner::retrospect::Retrospect;
+use percache_runner::report::history::{Build, Ending, TaskRun, critical_path, rows};
+use percache_runner::report::retrospect::Retrospect;
 use serde_json::{Value, json};
 
 /// The growth of the store is told at so many moments.

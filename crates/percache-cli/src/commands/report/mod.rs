@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use percache::files::{self, Durability};
 use percache::store::now;
-use percache_runner::retrospect::retrospect;
-use percache_runner::trouble::reason;
-use percache_runner::units::format_age;
+use percache_runner::model::problem::reason;
+use percache_runner::report::retrospect::retrospect;
+use percache_runner::syntax::units::format_age;
 use percache_runner::worktree::Worktree;
 
 use crate::args::{Cli, Report};

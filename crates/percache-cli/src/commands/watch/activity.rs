@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use percache_runner::event::{Event, Listener, Reporter, Runner};
+use percache_runner::fs::stamp::moment;
+use percache_runner::model::event::{Event, Listener, Reporter, Runner};
+use percache_runner::model::span::{Phase, Span};
 use percache_runner::model::{TaskId, Workspace};
 use percache_runner::process::Stream;
-use percache_runner::span::{Phase, Span};
-use percache_runner::stamp::moment;
 use percache_runner::watch::Run;
 
 /// Which commands ran in one build, and run.

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use percache_runner::config::{FILE_NAME, store_dir};
+use percache_runner::fs::git_files::{Area, SourceTree};
 use percache_runner::model::CacheSettings;
-use percache_runner::paths::RelPath;
-use percache_runner::source_tree::{Area, SourceTree};
+use percache_runner::model::path::RelPath;
 use percache_runner::watch::{Concern, Events};
 
 use crate::setup::Setup;

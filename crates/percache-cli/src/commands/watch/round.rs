@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use percache_runner::build::outcomes::Summary;
-use percache_runner::finding::Asked;
+use percache_runner::fs::stamp::moment;
 use percache_runner::process::Stop;
+use percache_runner::schedule::results::Summary;
 use percache_runner::session::{self, Session};
-use percache_runner::stamp::moment;
 use percache_runner::watch::{Burst, Change, Run};
+use percache_runner::worktree::conditions::Asked;
 
 use super::activity::{Activity, Hearing, Noting};
 use super::target::{Happened, Target};

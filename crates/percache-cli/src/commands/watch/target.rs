@@ -5,15 +5,15 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use percache_runner::environment::Caller;
-use percache_runner::journal::Journal;
-use percache_runner::known::KnownFiles;
+use percache_runner::fs::stamp::Stamp;
+use percache_runner::fs::stat_cache::FileState;
+use percache_runner::fs::stat_table::KnownFiles;
+use percache_runner::model::Caller;
 use percache_runner::model::TaskId;
-use percache_runner::observe::FileState;
-use percache_runner::paths::RelPath;
-use percache_runner::stamp::Stamp;
+use percache_runner::model::path::RelPath;
 use percache_runner::watch::{Burst, Change, Concern, Events, Reads, Scope, abandoned, own_streams};
 use percache_runner::worktree::Worktree;
+use percache_runner::worktree::journal::Journal;
 
 use crate::error::CliError;
 use crate::setup::Setup;

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use percache_runner::changes::Change;
-use percache_runner::difference::Line;
-use percache_runner::fingerprint::{Kind, Value};
-use percache_runner::observe::{Behind, FileState};
+use percache_runner::action::changes::Change;
+use percache_runner::fs::stat_cache::{Behind, FileState};
+use percache_runner::key::fingerprint::{Kind, Value};
+use percache_runner::syntax::line_diff::Line;
 
 use crate::report::quoted;
 use crate::style::{Paint, Style};

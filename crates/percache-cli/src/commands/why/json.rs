@@ -1,10 +1,10 @@
 //! The answer for programs. docs/cli.md describes it.
 
-use percache_runner::changes::Change;
-use percache_runner::failed_runs::FailedRun;
-use percache_runner::fingerprint::Kind;
+use percache_runner::action::changes::Change;
+use percache_runner::explain::{Answer, Chain, Last, Link, Nearest, Stands, State};
+use percache_runner::key::fingerprint::Kind;
 use percache_runner::model::{TaskId, Workspace};
-use percache_runner::why::{Answer, Chain, Last, Link, Nearest, Stands, State};
+use percache_runner::worktree::failed_runs::FailedRun;
 use serde_json::{Value, json};
 
 use super::{changes, place, tell};

@@ -5,8 +5,8 @@ mod json;
 mod tell;
 
 use percache_runner::config;
+use percache_runner::explain;
 use percache_runner::model::{TaskId, Workspace};
-use percache_runner::why;
 
 use crate::args::{Cli, Why};
 use crate::error::{CliError, SUCCESS};
@@ -21,14 +21,14 @@ pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {
     let paint = Paint::stdout(cli.color);
     let store = setup.open_store(Paint::stderr(cli.color));
     let caller = std::env::vars_os().collect();
-    let asked = why::Question {
+    let asked = explain::Question {
         workspace: &setup.workspace,
         graph: &setup.graph,
         store_dir: &setup.store_dir,
         store: &store,
         caller: &caller,
     };
-    let answer = why::why(&asked, id).map_err(CliError::failure)?;
+    let answer = explain::why(&asked, id).map_err(CliError::failure)?;
     if args.json {
         crate::say!("{:#}", json::answer(&setup.workspace, id, &answer));
     } else {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use percache::store::now;
 use percache::store::record::Time;
-use percache_runner::build::explain::Why;
+use percache_runner::action::explain::Why;
+use percache_runner::explain::{Answer, Chain, Link, Nearest, Stands, State};
 use percache_runner::model::{TaskId, Workspace};
-use percache_runner::units::{format_age, format_duration};
-use percache_runner::why::{Answer, Chain, Link, Nearest, Stands, State};
+use percache_runner::syntax::units::{format_age, format_duration};
 
 use super::{changes, place};
 use crate::report::quoted;
@@ -127,7 +127,8 @@ pub fn line(workspace: &Workspace, chain: &Chain) -> String {
         let name = &workspace.task(link.task).name;
         let reason = match (chain.get(position + 1), &link.why) {
             (Some(next), Why::Changed(changes)) => {
-                let of_next = |change: &&percache_runner::changes::Change| Some(&change.name) == next.via.as_ref();
+                let of_next =
+                    |change: &&percache_runner::action::changes::Change| Some(&change.name) == next.via.as_ref();
                 match changes.iter().find(of_next).or(changes.first()) {
                     Some(change) => format!("{}: {change}", words(link.stands)),
                     None => words(link.stands).to_owned(),

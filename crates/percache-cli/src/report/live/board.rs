@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use percache_runner::event::{Failure, Outcome};
 use percache_runner::model::TaskId;
+use percache_runner::model::event::{Failure, Outcome};
 
 /// How many tasks ended how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

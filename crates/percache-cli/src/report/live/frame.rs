@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use percache_runner::units::format_duration;
+use percache_runner::syntax::units::format_duration;
 
 use crate::report::live::bar::bar;
 use crate::report::live::board::{Board, Running};

@@ -12,11 +12,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use percache::store::writer::Written;
-use percache_runner::event::Event;
 use percache_runner::graph::TaskGraph;
+use percache_runner::model::event::Event;
+use percache_runner::model::problem::{reason, way_out};
+use percache_runner::model::span::{Phase, Span};
 use percache_runner::model::{TaskId, Workspace};
-use percache_runner::span::{Phase, Span};
-use percache_runner::trouble::{reason, way_out};
 use serde_json::{Value, json};
 
 use crate::error::CliError;

@@ -11,9 +11,9 @@ mod schema;
 use std::fs;
 
 use super::{Request, load};
-use crate::diagnostic::{Diagnostics, Label};
+use crate::model::diagnostic::{Diagnostics, Label};
+use crate::model::path::RelPath;
 use crate::model::{Inputs, Task, TaskId, Workspace};
-use crate::paths::RelPath;
 
 /// A directory with files.
 struct Tree(tempfile::TempDir);

@@ -1,3 +1,5 @@
+//! Tests of what the system tells of changes.
+
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Reads, Scope, is_output, native};
+use crate::fs::git_files::{Area, SourceTree};
+use crate::fs::stat_cache::FileState;
+use crate::fs::walk::{self, WalkError, Want};
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
 use crate::model::{Inputs, Task, TaskId};
-use crate::observe::FileState;
-use crate::paths::RelPath;
-use crate::pattern::PatternSet;
-use crate::source_tree::{Area, SourceTree};
-use crate::walk::{self, WalkError, Want};
 
 /// A look that is under way.
 pub(super) struct Look<'a> {

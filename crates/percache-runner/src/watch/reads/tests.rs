@@ -1,4 +1,6 @@
-use crate::journal::TaskRecord;
+//! Tests of which changes concern the watched tasks.
+
+use crate::worktree::journal::TaskRecord;
 use std::fs;
 
 use super::*;

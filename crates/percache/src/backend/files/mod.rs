@@ -71,12 +71,16 @@ impl FileBackend {
     pub fn open(dir: &Path) -> Result<FileBackend, BackendError> {
         let root = dir.join(FILES);
         files::create_private_dir(&root)?;
-        Ok(FileBackend {
+        Ok(FileBackend::at(root))
+    }
+
+    fn at(root: PathBuf) -> FileBackend {
+        FileBackend {
             uses: UseTable::new(&root),
             root,
             unsynced: Mutex::default(),
             partial: std::array::from_fn(|_| Mutex::default()),
-        })
+        }
     }
 
     fn path(&self, key: &Digest) -> PathBuf {
@@ -243,5 +247,10 @@ impl Backend for FileBackend {
 
     fn close(&self) -> Result<(), BackendError> {
         self.sync()
+    }
+
+    fn after_fork(&self) -> Option<Box<dyn Backend>> {
+        // Uses that wait to be written are the parent's to write.
+        Some(Box::new(FileBackend::at(self.root.clone())))
     }
 }

@@ -106,6 +106,30 @@ pub fn encode_key<T: Serialize + ?Sized>(value: &T, sink: &mut impl Sink) -> Res
     Encoder::for_key(sink).value(value)
 }
 
+/// Begins the encoding of a tuple; each element is an [`encode_key`], and [`end_tuple`] ends it.
+#[inline]
+pub fn begin_tuple(sink: &mut impl Sink) {
+    sink.raw(&[tag::TUPLE]);
+}
+
+/// Ends the encoding of a tuple.
+#[inline]
+pub fn end_tuple(sink: &mut impl Sink) {
+    sink.raw(&[tag::END]);
+}
+
+/// Whether these bytes are the encoding of an error: of an `Err`, also inside of a `Some` or an `Ok`.
+pub fn is_err(mut bytes: &[u8]) -> bool {
+    const OK: &[u8] = b"\x1f\x06Result\x02Ok";
+    const ERR: &[u8] = b"\x1f\x06Result\x03Err";
+    loop {
+        bytes = match bytes.strip_prefix(&[tag::SOME]).or_else(|| bytes.strip_prefix(OK)) {
+            Some(inside) => inside,
+            None => return bytes.starts_with(ERR),
+        };
+    }
+}
+
 /// Encodes `value` as a result, to be read by [`decode`].
 pub fn encode<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), EncodingError> {
     Encoder::for_result(bytes).value(value)

@@ -1,3 +1,5 @@
+//! Tests of the canonical encoding of arguments.
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use proptest::prelude::*;

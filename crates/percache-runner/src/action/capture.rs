@@ -1,0 +1,256 @@
+//! Capture: from the files that a command left to an output manifest, their contents on the way to the store.
+//!
+//! Every file is read once: hashed, cut, and searched for the workspace's own path. Streams; a large output needs no large memory.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileTypeExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use memchr::memmem::Finder;
+use percache::Digest;
+use percache::store::Store;
+use percache::store::record::{Content, Entry, Node};
+use rustix::fs::CWD;
+
+use crate::fs::hash_file;
+use crate::fs::parallel::fan_out;
+use crate::fs::rights;
+use crate::fs::stamp::{Stamp, moment};
+use crate::fs::stat_cache::Observer;
+use crate::fs::walk::{Found, Kind};
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
+
+/// What a command left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Captured {
+    /// The output manifest, sorted by path.
+    pub entries: Vec<Entry>,
+    /// Whether an output contains the workspace's own path.
+    pub tied: bool,
+}
+
+/// Why there is no manifest.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// Somebody writes to an output although the command has ended.
+    #[error("its output `{0}` changed while it was stored")]
+    Changed(RelPath),
+    /// Neither a file nor a directory nor a symlink, but this.
+    #[error("its output `{0}` is {1}, which cannot be stored")]
+    Special(RelPath, &'static str),
+    /// An output that cannot be read.
+    #[error("its output `{0}` cannot be read: {1}")]
+    Read(RelPath, io::Error),
+}
+
+impl CaptureError {
+    /// What to do about it, if that is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            CaptureError::Changed(_) => {
+                Some("something that the command has started still runs: wait for it in the command")
+            }
+            CaptureError::Special(..) => Some(
+                "outputs are files, directories and symlinks: remove it, and leave it out of `outputs` by a `!` pattern",
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// Captures outputs of a command that succeeded: what was found of them, sorted. Without a store they are hashed all the same.
+///
+/// # Errors
+/// An output that is no file, directory or symlink, that cannot be read, or that somebody writes to.
+pub fn capture(
+    observer: &Observer<'_>,
+    store: Option<&Store>,
+    found: &[Found],
+    threads: usize,
+) -> Result<Captured, CaptureError> {
+    let tied = AtomicBool::new(false);
+    let own = observer.root().as_os_str().as_bytes();
+    // A workspace at `/` would tie every text that names a path.
+    let own = (own.len() > 1).then(|| Finder::new(own));
+    let entries = fan_out(threads, found, |found| {
+        let mut search = own.as_ref().map(|finder| Search { finder, tail: Vec::new(), found: false });
+        let (node, withheld) = node(observer, store, found, &mut |bytes| {
+            search.iter_mut().for_each(|search| search.see(bytes));
+        })?;
+        if search.is_some_and(|search| search.found) {
+            tied.store(true, Ordering::Relaxed);
+        }
+        Ok::<_, CaptureError>(Entry { path: found.path.as_bytes().to_vec(), node, withheld })
+    })?;
+    tell_of_others(observer, &entries);
+    Ok(Captured { entries, tied: tied.into_inner() })
+}
+
+/// Has the observer know of directories and symlinks that lie there now. Files are known since they were read or put there.
+pub fn tell_of_others(observer: &Observer<'_>, manifest: &[Entry]) {
+    let others = manifest.iter().filter(|entry| !matches!(entry.node, Node::File { .. }));
+    others.for_each(|entry| observer.put_other(&entry.path));
+}
+
+/// Returns literal outputs at which nothing was found. `found` is sorted.
+pub fn missing(outputs: &PatternSet, found: &[Found]) -> Vec<String> {
+    let literals = outputs.patterns().iter().filter(|pattern| !pattern.negated).filter_map(|pattern| pattern.literal());
+    let absent = literals.filter(|path| {
+        let from = found.partition_point(|found| found.path < **path);
+        found.get(from).is_none_or(|found| found.path != **path)
+    });
+    absent.map(|path| path.to_string()).collect()
+}
+
+fn node(
+    observer: &Observer<'_>,
+    store: Option<&Store>,
+    found: &Found,
+    seen: &mut dyn FnMut(&[u8]),
+) -> Result<(Node, u16), CaptureError> {
+    let native = found.path.to_path(observer.root());
+    let unreadable = |e| CaptureError::Read(found.path.clone(), e);
+    match found.kind {
+        // What a symlink leads to: elsewhere, the same outputs lie in a directory.
+        Kind::DirectoryLink => Ok((Node::Directory, 0)),
+        Kind::Directory => {
+            let stamp = Stamp::at(&native).map_err(unreadable)?;
+            Ok((Node::Directory, stamp.map_or(0, |stamp| rights::withheld(stamp.mode))))
+        }
+        Kind::Special => {
+            let is = std::fs::symlink_metadata(native).map_err(unreadable)?.file_type();
+            let what = match () {
+                () if is.is_fifo() => "a pipe",
+                () if is.is_socket() => "a socket",
+                () => "a device",
+            };
+            Err(CaptureError::Special(found.path.clone(), what))
+        }
+        Kind::Symlink => {
+            let target = std::fs::read_link(native).map_err(unreadable)?;
+            seen(target.as_os_str().as_bytes());
+            Ok((Node::Symlink(target.as_os_str().as_bytes().to_vec()), 0))
+        }
+        Kind::File => {
+            let mut file = hash_file::open(CWD, &native).map_err(unreadable)?;
+            let before = Stamp::of_file(&file).map_err(unreadable)?;
+            let content = match store {
+                Some(store) => store.add(&mut file, seen).map_err(unreadable)?,
+                None => hash(&mut file).map_err(unreadable)?,
+            };
+            let looked = moment();
+            let after = Stamp::of_file(&file).map_err(unreadable)?;
+            if before != after {
+                return Err(CaptureError::Changed(found.path.clone()));
+            }
+            observer.put(found.path.as_bytes(), after, content.digest, looked);
+            let node = Node::File { content, executable: after.mode & 0o100 != 0 };
+            Ok((node, rights::withheld(after.mode)))
+        }
+    }
+}
+
+fn hash(file: &mut File) -> io::Result<Content> {
+    Digest::of_reader(file).map(|(digest, length)| Content { digest, length })
+}
+
+/// Searches a stream for the workspace's path, across the borders of its pieces.
+struct Search<'a> {
+    finder: &'a Finder<'a>,
+    tail: Vec<u8>,
+    found: bool,
+}
+
+impl Search<'_> {
+    fn see(&mut self, bytes: &[u8]) {
+        let reach = self.finder.needle().len() - 1;
+        if self.found {
+            return;
+        }
+        self.tail.extend_from_slice(&bytes[..reach.min(bytes.len())]);
+        self.found = self.finder.find(&self.tail).is_some() || self.finder.find(bytes).is_some();
+        if bytes.len() >= reach {
+            self.tail = bytes[bytes.len() - reach..].to_vec();
+        } else {
+            self.tail.drain(..self.tail.len().saturating_sub(reach));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::outputs::present;
+    use crate::fs::stat_table::KnownFiles;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::Path;
+
+    fn captured(root: &Path, outputs: &[&str]) -> Result<Captured, CaptureError> {
+        let known = KnownFiles::new();
+        let outputs = PatternSet::parse(&RelPath::root(), outputs).unwrap();
+        let store = Store::new(std::sync::Arc::new(percache::memory::MemoryEngine::new()));
+        let found = present(root, &outputs, &[]).unwrap();
+        capture(&Observer::new(root, &known), Some(&store), &found, 2)
+    }
+
+    #[test]
+    fn every_kind_of_output_is_in_the_manifest() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir_all(root.join("out/empty")).unwrap();
+        fs::write(root.join("out/run"), "x").unwrap();
+        fs::set_permissions(root.join("out/run"), fs::Permissions::from_mode(0o755)).unwrap();
+        symlink("nowhere", root.join("out/link")).unwrap();
+        let content = Content { digest: Digest::of(b"x"), length: 1 };
+        let entry = |path: &str, node| Entry::new(path, node);
+        let expected = vec![
+            entry("out", Node::Directory),
+            entry("out/empty", Node::Directory),
+            entry("out/link", Node::Symlink(b"nowhere".into())),
+            entry("out/run", Node::File { content, executable: true }),
+        ];
+        assert_eq!(captured(root, &["out"]).unwrap(), Captured { entries: expected, tied: false });
+    }
+
+    #[test]
+    fn a_literal_output_must_be_there_and_a_glob_need_not_match() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), "x").unwrap();
+        let missing = |outputs: &[&str]| {
+            let outputs = PatternSet::parse(&RelPath::root(), outputs).unwrap();
+            missing(&outputs, &present(dir.path(), &outputs, &[]).unwrap())
+        };
+        assert_eq!(missing(&["a", "b"]), ["b"]);
+        assert_eq!(missing(&["a", "*.o"]), [""; 0]);
+    }
+
+    #[test]
+    fn an_output_that_names_the_workspace_is_tied_to_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::write(root.join("plain"), "nothing").unwrap();
+        fs::write(root.join("named"), format!("prefix={}/lib\n", root.display())).unwrap();
+        assert!(!captured(root, &["plain"]).unwrap().tied);
+        assert!(captured(root, &["plain", "named"]).unwrap().tied);
+        fs::remove_file(root.join("named")).unwrap();
+        symlink(root.join("plain"), root.join("named")).unwrap();
+        assert!(captured(root, &["named"]).unwrap().tied);
+    }
+
+    #[test]
+    fn a_path_across_pieces_is_found() {
+        let finder = Finder::new("/home/me");
+        for size in 1..10 {
+            let mut search = Search { finder: &finder, tail: Vec::new(), found: false };
+            b"xx/home/mexx".chunks(size).for_each(|piece| search.see(piece));
+            assert!(search.found, "in pieces of {size}");
+            let mut search = Search { finder: &finder, tail: Vec::new(), found: false };
+            b"xx/home/mxexx".chunks(size).for_each(|piece| search.see(piece));
+            assert!(!search.found, "in pieces of {size}");
+        }
+    }
+}

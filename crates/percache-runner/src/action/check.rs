@@ -1,0 +1,127 @@
+//! Check: a command whose result is stored runs all the same, and what it leaves is compared with the result.
+//!
+//! When both are the same, the stored result stays as it is. When they are not, it is refuted: the build sets it aside. What the command
+//! has left now stays in the tree and is not stored either: nobody knows which of the two is right. The log is not compared; times and
+//! progress stand in it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use percache::store::record::StoredResult;
+
+use crate::action::basis::Basis;
+use crate::action::context::{Check, Context};
+use crate::action::execute::Executed;
+use crate::action::inputs::Prepared;
+use crate::action::job::{Done, Job, before_that, run_command, visible};
+use crate::action::left_alone::of_unknown_origin;
+use crate::action::lookup::{Hit, lookup};
+use crate::action::output_diff::{Places, deviations};
+use crate::action::record::{Stock, take_stock};
+use crate::graph::explicit;
+use crate::model::event::{Failure, Outcome};
+use crate::model::problem::Trouble;
+use crate::model::span::{Phase, timed};
+use crate::model::{Task, TaskId, Workspace};
+use crate::worktree::journal::{Evidence, TaskRecord};
+
+/// Which of `tasks` are to be checked if their results are stored.
+pub fn choose(workspace: &Workspace, check: Check, selected: &[TaskId], tasks: &[TaskId]) -> HashSet<TaskId> {
+    let rate = workspace.cache.check_rate;
+    let chosen: Vec<TaskId> = match check {
+        Check::All => tasks.to_vec(),
+        Check::Selected => selected.iter().flat_map(|id| meant_by(workspace, *id)).collect(),
+        Check::Sample if rate > 0.0 => tasks.iter().copied().filter(|_| fastrand::f64() < rate).collect(),
+        Check::Sample => Vec::new(),
+    };
+    chosen.into_iter().filter(|id| is_checkable(workspace.task(*id))).collect()
+}
+
+/// The task itself, or what a group stands for.
+pub fn meant_by(workspace: &Workspace, id: TaskId) -> Vec<TaskId> {
+    if workspace.task(id).command.is_some() { vec![id] } else { explicit(workspace, id) }
+}
+
+/// What says that it reads the world outside may come out otherwise.
+fn is_checkable(task: &Task) -> bool {
+    task.command.is_some() && task.cache && !task.interactive && task.valid_for.is_none()
+}
+
+/// Checks a task; `None` if it has no result to compare with.
+pub fn check(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<Done>, Trouble> {
+    let hit = timed(ctx.listener, Phase::Lookup, Some(job.id), || lookup(ctx, job.task, &prepared.fingerprint));
+    let stored = |hit: &Hit| ctx.or_trouble(ctx.store?.result(&hit.key))?;
+    let Some((hit, stored)) = hit.and_then(|hit| stored(&hit).map(|stored| (hit, stored))) else { return Ok(None) };
+    let mut done =
+        run_command(ctx, job, prepared, None, |executed| compare(ctx, job, prepared, executed, &hit, &stored))?;
+    match &done.outcome {
+        Outcome::Checked => done.verdict = Some(Verdict::Stable),
+        Outcome::Unstable(_) => done.verdict = Some(Verdict::Refuted(hit.key)),
+        // It succeeded with the same inputs. What ended it otherwise says nothing of what it does.
+        Outcome::Failed(Failure::Exit(_) | Failure::MissingOutputs(_)) => {
+            done.verdict = Some(Verdict::Refuted(hit.key));
+            let message = format!("`{}` succeeded before, with the same inputs", job.task.name);
+            done.warnings.push(Trouble::new(message, "its stored result is not used any more"));
+        }
+        _ => {}
+    }
+    Ok(Some(done))
+}
+
+/// What a check says of a stored result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The command did the same once more.
+    Stable,
+    /// It did not: this result is not to be used any more.
+    Refuted(percache::store::record::ResultKey),
+}
+
+fn compare(
+    ctx: &Context<'_>,
+    job: &Job<'_>,
+    prepared: &Prepared,
+    executed: &mut Executed,
+    hit: &Hit,
+    stored: &StoredResult,
+) -> Result<Done, Failure> {
+    let Stock { captured, changed, uncertain, unknown, .. } = take_stock(ctx, job, prepared, executed, None)?;
+    let outcome = match &changed {
+        Some(_) => Outcome::Ran,
+        // What the run has left alone may be missing, or not belong there.
+        None if !unknown.is_empty() => Outcome::Ran,
+        None => {
+            let places = Places { contents: &ctx.contents, store: ctx.store, root: ctx.observer.root() };
+            let deviations = deviations(&places, &stored.outputs, &captured.entries);
+            if deviations.is_empty() { Outcome::Checked } else { Outcome::Unstable(Arc::new(deviations)) }
+        }
+    };
+    let holds = outcome == Outcome::Checked;
+    let mut done = Done::new(job.id, outcome);
+    done.status = executed.status;
+    if let Some(changed) = changed {
+        let hint = "check again when nobody writes to it; if the task itself does, it is no input";
+        done.warnings.push(Trouble::new(format!("`{}` is not checked: {changed} while it ran", job.task.name), hint));
+    }
+    if !unknown.is_empty() {
+        done.warnings.push(of_unknown_origin(job.task, &unknown));
+    }
+    let mut basis = Basis::new(ctx, job.task, prepared, &hit.discovered, &captured.entries, hit.created);
+    basis.sure &= holds;
+    done.basis = Some(basis);
+    done.visible = Some(visible(&captured.entries, &unknown, hit.key.action));
+    let before = ctx.journal.tasks.get(&job.task.name);
+    done.record = Some(TaskRecord {
+        key: holds.then_some(hit.key),
+        fingerprint: prepared.fingerprint,
+        created: hit.created,
+        took: hit.took,
+        previous: if holds { before.and_then(|record| before_that(record, &hit.key)) } else { Some(hit.key) },
+        discovered: hit.discovered.0.iter().map(|(path, _)| path.clone()).collect(),
+        failed: false,
+        uncertain,
+        outputs: captured.entries,
+        evidence: Evidence::default(),
+    });
+    Ok(done)
+}

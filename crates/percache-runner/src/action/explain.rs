@@ -1,0 +1,226 @@
+//! Why a task runs: what differs between now and the result that its outputs in the tree belong to, or what keeps a
+//! result from being used.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use percache::store::now;
+use percache::store::record::ResultKey;
+
+use crate::action::changes::{Change, compare, locate, settle, summary};
+use crate::action::context::Context;
+use crate::action::inputs::{Dependencies, Prepared, prepare};
+use crate::action::job::Done;
+use crate::action::lookup::{is_valid, observe_all};
+use crate::action::remembered::{last, parts};
+use crate::action::tied::{Tied, tied};
+use crate::fs::stat_cache::FileState;
+use crate::key::fingerprint::{Discovered, Kind, Parts};
+use crate::model::event::Outcome;
+use crate::model::{Task, TaskId};
+use crate::syntax::units::format_age;
+
+/// A line names no more tasks or tools than this.
+const NAMED: usize = 3;
+
+/// What is known of why a task has to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It always does: `cache = false`, or interactive.
+    Always,
+    /// It was asked for by `--force`.
+    Forced,
+    /// Nothing is looked up: `--no-cache`.
+    NoCache,
+    /// It never ran here.
+    FirstTime,
+    /// It ran here, and no run left a result: all failed, were stopped, or were not fit to be stored.
+    NoResult,
+    /// Of a result in the past: it is the first one that the task had here.
+    FirstResult,
+    /// This differs from the last result here.
+    Changed(Vec<Change>),
+    /// Nothing differs, and the result is too old.
+    TooOld {
+        /// How old it is; `None` when it is of a time to come, because the clock was set back.
+        age: Option<Duration>,
+        /// How old it may be.
+        valid_for: Duration,
+    },
+    /// A result fits, and belongs to another directory.
+    Tied(Tied),
+    /// The last result was removed from the store, or could not be stored.
+    ResultGone,
+    /// Nothing differs, and the store has the result, but not everything that belongs to it.
+    ResultBroken,
+    /// The store cannot be read.
+    StoreUnreadable,
+    /// Nothing is known.
+    Unknown,
+    /// In a dry run: these tasks, which it needs, would run, and what they would make is not known.
+    Needs {
+        /// Their names.
+        tasks: Vec<String>,
+        /// What differs from the last result here, whatever they make.
+        changes: Vec<Change>,
+    },
+    /// In a dry run: these tools are not run, and what they would say is not known.
+    UnknownTools {
+        /// Their commands.
+        tools: Vec<String>,
+        /// Whether no result of the task here has an answer.
+        never_asked: bool,
+    },
+}
+
+impl Why {
+    /// Returns what differs from the last result, where that is the reason or a part of it.
+    pub fn changes(&self) -> &[Change] {
+        match self {
+            Why::Changed(changes) | Why::Needs { changes, .. } => changes,
+            _ => &[],
+        }
+    }
+}
+
+/// Returns why a task runs whatever results there are, if it does.
+fn in_any_case(ctx: &Context<'_>, task: &Task, forced: bool) -> Option<Why> {
+    if !task.cache || task.interactive {
+        return Some(Why::Always);
+    }
+    if forced {
+        return Some(Why::Forced);
+    }
+    ctx.store.is_none().then_some(Why::NoCache)
+}
+
+/// Finds out why.
+pub fn why(ctx: &Context<'_>, task: &Task, prepared: &Prepared, forced: bool) -> Why {
+    if let Some(why) = in_any_case(ctx, task, forced) {
+        return why;
+    }
+    if let Some(tied) = tied(ctx, task, prepared) {
+        return Why::Tied(tied);
+    }
+    let Some(last) = last(ctx, task) else {
+        // A task that failed before its command ran has no record either.
+        return if ctx.journal.tasks.contains_key(&task.name) { Why::NoResult } else { Why::FirstTime };
+    };
+    let Some(old) = parts(ctx, &last) else {
+        return if ctx.has_trouble() { Why::StoreUnreadable } else { Why::ResultGone };
+    };
+    let mut changes = changes_since(ctx, &old, prepared);
+    if changes.is_empty() {
+        return unused(ctx, task, &last);
+    }
+    locate(&mut changes, &ctx.contents);
+    Why::Changed(changes)
+}
+
+/// Returns why a result from which nothing differs is not used.
+fn unused(ctx: &Context<'_>, task: &Task, key: &ResultKey) -> Why {
+    match (ctx.store.and_then(|store| ctx.or_trouble(store.result(key))), task.valid_for) {
+        (None, _) => Why::StoreUnreadable,
+        (Some(None), _) => Why::ResultGone,
+        (Some(Some(result)), Some(valid_for)) if !is_valid(task, result.created) => {
+            Why::TooOld { age: now().checked_sub(result.created).map(Duration::from_millis), valid_for }
+        }
+        (Some(Some(_)), _) => Why::ResultBroken,
+    }
+}
+
+/// Returns what differs between an old result and now. The files that the old run discovered are looked at; nobody
+/// knows which ones a new run will discover.
+fn changes_since(ctx: &Context<'_>, old: &Parts, prepared: &Prepared) -> Vec<Change> {
+    let found = old.iter().filter(|part| part.kind == Kind::Discovered).map(|part| part.name.clone()).collect();
+    let discovered = observe_all(ctx, found).unwrap_or_default();
+    let mut changes = compare(old, &with(prepared, &discovered));
+    settle(&mut changes, &|change| match change.kind {
+        Kind::Input | Kind::Discovered => {
+            ctx.observer.observe(&change.name).is_ok_and(|state| state != FileState::Absent)
+        }
+        // What the caller has set is set, whether or not the command sees it.
+        Kind::Env => {
+            let name = OsStr::from_bytes(&change.name);
+            ctx.caller.contains_key(name) || prepared.environment.variables.contains_key(name)
+        }
+        _ => false,
+    });
+    changes
+}
+
+/// Answers for a task of a dry run that needs the tasks of these names, whose outputs are not known. The reason
+/// contains every change, also those that may follow from what these tasks make.
+pub fn may_run(ctx: &Context<'_>, id: TaskId, deps: &Dependencies, needs: Vec<String>, forced: bool) -> Done {
+    let task = ctx.workspace.task(id);
+    if let Some(why) = in_any_case(ctx, task, forced) {
+        let mut done = Done::new(id, Outcome::WouldRun);
+        done.reason = Some(why);
+        return done;
+    }
+    let own = || {
+        let old = last(ctx, task).and_then(|last| parts(ctx, &last))?;
+        // What is wrong with its inputs may be put right by what it needs.
+        let prepared = prepare(ctx, task, task.command.as_ref()?, deps).ok()?;
+        let mut changes = changes_since(ctx, &old, &prepared);
+        changes.retain(|change| !prepared.unknown_tools.iter().any(|tool| tool.as_bytes() == change.name));
+        locate(&mut changes, &ctx.contents);
+        Some(changes)
+    };
+    let mut done = Done::new(id, Outcome::MayRun);
+    done.reason = Some(Why::Needs { tasks: needs, changes: own().unwrap_or_default() });
+    done
+}
+
+/// Why nobody knows whether a task would run.
+pub fn unknown_tools(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Why {
+    // What the last run depended on is known, and they are not among it.
+    let never_asked = last(ctx, task).is_none_or(|last| parts(ctx, &last).is_some());
+    Why::UnknownTools { tools: prepared.unknown_tools.clone(), never_asked }
+}
+
+/// The first few, quoted, and how many more there are.
+fn list(names: &[String]) -> String {
+    let first: Vec<_> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+    let more = names.len().saturating_sub(NAMED);
+    first.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+}
+
+impl std::fmt::Display for Why {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Why::Always => "it always runs",
+            Why::Forced => "--force",
+            Why::NoCache => "--no-cache",
+            Why::FirstTime => "it never succeeded here",
+            Why::NoResult => "no run of it here has left a result",
+            Why::FirstResult => "it had no result here before",
+            Why::Changed(changes) => return f.write_str(&summary(changes).unwrap_or_default()),
+            Why::TooOld { age: Some(age), valid_for } => {
+                return write!(f, "its result is {} old, valid_for is {}", format_age(*age), format_age(*valid_for));
+            }
+            Why::TooOld { age: None, .. } => "its result is of a time to come: the clock was set back",
+            Why::Tied(tied) => return write!(f, "a result fits, but {tied}"),
+            Why::Needs { tasks, changes } => {
+                let own = summary(changes).map(|own| format!("{own}; ")).unwrap_or_default();
+                return write!(f, "{own}it depends on {}", list(tasks));
+            }
+            Why::UnknownTools { tools, never_asked: true } => {
+                return write!(f, "the answer of {} is unknown: no result of the task here has one", list(tools));
+            }
+            Why::UnknownTools { tools, never_asked: false } => {
+                return write!(f, "the last answer of {} is not in the store any more", list(tools));
+            }
+            Why::ResultGone => "its result is not in the store",
+            Why::ResultBroken => "its result is in the store, but not all that belongs to it",
+            Why::StoreUnreadable => "the store cannot be read",
+            Why::Unknown => "the reason is not known",
+        })
+    }
+}
+
+/// The parts of a fingerprint together with discovered inputs, as a record has them.
+fn with(prepared: &Prepared, discovered: &Discovered) -> Parts {
+    Parts::decode(&prepared.parts.record(discovered)).unwrap_or_default()
+}

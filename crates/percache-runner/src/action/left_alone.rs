@@ -1,0 +1,148 @@
+//! What a run made, and what it left alone: an output is what the run made or changed.
+//!
+//! A file that lay below an output pattern before the run, and that the run did not touch, is a source if git tracks it. If not, nobody
+//! can know where it comes from: it may be somebody's own, or an incremental tool may have found it good. Then the result is not stored.
+//! An empty directory is no different.
+
+use percache::store::record::{Entry, Node};
+
+use crate::action::context::Context;
+use crate::action::directories::output_directories;
+use crate::action::execute::{Before, is_named, outputs_present, stamp};
+use crate::fs::walk::{Found, Kind};
+use crate::model::path::RelPath;
+use crate::model::pattern::Pattern;
+use crate::model::problem::Trouble;
+use crate::model::{Task, TaskId};
+
+/// So many files are named.
+const NAMED: usize = 3;
+
+/// What lies where the outputs of a task belong after its command succeeded.
+pub struct Outcome {
+    /// What the run made or changed, sorted.
+    pub made: Vec<Found>,
+    /// What is of unknown origin, sorted.
+    pub unknown: Vec<RelPath>,
+    /// Of what is made, what was there before, sorted: it may be somebody's own.
+    pub uncertain: Vec<RelPath>,
+    /// Of what is made, the first file that was there before and that the command only added to.
+    pub added_to: Option<RelPath>,
+}
+
+/// Tells apart what was `found` after a run.
+pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Found>) -> Outcome {
+    if before.others.is_empty() {
+        return Outcome { made: found, unknown: Vec::new(), uncertain: Vec::new(), added_to: None };
+    }
+    let all: Vec<RelPath> = found.iter().map(|found| found.path.clone()).collect();
+    let (mut made, mut unknown, mut directories) = (Vec::new(), Vec::new(), Vec::new());
+    for found in found {
+        match before.other(&found.path) {
+            None => made.push(found),
+            // The user's own symlink in the place of a directory of outputs: what it leads to is there now.
+            Some(_) if found.kind == Kind::DirectoryLink => made.push(found),
+            Some(other) if other.directory && found.kind == Kind::Directory => directories.push(found),
+            Some(other) if other.stamp.is_none() || stamp(ctx, &found.path) != other.stamp => made.push(found),
+            Some(_) if is_named(task, &found.path) || ctx.options.accept => made.push(found),
+            Some(_) if ctx.git.tracks(&found.path) => {}
+            Some(_) => unknown.push(found.path),
+        }
+    }
+    // A directory that was there is an output if something in it is, if it is named, or if it is made before every run.
+    let holds_made = |directory: &RelPath| is_above_one_of(directory, &made, |made: &Found| &made.path);
+    let names =
+        |directory: &RelPath| task.outputs.patterns().iter().any(|pattern| pattern.literal() == Some(directory));
+    let is_made = |directory: &RelPath| output_directories(task).any(|made| made.starts_with(directory));
+    let (outputs, others): (Vec<_>, Vec<_>) = directories
+        .into_iter()
+        .partition(|Found { path, .. }| ctx.options.accept || names(path) || holds_made(path) || is_made(path));
+    let others = others.into_iter().map(|found| found.path);
+    unknown.extend(others.filter(|directory| !is_above_one_of(directory, &all, |path| path)));
+    unknown.sort_unstable();
+    made.extend(outputs);
+    made.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    let was_there = |found: &&Found| before.other(&found.path).is_some() && !ctx.git.tracks(&found.path);
+    let uncertain: Vec<_> = made.iter().filter(was_there).map(|found| found.path.clone()).collect();
+    let was_added_to = |path: &&RelPath| {
+        let ends = before.other(path).and_then(|other| other.ends.as_ref());
+        ends.is_some_and(|ends| ends.were_added_to(&path.to_path(ctx.observer.root())))
+    };
+    let added_to = uncertain.iter().find(was_added_to).filter(|_| !ctx.options.accept).cloned();
+    Outcome { made, unknown, uncertain, added_to }
+}
+
+/// Returns what lies among the outputs of a task whose result is used, and belongs neither to that nor to git: others may read it.
+pub fn strays(ctx: &Context<'_>, id: TaskId, task: &Task, outputs: &[Entry]) -> Vec<RelPath> {
+    let is_named = |pattern: &Pattern| pattern.negated || (pattern.literal().is_some() && !pattern.directory);
+    // Where all outputs are named files, nothing else can lie among them but below one that is a directory.
+    let files = || outputs.iter().all(|entry| entry.node != Node::Directory);
+    if ctx.options.dry_run
+        || ctx.graph.needed_by[id.index()].is_empty()
+        || (task.outputs.patterns().iter().all(is_named) && files())
+    {
+        return Vec::new();
+    }
+    // What cannot be listed is for those that read it to find out.
+    let found = outputs_present(ctx, &task.outputs).unwrap_or_default().into_iter();
+    let is_stray = |found: &Found| {
+        found.kind != Kind::Directory
+            && outputs.binary_search_by(|entry| entry.path.as_slice().cmp(found.path.as_bytes())).is_err()
+            && !ctx.git.tracks(&found.path)
+    };
+    found.filter(is_stray).map(|found| found.path).collect()
+}
+
+/// Whether something in a list that is sorted by path lies below a directory.
+fn is_above_one_of<T>(directory: &RelPath, sorted: &[T], path: impl Fn(&T) -> &RelPath) -> bool {
+    let below = [directory.as_bytes(), b"/"].concat();
+    let first = sorted.partition_point(|item| path(item).as_bytes() < below.as_slice());
+    sorted.get(first).is_some_and(|item| path(item).as_bytes().starts_with(&below))
+}
+
+/// Another task among whose outputs is one that this task made, and that output.
+pub fn claimed_twice<'f>(ctx: &Context<'_>, id: TaskId, made: &'f [Found]) -> Option<(TaskId, &'f RelPath)> {
+    let files = made.iter().filter(|found| found.kind != Kind::Directory);
+    files.map(|found| &found.path).find_map(|path| {
+        let other = ctx.graph.outputs.owners(path).find(|owner| *owner != id)?;
+        Some((other, path))
+    })
+}
+
+/// What a user is told when two tasks made, or may make, one file.
+pub fn twice(ctx: &Context<'_>, other: TaskId, path: &RelPath) -> Trouble {
+    let other = &ctx.workspace.task(other).name;
+    let message = format!("it makes `{path}`, which is an output of `{other}` too");
+    Trouble::new(
+        message,
+        format!("every output belongs to one task: take it away from one of them by a pattern \"!{path}\""),
+    )
+}
+
+/// What a user is told about a file that was there and that the command added to.
+pub fn only_added_to(task: &Task, path: &RelPath) -> Trouble {
+    let message = format!("`{}` is not stored: `{path}` was there before, and the command added to it", task.name);
+    let hint = format!(
+        "the next build moves it aside and runs `{}` again; if the file is yours, add \"!{path}\" to `outputs`",
+        task.name
+    );
+    Trouble::new(message, hint)
+}
+
+/// What a user is told about files of unknown origin.
+pub fn of_unknown_origin(task: &Task, unknown: &[RelPath]) -> Trouble {
+    let names: Vec<_> = unknown.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
+    let more = if unknown.len() > NAMED { format!(" and {} more", unknown.len() - NAMED) } else { String::new() };
+    let (lay, them) = if unknown.len() == 1 { ("was", "it") } else { ("were", "them") };
+    let message = format!(
+        "`{}` is not stored: {}{more} {lay} among its outputs before, and the command left {them} alone",
+        task.name,
+        names.join(", ")
+    );
+    let first = unknown.first().map(ToString::to_string).unwrap_or_default();
+    let hint = format!(
+        "if it is yours, add \"!{first}\" to `outputs`, or `git add` it; if not, delete it; \
+         `percache build --accept` takes it for an output"
+    );
+    Trouble::new(message, hint)
+}

@@ -1,0 +1,80 @@
+//! Lookup: from a fingerprint to a result that holds now.
+//!
+//! In two steps. Under the fingerprint the store keeps path sets: which further files earlier runs reported. What is at these paths
+//! now, together with the fingerprint, is the action key, and under that is the result. (The scheme of Microsoft's BuildXL, weak and
+//! strong fingerprint; ccache's direct mode is a relative.) What the journal says comes first: it needs no database.
+
+use std::time::Duration;
+
+use percache::Digest;
+use percache::store::now;
+use percache::store::record::{Entry, PathSet, ResultKey, Time};
+
+use crate::action::context::Context;
+use crate::key::fingerprint::Discovered;
+use crate::model::Task;
+use crate::worktree::journal::TaskRecord;
+
+/// A result that holds.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    /// Its name.
+    pub key: ResultKey,
+    /// Its discovered inputs, sorted, as they are now.
+    pub discovered: Discovered,
+    /// When it was recorded.
+    pub created: Time,
+    /// How long the run took, in microseconds.
+    pub took: u64,
+    /// The output manifest.
+    pub outputs: Vec<Entry>,
+}
+
+/// Looks for a result of `task` under its fingerprint.
+pub fn lookup(ctx: &Context<'_>, task: &Task, fingerprint: &Digest) -> Option<Hit> {
+    if let Some(record) = ctx.journal.tasks.get(&task.name).filter(|_| ctx.trusted)
+        && let Some(hit) = from_journal(ctx, task, fingerprint, record)
+    {
+        return Some(hit);
+    }
+    let store = ctx.store?;
+    let sets = match task.depfile {
+        Some(_) => ctx.or_trouble(store.path_sets(fingerprint))?,
+        None => vec![PathSet::default()],
+    };
+    sets.into_iter().find_map(|set| from_store(ctx, task, fingerprint, set.0))
+}
+
+fn from_journal(ctx: &Context<'_>, task: &Task, fingerprint: &Digest, record: &TaskRecord) -> Option<Hit> {
+    let key = record.key.filter(|_| record.fingerprint == *fingerprint && is_valid(task, record.created))?;
+    let discovered = observe_all(ctx, record.discovered.clone())?;
+    let holds = discovered.action(fingerprint) == key.action;
+    holds.then(|| Hit { key, discovered, created: record.created, took: record.took, outputs: record.outputs.clone() })
+}
+
+fn from_store(ctx: &Context<'_>, task: &Task, fingerprint: &Digest, paths: Vec<Vec<u8>>) -> Option<Hit> {
+    let store = ctx.store?;
+    let discovered = observe_all(ctx, paths)?;
+    let action = discovered.action(fingerprint);
+    for place in [None, Some(ctx.place)] {
+        let key = ResultKey { action, place };
+        if let Some(result) = ctx.or_trouble(store.result(&key))?.filter(|result| is_valid(task, result.created)) {
+            let (created, took, outputs) = (result.created, result.took, result.outputs.into_entries());
+            return Some(Hit { key, discovered, created, took, outputs });
+        }
+    }
+    None
+}
+
+/// What is at these paths now. A path that cannot be looked at is a reason to run, not to fail.
+pub fn observe_all(ctx: &Context<'_>, paths: Vec<Vec<u8>>) -> Option<Discovered> {
+    let look = |path: Vec<u8>| ctx.observer.observe(&path).ok().map(|state| (path, state));
+    paths.into_iter().map(look).collect::<Option<Vec<_>>>().map(Discovered)
+}
+
+/// Returns whether a result that was recorded at `created` is young enough to be used.
+pub fn is_valid(task: &Task, created: Time) -> bool {
+    // A result from the future (the clock was set back) is of unknown age.
+    let age = now().checked_sub(created).map(Duration::from_millis);
+    task.valid_for.is_none_or(|valid| age.is_some_and(|age| age < valid))
+}

@@ -1,0 +1,81 @@
+//! What a run that did not succeed has left elsewhere: files that git ignores and that are nobody's outputs.
+//!
+//! What lies below the outputs is gone before the next run. A tool that keeps its state beside them (tsc's
+//! `tsconfig.tsbuildinfo`) takes them for being there all the same, makes only the rest, and leaves a result that lacks
+//! something. Such a file is no source, or git would list it; percache does not touch it, and says so.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use crate::action::context::Context;
+use crate::fs::git_files::{Area, SourceTree};
+use crate::fs::git_repository::Repository;
+use crate::model::Task;
+use crate::model::path::RelPath;
+use crate::model::problem::Trouble;
+
+/// So many directory entries are looked at: a failure must be told at once.
+const ENTRIES: usize = 20_000;
+/// File systems take their times from a clock that may stand still for some milliseconds.
+const TICK: i64 = 10_000_000;
+/// So many files are named.
+const NAMED: usize = 3;
+
+/// Returns what a user is told about files that were written since `began` (nanoseconds since 1970) below the directory
+/// of a task that failed, and that may spoil its next result.
+pub fn spoils(ctx: &Context<'_>, task: &Task, began: i64) -> Option<Trouble> {
+    let root = ctx.observer.root();
+    if !task.cache || task.interactive {
+        return None;
+    }
+    let written = written_since(ctx, task, began);
+    // Without a repository, all that nobody declares is a source.
+    Some(root).filter(|_| !written.is_empty()).and_then(Repository::containing)?;
+    let (configuration, caller) = (&ctx.workspace.files, ctx.caller);
+    let sources = SourceTree::scan(Area { root, skip: &ctx.skip, configuration, caller }).ok()?;
+    let ignored: Vec<_> = written.into_iter().filter(|path| sources.files().binary_search(path).is_err()).collect();
+    let first = ignored.first()?;
+    let names: Vec<_> = ignored.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
+    let more = if ignored.len() > NAMED { format!(" and {} more", ignored.len() - NAMED) } else { String::new() };
+    let message = format!(
+        "`{}` did not succeed, and while it ran {}{more} {} written, which git ignores and no task declares",
+        task.name,
+        names.join(", "),
+        if ignored.len() == 1 { "was" } else { "were" }
+    );
+    let hint = format!(
+        "a tool may take what it noted there for done: if the command writes it, add \"{first}\" to `outputs`, so that \
+         it goes before the next run, or delete it"
+    );
+    Some(Trouble::new(message, hint))
+}
+
+/// Files below the directory of a task that changed since `began` and are nobody's outputs; sorted.
+fn written_since(ctx: &Context<'_>, task: &Task, began: i64) -> Vec<RelPath> {
+    let (mut written, mut pending, mut left) = (Vec::new(), vec![task.dir.clone()], ENTRIES);
+    while let Some(dir) = pending.pop() {
+        for entry in fs::read_dir(dir.to_path(ctx.observer.root())).into_iter().flatten().flatten() {
+            let path = dir.child(entry.file_name().as_encoded_bytes());
+            left -= 1;
+            if left == 0 {
+                return Vec::new();
+            }
+            if entry.file_name() == ".git" || ctx.skip.contains(&path) {
+                continue;
+            }
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => pending.push(path),
+                Ok(metadata) if changed(&metadata) >= began - TICK && ctx.graph.outputs.owner(&path).is_none() => {
+                    written.push(path);
+                }
+                _ => {}
+            }
+        }
+    }
+    written.sort();
+    written
+}
+
+fn changed(metadata: &fs::Metadata) -> i64 {
+    metadata.ctime().saturating_mul(1_000_000_000).saturating_add(metadata.ctime_nsec())
+}

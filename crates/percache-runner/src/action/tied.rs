@@ -1,0 +1,89 @@
+//! Results that fit and cannot be used, because their outputs contain the path of another directory: said, so that
+//! nobody looks for a change that there is not.
+
+use std::fmt;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use memchr::memmem::Finder;
+use percache::Digest;
+use percache::store::Store;
+use percache::store::record::{Node, PathSet, StoredResult, Time};
+
+use crate::action::context::Context;
+use crate::action::inputs::Prepared;
+use crate::action::lookup::{is_valid, observe_all};
+use crate::model::Task;
+use crate::worktree::Worktree;
+
+/// Outputs longer than this are not searched for the path.
+const SEARCHED: u64 = 16 << 20;
+
+/// A result that is tied to another directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tied {
+    /// The directory, if a worktree that the store knows is there.
+    pub directory: Option<PathBuf>,
+    /// An output that contains its path.
+    pub output: Option<String>,
+    /// When it was recorded.
+    pub created: Time,
+}
+
+/// Looks for a result that would be used if it were not tied to another directory.
+pub fn tied(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Option<Tied> {
+    let store = ctx.store?;
+    let sets = match task.depfile {
+        Some(_) => ctx.or_trouble(store.path_sets(&prepared.fingerprint))?,
+        None => vec![PathSet::default()],
+    };
+    sets.into_iter().find_map(|set| {
+        let action = observe_all(ctx, set.0)?.action(&prepared.fingerprint);
+        elsewhere(store, ctx.store_dir, &action, &ctx.place, &|result| is_valid(task, result.created))
+    })
+}
+
+/// Returns the newest result of an action that is `wanted` and tied to a directory other than `here`.
+pub fn elsewhere(
+    store: &Store,
+    store_dir: &Path,
+    action: &Digest,
+    here: &Digest,
+    wanted: &dyn Fn(&StoredResult) -> bool,
+) -> Option<Tied> {
+    // What is wrong with the store is said where its results are looked for.
+    let results = store.tied_results(action).ok()?;
+    let others = results.into_iter().filter(|(place, result)| place != here && wanted(result));
+    let (place, result) = others.max_by_key(|(_, result)| result.created)?;
+    let directory = Worktree::root_of(store_dir, &place);
+    let output = directory.as_ref().and_then(|directory| mentioning(store, &result, directory));
+    Some(Tied { directory, output, created: result.created })
+}
+
+/// Finds an output that contains a path.
+fn mentioning(store: &Store, result: &StoredResult, directory: &Path) -> Option<String> {
+    let path = directory.as_os_str().as_bytes();
+    let entry = result.outputs.iter().find(|entry| match &entry.node {
+        Node::File { content, .. } if content.length <= SEARCHED => {
+            let mut bytes = Vec::new();
+            store.read(content, &mut bytes as &mut dyn Write).is_ok() && Finder::new(path).find(&bytes).is_some()
+        }
+        Node::Symlink(target) => Finder::new(path).find(target).is_some(),
+        Node::File { .. } | Node::Directory => false,
+    })?;
+    Some(String::from_utf8_lossy(&entry.path).into_owned())
+}
+
+impl fmt::Display for Tied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.directory {
+            Some(directory) => write!(f, "is tied to `{}`", directory.display())?,
+            None => f.write_str("is tied to another directory")?,
+        }
+        match &self.output {
+            Some(output) => write!(f, ", whose path is in its output `{output}`"),
+            None => f.write_str(", whose path is in its outputs"),
+        }
+    }
+}

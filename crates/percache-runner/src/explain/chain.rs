@@ -1,0 +1,237 @@
+//! Chains: from a task through what it needs to a first cause, a change that no task made.
+//!
+//! Forward in time, along tasks that would run, down to those that have a reason of their own; and backward, along outputs that
+//! changed, to the tasks that made them anew.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
+
+use percache::Digest;
+use percache::store::record::{Node, ResultKey, StoredResult};
+
+use super::{Last, Question, is_first};
+use crate::action::changes::{Change, between, locate, settle};
+use crate::action::explain::Why;
+use crate::action::tied::elsewhere;
+use crate::fs::stat_cache::FileState;
+use crate::key::fingerprint::{Kind, Parts, Value};
+use crate::model::event::Outcome;
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
+use crate::model::{Inputs, Task, TaskId};
+use crate::worktree::Worktree;
+use crate::worktree::journal::Journal;
+use crate::worktree::old_contents::Contents;
+use crate::worktree::old_texts::as_path;
+
+/// No more chains than this are followed to their causes.
+pub const CAUSES: usize = 100;
+
+/// From the task that was asked about to a first cause.
+pub type Chain = Vec<Link>;
+
+/// One task of a chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Link {
+    /// Which.
+    pub task: TaskId,
+    /// How it stands.
+    pub stands: Stands,
+    /// What the task before it in the chain takes from it: the path of an output. `None`: that it was done.
+    pub via: Option<Vec<u8>>,
+    /// Why.
+    pub why: Why,
+}
+
+/// How a task in a chain stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stands {
+    /// It would run.
+    WouldRun,
+    /// Something that it needs would run, or what a tool says is not known.
+    MayRun,
+    /// Its outputs were made anew by an earlier build: its command ran, or another result was restored.
+    Renewed,
+}
+
+/// What is known of earlier builds.
+pub(super) struct Past<'a> {
+    pub asked: &'a Question<'a>,
+    pub journal: &'a Journal,
+    pub contents: &'a Contents<'a>,
+}
+
+/// From `id` to each first cause, the nearest first, and how many causes there are.
+pub(super) fn to_causes(
+    past: &Past<'_>,
+    id: TaskId,
+    outcomes: &[(TaskId, Outcome)],
+    reasons: &HashMap<TaskId, Why>,
+) -> (Vec<Chain>, usize) {
+    let stands: HashMap<TaskId, Stands> = outcomes
+        .iter()
+        .filter_map(|(task, outcome)| match outcome {
+            Outcome::WouldRun => Some((*task, Stands::WouldRun)),
+            Outcome::MayRun => Some((*task, Stands::MayRun)),
+            // A group that stands for something that would run.
+            Outcome::Group if reasons.contains_key(task) => Some((*task, Stands::MayRun)),
+            _ => None,
+        })
+        .collect();
+    let (mut came_from, mut pending) = (HashMap::from([(id, id)]), VecDeque::from([id]));
+    let (mut chains, mut causes) = (Vec::new(), 0);
+    while let Some(task) = pending.pop_front() {
+        let own = reasons.get(&task).is_some_and(is_first);
+        if own && stands.contains_key(&task) {
+            causes += 1;
+            if chains.len() < CAUSES {
+                chains.push(path(past, id, task, &came_from, &stands, reasons));
+            }
+        }
+        for need in &past.asked.graph.needs[task.index()] {
+            if stands.contains_key(need) && !came_from.contains_key(need) {
+                came_from.insert(*need, task);
+                pending.push_back(*need);
+            }
+        }
+    }
+    (chains, causes)
+}
+
+/// From `id` to `cause`, and further back if that is an output which an earlier build made anew.
+fn path(
+    past: &Past<'_>,
+    id: TaskId,
+    cause: TaskId,
+    came_from: &HashMap<TaskId, TaskId>,
+    stands: &HashMap<TaskId, Stands>,
+    reasons: &HashMap<TaskId, Why>,
+) -> Chain {
+    let mut tasks = vec![cause];
+    while let Some(before) = tasks.last().filter(|last| **last != id).and_then(|last| came_from.get(last)) {
+        tasks.push(*before);
+    }
+    tasks.reverse();
+    // A group is nothing but its members.
+    let workspace = past.asked.workspace;
+    tasks.retain(|task| *task == id || workspace.task(*task).command.is_some());
+    let mut chain: Chain = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        let via = chain.last().and_then(|before| past.feeds(task, before.task));
+        let why = reasons.get(&task).cloned().unwrap_or(Why::Unknown);
+        chain.push(Link { task, stands: stands.get(&task).copied().unwrap_or(Stands::MayRun), via, why });
+    }
+    past.follow(&mut chain);
+    chain
+}
+
+fn is_among(patterns: &PatternSet, change: &Change) -> bool {
+    RelPath::new(&change.name).is_ok_and(|path| patterns.matches(&path))
+}
+
+impl Past<'_> {
+    /// The result that a task has here, and why it was made.
+    pub fn last(&self, id: TaskId) -> Option<Last> {
+        let record = self.journal.tasks.get(&self.asked.workspace.task(id).name)?;
+        record.key?;
+        let chain = self.renewed(id).map(|why| {
+            let mut chain = vec![Link { task: id, stands: Stands::Renewed, via: None, why }];
+            self.follow(&mut chain);
+            chain
+        });
+        Some(Last { created: record.created, took: Duration::from_micros(record.took), chain, reason: None })
+    }
+
+    /// What differs between the result that a task has here and the one before.
+    fn renewed(&self, id: TaskId) -> Option<Why> {
+        let record = self.journal.tasks.get(&self.asked.workspace.task(id).name)?;
+        let key = record.key?;
+        let Some(previous) = record.previous else {
+            let here = Worktree::place(&self.asked.workspace.root);
+            let before = |result: &StoredResult| result.created < record.created;
+            let tied = elsewhere(self.asked.store, self.asked.store_dir, &key.action, &here, &before);
+            return Some(tied.map_or(Why::FirstResult, Why::Tied));
+        };
+        let mut changes = between(&self.parts(&previous)?, &self.parts(&key)?);
+        let task = self.asked.workspace.task(id);
+        settle(&mut changes, &|change| self.remained(task, change));
+        locate(&mut changes, self.contents);
+        (!changes.is_empty()).then_some(Why::Changed(changes))
+    }
+
+    /// Returns whether something that does not count any more was there all the same when it ceased to count, as far as
+    /// can be told now.
+    fn remained(&self, task: &Task, change: &Change) -> bool {
+        match change.kind {
+            // What would be an input if it were there was not there.
+            Kind::Input if matches!(&task.inputs, Inputs::Patterns(patterns) if is_among(patterns, change)) => false,
+            Kind::Input | Kind::Discovered => {
+                self.asked.workspace.root.join(as_path(&change.name)).symlink_metadata().is_ok()
+            }
+            // How the environment was then, nobody knows.
+            Kind::Env => true,
+            _ => false,
+        }
+    }
+
+    /// What was hashed for a result, if the store still has it.
+    pub fn parts(&self, key: &ResultKey) -> Option<Parts> {
+        Parts::decode(&self.asked.store.parts(key).ok()??).ok()
+    }
+
+    /// Goes on from an output that changed to the task that made it anew.
+    fn follow(&self, chain: &mut Chain) {
+        let mut seen: HashSet<TaskId> = chain.iter().map(|link| link.task).collect();
+        while let Some(Link { task, why: Why::Changed(changes), .. }) = chain.last() {
+            let task = *task;
+            let Some((maker, via)) = changes.iter().find_map(|change| self.maker(task, change)) else { return };
+            let Some(why) = self.renewed(maker).filter(|_| seen.insert(maker)) else { return };
+            chain.push(Link { task: maker, stands: Stands::Renewed, via, why });
+        }
+    }
+
+    /// The task whose last result is what changed, and the path of the output if that is it.
+    fn maker(&self, task: TaskId, change: &Change) -> Option<(TaskId, Option<Vec<u8>>)> {
+        let workspace = self.asked.workspace;
+        match (change.kind, &change.new) {
+            (Kind::Dependency, Some(_)) => {
+                let id = workspace.tasks.binary_search_by(|task| task.name.cmp(&change.remark)).ok()?;
+                Some((TaskId(id as u32), None))
+            }
+            (Kind::Input | Kind::Discovered, Some(Value::File(state))) => {
+                let maker = self.asked.graph.outputs.owner(&RelPath::new(&change.name).ok()?)?;
+                (maker != task && self.left(maker, &change.name, state)).then(|| (maker, Some(change.name.clone())))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether this is what the last result of a task left at a path.
+    fn left(&self, id: TaskId, path: &[u8], state: &FileState) -> bool {
+        let record = self.journal.tasks.get(&self.asked.workspace.task(id).name);
+        let entry = record.and_then(|record| record.outputs.iter().find(|entry| entry.path == path));
+        let digest = |state: &FileState| match state {
+            FileState::File { digest, .. } => Some(*digest),
+            _ => None,
+        };
+        entry.is_some_and(|entry| match &entry.node {
+            Node::File { content, .. } => Some::<Digest>(content.digest) == digest(state),
+            Node::Symlink(text) => matches!(state, FileState::Symlink { target, .. } if target == text),
+            Node::Directory => *state == FileState::Directory,
+        })
+    }
+
+    /// An output of `maker` that `reader` takes: one that is there, else one that is declared.
+    fn feeds(&self, maker: TaskId, reader: TaskId) -> Option<Vec<u8>> {
+        let (from, to) = (self.asked.workspace.task(maker), self.asked.workspace.task(reader));
+        let wanted = |path: &RelPath| match &to.inputs {
+            _ if to.deps.contains(&maker) => true,
+            Inputs::Patterns(patterns) => patterns.matches(path),
+            Inputs::Default => false,
+        };
+        let left = self.journal.tasks.get(&from.name).map_or(&[][..], |record| &record.outputs);
+        let left = left.iter().filter_map(|entry| RelPath::new(&entry.path).ok());
+        let declared = from.outputs.patterns().iter().filter_map(|pattern| pattern.literal().cloned());
+        left.chain(declared).find(wanted).map(|path| path.as_bytes().to_vec())
+    }
+}

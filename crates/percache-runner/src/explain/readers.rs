@@ -1,0 +1,89 @@
+//! Which tasks read a path: what a change of it may run.
+//!
+//! Goes by what is declared, and by the inputs that the last builds of the worktree discovered. Looks at no content. Knows nothing of
+//! how the answer is shown.
+
+use std::collections::HashSet;
+
+use crate::fs::git_files::{Area, SourceTree};
+use crate::fs::walk::WalkError;
+use crate::graph::TaskGraph;
+use crate::graph::explicit;
+use crate::model::Caller;
+use crate::model::path::RelPath;
+use crate::model::{Inputs, Task, TaskId, Workspace};
+use crate::worktree::journal::Journal;
+
+/// What is asked about.
+pub struct Readers<'a> {
+    /// The tasks.
+    pub workspace: &'a Workspace,
+    /// Who needs whom.
+    pub graph: &'a TaskGraph,
+    /// Which inputs were discovered.
+    pub journal: &'a Journal,
+    /// What is never an input: the store.
+    pub skip: &'a [RelPath],
+    /// The caller's variables.
+    pub caller: &'a Caller,
+}
+
+impl Readers<'_> {
+    /// The tasks that read one of `paths` themselves, sorted.
+    ///
+    /// # Errors
+    /// When a task without declared inputs depends on the files of the tree, and these cannot be listed.
+    pub fn of(&self, paths: &[RelPath]) -> Result<Vec<TaskId>, WalkError> {
+        let sources = self.sources(paths)?;
+        let mut readers = HashSet::new();
+        for path in paths {
+            let owner = self.graph.outputs.owner(path);
+            // A pattern does not mean the outputs of tasks that its own task does not need.
+            let after_owner: Option<HashSet<TaskId>> =
+                owner.map(|owner| self.graph.dependents(&[owner]).into_iter().filter(|id| *id != owner).collect());
+            let may_match = |id: &TaskId| after_owner.as_ref().is_none_or(|after| after.contains(id));
+            for id in self.workspace.ids().filter(|id| self.workspace.task(*id).command.is_some()) {
+                let task = self.workspace.task(id);
+                let declared = match &task.inputs {
+                    Inputs::Patterns(patterns) => patterns.matches(path) && may_match(&id),
+                    Inputs::Default => owner.is_none() && sources.contains(path) && path.starts_with(&task.dir),
+                };
+                let by_content = || owner.is_some_and(|owner| explicit(self.workspace, id).contains(&owner));
+                let reads = declared
+                    || task.env_file.contains(path)
+                    || self.states(task, path)
+                    || self.discovered(task, path)
+                    || by_content();
+                if reads {
+                    readers.insert(id);
+                }
+            }
+        }
+        let mut readers: Vec<_> = readers.into_iter().collect();
+        readers.sort_unstable();
+        Ok(readers)
+    }
+
+    /// Whether `path` is the configuration file that states the task.
+    fn states(&self, task: &Task, path: &RelPath) -> bool {
+        self.workspace.files.get(task.origin.file) == Some(path)
+    }
+
+    fn discovered(&self, task: &Task, path: &RelPath) -> bool {
+        let record = self.journal.tasks.get(&task.name);
+        record.is_some_and(|record| {
+            record.discovered.binary_search_by(|found| found.as_slice().cmp(path.as_bytes())).is_ok()
+        })
+    }
+
+    /// Those of `paths` that tasks without declared inputs depend on.
+    fn sources(&self, paths: &[RelPath]) -> Result<HashSet<RelPath>, WalkError> {
+        if !self.workspace.tasks.iter().any(|task| matches!(task.inputs, Inputs::Default) && task.command.is_some()) {
+            return Ok(HashSet::new());
+        }
+        let Readers { workspace, skip, caller, .. } = self;
+        let tree = SourceTree::scan(Area { root: &workspace.root, skip, configuration: &workspace.files, caller })?;
+        let counts = |path: &&RelPath| !self.workspace.files.contains(path) && tree.files().binary_search(path).is_ok();
+        Ok(paths.iter().filter(counts).cloned().collect())
+    }
+}

@@ -1,0 +1,269 @@
+//! Listens to a build and writes down for [`crate::report::history`] what each task did.
+//!
+//! Knows nothing of how a task is done: what it sees are events, and what the build leaves.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use percache::store::now;
+use percache::store::record::{Entry, Node, ResultKey, Time};
+
+use crate::action::explain::Why;
+use crate::graph::TaskGraph;
+use crate::model::event::{Event, Failure, Outcome, Reporter};
+use crate::model::{Task, TaskId, Workspace};
+use crate::report::history::{Build, Ending, TaskRun};
+use crate::schedule::results::{Outcomes, Summary};
+use crate::worktree::journal::{Journal, TaskRecord};
+
+/// Passes events on and takes notes.
+pub struct Recorder<'a> {
+    reporter: &'a mut dyn Reporter,
+    notes: Notes,
+}
+
+/// What a build has told.
+pub struct Notes {
+    began: Time,
+    start: Instant,
+    tasks: HashMap<TaskId, Note>,
+}
+
+struct Note {
+    outcome: Outcome,
+    end: Duration,
+    took: Duration,
+    saved: Duration,
+}
+
+/// What the notes are about.
+pub struct Subject<'a> {
+    /// The tasks.
+    pub workspace: &'a Workspace,
+    /// Who needs whom.
+    pub graph: &'a TaskGraph,
+    /// The tasks of the build, sorted.
+    pub tasks: &'a [TaskId],
+    /// Those that were to run whatever the store has.
+    pub forced: &'a HashSet<TaskId>,
+    /// Whether results are looked up and stored.
+    pub stores: bool,
+    /// What was known before it.
+    pub before: &'a Journal,
+    /// What it left.
+    pub outcomes: &'a Outcomes,
+}
+
+impl<'a> Recorder<'a> {
+    /// Begins to listen.
+    pub fn new(reporter: &'a mut dyn Reporter) -> Recorder<'a> {
+        let notes = Notes { began: now(), start: Instant::now(), tasks: HashMap::new() };
+        Recorder { reporter, notes }
+    }
+
+    /// What was told.
+    pub fn into_notes(self) -> Notes {
+        self.notes
+    }
+}
+
+impl Notes {
+    /// The build as a whole.
+    pub fn build(&self, summary: &Summary, command: &str, jobs: usize) -> Build {
+        Build {
+            began: self.began,
+            took: micros(summary.took),
+            command: command.to_owned(),
+            jobs,
+            ran: summary.ran + summary.checked + summary.unstable.len(),
+            up_to_date: summary.up_to_date,
+            restored: summary.restored,
+            failed: summary.failed.len(),
+            stopped: summary.stopped,
+            skipped: summary.skipped,
+            interrupted: summary.interrupted,
+            saved: micros(summary.saved),
+        }
+    }
+
+    /// Returns whether a task was done in this build, and not failed.
+    pub fn is_done(&self, id: TaskId) -> bool {
+        self.tasks.get(&id).is_some_and(|note| !matches!(note.outcome, Outcome::Failed(_) | Outcome::Skipped))
+    }
+
+    /// Every task of the build, each behind what it needs.
+    pub fn tasks(&self, subject: &Subject<'_>) -> Vec<TaskRun> {
+        let order: Vec<TaskId> =
+            subject.graph.order.iter().filter(|id| subject.tasks.binary_search(id).is_ok()).copied().collect();
+        let positions: HashMap<TaskId, u32> = (0..).zip(&order).map(|(position, id)| (*id, position)).collect();
+        order.iter().map(|id| self.task(subject, *id, &positions)).collect()
+    }
+
+    fn task(&self, subject: &Subject<'_>, id: TaskId, positions: &HashMap<TaskId, u32>) -> TaskRun {
+        let task = subject.workspace.task(id);
+        let note = self.tasks.get(&id);
+        let (before, after) = (subject.before.tasks.get(&task.name), subject.outcomes.records.get(&task.name));
+        // Of a task without outputs nothing can come out the same: what needs it goes by its action key.
+        let same = || {
+            before
+                .zip(after)
+                .is_some_and(|(before, after)| !after.outputs.is_empty() && before.outputs == after.outputs)
+        };
+        let ending = match note.map(|note| &note.outcome) {
+            Some(Outcome::Ran) if same() => Ending::Same,
+            Some(Outcome::Ran | Outcome::Unstable(_)) => Ending::Ran,
+            Some(Outcome::Checked) => Ending::Same,
+            Some(Outcome::Restored) => Ending::Restored,
+            Some(Outcome::UpToDate) => Ending::UpToDate,
+            Some(Outcome::Group) => Ending::Group,
+            Some(Outcome::Failed(Failure::Interrupted)) => Ending::Stopped,
+            Some(Outcome::Failed(_)) => Ending::Failed,
+            _ if task.command.is_none() => Ending::Group,
+            _ => Ending::Skipped,
+        };
+        let (reason, results) = match ending {
+            Ending::Ran | Ending::Same => {
+                let old = before.and_then(|record| record.key.or(record.previous));
+                let known = match subject.outcomes.reasons.get(&id) {
+                    Some(why) => Some(why.clone()),
+                    None if !task.cache || task.interactive => Some(Why::Always),
+                    None if subject.forced.contains(&id) => Some(Why::Forced),
+                    None => (!subject.stores).then_some(Why::NoCache),
+                };
+                let new = after.and_then(|record| record.key);
+                let same = new.filter(|_| old == new).and(before);
+                let known = known.or_else(|| same.map(|before| made_again(task, before, self.began)));
+                reason(known, before.is_some(), old, new)
+            }
+            Ending::Failed => (note.and_then(failure), None),
+            _ => (None, None),
+        };
+        let reason = note.and_then(check).or(reason);
+        // What a build did not have to look at is as it was.
+        let outputs = after.or(before).map_or(&[][..], |record| &record.outputs);
+        TaskRun {
+            name: task.name.clone(),
+            template: task.template.clone(),
+            ending,
+            began: note.map_or(0, |note| micros(note.end.saturating_sub(note.took))),
+            took: note.map_or(0, |note| micros(note.took)),
+            saved: note.map_or(0, |note| micros(note.saved)),
+            bytes: outputs.iter().map(length).sum(),
+            needs: subject.graph.needs[id.index()].iter().filter_map(|need| positions.get(need).copied()).collect(),
+            reason,
+            results,
+        }
+    }
+}
+
+/// Why a task ran, or the results that tell. To compare them takes the store, and a build should not have to ask it for this.
+fn reason(
+    known: Option<Why>,
+    ran_before: bool,
+    old: Option<ResultKey>,
+    new: Option<ResultKey>,
+) -> (Option<String>, Option<(String, String)>) {
+    match (known, old, new) {
+        (Some(why), ..) => (Some(why.to_string()), None),
+        (None, None, _) if ran_before => (Some(Why::NoResult.to_string()), None),
+        (None, None, _) => (Some(Why::FirstTime.to_string()), None),
+        // It could not be stored.
+        (None, Some(_), None) => (None, None),
+        (None, Some(old), Some(new)) => (None, Some((hexadecimal(&old), hexadecimal(&new)))),
+    }
+}
+
+/// Why a task ran although nothing differed from `before`.
+fn made_again(task: &Task, before: &TaskRecord, began: Time) -> Why {
+    match task.valid_for {
+        // When the result was made that a failed run came after is not known here.
+        Some(_) if before.key.is_none() => Why::Unknown,
+        Some(valid_for) if began.saturating_sub(before.created) >= valid_for.as_millis() as u64 => {
+            Why::TooOld { age: Some(Duration::from_millis(began.saturating_sub(before.created))), valid_for }
+        }
+        _ => Why::ResultGone,
+    }
+}
+
+/// What a check has found.
+fn check(note: &Note) -> Option<String> {
+    match &note.outcome {
+        Outcome::Checked => Some("checked: it did the same once more".to_owned()),
+        Outcome::Unstable(deviations) => {
+            let first = deviations.first().map_or("", |deviation| &deviation.path);
+            Some(format!("checked: it did not do the same once more, `{first}` first"))
+        }
+        _ => None,
+    }
+}
+
+fn failure(note: &Note) -> Option<String> {
+    match &note.outcome {
+        Outcome::Failed(failure) => Some(failure.to_string()),
+        _ => None,
+    }
+}
+
+fn length(entry: &Entry) -> u64 {
+    match &entry.node {
+        Node::File { content, .. } => content.length,
+        Node::Symlink(_) | Node::Directory => 0,
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    duration.as_micros() as u64
+}
+
+fn hexadecimal(key: &ResultKey) -> String {
+    key.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads a key back.
+pub fn key_from(text: &str) -> Option<ResultKey> {
+    let byte = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
+    let bytes: Option<Vec<u8>> = (0..ResultKey::LEN).map(|position| byte(2 * position)).collect();
+    ResultKey::from_bytes(&bytes?)
+}
+
+impl Reporter for Recorder<'_> {
+    fn event(&mut self, event: Event) {
+        if let Event::Finished { task, outcome, took, saved, .. } = &event {
+            let (outcome, end) = (outcome.clone(), self.notes.start.elapsed());
+            self.notes.tasks.insert(*task, Note { outcome, end, took: *took, saved: *saved });
+        }
+        self.reporter.event(event);
+    }
+
+    fn wants_starts(&self) -> bool {
+        self.reporter.wants_starts()
+    }
+
+    fn period(&self) -> Option<Duration> {
+        self.reporter.period()
+    }
+
+    fn refresh(&mut self, left: Option<Duration>) {
+        self.reporter.refresh(left);
+    }
+
+    fn yield_terminal(&mut self, owned: bool) {
+        self.reporter.yield_terminal(owned);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use percache::Digest;
+
+    #[test]
+    fn a_key_is_read_back_as_written() {
+        for place in [None, Some(Digest::of(b"/home"))] {
+            let key = ResultKey { action: Digest::of(b"a"), place };
+            assert_eq!(key_from(&hexadecimal(&key)), Some(key));
+        }
+        assert_eq!(key_from("zz"), None);
+        assert_eq!(key_from("grün"), None);
+    }
+}

@@ -1,0 +1,135 @@
+//! What came of a build: the counts, and what the journal is to say from then on.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use percache::store::now;
+use percache::store::record::ResultKey;
+
+use crate::action::basis::Basis;
+use crate::action::check::Verdict;
+use crate::action::explain::Why;
+use crate::action::job::Done;
+use crate::key::fingerprint::Parts;
+use crate::model::TaskId;
+use crate::model::event::{Failure, LogText, Outcome};
+use crate::worktree::failed_runs::{self, FailedRun};
+use crate::worktree::journal::TaskRecord;
+use crate::worktree::unstable::{News, Unstable};
+
+/// How many tasks ended how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Ran and succeeded.
+    pub ran: usize,
+    /// Ran although their results are stored, and left the same.
+    pub checked: usize,
+    /// Ran although their results are stored, and left something else, by name.
+    pub unstable: Vec<String>,
+    /// Were up to date.
+    pub up_to_date: usize,
+    /// Were restored.
+    pub restored: usize,
+    /// Failed, by name.
+    pub failed: Vec<String>,
+    /// Were running when the user stopped the build.
+    pub stopped: usize,
+    /// Did not start because of a failure or an interruption.
+    pub skipped: usize,
+    /// Would run, in a dry run.
+    pub would_run: usize,
+    /// Would be restored, in a dry run.
+    pub would_restore: usize,
+    /// May run, in a dry run.
+    pub may_run: usize,
+    /// Whether the user stopped it.
+    pub interrupted: bool,
+    /// From its start to its end.
+    pub took: Duration,
+    /// Time that the commands of hits took when they ran.
+    pub saved: Duration,
+}
+
+/// What a build leaves for the journal.
+#[derive(Default)]
+pub struct Outcomes {
+    /// Counts.
+    pub summary: Summary,
+    /// What the journal is to say of tasks, by name.
+    pub records: BTreeMap<String, TaskRecord>,
+    /// Tasks that came out otherwise than the journal before says.
+    pub otherwise: Vec<TaskId>,
+    /// What the outcomes of tasks rest on, by name.
+    pub bases: HashMap<String, Basis>,
+    /// Tasks that rest on what they rested on before, by name, and whose outputs were put back.
+    pub recalled: HashSet<String>,
+    /// Results that a check has refuted.
+    pub refuted: Vec<ResultKey>,
+    /// What checks have found.
+    pub news: News,
+    /// Runs that failed or were stopped, with what is kept of their logs.
+    pub failed_runs: Vec<(FailedRun, Vec<u8>)>,
+    /// Why tasks ran or would run, where that was asked.
+    pub reasons: HashMap<TaskId, Why>,
+    /// What tasks that would run depend on now, where that was asked.
+    pub parts: HashMap<TaskId, Parts>,
+    /// In a dry run: tools that were not run, because what they said the last time is known.
+    pub remembered: Vec<String>,
+}
+
+impl Summary {
+    /// Counts a task that has ended.
+    pub fn count(&mut self, done: &Done, name: &str) {
+        self.saved += done.saved;
+        match &done.outcome {
+            Outcome::Ran => self.ran += 1,
+            Outcome::Checked => self.checked += 1,
+            Outcome::Unstable(_) => self.unstable.push(name.to_owned()),
+            Outcome::UpToDate => self.up_to_date += 1,
+            Outcome::Restored => self.restored += 1,
+            Outcome::Failed(Failure::Interrupted) => self.stopped += 1,
+            Outcome::Failed(_) => self.failed.push(name.to_owned()),
+            Outcome::WouldRun => self.would_run += 1,
+            Outcome::WouldRestore => self.would_restore += 1,
+            Outcome::MayRun => self.may_run += 1,
+            Outcome::Group | Outcome::Skipped => {}
+        }
+    }
+
+    /// How many tasks were counted.
+    pub fn counted(&self) -> usize {
+        let really = self.ran + self.checked + self.unstable.len() + self.up_to_date + self.restored;
+        let pretended = self.would_run + self.would_restore + self.may_run;
+        really + self.failed.len() + self.stopped + pretended
+    }
+}
+
+impl Outcomes {
+    /// Notes a run that failed or was stopped, with the end of its log.
+    pub fn note_failure(&mut self, name: &str, failure: &Failure, log: &LogText) {
+        let mut run = FailedRun::new(name, now(), failure.to_string(), *failure == Failure::Interrupted);
+        let cut = log.bytes.len().saturating_sub(failed_runs::LONGEST);
+        run.omitted = log.omitted + cut as u64;
+        if self.failed_runs.len() == failed_runs::KEPT {
+            self.failed_runs.remove(0);
+        }
+        self.failed_runs.push((run, log.bytes[cut..].to_vec()));
+    }
+
+    /// Notes what a check has found.
+    pub fn judge(&mut self, verdict: Option<Verdict>, outcome: &Outcome, name: &str) {
+        match verdict {
+            None => {}
+            Some(Verdict::Stable) => self.news.stable.push(name.to_owned()),
+            Some(Verdict::Refuted(key)) => {
+                let mut outputs: Vec<_> = match outcome {
+                    Outcome::Unstable(deviations) => deviations.iter().map(|it| it.path.clone()).collect(),
+                    _ => Vec::new(),
+                };
+                outputs.dedup();
+                self.refuted.push(key);
+                self.news.unstable.push(Unstable { task: name.to_owned(), found: now(), outputs });
+            }
+        }
+    }
+}

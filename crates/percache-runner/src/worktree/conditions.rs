@@ -1,0 +1,198 @@
+//! Under which conditions the evidence in a journal counts; see [`crate::session::standing`].
+//!
+//! ```text
+//! version  digest of the arguments for {args}(20)
+//! names of variables, digest of their values(20)
+//! tools: command, directory, names of variables passed and taken, variables set, digest of what it printed(20)
+//! number of the list of the configuration's paths(4)
+//! flag [digest of what is kept of the configuration(20), see crate::config::kept]
+//! flag [what was asked for(20), its tasks: positions in the list of tasks]
+//! ```
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use globset::Glob;
+use percache::Digest;
+use percache::codec::{DecodeError, Decoder, Encode};
+use percache::digest::Hasher;
+
+use crate::model::Caller;
+use crate::process::MARK;
+
+/// Under which conditions the evidence of tasks counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Digest of the arguments that `{args}` stands for.
+    pub args: Digest,
+    /// Variables that count: names, or globs over names; sorted.
+    pub variables: Vec<String>,
+    /// The digest of their values.
+    pub environment: Digest,
+    /// The tools that tasks ask for, and what they said. They are asked again every time.
+    pub tools: Vec<Tool>,
+    /// Number of the list of the paths that the configuration rests on.
+    pub configuration: u32,
+    /// The digest of what is kept of it.
+    pub kept: Option<Digest>,
+    /// What the last build was asked for, and positions of its tasks in the journal; groups left out.
+    pub request: Option<(Digest, Vec<u32>)>,
+}
+
+/// What a build is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Digest of what `{args}` stands for.
+    pub args: Digest,
+    /// Digest of the names of the tasks, and where they were given.
+    pub tasks: Digest,
+}
+
+impl Asked {
+    /// The tasks of these names, as seen from the directory `cwd` of the workspace, with these arguments.
+    pub fn new(cwd: &[u8], tasks: &[String], args: &[String]) -> Asked {
+        let digest = |first: &[u8], list: &[String]| {
+            let mut hasher = Hasher::new();
+            hasher.bytes(first);
+            hasher.count(list.len());
+            list.iter().for_each(|text| hasher.text(text));
+            hasher.finish()
+        };
+        Asked { args: digest(b"", args), tasks: digest(cwd, tasks) }
+    }
+}
+
+/// A tool that tasks ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tool {
+    /// The command.
+    pub command: String,
+    /// Where it runs, relative to the workspace.
+    pub cwd: Vec<u8>,
+    /// Names of variables that it sees, without being set for it.
+    pub pass: Vec<String>,
+    /// The same, of those that count.
+    pub from: Vec<String>,
+    /// Variables that the configuration sets. Values from elsewhere are nowhere on disk.
+    pub set: BTreeMap<String, String>,
+    /// Of what it said.
+    pub answer: Digest,
+}
+
+impl Tool {
+    fn encode(&self, to: &mut Vec<u8>) {
+        to.text(&self.command);
+        to.bytes(&self.cwd);
+        for names in [&self.pass, &self.from] {
+            to.count(names.len());
+            names.iter().for_each(|name| to.text(name));
+        }
+        to.count(self.set.len());
+        self.set.iter().for_each(|(name, value)| {
+            to.text(name);
+            to.text(value);
+        });
+        to.digest(&self.answer);
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Result<Tool, DecodeError> {
+        let text = |from: &mut Decoder<'_>| from.text().map(str::to_owned);
+        let names = |from: &mut Decoder<'_>| (0..from.count(4)?).map(|_| text(from)).collect::<Result<Vec<_>, _>>();
+        Ok(Tool {
+            command: text(from)?,
+            cwd: from.bytes()?.to_vec(),
+            pass: names(from)?,
+            from: names(from)?,
+            set: (0..from.count(8)?).map(|_| Ok((text(from)?, text(from)?))).collect::<Result<_, _>>()?,
+            answer: from.digest()?,
+        })
+    }
+}
+
+/// The digest of the variables that count, absent ones included.
+pub(crate) fn variables_digest(caller: &Caller, names: &[String]) -> Digest {
+    let globs: Vec<_> =
+        names.iter().filter_map(|name| Glob::new(name).ok()).map(|glob| glob.compile_matcher()).collect();
+    let mut hasher = Hasher::new();
+    let counts = |name: &OsString| name != MARK && globs.iter().any(|glob| glob.is_match(name));
+    for (name, value) in caller.iter().filter(|(name, _)| counts(name)) {
+        hasher.bytes(name.as_bytes());
+        hasher.bytes(value.as_bytes());
+    }
+    hasher.finish()
+}
+
+impl Finding {
+    pub(crate) fn encode(&self, to: &mut Vec<u8>) {
+        to.text(env!("CARGO_PKG_VERSION"));
+        to.digest(&self.args);
+        to.count(self.variables.len());
+        self.variables.iter().for_each(|name| to.text(name));
+        to.digest(&self.environment);
+        to.count(self.tools.len());
+        self.tools.iter().for_each(|tool| tool.encode(to));
+        to.u32(self.configuration);
+        to.bool(self.kept.is_some());
+        self.kept.iter().for_each(|digest| to.digest(digest));
+        to.bool(self.request.is_some());
+        if let Some((tasks, positions)) = &self.request {
+            to.digest(tasks);
+            to.count(positions.len());
+            positions.iter().for_each(|position| to.u32(*position));
+        }
+    }
+
+    pub(crate) fn decode(from: &mut Decoder<'_>) -> Result<Finding, DecodeError> {
+        if from.text()? != env!("CARGO_PKG_VERSION") {
+            return Err(DecodeError("it is of another version of percache"));
+        }
+        Ok(Finding {
+            args: from.digest()?,
+            variables: (0..from.count(4)?).map(|_| from.text().map(str::to_owned)).collect::<Result<_, _>>()?,
+            environment: from.digest()?,
+            tools: (0..from.count(40)?).map(|_| Tool::decode(from)).collect::<Result<_, _>>()?,
+            configuration: from.u32()?,
+            kept: if from.bool()? { Some(from.digest()?) } else { None },
+            request: match from.bool()? {
+                true => Some((from.digest()?, (0..from.count(4)?).map(|_| from.u32()).collect::<Result<_, _>>()?)),
+                false => None,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A finding that names no paths.
+    pub fn example() -> Finding {
+        let tool = Tool {
+            command: "cc --version".into(),
+            cwd: Vec::new(),
+            pass: vec!["A".into()],
+            from: vec!["CC".into()],
+            set: BTreeMap::from([("A".to_owned(), "b".to_owned())]),
+            answer: Digest::of(b"1"),
+        };
+        Finding {
+            args: Digest::of(b"args"),
+            variables: vec!["CC".into(), "LC_*".into()],
+            environment: Digest::of(b"env"),
+            tools: vec![tool],
+            configuration: 0,
+            kept: Some(Digest::of(b"kept")),
+            request: Some((Digest::of(b"r"), vec![0])),
+        }
+    }
+
+    #[test]
+    fn it_is_read_back_as_written() {
+        let mut bytes = Vec::new();
+        example().encode(&mut bytes);
+        let mut from = Decoder::new(&bytes);
+        assert_eq!(Finding::decode(&mut from), Ok(example()));
+        assert_eq!(from.finish(), Ok(()));
+    }
+}

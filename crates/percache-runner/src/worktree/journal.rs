@@ -1,0 +1,352 @@
+//! The journal: what the last builds of a worktree left there. Of every path that they looked at, its stamp and digest; and of each
+//! task the result that its outputs in the tree belong to, and the paths on which that finding rests.
+//!
+//! It is a cache of a cache: without it a build is slower, and never wrong. It is replaced by a rename, and ends in its own digest, so
+//! that a damaged one is no journal. A build with nothing to do reads it without decoding it, see [`crate::worktree::conditions`].
+//!
+//! ```text
+//! "percache journal 4\n"  epoch(8) hits(8) misses(8)
+//! files:    see crate::fs::stat_table
+//! lists:    count, then of each: count, positions in files (4 each), in order
+//! finding:  flag [see crate::worktree::conditions]
+//! made:     count, then paths of directories
+//! tasks:    count, then of each, sorted by name: name; sure(1) expiry(8) numbers of lists (count, 4 each);
+//!           record (length in front): key flag [key(40)] fingerprint(20) created(8) took(8) previous flag [key(40)],
+//!           failed(1), discovered paths, output manifest, uncertain paths
+//! digest of all of the above
+//! ```
+
+mod encoded;
+mod flat;
+mod lists;
+
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use percache::Digest;
+use percache::codec::{DecodeError, Decoder, Encode};
+use percache::files::{Durability, Staged};
+use percache::store::manifest::{Manifest, are_sorted};
+use percache::store::record::{Entry, Node, ResultKey, Time};
+
+use crate::fs::mapped_file::Image;
+use crate::fs::stat_table::{KnownFiles, Seen};
+use crate::model::path::RelPath;
+use crate::worktree::conditions::Finding;
+
+pub use encoded::Encoded;
+pub use flat::{Flat, FlatTask, is_whole};
+pub use lists::PathLists;
+use lists::encode_numbers;
+
+const MAGIC: &[u8] = b"percache journal 4\n";
+const DIGEST: usize = 20;
+/// Where the files begin.
+const FILES: usize = MAGIC.len() + 24;
+
+/// What is in a journal.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Journal {
+    /// The store's epoch when the journal was written: another one means that results were removed since.
+    pub epoch: u64,
+    /// Tasks that were found in the store, over all builds.
+    pub hits: u64,
+    /// Tasks that were not, and ran.
+    pub misses: u64,
+    /// By name of the task.
+    pub tasks: BTreeMap<String, TaskRecord>,
+    /// What is known of paths.
+    pub files: KnownFiles,
+    /// Lists of paths that the evidence of tasks is made of; several tasks may share one.
+    pub lists: PathLists,
+    /// Under which conditions the evidence of tasks counts; `None` when it does not.
+    pub finding: Option<Finding>,
+    /// Directories that percache made so that outputs could lie in them, sorted. They go when they are empty and no task needs them.
+    pub made: Vec<Vec<u8>>,
+}
+
+/// The result that a task's outputs in the tree belong to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskRecord {
+    /// Its name in the store; `None` for what is never stored.
+    pub key: Option<ResultKey>,
+    /// Its fingerprint.
+    pub fingerprint: Digest,
+    /// When it was recorded.
+    pub created: Time,
+    /// How long the command took, in microseconds.
+    pub took: u64,
+    /// The other result that the task had here before, for `why`.
+    pub previous: Option<ResultKey>,
+    /// Paths of its discovered inputs, sorted.
+    pub discovered: Vec<Vec<u8>>,
+    /// Whether the last run failed. Then `outputs` is what that run left, and the store does not hold it.
+    pub failed: bool,
+    /// The outputs that percache put into the tree or saw a run make, sorted by path.
+    pub outputs: Vec<Entry>,
+    /// Paths of outputs that were there before a run, of unknown origin, and were changed by it or accepted: part of the result, but perhaps
+    /// somebody's own, and so never removed. Sorted.
+    pub uncertain: Vec<Vec<u8>>,
+    /// On what it rests that the task is up to date.
+    pub evidence: Evidence,
+}
+
+/// The paths on which the finding rests that a task is up to date: as long as none of their stamps changes, it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// Whether the paths are all that there is to it.
+    pub sure: bool,
+    /// From this time on the result is too old to be used.
+    pub expiry: Time,
+    /// Numbers of [`Journal::lists`].
+    pub lists: Vec<u32>,
+}
+
+impl Journal {
+    /// The journal at `path`; an empty one when there is none, or none that is whole.
+    pub fn load(path: &Path) -> Journal {
+        let Ok(bytes) = Image::of(path) else { return Journal::default() };
+        match Journal::decode(bytes) {
+            Ok(journal) => journal,
+            Err(e) => {
+                log::info!("{}: {e}; going without", path.display());
+                Journal::default()
+            }
+        }
+    }
+
+    /// Takes in the records of a workspace in the directory `dir` of this one. Nothing in them is trusted but what they say of outputs.
+    pub fn take_in(&mut self, other: Journal, dir: &RelPath) {
+        let moved = |path: &[u8]| [dir.as_bytes(), b"/", path].concat();
+        for (name, mut record) in other.tasks {
+            record.outputs.iter_mut().for_each(|entry| entry.path = moved(&entry.path));
+            record.uncertain.iter_mut().for_each(|path| *path = moved(path));
+            // No task has such a name.
+            self.tasks.entry(format!("{dir}//{name}")).or_insert(record);
+        }
+        self.made.extend(other.made.iter().map(|made| moved(made)));
+        self.made.sort();
+        self.made.dedup();
+    }
+
+    /// Replaces the journal at `path` by one that was [encoded](Journal::encode).
+    pub fn save(encoded: &Encoded<'_>, path: &Path) -> io::Result<()> {
+        Journal::stage(encoded, path)?.commit()
+    }
+
+    /// Replaces the journal at `path` by the one in these bytes, which are known to be whole, with something else seen at these positions: in
+    /// order, none twice.
+    pub fn save_with(bytes: &Arc<Image>, seen: &[(usize, Seen)], path: &Path) -> io::Result<()> {
+        let damaged = |e: DecodeError| io::Error::new(io::ErrorKind::InvalidData, e.0);
+        let (files, end) = KnownFiles::decode(bytes, FILES).map_err(damaged)?;
+        let files = files.with(seen.iter().copied());
+        let rest = &bytes[end..bytes.len() - DIGEST];
+        Journal::save(&Encoded::new(bytes[..FILES].to_vec(), &files, rest.into()), path)
+    }
+
+    /// Writes what is to replace the journal at `path`.
+    pub fn stage(encoded: &Encoded<'_>, path: &Path) -> io::Result<Staged> {
+        // Then no number in it is larger than it can write.
+        if u32::try_from(encoded.size()).is_err() {
+            return Err(io::Error::other("it would be larger than 4 GiB"));
+        }
+        // Not synced: after a power cut the digest tells a torn journal from a whole one.
+        Staged::write(path, encoded.pieces(), Durability::Volatile)
+    }
+
+    /// The bytes that [`Journal::save`] writes.
+    pub fn encode(&self) -> Encoded<'_> {
+        let mut head = MAGIC.to_vec();
+        head.u64(self.epoch);
+        head.u64(self.hits);
+        head.u64(self.misses);
+        let mut to = Vec::with_capacity(1024 + 512 * self.tasks.len());
+        self.lists.encode(&mut to);
+        to.bool(self.finding.is_some());
+        self.finding.iter().for_each(|finding| finding.encode(&mut to));
+        to.count(self.made.len());
+        self.made.iter().for_each(|path| to.bytes(path));
+        to.count(self.tasks.len());
+        let mut record = Vec::new();
+        for (name, task) in &self.tasks {
+            to.text(name);
+            to.bool(task.evidence.sure);
+            to.u64(task.evidence.expiry);
+            encode_numbers(&task.evidence.lists, &mut to);
+            record.clear();
+            task.encode(&mut record);
+            to.bytes(&record);
+        }
+        Encoded::new(head, &self.files, to.into())
+    }
+
+    fn decode(bytes: Image) -> Result<Journal, DecodeError> {
+        if !is_whole(&bytes) {
+            return Err(DecodeError("its digest does not fit"));
+        }
+        Journal::decode_whole(&Arc::new(bytes))
+    }
+
+    /// The journal in bytes that are known to be whole, see [`is_whole`].
+    pub fn decode_whole(bytes: &Arc<Image>) -> Result<Journal, DecodeError> {
+        Flat::decode(bytes)?.decode_tasks()
+    }
+
+    /// Forgets that the store has results other than these.
+    pub fn distrust_all_but(&mut self, stored: &[ResultKey]) {
+        let stored: HashSet<&ResultKey> = stored.iter().collect();
+        for record in self.tasks.values_mut().filter(|record| record.key.is_some_and(|key| !stored.contains(&key))) {
+            record.distrust();
+        }
+    }
+
+    /// Every result that the journal names.
+    pub fn keys(&self) -> impl Iterator<Item = ResultKey> + '_ {
+        self.tasks.values().filter_map(|task| task.key)
+    }
+}
+
+impl TaskRecord {
+    /// Forgets that the store has its result; what lies in the tree stays known.
+    pub fn distrust(&mut self) {
+        self.previous = self.key.take().or(self.previous);
+        self.evidence = Evidence::default();
+    }
+
+    fn encode(&self, to: &mut Vec<u8>) {
+        encode_key(self.key, to);
+        to.digest(&self.fingerprint);
+        to.u64(self.created);
+        to.u64(self.took);
+        encode_key(self.previous, to);
+        to.bool(self.failed);
+        to.count(self.discovered.len());
+        self.discovered.iter().for_each(|path| to.bytes(path));
+        to.count(self.outputs.len());
+        self.outputs.iter().for_each(|entry| entry.encode(to));
+        to.count(self.uncertain.len());
+        self.uncertain.iter().for_each(|path| to.bytes(path));
+    }
+
+    fn decode(bytes: &[u8], evidence: Evidence) -> Result<TaskRecord, DecodeError> {
+        let from = &mut Decoder::new(bytes);
+        let record = TaskRecord {
+            key: decode_key(from)?,
+            fingerprint: from.digest()?,
+            created: from.u64()?,
+            took: from.u64()?,
+            previous: decode_key(from)?,
+            failed: from.bool()?,
+            discovered: (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?,
+            outputs: Manifest::decode(from)?.into_entries(),
+            uncertain: (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?,
+            evidence,
+        };
+        from.clone().finish()?;
+        // They are searched by bisection.
+        if !are_sorted(&record.discovered) || !are_sorted(&record.uncertain) {
+            return Err(DecodeError("paths of a task are out of order"));
+        }
+        Ok(record)
+    }
+
+    /// What the tree has of this task, with the content that the store or a run that succeeded vouches for, if one does.
+    pub fn left(&self) -> impl Iterator<Item = (&Entry, Option<&Node>)> {
+        let is_certain = |entry: &Entry| !self.failed && self.uncertain.binary_search(&entry.path).is_err();
+        self.outputs.iter().map(move |entry| (entry, is_certain(entry).then_some(&entry.node)))
+    }
+}
+
+fn encode_key(key: Option<ResultKey>, to: &mut Vec<u8>) {
+    to.bool(key.is_some());
+    if let Some(key) = key {
+        to.extend_from_slice(&key.to_bytes());
+    }
+}
+
+fn decode_key(from: &mut Decoder<'_>) -> Result<Option<ResultKey>, DecodeError> {
+    Ok(if from.bool()? { ResultKey::from_bytes(from.raw(ResultKey::LEN)?) } else { None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::stat_table::Builder;
+
+    fn example() -> Journal {
+        let key = ResultKey { action: Digest::of(b"a"), place: Some(Digest::of(b"/home/w")) };
+        let record = TaskRecord {
+            key: Some(key),
+            fingerprint: Digest::of(b"f"),
+            created: 3,
+            took: 4,
+            previous: None,
+            discovered: vec![b"include/a.h".to_vec()],
+            outputs: vec![Entry::new(*b"out", Node::Directory)],
+            failed: true,
+            uncertain: vec![b"out".to_vec()],
+            evidence: Evidence { sure: true, expiry: 9, lists: vec![1, 0] },
+        };
+        let mut files = Builder::default();
+        files.push(b"out", &Seen { stamp: None, digest: None, settled: true });
+        files.push(b"src/\xff.c", &Seen { stamp: None, digest: Some(Digest::of(b"x")), settled: false });
+        let mut lists = PathLists::default();
+        lists.push([]);
+        lists.push([0, 1]);
+        Journal {
+            epoch: 7,
+            hits: 1,
+            misses: 2,
+            tasks: BTreeMap::from([("app".to_owned(), record)]),
+            files: files.finish(),
+            lists,
+            finding: Some(crate::worktree::conditions::tests::example()),
+            made: vec![b"build".to_vec()],
+        }
+    }
+
+    #[test]
+    fn it_is_read_back_as_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        assert_eq!(Journal::load(&path), Journal::default());
+        Journal::save(&example().encode(), &path).unwrap();
+        assert_eq!(Journal::load(&path), example());
+    }
+
+    #[test]
+    fn what_was_seen_is_replaced_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let seen = Seen { stamp: None, digest: Some(Digest::of(b"y")), settled: true };
+        let bytes = Arc::new(example().encode().to_vec().into());
+        Journal::save_with(&bytes, &[(1, seen)], &path).unwrap();
+        let journal = Journal::load(&path);
+        assert_eq!(journal.files.seen(1), seen);
+        assert_eq!(Journal { files: example().files, ..journal }, example());
+    }
+
+    #[test]
+    fn a_damaged_one_is_none() {
+        let whole = example().encode().to_vec();
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            // What is looked at before the digest must not be harmed by it either.
+            drop(Flat::decode(&Arc::new(damaged.clone().into())).map(Flat::decode_tasks));
+            assert!(Journal::decode(damaged.into()).is_err());
+            assert!(Flat::decode(&Arc::new(whole[..at].to_vec().into())).is_err());
+            assert!(Journal::decode(whole[..at].to_vec().into()).is_err());
+        }
+    }
+
+    #[test]
+    fn lists_stand_one_behind_the_other() {
+        let mut lists = PathLists::default();
+        assert!(lists.get(0).is_empty());
+        assert_eq!([lists.push([3, 4]), lists.push([]), lists.push([5])], [0, 1, 2]);
+        assert_eq!([lists.get(0), lists.get(1), lists.get(2), lists.get(3)], [&[3, 4][..], &[], &[5], &[]]);
+    }
+}

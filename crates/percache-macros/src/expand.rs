@@ -166,7 +166,7 @@ fn rules(options: &Options, function: &ItemFn, code: &TokenStream, digest: [u8; 
 
 /// A reference to the cache. If it is a part of an argument that the body takes, the reference is not.
 fn cache(options: &Options, function: &ItemFn, krate: &Path) -> TokenStream {
-    let Some(given) = &options.cache else { return quote!(#krate::__default_cache!()) };
+    let Some(given) = &options.cache else { return quote!(#krate::__private::cache_of_no_name(())) };
     let cache = &given.value;
     let cache = quote_spanned!(cache.span()=> &(#cache));
     if uses_taken(&cache, function) { quote!(&#krate::__private::own(#cache)) } else { cache }

@@ -46,6 +46,9 @@ pub mod store;
 pub use backend::{Backend, BackendError};
 pub use digest::Digest;
 pub use exit::close_all;
+#[cfg(not(feature = "user-cache"))]
+#[doc(hidden)]
+pub use memo::DefaultCache;
 pub use memo::attribute::{Argument, Kept};
 pub use memo::function::{Code, Function, Key};
 pub use memo::identity::Package;

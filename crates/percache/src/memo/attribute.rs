@@ -11,6 +11,7 @@ use serde::Serialize;
 pub use crate::memo::about::About;
 use crate::memo::about::Described;
 use crate::memo::cache::Cache;
+pub use crate::memo::default::cache_of_no_name;
 use crate::memo::encoding::EncodingError;
 use crate::memo::entry::{FunctionCache, path_beside};
 use crate::memo::function::{Function, Key};

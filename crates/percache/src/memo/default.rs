@@ -53,31 +53,32 @@ mod of_the_user {
 
 /// The cache of a function that names none, for `#[memoize]`.
 #[cfg(feature = "user-cache")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __default_cache {
-    () => {
-        $crate::default_cache()
-    };
+pub fn cache_of_no_name((): ()) -> &'static crate::Cache {
+    default_cache()
 }
 
-/// Without a cache that outlives the process, a function that names none does not compile: it would silently compute
-/// everything anew in each run.
+/// The same without a cache that outlives the process: a function that names none does not compile. It would silently
+/// compute everything anew in each run.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// #[percache::memoize]
 /// fn double(n: u64) -> u64 {
 ///     2 * n
 /// }
 /// ```
 #[cfg(not(feature = "user-cache"))]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __default_cache {
-    () => {
-        compile_error!(
-            "without the feature `user-cache` of percache there is no default cache: name one with \
-             `#[memoize(cache = CACHE)]`, or enable the feature"
-        )
-    };
+pub fn cache_of_no_name<D: DefaultCache>(default: D) -> &'static crate::Cache {
+    default.opened()
+}
+
+/// Implemented by nothing.
+#[cfg(not(feature = "user-cache"))]
+#[diagnostic::on_unimplemented(
+    message = "without the feature `user-cache` of percache there is no default cache",
+    label = "this function names no cache",
+    note = "name one with `#[memoize(cache = CACHE)]`, or enable the feature"
+)]
+pub trait DefaultCache {
+    #[doc(hidden)]
+    fn opened(self) -> &'static crate::Cache;
 }

@@ -74,6 +74,8 @@ mod wrap_async;
 
 pub use begin::{Begun, Lead, Wait};
 pub use cache::{Cache, CacheBuilder, Error};
+#[cfg(not(feature = "user-cache"))]
+pub use default::DefaultCache;
 #[cfg(feature = "user-cache")]
 pub use default::{default_cache, set_default_cache};
 pub use entry::{AsyncCallEntry, CallEntry, FunctionCache};

@@ -168,7 +168,7 @@ impl<A, R, F, K, Q, W> Memoized<A, R, F, K, Q, W> {
         if self.function.refreshed_after().is_some() {
             return self.call_ahead(arguments, keep);
         }
-        match self.key(&arguments) {
+        match self.key_of(&arguments) {
             Ok(key) => {
                 let about = About::new();
                 self.cache.run(&self.function, "", key, &Described::new(keep, &about), || {
@@ -190,7 +190,7 @@ impl<A, R, F, K, Q, W> Memoized<A, R, F, K, Q, W> {
         Q: KeyedBy<B>,
         W: Renew<B, R, F, K>,
     {
-        let key = self.key(&arguments);
+        let key = self.key_of(&arguments);
         let found = key.as_ref().ok().and_then(|key| self.cache.shared.peek(self.at(*key), keep));
         match (found, key) {
             (Some((value, Some(ticket))), Ok(key)) => {
@@ -261,11 +261,25 @@ impl<A, R, F, K, Q, W> Memoized<A, R, F, K, Q, W> {
     where
         Q: KeyedBy<B>,
     {
-        if self.owns_name() { self.key(arguments) } else { Err(EncodingError("another callable has its name".into())) }
+        if self.owns_name() {
+            self.key_of(arguments)
+        } else {
+            Err(EncodingError("another callable has its name".into()))
+        }
     }
 
     /// The key of the result for `arguments`.
+    // The bound on `F` tells the compiler that `7` is what the callable takes.
     pub fn key<B>(&self, arguments: &B) -> Result<Key, EncodingError>
+    where
+        F: Fn(B) -> R,
+        Q: KeyedBy<B>,
+    {
+        self.key_of(arguments)
+    }
+
+    #[inline]
+    pub(super) fn key_of<B>(&self, arguments: &B) -> Result<Key, EncodingError>
     where
         Q: KeyedBy<B>,
     {

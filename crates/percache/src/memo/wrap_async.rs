@@ -117,7 +117,7 @@ impl<A, R, F, K, Q, W> MemoizedAsync<A, R, F, K, Q, W> {
         if !self.inner.owns_name() {
             return (self.inner.compute)(arguments).await;
         }
-        let key = self.key(&arguments);
+        let key = self.inner.key_of(&arguments);
         let Some(key) = key.as_ref().ok().filter(|_| self.inner.function.refreshed_after().is_some()).copied() else {
             return valued(self.operate(Operation::call(), key, arguments, keep).await);
         };
@@ -161,11 +161,13 @@ impl<A, R, F, K, Q, W> MemoizedAsync<A, R, F, K, Q, W> {
     }
 
     /// The key of the result for `arguments`.
-    pub fn key<B>(&self, arguments: &B) -> Result<Key, EncodingError>
+    pub fn key<B, C>(&self, arguments: &B) -> Result<Key, EncodingError>
     where
+        F: Fn(B) -> C,
+        C: Future<Output = R>,
         Q: KeyedBy<B>,
     {
-        self.inner.key(arguments)
+        self.inner.key_of(arguments)
     }
 
     /// Removes all results of this callable, whatever its version was, and gives their space back.

@@ -65,6 +65,31 @@ async fn of_any_type_later<R: Serialize + DeserializeOwned + From<Fallible<u32>>
     down(calls).into()
 }
 
+#[memoize(cache = CACHE, skip(calls), handle, refresh_after = "1h")]
+fn with_a_handle(calls: &Calls) -> Fallible<u32> {
+    down(calls)
+}
+
+#[memoize(cache = CACHE, skip(calls), handle)]
+async fn with_a_handle_later(calls: &Calls) -> Fallible<u32> {
+    down(calls)
+}
+
+#[memoize(cache = CACHE, skip(calls), handle)]
+fn of_any_type_with_a_handle<R: Serialize + DeserializeOwned + From<Fallible<u32>>>(calls: &Calls) -> R {
+    down(calls).into()
+}
+
+#[test]
+fn functions_with_handles_share_errors_by_type() {
+    let (calls, failed) = (Calls::default(), Fallible::<u32>::Err("down".into()));
+    assert_eq!(computed(&calls, &failed, || with_a_handle(&calls)), (1, 1));
+    assert_eq!(computed(&calls, &failed, || block_on(with_a_handle_later(&calls))), (1, 1));
+    assert_eq!(computed(&calls, &failed, || of_any_type_with_a_handle(&calls)), (1, 1));
+    assert_eq!((with_a_handle_entry(&calls).refresh(), calls.since()), (failed, 1));
+    assert_eq!(with_a_handle_entry(&calls).get(), None);
+}
+
 #[test]
 fn functions_share_errors_by_type() {
     let (calls, failed) = (Calls::default(), Fallible::<u32>::Err("down".into()));
@@ -83,6 +108,16 @@ fn callables_share_errors() {
     assert_eq!(computed(&calls, &failed, || cache.call("called", &1, || down(&calls))), (1, 1));
     let ruled = cache.wrap_result("ruled", |_: u8| down(&calls)).keyed_by(|n| n + 1).keep_if(|_| false).version("2");
     assert_eq!(computed(&calls, &failed, || ruled.call(1)), (1, 1));
+    let ahead = cache.wrap_result("ahead", {
+        let calls = calls.clone();
+        move |_: u8| down(&calls)
+    });
+    let ahead = ahead.refresh_after(Duration::from_secs(60));
+    assert_eq!(computed(&calls, &failed, || ahead.call(1)), (1, 1));
+    let later = cache.wrap_async("later", async |_: u8| down(&calls));
+    assert_eq!(computed(&calls, &failed, || block_on(later.call(1))), (1, 1));
+    let later = cache.wrap_result_async("later", async |_: u16| down(&calls)).keep_if(|_| true);
+    assert_eq!(computed(&calls, &failed, || block_on(later.call(1))), (1, 1));
     let some = cache.wrap_result("some", |_: u8| down(&calls).map(Some)).only_some();
     assert_eq!(computed(&calls, &failed.map(Some), || some.call(1)), (1, 1));
 }
@@ -125,4 +160,7 @@ fn a_second_callable_of_a_name_computes_also_if_it_may_fail() {
     });
     assert_eq!((first.call(1), second.call(1), second.call(1)), (Ok(1), Ok(2), Ok(2)));
     assert_eq!(calls.count(), 2);
+    assert_eq!((second.entry(1).get(), second.entry(1).refresh()), (None, Ok(2)));
+    assert!(second.entry(1).remove().is_err() && second.entry(1).key().is_err(), "it is the key of the first");
+    assert_eq!(first.entry(1).get(), Some(Ok(1)));
 }

@@ -260,6 +260,20 @@ fn entries_tell_the_arguments() {
 }
 
 #[test]
+fn what_a_function_changes_can_be_skipped() {
+    #[memoize(cache = CACHE, skip(counter, log), handle)]
+    fn count(counter: &mut u32, n: u32, #[cfg(any())] missing: u32, log: &mut Vec<u32>) -> u32 {
+        *counter += n;
+        log.push(n);
+        n
+    }
+    let (mut counter, mut log) = (0, Vec::new());
+    assert_eq!(count_entry(&mut counter, 2, &mut log).refresh(), 2);
+    assert_eq!(count(&mut counter, 2, &mut log), 2);
+    assert_eq!((counter, log.len()), (2, 1));
+}
+
+#[test]
 fn a_cache_can_be_told_not_to_keep_arguments() {
     let cache = Cache::builder().describe_arguments(false).backend(percache::backend::MemoryBackend::new());
     cache.wrap("f", |n: u8| n).call(7);
@@ -273,6 +287,9 @@ fn large_results_are_compressed_where_they_are_stored() {
     let cache = common::open_with(Cache::builder().compress_above(10_000), dir.path());
     let (large, small) = (cache.wrap("large", text), cache.wrap("small", |n: u64| n));
     assert_eq!((large.call(7), small.call(7)), (text(7), 7));
+    let function = percache::Function::new("bytes");
+    let key = function.key(&7).unwrap();
+    cache.put_bytes(&function, key, text(8).as_bytes()).unwrap();
     assert!(cache.stats().unwrap().bytes < 5_000, "{}", cache.stats().unwrap());
     assert_eq!(large.call(7), text(7));
     cache.close().unwrap();
@@ -281,5 +298,7 @@ fn large_results_are_compressed_where_they_are_stored() {
     let large = cache.wrap("large", |_: u64| -> String { unreachable!("a miss") });
     assert_eq!(large.call(7), text(7));
     assert_eq!(large.call(7), text(7), "and again, from memory");
+    assert_eq!(cache.get_bytes(&function, key).unwrap(), text(8).as_bytes());
+    assert_eq!(cache.get::<String>(key), None, "bytes are no value");
     assert!(cache.verify(false).unwrap().is_clean());
 }

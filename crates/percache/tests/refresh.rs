@@ -217,6 +217,47 @@ fn an_old_result_stands_in_for_an_error() {
 }
 
 #[test]
+fn those_who_wait_for_an_error_get_the_old_result_too() {
+    let clock = TestClock::default();
+    let cache = memory(&clock);
+    let (calls, barrier) = (Calls::default(), Barrier::new(4));
+    let f = cache.wrap_result("f", |n: u32| {
+        calls.one();
+        thread::sleep(Duration::from_millis(60));
+        if calls.count() == 1 { Ok(n) } else { Err("no network".to_owned()) }
+    });
+    let f = f.maxage(Duration::from_secs(10)).stale_if_error(Duration::from_secs(10));
+    assert_eq!(f.call(1), Ok(1));
+    clock.pass(10);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                barrier.wait();
+                assert_eq!(f.call(1), Ok(1));
+            });
+        }
+    });
+    assert_eq!(calls.count(), 2);
+    clock.pass(10);
+    assert!(f.call(1).is_err());
+}
+
+#[test]
+fn an_old_result_does_not_stand_in_for_what_is_no_error() {
+    let clock = TestClock::default();
+    let cache = memory(&clock);
+    let calls = Calls::default();
+    let found = cache.wrap("found", |n: u32| {
+        calls.one();
+        (calls.count() == 1).then_some(n)
+    });
+    let found = found.only_some().maxage(Duration::from_secs(10)).stale_if_error(Duration::from_secs(10));
+    assert_eq!(found.call(1), Some(1));
+    clock.pass(10);
+    assert_eq!(found.call(1), None, "it is gone, and that is no error");
+}
+
+#[test]
 fn an_old_result_on_disk_stands_in_too() {
     let dir = tempfile::tempdir().unwrap();
     let clock = TestClock::default();

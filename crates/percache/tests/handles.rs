@@ -280,6 +280,7 @@ fn a_cache_can_be_told_not_to_keep_arguments() {
     assert_eq!(cache.entries().unwrap()[0].arguments, None);
 }
 
+#[cfg(feature = "compression")]
 #[test]
 fn large_results_are_compressed_where_they_are_stored() {
     let dir = tempfile::tempdir().unwrap();

@@ -83,5 +83,8 @@ mod tests {
         assert!(other.is_news(10_000 + INTERVAL));
         assert!(!other.is_news(20_000));
         assert!(!Cleared::new(dir.path()).is_news(10_000), "who comes later has nothing in memory");
+        other.tell();
+        assert!(!one.renewed().is_news(30_000), "nor has a child");
+        assert!(one.is_news(30_000), "what a child knows does not reach its parent");
     }
 }

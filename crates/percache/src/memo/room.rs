@@ -230,6 +230,18 @@ mod tests {
     }
 
     #[test]
+    fn a_child_does_not_add_what_its_parent_adds() {
+        let dir = tempfile::tempdir().unwrap();
+        let [parent, _] = two(dir.path());
+        parent.counted(40_000, 0, 0);
+        assert_eq!(parent.add(999, 0), Next::Nothing);
+        let child = parent.renewed();
+        assert!(parent.has_news() && !child.has_news());
+        assert_eq!((child.add(1_000, 0), child.say(0), parent.say(0)), (Next::Say, Next::Nothing, Next::Nothing));
+        assert_eq!(read(dir.path()).unwrap().bytes, 41_999);
+    }
+
+    #[test]
     fn one_evicts_and_the_others_see_that_there_is_room() {
         let dir = tempfile::tempdir().unwrap();
         let [one, other] = two(dir.path());

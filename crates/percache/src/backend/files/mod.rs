@@ -254,3 +254,24 @@ impl Backend for FileBackend {
         Some(Box::new(FileBackend::at(self.root.clone())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_child_finds_waiting_is_its_parents_to_write() {
+        let dir = tempfile::tempdir().unwrap();
+        let parent = FileBackend::open(dir.path()).unwrap();
+        let key = Digest::of(b"key");
+        parent.put_result(&key, b"entry", b"result").unwrap();
+        parent.put(Table::Uses, &key, b"uses").unwrap();
+        let child = parent.after_fork().unwrap();
+        assert_eq!(child.get(Table::Results, &key).unwrap().as_deref(), Some(b"result".as_slice()));
+        child.close().unwrap();
+        let uses = |backend: &dyn Backend| backend.get(Table::Uses, &key).unwrap();
+        assert_eq!(uses(&FileBackend::open(dir.path()).unwrap()), None);
+        parent.close().unwrap();
+        assert_eq!(uses(&FileBackend::open(dir.path()).unwrap()).as_deref(), Some(b"uses".as_slice()));
+    }
+}

@@ -10,7 +10,10 @@ use crate::sandbox::Sandbox;
 
 /// A cache as a program leaves it: two functions, five results, three hits.
 fn used(path: &Path) {
-    let cache = Cache::open(path).unwrap();
+    fill(Cache::open(path).unwrap());
+}
+
+fn fill(cache: Cache) {
     let square = cache.wrap("square", |n: u64| {
         std::thread::sleep(Duration::from_millis(2));
         n * n
@@ -56,6 +59,17 @@ fn list_shows_each_result() {
     let greet = json(&ws, ["list", "greet", "--json", "--cache", "results.cache"]);
     assert_eq!(greet.as_array().unwrap().len(), 2);
     assert_eq!(ws.percache(["list", "--cache", "results.cache"]).succeeds().stdout.lines().count(), 6);
+}
+
+#[test]
+fn a_cache_of_files_is_looked_after_as_well() {
+    let ws = Sandbox::new("");
+    fill(Cache::open_files(ws.path("results.cache")).unwrap());
+    let text = ws.percache(["stats", "--cache", "results.cache"]).succeeds().stdout;
+    assert!(text.starts_with("Number of cached results : 5\n"), "{text}");
+    ws.percache(["verify", "--repair", "--cache", "results.cache"]).succeeds();
+    ws.percache(["clear", "greet", "--cache", "results.cache"]).succeeds();
+    assert_eq!(json(&ws, ["stats", "--json", "--cache", "results.cache"])["results"], 3);
 }
 
 #[test]

@@ -15,12 +15,21 @@ fn by_version(amount: u64) -> u64 { amount * rate() }
 fn by_package(amount: u64) -> u64 { amount * rate() }
 #[percache::memoize(cache = CACHE, name = "everyone", share = "everyone")]
 fn everyone(amount: u64) -> u64 { amount * rate() }
+#[percache::memoize(cache = CACHE, name = "handled", share = "source", handle, refresh_after = "1h", stale_if_error = "1h")]
+fn handled(amount: u64) -> Result<u64, String> { Ok(amount * rate()) }
+#[percache::memoize(cache = CACHE, name = "later", handle, refresh_after = "1h", maxage = AGE)]
+async fn later(amount: u64) -> u64 { amount * rate() }
+const AGE: std::time::Duration = std::time::Duration::from_secs(7_200);
 static CACHE: std::sync::LazyLock<percache::Cache> = std::sync::LazyLock::new(percache::Cache::in_memory);
 pub fn print() {
     tax(100);
     by_version(100);
     by_package(100);
     everyone(100);
+    handled(100).unwrap();
+    handled_entry(100).refresh().unwrap();
+    assert_eq!(handled_cache().stats().unwrap().unwrap().results, 1);
+    drop((later(100), later_entry(100), later_cache()));
     let mut entries = CACHE.entries().unwrap();
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     entries.iter().for_each(|entry| println!("{} {}", entry.name, entry.key));
@@ -74,7 +83,7 @@ fn packages_share_what_they_are_told_to_share() {
         run(&all.join(folder), &[])
     };
     let one = program("one", "app", "1.0.0", 19);
-    assert_eq!(one.len(), 4);
+    assert_eq!(one.len(), 5);
     let twin = program("twin", "app", "1.0.0", 7);
     let newer = program("newer", "app", "2.0.0", 7);
     let other = program("other", "other", "1.0.0", 7);
@@ -129,14 +138,14 @@ fn percache_is_found_under_another_name() {
         "pc = { package = \"percache\", PERCACHE }",
         &[("src/main.rs", &renamed)],
     );
-    assert_eq!(run(&all.join("renamed"), &[]).len(), 4);
+    assert_eq!(run(&all.join("renamed"), &[]).len(), 5);
     let facade = [("src/lib.rs", "pub use percache;")];
     package(&all.join("facade"), "facade", "1.0.0", "percache = { PERCACHE }", &facade);
     let dependencies = "facade = { path = \"../facade\" }";
     let told =
         rated(1).replace("percache::", "facade::percache::").replace("(cache", "(crate = facade::percache, cache");
     package(&all.join("told"), "told", "1.0.0", dependencies, &[("src/main.rs", &told)]);
-    assert_eq!(run(&all.join("told"), &[]).len(), 4);
+    assert_eq!(run(&all.join("told"), &[]).len(), 5);
     let untold = "#[facade::percache::memoize] fn f(n: u64) -> u64 { n } fn main() { f(1); }";
     package(&all.join("untold"), "untold", "1.0.0", dependencies, &[("src/main.rs", untold)]);
     let message = String::from_utf8(cargo_run(&all.join("untold"), &[]).stderr).unwrap();

@@ -121,8 +121,24 @@ fn nameless(kind: TokenStream) -> Option<Span> {
     })
 }
 
+/// A function that is run again for a later call has only copies of its arguments.
+fn refreshed(options: &Options, function: &ItemFn) -> syn::Result<()> {
+    let changed = function.sig.inputs.iter().find(|argument| is_changed(argument));
+    match (&options.refresh_after, changed) {
+        (Some(given), Some(argument)) => Err(Error::new(
+            given.word.span(),
+            format!(
+                "with `refresh_after`, the function is also run for later calls, and cannot change `{}` then; take it by value or by `&`",
+                name(argument).unwrap_or_default()
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// The options must fit the function, and each other.
 fn agreement(options: &Options, function: &ItemFn) -> syn::Result<()> {
+    refreshed(options, function)?;
     let Some(skip) = &options.skip else { return Ok(()) };
     if options.key.is_some() {
         return Err(Error::new(

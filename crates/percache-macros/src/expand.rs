@@ -6,7 +6,9 @@
 //!     let path = path_of(&|| ());                     the type of a closure names the instance: module, type, generics
 //!     let key = …;                                    of the function, the path and each argument
 //!     let keep = …;                                   what is kept: chosen by the type R and by options
-//!     <R as Kept<_>>::call(Call { cache, FUNCTION, path, key, keep }, move || -> R { …the body… })
+//!                                                     what those get who wait: errors that can be cloned, by the type R too
+//!     let about = …;                                  takes the summary of the arguments, when the body runs
+//!     <R as Kept<_>>::call(Call { cache, FUNCTION, path, key, keep, about }, move || -> R { …the body… })
 //! }
 //! ```
 
@@ -15,13 +17,15 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{FnArg, ItemFn, Pat, Path, ReturnType, Type, parse_quote};
 
+use crate::age::Age;
 use crate::crate_path::crate_path;
 use crate::keep::keep;
-use crate::key::{conditions, key, uses_taken};
-use crate::options::Options;
+use crate::key::{conditions, key, shown, uses_taken};
+use crate::options::{Given, Options};
 use crate::tokens::digest;
 use crate::tracked::{constant, expression, function_code, has_receiver, is_attribute};
-use crate::{place, share};
+use crate::waiting::with_errors;
+use crate::{place, share, siblings};
 
 /// The function, and the constant with the digest of its code.
 pub fn expand(options: &Options, mut function: ItemFn) -> syn::Result<TokenStream> {
@@ -44,18 +48,74 @@ pub fn expand(options: &Options, mut function: ItemFn) -> syn::Result<TokenStrea
     };
     let cache = cache(options, &function, &krate);
     let kind = result(&function);
-    let keep = keep(options, &kind, &krate);
-    let call = call(&function, &kind, &unpacked, &krate);
-    function.block = parse_quote!({
+    let keep = with_errors(keep(options, &kind, &krate), &kind, &function.sig.generics, &krate);
+    let prologue = quote! {
         static __PERCACHE_FUNCTION: ::std::sync::OnceLock<#krate::Function> = ::std::sync::OnceLock::new();
         let __percache_path = #krate::__private::#path(&|| ());
         let __percache_function = __PERCACHE_FUNCTION.get_or_init(|| #rules);
         let __percache_key = #key;
         let __percache_cache: &#krate::Cache = #cache;
+        let __percache_about = &#krate::__private::About::new();
         let __percache_keep = #keep;
-        #call
-    });
+    };
+    let note = note(options, &function, &krate);
+    let prepared = Prepared { function: &function, kind: &kind, unpacked: &unpacked, prologue, note, krate: &krate };
+    if siblings::are_wanted(options) {
+        let functions = siblings::expand(options, &prepared, &siblings::Whole { rules, path, cache });
+        return Ok(quote!(#constant #functions));
+    }
+    let call = call(&prepared);
+    function.block = parse_quote!({ #call });
     Ok(quote!(#constant #function))
+}
+
+/// What is known of a function when its body is about to be put somewhere.
+pub struct Prepared<'a> {
+    /// Attributes, signature with a name for every argument, and body.
+    pub function: &'a ItemFn,
+    /// The type of its results.
+    pub kind: &'a Type,
+    /// What takes apart the patterns that stood in the signature.
+    pub unpacked: &'a [TokenStream],
+    /// Statements that bind function, path, key, cache and what is kept.
+    pub prologue: TokenStream,
+    /// Notes the arguments when the body is about to run.
+    pub note: TokenStream,
+    /// Where percache is.
+    pub krate: &'a Path,
+}
+
+impl Prepared<'_> {
+    /// A method of the type of the results.
+    pub fn method(&self) -> TokenStream {
+        let Prepared { kind, krate, .. } = self;
+        quote_spanned!(kind.span()=> <#kind as #krate::Kept<_>>)
+    }
+
+    /// The value that says all about a call but what to do with it.
+    pub fn call(&self, keep: &TokenStream) -> TokenStream {
+        let krate = self.krate;
+        quote!(#krate::__private::Call {
+            cache: __percache_cache,
+            function: __percache_function,
+            path: __percache_path,
+            key: __percache_key,
+            keep: #keep,
+            about: __percache_about,
+        })
+    }
+
+    /// The same for a future, whose type names nothing that depends on what is kept.
+    pub fn async_call(&self) -> TokenStream {
+        let method = self.method();
+        self.call(&quote!(#method::codec(__percache_keep)))
+    }
+
+    /// The body as a block without braces.
+    pub fn body(&self) -> TokenStream {
+        let (unpacked, statements) = (self.unpacked, &self.function.block.stmts);
+        quote!(#(#unpacked)* #(#statements)*)
+    }
 }
 
 /// Gives every argument a name; what takes the patterns apart that stood there instead.
@@ -91,18 +151,22 @@ fn rules(options: &Options, function: &ItemFn, code: &TokenStream, digest: [u8; 
     };
     let version = options.version.iter().map(|given| &given.value);
     let package = share::package(options.share.as_ref().map(|given| &given.value), krate).into_iter();
-    let maxage = options.maxage.iter().map(|given| &given.value);
+    let age = |given: &Option<Given<Age>>| given.as_ref().map(|given| given.value.duration(krate)).into_iter();
+    let maxage = age(&options.maxage);
+    let (refresh, stale) = (age(&options.refresh_after), age(&options.stale_if_error));
     quote! {
         #identity.code(#code)
             #(.version(#version))*
             #(.package(#package))*
-            #(.maxage(::std::time::Duration::from_secs(#maxage)))*
+            #(.maxage(#maxage))*
+            #(.refresh_after(#refresh))*
+            #(.stale_if_error(#stale))*
     }
 }
 
 /// A reference to the cache. If it is a part of an argument that the body takes, the reference is not.
 fn cache(options: &Options, function: &ItemFn, krate: &Path) -> TokenStream {
-    let Some(given) = &options.cache else { return quote!(#krate::default_cache()) };
+    let Some(given) = &options.cache else { return quote!(#krate::__private::cache_of_no_name(())) };
     let cache = &given.value;
     let cache = quote_spanned!(cache.span()=> &(#cache));
     if uses_taken(&cache, function) { quote!(&#krate::__private::own(#cache)) } else { cache }
@@ -116,21 +180,29 @@ fn result(function: &ItemFn) -> Type {
     }
 }
 
-fn call(function: &ItemFn, kind: &Type, unpacked: &[TokenStream], krate: &Path) -> TokenStream {
-    let body = &function.block.stmts;
-    let method = quote_spanned!(kind.span()=> <#kind as #krate::Kept<_>>);
-    let is_async = function.sig.asyncness.is_some();
-    let keep = if is_async { quote!(#method::codec(__percache_keep)) } else { quote!(__percache_keep) };
-    let call = quote!(#krate::__private::Call {
-        cache: __percache_cache,
-        function: __percache_function,
-        path: __percache_path,
-        key: __percache_key,
-        keep: #keep,
-    });
-    if is_async {
-        quote! { #krate::__private::call_async(#call, async move { #(#unpacked)* #(#body)* }).await }
+/// Notes the arguments when the body is about to run.
+fn note(options: &Options, function: &ItemFn, krate: &Path) -> TokenStream {
+    if options.describe.as_ref().is_some_and(|given| !given.value) {
+        return TokenStream::new();
+    }
+    let shown = shown(options, function, krate);
+    quote! {
+        {
+            #[allow(unused_imports)]
+            use #krate::__private::{ShowNothing as _, ShowSerialized as _};
+            __percache_about.note(__percache_cache, &#shown);
+        }
+    }
+}
+
+fn call(prepared: &Prepared) -> TokenStream {
+    let Prepared { function, kind, prologue, note, krate, .. } = prepared;
+    let (method, body) = (prepared.method(), prepared.body());
+    if function.sig.asyncness.is_some() {
+        let call = prepared.async_call();
+        quote! { #prologue #krate::__private::call_async(#call, async move { #note #body }).await }
     } else {
-        quote! { #method::call(#call, move || -> #kind { #(#unpacked)* #(#body)* }) }
+        let call = prepared.call(&quote!(__percache_keep));
+        quote! { #prologue #method::call(#call, move || -> #kind { #note #body }) }
     }
 }

@@ -11,8 +11,7 @@ use crate::options::Options;
 pub fn keep(options: &Options, kind: &Type, krate: &Path) -> TokenStream {
     let mut keep = match &options.cache_err {
         Some(given) => {
-            let seconds = given.value;
-            let duration = quote!(::std::time::Duration::from_secs(#seconds));
+            let duration = given.value.duration(krate);
             quote_spanned!(kind.span()=> <#kind as #krate::__private::Fallible>::errors_for(#duration))
         }
         None => quote!({

@@ -35,22 +35,52 @@ fn list(options: &Options, function: &ItemFn, krate: &Path) -> TokenStream {
     }
 }
 
-fn part(argument: &FnArg, krate: &Path) -> TokenStream {
-    match argument {
-        FnArg::Receiver(receiver) => {
-            let name = Ident::new("self", receiver.self_token.span);
-            let conditions = conditions(&receiver.attrs);
-            quote_spanned!(receiver.span()=> #(#conditions)* #krate::Argument::add_to(&#name, __percache_key);)
-        }
-        FnArg::Typed(typed) => {
-            let name = match &*typed.pat {
-                Pat::Ident(pattern) => pattern.ident.clone(),
-                _ => Ident::new("_", Span::call_site()),
-            };
-            let conditions = conditions(&typed.attrs);
-            quote_spanned!(typed.ty.span()=> #(#conditions)* #krate::Argument::add_to(&#name, __percache_key);)
-        }
+/// The arguments that count, for their summary: an expression of a type that can be serialised.
+///
+/// Not with the user's span: clippy would take the second `&` for the user's. The compiler has complained about what cannot be
+/// serialised where the key is made, and does not do it again here.
+pub fn shown(options: &Options, function: &ItemFn, krate: &Path) -> TokenStream {
+    let show =
+        |argument: &TokenStream| quote_spanned!(Span::mixed_site()=> (&#krate::__private::Shown(&#argument)).shown());
+    if let Some(key) = &options.key {
+        let key = &key.value;
+        return show(&quote_spanned!(key.span()=> (#key)));
     }
+    let counted = function.sig.inputs.iter().filter(|argument| !options.skips(argument));
+    let parts = counted.map(|argument| {
+        let (name, conditions) = (bound(argument), conditions(attributes(argument)));
+        let shown = show(&quote!(#name));
+        quote!(#(#conditions)* #shown)
+    });
+    quote!((#(#parts,)*))
+}
+
+/// The attributes of an argument.
+pub fn attributes(argument: &FnArg) -> &[syn::Attribute] {
+    match argument {
+        FnArg::Receiver(receiver) => &receiver.attrs,
+        FnArg::Typed(typed) => &typed.attrs,
+    }
+}
+
+/// The name under which the function has an argument.
+fn bound(argument: &FnArg) -> Ident {
+    match argument {
+        FnArg::Receiver(receiver) => Ident::new("self", receiver.self_token.span),
+        FnArg::Typed(typed) => match &*typed.pat {
+            Pat::Ident(pattern) => pattern.ident.clone(),
+            _ => Ident::new("_", Span::call_site()),
+        },
+    }
+}
+
+fn part(argument: &FnArg, krate: &Path) -> TokenStream {
+    let (name, conditions) = (bound(argument), conditions(attributes(argument)));
+    let span = match argument {
+        FnArg::Receiver(receiver) => receiver.span(),
+        FnArg::Typed(typed) => typed.ty.span(),
+    };
+    quote_spanned!(span=> #(#conditions)* #krate::Argument::add_to(&#name, __percache_key);)
 }
 
 /// The attributes that decide whether an argument is there.

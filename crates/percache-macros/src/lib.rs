@@ -3,6 +3,7 @@
 //! Knows tokens only: what is done with a memoized function is in `percache::memo`.
 
 mod age;
+mod ahead;
 mod check;
 mod conditional;
 mod crate_path;
@@ -12,8 +13,10 @@ mod key;
 mod options;
 mod place;
 mod share;
+mod siblings;
 mod tokens;
 mod tracked;
+mod waiting;
 
 use proc_macro::TokenStream;
 use syn::{ItemFn, parse_macro_input};
@@ -35,12 +38,16 @@ use syn::{ItemFn, parse_macro_input};
 /// | `name = "n"` | stands for module path and name: the function may move |
 /// | `version = "2"` | part of the key, for what changes without the code changing |
 /// | `share = "version"` | who shares its results: builds of the same `"source"` (unless told otherwise), of the same `"version"` or `"package"`, or `"everyone"` |
-/// | `maxage = "7d"` | results that are older are computed again; units `s`, `m`, `h`, `d`, `w` |
+/// | `maxage = "7d"` | results that are older are computed again; units `ms`, `s`, `m`, `h`, `d`, `w`, or a constant `Duration` |
+/// | `refresh_after = "1h"` | results that are older are returned, and computed again in the background |
+/// | `stale_if_error = "1d"` | when computing again gives an error, the last result is returned, for this long after `maxage` |
 /// | `cache_err = "30s"` | of a `Result`, errors are kept too, for this long |
 /// | `keep_none = false` | of an `Option`, `None` is not kept |
 /// | `keep_if = \|result\| …` | results for which this does not hold are not kept; a closure that captures nothing, or a path |
 /// | `skip(a, b)` | these arguments do not count; `self` and what is borrowed by `&mut` can be skipped too |
 /// | `key = EXPR` | calls are told apart by this expression over the arguments and by nothing else |
+/// | `handle` | beside `f` stand `f_entry(…)`, a call to remove, refresh or compute beside the cache, and `f_cache()`, all results |
+/// | `describe = false` | no summary of the arguments is kept for people |
 /// | `depends_on(f, m::g)` | a change of their code counts as well; they need `#[tracked]` (or `#[memoize]`), and are named by the path where they are defined |
 /// | `crate = other::percache` | where percache is, if this package does not depend on it; another name for the dependency is found without |
 #[proc_macro_attribute]

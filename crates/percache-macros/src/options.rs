@@ -5,21 +5,26 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Expr, FnArg, Ident, Lit, LitBool, LitStr, Path, Token, parenthesized};
 
+use crate::age::Age;
 use crate::check::name;
-use crate::{age, share};
+use crate::share;
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 16] = [
     "cache",
     "name",
     "version",
     "share",
     "maxage",
+    "refresh_after",
+    "stale_if_error",
     "cache_err",
     "keep_none",
     "keep_if",
     "skip",
     "key",
     "depends_on",
+    "handle",
+    "describe",
     "crate",
 ];
 
@@ -36,15 +41,18 @@ pub struct Options {
     pub name: Option<Given<LitStr>>,
     pub version: Option<Given<String>>,
     pub share: Option<Given<LitStr>>,
-    /// In seconds.
-    pub maxage: Option<Given<u64>>,
-    /// In seconds.
-    pub cache_err: Option<Given<u64>>,
+    pub maxage: Option<Given<Age>>,
+    pub refresh_after: Option<Given<Age>>,
+    pub stale_if_error: Option<Given<Age>>,
+    pub cache_err: Option<Given<Age>>,
     pub keep_none: Option<Given<bool>>,
     pub keep_if: Option<Given<Expr>>,
     pub skip: Option<Given<Vec<Ident>>>,
     pub key: Option<Given<Expr>>,
     pub depends_on: Option<Given<Vec<Path>>>,
+    /// What stands before `_entry` and `_cache`, if that is not the name of the function; `Self::` says where it stands.
+    pub handle: Option<Given<Option<Path>>>,
+    pub describe: Option<Given<bool>>,
     /// Where percache is.
     pub krate: Option<Given<Path>>,
 }
@@ -70,13 +78,18 @@ impl Options {
             "name" => set(&mut self.name, word, assigned(input)?),
             "version" => set(&mut self.version, word, version(assigned(input)?)?),
             "share" => set(&mut self.share, word, share::level(assigned(input)?)?),
-            "maxage" => set(&mut self.maxage, word, age::seconds(&assigned(input)?)?),
-            "cache_err" => set(&mut self.cache_err, word, age::seconds(&assigned(input)?)?),
+            "maxage" => set(&mut self.maxage, word, age(input)?),
+            "refresh_after" => set(&mut self.refresh_after, word, age(input)?),
+            "stale_if_error" => set(&mut self.stale_if_error, word, age(input)?),
+            "cache_err" => set(&mut self.cache_err, word, age(input)?),
             "keep_none" => set(&mut self.keep_none, word, assigned::<LitBool>(input)?.value),
             "keep_if" => set(&mut self.keep_if, word, assigned(input)?),
             "skip" => set(&mut self.skip, word, listed(input, Ident::parse_any)?),
             "key" => set(&mut self.key, word, assigned(input)?),
             "depends_on" => set(&mut self.depends_on, word, listed(input, Path::parse)?),
+            "handle" if input.peek(Token![=]) => set(&mut self.handle, word, Some(assigned(input)?)),
+            "handle" => set(&mut self.handle, word, None),
+            "describe" => set(&mut self.describe, word, assigned::<LitBool>(input)?.value),
             "crate" => set(&mut self.krate, word, path(input)?),
             _ => Err(unknown(&word)),
         }
@@ -99,8 +112,10 @@ impl Options {
             given.as_ref().map(|given| &given.word)
         }
         let words = [word(&self.cache), word(&self.name), word(&self.version), word(&self.share), word(&self.maxage)];
+        let later = [word(&self.refresh_after), word(&self.stale_if_error)];
         let kept = [word(&self.cache_err), word(&self.keep_none), word(&self.keep_if)];
-        words.into_iter().chain(kept).chain([word(&self.skip), word(&self.key)]).flatten().next()
+        let others = [word(&self.skip), word(&self.key), word(&self.handle), word(&self.describe)];
+        words.into_iter().chain(later).chain(kept).chain(others).flatten().next()
     }
 }
 
@@ -113,6 +128,11 @@ fn set<T>(option: &mut Option<Given<T>>, word: Ident, value: T) -> syn::Result<(
 }
 
 fn assigned<T: Parse>(input: ParseStream) -> syn::Result<T> {
+    input.parse::<Token![=]>()?;
+    input.parse()
+}
+
+fn age(input: ParseStream) -> syn::Result<Age> {
     input.parse::<Token![=]>()?;
     input.parse()
 }

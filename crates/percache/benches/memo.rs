@@ -5,8 +5,10 @@
 //! ```
 //!
 //! - `percache`: the result is in the hot layer; `percache, from the store`: it is not.
+//! - `percache, from files`: the store is `Cache::open_files`.
 //! - `cached`: the crate of that name, with its store on disk (redb).
 //! - `bare rocksdb`: a RocksDB get of the same record from the same database, under a key that is computed already, and decoding it.
+//! - `bare redb`: the same of redb.
 //! - `memcpy and SHA-1`: what a checked value of this size costs at the least.
 
 use std::hint::black_box;
@@ -23,7 +25,10 @@ use percache::memo::encoding::decode;
 use percache::memo::record::open;
 use percache::rocks::RocksEngine;
 use percache::{Cache, Digest, memoize};
+use redb::{Database, ReadableDatabase, TableDefinition};
 use rocksdb::{DB, Options};
+
+const RECORDS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("records");
 
 /// Different calls, so that neither the processor nor a store can get used to one of them.
 const CALLS: u64 = 1_000;
@@ -52,6 +57,14 @@ impl Cycle {
         self.0 = (self.0 + 1) % self.1;
         self.0
     }
+}
+
+/// A cache of files with these results.
+fn filled_files(dir: &Path, calls: u64, length: usize) -> Cache {
+    let cache = Cache::builder().hot_bytes(0).open_files(dir).expect("a cache");
+    let f = cache.wrap("text", |(n, length): (u64, usize)| text(n, length));
+    (0..calls).for_each(|n| drop(f.call((n, length))));
+    cache
 }
 
 fn filled(dir: &Path, hot: usize, calls: u64, length: usize) -> Cache {
@@ -85,6 +98,20 @@ fn redb(dir: &Path, calls: u64, length: usize) -> RedbCache<String, String> {
     cache
 }
 
+/// The same records in redb, without percache.
+fn bare_redb(path: &Path, records: &[(Digest, Vec<u8>)]) -> Database {
+    let db = Database::create(path).expect("a database");
+    let write = db.begin_write().expect("a transaction");
+    {
+        let mut table = write.open_table(RECORDS).expect("a table");
+        for (key, record) in records {
+            table.insert(key.as_bytes().as_slice(), record.as_slice()).expect("inserted");
+        }
+    }
+    write.commit().expect("committed");
+    db
+}
+
 fn hits(criterion: &mut Criterion) {
     for (name, length, calls) in [("100 B", 100usize, CALLS), ("1 MiB", 1 << 20, 8)] {
         let mut group = criterion.benchmark_group("hit");
@@ -104,6 +131,12 @@ fn hits(criterion: &mut Criterion) {
             let mut cycle = Cycle(0, calls);
             group.bench_function(BenchmarkId::new(label, name), |b| b.iter(|| f.call((cycle.next(), length))));
         }
+        let cache = filled_files(&dir.path().join("files"), calls, length);
+        let f = cache.wrap("text", |_: (u64, usize)| -> String { unreachable!("a miss") });
+        let mut cycle = Cycle(0, calls);
+        group.bench_function(BenchmarkId::new("percache, from files", name), |b| {
+            b.iter(|| f.call((cycle.next(), length)))
+        });
         let cache = redb(&dir.path().join("redb"), calls, length);
         let mut cycle = Cycle(0, calls);
         group.bench_function(BenchmarkId::new("cached", name), |b| {
@@ -123,6 +156,18 @@ fn hits(criterion: &mut Criterion) {
                 decode::<String>(open(&record).expect("a record").value).expect("decoded")
             });
         });
+        let record = |key: &Digest| db.get_cf(results, key.as_bytes()).expect("a get").expect("a record");
+        let records: Vec<_> = keys.iter().map(|key| (*key, record(key))).collect();
+        let db = bare_redb(&dir.path().join("bare redb"), &records);
+        group.bench_function(BenchmarkId::new("bare redb", name), |b| {
+            b.iter(|| {
+                let read = db.begin_read().expect("a transaction");
+                let table = read.open_table(RECORDS).expect("a table");
+                let record =
+                    table.get(keys[cycle.next() as usize].as_bytes().as_slice()).expect("a get").expect("a hit");
+                decode::<String>(open(record.value()).expect("a record").value).expect("decoded")
+            });
+        });
         let value = text(7, length);
         group.bench_function(BenchmarkId::new("memcpy and SHA-1", name), |b| {
             b.iter(|| (black_box(&value).clone(), Digest::of(value.as_bytes())));
@@ -136,15 +181,18 @@ fn misses(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group("miss");
         group.sample_size(20);
         let dir = tempfile::tempdir().expect("a directory");
-        let cache = Cache::open(dir.path().join("percache")).expect("a cache");
-        let f = cache.wrap("text", |(n, length): (u64, usize)| text(n, length));
         let mut n = 0;
-        group.bench_function(BenchmarkId::new("percache", name), |b| {
-            b.iter(|| {
-                n += 1;
-                f.call((n, length))
+        let database = Cache::open(dir.path().join("percache")).expect("a cache");
+        let files = Cache::open_files(dir.path().join("files")).expect("a cache");
+        for (label, cache) in [("percache", database), ("percache, to files", files)] {
+            let f = cache.wrap("text", |(n, length): (u64, usize)| text(n, length));
+            group.bench_function(BenchmarkId::new(label, name), |b| {
+                b.iter(|| {
+                    n += 1;
+                    f.call((n, length))
+                });
             });
-        });
+        }
         let cache = redb(&dir.path().join("redb"), 0, length);
         group.bench_function(BenchmarkId::new("cached", name), |b| {
             b.iter(|| {

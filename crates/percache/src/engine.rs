@@ -121,6 +121,12 @@ pub trait Engine: Send + Sync {
         self.session(patience)
     }
 
+    /// Called in a child of the process that made this, after a `fork`: the same database for the child. `None`: the
+    /// child can use this one.
+    fn after_fork(&self) -> Option<Box<dyn Engine>> {
+        None
+    }
+
     /// How many commits there are at the least that damage has taken away, and that nothing else tells of.
     fn lost(&self) -> Result<usize, EngineError> {
         Ok(0)

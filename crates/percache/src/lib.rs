@@ -19,13 +19,15 @@
 //!
 //! - [`macro@memoize`] and [`Cache::wrap`] keep the results of functions and closures; `docs/memoize.md` tells all about it.
 //! - [`Cache`] is where results are kept; [`Backend`] is what it takes to keep them somewhere else.
-//! - [`store`] holds the results of tasks, for the build tool `percache`.
+#![cfg_attr(feature = "store", doc = "- [`store`] holds the results of tasks, for the build tool `percache`.")]
 //!
 //! Modules stand in order: each uses only what stands above it.
 
 pub mod codec;
 pub mod digest;
 pub mod engine;
+mod fork;
+
 mod exit;
 pub mod files;
 pub mod lock;
@@ -38,14 +40,24 @@ pub mod tail;
 
 pub mod backend;
 pub mod memo;
+#[cfg(feature = "store")]
 pub mod store;
 
 pub use backend::{Backend, BackendError};
 pub use digest::Digest;
+pub use exit::close_all;
+#[cfg(not(feature = "user-cache"))]
+#[doc(hidden)]
+pub use memo::DefaultCache;
 pub use memo::attribute::{Argument, Kept};
 pub use memo::function::{Code, Function, Key};
 pub use memo::identity::Package;
-pub use memo::{Cache, CacheBuilder, Error, Memoized, default_cache, set_default_cache};
+pub use memo::{
+    AsyncCallEntry, Begun, Cache, CacheBuilder, CallEntry, Error, FunctionCache, Memoized, MemoizedAsync,
+    MemoizedResult, MemoizedResultAsync, Spawned,
+};
+#[cfg(feature = "user-cache")]
+pub use memo::{default_cache, set_default_cache};
 #[cfg(feature = "macros")]
 pub use percache_macros::{memoize, tracked};
 

@@ -82,6 +82,8 @@ impl FileLock {
 impl Drop for FileLock {
     fn drop(&mut self) {
         let _ = self.file.set_len(0);
+        // Closing it is not enough if this process was forked meanwhile: the child has the file open too.
+        let _ = self.file.unlock();
     }
 }
 

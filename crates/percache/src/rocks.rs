@@ -15,6 +15,7 @@
 //! ```
 
 mod blob_file;
+pub mod forks;
 mod options;
 pub mod salvage;
 mod session;
@@ -34,6 +35,7 @@ use crate::engine::{Column, DATABASE, Engine, EngineError, Session, SharedView, 
 use crate::files::{self, Durability, create_private_dir};
 use crate::lock::{FileLock, LockError};
 use crate::tail::{self, Tail};
+use forks::Database;
 use options::{Use, column_options, database_options, io_error, rocks_error};
 use session::{BriefSession, FullSession};
 
@@ -47,6 +49,9 @@ pub struct RocksEngine {
     holder: String,
     pictures: Mutex<Pictures>,
 }
+
+const ORPHANED: &str =
+    "a process that was forked from one that had written to it cannot do this; any other process can";
 
 /// The newest pictures at hand.
 #[derive(Default)]
@@ -131,7 +136,8 @@ impl RocksEngine {
     fn open_to_read(&self) -> Result<SharedView, EngineError> {
         let options = database_options(Use::Read, &self.database());
         let columns = self.columns.iter().map(|column| (column.name, column_options(*column, Use::Read)));
-        let db = DB::open_cf_with_opts_for_read_only(&options, self.database(), columns, false).map_err(rocks_error)?;
+        let open = || DB::open_cf_with_opts_for_read_only(&options, self.database(), columns, false);
+        let db = Database::to_read(open).map_err(rocks_error)?;
         Ok(Arc::new(RocksView { db }))
     }
 
@@ -156,7 +162,7 @@ impl RocksEngine {
         fs::read_dir(self.database()).into_iter().flatten().flatten().any(holds_data)
     }
 
-    fn open_session(&self, how: Use) -> Result<DB, EngineError> {
+    fn open_session(&self, how: Use) -> Result<Database, EngineError> {
         let path = self.database();
         create_private_dir(&path).map_err(io_error)?;
         self.is_unborn()?;
@@ -170,9 +176,13 @@ impl RocksEngine {
         }
     }
 
-    fn open_to_write(&self, how: Use) -> Result<DB, EngineError> {
+    fn open_to_write(&self, how: Use) -> Result<Database, EngineError> {
+        if forks::is_orphaned() {
+            return Err(EngineError::Io(ORPHANED.into()));
+        }
         let columns = self.columns.iter().map(|c| ColumnFamilyDescriptor::new(c.name, column_options(*c, how)));
-        DB::open_cf_descriptors(&database_options(how, &self.database()), self.database(), columns).map_err(rocks_error)
+        let open = || DB::open_cf_descriptors(&database_options(how, &self.database()), self.database(), columns);
+        Database::to_write(open).map_err(rocks_error)
     }
 
     /// Moves the database out of the way, to `DIR/NAME`, so that the next session begins a new one.
@@ -276,7 +286,15 @@ impl Engine for RocksEngine {
         Ok(self.read_tail()?.lost())
     }
 
+    fn after_fork(&self) -> Option<Box<dyn Engine>> {
+        let holder = format!("process {}", std::process::id());
+        Some(Box::new(RocksEngine::new(&self.dir, self.columns, &holder)))
+    }
+
     fn session(&self, patience: Duration) -> Result<Box<dyn Session + '_>, EngineError> {
+        if forks::is_orphaned() {
+            return self.brief_session(patience);
+        }
         Ok(Box::new(FullSession::begin(self, self.lock(patience)?)?))
     }
 
@@ -321,7 +339,7 @@ fn missing(column: Column) -> EngineError {
 }
 
 struct RocksView {
-    db: DB,
+    db: Database,
 }
 
 impl View for RocksView {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::Calls;
-use common::file_backend::FileBackend;
-use percache::backend::{Backend, BackendError, DatabaseBackend, MemoryBackend, Table, Visit, conformance};
+use percache::backend::{
+    Backend, BackendError, DatabaseBackend, FileBackend, MemoryBackend, Table, Visit, conformance,
+};
 use percache::engine::{Engine, EngineError, Session, SharedView};
 use percache::memory::MemoryEngine;
 use percache::{Cache, Digest};
@@ -20,7 +21,7 @@ fn in_memory() {
 }
 
 #[test]
-fn the_one_of_the_examples() {
+fn on_files() {
     let dir = tempfile::tempdir().unwrap();
     conformance::keeps(&FileBackend::open(dir.path()).unwrap());
     conformance::serves_many_threads(&FileBackend::open(dir.path()).unwrap());

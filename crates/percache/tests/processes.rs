@@ -3,60 +3,15 @@
 
 mod common;
 
-use std::env;
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use common::workers::{await_file, command, computed, finish, note, role, start};
 use common::{open, open_with};
 use percache::Cache;
-
-const DIR: &str = "PERCACHE_TEST_DIR";
-
-/// Starts the test `name` of this program in a process of its own.
-fn start(name: &str, dir: &Path) -> Child {
-    command(name, dir).spawn().unwrap()
-}
-
-fn command(name: &str, dir: &Path) -> Command {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", name, "--nocapture"]).env(DIR, dir).stdout(Stdio::null());
-    command
-}
-
-/// The directory, in a process that was started by a test; elsewhere there is nothing to do.
-fn role() -> Option<PathBuf> {
-    env::var_os(DIR).map(PathBuf::from)
-}
-
-fn finish(children: Vec<Child>) {
-    for mut child in children {
-        assert!(child.wait().unwrap().success());
-    }
-}
-
-/// Notes that a key was computed.
-fn note(dir: &Path, n: u64) {
-    let mut log = OpenOptions::new().create(true).append(true).open(dir.join("computed")).unwrap();
-    log.write_all(format!("{n}\n").as_bytes()).unwrap();
-}
-
-fn computed(dir: &Path) -> Vec<u64> {
-    let text = fs::read_to_string(dir.join("computed")).unwrap_or_default();
-    let mut all: Vec<u64> = text.lines().map(|line| line.parse().unwrap()).collect();
-    all.sort_unstable();
-    all
-}
-
-/// Waits until a file is there.
-fn await_file(path: &Path) {
-    while !path.exists() {
-        thread::sleep(Duration::from_millis(1));
-    }
-}
 
 fn value(n: u64) -> Vec<u64> {
     (0..n % 2_000).map(|m| m * n).collect()
@@ -111,11 +66,14 @@ fn a_result_that_another_process_waits_for_reaches_it_without_live_sync() {
     assert_eq!(computed(dir.path()), [7]);
 }
 
-/// Waits until a process stands in the queue of a key.
+/// Waits until a process waits for the claim of another one: it holds a byte beside the claim, together with others.
 fn await_waiter(dir: &Path) {
-    let claims = dir.join("cache").join("claims");
-    let waits =
-        || fs::read_dir(&claims).unwrap().any(|file| file.unwrap().metadata().is_ok_and(|metadata| metadata.len() > 0));
+    let file = fs::metadata(dir.join("cache").join("claims").join("lock")).unwrap();
+    let inode = format!(":{} ", std::os::unix::fs::MetadataExt::ino(&file));
+    let waits = || {
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().any(|line| line.contains(&inode) && line.contains(" READ "))
+    };
     while !waits() {
         thread::sleep(Duration::from_millis(1));
     }
@@ -134,7 +92,7 @@ fn the_right_to_compute_ends_with_its_holder() {
     finish(vec![second]);
     assert_eq!(computed(dir.path()), [7, 7]);
     let left = fs::read_dir(dir.path().join("cache").join("claims")).unwrap().count();
-    assert_eq!(left, 0, "lock files are left behind");
+    assert_eq!(left, 1, "there is one lock file, however many keys are claimed");
 }
 
 #[test]
@@ -252,7 +210,112 @@ fn processes_that_wait_for_each_other_compute_instead() {
     finish(vec![first, second]);
 }
 
-#[cfg(all(feature = "user-cache", feature = "rocksdb", target_os = "linux"))]
+/// All other tests once more, on the other back-end.
+#[cfg(feature = "rocksdb")]
+#[test]
+fn the_same_holds_in_files() {
+    if std::env::var_os(common::IN_FILES).is_none() && role().is_none() {
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.env(common::IN_FILES, "1").args(["--skip", "default::", "--skip", "the_same_holds_in_files"]);
+        let output = again.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+/// Sends a signal to a process that a test has started.
+fn signal(process: &Child, signal: i32) {
+    // SAFETY: the process is a child that was not waited for yet, so that the number is its own.
+    assert_eq!(unsafe { libc::kill(process.id() as i32, signal) }, 0);
+}
+
+/// How long a call takes that has to compute because the process that does so already is not to be waited for.
+fn waits_in_vain(builder: percache::CacheBuilder, stop: bool) -> Duration {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = start("worker_waits_for_one_key", dir.path());
+    await_file(&dir.path().join("computing"));
+    if stop {
+        signal(&first, libc::SIGSTOP);
+    }
+    let begin = Instant::now();
+    let value = open_with(builder, &dir.path().join("cache")).call("f", &7u64, || vec![7u64]);
+    assert_eq!(value, [7]);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    begin.elapsed()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_was_stopped_is_not_waited_for() {
+    let waited = waits_in_vain(Cache::builder(), true);
+    assert!(waited >= Duration::from_secs(2) && waited < Duration::from_secs(8), "{waited:?}");
+}
+
+#[test]
+fn a_process_that_takes_long_is_waited_for_until_the_timeout() {
+    let waited = waits_in_vain(Cache::builder().wait_timeout(Duration::from_millis(200)), false);
+    assert!(waited >= Duration::from_millis(200) && waited < Duration::from_secs(2), "{waited:?}");
+}
+
+#[test]
+fn worker_warns() {
+    struct Standard;
+    impl log::Log for Standard {
+        fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+            true
+        }
+        fn log(&self, record: &log::Record<'_>) {
+            eprintln!("{}", record.args());
+        }
+        fn flush(&self) {}
+    }
+    let Some(dir) = role() else { return };
+    log::set_logger(&Standard).unwrap();
+    log::set_max_level(log::LevelFilter::Warn);
+    let cache = open_with(Cache::builder().wait_timeout(Duration::from_millis(2_300)), &dir.join("cache"));
+    cache.call("f", &7u64, || vec![7u64]);
+}
+
+#[test]
+fn a_process_that_waits_says_for_whom() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = start("worker_waits_for_one_key", dir.path());
+    await_file(&dir.path().join("computing"));
+    let output = command("worker_warns", dir.path()).stderr(Stdio::piped()).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains(&format!("waiting for process {}, which computes f", first.id())), "{text}");
+    first.kill().unwrap();
+    first.wait().unwrap();
+}
+
+#[test]
+fn worker_claims_many() {
+    let Some(dir) = role() else { return };
+    let cache = open(&dir.join("cache"));
+    let before = fs::read_dir("/proc/self/fd").unwrap().count();
+    let mut tasks: Vec<_> = (0..600u64)
+        .map(|n| {
+            let function = percache::Function::new("f");
+            let key = function.key(&n).unwrap();
+            match cache.begin(&function, key) {
+                percache::Begun::Lead(lead) => lead,
+                other => panic!("{other:?}"),
+            }
+        })
+        .collect();
+    let open_files = fs::read_dir("/proc/self/fd").unwrap().count();
+    assert!(open_files <= before + 2, "{before} {open_files}");
+    tasks.drain(..).for_each(|lead| lead.finish(b"x"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn claims_need_one_descriptor_however_many_there_are() {
+    let dir = tempfile::tempdir().unwrap();
+    finish(vec![start("worker_claims_many", dir.path())]);
+}
+
+#[cfg(all(feature = "user-cache", target_os = "linux"))]
 mod default {
     use super::*;
 
@@ -277,7 +340,8 @@ mod default {
             assert!(command.env("XDG_CACHE_HOME", dir.path()).status().unwrap().success());
         }
         assert_eq!(computed(dir.path()), [1]);
-        assert!(dir.path().join("percache").join("functions").is_dir());
+        let name = if cfg!(feature = "rocksdb") { "functions" } else { "functions-files" };
+        assert!(dir.path().join("percache").join(name).is_dir());
     }
 
     #[test]
@@ -287,5 +351,37 @@ mod default {
         let mut command = command("default::worker_default_cache", dir.path());
         assert!(command.env("XDG_CACHE_HOME", dir.path()).status().unwrap().success());
         assert_eq!(computed(dir.path()), [1], "and it lasts as long as the process");
+    }
+}
+
+#[test]
+fn worker_refresh_at_exit() {
+    let Some(dir) = role() else { return };
+    static CACHE: std::sync::OnceLock<Cache> = std::sync::OnceLock::new();
+    let cache = CACHE.get_or_init(|| open(&dir.join("cache")));
+    let f = cache
+        .wrap("f", move |n: u64| {
+            note(&dir, n);
+            if computed(&dir).len() > 1 {
+                thread::sleep(Duration::from_millis(200));
+            }
+            n
+        })
+        .refresh_after(Duration::ZERO);
+    assert_eq!((f.call(1), f.call(1)), (1, 1));
+    // Its refresh is under way, and goes on while statics are closed.
+    std::process::exit(0);
+}
+
+#[test]
+fn a_refresh_does_not_hold_up_the_end_of_a_process() {
+    for _ in 0..5 {
+        let dir = tempfile::tempdir().unwrap();
+        let output = command("worker_refresh_at_exit", dir.path()).stderr(Stdio::piped()).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && !errors.contains("panicked"), "{} {errors}", output.status);
+        let cache = open(&dir.path().join("cache"));
+        let f = cache.wrap("f", |_: u64| -> u64 { unreachable!("what was computed before is kept") });
+        assert_eq!(f.call(1), 1);
     }
 }

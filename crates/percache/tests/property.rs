@@ -150,13 +150,15 @@ proptest! {
     }
 }
 
-#[cfg(feature = "rocksdb")]
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
-    fn memoized_is_plain_on_disk(steps in prop::collection::vec(step(), 0..60)) {
-        let dir = tempfile::tempdir().unwrap();
-        check(steps, 1 << 20, |builder| common::open_with(builder, dir.path()))?;
+    fn memoized_is_plain_on_disk(steps in prop::collection::vec(step(), 0..60), is_hot in any::<bool>()) {
+        let hot = if is_hot { 1 << 20 } else { 0 };
+        for (_, open) in common::ON_DISK {
+            let dir = tempfile::tempdir().unwrap();
+            check(steps.clone(), hot, |builder| open(builder, dir.path()))?;
+        }
     }
 }

@@ -6,10 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc;
-use std::sync::{Arc, Barrier, LazyLock, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::{Barrier, LazyLock};
+use std::task::Poll;
 use std::thread;
 
+use common::tasks::{Gate, block_on, poll};
 use common::{Calls, open};
 use percache::{Cache, memoize};
 
@@ -124,61 +125,6 @@ fn a_panic_is_not_kept_and_those_who_wait_compute_themselves() {
     });
     assert_eq!(panics, 1);
     assert_eq!(cache.call("f", &7u32, || -> u32 { panic!("it is kept") }), 7);
-}
-
-/// Runs futures on the threads that call it, as plainly as can be.
-struct Task {
-    thread: thread::Thread,
-    woken: AtomicBool,
-}
-
-impl Wake for Task {
-    fn wake(self: Arc<Self>) {
-        self.woken.store(true, Ordering::SeqCst);
-        self.thread.unpark();
-    }
-}
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    let task = Arc::new(Task { thread: thread::current(), woken: AtomicBool::new(false) });
-    let waker = Waker::from(task.clone());
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return value;
-        }
-        while !task.woken.swap(false, Ordering::SeqCst) {
-            thread::park();
-        }
-    }
-}
-
-/// A future that others complete.
-#[derive(Clone, Default)]
-struct Gate(Arc<Mutex<(bool, Vec<Waker>)>>);
-
-impl Gate {
-    fn open(&self) {
-        let mut gate = self.0.lock().unwrap();
-        gate.0 = true;
-        gate.1.drain(..).for_each(Waker::wake);
-    }
-
-    async fn pass(&self) {
-        std::future::poll_fn(|context| {
-            let mut gate = self.0.lock().unwrap();
-            if gate.0 {
-                return Poll::Ready(());
-            }
-            gate.1.push(context.waker().clone());
-            Poll::Pending
-        })
-        .await
-    }
-}
-
-fn poll<F: Future>(future: &mut std::pin::Pin<&mut F>) -> Poll<F::Output> {
-    future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
 static ASYNC: LazyLock<Cache> = LazyLock::new(Cache::in_memory);

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use percache::Cache;
+use percache::backend::files::FILES;
 use percache::memo::collect::{Removed, Rules};
 use percache::memo::stats::{Entry, FunctionStats};
 use percache::tail;
@@ -56,15 +57,27 @@ pub fn run(cli: &Cli) -> Result<u8, CliError> {
 
 /// Opens a cache that exists: to look at one must not make one.
 fn open(path: &Path) -> Result<Cache, CliError> {
+    if is_of_files(path) {
+        return Cache::open_files(path).map_err(CliError::failure);
+    }
     if !tail::or_database_exists(path) {
         let message = format!("there is no cache of function results at {}", shown(path));
-        return Err(CliError::failure(message).hint(Some("give the path that the program opens with `Cache::open`")));
+        return Err(CliError::failure(message)
+            .hint(Some("give the path that the program opens with `Cache::open` or `Cache::open_files`")));
     }
     Cache::open(path).map_err(CliError::failure)
 }
 
+/// Returns whether the program that made the cache keeps its results in files.
+fn is_of_files(path: &Path) -> bool {
+    path.join(FILES).is_dir()
+}
+
 /// Opens a cache with damaged records, and rebuilds its database if it cannot be read.
 fn open_to_repair(path: &Path) -> Result<Cache, CliError> {
+    if is_of_files(path) {
+        return open(path);
+    }
     let read = |path| {
         let cache = Cache::open(path)?;
         cache.verify(false).map(|_| cache)
@@ -133,6 +146,7 @@ fn list(cache: &Cache, args: &List) -> Result<u8, CliError> {
                 "bytes": entry.size,
                 "cost_seconds": entry.cost.as_secs_f64(),
                 "hits": entry.hits,
+                "arguments": entry.arguments,
             })
         });
         crate::say!("{:#}", serde_json::Value::Array(rows.collect()));
@@ -140,16 +154,20 @@ fn list(cache: &Cache, args: &List) -> Result<u8, CliError> {
     }
     let rows = entries.iter().map(|entry| {
         let age = entry.last_used.elapsed().unwrap_or_default();
-        [
-            format_age(age),
-            format_size(entry.size),
-            entry.hits.to_string(),
-            format_duration(entry.cost),
-            entry.name.clone(),
-        ]
+        [format_age(age), format_size(entry.size), entry.hits.to_string(), format_duration(entry.cost), call(entry)]
     });
     table(["last used", "size", "hits", "took", "function"], rows.collect());
     Ok(SUCCESS)
+}
+
+/// Returns the function's name, followed by the arguments as far as they fit.
+fn call(entry: &Entry) -> String {
+    const LONGEST: usize = 60;
+    let Some(arguments) = &entry.arguments else { return entry.name.clone() };
+    let short: String = arguments.chars().take(LONGEST).collect();
+    let cut = if short.len() < arguments.len() && !short.ends_with('…') { "…" } else { "" };
+    let (open, close) = if arguments.starts_with('(') { ("", "") } else { ("(", ")") };
+    format!("{}{open}{short}{cut}{close}", entry.name)
 }
 
 /// Returns all results, or those of the named functions.

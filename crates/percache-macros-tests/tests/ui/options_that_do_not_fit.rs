@@ -33,4 +33,10 @@ fn helper(n: u32) -> u32 {
     n
 }
 
+#[percache::memoize(skip(log), refresh_after = "1h")]
+fn logged(n: u32, log: &mut Vec<u32>) -> u32 {
+    log.push(n);
+    n
+}
+
 fn main() {}

@@ -4,6 +4,7 @@
 //! a thread writes them: within [`MAX_AGE`], or as soon as they are more than [`MANY_BYTES`]. The picture for reading is
 //! renewed after each session, and when a key is missing in it while another process has written since.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,10 +12,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::overlay::{Change, Overlay};
+use super::overlay::{Change, Changes, Overlay};
 use super::{Backend, BackendError, Table, Visit};
 use crate::digest::Digest;
-use crate::engine::{Column, Engine, EngineError, SharedView};
+use crate::engine::{Column, Engine, EngineError, Session, SharedView};
 use crate::exit;
 
 /// The values. What is large among them lies in files of its own.
@@ -96,6 +97,7 @@ impl DatabaseBackend {
     /// On RocksDB in the directory `dir`, which is made if need be. Fails if there is a database that cannot be read.
     #[cfg(feature = "rocksdb")]
     pub fn open(dir: &std::path::Path) -> Result<DatabaseBackend, BackendError> {
+        crate::rocks::forks::watch();
         let holder = format!("process {}", std::process::id());
         let backend = DatabaseBackend::new(Box::new(crate::rocks::RocksEngine::new(dir, COLUMNS, &holder)));
         backend.shared.renewed_view()?;
@@ -152,6 +154,21 @@ impl DatabaseBackend {
     }
 }
 
+/// Writes changes in one session.
+fn write_to<'a>(
+    mut session: Box<dyn Session + '_>,
+    changes: impl Iterator<Item = (&'a (Table, Digest), &'a Change)>,
+    compacts: bool,
+) -> Result<(), EngineError> {
+    for ((table, key), change) in changes {
+        match change {
+            Some(value) => session.put(column(*table), key.as_bytes(), value)?,
+            None => session.delete(column(*table), key.as_bytes())?,
+        }
+    }
+    if compacts { session.commit_and_compact() } else { session.commit() }
+}
+
 impl Shared {
     fn renewed_view(&self) -> Result<(u64, SharedView), BackendError> {
         // Asked before: a commit in between makes the picture look older than it is, never newer.
@@ -183,34 +200,70 @@ impl Shared {
             return Ok(());
         }
         let session = if compacts { self.engine.session(PATIENCE) } else { self.engine.brief_session(PATIENCE) };
-        let written = session.and_then(|mut session| {
-            for ((table, key), change) in changes.iter() {
-                match change {
-                    Some(value) => session.put(column(*table), key.as_bytes(), value)?,
-                    None => session.delete(column(*table), key.as_bytes())?,
-                }
-            }
-            if compacts { session.commit_and_compact() } else { session.commit() }
-        });
-        match written {
+        let written = session.and_then(|session| write_to(session, changes.iter(), compacts));
+        let kept = match &written {
             Ok(()) => {
-                static WROTE: Once = Once::new();
-                WROTE.call_once(exit::renew);
                 *removed &= !compacts;
-                // Until the new picture is there, the overlay answers.
-                let renewed = self.renewed_view();
-                let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
-                overlay.written();
-                self.overlaid.store(!overlay.is_empty(), Ordering::Release);
-                drop(overlay);
-                renewed.map(|_| ())
+                None
             }
+            Err(error) => Some(self.write_what_fits(&changes, error)),
+        };
+        let renewed = if written.is_ok() || kept.as_ref().is_some_and(|kept| !kept.is_empty()) {
+            static WROTE: Once = Once::new();
+            WROTE.call_once(exit::renew);
+            // Until the new picture is there, the overlay answers.
+            self.renewed_view().map(|_| ())
+        } else {
+            Ok(())
+        };
+        let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
+        let waits = match &kept {
+            None => {
+                overlay.written();
+                true
+            }
+            Some(kept) => overlay.failed(TOO_MANY_BYTES, |key| kept.contains(key)),
+        };
+        self.overlaid.store(!overlay.is_empty(), Ordering::Release);
+        drop(overlay);
+        match written {
+            Ok(()) => renewed,
             Err(error) => {
-                let kept = self.overlay.write().unwrap_or_else(PoisonError::into_inner).failed(TOO_MANY_BYTES);
-                let note = if kept { "it will be tried again" } else { "what was to be written is dropped" };
+                let note = if waits { "it will be tried again" } else { "what was to be written is dropped" };
                 Err(BackendError::new(format!("results could not be written, {note}: {error}")))
             }
         }
+    }
+
+    /// Writes of changes that cannot be written together as many results as fit, the smallest first: on a disk that is
+    /// full, one large result does not take all others with it. Returns the keys that were written.
+    fn write_what_fits(&self, changes: &Changes, error: &EngineError) -> HashSet<Digest> {
+        let mut written = HashSet::new();
+        // Only space is a matter of how much is written.
+        let EngineError::Io(_) = error else { return written };
+        let mut by_key: HashMap<Digest, (usize, Vec<_>)> = HashMap::new();
+        for (place, change) in changes {
+            let (size, of_key) = by_key.entry(place.1).or_default();
+            *size += change.as_ref().map_or(0, |value| value.len());
+            of_key.push((place, change));
+        }
+        let mut results: Vec<_> = by_key.into_iter().collect();
+        results.sort_unstable_by_key(|(key, (size, _))| (*size, *key));
+        let mut rest = &results[..];
+        let mut many = rest.len() / 2;
+        while many > 0 && !rest.is_empty() {
+            let (next, after) = rest.split_at(many.min(rest.len()));
+            let all = next.iter().flat_map(|(_, (_, of_key))| of_key.iter().copied());
+            let session = self.engine.brief_session(PATIENCE);
+            match session.and_then(|session| write_to(session, all, false)) {
+                Ok(()) => {
+                    written.extend(next.iter().map(|(key, _)| *key));
+                    rest = after;
+                }
+                Err(_) => many /= 2,
+            }
+        }
+        written
     }
 
     /// What the writing thread does until the back-end is closed.
@@ -299,6 +352,14 @@ impl Backend for DatabaseBackend {
         Ok(())
     }
 
+    fn refresh(&self) {
+        *self.shared.view.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn flush(&self) -> Result<(), BackendError> {
+        self.shared.write(false)
+    }
+
     fn sync(&self) -> Result<(), BackendError> {
         self.shared.write(true)
     }
@@ -314,6 +375,11 @@ impl Backend for DatabaseBackend {
         let written = self.shared.write(false);
         *self.shared.view.write().unwrap_or_else(PoisonError::into_inner) = None;
         written
+    }
+
+    fn after_fork(&self) -> Option<Box<dyn Backend>> {
+        let engine = self.shared.engine.after_fork()?;
+        Some(Box::new(DatabaseBackend::new(engine)))
     }
 }
 

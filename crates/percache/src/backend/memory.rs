@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, TryLockError};
 
 use super::{Backend, BackendError, Table, Visit};
 use crate::digest::Digest;
@@ -54,5 +54,13 @@ impl Backend for MemoryBackend {
 
     fn close(&self) -> Result<(), BackendError> {
         Ok(())
+    }
+
+    fn after_fork(&self) -> Option<Box<dyn Backend>> {
+        // Unless another thread of the parent was just using it.
+        match self.tables.try_write() {
+            Err(TryLockError::WouldBlock) => Some(Box::new(MemoryBackend::new())),
+            _ => None,
+        }
     }
 }

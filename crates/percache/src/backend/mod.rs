@@ -5,6 +5,7 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod database;
+pub mod files;
 pub mod memory;
 mod overlay;
 
@@ -13,6 +14,7 @@ use std::ops::ControlFlow;
 use crate::digest::Digest;
 
 pub use database::DatabaseBackend;
+pub use files::FileBackend;
 pub use memory::MemoryBackend;
 
 /// A table of a back-end. All three have digests as keys.
@@ -82,14 +84,41 @@ pub trait Backend: Send + Sync {
     /// Removes `key`; that it is not there is no error.
     fn remove(&self, table: Table, key: &Digest) -> Result<(), BackendError>;
 
+    /// Sets a result and what is known of it. A back-end that keeps both in one place can do so in one step.
+    fn put_result(&self, key: &Digest, entry: &[u8], result: &[u8]) -> Result<(), BackendError> {
+        // The entry first: a result without one would never be collected.
+        self.put(Table::Entries, key, entry)?;
+        self.put(Table::Results, key, result)
+    }
+
+    /// Removes `key` from all tables.
+    fn remove_result(&self, key: &Digest) -> Result<(), BackendError> {
+        Table::ALL.iter().try_for_each(|table| self.remove(*table, key))
+    }
+
     /// Calls `visit` for every key, in any order. `visit` does not call the back-end.
     fn for_each(&self, table: Table, visit: &mut Visit<'_>) -> Result<(), BackendError>;
+
+    /// Forgets what is remembered of the storage: other processes have removed something.
+    fn refresh(&self) {}
+
+    /// Makes everything visible to other processes. It need not survive a power failure.
+    fn flush(&self) -> Result<(), BackendError> {
+        self.sync()
+    }
 
     /// Makes everything permanent.
     fn sync(&self) -> Result<(), BackendError>;
 
     /// Makes everything permanent and lets go of the storage.
     fn close(&self) -> Result<(), BackendError>;
+
+    /// Called in a child of the process that made this, after a `fork`: returns what the child is to use instead,
+    /// with nothing in it that waits to be written. Only the thread that forked goes on in the child; a lock that
+    /// another one held stays locked, and must not be waited for. `None`: the child can use this one.
+    fn after_fork(&self) -> Option<Box<dyn Backend>> {
+        None
+    }
 }
 
 impl<B: Backend + ?Sized> Backend for std::sync::Arc<B> {
@@ -105,8 +134,24 @@ impl<B: Backend + ?Sized> Backend for std::sync::Arc<B> {
         (**self).remove(table, key)
     }
 
+    fn put_result(&self, key: &Digest, entry: &[u8], result: &[u8]) -> Result<(), BackendError> {
+        (**self).put_result(key, entry, result)
+    }
+
+    fn remove_result(&self, key: &Digest) -> Result<(), BackendError> {
+        (**self).remove_result(key)
+    }
+
     fn for_each(&self, table: Table, visit: &mut Visit<'_>) -> Result<(), BackendError> {
         (**self).for_each(table, visit)
+    }
+
+    fn refresh(&self) {
+        (**self).refresh();
+    }
+
+    fn flush(&self) -> Result<(), BackendError> {
+        (**self).flush()
     }
 
     fn sync(&self) -> Result<(), BackendError> {
@@ -115,5 +160,9 @@ impl<B: Backend + ?Sized> Backend for std::sync::Arc<B> {
 
     fn close(&self) -> Result<(), BackendError> {
         (**self).close()
+    }
+
+    fn after_fork(&self) -> Option<Box<dyn Backend>> {
+        (**self).after_fork()
     }
 }

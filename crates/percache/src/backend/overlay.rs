@@ -63,15 +63,17 @@ impl Overlay {
         self.writing = Arc::default();
     }
 
-    /// What was taken is not in the database: it waits again, unless that would be more than `limit` bytes. Says whether it does.
-    pub fn failed(&mut self, limit: usize) -> bool {
+    /// What was taken is not in the database but for these `written` keys: it waits again, unless that would be more
+    /// than `limit` bytes. Says whether it does.
+    pub fn failed(&mut self, limit: usize, written: impl Fn(&Digest) -> bool) -> bool {
         let changes = std::mem::take(&mut self.writing);
+        let failed = || changes.iter().filter(|((_, key), _)| !written(key));
         let size = |change: &Change| OVERHEAD + change.as_ref().map_or(0, |value| value.len());
-        let total: usize = changes.values().map(size).sum();
+        let total: usize = failed().map(|(_, change)| size(change)).sum();
         if self.bytes + total > limit {
             return false;
         }
-        for (key, change) in changes.iter() {
+        for (key, change) in failed() {
             self.waiting.entry(*key).or_insert_with(|| change.clone());
         }
         self.bytes += total;

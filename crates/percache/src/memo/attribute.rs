@@ -1,20 +1,30 @@
 //! What the expansion of `#[memoize]` calls. Not for use by hand: it may change with any version.
 
 use std::any::type_name;
+use std::borrow::Borrow;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde::Serialize;
 
+pub use crate::memo::about::About;
+use crate::memo::about::Described;
 use crate::memo::cache::Cache;
+pub use crate::memo::default::cache_of_no_name;
 use crate::memo::encoding::EncodingError;
+use crate::memo::entry::{FunctionCache, path_beside};
 use crate::memo::function::{Function, Key};
 use crate::memo::identity::{Package, Place};
 pub use crate::memo::keep::If;
-use crate::memo::keep::{Keep, NoErrors};
+use crate::memo::keep::{Keep, NoErrors, SharedErrors, SharedValue};
 pub use crate::memo::key_builder::KeyBuilder;
+use crate::memo::operation::Prepared;
+pub use crate::memo::operation::{Operation, valued};
 use crate::memo::record::{Kind, Stored};
+use crate::memo::refresh::Ticket;
 pub use crate::memo::shape::{Any, Fallible, Optional, Shape};
+use crate::memo::shared;
 
 /// The path of the function in which the closure stands: with its type and all generics, which is what the type of a closure is named by.
 #[inline]
@@ -64,6 +74,14 @@ pub trait Kept<K = NoErrors>: Sized {
     #[doc(hidden)]
     fn call(call: Call<'_, K>, compute: impl FnOnce() -> Self) -> Self;
 
+    /// What a call gives that was told what to do.
+    #[doc(hidden)]
+    fn operate(call: Call<'_, K>, operation: &Operation, compute: impl FnOnce() -> Self) -> Option<Self>;
+
+    /// What a call finds, and the ticket to refresh it when it is time for that.
+    #[doc(hidden)]
+    fn peek(call: &Call<'_, K>) -> Option<(Self, Option<Ticket>)>;
+
     /// What `keep` does, in a form that needs nothing of the type.
     #[doc(hidden)]
     fn codec(keep: K) -> Codec<Self, K>;
@@ -74,7 +92,10 @@ impl<R, K: Keep<R>> Kept<K> for R {
     #[inline]
     fn call(call: Call<'_, K>, compute: impl FnOnce() -> R) -> R {
         match call.key {
-            Ok(key) => call.cache.run(call.function, call.path, key, &call.keep, compute),
+            Ok(key) => {
+                let keep = Described::new(call.keep, call.about);
+                call.cache.run(call.function, call.path, key, &keep, compute)
+            }
             Err(error) => {
                 unkeyed(call.function, call.path, &error);
                 compute()
@@ -82,8 +103,24 @@ impl<R, K: Keep<R>> Kept<K> for R {
         }
     }
 
+    fn operate(call: Call<'_, K>, operation: &Operation, compute: impl FnOnce() -> R) -> Option<R> {
+        call.prepared().operate(operation, compute)
+    }
+
+    fn peek(call: &Call<'_, K>) -> Option<(R, Option<Ticket>)> {
+        let key = *call.key.as_ref().ok()?;
+        call.cache.shared.peek(shared::Call { function: call.function, path: call.path, key }, &call.keep)
+    }
+
     fn codec(keep: K) -> Codec<R, K> {
-        Codec { keep, encode: K::encode, decode: K::decode }
+        Codec {
+            keep,
+            encode: K::encode,
+            decode: K::decode,
+            is_error: K::is_error,
+            share: K::share,
+            take_shared: K::take_shared,
+        }
     }
 }
 
@@ -93,6 +130,9 @@ pub struct Codec<R, K> {
     keep: K,
     encode: EncodeWith<R, K>,
     decode: DecodeWith<R, K>,
+    is_error: fn(&K, &R) -> bool,
+    share: fn(&K, &R) -> Option<SharedValue>,
+    take_shared: fn(&K, &SharedValue) -> Option<R>,
 }
 
 type EncodeWith<R, K> = fn(&K, &R, &mut Vec<u8>) -> Result<Option<Kind>, EncodingError>;
@@ -107,17 +147,88 @@ impl<R, K> Keep<R> for Codec<R, K> {
     fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<R>, EncodingError> {
         (self.decode)(&self.keep, stored, age)
     }
+
+    fn is_error(&self, value: &R) -> bool {
+        (self.is_error)(&self.keep, value)
+    }
+
+    fn share(&self, value: &R) -> Option<SharedValue> {
+        (self.share)(&self.keep, value)
+    }
+
+    fn take_shared(&self, value: &SharedValue) -> Option<R> {
+        (self.take_shared)(&self.keep, value)
+    }
 }
+
+/// What a memoized function returns. Which of [`ByClone`] and [`AsItIs`] applies is found by the compiler where the
+/// type is known: it tries them in this order.
+#[derive(Clone, Copy, Debug)]
+pub struct Returned<R>(PhantomData<fn() -> R>);
+
+impl<R> Returned<R> {
+    /// Of this type.
+    #[inline]
+    pub fn new() -> Returned<R> {
+        Returned(PhantomData)
+    }
+}
+
+impl<R> Default for Returned<R> {
+    fn default() -> Returned<R> {
+        Returned::new()
+    }
+}
+
+/// Errors that can be cloned are given to all who wait.
+pub trait ByClone {
+    /// With that rule.
+    #[inline]
+    fn keep<K>(self, keep: K) -> SharedErrors<K>
+    where
+        Self: Sized,
+    {
+        SharedErrors(keep)
+    }
+}
+
+impl<R: Fallible> ByClone for Returned<R> where R::Error: Clone + Send + 'static {}
+
+/// Everything else stays as it is.
+pub trait AsItIs {
+    /// The same.
+    #[inline]
+    fn keep<K>(self, keep: K) -> K
+    where
+        Self: Sized,
+    {
+        keep
+    }
+}
+
+impl<R> AsItIs for &Returned<R> {}
 
 /// The result of a call of a memoized `async fn`, found or computed.
 pub async fn call_async<R, K>(call: Call<'_, Codec<R, K>>, compute: impl Future<Output = R>) -> R {
     match call.key {
-        Ok(key) => call.cache.run_async(call.function, call.path, key, &call.keep, compute).await,
+        Ok(key) => {
+            let keep = Described::new(call.keep, call.about);
+            call.cache.run_async(call.function, call.path, key, &keep, compute).await
+        }
         Err(error) => {
             unkeyed(call.function, call.path, &error);
             compute.await
         }
     }
+}
+
+/// What a call of a memoized `async fn` gives that was told what to do.
+pub async fn operate_async<R, K>(
+    call: Call<'_, Codec<R, K>>,
+    operation: Operation,
+    compute: impl Future<Output = R>,
+) -> Option<R> {
+    call.prepared().operate_async(operation, compute).await
 }
 
 /// A call of a memoized function.
@@ -127,6 +238,64 @@ pub struct Call<'a, K> {
     pub path: &'a str,
     pub key: Result<Key, EncodingError>,
     pub keep: K,
+    /// Where the body notes what its arguments are.
+    pub about: &'a About,
+}
+
+impl<'a, K> Call<'a, K> {
+    fn prepared(self) -> Prepared<'a, Described<'a, K>> {
+        let keep = Described::new(self.keep, self.about);
+        Prepared { cache: self.cache, function: self.function, path: self.path, key: self.key, keep }
+    }
+}
+
+/// An argument on its way into the summary. If it cannot be serialised, the compiler has said so already, where the key is made; so `shown`
+/// is the method of whichever of the two traits fits, the first if both do.
+#[derive(Debug)]
+pub struct Shown<'a, A: ?Sized>(pub &'a A);
+
+/// Shows what can be serialised.
+pub trait ShowSerialized {
+    /// As what.
+    type Output: Serialize;
+    /// Shows it.
+    fn shown(&self) -> Self::Output;
+}
+
+impl<'a, A: Serialize + ?Sized> ShowSerialized for Shown<'a, A> {
+    type Output = &'a A;
+
+    fn shown(&self) -> &'a A {
+        self.0
+    }
+}
+
+/// Shows nothing.
+pub trait ShowNothing {
+    /// Shows nothing.
+    fn shown(&self) {}
+}
+
+impl<A: ?Sized> ShowNothing for &Shown<'_, A> {}
+
+/// Evaluates an age, which cannot depend on the arguments.
+pub fn duration(age: fn() -> Duration) -> Duration {
+    age()
+}
+
+/// Makes what is borrowed an argument for later.
+pub fn owned<T: ToOwned + ?Sized>(argument: &T) -> T::Owned {
+    argument.to_owned()
+}
+
+/// Lends an argument that was made by [`owned`].
+pub fn lent<T: ToOwned + ?Sized>(argument: &T::Owned) -> &T {
+    argument.borrow()
+}
+
+/// All results of the function `name`, as the function `beside` it knows it.
+pub fn function_cache(cache: &Cache, function: &Function, path: &str, beside: &str, name: &str) -> FunctionCache {
+    FunctionCache::new(cache.clone(), path_beside(&function.name(path), beside, name))
 }
 
 /// The package of this name, version and directory, as far as they count. Other build systems than cargo may not know them.

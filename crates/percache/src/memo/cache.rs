@@ -4,23 +4,30 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::backend::{Backend, BackendError, MemoryBackend};
-use crate::exit;
+use crate::fork;
+use crate::memo::about::{About, Described};
 use crate::memo::claim::Claims;
+use crate::memo::cleared::Cleared;
 use crate::memo::clock::Clock;
 use crate::memo::collect::{Removed, Rules};
 use crate::memo::encoding::EncodingError;
+use crate::memo::fallible::MemoizedResult;
 use crate::memo::flight::Flights;
 use crate::memo::function::{Function, Key};
+use crate::memo::handle::Handle;
 use crate::memo::hot::Hot;
 use crate::memo::identity::Package;
 use crate::memo::keep::{Everything, Keep, NoErrors, OnlyOk};
+use crate::memo::refresh::{Refreshes, Spawn, Spawned};
+use crate::memo::room::Room;
 use crate::memo::shared::{Call, Shared};
 use crate::memo::stats::{Entry, FunctionStats, Stats};
 use crate::memo::verify::Verified;
@@ -57,7 +64,7 @@ pub enum Error {
 /// ```
 #[derive(Clone)]
 pub struct Cache {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Handle,
     /// Of what is wrapped and called by name.
     package: Option<Package>,
 }
@@ -69,14 +76,38 @@ impl fmt::Debug for Cache {
 }
 
 /// How a cache is opened. Made by [`Cache::builder`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct CacheBuilder {
     live_sync: bool,
     maxage: Option<Duration>,
     max_size: Option<u64>,
+    wait_timeout: Option<Duration>,
     hot_bytes: usize,
     clock: Clock,
-    claims: Option<PathBuf>,
+    close_at_exit: bool,
+    pub(super) claims: Option<PathBuf>,
+    /// The directory of the cache, if it has one that other processes share.
+    pub(super) dir: Option<PathBuf>,
+    compress_above: Option<usize>,
+    describes: bool,
+    spawn: Option<Spawn>,
+}
+
+impl fmt::Debug for CacheBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheBuilder")
+            .field("live_sync", &self.live_sync)
+            .field("maxage", &self.maxage)
+            .field("max_size", &self.max_size)
+            .field("hot_bytes", &self.hot_bytes)
+            .field("clock", &self.clock)
+            .field("close_at_exit", &self.close_at_exit)
+            .field("claims", &self.claims)
+            .field("dir", &self.dir)
+            .field("compress_above", &self.compress_above)
+            .field("describe_arguments", &self.describes)
+            .finish_non_exhaustive()
+    }
 }
 
 impl CacheBuilder {
@@ -93,7 +124,8 @@ impl CacheBuilder {
         self
     }
 
-    /// When results take more than so many bytes, the least recently used go.
+    /// When results take more than so many bytes, the least recently used go. All processes that open the same
+    /// directory with a limit count together.
     pub fn max_size(mut self, bytes: u64) -> CacheBuilder {
         self.max_size = Some(bytes);
         self
@@ -105,40 +137,82 @@ impl CacheBuilder {
         self
     }
 
+    /// Results of at least so many bytes are compressed where they are stored, if that makes them smaller by an eighth or more. The memory
+    /// layer holds them as they are. Nothing is compressed unless this is called: reading a compressed result from the store takes about
+    /// as long again as checking it.
+    #[cfg(feature = "compression")]
+    pub fn compress_above(mut self, bytes: usize) -> CacheBuilder {
+        self.compress_above = Some(bytes);
+        self
+    }
+
+    /// Whether a summary of the arguments is kept with each result, for [`Cache::entries`] and `percache list --cache`: the first 200
+    /// bytes or so, as text. It is, unless this is called with `false`; arguments that are skipped are never in it.
+    pub fn describe_arguments(mut self, describe: bool) -> CacheBuilder {
+        self.describes = describe;
+        self
+    }
+
+    /// How futures are run that nobody waits for: `async` functions with `refresh_after` compute again ahead of time on them. For example
+    /// `|future| drop(tokio::spawn(future))`. Without one, the caller that finds a result that old computes it again itself.
+    pub fn spawner(mut self, spawn: impl Fn(Spawned) + Send + Sync + 'static) -> CacheBuilder {
+        self.spawn = Some(Arc::new(spawn));
+        self
+    }
+
     /// Where the time comes from, for tests.
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> CacheBuilder {
         self.clock = Clock::Custom(Arc::new(clock));
         self
     }
 
-    /// The directory of the lock files by which processes that share the cache compute nothing twice. [`CacheBuilder::open`] needs
-    /// none to be named; other back-ends that are shared between processes should have one.
+    /// Whether the cache is closed when the process exits by returning from `main` or by `exit`, which is what caches
+    /// in statics need. Without it, percache registers nothing with the C library (`atexit`): call
+    /// [`close_all`](crate::close_all) at the end.
+    pub fn close_at_exit(mut self, close_at_exit: bool) -> CacheBuilder {
+        self.close_at_exit = close_at_exit;
+        self
+    }
+
+    /// For how long a caller waits at the most for what another thread, task or process computes already; then it
+    /// computes as well.
+    ///
+    /// Without this, it waits as long as there is reason to believe that the other one gets ready: `docs/memoize.md`
+    /// says how that is told.
+    pub fn wait_timeout(mut self, timeout: Duration) -> CacheBuilder {
+        self.wait_timeout = Some(timeout);
+        self
+    }
+
+    /// The directory of the lock files by which processes that share the cache compute nothing twice.
+    /// [`CacheBuilder::open`] and [`CacheBuilder::open_files`] need none to be named; other back-ends that are shared
+    /// between processes should have one.
     pub fn claims(mut self, dir: impl Into<PathBuf>) -> CacheBuilder {
         self.claims = Some(dir.into());
         self
     }
 
-    /// A cache on RocksDB in the directory `path`, which is made if need be.
-    #[cfg(feature = "rocksdb")]
-    pub fn open(mut self, path: impl Into<PathBuf>) -> Result<Cache, Error> {
-        let path = path.into();
-        let backend = crate::backend::DatabaseBackend::open(&path)?;
-        self.claims.get_or_insert_with(|| path.join("claims"));
-        Ok(self.backend(backend))
-    }
-
     /// A cache on another back-end.
     pub fn backend(self, backend: impl Backend + 'static) -> Cache {
-        let shared = Arc::new(Shared {
-            backend: Box::new(backend),
+        fork::watch(None);
+        let claims = self.claims.map(identified);
+        let shared = Handle::new(Shared {
+            generation: fork::generation(),
+            backend: Arc::new(backend),
             hot: Hot::new(self.hot_bytes),
-            flights: Flights::new(),
-            claims: self.claims.map(Claims::new),
+            flights: claims.as_ref().map_or_else(Arc::default, Flights::of),
+            claims: claims.map(|dir| Claims::new(dir, self.wait_timeout)),
             clock: self.clock,
             live_sync: self.live_sync,
             maxage: self.maxage,
-            max_size: self.max_size,
-            size: Default::default(),
+            room: self.max_size.map(|limit| Room::new(limit, self.dir.as_deref())),
+            cleared: self.dir.as_deref().map(Cleared::new),
+            removed: Default::default(),
+            compress_above: self.compress_above,
+            describes: self.describes,
+            refreshes: Refreshes::new(self.spawn),
+            wait_timeout: self.wait_timeout,
+            close_at_exit: self.close_at_exit,
             hits: Default::default(),
             misses: Default::default(),
             noted: Default::default(),
@@ -146,9 +220,16 @@ impl CacheBuilder {
             closed: Default::default(),
             names: Default::default(),
         });
-        let weak: Weak<Shared> = Arc::downgrade(&shared);
-        exit::register(weak);
         Cache { shared, package: None }
+    }
+}
+
+/// The same directory, by the name that all have for it.
+fn identified(dir: PathBuf) -> PathBuf {
+    let dir = std::path::absolute(&dir).unwrap_or(dir);
+    match (dir.parent().map(std::fs::canonicalize), dir.file_name()) {
+        (Some(Ok(parent)), Some(name)) => parent.join(name),
+        _ => dir,
     }
 }
 
@@ -159,25 +240,16 @@ impl Cache {
             live_sync: false,
             maxage: None,
             max_size: None,
+            wait_timeout: None,
             hot_bytes: HOT_BYTES,
             clock: Clock::System,
+            close_at_exit: true,
             claims: None,
+            dir: None,
+            compress_above: None,
+            describes: true,
+            spawn: None,
         }
-    }
-
-    /// The cache in the directory `path`, which is made if need be. Several processes may use it at the same time.
-    #[cfg(feature = "rocksdb")]
-    pub fn open(path: impl Into<PathBuf>) -> Result<Cache, Error> {
-        Cache::builder().open(path)
-    }
-
-    /// Makes the database of the cache in the directory `path` anew from everything in it that can still be read and is whole: for one
-    /// that [`Cache::open`] or [`Cache::verify`] cannot read.
-    #[cfg(feature = "rocksdb")]
-    pub fn salvage(path: impl AsRef<std::path::Path>) -> Result<(), Error> {
-        use crate::backend::Table;
-        let sound = |table, value: &[u8]| table != Table::Results || crate::memo::record::is_intact(value);
-        Ok(crate::backend::DatabaseBackend::salvage(path.as_ref(), &sound)?)
     }
 
     /// A cache on another back-end.
@@ -224,7 +296,8 @@ impl Cache {
         Memoized::new(self.clone(), name.into(), compute, NoErrors)
     }
 
-    /// As [`Cache::wrap`], for callables whose errors are not serialisable: of the results only `Ok` is kept.
+    /// As [`Cache::wrap`], for callables whose errors are not serialisable: of the results only `Ok` is kept. Callers that wait for the
+    /// same result get the same error, if it can be cloned.
     ///
     /// ```
     /// # let cache = percache::Cache::in_memory();
@@ -233,13 +306,13 @@ impl Cache {
     /// assert_eq!(parse.call("7"), Ok(7)); // kept
     /// ```
     #[track_caller]
-    pub fn wrap_result<A, T, E, F>(&self, name: impl Into<String>, compute: F) -> Memoized<A, Result<T, E>, F, OnlyOk>
+    pub fn wrap_result<A, T, E, F>(&self, name: impl Into<String>, compute: F) -> MemoizedResult<A, T, E, F>
     where
         A: Serialize,
         T: Serialize + DeserializeOwned,
         F: Callable<A, Result<T, E>>,
     {
-        Memoized::new(self.clone(), name.into(), compute, OnlyOk)
+        MemoizedResult::new(Memoized::new(self.clone(), name.into(), compute, OnlyOk))
     }
 
     /// The result of calling `name` with `arguments`: found, or `compute`d and kept, unless it is an error.
@@ -256,7 +329,15 @@ impl Cache {
     {
         let function = self.function(name.to_owned());
         match function.key(arguments) {
-            Ok(key) => self.run(&function, "", key, &NoErrors, compute),
+            Ok(key) => {
+                let about = About::new();
+                let keep = Described::new(NoErrors, &about);
+                let described = || {
+                    about.note(self, arguments);
+                    compute()
+                };
+                self.run(&function, "", key, &keep, described)
+            }
             Err(error) => {
                 log::warn!("percache: arguments of {name} cannot be told apart: {error}");
                 compute()
@@ -313,32 +394,43 @@ impl Cache {
         self.shared.put(Call { function, path: "", key }, value, &Everything)
     }
 
-    /// Removes the result under `key`; that there is none is no error.
+    /// Removes the result under `key`; that there is none is no error. Other processes learn of it from
+    /// [`Cache::sync`], within a tenth of a second.
     pub fn remove(&self, key: Key) -> Result<(), Error> {
         self.shared.remove(&key.0)?;
         if self.shared.live_sync {
-            self.shared.backend.sync()?;
+            self.shared.sync_backend()?;
         }
         Ok(())
     }
 
     /// Removes all results, or those that were neither written nor read for `maxage`, and gives their space back.
+    /// Other processes, which may have them in memory, learn of it within a tenth of a second.
     pub fn clear(&self, maxage: Option<Duration>) -> Result<Removed, Error> {
         match maxage {
             Some(_) => self.collect(&Rules { maxage, ..Rules::default() }),
             None => {
                 let removed = self.shared.remove_all()?;
-                self.shared.backend.sync()?;
+                self.shared.sync_backend()?;
                 Ok(removed)
             }
         }
+    }
+
+    /// Removes all results of the function of this name, whatever its code and its version were, and gives their space back. The name is
+    /// as [`Cache::functions`] shows it; each instance of a generic function is a function of its own.
+    pub fn clear_function(&self, name: &str) -> Result<Removed, Error> {
+        let removed = self.shared.remove_function(name)?;
+        self.shared.sync_backend()?;
+        Ok(removed)
     }
 
     /// Removes what `rules` say, and gives its space back.
     pub fn collect(&self, rules: &Rules) -> Result<Removed, Error> {
         let removed = self.shared.collect(rules)?;
         if !rules.dry_run {
-            self.shared.backend.sync()?;
+            self.shared.removed.fetch_or(removed.results > 0, Ordering::Relaxed);
+            self.shared.sync_backend()?;
         }
         Ok(removed)
     }

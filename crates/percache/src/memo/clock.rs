@@ -51,7 +51,43 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// How long ago `then` was; nothing when the clock was set back since.
+/// What lies further ahead than this was dated by a clock that was wrong; less is how clocks of different machines
+/// differ.
+const SKEW: Time = 5 * 60 * 1_000;
+
+/// How long ago `then` was. What is dated in the future may be of any age: it counts as older than anything.
 pub fn age(now: Time, then: Time) -> Duration {
-    Duration::from_millis(now.saturating_sub(then))
+    known_age(now, then).unwrap_or(Duration::MAX)
+}
+
+/// How long ago `then` was; `None` if it lies in the future.
+pub fn known_age(now: Time, then: Time) -> Option<Duration> {
+    (then <= now.saturating_add(SKEW)).then(|| Duration::from_millis(now.saturating_sub(then)))
+}
+
+/// The later of two times; one in the future only if both are.
+pub fn later(now: Time, one: Time, other: Time) -> Time {
+    let is_known = |time: Time| known_age(now, time).is_some();
+    if is_known(one) == is_known(other) { one.max(other) } else { one.min(other) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dated_in_the_future_is_older_than_anything() {
+        assert_eq!(age(10_000, 4_000), Duration::from_secs(6));
+        assert_eq!(age(10_000, 10_000 + SKEW), Duration::ZERO, "clocks differ a little");
+        assert_eq!(age(10_000, 10_001 + SKEW), Duration::MAX);
+        assert_eq!(known_age(10_000, 10_001 + SKEW), None);
+    }
+
+    #[test]
+    fn the_later_time_is_one_that_can_be() {
+        let (now, future) = (10_000, 10_000 + 2 * SKEW);
+        assert_eq!((later(now, 1, 2), later(now, 2, 1)), (2, 2));
+        assert_eq!((later(now, 1, future), later(now, future, 1)), (1, 1));
+        assert_eq!(later(now, future, future + 1), future + 1);
+    }
 }

@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
-use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::backend::{BackendError, Table};
 use crate::digest::Digest;
-use crate::memo::clock::age;
+use crate::memo::clock::{age, later};
 use crate::memo::hot::DigestMap;
 use crate::memo::record::{EntryRecord, Uses};
+use crate::memo::room::{Next, Room};
 use crate::memo::shared::Shared;
 
 /// Which results have to go. By default none.
@@ -47,6 +48,7 @@ impl Shared {
     /// Everything that is known of all results.
     pub fn known(&self) -> Result<Vec<Known>, BackendError> {
         self.write_uses();
+        let now = self.clock.now();
         let mut uses: DigestMap<Uses> = DigestMap::default();
         self.backend.for_each(Table::Uses, &mut |key, bytes| {
             uses.insert(*key, Uses::from_bytes(bytes).unwrap_or_default());
@@ -56,7 +58,8 @@ impl Shared {
         self.backend.for_each(Table::Entries, &mut |key, bytes| {
             // A record of another format still has a key, and can be removed.
             let entry = EntryRecord::from_bytes(bytes).unwrap_or_else(|_| EntryRecord::unknown());
-            let uses = uses.get(key).copied().unwrap_or_default().and(Uses { last: entry.created, hits: 0 });
+            let Uses { last, hits } = uses.get(key).copied().unwrap_or_default();
+            let uses = Uses { last: later(now, last, entry.created), hits };
             known.push(Known { key: *key, entry, uses });
             ControlFlow::Continue(())
         })?;
@@ -66,28 +69,50 @@ impl Shared {
     /// Removes what `rules` say, and what belongs to no result.
     pub fn collect(&self, rules: &Rules) -> Result<Removed, BackendError> {
         let now = self.clock.now();
+        let before = self.room.as_ref().map(Room::before_count);
         let mut known = self.known()?;
-        known.sort_by_key(|known| std::cmp::Reverse(known.uses.last));
-        let mut kept = 0u64;
+        known.sort_by_key(|known| age(now, known.uses.last));
+        let (mut kept, mut is_full) = (0u64, false);
         let (stay, go): (Vec<&Known>, Vec<&Known>) = known.iter().partition(|known| {
+            let size = known.entry.size;
             let too_old = rules.maxage.is_some_and(|maxage| age(now, known.uses.last) >= maxage);
-            let too_much = rules.max_size.is_some_and(|limit| kept.saturating_add(known.entry.size) > limit);
-            let stays = !too_old && !too_much;
-            kept += if stays { known.entry.size } else { 0 };
-            stays
+            // What is too large by itself takes nothing with it.
+            let too_large = rules.max_size.is_some_and(|limit| size > limit);
+            if too_old || too_large {
+                return false;
+            }
+            is_full |= rules.max_size.is_some_and(|limit| kept.saturating_add(size) > limit);
+            kept += if is_full { 0 } else { size };
+            !is_full
         });
         let removed = Removed { results: go.len() as u64, bytes: go.iter().map(|known| known.entry.size).sum() };
         if !rules.dry_run {
-            go.iter().try_for_each(|known| self.remove(&known.key))?;
+            go.iter().try_for_each(|known| self.discard(&known.key))?;
             let stay: HashSet<Digest> = stay.iter().map(|known| known.key).collect();
             self.remove_orphans(Table::Uses, &stay)?;
-            *self.size.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+            if let (Some(room), Some(before)) = (&self.room, before) {
+                // Otherwise another process would count what is gone.
+                self.backend.flush()?;
+                room.counted(kept, before, now);
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Removes all results of one function.
+    pub fn remove_function(&self, name: &str) -> Result<Removed, BackendError> {
+        let mut removed = Removed::default();
+        for known in self.known()?.iter().filter(|known| known.entry.name == name) {
+            self.remove(&known.key)?;
+            removed.results += 1;
+            removed.bytes += known.entry.size;
         }
         Ok(removed)
     }
 
     /// Removes everything.
     pub fn remove_all(&self) -> Result<Removed, BackendError> {
+        self.removed.store(true, Ordering::Relaxed);
         let removed = self.collect(&Rules { maxage: Some(Duration::ZERO), ..Rules::default() })?;
         self.remove_orphans(Table::Results, &HashSet::new())?;
         self.hot.clear();
@@ -107,28 +132,51 @@ impl Shared {
         Ok(orphans.len() as u64)
     }
 
-    /// Removes one result and all that is known of it.
+    /// Removes one result and all that is known of it, for other processes too once that is synced.
     pub fn remove(&self, key: &Digest) -> Result<(), BackendError> {
+        self.removed.store(true, Ordering::Relaxed);
+        self.discard(key)
+    }
+
+    /// Removes a result that others may go on using where they have it.
+    fn discard(&self, key: &Digest) -> Result<(), BackendError> {
         self.hot.remove(key);
-        Table::ALL.iter().try_for_each(|table| self.backend.remove(*table, key))
+        self.backend.remove_result(key)
     }
 
     /// Called after `added` bytes were stored: keeps a cache with a maximum size below it.
     pub fn make_room(&self, added: u64) -> Result<(), BackendError> {
-        let Some(limit) = self.max_size else { return Ok(()) };
-        let now = {
-            let mut size = self.size.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = match *size {
-                Some(before) => before.saturating_add(added),
-                None => self.known()?.iter().map(|known| known.entry.size).sum(),
-            };
-            *size = Some(now);
-            now
-        };
-        if now > limit {
-            // A tenth more than necessary, so that the next result does not have to do it again.
-            self.collect(&Rules { max_size: Some(limit - limit / 10), ..Rules::default() })?;
+        let Some(room) = &self.room else { return Ok(()) };
+        self.keep_room(room, room.add(added, self.clock.now()))
+    }
+
+    /// Adds what was stored since the last time to what all processes have stored.
+    pub fn say_size(&self) -> Result<(), BackendError> {
+        match &self.room {
+            Some(room) if room.has_news() => self.keep_room(room, Next::Say),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    fn keep_room(&self, room: &Room, mut next: Next) -> Result<(), BackendError> {
+        loop {
+            next = match next {
+                Next::Nothing => return Ok(()),
+                Next::Say => {
+                    // Whoever evicts must see what it is about.
+                    self.backend.flush()?;
+                    room.say(self.clock.now())
+                }
+                Next::Count => {
+                    let before = room.before_count();
+                    let bytes = self.known()?.iter().map(|known| known.entry.size).sum();
+                    room.counted(bytes, before, self.clock.now())
+                }
+                Next::Evict => {
+                    let Some(_turn) = room.turn() else { return Ok(()) };
+                    return self.collect(&Rules { max_size: Some(room.goal()), ..Rules::default() }).map(|_| ());
+                }
+            };
+        }
     }
 }

@@ -55,6 +55,8 @@ pub struct Function {
     package: Option<Package>,
     place: Option<Place>,
     maxage: Option<Duration>,
+    refresh_after: Option<Duration>,
+    stale_if_error: Option<Duration>,
     /// Of the instance that was called first; most functions have no other.
     first: OnceLock<(Box<str>, Prefix)>,
 }
@@ -83,6 +85,8 @@ impl Function {
             package: None,
             place: None,
             maxage: None,
+            refresh_after: None,
+            stale_if_error: None,
             first: OnceLock::new(),
         }
     }
@@ -117,11 +121,33 @@ impl Function {
         self
     }
 
+    /// Results that are older are returned, and computed again for the next call.
+    pub fn refresh_after(mut self, age: Duration) -> Function {
+        self.refresh_after = Some(age);
+        self
+    }
+
+    /// When computing a result again gives an error that is not kept, the old one is returned, for this long after its `maxage`.
+    pub fn stale_if_error(mut self, time: Duration) -> Function {
+        self.stale_if_error = Some(time);
+        self
+    }
+
+    /// The age from which a result is computed again ahead of time.
+    pub fn refreshed_after(&self) -> Option<Duration> {
+        self.refresh_after
+    }
+
+    /// How much longer than its `maxage` a result stands in for an error.
+    pub fn stale_for(&self) -> Option<Duration> {
+        self.stale_if_error
+    }
+
     /// Its name for people; `path` as in [`Function::key_of`].
     pub fn name<'a>(&'a self, path: &'a str) -> Cow<'a, str> {
-        let path = path.trim_end_matches("::{{closure}}");
+        let path = as_written(path.trim_end_matches("::{{closure}}"));
         match &self.name {
-            None => Cow::Borrowed(path),
+            None => path,
             Some(name) if path.is_empty() => Cow::Borrowed(name),
             Some(name) => Cow::Owned(format!("{name}{path}")),
         }
@@ -174,7 +200,7 @@ impl Function {
         self.version.iter().for_each(|version| hasher.text(version));
         hasher.bool(self.package.is_some());
         self.package.iter().for_each(|package| package.encode(&mut hasher));
-        hasher.text(path);
+        hasher.text(&as_written(path));
         hasher.bool(self.place.is_some());
         self.place.iter().for_each(|place| place.encode(&mut hasher));
         // To the end of a block: so the hash of most calls takes one more block and not two.
@@ -182,6 +208,14 @@ impl Function {
         hasher.raw(&[0; BLOCK][..length]);
         Prefix(hasher.hasher)
     }
+}
+
+/// What precedes the name of a function whose body `#[memoize]` has moved to a function beside it.
+const MOVED: &str = "__percache_body_of_";
+
+/// Returns the path as it is without `#[memoize]`: a function keeps its results when it gets or loses a `handle`.
+fn as_written(path: &str) -> Cow<'_, str> {
+    if path.contains(MOVED) { Cow::Owned(path.replace(MOVED, "")) } else { Cow::Borrowed(path) }
 }
 
 /// The name of one result.
@@ -274,6 +308,15 @@ mod tests {
         let [a, b] = ["f<u8>", "f<u16>"].map(|types| function.key_of(types, &1u8).unwrap());
         assert_ne!(a, b);
         assert_eq!(function.key_of("f<u8>", &1u8).unwrap(), a);
+    }
+
+    #[test]
+    fn a_body_that_was_moved_changes_no_key() {
+        let function = Function::by_path();
+        let keys = ["app::f<u8>::{{closure}}", "app::__percache_body_of_f<u8>::{{closure}}"]
+            .map(|path| function.key_of(path, &1u8).unwrap());
+        assert_eq!(keys[0], keys[1]);
+        assert_eq!(function.name("app::__percache_body_of_f<u8>::{{closure}}"), "app::f<u8>");
     }
 
     #[test]

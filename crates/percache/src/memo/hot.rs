@@ -84,6 +84,11 @@ impl Hot {
         }
     }
 
+    /// An empty one of the same size.
+    pub fn renewed(&self) -> Hot {
+        Hot::new(self.limit)
+    }
+
     fn shard(&self, key: &Digest) -> MutexGuard<'_, Shard> {
         lock(&self.shards[key.0[19] as usize % SHARDS])
     }
@@ -149,6 +154,18 @@ impl Hot {
         if let Some(old) = shard.entries.remove(key) {
             self.bytes.fetch_sub(old.record.len() + OVERHEAD, Ordering::Relaxed);
             shard.ring.retain(|other| other != key);
+        }
+    }
+
+    /// Forgets all records; when they were used is still known.
+    pub fn forget_records(&self) {
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            shard.ring.clear();
+            for (key, old) in std::mem::take(&mut shard.entries) {
+                self.bytes.fetch_sub(old.record.len() + OVERHEAD, Ordering::Relaxed);
+                shard.keep_uses(key, old.uses);
+            }
         }
     }
 
@@ -260,6 +277,17 @@ mod tests {
         assert!(!get(&hot, 0));
         assert_eq!(hot.take_uses(), [(key(0), Uses { last: 1, hits: 2 })]);
         assert_eq!(hot.take_uses(), []);
+    }
+
+    #[test]
+    fn uses_survive_that_all_records_are_forgotten() {
+        let hot = Hot::new(10_000);
+        hot.insert(key(0), Arc::new(vec![0; 1000]));
+        assert!(get(&hot, 0));
+        hot.forget_records();
+        assert!(!get(&hot, 0));
+        assert_eq!(hot.bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(hot.take_uses(), [(key(0), Uses { last: 1, hits: 1 })]);
     }
 
     #[test]

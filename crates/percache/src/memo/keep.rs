@@ -3,6 +3,8 @@
 //! Errors are not kept unless somebody asks for it ([`ErrorsFor`]). An error is the `Err` of a `Result`, also inside of an `Option`
 //! or of another `Result`, whatever the type is called where it is written.
 
+use std::any::Any;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -10,7 +12,10 @@ use serde::de::DeserializeOwned;
 
 use crate::memo::encoding::{EncodingError, decode, encode, is_err};
 use crate::memo::record::{Kind, Stored};
-use crate::memo::shape::Optional;
+use crate::memo::shape::{Fallible, Optional};
+
+/// A value for those who wait for it, whatever its type.
+pub type SharedValue = Arc<Mutex<dyn Any + Send>>;
 
 /// How values of type `R` become records and come back.
 pub trait Keep<R> {
@@ -19,6 +24,97 @@ pub trait Keep<R> {
 
     /// The value of a record, which is `age` old.
     fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<R>, EncodingError>;
+
+    /// The summary of the arguments, if there is one.
+    fn arguments(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether the value says that something went wrong: of what is not kept, old results stand in for errors only.
+    fn is_error(&self, _value: &R) -> bool {
+        false
+    }
+
+    /// Of what is not kept, what those get who wait for it at this moment: they take it for their own result. `None`:
+    /// one after the other computes it again.
+    fn share(&self, _value: &R) -> Option<SharedValue> {
+        None
+    }
+
+    /// What [`Keep::share`] has made, for one of those who waited.
+    fn take_shared(&self, _value: &SharedValue) -> Option<R> {
+        None
+    }
+}
+
+impl<R, K: Keep<R>> Keep<R> for &K {
+    fn encode(&self, value: &R, bytes: &mut Vec<u8>) -> Result<Option<Kind>, EncodingError> {
+        K::encode(self, value, bytes)
+    }
+
+    #[inline]
+    fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<R>, EncodingError> {
+        K::decode(self, stored, age)
+    }
+
+    fn arguments(&self) -> Option<&str> {
+        K::arguments(self)
+    }
+
+    fn is_error(&self, value: &R) -> bool {
+        K::is_error(self, value)
+    }
+
+    fn share(&self, value: &R) -> Option<SharedValue> {
+        K::share(self, value)
+    }
+
+    fn take_shared(&self, value: &SharedValue) -> Option<R> {
+        K::take_shared(self, value)
+    }
+}
+
+/// As `K` says; and an error that is not kept is given to all who wait for it.
+#[derive(Clone, Copy, Debug)]
+pub struct SharedErrors<K>(pub K);
+
+impl<R: Fallible, K: Keep<R>> Keep<R> for SharedErrors<K>
+where
+    R::Error: Clone + Send + 'static,
+{
+    fn encode(&self, value: &R, bytes: &mut Vec<u8>) -> Result<Option<Kind>, EncodingError> {
+        self.0.encode(value, bytes)
+    }
+
+    #[inline]
+    fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<R>, EncodingError> {
+        self.0.decode(stored, age)
+    }
+
+    fn arguments(&self) -> Option<&str> {
+        self.0.arguments()
+    }
+
+    fn is_error(&self, value: &R) -> bool {
+        self.0.is_error(value)
+    }
+
+    fn share(&self, value: &R) -> Option<SharedValue> {
+        match value.error() {
+            Some(error) => Some(Arc::new(Mutex::new(error.clone()))),
+            None => self.0.share(value),
+        }
+    }
+
+    fn take_shared(&self, value: &SharedValue) -> Option<R> {
+        let error = inside(value, |error: &R::Error| error.clone());
+        error.map(R::failed).or_else(|| self.0.take_shared(value))
+    }
+}
+
+/// What `look` makes of a shared value of type `V`.
+fn inside<V: 'static, L>(value: &SharedValue, look: impl FnOnce(&V) -> L) -> Option<L> {
+    value.lock().unwrap_or_else(PoisonError::into_inner).downcast_ref().map(look)
 }
 
 /// Everything is kept.
@@ -51,7 +147,25 @@ impl<R: Serialize + DeserializeOwned> Keep<R> for NoErrors {
     fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<R>, EncodingError> {
         Everything.decode(stored, age)
     }
+
+    fn is_error(&self, value: &R) -> bool {
+        let mut bytes = Vec::new();
+        encode(value, &mut bytes).is_ok() && is_err(&bytes)
+    }
+
+    fn share(&self, value: &R) -> Option<SharedValue> {
+        let mut bytes = Vec::new();
+        encode(value, &mut bytes).ok()?;
+        is_err(&bytes).then(|| Arc::new(Mutex::new(EncodedError(bytes))) as SharedValue)
+    }
+
+    fn take_shared(&self, value: &SharedValue) -> Option<R> {
+        inside(value, |error: &EncodedError| decode(&error.0).ok())?
+    }
 }
+
+/// An error for those who wait for it: it can be serialised, and need not be cloned.
+struct EncodedError(Vec<u8>);
 
 /// Of a `Result`, only `Ok` is kept: its errors need not be serialisable.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +184,19 @@ impl<T: Serialize + DeserializeOwned, E> Keep<Result<T, E>> for OnlyOk {
         let value: Option<T> = Everything.decode(stored, age)?;
         Ok(value.map(Ok))
     }
+
+    fn is_error(&self, value: &Result<T, E>) -> bool {
+        value.as_ref().map_or(true, |value| NoErrors.is_error(value))
+    }
+
+    fn share(&self, value: &Result<T, E>) -> Option<SharedValue> {
+        // What is `Ok` may be an error inside.
+        NoErrors.share(value.as_ref().ok()?)
+    }
+
+    fn take_shared(&self, value: &SharedValue) -> Option<Result<T, E>> {
+        NoErrors.take_shared(value).map(Ok)
+    }
 }
 
 impl<T: Serialize + DeserializeOwned, E> Keep<Option<Result<T, E>>> for OnlyOk {
@@ -86,6 +213,18 @@ impl<T: Serialize + DeserializeOwned, E> Keep<Option<Result<T, E>>> for OnlyOk {
             Some((_, stored)) => Ok(Keep::<Result<T, E>>::decode(self, stored, age)?.map(Some)),
             None => Ok(None),
         }
+    }
+
+    fn is_error(&self, value: &Option<Result<T, E>>) -> bool {
+        value.as_ref().is_some_and(|value| self.is_error(value))
+    }
+
+    fn share(&self, value: &Option<Result<T, E>>) -> Option<SharedValue> {
+        self.share(value.as_ref()?)
+    }
+
+    fn take_shared(&self, value: &SharedValue) -> Option<Option<Result<T, E>>> {
+        self.take_shared(value).map(Some)
     }
 }
 
@@ -109,8 +248,12 @@ where
         match stored.kind {
             Kind::Value => decode(stored.value).map(|value| Some(Ok(value))),
             Kind::Error if age < self.0 => decode(stored.value).map(|error| Some(Err(error))),
-            Kind::Error => Ok(None),
+            Kind::Error | Kind::Bytes => Ok(None),
         }
+    }
+
+    fn is_error(&self, value: &Result<T, E>) -> bool {
+        value.is_err()
     }
 }
 
@@ -132,6 +275,10 @@ where
             Some((_, stored)) => Ok(Keep::<Result<T, E>>::decode(self, stored, age)?.map(Some)),
             None => Ok(None),
         }
+    }
+
+    fn is_error(&self, value: &Option<Result<T, E>>) -> bool {
+        matches!(value, Some(Err(_)))
     }
 }
 
@@ -168,6 +315,22 @@ impl<R: Optional, K: Keep<R>> Keep<R> for OnlySome<K> {
         // It may have been kept by a build that kept `None`.
         Ok(self.0.decode(stored, age)?.filter(|value| !value.is_none()))
     }
+
+    fn arguments(&self) -> Option<&str> {
+        self.0.arguments()
+    }
+
+    fn is_error(&self, value: &R) -> bool {
+        self.0.is_error(value)
+    }
+
+    fn share(&self, value: &R) -> Option<SharedValue> {
+        self.0.share(value)
+    }
+
+    fn take_shared(&self, value: &SharedValue) -> Option<R> {
+        self.0.take_shared(value)
+    }
 }
 
 /// As `K` says, but only values that `P` accepts.
@@ -183,77 +346,24 @@ impl<R, K: Keep<R>, P: Fn(&R) -> bool> Keep<R> for If<K, P> {
     fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<R>, EncodingError> {
         self.0.decode(stored, age)
     }
+
+    fn arguments(&self) -> Option<&str> {
+        self.0.arguments()
+    }
+
+    fn is_error(&self, value: &R) -> bool {
+        self.0.is_error(value)
+    }
+
+    fn share(&self, value: &R) -> Option<SharedValue> {
+        self.0.share(value)
+    }
+
+    fn take_shared(&self, value: &SharedValue) -> Option<R> {
+        self.0.take_shared(value)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kept<R, K: Keep<R>>(keep: &K, value: &R) -> Option<(Kind, Vec<u8>)> {
-        let mut bytes = Vec::new();
-        let kind = keep.encode(value, &mut bytes).unwrap()?;
-        Some((kind, bytes))
-    }
-
-    fn back<R, K: Keep<R>>(keep: &K, value: R, age: u64) -> Option<R> {
-        let (kind, value) = kept(keep, &value)?;
-        keep.decode(Stored { kind, created: 0, value: &value }, Duration::from_secs(age)).unwrap()
-    }
-
-    #[test]
-    fn an_error_is_known_by_its_encoding_wherever_it_hides() {
-        type R = Result<u8, String>;
-        let error = || -> R { Err("x".into()) };
-        assert_eq!(back(&NoErrors, R::Ok(1), 0), Some(Ok(1)));
-        assert_eq!(back(&NoErrors, error(), 0), None);
-        assert_eq!(back(&NoErrors, Some(error()), 0), None);
-        assert_eq!(back(&NoErrors, Some(Some(error())), 0), None);
-        assert_eq!(back(&NoErrors, Ok::<R, u8>(error()), 0), None);
-        assert_eq!(back(&NoErrors, Some(R::Ok(1)), 0), Some(Some(Ok(1))));
-        assert_eq!(back(&NoErrors, vec![error()], 0), Some(vec![error()]), "a list of results is data");
-        assert_eq!(back(&Everything, error(), 0), Some(error()));
-    }
-
-    #[test]
-    fn of_a_result_only_ok_is_kept_also_in_an_option() {
-        struct Opaque;
-        type R = Result<u8, Opaque>;
-        assert!(matches!(back(&OnlyOk, R::Ok(1), 0), Some(Ok(1))));
-        assert!(back(&OnlyOk, R::Err(Opaque), 0).is_none());
-        assert!(matches!(back(&OnlyOk, Some(R::Ok(1)), 0), Some(Some(Ok(1)))));
-        assert!(matches!(back(&OnlyOk, None::<R>, 0), Some(None)));
-        assert!(back(&OnlyOk, Some(R::Err(Opaque)), 0).is_none());
-        assert!(back(&OnlyOk, Ok::<_, Opaque>(Err::<u8, u8>(1)), 0).is_none());
-    }
-
-    #[test]
-    fn errors_are_kept_for_a_time() {
-        type R = Result<u8, u8>;
-        let keep = ErrorsFor(Duration::from_secs(30));
-        for age in [29, 30] {
-            assert_eq!(back(&keep, R::Err(1), age), (age < 30).then_some(Err(1)));
-            assert_eq!(back(&keep, Some(R::Err(1)), age), (age < 30).then_some(Some(Err(1))));
-            assert_eq!(back(&keep, Some(R::Ok(1)), age), Some(Some(Ok(1))));
-            assert_eq!(back(&keep, None::<R>, age), Some(None));
-        }
-    }
-
-    #[test]
-    fn none_is_left_out_if_asked() {
-        assert_eq!(back(&OnlySome(NoErrors), None::<u8>, 0), None);
-        assert_eq!(back(&OnlySome(NoErrors), Some(1u8), 0), Some(Some(1)));
-        assert_eq!(back(&OnlySome(OnlyOk), Ok::<_, u8>(None::<u8>), 0), None);
-        assert_eq!(back(&OnlySome(OnlyOk), Ok::<_, u8>(Some(1u8)), 0), Some(Ok(Some(1))));
-        let (kind, value) = kept(&NoErrors, &None::<u8>).unwrap();
-        let stored = Stored { kind, created: 0, value: &value };
-        assert_eq!(Keep::<Option<u8>>::decode(&OnlySome(NoErrors), stored, Duration::ZERO), Ok(None));
-    }
-
-    #[test]
-    fn a_condition_comes_on_top_of_what_is_kept_anyway() {
-        let even = If(NoErrors, |n: &u8| n.is_multiple_of(2));
-        assert_eq!((back(&even, 1, 0), back(&even, 2, 0)), (None, Some(2)));
-        let all = If(OnlyOk, |_: &Result<u8, u8>| true);
-        assert_eq!((back(&all, Ok(1), 0), back(&all, Err(1), 0)), (Some(Ok(1)), None));
-    }
-}
+#[path = "keep/tests.rs"]
+mod tests;

@@ -3,7 +3,7 @@
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::panic::Location;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, TryLockError};
 
 use crate::digest::Digest;
 use crate::memo::function::Function;
@@ -60,6 +60,17 @@ impl Names {
     }
 }
 
+impl Names {
+    /// The same names for a child of this process. A thread that the child does not have may have been about to add one: then, none.
+    pub fn copied(&self) -> Names {
+        match self.0.try_lock() {
+            Ok(names) => Names(Mutex::new(names.clone())),
+            Err(TryLockError::Poisoned(names)) => Names(Mutex::new(names.into_inner().clone())),
+            Err(TryLockError::WouldBlock) => Names::default(),
+        }
+    }
+}
+
 /// One name for types whose values are encoded in the same way: those that own their data, and those that borrow it.
 fn encoded_as(kind: &str) -> String {
     let owned = [
@@ -96,6 +107,19 @@ mod tests {
         assert!(own("f", "1", one) && own("f", "1", one));
         assert!(!own("f", "1", two));
         assert!(own("f", "2", two) && own("g", "1", two));
+    }
+
+    #[test]
+    fn names_are_taken_in_a_child_of_the_process_as_well() {
+        let names = Names::default();
+        let own = |names: &Names, wrapped| names.belong_to(&Function::new("f"), "u8", wrapped);
+        let (one, two) = (of(|n| n + 1), of(|n| n + 2));
+        assert!(own(&names, one));
+        let copy = names.copied();
+        assert!(!own(&copy, two) && own(&copy, one));
+        let adding = names.0.lock().unwrap();
+        assert!(own(&names.copied(), two), "nobody would ever unlock it");
+        drop(adding);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //!
 //! | record | bytes |
 //! | --- | --- |
-//! | result | format 1, SHA-1 of what follows (20), kind (1: value, 2: error), time created (8), the encoded value |
+//! | result | format 1, SHA-1 of what follows (20), kind (1: value, 2: error, 3: bytes of others, 4 to 6: the same, compressed), time created (8), the encoded value |
 //! | entry | format 1, function's name, digest of its code (option), time created (8), cost in nanoseconds (8), length of the result (8) |
+//! | entry with arguments | format 2, as format 1, then the summary of the arguments |
 //! | uses | format 1, time last used (8), number of hits (8) |
 //!
 //! Numbers and texts as in [`crate::codec`]. A record of another format is one that is not there.
@@ -13,6 +14,8 @@ use crate::digest::{DIGEST_LEN, Digest};
 use crate::memo::clock::Time;
 
 const FORMAT: u8 = 1;
+/// The format of an entry that has a summary of the arguments.
+const WITH_ARGUMENTS: u8 = 2;
 const SUM_AT: usize = 1;
 const KIND_AT: usize = SUM_AT + DIGEST_LEN;
 const CREATED_AT: usize = KIND_AT + 1;
@@ -26,6 +29,8 @@ pub enum Kind {
     Value = 1,
     /// The error of a `Result`.
     Error = 2,
+    /// Bytes that are no encoded value: what another language has made of one.
+    Bytes = 3,
 }
 
 /// A result record that was checked.
@@ -68,9 +73,47 @@ pub fn open(record: &[u8]) -> Option<Stored<'_>> {
     let kind = match header[KIND_AT] {
         1 => Kind::Value,
         2 => Kind::Error,
+        3 => Kind::Bytes,
         _ => return None,
     };
     Some(Stored { kind, created: Time::from_le_bytes(header[CREATED_AT..].try_into().ok()?), value })
+}
+
+/// When a record was computed, compressed or not.
+pub fn created(record: &[u8]) -> Option<Time> {
+    Some(Time::from_le_bytes(record.get(CREATED_AT..HEADER)?.try_into().ok()?))
+}
+
+/// Added to the kind of a record whose value is compressed.
+const PACKED: u8 = 3;
+
+/// Returns the compressed value of a record that is intact, if it is compressed.
+#[inline]
+pub fn packed_value(record: &[u8]) -> Option<&[u8]> {
+    let (header, value) = record.split_at_checked(HEADER)?;
+    matches!(header[KIND_AT], 4..=6).then_some(value)
+}
+
+/// Returns the record with its value compressed to `packed`.
+#[cfg(feature = "compression")]
+pub fn repack(record: &[u8], packed: &[u8]) -> Vec<u8> {
+    let mut bytes = with_value(record, record[KIND_AT] + PACKED, packed);
+    let sum = Digest::of(&bytes[KIND_AT..]);
+    bytes[SUM_AT..KIND_AT].copy_from_slice(sum.as_bytes());
+    bytes
+}
+
+/// Returns the compressed record with its `value` as it was, for memory: its digest was checked and is not made anew.
+pub fn unpacked(record: &[u8], value: &[u8]) -> Vec<u8> {
+    with_value(record, record[KIND_AT] - PACKED, value)
+}
+
+fn with_value(record: &[u8], kind: u8, value: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER + value.len());
+    bytes.extend_from_slice(&record[..HEADER]);
+    bytes.extend_from_slice(value);
+    bytes[KIND_AT] = kind;
+    bytes
 }
 
 /// What is known of a result without reading it.
@@ -86,33 +129,41 @@ pub struct EntryRecord {
     pub cost: u64,
     /// Number of bytes of the result record.
     pub size: u64,
+    /// The summary of the arguments, if it was kept.
+    pub arguments: Option<String>,
 }
 
 impl EntryRecord {
     /// What stands for a record that cannot be read.
     pub fn unknown() -> EntryRecord {
-        EntryRecord { name: "?".into(), code: None, created: 0, cost: 0, size: 0 }
+        EntryRecord { name: "?".into(), code: None, created: 0, cost: 0, size: 0, arguments: None }
     }
 
     /// Its bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![FORMAT];
+        let mut bytes = vec![if self.arguments.is_some() { WITH_ARGUMENTS } else { FORMAT }];
         bytes.text(&self.name);
         bytes.bool(self.code.is_some());
         self.code.iter().for_each(|code| bytes.digest(code));
         bytes.u64(self.created);
         bytes.u64(self.cost);
         bytes.u64(self.size);
+        self.arguments.iter().for_each(|arguments| bytes.text(arguments));
         bytes
     }
 
     /// Reads them back.
     pub fn from_bytes(bytes: &[u8]) -> Result<EntryRecord, DecodeError> {
-        let mut decoder = decoder(bytes)?;
+        let mut decoder = Decoder::new(bytes);
+        let format = decoder.u8()?;
+        if format != FORMAT && format != WITH_ARGUMENTS {
+            return Err(DecodeError("it has another format"));
+        }
         let name = decoder.text()?.to_owned();
         let code = if decoder.bool()? { Some(decoder.digest()?) } else { None };
-        let record = EntryRecord { name, code, created: decoder.u64()?, cost: decoder.u64()?, size: decoder.u64()? };
-        decoder.finish().map(|()| record)
+        let (created, cost, size) = (decoder.u64()?, decoder.u64()?, decoder.u64()?);
+        let arguments = if format == WITH_ARGUMENTS { Some(decoder.text()?.to_owned()) } else { None };
+        decoder.finish().map(|()| EntryRecord { name, code, created, cost, size, arguments })
     }
 }
 
@@ -186,9 +237,21 @@ mod tests {
     }
 
     #[test]
+    fn the_bytes_of_entries_are_pinned() {
+        let entry = EntryRecord { name: "f".into(), code: None, created: 1, cost: 2, size: 3, arguments: None };
+        let common = b"\x01\0\0\0f\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0";
+        assert_eq!(entry.to_bytes(), [b"\x01", &common[..]].concat());
+        let told = EntryRecord { arguments: Some("(1)".into()), ..entry };
+        assert_eq!(told.to_bytes(), [b"\x02", &common[..], b"\x03\0\0\0(1)"].concat());
+    }
+
+    #[test]
     fn entries_and_uses_come_back() {
-        let entry = EntryRecord { name: "f".into(), code: Some(Digest::of(b"x")), created: 1, cost: 2, size: 3 };
+        let code = Some(Digest::of(b"x"));
+        let entry = EntryRecord { name: "f".into(), code, created: 1, cost: 2, size: 3, arguments: None };
         assert_eq!(EntryRecord::from_bytes(&entry.to_bytes()), Ok(entry.clone()));
+        let told = EntryRecord { arguments: Some("(1, \"x\")".into()), ..entry.clone() };
+        assert_eq!(EntryRecord::from_bytes(&told.to_bytes()), Ok(told));
         assert!(EntryRecord::from_bytes(&entry.to_bytes()[1..]).is_err());
         let uses = Uses { last: 5, hits: 9 };
         assert_eq!(Uses::from_bytes(&uses.to_bytes()), Ok(uses));

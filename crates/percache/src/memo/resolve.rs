@@ -1,87 +1,133 @@
 //! Found, or computed once: what a call of a memoized function does, on a thread and in an `async` task.
+//!
+//! A computation may fork, and end in the child as well: everything that stands behind one asks its [`Handle`] anew
+//! for what belongs to the process.
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Instant;
 
-use crate::memo::claim::{Attempt, Claim, Computing, Waiting};
-use crate::memo::flight::Boarding;
+use crate::memo::claim::{Attempt, Claim, Standing, Waiting};
+use crate::memo::flight::{Boarding, Follow, Followed, Lead, Outcome};
+use crate::memo::handle::Handle;
 use crate::memo::keep::Keep;
-use crate::memo::shared::{Call, Shared};
+use crate::memo::patience::{Leader, Signal, Signs};
+use crate::memo::record::Uses;
+use crate::memo::shared::Call;
+use crate::memo::waits::Entered;
+use crate::memo::{timer, waits};
 
-impl Shared {
+impl Handle {
     /// The result of `call`: from the cache, from a thread or process that computes it already, or from `compute`.
     pub fn resolve<R, K: Keep<R>>(&self, call: Call<'_>, keep: &K, compute: impl FnOnce() -> R) -> R {
         if let Some((_, value)) = self.find(call, keep) {
             self.hits.fetch_add(1, Ordering::Relaxed);
             return value;
         }
-        let lead = match self.flights.board(call.key.0, Some(thread::current().id())) {
-            Boarding::Lead(lead) => lead,
-            Boarding::Follow(flight) => {
-                let record = flight.wait();
-                return match record.and_then(|record| self.read(call, &record, keep, self.clock.now())) {
-                    Some(value) => self.followed(call, value),
+        match self.flights.board(call.key.0, Leader::this_thread(), self.wait_timeout) {
+            Boarding::Lead(lead) => self.lead(lead, call, keep, compute),
+            Boarding::Follow(follow) => match follow.wait() {
+                Followed::Lead(lead) => self.lead(lead, call, keep, compute),
+                Followed::Landed(outcome) => match self.take(call, keep, &outcome) {
+                    Some(value) => value,
                     None => self.compute(call, keep, compute).1,
-                };
-            }
-        };
-        let claim = self.claim(call);
+                },
+                Followed::Alone => self.compute(call, keep, compute).1,
+            },
+        }
+    }
+
+    fn lead<R, K: Keep<R>>(&self, lead: Lead, call: Call<'_>, keep: &K, compute: impl FnOnce() -> R) -> R {
+        let claim = self.claim(call, &lead);
         // Somebody may have been faster since the first look.
         if let Some((record, value)) = self.find(call, keep) {
             self.hits.fetch_add(1, Ordering::Relaxed);
-            lead.land(Some(record.into_shared()));
+            lead.land(Outcome::Record(record.into_shared()));
             return value;
         }
-        let (record, value) = self.compute(call, keep, compute);
-        lead.land(record);
-        self.publish(claim);
+        let (outcome, value) = self.compute(call, keep, || {
+            let _entered = lead.enter();
+            compute()
+        });
+        if let Some(outcome) = outcome {
+            lead.land(outcome);
+            self.publish(claim);
+        }
         value
     }
 
-    fn compute<R, K: Keep<R>>(
-        &self,
-        call: Call<'_>,
-        keep: &K,
-        compute: impl FnOnce() -> R,
-    ) -> (Option<Arc<Vec<u8>>>, R) {
+    /// Computes, and keeps the result. What others get who wait for it; `None`: nothing.
+    fn compute<R, K: Keep<R>>(&self, call: Call<'_>, keep: &K, compute: impl FnOnce() -> R) -> (Option<Outcome>, R) {
         self.misses.fetch_add(1, Ordering::Relaxed);
         let start = Instant::now();
-        let value = {
-            let _computing = Computing::begin();
-            compute()
-        };
-        (self.store(call, &value, keep, start.elapsed()), value)
+        let value = compute();
+        self.kept(call, keep, value, start)
     }
 
-    /// What another thread has computed counts as found.
-    fn followed<R>(&self, call: Call<'_>, value: R) -> R {
-        self.hits.fetch_add(1, Ordering::Relaxed);
-        self.hot.note(call.key.0, crate::memo::record::Uses { last: self.clock.now(), hits: 1 });
-        value
+    /// Keeps a value that was computed. What others get, and the value, or an old one that stands in for it.
+    fn kept<R, K: Keep<R>>(&self, call: Call<'_>, keep: &K, value: R, start: Instant) -> (Option<Outcome>, R) {
+        match self.store(call, &value, keep, start.elapsed()) {
+            Some(outcome) => (Some(outcome), value),
+            None => (keep.share(&value).map(Outcome::Value), self.or_stale(call, keep, value)),
+        }
+    }
+
+    /// The value that another thread or task has computed.
+    pub fn take<R, K: Keep<R>>(&self, call: Call<'_>, keep: &K, outcome: &Outcome) -> Option<R> {
+        match outcome {
+            Outcome::Record(record) => {
+                let now = self.clock.now();
+                let value = self.read(call, record, keep, now)?;
+                // It counts as found. It may have come from another cache on the same directory.
+                self.hits.fetch_add(1, Ordering::Relaxed);
+                if self.hot.get(&call.key.0, now, |_| true).is_none() {
+                    self.hot.insert(call.key.0, record.clone());
+                    self.hot.note(call.key.0, Uses { last: now, hits: 1 });
+                }
+                Some(value)
+            }
+            Outcome::Value(value) => keep.take_shared(value).map(|value| self.or_stale(call, keep, value)),
+            Outcome::Nothing => None,
+        }
     }
 
     /// The right to compute, once no other process has it. Without one, computing goes ahead anyway.
-    fn claim(&self, call: Call<'_>) -> Option<Claim> {
-        let claims = self.claims.as_ref()?;
+    fn claim(&self, call: Call<'_>, lead: &Lead) -> Option<Claim> {
         loop {
-            let waited = match claims.attempt(&call.key.0) {
-                Ok(Attempt::Mine(claim)) => return Some(claim),
-                Ok(Attempt::Busy(waiting)) => waiting.wait(),
-                Err(error) => Err(error),
+            let mut waiting = match self.try_claim(call) {
+                Ok(claim) => return claim,
+                Err(waiting) => waiting,
             };
-            if let Err(error) = waited {
-                return unclaimed(call, &error);
+            loop {
+                match stand(&mut waiting, call, lead) {
+                    Standing::Over => break,
+                    Standing::Waits(pause) => thread::sleep(pause),
+                    Standing::Enough(claim) => return claim,
+                }
+            }
+        }
+    }
+
+    /// The right to compute, or a place among those who wait for it.
+    pub fn try_claim(&self, call: Call<'_>) -> Result<Option<Claim>, Box<Waiting>> {
+        let Some(claims) = &self.claims else { return Ok(None) };
+        match claims.attempt(&call.key.0) {
+            Ok(Attempt::Mine(claim)) => Ok(Some(claim)),
+            Ok(Attempt::Busy(waiting)) => Err(Box::new(waiting)),
+            Err(error) => {
+                unclaimed(call, &error);
+                Ok(None)
             }
         }
     }
 
     /// Lets go of a claim; a process that waits for it must find the result in the store.
-    fn publish(&self, claim: Option<Claim>) {
+    pub fn publish(&self, claim: Option<Claim>) {
         if claim.as_ref().is_some_and(Claim::is_wanted)
             && let Err(error) = self.backend.sync()
         {
@@ -89,36 +135,47 @@ impl Shared {
         }
     }
 
-    /// As [`Shared::resolve`], without ever blocking the thread for longer than the store takes.
-    pub async fn resolve_async<R, K: Keep<R>>(
-        self: &Arc<Self>,
-        call: Call<'_>,
-        keep: &K,
-        compute: impl Future<Output = R>,
-    ) -> R {
+    /// As [`Handle::resolve`], without ever blocking the thread for longer than the store takes.
+    pub async fn resolve_async<R, K: Keep<R>>(&self, call: Call<'_>, keep: &K, compute: impl Future<Output = R>) -> R {
         if let Some((_, value)) = self.find(call, keep) {
             self.hits.fetch_add(1, Ordering::Relaxed);
             return value;
         }
-        let lead = match self.flights.board(call.key.0, None) {
+        let signs = Signs::new();
+        let leader = Leader::Task(signs.clone());
+        let boarding = self.flights.board(call.key.0, leader.clone(), self.wait_timeout);
+        let lead = match boarding {
             Boarding::Lead(lead) => lead,
-            Boarding::Follow(flight) => {
-                let record = flight.landed().await;
-                return match record.and_then(|record| self.read(call, &record, keep, self.clock.now())) {
-                    Some(value) => self.followed(call, value),
-                    None => self.compute_async(call, keep, compute).await.1,
-                };
-            }
+            Boarding::Follow(follow) => match followed(follow, &leader).await {
+                Followed::Lead(lead) => lead,
+                Followed::Landed(outcome) => match self.take(call, keep, &outcome) {
+                    Some(value) => return value,
+                    None => return self.compute_async(call, keep, compute).await.1,
+                },
+                Followed::Alone => return self.compute_async(call, keep, compute).await.1,
+            },
         };
-        let claim = self.claim_async(call).await;
+        watched(&signs, self.lead_async(lead, call, keep, compute)).await
+    }
+
+    async fn lead_async<R, K: Keep<R>>(
+        &self,
+        lead: Lead,
+        call: Call<'_>,
+        keep: &K,
+        compute: impl Future<Output = R>,
+    ) -> R {
+        let claim = self.claim_async(call, &lead).await;
         if let Some((record, value)) = self.find(call, keep) {
             self.hits.fetch_add(1, Ordering::Relaxed);
-            lead.land(Some(record.into_shared()));
+            lead.land(Outcome::Record(record.into_shared()));
             return value;
         }
-        let (record, value) = self.compute_async(call, keep, compute).await;
-        lead.land(record);
-        self.publish_aside(claim);
+        let (outcome, value) = self.compute_async(call, keep, entered(|| lead.enter(), compute)).await;
+        if let Some(outcome) = outcome {
+            lead.land(outcome);
+            self.publish_aside(claim);
+        }
         value
     }
 
@@ -127,62 +184,86 @@ impl Shared {
         call: Call<'_>,
         keep: &K,
         compute: impl Future<Output = R>,
-    ) -> (Option<Arc<Vec<u8>>>, R) {
+    ) -> (Option<Outcome>, R) {
         self.misses.fetch_add(1, Ordering::Relaxed);
         let start = Instant::now();
         let value = compute.await;
-        (self.store(call, &value, keep, start.elapsed()), value)
+        self.kept(call, keep, value, start)
     }
 
-    async fn claim_async(&self, call: Call<'_>) -> Option<Claim> {
-        let claims = self.claims.as_ref()?;
+    async fn claim_async(&self, call: Call<'_>, lead: &Lead) -> Option<Claim> {
         loop {
-            let waited = match claims.attempt(&call.key.0) {
-                Ok(Attempt::Mine(claim)) => return Some(claim),
-                Ok(Attempt::Busy(waiting)) => wait_aside(waiting).await,
-                Err(error) => Err(error),
+            let mut waiting = match self.try_claim(call) {
+                Ok(claim) => return claim,
+                Err(waiting) => waiting,
             };
-            if let Err(error) = waited {
-                return unclaimed(call, &error);
+            let mut alarm = None;
+            let ended = poll_fn(|context| match stand(&mut waiting, call, lead) {
+                Standing::Over => Poll::Ready(None),
+                Standing::Enough(claim) => Poll::Ready(Some(claim)),
+                Standing::Waits(pause) => {
+                    alarm = timer::wake_after(pause, context.waker());
+                    // Without a timer there is no way to wait.
+                    if alarm.is_some() { Poll::Pending } else { Poll::Ready(Some(None)) }
+                }
+            });
+            if let Some(claim) = ended.await {
+                return claim;
             }
         }
     }
 
-    fn publish_aside(self: &Arc<Self>, claim: Option<Claim>) {
+    /// As [`Handle::publish`], on a thread of its own if that takes long.
+    pub fn publish_aside(&self, claim: Option<Claim>) {
         let Some(claim) = claim.filter(Claim::is_wanted) else { return };
-        let shared = self.clone();
+        let handle = self.clone();
         // If no thread can be had, the claim is dropped here, and the other process computes for itself.
-        let _ = thread::Builder::new().name("percache-publish".into()).spawn(move || shared.publish(Some(claim)));
+        let _ = thread::Builder::new().name("percache-publish".into()).spawn(move || handle.publish(Some(claim)));
     }
 }
 
-fn unclaimed(call: Call<'_>, error: &io::Error) -> Option<Claim> {
-    log::debug!("percache: {} is computed without regard to other processes: {error}", call.name());
-    None
+/// How a wait for another process stands; if nobody can tell, it is over and nothing is claimed.
+pub fn stand(waiting: &mut Waiting, call: Call<'_>, lead: &Lead) -> Standing {
+    let nested = waits::is_computing() || lead.has_followers();
+    waiting.look(nested, &|| call.name().into_owned()).unwrap_or_else(|error| {
+        unclaimed(call, &error);
+        Standing::Enough(None)
+    })
 }
 
-/// Waits for another process on a thread of its own: there is no way to be woken by `flock`.
-async fn wait_aside(waiting: Waiting) -> io::Result<()> {
-    type Slot = (Option<io::Result<()>>, Option<Waker>);
-    let slot: Arc<Mutex<Slot>> = Arc::default();
-    let answer = slot.clone();
-    thread::Builder::new().name("percache-wait".into()).spawn(move || {
-        let waited = waiting.wait();
-        let mut slot = answer.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.0 = Some(waited);
-        if let Some(waker) = slot.1.take() {
-            waker.wake();
-        }
-    })?;
+fn unclaimed(call: Call<'_>, error: &io::Error) {
+    log::debug!("percache: {} is computed without regard to other processes: {error}", call.name());
+}
+
+/// The end of a wait.
+async fn followed(mut follow: Follow, leader: &Leader) -> Followed {
+    poll_fn(|context| follow.poll(context, || leader.clone())).await
+}
+
+/// Computes a flight, which `enter` notes: whatever is awaited inside is known to be, on whatever thread it is polled.
+pub async fn entered<R>(enter: impl Fn() -> Entered, compute: impl Future<Output = R>) -> R {
+    let mut compute = pin!(compute);
     poll_fn(|context| {
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        match slot.0.take() {
-            Some(waited) => Poll::Ready(waited),
-            None => {
-                slot.1 = Some(context.waker().clone());
-                Poll::Pending
-            }
-        }
+        let _entered = enter();
+        compute.as_mut().poll(context)
+    })
+    .await
+}
+
+/// Has a future show whether it is polled when it can go on.
+async fn watched<R>(signs: &Arc<Signs>, future: impl Future<Output = R>) -> R {
+    let mut future = pin!(future);
+    let mut signal: Option<(Waker, Waker)> = None;
+    poll_fn(|context| {
+        signs.polled();
+        let known = signal.take_if(|(inner, _)| inner.will_wake(context.waker()));
+        let (inner, outer) = known.unwrap_or_else(|| {
+            let inner = context.waker().clone();
+            (inner.clone(), Arc::new(Signal { signs: signs.clone(), inner }).into())
+        });
+        let polled = future.as_mut().poll(&mut Context::from_waker(&outer));
+        signal = Some((inner, outer));
+        polled
     })
     .await
 }

@@ -47,6 +47,12 @@ impl<R> Any for Shape<R> {}
     label = "this is not a `Result`"
 )]
 pub trait Fallible: Sized {
+    /// What is wrong.
+    type Error;
+    /// The error, if this is one.
+    fn error(&self) -> Option<&Self::Error>;
+    /// This error.
+    fn failed(error: Self::Error) -> Self;
     /// The rule that keeps errors for a time.
     type Rule;
     /// Keeps errors for this long.
@@ -54,6 +60,13 @@ pub trait Fallible: Sized {
 }
 
 impl<T, E> Fallible for Result<T, E> {
+    type Error = E;
+    fn error(&self) -> Option<&E> {
+        self.as_ref().err()
+    }
+    fn failed(error: E) -> Self {
+        Err(error)
+    }
     type Rule = ErrorsFor;
     fn errors_for(maxage: Duration) -> ErrorsFor {
         ErrorsFor(maxage)
@@ -61,6 +74,13 @@ impl<T, E> Fallible for Result<T, E> {
 }
 
 impl<T, E> Fallible for Option<Result<T, E>> {
+    type Error = E;
+    fn error(&self) -> Option<&E> {
+        self.as_ref()?.as_ref().err()
+    }
+    fn failed(error: E) -> Self {
+        Some(Err(error))
+    }
     type Rule = ErrorsFor;
     fn errors_for(maxage: Duration) -> ErrorsFor {
         ErrorsFor(maxage)

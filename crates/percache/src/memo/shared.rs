@@ -1,39 +1,56 @@
 //! What all handles of one cache share: looking up and storing records. Nothing here fails a caller: what goes wrong with the store is
 //! logged, and counts as a miss.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::backend::{Backend, BackendError, Table};
 use crate::digest::Digest;
 use crate::exit::Close;
+use crate::fork;
 use crate::memo::cache::Error;
 use crate::memo::claim::Claims;
-use crate::memo::clock::{Clock, Time, age};
+use crate::memo::cleared::Cleared;
+use crate::memo::clock::{Clock, Time, age, later};
+use crate::memo::compress;
 use crate::memo::encoding::EncodingError;
-use crate::memo::flight::Flights;
+use crate::memo::flight::{Flights, Outcome};
 use crate::memo::function::{Function, Key};
 use crate::memo::hot::{Hot, SharedRecord};
 use crate::memo::keep::Keep;
 use crate::memo::names::Names;
 use crate::memo::record::{self, EntryRecord, Uses};
+use crate::memo::refresh::Refreshes;
+use crate::memo::room::Room;
 
 /// Uses of results that are not in the hot layer are written after this many at the latest.
 const MANY_USES: u64 = 1 << 16;
 
 /// A cache.
 pub struct Shared {
-    pub backend: Box<dyn Backend>,
+    /// Of the process that made it: no other one touches more than what never changes.
+    pub generation: usize,
+    pub backend: Arc<dyn Backend>,
     pub hot: Hot,
-    pub flights: Flights,
+    pub flights: Arc<Flights>,
     pub claims: Option<Claims>,
     pub clock: Clock,
     pub live_sync: bool,
     pub maxage: Option<Duration>,
-    pub max_size: Option<u64>,
-    /// Bytes of all results, once that was asked for.
-    pub size: Mutex<Option<u64>>,
+    /// Of a cache with a maximum size.
+    pub room: Option<Room>,
+    /// Of a cache that other processes share.
+    pub cleared: Option<Cleared>,
+    /// Whether results were removed that other processes may have in memory, and are not told of.
+    pub removed: AtomicBool,
+    /// Values of at least so many bytes are compressed in the back-end.
+    pub compress_above: Option<usize>,
+    /// Whether summaries of arguments are kept.
+    pub describes: bool,
+    pub refreshes: Refreshes,
+    pub wait_timeout: Option<Duration>,
+    pub close_at_exit: bool,
     pub hits: AtomicU64,
     pub misses: AtomicU64,
     pub noted: AtomicU64,
@@ -50,6 +67,14 @@ pub enum Found {
 }
 
 impl Found {
+    /// The record's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Found::Shared(record) => record,
+            Found::Own(record) => record,
+        }
+    }
+
     /// To be given to others.
     pub fn into_shared(self) -> SharedRecord {
         match self {
@@ -76,18 +101,64 @@ impl Call<'_> {
 }
 
 impl Shared {
+    /// The same cache for a child of the process that made this one. What is in memory, or about to be written, stays
+    /// the parent's.
+    pub fn renewed(&self) -> Shared {
+        Shared {
+            generation: fork::generation(),
+            backend: self.backend.after_fork().map_or_else(|| self.backend.clone(), Arc::from),
+            hot: self.hot.renewed(),
+            flights: self.claims.as_ref().map_or_else(Arc::default, |claims| Flights::of(claims.dir())),
+            claims: self.claims.as_ref().map(Claims::renewed),
+            clock: self.clock.clone(),
+            live_sync: self.live_sync,
+            maxage: self.maxage,
+            room: self.room.as_ref().map(Room::renewed),
+            cleared: self.cleared.as_ref().map(Cleared::renewed),
+            removed: AtomicBool::default(),
+            compress_above: self.compress_above,
+            describes: self.describes,
+            refreshes: self.refreshes.renewed(),
+            wait_timeout: self.wait_timeout,
+            close_at_exit: self.close_at_exit,
+            hits: AtomicU64::default(),
+            misses: AtomicU64::default(),
+            noted: AtomicU64::default(),
+            warned: AtomicBool::default(),
+            closed: AtomicBool::new(self.closed.load(Ordering::Relaxed)),
+            names: self.names.copied(),
+        }
+    }
+
     /// The record of a call and the value in it, if there is one that is young enough.
     pub fn find<R, K: Keep<R>>(&self, call: Call<'_>, keep: &K) -> Option<(Found, R)> {
         let now = self.clock.now();
         let digest = call.key.0;
         let fresh = |record: &[u8]| record::open(record).is_some_and(|stored| self.is_fresh(call, stored.created, now));
+        if self.cleared.as_ref().is_some_and(|cleared| cleared.is_news(now)) {
+            self.hot.forget_records();
+            self.backend.refresh();
+        }
         if let Some(record) = self.hot.get(&digest, now, fresh) {
             return self.read(call, &record, keep, now).map(|value| (Found::Shared(record), value));
         }
         if self.closed.load(Ordering::Relaxed) {
             return None;
         }
-        let record = match self.backend.get(Table::Results, &digest) {
+        let record = self.load(call)?;
+        let value = self.read(call, &record, keep, now)?;
+        self.note(digest, now);
+        if !self.hot.takes(record.len()) {
+            return Some((Found::Own(record), value));
+        }
+        let record = Arc::new(record);
+        self.hot.insert(digest, record.clone());
+        Some((Found::Shared(record), value))
+    }
+
+    /// The record of a call in the back-end, as it was before it was compressed.
+    pub fn load(&self, call: Call<'_>) -> Option<Vec<u8>> {
+        let record = match self.backend.get(Table::Results, &call.key.0) {
             Ok(record) => record?,
             Err(error) => {
                 self.warn("a result could not be read", &error);
@@ -98,14 +169,7 @@ impl Shared {
             log::warn!("percache: a stored result of {} is damaged, it is computed again", call.name());
             return None;
         }
-        let value = self.read(call, &record, keep, now)?;
-        self.note(digest, now);
-        if !self.hot.takes(record.len()) {
-            return Some((Found::Own(record), value));
-        }
-        let record = Arc::new(record);
-        self.hot.insert(digest, record.clone());
-        Some((Found::Shared(record), value))
+        compress::unpack(record)
     }
 
     /// The value of a record that is intact.
@@ -132,25 +196,25 @@ impl Shared {
         }
     }
 
-    /// Keeps what a function returned. The record, unless nothing is to be kept or it cannot be encoded.
-    pub fn store<R, K: Keep<R>>(&self, call: Call<'_>, value: &R, keep: &K, cost: Duration) -> Option<SharedRecord> {
+    /// Keeps what a function returned. Returns what others who wait for it get, or `None` if it is nothing to be kept.
+    pub fn store<R, K: Keep<R>>(&self, call: Call<'_>, value: &R, keep: &K, cost: Duration) -> Option<Outcome> {
         let record = match self.seal(value, keep) {
             Ok(record) => record?,
             Err(error) => {
                 log::warn!("percache: a result of {} cannot be kept: {error}", call.name());
-                return None;
+                return Some(Outcome::Nothing);
             }
         };
-        if let Err(error) = self.write(call, &record, cost) {
+        if let Err(error) = self.write(call, &record, cost, keep.arguments()) {
             self.warn("a result could not be kept", &error);
         }
-        Some(record)
+        Some(Outcome::Record(record))
     }
 
     /// As [`Shared::store`], for who wants to know what went wrong.
     pub fn put<R, K: Keep<R>>(&self, call: Call<'_>, value: &R, keep: &K) -> Result<(), Error> {
         match self.seal(value, keep)? {
-            Some(record) => Ok(self.write(call, &record, Duration::ZERO)?),
+            Some(record) => Ok(self.write(call, &record, Duration::ZERO, keep.arguments())?),
             None => Ok(()),
         }
     }
@@ -159,32 +223,57 @@ impl Shared {
         Ok(record::seal(self.clock.now(), |bytes| keep.encode(value, bytes))?.map(Arc::new))
     }
 
-    fn write(&self, call: Call<'_>, record: &SharedRecord, cost: Duration) -> Result<(), BackendError> {
+    fn write(
+        &self,
+        call: Call<'_>,
+        record: &SharedRecord,
+        cost: Duration,
+        arguments: Option<&str>,
+    ) -> Result<(), BackendError> {
         let key = &call.key.0;
+        let stored = compress::pack(record, self.compress_above);
         let entry = EntryRecord {
             name: call.name().into_owned(),
             code: call.function.code_digest(),
             created: record::open(record).map_or(0, |stored| stored.created),
             cost: u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX),
-            size: record.len() as u64,
+            size: stored.len() as u64,
+            arguments: arguments.map(str::to_owned),
         };
         self.hot.insert(*key, record.clone());
         if self.closed.load(Ordering::Relaxed) {
             return Ok(());
         }
-        // The entry first: a result without one would never be collected.
-        self.backend.put(Table::Entries, key, &entry.to_bytes())?;
-        self.backend.put(Table::Results, key, record)?;
+        self.backend.put_result(key, &entry.to_bytes(), &stored)?;
         self.make_room(entry.size)?;
-        if self.live_sync { self.backend.sync() } else { Ok(()) }
+        if self.live_sync { self.sync_backend() } else { Ok(()) }
+    }
+
+    /// Makes what was stored and removed permanent, and tells other processes what they must not give out from memory
+    /// any more.
+    pub fn sync_backend(&self) -> Result<(), BackendError> {
+        self.backend.sync()?;
+        self.tell_removed();
+        Ok(())
+    }
+
+    fn tell_removed(&self) {
+        if self.removed.swap(false, Ordering::Relaxed) {
+            self.cleared.iter().for_each(Cleared::tell);
+        }
     }
 
     /// Writes the uses that were counted since the last time.
     pub fn write_uses(&self) {
-        for (key, new) in self.hot.take_uses() {
+        let now = self.clock.now();
+        let mut all = self.hot.take_uses();
+        // In order: a back-end may have the uses of neighbours in one place.
+        all.sort_unstable_by_key(|(key, _)| *key);
+        for (key, new) in all {
             let written = self.backend.get(Table::Uses, &key).and_then(|before| {
                 let before = before.and_then(|bytes| Uses::from_bytes(&bytes).ok()).unwrap_or_default();
-                self.backend.put(Table::Uses, &key, &before.and(new).to_bytes())
+                let last = later(now, before.last, new.last);
+                self.backend.put(Table::Uses, &key, &Uses { last, ..before.and(new) }.to_bytes())
             });
             if let Err(error) = written {
                 return self.warn("times of use could not be kept", &error);
@@ -195,7 +284,8 @@ impl Shared {
     /// Makes everything permanent.
     pub fn sync(&self) -> Result<(), BackendError> {
         self.write_uses();
-        self.backend.sync()
+        self.say_size()?;
+        self.sync_backend()
     }
 
     /// Makes everything permanent and lets go of the store; the second time, nothing.
@@ -204,7 +294,10 @@ impl Shared {
             return Ok(());
         }
         self.write_uses();
-        self.backend.close()
+        let evicted = self.say_size();
+        self.backend.close()?;
+        self.tell_removed();
+        evicted
     }
 
     /// Logs the first error of the store as a warning, the others quietly.
@@ -225,8 +318,17 @@ impl Close for Shared {
     }
 }
 
+impl Shared {
+    /// What is done when the last handle goes.
+    pub fn close_by_drop(&self) {
+        self.close_at_exit();
+    }
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.close_at_exit();
+        if self.generation == fork::generation() {
+            self.close_by_drop();
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::backend::BackendError;
 use crate::digest::Digest;
-use crate::memo::clock::{Time, age};
+use crate::memo::clock::{Time, age, known_age};
 use crate::memo::collect::Known;
 use crate::memo::function::Key;
 use crate::memo::shared::Shared;
@@ -23,7 +23,8 @@ pub struct Stats {
     pub hits: u64,
     /// Results that this process had to compute since it opened the cache.
     pub misses: u64,
-    /// How long ago the least recently used result was used (written or read); `None` of an empty cache.
+    /// How long ago the least recently used result was used (written or read); `None` of an empty cache, and if it
+    /// is dated in the future.
     pub oldest_use: Option<Duration>,
     /// How long ago the most recently used result was used.
     pub latest_use: Option<Duration>,
@@ -65,6 +66,8 @@ pub struct Entry {
     pub cost: Duration,
     /// How often it was found instead.
     pub hits: u64,
+    /// What the arguments were, cut off after some 200 bytes, with control characters escaped; `None` if that was not kept.
+    pub arguments: Option<String>,
 }
 
 /// An age as the original printed it: in the largest of days, hours and minutes of which there are at least two, else in seconds.
@@ -86,6 +89,7 @@ impl fmt::Display for Stats {
                 writeln!(f, "Oldest result usage age  : {}", format_age(oldest))?;
                 write!(f, "Latest result usage age  : {}", format_age(latest))
             }
+            _ if self.results > 0 => write!(f, "Their usage ages are unknown: they are dated in the future"),
             _ => write!(f, "The cache is empty"),
         }
     }
@@ -96,14 +100,15 @@ impl Shared {
     pub fn stats(&self) -> Result<Stats, BackendError> {
         let known = self.known()?;
         let now = self.clock.now();
-        let used = || known.iter().map(|known| known.uses.last);
+        // What is dated in the future has no age that could be told.
+        let ages = || known.iter().filter_map(|known| known_age(now, known.uses.last));
         Ok(Stats {
             results: known.len() as u64,
             bytes: known.iter().map(|known| known.entry.size).sum(),
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
-            oldest_use: used().min().map(|then| age(now, then)),
-            latest_use: used().max().map(|then| age(now, then)),
+            oldest_use: ages().max(),
+            latest_use: ages().min(),
         })
     }
 
@@ -119,7 +124,8 @@ impl Shared {
     /// All results, the one used last first.
     pub fn entries(&self) -> Result<Vec<Entry>, BackendError> {
         let mut known = self.known()?;
-        known.sort_by_key(|known| (std::cmp::Reverse(known.uses.last), known.key));
+        let now = self.clock.now();
+        known.sort_by_key(|known| (age(now, known.uses.last), known.key));
         Ok(known.into_iter().map(entry).collect())
     }
 }
@@ -150,6 +156,7 @@ fn entry(known: Known) -> Entry {
         size: known.entry.size,
         cost: Duration::from_nanos(known.entry.cost),
         hits: known.uses.hits,
+        arguments: known.entry.arguments,
     }
 }
 

@@ -56,7 +56,7 @@ impl Shared {
         if repair {
             found.damaged.iter().chain(&found.partial).try_for_each(|key| self.remove(key))?;
             if !found.is_clean() {
-                self.backend.sync()?;
+                self.sync_backend()?;
             }
         }
         Ok(found)

@@ -4,26 +4,32 @@ use std::any::type_name;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::memo::cache::Cache;
+use crate::memo::about::{About, Described};
+use crate::memo::ahead::{Ahead, Late, Renew, Renewal};
+use crate::memo::cache::{Cache, Error};
+use crate::memo::collect::Removed;
 use crate::memo::encoding::EncodingError;
+use crate::memo::entry::CallEntry;
 use crate::memo::function::{Function, Key};
 use crate::memo::identity::Package;
 use crate::memo::keep::{If, Keep, NoErrors};
 use crate::memo::names::Wrapped;
+use crate::memo::operation::{Operation, Prepared, valued};
 use crate::memo::shape::{Fallible, Optional};
+use crate::memo::shared::Call;
 
 /// A callable whose results are kept in a cache. Made by [`Cache::wrap`].
 ///
 /// Arguments are one value: a tuple if there are several.
-pub struct Memoized<A, R, F, K = NoErrors, Q = Whole> {
-    cache: Cache,
-    function: Function,
-    compute: F,
+pub struct Memoized<A, R, F, K = NoErrors, Q = Whole, W = Late> {
+    pub(super) cache: Cache,
+    pub(super) function: Function,
+    pub(super) compute: Arc<F>,
     keep: K,
     keyed: Q,
     wrapped: Wrapped,
@@ -31,10 +37,10 @@ pub struct Memoized<A, R, F, K = NoErrors, Q = Whole> {
     counted: &'static str,
     /// Whether the name belongs to this callable, once it was called.
     owns_name: OnceLock<bool>,
-    signature: PhantomData<fn(A) -> R>,
+    signature: PhantomData<fn(A, W) -> R>,
 }
 
-impl<A, R, F, K, Q> fmt::Debug for Memoized<A, R, F, K, Q> {
+impl<A, R, F, K, Q, W> fmt::Debug for Memoized<A, R, F, K, Q, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Memoized").field("function", &self.function).finish_non_exhaustive()
     }
@@ -65,6 +71,9 @@ impl<A, R, F: Fn(A) -> R> Callable<A, R> for F {
 pub trait KeyedBy<A> {
     /// The key of a call.
     fn key(&self, function: &Function, arguments: &A) -> Result<Key, EncodingError>;
+
+    /// Notes what counts for people.
+    fn note(&self, about: &About, cache: &Cache, arguments: &A);
 }
 
 /// The whole of the arguments counts.
@@ -75,6 +84,10 @@ impl<A: Serialize> KeyedBy<A> for Whole {
     #[inline]
     fn key(&self, function: &Function, arguments: &A) -> Result<Key, EncodingError> {
         function.key(arguments)
+    }
+
+    fn note(&self, about: &About, cache: &Cache, arguments: &A) {
+        about.note(cache, arguments);
     }
 }
 
@@ -87,19 +100,23 @@ impl<A, G: Fn(&A) -> Q, Q: Serialize> KeyedBy<A> for Part<G, Q> {
     fn key(&self, function: &Function, arguments: &A) -> Result<Key, EncodingError> {
         function.key(&(self.0)(arguments))
     }
+
+    fn note(&self, about: &About, cache: &Cache, arguments: &A) {
+        about.note_with(cache, || (self.0)(arguments));
+    }
 }
 
 impl<A, R, F, K> Memoized<A, R, F, K> {
     #[track_caller]
     pub(crate) fn new(cache: Cache, name: String, compute: F, keep: K) -> Memoized<A, R, F, K> {
-        let function = cache.function(name);
+        let (function, compute) = (cache.function(name), Arc::new(compute));
         let wrapped = Wrapped::new::<F>(Location::caller());
         let (counted, owns_name) = (type_name::<A>(), OnceLock::new());
         Memoized { cache, function, compute, keep, keyed: Whole, wrapped, counted, owns_name, signature: PhantomData }
     }
 }
 
-impl<A, R, F, K: Keep<R>, Q> Memoized<A, R, F, K, Q> {
+impl<A, R, F, K: Keep<R>, Q, W> Memoized<A, R, F, K, Q, W> {
     /// What the callable returns for `arguments`: found in the cache, or computed now.
     ///
     /// Borrowed arguments may live shorter than the callable, and each call may borrow from somewhere else.
@@ -107,33 +124,171 @@ impl<A, R, F, K: Keep<R>, Q> Memoized<A, R, F, K, Q> {
     where
         F: Fn(B) -> R,
         Q: KeyedBy<B>,
+        W: Renew<B, R, F, K>,
+    {
+        self.call_keeping(arguments, &self.keep)
+    }
+
+    /// A call with these arguments, to be removed from the cache, computed again, or computed beside the cache.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), percache::Error> {
+    /// # let cache = percache::Cache::in_memory();
+    /// let add = cache.wrap("add", |(a, b): (u64, u64)| a + b);
+    /// assert_eq!(add.entry((1, 2)).get(), None);
+    /// assert_eq!(add.entry((1, 2)).refresh(), 3); // computed and kept
+    /// assert_eq!(add.entry((1, 2)).get(), Some(3));
+    /// assert_eq!(add.entry((1, 2)).uncached(), 3); // computed and not kept
+    /// add.entry((1, 2)).remove()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn entry<B>(&self, arguments: B) -> CallEntry<R, impl FnOnce(Operation) -> Option<R>>
+    where
+        F: Fn(B) -> R,
+        Q: KeyedBy<B>,
+    {
+        CallEntry::new(move |operation| {
+            let key = self.owned_key(&arguments);
+            self.operate(&operation, key, arguments, &self.keep)
+        })
+    }
+}
+
+impl<A, R, F, K, Q, W> Memoized<A, R, F, K, Q, W> {
+    /// As [`Memoized::call`], by this rule.
+    pub(crate) fn call_keeping<B>(&self, arguments: B, keep: &impl Keep<R>) -> R
+    where
+        F: Fn(B) -> R,
+        Q: KeyedBy<B>,
+        W: Renew<B, R, F, K>,
     {
         if !self.owns_name() {
             return (self.compute)(arguments);
         }
-        match self.key(&arguments) {
-            Ok(key) => self.cache.run(&self.function, "", key, &self.keep, || (self.compute)(arguments)),
+        if self.function.refreshed_after().is_some() {
+            return self.call_ahead(arguments, keep);
+        }
+        match self.key_of(&arguments) {
+            Ok(key) => {
+                let about = About::new();
+                self.cache.run(&self.function, "", key, &Described::new(keep, &about), || {
+                    self.note(&about, &arguments);
+                    (self.compute)(arguments)
+                })
+            }
             Err(error) => {
                 log::warn!("percache: arguments of {} cannot be told apart: {error}", self.function.name(""));
                 (self.compute)(arguments)
             }
         }
     }
-}
 
-impl<A, R, F, K, Q> Memoized<A, R, F, K, Q> {
+    /// A call of what is computed again before it is too old.
+    fn call_ahead<B>(&self, arguments: B, keep: &impl Keep<R>) -> R
+    where
+        F: Fn(B) -> R,
+        Q: KeyedBy<B>,
+        W: Renew<B, R, F, K>,
+    {
+        let key = self.key_of(&arguments);
+        let found = key.as_ref().ok().and_then(|key| self.cache.shared.peek(self.at(*key), keep));
+        match (found, key) {
+            (Some((value, Some(ticket))), Ok(key)) => {
+                W::renew(self.renewal(key, &arguments), arguments, ticket);
+                value
+            }
+            (Some((value, _)), _) => value,
+            (None, key) => valued(self.operate(&Operation::call(), key, arguments, keep)),
+        }
+    }
+
+    pub(super) fn at(&self, key: Key) -> Call<'_> {
+        Call { function: &self.function, path: "", key }
+    }
+
+    /// What it takes to compute a result again later.
+    pub(super) fn renewal<B>(&self, key: Key, arguments: &B) -> Renewal<'_, F, K>
+    where
+        Q: KeyedBy<B>,
+    {
+        let about = About::new();
+        self.note(&about, arguments);
+        let (cache, function) = (self.cache.clone(), self.function.clone());
+        Renewal { cache, function, compute: &self.compute, keep: &self.keep, key, about }
+    }
+
+    pub(super) fn note<B>(&self, about: &About, arguments: &B)
+    where
+        Q: KeyedBy<B>,
+    {
+        self.keyed.note(about, &self.cache, arguments);
+    }
+
     #[inline]
-    fn owns_name(&self) -> bool {
+    fn operate<B>(
+        &self,
+        operation: &Operation,
+        key: Result<Key, EncodingError>,
+        arguments: B,
+        keep: &impl Keep<R>,
+    ) -> Option<R>
+    where
+        F: Fn(B) -> R,
+        Q: KeyedBy<B>,
+    {
+        let about = About::new();
+        let keep = Described::new(keep, &about);
+        let prepared = Prepared { cache: &self.cache, function: &self.function, path: "", key, keep };
+        prepared.operate(operation, || {
+            self.note(&about, &arguments);
+            (self.compute)(arguments)
+        })
+    }
+
+    /// The rule by which results are kept.
+    pub(crate) fn rule(&self) -> &K {
+        &self.keep
+    }
+
+    #[inline]
+    pub(super) fn owns_name(&self) -> bool {
         let names = &self.cache.shared.names;
         *self.owns_name.get_or_init(|| names.belong_to(&self.function, self.counted, self.wrapped))
     }
 
+    /// The key, unless what is kept under it belongs to another callable.
+    pub(super) fn owned_key<B>(&self, arguments: &B) -> Result<Key, EncodingError>
+    where
+        Q: KeyedBy<B>,
+    {
+        if self.owns_name() {
+            self.key_of(arguments)
+        } else {
+            Err(EncodingError("another callable has its name".into()))
+        }
+    }
+
     /// The key of the result for `arguments`.
+    // The bound on `F` tells the compiler that `7` is what the callable takes.
     pub fn key<B>(&self, arguments: &B) -> Result<Key, EncodingError>
+    where
+        F: Fn(B) -> R,
+        Q: KeyedBy<B>,
+    {
+        self.key_of(arguments)
+    }
+
+    #[inline]
+    pub(super) fn key_of<B>(&self, arguments: &B) -> Result<Key, EncodingError>
     where
         Q: KeyedBy<B>,
     {
         self.keyed.key(&self.function, arguments)
+    }
+
+    /// Removes all results of this callable, whatever its version was, and gives their space back.
+    pub fn clear(&self) -> Result<Removed, Error> {
+        self.cache.clear_function(&self.function.name(""))
     }
 
     /// Results of other versions are left alone. Change it when what the callable does changes: percache does not see a closure's code.
@@ -154,11 +309,25 @@ impl<A, R, F, K, Q> Memoized<A, R, F, K, Q> {
         self
     }
 
+    /// When computing a result again gives an error that is not kept, the old one is returned, for this long after its `maxage`.
+    pub fn stale_if_error(mut self, time: Duration) -> Self {
+        self.function = self.function.stale_if_error(time);
+        self
+    }
+
+    /// Results that are older are returned, and computed again on a thread of their own for the next call: arguments are owned then,
+    /// and `Send`.
+    pub fn refresh_after(self, age: Duration) -> Memoized<A, R, F, K, Q, Ahead> {
+        let memoized = self.with(|keep, keyed| (keep, keyed));
+        let function = memoized.function.refresh_after(age);
+        Memoized { function, ..memoized }
+    }
+
     /// Calls are told apart by what `key` makes of the arguments, and by nothing else.
     ///
     /// If arguments are borrowed for less time than the callable is used, let `key` be a function (`fn key(text: &&str) -> usize`) and not
     /// a closure.
-    pub fn keyed_by<P: Serialize, G: Fn(&A) -> P>(self, key: G) -> Memoized<A, R, F, K, Part<G, P>> {
+    pub fn keyed_by<P: Serialize, G: Fn(&A) -> P>(self, key: G) -> Memoized<A, R, F, K, Part<G, P>, W> {
         let memoized = self.with(|keep, _| (keep, Part(key, PhantomData)));
         Memoized { counted: type_name::<P>(), ..memoized }
     }
@@ -170,12 +339,12 @@ impl<A, R, F, K, Q> Memoized<A, R, F, K, Q> {
     /// let lines = cache.wrap("lines", |text: &str| text.lines().count()).keep_if(|count| *count > 0);
     /// assert_eq!(lines.call(""), 0); // computed each time
     /// ```
-    pub fn keep_if<P: Fn(&R) -> bool>(self, condition: P) -> Memoized<A, R, F, If<K, P>, Q> {
+    pub fn keep_if<P: Fn(&R) -> bool>(self, condition: P) -> Memoized<A, R, F, If<K, P>, Q, W> {
         self.with(|keep, keyed| (If(keep, condition), keyed))
     }
 
     /// Does not keep `None`.
-    pub fn only_some(self) -> Memoized<A, R, F, R::Rule<K>, Q>
+    pub fn only_some(self) -> Memoized<A, R, F, R::Rule<K>, Q, W>
     where
         R: Optional,
     {
@@ -183,7 +352,7 @@ impl<A, R, F, K, Q> Memoized<A, R, F, K, Q> {
     }
 
     /// Keeps errors too, for this long.
-    pub fn keep_errors(self, maxage: Duration) -> Memoized<A, R, F, R::Rule, Q>
+    pub fn keep_errors(self, maxage: Duration) -> Memoized<A, R, F, R::Rule, Q, W>
     where
         R: Fallible,
     {
@@ -191,9 +360,9 @@ impl<A, R, F, K, Q> Memoized<A, R, F, K, Q> {
     }
 
     /// The same callable under other rules.
-    fn with<K2, Q2>(self, rules: impl FnOnce(K, Q) -> (K2, Q2)) -> Memoized<A, R, F, K2, Q2> {
-        let Memoized { cache, function, compute, keep, keyed, wrapped, counted, owns_name, signature } = self;
+    fn with<K2, Q2, W2>(self, rules: impl FnOnce(K, Q) -> (K2, Q2)) -> Memoized<A, R, F, K2, Q2, W2> {
+        let Memoized { cache, function, compute, keep, keyed, wrapped, counted, owns_name, .. } = self;
         let (keep, keyed) = rules(keep, keyed);
-        Memoized { cache, function, compute, keep, keyed, wrapped, counted, owns_name, signature }
+        Memoized { cache, function, compute, keep, keyed, wrapped, counted, owns_name, signature: PhantomData }
     }
 }

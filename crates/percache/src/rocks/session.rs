@@ -3,10 +3,11 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use rocksdb::{BottommostLevelCompaction, CompactOptions, DB, FlushOptions, WriteBatch};
+use rocksdb::{BottommostLevelCompaction, CompactOptions, FlushOptions, WriteBatch};
 
+use super::forks::{Database, is_orphaned};
 use super::options::{Use, io_error, rocks_error};
-use super::{RocksEngine, handle, number, read, scan};
+use super::{ORPHANED, RocksEngine, handle, number, read, scan};
 use crate::engine::{Column, EngineError, Session, SharedView, View, Visit};
 use crate::lock::FileLock;
 use crate::tail::{self, Changes, Tail};
@@ -17,6 +18,8 @@ const EARLY_BATCH: usize = 4 << 20;
 const BRIEF: usize = 256 << 10;
 /// A tail longer than this is taken into the database: every reader reads all of it.
 const LONG_TAIL: usize = 512 << 10;
+/// A tail never gets longer than this, though nobody may take it into the database: every reader holds it in memory.
+const LONGEST_TAIL: usize = 256 << 20;
 /// A column has at most this many tables, and one more for each so many bytes: the larger it is, the longer it takes to join them.
 const TABLES: usize = 40;
 const WORTH_A_TABLE: usize = 1 << 20;
@@ -27,7 +30,7 @@ const WORTH_A_BLOB_FILE: u64 = 1 << 20;
 /// A session that opens the database to write. What is in the tail goes into the database first.
 pub struct FullSession<'a> {
     engine: &'a RocksEngine,
-    db: DB,
+    db: Database,
     batch: WriteBatch,
     early: WriteBatch,
     deletes: bool,
@@ -204,6 +207,11 @@ impl<'a> BriefSession<'a> {
 
     fn added(&mut self) -> Result<(), EngineError> {
         let many = self.changes.size() > BRIEF || self.tail.size() + self.changes.size() > LONG_TAIL;
+        if is_orphaned() {
+            // What is too much for a tail has to wait for a process that can write to the database.
+            let too_many = self.tail.size() + self.changes.size() > LONGEST_TAIL;
+            return if too_many { Err(EngineError::Io(ORPHANED.into())) } else { Ok(()) };
+        }
         let Some(lock) = self.lock.take_if(|_| many) else { return Ok(()) };
         let mut full = FullSession::begin(self.engine, lock)?;
         full.take_over(&std::mem::take(&mut self.changes))?;
@@ -265,6 +273,9 @@ impl Session for BriefSession<'_> {
     }
 
     fn commit_and_compact(mut self: Box<Self>) -> Result<(), EngineError> {
+        if is_orphaned() {
+            return self.commit();
+        }
         let mut full = match (self.full.take(), self.lock.take()) {
             (Some(full), _) => full,
             (None, Some(lock)) => FullSession::begin(self.engine, lock)?,

@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 use std::io;
+#[cfg(feature = "rocksdb")]
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::gc::{Collected, Policy, collect};
+#[cfg(feature = "rocksdb")]
+use super::gc::Collected;
+use super::gc::{Policy, collect};
 use super::layout::{BLOBS, COLUMNS};
 use super::manifest::Manifest;
 use super::record::{Content, Entry, Node, PathSet, ResultKey, StoredResult};

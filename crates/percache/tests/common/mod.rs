@@ -1,8 +1,8 @@
 //! What the tests share: a cache on disk, a clock that they set, and functions that count their calls.
 #![allow(dead_code)]
 
-#[path = "../../examples/file_backend.rs"]
-pub mod file_backend;
+pub mod tasks;
+pub mod workers;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,20 +11,35 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use percache::{Cache, CacheBuilder};
 
-/// A cache on disk: on RocksDB, or without it on the back-end of the examples.
+/// How a cache is opened in a directory.
+pub type Open = fn(CacheBuilder, &Path) -> Cache;
+
+/// All ways to keep results on disk.
+#[cfg(feature = "rocksdb")]
+pub const ON_DISK: [(&str, Open); 2] = [("rocksdb", open_database), ("files", open_files)];
+#[cfg(not(feature = "rocksdb"))]
+pub const ON_DISK: [(&str, Open); 1] = [("files", open_files)];
+
+/// Has the caches of a test, and of the processes that it starts, kept in files.
+pub const IN_FILES: &str = "PERCACHE_TEST_IN_FILES";
+
+/// A cache on disk: on RocksDB if it is there, else or when [`IN_FILES`] is set, in files.
 pub fn open(dir: &Path) -> Cache {
     open_with(Cache::builder(), dir)
 }
 
-#[cfg(feature = "rocksdb")]
 pub fn open_with(builder: CacheBuilder, dir: &Path) -> Cache {
+    let kind = if std::env::var_os(IN_FILES).is_some() { ON_DISK.len() - 1 } else { 0 };
+    ON_DISK[kind].1(builder, dir)
+}
+
+#[cfg(feature = "rocksdb")]
+fn open_database(builder: CacheBuilder, dir: &Path) -> Cache {
     builder.open(dir).unwrap()
 }
 
-#[cfg(not(feature = "rocksdb"))]
-pub fn open_with(builder: CacheBuilder, dir: &Path) -> Cache {
-    let backend = file_backend::FileBackend::open(dir).unwrap();
-    builder.claims(dir.join("claims")).backend(backend)
+fn open_files(builder: CacheBuilder, dir: &Path) -> Cache {
+    builder.open_files(dir).unwrap()
 }
 
 /// A clock that stands still until it is told to go on.
@@ -34,6 +49,10 @@ pub struct TestClock(Arc<AtomicU64>);
 impl TestClock {
     pub fn pass(&self, seconds: u64) {
         self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    pub fn back(&self, seconds: u64) {
+        self.0.fetch_sub(seconds, Ordering::SeqCst);
     }
 
     pub fn builder(&self) -> CacheBuilder {

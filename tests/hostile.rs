@@ -8,9 +8,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use percache::codec::Encode;
-use percache::engine::Engine;
-use percache::rocks::RocksEngine;
+use percache::base::codec::Encode;
+use percache::db::engine::Engine;
+use percache::db::rocks::RocksEngine;
 use percache::store::layout::{COLUMNS, RESULTS, kind, result_key};
 use percache::store::open::open;
 use percache::store::record::{Entry, Node};

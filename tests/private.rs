@@ -66,7 +66,7 @@ fn whatever_a_command_leaves_in_a_store_is_its_owners_alone() {
     assert!(ws.shell("find .percache -type f").lines().count() > 15);
 }
 
-/// Files of a store come from `percache::files`, which gives them their mode. What else makes a file says here why it
+/// Files of a store come from `percache::base::files`, which gives them their mode. What else makes a file says here why it
 /// may.
 #[test]
 fn no_other_code_makes_files() {
@@ -81,9 +81,9 @@ fn no_other_code_makes_files() {
     ];
     let allowed = [
         // The one place.
-        ("percache/src/files.rs", "DirBuilder::new"),
+        ("percache/src/base/files.rs", "DirBuilder::new"),
         // Copies of private files, with their mode, below a directory that nobody else can enter.
-        ("percache/src/rocks/salvage.rs", "fs::copy("),
+        ("percache/src/db/rocks/salvage.rs", "fs::copy("),
         // A copy of a displaced file, which keeps its mode.
         ("percache-runner/src/fs/displaced/relocate.rs", "create_new(true).mode(0o600)"),
         // The directories in the tree to which displaced files are given back.
@@ -104,7 +104,7 @@ fn no_other_code_makes_files() {
         let others = lines.filter(|line| !allowed.iter().any(|(file, part)| path == *file && line.contains(part)));
         found.extend(others.map(|line| format!("{path}: {}", line.trim())));
     }
-    assert_eq!(found, [""; 0], "use `percache::files`");
+    assert_eq!(found, [""; 0], "use `percache::base::files`");
 }
 
 /// The Rust files below a directory, those of tests apart.

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
-use percache::engine::EngineError;
+use percache::db::engine::EngineError;
 use percache_runner::maintenance::MaintenanceError;
 use percache_runner::model::problem::reason;
 use percache_runner::session::SessionError;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use percache::Digest;
-use percache::files::{self, Durability, create_private_dir};
+use percache::base::files::{self, Durability, create_private_dir};
 use percache_runner::model::event::Moved;
 use percache_runner::worktree::displaced::Place;
 

@@ -1,6 +1,6 @@
 //! The canonical encoding: whatever is read in whatever order, writing it gives the bytes that were read.
 
-use percache::codec::{Decoder, Encode};
+use percache::base::codec::{Decoder, Encode};
 
 use crate::Target;
 

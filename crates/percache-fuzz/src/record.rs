@@ -1,7 +1,7 @@
 //! Records of the store: one value has one encoding, so what can be read is written as the same bytes.
 
 use percache::Digest;
-use percache::codec::Decoder;
+use percache::base::codec::Decoder;
 use percache::store::manifest::Manifest;
 use percache::store::record::{Content, Entry, Node, PathSet, ResultKey, StoredResult};
 use percache_runner::fs::stat_cache::{Behind, FileState};

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use percache::Digest;
-use percache::codec::{Decoder, Encode};
-use percache::engine::{Column, Engine, Session};
-use percache::memory::MemoryEngine;
+use percache::base::codec::{Decoder, Encode};
+use percache::db::engine::{Column, Engine, Session};
+use percache::db::memory::MemoryEngine;
 use percache::store::gc::{Policy, preview};
 use percache::store::layout::{BLOBS, INDEX, PARTS, RESULTS, digest_key, kind, result_key};
 use percache::store::manifest::Manifest;
@@ -54,7 +54,7 @@ fn run(data: &[u8]) {
     assert_eq!(read_all(&store, &*engine), after.results, "everything whole can be read");
 }
 
-fn view(engine: &dyn Engine) -> percache::engine::SharedView {
+fn view(engine: &dyn Engine) -> percache::db::engine::SharedView {
     engine.view().expect("memory can be read")
 }
 

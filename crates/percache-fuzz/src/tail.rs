@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
 
-use percache::codec::{Decoder, Encode};
-use percache::tail::{Changes, Tail};
+use percache::base::codec::{Decoder, Encode};
+use percache::db::tail::{Changes, Tail};
 
 use crate::Target;
 
@@ -135,7 +135,7 @@ fn scans(tail: &Tail, known: &Known) {
             };
         }
         let mut shown = Vec::new();
-        let below = |visit: &mut percache::engine::Visit<'_>| {
+        let below = |visit: &mut percache::db::engine::Visit<'_>| {
             let _ = visit(b"m", b"below");
             Ok(())
         };

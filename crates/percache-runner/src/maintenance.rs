@@ -5,15 +5,15 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use percache::claim;
-use percache::engine::EngineError;
-use percache::files::{self, Durability};
+use percache::base::claim;
+use percache::base::files::{self, Durability};
+use percache::db::engine::EngineError;
+use percache::db::tail;
 use percache::store::gc::{Collected, Policy, collect, preview};
 use percache::store::record::Time;
 use percache::store::stats::{Stats, stats};
 use percache::store::writer::PATIENCE;
 use percache::store::{Store, now};
-use percache::tail;
 
 use crate::fs::displaced::{self, Amount};
 use crate::model::CacheSettings;

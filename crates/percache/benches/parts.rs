@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use percache::Digest;
-use percache::memory::MemoryEngine;
+use percache::db::memory::MemoryEngine;
 use percache::store::Store;
 
 const KIB: usize = 1 << 10;

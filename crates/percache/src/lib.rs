@@ -21,37 +21,24 @@
 //! - [`Cache`] is where results are kept; [`Backend`] is what it takes to keep them somewhere else.
 #![cfg_attr(feature = "store", doc = "- [`store`] holds the results of tasks, for the build tool `percache`.")]
 //!
-//! Modules stand in order: each uses only what stands above it.
-
-pub mod codec;
-pub mod digest;
-pub mod engine;
-mod fork;
-
-mod exit;
-pub mod files;
-pub mod lock;
-
-pub mod claim;
-pub mod memory;
-#[cfg(feature = "rocksdb")]
-pub mod rocks;
-pub mod tail;
+//! The lowest layer is `base`, then come `db`, `store` and `backend`, and `memo`: each uses only those below it.
 
 pub mod backend;
+pub mod base;
+pub mod db;
 pub mod memo;
 #[cfg(feature = "store")]
 pub mod store;
 
 pub use backend::{Backend, BackendError};
-pub use digest::Digest;
-pub use exit::close_all;
+pub use base::digest::Digest;
+pub use base::exit::close_all;
 #[cfg(not(feature = "user-cache"))]
 #[doc(hidden)]
 pub use memo::DefaultCache;
-pub use memo::attribute::{Argument, Kept};
-pub use memo::function::{Code, Function, Key};
-pub use memo::identity::Package;
+pub use memo::calls::attribute::{Argument, Kept};
+pub use memo::key::function::{Code, Function, Key};
+pub use memo::key::identity::Package;
 pub use memo::{
     AsyncCallEntry, Begun, Cache, CacheBuilder, CallEntry, Error, FunctionCache, Memoized, MemoizedAsync,
     MemoizedResult, MemoizedResultAsync, Spawned,
@@ -62,7 +49,7 @@ pub use memo::{default_cache, set_default_cache};
 pub use percache_macros::{memoize, tracked};
 
 #[doc(hidden)]
-pub use memo::attribute as __private;
+pub use memo::calls::attribute as __private;
 
 /// The examples of the manual are tests.
 #[cfg(all(doctest, feature = "rocksdb", feature = "macros"))]

@@ -10,8 +10,8 @@ use common::Calls;
 use percache::backend::{
     Backend, BackendError, DatabaseBackend, FileBackend, MemoryBackend, Table, Visit, conformance,
 };
-use percache::engine::{Engine, EngineError, Session, SharedView};
-use percache::memory::MemoryEngine;
+use percache::db::engine::{Engine, EngineError, Session, SharedView};
+use percache::db::memory::MemoryEngine;
 use percache::{Cache, Digest};
 
 #[test]

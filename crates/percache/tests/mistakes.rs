@@ -84,7 +84,7 @@ fn another_body_is_another_result_and_the_old_one_comes_back_with_the_old_body()
     let run = |code: &Code, result: u32| {
         let function = Function::new("f").code(code);
         let key = function.key(&()).unwrap();
-        cache.run(&function, "", key, &percache::memo::keep::Everything, || result)
+        cache.run(&function, "", key, &percache::memo::kept::keep::Everything, || result)
     };
     assert_eq!(run(&OLD, 1), 1);
     assert_eq!(run(&NEW, 2), 2, "the edited body must run");

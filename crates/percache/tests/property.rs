@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use percache::backend::{DatabaseBackend, MemoryBackend};
-use percache::memory::MemoryEngine;
+use percache::db::memory::MemoryEngine;
 use percache::{Cache, Function};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};

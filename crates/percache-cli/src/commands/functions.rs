@@ -7,9 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use percache::Cache;
 use percache::backend::files::FILES;
-use percache::memo::collect::{Removed, Rules};
-use percache::memo::stats::{Entry, FunctionStats};
-use percache::tail;
+use percache::db::tail;
+use percache::memo::results::collect::{Removed, Rules};
+use percache::memo::results::stats::{Entry, FunctionStats};
 use percache_runner::maintenance::{DEFAULT_MAXAGE, DEFAULT_MAXSIZE};
 use percache_runner::syntax::shown::shown;
 use percache_runner::syntax::units::{format_age, format_duration, format_size, parse_age, parse_size};

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use percache::db::tail;
 use percache::store::open::rescue;
 use percache::store::verify::{Findings, check, repair};
 use percache::store::writer::PATIENCE;
 use percache::store::{Store, now};
-use percache::tail;
 use percache_runner::maintenance;
 use percache_runner::syntax::units::format_age;
 use percache_runner::worktree::unstable::{self, Unstable};
@@ -64,7 +64,7 @@ fn repair_command(args: &Verify) -> String {
     format!("percache verify{} --repair", if args.exec { " --exec" } else { "" })
 }
 
-fn look(store: &Store, mend: bool) -> Result<Findings, percache::engine::EngineError> {
+fn look(store: &Store, mend: bool) -> Result<Findings, percache::db::engine::EngineError> {
     if mend { repair(store.engine(), PATIENCE) } else { check(store.engine(), PATIENCE) }
 }
 

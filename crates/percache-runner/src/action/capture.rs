@@ -195,7 +195,7 @@ mod tests {
     fn captured(root: &Path, outputs: &[&str]) -> Result<Captured, CaptureError> {
         let known = KnownFiles::new();
         let outputs = PatternSet::parse(&RelPath::root(), outputs).unwrap();
-        let store = Store::new(std::sync::Arc::new(percache::memory::MemoryEngine::new()));
+        let store = Store::new(std::sync::Arc::new(percache::db::memory::MemoryEngine::new()));
         let found = present(root, &outputs, &[]).unwrap();
         capture(&Observer::new(root, &known), Some(&store), &found, 2)
     }

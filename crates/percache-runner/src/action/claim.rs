@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use percache::Digest;
-use percache::claim::Claim;
-use percache::lock::LockError;
+use percache::base::claim::Claim;
+use percache::base::lock::LockError;
 
 use crate::action::context::Context;
 use crate::action::shared_log::Follower;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use percache::Digest;
-use percache::claim::Claimant;
+use percache::base::claim::Claimant;
 use percache::store::Store;
 
 use crate::action::budget::Budget;

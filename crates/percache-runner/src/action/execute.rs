@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::io;
 use std::time::Duration;
 
-use percache::claim::Claim;
+use percache::base::claim::Claim;
 use percache::store::record::Node;
 
 use crate::action::added_to::Ends;

@@ -6,7 +6,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use percache::claim::Claim;
+use percache::base::claim::Claim;
 use percache::store::record::{Content, Entry, Node, ResultKey};
 use percache::store::{Store, now};
 

@@ -97,11 +97,11 @@ fn is_output(task: &Task, path: &[u8]) -> bool {
 
 fn foreign(path: &[u8]) -> RestoreError {
     let what = format!("a result has `{}`, which is no output of its task", shown_bytes(path));
-    RestoreError::Store(percache::store::ReadError::Engine(percache::engine::EngineError::Damaged(what)))
+    RestoreError::Store(percache::store::ReadError::Engine(percache::db::engine::EngineError::Damaged(what)))
 }
 
 fn missing_store() -> RestoreError {
-    let error = percache::engine::EngineError::Io("there is none".to_owned());
+    let error = percache::db::engine::EngineError::Io("there is none".to_owned());
     RestoreError::Store(percache::store::ReadError::Engine(error))
 }
 

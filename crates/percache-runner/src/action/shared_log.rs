@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use percache::claim::Claim;
+use percache::base::claim::Claim;
 
 use crate::process::{Marked, Stream, mark};
 
@@ -110,7 +110,7 @@ impl Followed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use percache::claim::Claimant;
+    use percache::base::claim::Claimant;
 
     fn heard(follower: &mut Follower) -> Vec<(Stream, String)> {
         let mut heard = Vec::new();

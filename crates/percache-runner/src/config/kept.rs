@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 
 use percache::Digest;
-use percache::files::{self, Durability};
+use percache::base::files::{self, Durability};
 
 use crate::model::Workspace;
 

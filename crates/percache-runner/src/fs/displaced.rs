@@ -18,7 +18,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use percache::files::create_private_dir;
+use percache::base::files::create_private_dir;
 use percache::store::now;
 use percache::store::record::Time;
 use rustix::fs::{AtFlags, statat};

@@ -49,7 +49,7 @@ mod tests {
         for content in [&b""[..], b"x", &[7; 10_000]] {
             fs::write(&path, content).unwrap();
             let image = Image::of(&path).unwrap();
-            percache::files::replace(&path, b"another", percache::files::Durability::Volatile).unwrap();
+            percache::base::files::replace(&path, b"another", percache::base::files::Durability::Volatile).unwrap();
             assert_eq!(&*image, content);
         }
         let image = Image::of(&path).unwrap();

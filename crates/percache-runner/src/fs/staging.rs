@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use percache::files::create_private_dir;
+use percache::base::files::create_private_dir;
 
 /// A directory for staged files. On first use it gets a subdirectory of this build's own, which is removed on drop.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use percache::codec::{DecodeError, Decoder, Encode};
+use percache::base::codec::{DecodeError, Decoder, Encode};
 use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
 
 /// File systems keep times in steps of the kernel's tick, at most 10 ms.

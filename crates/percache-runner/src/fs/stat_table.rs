@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use percache::Digest;
-use percache::codec::{DecodeError, Decoder, Encode};
+use percache::base::codec::{DecodeError, Decoder, Encode};
 
 use crate::fs::mapped_file::Image;
 use crate::fs::stamp::Stamp;

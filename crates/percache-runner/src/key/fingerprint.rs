@@ -23,14 +23,14 @@
 //!
 //! # Encoding
 //!
-//! [`percache::codec`]: the text `percache fingerprint 2`, then for each part, sorted by kind, name and value and
+//! [`percache::base::codec`]: the text `percache fingerprint 2`, then for each part, sorted by kind, name and value and
 //! without duplicates: the kind's number (one byte), the name, the value's encoding. The action key is the digest of
 //! the text `percache action 1`, the fingerprint, and for each discovered input, sorted by path, the path and its
 //! state. A golden test pins both.
 
 use percache::Digest;
-use percache::codec::{DecodeError, Decoder, Encode, Sink};
-use percache::digest::Hasher;
+use percache::base::codec::{DecodeError, Decoder, Encode, Sink};
+use percache::base::digest::Hasher;
 
 use crate::fs::stat_cache::FileState;
 use crate::model::TaskCommand;

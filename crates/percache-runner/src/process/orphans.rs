@@ -13,7 +13,7 @@
 //! Systems other than Linux do not provide this information, and commands run on.
 
 use percache::Digest;
-use percache::codec::{DecodeError, Decoder, Encode};
+use percache::base::codec::{DecodeError, Decoder, Encode};
 
 use crate::process::{Mark, Stop, Ticks};
 

@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use percache::files::{self, Durability};
+use percache::base::files::{self, Durability};
 use serde::{Deserialize, Serialize};
 
 /// The number of builds that are remembered.

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use percache::engine::EngineError;
+use percache::db::engine::EngineError;
 use percache::store::Store;
 use percache::store::growth::{Growth, growth};
 use percache::store::record::ResultKey;

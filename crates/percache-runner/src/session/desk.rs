@@ -5,8 +5,8 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
-use percache::files::Staged;
-use percache::lock::LockError;
+use percache::base::files::Staged;
+use percache::base::lock::LockError;
 use percache::store::layout::furnish;
 use percache::store::record::ResultKey;
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Mutex, OnceLock};
 
-use percache::claim::Claimant;
+use percache::base::claim::Claimant;
 
 use super::Session;
 use super::desk::Desk;

@@ -14,8 +14,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
 use percache::Digest;
-use percache::codec::{DecodeError, Decoder, Encode};
-use percache::digest::Hasher;
+use percache::base::codec::{DecodeError, Decoder, Encode};
+use percache::base::digest::Hasher;
 
 use crate::model::Caller;
 use crate::process::MARK;

@@ -31,8 +31,8 @@ use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use percache::Digest;
-use percache::files::{self, Durability, create_private_dir};
-use percache::lock::{FileLock, LockError};
+use percache::base::files::{self, Durability, create_private_dir};
+use percache::base::lock::{FileLock, LockError};
 
 use crate::process::Stop;
 

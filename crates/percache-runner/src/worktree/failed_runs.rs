@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use percache::Digest;
-use percache::files::{self, Durability, create_private_dir};
+use percache::base::files::{self, Durability, create_private_dir};
 use percache::store::record::Time;
 use serde::{Deserialize, Serialize};
 

@@ -18,8 +18,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use percache::codec::{DecodeError, Decoder, Encode};
-use percache::files::{self, Durability};
+use percache::base::codec::{DecodeError, Decoder, Encode};
+use percache::base::files::{self, Durability};
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 
 use crate::model::path::RelPath;

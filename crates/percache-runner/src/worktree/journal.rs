@@ -28,8 +28,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use percache::Digest;
-use percache::codec::{DecodeError, Decoder, Encode};
-use percache::files::{Durability, Staged};
+use percache::base::codec::{DecodeError, Decoder, Encode};
+use percache::base::files::{Durability, Staged};
 use percache::store::manifest::{Manifest, are_sorted};
 use percache::store::record::{Entry, Node, ResultKey, Time};
 

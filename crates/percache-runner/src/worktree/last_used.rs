@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use percache::files;
+use percache::base::files;
 use percache::store::record::{ResultKey, Time};
 
 use crate::worktree::Worktree;

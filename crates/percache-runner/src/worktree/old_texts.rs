@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use percache::Digest;
-use percache::codec::{Decoder, Encode};
-use percache::files::{self, Durability};
+use percache::base::codec::{Decoder, Encode};
+use percache::base::files::{self, Durability};
 use rustix::fs::FileType;
 
 use crate::fs::mapped_file::Image;

@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use percache::files::{self, Durability};
+use percache::base::files::{self, Durability};
 use percache::store::record::Time;
 use serde::{Deserialize, Serialize};
 

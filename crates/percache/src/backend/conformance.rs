@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use std::thread;
 
 use super::{Backend, BackendError, Table};
-use crate::digest::Digest;
+use crate::base::digest::Digest;
 
 fn key(text: &str) -> Digest {
     Digest::of(text.as_bytes())

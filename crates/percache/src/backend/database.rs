@@ -1,4 +1,4 @@
-//! The back-end on a database ([`crate::engine`]): reads from a picture of it, writes in short sessions.
+//! The back-end on a database ([`crate::db::engine`]): reads from a picture of it, writes in short sessions.
 //!
 //! Opening the database to write takes longer than most lookups and shuts other writers out, so changes collect in an [`Overlay`] and
 //! a thread writes them: within [`MAX_AGE`], or as soon as they are more than [`MANY_BYTES`]. The picture for reading is
@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use super::overlay::{Change, Changes, Overlay};
 use super::{Backend, BackendError, Table, Visit};
-use crate::digest::Digest;
-use crate::engine::{Column, Engine, EngineError, Session, SharedView};
-use crate::exit;
+use crate::base::digest::Digest;
+use crate::base::exit;
+use crate::db::engine::{Column, Engine, EngineError, Session, SharedView};
 
 /// The values. What is large among them lies in files of its own.
 const RESULTS: Column = Column { name: "memo-results", large: true, early: false };
@@ -97,9 +97,9 @@ impl DatabaseBackend {
     /// On RocksDB in the directory `dir`, which is made if need be. Fails if there is a database that cannot be read.
     #[cfg(feature = "rocksdb")]
     pub fn open(dir: &std::path::Path) -> Result<DatabaseBackend, BackendError> {
-        crate::rocks::forks::watch();
+        crate::db::rocks::forks::watch();
         let holder = format!("process {}", std::process::id());
-        let backend = DatabaseBackend::new(Box::new(crate::rocks::RocksEngine::new(dir, COLUMNS, &holder)));
+        let backend = DatabaseBackend::new(Box::new(crate::db::rocks::RocksEngine::new(dir, COLUMNS, &holder)));
         backend.shared.renewed_view()?;
         Ok(backend)
     }
@@ -109,8 +109,8 @@ impl DatabaseBackend {
     #[cfg(feature = "rocksdb")]
     pub fn salvage(dir: &std::path::Path, sound: &dyn Fn(Table, &[u8]) -> bool) -> Result<(), BackendError> {
         let holder = format!("process {}", std::process::id());
-        let engine = crate::rocks::RocksEngine::new(dir, COLUMNS, &holder);
-        let keep = &mut |at: Column, key: &[u8], value: &[u8], session: &mut dyn crate::engine::Session| {
+        let engine = crate::db::rocks::RocksEngine::new(dir, COLUMNS, &holder);
+        let keep = &mut |at: Column, key: &[u8], value: &[u8], session: &mut dyn crate::db::engine::Session| {
             let table = Table::ALL.into_iter().find(|table| column(*table) == at);
             let sound = table.is_some_and(|table| sound(table, value));
             if sound {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::{PoisonError, RwLock, TryLockError};
 
 use super::{Backend, BackendError, Table, Visit};
-use crate::digest::Digest;
+use crate::base::digest::Digest;
 
 /// Keeps everything in memory. `sync` and `close` have nothing to do.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ mod overlay;
 
 use std::ops::ControlFlow;
 
-use crate::digest::Digest;
+use crate::base::digest::Digest;
 
 pub use database::DatabaseBackend;
 pub use files::FileBackend;

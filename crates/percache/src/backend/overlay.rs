@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Table;
-use crate::digest::Digest;
+use crate::base::digest::Digest;
 
 /// Bytes of a value, or that it is removed.
 pub type Change = Option<Arc<[u8]>>;

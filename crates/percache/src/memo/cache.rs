@@ -12,26 +12,26 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::backend::{Backend, BackendError, MemoryBackend};
-use crate::fork;
-use crate::memo::about::{About, Described};
-use crate::memo::claim::Claims;
-use crate::memo::cleared::Cleared;
-use crate::memo::clock::Clock;
-use crate::memo::collect::{Removed, Rules};
-use crate::memo::encoding::EncodingError;
-use crate::memo::fallible::MemoizedResult;
-use crate::memo::flight::Flights;
-use crate::memo::function::{Function, Key};
+use crate::base::fork;
+use crate::memo::calls::fallible::MemoizedResult;
+use crate::memo::calls::refresh::{Refreshes, Spawn, Spawned};
+use crate::memo::calls::wrap::{Callable, Memoized};
 use crate::memo::handle::Handle;
-use crate::memo::hot::Hot;
-use crate::memo::identity::Package;
-use crate::memo::keep::{Everything, Keep, NoErrors, OnlyOk};
-use crate::memo::refresh::{Refreshes, Spawn, Spawned};
-use crate::memo::room::Room;
+use crate::memo::kept::keep::{Everything, Keep, NoErrors, OnlyOk};
+use crate::memo::key::about::{About, Described};
+use crate::memo::key::encoding::EncodingError;
+use crate::memo::key::function::{Function, Key};
+use crate::memo::key::identity::Package;
+use crate::memo::results::cleared::Cleared;
+use crate::memo::results::clock::Clock;
+use crate::memo::results::collect::{Removed, Rules};
+use crate::memo::results::hot::Hot;
+use crate::memo::results::room::Room;
+use crate::memo::results::stats::{Entry, FunctionStats, Stats};
+use crate::memo::results::verify::Verified;
 use crate::memo::shared::{Call, Shared};
-use crate::memo::stats::{Entry, FunctionStats, Stats};
-use crate::memo::verify::Verified;
-use crate::memo::wrap::{Callable, Memoized};
+use crate::memo::waiting::claim::Claims;
+use crate::memo::waiting::flight::Flights;
 
 /// What the hot layer holds unless told otherwise.
 const HOT_BYTES: usize = 64 << 20;
@@ -85,9 +85,9 @@ pub struct CacheBuilder {
     hot_bytes: usize,
     clock: Clock,
     close_at_exit: bool,
-    pub(super) claims: Option<PathBuf>,
+    pub(crate) claims: Option<PathBuf>,
     /// The directory of the cache, if it has one that other processes share.
-    pub(super) dir: Option<PathBuf>,
+    pub(crate) dir: Option<PathBuf>,
     compress_above: Option<usize>,
     describes: bool,
     spawn: Option<Spawn>,

@@ -3,8 +3,8 @@
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
-use crate::exit;
-use crate::fork::{self, PerProcess};
+use crate::base::exit;
+use crate::base::fork::{self, PerProcess};
 use crate::memo::shared::Shared;
 
 /// The cache of this process.

@@ -24,7 +24,7 @@ impl CacheBuilder {
     /// Opens a cache of plain files in the directory `path`, which is made if need be: see [`Cache::open_files`].
     pub fn open_files(self, path: impl Into<PathBuf>) -> Result<Cache, Error> {
         let dir = directory(path.into())?;
-        if crate::tail::or_database_exists(&dir) {
+        if crate::db::tail::or_database_exists(&dir) {
             return Err(other_kind(&dir, "a database", "Cache::open"));
         }
         let backend = FileBackend::open(&dir)?;
@@ -71,7 +71,7 @@ impl Cache {
     #[cfg(feature = "rocksdb")]
     pub fn salvage(path: impl AsRef<Path>) -> Result<(), Error> {
         use crate::backend::Table;
-        let sound = |table, value: &[u8]| table != Table::Results || crate::memo::record::is_intact(value);
+        let sound = |table, value: &[u8]| table != Table::Results || crate::memo::results::record::is_intact(value);
         Ok(DatabaseBackend::salvage(&directory(path.as_ref().to_owned())?, &sound)?)
     }
 }

@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use fastcdc::v2020::StreamCDC;
 use zstd::bulk::{Compressor, Decompressor};
 
-use crate::digest::{Digest, Hasher};
+use crate::base::digest::{Digest, Hasher};
 use crate::store::layout::CHUNKED_ABOVE;
 use crate::store::record::Content;
 

@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::digest::Digest;
-use crate::engine::{Column, Engine, EngineError, Session, View};
+use crate::base::digest::Digest;
+use crate::db::engine::{Column, Engine, EngineError, Session, View};
 use crate::store::layout::{
     BLOBS, CHUNKED_ABOVE, INDEX, PARTS, RESULTS, Sizes, digest_key, kind, list_from, result_key,
 };

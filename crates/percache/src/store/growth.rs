@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use crate::digest::Digest;
-use crate::engine::{EngineError, View};
+use crate::base::digest::Digest;
+use crate::db::engine::{EngineError, View};
 use crate::store::layout::{CHUNKED_ABOVE, INDEX, RESULTS, Sizes, kind, list_from};
 use crate::store::record::{Content, StoredResult, Time};
 

@@ -4,7 +4,7 @@
 //! DIR/CACHEDIR.TAG   tells backup programs to leave it out (https://bford.info/cachedir/)
 //! DIR/.gitignore     tells git the same
 //! DIR/format         the format's number, twice: a damaged one is not to be taken for another format
-//! DIR/db/…           the database: see crate::rocks
+//! DIR/db/…           the database: see crate::db::rocks
 //!
 //! column    key                                   value
 //! results   'r' action(20) place(20)              StoredResult
@@ -22,9 +22,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::digest::Digest;
-use crate::engine::Column;
-use crate::files::{self, Durability};
+use crate::base::digest::Digest;
+use crate::base::files::{self, Durability};
+use crate::db::engine::Column;
 use crate::store::record::ResultKey;
 
 /// The number of this format.

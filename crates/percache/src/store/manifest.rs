@@ -4,7 +4,7 @@
 use std::ops::Deref;
 
 use super::record::{Entry, Node};
-use crate::codec::{DecodeError, Decoder, Encode};
+use crate::base::codec::{DecodeError, Decoder, Encode};
 
 /// Entries of which all that was said holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -111,7 +111,7 @@ fn is_relative(path: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Digest;
+    use crate::base::digest::Digest;
     use crate::store::record::Content;
 
     fn entry(path: &str) -> Entry {

@@ -27,8 +27,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::digest::{Digest, Hasher};
-use crate::engine::{Column, Engine, EngineError, SharedView};
+use crate::base::digest::{Digest, Hasher};
+use crate::db::engine::{Column, Engine, EngineError, SharedView};
 use crate::store::layout::{
     BLOBS, CHUNKED_ABOVE, INDEX, PARTS, RESULTS, digest_key, kind, list_from, result_key, time_from,
 };

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::digest::Digest;
-use crate::engine::{Column, Engine, EngineError, Session};
-use crate::rocks::RocksEngine;
+use crate::base::digest::Digest;
+use crate::db::engine::{Column, Engine, EngineError, Session};
+use crate::db::rocks::RocksEngine;
 use crate::store::layout::{BLOBS, COLUMNS, FORMAT, INDEX, Sizes, digest_key, format_of, kind, write_format};
 use crate::store::record::Time;
 use crate::store::writer::PATIENCE;

@@ -1,10 +1,10 @@
 //! What the store keeps: results, their output manifests, path sets. Types and encodings, nothing else.
 //!
-//! Encodings are those of [`crate::codec`], fields in the order in which they stand here. Knows nothing of the database.
+//! Encodings are those of [`crate::base::codec`], fields in the order in which they stand here. Knows nothing of the database.
 
 use super::manifest::{Manifest, are_sorted};
-use crate::codec::{DecodeError, Decoder, Encode};
-use crate::digest::Digest;
+use crate::base::codec::{DecodeError, Decoder, Encode};
+use crate::base::digest::Digest;
 
 /// Milliseconds since 1970.
 pub type Time = u64;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use crate::engine::{EngineError, View};
+use crate::db::engine::{EngineError, View};
 use crate::store::layout::{INDEX, RESULTS, Sizes, kind, time_from};
 use crate::store::record::{ResultKey, StoredResult, Time};
 

@@ -15,9 +15,9 @@ use super::manifest::Manifest;
 use super::record::{Content, Entry, Node, PathSet, ResultKey, StoredResult};
 use super::writer::NewResult;
 use super::{ReadError, Store, now};
-use crate::digest::Digest;
-use crate::engine::Engine;
-use crate::memory::MemoryEngine;
+use crate::base::digest::Digest;
+use crate::db::engine::Engine;
+use crate::db::memory::MemoryEngine;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -28,7 +28,7 @@ fn on_every_engine(test: impl Fn(&dyn Fn() -> Store)) {
     #[cfg(feature = "rocksdb")]
     {
         let dir = tempfile::tempdir().unwrap();
-        test(&|| Store::new(Arc::new(crate::rocks::RocksEngine::new(dir.path(), COLUMNS, "test"))));
+        test(&|| Store::new(Arc::new(crate::db::rocks::RocksEngine::new(dir.path(), COLUMNS, "test"))));
     }
 }
 
@@ -296,7 +296,8 @@ fn a_reader_that_fails_is_an_error_and_leaves_the_store_as_it_was() {
 fn a_store_in_a_place_that_cannot_be_written_says_so_and_can_be_read() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("file"), "").unwrap();
-    let store = Store::new(Arc::new(crate::rocks::RocksEngine::new(&dir.path().join("file/store"), COLUMNS, "test")));
+    let store =
+        Store::new(Arc::new(crate::db::rocks::RocksEngine::new(&dir.path().join("file/store"), COLUMNS, "test")));
     assert_eq!(store.result(&key("a")).unwrap(), None);
     record(&store, "a", b"bytes");
     assert!(store.flush().is_err());
@@ -312,7 +313,7 @@ fn gc_gives_the_space_back() {
         entries.map(|e| if e.path().is_dir() { size(&e.path()) } else { e.metadata().unwrap().len() }).sum()
     }
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::new(Arc::new(crate::rocks::RocksEngine::new(dir.path(), COLUMNS, "test")));
+    let store = Store::new(Arc::new(crate::db::rocks::RocksEngine::new(dir.path(), COLUMNS, "test")));
     for seed in 1..=8 {
         record(&store, &seed.to_string(), &noise(seed, 4 << 20));
     }
@@ -331,7 +332,7 @@ fn gc_gives_the_space_back() {
 #[cfg(feature = "rocksdb")]
 fn files_do_not_grow_in_number_with_the_sessions() {
     let dir = tempfile::tempdir().unwrap();
-    let store = || Store::new(Arc::new(crate::rocks::RocksEngine::new(dir.path(), COLUMNS, "test")));
+    let store = || Store::new(Arc::new(crate::db::rocks::RocksEngine::new(dir.path(), COLUMNS, "test")));
     for number in 0..270 {
         let store = store();
         record(&store, &format!("{number}"), &noise(number, 600));

@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::digest::{Digest, Hasher};
-use crate::engine::{Engine, EngineError, View};
+use crate::base::digest::{Digest, Hasher};
+use crate::db::engine::{Engine, EngineError, View};
 use crate::store::blob;
 use crate::store::layout::{BLOBS, CHUNKED_ABOVE, INDEX, PARTS, RESULTS, digest_key, kind, list_from, result_key};
 use crate::store::record::{ResultKey, StoredResult};

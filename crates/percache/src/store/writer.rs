@@ -9,8 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::digest::Digest;
-use crate::engine::{Engine, EngineError, Session};
+use crate::base::digest::Digest;
+use crate::db::engine::{Engine, EngineError, Session};
 use crate::store::layout::{BLOBS, INDEX, PARTS, RESULTS, Sizes, digest_key, kind, path_set_key, result_key};
 use crate::store::record::{Content, PathSet, ResultKey, StoredResult};
 

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use percache::Digest;
-use percache::digest::Hasher;
+use percache::base::digest::Hasher;
 use percache_runner::model::TaskId;
 use percache_runner::model::event::{Listener, Runner};
 use percache_runner::process::{Marked, SpooledLog, Stream};

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use percache::files::{self, Durability};
+use percache::base::files::{self, Durability};
 use percache::store::now;
 use percache_runner::model::problem::reason;
 use percache_runner::report::retrospect::retrospect;

@@ -8,7 +8,7 @@ use crate::fs::outputs::present;
 use crate::fs::stat_table::KnownFiles;
 use crate::model::pattern::PatternSet;
 use percache::Digest;
-use percache::memory::MemoryEngine;
+use percache::db::memory::MemoryEngine;
 use percache::store::record::Content;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

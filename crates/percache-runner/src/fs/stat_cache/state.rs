@@ -1,7 +1,7 @@
 //! The state of a path, and its only encoding.
 
 use percache::Digest;
-use percache::codec::{DecodeError, Decoder, Encode, Sink};
+use percache::base::codec::{DecodeError, Decoder, Encode, Sink};
 
 /// The state of a path, as far as a task can tell.
 #[derive(Clone, Debug, PartialEq, Eq)]

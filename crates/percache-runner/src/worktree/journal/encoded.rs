@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use percache::Digest;
-use percache::digest::Hasher;
+use percache::base::digest::Hasher;
 
 use crate::fs::stat_table::KnownFiles;
 

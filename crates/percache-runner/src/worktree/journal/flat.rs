@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use percache::Digest;
-use percache::codec::{DecodeError, Decoder};
+use percache::base::codec::{DecodeError, Decoder};
 use percache::store::record::Time;
 
 use super::lists::{PathLists, numbers, raw_numbers};

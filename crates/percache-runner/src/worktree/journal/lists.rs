@@ -1,6 +1,6 @@
 //! Lists of paths that several tasks can share.
 
-use percache::codec::{DecodeError, Decoder, Encode};
+use percache::base::codec::{DecodeError, Decoder, Encode};
 
 /// Lists of positions in a [`KnownFiles`](crate::fs::stat_table::KnownFiles), stored one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

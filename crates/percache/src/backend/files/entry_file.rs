@@ -21,8 +21,8 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::is_gone;
-use crate::digest::{DIGEST_LEN, Hasher};
-use crate::files;
+use crate::base::digest::{DIGEST_LEN, Hasher};
+use crate::base::files;
 
 const MAGIC: [u8; 4] = *b"pcf\x01";
 const SUM_AT: usize = 16;

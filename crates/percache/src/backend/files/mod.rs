@@ -22,8 +22,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::{Backend, BackendError, Table, Visit};
-use crate::digest::Digest;
-use crate::files;
+use crate::base::digest::Digest;
+use crate::base::files;
 use entry_file::Parts;
 use uses::UseTable;
 

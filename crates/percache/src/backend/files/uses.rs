@@ -21,8 +21,8 @@ use std::time::{Duration, SystemTime};
 
 use super::entry_file::replace;
 use super::{Visit, directory, is_gone};
-use crate::digest::{DIGEST_LEN, Digest, Hasher};
-use crate::lock::FileLock;
+use crate::base::digest::{DIGEST_LEN, Digest, Hasher};
+use crate::base::lock::FileLock;
 
 const MAGIC: [u8; 4] = *b"pcu\x01";
 const HEAD: usize = MAGIC.len() + DIGEST_LEN;

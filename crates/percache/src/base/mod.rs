@@ -1,0 +1,19 @@
+//! What everything else stands on: digests, the canonical encoding, files, locks. Knows nothing of databases.
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `claim` | Claims |
+//! | `codec` | The canonical encoding |
+//! | `digest` | SHA-1 digests |
+//! | `exit` | What lives in statics is never dropped |
+//! | `files` | Files that only their owner can read, and that are seen whole or not at all |
+//! | `fork` | Forks |
+//! | `lock` | Advisory locks between processes |
+
+pub mod claim;
+pub mod codec;
+pub mod digest;
+pub(crate) mod exit;
+pub mod files;
+pub(crate) mod fork;
+pub mod lock;

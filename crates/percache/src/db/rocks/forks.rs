@@ -1,0 +1,160 @@
+//! Forks while RocksDB is in use.
+//!
+//! RocksDB keeps threads for what is done in the background, and takes it for granted that they are there: a child
+//! would wait for them for ever, and be aborted at exit, when they are joined. It also has locks that all databases
+//! share. So a fork waits until nobody opens, writes to or closes a database, and nobody begins to until it is over;
+//! and it has those threads end, which begin anew when a database is opened. If that takes too long, the child leaves
+//! RocksDB alone but for reading, and writes to the tail only.
+
+use std::fs;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rocksdb::{DB, Env};
+
+use crate::base::fork::{self, Hooks};
+
+/// Whether RocksDB was opened: it has started threads then, even to read.
+static HAS_THREADS: AtomicBool = AtomicBool::new(false);
+/// Whether they are gone, while a process forks.
+static QUIET: AtomicBool = AtomicBool::new(false);
+/// Whether this process believes to have threads that only its parent has.
+static ORPHANED: AtomicBool = AtomicBool::new(false);
+
+/// How many threads are about to fork.
+static FORKING: AtomicUsize = AtomicUsize::new(0);
+/// How many threads use what all databases share.
+static BUSY: AtomicUsize = AtomicUsize::new(0);
+
+/// For how long a fork waits.
+const PATIENCE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_micros(100);
+
+/// While it lives, no other thread forks; unless that would take too long.
+#[derive(Debug)]
+pub struct Busy {
+    generation: usize,
+}
+
+impl Busy {
+    /// Waits until nobody forks.
+    pub fn begin() -> Busy {
+        loop {
+            BUSY.fetch_add(1, Ordering::SeqCst);
+            if FORKING.load(Ordering::SeqCst) == 0 {
+                return Busy { generation: fork::generation() };
+            }
+            BUSY.fetch_sub(1, Ordering::SeqCst);
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if self.generation == fork::generation() {
+            BUSY.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Has forks of this process be such that RocksDB can be used in the child.
+pub fn watch() {
+    fork::watch(Some(Hooks { before, in_parent, in_child }));
+}
+
+/// Notes that RocksDB is about to start threads.
+fn has_threads() {
+    HAS_THREADS.store(true, Ordering::SeqCst);
+}
+
+/// Whether only the tail can be written to.
+pub fn is_orphaned() -> bool {
+    ORPHANED.load(Ordering::SeqCst)
+}
+
+fn before() {
+    FORKING.fetch_add(1, Ordering::SeqCst);
+    if !HAS_THREADS.load(Ordering::SeqCst) || is_orphaned() {
+        return;
+    }
+    let begin = Instant::now();
+    let awaited = |busy: fn() -> bool| {
+        while busy() && begin.elapsed() < PATIENCE {
+            thread::sleep(PAUSE);
+        }
+        !busy()
+    };
+    let mut quiet = awaited(|| BUSY.load(Ordering::SeqCst) > 0);
+    // The one environment of the process: what is made here refers to it. Whoever is busy still needs its threads.
+    if quiet && let Ok(mut env) = Env::new() {
+        env.set_background_threads(0);
+        env.set_high_priority_background_threads(0);
+        quiet = awaited(has_live_threads);
+    }
+    QUIET.store(quiet, Ordering::SeqCst);
+}
+
+fn in_parent() {
+    // One that opens a database meanwhile has its threads begin again.
+    FORKING.fetch_sub(1, Ordering::SeqCst);
+}
+
+fn in_child() {
+    FORKING.store(0, Ordering::SeqCst);
+    BUSY.store(0, Ordering::SeqCst);
+    if HAS_THREADS.load(Ordering::SeqCst) {
+        // The next one to open a database starts some.
+        HAS_THREADS.store(false, Ordering::SeqCst);
+        ORPHANED.store(!QUIET.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+}
+
+/// Whether there are threads in this process that RocksDB has named.
+fn has_live_threads() -> bool {
+    let named = |task: fs::DirEntry| {
+        fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.starts_with("rocksdb:"))
+    };
+    fs::read_dir("/proc/self/task").into_iter().flatten().flatten().any(named)
+}
+
+/// A database that is open.
+pub struct Database {
+    db: DB,
+    /// While it is open to write. Dropped after it.
+    busy: Option<Busy>,
+}
+
+impl Database {
+    /// Opens it to read. What closes it, and what opens it, must not be disturbed by a fork.
+    pub fn to_read(open: impl FnOnce() -> Result<DB, rocksdb::Error>) -> Result<Database, rocksdb::Error> {
+        let _busy = Busy::begin();
+        has_threads();
+        Ok(Database { db: open()?, busy: None })
+    }
+
+    /// Opens it to write. What writes needs threads, and must not be disturbed by a fork either.
+    pub fn to_write(open: impl FnOnce() -> Result<DB, rocksdb::Error>) -> Result<Database, rocksdb::Error> {
+        let busy = Busy::begin();
+        has_threads();
+        Ok(Database { db: open()?, busy: Some(busy) })
+    }
+}
+
+impl Deref for Database {
+    type Target = DB;
+
+    fn deref(&self) -> &DB {
+        &self.db
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if self.busy.is_none() {
+            self.busy = Some(Busy::begin());
+        }
+    }
+}

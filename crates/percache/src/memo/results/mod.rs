@@ -1,0 +1,23 @@
+//! Results in the store and in memory, and what removes, checks and counts them.
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `cleared` | Tells the processes that share a cache that results were removed on purpose, so that none of them goes on giving |
+//! | `clock` | Times |
+//! | `collect` | Removes results |
+//! | `compress` | Compression of large results on their way to the back-end |
+//! | `hot` | The results used most recently, in memory |
+//! | `record` | What is stored of a result |
+//! | `room` | How much room results may take, and how much they take |
+//! | `stats` | Figures about a cache |
+//! | `verify` | Checks every record of a cache |
+
+pub(crate) mod cleared;
+pub(crate) mod clock;
+pub mod collect;
+pub(crate) mod compress;
+pub(crate) mod hot;
+pub mod record;
+pub(crate) mod room;
+pub mod stats;
+pub mod verify;

@@ -1,0 +1,260 @@
+//! What is stored of a result: its bytes with their digest, and beside them what `stats` and `clear` need to know.
+//!
+//! | record | bytes |
+//! | --- | --- |
+//! | result | format 1, SHA-1 of what follows (20), kind (1: value, 2: error, 3: bytes of others, 4 to 6: the same, compressed), time created (8), the encoded value |
+//! | entry | format 1, function's name, digest of its code (option), time created (8), cost in nanoseconds (8), length of the result (8) |
+//! | entry with arguments | format 2, as format 1, then the summary of the arguments |
+//! | uses | format 1, time last used (8), number of hits (8) |
+//!
+//! Numbers and texts as in [`crate::base::codec`]. A record of another format is one that is not there.
+
+use crate::base::codec::{DecodeError, Decoder, Encode};
+use crate::base::digest::{DIGEST_LEN, Digest};
+use crate::memo::results::clock::Time;
+
+const FORMAT: u8 = 1;
+/// The format of an entry that has a summary of the arguments.
+const WITH_ARGUMENTS: u8 = 2;
+const SUM_AT: usize = 1;
+const KIND_AT: usize = SUM_AT + DIGEST_LEN;
+const CREATED_AT: usize = KIND_AT + 1;
+/// Number of bytes before the encoded value.
+pub const HEADER: usize = CREATED_AT + 8;
+
+/// Whether a function returned or failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// What it returned.
+    Value = 1,
+    /// The error of a `Result`.
+    Error = 2,
+    /// Bytes that are no encoded value: what another language has made of one.
+    Bytes = 3,
+}
+
+/// A result record that was checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored<'a> {
+    /// Value or error.
+    pub kind: Kind,
+    /// When it was computed.
+    pub created: Time,
+    /// The encoded value.
+    pub value: &'a [u8],
+}
+
+/// Makes a result record: `encode` appends the encoded value and says what it is. `None` if it says that there is nothing to keep.
+pub fn seal<E>(
+    created: Time,
+    encode: impl FnOnce(&mut Vec<u8>) -> Result<Option<Kind>, E>,
+) -> Result<Option<Vec<u8>>, E> {
+    let mut record = vec![0; HEADER];
+    let Some(kind) = encode(&mut record)? else { return Ok(None) };
+    record[0] = FORMAT;
+    record[KIND_AT] = kind as u8;
+    record[CREATED_AT..HEADER].copy_from_slice(&created.to_le_bytes());
+    let sum = Digest::of(&record[KIND_AT..]);
+    record[SUM_AT..KIND_AT].copy_from_slice(sum.as_bytes());
+    Ok(Some(record))
+}
+
+/// Whether the digest of a record is that of its bytes.
+pub fn is_intact(record: &[u8]) -> bool {
+    record.len() >= HEADER
+        && record[0] == FORMAT
+        && Digest::of(&record[KIND_AT..]).as_bytes() == &record[SUM_AT..KIND_AT]
+}
+
+/// Reads a record whose digest was checked before.
+#[inline]
+pub fn open(record: &[u8]) -> Option<Stored<'_>> {
+    let (header, value) = record.split_at_checked(HEADER)?;
+    let kind = match header[KIND_AT] {
+        1 => Kind::Value,
+        2 => Kind::Error,
+        3 => Kind::Bytes,
+        _ => return None,
+    };
+    Some(Stored { kind, created: Time::from_le_bytes(header[CREATED_AT..].try_into().ok()?), value })
+}
+
+/// When a record was computed, compressed or not.
+pub fn created(record: &[u8]) -> Option<Time> {
+    Some(Time::from_le_bytes(record.get(CREATED_AT..HEADER)?.try_into().ok()?))
+}
+
+/// Added to the kind of a record whose value is compressed.
+const PACKED: u8 = 3;
+
+/// Returns the compressed value of a record that is intact, if it is compressed.
+#[inline]
+pub fn packed_value(record: &[u8]) -> Option<&[u8]> {
+    let (header, value) = record.split_at_checked(HEADER)?;
+    matches!(header[KIND_AT], 4..=6).then_some(value)
+}
+
+/// Returns the record with its value compressed to `packed`.
+#[cfg(feature = "compression")]
+pub fn repack(record: &[u8], packed: &[u8]) -> Vec<u8> {
+    let mut bytes = with_value(record, record[KIND_AT] + PACKED, packed);
+    let sum = Digest::of(&bytes[KIND_AT..]);
+    bytes[SUM_AT..KIND_AT].copy_from_slice(sum.as_bytes());
+    bytes
+}
+
+/// Returns the compressed record with its `value` as it was, for memory: its digest was checked and is not made anew.
+pub fn unpacked(record: &[u8], value: &[u8]) -> Vec<u8> {
+    with_value(record, record[KIND_AT] - PACKED, value)
+}
+
+fn with_value(record: &[u8], kind: u8, value: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER + value.len());
+    bytes.extend_from_slice(&record[..HEADER]);
+    bytes.extend_from_slice(value);
+    bytes[KIND_AT] = kind;
+    bytes
+}
+
+/// What is known of a result without reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryRecord {
+    /// Name of the function.
+    pub name: String,
+    /// Digest of the function's code, if it is known.
+    pub code: Option<Digest>,
+    /// When it was computed.
+    pub created: Time,
+    /// How long that took, in nanoseconds.
+    pub cost: u64,
+    /// Number of bytes of the result record.
+    pub size: u64,
+    /// The summary of the arguments, if it was kept.
+    pub arguments: Option<String>,
+}
+
+impl EntryRecord {
+    /// What stands for a record that cannot be read.
+    pub fn unknown() -> EntryRecord {
+        EntryRecord { name: "?".into(), code: None, created: 0, cost: 0, size: 0, arguments: None }
+    }
+
+    /// Its bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![if self.arguments.is_some() { WITH_ARGUMENTS } else { FORMAT }];
+        bytes.text(&self.name);
+        bytes.bool(self.code.is_some());
+        self.code.iter().for_each(|code| bytes.digest(code));
+        bytes.u64(self.created);
+        bytes.u64(self.cost);
+        bytes.u64(self.size);
+        self.arguments.iter().for_each(|arguments| bytes.text(arguments));
+        bytes
+    }
+
+    /// Reads them back.
+    pub fn from_bytes(bytes: &[u8]) -> Result<EntryRecord, DecodeError> {
+        let mut decoder = Decoder::new(bytes);
+        let format = decoder.u8()?;
+        if format != FORMAT && format != WITH_ARGUMENTS {
+            return Err(DecodeError("it has another format"));
+        }
+        let name = decoder.text()?.to_owned();
+        let code = if decoder.bool()? { Some(decoder.digest()?) } else { None };
+        let (created, cost, size) = (decoder.u64()?, decoder.u64()?, decoder.u64()?);
+        let arguments = if format == WITH_ARGUMENTS { Some(decoder.text()?.to_owned()) } else { None };
+        decoder.finish().map(|()| EntryRecord { name, code, created, cost, size, arguments })
+    }
+}
+
+/// When and how often a result was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// The last time.
+    pub last: Time,
+    /// The number of hits.
+    pub hits: u64,
+}
+
+impl Uses {
+    /// Both together.
+    pub fn and(self, other: Uses) -> Uses {
+        Uses { last: self.last.max(other.last), hits: self.hits.saturating_add(other.hits) }
+    }
+
+    /// Its bytes.
+    pub fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = vec![FORMAT];
+        bytes.u64(self.last);
+        bytes.u64(self.hits);
+        bytes
+    }
+
+    /// Reads them back.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Uses, DecodeError> {
+        let mut decoder = decoder(bytes)?;
+        let uses = Uses { last: decoder.u64()?, hits: decoder.u64()? };
+        decoder.finish().map(|()| uses)
+    }
+}
+
+fn decoder(bytes: &[u8]) -> Result<Decoder<'_>, DecodeError> {
+    let mut decoder = Decoder::new(bytes);
+    if decoder.u8()? == FORMAT { Ok(decoder) } else { Err(DecodeError("it has another format")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sealed() -> Vec<u8> {
+        let sealed = seal(7, |bytes| {
+            bytes.extend_from_slice(b"value");
+            Ok::<_, ()>(Some(Kind::Error))
+        });
+        sealed.unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_result_comes_back() {
+        let record = sealed();
+        assert!(is_intact(&record));
+        let stored = open(&record).unwrap();
+        assert_eq!((stored.kind, stored.created, stored.value), (Kind::Error, 7, &b"value"[..]));
+    }
+
+    #[test]
+    fn a_torn_or_changed_result_is_not_intact() {
+        let record = sealed();
+        for length in 0..record.len() {
+            assert!(!is_intact(&record[..length]));
+        }
+        for place in 0..record.len() {
+            let mut damaged = record.clone();
+            damaged[place] ^= 1;
+            assert!(!is_intact(&damaged));
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_entries_are_pinned() {
+        let entry = EntryRecord { name: "f".into(), code: None, created: 1, cost: 2, size: 3, arguments: None };
+        let common = b"\x01\0\0\0f\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0";
+        assert_eq!(entry.to_bytes(), [b"\x01", &common[..]].concat());
+        let told = EntryRecord { arguments: Some("(1)".into()), ..entry };
+        assert_eq!(told.to_bytes(), [b"\x02", &common[..], b"\x03\0\0\0(1)"].concat());
+    }
+
+    #[test]
+    fn entries_and_uses_come_back() {
+        let code = Some(Digest::of(b"x"));
+        let entry = EntryRecord { name: "f".into(), code, created: 1, cost: 2, size: 3, arguments: None };
+        assert_eq!(EntryRecord::from_bytes(&entry.to_bytes()), Ok(entry.clone()));
+        let told = EntryRecord { arguments: Some("(1, \"x\")".into()), ..entry.clone() };
+        assert_eq!(EntryRecord::from_bytes(&told.to_bytes()), Ok(told));
+        assert!(EntryRecord::from_bytes(&entry.to_bytes()[1..]).is_err());
+        let uses = Uses { last: 5, hits: 9 };
+        assert_eq!(Uses::from_bytes(&uses.to_bytes()), Ok(uses));
+        assert_eq!(uses.and(Uses { last: 4, hits: 1 }), Uses { last: 5, hits: 10 });
+    }
+}

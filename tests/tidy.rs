@@ -98,27 +98,31 @@ fn used(line: &str) -> impl Iterator<Item = &str> {
     paths.map(|path| path.split(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap_or_default())
 }
 
-/// Dependencies between the folders of the runner run one way.
+/// Dependencies between the folders of a crate run one way.
 #[test]
 fn every_layer_uses_only_those_below_it() {
-    let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("../percache-runner/src");
-    let layers = layers(&fs::read_to_string(runner.join("lib.rs")).expect("lib.rs"));
-    let height = |name: &str| layers.iter().position(|layer| layer == name);
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (runner, core) = (crates.join("percache-runner/src"), crates.join("percache/src"));
+    let of_runner = layers(&fs::read_to_string(runner.join("lib.rs")).expect("lib.rs"));
+    let of_core = ["base", "db", "store", "backend", "memo"].map(str::to_owned).to_vec();
     let mut wrong = Vec::new();
-    for path in sources(&runner) {
-        let name = path.strip_prefix(&runner).expect("below it").to_string_lossy().into_owned();
-        if name == "lib.rs" || name.ends_with("tests.rs") || name.contains("/tests/") {
-            continue;
-        }
-        let own = name.split(['/', '.']).next().unwrap_or_default();
-        let own = height(own).unwrap_or_else(|| panic!("`{own}` is not in the table of lib.rs"));
-        let text = fs::read_to_string(&path).expect("a source file");
-        for (line, text) in code(&text) {
-            let above = used(text).filter_map(height).any(|other| other > own);
-            wrong.extend(above.then(|| format!("{name}:{}: {}", line + 1, text.trim())));
+    for (root, layers) in [(runner, of_runner), (core, of_core)] {
+        let height = |name: &str| layers.iter().position(|layer| layer == name);
+        for path in sources(&root) {
+            let name = path.strip_prefix(&root).expect("below it").to_string_lossy().into_owned();
+            if name == "lib.rs" || name.ends_with("tests.rs") || name.contains("/tests/") {
+                continue;
+            }
+            let own = name.split(['/', '.']).next().unwrap_or_default();
+            let own = height(own).unwrap_or_else(|| panic!("`{own}` of {} is no layer that is known", root.display()));
+            let text = fs::read_to_string(&path).expect("a source file");
+            for (line, text) in code(&text) {
+                let above = used(text).filter_map(height).any(|other| other > own);
+                wrong.extend(above.then(|| format!("{name}:{}: {}", line + 1, text.trim())));
+            }
         }
     }
-    assert!(wrong.is_empty(), "these use a layer above their own (see lib.rs):\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "these use a layer above their own:\n{}", wrong.join("\n"));
 }
 
 /// A stranger learns from the first line of a file what it is.

@@ -11,6 +11,16 @@
 //! - `bare redb`: the same of redb.
 //! - `memcpy and SHA-1`: what a checked value of this size costs at the least.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    unsafe_code,
+    unused_qualifications,
+    reason = "a test that cannot go on has failed, and says why"
+)]
+
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::LazyLock;

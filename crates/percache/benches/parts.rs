@@ -7,6 +7,16 @@
 //!
 //! The store is in memory, so that what a disk and a database cost is not in these figures.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    unsafe_code,
+    unused_qualifications,
+    reason = "a test that cannot go on has failed, and says why"
+)]
+
 use std::hint::black_box;
 use std::io;
 use std::sync::Arc;

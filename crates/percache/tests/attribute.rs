@@ -1,5 +1,15 @@
 //! `#[memoize]` and its options.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    unsafe_code,
+    unused_qualifications,
+    reason = "a test that cannot go on has failed, and says why"
+)]
+
 mod common;
 
 use std::cell::Cell;

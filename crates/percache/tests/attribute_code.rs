@@ -1,5 +1,15 @@
 //! What `#[memoize]` takes for the code of a function: what is a change, and what is not.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    unsafe_code,
+    unused_qualifications,
+    reason = "a test that cannot go on has failed, and says why"
+)]
+
 use std::cell::Cell;
 use std::sync::LazyLock;
 

@@ -1,4 +1,14 @@
 //! Calls as other languages and executors make them: bytes, and duties instead of closures.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    unsafe_code,
+    unused_qualifications,
+    reason = "a test that cannot go on has failed, and says why"
+)]
 #![cfg(unix)]
 
 mod common;

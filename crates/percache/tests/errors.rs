@@ -1,5 +1,15 @@
 //! An error is kept for nobody, and given to all who wait for it: whatever its type is called, and however the function is memoized.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    unsafe_code,
+    unused_qualifications,
+    reason = "a test that cannot go on has failed, and says why"
+)]
+
 mod common;
 
 use std::fmt::Debug;

@@ -1,4 +1,14 @@
 //! Forks: a child begins with a clean state, keeps its own results, and leaves its parent's work and locks alone.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    unsafe_code,
+    unused_qualifications,
+    reason = "a test that cannot go on has failed, and says why"
+)]
 #![cfg(unix)]
 
 mod common;

@@ -1,5 +1,15 @@
 //! What tells functions apart that look alike, and what of their code counts.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    unsafe_code,
+    unused_qualifications,
+    reason = "a test that cannot go on has failed, and says why"
+)]
+
 use std::cell::Cell;
 use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};

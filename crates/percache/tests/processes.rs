@@ -1,4 +1,14 @@
 //! Several processes on one cache. Each is this test program again, running the one test that an environment variable names.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    unsafe_code,
+    unused_qualifications,
+    reason = "a test that cannot go on has failed, and says why"
+)]
 #![cfg(unix)]
 
 mod common;

@@ -1,5 +1,15 @@
 //! A memoized program and the plain one do the same, whatever the program.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    unsafe_code,
+    unused_qualifications,
+    reason = "a test that cannot go on has failed, and says why"
+)]
+
 mod common;
 
 use std::cell::Cell;

@@ -1,6 +1,16 @@
 //! No wait is without an end: whoever would wait on its own stack, its own task or its own pool computes; and after a
 //! failure exactly one of those who wait goes on.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    unsafe_code,
+    unused_qualifications,
+    reason = "a test that cannot go on has failed, and says why"
+)]
+
 mod common;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -110,7 +110,7 @@ impl DatabaseBackend {
     pub fn salvage(dir: &std::path::Path, sound: &dyn Fn(Table, &[u8]) -> bool) -> Result<(), BackendError> {
         let holder = format!("process {}", std::process::id());
         let engine = crate::db::rocks::RocksEngine::new(dir, COLUMNS, &holder);
-        let keep = &mut |at: Column, key: &[u8], value: &[u8], session: &mut dyn crate::db::engine::Session| {
+        let keep = &mut |at: Column, key: &[u8], value: &[u8], session: &mut dyn Session| {
             let table = Table::ALL.into_iter().find(|table| column(*table) == at);
             let sound = table.is_some_and(|table| sound(table, value));
             if sound {

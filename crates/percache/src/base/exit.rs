@@ -37,6 +37,7 @@ pub fn register(this: Weak<dyn Close>, at_exit: bool) {
 }
 
 /// Makes sure that everything is closed before statics are destroyed that exist by now.
+#[allow(unsafe_code, reason = "no crate that is well known registers a function for the end of the process")]
 pub fn renew() {
     if !HOOKED.load(Ordering::Relaxed) {
         return;

@@ -136,7 +136,7 @@ pub fn make_private(dir: &Path) {
 #[cfg(not(unix))]
 pub fn make_private(_dir: &Path) {}
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;

@@ -35,6 +35,7 @@ static HOOKS: OnceLock<Hooks> = OnceLock::new();
 /// Has [`generation`] grow in children from now on. Called before anything is made that a child must not use. Of all
 /// `hooks`, the first ones are used.
 #[cfg(unix)]
+#[allow(unsafe_code, reason = "the C library alone tells of a fork")]
 pub fn watch(hooks: Option<Hooks>) {
     static WATCHED: std::sync::Once = std::sync::Once::new();
     if let Some(hooks) = hooks {

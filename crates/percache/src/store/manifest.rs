@@ -133,7 +133,7 @@ mod tests {
         let manifest = manifest(&["a/", "a-b", "a/b", "a/c/", "a/c/d", "link", "link/x", "z"]).unwrap();
         assert!(manifest.iter().all(|entry| manifest.get(&entry.path) == Some(entry)));
         assert!(!manifest.contains(b"a/d") && !manifest.contains(b""));
-        assert!(super::Manifest::new(Vec::new()).is_ok());
+        assert!(Manifest::new(Vec::new()).is_ok());
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What the tests share: a cache on disk, a clock that they set, and functions that count their calls.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 pub mod tasks;
 pub mod workers;

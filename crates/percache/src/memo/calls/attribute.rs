@@ -233,10 +233,15 @@ pub async fn operate_async<R, K>(
 
 /// A call of a memoized function.
 pub struct Call<'a, K> {
+    /// Where its result is kept.
     pub cache: &'a Cache,
+    /// The function.
     pub function: &'a Function,
+    /// The path of the function, with its types.
     pub path: &'a str,
+    /// What its result is kept under; an error if its arguments cannot be told apart.
     pub key: Result<Key, EncodingError>,
+    /// Which part of its result is kept.
     pub keep: K,
     /// Where the body notes what its arguments are.
     pub about: &'a About,

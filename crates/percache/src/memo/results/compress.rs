@@ -75,7 +75,8 @@ fn unpacked_value(_: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
-#[cfg(all(test, feature = "compression"))]
+#[cfg(test)]
+#[cfg(feature = "compression")]
 mod tests {
     use super::*;
     use crate::memo::results::record::{Kind, is_intact, seal};

@@ -131,6 +131,7 @@ impl RangeLock {
         }
     }
 
+    #[allow(unsafe_code, reason = "rustix has locks of whole files only")]
     fn control(&self, command: libc::c_int, range: &mut libc::flock) -> io::Result<()> {
         loop {
             // SAFETY: the descriptor is open as long as `self.file`, and both commands take a pointer to a `flock`,
@@ -180,6 +181,7 @@ fn kind_of(kind: impl TryInto<libc::c_short>) -> libc::c_short {
     kind.try_into().unwrap_or_default()
 }
 
+#[allow(unsafe_code, reason = "the fields of a `flock` differ between systems")]
 fn range(at: u64, kind: impl TryInto<libc::c_short>) -> libc::flock {
     // SAFETY: a `flock` consists of numbers, for which zeros are values.
     let mut range: libc::flock = unsafe { std::mem::zeroed() };

@@ -55,6 +55,16 @@ fn text(n: u64, length: usize) -> String {
     text
 }
 
+/// One function wherever it is wrapped: two closures of one name would not share their results.
+fn computed((n, length): (u64, usize)) -> String {
+    text(n, length)
+}
+
+/// Stops a benchmark of hits that measures misses.
+fn assert_full(cache: &Cache) {
+    assert_eq!(cache.stats().expect("figures").misses, 0);
+}
+
 #[memoize(cache = CACHE.1)]
 fn small(n: u64, length: usize) -> String {
     text(n, length)
@@ -72,7 +82,7 @@ impl Cycle {
 /// A cache of files with these results.
 fn filled_files(dir: &Path, calls: u64, length: usize) -> Cache {
     let cache = Cache::builder().hot_bytes(0).open_files(dir).expect("a cache");
-    let f = cache.wrap("text", |(n, length): (u64, usize)| text(n, length));
+    let f = cache.wrap("text", computed);
     (0..calls).for_each(|n| drop(f.call((n, length))));
     cache
 }
@@ -80,7 +90,7 @@ fn filled_files(dir: &Path, calls: u64, length: usize) -> Cache {
 fn filled(dir: &Path, hot: usize, calls: u64, length: usize) -> Cache {
     let opened = || Cache::builder().hot_bytes(hot).open(dir).expect("a cache");
     let fill = |cache: &Cache| {
-        let f = cache.wrap("text", |(n, length): (u64, usize)| text(n, length));
+        let f = cache.wrap("text", computed);
         (0..calls).for_each(|n| drop(f.call((n, length))));
     };
     let cache = opened();
@@ -137,12 +147,13 @@ fn hits(criterion: &mut Criterion) {
         }
         for (label, hot) in [("percache", 64 << 20), ("percache, from the store", 0)] {
             let cache = filled(&dir.path().join(label), hot, calls, length);
-            let f = cache.wrap("text", |_: (u64, usize)| -> String { unreachable!("a miss") });
+            let f = cache.wrap("text", computed);
             let mut cycle = Cycle(0, calls);
             group.bench_function(BenchmarkId::new(label, name), |b| b.iter(|| f.call((cycle.next(), length))));
+            assert_full(&cache);
         }
         let cache = filled_files(&dir.path().join("files"), calls, length);
-        let f = cache.wrap("text", |_: (u64, usize)| -> String { unreachable!("a miss") });
+        let f = cache.wrap("text", computed);
         let mut cycle = Cycle(0, calls);
         group.bench_function(BenchmarkId::new("percache, from files", name), |b| {
             b.iter(|| f.call((cycle.next(), length)))
@@ -154,7 +165,7 @@ fn hits(criterion: &mut Criterion) {
         });
         let stored = dir.path().join("bare");
         let cache = filled(&stored, 0, calls, length);
-        let f = cache.wrap("text", |_: (u64, usize)| -> String { unreachable!("a miss") });
+        let f = cache.wrap("text", computed);
         let keys: Vec<Digest> = (0..calls).map(|n| f.key(&(n, length)).expect("a key").0).collect();
         let db = bare_rocksdb(&stored);
         let results = db.cf_handle(COLUMNS[1].name).expect("a column");
@@ -195,7 +206,7 @@ fn misses(criterion: &mut Criterion) {
         let database = Cache::open(dir.path().join("percache")).expect("a cache");
         let files = Cache::open_files(dir.path().join("files")).expect("a cache");
         for (label, cache) in [("percache", database), ("percache, to files", files)] {
-            let f = cache.wrap("text", |(n, length): (u64, usize)| text(n, length));
+            let f = cache.wrap("text", computed);
             group.bench_function(BenchmarkId::new(label, name), |b| {
                 b.iter(|| {
                     n += 1;

@@ -18,7 +18,7 @@ use crate::memo::key::identity::Package;
 /// An `async` callable of whose results only `Ok` is kept. Made by [`Cache::wrap_result_async`](crate::Cache::wrap_result_async).
 ///
 /// Callers that wait for the same result get the same error, if it can be cloned and sent to another thread;
-/// otherwise one after the other calls for itself. Everything else is as with [`Memoized`].
+/// otherwise one after the other calls for itself. Everything else is as with [`MemoizedAsync`].
 ///
 /// If errors can be cloned but borrow, call what is inside, `(*fetch).call(…)`: the compiler cannot tell that they do.
 // `call` below is found first where its bounds hold. Where they do not, the compiler goes on to what this

@@ -45,6 +45,7 @@ impl<A, R, F, K, Q, W> fmt::Debug for MemoizedAsync<A, R, F, K, Q, W> {
 )]
 pub trait AsyncCallable<A, R>: Sized {}
 
+#[diagnostic::do_not_recommend]
 impl<A, R, C: Future<Output = R>, F: Fn(A) -> C> AsyncCallable<A, R> for F {}
 
 impl Cache {

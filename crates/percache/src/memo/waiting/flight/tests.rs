@@ -1,3 +1,5 @@
+//! Tests of flights: who leads, who follows, and what becomes of it.
+
 use super::*;
 use std::sync::mpsc;
 use std::thread;

@@ -188,6 +188,39 @@ fn worker_exits_without_dropping() {
     std::process::exit(0);
 }
 
+/// First writes little, which goes to the tail alone; then much, so that the database itself is opened; and leaves much for the end.
+#[test]
+fn worker_leaves_much_for_its_exit() {
+    let Some(dir) = role() else { return };
+    static CACHE: std::sync::OnceLock<Cache> = std::sync::OnceLock::new();
+    let cache = CACHE.get_or_init(|| open(&dir.join("cache")));
+    let large = |n: u64| (0..300_000).map(|m| m ^ n).collect::<Vec<u64>>();
+    cache.call("small", &1, || 1);
+    cache.sync().unwrap();
+    cache.call("large", &1, || large(1));
+    cache.sync().unwrap();
+    cache.call("large", &2, || large(2));
+    std::process::exit(0);
+}
+
+#[test]
+fn what_a_process_leaves_for_its_exit_is_written_however_much_it_is() {
+    for _ in 0..3 {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = start("worker_leaves_much_for_its_exit", dir.path());
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while child.try_wait().unwrap().is_none() {
+            if Instant::now() > deadline {
+                child.kill().unwrap();
+                panic!("it does not come to its end");
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        let cache = open(&dir.path().join("cache"));
+        assert_eq!(cache.call("large", &2, Vec::<u64>::new).len(), 300_000);
+    }
+}
+
 #[test]
 fn a_cache_in_a_static_is_kept_at_exit_with_its_uses() {
     let dir = tempfile::tempdir().unwrap();

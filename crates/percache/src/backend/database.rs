@@ -8,14 +8,13 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::overlay::{Change, Changes, Overlay};
 use super::{Backend, BackendError, Table, Visit};
 use crate::base::digest::Digest;
-use crate::base::exit;
 use crate::db::engine::{Column, Engine, EngineError, Session, SharedView};
 
 /// The values. What is large among them lies in files of its own.
@@ -178,11 +177,6 @@ impl Shared {
             Some((seen, current)) if *seen == generation => Ok((*seen, current.clone())),
             _ => {
                 let new = (generation, self.engine.view().map_err(BackendError::new)?);
-                // The first picture of something: by now the database has its statics for reading.
-                static READ: Once = Once::new();
-                if generation > 0 {
-                    READ.call_once(exit::renew);
-                }
                 *view = Some(new.clone());
                 Ok(new)
             }
@@ -209,8 +203,6 @@ impl Shared {
             Err(error) => Some(self.write_what_fits(&changes, error)),
         };
         let renewed = if written.is_ok() || kept.as_ref().is_some_and(|kept| !kept.is_empty()) {
-            static WROTE: Once = Once::new();
-            WROTE.call_once(exit::renew);
             // Until the new picture is there, the overlay answers.
             self.renewed_view().map(|_| ())
         } else {

@@ -8,12 +8,14 @@
 
 use std::fs;
 use std::ops::Deref;
+use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rocksdb::{DB, Env};
 
+use crate::base::exit;
 use crate::base::fork::{self, Hooks};
 
 /// Whether RocksDB was opened: it has started threads then, even to read.
@@ -130,16 +132,23 @@ pub struct Database {
 impl Database {
     /// Opens it to read. What closes it, and what opens it, must not be disturbed by a fork.
     pub fn to_read(open: impl FnOnce() -> Result<DB, rocksdb::Error>) -> Result<Database, rocksdb::Error> {
+        static FIRST: Once = Once::new();
         let _busy = Busy::begin();
         has_threads();
-        Ok(Database { db: open()?, busy: None })
+        let db = open()?;
+        FIRST.call_once(exit::renew);
+        Ok(Database { db, busy: None })
     }
 
     /// Opens it to write. What writes needs threads, and must not be disturbed by a fork either.
     pub fn to_write(open: impl FnOnce() -> Result<DB, rocksdb::Error>) -> Result<Database, rocksdb::Error> {
+        static FIRST: Once = Once::new();
         let busy = Busy::begin();
         has_threads();
-        Ok(Database { db: open()?, busy: Some(busy) })
+        let db = open()?;
+        // By now RocksDB has all statics that it needs to write: what is closed at exit is closed before they are gone.
+        FIRST.call_once(exit::renew);
+        Ok(Database { db, busy: Some(busy) })
     }
 }
 

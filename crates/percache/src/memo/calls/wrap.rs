@@ -156,6 +156,7 @@ impl<A, R, F, K: Keep<R>, Q, W> Memoized<A, R, F, K, Q, W> {
 
 impl<A, R, F, K, Q, W> Memoized<A, R, F, K, Q, W> {
     /// As [`Memoized::call`], by this rule.
+    #[inline]
     pub(crate) fn call_keeping<B>(&self, arguments: B, keep: &impl Keep<R>) -> R
     where
         F: Fn(B) -> R,

@@ -164,6 +164,7 @@ impl Function {
     }
 
     /// The key of a call: of an argument list, a tuple, or whatever else tells one call from another.
+    #[inline]
     pub fn key<A: Serialize + ?Sized>(&self, arguments: &A) -> Result<Key, EncodingError> {
         self.key_of("", arguments)
     }

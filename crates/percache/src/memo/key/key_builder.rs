@@ -41,9 +41,10 @@ impl KeyBuilder {
         }
     }
 
+    /// Ends the key. By reference: the buffer is larger than most keys, and moving it takes as long as hashing one.
     #[inline]
-    pub(crate) fn finish(self) -> Result<Key, EncodingError> {
-        match self.error {
+    pub(crate) fn finish(&mut self) -> Result<Key, EncodingError> {
+        match self.error.take() {
             None => Ok(Key(self.bytes.finish())),
             Some(error) => Err(error),
         }
@@ -59,9 +60,9 @@ struct Buffered {
 
 impl Buffered {
     #[inline]
-    fn finish(mut self) -> Digest {
+    fn finish(&mut self) -> Digest {
         self.hasher.update(&self.buffer[..self.length]);
-        self.hasher.finish()
+        std::mem::replace(&mut self.hasher, Hasher::new()).finish()
     }
 }
 

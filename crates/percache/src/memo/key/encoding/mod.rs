@@ -102,6 +102,7 @@ impl serde::de::Error for EncodingError {
 }
 
 /// Encodes `value` as part of a key: hash maps and hash sets in the order of their bytes.
+#[inline]
 pub fn encode_key<T: Serialize + ?Sized>(value: &T, sink: &mut impl Sink) -> Result<(), EncodingError> {
     Encoder::for_key(sink).value(value)
 }

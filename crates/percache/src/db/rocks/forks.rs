@@ -32,6 +32,8 @@ static BUSY: AtomicUsize = AtomicUsize::new(0);
 
 /// For how long a fork waits.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So many lists of tasks in a row have to be without one of RocksDB's.
+const SCANS: usize = 4;
 const PAUSE: Duration = Duration::from_micros(100);
 
 /// While it lives, no other thread forks; unless that would take too long.
@@ -79,7 +81,7 @@ pub fn is_orphaned() -> bool {
 
 fn before() {
     FORKING.fetch_add(1, Ordering::SeqCst);
-    if !HAS_THREADS.load(Ordering::SeqCst) || is_orphaned() {
+    if is_orphaned() {
         return;
     }
     let begin = Instant::now();
@@ -95,7 +97,11 @@ fn before() {
     };
     let mut quiet = awaited(|| BUSY.load(Ordering::SeqCst) > 0);
     // The one environment of the process: what is made here refers to it. Whoever is busy still needs its threads.
-    if quiet && let Ok(mut env) = Env::new() {
+    // Asked when nobody is about to open the first database.
+    if quiet
+        && HAS_THREADS.load(Ordering::SeqCst)
+        && let Ok(mut env) = Env::new()
+    {
         env.set_background_threads(0);
         env.set_high_priority_background_threads(0);
         quiet = awaited(has_live_threads);
@@ -111,10 +117,10 @@ fn in_parent() {
 fn in_child() {
     FORKING.store(0, Ordering::SeqCst);
     BUSY.store(0, Ordering::SeqCst);
-    if HAS_THREADS.load(Ordering::SeqCst) {
-        // The next one to open a database starts some.
-        HAS_THREADS.store(false, Ordering::SeqCst);
-        ORPHANED.store(!QUIET.load(Ordering::SeqCst), Ordering::SeqCst);
+    // The next one to open a database starts some.
+    HAS_THREADS.store(false, Ordering::SeqCst);
+    if !QUIET.load(Ordering::SeqCst) {
+        ORPHANED.store(true, Ordering::SeqCst);
     }
 }
 
@@ -123,7 +129,9 @@ fn has_live_threads() -> bool {
     let named = |task: fs::DirEntry| {
         fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.starts_with("rocksdb:"))
     };
-    fs::read_dir("/proc/self/task").into_iter().flatten().flatten().any(named)
+    // A list of tasks that is read while one of them ends may leave out another one (proc(5) promises nothing), and a child that is
+    // made while a thread takes itself off RocksDB's list can neither join it nor take the lock on that list.
+    (0..SCANS).any(|_| fs::read_dir("/proc/self/task").into_iter().flatten().flatten().any(named))
 }
 
 /// A database that is open.

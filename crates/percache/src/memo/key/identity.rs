@@ -170,10 +170,10 @@ mod tests {
 
     #[test]
     fn packages_are_told_apart_by_name_version_and_directory() {
-        assert_ne!(at("/work/one"), at("/work/two"));
+        assert_ne!(at("/src/one"), at("/src/two"));
         assert_ne!(Package::named("app").version("1"), Package::named("app").version("2"));
         assert_ne!(Package::named("app"), Package::named("other"));
-        assert_eq!(at("/work/one"), at("/work/one"));
+        assert_eq!(at("/src/one"), at("/src/one"));
     }
 
     #[test]

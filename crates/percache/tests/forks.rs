@@ -197,9 +197,10 @@ fn worker_forks_among_busy_threads() {
     let Some(dir) = role() else { return };
     let cache: &'static Cache = Box::leak(Box::new(written(&dir)));
     let in_memory: &'static Cache = Box::leak(Box::new(Cache::in_memory()));
-    for thread in 0..4u64 {
+    static OVER: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+    let busy = [0, 1, 2, 3u64].map(|thread| {
         thread::spawn(move || {
-            for n in 0.. {
+            for n in (0..).take_while(|_| !OVER.load(std::sync::atomic::Ordering::Relaxed)) {
                 let key = thread % 2 * 1_000_000 + n % 5_000;
                 cache.call("busy", &key, || vec![key; 20]);
                 in_memory.call("busy", &key, || vec![key; 20]);
@@ -207,8 +208,8 @@ fn worker_forks_among_busy_threads() {
                     cache.sync().unwrap();
                 }
             }
-        });
-    }
+        })
+    });
     for n in 0..40u64 {
         let child = fork(|| {
             for m in 0..20 {
@@ -220,6 +221,9 @@ fn worker_forks_among_busy_threads() {
         });
         reap(child);
     }
+    // To exit among busy threads is another matter.
+    OVER.store(true, std::sync::atomic::Ordering::Relaxed);
+    busy.into_iter().for_each(|thread| thread.join().unwrap());
     exit(0);
 }
 

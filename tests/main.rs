@@ -14,6 +14,7 @@ mod sandbox;
 
 mod background;
 mod check;
+mod clean;
 mod completions;
 mod concurrency;
 mod damage;

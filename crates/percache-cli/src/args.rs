@@ -77,6 +77,8 @@ pub enum Command {
     Gc(Gc),
     /// Remove results: all, old ones, or those of the named tasks
     Clear(Clear),
+    /// Remove the outputs of tasks from the tree; the store keeps them
+    Clean(Clean),
     /// Show the size of the store, and its hits and misses
     Stats(Stats),
     /// Check every record and blob of the store
@@ -456,6 +458,17 @@ pub struct Clear {
     /// Apply to the results of functions in FILE, the cache of a program, instead of this workspace's
     #[arg(long, value_name = "FILE", conflicts_with = "exec")]
     pub cache: Option<PathBuf>,
+}
+
+/// `percache clean`.
+#[derive(Debug, Args)]
+pub struct Clean {
+    /// Remove only outputs of these tasks: names, or globs over names [default: all outputs]
+    #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
+    pub tasks: Vec<String>,
+    /// Only show what would be removed
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
 }
 
 /// `percache stats`.

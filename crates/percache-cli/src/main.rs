@@ -71,6 +71,7 @@ fn main() -> ExitCode {
         Command::Log(args) => commands::log::run(&cli, args),
         Command::Gc(args) => commands::gc::run(&cli, args),
         Command::Clear(args) => commands::clear::run(&cli, args),
+        Command::Clean(args) => commands::clean::run(&cli, args),
         Command::Stats(args) => commands::stats::run(&cli, args),
         Command::Verify(args) => commands::verify::run(&cli, args),
         Command::Displaced(args) => commands::displaced::run(&cli, args),

@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub mod build;
+pub mod clean;
 pub mod clear;
 pub mod completions;
 pub mod displaced;

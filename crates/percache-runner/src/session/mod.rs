@@ -2,6 +2,7 @@
 //!
 //! | file | its one idea |
 //! | --- | --- |
+//! | `clean` | the removal of outputs from the tree |
 //! | `commit` | the end of a build: results stored, then the journal |
 //! | `desk` | the worktree's lock, journal and leftovers during a build |
 //! | `evidence` | the conditions under which the next build may trust this one |
@@ -11,6 +12,7 @@
 //! | `standing` | tasks that are up to date by the journal alone |
 //! | `survey` | leftovers of earlier builds, and the state that all tasks share |
 
+pub mod clean;
 mod commit;
 mod desk;
 mod evidence;

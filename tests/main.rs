@@ -15,6 +15,7 @@ mod sandbox;
 mod background;
 mod check;
 mod clean;
+mod compdb;
 mod completions;
 mod concurrency;
 mod damage;

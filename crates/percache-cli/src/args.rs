@@ -85,6 +85,8 @@ pub enum Command {
     Verify(Verify),
     /// List files that were moved aside because percache does not hold their content, or restore them
     Displaced(Displaced),
+    /// Print a compile_commands.json of the tasks that compile C, C++ and the like, for clangd
+    Compdb(Compdb),
     /// Print the JSON Schema of percache.toml
     #[command(
         after_help = "Editors with Taplo complete and check percache.toml by it: put `#:schema FILE` into its first line."
@@ -458,6 +460,14 @@ pub struct Clear {
     /// Apply to the results of functions in FILE, the cache of a program, instead of this workspace's
     #[arg(long, value_name = "FILE", conflicts_with = "exec")]
     pub cache: Option<PathBuf>,
+}
+
+/// `percache compdb`.
+#[derive(Debug, Args)]
+pub struct Compdb {
+    /// Only these tasks: names, or globs over names [default: all]
+    #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
+    pub tasks: Vec<String>,
 }
 
 /// `percache clean`.

@@ -58,6 +58,7 @@ fn main() -> ExitCode {
         _ if commands::functions::is_meant(&cli) => commands::functions::run(&cli),
         Command::Build(args) => commands::build::run(&cli, args),
         Command::Exec(args) => commands::exec::run(&cli, args),
+        Command::Compdb(args) => commands::compdb::run(&cli, args),
         Command::Completions(args) => commands::completions::run(args),
         Command::Schema => commands::schema::run(),
         Command::Help(args) => commands::help::run(&cli, args),

@@ -3,6 +3,7 @@
 pub mod build;
 pub mod clean;
 pub mod clear;
+pub mod compdb;
 pub mod completions;
 pub mod displaced;
 pub mod exec;

@@ -12,6 +12,7 @@
 mod documents;
 mod sandbox;
 
+mod affected;
 mod background;
 mod check;
 mod clean;

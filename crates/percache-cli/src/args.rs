@@ -103,11 +103,15 @@ pub enum Command {
 }
 
 /// `percache build`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Build {
     /// Tasks to build: names, or globs over names (`pkgs/app:*`) [default: `default` of percache.toml, or all tasks]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
+    /// Only tasks whose inputs, definition or dependencies differ from the git commit REV [default: the last common
+    /// ancestor of HEAD and the default branch]
+    #[arg(long, value_name = "REV", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub affected: Option<String>,
     /// Run at most this many tasks at a time [default: the number of CPUs]
     #[arg(short, long, value_name = "N", value_parser = jobs)]
     pub jobs: Option<usize>,
@@ -367,6 +371,10 @@ pub struct List {
     /// Tasks to list: names, or globs over names [default: all]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
+    /// Only tasks whose inputs, definition or dependencies differ from the git commit REV [default: the last common
+    /// ancestor of HEAD and the default branch]
+    #[arg(long, value_name = "REV", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub affected: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -381,6 +389,10 @@ pub struct Graph {
     /// Tasks to show, with their dependencies [default: all]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
+    /// Only tasks whose inputs, definition or dependencies differ from the git commit REV [default: the last common
+    /// ancestor of HEAD and the default branch]
+    #[arg(long, value_name = "REV", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub affected: Option<String>,
     /// Only TASK and its dependencies, direct and indirect; with --needed-by, what lies between
     #[arg(long, value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub needs: Vec<String>,

@@ -116,6 +116,8 @@ impl Player {
                 self.ws.touch(source(*name))
             }
             Edit::DeleteAllOutputs if self.ws.exists("out") => self.ws.remove("out"),
+            // The configuration may not fit the edits before this one; then nothing is removed.
+            Edit::Clean => drop(self.ws.percache(["clean"])),
             Edit::DeleteOutput { output } => {
                 let outputs: Vec<String> = self.ws.outputs().into_keys().collect();
                 if let Some(path) = some(&outputs, *output) {

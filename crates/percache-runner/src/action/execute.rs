@@ -189,7 +189,7 @@ fn make_room(ctx: &Context<'_>, clearing: &mut Clearing<'_, '_>, id: TaskId, tas
     }
     // A directory made for an earlier output may be in the way of a new one.
     ctx.prune(clearing.tree(), &taken).map_err(|e| format!("cannot remove the directories of old outputs: {e}"))?;
-    let depfile = task.depfile.as_ref().and_then(|path| stamp(ctx, path));
+    let depfile = task.discovery.depfile().and_then(|path| stamp(ctx, path));
     Ok(Before { others, depfile, outputs: outputs.into_owned() })
 }
 

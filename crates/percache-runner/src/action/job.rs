@@ -14,6 +14,7 @@ use crate::action::basis::Basis;
 use crate::action::check::{self, Verdict};
 use crate::action::claim;
 use crate::action::context::{Context, HitLogs};
+use crate::action::discover;
 use crate::action::execute::{Before, Executed, execute, outputs_present, stamp};
 use crate::action::explain::{self, Why};
 use crate::action::inputs::{Dependencies, Prepared, Visible, prepare};
@@ -22,7 +23,6 @@ use crate::action::logs::{SHOWN, stored_log};
 use crate::action::lookup::{Hit, lookup};
 use crate::action::put_back::put_back;
 use crate::action::recall::recall;
-use crate::action::recheck::remove_depfile;
 use crate::action::record::record;
 use crate::action::restore::RestoreError;
 use crate::action::spoils::spoils;
@@ -376,9 +376,7 @@ fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &Exec
 
 /// Returns the files at the outputs' places that the command made or changed, as far as they can be read.
 fn leftovers(ctx: &Context<'_>, task: &Task, before: &Before) -> Vec<Entry> {
-    if let Some(depfile) = task.depfile.as_ref().filter(|path| !task.outputs.matches(path)) {
-        drop_depfile(ctx, depfile, before);
-    }
+    discover::discard(ctx, task, before);
     let found = outputs_present(ctx, &before.outputs).unwrap_or_default();
     let entry = |path: &RelPath| {
         let node = match ctx.observer.observe(path.as_bytes()).ok()? {
@@ -393,15 +391,4 @@ fn leftovers(ctx: &Context<'_>, task: &Task, before: &Before) -> Vec<Entry> {
         before.other(&found.path).is_none_or(|other| !other.directory && stamp(ctx, &found.path) != other.stamp)
     };
     found.iter().filter(is_left).filter_map(|found| entry(&found.path)).collect()
-}
-
-/// Removes the depfile of a failed command: it is worth nothing, and a clean tree does not have it. One that was there
-/// before is not the command's.
-fn drop_depfile(ctx: &Context<'_>, path: &RelPath, before: &Before) {
-    if before.depfile.is_some() {
-        return;
-    }
-    if let Ok(text) = std::fs::read(path.to_path(ctx.observer.root())) {
-        remove_depfile(ctx, path, &text).unwrap_or_else(|e| log::info!("`{path}` stays: {e}"));
-    }
 }

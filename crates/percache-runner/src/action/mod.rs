@@ -11,6 +11,7 @@
 //! | `claim` | the lock that keeps two processes from running one action |
 //! | `context` | the state that all jobs of a build share |
 //! | `directories` | directories that percache made for outputs |
+//! | `discover` | from a finished run to the inputs that it discovered |
 //! | `execute` | running a task's command, with retries |
 //! | `explain` | the reason why a task runs |
 //! | `input_links` | symlinks among the inputs |
@@ -23,7 +24,7 @@
 //! | `places` | output directories, and symlinks in their place |
 //! | `put_back` | making the tree match a result |
 //! | `recall` | restoring outputs by the journal alone |
-//! | `recheck` | discovered inputs, and inputs that changed during the run |
+//! | `recheck` | inputs that changed during the run |
 //! | `record` | storing the result of a run |
 //! | `remembered` | the inputs of a task's last result |
 //! | `restore` | from an output manifest to files in the tree |
@@ -40,6 +41,7 @@ pub mod check;
 pub mod claim;
 pub mod context;
 pub mod directories;
+pub mod discover;
 pub mod execute;
 pub mod explain;
 pub mod input_links;

@@ -10,11 +10,12 @@ use percache::store::{Store, now};
 use crate::action::basis::Basis;
 use crate::action::capture::{Captured, capture, missing};
 use crate::action::context::Context;
+use crate::action::discover::discover;
 use crate::action::execute::Executed;
 use crate::action::inputs::Prepared;
 use crate::action::job::{Done, Job, before_that, unmatched_note, visible};
 use crate::action::left_alone::{claimed_twice, of_unknown_origin, only_added_to, tell_apart, twice};
-use crate::action::recheck::{discover, unchanged};
+use crate::action::recheck::unchanged;
 use crate::fs::outputs::present_with_links;
 use crate::fs::walk::Found;
 use crate::key::fingerprint::Discovered;
@@ -206,7 +207,7 @@ fn new_result(
             outputs,
         },
         parts: prepared.parts.record(discovered),
-        paths: job.task.depfile.is_some().then_some(PathSet(paths)),
+        paths: job.task.discovery.finds_inputs().then_some(PathSet(paths)),
     };
     // Processes that wait for this action may continue once they can find its result.
     store.record(new, executed.claim.take().map(|claim| Box::new(claim) as Guard));

@@ -4,10 +4,12 @@ use std::fs;
 use std::io;
 
 use percache::Digest;
+use percache::store::manifest::Manifest;
 use percache::store::record::{Content, Node};
 
+use crate::action::before::{Before, stamp};
 use crate::action::context::Context;
-use crate::action::execute::{Before, Executed, stamp};
+use crate::action::executor::{Executed, Left};
 use crate::action::inputs::Prepared;
 use crate::action::job::Job;
 use crate::fs::clearing::Clearing;
@@ -20,6 +22,8 @@ use crate::syntax::depfile;
 use crate::syntax::shown::shown_bytes;
 
 use super::{Accesses, Question};
+
+const NOT_WRITTEN: &str = "the command has to write it: `cc` does with `-MD`; or leave `depfile` out";
 
 /// Returns the paths that the depfile at `path` names.
 pub(super) fn accesses(
@@ -35,7 +39,7 @@ pub(super) fn accesses(
         Trouble::new(format!("its depfile `{path}`, {e}"), hint)
     })?;
     let mut accesses = further_inputs(ctx, job, prepared, &listed)?;
-    if !job.task.outputs.matches(path) {
+    if matches!(executed.left, Left::InTree(_)) && !job.task.outputs.matches(path) {
         accesses.report = Some((path.clone(), text));
     }
     Ok(accesses)
@@ -43,15 +47,27 @@ pub(super) fn accesses(
 
 /// Returns the text of the depfile that the command wrote.
 fn text(ctx: &Context<'_>, executed: &Executed, path: &RelPath) -> Result<Vec<u8>, Trouble> {
-    let before = executed.before.depfile;
+    let before = match &executed.left {
+        Left::InTree(before) => before.depfile,
+        Left::Stored(manifest) => return stored_text(ctx, manifest, path),
+    };
     if before.is_some() && stamp(ctx, path) == before {
         let message = format!("its depfile `{path}` was there before, and the command did not write it");
         return Err(Trouble::new(message, "move the file away, or name the file that the command writes as `depfile`"));
     }
-    fs::read(path.to_path(ctx.observer.root())).map_err(|e| {
-        let hint = "the command has to write it: `cc` does with `-MD`; or leave `depfile` out";
-        Trouble::new(format!("its depfile `{path}` cannot be read: {}", reason(&e)), hint)
-    })
+    fs::read(path.to_path(ctx.observer.root()))
+        .map_err(|e| Trouble::new(format!("its depfile `{path}` cannot be read: {}", reason(&e)), NOT_WRITTEN))
+}
+
+/// Returns the text of a depfile that was written elsewhere and is in the store.
+fn stored_text(ctx: &Context<'_>, manifest: &Manifest, path: &RelPath) -> Result<Vec<u8>, Trouble> {
+    let entry = manifest.get(path.as_bytes());
+    let (Some(Node::File { content, .. }), Some(store)) = (entry.map(|entry| &entry.node), ctx.store) else {
+        return Err(Trouble::new(format!("its depfile `{path}` cannot be read: it was not written"), NOT_WRITTEN));
+    };
+    let mut text = Vec::new();
+    store.read(content, &mut text).map_err(|e| format!("its depfile `{path}` cannot be read: {e}"))?;
+    Ok(text)
 }
 
 /// Removes a depfile if it has this content. One with other content, which somebody else has written since, is

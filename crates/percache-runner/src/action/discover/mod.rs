@@ -12,8 +12,9 @@ mod depfile;
 
 use std::collections::BTreeMap;
 
+use crate::action::before::Before;
 use crate::action::context::Context;
-use crate::action::execute::{Before, Executed};
+use crate::action::executor::Executed;
 use crate::action::inputs::Prepared;
 use crate::action::job::Job;
 use crate::fs::stamp::Stamp;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::action::changes::Change;
+use crate::action::done::Done;
 use crate::action::explain::Why;
-use crate::action::job::Done;
 use crate::key::fingerprint::Kind;
 use crate::model::TaskId;
 use crate::model::event::{Event, Outcome};

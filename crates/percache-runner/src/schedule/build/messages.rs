@@ -3,7 +3,8 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use crate::action::job::{Done, Word};
+use crate::action::done::Done;
+use crate::action::job::Word;
 use crate::model::TaskId;
 use crate::worktree::intents::{Intents, SIGN};
 

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use rayon::Scope;
 
+use crate::action::done::Done;
 use crate::action::explain::Why;
 use crate::action::inputs::{Dependencies, Visible};
-use crate::action::job::{Done, Job, Word};
+use crate::action::job::{Job, Word};
 use crate::action::left_alone::strays;
-use crate::action::{explain, job};
+use crate::action::{done, explain, job};
 use crate::graph::explicit;
 use crate::model::TaskId;
 use crate::model::event::Outcome;
@@ -123,7 +124,7 @@ impl<'a> Build<'a, '_> {
         let task = self.ctx.workspace.task(id);
         let record = self.ctx.journal.tasks.get(&task.name)?;
         let strays = strays(self.ctx, id, task, &record.outputs);
-        let visible = job::visible(&record.outputs, &strays, record.key?.action);
+        let visible = done::visible(&record.outputs, &strays, record.key?.action);
         self.states.set(id, TaskState::Done { ran, standing, visible: Some(visible.clone()) });
         Some(visible)
     }

@@ -76,22 +76,27 @@ fn run(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, claim: Option<Clai
     Ok(Run { executed, log, cut, inputs, claim })
 }
 
-/// Reports a failed command. What it left in the tree is recorded as an output, so that it is removed before the next
-/// attempt.
+/// Reports a failed command.
 fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &Executed, failure: Failure) -> Done {
     let mut done = Done::new(job.id, Outcome::Failed(failure));
     let before = ctx.journal.tasks.get(&job.task.name);
-    let (outputs, uncertain) = match &executed.left {
-        Left::InTree(in_tree) => {
-            let left = leftovers(ctx, job.task, in_tree);
-            done.warnings.extend(spoils(ctx, job.task, executed.began.wall));
-            (left, Vec::new())
-        }
-        // The tree is as it was before.
-        Left::Stored(_) => before.map(|record| (record.outputs.clone(), record.uncertain.clone())).unwrap_or_default(),
-    };
+    done.record = Some(match (&executed.left, before) {
+        (Left::InTree(in_tree), _) => failed_record(before, prepared, leftovers(ctx, job.task, in_tree)),
+        // The tree is as the last result left it, and that is what the record says.
+        (Left::Stored(_), Some(record)) => TaskRecord { evidence: Evidence::default(), ..record.clone() },
+        (Left::Stored(_), None) => failed_record(None, prepared, Vec::new()),
+    });
+    if matches!(executed.left, Left::InTree(_)) {
+        done.warnings.extend(spoils(ctx, job.task, executed.began.wall));
+    }
     done.basis = Some(Basis::unsure(prepared));
-    done.record = Some(TaskRecord {
+    done
+}
+
+/// Returns the record of a command that failed here. What it left in the tree is recorded as an output, so that it is
+/// removed before the next attempt.
+fn failed_record(before: Option<&TaskRecord>, prepared: &Prepared, left: Vec<Entry>) -> TaskRecord {
+    TaskRecord {
         key: None,
         fingerprint: prepared.fingerprint,
         created: now(),
@@ -100,11 +105,10 @@ fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &Exec
         // Once the task is fixed, it will most likely read what the last successful run read.
         discovered: before.map(|record| record.discovered.clone()).unwrap_or_default(),
         failed: true,
-        uncertain,
-        outputs,
+        uncertain: Vec::new(),
+        outputs: left,
         evidence: Evidence::default(),
-    });
-    done
+    }
 }
 
 /// Returns the files at the outputs' places that the command made or changed, as far as they can be read.

@@ -71,7 +71,7 @@ pub fn prepare(
     parts.push(Part::new(Kind::Cwd, "", Value::Text(task.cwd.as_bytes().to_vec())));
     let patterns = task.outputs.patterns().iter().map(|pattern| pattern.to_string().into_bytes()).collect();
     parts.push(Part::new(Kind::Outputs, "", Value::List(patterns)));
-    if let Some(depfile) = &task.depfile {
+    if let Some(depfile) = task.discovery.depfile() {
         parts.push(Part::new(Kind::Depfile, "", Value::Text(depfile.as_bytes().to_vec())));
     }
     if task.apart {

@@ -50,7 +50,7 @@ pub(super) fn build(
         command: stated.command.as_ref().map(|command| bind.command(command, &cwd, report)),
         takes_args: stated.takes_args(),
         inputs: inputs(stated, &bind, report),
-        depfile: instance.depfile.clone(),
+        discovery: instance.depfile.clone().into(),
         tools,
         env,
         env_from: variables(&bind, &stated.env_from, report),

@@ -14,7 +14,7 @@ use percache::store::{ReadError, Store};
 use crate::model::Caller;
 use crate::model::path::{PathError, RelPath};
 use crate::model::pattern::{PatternError, PatternSet};
-use crate::model::{CacheSettings, Inputs, Origin, Task, TaskCommand, TaskId, Workspace};
+use crate::model::{CacheSettings, Discovery, Inputs, Origin, Task, TaskCommand, TaskId, Workspace};
 use crate::process::SpooledLog;
 use crate::syntax::glob::escape;
 use crate::worktree::Worktree;
@@ -124,7 +124,7 @@ impl Single {
             takes_args: false,
             inputs: Inputs::Patterns(inputs),
             outputs,
-            depfile: None,
+            discovery: Discovery::None,
             tools: Vec::new(),
             env: Default::default(),
             env_from: self.env_from.iter().cloned().chain([PWD.to_owned()]).collect(),

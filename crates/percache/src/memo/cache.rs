@@ -22,6 +22,7 @@ use crate::memo::key::about::{About, Described};
 use crate::memo::key::encoding::EncodingError;
 use crate::memo::key::function::{Function, Key};
 use crate::memo::key::identity::Package;
+use crate::memo::key::origin::Origin;
 use crate::memo::results::cleared::Cleared;
 use crate::memo::results::clock::Clock;
 use crate::memo::results::collect::{Removed, Rules};
@@ -417,10 +418,18 @@ impl Cache {
         }
     }
 
-    /// Removes all results of the function of this name, whatever its code and its version were, and gives their space back. The name is
-    /// as [`Cache::functions`] shows it; each instance of a generic function is a function of its own.
+    /// Removes all results of all functions of this name, in whatever package and of whatever code and version, and gives their space
+    /// back. The name is as [`Cache::functions`] shows it; each instance of a generic function is a function of its own.
+    ///
+    /// To clear one function of a cache that several packages share, use [`FunctionCache::clear`](crate::FunctionCache::clear) or
+    /// [`Memoized::clear`].
     pub fn clear_function(&self, name: &str) -> Result<Removed, Error> {
-        let removed = self.shared.remove_function(name)?;
+        self.clear_functions(name, None)
+    }
+
+    /// Removes all results of the functions of this name; with an origin, of the one that has it.
+    pub(crate) fn clear_functions(&self, name: &str, origin: Option<&Origin>) -> Result<Removed, Error> {
+        let removed = self.shared.remove_function(name, origin)?;
         self.shared.sync_backend()?;
         Ok(removed)
     }
@@ -445,7 +454,7 @@ impl Cache {
         Ok(self.shared.stats()?)
     }
 
-    /// Figures about each function, by name.
+    /// Figures about each function, by name and by what it belongs to.
     pub fn functions(&self) -> Result<Vec<FunctionStats>, Error> {
         Ok(self.shared.functions()?)
     }

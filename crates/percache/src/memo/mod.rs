@@ -36,4 +36,5 @@ pub use calls::wrap_async::MemoizedAsync;
 pub use default::DefaultCache;
 #[cfg(feature = "user-cache")]
 pub use default::{default_cache, set_default_cache};
+pub use key::origin::Origin;
 pub use waiting::begin::{Begun, Lead, Wait};

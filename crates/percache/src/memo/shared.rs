@@ -239,6 +239,7 @@ impl Shared {
             cost: u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX),
             size: stored.len() as u64,
             arguments: arguments.map(str::to_owned),
+            origin: Some(call.function.origin()),
         };
         self.hot.insert(*key, record.clone());
         if self.closed.load(Ordering::Relaxed) {

@@ -18,6 +18,7 @@ use crate::base::digest::{Digest, Hasher};
 use crate::memo::key::encoding::EncodingError;
 use crate::memo::key::identity::{Package, Place};
 use crate::memo::key::key_builder::KeyBuilder;
+use crate::memo::key::origin::Origin;
 
 /// Results of another version of keys are not found.
 const DOMAIN: &str = "percache memo 2";
@@ -151,6 +152,14 @@ impl Function {
             Some(name) if path.is_empty() => Cow::Borrowed(name),
             Some(name) => Cow::Owned(format!("{name}{path}")),
         }
+    }
+
+    /// Returns what it belongs to.
+    pub fn origin(&self) -> Origin {
+        let mut origin = Origin::default();
+        self.package.iter().for_each(|package| package.describe(&mut origin));
+        self.place.iter().for_each(|place| place.describe(&mut origin));
+        origin
     }
 
     /// The digest of its code, if that is known.

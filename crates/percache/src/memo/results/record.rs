@@ -10,6 +10,7 @@
 //!
 //! Numbers and texts as in [`crate::base::codec`]. A record of another format is one that is not there.
 
+use crate::base::block_hasher;
 use crate::base::codec::{DecodeError, Decoder, Encode};
 use crate::base::digest::{DIGEST_LEN, Digest};
 use crate::memo::key::origin::Origin;
@@ -58,7 +59,7 @@ pub fn seal<E>(
     record[0] = FORMAT;
     record[KIND_AT] = kind as u8;
     record[CREATED_AT..HEADER].copy_from_slice(&created.to_le_bytes());
-    let sum = Digest::of(&record[KIND_AT..]);
+    let sum = block_hasher::digest(&record[KIND_AT..]);
     record[SUM_AT..KIND_AT].copy_from_slice(sum.as_bytes());
     Ok(Some(record))
 }
@@ -67,7 +68,7 @@ pub fn seal<E>(
 pub fn is_intact(record: &[u8]) -> bool {
     record.len() >= HEADER
         && record[0] == FORMAT
-        && Digest::of(&record[KIND_AT..]).as_bytes() == &record[SUM_AT..KIND_AT]
+        && block_hasher::digest(&record[KIND_AT..]).as_bytes() == &record[SUM_AT..KIND_AT]
 }
 
 /// Reads a record whose digest was checked before.

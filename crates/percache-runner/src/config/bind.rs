@@ -4,10 +4,11 @@
 
 use std::borrow::Cow;
 
+use super::keys::RawCommand;
 use super::placeholder::{Piece, Slot, is_word};
 use super::report::Report;
 use super::shell::{ShellText, Unsafe, is_shell};
-use super::stated::{Command, Text};
+use super::stated::Text;
 use crate::model::TaskCommand;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
@@ -97,10 +98,10 @@ impl<'b> Bindings<'b> {
 
     /// Fills in a command that runs in `cwd`: paths are as seen from there. Reports a value in a place where it would
     /// not be data.
-    pub fn command(&self, command: &Command, cwd: &RelPath, report: &mut Report) -> TaskCommand {
+    pub fn command(&self, command: &RawCommand<Text>, cwd: &RelPath, report: &mut Report) -> TaskCommand {
         match command {
-            Command::Shell(text) => TaskCommand::Shell(self.shell(text, cwd, report)),
-            Command::Argv(items) => {
+            RawCommand::Shell(text) => TaskCommand::Shell(self.shell(text, cwd, report)),
+            RawCommand::Argv(items) => {
                 let script = script(items);
                 let words = items.iter().enumerate().flat_map(|(i, item)| match script == Some(i) {
                     true => vec![self.shell(item, cwd, report)],

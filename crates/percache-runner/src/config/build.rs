@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::bind::Bindings;
 use super::expand::Instance;
+use super::keys::{check_variable, expect_age};
 use super::placeholder::Piece;
-use super::raw::read_age;
 use super::report::{At, Report};
-use super::stated::{Stated, Text, check_variable};
+use super::stated::{Stated, Text};
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::{Inputs, Origin, Pool, PoolId, Task};
@@ -22,7 +22,7 @@ pub(super) struct Common<'c> {
     pub args: &'c [String],
     pub pools: &'c [Pool],
     /// `env` of `[workspace]`.
-    pub env: BTreeMap<String, String>,
+    pub env: &'c BTreeMap<String, String>,
     /// `follow` of `[workspace]`.
     pub follow: &'c [RelPath],
 }
@@ -34,59 +34,59 @@ pub(super) fn build(
     instance: Instance,
     report: &mut Report,
 ) -> (Task, Vec<String>) {
-    let axes = instance.axes(stated);
+    let (keys, axes) = (&stated.keys, instance.axes(stated));
     let bind = Bindings { base: &stated.dir, file: instance.file.as_ref(), axes: &axes, args: common.args };
-    let cwd = stated.cwd.as_ref().and_then(|cwd| bind.path(cwd, report)).unwrap_or_else(|| stated.dir.clone());
+    let cwd = keys.cwd.as_ref().and_then(|cwd| bind.path(cwd, report)).unwrap_or_else(|| stated.dir.clone());
     let mut env = common.env.clone();
-    env.extend(stated.env.iter().map(|(name, value)| (name.clone(), bind.text_for(value, &cwd))));
-    let mut tools: Vec<String> = stated.tools.iter().map(|tool| bind.shell(tool, &cwd, report)).collect();
+    env.extend(keys.env.iter().flatten().map(|(name, value)| (name.value.clone(), bind.text_for(value, &cwd))));
+    let mut tools: Vec<String> = keys.tools.iter().flatten().map(|tool| bind.shell(tool, &cwd, report)).collect();
     tools.sort_unstable();
     tools.dedup();
     let task = Task {
         name: instance_name(stated, &instance, &axes),
         template: stated.name.clone(),
-        description: stated.description.as_ref().map(|text| bind.text(text)),
+        description: keys.description.as_ref().map(|text| bind.text(text)),
         dir: stated.dir.clone(),
-        command: stated.command.as_ref().map(|command| bind.command(command, &cwd, report)),
+        command: keys.command.as_ref().map(|command| bind.command(command, &cwd, report)),
         takes_args: stated.takes_args(),
         inputs: inputs(stated, &bind, report),
         depfile: instance.depfile.clone(),
         tools,
         env,
-        env_from: variables(&bind, &stated.env_from, report),
-        env_pass: variables(&bind, &stated.env_pass, report),
-        env_file: stated.env_file.iter().filter_map(|path| bind.path(path, report)).collect(),
+        env_from: variables(&bind, keys.env_from.as_deref(), report),
+        env_pass: variables(&bind, keys.env_pass.as_deref(), report),
+        env_file: keys.env_file.iter().flatten().filter_map(|path| bind.path(path, report)).collect(),
         deps: Vec::new(),
         inferred: Vec::new(),
-        timeout: age("timeout", &bind, stated.timeout.as_ref(), report),
-        retries: stated.retries,
-        cache: stated.cache,
-        valid_for: age("valid_for", &bind, stated.valid_for.as_ref(), report),
+        timeout: age("timeout", &bind, keys.timeout.as_ref(), report),
+        retries: keys.retries.unwrap_or_default(),
+        cache: keys.cache.as_ref().is_none_or(|cache| cache.value),
+        valid_for: age("valid_for", &bind, keys.valid_for.as_ref(), report),
         answers: Vec::new(),
         apart: false,
-        interactive: stated.interactive,
-        pool: stated.pool.as_ref().and_then(|pool| find_pool(common.pools, &bind, pool, report)),
+        interactive: keys.interactive.as_ref().is_some_and(|interactive| interactive.value),
+        pool: keys.pool.as_ref().and_then(|pool| find_pool(common.pools, &bind, pool, report)),
         origin: Origin { file: stated.at.file, span: stated.at.span.clone() },
         cwd,
         outputs: instance.outputs.following(common.follow),
     };
-    (task, bind.texts(&stated.deps))
+    (task, bind.texts(stated.deps()))
 }
 
 /// Returns the name of an instance, with files as seen from the file that defines the task: `objects[src/a.c]`,
 /// `test[python=3.11]`, `t[src/a.c,python=3.11]`.
 fn instance_name(stated: &Stated, instance: &Instance, axes: &[&str]) -> String {
     let file = instance.file.iter().map(|file| String::from_utf8_lossy(&file.relative_to(&stated.dir)).into_owned());
-    let axes = stated.matrix.iter().zip(axes).map(|(axis, value)| format!("{}={value}", axis.name.value));
+    let axes = stated.axes().iter().zip(axes).map(|(axis, value)| format!("{}={value}", axis.name.value));
     let parts: Vec<String> = file.chain(axes).collect();
     if parts.is_empty() { stated.name.clone() } else { format!("{}[{}]", stated.name, parts.join(",")) }
 }
 
 fn inputs(stated: &Stated, bind: &Bindings<'_>, report: &mut Report) -> Inputs {
-    check_first(&stated.outputs, report);
-    let Some(texts) = &stated.inputs else {
+    check_first(stated.outputs(), report);
+    let Some(texts) = &stated.keys.inputs else {
         // A group reads nothing.
-        return if stated.command.is_some() { Inputs::Default } else { Inputs::Patterns(PatternSet::default()) };
+        return if stated.keys.command.is_some() { Inputs::Default } else { Inputs::Patterns(PatternSet::default()) };
     };
     check_first(texts, report);
     Inputs::Patterns(bind.patterns(texts, report))
@@ -104,11 +104,11 @@ fn check_first(texts: &[Text], report: &mut Report) {
 }
 
 /// Fills in names of variables, or globs over them.
-fn variables(bind: &Bindings<'_>, texts: &[Text], report: &mut Report) -> Vec<String> {
+fn variables(bind: &Bindings<'_>, texts: Option<&[Text]>, report: &mut Report) -> Vec<String> {
+    let texts = texts.unwrap_or_default();
     let names = bind.texts(texts);
     for (text, name) in texts.iter().zip(&names) {
-        let written = At { value: name.clone(), span: text.at.span.clone() };
-        check_variable(report, text.at.file, &written);
+        check_variable(report, &At { value: name.clone(), at: text.at.clone() });
         if let Err(error) = name_globs::parse(name) {
             let hint = "`*` is any text: `CARGO_*`, `LC_{ALL,CTYPE}`".to_owned();
             let title = format!("`{name}` is not a valid glob");
@@ -120,8 +120,7 @@ fn variables(bind: &Bindings<'_>, texts: &[Text], report: &mut Report) -> Vec<St
 
 fn age(key: &str, bind: &Bindings<'_>, text: Option<&Text>, report: &mut Report) -> Option<Duration> {
     let text = text?;
-    let written = At { value: bind.text(text), span: text.at.span.clone() };
-    read_age(report, text.at.file, key, &written)
+    expect_age(report, key, &At { value: bind.text(text), at: text.at.clone() })
 }
 
 fn find_pool(pools: &[Pool], bind: &Bindings<'_>, text: &Text, report: &mut Report) -> Option<PoolId> {

@@ -25,7 +25,8 @@ pub(super) struct File {
 /// Reads all files, root first. Calls `note` with the paths that the list of members depends on.
 pub(super) fn read_all(root: &Path, report: &mut Report, note: &mut dyn FnMut(&RelPath)) -> Vec<File> {
     let top = read(root, report, RelPath::root(), true);
-    let members = member_dirs(root, report, &top.raw.members, note);
+    let stated = top.raw.keys.workspace.as_ref().and_then(|workspace| workspace.members.as_deref());
+    let members = member_dirs(root, report, stated.unwrap_or_default(), note);
     let mut files = vec![top];
     files.extend(members.into_iter().map(|dir| read(root, report, dir, false)));
     files
@@ -137,5 +138,5 @@ fn check_dir(report: &mut Report, members: &[At<String>], dir: &RelPath) -> bool
 
 /// Returns the place of a member, which is always in the root file.
 fn place(member: Option<&At<String>>) -> Place {
-    Place { file: 0, span: member.map_or(0..0, |member| member.span.clone()) }
+    member.map_or(Place { file: 0, span: 0..0 }, |member| member.at.clone())
 }

@@ -8,11 +8,11 @@ use std::ops::Range;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Label};
 use crate::model::path::RelPath;
 
-/// A value as written, with its place in the file.
+/// A value as written, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct At<T> {
     pub value: T,
-    pub span: Range<usize>,
+    pub at: Place,
 }
 
 /// A place in one of the files.

@@ -2,6 +2,7 @@
 
 mod expansion;
 mod fuzz;
+mod keys;
 mod meaning;
 mod mistakes;
 mod mistakes_between;

@@ -72,10 +72,15 @@ impl<'b> Bindings<'b> {
     }
 
     /// Fills in patterns, relative to the file that contains them. Reports mistakes, each at its pattern.
-    pub fn patterns(&self, texts: &[Text], report: &mut Report) -> PatternSet {
-        let written: Vec<String> = texts.iter().map(|text| self.pattern(text)).collect();
+    pub fn patterns<'t>(
+        &self,
+        texts: impl IntoIterator<Item = &'t Text, IntoIter: Clone>,
+        report: &mut Report,
+    ) -> PatternSet {
+        let texts = texts.into_iter();
+        let written: Vec<String> = texts.clone().map(|text| self.pattern(text)).collect();
         PatternSet::parse(self.base, &written).unwrap_or_else(|_| {
-            for (text, written) in texts.iter().zip(&written) {
+            for (text, written) in texts.zip(&written) {
                 if let Err(error) = PatternSet::parse(self.base, &[written]) {
                     let title = format!("`{written}` is not a valid pattern");
                     report.error(title, text.at.clone(), error.kind.to_string()).hint(error.kind.hint());

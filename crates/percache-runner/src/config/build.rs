@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use super::bind::Bindings;
 use super::expand::Instance;
-use super::keys::{check_variable, expect_age};
+use super::keys::{RawCommand, check_variable, expect_age};
 use super::placeholder::Piece;
 use super::report::{At, Report};
+use super::shell::is_shell;
 use super::stated::{Stated, Text};
 use crate::model::path::RelPath;
-use crate::model::pattern::PatternSet;
-use crate::model::{Inputs, Origin, Pool, PoolId, Task};
+use crate::model::{Inputs, Origin, Pool, PoolId, Task, TaskCommand};
 use crate::syntax::name_globs;
 use crate::syntax::suggest::did_you_mean;
 
@@ -39,7 +39,7 @@ pub(super) fn build(
     let cwd = keys.cwd.as_ref().and_then(|cwd| bind.path(cwd, report)).unwrap_or_else(|| stated.dir.clone());
     let mut env = common.env.clone();
     env.extend(keys.env.iter().flatten().map(|(name, value)| (name.value.clone(), bind.text_for(value, &cwd))));
-    let mut tools: Vec<String> = keys.tools.iter().flatten().map(|tool| bind.shell(tool, &cwd, report)).collect();
+    let mut tools = tools(&bind, stated, &cwd, report);
     tools.sort_unstable();
     tools.dedup();
     let task = Task {
@@ -47,7 +47,7 @@ pub(super) fn build(
         template: stated.name.clone(),
         description: keys.description.as_ref().map(|text| bind.text(text)),
         dir: stated.dir.clone(),
-        command: keys.command.as_ref().map(|command| bind.command(command, &cwd, report)),
+        command: command(&bind, stated, &cwd, report),
         takes_args: stated.takes_args(),
         inputs: inputs(stated, &bind, report),
         depfile: instance.depfile.clone(),
@@ -82,14 +82,21 @@ fn instance_name(stated: &Stated, instance: &Instance, axes: &[&str]) -> String 
     if parts.is_empty() { stated.name.clone() } else { format!("{}[{}]", stated.name, parts.join(",")) }
 }
 
+/// The word in `inputs` for what a task without `inputs` depends on.
+pub(super) const DEFAULT_INPUTS: &str = "@default";
+
 fn inputs(stated: &Stated, bind: &Bindings<'_>, report: &mut Report) -> Inputs {
     check_first(stated.outputs(), report);
     let Some(texts) = &stated.keys.inputs else {
         // A group reads nothing.
-        return if stated.keys.command.is_some() { Inputs::Default } else { Inputs::Patterns(PatternSet::default()) };
+        return Inputs { default: stated.keys.command.is_some(), ..Inputs::default() };
     };
     check_first(texts, report);
-    Inputs::Patterns(bind.patterns(texts, report))
+    let is_default = |text: &Text| text.template.fixed() == Some(DEFAULT_INPUTS);
+    let default = texts.iter().any(is_default);
+    let places: Vec<usize> = (0..texts.len()).filter(|place| !is_default(&texts[*place])).collect();
+    let patterns = bind.patterns(places.iter().map(|place| &texts[*place]), report);
+    Inputs { default, patterns: patterns.renumbered(&places) }
 }
 
 /// Reports an exclusion as the first pattern: it has nothing to exclude from, and was most likely meant to exclude from
@@ -106,8 +113,8 @@ fn check_first(texts: &[Text], report: &mut Report) {
 /// Fills in names of variables, or globs over them.
 fn variables(bind: &Bindings<'_>, texts: Option<&[Text]>, report: &mut Report) -> Vec<String> {
     let texts = texts.unwrap_or_default();
-    let names = bind.texts(texts);
-    for (text, name) in texts.iter().zip(&names) {
+    let names = take_away(texts, bind.texts(texts), report);
+    for (text, name) in &names {
         check_variable(report, &At { value: name.clone(), at: text.at.clone() });
         if let Err(error) = name_globs::parse(name) {
             let hint = "`*` is any text: `CARGO_*`, `LC_{ALL,CTYPE}`".to_owned();
@@ -115,7 +122,51 @@ fn variables(bind: &Bindings<'_>, texts: Option<&[Text]>, report: &mut Report) -
             report.error(title, text.at.clone(), error.to_string()).hint(hint);
         }
     }
-    names
+    names.into_iter().map(|(_, name)| name).collect()
+}
+
+/// Fills in the commands of `tools`.
+fn tools(bind: &Bindings<'_>, stated: &Stated, cwd: &RelPath, report: &mut Report) -> Vec<String> {
+    let texts = stated.keys.tools.as_deref().unwrap_or_default();
+    let commands = texts.iter().map(|tool| bind.shell(tool, cwd, report)).collect();
+    take_away(texts, commands, report).into_iter().map(|(_, command)| command).collect()
+}
+
+/// Removes what a later value with a `!` in front takes away, and returns the rest, each with its text. Reports one that
+/// takes nothing away. A `!` before a blank belongs to a shell.
+fn take_away<'t>(texts: &'t [Text], values: Vec<String>, report: &mut Report) -> Vec<(&'t Text, String)> {
+    let mut left: Vec<(&Text, String)> = Vec::with_capacity(values.len());
+    for (text, value) in texts.iter().zip(values) {
+        let Some(name) = value.strip_prefix('!').filter(|name| !name.starts_with(char::is_whitespace)) else {
+            left.push((text, value));
+            continue;
+        };
+        let before = left.len();
+        left.retain(|(_, other)| other != name);
+        if left.len() == before {
+            let hint = did_you_mean(name, left.iter().map(|(_, other)| &other[..]));
+            let hint = hint.unwrap_or_else(|| "leave it out, or name what a template or [workspace] states".to_owned());
+            let title = format!("`{value}` takes nothing away");
+            report.error(title, text.at.clone(), format!("there is no `{name}` before it")).hint(hint);
+        }
+    }
+    left
+}
+
+/// Fills in the command. One that is a string becomes the last argument of the task's shell, if it has one.
+fn command(bind: &Bindings<'_>, stated: &Stated, cwd: &RelPath, report: &mut Report) -> Option<TaskCommand> {
+    let command = stated.keys.command.as_ref()?;
+    let (RawCommand::Shell(text), Some(shell)) = (command, &stated.keys.shell) else {
+        return Some(bind.command(command, cwd, report));
+    };
+    let mut words: Vec<String> = shell.iter().map(|word| bind.text_for(word, cwd)).collect();
+    if text.template.fixed().is_none() && !words.iter().any(|word| is_shell(word)) {
+        let title = format!("values cannot be quoted for `{}`", words.join(" "));
+        let hint = "write the command as an array, whose elements need no quotes".to_owned();
+        report.error(title, text.slot_place(0, report), "would be code in that language").hint(hint);
+    }
+    words.push(bind.shell(text, cwd, report));
+    Some(TaskCommand::Argv(words))
 }
 
 fn age(key: &str, bind: &Bindings<'_>, text: Option<&Text>, report: &mut Report) -> Option<Duration> {

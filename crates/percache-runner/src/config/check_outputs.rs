@@ -13,7 +13,7 @@ use super::stated::{Stated, Text};
 use crate::graph::OutputIndex;
 use crate::model::path::RelPath;
 use crate::model::pattern::{Pattern, PatternSet};
-use crate::model::{Inputs, TaskId};
+use crate::model::TaskId;
 
 /// Reports outputs with two owners, outputs that are inputs of the same task, and outputs that contain a configuration
 /// file or lie in `stores`.
@@ -136,7 +136,7 @@ impl Check<'_> {
 
     fn own_inputs(&mut self, position: usize) {
         let task = &self.tasks.tasks[position];
-        let Inputs::Patterns(inputs) = &task.inputs else { return };
+        let inputs = &task.inputs.patterns;
         for output in positive(&task.outputs) {
             let Some(path) = example(output).filter(|path| task.outputs.matches(path) && inputs.matches(path)) else {
                 continue;

@@ -17,6 +17,7 @@ use super::resolve::{resolve_default, resolve_deps};
 use super::sense::check_sense;
 use super::settings::Settings;
 use super::stated::{Stated, state};
+use super::templates::complete;
 use crate::graph::{Names, inferred};
 use crate::model::diagnostic::Diagnostics;
 use crate::model::path::RelPath;
@@ -80,6 +81,7 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
     let store = request.store.clone().unwrap_or_else(|| store_dir(root, &settings.cache));
     settings.check_store(&mut report, root, &store);
     let skip: Vec<RelPath> = RelPath::from_native(root, &store).into_iter().collect();
+    let unused = complete(&mut files, &settings.defaults, &mut report);
     let made = made(request, root, &store, &files);
     let mut tree = Tree { root, skip: &skip, made: &*made, note: &mut note };
     let mut tasks = make_tasks(&mut tree, &settings.common(&request.args), files, &mut report);
@@ -96,8 +98,8 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
     }
     let listed = noted.into_iter().collect();
     let Settings { cache, pools, jobserver, follow, .. } = settings;
-    let root = root.to_owned();
-    Ok(Workspace { root, files, listed, cache, pools, jobserver, follow, tasks: tasks.tasks, empty, default })
+    let (root, tasks) = (root.to_owned(), tasks.tasks);
+    Ok(Workspace { root, files, listed, cache, pools, jobserver, follow, tasks, empty, unused, default })
 }
 
 /// Returns the test whether a file was made by an earlier build. Only `foreach` asks for it.

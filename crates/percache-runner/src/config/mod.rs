@@ -11,6 +11,7 @@
 //! | `keys` | The keys of every table, each stated once |
 //! | `raw`, `reader` | Types and keys of the TOML text |
 //! | `settings` | What the root file says for all tasks |
+//! | `templates` | What tasks take over from templates and `[workspace]` |
 //! | `sense` | Keys that make no sense together |
 //! | `stated`, `placeholder`, `stray` | Placeholders, located in every text |
 //! | `expand` | Instances of `foreach` and `matrix` |
@@ -42,6 +43,7 @@ mod settings;
 mod shell;
 mod stated;
 mod stray;
+mod templates;
 
 pub use discover::{DiscoverError, Location, discover, is_broken, likely_stores, store_dir};
 pub use files::{FILE_NAME, stated};

@@ -6,7 +6,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::keys::{FILE, FileKeys, Section};
+use super::keys::{FILE, FileKeys, Files, Section};
 use super::reader::Fields;
 use super::report::{At, Place, Report};
 
@@ -18,8 +18,17 @@ pub(super) struct RawFile {
     pub broken: bool,
 }
 
-/// Parses the text of `file`. `root` says whether it is the workspace's root file.
-pub(super) fn read_file(report: &mut Report, file: usize, text: &str, root: bool) -> RawFile {
+/// What a file is to the workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Root,
+    Member,
+    /// A percache.toml includes it.
+    Included,
+}
+
+/// Parses the text of `file`.
+pub(super) fn read_file(report: &mut Report, file: usize, text: &str, role: Role) -> RawFile {
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let span = error.span().unwrap_or(text.len()..text.len());
@@ -28,9 +37,7 @@ pub(super) fn read_file(report: &mut Report, file: usize, text: &str, root: bool
     // What the parser recovered from a broken line would be reported as if the user had written it.
     report.mute_lines_of_errors(file);
     let mut fields = Fields::new(report, file, "the file", document.into_inner());
-    if !root {
-        refuse_root_tables(&mut fields);
-    }
+    refuse(&mut fields, role);
     let keys = FileKeys::read(&mut fields);
     fields.finish(&FILE);
     RawFile { keys, broken: !errors.is_empty() }
@@ -58,16 +65,29 @@ pub(super) fn cache_dir_of(mut document: DeTable<'_>) -> Option<String> {
     dir.as_str().filter(|dir| !dir.is_empty()).map(str::to_owned)
 }
 
-/// Reports tables that only the root file may have: a member defines only tasks, so that shared settings are in one
+/// Reports keys that a file of this role may not have: a member defines only tasks, so that shared settings are in one
 /// place.
-fn refuse_root_tables(fields: &mut Fields<'_, '_>) {
-    for key in FILE.keys.iter().filter(|key| key.traits.root_only) {
-        if fields.take(key.name).is_some()
-            && let Some(at) = fields.place_of(key.name)
-        {
-            let hint = "move it to the percache.toml of the workspace root".to_owned();
-            let title = format!("[{}] in the file of a member", key.name);
-            fields.report.error(title, at, "only the root file may have this table").hint(hint);
+fn refuse(fields: &mut Fields<'_, '_>, role: Role) {
+    let (allowed, whose): (&[Files], _) = match role {
+        Role::Root => return,
+        Role::Member => (&[Files::All, Files::Main], "in the file of a member"),
+        Role::Included => (&[Files::All], "in an included file"),
+    };
+    for key in FILE.keys.iter().filter(|key| !allowed.contains(&key.traits.files)) {
+        if fields.take(key.name).is_none() {
+            continue;
         }
+        let Some(at) = fields.place_of(key.name) else { continue };
+        let mistake = match key.traits.files {
+            Files::Root => fields
+                .report
+                .error(format!("[{}] {whose}", key.name), at, "only the root file may have this table")
+                .hint("move it to the percache.toml of the workspace root".to_owned()),
+            _ => fields
+                .report
+                .error(format!("`{}` {whose}", key.name), at, "only a percache.toml may have this key")
+                .hint("move it to the percache.toml that includes this file".to_owned()),
+        };
+        drop(mistake);
     }
 }

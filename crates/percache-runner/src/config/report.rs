@@ -52,6 +52,13 @@ impl Report {
         self.sources[place.file].1.get(place.span.clone()).unwrap_or("")
     }
 
+    /// Returns a place as `percache.toml:14`.
+    pub fn line(&self, place: &Place) -> String {
+        let (path, text) = &self.sources[place.file];
+        let before = text.get(..place.span.start).unwrap_or_default();
+        format!("{path}:{}", before.matches('\n').count() + 1)
+    }
+
     /// Yields the paths of all files, in the order in which they were added.
     pub fn paths(&self) -> impl Iterator<Item = &RelPath> {
         self.sources.iter().map(|(path, _)| path)

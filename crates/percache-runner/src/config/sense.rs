@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of other tasks and of placeholders.
 
-use super::keys::{RawTask, TASK};
+use super::keys::{RawCommand, RawTask, TASK};
 use super::report::Report;
 use crate::syntax::suggest::nearest;
 
@@ -10,6 +10,7 @@ use crate::syntax::suggest::nearest;
 /// the part that could not be parsed.
 pub(super) fn check_sense(report: &mut Report, task: &RawTask, broken: bool) {
     check_never_stored(report, task);
+    check_shell(report, task);
     if !broken {
         check_has_something_to_do(report, task);
     }
@@ -25,22 +26,34 @@ fn check_never_stored(report: &mut Report, task: &RawTask) {
         report.error(title, at.at.clone(), "an interactive task is never stored").hint(hint);
     }
     let stored = !interactive && cache.is_none_or(|at| at.value);
-    if let Some(at) = task.written.place("valid_for").filter(|_| !stored) {
+    if let Some(at) = task.place("valid_for").filter(|_| !stored) {
         let title = format!("task `{name}` is never stored, so `valid_for` has no effect");
         report.error(title, at.clone(), "speaks of stored results").hint("leave it out".to_owned());
     }
 }
 
+fn check_shell(report: &mut Report, task: &RawTask) {
+    // A template or `[workspace]` may state it for other tasks.
+    let Some(at) = task.written.place("shell") else { return };
+    if matches!(task.keys.command, Some(RawCommand::Argv(_))) {
+        let title = format!("the command of task `{}` is an array, so `shell` has no effect", task.name.value);
+        let hint = "write the command as a string, or leave `shell` out".to_owned();
+        report.error(title, at.clone(), "runs commands that are strings").hint(hint);
+    }
+}
+
 fn check_has_something_to_do(report: &mut Report, task: &RawTask) {
-    let (name, written) = (&task.name, &task.written);
+    let name = &task.name;
     // A key that resembles one of the two is reported as unknown.
     let resembles = |key: &String| nearest(key, ["command", "deps"]).is_some();
-    if written.place("command").is_some() || written.unknown.iter().any(resembles) {
+    let mut unknown = task.written.unknown.iter().chain(&task.inherited.unknown);
+    if task.keys.command.is_some() || task.place("command").is_some() || unknown.any(resembles) {
         return;
     }
-    let mut idle = written.place("deps").is_none();
+    let mut idle = task.place("deps").is_none();
     let needs_command = |key: &str| TASK.key(key).is_some_and(|key| key.traits.needs_command);
-    for key in written.known.iter().filter(|key| needs_command(key.value)) {
+    let known = task.written.known.iter().chain(&task.inherited.known);
+    for key in known.filter(|key| needs_command(key.value)) {
         let title = format!("task `{}` has `{}` but no `command`", name.value, key.value);
         let hint = "only a task that runs something has it; a task without `command` is a group of `deps`".to_owned();
         report.error(title, key.at.clone(), "means nothing without a command").hint(hint);

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::build::Common;
-use super::keys::FileKeys;
+use super::build::{Common, DEFAULT_INPUTS};
+use super::keys::{FileKeys, TaskKeys, WorkspaceKeys};
 use super::report::{At, Report};
 use crate::model::path::RelPath;
 use crate::model::{CacheSettings, Jobserver, Pool};
@@ -21,12 +21,15 @@ pub(super) struct Settings {
     pub jobserver: Option<Jobserver>,
     pub follow: Vec<RelPath>,
     pub default: Option<Vec<At<String>>>,
+    /// What `[workspace]` states for every task with a command.
+    pub defaults: TaskKeys<At<String>>,
 }
 
 impl Settings {
     /// Takes the settings out of the root file, and leaves the tasks. Reports mistakes.
     pub fn take(keys: &mut FileKeys, report: &mut Report) -> Settings {
-        let workspace = keys.workspace.take().unwrap_or_default();
+        let mut workspace = keys.workspace.take().unwrap_or_default();
+        let defaults = defaults(&mut workspace, report);
         let cache = keys.cache.take().unwrap_or_default();
         let pools = keys.pools.take().into_iter().flatten();
         Settings {
@@ -42,6 +45,7 @@ impl Settings {
             jobserver: workspace.jobserver.flatten(),
             follow: follow(&workspace.follow.unwrap_or_default(), report),
             default: workspace.default,
+            defaults,
         }
     }
 
@@ -59,6 +63,24 @@ impl Settings {
             let label = "contains this file";
             report.error("the store would contain the workspace", dir.at.clone(), label).hint(hint);
         }
+    }
+}
+
+/// Takes the keys out of `[workspace]` that every task with a command gets.
+fn defaults(workspace: &mut WorkspaceKeys, report: &mut Report) -> TaskKeys<At<String>> {
+    let inputs = workspace.inputs.take();
+    if let Some(input) = inputs.iter().flatten().find(|input| input.value == DEFAULT_INPUTS) {
+        let hint = "leave it out: tasks without `inputs` keep their default beside these".to_owned();
+        let title = format!("`{DEFAULT_INPUTS}` in `inputs` of [workspace]");
+        report.error(title, input.at.clone(), "means something in a task only").hint(hint);
+    }
+    TaskKeys {
+        env_from: workspace.env_from.take(),
+        env_pass: workspace.env_pass.take(),
+        tools: workspace.tools.take(),
+        shell: workspace.shell.take(),
+        inputs,
+        ..TaskKeys::default()
     }
 }
 

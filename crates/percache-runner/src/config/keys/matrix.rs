@@ -42,6 +42,12 @@ impl TaskType for Matrix {
     fn map<T, U>(value: Vec<Axis>, _: Traits, _: &mut impl FnMut(Traits, T) -> U) -> Vec<Axis> {
         value
     }
+
+    fn merge<T>(under: &mut Vec<Axis>, over: Vec<Axis>) {
+        under.retain(|axis| !over.iter().any(|other| other.name.value == axis.name.value));
+        under.extend(over);
+        under.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    }
 }
 
 fn read_axis(fields: &mut Fields<'_, '_>, name: At<String>, value: Spanned<DeValue<'_>>) -> Option<Axis> {

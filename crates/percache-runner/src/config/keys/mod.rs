@@ -23,9 +23,9 @@ mod workspace;
 pub(super) use command::RawCommand;
 pub(super) use matrix::Axis;
 pub(super) use sections::RawTask;
-pub(super) use table::Table;
+pub(super) use table::{Files, Table};
 pub(super) use task::{TASK, TaskKeys};
 pub(super) use types::{Section, check_variable, expect_age};
 #[cfg(test)]
 pub(super) use workspace::{CACHE, WORKSPACE};
-pub(super) use workspace::{FILE, FileKeys};
+pub(super) use workspace::{FILE, FileKeys, WorkspaceKeys};

@@ -10,7 +10,7 @@ use toml::de::DeValue;
 use super::task::{TASK, TaskKeys};
 use super::types::{Section, Type};
 use crate::config::reader::{Fields, Written, entries};
-use crate::config::report::{At, Report};
+use crate::config::report::{At, Place, Report};
 
 /// A table whose keys are known.
 pub(in crate::config) struct Subtable<S>(PhantomData<S>);
@@ -52,31 +52,34 @@ impl Type for Pools {
     }
 }
 
-/// One `[task.NAME]` as written: every value with its place, types checked, nothing resolved.
+/// One `[task.NAME]` or `[template.NAME]` as written: every value with its place, types checked, nothing resolved.
 #[derive(Debug)]
 pub(in crate::config) struct RawTask {
     pub name: At<String>,
     pub keys: TaskKeys<At<String>>,
     pub written: Written,
+    /// The keys that it takes over from templates.
+    pub inherited: Written,
 }
 
-/// The table of tasks.
-pub(in crate::config) struct Tasks;
+impl RawTask {
+    /// Returns the place of a key that it has, its own before an inherited one.
+    pub fn place(&self, key: &str) -> Option<&Place> {
+        self.written.place(key).or_else(|| self.inherited.place(key))
+    }
 
-impl Type for Tasks {
-    type Value = Vec<RawTask>;
-
-    fn read(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Self::Value> {
+    fn read_all(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Vec<RawTask>> {
         let tables = fields.table(key)?;
         let read = tables.into_iter().filter_map(|(name, value)| {
-            check_name(fields.report, &name);
+            check_name(fields.report, key, &name);
             let span = value.span();
             match value.into_inner() {
                 DeValue::Table(table) => {
                     let what = format!("[{key}.{}]", name.value);
                     let mut fields = Fields::new(fields.report, fields.file, what, table);
                     let keys = TaskKeys::read(&mut fields);
-                    Some(RawTask { name, keys, written: fields.finish(&TASK) })
+                    let written = fields.finish(&TASK);
+                    Some(RawTask { name, keys, written, inherited: Written::default() })
                 }
                 other => {
                     fields.wrong_type(&format!("{key}.{}", name.value), span, "a table", &other);
@@ -86,28 +89,61 @@ impl Type for Tasks {
         });
         Some(read.collect())
     }
+}
+
+/// The table of tasks.
+pub(in crate::config) struct Tasks;
+
+impl Type for Tasks {
+    type Value = Vec<RawTask>;
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Self::Value> {
+        RawTask::read_all(fields, key)
+    }
 
     fn schema() -> Value {
         let mut task = TASK.schema();
         task["description"] = "A command with its inputs and outputs; without a command, a group of `deps`.".into();
         let needs = TASK.keys.iter().filter(|key| key.traits.needs_command);
-        task["dependencies"] = needs.map(|key| (key.name.to_owned(), json!(["command"]))).collect::<Map<_, _>>().into();
-        // Either of the two is required. With `anyOf`, editors mark the whole table as wrong.
-        task["if"] = json!({ "not": { "required": ["command"] } });
-        task["then"] = json!({ "required": ["deps"] });
-        let name = r#"^[^-\s:\[\]{}()*?!,;'"][^\s:\[\]{}()*?!,;'"]*$"#;
-        json!({ "type": "object", "additionalProperties": false, "patternProperties": { name: task } })
+        let needs: Map<_, _> = needs.map(|key| (key.name.to_owned(), json!(["command"]))).collect();
+        // Of a task that extends templates, its own keys do not tell what it has. With `anyOf`, editors mark the whole
+        // table as wrong.
+        task["if"] = json!({ "not": { "required": ["extends"] } });
+        task["then"] = json!({
+            "dependencies": needs, "if": { "not": { "required": ["command"] } }, "then": { "required": ["deps"] }
+        });
+        json!({ "type": "object", "additionalProperties": false, "patternProperties": { NAME: task } })
     }
 }
 
-/// Checks the name of a task: names occur in messages, on command lines and in `deps`, where `:`, `[`, `]`, `*`, `?`
+/// The table of templates.
+pub(in crate::config) struct Templates;
+
+impl Type for Templates {
+    type Value = Vec<RawTask>;
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Self::Value> {
+        RawTask::read_all(fields, key)
+    }
+
+    fn schema() -> Value {
+        let mut template = TASK.schema();
+        template["description"] = "Keys that tasks take over with `extends`.".into();
+        json!({ "type": "object", "additionalProperties": false, "patternProperties": { NAME: template } })
+    }
+}
+
+/// The names of tasks and templates.
+const NAME: &str = r#"^[^-\s:\[\]{}()*?!,;'"][^\s:\[\]{}()*?!,;'"]*$"#;
+
+/// Checks the name of a task or template: names occur in messages, on command lines and in `deps`, where `:`, `[`, `]`, `*`, `?`
 /// and `!` are special.
-fn check_name(report: &mut Report, name: &At<String>) {
+fn check_name(report: &mut Report, what: &str, name: &At<String>) {
     let fits = |c: char| c.is_alphanumeric() || "_-./+@".contains(c);
     if !name.value.is_empty() && name.value.chars().all(fits) && !name.value.starts_with('-') {
         return;
     }
     let hint = "use letters, digits and `_ - . / + @`, not beginning with `-`".to_owned();
-    let title = format!("`{}` cannot be a task's name", name.value);
+    let title = format!("`{}` cannot be a {what}'s name", name.value);
     report.error(title, name.at.clone(), "is not a valid name").hint(hint);
 }

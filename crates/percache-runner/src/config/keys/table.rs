@@ -26,8 +26,8 @@ pub(in crate::config) struct Traits {
     pub hashed: bool,
     /// Whether the key means nothing in a task without a command.
     pub needs_command: bool,
-    /// Whether only the file in the workspace's root may have it.
-    pub root_only: bool,
+    /// The files that may have it.
+    pub files: Files,
     /// Where the value ends up, which decides what braces in it mean.
     pub form: Form,
     /// Whether `{args}` may stand in it.
@@ -36,12 +36,22 @@ pub(in crate::config) struct Traits {
     pub of_file: bool,
 }
 
+/// The files that may have a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::config) enum Files {
+    All,
+    /// Every percache.toml, but not what one includes.
+    Main,
+    /// The percache.toml in the workspace's root.
+    Root,
+}
+
 /// A key that says how a command runs or what it leaves.
 pub(super) const RUN: Traits = Traits {
     default: None,
     hashed: true,
     needs_command: true,
-    root_only: false,
+    files: Files::All,
     form: Form::Text,
     args: false,
     of_file: true,
@@ -62,8 +72,8 @@ impl Traits {
         Traits { hashed: false, ..self }
     }
 
-    pub const fn root_only(self) -> Traits {
-        Traits { root_only: true, ..self }
+    pub const fn files(self, files: Files) -> Traits {
+        Traits { files, ..self }
     }
 
     pub const fn form(self, form: Form) -> Traits {
@@ -189,6 +199,24 @@ macro_rules! task_keys {
                     });
                 )*
                 $name { $($key),* }
+            }
+
+            /// Lays other keys over these: arrays are appended, tables merged, and everything else is replaced.
+            pub fn merge(&mut self, over: Self) {
+                $(
+                    if let Some(value) = over.$key {
+                        match &mut self.$key {
+                            Some(under) => <$type as super::types::TaskType>::merge::<T>(under, value),
+                            none => *none = Some(value),
+                        }
+                    }
+                )*
+            }
+        }
+
+        impl<T> Default for $name<T> {
+            fn default() -> Self {
+                $name { $($key: None),* }
             }
         }
     };

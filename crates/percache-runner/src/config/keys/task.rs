@@ -5,18 +5,24 @@
 use super::command::Command;
 use super::matrix::Matrix;
 use super::table::{ANY, RUN, task_keys};
-use super::types::{Age, Count, Flag, OneOrMore, Path, Text, Texts, Variables};
+use super::types::{Age, Count, Flag, OneOrMore, Path, Shell, Text, Texts, Variables};
 use crate::config::stray::Form;
 
 task_keys! {
     /// The keys of a task, with texts of type `T`.
     TaskKeys, TASK:
+    extends: Texts, ANY,
+        "Templates whose keys the task takes over, in order, before its own: arrays are appended, tables merged, and \
+         everything else is replaced.";
     description: Text, ANY.not_hashed(),
         "A description in one line, for `percache list`.";
     command: Command, ANY.form(Form::Shell).args(),
         "The command. A string runs under `sh -e -c`; an array is a program and its arguments, run without a shell. \
          `{file}`, `{dir}`, `{name}`, `{stem}`, `{ext}` (with `foreach`), axes of `matrix` and `{args}` are filled in. \
          Without a command the task is a group of `deps`.";
+    shell: Shell, RUN.form(Form::Argument),
+        "The shell that runs the command if it is a string: a program and its arguments, to which the command is added. \
+         Default: that of `[workspace]`, or `sh -e -c`.";
     foreach: OneOrMore, ANY.axes_only(),
         "One or more patterns: one task per matching file, named `task[file]`.";
     matrix: Matrix, ANY,

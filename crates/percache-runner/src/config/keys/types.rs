@@ -36,6 +36,11 @@ pub(in crate::config) trait TaskType {
 
     /// Replaces every text of a value.
     fn map<T, U>(value: Self::Of<T>, traits: Traits, to: &mut impl FnMut(Traits, T) -> U) -> Self::Of<U>;
+
+    /// Lays a value over another. Most types replace it.
+    fn merge<T>(under: &mut Self::Of<T>, over: Self::Of<T>) {
+        *under = over;
+    }
 }
 
 /// A struct with a field for each key of a table.
@@ -97,7 +102,7 @@ texts! {
 
 /// Defines types of several texts.
 macro_rules! lists {
-    ($($(#[$about:meta])* $name:ident: $read:ident, $schema:tt;)*) => {$(
+    ($($(#[$about:meta])* $name:ident: $read:expr, $merge:expr, $schema:tt;)*) => {$(
         $(#[$about])*
         pub(in crate::config) struct $name;
 
@@ -105,7 +110,11 @@ macro_rules! lists {
             type Of<T> = Vec<T>;
 
             fn read(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Vec<At<String>>> {
-                fields.$read(key)
+                ($read)(fields, key)
+            }
+
+            fn merge<T>(under: &mut Vec<T>, over: Vec<T>) {
+                ($merge)(under, over);
             }
 
             fn schema() -> Value {
@@ -121,9 +130,21 @@ macro_rules! lists {
 
 lists! {
     /// An array of strings.
-    Texts: strings, { "type": "array", "items": { "type": "string" } };
+    Texts: |fields: &mut Fields<'_, '_>, key| fields.strings(key), append, { "type": "array", "items": { "type": "string" } };
     /// A string or an array of strings.
-    OneOrMore: one_or_more, { "type": ["string", "array"], "items": { "type": "string" } };
+    OneOrMore: |fields: &mut Fields<'_, '_>, key| fields.one_or_more(key), append,
+        { "type": ["string", "array"], "items": { "type": "string" } };
+    /// A program and its arguments.
+    Shell: read_shell, replace,
+        { "type": "array", "items": { "type": "string" }, "minItems": 1 };
+}
+
+fn append<T>(under: &mut Vec<T>, over: Vec<T>) {
+    under.extend(over);
+}
+
+fn replace<T>(under: &mut Vec<T>, over: Vec<T>) {
+    *under = over;
 }
 
 /// Defines types of a value without texts.
@@ -196,6 +217,11 @@ impl TaskType for Variables {
     ) -> Vec<(At<String>, U)> {
         value.into_iter().map(|(name, text)| (name, to(traits, text))).collect()
     }
+
+    fn merge<T>(under: &mut Vec<(At<String>, T)>, over: Vec<(At<String>, T)>) {
+        under.retain(|(name, _)| !over.iter().any(|(other, _)| other.value == name.value));
+        under.extend(over);
+    }
 }
 
 /// Reports a name that the operating system does not accept for a variable.
@@ -205,6 +231,17 @@ pub(in crate::config) fn check_variable(report: &mut Report, name: &At<String>) 
         let title = format!("`{}` cannot be a variable", name.value);
         report.error(title, name.at.clone(), "is empty or has a `=`").hint(hint);
     }
+}
+
+fn read_shell(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Vec<At<String>>> {
+    let words = fields.strings(key)?;
+    if words.first().is_none_or(|program| program.value.is_empty())
+        && let Some(at) = fields.place_of(key)
+    {
+        let hint = "name a program and its arguments: `[\"bash\", \"-euo\", \"pipefail\", \"-c\"]`".to_owned();
+        fields.report.error(format!("`{key}` is empty"), at, "names no program").hint(hint);
+    }
+    Some(words)
 }
 
 fn read_directory(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<At<String>> {

@@ -66,6 +66,7 @@ mod six_cases;
 mod status;
 mod stress;
 mod symlinks;
+mod templates;
 mod tidy;
 mod unmatched;
 mod watch;

@@ -28,7 +28,7 @@ use crate::model::path::RelPath;
 use crate::model::pattern::foreign;
 use crate::model::problem::Trouble;
 use crate::model::span::{Phase, timed};
-use crate::model::{Inputs, Task, TaskId};
+use crate::model::{Task, TaskId};
 use crate::process::Holder;
 use crate::worktree::journal::{Evidence, TaskRecord};
 
@@ -151,8 +151,8 @@ fn missing_input(task: &Task, path: &RelPath) -> Trouble {
 
 /// Returns notes about globs that match no input.
 fn unmatched_inputs(task: &Task, prepared: &Prepared) -> Vec<String> {
-    let Inputs::Patterns(patterns) = &task.inputs else { return Vec::new() };
-    let unmatched = patterns.unmatched(|pattern| prepared.inputs.iter().any(|(path, _)| pattern.matches(path)));
+    let unmatched =
+        task.inputs.patterns.unmatched(|pattern| prepared.inputs.iter().any(|(path, _)| pattern.matches(path)));
     unmatched.iter().map(|pattern| unmatched_note(task, "input", pattern)).collect()
 }
 

@@ -13,7 +13,7 @@ use crate::fs::walk::{self, Want};
 use crate::graph::TaskGraph;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
-use crate::model::{Inputs, Origin, Task, TaskId, Workspace};
+use crate::model::{Origin, Task, TaskId, Workspace};
 use crate::syntax::glob::escape;
 
 /// A reason why it is not known what is affected.
@@ -68,10 +68,11 @@ impl Readers<'_> {
     /// Yields the tasks that name a changed file of the configuration as an input.
     fn reads_configuration(&self, changes: &Changes) -> impl Iterator<Item = TaskId> {
         let changed: Vec<_> = changes.paths.iter().filter(|path| self.workspace.files.contains(path)).collect();
-        self.workspace.ids().filter(move |id| match &self.workspace.task(*id).inputs {
-            Inputs::Default => false,
-            Inputs::Patterns(patterns) => changed.iter().any(|path| patterns.matches(path)),
-        })
+        let named = move |id: &TaskId| {
+            let inputs = &self.workspace.task(*id).inputs;
+            changed.iter().any(|path| inputs.patterns.matches(path))
+        };
+        self.workspace.ids().filter(named)
     }
 
     /// Returns the tasks that `before` does not have or defines otherwise, and those that depended on a task that is

@@ -61,6 +61,8 @@ pub struct Workspace {
     pub tasks: Vec<Task>,
     /// The names of tasks without instances, because their `foreach` matches no file.
     pub empty: Vec<String>,
+    /// The templates that no task extends.
+    pub unused: Vec<UnusedTemplate>,
     /// The tasks that a bare `percache build` builds, resolved; all tasks if there is no `default`.
     pub default: Vec<TaskId>,
 }
@@ -86,6 +88,15 @@ pub struct Pool {
     pub name: String,
     /// How many of its tasks may run at a time.
     pub capacity: NonZeroUsize,
+}
+
+/// A template that no task extends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnusedTemplate {
+    /// Its name.
+    pub name: String,
+    /// The place where it is stated: `percache.toml:14`.
+    pub place: String,
 }
 
 /// A place in a configuration file.
@@ -197,13 +208,25 @@ pub enum TaskCommand {
 }
 
 /// The declared inputs of a task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Inputs {
-    /// `inputs` is absent: every file below `dir` that git would not ignore, without any task's outputs, the store and
-    /// the configuration files.
-    Default,
-    /// Ordered patterns, relative to the workspace. `inputs = []` is the empty set.
-    Patterns(PatternSet),
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Inputs {
+    /// Whether every file below `dir` that git would not ignore is an input, without any task's outputs, the store and
+    /// the configuration files: `inputs` is absent or names `@default`.
+    pub default: bool,
+    /// Ordered patterns, relative to the workspace. They come after the default: an exclusion takes away from it.
+    pub patterns: PatternSet,
+}
+
+impl Inputs {
+    /// Returns the inputs that only patterns name.
+    pub fn patterns(patterns: PatternSet) -> Inputs {
+        Inputs { default: false, patterns }
+    }
+
+    /// Returns whether a path belongs to the inputs, given whether it belongs to the default ones.
+    pub fn count(&self, path: &RelPath, among_default: bool) -> bool {
+        self.patterns.decision(path).unwrap_or(self.default && among_default)
+    }
 }
 
 impl Workspace {

@@ -28,6 +28,7 @@ use crate::model::path::RelPath;
 use crate::model::pattern::Pattern;
 use crate::model::problem::Trouble;
 use crate::model::span::{Phase, timed};
+use crate::syntax::units::micros;
 use crate::worktree::journal::{Evidence, TaskRecord};
 
 /// What a successful command has left.
@@ -216,7 +217,7 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, run: &mut R
         key: store.filter(|_| fit).map(|_| key),
         fingerprint: prepared.fingerprint,
         created,
-        took: run.executed.took.as_micros() as u64,
+        took: micros(run.executed.took),
         previous: before.and_then(|record| before_that(record, &key)),
         discovered: states.0.into_iter().map(|(path, _)| path).collect(),
         failed: false,
@@ -248,7 +249,7 @@ fn new_result(
             label: job.task.name.clone(),
             fingerprint: prepared.fingerprint,
             created,
-            took: run.executed.took.as_micros() as u64,
+            took: micros(run.executed.took),
             status: run.executed.status,
             log,
             outputs,

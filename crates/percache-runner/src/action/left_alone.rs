@@ -14,9 +14,7 @@ use crate::model::path::RelPath;
 use crate::model::pattern::Pattern;
 use crate::model::problem::Trouble;
 use crate::model::{Task, TaskId};
-
-/// The number of files that a message names.
-const NAMED: usize = 3;
+use crate::syntax::shown::first_few;
 
 /// The sorted-out files at a task's outputs after its command succeeded.
 pub struct Outcome {
@@ -136,13 +134,11 @@ pub fn only_added_to(task: &Task, path: &RelPath) -> Trouble {
 
 /// Returns the warning about files of unknown origin.
 pub fn of_unknown_origin(task: &Task, unknown: &[RelPath]) -> Trouble {
-    let names: Vec<_> = unknown.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
-    let more = if unknown.len() > NAMED { format!(" and {} more", unknown.len() - NAMED) } else { String::new() };
     let (lay, them) = if unknown.len() == 1 { ("was", "it") } else { ("were", "them") };
     let message = format!(
-        "`{}` is not stored: {}{more} {lay} among its outputs before, and the command left {them} alone",
+        "`{}` is not stored: {} {lay} among its outputs before, and the command left {them} alone",
         task.name,
-        names.join(", ")
+        first_few(unknown)
     );
     let first = unknown.first().map(ToString::to_string).unwrap_or_default();
     let hint = format!(

@@ -28,6 +28,7 @@ use crate::model::path::RelPath;
 use crate::model::pattern::Pattern;
 use crate::model::problem::Trouble;
 use crate::model::span::{Phase, timed};
+use crate::syntax::units::micros;
 use crate::worktree::journal::{Evidence, TaskRecord};
 
 /// What a successful command has left.
@@ -169,30 +170,13 @@ fn keeps(job: &Job<'_>) -> bool {
 /// Records a successful run: stores the result unless something forbids it.
 pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, run: &mut Run) -> Result<Done, Failure> {
     let store = ctx.store.filter(|_| keeps(job));
-    let Stock { discovered: states, captured, uncertain, unknown, further, added_to, changed, not_there } =
-        take_stock(ctx, job, prepared, run, store)?;
+    let stock = take_stock(ctx, job, prepared, run, store)?;
+    let obstacle = obstacle(job, run.cut.take(), &stock);
+    let fit = keeps(job) && obstacle.is_none();
+    let Stock { discovered: states, captured, uncertain, further, .. } = stock;
     let mut done = Done::new(job.id, Outcome::Ran);
     done.status = run.executed.status;
-    let mut fit = keeps(job);
-    if let Some(cut) = run.cut.take().filter(|_| fit) {
-        let hint = "make room on the disk of the store";
-        let message = format!("`{}` is not stored: its log cannot be kept: {cut}", job.task.name);
-        done.warnings.push(Trouble::new(message, hint));
-        fit = false;
-    } else if let Some(changed) = changed {
-        let hint = "build again when nobody writes to it; if the task itself does, it is no input";
-        done.warnings.push(Trouble::new(format!("`{}` is not stored: {changed} while it ran", job.task.name), hint));
-        fit = false;
-    } else if let Some(not_there) = not_there.filter(|_| fit) {
-        done.warnings.push(not_there);
-        fit = false;
-    } else if !unknown.is_empty() && fit {
-        done.warnings.push(of_unknown_origin(job.task, &unknown));
-        fit = false;
-    } else if let Some(path) = added_to.filter(|_| fit) {
-        done.warnings.push(only_added_to(job.task, &path));
-        fit = false;
-    }
+    done.warnings.extend(obstacle);
     let matched = |pattern: &Pattern| {
         let mut paths = captured.entries.iter().filter_map(|entry| RelPath::new(&entry.path).ok());
         paths.any(|path| pattern.matches(&path))
@@ -216,7 +200,7 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, run: &mut R
         key: store.filter(|_| fit).map(|_| key),
         fingerprint: prepared.fingerprint,
         created,
-        took: run.executed.took.as_micros() as u64,
+        took: micros(run.executed.took),
         previous: before.and_then(|record| before_that(record, &key)),
         discovered: states.0.into_iter().map(|(path, _)| path).collect(),
         failed: false,
@@ -225,6 +209,27 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, run: &mut R
         evidence: Evidence::default(),
     });
     Ok(done)
+}
+
+/// Returns the warning about what keeps the result of a successful run from being stored, if anything does. `cut` is the
+/// reason why its log is incomplete.
+fn obstacle(job: &Job<'_>, cut: Option<String>, stock: &Stock) -> Option<Trouble> {
+    let name = &job.task.name;
+    if !keeps(job) {
+        None
+    } else if let Some(cut) = cut {
+        let message = format!("`{name}` is not stored: its log cannot be kept: {cut}");
+        Some(Trouble::new(message, "make room on the disk of the store"))
+    } else if let Some(changed) = &stock.changed {
+        let hint = "build again when nobody writes to it; if the task itself does, it is no input";
+        Some(Trouble::new(format!("`{name}` is not stored: {changed} while it ran"), hint))
+    } else if let Some(not_there) = &stock.not_there {
+        Some(not_there.clone())
+    } else if !stock.unknown.is_empty() {
+        Some(of_unknown_origin(job.task, &stock.unknown))
+    } else {
+        stock.added_to.as_ref().map(|path| only_added_to(job.task, path))
+    }
 }
 
 #[allow(clippy::too_many_arguments, reason = "everything that a result consists of, once")]
@@ -248,7 +253,7 @@ fn new_result(
             label: job.task.name.clone(),
             fingerprint: prepared.fingerprint,
             created,
-            took: run.executed.took.as_micros() as u64,
+            took: micros(run.executed.took),
             status: run.executed.status,
             log,
             outputs,

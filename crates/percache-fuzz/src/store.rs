@@ -11,8 +11,8 @@ use percache::db::engine::{Column, Engine, Session};
 use percache::db::memory::MemoryEngine;
 use percache::store::gc::{Policy, preview};
 use percache::store::layout::{BLOBS, INDEX, PARTS, RESULTS, digest_key, kind, result_key};
-use percache::store::manifest::Manifest;
-use percache::store::record::{PathSet, ResultKey, StoredResult};
+use percache::store::manifest::{Manifest, PathSet};
+use percache::store::record::{ResultKey, StoredResult};
 use percache::store::verify::{repair, verify};
 use percache::store::{Store, blob, gc, stats};
 
@@ -139,7 +139,7 @@ fn seeds() -> Vec<Vec<u8>> {
     sound.bytes(&record::example().encode());
     sound.u8(3);
     sound.bytes(&[&[kind::PATHS][..], Digest::of(b"f").as_bytes(), Digest::of(b"set").as_bytes()].concat());
-    sound.bytes(&[&[0; 8][..], &PathSet(vec![b"a.h".to_vec()]).encode()].concat());
+    sound.bytes(&[&[0; 8][..], &PathSet::from_iter([b"a.h".to_vec()]).encode()].concat());
     sound.u8(3);
     sound.bytes(&result_key(kind::USED, &key));
     sound.bytes(&[1; 8]);

@@ -158,7 +158,7 @@ fn record(store: &Store, number: u32, bytes: &[u8]) {
         took: 1,
         status: 0,
         log: add(b""),
-        outputs: percache::store::manifest::Manifest::new(vec![Entry::new(*b"out", node)]).unwrap(),
+        outputs: percache::store::manifest::Manifest::from_sorted_entries(vec![Entry::new(*b"out", node)]).unwrap(),
     };
     store.record(
         NewResult { key: key(number), result, parts: bytes[..100.min(bytes.len())].to_vec(), paths: None },

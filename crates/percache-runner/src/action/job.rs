@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use percache::base::claim::Claim;
+use percache::store::manifest::Manifest;
 use percache::store::record::{Content, Entry, Node, ResultKey};
 use percache::store::{Store, now};
 
@@ -298,7 +299,7 @@ fn use_hit(
         created: hit.created,
         took: hit.took,
         previous,
-        discovered: hit.discovered.0.into_iter().map(|(path, _)| path).collect(),
+        discovered: hit.discovered.paths(),
         failed: false,
         uncertain,
         outputs: hit.outputs,
@@ -375,7 +376,7 @@ fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &Exec
 }
 
 /// Returns the files at the outputs' places that the command made or changed, as far as they can be read.
-fn leftovers(ctx: &Context<'_>, task: &Task, before: &Before) -> Vec<Entry> {
+fn leftovers(ctx: &Context<'_>, task: &Task, before: &Before) -> Manifest {
     if let Some(depfile) = task.depfile.as_ref().filter(|path| !task.outputs.matches(path)) {
         drop_depfile(ctx, depfile, before);
     }
@@ -392,7 +393,7 @@ fn leftovers(ctx: &Context<'_>, task: &Task, before: &Before) -> Vec<Entry> {
     let is_left = |found: &&Found| {
         before.other(&found.path).is_none_or(|other| !other.directory && stamp(ctx, &found.path) != other.stamp)
     };
-    found.iter().filter(is_left).filter_map(|found| entry(&found.path)).collect()
+    Manifest::from_found(found.iter().filter(is_left).filter_map(|found| entry(&found.path)).collect())
 }
 
 /// Removes the depfile of a failed command: it is worth nothing, and a clean tree does not have it. One that was there

@@ -8,8 +8,9 @@
 use std::time::Duration;
 
 use percache::Digest;
+use percache::store::manifest::{Manifest, PathSet};
 use percache::store::now;
-use percache::store::record::{Entry, PathSet, ResultKey, Time};
+use percache::store::record::{ResultKey, Time};
 
 use crate::action::context::Context;
 use crate::key::fingerprint::Discovered;
@@ -28,7 +29,7 @@ pub struct Hit {
     /// How long the run took, in microseconds.
     pub took: u64,
     /// The output manifest.
-    pub outputs: Vec<Entry>,
+    pub outputs: Manifest,
 }
 
 /// Looks for a result of `task` under its fingerprint.
@@ -43,7 +44,7 @@ pub fn lookup(ctx: &Context<'_>, task: &Task, fingerprint: &Digest) -> Option<Hi
         Some(_) => ctx.or_trouble(store.path_sets(fingerprint))?,
         None => vec![PathSet::default()],
     };
-    sets.into_iter().find_map(|set| from_store(ctx, task, fingerprint, set.0))
+    sets.into_iter().find_map(|set| from_store(ctx, task, fingerprint, set))
 }
 
 fn from_journal(ctx: &Context<'_>, task: &Task, fingerprint: &Digest, record: &TaskRecord) -> Option<Hit> {
@@ -53,14 +54,14 @@ fn from_journal(ctx: &Context<'_>, task: &Task, fingerprint: &Digest, record: &T
     holds.then(|| Hit { key, discovered, created: record.created, took: record.took, outputs: record.outputs.clone() })
 }
 
-fn from_store(ctx: &Context<'_>, task: &Task, fingerprint: &Digest, paths: Vec<Vec<u8>>) -> Option<Hit> {
+fn from_store(ctx: &Context<'_>, task: &Task, fingerprint: &Digest, paths: PathSet) -> Option<Hit> {
     let store = ctx.store?;
     let discovered = observe_all(ctx, paths)?;
     let action = discovered.action(fingerprint);
     for place in [None, Some(ctx.place)] {
         let key = ResultKey { action, place };
         if let Some(result) = ctx.or_trouble(store.result(&key))?.filter(|result| is_valid(task, result.created)) {
-            let (created, took, outputs) = (result.created, result.took, result.outputs.into_entries());
+            let (created, took, outputs) = (result.created, result.took, result.outputs);
             return Some(Hit { key, discovered, created, took, outputs });
         }
     }
@@ -69,9 +70,9 @@ fn from_store(ctx: &Context<'_>, task: &Task, fingerprint: &Digest, paths: Vec<V
 
 /// Returns the current states of these paths. Returns `None` if one cannot be read, which is a reason to run, not to
 /// fail.
-pub fn observe_all(ctx: &Context<'_>, paths: Vec<Vec<u8>>) -> Option<Discovered> {
+pub fn observe_all(ctx: &Context<'_>, paths: PathSet) -> Option<Discovered> {
     let look = |path: Vec<u8>| ctx.observer.observe(&path).ok().map(|state| (path, state));
-    paths.into_iter().map(look).collect::<Option<Vec<_>>>().map(Discovered)
+    paths.into_paths().into_iter().map(look).collect::<Option<Vec<_>>>().map(Discovered)
 }
 
 /// Returns whether a result that was recorded at `created` is young enough to be used.

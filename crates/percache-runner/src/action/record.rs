@@ -2,8 +2,7 @@
 
 use std::io;
 
-use percache::store::manifest::Manifest;
-use percache::store::record::{PathSet, ResultKey, StoredResult};
+use percache::store::record::{ResultKey, StoredResult};
 use percache::store::writer::{Guard, NewResult};
 use percache::store::{Store, now};
 
@@ -170,7 +169,7 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
         created,
         took: executed.took.as_micros() as u64,
         previous: before.and_then(|record| before_that(record, &key)),
-        discovered: states.0.into_iter().map(|(path, _)| path).collect(),
+        discovered: states.paths(),
         failed: false,
         uncertain,
         outputs: captured.entries,
@@ -191,9 +190,6 @@ fn new_result(
     created: u64,
 ) -> io::Result<()> {
     let log = store.add(&mut executed.log.reader()?, &mut |_| ())?;
-    let paths = discovered.0.iter().map(|(path, _)| path.clone()).collect();
-    let outputs = Manifest::new(captured.entries.clone());
-    let outputs = outputs.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
     let new = NewResult {
         key,
         result: StoredResult {
@@ -203,10 +199,10 @@ fn new_result(
             took: executed.took.as_micros() as u64,
             status: executed.status,
             log,
-            outputs,
+            outputs: captured.entries.clone(),
         },
         parts: prepared.parts.record(discovered),
-        paths: job.task.depfile.is_some().then_some(PathSet(paths)),
+        paths: job.task.depfile.is_some().then(|| discovered.paths()),
     };
     // Processes that wait for this action may continue once they can find its result.
     store.record(new, executed.claim.take().map(|claim| Box::new(claim) as Guard));

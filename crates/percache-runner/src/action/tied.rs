@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use memchr::memmem::Finder;
 use percache::Digest;
 use percache::store::Store;
-use percache::store::record::{Node, PathSet, StoredResult, Time};
+use percache::store::manifest::PathSet;
+use percache::store::record::{Node, StoredResult, Time};
 
 use crate::action::context::Context;
 use crate::action::inputs::Prepared;
@@ -40,7 +41,7 @@ pub fn tied(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Option<Tied>
         None => vec![PathSet::default()],
     };
     sets.into_iter().find_map(|set| {
-        let action = observe_all(ctx, set.0)?.action(&prepared.fingerprint);
+        let action = observe_all(ctx, set)?.action(&prepared.fingerprint);
         elsewhere(store, ctx.store_dir, &action, &ctx.place, &|result| is_valid(task, result.created))
     })
 }

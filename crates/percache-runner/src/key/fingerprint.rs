@@ -31,6 +31,7 @@
 use percache::Digest;
 use percache::base::codec::{DecodeError, Decoder, Encode, Sink};
 use percache::base::digest::Hasher;
+use percache::store::manifest::PathSet;
 
 use crate::fs::stat_cache::FileState;
 use crate::model::TaskCommand;
@@ -213,6 +214,11 @@ impl Parts {
 pub struct Discovered(pub Vec<(Vec<u8>, FileState)>);
 
 impl Discovered {
+    /// Returns the paths without their states.
+    pub fn paths(&self) -> PathSet {
+        self.0.iter().map(|(path, _)| path.clone()).collect()
+    }
+
     /// Computes the action key for a fingerprint.
     pub fn action(&self, fingerprint: &Digest) -> Digest {
         let mut hasher = Hasher::new();

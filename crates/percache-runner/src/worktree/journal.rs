@@ -30,7 +30,7 @@ use std::sync::Arc;
 use percache::Digest;
 use percache::base::codec::{DecodeError, Decoder, Encode};
 use percache::base::files::{Durability, Staged};
-use percache::store::manifest::{Manifest, are_sorted};
+use percache::store::manifest::{Manifest, PathSet, are_sorted};
 use percache::store::record::{Entry, Node, ResultKey, Time};
 
 use crate::fs::mapped_file::Image;
@@ -84,12 +84,12 @@ pub struct TaskRecord {
     pub took: u64,
     /// The result that the task had here before this one, for `why`.
     pub previous: Option<ResultKey>,
-    /// The paths of its discovered inputs, sorted.
-    pub discovered: Vec<Vec<u8>>,
+    /// The paths of its discovered inputs.
+    pub discovered: PathSet,
     /// Whether the last run failed. Then `outputs` is what that run left, and the store does not have it.
     pub failed: bool,
-    /// The outputs that percache put into the tree or saw a run make, sorted by path.
-    pub outputs: Vec<Entry>,
+    /// The outputs that percache put into the tree or saw a run make.
+    pub outputs: Manifest,
     /// Paths of outputs of unknown origin that existed before a run, and that the run changed or accepted: part of the
     /// result, but perhaps the user's own, and so never removed. Sorted.
     pub uncertain: Vec<Vec<u8>>,
@@ -126,7 +126,7 @@ impl Journal {
     pub fn take_in(&mut self, other: Journal, dir: &RelPath) {
         let moved = |path: &[u8]| [dir.as_bytes(), b"/", path].concat();
         for (name, mut record) in other.tasks {
-            record.outputs.iter_mut().for_each(|entry| entry.path = moved(&entry.path));
+            record.outputs.move_into(dir.as_bytes());
             record.uncertain.iter_mut().for_each(|path| *path = moved(path));
             // No task can have such a name.
             self.tasks.entry(format!("{dir}//{name}")).or_insert(record);
@@ -227,10 +227,8 @@ impl TaskRecord {
         to.u64(self.took);
         encode_key(self.previous, to);
         to.bool(self.failed);
-        to.count(self.discovered.len());
-        self.discovered.iter().for_each(|path| to.bytes(path));
-        to.count(self.outputs.len());
-        self.outputs.iter().for_each(|entry| entry.encode(to));
+        self.discovered.encode_to(to);
+        self.outputs.encode(to);
         to.count(self.uncertain.len());
         self.uncertain.iter().for_each(|path| to.bytes(path));
     }
@@ -244,14 +242,14 @@ impl TaskRecord {
             took: from.u64()?,
             previous: decode_key(from)?,
             failed: from.bool()?,
-            discovered: (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?,
-            outputs: Manifest::decode(from)?.into_entries(),
+            discovered: PathSet::decode_from(from)?,
+            outputs: Manifest::decode(from)?,
             uncertain: (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?,
             evidence,
         };
         from.clone().finish()?;
         // They are searched by bisection.
-        if !are_sorted(&record.discovered) || !are_sorted(&record.uncertain) {
+        if !are_sorted(&record.uncertain) {
             return Err(DecodeError("paths of a task are out of order"));
         }
         Ok(record)
@@ -288,7 +286,7 @@ mod tests {
             created: 3,
             took: 4,
             previous: None,
-            discovered: vec![b"include/a.h".to_vec()],
+            discovered: PathSet::from_iter([b"include/a.h".to_vec()]),
             outputs: vec![Entry::new(*b"out", Node::Directory)],
             failed: true,
             uncertain: vec![b"out".to_vec()],

@@ -32,7 +32,8 @@ use crate::db::engine::{Column, Engine, EngineError, SharedView};
 use crate::store::layout::{
     BLOBS, CHUNKED_ABOVE, INDEX, PARTS, RESULTS, digest_key, kind, list_from, result_key, time_from,
 };
-use crate::store::record::{Content, PathSet, ResultKey, StoredResult, Time};
+use crate::store::manifest::PathSet;
+use crate::store::record::{Content, ResultKey, StoredResult, Time};
 use crate::store::writer::{Guard, NewResult, PATIENCE, Packed, Writer};
 
 /// The time now.

@@ -2,7 +2,7 @@
 //!
 //! Encodings are those of [`crate::base::codec`], fields in the order in which they stand here. Knows nothing of the database.
 
-use super::manifest::{Manifest, are_sorted};
+use super::manifest::Manifest;
 use crate::base::codec::{DecodeError, Decoder, Encode};
 use crate::base::digest::Digest;
 
@@ -100,10 +100,6 @@ pub struct StoredResult {
     /// The output manifest.
     pub outputs: Manifest,
 }
-
-/// Which further paths a run reported: the discovered inputs, sorted. Workspace-relative, or absolute.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct PathSet(pub Vec<Vec<u8>>);
 
 /// Stands before the kind of an entry.
 const LACKS_RIGHTS: u8 = 3;
@@ -210,24 +206,6 @@ impl StoredResult {
     }
 }
 
-impl PathSet {
-    /// The encoding.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut to = Vec::new();
-        to.count(self.0.len());
-        self.0.iter().for_each(|path| to.bytes(path));
-        to
-    }
-
-    /// Reads one back.
-    pub fn decode(bytes: &[u8]) -> Result<PathSet, DecodeError> {
-        let mut from = Decoder::new(bytes);
-        let paths: Vec<_> = (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?;
-        from.finish()?;
-        if are_sorted(&paths) { Ok(PathSet(paths)) } else { Err(DecodeError("paths are out of order")) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,7 +219,7 @@ mod tests {
             took: 2,
             status: -3,
             log: content,
-            outputs: Manifest::new(vec![
+            outputs: Manifest::from_sorted_entries(vec![
                 Entry::new(*b"d", Node::Directory),
                 Entry::new(*b"d/\xff", Node::File { content, executable: true }),
                 Entry::new(*b"l", Node::Symlink(b"../x".into())),
@@ -263,18 +241,11 @@ mod tests {
     }
 
     #[test]
-    fn paths_out_of_order_are_no_path_set() {
-        let encoded = |paths: &[&str]| PathSet(paths.iter().map(|path| path.as_bytes().to_vec()).collect()).encode();
-        assert!(PathSet::decode(&encoded(&["a", "b"])).is_ok());
-        assert!(PathSet::decode(&encoded(&["b", "a"])).is_err() && PathSet::decode(&encoded(&["a", "a"])).is_err());
-    }
-
-    #[test]
     fn rights_that_an_output_lacks_are_kept() {
         let mut private = example();
         let mut outputs = private.outputs.into_entries();
         (outputs[0].withheld, outputs[1].withheld) = (0o055, 0o044);
-        private.outputs = Manifest::new(outputs).unwrap();
+        private.outputs = Manifest::from_sorted_entries(outputs).unwrap();
         let encoded = private.encode();
         assert_eq!(Digest::of(&encoded).to_string(), "a3ee996c593d461996636d1455bc365679b7729b");
         assert_eq!(StoredResult::decode(&encoded), Ok(private));

@@ -12,7 +12,7 @@ use super::gc::Collected;
 use super::gc::{Policy, collect};
 use super::layout::{BLOBS, COLUMNS};
 use super::manifest::Manifest;
-use super::record::{Content, Entry, Node, PathSet, ResultKey, StoredResult};
+use super::record::{Content, Entry, Node, ResultKey, StoredResult};
 use super::writer::NewResult;
 use super::{ReadError, Store, now};
 use crate::base::digest::Digest;
@@ -69,7 +69,7 @@ fn record(store: &Store, name: &str, bytes: &[u8]) -> NewResult {
             outputs: Manifest::new(vec![Entry::new(*b"out", node)]).unwrap(),
         },
         parts: format!("parts of {name}").into_bytes(),
-        paths: Some(PathSet(vec![b"include/a.h".into()])),
+        paths: Some(PathSet::from_iter([b"include/a.h".into()])),
     };
     store.record(new.clone(), None);
     new

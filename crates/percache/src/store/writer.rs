@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use crate::base::digest::Digest;
 use crate::db::engine::{Engine, EngineError, Session};
 use crate::store::layout::{BLOBS, INDEX, PARTS, RESULTS, Sizes, digest_key, kind, path_set_key, result_key};
-use crate::store::record::{Content, PathSet, ResultKey, StoredResult};
+use crate::store::manifest::PathSet;
+use crate::store::record::{Content, ResultKey, StoredResult};
 
 /// A session begins when this much has collected.
 const ENOUGH: usize = 64 << 20;

@@ -2,6 +2,7 @@
 
 use percache::Digest;
 use percache::base::codec::Decoder;
+use percache::store::id::{ActionKey, Fingerprint, WorkspaceId};
 use percache::store::manifest::{Manifest, PathSet};
 use percache::store::record::{Content, Entry, Node, ResultKey, StoredResult};
 use percache_runner::fs::stat_cache::{Behind, FileState};
@@ -63,7 +64,9 @@ fn seeds() -> Vec<Vec<u8>> {
         PathSet::from_iter([b"a.h".to_vec(), b"/usr/b.h".to_vec()]).encode(),
         parts.record(&Discovered(vec![(b"a.h".to_vec(), FileState::Absent)])),
         entry,
-        ResultKey { action: Digest::of(b"a"), place: Some(Digest::of(b"/")) }.to_bytes().to_vec(),
+        ResultKey { action: ActionKey::new(Digest::of(b"a")), place: Some(WorkspaceId::new(Digest::of(b"/"))) }
+            .to_bytes()
+            .to_vec(),
     ];
     (0..).zip(records).map(|(kind, record)| [&[kind], &record[..]].concat()).collect()
 }
@@ -73,7 +76,7 @@ pub(crate) fn example() -> StoredResult {
     let content = Content { digest: Digest::of(b"x"), length: 1 };
     StoredResult {
         label: "pkgs/app:build".into(),
-        fingerprint: Digest::of(b"f"),
+        fingerprint: Fingerprint::new(Digest::of(b"f")),
         created: 1,
         took: 2,
         status: -3,

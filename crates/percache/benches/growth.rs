@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use percache::Digest;
 use percache::store::gc::{Policy, collect};
+use percache::store::id::{ActionKey, Fingerprint};
 use percache::store::record::{Entry, Node, ResultKey, StoredResult};
 use percache::store::writer::NewResult;
 use percache::store::{Store, now, open};
@@ -145,7 +146,7 @@ fn opened(dir: &Path) -> Store {
 }
 
 fn key(number: u32) -> ResultKey {
-    ResultKey { action: Digest::of(&number.to_le_bytes()), place: None }
+    ResultKey { action: ActionKey::new(Digest::of(&number.to_le_bytes())), place: None }
 }
 
 fn record(store: &Store, number: u32, bytes: &[u8]) {
@@ -153,7 +154,7 @@ fn record(store: &Store, number: u32, bytes: &[u8]) {
     let node = Node::File { content: add(bytes), executable: false };
     let result = StoredResult {
         label: number.to_string(),
-        fingerprint: Digest::of(&(!number).to_le_bytes()),
+        fingerprint: Fingerprint::new(Digest::of(&(!number).to_le_bytes())),
         created: now(),
         took: 1,
         status: 0,

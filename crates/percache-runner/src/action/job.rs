@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use percache::base::claim::Claim;
+use percache::store::id::ActionKey;
 use percache::store::manifest::Manifest;
 use percache::store::record::{Content, Entry, Node, ResultKey};
 use percache::store::{Store, now};
@@ -315,7 +316,7 @@ pub fn before_that(before: &TaskRecord, key: &ResultKey) -> Option<ResultKey> {
 }
 
 /// Returns what dependents see of a task with these outputs, among which lie further files.
-pub fn visible(outputs: &[Entry], further: &[RelPath], action: percache::Digest) -> Arc<Visible> {
+pub fn visible(outputs: &[Entry], further: &[RelPath], action: ActionKey) -> Arc<Visible> {
     let outputs = outputs.iter().filter_map(|entry| RelPath::new(&entry.path).ok());
     let mut outputs: Vec<_> = outputs.chain(further.iter().cloned()).collect();
     outputs.sort();

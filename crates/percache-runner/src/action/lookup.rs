@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use percache::Digest;
+use percache::store::id::Fingerprint;
 use percache::store::manifest::{Manifest, PathSet};
 use percache::store::now;
 use percache::store::record::{ResultKey, Time};
@@ -33,7 +33,7 @@ pub struct Hit {
 }
 
 /// Looks for a result of `task` under its fingerprint.
-pub fn lookup(ctx: &Context<'_>, task: &Task, fingerprint: &Digest) -> Option<Hit> {
+pub fn lookup(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint) -> Option<Hit> {
     if let Some(record) = ctx.journal.tasks.get(&task.name).filter(|_| ctx.trusted)
         && let Some(hit) = from_journal(ctx, task, fingerprint, record)
     {
@@ -47,14 +47,14 @@ pub fn lookup(ctx: &Context<'_>, task: &Task, fingerprint: &Digest) -> Option<Hi
     sets.into_iter().find_map(|set| from_store(ctx, task, fingerprint, set))
 }
 
-fn from_journal(ctx: &Context<'_>, task: &Task, fingerprint: &Digest, record: &TaskRecord) -> Option<Hit> {
+fn from_journal(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint, record: &TaskRecord) -> Option<Hit> {
     let key = record.key.filter(|_| record.fingerprint == *fingerprint && is_valid(task, record.created))?;
     let discovered = observe_all(ctx, record.discovered.clone())?;
     let holds = discovered.action(fingerprint) == key.action;
     holds.then(|| Hit { key, discovered, created: record.created, took: record.took, outputs: record.outputs.clone() })
 }
 
-fn from_store(ctx: &Context<'_>, task: &Task, fingerprint: &Digest, paths: PathSet) -> Option<Hit> {
+fn from_store(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint, paths: PathSet) -> Option<Hit> {
     let store = ctx.store?;
     let discovered = observe_all(ctx, paths)?;
     let action = discovered.action(fingerprint);

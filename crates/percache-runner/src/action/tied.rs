@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use memchr::memmem::Finder;
-use percache::Digest;
 use percache::store::Store;
+use percache::store::id::{ActionKey, WorkspaceId};
 use percache::store::manifest::PathSet;
 use percache::store::record::{Node, StoredResult, Time};
 
@@ -50,8 +50,8 @@ pub fn tied(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Option<Tied>
 pub fn elsewhere(
     store: &Store,
     store_dir: &Path,
-    action: &Digest,
-    here: &Digest,
+    action: &ActionKey,
+    here: &WorkspaceId,
     wanted: &dyn Fn(&StoredResult) -> bool,
 ) -> Option<Tied> {
     // Trouble with the store is reported where its results are looked up.

@@ -27,9 +27,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use percache::Digest;
 use percache::base::codec::{DecodeError, Decoder, Encode};
 use percache::base::files::{Durability, Staged};
+use percache::store::id::Fingerprint;
 use percache::store::manifest::{Manifest, PathSet, are_sorted};
 use percache::store::record::{Entry, Node, ResultKey, Time};
 
@@ -77,7 +77,7 @@ pub struct TaskRecord {
     /// Its key in the store; `None` if the task is never stored.
     pub key: Option<ResultKey>,
     /// Its fingerprint.
-    pub fingerprint: Digest,
+    pub fingerprint: Fingerprint,
     /// When it was recorded.
     pub created: Time,
     /// How long the command took, in microseconds.
@@ -222,7 +222,7 @@ impl TaskRecord {
 
     fn encode(&self, to: &mut Vec<u8>) {
         encode_key(self.key, to);
-        to.digest(&self.fingerprint);
+        to.digest(self.fingerprint.digest());
         to.u64(self.created);
         to.u64(self.took);
         encode_key(self.previous, to);
@@ -237,7 +237,7 @@ impl TaskRecord {
         let from = &mut Decoder::new(bytes);
         let record = TaskRecord {
             key: decode_key(from)?,
-            fingerprint: from.digest()?,
+            fingerprint: Fingerprint::new(from.digest()?),
             created: from.u64()?,
             took: from.u64()?,
             previous: decode_key(from)?,
@@ -277,12 +277,17 @@ fn decode_key(from: &mut Decoder<'_>) -> Result<Option<ResultKey>, DecodeError> 
 mod tests {
     use super::*;
     use crate::fs::stat_table::Builder;
+    use percache::Digest;
+    use percache::store::id::{ActionKey, WorkspaceId};
 
     fn example() -> Journal {
-        let key = ResultKey { action: Digest::of(b"a"), place: Some(Digest::of(b"/home/w")) };
+        let key = ResultKey {
+            action: ActionKey::new(Digest::of(b"a")),
+            place: Some(WorkspaceId::new(Digest::of(b"/home/w"))),
+        };
         let record = TaskRecord {
             key: Some(key),
-            fingerprint: Digest::of(b"f"),
+            fingerprint: Fingerprint::new(Digest::of(b"f")),
             created: 3,
             took: 4,
             previous: None,

@@ -2,6 +2,7 @@
 //!
 //! Encodings are those of [`crate::base::codec`], fields in the order in which they stand here. Knows nothing of the database.
 
+use super::id::{ActionKey, Fingerprint, WorkspaceId};
 use super::manifest::Manifest;
 use crate::base::codec::{DecodeError, Decoder, Encode};
 use crate::base::digest::Digest;
@@ -13,9 +14,9 @@ pub type Time = u64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ResultKey {
     /// The action key: fingerprint and discovered inputs.
-    pub action: Digest,
-    /// For a result that is tied to one directory because its outputs contain that directory's path: the digest of the path.
-    pub place: Option<Digest>,
+    pub action: ActionKey,
+    /// The directory that the result is tied to because its outputs contain the directory's path.
+    pub place: Option<WorkspaceId>,
 }
 
 impl ResultKey {
@@ -33,8 +34,11 @@ impl ResultKey {
     /// The key that these bytes are.
     pub fn from_bytes(bytes: &[u8]) -> Option<ResultKey> {
         let (action, place) = bytes.split_at_checked(20)?;
-        let place = Digest::from_slice(place)?;
-        Some(ResultKey { action: Digest::from_slice(action)?, place: (place != Digest::default()).then_some(place) })
+        let place = WorkspaceId::from_slice(place)?;
+        Some(ResultKey {
+            action: ActionKey::from_slice(action)?,
+            place: (place != WorkspaceId::default()).then_some(place),
+        })
     }
 }
 
@@ -88,7 +92,7 @@ pub struct StoredResult {
     /// The name of what produced it, for people.
     pub label: String,
     /// The fingerprint that the action key is made from.
-    pub fingerprint: Digest,
+    pub fingerprint: Fingerprint,
     /// When it was recorded.
     pub created: Time,
     /// How long the run took, in microseconds.
@@ -166,7 +170,7 @@ impl StoredResult {
     pub fn encode(&self) -> Vec<u8> {
         let mut to = Vec::with_capacity(128 + 64 * self.outputs.len());
         to.text(&self.label);
-        to.digest(&self.fingerprint);
+        to.digest(self.fingerprint.digest());
         to.u64(self.created);
         to.u64(self.took);
         to.u32(self.status as u32);
@@ -180,7 +184,7 @@ impl StoredResult {
         let mut from = Decoder::new(bytes);
         let result = StoredResult {
             label: from.text()?.to_owned(),
-            fingerprint: from.digest()?,
+            fingerprint: Fingerprint::new(from.digest()?),
             created: from.u64()?,
             took: from.u64()?,
             status: from.u32()? as i32,
@@ -214,7 +218,7 @@ mod tests {
         let content = Content { digest: Digest::of(b"x"), length: 1 };
         StoredResult {
             label: "pkgs/app:build".into(),
-            fingerprint: Digest::of(b"f"),
+            fingerprint: Fingerprint::new(Digest::of(b"f")),
             created: 1,
             took: 2,
             status: -3,
@@ -266,8 +270,8 @@ mod tests {
 
     #[test]
     fn keys_with_and_without_a_place_differ() {
-        let action = Digest::of(b"a");
-        for place in [None, Some(Digest::of(b"/home"))] {
+        let action = ActionKey::new(Digest::of(b"a"));
+        for place in [None, Some(WorkspaceId::new(Digest::of(b"/home")))] {
             let key = ResultKey { action, place };
             assert_eq!(ResultKey::from_bytes(&key.to_bytes()), Some(key));
         }

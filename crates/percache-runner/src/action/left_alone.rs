@@ -4,7 +4,8 @@
 //! If git does not, its origin cannot be known: it may be somebody's own, or an incremental tool may have found it up
 //! to date. The result is then not stored. An empty directory is treated the same way.
 
-use percache::store::record::{Entry, Node};
+use percache::store::manifest::Manifest;
+use percache::store::record::Node;
 
 use crate::action::before::{Before, is_named, outputs_present, stamp};
 use crate::action::context::Context;
@@ -73,7 +74,7 @@ pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Fo
 
 /// Returns the files among the outputs of a task whose result is used that belong neither to the result nor to git:
 /// dependents may read them.
-pub fn strays(ctx: &Context<'_>, id: TaskId, task: &Task, outputs: &[Entry]) -> Vec<RelPath> {
+pub fn strays(ctx: &Context<'_>, id: TaskId, task: &Task, outputs: &Manifest) -> Vec<RelPath> {
     let is_named = |pattern: &Pattern| pattern.negated || (pattern.literal().is_some() && !pattern.directory);
     // If all outputs are named files, other files can only lie below an output that is a directory.
     let files = || outputs.iter().all(|entry| entry.node != Node::Directory);
@@ -86,9 +87,7 @@ pub fn strays(ctx: &Context<'_>, id: TaskId, task: &Task, outputs: &[Entry]) -> 
     // If listing fails, the tasks that read these files will find out.
     let found = outputs_present(ctx, &task.outputs).unwrap_or_default().into_iter();
     let is_stray = |found: &Found| {
-        found.kind != Kind::Directory
-            && outputs.binary_search_by(|entry| entry.path.as_slice().cmp(found.path.as_bytes())).is_err()
-            && !ctx.git.tracks(&found.path)
+        found.kind != Kind::Directory && !outputs.contains(found.path.as_bytes()) && !ctx.git.tracks(&found.path)
     };
     found.filter(is_stray).map(|found| found.path).collect()
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use percache::store::manifest::Manifest;
-use percache::store::record::{Node, PathSet, ResultKey, StoredResult};
+use percache::store::record::{Node, ResultKey, StoredResult};
 use percache::store::writer::{Guard, NewResult};
 use percache::store::{Store, now};
 
@@ -116,7 +116,7 @@ fn files_of(found: &[Found]) -> impl Iterator<Item = RelPath> {
 
 /// Puts the outputs of a command that was executed elsewhere into the tree, as if they were those of a hit.
 fn outputs_in_store(ctx: &Context<'_>, job: &Job<'_>, manifest: &Manifest) -> Result<Outputs, Failure> {
-    let mut entries = manifest.to_vec();
+    let mut entries = manifest.clone();
     // A depfile that is no output was made for percache, and has been read.
     if let Some(depfile) = job.task.discovery.depfile().filter(|path| !job.task.outputs.matches(path)) {
         entries.retain(|entry| entry.path != depfile.as_bytes());
@@ -202,7 +202,7 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, run: &mut R
         created,
         took: micros(run.executed.took),
         previous: before.and_then(|record| before_that(record, &key)),
-        discovered: states.0.into_iter().map(|(path, _)| path).collect(),
+        discovered: states.paths(),
         failed: false,
         uncertain,
         outputs: captured.entries,
@@ -244,9 +244,6 @@ fn new_result(
     created: u64,
 ) -> io::Result<()> {
     let log = store.add(&mut run.log.reader()?, &mut |_| ())?;
-    let paths = discovered.0.iter().map(|(path, _)| path.clone()).collect();
-    let outputs = Manifest::new(captured.entries.clone());
-    let outputs = outputs.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
     let new = NewResult {
         key,
         result: StoredResult {
@@ -256,10 +253,10 @@ fn new_result(
             took: micros(run.executed.took),
             status: run.executed.status,
             log,
-            outputs,
+            outputs: captured.entries.clone(),
         },
         parts: prepared.parts.record(discovered),
-        paths: job.task.discovery.finds_inputs().then_some(PathSet(paths)),
+        paths: job.task.discovery.finds_inputs().then(|| discovered.paths()),
     };
     // Processes that wait for this action may continue once they can find its result.
     store.record(new, run.claim.take().map(|claim| Box::new(claim) as Guard));

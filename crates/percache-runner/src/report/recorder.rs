@@ -254,11 +254,12 @@ impl Reporter for Recorder<'_> {
 mod tests {
     use super::*;
     use percache::Digest;
+    use percache::store::id::{ActionKey, WorkspaceId};
 
     #[test]
     fn a_key_is_read_back_as_written() {
-        for place in [None, Some(Digest::of(b"/home"))] {
-            let key = ResultKey { action: Digest::of(b"a"), place };
+        for place in [None, Some(WorkspaceId::new(Digest::of(b"/home")))] {
+            let key = ResultKey { action: ActionKey::new(Digest::of(b"a")), place };
             assert_eq!(key_from(&hexadecimal(&key)), Some(key));
         }
         assert_eq!(key_from("zz"), None);

@@ -18,7 +18,7 @@ use std::sync::Arc;
 struct Place {
     dir: tempfile::TempDir,
     store: Store,
-    manifest: Vec<Entry>,
+    manifest: Manifest,
 }
 
 impl Place {

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use percache::base::claim::Claim;
 use percache::store::id::ActionKey;
 use percache::store::manifest::Manifest;
+use percache::store::now;
 use percache::store::record::{Content, Entry, Node, ResultKey};
-use percache::store::{Store, now};
 
 use crate::action::basis::Basis;
 use crate::action::check::{self, Verdict};
@@ -203,7 +203,7 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
     }
     // Read before the lookup: a result that is written after the lookup, by a process that has released its claim by
     // then, gets a second lookup.
-    let known = ctx.store.filter(|_| may_hit).map(Store::known_generation);
+    let known = ctx.store.filter(|_| may_hit).map(|store| store.known_generation());
     if may_hit && let Some(done) = find(ctx, job, &prepared)? {
         return Ok(done);
     }

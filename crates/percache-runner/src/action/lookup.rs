@@ -56,11 +56,13 @@ fn from_journal(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint, recor
 
 fn from_store(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint, paths: PathSet) -> Option<Hit> {
     let store = ctx.store?;
+    let kept = task.depfile.is_some().then(|| paths.clone());
     let discovered = observe_all(ctx, paths)?;
     let action = discovered.action(fingerprint);
     for place in [None, Some(ctx.place)] {
         let key = ResultKey { action, place };
-        if let Some(result) = ctx.or_trouble(store.result(&key))?.filter(|result| is_valid(task, result.created)) {
+        let result = ctx.or_trouble(store.result(&key, kept.as_ref()))?;
+        if let Some(result) = result.filter(|result| is_valid(task, result.created)) {
             let (created, took, outputs) = (result.created, result.took, result.outputs);
             return Some(Hit { key, discovered, created, took, outputs });
         }

@@ -2,9 +2,10 @@
 
 use std::io;
 
+use percache::store::interface::{Contents, Storage};
+use percache::store::now;
 use percache::store::record::{ResultKey, StoredResult};
 use percache::store::writer::{Guard, NewResult};
-use percache::store::{Store, now};
 
 use crate::action::basis::Basis;
 use crate::action::capture::{Captured, capture, missing};
@@ -48,7 +49,7 @@ pub fn take_stock(
     job: &Job<'_>,
     prepared: &Prepared,
     executed: &Executed,
-    store: Option<&Store>,
+    store: Option<&dyn Contents>,
 ) -> Result<Stock, Failure> {
     let discovered = discover(ctx, job, prepared, executed).map_err(Failure::Error)?;
     let Outputs { captured, unknown, uncertain, added_to } =
@@ -73,7 +74,12 @@ struct Outputs {
 }
 
 /// Captures the files that the run made or changed, and returns the untouched files of unknown origin with them.
-fn outputs(ctx: &Context<'_>, job: &Job<'_>, executed: &Executed, store: Option<&Store>) -> Result<Outputs, Failure> {
+fn outputs(
+    ctx: &Context<'_>,
+    job: &Job<'_>,
+    executed: &Executed,
+    store: Option<&dyn Contents>,
+) -> Result<Outputs, Failure> {
     let found = present_with_links(ctx.observer.root(), &executed.before.outputs, &ctx.skip)
         .map_err(|e| Failure::Error(format!("{e}: {}", e.source).into()))?;
     let missing = missing(&job.task.outputs, &found);
@@ -120,7 +126,7 @@ fn keeps(job: &Job<'_>) -> bool {
 pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &mut Executed) -> Result<Done, Failure> {
     let store = ctx.store.filter(|_| keeps(job));
     let Stock { discovered: states, captured, uncertain, unknown, added_to, changed, not_there } =
-        take_stock(ctx, job, prepared, executed, store)?;
+        take_stock(ctx, job, prepared, executed, store.map(|store| store as &dyn Contents))?;
     let mut done = Done::new(job.id, Outcome::Ran);
     done.status = executed.status;
     let mut fit = keeps(job);
@@ -183,7 +189,7 @@ fn new_result(
     job: &Job<'_>,
     prepared: &Prepared,
     executed: &mut Executed,
-    store: &Store,
+    store: &dyn Storage,
     captured: &Captured,
     discovered: &Discovered,
     key: ResultKey,

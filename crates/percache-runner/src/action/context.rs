@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use percache::Digest;
 use percache::base::claim::Claimant;
-use percache::store::Store;
 use percache::store::id::WorkspaceId;
+use percache::store::interface::Storage;
 
 use crate::action::budget::Budget;
 use crate::action::directories::{Directories, needed};
@@ -97,8 +97,8 @@ pub struct Context<'a> {
     pub options: &'a Options,
     /// The observed state of files.
     pub observer: Observer<'a>,
-    /// The store; `None` if none is used.
-    pub store: Option<&'a Store>,
+    /// Where results are looked up and recorded; `None` if nothing is.
+    pub store: Option<&'a dyn Storage>,
     /// The journal of the last build.
     pub journal: &'a Journal,
     /// Whether the results that the journal names are still in the store.

@@ -6,8 +6,6 @@
 use std::sync::PoisonError;
 use std::time::Instant;
 
-use percache::store::Store;
-
 use crate::action::basis::Basis;
 use crate::action::check;
 use crate::action::claim;
@@ -104,7 +102,7 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
     }
     // Read before the lookup: a result that is written after the lookup, by a process that has released its claim by
     // then, gets a second lookup.
-    let known = ctx.store.filter(|_| may_hit).map(Store::known_generation);
+    let known = ctx.store.filter(|_| may_hit).map(|store| store.known_generation());
     if may_hit && let Some(done) = find(ctx, job, &prepared)? {
         return Ok(done);
     }

@@ -2,10 +2,11 @@
 
 use std::io;
 
+use percache::store::interface::{Contents, Storage};
 use percache::store::manifest::Manifest;
+use percache::store::now;
 use percache::store::record::{Node, ResultKey, StoredResult};
 use percache::store::writer::{Guard, NewResult};
-use percache::store::{Store, now};
 
 use crate::action::basis::Basis;
 use crate::action::before::Before;
@@ -57,7 +58,7 @@ pub fn take_stock(
     job: &Job<'_>,
     prepared: &Prepared,
     run: &Run,
-    store: Option<&Store>,
+    store: Option<&dyn Contents>,
 ) -> Result<Stock, Failure> {
     let discovered = discover(ctx, job, prepared, &run.executed).map_err(Failure::Error)?;
     let outputs = timed(ctx.listener, Phase::Outputs, Some(job.id), || match &run.executed.left {
@@ -88,7 +89,7 @@ fn outputs_in_tree(
     ctx: &Context<'_>,
     job: &Job<'_>,
     before: &Before,
-    store: Option<&Store>,
+    store: Option<&dyn Contents>,
 ) -> Result<Outputs, Failure> {
     let found = present_with_links(ctx.observer.root(), &before.outputs, &ctx.skip)
         .map_err(|e| Failure::Error(format!("{e}: {}", e.source).into()))?;
@@ -170,7 +171,7 @@ fn keeps(job: &Job<'_>) -> bool {
 /// Records a successful run: stores the result unless something forbids it.
 pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, run: &mut Run) -> Result<Done, Failure> {
     let store = ctx.store.filter(|_| keeps(job));
-    let stock = take_stock(ctx, job, prepared, run, store)?;
+    let stock = take_stock(ctx, job, prepared, run, store.map(|store| store as &dyn Contents))?;
     let obstacle = obstacle(job, run.cut.take(), &stock);
     let fit = keeps(job) && obstacle.is_none();
     let Stock { discovered: states, captured, uncertain, further, .. } = stock;
@@ -237,7 +238,7 @@ fn new_result(
     job: &Job<'_>,
     prepared: &Prepared,
     run: &mut Run,
-    store: &Store,
+    store: &dyn Storage,
     captured: &Captured,
     discovered: &Discovered,
     key: ResultKey,

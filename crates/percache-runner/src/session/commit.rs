@@ -5,8 +5,8 @@ use std::io;
 use std::sync::PoisonError;
 
 use percache::Digest;
-use percache::store::Store;
 use percache::store::record::{Entry, ResultKey};
+use percache::store::{Flushed, Store};
 
 use super::Session;
 use super::desk::Desk;
@@ -132,21 +132,23 @@ impl Session<'_> {
         let stage =
             |journal: &Journal| timed(self.listener, Phase::Journal, None, || Journal::stage(&journal.encode(), &path));
         let mut staged = stage(journal);
-        let flush = || self.store.map_or(Ok(()), Store::flush);
+        let flush = || self.store.map_or_else(|| Ok(Flushed::nothing_new()), Store::flush);
         let flushed = timed(self.listener, Phase::Flush, None, flush);
         let aside = self.set_aside(desk, outcomes);
-        if flushed.is_err() || aside.is_err() {
-            if let Err(e) = flushed {
-                trouble.get_or_insert(e.to_string());
-                journal.distrust_all_but(named);
-            }
+        let is_stored = flushed.is_ok();
+        let flushed = flushed.unwrap_or_else(|e| {
+            trouble.get_or_insert(e.to_string());
+            journal.distrust_all_but(named);
+            Flushed::nothing_new()
+        });
+        if !is_stored || aside.is_err() {
             if let Err(e) = aside {
                 trouble.get_or_insert(e);
             }
             journal.finding = None;
             staged = stage(journal);
         }
-        timed(self.listener, Phase::Journal, None, || desk.replace_journal(journal, staged?, named))
+        timed(self.listener, Phase::Journal, None, || desk.replace_journal(journal, staged?, named, flushed))
     }
 
     /// Keeps the logs of failed tasks until the tasks succeed.

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use percache::base::files::Staged;
 use percache::base::lock::LockError;
+use percache::store::Flushed;
 use percache::store::layout::furnish;
 use percache::store::record::ResultKey;
 
@@ -242,7 +243,13 @@ impl Desk {
     }
 
     /// Replaces the journal, which named the results `before`, with `journal`, which is already `staged`.
-    pub(super) fn replace_journal(&self, journal: &Journal, staged: Staged, before: &[ResultKey]) -> io::Result<()> {
+    pub(super) fn replace_journal(
+        &self,
+        journal: &Journal,
+        staged: Staged,
+        before: &[ResultKey],
+        _proof: Flushed,
+    ) -> io::Result<()> {
         let path = self.worktree.journal();
         let kept: HashSet<_> = journal.keys().collect();
         let replaced = before.iter().filter(|key| !kept.contains(key)).copied();

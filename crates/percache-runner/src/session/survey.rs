@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Mutex, OnceLock};
 
 use percache::base::claim::Claimant;
+use percache::store::interface::Storage;
 
 use super::Session;
 use super::desk::Desk;
@@ -69,7 +70,7 @@ impl Session<'_> {
             graph: self.graph,
             options,
             observer,
-            store: self.store,
+            store: self.store.map(|store| store as &dyn Storage),
             trusted: self.store.is_some() && desk.journal.epoch == desk.epoch,
             journal: &desk.journal,
             worktree: desk.worktree.dir(),

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use percache::Digest;
 use percache::db::memory::MemoryEngine;
 use percache::store::Store;
+use percache::store::id::WorkspaceId;
 use percache::store::record::{Content, Entry, Node};
 
 use super::*;

@@ -9,6 +9,7 @@ use crate::fs::stat_table::KnownFiles;
 use crate::model::pattern::PatternSet;
 use percache::Digest;
 use percache::db::memory::MemoryEngine;
+use percache::store::Store;
 use percache::store::record::Content;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

@@ -11,7 +11,7 @@ use percache_runner::fs::mapped_file::Image;
 use percache_runner::fs::stamp::Stamp;
 use percache_runner::fs::stat_table::{Builder, Seen};
 use percache_runner::model::Caller;
-use percache_runner::session::standing::{Surroundings, check};
+use percache_runner::session::freshness::{Surroundings, check};
 use percache_runner::worktree::conditions::{Asked, Finding, Tool};
 use percache_runner::worktree::journal::{Evidence, Flat, Journal, PathLists, TaskRecord, is_whole};
 

@@ -13,7 +13,7 @@ pub fn run(cli: &Cli, args: &Gc) -> Result<u8, CliError> {
     let maxage = args.maxage.as_deref().map(parse_age).transpose().map_err(CliError::age)?;
     let maxsize = args.maxsize.as_deref().map(parse_size).transpose().map_err(CliError::size)?;
     let paint = Paint::stderr(cli.color);
-    let Keeping { dir, settings } = Keeping::load(cli.directory.as_deref(), args.exec, paint)?;
+    let Keeping { dir, settings } = Keeping::load(cli, args.exec)?;
     // If only one limit is given, the other does not apply.
     let named = maxage.is_some() || maxsize.is_some();
     let request = Request {

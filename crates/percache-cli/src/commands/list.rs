@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::args::{Cli, List};
 use crate::error::{CliError, SUCCESS};
-use crate::setup::Setup;
+use crate::setup::load;
 use crate::terminal::style::{Paint, Style};
 
 /// The width above which names do not widen their column.
@@ -19,11 +19,11 @@ const WIDEST_NAME: usize = 48;
 
 /// Lists the tasks.
 pub fn run(cli: &Cli, args: &List) -> Result<u8, CliError> {
-    let setup = Setup::load(cli.directory.as_deref(), &[], Paint::stderr(cli.color))?;
+    let project = load(cli, &[])?;
     let all = args.tasks.is_empty();
-    let ids: Vec<TaskId> = if all { setup.workspace.ids().collect() } else { setup.select(&args.tasks)? };
-    let tasks: Vec<&Task> = ids.iter().map(|id| setup.workspace.task(*id)).collect();
-    let worktree = Worktree::new(&setup.store_dir, &setup.workspace.root);
+    let ids: Vec<TaskId> = if all { project.workspace.ids().collect() } else { project.select(&args.tasks)? };
+    let tasks: Vec<&Task> = ids.iter().map(|id| project.workspace.task(*id)).collect();
+    let worktree = Worktree::new(&project.store_dir, &project.workspace.root);
     let past = Past {
         journal: Journal::load(&worktree.journal()),
         failed: failed_runs::all(&worktree.failed()).into_iter().map(|run| (run.task.clone(), run)).collect(),

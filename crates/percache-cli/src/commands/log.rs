@@ -14,16 +14,16 @@ use crate::args::{Cli, Log};
 use crate::error::{CliError, SUCCESS};
 use crate::report::quoted;
 use crate::report::text::Cleaned;
-use crate::setup::Setup;
+use crate::setup::{load, open_store};
 use crate::terminal::output::Stdout;
 use crate::terminal::style::{Paint, Style};
 
 /// Shows the whole log of a task's last result, or what is kept of that of its last run if that failed.
 pub fn run(cli: &Cli, args: &Log) -> Result<u8, CliError> {
-    let setup = Setup::load(cli.directory.as_deref(), &[], Paint::stderr(cli.color))?;
-    let task = setup.workspace.task(setup.select_one(&args.task)?);
-    let (name, here) = (&task.name, quoted(&setup.name_from_here(&task.name)));
-    let worktree = Worktree::new(&setup.store_dir, &setup.workspace.root);
+    let project = load(cli, &[])?;
+    let task = project.workspace.task(project.select_one(&args.task)?);
+    let (name, here) = (&task.name, quoted(&project.name_from_here(&task.name)));
+    let worktree = Worktree::new(&project.store_dir, &project.workspace.root);
     let journal = Journal::load(&worktree.journal());
     let record = journal.tasks.get(name);
     if let Some((run, log)) = failed_runs::of(&worktree.failed(), name).filter(|(run, _)| run.is_last(record)) {
@@ -37,8 +37,8 @@ pub fn run(cli: &Cli, args: &Log) -> Result<u8, CliError> {
         };
         return Err(CliError::failure(format!("`{name}` has no stored result here")).hint(Some(hint)));
     };
-    let store = setup.open_store(Paint::stderr(cli.color));
-    let result = store.result(&key).map_err(|e| CliError::store(&e, &setup.store_dir))?;
+    let store = open_store(&project.store_dir, Paint::stderr(cli.color));
+    let result = store.result(&key).map_err(|e| CliError::store(&e, &project.store_dir))?;
     let result = result.ok_or_else(|| {
         let hint = format!("`percache build {here}` makes it again");
         CliError::failure(format!("the last result of `{name}` is not in the store any more")).hint(Some(hint))

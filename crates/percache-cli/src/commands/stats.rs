@@ -17,7 +17,7 @@ use crate::terminal::style::Paint;
 /// Shows the size of the store, and its hits and misses.
 pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
     let paint = Paint::stderr(cli.color);
-    let dir = Keeping::load(cli.directory.as_deref(), args.exec, paint)?.dir;
+    let dir = Keeping::load(cli, args.exec)?.dir;
     let store = open_store(&dir, paint);
     let (stats, hits, misses) = maintenance::statistics(&store, &dir).map_err(|e| CliError::maintenance(&e, &dir))?;
     let age = |time: u64| Duration::from_millis(now().saturating_sub(time));

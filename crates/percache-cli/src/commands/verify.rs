@@ -19,7 +19,7 @@ use crate::terminal::style::{Paint, Style};
 
 /// Checks the store.
 pub fn run(cli: &Cli, args: &Verify) -> Result<u8, CliError> {
-    let dir = Keeping::load(cli.directory.as_deref(), args.exec, Paint::stderr(cli.color))?.dir;
+    let dir = Keeping::load(cli, args.exec)?.dir;
     let mut store = open_store(&dir, Paint::stderr(cli.color));
     let paint = Paint::stdout(cli.color);
     if !tail::or_database_exists(&dir) {

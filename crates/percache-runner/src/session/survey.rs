@@ -5,9 +5,10 @@ use std::sync::{Mutex, OnceLock};
 
 use percache::base::claim::Claimant;
 
-use super::Session;
-use super::desk::Desk;
-use crate::action::context::{Context, Options, Tools};
+use super::begin::OpenWorktree;
+use super::{Build, BuildError};
+use crate::action::budget::Budget;
+use crate::action::context::{Context, Tools};
 use crate::action::directories::{Directories, needed};
 use crate::fs::clearing::Clearing;
 use crate::fs::displaced::Displaced;
@@ -16,26 +17,40 @@ use crate::fs::stat_cache::Observer;
 use crate::model::event::{Event, Reporter};
 use crate::model::path::RelPath;
 use crate::model::problem::{reason, way_out};
-use crate::session::standing::Holds;
+use crate::session::freshness::Freshness;
 use crate::worktree::Worktree;
 use crate::worktree::intents::Intents;
 use crate::worktree::old_contents::Contents;
 use crate::worktree::old_texts::Texts;
 use crate::worktree::ownership::{Buried, Ownership, Sources, bury, survey};
 
-impl Session<'_> {
-    pub(super) fn context<'a>(
-        &'a self,
-        options: &'a Options,
-        desk: &'a Desk,
-        holds: Option<Holds>,
+impl<'a> Build<'a> {
+    /// Looks at what earlier builds left in the tree, and removes what no task makes any more. Returns the state that
+    /// all tasks share.
+    pub(super) fn survey(
+        &self,
+        opened: &'a OpenWorktree,
+        fresh: Option<Freshness>,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Context<'a>, BuildError> {
+        let mut ctx = self.context(opened, fresh, reporter).map_err(BuildError::Tree)?;
+        if let Some(form) = self.workspace.jobserver.filter(|_| !self.options.dry_run) {
+            ctx.budget = Some(Budget::new(self.options.jobs, form).map_err(BuildError::Jobserver)?);
+        }
+        Ok(ctx)
+    }
+
+    fn context(
+        &self,
+        opened: &'a OpenWorktree,
+        fresh: Option<Freshness>,
         reporter: &mut dyn Reporter,
     ) -> io::Result<Context<'a>> {
         let root = &self.workspace.root;
-        let mut observer = Observer::since(root, &desk.journal.files, self.began).following(&self.workspace.follow);
+        let mut observer = Observer::since(root, &opened.journal.files, self.began).following(&self.workspace.follow);
         let skip: Vec<_> = RelPath::from_native(root, self.store_dir).into_iter().collect();
-        let ownership = survey(&observer, &self.graph.outputs, &desk.journal, &desk.left_behind.intents, &skip)?;
-        let (displaced, directories) = (desk.displaced(), Directories::new(&desk.journal.made));
+        let ownership = survey(&observer, &self.graph.outputs, &opened.journal, &opened.left_behind.intents, &skip)?;
+        let (displaced, directories) = (opened.displaced(), Directories::new(&opened.journal.made));
         let git = GitIndex::open(root);
         let mut stuck = Vec::new();
         if !self.options.dry_run && !ownership.edited.is_empty() {
@@ -46,35 +61,39 @@ impl Session<'_> {
         if !self.options.dry_run && !ownership.dead.is_empty() {
             stuck = self.take_away_what_is_dead(&observer, &displaced, &directories, &git, &ownership, reporter)?;
         }
-        let intents = desk.lock.as_ref().map(|_| Intents::open(&desk.worktree.intents(), &desk.left_behind));
+        let intents = opened.lock.as_ref().map(|_| Intents::open(&opened.worktree.intents(), &opened.left_behind));
         let (intents, untold) = match intents.transpose() {
             Ok(intents) => (intents, None),
             Err(e) => (None, Some(format!("what it is about to write cannot be noted: {e}"))),
         };
-        let carries = holds.as_ref().is_some_and(|holds| holds.conditions);
-        let (untouched, tools) = match holds {
-            Some(mut holds) => {
+        let carries = fresh.as_ref().is_some_and(|fresh| fresh.conditions);
+        let (untouched, tools) = match fresh {
+            Some(mut fresh) => {
                 // A file that was removed since is not as it was found.
-                let found = if ownership.dead.is_empty() { std::mem::take(&mut holds.same) } else { Vec::new() };
-                observer.take_over(found, &holds.read);
-                let untouched = holds.untouched();
+                let found = if ownership.dead.is_empty() { std::mem::take(&mut fresh.same) } else { Vec::new() };
+                observer.take_over(found, &fresh.read);
+                let untouched = fresh.untouched();
                 let names = self.workspace.tasks.iter().map(|task| task.name.as_str());
-                (names.map(|name| untouched.contains(name)).collect(), holds.tools)
+                (names.map(|name| untouched.contains(name)).collect(), fresh.tools)
             }
             None => (Vec::new(), Tools::default()),
         };
         Ok(Context {
             workspace: self.workspace,
             graph: self.graph,
-            options,
+            options: self.options,
             observer,
             store: self.store,
-            trusted: self.store.is_some() && desk.journal.epoch == desk.epoch,
-            journal: &desk.journal,
-            worktree: desk.worktree.dir(),
-            staging: desk.staging(),
+            trusted: self.store.is_some() && opened.journal.epoch == opened.epoch,
+            journal: &opened.journal,
+            worktree: opened.worktree.dir(),
+            staging: opened.staging(),
             intents,
-            claimant: desk.lock.as_ref().and(self.store).map(|_| Claimant::new(desk.worktree.claims(), self.holder)),
+            claimant: opened
+                .lock
+                .as_ref()
+                .and(self.store)
+                .map(|_| Claimant::new(opened.worktree.claims(), self.holder)),
             holder: self.holder,
             caller: self.caller,
             stop: self.stop,
@@ -90,13 +109,13 @@ impl Session<'_> {
             kept: Mutex::default(),
             stuck: stuck.into_iter().map(|(path, _)| path).collect(),
             tools,
-            contents: Contents::new(root, self.store, Texts::at(desk.worktree.texts())),
+            contents: Contents::new(root, self.store, Texts::at(opened.worktree.texts())),
             carries,
             untouched,
             places: OnceLock::new(),
             budget: None,
             sources: OnceLock::new(),
-            trouble: Mutex::new(desk.trouble.clone().or(untold)),
+            trouble: Mutex::new(opened.trouble.clone().or(untold)),
         })
     }
 

@@ -117,7 +117,7 @@ fn mermaid_label(name: &str) -> String {
 pub fn json(picture: &Picture<'_>) -> String {
     let names = |ids: &mut dyn Iterator<Item = TaskId>| ids.map(|id| picture.name(id).to_owned()).collect::<Vec<_>>();
     let task = |id: &TaskId| {
-        let task = picture.setup.workspace.task(*id);
+        let task = picture.project.workspace.task(*id);
         json!({
             "name": task.name,
             "group": task.command.is_none(),

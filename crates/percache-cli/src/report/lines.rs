@@ -15,6 +15,7 @@ use percache_runner::syntax::shown::shown;
 use percache_runner::syntax::units::{format_duration, format_size};
 
 use crate::args::Logs;
+use crate::messages;
 use crate::report::live::Live;
 use crate::report::settled::settled;
 use crate::report::tap::Tap;
@@ -73,8 +74,11 @@ impl<'a> Lines<'a> {
                 let detail = Detail { took, saved, reason: reason.as_deref(), hint: words::unseen(&unseen) };
                 self.finished(task, &outcome, &log, &detail);
             }
-            Event::Warning { message, hint } => self.warn(&message, hint.as_deref()),
-            Event::Note { message } => self.note(&message),
+            Event::Warning(warning) => {
+                let (message, hint) = messages::warning(&warning);
+                self.warn(&message, hint.as_deref());
+            }
+            Event::Note(note) => self.note(&messages::note(&note)),
             Event::Displaced(moved) => self.moved(&words::moved(&moved)),
             Event::Waiting { task, holder } => self.waiting(task, holder),
             Event::Background { task, holders } => self.background(task, &holders),

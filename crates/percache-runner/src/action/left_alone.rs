@@ -16,7 +16,6 @@ use crate::model::problem::Trouble;
 use crate::model::{Task, TaskId};
 
 /// The number of files that a message names.
-const NAMED: usize = 3;
 
 /// The sorted-out files at a task's outputs after its command succeeded.
 pub struct Outcome {
@@ -119,32 +118,4 @@ pub fn twice(ctx: &Context<'_>, other: TaskId, path: &RelPath) -> Trouble {
         message,
         format!("every output belongs to one task: take it away from one of them by a pattern \"!{path}\""),
     )
-}
-
-/// Returns the warning about a file that existed before and that the command appended to.
-pub fn only_added_to(task: &Task, path: &RelPath) -> Trouble {
-    let message = format!("`{}` is not stored: `{path}` was there before, and the command added to it", task.name);
-    let hint = format!(
-        "the next build moves it aside and runs `{}` again; if the file is yours, add \"!{path}\" to `outputs`",
-        task.name
-    );
-    Trouble::new(message, hint)
-}
-
-/// Returns the warning about files of unknown origin.
-pub fn of_unknown_origin(task: &Task, unknown: &[RelPath]) -> Trouble {
-    let names: Vec<_> = unknown.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
-    let more = if unknown.len() > NAMED { format!(" and {} more", unknown.len() - NAMED) } else { String::new() };
-    let (lay, them) = if unknown.len() == 1 { ("was", "it") } else { ("were", "them") };
-    let message = format!(
-        "`{}` is not stored: {}{more} {lay} among its outputs before, and the command left {them} alone",
-        task.name,
-        names.join(", ")
-    );
-    let first = unknown.first().map(ToString::to_string).unwrap_or_default();
-    let hint = format!(
-        "if it is yours, add \"!{first}\" to `outputs`, or `git add` it; if not, delete it; \
-         `percache build --accept` takes it for an output"
-    );
-    Trouble::new(message, hint)
 }

@@ -34,7 +34,7 @@ pub struct Reported {
     /// Whether this cannot be told, because the clock was set back.
     pub set_back: bool,
     /// The warning about a path that the depfile lists but that does not exist: it was read elsewhere, or is gone.
-    pub not_there: Option<Trouble>,
+    pub not_there: Option<Vec<u8>>,
 }
 
 /// Reads the depfile of a task whose command succeeded.
@@ -70,7 +70,7 @@ pub fn discover(
             reported.changed = Some(path.clone());
         }
         if state == FileState::Absent {
-            reported.not_there.get_or_insert_with(|| not_there(job, &path));
+            reported.not_there.get_or_insert_with(|| path.clone());
         }
         reported.states.push((path, state));
         reported.set_back = set_back;
@@ -91,13 +91,6 @@ pub fn remove_depfile(ctx: &Context<'_>, path: &RelPath, text: &[u8]) -> io::Res
     let executable = stamp(ctx, path).is_some_and(|stamp| stamp.executable());
     let mut clearing = Clearing::open(&ctx.observer, &ctx.displaced)?;
     clearing.take(path, Some(&Node::File { content, executable })).map(|_| ())
-}
-
-fn not_there(job: &Job<'_>, path: &[u8]) -> Trouble {
-    let path = shown_bytes(path);
-    let message = format!("`{}` is not stored: its depfile names `{path}`, which does not exist", job.task.name);
-    let hint = "paths in a depfile are relative to `cwd`: set `cwd` to the directory that the command goes to by `cd`";
-    Trouble::new(message, hint)
 }
 
 /// How a run used a path that its depfile names or that lies on the way.

@@ -13,12 +13,13 @@ use crate::action::context::Context;
 use crate::action::execute::Executed;
 use crate::action::inputs::Prepared;
 use crate::action::job::{Done, Job, before_that, unmatched_note, visible};
-use crate::action::left_alone::{claimed_twice, of_unknown_origin, only_added_to, tell_apart, twice};
+use crate::action::left_alone::{claimed_twice, tell_apart, twice};
 use crate::action::recheck::{discover, unchanged};
 use crate::fs::outputs::present_with_links;
 use crate::fs::walk::Found;
 use crate::key::fingerprint::Discovered;
 use crate::model::event::{Failure, Outcome};
+use crate::model::notice::{NotStored, Warning};
 use crate::model::path::RelPath;
 use crate::model::pattern::Pattern;
 use crate::model::problem::Trouble;
@@ -40,7 +41,7 @@ pub struct Stock {
     /// The input that changed since the command started, if one did.
     pub changed: Option<String>,
     /// The warning about a path that the depfile names and that does not exist.
-    pub not_there: Option<Trouble>,
+    pub not_there: Option<Vec<u8>>,
 }
 
 /// Captures the outputs of a successful run, with their contents for `store`, and reads its discovered inputs.
@@ -124,32 +125,27 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
         take_stock(ctx, job, prepared, executed, store)?;
     let mut done = Done::new(job.id, Outcome::Ran);
     done.status = executed.status;
-    let mut fit = keeps(job);
+    let mut not_stored = None;
+    let fit = keeps(job);
     if let Some(cut) = executed.cut.take().filter(|_| fit) {
-        let hint = "make room on the disk of the store";
-        let message = format!("`{}` is not stored: its log cannot be kept: {cut}", job.task.name);
-        done.warnings.push(Trouble::new(message, hint));
-        fit = false;
+        not_stored = Some(NotStored::Log(cut.to_string()));
     } else if let Some(changed) = changed {
-        let hint = "build again when nobody writes to it; if the task itself does, it is no input";
-        done.warnings.push(Trouble::new(format!("`{}` is not stored: {changed} while it ran", job.task.name), hint));
-        fit = false;
+        not_stored = Some(NotStored::Changed(changed));
     } else if let Some(not_there) = not_there.filter(|_| fit) {
-        done.warnings.push(not_there);
-        fit = false;
+        not_stored = Some(NotStored::NotThere(not_there));
     } else if !unknown.is_empty() && fit {
-        done.warnings.push(of_unknown_origin(job.task, &unknown));
-        fit = false;
+        not_stored = Some(NotStored::UnknownOrigin(unknown.clone()));
     } else if let Some(path) = added_to.filter(|_| fit) {
-        done.warnings.push(only_added_to(job.task, &path));
-        fit = false;
+        not_stored = Some(NotStored::AddedTo(path));
     }
+    let fit = fit && not_stored.is_none();
+    done.warnings.extend(not_stored.map(|why| Warning::NotStored { task: job.task.name.clone(), why }));
     let matched = |pattern: &Pattern| {
         let mut paths = captured.entries.iter().filter_map(|entry| RelPath::new(&entry.path).ok());
         paths.any(|path| pattern.matches(&path))
     };
     let unmatched = job.task.outputs.unmatched(matched);
-    done.notes.extend(unmatched.iter().map(|pattern| unmatched_note(job.task, "output", pattern)));
+    done.notes.extend(unmatched.iter().map(|pattern| unmatched_note(job.task, true, pattern)));
     let action = states.action(&prepared.fingerprint);
     let key = ResultKey { action, place: captured.tied.then_some(ctx.place) };
     let created = now();

@@ -21,6 +21,7 @@ use crate::fs::staging::Staging;
 use crate::fs::stamp::Stamp;
 use crate::maintenance;
 use crate::model::event::{Event, Reporter, Runner};
+use crate::model::notice::{Note, StoreTrouble};
 use crate::model::path::RelPath;
 use crate::model::{CacheSettings, TaskId};
 use crate::process::nesting::{Enclosing, enclosing};
@@ -43,7 +44,7 @@ pub(super) struct OpenWorktree {
     /// What a killed build was about to write, and those of its commands that could not be ended.
     pub(super) left_behind: LeftBehind,
     /// The first reason why the store cannot be used.
-    pub(super) trouble: Option<String>,
+    pub(super) trouble: Option<StoreTrouble>,
 }
 
 impl OpenWorktree {
@@ -99,7 +100,7 @@ impl Build<'_> {
         let worktree = self.worktree();
         let (mut trouble, mut within) = (None, None);
         let lock = self.wait_for_lock(&worktree, &mut within, reporter).unwrap_or_else(|e| {
-            trouble = Some(e.to_string());
+            trouble = Some(StoreTrouble::Database(e.to_string()));
             None
         });
         if let Some(enclosing) = within {
@@ -108,7 +109,7 @@ impl Build<'_> {
         if lock.is_some()
             && let Err(e) = worktree.prepare()
         {
-            trouble = Some(e.to_string());
+            trouble = Some(StoreTrouble::Database(e.to_string()));
         }
         let (journal, epoch) = (self.journal(&worktree), maintenance::epoch(self.store_dir));
         let mut left_behind = LeftBehind::read(&worktree.intents());
@@ -209,8 +210,7 @@ impl Build<'_> {
         let waiting = &mut |holder: &str| reporter.event(Event::Waiting { task: None, holder: holder.to_owned() });
         let ended = orphans::end(commands, self.stop, waiting);
         if ended.found > 0 {
-            let what = if ended.found == 1 { "a process".to_owned() } else { format!("{} processes", ended.found) };
-            reporter.event(Event::Note { message: format!("ended {what} that a killed build had left running") });
+            reporter.event(Event::Note(Note::EndedOrphans(ended.found)));
         }
         !ended.some_left
     }

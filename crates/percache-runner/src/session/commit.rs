@@ -15,6 +15,7 @@ use crate::fs::stat_cache::{Observed, Observer};
 use crate::fs::stat_table::Seen;
 use crate::maintenance::{self, MaintenanceError};
 use crate::model::event::{Event, Reporter};
+use crate::model::notice::{Note, StoreTrouble, Warning};
 use crate::model::path::RelPath;
 use crate::model::span::{Phase, timed};
 use crate::model::{CacheSettings, TaskId};
@@ -22,8 +23,6 @@ use crate::report::history::{self, History, TaskRun};
 use crate::report::recorder::{Notes, Subject};
 use crate::schedule::results::Outcomes;
 use crate::session::renewal::{Judged, renew};
-use crate::syntax::shown::shown;
-use crate::syntax::units::format_age;
 use crate::worktree::Worktree;
 use crate::worktree::failed_runs;
 use crate::worktree::intents::{Intent, Intents, LeftBehind};
@@ -57,7 +56,7 @@ pub(super) struct Learned {
     /// Whether the last build's evidence for untouched tasks is carried over.
     carries: bool,
     /// What is wrong with the store, if anything.
-    trouble: Option<String>,
+    trouble: Option<StoreTrouble>,
 }
 
 impl Build<'_> {
@@ -116,7 +115,7 @@ impl Build<'_> {
             None => Ok(()),
         });
         if let Err(e) = written {
-            trouble.get_or_insert(format!("its journal cannot be written: {e}"));
+            trouble.get_or_insert(StoreTrouble::Journal(e.to_string()));
         }
         if trouble.is_none() {
             trouble = self.take_away_what_is_too_old(reporter);
@@ -136,7 +135,7 @@ impl Build<'_> {
         journal: &mut Journal,
         named: &[ResultKey],
         outcomes: &Outcomes,
-        trouble: &mut Option<String>,
+        trouble: &mut Option<StoreTrouble>,
     ) -> io::Result<()> {
         let path = opened.worktree.journal();
         let stage =
@@ -147,7 +146,7 @@ impl Build<'_> {
         let aside = self.set_aside(opened, outcomes);
         if flushed.is_err() || aside.is_err() {
             if let Err(e) = flushed {
-                trouble.get_or_insert(e.to_string());
+                trouble.get_or_insert(StoreTrouble::Database(e.to_string()));
                 journal.distrust_all_but(named);
             }
             if let Err(e) = aside {
@@ -183,21 +182,22 @@ impl Build<'_> {
     }
 
     /// Reports store trouble once, at the end: whatever went wrong, it is one thing for the user.
-    fn close(&self, trouble: Option<String>, reporter: &mut dyn Reporter) {
+    fn close(&self, trouble: Option<StoreTrouble>, reporter: &mut dyn Reporter) {
         if let Some(trouble) = trouble {
-            self.store_trouble(reporter, &trouble);
+            let (dir, single) = (self.store_dir.to_owned(), self.single.is_some());
+            reporter.event(Event::Warning(Warning::Store { trouble, dir, single }));
         }
     }
 
     /// Removes results that a check has refuted, and notes what checks have found.
-    fn set_aside(&self, opened: &OpenWorktree, outcomes: &Outcomes) -> Result<(), String> {
+    fn set_aside(&self, opened: &OpenWorktree, outcomes: &Outcomes) -> Result<(), StoreTrouble> {
         if let Some(store) = self.store.filter(|_| !outcomes.refuted.is_empty()) {
             // Comes first, so that no journal that names one of them is trusted.
-            maintenance::advance_epoch(self.store_dir).map_err(|e| e.to_string())?;
-            store.remove(&outcomes.refuted).map_err(|e| e.to_string())?;
+            maintenance::advance_epoch(self.store_dir).map_err(database)?;
+            store.remove(&outcomes.refuted).map_err(database)?;
         }
         let noted = unstable::note(&opened.worktree.unstable(), &outcomes.news);
-        noted.map_err(|e| format!("unstable tasks cannot be noted: {e}"))
+        noted.map_err(|e| StoreTrouble::Unstable(e.to_string()))
     }
 
     /// Returns the tasks that were not judged although one of their dependencies came out differently from the journal,
@@ -267,15 +267,15 @@ impl Build<'_> {
     }
 
     /// Runs automatic gc if it is due. Returns what is wrong with the store.
-    fn take_away_what_is_too_old(&self, reporter: &mut dyn Reporter) -> Option<String> {
+    fn take_away_what_is_too_old(&self, reporter: &mut dyn Reporter) -> Option<StoreTrouble> {
         let settings = &self.workspace.cache;
         match maintenance::automatic_gc(self.store?, self.store_dir, settings) {
             Ok(report) => {
                 report.iter().for_each(|report| tell_of_displaced(reporter, report, settings));
                 None
             }
-            Err(MaintenanceError::Engine(e)) => Some(e.to_string()),
-            Err(MaintenanceError::Io(e)) => Some(e.to_string()),
+            Err(MaintenanceError::Engine(e)) => Some(database(e)),
+            Err(MaintenanceError::Io(e)) => Some(database(e)),
         }
     }
 
@@ -307,19 +307,10 @@ impl Build<'_> {
         journal.tasks.extend(outcomes.records.iter().map(|(name, record)| (name.clone(), record.clone())));
         journal
     }
+}
 
-    fn store_trouble(&self, reporter: &mut dyn Reporter, trouble: &str) {
-        let (what, option) =
-            if self.single.is_some() { ("the command runs", " --exec") } else { ("the build goes on", "") };
-        reporter.event(Event::Warning {
-            message: format!("the store cannot be used: {}", trouble.split(" (os error").next().unwrap_or(trouble)),
-            hint: Some(format!(
-                "{what} without it; `percache verify{option} --repair` puts a damaged store right, else look at the permissions and the \
-                 space of `{}`",
-                shown(self.store_dir)
-            )),
-        });
-    }
+fn database(error: impl std::fmt::Display) -> StoreTrouble {
+    StoreTrouble::Database(error.to_string())
 }
 
 /// Reports displaced files that gc removed, and warns if too many are kept. They may be somebody's work: none is
@@ -327,14 +318,10 @@ impl Build<'_> {
 fn tell_of_displaced(reporter: &mut dyn Reporter, report: &maintenance::Report, settings: &CacheSettings) {
     let (went, left) = (report.displaced, report.displaced_left);
     if went.files > 0 {
-        let age = format_age(settings.maxage.unwrap_or(maintenance::DEFAULT_MAXAGE));
-        let message = format!("removed {went}: moved aside more than {age} ago");
-        reporter.event(Event::Note { message });
+        let age = settings.maxage.unwrap_or(maintenance::DEFAULT_MAXAGE);
+        reporter.event(Event::Note(Note::ExpiredDisplaced { files: went.files, bytes: went.bytes, age }));
     }
     if left.bytes > settings.maxsize.unwrap_or(maintenance::DEFAULT_MAXSIZE) {
-        reporter.event(Event::Warning {
-            message: format!("{left} are kept, which is more than the store may have (`maxsize`)"),
-            hint: Some("`percache displaced` lists them, and `percache displaced drop PATH` deletes some".to_owned()),
-        });
+        reporter.event(Event::Warning(Warning::ManyDisplaced { files: left.files, bytes: left.bytes }));
     }
 }

@@ -41,6 +41,7 @@ use crate::fs::stamp::moment;
 use crate::graph::TaskGraph;
 use crate::model::Caller;
 use crate::model::event::{Event, Listener, Reporter};
+use crate::model::notice::Note;
 use crate::model::span::{Phase, timed};
 use crate::model::{TaskId, Workspace};
 use crate::process::Stop;
@@ -186,7 +187,9 @@ impl<'a> Session<'a> {
         let outcomes = schedule::build(&ctx, &pool, &tasks, &demands, &mut recorder);
         let built =
             Built { tasks: &tasks, forced: &demands.forced, outcomes: &outcomes, notes: &recorder.into_notes() };
-        tell_of_tools(reporter, &outcomes.remembered);
+        if !outcomes.remembered.is_empty() {
+            reporter.event(Event::Note(Note::NotAsked(outcomes.remembered.clone())));
+        }
         let learned = build.learned(ctx);
         build.commit(opened, learned, &built, reporter);
         build.end(pool);
@@ -198,8 +201,7 @@ impl<'a> Session<'a> {
         let jobs = self.request.options.jobs;
         let fit = descriptors::make_room(jobs);
         if fit < jobs.min(tasks) {
-            let message = format!("{fit} jobs at a time: more do not fit into the files that may be open (ulimit -n)");
-            reporter.event(Event::Note { message });
+            reporter.event(Event::Note(Note::FewerJobs(fit)));
         }
         Options { jobs: fit, ..self.request.options.clone() }
     }
@@ -267,14 +269,4 @@ fn threads(most: usize) -> Result<ThreadPool, BuildError> {
             Err(_) => count = count.div_ceil(2),
         }
     }
-}
-
-/// Names the tools that a dry run did not ask, because it runs nothing.
-fn tell_of_tools(reporter: &mut dyn Reporter, remembered: &[String]) {
-    if remembered.is_empty() {
-        return;
-    }
-    let names: Vec<_> = remembered.iter().map(|tool| format!("`{tool}`")).collect();
-    let message = format!("not run, their last answers are taken to hold: {}", names.join(", "));
-    reporter.event(Event::Note { message });
 }

@@ -1,7 +1,7 @@
 //! The start of a build: a survey of what earlier builds left in the tree, and the context that all tasks share.
 
 use std::io;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use percache::base::claim::Claimant;
 
@@ -15,8 +15,8 @@ use crate::fs::displaced::Displaced;
 use crate::fs::git_index::GitIndex;
 use crate::fs::stat_cache::Observer;
 use crate::model::event::{Event, Reporter};
+use crate::model::notice::{Note, StoreTrouble, Warning, WhyKept};
 use crate::model::path::RelPath;
-use crate::model::problem::{reason, way_out};
 use crate::session::freshness::Freshness;
 use crate::worktree::Worktree;
 use crate::worktree::intents::Intents;
@@ -54,9 +54,8 @@ impl<'a> Build<'a> {
         let git = GitIndex::open(root);
         let mut stuck = Vec::new();
         if !self.options.dry_run && !ownership.edited.is_empty() {
-            let message =
-                format!("kept {}: no task makes it any more, but somebody has edited it", named(&ownership.edited));
-            reporter.event(Event::Note { message });
+            let edited = ownership.edited.iter().map(|path| (*path).clone()).collect();
+            reporter.event(Event::Note(Note::Kept(edited, WhyKept::Edited)));
         }
         if !self.options.dry_run && !ownership.dead.is_empty() {
             stuck = self.take_away_what_is_dead(&observer, &displaced, &directories, &git, &ownership, reporter)?;
@@ -64,7 +63,7 @@ impl<'a> Build<'a> {
         let intents = opened.lock.as_ref().map(|_| Intents::open(&opened.worktree.intents(), &opened.left_behind));
         let (intents, untold) = match intents.transpose() {
             Ok(intents) => (intents, None),
-            Err(e) => (None, Some(format!("what it is about to write cannot be noted: {e}"))),
+            Err(e) => (None, Some(StoreTrouble::Intents(e.to_string()))),
         };
         let carries = fresh.as_ref().is_some_and(|fresh| fresh.conditions);
         let (untouched, tools) = match fresh {
@@ -129,13 +128,12 @@ impl<'a> Build<'a> {
         git: &GitIndex,
         Ownership { dead, .. }: &Ownership<'_>,
         reporter: &mut dyn Reporter,
-    ) -> io::Result<Vec<(RelPath, io::Error)>> {
+    ) -> io::Result<Vec<(RelPath, Arc<io::Error>)>> {
         let mut clearing = Clearing::open(observer, displaced)?;
         let buried = bury(&mut clearing, observer, dead, &Sources { git, tasks: &self.workspace.tasks });
         let needed = needed(&self.workspace.tasks);
         directories.prune(clearing.tree(), observer, dead.iter().map(|left| &left.path), &needed)?;
         tell_of_dead(reporter, &buried);
-        tell_of_stuck(reporter, &buried.stuck);
         if let Some(moved) = displaced.take_moved() {
             reporter.event(Event::Displaced(moved));
         }
@@ -143,30 +141,16 @@ impl<'a> Build<'a> {
     }
 }
 
-fn tell_of_dead(reporter: &mut dyn Reporter, Buried { removed, kept, .. }: &Buried) {
-    let mut note = |message: String| reporter.event(Event::Note { message });
+/// Reports leftover outputs of no task. Those that cannot be removed stop only the tasks that read them.
+fn tell_of_dead(reporter: &mut dyn Reporter, Buried { removed, kept, stuck }: &Buried) {
     if !removed.is_empty() {
-        note(format!("removed {}: no task makes it any more", named(removed)));
+        reporter.event(Event::Note(Note::Removed(removed.clone())));
     }
     if !kept.is_empty() {
-        note(format!("kept {}: no task makes it any more, but it is a source now", named(kept)));
+        reporter.event(Event::Note(Note::Kept(kept.clone(), WhyKept::Source)));
     }
-}
-
-/// Warns about leftover files that cannot be removed. They stop only the tasks that read them.
-fn tell_of_stuck(reporter: &mut dyn Reporter, stuck: &[(RelPath, io::Error)]) {
-    let Some(((path, why), more)) = stuck.split_first() else { return };
-    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-    reporter.event(Event::Warning {
-        message: format!("`{path}`{more} cannot be removed, although no task makes it any more: {}", reason(why)),
-        hint: way_out(why),
-    });
-}
-
-/// Names the first few paths, and counts the others.
-fn named(paths: &[RelPath]) -> String {
-    const NAMED: usize = 3;
-    let names: Vec<_> = paths.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
-    let more = if paths.len() > NAMED { format!(" and {} more", paths.len() - NAMED) } else { String::new() };
-    format!("{}{more}", names.join(", "))
+    if let Some(((path, error), more)) = stuck.split_first() {
+        let (path, error) = (path.clone(), error.clone());
+        reporter.event(Event::Warning(Warning::Stuck { path, more: more.len(), error }));
+    }
 }

@@ -18,6 +18,7 @@ use percache_runner::syntax::units::{format_age, format_duration, parse_age};
 use crate::args::{Cli, Exec};
 use crate::commands::exec::relay::Relay;
 use crate::error::{CliError, INTERRUPTED};
+use crate::messages;
 use crate::registry;
 use crate::report::words;
 use crate::setup::{exec_store_dir, holder, open_store};
@@ -212,13 +213,16 @@ impl Reporter for Told<'_> {
                         .apply(Style::Faint, "the other process ended without a result; running the command here")
                 );
             }
-            Event::Warning { message, hint } => {
+            Event::Warning(warning) => {
+                let (message, hint) = messages::warning(&warning);
                 crate::aside!("{} {message}", self.paint.apply(Style::Warning, "warning:"));
                 if let Some(hint) = hint {
                     crate::aside!("{} {hint}", self.paint.apply(Style::Hint, "hint:"));
                 }
             }
-            Event::Note { message } if !self.quiet => crate::aside!("{}", self.paint.apply(Style::Faint, message)),
+            Event::Note(note) if !self.quiet => {
+                crate::aside!("{}", self.paint.apply(Style::Faint, messages::note(&note)));
+            }
             Event::Displaced(moved) => {
                 registry::remember(&moved);
                 crate::aside!("{}", self.paint.apply(Style::Faint, words::moved(&moved)));

@@ -5,14 +5,11 @@ use std::io;
 use std::path::Path;
 
 use percache::db::engine::EngineError;
-use percache_runner::config::DiscoverError;
-use percache_runner::graph::SelectError;
-use percache_runner::maintenance::MaintenanceError;
-use percache_runner::model::diagnostic::Diagnostics;
-use percache_runner::model::problem::reason;
-use percache_runner::session::{BuildError, OpenError};
-use percache_runner::syntax::shown::shown;
-use percache_runner::syntax::units::{AgeError, SizeError};
+use percache_runner::configuration::{Diagnostics, DiscoverError};
+use percache_runner::store::MaintenanceError;
+use percache_runner::tasks::SelectError;
+use percache_runner::text::{AgeError, SizeError, reason, shown};
+use percache_runner::{BuildError, OpenError};
 
 use crate::diagnostic;
 use crate::setup::exec_store_dir;

@@ -4,13 +4,10 @@
 
 use std::path::Path;
 
-use percache_runner::fs::displaced::Amount;
-use percache_runner::model::notice::{NotStored, Note, StoreTrouble, Warning, WhyKept};
-use percache_runner::model::path::RelPath;
-use percache_runner::model::pattern::foreign;
-use percache_runner::model::problem::way_out;
-use percache_runner::syntax::shown::{shown, shown_bytes};
-use percache_runner::syntax::units::format_age;
+use percache_runner::displaced::Amount;
+use percache_runner::events::{NotStored, Note, StoreTrouble, Warning, WhyKept};
+use percache_runner::tasks::RelPath;
+use percache_runner::text::{foreign, format_age, shown, shown_bytes, way_out};
 
 /// The number of files that a message names.
 const NAMED: usize = 3;
@@ -38,7 +35,7 @@ pub fn warning(warning: &Warning) -> (String, Option<String>) {
         Warning::Spoiled { task, files } => spoiled(task, files),
         Warning::Stuck { path, more, error } => {
             let more = if *more == 0 { String::new() } else { format!(" and {more} more") };
-            let why = percache_runner::model::problem::reason(error);
+            let why = percache_runner::text::reason(error);
             (format!("`{path}`{more} cannot be removed, although no task makes it any more: {why}"), way_out(error))
         }
         Warning::Store { trouble, dir, single } => store(trouble, dir, *single),

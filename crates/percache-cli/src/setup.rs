@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use percache::store::Store;
-use percache_runner::maintenance;
-use percache_runner::model::CacheSettings;
-use percache_runner::session::Project;
+use percache_runner::Project;
+use percache_runner::store;
+use percache_runner::tasks::CacheSettings;
 
 use crate::args::Cli;
 use crate::error::CliError;
@@ -31,7 +31,7 @@ pub fn open_store(dir: &Path, paint: Paint) -> Store {
             paint.apply(Style::Hint, "hint:")
         );
         // The journals name results that are gone. If this fails, failing lookups will reveal it.
-        let _ = maintenance::advance_epoch(dir);
+        let _ = store::advance_epoch(dir);
     }
     store
 }

@@ -4,8 +4,8 @@ use percache::Digest;
 use percache::base::codec::Decoder;
 use percache::store::manifest::Manifest;
 use percache::store::record::{Content, Entry, Node, PathSet, ResultKey, StoredResult};
-use percache_runner::fs::stat_cache::{Behind, FileState};
-use percache_runner::key::fingerprint::{Discovered, Kind, Part, Parts, Value};
+use percache_runner::internals::{Discovered, Part, Parts};
+use percache_runner::why::{Behind, FileState, Kind, Value};
 
 use crate::Target;
 

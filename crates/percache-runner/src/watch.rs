@@ -23,7 +23,7 @@ mod reads;
 mod target;
 
 pub use activity::{Activity, Hearing, Noting};
-pub use blame::{Blame, Blamed, Run, Verdict};
+pub use blame::{Blame, Blamed, Run};
 pub use broken::Broken;
 pub use events::{Burst, Concern, Events};
 pub use reads::{Change, Reads, Scope, abandoned, own_streams};

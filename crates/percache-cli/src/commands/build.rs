@@ -4,10 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use percache_runner::action::context::{Check, Force, HitLogs, Options};
-use percache_runner::process::Stop;
-use percache_runner::schedule::results::Summary;
-use percache_runner::session::{Opened, Request, Target, open};
+use percache_runner::{Check, Force, HitLogs, Opened, Options, Request, Stop, Summary, Target, open};
 
 use crate::args::{Build, Cli, Logs};
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use percache_runner::maintenance::{self, Request};
-use percache_runner::syntax::units::parse_age;
+use percache_runner::store;
+use percache_runner::store::Request;
+use percache_runner::text::parse_age;
 
 use crate::args::{Clear, Cli};
 use crate::commands::gc::sentence;
@@ -27,7 +28,7 @@ pub fn run(cli: &Cli, args: &Clear) -> Result<u8, CliError> {
     let only = move |label: &str| all || names.contains(label);
     let store = open_store(&dir, paint);
     let request = Request { maxage, only: Some(&only), ..Request::default() };
-    let report = maintenance::gc(&store, &dir, &request).map_err(|e| CliError::maintenance(&e, &dir))?;
+    let report = store::gc(&store, &dir, &request).map_err(|e| CliError::maintenance(&e, &dir))?;
     if !cli.quiet {
         crate::say!("{}", sentence(&report, false));
     }

@@ -1,7 +1,8 @@
 //! `percache gc`.
 
-use percache_runner::maintenance::{self, DEFAULT_MAXAGE, DEFAULT_MAXSIZE, Report, Request};
-use percache_runner::syntax::units::{format_size, parse_age, parse_size};
+use percache_runner::store;
+use percache_runner::store::{DEFAULT_MAXAGE, DEFAULT_MAXSIZE, Report, Request};
+use percache_runner::text::{format_size, parse_age, parse_size};
 
 use crate::args::{Cli, Gc};
 use crate::error::{CliError, SUCCESS};
@@ -23,7 +24,7 @@ pub fn run(cli: &Cli, args: &Gc) -> Result<u8, CliError> {
         ..Request::default()
     };
     let store = open_store(&dir, paint);
-    let report = maintenance::gc(&store, &dir, &request).map_err(|e| CliError::maintenance(&e, &dir))?;
+    let report = store::gc(&store, &dir, &request).map_err(|e| CliError::maintenance(&e, &dir))?;
     if !cli.quiet {
         crate::say!("{}", sentence(&report, args.dry_run));
     }

@@ -4,9 +4,8 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
-use percache_runner::config::FILE_NAME;
-use percache_runner::init::{File, propose};
-use percache_runner::session::Project;
+use percache_runner::Project;
+use percache_runner::configuration::{FILE_NAME, File, propose};
 
 use crate::args::{Cli, Init};
 use crate::commands::gc::count;

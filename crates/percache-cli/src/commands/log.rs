@@ -4,11 +4,8 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::time::Duration;
 
 use percache::store::{ReadError, now};
-use percache_runner::model::Task;
-use percache_runner::syntax::units::{format_age, format_size};
-use percache_runner::worktree::Worktree;
-use percache_runner::worktree::failed_runs::{self, FailedRun};
-use percache_runner::worktree::journal::Journal;
+use percache_runner::tasks::{FailedRun, LastLog, Task, last_log};
+use percache_runner::text::{format_age, format_size};
 
 use crate::args::{Cli, Log};
 use crate::error::{CliError, SUCCESS};
@@ -23,19 +20,17 @@ pub fn run(cli: &Cli, args: &Log) -> Result<u8, CliError> {
     let project = load(cli, &[])?;
     let task = project.workspace.task(project.select_one(&args.task)?);
     let (name, here) = (&task.name, quoted(&project.name_from_here(&task.name)));
-    let worktree = Worktree::new(&project.store_dir, &project.workspace.root);
-    let journal = Journal::load(&worktree.journal());
-    let record = journal.tasks.get(name);
-    if let Some((run, log)) = failed_runs::of(&worktree.failed(), name).filter(|(run, _)| run.is_last(record)) {
-        return show_failed(cli, &run, &log);
-    }
-    let Some(key) = record.and_then(|record| record.key.or(record.previous)) else {
-        let hint = match task {
-            Task { command: None, .. } => "it is a group: it runs nothing itself".to_owned(),
-            Task { cache: false, .. } | Task { interactive: true, .. } => "it is never stored".to_owned(),
-            _ => format!("only successful runs are stored; `percache build {here}` runs it"),
-        };
-        return Err(CliError::failure(format!("`{name}` has no stored result here")).hint(Some(hint)));
+    let (key, is_last) = match last_log(&project, task) {
+        LastLog::Failed(run, log) => return show_failed(cli, &run, &log),
+        LastLog::Stored { key, is_last } => (key, is_last),
+        LastLog::Nothing => {
+            let hint = match task {
+                Task { command: None, .. } => "it is a group: it runs nothing itself".to_owned(),
+                Task { cache: false, .. } | Task { interactive: true, .. } => "it is never stored".to_owned(),
+                _ => format!("only successful runs are stored; `percache build {here}` runs it"),
+            };
+            return Err(CliError::failure(format!("`{name}` has no stored result here")).hint(Some(hint)));
+        }
     };
     let store = open_store(&project.store_dir, Paint::stderr(cli.color));
     let result = store.result(&key).map_err(|e| CliError::store(&e, &project.store_dir))?;
@@ -43,7 +38,7 @@ pub fn run(cli: &Cli, args: &Log) -> Result<u8, CliError> {
         let hint = format!("`percache build {here}` makes it again");
         CliError::failure(format!("the last result of `{name}` is not in the store any more")).hint(Some(hint))
     })?;
-    if record.is_some_and(|record| record.key.is_none()) {
+    if !is_last {
         let note = format!("the last run of `{name}` left no stored result; this is the log of the one before");
         crate::aside!("{}", Paint::stderr(cli.color).apply(Style::Faint, note));
     }

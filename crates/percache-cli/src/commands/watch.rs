@@ -7,13 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use percache_runner::action::context::{Check, Force, HitLogs, Options};
-use percache_runner::config;
-use percache_runner::fs::stat_table::KnownFiles;
-use percache_runner::process::Stop;
-use percache_runner::session::OpenError;
-use percache_runner::syntax::shown::shown_bytes;
-use percache_runner::watch::{Blame, Blamed, Broken, Change, Configured, Events, Happened, Run, Target};
+use percache_runner::configuration;
+use percache_runner::text::shown_bytes;
+use percache_runner::watching::{Blame, Blamed, Broken, Change, Configured, Events, Happened, KnownFiles, Run, Target};
+use percache_runner::{Check, Force, HitLogs, OpenError, Options, Stop};
 
 use crate::args::{Cli, Logs, Watch};
 use crate::error::{CliError, INTERRUPTED};
@@ -28,7 +25,7 @@ const TURN: Duration = Duration::from_millis(50);
 
 /// Builds until it is interrupted.
 pub fn run(cli: &Cli, args: &Watch) -> Result<u8, CliError> {
-    let root = config::discover(directory(cli)).map_err(OpenError::from)?.root;
+    let root = configuration::discover(directory(cli)).map_err(OpenError::from)?.root;
     let user = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
     let events = Events::new(&root);
     let mut watching = Watching {

@@ -2,11 +2,10 @@
 
 use std::io::Write;
 
-use percache_runner::model::Workspace;
-use percache_runner::model::event::{Deviation, Differs, Event, Outcome};
-use percache_runner::model::path::RelPath;
-use percache_runner::schedule::results::Summary;
-use percache_runner::syntax::shown::shown;
+use percache_runner::Summary;
+use percache_runner::events::{Deviation, Differs, Event, Outcome};
+use percache_runner::tasks::{RelPath, Workspace};
+use percache_runner::text::shown;
 use serde_json::{Value, json};
 
 use crate::messages;

@@ -1,7 +1,6 @@
 //! Runs the command of one task, as often as `retries` allows, in a tree from which its earlier outputs were removed.
 
 use std::borrow::Cow;
-use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io;
 use std::time::Duration;
@@ -12,13 +11,12 @@ use percache::store::record::Node;
 use crate::action::added_to::Ends;
 use crate::action::context::Context;
 use crate::action::directories::output_directories;
-use crate::action::inputs::{Prepared, threads, variables};
+use crate::action::inputs::{Prepared, variables};
 use crate::action::job::{Say, Word};
 use crate::action::shared_log::{Feed, piece};
 use crate::environment::colours;
 use crate::fs::clearing::{Clearing, Left, find_left};
 use crate::fs::outputs::present;
-use crate::fs::parallel::fan_out;
 use crate::fs::stamp::{Moment, Stamp};
 use crate::fs::walk::{Found, Kind};
 use crate::model::event::{Failure, Runner};
@@ -115,13 +113,6 @@ pub fn execute(
         clear_attempt(ctx, &mut clearing, &before)?;
         attempt += 1;
     }
-}
-
-/// Returns the current stamps of the inputs.
-pub fn stamps(ctx: &Context<'_>, prepared: &Prepared) -> Vec<Option<Stamp>> {
-    let stamp = |(path, _): &(RelPath, _)| Ok::<_, Infallible>(ctx.observer.stamp(path.as_bytes()).ok().flatten());
-    let Ok(stamps) = fan_out(threads(ctx, prepared.inputs.len()), &prepared.inputs, stamp);
-    stamps
 }
 
 /// Returns the current stamp of a path, if it can be read.

@@ -15,8 +15,6 @@ use crate::model::pattern::Pattern;
 use crate::model::problem::Trouble;
 use crate::model::{Task, TaskId};
 
-/// The number of files that a message names.
-
 /// The sorted-out files at a task's outputs after its command succeeded.
 pub struct Outcome {
     /// The files that the run made or changed, sorted.

@@ -7,14 +7,20 @@
 //! | --- | --- |
 //! | `chain` | Chains of reasons down to a first cause |
 //! | `closest` | The stored result that fits with the fewest changes |
+//! | `last_runs` | What the last builds left of each task |
+//! | `named_file` | Who makes and who reads a path |
 //! | `readers` | The tasks that read a path |
 
 mod chain;
 mod closest;
-pub mod readers;
+mod last_runs;
+mod named_file;
+mod readers;
 
 pub use chain::{Chain, Link, Stands};
 pub use closest::Nearest;
+pub use last_runs::{LastLog, LastRuns, LastState, last_log};
+pub use named_file::{NamedFile, NamedFileError, named_file};
 
 use std::path::Path;
 use std::sync::Arc;

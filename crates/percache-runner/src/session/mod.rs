@@ -56,7 +56,7 @@ use commit::Built;
 use last_build::LastBuild;
 pub use open::{Opened, open};
 pub use project::{OpenError, Project};
-pub use request::{OpenStore, Request, Target};
+pub use request::{Request, Target};
 
 /// A workspace that is ready to be built, as requested.
 pub struct Session<'a> {
@@ -136,11 +136,6 @@ impl<'a> Session<'a> {
     /// Returns the workspace.
     pub fn project(&self) -> &Arc<Project> {
         &self.project
-    }
-
-    /// Returns the requested tasks.
-    pub fn selected(&self) -> &[TaskId] {
-        &self.selected
     }
 
     /// Returns the store; `None` if none is used.

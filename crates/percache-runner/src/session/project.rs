@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use percache::Digest;
+use percache::store::Store;
 
 use crate::config::{self, DiscoverError, Location};
 use crate::graph::{self, SelectError, TaskGraph};
 use crate::model::diagnostic::Diagnostics;
 use crate::model::path::RelPath;
 use crate::model::{CacheSettings, TaskId, Workspace};
+use crate::report::retrospect::{Retrospect, retrospect};
 use crate::worktree::{Worktree, ownership};
 
 /// A workspace, its dependency graph, its store, and the caller's place in it.
@@ -137,6 +139,16 @@ impl Project {
             _ => None,
         };
         Err(OpenError::NoArguments(only))
+    }
+
+    /// Returns what is remembered of the last builds; `None` if nothing is.
+    pub fn retrospect(&self, store: &Store) -> Option<Retrospect> {
+        retrospect(&self.workspace.root, &self.store_dir, store)
+    }
+
+    /// Returns where `percache report` writes its page if no other place is named.
+    pub fn report_page(&self) -> PathBuf {
+        self.worktree().report()
     }
 
     /// Returns how a task is named from the caller's place.

@@ -8,12 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use percache::store::{Store, now};
-use percache_runner::action::context::{Check, Force, HitLogs, Options};
-use percache_runner::model::event::{Event, Failure, Outcome, Reporter};
-use percache_runner::process::Stop;
-use percache_runner::session::exec::{Answer, Single};
-use percache_runner::session::{Opened, Project, Request, Target, open};
-use percache_runner::syntax::units::{format_age, format_duration, parse_age};
+use percache_runner::events::{Event, Failure, Outcome, Reporter};
+use percache_runner::exec::{Answer, Single};
+use percache_runner::text::{format_age, format_duration, parse_age};
+use percache_runner::{Check, Force, HitLogs, Opened, Options, Project, Request, Stop, Target, open};
 
 use crate::args::{Cli, Exec};
 use crate::commands::exec::relay::Relay;

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 
-use percache_runner::model::TaskId;
+use percache_runner::tasks::TaskId;
 use serde_json::json;
 
-use super::{File, Picture};
+use super::{NamedFile, Picture};
 
 /// Draws a tree of dependencies, or of dependents.
 pub fn tree(picture: &Picture<'_>) -> String {
@@ -125,7 +125,7 @@ pub fn json(picture: &Picture<'_>) -> String {
             "inferred": names(&mut task.inferred.iter().copied().filter(|id| picture.shows(id))),
         })
     };
-    let file = |file: &File| {
+    let file = |file: &NamedFile| {
         json!({
             "path": file.path.to_text(),
             "made_by": file.made_by.map(|id| picture.name(id)),

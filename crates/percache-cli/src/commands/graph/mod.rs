@@ -2,17 +2,9 @@
 
 mod forms;
 
-use percache_runner::explain::readers::Readers;
-use percache_runner::fs::walk::{self, Want};
-use percache_runner::model::TaskId;
-use percache_runner::model::path::RelPath;
-use percache_runner::model::pattern::PatternSet;
-use percache_runner::model::problem::reason;
-use percache_runner::session::Project;
-use percache_runner::syntax::glob::escape;
-use percache_runner::syntax::shown::shown;
-use percache_runner::worktree::Worktree;
-use percache_runner::worktree::journal::Journal;
+use percache_runner::Project;
+use percache_runner::tasks::{NamedFile, NamedFileError, TaskId, named_file};
+use percache_runner::text::{reason, shown};
 
 use crate::args::{Cli, Graph, GraphFormat};
 use crate::error::{CliError, SUCCESS};
@@ -26,18 +18,9 @@ struct Picture<'a> {
     /// The tasks where trees begin.
     roots: Vec<TaskId>,
     /// The files that were named.
-    files: Vec<File>,
+    files: Vec<NamedFile>,
     /// Whether trees lead from dependencies to dependents.
     upwards: bool,
-}
-
-/// A file or directory that was named.
-struct File {
-    path: RelPath,
-    /// The task whose output it is.
-    made_by: Option<TaskId>,
-    /// The tasks that read it.
-    needed_by: Vec<TaskId>,
 }
 
 impl Picture<'_> {
@@ -99,37 +82,17 @@ fn picture<'a>(project: &'a Project, args: &Graph) -> Result<Picture<'a>, CliErr
 }
 
 /// Returns what is known of a path; `None` if it does not exist, no task makes it, and none reads it.
-fn file(project: &Project, name: &str) -> Result<Option<File>, CliError> {
-    let native = std::path::Path::new(name);
-    let path = match (native.parent(), native.file_name()) {
-        // The workspace's own path has no symlinks either.
-        (Some(parent), Some(last)) if native.is_absolute() => {
-            let real = parent.canonicalize().unwrap_or_else(|_| parent.to_owned()).join(last);
-            RelPath::from_native(&project.workspace.root, &real).ok_or("the path leaves the workspace".to_owned())
-        }
-        _ => project.cwd.join(name).map_err(|e| e.to_string()),
+fn file(project: &Project, name: &str) -> Result<Option<NamedFile>, CliError> {
+    let usage = |what: String| {
+        let inside = format!("files are those of the workspace in `{}`", shown(&project.workspace.root));
+        CliError::usage(format!("`{name}`: {what}")).hint(Some(inside))
     };
-    let inside = format!("files are those of the workspace in `{}`", shown(&project.workspace.root));
-    let path = path.map_err(|e| CliError::usage(format!("`{name}`: {e}")).hint(Some(inside)))?;
-    let skip: Vec<_> = RelPath::from_native(&project.workspace.root, &project.store_dir).into_iter().collect();
-    let journal = Journal::load(&Worktree::new(&project.store_dir, &project.workspace.root).journal());
-    let caller = std::env::vars_os().collect();
-    let (workspace, graph) = (&project.workspace, &project.graph);
-    let asked = Readers { workspace, graph, journal: &journal, skip: &skip, caller: &caller };
-    let there = path.to_path(&project.workspace.root);
-    let failed = |e: walk::WalkError| CliError::failure(format!("{e}: {}", reason(&e.source)));
-    let mut paths = vec![path.clone()];
-    if there.is_dir() && !there.is_symlink() {
-        let text = if path.is_root() { ".".to_owned() } else { escape(&path.to_text()) };
-        let below =
-            PatternSet::parse(&RelPath::root(), &[text]).map_err(|e| CliError::usage(format!("`{name}`: {e}")))?;
-        let found = walk::expand(&project.workspace.root, &below, &skip, Want::Files).map_err(failed)?;
-        paths.extend(found.into_iter().map(|found| found.path));
-    }
-    let needed_by = asked.of(&paths).map_err(failed)?;
-    let made_by = project.graph.outputs.owner(&path);
-    let known = made_by.is_some() || !needed_by.is_empty() || there.symlink_metadata().is_ok();
-    Ok(known.then_some(File { path, made_by, needed_by }))
+    named_file(project, name, &std::env::vars_os().collect()).map_err(|e| match e {
+        NamedFileError::Outside => usage("the path leaves the workspace".to_owned()),
+        NamedFileError::Path(e) => usage(e.to_string()),
+        NamedFileError::Pattern(e) => CliError::usage(format!("`{name}`: {e}")),
+        NamedFileError::Walk(e) => CliError::failure(format!("{e}: {}", reason(&e.source))),
+    })
 }
 
 fn tasks_or_file(project: &Project, name: &str) -> Result<Vec<TaskId>, CliError> {

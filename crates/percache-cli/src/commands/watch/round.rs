@@ -5,11 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use percache_runner::fs::stamp::moment;
-use percache_runner::process::Stop;
-use percache_runner::schedule::results::Summary;
-use percache_runner::session::{Opened, Request, Session, Target, open};
-use percache_runner::watch::{Activity, Burst, Change, Happened, Hearing, Noting, Run, Target as Watched};
+use percache_runner::watching::{Activity, Burst, Change, Happened, Hearing, Noting, Run, Target as Watched, moment};
+use percache_runner::{Opened, Request, Session, Stop, Summary, Target, open};
 
 use super::{TURN, Watching};
 use crate::args::OnChange;

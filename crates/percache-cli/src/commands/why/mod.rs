@@ -6,9 +6,9 @@ mod tell;
 
 use std::sync::Arc;
 
-use percache_runner::config;
-use percache_runner::explain;
-use percache_runner::model::{TaskId, Workspace};
+use percache_runner::configuration;
+use percache_runner::tasks::{TaskId, Workspace};
+use percache_runner::why;
 
 use crate::args::{Cli, Why};
 use crate::error::{CliError, SUCCESS};
@@ -22,8 +22,8 @@ pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {
     project.check_args(&[id], &args.args)?;
     let paint = Paint::stdout(cli.color);
     let store = Arc::new(open_store(&project.store_dir, Paint::stderr(cli.color)));
-    let asked = explain::Question { project: project.clone(), store, caller: std::env::vars_os().collect() };
-    let answer = explain::why(&asked, id).map_err(CliError::failure)?;
+    let asked = why::Question { project: project.clone(), store, caller: std::env::vars_os().collect() };
+    let answer = why::why(&asked, id).map_err(CliError::failure)?;
     if args.json {
         crate::say!("{:#}", json::answer(&project.workspace, id, &answer));
     } else {
@@ -35,5 +35,5 @@ pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {
 
 /// Returns the place where a task is defined: `percache.toml:14`.
 fn place(workspace: &Workspace, id: TaskId) -> Option<String> {
-    config::stated(workspace, workspace.task(id))
+    configuration::stated(workspace, workspace.task(id))
 }

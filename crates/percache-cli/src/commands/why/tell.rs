@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use percache::store::now;
 use percache::store::record::Time;
-use percache_runner::action::explain::Why;
-use percache_runner::explain::{Answer, Chain, Link, Nearest, Stands, State};
-use percache_runner::model::{TaskId, Workspace};
-use percache_runner::session::Project;
-use percache_runner::syntax::shown::{shown, shown_bytes};
-use percache_runner::syntax::units::{format_age, format_duration};
+use percache_runner::Project;
+use percache_runner::tasks::{TaskId, Workspace};
+use percache_runner::text::{format_age, format_duration, shown, shown_bytes};
+use percache_runner::why::{Answer, Chain, Link, Nearest, Stands, State, Why};
 
 use super::{changes, place};
 use crate::report::quoted;
@@ -128,8 +126,7 @@ pub fn line(workspace: &Workspace, chain: &Chain) -> String {
         let name = &workspace.task(link.task).name;
         let reason = match (chain.get(position + 1), &link.why) {
             (Some(next), Why::Changed(changes)) => {
-                let of_next =
-                    |change: &&percache_runner::action::changes::Change| Some(&change.name) == next.via.as_ref();
+                let of_next = |change: &&percache_runner::why::Change| Some(&change.name) == next.via.as_ref();
                 match changes.iter().find(of_next).or(changes.first()) {
                     Some(change) => format!("{}: {change}", words(link.stands)),
                     None => words(link.stands).to_owned(),

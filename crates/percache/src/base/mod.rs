@@ -3,6 +3,7 @@
 //! | file | its one idea |
 //! | --- | --- |
 //! | `claim` | Claims |
+//! | `clock` | The time of day |
 //! | `codec` | The canonical encoding |
 //! | `digest` | SHA-1 digests |
 //! | `exit` | What lives in statics is never dropped |
@@ -11,6 +12,7 @@
 //! | `lock` | Advisory locks between processes |
 
 pub mod claim;
+pub mod clock;
 pub mod codec;
 pub mod digest;
 pub(crate) mod exit;

@@ -176,6 +176,29 @@ fn what_one_place_is_for_is_nowhere_else() {
     assert!(wrong.is_empty(), "see \"What holds everywhere\" in docs/ARCHITECTURE.md:\n{}", wrong.join("\n"));
 }
 
+/// What must not be in a folder of `crates/`, whatever it is for.
+const NOT_IN: [(&str, &[&str]); 2] = [
+    ("percache-runner/src/key/", &["HashMap", "HashSet"]),
+    ("percache-cli/src/report/", &["thread::spawn", "thread::scope"]),
+];
+
+/// What is hashed has one order, and the display has no thread.
+#[test]
+fn some_things_are_nowhere_in_a_folder() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut wrong = Vec::new();
+    for (folder, words) in NOT_IN {
+        let files = sources(&crates.join(folder));
+        assert!(!files.is_empty(), "{folder} has moved");
+        for path in files {
+            let text = fs::read_to_string(&path).expect("a source file");
+            let found = code(&text).filter(|(_, line)| words.iter().any(|word| line.contains(word)));
+            wrong.extend(found.map(|(line, text)| format!("{}:{}: {}", path.display(), line + 1, text.trim())));
+        }
+    }
+    assert!(wrong.is_empty(), "see \"What holds everywhere\" in docs/ARCHITECTURE.md:\n{}", wrong.join("\n"));
+}
+
 /// What a crate must never know, it does not depend on.
 #[test]
 fn no_crate_depends_on_what_it_must_never_know() {

@@ -52,8 +52,8 @@ impl LastBuild {
         noted.ok().map(|()| idle)
     }
 
-    /// Checks what still holds of the last build's findings in this worktree. Returns `None` if the next build must check
-    /// everything from scratch.
+    /// Checks what still holds of the last build's findings in this worktree. Returns `None` if the next build must
+    /// check everything from scratch.
     pub(super) fn look(
         store_dir: &Path,
         root: &Path,

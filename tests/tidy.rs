@@ -141,7 +141,8 @@ fn every_file_says_what_it_is() {
 }
 
 /// What a crate is used for, it is used for in one place: code that begins so, and the files of `crates/` that may have it.
-const ONLY_IN: [(&str, &[&str]); 4] = [
+const ONLY_IN: [(&str, &[&str]); 5] = [
+    (r"\x1b[?", &["percache-cli/src/report/live/screen.rs"]),
     ("rocksdb::", &["percache/src/db/rocks.rs", "percache/src/db/rocks/"]),
     ("indicatif::", &["percache-cli/src/report/live/bar.rs"]),
     (

@@ -83,3 +83,6 @@ fn project(
     }
     Ok((Arc::new(Project::at(place, request.args)?), None))
 }
+
+#[cfg(test)]
+mod tests;

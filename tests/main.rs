@@ -13,8 +13,11 @@
 mod documents;
 mod sandbox;
 
+mod affected;
 mod background;
 mod check;
+mod clean;
+mod compdb;
 mod completions;
 mod concurrency;
 mod damage;
@@ -64,6 +67,7 @@ mod six_cases;
 mod status;
 mod stress;
 mod symlinks;
+mod templates;
 mod tidy;
 mod unmatched;
 mod watch;

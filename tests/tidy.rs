@@ -225,8 +225,8 @@ const DOOR: [(&str, &str); 11] = [
     ("", "BuildError Check Force HitLogs OpenError Opened Options Project Request Session Stop Summary Target open"),
     ("configuration", "Diagnostic Diagnostics DiscoverError FILE_NAME File discover is_broken likely_stores propose schema \
         stated"),
-    ("tasks", "CacheSettings FailedRun LastLog LastRuns LastState NamedFile NamedFileError RelPath SelectError Task \
-        TaskCommand TaskGraph TaskId Workspace last_log name_from named_file"),
+    ("tasks", "AffectedError CacheSettings Clean Cleaned FailedRun LastLog LastRuns LastState NamedFile NamedFileError \
+        RelPath SelectError Task TaskCommand TaskGraph TaskId Workspace affected last_log name_from named_file"),
     ("events", "Deviation Differs Event Failure Holder Listener LogText Marked Moved NotStored Note Outcome Phase \
         Reporter Runner Span SpooledLog StoreTrouble Stream Warning WhyKept"),
     ("exec", "Answer Single"),

@@ -71,6 +71,7 @@ pub fn note(note: &Note) -> String {
         Note::ExpiredDisplaced { files, bytes, age } => {
             format!("removed {}: moved aside more than {} ago", amount(*files, *bytes), format_age(*age))
         }
+        Note::UnusedTemplate { name, place } => format!("no task extends the template `{name}` ({place})"),
         Note::Unmatched { task, output, pattern } => {
             let what = if *output { "output" } else { "input" };
             let hint = foreign(pattern).map(|hint| format!("; {hint}")).unwrap_or_default();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use percache::store::Store;
 use percache_runner::Project;
 use percache_runner::store;
-use percache_runner::tasks::CacheSettings;
+use percache_runner::tasks::{AffectedError, CacheSettings, TaskId, affected};
 
 use crate::args::Cli;
 use crate::error::CliError;
@@ -19,6 +19,23 @@ pub fn directory(cli: &Cli) -> &Path {
 /// Loads the workspace at or above the directory where the command is to be run.
 pub fn load(cli: &Cli, args: &[String]) -> Result<Project, CliError> {
     Ok(Project::load(directory(cli), args)?)
+}
+
+/// Keeps those of `tasks` that differ from the git commit `rev`; an empty `rev` stands for the last common ancestor of
+/// HEAD and the default branch.
+pub fn only_affected(
+    project: &Project,
+    tasks: Vec<TaskId>,
+    rev: &str,
+    args: &[String],
+) -> Result<Vec<TaskId>, CliError> {
+    affected(project, tasks, rev, args, &std::env::vars_os().collect()).map_err(|e| {
+        let hint = match &e {
+            AffectedError::Git(e) => Some(e.hint()),
+            AffectedError::Walk(_) => None,
+        };
+        CliError::usage(format!("cannot tell what is affected: {e}")).hint(hint)
+    })
 }
 
 /// Opens the store in `dir`, printing its warning if there is one.

@@ -59,10 +59,13 @@ pub mod configuration {
 
 /// Tasks, their graph, and how they are named.
 pub mod tasks {
-    pub use crate::explain::{LastLog, LastRuns, LastState, NamedFile, NamedFileError, last_log, named_file};
+    pub use crate::explain::{
+        AffectedError, LastLog, LastRuns, LastState, NamedFile, NamedFileError, affected, last_log, named_file,
+    };
     pub use crate::graph::{SelectError, TaskGraph, name_from};
     pub use crate::model::path::RelPath;
     pub use crate::model::{CacheSettings, Task, TaskCommand, TaskId, Workspace};
+    pub use crate::session::{Clean, Cleaned};
     pub use crate::worktree::failed_runs::FailedRun;
 }
 

@@ -8,11 +8,15 @@ use clap_complete::engine::ArgValueCompleter;
 use crate::completion;
 
 /// `percache build`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Build {
     /// Tasks to build: names, or globs over names (`pkgs/app:*`) [default: `default` of percache.toml, or all tasks]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
+    /// Only tasks whose inputs, definition or dependencies differ from the git commit REV [default: the last common
+    /// ancestor of HEAD and the default branch]
+    #[arg(long, value_name = "REV", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub affected: Option<String>,
     /// Run at most this many tasks at a time [default: the number of CPUs]
     #[arg(short, long, value_name = "N", value_parser = jobs)]
     pub jobs: Option<usize>,

@@ -27,6 +27,10 @@ pub struct List {
     /// Tasks to list: names, or globs over names [default: all]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
+    /// Only tasks whose inputs, definition or dependencies differ from the git commit REV [default: the last common
+    /// ancestor of HEAD and the default branch]
+    #[arg(long, value_name = "REV", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub affected: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -41,6 +45,10 @@ pub struct Graph {
     /// Tasks to show, with their dependencies [default: all]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
+    /// Only tasks whose inputs, definition or dependencies differ from the git commit REV [default: the last common
+    /// ancestor of HEAD and the default branch]
+    #[arg(long, value_name = "REV", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub affected: Option<String>,
     /// Only TASK and its dependencies, direct and indirect; with --needed-by, what lies between
     #[arg(long, value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub needs: Vec<String>,
@@ -84,4 +92,12 @@ pub struct Log {
     /// The task
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub task: String,
+}
+
+/// `percache compdb`.
+#[derive(Debug, Args)]
+pub struct Compdb {
+    /// Only these tasks: names, or globs over names [default: all]
+    #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
+    pub tasks: Vec<String>,
 }

@@ -3,8 +3,8 @@
 //! | file | its commands |
 //! | --- | --- |
 //! | `build` | `build`, `watch`, `exec` |
-//! | `inspect` | `why`, `list`, `graph`, `report`, `log` |
-//! | `store` | `gc`, `clear`, `stats`, `verify` |
+//! | `inspect` | `why`, `list`, `graph`, `report`, `log`, `compdb` |
+//! | `store` | `gc`, `clear`, `clean`, `stats`, `verify` |
 //! | `displaced` | `displaced` and its subcommands |
 //! | `help` | `init`, `completions`, `help`, `man` |
 
@@ -24,8 +24,8 @@ use crate::topics;
 pub use build::{Build, Exec, Logs, OnChange, Watch};
 pub use displaced::{Displaced, DisplacedAction, DisplacedDrop, DisplacedRestore};
 pub use help::{Completions, Help, Init, Man, Shell};
-pub use inspect::{Graph, GraphFormat, List, Log, Report, Why};
-pub use store::{Clear, Gc, Stats, Verify};
+pub use inspect::{Compdb, Graph, GraphFormat, List, Log, Report, Why};
+pub use store::{Clean, Clear, Gc, Stats, Verify};
 
 /// The heading above the options that all commands share.
 const GLOBAL: &str = "Global options";
@@ -96,12 +96,16 @@ pub enum Command {
     Gc(Gc),
     /// Remove results: all, old ones, or those of the named tasks
     Clear(Clear),
+    /// Remove the outputs of tasks from the tree; the store keeps them
+    Clean(Clean),
     /// Show the size of the store, and its hits and misses
     Stats(Stats),
     /// Check every record and blob of the store
     Verify(Verify),
     /// List files that were moved aside because percache does not hold their content, or restore them
     Displaced(Displaced),
+    /// Print a compile_commands.json of the tasks that compile C, C++ and the like, for clangd
+    Compdb(Compdb),
     /// Print the JSON Schema of percache.toml
     #[command(
         after_help = "Editors with Taplo complete and check percache.toml by it: put `#:schema FILE` into its first line."

@@ -70,3 +70,14 @@ pub struct Verify {
     #[arg(long, value_name = "FILE", conflicts_with = "exec")]
     pub cache: Option<PathBuf>,
 }
+
+/// `percache clean`.
+#[derive(Debug, Args)]
+pub struct Clean {
+    /// Remove only outputs of these tasks: names, or globs over names [default: all outputs]
+    #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
+    pub tasks: Vec<String>,
+    /// Only show what would be removed
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}

@@ -9,11 +9,26 @@ use percache_runner::{Check, Force, HitLogs, Opened, Options, Request, Stop, Sum
 use crate::args::{Build, Cli, Logs};
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};
 use crate::report::{self, Manner, Place, Report};
-use crate::setup::{directory, holder, open_store};
+use crate::setup::{directory, holder, load, only_affected, open_store};
 use crate::terminal::style::{self, Paint};
 
 /// Runs `percache build`.
 pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
+    let Some(rev) = &args.affected else { return build(cli, args) };
+    let project = load(cli, &args.args)?;
+    let selected = project.requested(&args.tasks, &[])?;
+    let affected = only_affected(&project, selected, rev, &args.args)?;
+    if affected.is_empty() {
+        if !cli.quiet {
+            crate::say!("no task is affected");
+        }
+        return Ok(SUCCESS);
+    }
+    let names = affected.iter().map(|id| project.name_from_here(&project.workspace.task(*id).name));
+    build(cli, &Build { tasks: names.collect(), affected: None, ..args.clone() })
+}
+
+fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     let start = Instant::now();
     let stderr = Paint::stderr(cli.color);
     let store = |dir: &Path| Arc::new(open_store(dir, stderr));

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::args::{Cli, List};
 use crate::error::{CliError, SUCCESS};
-use crate::setup::load;
+use crate::setup::{load, only_affected};
 use crate::terminal::style::{Paint, Style};
 
 /// The width above which names do not widen their column.
@@ -17,6 +17,10 @@ pub fn run(cli: &Cli, args: &List) -> Result<u8, CliError> {
     let project = load(cli, &[])?;
     let all = args.tasks.is_empty();
     let ids: Vec<TaskId> = if all { project.workspace.ids().collect() } else { project.select(&args.tasks)? };
+    let ids = match &args.affected {
+        Some(rev) => only_affected(&project, ids, rev, &[])?,
+        None => ids,
+    };
     let tasks: Vec<&Task> = ids.iter().map(|id| project.workspace.task(*id)).collect();
     let past = LastRuns::of(&project);
     if args.json {

@@ -5,18 +5,21 @@
 //!
 //! | file | its one idea |
 //! | --- | --- |
+//! | `affected` | The tasks that a range of git history affects |
 //! | `chain` | Chains of reasons down to a first cause |
 //! | `closest` | The stored result that fits with the fewest changes |
 //! | `last_runs` | What the last builds left of each task |
 //! | `named_file` | Who makes and who reads a path |
 //! | `readers` | The tasks that read a path |
 
+mod affected;
 mod chain;
 mod closest;
 mod last_runs;
 mod named_file;
 mod readers;
 
+pub use affected::{AffectedError, affected};
 pub use chain::{Chain, Link, Stands};
 pub use closest::Nearest;
 pub use last_runs::{LastLog, LastRuns, LastState, last_log};

@@ -90,7 +90,7 @@ pub enum NotStored {
 }
 
 /// What does not work about the store.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreTrouble {
     /// The database or its directory: the error's message.
     Database(String),
@@ -123,6 +123,13 @@ pub enum Note {
         bytes: u64,
         /// The age from which on they are removed.
         age: Duration,
+    },
+    /// No task extends this template.
+    UnusedTemplate {
+        /// Its name.
+        name: String,
+        /// The place where it is stated: `percache.toml:14`.
+        place: String,
     },
     /// A pattern matches nothing, which may be intended or a slip.
     Unmatched {

@@ -10,11 +10,13 @@
 //! | `exec` | one command without a `percache.toml` |
 //! | `begin` | the worktree's lock, journal and leftovers during a build |
 //! | `survey` | leftovers of earlier builds, and the state that all tasks share |
+//! | `clean` | the removal of outputs from the tree |
 //! | `commit` | the end of a build: results stored, then the journal |
 //! | `renewal` | the new journal, from the old one and what the build saw |
 //! | `conditions` | the conditions under which the next build may trust this one |
 
 mod begin;
+mod clean;
 mod commit;
 mod conditions;
 pub mod exec;
@@ -43,7 +45,7 @@ use crate::model::Caller;
 use crate::model::event::{Event, Listener, Reporter};
 use crate::model::notice::Note;
 use crate::model::span::{Phase, timed};
-use crate::model::{TaskId, Workspace};
+use crate::model::{TaskId, UnusedTemplate, Workspace};
 use crate::process::Stop;
 use crate::process::descriptors;
 use crate::process::nesting::Enclosing;
@@ -52,6 +54,7 @@ use crate::schedule::results::{Outcomes, Summary};
 use crate::schedule::{self, Demands};
 use crate::worktree::conditions::Asked;
 
+pub use clean::{Clean, Cleaned};
 use commit::Built;
 use last_build::LastBuild;
 pub use open::{Opened, open};
@@ -193,6 +196,10 @@ impl<'a> Session<'a> {
 
     /// Returns the options, with no more jobs than fit.
     fn options(&self, tasks: usize, reporter: &mut dyn Reporter) -> Options {
+        for UnusedTemplate { name, place } in &self.project.workspace.unused {
+            let (name, place) = (name.clone(), place.clone());
+            reporter.event(Event::Note(Note::UnusedTemplate { name, place }));
+        }
         let jobs = self.request.options.jobs;
         let fit = descriptors::make_room(jobs);
         if fit < jobs.min(tasks) {

@@ -112,6 +112,7 @@ impl<'a> Build<'a> {
             carries,
             untouched,
             places: OnceLock::new(),
+            executor: None,
             budget: None,
             sources: OnceLock::new(),
             trouble: Mutex::new(opened.trouble.clone().or(untold)),

@@ -2,6 +2,7 @@
 //!
 //! | file | its one idea |
 //! | --- | --- |
+//! | `block_hasher` | SHA-1 that goes on from a state which many hashes have in common |
 //! | `claim` | Claims |
 //! | `clock` | The time of day |
 //! | `codec` | The canonical encoding |
@@ -11,6 +12,7 @@
 //! | `fork` | Forks |
 //! | `lock` | Advisory locks between processes |
 
+pub mod block_hasher;
 pub mod claim;
 pub mod clock;
 pub mod codec;

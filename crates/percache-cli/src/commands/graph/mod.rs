@@ -8,7 +8,7 @@ use percache_runner::text::{reason, shown};
 
 use crate::args::{Cli, Graph, GraphFormat};
 use crate::error::{CliError, SUCCESS};
-use crate::setup::load;
+use crate::setup::{load, only_affected};
 
 /// A part of the graph.
 struct Picture<'a> {
@@ -61,7 +61,14 @@ fn picture<'a>(project: &'a Project, args: &Graph) -> Result<Picture<'a>, CliErr
     let wanted: Vec<String> = args.tasks.iter().chain(&args.needs).cloned().collect();
     let tops = || project.workspace.ids().filter(|id| project.graph.needed_by[id.index()].is_empty()).collect();
     let roots: Vec<TaskId> = if wanted.is_empty() { tops() } else { project.select(&wanted)? };
-    let shown = project.graph.closure(&roots);
+    let mut shown = project.graph.closure(&roots);
+    if let Some(rev) = &args.affected {
+        shown = only_affected(project, shown, rev, &[])?;
+        let is_top =
+            |id: &TaskId| project.graph.needed_by[id.index()].iter().all(|by| shown.binary_search(by).is_err());
+        let roots = shown.iter().copied().filter(is_top).collect();
+        return Ok(Picture { project, shown, roots, files: Vec::new(), upwards: false });
+    }
     if args.needed_by.is_empty() {
         return Ok(Picture { project, shown, roots, files: Vec::new(), upwards: false });
     }

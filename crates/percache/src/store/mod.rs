@@ -28,8 +28,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::base::clock;
 use crate::base::digest::{Digest, Hasher};
 use crate::db::engine::{Column, Engine, EngineError, SharedView};
 use crate::store::id::{ActionKey, Fingerprint, WorkspaceId};
@@ -42,7 +42,7 @@ use crate::store::writer::{Guard, NewResult, PATIENCE, Packed, Writer};
 
 /// The time now.
 pub fn now() -> Time {
-    SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_millis() as Time).unwrap_or(0)
+    clock::millis()
 }
 
 /// Why a content cannot be had.

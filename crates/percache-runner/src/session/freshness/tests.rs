@@ -79,7 +79,7 @@ impl Place {
         self
     }
 
-    fn check(&self, (args, tasks): (&[u8], &[u8])) -> Holds {
+    fn check(&self, (args, tasks): (&[u8], &[u8])) -> Freshness {
         let asked = Asked { args: Digest::of(args), tasks: Digest::of(tasks) };
         let around = Surroundings { root: self.dir.path(), epoch: 3, caller: &Caller::new() };
         check(&self.bytes(), &asked, around, 2).unwrap()

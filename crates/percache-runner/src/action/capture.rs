@@ -226,7 +226,10 @@ mod tests {
             entry("out/link", Node::Symlink(b"nowhere".into())),
             entry("out/run", Node::File { content, executable: true }),
         ];
-        assert_eq!(captured(root, &["out"]).unwrap(), Captured { entries: expected, tied: false });
+        assert_eq!(
+            captured(root, &["out"]).unwrap(),
+            Captured { entries: Manifest::from_sorted_entries(expected).unwrap(), tied: false }
+        );
     }
 
     #[test]

@@ -292,7 +292,7 @@ mod tests {
             took: 4,
             previous: None,
             discovered: PathSet::from_iter([b"include/a.h".to_vec()]),
-            outputs: vec![Entry::new(*b"out", Node::Directory)],
+            outputs: Manifest::from_found(vec![Entry::new(*b"out", Node::Directory)]),
             failed: true,
             uncertain: vec![b"out".to_vec()],
             evidence: Evidence { sure: true, expiry: 9, lists: vec![1, 0] },

@@ -167,7 +167,7 @@ impl World {
             listener: &(),
             store_dir: self.dir.path(),
             skip: Vec::new(),
-            place: WorkspaceId::of(b"here"),
+            place: WorkspaceId::new(Digest::of(b"here")),
             previous,
             displaced: Displaced::at(self.dir.path().join("displaced"), root),
             directories: Directories::new(&[]),

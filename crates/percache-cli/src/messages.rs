@@ -1,4 +1,4 @@
-//! The wording of every warning and note of a build: one place, and nothing else.
+//! The words of the `Warning` and `Note` events of a build: every one of them, and nothing else.
 //!
 //! A warning is one line and a hint; a note is one line.
 

@@ -50,6 +50,7 @@ mod obstacles;
 mod orphans;
 mod output;
 mod ownership;
+mod parts;
 mod power_cut;
 mod private;
 mod racing;

@@ -191,7 +191,8 @@ fn watch_follows_templates_included_files_and_inputs_of_the_workspace() {
     let ws = Sandbox::new(
         "include = [\"more.toml\"]\n[workspace]\ninputs = [\"base\"]\n[template.t]\nenv = { A = \"1\" }\n",
     );
-    let task = "[task.t]\nextends = [\"t\"]\ncommand = \"cat base > out; echo $A >> out\"\ninputs = []\noutputs = [\"out\"]\n";
+    let task =
+        "[task.t]\nextends = [\"t\"]\ncommand = \"cat base > out; echo $A >> out\"\ninputs = []\noutputs = [\"out\"]\n";
     ws.write("more.toml", task);
     ws.write("base", "1\n");
     let mut watch = Watch::start(&ws, &[]);

@@ -12,6 +12,7 @@ use percache::store::Store;
 
 use crate::action::budget::Budget;
 use crate::action::directories::{Directories, needed};
+use crate::action::further::Documents;
 use crate::action::places::Places;
 use crate::fs::beneath::Tree;
 use crate::fs::clearing::Left;
@@ -139,6 +140,8 @@ pub struct Context<'a> {
     pub stuck: BTreeSet<RelPath>,
     /// The answers of tools.
     pub tools: Tools,
+    /// The files of which parts count, parsed.
+    pub documents: Documents,
     /// Old contents of files, for explanations.
     pub contents: Contents<'a>,
     /// The inputs of tasks that declare none, computed on first use.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use percache::Digest;
 
 use crate::action::context::Context;
+use crate::action::further::{self, Further};
 use crate::action::input_links::{InputLinks, sources_behind};
 use crate::action::remembered::tool_answers;
 use crate::environment::env_file;
@@ -48,6 +49,11 @@ pub struct Prepared {
     pub inputs: Vec<(RelPath, FileState)>,
     /// Declared inputs without wildcards that do not exist.
     pub missing: Vec<RelPath>,
+    /// The files that count otherwise, with their states: those of which a part counts, and external ones. Paths are
+    /// relative to the workspace, or absolute.
+    pub further: Vec<(Vec<u8>, FileState)>,
+    /// Warnings about parts and external files that do not exist.
+    pub warnings: Vec<Trouble>,
     /// Further paths whose stamps the fingerprint rests on: listed directories, the directories where patterns begin,
     /// `env_file`s.
     pub watched: Vec<Vec<u8>>,
@@ -86,9 +92,22 @@ pub fn prepare(
     for (path, state) in &inputs {
         parts.push(Part::new(Kind::Input, path.as_bytes(), Value::File(state.clone())));
     }
+    let Further { states: further, warnings } = further::look(ctx, task, &mut parts, &mut watched)?;
     let parts = Parts::new(parts);
     let fingerprint = parts.fingerprint();
-    Ok(Prepared { command: command.clone(), environment, parts, fingerprint, inputs, missing, watched, unknown_tools })
+    let command = command.clone();
+    Ok(Prepared {
+        command,
+        environment,
+        parts,
+        fingerprint,
+        inputs,
+        missing,
+        further,
+        warnings,
+        watched,
+        unknown_tools,
+    })
 }
 
 /// Asks the tools for their versions. In a dry run, uses their last answers, and returns the tools for which there is

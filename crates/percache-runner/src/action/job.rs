@@ -185,7 +185,10 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
         return Ok(done);
     }
     let prepared = timed(ctx.listener, Phase::Inputs, Some(job.id), || prepare(ctx, job.task, command, &job.deps))?;
-    let missing = || prepared.missing.iter().map(|path| missing_input(job.task, path));
+    let missing = || {
+        let missing = prepared.missing.iter().map(|path| missing_input(job.task, path));
+        missing.chain(prepared.warnings.iter().cloned())
+    };
     if job.check
         && let Some(mut done) = check::check(ctx, job, &prepared)?
     {
@@ -248,7 +251,8 @@ fn missing_input(task: &Task, path: &RelPath) -> Trouble {
 
 /// Returns notes about globs that match no input.
 fn unmatched_inputs(task: &Task, prepared: &Prepared) -> Vec<String> {
-    let unmatched = task.inputs.patterns.unmatched(|pattern| prepared.inputs.iter().any(|(path, _)| pattern.matches(path)));
+    let unmatched =
+        task.inputs.patterns.unmatched(|pattern| prepared.inputs.iter().any(|(path, _)| pattern.matches(path)));
     unmatched.iter().map(|pattern| unmatched_note(task, "input", pattern)).collect()
 }
 

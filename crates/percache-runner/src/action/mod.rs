@@ -13,6 +13,7 @@
 //! | `directories` | directories that percache made for outputs |
 //! | `execute` | running a task's command, with retries |
 //! | `explain` | the reason why a task runs |
+//! | `further` | declared inputs that are parts of files, or outside of the workspace |
 //! | `input_links` | symlinks among the inputs |
 //! | `inputs` | the fingerprint of a task, from its inputs and environment |
 //! | `job` | the steps of one task, from fingerprint to record |
@@ -42,6 +43,7 @@ pub mod context;
 pub mod directories;
 pub mod execute;
 pub mod explain;
+pub mod further;
 pub mod input_links;
 pub mod inputs;
 pub mod job;

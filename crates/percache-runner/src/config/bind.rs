@@ -72,15 +72,15 @@ impl<'b> Bindings<'b> {
     }
 
     /// Fills in patterns, relative to the file that contains them. Reports mistakes, each at its pattern.
-    pub fn patterns<'t>(
-        &self,
-        texts: impl IntoIterator<Item = &'t Text, IntoIter: Clone>,
-        report: &mut Report,
-    ) -> PatternSet {
-        let texts = texts.into_iter();
-        let written: Vec<String> = texts.clone().map(|text| self.pattern(text)).collect();
+    pub fn patterns<'t>(&self, texts: impl IntoIterator<Item = &'t Text>, report: &mut Report) -> PatternSet {
+        self.parse(texts.into_iter().map(|text| (text, self.pattern(text))), report)
+    }
+
+    /// Parses patterns, each of which comes from a text. Reports mistakes, each at its text.
+    pub fn parse<'t>(&self, patterns: impl IntoIterator<Item = (&'t Text, String)>, report: &mut Report) -> PatternSet {
+        let (texts, written): (Vec<&Text>, Vec<String>) = patterns.into_iter().unzip();
         PatternSet::parse(self.base, &written).unwrap_or_else(|_| {
-            for (text, written) in texts.zip(&written) {
+            for (text, written) in texts.iter().zip(&written) {
                 if let Err(error) = PatternSet::parse(self.base, &[written]) {
                     let title = format!("`{written}` is not a valid pattern");
                     report.error(title, text.at.clone(), error.kind.to_string()).hint(error.kind.hint());
@@ -90,7 +90,8 @@ impl<'b> Bindings<'b> {
         })
     }
 
-    fn pattern(&self, text: &Text) -> String {
+    /// Fills in a pattern, with the values as plain text.
+    pub fn pattern(&self, text: &Text) -> String {
         text.template.render(|slot| {
             let value = self.value(slot, self.base);
             if value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte)) {

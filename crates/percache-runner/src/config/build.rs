@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use super::bind::Bindings;
 use super::expand::Instance;
+use super::inputs::{check_first, external, inputs};
 use super::keys::{RawCommand, check_variable, expect_age};
-use super::placeholder::Piece;
 use super::report::{At, Report};
 use super::shell::is_shell;
 use super::stated::{Stated, Text};
 use crate::model::path::RelPath;
-use crate::model::{Inputs, Origin, Pool, PoolId, Task, TaskCommand};
+use crate::model::{Origin, Pool, PoolId, Task, TaskCommand};
 use crate::syntax::name_globs;
 use crate::syntax::suggest::did_you_mean;
 
@@ -35,6 +35,7 @@ pub(super) fn build(
     report: &mut Report,
 ) -> (Task, Vec<String>) {
     let (keys, axes) = (&stated.keys, instance.axes(stated));
+    check_first(stated.outputs(), report);
     let bind = Bindings { base: &stated.dir, file: instance.file.as_ref(), axes: &axes, args: common.args };
     let cwd = keys.cwd.as_ref().and_then(|cwd| bind.path(cwd, report)).unwrap_or_else(|| stated.dir.clone());
     let mut env = common.env.clone();
@@ -50,6 +51,7 @@ pub(super) fn build(
         command: command(&bind, stated, &cwd, report),
         takes_args: stated.takes_args(),
         inputs: inputs(stated, &bind, report),
+        external: external(stated, &bind, report),
         depfile: instance.depfile.clone(),
         tools,
         env,
@@ -80,34 +82,6 @@ fn instance_name(stated: &Stated, instance: &Instance, axes: &[&str]) -> String 
     let axes = stated.axes().iter().zip(axes).map(|(axis, value)| format!("{}={value}", axis.name.value));
     let parts: Vec<String> = file.chain(axes).collect();
     if parts.is_empty() { stated.name.clone() } else { format!("{}[{}]", stated.name, parts.join(",")) }
-}
-
-/// The word in `inputs` for what a task without `inputs` depends on.
-pub(super) const DEFAULT_INPUTS: &str = "@default";
-
-fn inputs(stated: &Stated, bind: &Bindings<'_>, report: &mut Report) -> Inputs {
-    check_first(stated.outputs(), report);
-    let Some(texts) = &stated.keys.inputs else {
-        // A group reads nothing.
-        return Inputs { default: stated.keys.command.is_some(), ..Inputs::default() };
-    };
-    check_first(texts, report);
-    let is_default = |text: &Text| text.template.fixed() == Some(DEFAULT_INPUTS);
-    let default = texts.iter().any(is_default);
-    let places: Vec<usize> = (0..texts.len()).filter(|place| !is_default(&texts[*place])).collect();
-    let patterns = bind.patterns(places.iter().map(|place| &texts[*place]), report);
-    Inputs { default, patterns: patterns.renumbered(&places) }
-}
-
-/// Reports an exclusion as the first pattern: it has nothing to exclude from, and was most likely meant to exclude from
-/// everything.
-fn check_first(texts: &[Text], report: &mut Report) {
-    let Some(Piece::Text(written)) = texts.first().and_then(|text| text.template.pieces().first()) else { return };
-    if written.starts_with('!') {
-        let hint = "begin with a pattern that adds: `\".\"` is everything in the directory".to_owned();
-        let title = "the first pattern takes away from nothing";
-        report.error(title, texts[0].at.clone(), "has nothing before it").hint(hint);
-    }
 }
 
 /// Fills in names of variables, or globs over them.

@@ -11,9 +11,9 @@ use super::placeholder::Piece;
 use super::report::{Place, Report};
 use super::stated::{Stated, Text};
 use crate::graph::OutputIndex;
+use crate::model::TaskId;
 use crate::model::path::RelPath;
 use crate::model::pattern::{Pattern, PatternSet};
-use crate::model::TaskId;
 
 /// Reports outputs with two owners, outputs that are inputs of the same task, and outputs that contain a configuration
 /// file or lie in `stores`.
@@ -136,7 +136,14 @@ impl Check<'_> {
 
     fn own_inputs(&mut self, position: usize) {
         let task = &self.tasks.tasks[position];
-        let inputs = &task.inputs.patterns;
+        if !self.own_inputs_among(position, &task.inputs.patterns) {
+            self.own_inputs_among(position, &task.inputs.partial);
+        }
+    }
+
+    /// Reports an output that is among these inputs of the same task. Returns whether there is one.
+    fn own_inputs_among(&mut self, position: usize, inputs: &PatternSet) -> bool {
+        let task = &self.tasks.tasks[position];
         for output in positive(&task.outputs) {
             let Some(path) = example(output).filter(|path| task.outputs.matches(path) && inputs.matches(path)) else {
                 continue;
@@ -144,7 +151,8 @@ impl Check<'_> {
             let input = positive(inputs).find(|input| input.matches(&path));
             let exclude = seen_from(&self.tasks.stated(position).dir, output);
             let hint = format!("take it away from the inputs: add `\"!{exclude}\"` at the end");
-            return self.reads_itself(position, output, input, hint);
+            self.reads_itself(position, output, input, hint);
+            return true;
         }
         for input in positive(inputs) {
             let Some(path) = input.literal().filter(|path| inputs.matches(path) && task.outputs.matches(path)) else {
@@ -152,9 +160,11 @@ impl Check<'_> {
             };
             if let Some(output) = positive(&task.outputs).find(|output| output.matches(path)) {
                 let hint = "name the files that the task writes, or keep the input elsewhere".to_owned();
-                return self.reads_itself(position, output, Some(input), hint);
+                self.reads_itself(position, output, Some(input), hint);
+                return true;
             }
         }
+        false
     }
 
     fn reads_itself(&mut self, position: usize, output: &Pattern, input: Option<&Pattern>, hint: String) {

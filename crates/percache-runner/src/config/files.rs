@@ -56,9 +56,7 @@ fn included(
         let title = match PatternSet::parse(dir, &[&pattern.value]) {
             Err(error) => {
                 let label = error.kind.to_string();
-                report
-                    .error("this is not a pattern for files", pattern.at.clone(), label)
-                    .hint(error.kind.hint());
+                report.error("this is not a pattern for files", pattern.at.clone(), label).hint(error.kind.hint());
                 continue;
             }
             Ok(set) => set.patterns().iter().filter(|pattern| !pattern.negated).find_map(|pattern| {

@@ -15,6 +15,7 @@
 //! | `sense` | Keys that make no sense together |
 //! | `stated`, `placeholder`, `stray` | Placeholders, located in every text |
 //! | `expand` | Instances of `foreach` and `matrix` |
+//! | `inputs` | What `inputs` and `external` name |
 //! | `build`, `bind`, `shell` | Tasks, with placeholders filled in and quoted |
 //! | `resolve` | Names in `deps` and `default` |
 //! | `check_outputs`, `cycles` | Checks between tasks |
@@ -29,6 +30,7 @@ mod cycles;
 mod discover;
 mod expand;
 mod files;
+mod inputs;
 mod kept;
 mod keys;
 mod load;

@@ -38,6 +38,8 @@ pub(super) struct Stated {
     /// The directory of its file.
     pub dir: RelPath,
     pub keys: TaskKeys<Text>,
+    /// How many of the first `inputs` are those of `[workspace]`.
+    pub shared_inputs: usize,
 }
 
 impl Stated {
@@ -78,7 +80,7 @@ pub(super) fn state(report: &mut Report, dir: &RelPath, raw: RawTask) -> Stated 
         Reader { report, names, args: traits.args, form: traits.form }.text(text)
     });
     let name = full_name(dir.to_str().unwrap_or_default(), &raw.name.value);
-    Stated { name, at: raw.name.at, dir: dir.clone(), keys }
+    Stated { name, at: raw.name.at, dir: dir.clone(), keys, shared_inputs: raw.shared_inputs }
 }
 
 /// Parses the texts of one task to templates.

@@ -6,13 +6,13 @@
 
 use std::collections::HashMap;
 
-use super::build::DEFAULT_INPUTS;
 use super::files::File;
+use super::inputs::DEFAULT_INPUTS;
 use super::keys::{RawTask, TaskKeys};
 use super::reader::Written;
 use super::report::{At, Report};
-use crate::model::path::RelPath;
 use crate::model::UnusedTemplate;
+use crate::model::path::RelPath;
 use crate::syntax::suggest::did_you_mean;
 
 /// Keys and where they are written.
@@ -185,8 +185,9 @@ impl Templates {
     }
 
     fn unused(&self, report: &Report) -> Vec<UnusedTemplate> {
-        let unused = self.all.iter().filter(|template| !template.used).map(|template| {
-            UnusedTemplate { name: template.raw.name.value.clone(), place: report.line(&template.raw.name.at) }
+        let unused = self.all.iter().filter(|template| !template.used).map(|template| UnusedTemplate {
+            name: template.raw.name.value.clone(),
+            place: report.line(&template.raw.name.at),
         });
         unused.collect()
     }
@@ -201,6 +202,7 @@ fn add_defaults(dir: &RelPath, task: &mut RawTask, defaults: &TaskKeys<At<String
     if keys.inputs.is_some() && task.keys.inputs.is_none() {
         task.keys.inputs = Some(vec![At { value: DEFAULT_INPUTS.to_owned(), at: task.name.at.clone() }]);
     }
+    task.shared_inputs = keys.inputs.as_ref().map_or(0, Vec::len);
     keys.merge(std::mem::take(&mut task.keys));
     task.keys = keys;
 }

@@ -199,6 +199,11 @@ impl Past<'_> {
                 let id = workspace.tasks.binary_search_by(|task| task.name.cmp(&change.remark)).ok()?;
                 Some((TaskId(id as u32), None))
             }
+            (Kind::FilePart, Some(_)) => {
+                let path = change.path()?;
+                let maker = self.asked.graph.outputs.owner(&path)?;
+                (maker != task).then(|| (maker, Some(path.as_bytes().to_vec())))
+            }
             (Kind::Input | Kind::Discovered, Some(Value::File(state))) => {
                 let maker = self.asked.graph.outputs.owner(&RelPath::new(&change.name).ok()?)?;
                 (maker != task && self.left(maker, &change.name, state)).then(|| (maker, Some(change.name.clone())))

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -127,6 +127,8 @@ pub struct Task {
     pub takes_args: bool,
     /// The declared inputs.
     pub inputs: Inputs,
+    /// Files outside of the workspace whose content matters.
+    pub external: Vec<External>,
     /// The declared outputs, including exclusions.
     pub outputs: PatternSet,
     /// A make-style depfile that the command writes.
@@ -182,12 +184,39 @@ pub struct Inputs {
     pub default: bool,
     /// Ordered patterns, relative to the workspace. They come after the default: an exclusion takes away from it.
     pub patterns: PatternSet,
+    /// The files of which only a part counts, one pattern without wildcards for each of `parts`. `patterns` excludes
+    /// them.
+    pub partial: PatternSet,
+    /// The keys of the parts: `train.lr`, `/dependencies`.
+    pub parts: Vec<String>,
+    /// How many of the first patterns are those of `[workspace]`, as positions among the patterns as written.
+    pub shared: usize,
+}
+
+/// A file outside of the workspace: an absolute path, or one that begins with `..` at the root.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct External(pub String);
+
+impl External {
+    /// Returns the path in the file system, without `..`.
+    pub fn location(&self, root: &Path) -> PathBuf {
+        let up = self.0.split('/').take_while(|name| *name == "..").count();
+        let base = root.ancestors().nth(up).unwrap_or(Path::new("/"));
+        // An absolute path replaces the base.
+        base.join(self.0.get(up * 3..).unwrap_or_default())
+    }
 }
 
 impl Inputs {
     /// Returns the inputs that only patterns name.
     pub fn patterns(patterns: PatternSet) -> Inputs {
-        Inputs { default: false, patterns }
+        Inputs { patterns, ..Inputs::default() }
+    }
+
+    /// Yields the files of which only a part counts, each with the key of the part.
+    pub fn by_key(&self) -> impl Iterator<Item = (&RelPath, &str)> {
+        let files = self.partial.patterns().iter().filter_map(|pattern| pattern.literal());
+        files.zip(self.parts.iter().map(String::as_str))
     }
 
     /// Returns whether a path belongs to the inputs, given whether it belongs to the default ones.

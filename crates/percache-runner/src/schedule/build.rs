@@ -20,7 +20,6 @@ use crate::graph::explicit;
 use crate::key::fingerprint::Kind;
 use crate::model::TaskId;
 use crate::model::event::{Event, Outcome, Reporter, Usual};
-use crate::model::path::RelPath;
 use crate::model::problem::Trouble;
 use crate::schedule::ready_queue::Schedule;
 use crate::schedule::results::Outcomes;
@@ -272,9 +271,9 @@ impl<'a> Build<'a, '_> {
                 let position = tasks.binary_search_by(|task| task.name.cmp(&change.remark));
                 position.ok().map(|position| TaskId(position as u32))
             }
-            _ => RelPath::new(&change.name).ok().and_then(|path| self.ctx.graph.outputs.owner(&path)),
+            _ => change.path().and_then(|path| self.ctx.graph.outputs.owner(&path)),
         };
-        let of_path = matches!(change.kind, Kind::Input | Kind::Discovered | Kind::Dependency);
+        let of_path = matches!(change.kind, Kind::Input | Kind::Discovered | Kind::Dependency | Kind::FilePart);
         of_path && owner.is_some_and(|owner| self.uncertain.contains(&owner))
     }
 

@@ -123,6 +123,7 @@ impl Single {
             cwd,
             command: Some(TaskCommand::Argv(self.command.clone())),
             takes_args: false,
+            external: Vec::new(),
             inputs: Inputs::patterns(inputs),
             outputs,
             depfile: None,

@@ -9,6 +9,7 @@ use super::Session;
 use super::desk::Desk;
 use crate::action::context::{Context, Options, Tools};
 use crate::action::directories::{Directories, needed};
+use crate::action::further::Documents;
 use crate::fs::clearing::Clearing;
 use crate::fs::displaced::Displaced;
 use crate::fs::git_index::GitIndex;
@@ -90,6 +91,7 @@ impl Session<'_> {
             kept: Mutex::default(),
             stuck: stuck.into_iter().map(|(path, _)| path).collect(),
             tools,
+            documents: Documents::default(),
             contents: Contents::new(root, self.store, Texts::at(desk.worktree.texts())),
             carries,
             untouched,

@@ -60,6 +60,8 @@ pub(in crate::config) struct RawTask {
     pub written: Written,
     /// The keys that it takes over from templates.
     pub inherited: Written,
+    /// How many of its first `inputs` are those of `[workspace]`.
+    pub shared_inputs: usize,
 }
 
 impl RawTask {
@@ -79,7 +81,7 @@ impl RawTask {
                     let mut fields = Fields::new(fields.report, fields.file, what, table);
                     let keys = TaskKeys::read(&mut fields);
                     let written = fields.finish(&TASK);
-                    Some(RawTask { name, keys, written, inherited: Written::default() })
+                    Some(RawTask { name, keys, written, inherited: Written::default(), shared_inputs: 0 })
                 }
                 other => {
                     fields.wrong_type(&format!("{key}.{}", name.value), span, "a table", &other);

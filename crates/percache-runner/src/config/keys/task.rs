@@ -30,7 +30,10 @@ task_keys! {
          every string of the task.";
     inputs: Texts, RUN.form(Form::Path),
         "Patterns for the files whose content matters; `!` excludes. Default: every file below this directory that \
-         git tracks or would not ignore, except outputs. `[]`: none.";
+         git tracks or would not ignore, except outputs; `@default` stands for these. `FILE#KEY`: only that part of a \
+         JSON, TOML or YAML file. `[]`: none.";
+    external: Texts, RUN.form(Form::Path),
+        "Files outside of the workspace whose content matters: absolute paths, or paths that begin with `..`.";
     outputs: Texts, RUN.form(Form::Path),
         "Patterns for what the command makes: stored, and restored when missing or changed. A pattern without a \
          wildcard must exist after success. End a directory with `/`.";

@@ -111,7 +111,10 @@ inputs = []
 fn the_default_inputs_may_stand_beside_others() {
     let made = workspace(
         "[workspace]\nmembers = ['a']\n",
-        &[("a/percache.toml", "[task.t]\ncommand = 't'\ninputs = ['@default', '../base', '!README.md', './@default']\n")],
+        &[(
+            "a/percache.toml",
+            "[task.t]\ncommand = 't'\ninputs = ['@default', '../base', '!README.md', './@default']\n",
+        )],
     );
     assert_eq!(inputs(task(&made, "a:t")), ["default", "base", "!a/README.md", "a/@default"]);
 }
@@ -216,7 +219,10 @@ tools = ["!cc"]
 "#,
         &[
             ("a/percache.toml", "[task.t]\nextends = ['t']\n"),
-            ("b/percache.toml", "[task.t]\nextends = ['t']\n[task.g]\nextends = ['g']\n[template.g]\nenv = {}\ndeps = ['t']\n"),
+            (
+                "b/percache.toml",
+                "[task.t]\nextends = ['t']\n[task.g]\nextends = ['g']\n[template.g]\nenv = {}\ndeps = ['t']\n",
+            ),
             ("a/x.c", ""),
         ],
     );

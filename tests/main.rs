@@ -40,6 +40,7 @@ mod kill_points;
 mod limits;
 mod linked_outputs;
 mod links;
+mod lists;
 mod logs;
 mod machine_readable;
 mod maintenance;

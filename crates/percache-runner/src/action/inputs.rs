@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use percache::Digest;
 
+use crate::action::command;
 use crate::action::context::Context;
 use crate::action::further::{self, Further};
 use crate::action::input_links::{InputLinks, sources_behind};
@@ -73,7 +74,6 @@ pub fn prepare(
     task.env_file.iter().for_each(|path| ctx.observer.watch(path.as_bytes(), &mut watched));
     let environment = environment(ctx, task)?;
     let mut parts = environment.parts.clone();
-    parts.push(Part::command(command));
     parts.push(Part::new(Kind::Cwd, "", Value::Text(task.cwd.as_bytes().to_vec())));
     let patterns = task.outputs.patterns().iter().map(|pattern| pattern.to_string().into_bytes()).collect();
     parts.push(Part::new(Kind::Outputs, "", Value::List(patterns)));
@@ -92,10 +92,11 @@ pub fn prepare(
     for (path, state) in &inputs {
         parts.push(Part::new(Kind::Input, path.as_bytes(), Value::File(state.clone())));
     }
+    let command = command::fill_in(task, command, &inputs, deps)?;
+    parts.push(Part::command(&command));
     let Further { states: further, warnings } = further::look(ctx, task, &mut parts, &mut watched)?;
     let parts = Parts::new(parts);
     let fingerprint = parts.fingerprint();
-    let command = command.clone();
     Ok(Prepared {
         command,
         environment,

@@ -9,6 +9,7 @@
 //! | `changes` | the difference between two fingerprints, part by part |
 //! | `check` | a second run, compared with the stored result |
 //! | `claim` | the lock that keeps two processes from running one action |
+//! | `command` | the paths in a command that are known only when it runs |
 //! | `context` | the state that all jobs of a build share |
 //! | `directories` | directories that percache made for outputs |
 //! | `execute` | running a task's command, with retries |
@@ -39,6 +40,7 @@ pub mod capture;
 pub mod changes;
 pub mod check;
 pub mod claim;
+pub mod command;
 pub mod context;
 pub mod directories;
 pub mod execute;

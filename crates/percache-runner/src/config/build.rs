@@ -9,11 +9,12 @@ use super::bind::Bindings;
 use super::expand::Instance;
 use super::inputs::{check_first, external, inputs};
 use super::keys::{RawCommand, check_variable, expect_age};
+use super::late::{check_lists, late};
 use super::report::{At, Report};
 use super::shell::is_shell;
 use super::stated::{Stated, Text};
 use crate::model::path::RelPath;
-use crate::model::{Origin, Pool, PoolId, Task, TaskCommand};
+use crate::model::{LateCommand, Origin, Pool, PoolId, Task, TaskCommand};
 use crate::syntax::name_globs;
 use crate::syntax::suggest::did_you_mean;
 
@@ -43,12 +44,14 @@ pub(super) fn build(
     let mut tools = tools(&bind, stated, &cwd, report);
     tools.sort_unstable();
     tools.dedup();
+    let (command, late) = command(&bind, stated, &cwd, report);
     let task = Task {
         name: instance_name(stated, &instance, &axes),
         template: stated.name.clone(),
         description: keys.description.as_ref().map(|text| bind.text(text)),
         dir: stated.dir.clone(),
-        command: command(&bind, stated, &cwd, report),
+        command,
+        late,
         takes_args: stated.takes_args(),
         inputs: inputs(stated, &bind, report),
         external: external(stated, &bind, report),
@@ -72,6 +75,9 @@ pub(super) fn build(
         cwd,
         outputs: instance.outputs.following(common.follow),
     };
+    if task.late.is_some() {
+        check_lists(stated, &task, report);
+    }
     (task, bind.texts(stated.deps()))
 }
 
@@ -128,10 +134,15 @@ fn take_away<'t>(texts: &'t [Text], values: Vec<String>, report: &mut Report) ->
 }
 
 /// Fills in the command. One that is a string becomes the last argument of the task's shell, if it has one.
-fn command(bind: &Bindings<'_>, stated: &Stated, cwd: &RelPath, report: &mut Report) -> Option<TaskCommand> {
-    let command = stated.keys.command.as_ref()?;
+fn command(
+    bind: &Bindings<'_>,
+    stated: &Stated,
+    cwd: &RelPath,
+    report: &mut Report,
+) -> (Option<TaskCommand>, Option<LateCommand>) {
+    let Some(command) = &stated.keys.command else { return (None, None) };
     let (RawCommand::Shell(text), Some(shell)) = (command, &stated.keys.shell) else {
-        return Some(bind.command(command, cwd, report));
+        return (Some(bind.command(command, cwd, report)), late(stated, bind, None, cwd, report));
     };
     let mut words: Vec<String> = shell.iter().map(|word| bind.text_for(word, cwd)).collect();
     if text.template.fixed().is_none() && !words.iter().any(|word| is_shell(word)) {
@@ -139,8 +150,9 @@ fn command(bind: &Bindings<'_>, stated: &Stated, cwd: &RelPath, report: &mut Rep
         let hint = "write the command as an array, whose elements need no quotes".to_owned();
         report.error(title, text.slot_place(0, report), "would be code in that language").hint(hint);
     }
+    let late = late(stated, bind, Some(&words), cwd, report);
     words.push(bind.shell(text, cwd, report));
-    Some(TaskCommand::Argv(words))
+    (Some(TaskCommand::Argv(words)), late)
 }
 
 fn age(key: &str, bind: &Bindings<'_>, text: Option<&Text>, report: &mut Report) -> Option<Duration> {

@@ -247,7 +247,7 @@ fn tell_apart(stated: &Stated, written: Option<&Text>) -> Option<String> {
 }
 
 fn spelled(stated: &Stated, piece: &Piece) -> String {
-    use super::placeholder::Slot::{Args, Axis, Dir, Ext, File, Name, Stem};
+    use super::placeholder::Slot::{Args, Axis, Dir, Ext, File, List, Name, Stem};
     let word = match piece {
         Piece::Text(text) => return text.clone(),
         Piece::Slot(Axis(axis)) => stated.axes().get(*axis).map_or("", |axis| &axis.name.value),
@@ -257,6 +257,7 @@ fn spelled(stated: &Stated, piece: &Piece) -> String {
         Piece::Slot(Stem) => "stem",
         Piece::Slot(Ext) => "ext",
         Piece::Slot(Args) => "args",
+        Piece::Slot(List(list)) => list.name(),
     };
     format!("{{{word}}}")
 }

@@ -123,6 +123,9 @@ pub struct Task {
     pub cwd: RelPath,
     /// The command; `None` for a group.
     pub command: Option<TaskCommand>,
+    /// The command with placeholders for paths that are known only when the task is about to run, if it has any;
+    /// `command` then has them as they are written.
+    pub late: Option<LateCommand>,
     /// Whether `{args}` occurs in its command or environment.
     pub takes_args: bool,
     /// The declared inputs.
@@ -174,6 +177,57 @@ pub enum TaskCommand {
     Shell(String),
     /// Runs without a shell; never empty.
     Argv(Vec<String>),
+}
+
+/// A command with `{inputs}`, `{outputs}` or `{deps}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateCommand {
+    /// The program and its arguments, or one script.
+    pub words: Vec<LateWord>,
+    /// Whether the script runs under `sh -e -c`.
+    pub shell: bool,
+}
+
+/// A part of a command's argument list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LateWord {
+    /// One element, or as many as the list has if it is nothing but a list.
+    Word(Vec<LatePiece>),
+    /// A script for a shell, in which values are quoted.
+    Script(Vec<LatePiece>),
+}
+
+/// A part of a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LatePiece {
+    /// What the user wrote.
+    Written(String),
+    /// A value, which is data.
+    Value(String),
+    /// Paths.
+    List(List),
+}
+
+/// Paths that are known only when the task is about to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum List {
+    /// The files that the patterns of `inputs` match.
+    Inputs,
+    /// The outputs that are named without wildcards.
+    Outputs,
+    /// The outputs of the tasks in `deps`.
+    Deps,
+}
+
+impl List {
+    /// Returns the placeholder's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            List::Inputs => "inputs",
+            List::Outputs => "outputs",
+            List::Deps => "deps",
+        }
+    }
 }
 
 /// The declared inputs of a task.

@@ -122,6 +122,7 @@ impl Single {
             dir: cwd.clone(),
             cwd,
             command: Some(TaskCommand::Argv(self.command.clone())),
+            late: None,
             takes_args: false,
             external: Vec::new(),
             inputs: Inputs::patterns(inputs),

@@ -16,9 +16,10 @@ task_keys! {
          everything else is replaced.";
     description: Text, ANY.not_hashed(),
         "A description in one line, for `percache list`.";
-    command: Command, ANY.form(Form::Shell).args(),
+    command: Command, ANY.form(Form::Shell).args().lists(),
         "The command. A string runs under `sh -e -c`; an array is a program and its arguments, run without a shell. \
-         `{file}`, `{dir}`, `{name}`, `{stem}`, `{ext}` (with `foreach`), axes of `matrix` and `{args}` are filled in. \
+         `{file}`, `{dir}`, `{name}`, `{stem}`, `{ext}` (with `foreach`), axes of `matrix`, `{args}`, `{inputs}`, \
+         `{outputs}` and `{deps}` are filled in. \
          Without a command the task is a group of `deps`.";
     shell: Shell, RUN.form(Form::Argument),
         "The shell that runs the command if it is a string: a program and its arguments, to which the command is added. \

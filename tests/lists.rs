@@ -13,7 +13,7 @@ fn paths_stand_in_a_command_in_the_order_of_the_patterns() {
         inputs = ["b.txt", "*.txt", "!c.txt", "p.json#/a"]
         outputs = ["out/all", "none*"]
         [task.app]
-        command = ["cp", "{deps}", "app dir"]
+        command = ["sh", "-c", "mkdir -p 'app dir' && cp \"$@\" 'app dir'", "sh", "{deps}"]
         inputs = []
         deps = ["cat", "more"]
         outputs = ["app dir/"]

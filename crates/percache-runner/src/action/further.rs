@@ -14,6 +14,7 @@ use crate::action::context::Context;
 use crate::fs::stat_cache::{Behind, FileState};
 use crate::key::fingerprint::{Kind, Part, Value};
 use crate::model::Task;
+use crate::model::notice::Warning;
 use crate::model::path::RelPath;
 use crate::model::problem::{Trouble, reason};
 use crate::syntax::data::{Data, Format, KeyPath};
@@ -27,7 +28,7 @@ pub struct Further {
     /// The files with their states. Paths are relative to the workspace, or absolute.
     pub states: Vec<(Vec<u8>, FileState)>,
     /// Warnings about what does not exist.
-    pub warnings: Vec<Trouble>,
+    pub warnings: Vec<Warning>,
 }
 
 /// The files of which parts count, parsed once for all tasks, by their digest.
@@ -55,8 +56,8 @@ pub fn look(
         let path = location.as_os_str().as_bytes();
         let state = state(ctx, path, &external.0, watched)?;
         if state == FileState::Absent {
-            let message = format!("`{}`: its external input `{}` does not exist", task.name, external.0);
-            further.warnings.push(Trouble::new(message, "create it, or correct `external`"));
+            let (task, path) = (task.name.clone(), external.0.clone());
+            further.warnings.push(Warning::MissingExternal { task, path });
         }
         parts.push(Part::new(Kind::External, external.0.as_bytes(), Value::File(state.clone())));
         further.states.push((path.to_vec(), state));
@@ -87,11 +88,13 @@ fn part(
     path: &RelPath,
     key: &str,
     state: &FileState,
-    warnings: &mut Vec<Trouble>,
+    warnings: &mut Vec<Warning>,
 ) -> Result<Part, Trouble> {
     let name = format!("{path}#{key}");
-    let mut absent = |hint: String| {
-        warnings.push(Trouble::new(format!("`{}`: its input `{name}` does not exist", task.name), hint));
+    let mut absent = |missing: Option<&str>, meant: Option<&str>| {
+        let (missing, meant) = (missing.map(str::to_owned), meant.map(str::to_owned));
+        let (task, path, key) = (task.name.clone(), path.clone(), key.to_owned());
+        warnings.push(Warning::MissingPart { task, path, key, missing, meant });
         Part::new(Kind::FilePart, name.as_bytes(), Value::Unset)
     };
     let digest = match state {
@@ -100,7 +103,7 @@ fn part(
         _ => None,
     };
     let Some(digest) = digest else {
-        return Ok(absent(format!("create {path}, or correct `inputs`")));
+        return Ok(absent(None, None));
     };
     let document = document(ctx, path, digest)?;
     let data = document.as_ref().as_ref().map_err(|problem| {
@@ -110,10 +113,7 @@ fn part(
     let wanted = KeyPath::parse(key).map_err(|problem| format!("`{name}`: {problem}"))?;
     let Some(value) = wanted.select(data) else {
         let (missing, meant) = wanted.missing(data).unwrap_or((key, None));
-        return Ok(absent(match meant {
-            Some(meant) => format!("{path} has no `{missing}`: did you mean `{meant}`?"),
-            None => format!("{path} has no `{missing}`: add it, or correct `inputs`"),
-        }));
+        return Ok(absent(Some(missing), meant));
     };
     let text = value.canonical();
     let part = Part::new(Kind::FilePart, name, Value::Digest(Digest::of(text.as_bytes())));

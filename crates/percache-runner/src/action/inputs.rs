@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::sync::Arc;
 
-use percache::Digest;
+use percache::store::id::{ActionKey, Fingerprint};
 
 use crate::action::command;
 use crate::action::context::Context;
@@ -18,6 +18,7 @@ use crate::fs::parallel::fan_out;
 use crate::fs::stat_cache::FileState;
 use crate::fs::walk::{self, Want};
 use crate::key::fingerprint::{Kind, Part, Parts, Value};
+use crate::model::notice::Warning;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::problem::{Trouble, reason};
@@ -29,7 +30,7 @@ pub struct Visible {
     /// The paths of its outputs, sorted.
     pub outputs: Vec<RelPath>,
     /// Its action key.
-    pub action: Digest,
+    pub action: ActionKey,
 }
 
 /// The explicit direct dependencies of a task, with groups replaced by their members, and what each shows.
@@ -45,7 +46,7 @@ pub struct Prepared {
     /// The hashed parts.
     pub parts: Parts,
     /// The digest of the parts.
-    pub fingerprint: Digest,
+    pub fingerprint: Fingerprint,
     /// The hashed inputs, with their states.
     pub inputs: Vec<(RelPath, FileState)>,
     /// Declared inputs without wildcards that do not exist.
@@ -54,7 +55,7 @@ pub struct Prepared {
     /// relative to the workspace, or absolute.
     pub further: Vec<(Vec<u8>, FileState)>,
     /// Warnings about parts and external files that do not exist.
-    pub warnings: Vec<Trouble>,
+    pub warnings: Vec<Warning>,
     /// Further paths whose stamps the fingerprint rests on: listed directories, the directories where patterns begin,
     /// `env_file`s.
     pub watched: Vec<Vec<u8>>,
@@ -77,7 +78,7 @@ pub fn prepare(
     parts.push(Part::new(Kind::Cwd, "", Value::Text(task.cwd.as_bytes().to_vec())));
     let patterns = task.outputs.patterns().iter().map(|pattern| pattern.to_string().into_bytes()).collect();
     parts.push(Part::new(Kind::Outputs, "", Value::List(patterns)));
-    if let Some(depfile) = &task.depfile {
+    if let Some(depfile) = task.discovery.depfile() {
         parts.push(Part::new(Kind::Depfile, "", Value::Text(depfile.as_bytes().to_vec())));
     }
     if task.apart {
@@ -86,7 +87,12 @@ pub fn prepare(
     let unknown_tools = tools(ctx, task, &environment, &mut parts)?;
     for (id, visible) in deps.iter().filter(|(_, visible)| visible.outputs.is_empty()) {
         let remark = ctx.workspace.task(*id).name.clone();
-        parts.push(Part { kind: Kind::Dependency, name: Vec::new(), value: Value::Digest(visible.action), remark });
+        parts.push(Part {
+            kind: Kind::Dependency,
+            name: Vec::new(),
+            value: Value::Digest(*visible.action.digest()),
+            remark,
+        });
     }
     let (inputs, missing) = inputs(ctx, task, deps, &mut watched)?;
     for (path, state) in &inputs {

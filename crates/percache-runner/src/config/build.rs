@@ -55,7 +55,7 @@ pub(super) fn build(
         takes_args: stated.takes_args(),
         inputs: inputs(stated, &bind, report),
         external: external(stated, &bind, report),
-        depfile: instance.depfile.clone(),
+        discovery: instance.depfile.clone().into(),
         tools,
         env,
         env_from: variables(&bind, keys.env_from.as_deref(), report),

@@ -121,7 +121,7 @@ impl Check<'_> {
 
     fn depfile(&mut self, position: usize) {
         let task = &self.tasks.tasks[position];
-        let Some(depfile) = &task.depfile else { return };
+        let Some(depfile) = task.discovery.depfile() else { return };
         let stated = self.tasks.stated(position);
         let at = stated.keys.depfile.as_ref().map_or(&stated.at, |text| &text.at).clone();
         let other = self.depfiles.insert(depfile, position);

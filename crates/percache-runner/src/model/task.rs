@@ -134,8 +134,8 @@ pub struct Task {
     pub external: Vec<External>,
     /// The declared outputs, including exclusions.
     pub outputs: PatternSet,
-    /// A make-style depfile that the command writes.
-    pub depfile: Option<RelPath>,
+    /// How a run reports what it read besides its declared inputs.
+    pub discovery: Discovery,
     /// Commands whose output is part of the fingerprint, sorted, without duplicates.
     pub tools: Vec<String>,
     /// Variables set for the command: the workspace's, overridden by the task's.
@@ -168,6 +168,39 @@ pub struct Task {
     pub pool: Option<PoolId>,
     /// The place where it is defined.
     pub origin: Origin,
+}
+
+/// How a run of a task reports its discovered inputs.
+///
+/// Encoded like the optional path of a depfile, which it was once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Discovery {
+    /// Not at all: the task has declared inputs only.
+    #[default]
+    None,
+    /// By a make-style depfile that the command writes.
+    Depfile(RelPath),
+}
+
+impl Discovery {
+    /// Returns the path of the depfile, if there is one.
+    pub fn depfile(&self) -> Option<&RelPath> {
+        match self {
+            Discovery::None => None,
+            Discovery::Depfile(path) => Some(path),
+        }
+    }
+
+    /// Returns whether a run may report inputs that were not declared.
+    pub fn finds_inputs(&self) -> bool {
+        *self != Discovery::None
+    }
+}
+
+impl From<Option<RelPath>> for Discovery {
+    fn from(depfile: Option<RelPath>) -> Discovery {
+        depfile.map_or(Discovery::None, Discovery::Depfile)
+    }
 }
 
 /// The command of a task.
@@ -288,5 +321,21 @@ impl Workspace {
     /// Yields every id, ordered by the tasks' names.
     pub fn ids(&self) -> impl Iterator<Item = TaskId> + use<> {
         (0..self.tasks.len() as u32).map(TaskId)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_discovery_is_encoded_like_the_optional_path_of_a_depfile() {
+        let path = RelPath::new("build/a.d").unwrap();
+        for depfile in [None, Some(path)] {
+            let discovery = Discovery::from(depfile.clone());
+            assert_eq!(discovery.depfile(), depfile.as_ref());
+            assert_eq!(discovery.finds_inputs(), depfile.is_some());
+            assert_eq!(postcard::to_allocvec(&discovery).unwrap(), postcard::to_allocvec(&depfile).unwrap());
+        }
     }
 }

@@ -305,7 +305,7 @@ fn may_be_read(scope: Scope<'_>, path: &RelPath) -> bool {
             || (task.inputs.default && by_default())
     };
     let tasks = || tasks.iter().map(|id| workspace.task(*id)).filter(|task| task.command.is_some());
-    let anything = || tasks().any(|task| task.depfile.is_some() && failed.contains(&task.name));
+    let anything = || tasks().any(|task| task.discovery.finds_inputs() && failed.contains(&task.name));
     workspace.files.contains(path) || listed() || tasks().any(by_task) || anything()
 }
 

@@ -134,10 +134,10 @@ impl Look<'_> {
     /// anything.
     fn late(&mut self, task: &Task) {
         let record = self.scope.journal.tasks.get(&task.name);
-        let discovered = record.into_iter().flat_map(|record| &record.discovered);
+        let discovered = record.into_iter().flat_map(|record| record.discovered.iter());
         let is_output = |path: &[u8]| RelPath::new(path).is_ok_and(|path| self.is_output(&path));
         let mut late: Vec<_> = discovered.filter(|path| !is_output(path)).cloned().collect();
-        if task.depfile.is_some() && self.scope.failed.contains(&task.name) {
+        if task.discovery.finds_inputs() && self.scope.failed.contains(&task.name) {
             late.extend(self.sources().iter().map(|path| path.as_bytes().to_vec()));
         }
         self.reads.late.extend(late.into_iter().map(|path| (path, FileState::Absent)));

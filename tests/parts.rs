@@ -185,6 +185,26 @@ fn external_inputs_count_by_content() {
     ws.build([]).ran(["t"]);
 }
 
+/// What no longer counts is gone only if it is.
+#[test]
+fn why_tells_apart_what_is_gone_and_what_does_not_count_any_more() {
+    let config = |more: &str| format!("[task.t]\ncommand = \"@ran(t)\"\ninputs = []\n{more}\n");
+    let ws = Sandbox::new(&config("external = [\"../schema.json\", \"../b\"]"));
+    std::fs::write(ws.outside("schema.json"), "1").unwrap();
+    std::fs::write(ws.outside("b"), "1").unwrap();
+    ws.build([]).ran(["t"]);
+    std::fs::remove_file(ws.outside("b")).unwrap();
+    ws.config(&config(""));
+    let said =
+        ["../schema.json, outside of the workspace, is no input any more", "../b, outside of the workspace, is gone"];
+    ws.percache(["why", "t"]).says(said);
+    ws.write("p.json", "{\"a\": 1}");
+    ws.config(&config("").replace("[]", "[\"p.json#/a\"]"));
+    ws.build([]).ran(["t"]);
+    ws.config(&config(""));
+    ws.percache(["why", "t"]).says(["p.json#/a is no input any more"]);
+}
+
 #[test]
 fn a_result_with_an_external_input_is_shared_by_its_relative_path() {
     let mut ws = Sandbox::new("[task.t]\ncommand = \"@ran(t)\"\ninputs = []\nexternal = [\"../schema.json\"]\n");

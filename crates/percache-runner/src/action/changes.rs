@@ -4,12 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use percache::Digest;
 
 use crate::fs::stat_cache::FileState;
 use crate::key::fingerprint::{Kind, Part, Parts, Value};
+use crate::model::External;
 use crate::model::path::RelPath;
 use crate::syntax::data::{differences, split};
 use crate::syntax::line_diff::Difference;
@@ -140,6 +142,16 @@ impl Change {
     pub fn path(&self) -> Option<RelPath> {
         let file = std::str::from_utf8(&self.name).ok().and_then(split).map(|(file, ..)| file.as_bytes());
         RelPath::new(file.filter(|_| self.kind == Kind::FilePart).unwrap_or(&self.name)).ok()
+    }
+
+    /// Returns whether the file that an external input or a part of a file is about exists now.
+    pub fn remains_at(&self, root: &Path) -> bool {
+        let name = String::from_utf8_lossy(&self.name);
+        let location = match self.path() {
+            Some(path) => path.to_path(root),
+            None => External(name.into_owned()).location(root),
+        };
+        location.exists()
     }
 
     fn is_there(value: &Option<Value>) -> bool {

@@ -33,7 +33,10 @@ pub struct Further {
 
 /// The files of which parts count, parsed once for all tasks, by their digest.
 #[derive(Default)]
-pub struct Documents(Mutex<HashMap<(Digest, Format), Arc<Result<Data, String>>>>);
+pub struct Documents(Mutex<HashMap<(Digest, Format), Document>>);
+
+/// The values of a file, or what is wrong with it.
+type Document = Arc<Result<Data, String>>;
 
 /// Looks at the parts of files and the external files that a task names, and adds them to its `parts`.
 ///
@@ -133,7 +136,7 @@ fn format_of(path: &RelPath) -> Format {
 }
 
 /// Returns the values of a file that has this digest.
-fn document(ctx: &Context<'_>, path: &RelPath, digest: Digest) -> Result<Arc<Result<Data, String>>, Trouble> {
+fn document(ctx: &Context<'_>, path: &RelPath, digest: Digest) -> Result<Document, Trouble> {
     let format = format_of(path);
     let known = || ctx.documents.0.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(document) = known().get(&(digest, format)) {

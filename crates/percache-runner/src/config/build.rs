@@ -112,8 +112,8 @@ fn tools(bind: &Bindings<'_>, stated: &Stated, cwd: &RelPath, report: &mut Repor
     take_away(texts, commands, report).into_iter().map(|(_, command)| command).collect()
 }
 
-/// Removes what a later value with a `!` in front takes away, and returns the rest, each with its text. Reports one that
-/// takes nothing away. A `!` before a blank belongs to a shell.
+/// Removes what a later value with a `!` in front takes away, and returns the rest, each with its text. Reports a value
+/// that takes nothing away. A `!` before a blank belongs to a shell.
 fn take_away<'t>(texts: &'t [Text], values: Vec<String>, report: &mut Report) -> Vec<(&'t Text, String)> {
     let mut left: Vec<(&Text, String)> = Vec::with_capacity(values.len());
     for (text, value) in texts.iter().zip(values) {

@@ -24,7 +24,7 @@ pub(super) fn inputs(stated: &Stated, bind: &Bindings<'_>, report: &mut Report) 
     check_first(texts, report);
     let shared = stated.shared_inputs;
     let mut inputs = Inputs { shared, ..Inputs::default() };
-    if !texts.iter().any(|text| may_be_special(text)) {
+    if !texts.iter().any(may_be_special) {
         inputs.patterns = bind.patterns(texts, report);
         return inputs;
     }

@@ -14,8 +14,8 @@ use crate::model::{Inputs, LateCommand, LatePiece, LateWord, List, Task, TaskCom
 /// A value that any shell would take apart if it were not quoted.
 const AWKWARD: &str = "a b'\"$(c)";
 
-/// Returns the command with its placeholders for lists, if it has any. `before` are the words of the task's shell. Reports
-/// lists that are always empty, and places where they cannot be quoted.
+/// Returns the command with its placeholders for lists, if it has any. `before` are the words of the task's shell.
+/// Reports places where paths cannot be quoted.
 pub(super) fn late(
     stated: &Stated,
     bind: &Bindings<'_>,

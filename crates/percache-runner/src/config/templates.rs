@@ -44,7 +44,7 @@ enum State {
     Open,
     /// In work: whoever comes here again is in a cycle.
     Entered,
-    Done(Layer),
+    Done(Box<Layer>),
 }
 
 /// Completes the tasks of all files. Returns the templates that no task uses. Reports mistakes.
@@ -119,7 +119,7 @@ impl Templates {
         report: &mut Report,
     ) -> Option<Layer> {
         match &self.all[position].state {
-            State::Done(layer) => return Some(layer.clone()),
+            State::Done(layer) => return Some(Layer::clone(layer)),
             State::Entered => {
                 let first = path.iter().position(|other| *other == position).unwrap_or_default();
                 let circle = path[first..].iter().chain([&position]);
@@ -144,7 +144,7 @@ impl Templates {
         let raw = &self.all[position].raw;
         merged.merge(Layer { keys: raw.keys.clone(), written: raw.written.clone() });
         merged.keys.extends = None;
-        self.all[position].state = State::Done(merged.clone());
+        self.all[position].state = State::Done(Box::new(merged.clone()));
         Some(merged)
     }
 

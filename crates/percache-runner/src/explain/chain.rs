@@ -169,6 +169,7 @@ impl Past<'_> {
             Kind::Input | Kind::Discovered => {
                 self.asked.project.workspace.root.join(as_path(&change.name)).symlink_metadata().is_ok()
             }
+            Kind::FilePart | Kind::External => change.remains_at(&self.asked.project.workspace.root),
             // The environment of that time is not known.
             Kind::Env => true,
             _ => false,

@@ -138,8 +138,8 @@ impl Type for Templates {
 /// The names of tasks and templates.
 const NAME: &str = r#"^[^-\s:\[\]{}()*?!,;'"][^\s:\[\]{}()*?!,;'"]*$"#;
 
-/// Checks the name of a task or template: names occur in messages, on command lines and in `deps`, where `:`, `[`, `]`, `*`, `?`
-/// and `!` are special.
+/// Checks the name of a task or template: names occur in messages, on command lines and in `deps`, where `:`, `[`, `]`,
+/// `*`, `?` and `!` are special.
 fn check_name(report: &mut Report, what: &str, name: &At<String>) {
     let fits = |c: char| c.is_alphanumeric() || "_-./+@".contains(c);
     if !name.value.is_empty() && name.value.chars().all(fits) && !name.value.starts_with('-') {

@@ -22,8 +22,8 @@ task_keys! {
          `{outputs}` and `{deps}` are filled in. \
          Without a command the task is a group of `deps`.";
     shell: Shell, RUN.form(Form::Argument),
-        "The shell that runs the command if it is a string: a program and its arguments, to which the command is added. \
-         Default: that of `[workspace]`, or `sh -e -c`.";
+        "The shell that runs the command if it is a string: a program and its arguments, to which the command is \
+         added. Default: that of `[workspace]`, or `sh -e -c`.";
     foreach: OneOrMore, ANY.axes_only(),
         "One or more patterns: one task per matching file, named `task[file]`.";
     matrix: Matrix, ANY,

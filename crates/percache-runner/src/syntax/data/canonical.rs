@@ -1,4 +1,4 @@
-//! The canonical text of a tree: JSON without spaces, with sorted keys. Whatever is no JSON number and no text stands in
+//! The canonical text of a tree: JSON without spaces, with sorted keys. What is neither text nor a JSON number stands in
 //! a table of its own.
 
 use std::collections::BTreeSet;

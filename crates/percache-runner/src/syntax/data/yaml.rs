@@ -142,8 +142,8 @@ fn may_be_special(text: &str) -> bool {
     number || words.contains(&unsigned)
 }
 
-/// Makes a table of keys and values in turn. `<<` stands for the entries of another table, or of several, that the table
-/// does not have itself; of several, the first wins.
+/// Makes a table of keys and values in turn. `<<` stands for the entries of another table, or of several, that the
+/// table does not have itself; of several, the first wins.
 fn table(items: Vec<Data>) -> Data {
     let (mut entries, mut merged) = (BTreeMap::new(), Vec::new());
     let mut items = items.into_iter();

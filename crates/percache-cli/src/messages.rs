@@ -1,4 +1,4 @@
-//! The wording of every warning and note of a build: one place, and nothing else.
+//! The words of the `Warning` and `Note` events of a build: every one of them, and nothing else.
 //!
 //! A warning is one line and a hint; a note is one line.
 
@@ -71,7 +71,7 @@ pub fn note(note: &Note) -> String {
         }
         Note::NotAsked(tools) => {
             let names: Vec<_> = tools.iter().map(|tool| format!("`{tool}`")).collect();
-            format!("not run, their last answers are taken to hold: {}", names.join(", "))
+            format!("not run; assumed to answer as the last time: {}", names.join(", "))
         }
         Note::EndedOrphans(1) => "ended a process that a killed build had left running".to_owned(),
         Note::EndedOrphans(count) => format!("ended {count} processes that a killed build had left running"),

@@ -1,7 +1,8 @@
 //! One task, from start to finish: computes the fingerprint, looks up a result, and then finds the task up to date,
 //! restores it, or runs and records it.
 //!
-//! A job only reads shared state, answers with one message, and never waits for another job.
+//! A job reports its progress and ends with one message. It waits for other jobs only for a slot of the job budget, a
+//! claim, or the answer of a tool.
 
 use std::sync::PoisonError;
 use std::time::Instant;

@@ -127,7 +127,7 @@ pub enum StoreTrouble {
 pub enum Note {
     /// Only this many jobs run at a time, because more do not fit into the files that may be open.
     FewerJobs(usize),
-    /// These tools were not run; their last answers are taken to hold.
+    /// These tools were not run; their last answers are assumed to be unchanged.
     NotAsked(Vec<String>),
     /// This many processes were ended that a killed build had left running.
     EndedOrphans(usize),

@@ -74,9 +74,18 @@ impl<'t> Producers<'t> {
     }
 
     fn of(&mut self, id: TaskId, task: &Task) -> Vec<TaskId> {
-        let (inputs, partial) = (&task.inputs.patterns, &task.inputs.partial);
+        let mut found = self.feeding(&task.inputs.patterns);
+        found.extend(self.feeding(&task.inputs.partial));
+        found.sort_unstable();
+        found.dedup();
+        found.retain(|&other| other != id && task.deps.binary_search(&other).is_err());
+        found
+    }
+
+    /// Returns the tasks whose outputs these inputs match.
+    fn feeding(&mut self, inputs: &PatternSet) -> Vec<TaskId> {
         let mut found = Vec::new();
-        for pattern in positive(inputs).chain(positive(partial)) {
+        for pattern in positive(inputs) {
             if pattern.literal().is_some() {
                 found.extend(self.meeting(pattern));
             } else {
@@ -90,8 +99,7 @@ impl<'t> Producers<'t> {
         }
         found.sort_unstable();
         found.dedup();
-        found.retain(|&other| other != id && task.deps.binary_search(&other).is_err());
-        found.retain(|&other| self.remains(inputs, other) || self.remains(partial, other));
+        found.retain(|&other| self.remains(inputs, other));
         found
     }
 

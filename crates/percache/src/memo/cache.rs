@@ -22,6 +22,7 @@ use crate::memo::key::about::{About, Described};
 use crate::memo::key::encoding::EncodingError;
 use crate::memo::key::function::{Function, Key};
 use crate::memo::key::identity::Package;
+use crate::memo::results::attachments::Attachments;
 use crate::memo::results::cleared::Cleared;
 use crate::memo::results::clock::Clock;
 use crate::memo::results::collect::{Removed, Rules};
@@ -207,6 +208,7 @@ impl CacheBuilder {
             maxage: self.maxage,
             room: self.max_size.map(|limit| Room::new(limit, self.dir.as_deref())),
             cleared: self.dir.as_deref().map(Cleared::new),
+            attachments: self.dir.as_deref().map(Attachments::new),
             removed: Default::default(),
             compress_above: self.compress_above,
             describes: self.describes,

@@ -37,3 +37,4 @@ pub use default::DefaultCache;
 #[cfg(feature = "user-cache")]
 pub use default::{default_cache, set_default_cache};
 pub use waiting::begin::{Begun, Lead, Wait};
+pub use waiting::bytes::Told;

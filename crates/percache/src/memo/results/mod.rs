@@ -2,6 +2,7 @@
 //!
 //! | file | its one idea |
 //! | --- | --- |
+//! | `attachments` | Files beside results |
 //! | `cleared` | Tells the processes that share a cache that results were removed on purpose, so that none of them goes on giving |
 //! | `clock` | Times |
 //! | `collect` | Removes results |
@@ -12,6 +13,7 @@
 //! | `stats` | Figures about a cache |
 //! | `verify` | Checks every record of a cache |
 
+pub(crate) mod attachments;
 pub(crate) mod cleared;
 pub(crate) mod clock;
 pub mod collect;

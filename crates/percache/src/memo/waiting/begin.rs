@@ -35,6 +35,7 @@ use crate::memo::key::encoding::EncodingError;
 use crate::memo::key::function::{Function, Key};
 use crate::memo::results::record::{Kind, Stored};
 use crate::memo::shared::Call;
+use crate::memo::waiting::bytes::Told;
 use crate::memo::waiting::claim::{Claim, Standing, Waiting};
 use crate::memo::waiting::flight::{self, Boarding, Follow, Followed, Outcome};
 use crate::memo::waiting::patience::Leader;
@@ -179,8 +180,14 @@ impl Lead {
 
     /// Keeps the result, and gives it to all who wait.
     pub fn finish(self, bytes: &[u8]) {
+        self.finish_as(bytes, Told::default());
+    }
+
+    /// The same, with what is told of the result.
+    pub fn finish_as(self, bytes: &[u8], told: Told<'_>) {
         let call = Call { function: &self.function, path: "", key: self.key };
-        let outcome = self.cache.shared.store(call, &bytes.to_vec(), &Raw, self.start.elapsed());
+        let told = if self.cache.shared.describes { told } else { Told { arguments: None, ..told } };
+        let outcome = self.cache.shared.store(call, &bytes, &told, self.start.elapsed());
         if let (Some(flight), Some(outcome)) = (self.flight, outcome) {
             flight.land(outcome);
         }

@@ -3,6 +3,7 @@
 //! | file | its one idea |
 //! | --- | --- |
 //! | `begin` | Calls for other languages and executors |
+//! | `bytes` | What bindings for other languages need beyond that |
 //! | `claim` | Single flight between processes |
 //! | `flight` | Single flight within a process |
 //! | `patience` | How long one waits in this process for what another thread or task computes |
@@ -12,6 +13,7 @@
 //! | `waits` | Who waits for whom |
 
 pub mod begin;
+pub mod bytes;
 pub(crate) mod claim;
 pub(crate) mod flight;
 pub(crate) mod patience;

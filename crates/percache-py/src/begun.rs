@@ -82,14 +82,23 @@ impl Lead {
     }
 
     /// Keeps the result, and gives it to all who wait.
-    #[pyo3(signature = (record, arguments, attached))]
-    fn finish(&self, py: Python<'_>, record: &[u8], arguments: Option<&str>, attached: u64) -> PyResult<()> {
-        let told = Told { arguments, attached };
+    #[pyo3(signature = (record, arguments, attached, cost))]
+    fn finish(
+        &self,
+        py: Python<'_>,
+        record: &[u8],
+        arguments: Option<&str>,
+        attached: u64,
+        cost: Option<f64>,
+    ) -> PyResult<()> {
+        let cost = cost.and_then(|cost| Duration::try_from_secs_f64(cost).ok());
+        let told = Told { arguments, attached, cost };
         match self.take() {
             Some(Duty::Shared(lead)) => py.detach(|| lead.finish_as(record, told)),
             Some(Duty::Alone(alone)) => {
                 let (cache, function, key, start) = *alone;
-                py.detach(|| cache.put_told(&function, key, record, start.elapsed(), told)).map_err(failed)?;
+                let told = Told { cost: Some(cost.unwrap_or_else(|| start.elapsed())), ..told };
+                py.detach(|| cache.put_told(&function, key, record, told)).map_err(failed)?;
             }
             None => return Err(Error::new_err("this computation has ended")),
         }

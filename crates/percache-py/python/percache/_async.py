@@ -6,6 +6,7 @@ native half, so that a call which would wait for itself computes; tasks that it 
 
 import contextvars
 import sys
+import time
 import types
 
 from . import _percache
@@ -65,6 +66,7 @@ async def _miss(memoized, key, args, kwargs):
 
 async def _lead(memoized, lead, key, args, kwargs):
     memoized.misses += 1
+    start = time.perf_counter()
     token = _computing.set(_computing.get() | {key})
     try:
         value = await _driven(lead, memoized.function(*args, **kwargs))
@@ -73,7 +75,7 @@ async def _lead(memoized, lead, key, args, kwargs):
         raise
     finally:
         _computing.reset(token)
-    memoized.keep(lead, key, value, args, kwargs)
+    memoized.keep(lead, key, value, time.perf_counter() - start, args, kwargs)
     return value
 
 

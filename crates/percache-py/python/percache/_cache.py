@@ -93,12 +93,13 @@ class Cache:
         self._repr = None if repr is _builtin_repr else repr
         self._mmap = bool(mmap)
         self._describe = bool(describe)
+        self._maxage = seconds(maxage)
         kind, place, self.path = _place_of(backend, files)
         self._core = _percache.Core(
             kind,
             place,
             bool(livesync),
-            seconds(maxage),
+            self._maxage,
             size(maxsize),
             size(memory, "memory"),
             seconds(wait_timeout, "wait_timeout"),

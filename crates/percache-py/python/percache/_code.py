@@ -64,10 +64,16 @@ def short_name(function):
     return name.rpartition("<locals>.")[2]
 
 
+def full_name(function):
+    """Returns how people find a function: `package.module.name`, or `/path/of/script.py:name`."""
+    module = module_of(function)
+    return f"{module}{':' if os.sep in module else '.'}{short_name(function)}"
+
+
 def identify(function, name=None, version=None, depends="auto"):
     """Returns the `Identity` of a function; raises `Unkeyable` if it has captured something without a value."""
     module = None if name else module_of(function)
-    known_as = name or f"{module}.{short_name(function)}"
+    known_as = name or full_name(function)
     if depends == "none":
         parts, watched, digest = [], [], None
     else:
@@ -102,9 +108,9 @@ class _Collector:
             unit.describe(self)
 
     def parts(self):
-        found = [("depends", place, described) for place, described in enumerate(self.extra)]
+        found = [("what it says that it depends on", _percache.digest(self.extra))] if self.extra else []
         for unit in self.units:
-            found.append((unit.label, _percache.digest(unit.described)))
+            found.extend((label, _percache.digest(described)) for label, described in unit.described)
         for names, name, value in self.constants:
             if (id(names), name) not in self.stored:
                 label = f"the constant {names.get('__name__', '?')}.{name}"
@@ -195,14 +201,13 @@ class _Function:
         variables = []
         if collector.follows:
             variables = [(name, collector.look_up(names, name, used)) for name in sorted(read - stored)]
-        self.described = (
-            "function",
-            describe_code(code, function.__doc__),
-            [self.default(collector, value) for value in function.__defaults__ or ()],
-            {name: self.default(collector, value) for name, value in (function.__kwdefaults__ or {}).items()},
-            [(name, self.captured(collector, name, cell)) for name, cell in self.cells()],
-            variables,
-        )
+        defaults = [self.default(collector, value) for value in function.__defaults__ or ()]
+        by_name = {name: self.default(collector, value) for name, value in (function.__kwdefaults__ or {}).items()}
+        self.described = [(f"the code of {self.label}", describe_code(code, function.__doc__))]
+        self.described.append((f"the defaults of {self.label}", (defaults, by_name)))
+        self.described.append((f"what names mean in {self.label}", variables))
+        for name, cell in self.cells():
+            self.described.append((f"`{name}`, captured by {self.label}", self.captured(collector, name, cell)))
 
     def cells(self):
         return zip(self.function.__code__.co_freevars, self.function.__closure__ or ())
@@ -261,7 +266,7 @@ class _Class:
                     members.append((name, type(member).__name__, collector.place_of(function)))
                 elif _is_constant(each):
                     members.append((name, "constant", _percache.digest(each)))
-        self.described = ("class", name_of(class_)[1], bases, members)
+        self.described = [(f"the class {self.label}", (name_of(class_)[1], bases, members))]
 
 
 class _Home:
@@ -530,6 +535,6 @@ def _digest_of_class(class_):
             collector.units[done].describe(collector)
         except Unkeyable:
             # A method that has captured something: its name must do.
-            collector.units[done].described = ("method", collector.units[done].label)
+            collector.units[done].described = [("method", collector.units[done].label)]
         done += 1
     return _percache.digest(collector.parts())

@@ -5,7 +5,7 @@ import time
 import types
 import warnings
 
-from . import _code, _percache, _result
+from . import _code, _explain, _percache, _result
 from ._units import seconds
 from .key import Unkeyable
 
@@ -62,7 +62,7 @@ class Memoized:
         self.core = cache._core
         self.function = function
         self.options = options
-        self.name = options.name or f"{_code.module_of(function)}.{_code.short_name(function)}"
+        self.name = options.name or _code.full_name(function)
         self.misses = 0
         self.identity = None
         self._warned = set()
@@ -162,21 +162,23 @@ class Memoized:
     def _lead(self, lead, key, args, kwargs):
         self.misses += 1
         try:
+            start = time.perf_counter()
             value = lead.run(self.function, args, kwargs)
         except BaseException as error:
             self.failed(lead, error, args, kwargs)
             raise
-        self.keep(lead, key, value, args, kwargs)
+        self.keep(lead, key, value, time.perf_counter() - start, args, kwargs)
         return value
 
-    def keep(self, lead, key, value, args, kwargs):
+    def keep(self, lead, key, value, cost, args, kwargs):
         """Keeps a result, if it is one to be kept."""
         try:
             keep_if = self.options.keep_if
             if keep_if is not None and not keep_if(value):
                 return
             record, attached = _result.dump(value, self.core.attachment(key), self.options.mmap)
-            lead.finish(record, self._summary(args, kwargs), attached)
+            lead.finish(record, self._summary(args, kwargs), attached, cost)
+            _explain.note(self.cache, self.identity)
         except Exception as error:
             self.warn(("result", type(value)), f"a result of {self.name} cannot be kept: {_told(error)}")
         finally:
@@ -188,7 +190,7 @@ class Memoized:
             kept = self.options.keep_errors
             if kept is not None and isinstance(error, kept[0]):
                 until = None if kept[1] is None else time.time() + kept[1]
-                lead.finish(_result.dump_error(error, until), self._summary(args, kwargs), 0)
+                lead.finish(_result.dump_error(error, until), self._summary(args, kwargs), 0, None)
         except Exception as other:
             self.warn(("error", type(error)), f"an exception of {self.name} cannot be kept: {_told(other)}")
         finally:

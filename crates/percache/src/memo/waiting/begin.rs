@@ -186,8 +186,9 @@ impl Lead {
     /// The same, with what is told of the result.
     pub fn finish_as(self, bytes: &[u8], told: Told<'_>) {
         let call = Call { function: &self.function, path: "", key: self.key };
+        let cost = told.cost.unwrap_or_else(|| self.start.elapsed());
         let told = if self.cache.shared.describes { told } else { Told { arguments: None, ..told } };
-        let outcome = self.cache.shared.store(call, &bytes, &told, self.start.elapsed());
+        let outcome = self.cache.shared.store(call, &bytes, &told, cost);
         if let (Some(flight), Some(outcome)) = (self.flight, outcome) {
             flight.land(outcome);
         }

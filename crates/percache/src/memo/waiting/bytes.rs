@@ -20,6 +20,8 @@ pub struct Told<'a> {
     pub arguments: Option<&'a str>,
     /// Bytes in the result's [attachment](Cache::attachment), which was written before. They count as the result's.
     pub attached: u64,
+    /// How long it took to compute, if that is not the time since the duty to compute it was taken.
+    pub cost: Option<Duration>,
 }
 
 impl Cache {
@@ -51,17 +53,10 @@ impl Cache {
     }
 
     /// Keeps `bytes` as the result of `function` under `key`, in place of an older one, with what is told of it.
-    pub fn put_told(
-        &self,
-        function: &Function,
-        key: Key,
-        bytes: &[u8],
-        cost: Duration,
-        told: Told<'_>,
-    ) -> Result<(), crate::Error> {
+    pub fn put_told(&self, function: &Function, key: Key, bytes: &[u8], told: Told<'_>) -> Result<(), crate::Error> {
         let told = if self.shared.describes { told } else { Told { arguments: None, ..told } };
         let call = Call { function, path: "", key };
-        self.shared.put_at_cost(call, &bytes, &told, cost)
+        self.shared.put_at_cost(call, &bytes, &told, told.cost.unwrap_or_default())
     }
 
     /// Returns the path at which a file can be kept beside the result under `key`; `None` of a cache without a
@@ -121,8 +116,8 @@ mod tests {
         let path = cache.attachment(key).unwrap();
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, [0; 1000]).unwrap();
-        let told = Told { arguments: Some("x=1"), attached: 1000 };
-        cache.put_told(&function, key, b"value", Duration::from_secs(2), told).unwrap();
+        let told = Told { arguments: Some("x=1"), attached: 1000, cost: Some(Duration::from_secs(2)) };
+        cache.put_told(&function, key, b"value", told).unwrap();
 
         let entry = cache.entries().unwrap().remove(0);
         assert_eq!((entry.arguments.as_deref(), entry.cost), (Some("x=1"), Duration::from_secs(2)));

@@ -261,6 +261,12 @@ impl Memo {
         Memo { cache, maxage, mmap, parameters, key, identify, miss, unkeyable, identity, hits }
     }
 
+    /// Pickles it as what its function makes of it, for those who pickle functions by value.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>,))> {
+        let module = py.import("percache._function")?;
+        Ok((module.getattr("memo_of")?, (self.miss.bind(py).getattr("__self__")?,)))
+    }
+
     /// Finds the result of a call, or has it computed.
     #[pyo3(signature = (args, kwargs))]
     fn call<'py>(

@@ -10,8 +10,6 @@ from . import _function, _old, _percache
 from ._mapping import Mapping
 from ._units import seconds, size
 
-_open = weakref.WeakSet()
-
 
 class Stats(tuple):
     """What the original returned: the number of results, and when the one was used that was used longest ago, and the
@@ -107,7 +105,10 @@ class Cache:
         )
         #: As the original had it.
         self.check = self.__call__
-        _open.add(self)
+        options = dict(livesync=bool(livesync), maxage=self._maxage, maxsize=size(maxsize), memory=size(memory, "memory"))
+        options.update(files=bool(files), mmap=self._mmap, describe=self._describe, repr=self._repr)
+        options.update(wait_timeout=seconds(wait_timeout, "wait_timeout"))
+        self._opened = (self.path, tuple(options.items())) if kind in ("database", "files") else None
 
     def __call__(
         self,
@@ -206,10 +207,21 @@ class Cache:
         return f"Cache({self.path!r})"
 
     def __reduce__(self):
-        raise TypeError("a cache cannot be pickled: open it by its path where it is needed, or decorate a module's function")
+        if self._opened is None:
+            raise TypeError("only a cache that has a path can be pickled: a worker opens the same one")
+        return _reopen, self._opened
 
 
 _builtin_repr = repr
+_reopened = weakref.WeakValueDictionary()
+
+
+def _reopen(path, options):
+    """Returns the cache of this process at a path; the first time, opens it."""
+    cache = _reopened.get((path, options))
+    if cache is None:
+        cache = _reopened[path, options] = Cache(path, **dict(options))
+    return cache
 
 
 def _place_of(backend, files):

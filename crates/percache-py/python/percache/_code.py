@@ -13,7 +13,7 @@ import types
 import weakref
 
 from . import _percache
-from .key import Unkeyable, name_of
+from .key import Unkeyable, module_name, name_of
 
 #: What else than its instructions tells what a function is: that it takes *args, is a generator, a coroutine and so on.
 _FLAGS = 0x04 | 0x08 | 0x20 | 0x80 | 0x100 | 0x200
@@ -76,8 +76,12 @@ def identify(function, name=None, version=None, depends="auto"):
     known_as = name or full_name(function)
     if depends == "none":
         parts, watched, digest = [], [], None
+    elif isinstance(function, types.MethodType) or function_of(function) is None:
+        # A builtin, a partial, an object that can be called: what its value is, tells what it does.
+        parts, watched = [(f"the callable {known_as}", _percache.digest(function))], []
+        digest = _percache.digest((_VERSION, parts))
     else:
-        collected = _Collector(function, depends)
+        collected = _Collector(function_of(function), depends)
         parts, watched = collected.parts(), collected.watched
         digest = _percache.digest((_VERSION, parts))
     prefix = _percache.digest((name, module, None if name else short_name(function), version, digest))
@@ -113,7 +117,7 @@ class _Collector:
             found.extend((label, _percache.digest(described)) for label, described in unit.described)
         for names, name, value in self.constants:
             if (id(names), name) not in self.stored:
-                label = f"the constant {names.get('__name__', '?')}.{name}"
+                label = f"the constant {module_name(names.get('__name__', '?'))}.{name}"
                 if (label, value) not in found:
                     found.append((label, value))
         return found
@@ -158,7 +162,7 @@ class _Collector:
         if function is not None:
             if self.home.has(function.__module__):
                 return ("code", self.place_of(function))
-            return ("function", function.__module__, function.__qualname__)
+            return ("function", module_name(function.__module__), function.__qualname__)
         if isinstance(value, type):
             if self.home.has(value.__module__):
                 return ("code", self.place_of(value))
@@ -171,10 +175,10 @@ class _Collector:
 
     def module(self, module, used):
         if not self.home.has(module.__name__):
-            return ("module", module.__name__)
+            return ("module", module_name(module.__name__))
         names = vars(module)
         attributes = sorted(name for name in used if name in names)
-        return ("module", module.__name__, [(name, self.look_up(names, name, used)) for name in attributes])
+        return ("module", module_name(module.__name__), [(name, self.look_up(names, name, used)) for name in attributes])
 
 
 class _Function:
@@ -182,7 +186,7 @@ class _Function:
 
     def __init__(self, function):
         self.function = function
-        self.label = f"{function.__module__}.{short_name(function)}"
+        self.label = f"{module_name(function.__module__)}.{short_name(function)}"
         self.described = None
 
     def describe(self, collector):
@@ -482,7 +486,7 @@ def describe_function(function):
     if id(function) in active:
         return ("itself", short_name(function))
     known = _known_functions.get(function)
-    if known is None or not _is_as_it_was(known.watched):
+    if known is None or not is_as_it_was(known.watched):
         active.add(id(function))
         try:
             known = _known_functions[function] = identify(function)
@@ -491,7 +495,7 @@ def describe_function(function):
     return (known.prefix,)
 
 
-def _is_as_it_was(watched):
+def is_as_it_was(watched):
     for place, name, value in watched:
         if isinstance(place, dict):
             now = place.get(name, _MISSING)

@@ -1,6 +1,7 @@
 """A function that remembers: what the decorator makes of a function, and what a call does that is not a hit."""
 
 import functools
+import threading
 import time
 import types
 import warnings
@@ -65,6 +66,7 @@ class Memoized:
         self.name = options.name or _code.full_name(function)
         self.misses = 0
         self.identity = None
+        self._lock = threading.RLock()
         self._warned = set()
         self.memo = _percache.Memo(
             self.core,
@@ -77,12 +79,23 @@ class Memoized:
             self._unkeyable,
         )
 
+    def __reduce__(self):
+        # For those who pickle functions by value: a worker opens the same cache.
+        return Memoized, (self.cache, self.function, self.options)
+
     # What the function is.
 
     def _identify(self):
+        # Threads that begin at the same time must not see a captured list in two states.
+        with self._lock:
+            if self.identity is None or not _code.is_as_it_was(self.identity.watched):
+                self.identity = self._identified()
+            identity = self.identity
+            return identity.name, identity.digest, identity.prefix, identity.watched
+
+    def _identified(self):
         options = self.options
-        self.identity = identity = _code.identify(self.function, options.name, options.version, options.depends)
-        return identity.name, identity.digest, identity.prefix, identity.watched
+        return _code.identify(self.function, options.name, options.version, options.depends)
 
     def _key_function(self):
         key = self.options.key
@@ -290,6 +303,10 @@ def _wrapper(memoized):
 
     wrapper.refresh = refresh
     return wrapper
+
+
+def memo_of(memoized):
+    return memoized.memo
 
 
 class Options:

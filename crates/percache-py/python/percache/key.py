@@ -58,7 +58,12 @@ def describe(value):
 
 def name_of(type_):
     """Returns how a type is called: its module, and its name without the functions that it is defined in."""
-    return type_.__module__, type_.__qualname__.rpartition("<locals>.")[2]
+    return module_name(type_.__module__), type_.__qualname__.rpartition("<locals>.")[2]
+
+
+def module_name(name):
+    """Returns the name of a module: in a child that was spawned, the script has another one."""
+    return "__main__" if name == "__mp_main__" else name
 
 
 def _kind(type_):
@@ -219,7 +224,8 @@ _KINDS = [
 
 def _by_pickling(value):
     """What pickle would store of it."""
-    reduced = value.__reduce_ex__(4)
+    reduce = copyreg.dispatch_table.get(type(value))
+    reduced = value.__reduce_ex__(4) if reduce is None else reduce(value)
     if isinstance(reduced, str):
         return ("global", type(value).__module__, reduced)
     function, args, state, items, pairs = (tuple(reduced) + (None,) * 3)[:5]

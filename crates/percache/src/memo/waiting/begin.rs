@@ -41,6 +41,10 @@ use crate::memo::waiting::flight::{self, Boarding, Follow, Followed, Outcome};
 use crate::memo::waiting::patience::Leader;
 use crate::memo::waiting::timer::{self, Alarm};
 
+/// What took so long to compute is made visible to other processes at once, and not within a second. That takes a
+/// millisecond or two.
+const WORTH_PUBLISHING: Duration = Duration::from_millis(20);
+
 /// How a call stands that was begun.
 #[derive(Debug)]
 pub enum Begun {
@@ -192,7 +196,11 @@ impl Lead {
         if let (Some(flight), Some(outcome)) = (self.flight, outcome) {
             flight.land(outcome);
         }
-        self.cache.shared.publish_aside(self.claim);
+        if cost >= WORTH_PUBLISHING {
+            self.cache.shared.publish_soon(self.claim);
+        } else {
+            self.cache.shared.publish_aside(self.claim);
+        }
     }
 
     /// Gives those who wait in this process an error, in whatever encoding. Nothing is kept.

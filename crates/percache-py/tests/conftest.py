@@ -37,6 +37,7 @@ def program(tmp_path):
 
         def start(self, name, *arguments, **environment):
             variables = {**os.environ, "PYTHONHASHSEED": "random", **environment}
+            variables.pop("PYTHONDONTWRITEBYTECODE", None)
             return subprocess.Popen(
                 [sys.executable, name, *arguments],
                 cwd=directory,

@@ -15,7 +15,7 @@ def summary(bound):
     texts, length = [], 0
     for name, value in bound:
         text = _text(value)
-        texts.append(f"{name}={text}" if name and name != "*" else f"{name}{text}")
+        texts.append(f"{name}={text}" if name and name != "*" else text)
         length += len(texts[-1]) + 2
         if length > _LONGEST:
             break

@@ -101,6 +101,21 @@ impl Environment {
         command
     }
 
+    /// Has this environment see the packages of another one.
+    pub fn see(&self, other: &Environment) -> Result<()> {
+        let link = self.packages()?.join("other.pth");
+        let text = format!("{}\n", other.packages()?.display());
+        fs::write(&link, text).map_err(|error| path_failure("write", &link, error))
+    }
+
+    /// Returns the directory of its packages.
+    fn packages(&self) -> Result<PathBuf> {
+        const QUESTION: &str = "import sysconfig; print(sysconfig.get_path('purelib'))";
+        let output = self.command("python").args(["-c", QUESTION]).output();
+        let output = output.map_err(|error| path_failure("run", &self.path, error))?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end().into())
+    }
+
     /// Installs packages: names with versions, or paths of wheels.
     pub fn install<S: AsRef<std::ffi::OsStr>>(&self, packages: &[S]) -> Result<()> {
         let mut command = self.command("python");

@@ -14,8 +14,8 @@ use crate::run::{Failure, Result, check, path_failure};
 use crate::setup;
 
 pub use bench::bench;
-pub use interpreter::{Interpreter, all};
-pub use wheel::{build_environment, make};
+pub use interpreter::all;
+pub use wheel::{Carried, build_environment, make, make_with};
 
 /// What is asked of PyPI, to see whether it can be asked.
 const REACHABLE: &str = "pytest";

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,13 +23,23 @@ pub fn build_environment(python: &Interpreter) -> [(&'static str, OsString); 3] 
     ]
 }
 
+/// A file that the wheel carries beside the package: its path below the wheel's data directory, its content, and whether
+/// it is a program.
+pub type Carried = (String, Vec<u8>, bool);
+
 /// Makes the wheel with the command in it, and returns its path.
 pub fn make(python: &Interpreter) -> Result<PathBuf> {
     run(&mut cargo(["build", "--release", "-p", "percache-cli"]))?;
-    let carried = Carried::new(&place("release")?.join("percache"))?;
-    let wheel = make_of(python, &place("wheels")?, &[]);
-    drop(carried);
-    wheel
+    let stripped = place("python")?.join("percache");
+    run(Command::new("strip").arg("-o").args([&stripped, &place("release")?.join("percache")]))?;
+    let bytes = fs::read(&stripped).map_err(|error| path_failure("read", &stripped, error))?;
+    make_with(python, &place("wheels")?, &[("scripts/percache".into(), bytes, true)])
+}
+
+/// Makes the wheel with these files in it.
+pub fn make_with(python: &Interpreter, out: &Path, files: &[Carried]) -> Result<PathBuf> {
+    let _carried = Data::new(files)?;
+    make_of(python, out, &[])
 }
 
 /// Makes a wheel of what is there, with these arguments for maturin.
@@ -57,20 +68,25 @@ fn wheels(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths.filter(|path| path.extension().is_some_and(|extension| extension == "whl")).collect())
 }
 
-/// What maturin is to pack beside the package, where it looks for it. It is there as long as this is.
-struct Carried(PathBuf);
+/// The directory in which maturin looks for what it is to pack beside the package. It is there as long as this is.
+struct Data(PathBuf);
 
-impl Carried {
-    fn new(binary: &Path) -> Result<Carried> {
-        let carried = Carried(package().join("percache.data"));
-        let scripts = carried.0.join("scripts");
-        fs::create_dir_all(&scripts).map_err(|error| path_failure("create", &scripts, error))?;
-        run(Command::new("strip").arg("-o").arg(scripts.join("percache")).arg(binary))?;
-        Ok(carried)
+impl Data {
+    fn new(files: &[Carried]) -> Result<Data> {
+        let data = Data(package().join("percache.data"));
+        for (name, bytes, is_program) in files {
+            let path = data.0.join(name);
+            let parent = path.parent().unwrap_or(&data.0);
+            fs::create_dir_all(parent).map_err(|error| path_failure("create", parent, error))?;
+            fs::write(&path, bytes).map_err(|error| path_failure("write", &path, error))?;
+            let mode = fs::Permissions::from_mode(if *is_program { 0o755 } else { 0o644 });
+            fs::set_permissions(&path, mode).map_err(|error| path_failure("write", &path, error))?;
+        }
+        Ok(data)
     }
 }
 
-impl Drop for Carried {
+impl Drop for Data {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }

@@ -1,7 +1,7 @@
 """percache beside joblib, diskcache, cachier, the original and functools, in one run.
 
-Each figure is the best of several rounds, and all have their turn in each round: what else the machine does falls on all of
-them alike, and the ratios are what counts. `python bench.py DIRECTORY-OF-THE-ORIGINAL [ROUNDS]`.
+Each figure is the best of several rounds, and all have their turn in each round: what else the machine does falls on
+all of them alike, and the ratios are what counts. `python bench.py DIRECTORY-OF-THE-ORIGINAL [ROUNDS]`.
 """
 
 import functools
@@ -110,7 +110,11 @@ def loading(place):
 def imports():
     found = {}
     for name in ("percache", "joblib", "diskcache", "cachier"):
-        command = [sys.executable, "-c", f"import time; t = time.perf_counter(); import {name}; print(time.perf_counter() - t)"]
+        command = [
+            sys.executable,
+            "-c",
+            f"import time; t = time.perf_counter(); import {name}; print(time.perf_counter() - t)",
+        ]
         found[name] = min(float(subprocess.run(command, capture_output=True, text=True).stdout) for _ in range(10))
     return found
 
@@ -127,7 +131,11 @@ def main(directory, rounds):
                 for name, memoize in with_name:
                     if function is large and name == "functools.lru_cache":
                         continue
-                    named = functools.wraps(function)(lambda n, function=function: function(n)) if name == "cachier" else function
+                    named = (
+                        functools.wraps(function)(lambda n, function=function: function(n))
+                        if name == "cachier"
+                        else function
+                    )
                     taken = measure(memoize(named))
                     key = (case, name)
                     found[key] = min(taken, found.get(key, taken))

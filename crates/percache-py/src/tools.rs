@@ -9,7 +9,8 @@ pub struct Tools {
     pub describe: Py<PyAny>,
     /// `pickle.loads`.
     pub loads: Py<PyAny>,
-    /// Makes a value of a record that is more than a pickle: `(kind, payload, path of the attachment, whether to map it)`.
+    /// Makes a value of a record that is more than a pickle, of its kind, its payload, the path of the attachment, and
+    /// whether to map that.
     pub load_other: Py<PyAny>,
 }
 

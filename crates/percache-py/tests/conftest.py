@@ -1,9 +1,11 @@
 """What tests share: a cache in a directory of its own, and programs that run in processes of their own."""
 
+import concurrent.futures
 import os
 import subprocess
 import sys
 import textwrap
+import threading
 
 import percache
 import pytest
@@ -84,3 +86,18 @@ class Counted:
 @pytest.fixture
 def ran():
     return Counted()
+
+
+def at_once(count, call):
+    """Calls from many threads at the same time; returns what each got."""
+    barrier = threading.Barrier(count)
+
+    def run(place):
+        barrier.wait()
+        try:
+            return call(place)
+        except Exception as error:
+            return error
+
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))

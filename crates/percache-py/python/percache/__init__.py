@@ -9,8 +9,6 @@
 The guide is docs/guide/python.md.
 """
 
-import pickle as _pickle
-
 from . import _percache, _result, key
 from ._cache import Cache, Entry, FunctionStats, Stats
 from ._explain import Explanation, explain
@@ -18,7 +16,7 @@ from ._function import CacheInfo, CacheWarning
 from ._percache import Error, __version__
 from .key import Unkeyable
 
-_percache.use_tools(key.describe, _pickle.loads, _result.load_other)
+_percache.use_tools(key.describe, _result.pickle.loads, _result.load_other)
 
 __all__ = [
     "Cache",

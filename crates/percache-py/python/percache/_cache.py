@@ -2,7 +2,6 @@
 
 import atexit
 import os
-import sys
 import time
 import weakref
 
@@ -62,10 +61,11 @@ class Cache:
     """A persistent cache for the results of functions; and the decorator that has a function use it.
 
     `backend` is the path of a directory, which is made; a mapping, which gets text as keys and bytes as values, and
-    whose `sync` and `close` are called if it has them; or None, for the default cache of the user. `":memory:"` lasts as
-    long as the process.
+    whose `sync` and `close` are called if it has them; or None, for the default cache of the user. `":memory:"` lasts
+    as long as the process.
 
-    `repr` makes the text that tells an argument from others. Without one, the value of an argument counts, with its type.
+    `repr` makes the text that tells an argument from others. Without one, the value of an argument counts, and its
+    type.
 
     With `livesync`, each result is on disk before the function returns. Otherwise results are written within a second
     or so, and in any case by `sync`, by `close`, and when Python exits.
@@ -105,7 +105,9 @@ class Cache:
         )
         #: As the original had it.
         self.check = self.__call__
-        options = dict(livesync=bool(livesync), maxage=self._maxage, maxsize=size(maxsize), memory=size(memory, "memory"))
+        options = dict(
+            livesync=bool(livesync), maxage=self._maxage, maxsize=size(maxsize), memory=size(memory, "memory")
+        )
         options.update(files=bool(files), mmap=self._mmap, describe=self._describe, repr=self._repr)
         options.update(wait_timeout=seconds(wait_timeout, "wait_timeout"))
         self._opened = (self.path, tuple(options.items())) if kind in ("database", "files") else None
@@ -159,7 +161,7 @@ class Cache:
         return self._core.clear(age or None)[0]
 
     def shrink(self, maxsize):
-        """Removes the results that were used longest ago until the others take no more than that. Returns their number."""
+        """Removes the results that were used longest ago, until the others take no more. Returns their number."""
         return self._core.shrink(size(maxsize))[0]
 
     def stats(self):
@@ -193,7 +195,7 @@ class Cache:
         _function.tell()
 
     def close(self):
-        """Makes everything permanent. Functions that are called afterwards are computed, unless a result is in memory."""
+        """Makes everything permanent. Calls of functions afterwards are computed, unless a result is in memory."""
         self._core.close()
         _function.tell()
 
@@ -247,28 +249,3 @@ def _close_all():
 
 
 atexit.register(_close_all)
-
-# Processes of `multiprocessing` end without Python's exit: they have finalizers of their own.
-
-
-def _before_fork():
-    util = sys.modules.get("multiprocessing.util")
-    if util is not None and not hasattr(util, "_percache"):
-        util._percache = True
-        util.register_after_fork(_Marker, _after_fork)
-
-
-class _Marker:
-    """What multiprocessing wants to be told of a fork."""
-
-
-def _after_fork(_):
-    sys.modules["multiprocessing.util"].Finalize(None, _close_all, exitpriority=-100)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork)
-if "multiprocessing.util" in sys.modules:
-    _before_fork()
-    if getattr(sys.modules.get("multiprocessing.process"), "parent_process", lambda: None)() is not None:
-        _after_fork(None)

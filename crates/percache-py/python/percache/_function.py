@@ -1,12 +1,11 @@
 """A function that remembers: what the decorator makes of a function, and what a call does that is not a hit."""
 
 import functools
-import threading
 import time
 import types
 import warnings
 
-from . import _code, _explain, _percache, _result
+from . import _code, _explain, _forks, _percache, _result
 from ._units import seconds
 from .key import Unkeyable
 
@@ -52,7 +51,7 @@ def tell():
 
     logger = logging.getLogger("percache")
     for level, text in messages:
-        logger.log(level, text[len("percache: "):] if text.startswith("percache: ") else text)
+        logger.log(level, text[len("percache: ") :] if text.startswith("percache: ") else text)
 
 
 class Memoized:
@@ -66,7 +65,6 @@ class Memoized:
         self.name = options.name or _code.full_name(function)
         self.misses = 0
         self.identity = None
-        self._lock = threading.RLock()
         self._warned = set()
         self.memo = _percache.Memo(
             self.core,
@@ -87,7 +85,7 @@ class Memoized:
 
     def _identify(self):
         # Threads that begin at the same time must not see a captured list in two states.
-        with self._lock:
+        with _forks.lock:
             if self.identity is None or not _code.is_as_it_was(self.identity.watched):
                 self.identity = self._identified()
             identity = self.identity
@@ -120,7 +118,7 @@ class Memoized:
         code = function.__code__
         positional = code.co_argcount
         names = code.co_varnames
-        named = names[:positional + code.co_kwonlyargcount]
+        named = names[: positional + code.co_kwonlyargcount]
         at = len(named)
         rest = keywords = None
         known = set(named)
@@ -260,7 +258,7 @@ def _told(error):
 
 def memoize(cache, function, options):
     """Returns the function that remembers."""
-    code = getattr(function, "__code__", None) or getattr(getattr(function, "__call__", None), "__code__", None)
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
     flags = getattr(code, "co_flags", 0)
     if flags & (_GENERATOR | _ASYNC_GENERATOR):
         raise TypeError(

@@ -1,6 +1,6 @@
 """A mapping of the user as a back-end: text as keys, bytes as values, one thread at a time."""
 
-import threading
+from . import _forks
 
 #: What is appended to a key in each table of the core.
 _SUFFIXES = {"results": "", "entries": ":entry", "uses": ":atime"}
@@ -12,8 +12,12 @@ class Mapping:
 
     def __init__(self, mapping):
         self._mapping = mapping
-        self._lock = threading.RLock()
+        self._lock = _forks.new_lock()
+        _forks.renewed.add(self)
         self._closed = False
+
+    def renew(self):
+        self._lock = _forks.new_lock()
 
     def get(self, table, key):
         with self._lock:

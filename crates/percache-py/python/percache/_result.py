@@ -10,11 +10,16 @@ A record begins with a byte that says what it is:
 
 import itertools
 import os
-import pickle
 import struct
 import time
 
 from . import _percache
+
+try:
+    # `pickle` itself takes as long to import as all of percache.
+    import _pickle as pickle
+except ImportError:
+    import pickle
 
 #: Smaller buffers are pickled in-band.
 _SMALL = 4096
@@ -91,7 +96,7 @@ def _attach(buffers, path, durable):
 def _write(file, data):
     with memoryview(data) as view:
         while len(view):
-            view = view[file.write(view):]
+            view = view[file.write(view) :]
 
 
 def load_other(kind, payload, path, mmap):
@@ -113,11 +118,11 @@ def _load_inline(payload):
     count, length = struct.unpack_from("<II", payload)
     lengths = struct.unpack_from("<%dQ" % count, payload, 8)
     at = 8 + 8 * count
-    data = payload[at:at + length]
+    data = payload[at : at + length]
     at += length
     buffers = []
     for size in lengths:
-        buffers.append(bytearray(payload[at:at + size]))
+        buffers.append(bytearray(payload[at : at + size]))
         at += size
     return pickle.loads(data, buffers=buffers)
 
@@ -125,7 +130,7 @@ def _load_inline(payload):
 def _load_attached(payload, path, mmap):
     durable, count = struct.unpack_from("<BI", payload)
     pieces = [struct.unpack_from("<QQQ", payload, 5 + 24 * place) for place in range(count)]
-    data = memoryview(payload)[5 + 24 * count:]
+    data = memoryview(payload)[5 + 24 * count :]
     if mmap:
         buffers = _map(path, pieces, durable)
     else:
@@ -145,4 +150,4 @@ def _map(path, pieces, durable):
         mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     if any(begin + length > len(mapped) for begin, length, _ in pieces):
         raise Unloadable("the file is shorter than it was")
-    return [mapped[begin:begin + length] for begin, length, _ in pieces]
+    return [mapped[begin : begin + length] for begin, length, _ in pieces]

@@ -8,7 +8,7 @@ _SIZES.update({"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40})
 def _split(text):
     text = text.strip().lower()
     number = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
-    return number, text[len(number):].strip()
+    return number, text[len(number) :].strip()
 
 
 def seconds(age, what="maxage"):

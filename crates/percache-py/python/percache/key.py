@@ -150,7 +150,7 @@ def _namedtuple(value):
 
 
 def _dataclass(value):
-    fields = getattr(type(value), "__dataclass_fields__")
+    fields = type(value).__dataclass_fields__
     found = {name: getattr(value, name) for name, field in fields.items() if field.compare and hasattr(value, name)}
     return ("dataclass", _kind(type(value)), found)
 

@@ -1,5 +1,5 @@
-//! `cargo xtask python`: the Python package, from its wheel in an environment of its own to its tests, with the oldest
-//! and the newest Python that this machine has.
+//! `cargo xtask python`: the Python package, from its wheel in an environment of its own to its tests, with the
+//! oldest and the newest Python that this machine has.
 //!
 //! Everything that is made is below `python` and `wheels` of the target directory. Packages come from PyPI, through pip.
 
@@ -35,8 +35,8 @@ pub fn python() -> Result<()> {
     interpreters.into_iter().try_for_each(|interpreter| tests::run(interpreter, &wheel))
 }
 
-/// The same with the newest Python alone, as a part of all tests. Without Python or PyPI the tests are skipped, and that
-/// is said.
+/// The same with the newest Python alone, as a part of all tests. Without Python or PyPI the tests are skipped, and
+/// that is said.
 pub fn as_a_part_of_all_tests() -> Result<()> {
     let found = all();
     let missing = match found.last() {

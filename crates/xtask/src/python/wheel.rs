@@ -23,8 +23,8 @@ pub fn build_environment(python: &Interpreter) -> [(&'static str, OsString); 3] 
     ]
 }
 
-/// A file that the wheel carries beside the package: its path below the wheel's data directory, its content, and whether
-/// it is a program.
+/// A file that the wheel carries beside the package: its path below the wheel's data directory, its content, and
+/// whether it is a program.
 pub type Carried = (String, Vec<u8>, bool);
 
 /// Makes the wheel with the command in it, and returns its path.

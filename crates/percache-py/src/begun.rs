@@ -33,7 +33,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 enum Duty {
     /// Others may wait for it.
-    Shared(percache::memo::Lead),
+    Shared(Box<percache::memo::Lead>),
     /// Nobody does.
     Alone(Box<(Cache, Function, Key, Instant)>),
 }
@@ -46,7 +46,7 @@ pub struct Lead {
 
 impl Lead {
     fn new(lead: percache::memo::Lead) -> Lead {
-        Lead { duty: Mutex::new(Some(Duty::Shared(lead))) }
+        Lead { duty: Mutex::new(Some(Duty::Shared(Box::new(lead)))) }
     }
 
     /// A duty that nobody waits for.
@@ -184,6 +184,6 @@ impl Wake for Call {
 
     fn wake_by_ref(self: &Arc<Self>) {
         // When the interpreter has ended, nobody waits. A loop that is closed has nobody either.
-        Python::try_attach(|py| self.0.call0(py).map_or_else(|error| drop(error), drop));
+        Python::try_attach(|py| self.0.call0(py).map_or_else(drop, drop));
     }
 }

@@ -29,6 +29,12 @@ pub fn key_of(bytes: &[u8]) -> PyResult<percache::Key> {
     }
 }
 
+/// Number of results, bytes, hits, misses, and the ages of the oldest and the latest use in seconds.
+type Figures = (u64, u64, u64, u64, Option<f64>, Option<f64>);
+
+/// Of a function: name, versions, results, bytes, hits, seconds saved.
+type FunctionFigures = (String, u64, u64, u64, u64, f64);
+
 /// An open cache.
 #[pyclass(frozen, module = "percache._percache")]
 pub struct Core {
@@ -103,27 +109,27 @@ impl Core {
         Ok(Core { cache: open(py, builder, kind, place)? })
     }
 
-    /// Number of results, bytes, hits, misses, and the ages of the oldest and the latest use in seconds.
-    fn stats(&self, py: Python<'_>) -> PyResult<(u64, u64, u64, u64, Option<f64>, Option<f64>)> {
+    /// Returns figures about the cache.
+    fn stats(&self, py: Python<'_>) -> PyResult<Figures> {
         let stats = py.detach(|| self.cache.stats()).map_err(failed)?;
         let age = |age: Option<Duration>| age.map(|age| age.as_secs_f64());
         let (oldest, latest) = (age(stats.oldest_use), age(stats.latest_use));
         Ok((stats.results, stats.bytes, stats.hits, stats.misses, oldest, latest))
     }
 
-    /// The three lines of the original.
+    /// Returns the three lines of the original.
     fn summary(&self, py: Python<'_>) -> PyResult<String> {
         Ok(py.detach(|| self.cache.stats()).map_err(failed)?.to_string())
     }
 
-    /// Of each function: name, versions, results, bytes, hits, seconds saved.
-    fn functions(&self, py: Python<'_>) -> PyResult<Vec<(String, u64, u64, u64, u64, f64)>> {
+    /// Returns figures about each function.
+    fn functions(&self, py: Python<'_>) -> PyResult<Vec<FunctionFigures>> {
         let functions = py.detach(|| self.cache.functions()).map_err(failed)?;
         let row = |f: stats::FunctionStats| (f.name, f.versions, f.results, f.bytes, f.hits, f.saved.as_secs_f64());
         Ok(functions.into_iter().map(row).collect())
     }
 
-    /// All results as dicts, the one used last first.
+    /// Returns all results as dicts, the one used last first.
     fn entries<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
         let entries = py.detach(|| self.cache.entries()).map_err(failed)?;
         entries.into_iter().map(|entry| described(py, entry)).collect()

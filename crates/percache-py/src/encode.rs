@@ -91,10 +91,10 @@ impl<'py> Encoder<'py> {
             self.raw(b'a', &bytes.to_vec());
             Ok(())
         } else if let Some(set) = exact::<PySet>(value) {
-            let items = set.iter().map(|item| self.apart(&item)).collect::<PyResult<_>>()?;
+            let items = set.try_iter()?.map(|item| self.apart(&item?)).collect::<PyResult<_>>()?;
             self.unordered(b'u', items)
         } else if let Some(set) = exact::<PyFrozenSet>(value) {
-            let items = set.iter().map(|item| self.apart(&item)).collect::<PyResult<_>>()?;
+            let items = set.try_iter()?.map(|item| self.apart(&item?)).collect::<PyResult<_>>()?;
             self.unordered(b'z', items)
         } else if let Some(number) = exact::<PyComplex>(value) {
             self.bytes.push(b'c');
@@ -159,9 +159,12 @@ impl<'py> Encoder<'py> {
     }
 
     fn mapping(&mut self, dict: &Bound<'py, PyDict>) -> PyResult<()> {
-        let encode =
-            |(key, value): (Bound<'py, PyAny>, Bound<'py, PyAny>)| Ok((self.apart(&key)?, self.apart(&value)?));
-        let mut items = dict.iter().map(encode).collect::<PyResult<Vec<_>>>()?;
+        let mut items = Vec::with_capacity(dict.len());
+        // A list of its items: what the encoding of one runs, or another thread, may change the dict.
+        for item in dict.items() {
+            let item = item.downcast_into::<PyTuple>()?;
+            items.push((self.apart(&item.get_item(0)?)?, self.apart(&item.get_item(1)?)?));
+        }
         items.sort_unstable();
         self.tag(b'm', items.len());
         for (key, value) in items {

@@ -80,6 +80,9 @@ pub struct Memo {
     hits: AtomicU64,
 }
 
+/// The name of a parameter, and the argument.
+type Named<'py> = (Bound<'py, PyString>, Bound<'py, PyAny>);
+
 /// How a call stands before anything is computed.
 enum Looked<'py> {
     Found(Bound<'py, PyAny>),
@@ -327,7 +330,7 @@ impl Memo {
         py: Python<'py>,
         args: &Bound<'py, PyTuple>,
         kwargs: &Bound<'py, PyDict>,
-    ) -> PyResult<Option<Vec<(Bound<'py, PyString>, Bound<'py, PyAny>)>>> {
+    ) -> PyResult<Option<Vec<Named<'py>>>> {
         let Some(parameters) = &self.parameters else { return Ok(None) };
         let mut found = Vec::new();
         let all = parameters.bind(py, args, Some(kwargs), &mut |place, value| {

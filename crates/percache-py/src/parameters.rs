@@ -28,6 +28,9 @@ struct Parameter {
 /// What is known of a parameter in Python: its name, its default in a tuple of one, and whether it counts.
 type Described = (Py<PyString>, Option<(Py<PyAny>,)>, bool);
 
+/// What is done with each argument that counts, and the number of its parameter if that has a name of its own.
+type Each<'a, 'py> = dyn FnMut(Option<usize>, &Bound<'py, PyAny>) -> PyResult<()> + 'a;
+
 impl Parameters {
     /// Takes what Python knows of a function.
     pub fn new(
@@ -50,7 +53,7 @@ impl Parameters {
         py: Python<'py>,
         args: &Bound<'py, PyTuple>,
         kwargs: Option<&Bound<'py, PyDict>>,
-        each: &mut dyn FnMut(Option<usize>, &Bound<'py, PyAny>) -> PyResult<()>,
+        each: &mut Each<'_, 'py>,
     ) -> PyResult<bool> {
         let given = args.len();
         if given > self.positional && self.rest.is_none() {
@@ -86,11 +89,7 @@ impl Parameters {
         self.bind_keywords(py, kwargs, taken, each)
     }
 
-    fn bind_rest<'py>(
-        &self,
-        args: &Bound<'py, PyTuple>,
-        each: &mut dyn FnMut(Option<usize>, &Bound<'py, PyAny>) -> PyResult<()>,
-    ) -> PyResult<()> {
+    fn bind_rest<'py>(&self, args: &Bound<'py, PyTuple>, each: &mut Each<'_, 'py>) -> PyResult<()> {
         if self.rest == Some(true) {
             let from = self.positional.min(args.len());
             each(None, args.get_slice(from, args.len()).as_any())?;
@@ -103,7 +102,7 @@ impl Parameters {
         py: Python<'py>,
         kwargs: Option<&Bound<'py, PyDict>>,
         taken: usize,
-        each: &mut dyn FnMut(Option<usize>, &Bound<'py, PyAny>) -> PyResult<()>,
+        each: &mut Each<'_, 'py>,
     ) -> PyResult<bool> {
         let others = kwargs.map_or(0, |kwargs| kwargs.len() - taken);
         let Some(counts) = self.keywords else { return Ok(others == 0) };

@@ -244,3 +244,22 @@ def _timed(call):
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
+
+
+def test_what_changes_while_it_is_encoded_breaks_nothing():
+    class Changing:
+        def __init__(self, collection):
+            self.collection = collection
+
+        def __percache_key__(self):
+            for n in range(100):
+                self.collection.add(n) if isinstance(self.collection, set) else self.collection.update({n: n})
+            return 1
+
+    changing = {}
+    changing[Changing(changing)] = 1
+    assert key(changing)
+    changing = set()
+    changing.add(Changing(changing))
+    with pytest.raises(RuntimeError, match="changed size"):
+        key(changing)

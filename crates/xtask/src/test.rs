@@ -19,6 +19,9 @@ pub fn test() -> Result<()> {
         let without = ["--no-default-features", "--features", features, "--", "-D", "warnings"];
         run(cargo(["clippy", "--release", "-p", "percache"]).args(without))?;
     }
+    // The Python package with results in files.
+    let light = ["clippy", "--release", "-p", "percache-py", "--no-default-features", "--", "-D", "warnings"];
+    run(cargo(light).envs(python.clone()))?;
     // The Python package is tested in Python.
     run(cargo(["test", "--release", "--workspace", "--exclude", "percache-py"]).envs(python))?;
     python::as_a_part_of_all_tests()

@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::core::{Error, failed};
+use crate::logging;
 
 /// How often a thread that waits looks whether Python wants it to stop.
 const SIGNALS: Duration = Duration::from_millis(100);
@@ -121,7 +122,8 @@ pub struct Wait {
 #[pymethods]
 impl Wait {
     /// Blocks the thread, not the interpreter, until there is something else to do than to wait. Ctrl-C ends it.
-    fn block<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    /// `tell` is called when something was logged.
+    fn block<'py>(&self, py: Python<'py>, tell: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let mut wait = lock(&self.wait).take().ok_or_else(over)?;
         loop {
             let answer = py.detach(|| {
@@ -135,6 +137,9 @@ impl Wait {
             match answer {
                 Poll::Ready(answer) => return begun(py, answer),
                 Poll::Pending => py.check_signals()?,
+            }
+            if logging::is_waiting() {
+                tell.call0()?;
             }
         }
     }

@@ -40,6 +40,11 @@ impl Log for Queue {
     fn flush(&self) {}
 }
 
+/// Returns whether something was logged.
+pub fn is_waiting() -> bool {
+    QUEUE.0.try_lock().is_ok_and(|queue| !queue.is_empty())
+}
+
 /// Has the core log here.
 pub fn install() {
     // Another one is there if the module is imported a second time.

@@ -162,6 +162,25 @@ def test_options_that_contradict_each_other_are_errors(cache):
         cache(3600)
 
 
+def test_where_only_names_count_no_two_functions_have_one(cache):
+    def one():
+        @cache(depends="none")
+        def f(x):
+            return x
+
+    def other():
+        @cache(depends="none")
+        def f(x):
+            return x + 1
+
+    one(), one()
+    with pytest.raises(ValueError, match="give one of them another name="):
+        other()
+    with pytest.raises(ValueError, match="a lambda"):
+        cache(lambda x: x, depends="none")
+    cache(lambda x: x, depends="none", name="same")
+
+
 def test_a_damaged_result_is_a_miss_that_is_logged(tmp_path, ran, caplog):
     with percache.Cache(tmp_path / "c", files=True) as cache:
         cache(lambda x: ran(x), name="f")(1)

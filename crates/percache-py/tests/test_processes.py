@@ -50,6 +50,17 @@ def test_a_stopped_process_is_not_waited_for(program):
         first.kill()
 
 
+def test_a_wait_says_for_whom_while_it_lasts(program):
+    program.write("slow.py", SLOW)
+    first = program.start("slow.py", "30")
+    assert first.stdout.readline() == "computing\n"
+    second = program.start("slow.py", "0")
+    line = second.stderr.readline()
+    assert f"process {first.pid}" in line or str(first.pid) in line, line
+    first.kill()
+    assert second.communicate(timeout=30)[0] == "computing\n1\n"
+
+
 def test_wait_timeout_limits_a_wait(program):
     program.write("slow.py", SLOW.replace('Cache("c")', 'Cache("c", wait_timeout=float(sys.argv[2]))'))
     first = program.start("slow.py", "30", "60")

@@ -52,7 +52,6 @@ async def _miss(memoized, key, args, kwargs):
                 answer.give_up()
                 break
             answer = await _waited(answer)
-            tell()
         if isinstance(answer, _percache.Lead):
             return await _lead(memoized, answer, key, args, kwargs)
         if answer is None:
@@ -110,6 +109,8 @@ async def _waited(wait):
         while True:
             wake, woken = event_of()
             answer = wait.poll(wake)
+            # For whom it waits, if that takes long.
+            tell()
             if answer is not None:
                 return answer[0]
             await woken()

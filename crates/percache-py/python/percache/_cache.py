@@ -5,7 +5,7 @@ import os
 import time
 import weakref
 
-from . import _function, _old, _percache
+from . import _code, _function, _old, _percache
 from ._mapping import Mapping
 from ._units import seconds, size
 
@@ -89,6 +89,7 @@ class Cache:
             raise TypeError(f"repr is a function, not {type(repr).__name__}")
         # The original had it as its default.
         self._repr = None if repr is _builtin_repr else repr
+        self._names = {}
         self._mmap = bool(mmap)
         self._describe = bool(describe)
         self._maxage = seconds(maxage)
@@ -103,8 +104,6 @@ class Cache:
             seconds(wait_timeout, "wait_timeout"),
             bool(describe),
         )
-        #: As the original had it.
-        self.check = self.__call__
         options = dict(
             livesync=bool(livesync), maxage=self._maxage, maxsize=size(maxsize), memory=size(memory, "memory")
         )
@@ -145,7 +144,26 @@ class Cache:
                 f"a cache decorates functions, not {type(function).__name__}: options are given by name, "
                 'as in @cache(maxage="7d")'
             )
+        self._claim_name(function, options)
         return _function.memoize(self, function, options)
+
+    def _claim_name(self, function, options):
+        """Makes sure that a name belongs to one function, where nothing but the name tells it from others."""
+        if options.depends != "none":
+            return
+        qualified = getattr(function, "__module__", None), getattr(function, "__qualname__", repr(function))
+        if options.name is None and "<lambda>" in qualified[1]:
+            raise ValueError('depends="none": a lambda has nothing then to tell it from others; give it a name=')
+        name = options.name or _code.full_name(function)
+        other = self._names.setdefault(name, qualified)
+        if other != qualified:
+            raise ValueError(
+                f'depends="none": {name} is {".".join(map(str, other))} already, and nothing would tell '
+                f"{'.'.join(map(str, qualified))} from it; give one of them another name="
+            )
+
+    #: As the original had it.
+    check = __call__
 
     def clear(self, maxage=None, *, function=None):
         """Removes all results, or those that were neither written nor read for `maxage`; or those of one function.

@@ -158,8 +158,7 @@ class Memoized:
         answer = self.core.begin(self.memo, key)
         for _ in range(_ATTEMPTS):
             while isinstance(answer, _percache.Wait):
-                answer = answer.block()
-                tell()
+                answer = answer.block(tell)
             if isinstance(answer, _percache.Lead):
                 return self._lead(answer, key, args, kwargs)
             if answer is None:

@@ -11,6 +11,8 @@ pub fn make(binary: &Binary, directory: &Path) -> Result<PathBuf> {
     let found = python::all();
     let newest = found.last().ok_or_else(|| Failure("the wheel needs a Python to be made with".into()))?;
     let shared = binary.manuals.iter().map(|file| file.below("data/share/man"));
+    let licences = binary.documents.iter().filter(|file| file.path.starts_with("LICENSE"));
+    let shared = shared.chain(licences.map(|file| file.below("data/share/doc/percache")));
     let shared = shared.chain(binary.completions.iter().map(|file| file.below("data/share")));
     let mut files: Vec<Carried> = shared.map(|file| (file.path, file.bytes, false)).collect();
     files.push(("scripts/percache".into(), binary.bytes.clone(), true));

@@ -73,7 +73,7 @@ struct Data(PathBuf);
 
 impl Data {
     fn new(files: &[Carried]) -> Result<Data> {
-        let data = Data(package().join("percache.data"));
+        let data = Data(package().join("percache._percache.data"));
         for (name, bytes, is_program) in files {
             let path = data.0.join(name);
             let parent = path.parent().unwrap_or(&data.0);

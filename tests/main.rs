@@ -4,6 +4,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::disallowed_methods,
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a test that cannot go on has failed, and says why"
@@ -12,8 +13,11 @@
 mod documents;
 mod sandbox;
 
+mod affected;
 mod background;
 mod check;
+mod clean;
+mod compdb;
 mod completions;
 mod concurrency;
 mod damage;
@@ -63,6 +67,7 @@ mod six_cases;
 mod status;
 mod stress;
 mod symlinks;
+mod templates;
 mod tidy;
 mod unmatched;
 mod watch;

@@ -32,6 +32,7 @@ mod commands;
 mod completion;
 mod diagnostic;
 mod error;
+mod messages;
 mod registry;
 mod report;
 mod setup;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         _ if commands::functions::is_meant(&cli) => commands::functions::run(&cli),
         Command::Build(args) => commands::build::run(&cli, args),
         Command::Exec(args) => commands::exec::run(&cli, args),
+        Command::Compdb(args) => commands::compdb::run(&cli, args),
         Command::Completions(args) => commands::completions::run(args),
         Command::Schema => commands::schema::run(),
         Command::Help(args) => commands::help::run(&cli, args),
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
         Command::Log(args) => commands::log::run(&cli, args),
         Command::Gc(args) => commands::gc::run(&cli, args),
         Command::Clear(args) => commands::clear::run(&cli, args),
+        Command::Clean(args) => commands::clean::run(&cli, args),
         Command::Stats(args) => commands::stats::run(&cli, args),
         Command::Verify(args) => commands::verify::run(&cli, args),
         Command::Displaced(args) => commands::displaced::run(&cli, args),

@@ -34,7 +34,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 enum Duty {
     /// Others may wait for it.
-    Shared(Box<percache::memo::Lead>),
+    Shared(Box<percache::Lead>),
     /// Nobody does.
     Alone(Box<(Cache, Function, Key, Instant)>),
 }
@@ -46,7 +46,7 @@ pub struct Lead {
 }
 
 impl Lead {
-    fn new(lead: percache::memo::Lead) -> Lead {
+    fn new(lead: percache::Lead) -> Lead {
         Lead { duty: Mutex::new(Some(Duty::Shared(Box::new(lead)))) }
     }
 
@@ -116,7 +116,7 @@ impl Lead {
 /// A wait for what another thread, task or process computes.
 #[pyclass(frozen, module = "percache._percache")]
 pub struct Wait {
-    wait: Mutex<Option<percache::memo::Wait>>,
+    wait: Mutex<Option<percache::Wait>>,
 }
 
 #[pymethods]

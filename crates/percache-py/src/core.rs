@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use percache::memo::results::collect::{Removed, Rules};
-use percache::memo::results::stats;
+use percache::maintenance::{self, Removed, Rules};
 use percache::{Cache, CacheBuilder, Digest, Function};
 use pyo3::create_exception;
 use pyo3::exceptions::PyException;
@@ -125,7 +124,8 @@ impl Core {
     /// Returns figures about each function.
     fn functions(&self, py: Python<'_>) -> PyResult<Vec<FunctionFigures>> {
         let functions = py.detach(|| self.cache.functions()).map_err(failed)?;
-        let row = |f: stats::FunctionStats| (f.name, f.versions, f.results, f.bytes, f.hits, f.saved.as_secs_f64());
+        let row =
+            |f: maintenance::FunctionStats| (f.name, f.versions, f.results, f.bytes, f.hits, f.saved.as_secs_f64());
         Ok(functions.into_iter().map(row).collect())
     }
 
@@ -197,7 +197,7 @@ fn removed(removed: Result<Removed, percache::Error>) -> PyResult<(u64, u64)> {
     removed.map(|removed| (removed.results, removed.bytes)).map_err(failed)
 }
 
-fn described(py: Python<'_>, entry: stats::Entry) -> PyResult<Bound<'_, PyDict>> {
+fn described(py: Python<'_>, entry: maintenance::Entry) -> PyResult<Bound<'_, PyDict>> {
     let time = |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     let dict = PyDict::new(py);
     dict.set_item("key", PyBytes::new(py, entry.key.0.as_bytes()))?;

@@ -9,7 +9,8 @@ use crate::action::context::{Context, Sources};
 use crate::action::inputs::Prepared;
 use crate::fs::stat_cache::FileState;
 use crate::key::fingerprint::Discovered;
-use crate::model::{Inputs, Task};
+use crate::model::Task;
+use crate::syntax::units::millis;
 
 /// The paths that an outcome rests on.
 pub struct Basis {
@@ -35,10 +36,7 @@ impl Basis {
     ) -> Basis {
         let inputs = prepared.inputs.iter().map(|(path, _)| path.as_bytes().to_vec()).collect();
         let further = discovered.0.iter().map(|(path, _)| path).chain(outputs.iter().map(|entry| &entry.path));
-        let sources = match task.inputs {
-            Inputs::Default => ctx.found_sources(),
-            Inputs::Patterns(_) => None,
-        };
+        let sources = if task.inputs.default { ctx.found_sources() } else { None };
         let mut further: Vec<_> = further.cloned().collect();
         let links = discovered.0.iter().filter(|(_, state)| matches!(state, FileState::Symlink { .. }));
         links
@@ -51,10 +49,9 @@ impl Basis {
             && prepared.missing.is_empty()
             // Asking a tool again takes its environment, and values from an `env_file` must not be written down.
             && (task.tools.is_empty() || task.env_file.is_empty());
-        let valid = task.valid_for.map(|valid| valid.as_millis() as u64);
         Basis {
             sure,
-            expiry: valid.map_or(Time::MAX, |valid| created.saturating_add(valid)),
+            expiry: task.valid_for.map_or(Time::MAX, |valid| created.saturating_add(millis(valid))),
             lists: vec![inputs, prepared.watched.clone(), further],
             sources,
         }

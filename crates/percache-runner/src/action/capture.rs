@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use memchr::memmem::Finder;
 use percache::Digest;
-use percache::store::Store;
+use percache::base::codec::DecodeError;
+use percache::store::interface::Contents;
+use percache::store::manifest::Manifest;
 use percache::store::record::{Content, Entry, Node};
 use rustix::fs::CWD;
 
@@ -27,8 +29,8 @@ use crate::model::pattern::PatternSet;
 /// The captured outputs of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Captured {
-    /// The output manifest, sorted by path.
-    pub entries: Vec<Entry>,
+    /// The output manifest.
+    pub entries: Manifest,
     /// Whether an output contains the workspace's own path.
     pub tied: bool,
 }
@@ -42,6 +44,9 @@ pub enum CaptureError {
     /// An output is of this other kind: no file, directory or symlink.
     #[error("its output `{0}` is {1}, which cannot be stored")]
     Special(RelPath, &'static str),
+    /// What was found is no manifest: somebody exchanged files and directories meanwhile.
+    #[error("its outputs changed while they were stored: {0}")]
+    Contradictory(#[from] DecodeError),
     /// An output cannot be read.
     #[error("its output `{0}` cannot be read: {1}")]
     Read(RelPath, io::Error),
@@ -51,7 +56,7 @@ impl CaptureError {
     /// Returns advice on what to do, if there is any.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            CaptureError::Changed(_) => {
+            CaptureError::Changed(_) | CaptureError::Contradictory(_) => {
                 Some("something that the command has started still runs: wait for it in the command")
             }
             CaptureError::Special(..) => Some(
@@ -69,7 +74,7 @@ impl CaptureError {
 /// writes to.
 pub fn capture(
     observer: &Observer<'_>,
-    store: Option<&Store>,
+    store: Option<&dyn Contents>,
     found: &[Found],
     threads: usize,
 ) -> Result<Captured, CaptureError> {
@@ -87,6 +92,7 @@ pub fn capture(
         }
         Ok::<_, CaptureError>(Entry { path: found.path.as_bytes().to_vec(), node, withheld })
     })?;
+    let entries = Manifest::from_sorted_entries(entries)?;
     tell_of_others(observer, &entries);
     Ok(Captured { entries, tied: tied.into_inner() })
 }
@@ -98,19 +104,22 @@ pub fn tell_of_others(observer: &Observer<'_>, manifest: &[Entry]) {
     others.for_each(|entry| observer.put_other(&entry.path));
 }
 
-/// Returns the literal outputs at which nothing was found. `found` is sorted.
-pub fn missing(outputs: &PatternSet, found: &[Found]) -> Vec<String> {
-    let literals = outputs.patterns().iter().filter(|pattern| !pattern.negated).filter_map(|pattern| pattern.literal());
-    let absent = literals.filter(|path| {
-        let from = found.partition_point(|found| found.path < **path);
-        found.get(from).is_none_or(|found| found.path != **path)
-    });
-    absent.map(|path| path.to_string()).collect()
+/// Returns the literal outputs at which nothing was found. `found` is sorted by `path`.
+pub fn missing<T>(outputs: &PatternSet, found: &[T], path: impl Fn(&T) -> &[u8]) -> Vec<String> {
+    let mut missing = Vec::new();
+    for pattern in outputs.patterns().iter().filter(|pattern| !pattern.negated) {
+        if let Some(literal) = pattern.literal()
+            && found.binary_search_by(|found| path(found).cmp(literal.as_bytes())).is_err()
+        {
+            missing.push(literal.to_string());
+        }
+    }
+    missing
 }
 
 fn node(
     observer: &Observer<'_>,
-    store: Option<&Store>,
+    store: Option<&dyn Contents>,
     found: &Found,
     seen: &mut dyn FnMut(&[u8]),
 ) -> Result<(Node, u16), CaptureError> {
@@ -188,6 +197,7 @@ mod tests {
     use super::*;
     use crate::fs::outputs::present;
     use crate::fs::stat_table::KnownFiles;
+    use percache::store::Store;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::Path;
@@ -216,7 +226,10 @@ mod tests {
             entry("out/link", Node::Symlink(b"nowhere".into())),
             entry("out/run", Node::File { content, executable: true }),
         ];
-        assert_eq!(captured(root, &["out"]).unwrap(), Captured { entries: expected, tied: false });
+        assert_eq!(
+            captured(root, &["out"]).unwrap(),
+            Captured { entries: Manifest::from_sorted_entries(expected).unwrap(), tied: false }
+        );
     }
 
     #[test]
@@ -225,7 +238,7 @@ mod tests {
         fs::write(dir.path().join("a"), "x").unwrap();
         let missing = |outputs: &[&str]| {
             let outputs = PatternSet::parse(&RelPath::root(), outputs).unwrap();
-            missing(&outputs, &present(dir.path(), &outputs, &[]).unwrap())
+            missing(&outputs, &present(dir.path(), &outputs, &[]).unwrap(), |found| found.path.as_bytes())
         };
         assert_eq!(missing(&["a", "b"]), ["b"]);
         assert_eq!(missing(&["a", "*.o"]), [""; 0]);

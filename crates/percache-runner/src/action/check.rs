@@ -11,15 +11,16 @@ use percache::store::record::StoredResult;
 
 use crate::action::basis::Basis;
 use crate::action::context::{Check, Context};
-use crate::action::execute::Executed;
+use crate::action::done::{Done, before_that, visible};
 use crate::action::inputs::Prepared;
-use crate::action::job::{Done, Job, before_that, run_command, visible};
-use crate::action::left_alone::of_unknown_origin;
+use crate::action::job::Job;
 use crate::action::lookup::{Hit, lookup};
 use crate::action::output_diff::{Places, deviations};
 use crate::action::record::{Stock, take_stock};
+use crate::action::run_command::{Run, run_command};
 use crate::graph::explicit;
 use crate::model::event::{Failure, Outcome};
+use crate::model::notice::{NotStored, Warning};
 use crate::model::problem::Trouble;
 use crate::model::span::{Phase, timed};
 use crate::model::{Task, TaskId, Workspace};
@@ -50,10 +51,9 @@ fn is_checkable(task: &Task) -> bool {
 /// Checks a task. Returns `None` if there is no result to compare with.
 pub fn check(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<Done>, Trouble> {
     let hit = timed(ctx.listener, Phase::Lookup, Some(job.id), || lookup(ctx, job.task, &prepared.fingerprint));
-    let stored = |hit: &Hit| ctx.or_trouble(ctx.store?.result(&hit.key))?;
+    let stored = |hit: &Hit| ctx.or_trouble(ctx.store?.result(&hit.key, None))?;
     let Some((hit, stored)) = hit.and_then(|hit| stored(&hit).map(|stored| (hit, stored))) else { return Ok(None) };
-    let mut done =
-        run_command(ctx, job, prepared, None, |executed| compare(ctx, job, prepared, executed, &hit, &stored))?;
+    let mut done = run_command(ctx, job, prepared, None, |run| compare(ctx, job, prepared, run, &hit, &stored))?;
     match &done.outcome {
         Outcome::Checked => done.verdict = Some(Verdict::Stable),
         Outcome::Unstable(_) => done.verdict = Some(Verdict::Refuted(hit.key)),
@@ -61,8 +61,7 @@ pub fn check(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Op
         // does.
         Outcome::Failed(Failure::Exit(_) | Failure::MissingOutputs(_)) => {
             done.verdict = Some(Verdict::Refuted(hit.key));
-            let message = format!("`{}` succeeded before, with the same inputs", job.task.name);
-            done.warnings.push(Trouble::new(message, "its stored result is not used any more"));
+            done.warnings.push(Warning::Refuted { task: job.task.name.clone() });
         }
         _ => {}
     }
@@ -82,11 +81,11 @@ fn compare(
     ctx: &Context<'_>,
     job: &Job<'_>,
     prepared: &Prepared,
-    executed: &mut Executed,
+    run: &mut Run,
     hit: &Hit,
     stored: &StoredResult,
 ) -> Result<Done, Failure> {
-    let Stock { captured, changed, uncertain, unknown, .. } = take_stock(ctx, job, prepared, executed, None)?;
+    let Stock { captured, changed, uncertain, unknown, further, .. } = take_stock(ctx, job, prepared, run, None)?;
     let outcome = match &changed {
         Some(_) => Outcome::Ran,
         // Files that the run left untouched may be missing elsewhere, or may not belong there.
@@ -99,18 +98,18 @@ fn compare(
     };
     let holds = outcome == Outcome::Checked;
     let mut done = Done::new(job.id, outcome);
-    done.status = executed.status;
+    done.status = run.executed.status;
     if let Some(changed) = changed {
-        let hint = "check again when nobody writes to it; if the task itself does, it is no input";
-        done.warnings.push(Trouble::new(format!("`{}` is not checked: {changed} while it ran", job.task.name), hint));
+        done.warnings.push(Warning::NotChecked { task: job.task.name.clone(), changed });
     }
     if !unknown.is_empty() {
-        done.warnings.push(of_unknown_origin(job.task, &unknown));
+        let why = NotStored::UnknownOrigin(unknown.clone());
+        done.warnings.push(Warning::NotStored { task: job.task.name.clone(), why });
     }
     let mut basis = Basis::new(ctx, job.task, prepared, &hit.discovered, &captured.entries, hit.created);
     basis.sure &= holds;
     done.basis = Some(basis);
-    done.visible = Some(visible(&captured.entries, &unknown, hit.key.action));
+    done.visible = Some(visible(&captured.entries, &further, hit.key.action));
     let before = ctx.journal.tasks.get(&job.task.name);
     done.record = Some(TaskRecord {
         key: holds.then_some(hit.key),
@@ -118,7 +117,7 @@ fn compare(
         created: hit.created,
         took: hit.took,
         previous: if holds { before.and_then(|record| before_that(record, &hit.key)) } else { Some(hit.key) },
-        discovered: hit.discovered.0.iter().map(|(path, _)| path.clone()).collect(),
+        discovered: hit.discovered.paths(),
         failed: false,
         uncertain,
         outputs: captured.entries,

@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use percache::Digest;
 use percache::base::claim::Claimant;
-use percache::store::Store;
+use percache::store::id::WorkspaceId;
+use percache::store::interface::Storage;
 
 use crate::action::budget::Budget;
 use crate::action::directories::{Directories, needed};
+use crate::action::executor::Executor;
 use crate::action::places::Places;
 use crate::fs::beneath::Tree;
 use crate::fs::clearing::Left;
@@ -23,6 +25,7 @@ use crate::fs::stat_cache::Observer;
 use crate::graph::TaskGraph;
 use crate::model::Caller;
 use crate::model::event::Listener;
+use crate::model::notice::StoreTrouble;
 use crate::model::path::RelPath;
 use crate::model::problem::Trouble;
 use crate::model::{TaskId, Workspace};
@@ -95,8 +98,8 @@ pub struct Context<'a> {
     pub options: &'a Options,
     /// The observed state of files.
     pub observer: Observer<'a>,
-    /// The store; `None` if none is used.
-    pub store: Option<&'a Store>,
+    /// Where results are looked up and recorded; `None` if nothing is.
+    pub store: Option<&'a dyn Storage>,
     /// The journal of the last build.
     pub journal: &'a Journal,
     /// Whether the results that the journal names are still in the store.
@@ -122,7 +125,7 @@ pub struct Context<'a> {
     /// Paths that are never inputs or outputs: the store.
     pub skip: Vec<RelPath>,
     /// Identifies this workspace directory; results that mention its path are stored under it.
-    pub place: Digest,
+    pub place: WorkspaceId,
     /// The outputs that earlier builds left in the tree, by the task that owns the path now; each list is sorted.
     pub previous: HashMap<TaskId, Vec<Left<'a>>>,
     /// Takes files whose content percache does not hold.
@@ -145,6 +148,8 @@ pub struct Context<'a> {
     pub sources: OnceLock<Result<Arc<Sources>, String>>,
     /// The places of outputs, computed on first use.
     pub places: OnceLock<Places>,
+    /// Where commands run; `None` means here.
+    pub executor: Option<&'a dyn Executor>,
     /// The jobserver; `None` if the configuration does not ask for one.
     pub budget: Option<Budget>,
     /// Whether the journal's evidence counts: the configuration and the environment are unchanged.
@@ -152,7 +157,7 @@ pub struct Context<'a> {
     /// Whether each task is up to date if its dependencies are, by position: no path that it rests on has changed.
     pub untouched: Vec<bool>,
     /// The first thing that went wrong with the store.
-    pub trouble: Mutex<Option<String>>,
+    pub trouble: Mutex<Option<StoreTrouble>>,
 }
 
 impl<'a> Context<'a> {
@@ -177,7 +182,8 @@ impl<'a> Context<'a> {
 
     /// Notes trouble with the store; only the first is reported.
     pub fn note_trouble(&self, trouble: impl std::fmt::Display) {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| trouble.to_string());
+        let mut first = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert_with(|| StoreTrouble::Database(trouble.to_string()));
     }
 
     /// Returns whether there is trouble with the store.

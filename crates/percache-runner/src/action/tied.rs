@@ -7,13 +7,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use memchr::memmem::Finder;
-use percache::Digest;
-use percache::store::Store;
-use percache::store::record::{Node, PathSet, StoredResult, Time};
+use percache::store::id::{ActionKey, WorkspaceId};
+use percache::store::interface::Storage;
+use percache::store::record::{Node, StoredResult, Time};
 
 use crate::action::context::Context;
 use crate::action::inputs::Prepared;
-use crate::action::lookup::{is_valid, observe_all};
+use crate::action::lookup::{is_valid, observe_all, path_sets};
 use crate::model::Task;
 use crate::syntax::shown::{shown, shown_bytes};
 use crate::worktree::Worktree;
@@ -35,22 +35,19 @@ pub struct Tied {
 /// Returns a result that would be used if it were not tied to another directory.
 pub fn tied(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Option<Tied> {
     let store = ctx.store?;
-    let sets = match task.depfile {
-        Some(_) => ctx.or_trouble(store.path_sets(&prepared.fingerprint))?,
-        None => vec![PathSet::default()],
-    };
+    let sets = path_sets(ctx, store, task, &prepared.fingerprint)?;
     sets.into_iter().find_map(|set| {
-        let action = observe_all(ctx, set.0)?.action(&prepared.fingerprint);
+        let action = observe_all(ctx, set)?.action(&prepared.fingerprint);
         elsewhere(store, ctx.store_dir, &action, &ctx.place, &|result| is_valid(task, result.created))
     })
 }
 
 /// Returns the newest result of an action that is `wanted` and tied to a directory other than `here`.
 pub fn elsewhere(
-    store: &Store,
+    store: &dyn Storage,
     store_dir: &Path,
-    action: &Digest,
-    here: &Digest,
+    action: &ActionKey,
+    here: &WorkspaceId,
     wanted: &dyn Fn(&StoredResult) -> bool,
 ) -> Option<Tied> {
     // Trouble with the store is reported where its results are looked up.
@@ -63,7 +60,7 @@ pub fn elsewhere(
 }
 
 /// Returns an output that contains a path.
-fn mentioning(store: &Store, result: &StoredResult, directory: &Path) -> Option<String> {
+fn mentioning(store: &dyn Storage, result: &StoredResult, directory: &Path) -> Option<String> {
     let path = directory.as_os_str().as_bytes();
     let entry = result.outputs.iter().find(|entry| match &entry.node {
         Node::File { content, .. } if content.length <= SEARCHED => {

@@ -1,6 +1,6 @@
 //! A cache of the loaded workspace: while the configuration is unchanged, it is not read again.
 //!
-//! The journal says whether it is unchanged (see [`crate::session::standing`]), and identifies the cached workspace by
+//! The journal says whether it is unchanged (see [`crate::session::freshness`]), and identifies the cached workspace by
 //! its digest. A cache that cannot be read, or that another version of percache wrote, is ignored.
 
 use std::fs;
@@ -13,7 +13,7 @@ use percache::base::files::{self, Durability};
 use crate::model::Workspace;
 
 /// Must be incremented with every change of the [model](crate::model).
-const MAGIC: &[u8] = b"percache workspace 2\n";
+const MAGIC: &[u8] = b"percache workspace 3\n";
 
 /// Writes `workspace` to the file at `path`, and returns its digest.
 ///

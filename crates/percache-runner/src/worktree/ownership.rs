@@ -11,7 +11,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
+use percache::store::manifest::PathSet;
 use percache::store::record::Node;
 
 use crate::fs::clearing::{Cleared, Clearing, Left};
@@ -23,7 +25,7 @@ use crate::fs::stat_table::KnownFiles;
 use crate::graph::OutputIndex;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
-use crate::model::{Inputs, Task, TaskId};
+use crate::model::{Task, TaskId};
 use crate::worktree::Worktree;
 use crate::worktree::intents::{Intent, LeftBehind};
 use crate::worktree::journal::Journal;
@@ -142,7 +144,7 @@ pub struct Buried {
     /// Files and symlinks that have become sources, and stay; sorted.
     pub kept: Vec<RelPath>,
     /// Paths that could not be removed, and why: they lie behind a symlink out of the workspace, or the system refuses.
-    pub stuck: Vec<(RelPath, io::Error)>,
+    pub stuck: Vec<(RelPath, Arc<io::Error>)>,
 }
 
 /// Removes dead outputs, unless they are sources.
@@ -165,7 +167,7 @@ pub fn bury(
         match clearing.take(path, *held) {
             Ok(Cleared::Removed) if is_file => buried.removed.push(path.clone()),
             Ok(_) => {}
-            Err(e) => buried.stuck.push((path.clone(), e)),
+            Err(e) => buried.stuck.push((path.clone(), Arc::new(e))),
         }
     }
     buried.removed.reverse();
@@ -214,12 +216,9 @@ impl Sources<'_> {
     }
 
     fn is_named(&self, path: &RelPath) -> bool {
-        self.tasks.iter().any(|task| match &task.inputs {
-            Inputs::Default => false,
-            Inputs::Patterns(inputs) => {
-                let mut named = inputs.patterns().iter().filter(|pattern| !pattern.negated);
-                named.any(|pattern| pattern.literal() == Some(path)) && inputs.matches(path)
-            }
+        self.tasks.iter().map(|task| &task.inputs.patterns).any(|inputs| {
+            let mut named = inputs.patterns().iter().filter(|pattern| !pattern.negated);
+            named.any(|pattern| pattern.literal() == Some(path)) && inputs.matches(path)
         })
     }
 }
@@ -250,14 +249,10 @@ pub fn inherited(root: &Path, stores: &[&Path]) -> Journal {
                 continue;
             }
             record.distrust();
-            record.discovered.clear();
+            record.discovered = PathSet::default();
             match journal.tasks.get_mut(&name) {
                 None => drop(journal.tasks.insert(name, record)),
-                Some(known) => {
-                    known.outputs.append(&mut record.outputs);
-                    known.outputs.sort_by(|a, b| a.path.cmp(&b.path));
-                    known.outputs.dedup_by(|a, b| a.path == b.path);
-                }
+                Some(known) => known.outputs.merge(record.outputs),
             }
         }
         if journal.tasks.len() > known {

@@ -4,15 +4,16 @@
 //! a thread writes them: within [`MAX_AGE`], or as soon as they are more than [`MANY_BYTES`]. The picture for reading is
 //! renewed after each session, and when a key is missing in it while another process has written since.
 
-use std::collections::{HashMap, HashSet};
+mod write;
+
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::overlay::{Change, Changes, Overlay};
+use super::overlay::{Change, Overlay};
 use super::{Backend, BackendError, Table, Visit};
 use crate::base::digest::Digest;
 use crate::db::engine::{Column, Engine, EngineError, Session, SharedView};
@@ -44,14 +45,23 @@ pub struct DatabaseBackend {
 struct Shared {
     engine: Box<dyn Engine>,
     overlay: RwLock<Overlay>,
-    /// Whether the overlay has anything: most lookups need not look.
-    overlaid: AtomicBool,
+    /// [`OVERLAID`] and [`CLOSED`]: most lookups need nothing but this and the picture.
+    state: AtomicU8,
+    /// How many threads go through a picture without a lock.
+    scans: AtomicUsize,
     view: RwLock<Option<(u64, SharedView)>>,
     /// Held while changes are written: whether something was removed whose space the file system does not have back.
     writing: Mutex<bool>,
     signal: Mutex<Signal>,
     changed: Condvar,
 }
+
+/// The overlay has something.
+const OVERLAID: u8 = 1;
+/// The database is left alone from now on, but for what [`Backend::close`] has to write: it may be that the process exits.
+const CLOSED: u8 = 2;
+/// For how long whoever closes it waits for those who read from it.
+const LONGEST_READ: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 struct Signal {
@@ -84,7 +94,8 @@ impl DatabaseBackend {
         let shared = Shared {
             engine,
             overlay: RwLock::default(),
-            overlaid: AtomicBool::new(false),
+            state: AtomicU8::new(0),
+            scans: AtomicUsize::new(0),
             view: RwLock::new(None),
             writing: Mutex::new(false),
             signal: Mutex::default(),
@@ -124,7 +135,7 @@ impl DatabaseBackend {
         let bytes = {
             let mut overlay = self.shared.overlay.write().unwrap_or_else(PoisonError::into_inner);
             overlay.add(table, *key, change);
-            self.shared.overlaid.store(true, Ordering::Release);
+            self.shared.state.fetch_or(OVERLAID, Ordering::Release);
             overlay.bytes()
         };
         if bytes > TOO_MANY_BYTES {
@@ -153,26 +164,12 @@ impl DatabaseBackend {
     }
 }
 
-/// Writes changes in one session.
-fn write_to<'a>(
-    mut session: Box<dyn Session + '_>,
-    changes: impl Iterator<Item = (&'a (Table, Digest), &'a Change)>,
-    compacts: bool,
-) -> Result<(), EngineError> {
-    for ((table, key), change) in changes {
-        match change {
-            Some(value) => session.put(column(*table), key.as_bytes(), value)?,
-            None => session.delete(column(*table), key.as_bytes())?,
-        }
-    }
-    if compacts { session.commit_and_compact() } else { session.commit() }
-}
-
 impl Shared {
     fn renewed_view(&self) -> Result<(u64, SharedView), BackendError> {
         // Asked before: a commit in between makes the picture look older than it is, never newer.
         let generation = self.engine.generation();
         let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        self.check_open()?;
         match &*view {
             Some((seen, current)) if *seen == generation => Ok((*seen, current.clone())),
             _ => {
@@ -183,102 +180,34 @@ impl Shared {
         }
     }
 
-    /// Writes the changes that wait; `Ok` means that all changes made before the call are permanent. `compacts`: gives the space of
-    /// what was removed back to the file system, which may take a while.
-    fn write(&self, compacts: bool) -> Result<(), BackendError> {
-        let mut removed = lock(&self.writing);
-        let changes = self.overlay.write().unwrap_or_else(PoisonError::into_inner).take();
-        *removed |= changes.values().any(Option::is_none);
-        let compacts = compacts && *removed;
-        if changes.is_empty() && !compacts {
-            return Ok(());
-        }
-        let session = if compacts { self.engine.session(PATIENCE) } else { self.engine.brief_session(PATIENCE) };
-        let written = session.and_then(|session| write_to(session, changes.iter(), compacts));
-        let kept = match &written {
-            Ok(()) => {
-                *removed &= !compacts;
-                None
-            }
-            Err(error) => Some(self.write_what_fits(&changes, error)),
-        };
-        let renewed = if written.is_ok() || kept.as_ref().is_some_and(|kept| !kept.is_empty()) {
-            // Until the new picture is there, the overlay answers.
-            self.renewed_view().map(|_| ())
-        } else {
-            Ok(())
-        };
-        let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
-        let waits = match &kept {
-            None => {
-                overlay.written();
-                true
-            }
-            Some(kept) => overlay.failed(TOO_MANY_BYTES, |key| kept.contains(key)),
-        };
-        self.overlaid.store(!overlay.is_empty(), Ordering::Release);
-        drop(overlay);
-        match written {
-            Ok(()) => renewed,
-            Err(error) => {
-                let note = if waits { "it will be tried again" } else { "what was to be written is dropped" };
-                Err(BackendError::new(format!("results could not be written, {note}: {error}")))
-            }
-        }
+    fn is_closed(&self) -> bool {
+        self.state.load(Ordering::SeqCst) & CLOSED != 0
     }
 
-    /// Writes of changes that cannot be written together as many results as fit, the smallest first: on a disk that is
-    /// full, one large result does not take all others with it. Returns the keys that were written.
-    fn write_what_fits(&self, changes: &Changes, error: &EngineError) -> HashSet<Digest> {
-        let mut written = HashSet::new();
-        // Only space is a matter of how much is written.
-        let EngineError::Io(_) = error else { return written };
-        let mut by_key: HashMap<Digest, (usize, Vec<_>)> = HashMap::new();
-        for (place, change) in changes {
-            let (size, of_key) = by_key.entry(place.1).or_default();
-            *size += change.as_ref().map_or(0, |value| value.len());
-            of_key.push((place, change));
-        }
-        let mut results: Vec<_> = by_key.into_iter().collect();
-        results.sort_unstable_by_key(|(key, (size, _))| (*size, *key));
-        let mut rest = &results[..];
-        let mut many = rest.len() / 2;
-        while many > 0 && !rest.is_empty() {
-            let (next, after) = rest.split_at(many.min(rest.len()));
-            let all = next.iter().flat_map(|(_, (_, of_key))| of_key.iter().copied());
-            let session = self.engine.brief_session(PATIENCE);
-            match session.and_then(|session| write_to(session, all, false)) {
-                Ok(()) => {
-                    written.extend(next.iter().map(|(key, _)| *key));
-                    rest = after;
-                }
-                Err(_) => many /= 2,
-            }
-        }
-        written
+    fn check_open(&self) -> Result<(), BackendError> {
+        if self.is_closed() { Err(BackendError::new("it is closed")) } else { Ok(()) }
     }
 
-    /// What the writing thread does until the back-end is closed.
-    fn write_in_time(&self) {
-        loop {
-            let mut signal = lock(&self.signal);
-            while !signal.waiting && !signal.closed {
-                signal = self.changed.wait(signal).unwrap_or_else(PoisonError::into_inner);
+    /// Counts a thread that goes through a picture. Asked before it looks whether the back-end is closed.
+    fn scan(&self) -> Scan<'_> {
+        self.scans.fetch_add(1, Ordering::SeqCst);
+        Scan(&self.scans)
+    }
+
+    /// Closes the pictures, once nobody reads from them; nobody begins to any more.
+    fn let_go(&self) {
+        let begin = Instant::now();
+        while begin.elapsed() < LONGEST_READ {
+            if self.scans.load(Ordering::SeqCst) == 0
+                && let Ok(mut view) = self.view.try_write()
+            {
+                *view = None;
+                drop(view);
+                return self.engine.forget_view();
             }
-            let due = Instant::now() + MAX_AGE;
-            while !signal.closed && !signal.urgent && Instant::now() < due {
-                let left = due.saturating_duration_since(Instant::now());
-                signal = self.changed.wait_timeout(signal, left).unwrap_or_else(PoisonError::into_inner).0;
-            }
-            if signal.closed {
-                return;
-            }
-            *signal = Signal::default();
-            drop(signal);
-            if let Err(error) = self.write(false) {
-                log::warn!("percache: {error}");
-            }
+            thread::sleep(Duration::from_micros(100));
         }
+        log::warn!("percache: a cache is closed while a thread still reads from it");
     }
 
     /// The value of `key` in the database, of the newest picture if need be.
@@ -300,9 +229,22 @@ impl Shared {
     }
 }
 
+/// A thread that goes through a picture.
+struct Scan<'a>(&'a AtomicUsize);
+
+impl Drop for Scan<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Backend for DatabaseBackend {
     fn get(&self, table: Table, key: &Digest) -> Result<Option<Vec<u8>>, BackendError> {
-        if self.shared.overlaid.load(Ordering::Acquire) {
+        let state = self.shared.state.load(Ordering::Acquire);
+        if state & CLOSED != 0 {
+            return Ok(None);
+        }
+        if state & OVERLAID != 0 {
             let overlay = self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(change) = overlay.get(table, key) {
                 return Ok(change.as_ref().map(|value| value.to_vec()));
@@ -322,6 +264,7 @@ impl Backend for DatabaseBackend {
     fn for_each(&self, table: Table, visit: &mut Visit<'_>) -> Result<(), BackendError> {
         // The overlay first: what is written in between is then seen in it and skipped in the picture.
         let changes = self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner).of_table(table);
+        let scan = self.shared.scan();
         let (_, view) = self.shared.renewed_view()?;
         let mut ended = ControlFlow::Continue(());
         let scanned = view.scan(column(table), b"", &mut |key, value| {
@@ -330,9 +273,12 @@ impl Backend for DatabaseBackend {
             {
                 ended = visit(&key, value);
             }
-            ended
+            if self.shared.is_closed() { ControlFlow::Break(()) } else { ended }
         });
+        drop(view);
+        drop(scan);
         scanned.map_err(BackendError::new)?;
+        self.shared.check_open()?;
         for (key, change) in &changes {
             if ended.is_break() {
                 break;
@@ -357,6 +303,7 @@ impl Backend for DatabaseBackend {
     }
 
     fn close(&self) -> Result<(), BackendError> {
+        self.shared.state.fetch_or(CLOSED, Ordering::SeqCst);
         lock(&self.shared.signal).closed = true;
         self.shared.changed.notify_all();
         if let Some(writer) = lock(&self.writer).take()
@@ -364,8 +311,8 @@ impl Backend for DatabaseBackend {
         {
             log::warn!("percache: the writing thread has panicked");
         }
-        let written = self.shared.write(false);
-        *self.shared.view.write().unwrap_or_else(PoisonError::into_inner) = None;
+        let written = self.shared.write_now(false);
+        self.shared.let_go();
         written
     }
 

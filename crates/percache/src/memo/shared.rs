@@ -20,7 +20,7 @@ use crate::memo::results::cleared::Cleared;
 use crate::memo::results::clock::{Clock, Time, age, later};
 use crate::memo::results::compress;
 use crate::memo::results::hot::{Hot, SharedRecord};
-use crate::memo::results::record::{self, EntryRecord, Uses};
+use crate::memo::results::record::{self, EntryRecord, Stored, Uses};
 use crate::memo::results::room::Room;
 use crate::memo::waiting::claim::Claims;
 use crate::memo::waiting::flight::{Flights, Outcome};
@@ -140,8 +140,9 @@ impl Shared {
         let digest = call.key.0;
         let fresh = |record: &[u8]| record::open(record).is_some_and(|stored| self.is_fresh(call, stored.created, now));
         self.heed_removals(now);
-        if let Some(record) = self.hot.get(&digest, now, fresh) {
-            return self.read(call, &record, keep, now).map(|value| (Found::Shared(record), value));
+        if let Some((record, is_fresh)) = self.hot.get(&digest, now, fresh) {
+            let value = if is_fresh { self.decode(call, record::open(&record)?, keep, now) } else { None };
+            return value.map(|value| (Found::Shared(record), value));
         }
         if self.closed.load(Ordering::Relaxed) {
             return None;
@@ -162,8 +163,8 @@ impl Shared {
         let now = self.clock.now();
         let fresh = |record: &[u8]| record::open(record).is_some_and(|stored| self.is_fresh(call, stored.created, now));
         self.heed_removals(now);
-        let record = self.hot.get(&call.key.0, now, fresh)?;
-        self.read(call, &record, keep, now)
+        let (record, is_fresh) = self.hot.get(&call.key.0, now, fresh)?;
+        if is_fresh { self.decode(call, record::open(&record)?, keep, now) } else { None }
     }
 
     /// Forgets what is in memory when another process has removed something.
@@ -194,6 +195,11 @@ impl Shared {
     /// The value of a record that is intact.
     pub fn read<R, K: Keep<R>>(&self, call: Call<'_>, record: &[u8], keep: &K, now: Time) -> Option<R> {
         let stored = record::open(record).filter(|stored| self.is_fresh(call, stored.created, now))?;
+        self.decode(call, stored, keep, now)
+    }
+
+    #[inline]
+    fn decode<R, K: Keep<R>>(&self, call: Call<'_>, stored: Stored<'_>, keep: &K, now: Time) -> Option<R> {
         match keep.decode(stored, age(now, stored.created)) {
             Ok(value) => value,
             Err(error) => {
@@ -203,6 +209,7 @@ impl Shared {
         }
     }
 
+    #[inline]
     fn is_fresh(&self, call: Call<'_>, created: Time, now: Time) -> bool {
         call.function.oldest().or(self.maxage).is_none_or(|oldest| age(now, created) < oldest)
     }
@@ -263,6 +270,7 @@ impl Shared {
             cost: u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX),
             size: stored.len() as u64 + keep.attached(),
             arguments: keep.arguments().map(str::to_owned),
+            origin: Some(call.function.origin()),
         };
         self.hot.insert(*key, record.clone());
         if self.closed.load(Ordering::Relaxed) {

@@ -7,6 +7,9 @@
 pub mod blob;
 pub mod gc;
 pub mod growth;
+pub mod id;
+pub mod interface;
+pub mod layered;
 pub mod layout;
 pub mod manifest;
 #[cfg(feature = "rocksdb")]
@@ -25,19 +28,21 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::base::clock;
 use crate::base::digest::{Digest, Hasher};
 use crate::db::engine::{Column, Engine, EngineError, SharedView};
+use crate::store::id::{ActionKey, Fingerprint, WorkspaceId};
 use crate::store::layout::{
     BLOBS, CHUNKED_ABOVE, INDEX, PARTS, RESULTS, digest_key, kind, list_from, result_key, time_from,
 };
-use crate::store::record::{Content, PathSet, ResultKey, StoredResult, Time};
+use crate::store::manifest::PathSet;
+use crate::store::record::{Content, ResultKey, StoredResult, Time};
 use crate::store::writer::{Guard, NewResult, PATIENCE, Packed, Writer};
 
 /// The time now.
 pub fn now() -> Time {
-    SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_millis() as Time).unwrap_or(0)
+    clock::millis()
 }
 
 /// Why a content cannot be had.
@@ -55,6 +60,19 @@ pub enum ReadError {
     /// Whoever takes the content.
     #[error(transparent)]
     Write(#[from] io::Error),
+}
+
+/// Proof that a journal may be written: what it names is on the disk.
+///
+/// A journal that names a result which a power cut takes away would have a build wait for what is not there.
+#[derive(Debug)]
+pub struct Flushed(());
+
+impl Flushed {
+    /// For a journal that names no result that this process has recorded.
+    pub fn nothing_new() -> Flushed {
+        Flushed(())
+    }
 }
 
 /// How often a file that a view refers to may be missing before that counts as damage.
@@ -124,11 +142,11 @@ impl Store {
         Ok(results)
     }
 
-    /// Returns the results of an action that are tied to a directory and on the disk, each with the digest of the
-    /// directory's path.
-    pub fn tied_results(&self, action: &Digest) -> Result<Vec<(Digest, StoredResult)>, EngineError> {
+    /// Returns the results of an action that are tied to a directory and on the disk, each with that
+    /// directory.
+    pub fn tied_results(&self, action: &ActionKey) -> Result<Vec<(WorkspaceId, StoredResult)>, EngineError> {
         let mut results = Vec::new();
-        self.view()?.1.scan(RESULTS, &digest_key(kind::RESULT, action), &mut |key, value| {
+        self.view()?.1.scan(RESULTS, &digest_key(kind::RESULT, action.digest()), &mut |key, value| {
             if let Some(ResultKey { place: Some(place), .. }) = ResultKey::from_bytes(&key[1..])
                 && let Ok(result) = StoredResult::decode(value)
             {
@@ -140,7 +158,7 @@ impl Store {
     }
 
     /// The path sets of a fingerprint, the newest first.
-    pub fn path_sets(&self, fingerprint: &Digest) -> Result<Vec<PathSet>, EngineError> {
+    pub fn path_sets(&self, fingerprint: &Fingerprint) -> Result<Vec<PathSet>, EngineError> {
         let pending = self.writer.find(|pending| {
             let of_it = pending.results.values().filter(|new| new.result.fingerprint == *fingerprint);
             let sets: Vec<_> =
@@ -148,7 +166,7 @@ impl Store {
             (!sets.is_empty()).then_some(sets)
         });
         let mut sets = pending.unwrap_or_default();
-        self.view()?.1.scan(RESULTS, &digest_key(kind::PATHS, fingerprint), &mut |_, value| {
+        self.view()?.1.scan(RESULTS, &digest_key(kind::PATHS, fingerprint.digest()), &mut |_, value| {
             if let Some(time) = time_from(value)
                 && let Ok(paths) = PathSet::decode(&value[8..])
             {
@@ -224,6 +242,25 @@ impl Store {
         list_from(&bytes).ok_or(ReadError::Damaged(*content))
     }
 
+    /// Returns whether everything that a content consists of is in the view at hand or waits to be written.
+    pub fn has(&self, content: &Content) -> Result<bool, EngineError> {
+        if content.is_nothing() {
+            return Ok(true);
+        }
+        let has_piece = |digest: &Digest| {
+            let waits = self.writer.find(|pending| pending.blobs.contains_key(digest).then_some(())).is_some();
+            !self.broken().contains(digest) && (waits || self.has_piece(digest))
+        };
+        if content.length <= CHUNKED_ABOVE {
+            return Ok(has_piece(&content.digest));
+        }
+        match self.list(&content.digest) {
+            Ok(list) => Ok(list.iter().all(has_piece)),
+            Err(ReadError::Engine(e)) => Err(e),
+            Err(_) => Ok(false),
+        }
+    }
+
     /// Adds what `reader` gives; `seen` is shown the bytes in order. Holds no more than a few pieces at a time.
     pub fn add(&self, reader: &mut dyn Read, seen: &mut dyn FnMut(&[u8])) -> io::Result<Content> {
         let (content, list) = blob::cut(reader, seen, &mut |digest, piece| {
@@ -263,7 +300,7 @@ impl Store {
     /// Removes results, as far as they are there. What was hashed into their keys stays, for explanations; that and contents that nothing
     /// refers to any more are left to gc.
     pub fn remove(&self, keys: &[ResultKey]) -> Result<(), EngineError> {
-        self.flush()?;
+        self.writer.flush()?;
         let mut session = self.engine.brief_session(PATIENCE)?;
         for key in keys {
             session.delete(RESULTS, &result_key(kind::RESULT, key))?;
@@ -299,8 +336,8 @@ impl Store {
     }
 
     /// Writes everything added, and waits for it.
-    pub fn flush(&self) -> Result<(), EngineError> {
-        self.writer.flush()
+    pub fn flush(&self) -> Result<Flushed, EngineError> {
+        self.writer.flush().map(|()| Flushed(()))
     }
 
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {

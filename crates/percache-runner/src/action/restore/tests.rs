@@ -9,6 +9,7 @@ use crate::fs::stat_table::KnownFiles;
 use crate::model::pattern::PatternSet;
 use percache::Digest;
 use percache::db::memory::MemoryEngine;
+use percache::store::Store;
 use percache::store::record::Content;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -18,7 +19,7 @@ use std::sync::Arc;
 struct Place {
     dir: tempfile::TempDir,
     store: Store,
-    manifest: Vec<Entry>,
+    manifest: Manifest,
 }
 
 impl Place {
@@ -44,21 +45,37 @@ impl Place {
         Place { dir, store, manifest }
     }
 
+    /// Adds entries to the manifest.
+    fn add<const N: usize>(&mut self, entries: [Entry; N]) {
+        self.manifest.merge(Manifest::from_sorted_entries(entries.into()).unwrap());
+    }
+
     fn displaced(&self) -> Displaced {
         Displaced::at(self.dir.path().join("displaced"), self.dir.path())
     }
 
+    fn staging(&self) -> Staging {
+        Staging::in_worktree(self.dir.path().join("staging"))
+    }
+
+    /// Plans to restore everything, and does something with the plan.
+    fn planned<R>(&self, with: impl FnOnce(&Observer<'_>, &Plan<'_>) -> R) -> R {
+        let (known, root) = (KnownFiles::new(), self.root());
+        let observer = Observer::new(&root, &known);
+        let plan = plan(&observer, &PatternSet::default(), &self.manifest, &[]).unwrap();
+        with(&observer, &plan)
+    }
+
     /// Restores. Returns how many entries were wrong and stale. Everything in `previous` is as percache left it.
     fn restore(&self, previous: &[&str]) -> Result<(usize, usize), RestoreError> {
-        let known = KnownFiles::new();
-        let root = self.root();
+        let (known, root) = (KnownFiles::new(), self.root());
         let observer = Observer::new(&root, &known);
         let paths: Vec<_> = previous.iter().map(|path| RelPath::new(path).unwrap()).collect();
         let nodes: Vec<_> = paths.iter().map(|path| node(&observer.observe(path.as_bytes()).unwrap())).collect();
         let previous: Vec<_> =
             paths.into_iter().zip(&nodes).map(|(path, node)| Left { path, held: node.as_ref() }).collect();
         let plan = plan(&observer, &PatternSet::default(), &self.manifest, &previous).unwrap();
-        let staging = Staging::in_worktree(self.dir.path().join("staging"));
+        let staging = self.staging();
         let restored = restore(&observer, &self.store, &staging, &self.displaced(), &plan, 2);
         let own = staging.place().unwrap();
         assert_eq!(fs::read_dir(own.parent().unwrap()).unwrap().count(), 0, "nothing is left in staging");
@@ -138,7 +155,7 @@ fn when_something_is_missing_in_the_store_nothing_is_touched() {
     let mut place = Place::new();
     let missing = Content { digest: Digest::of(b"never stored"), length: 12 };
     let node = Node::File { content: missing, executable: false };
-    place.manifest.push(Entry::new(*b"out/z", node));
+    place.add([Entry::new(*b"out/z", node)]);
     fs::write(place.root().join("out/a"), "edited").unwrap();
     fs::write(place.root().join("out/stale"), "stale").unwrap();
     assert!(matches!(place.restore(&["out/stale"]), Err(RestoreError::Store(ReadError::Missing(_)))));
@@ -195,8 +212,7 @@ fn what_is_below_a_symlink_of_the_same_result_is_put_through_it() {
     let root = place.root();
     fs::create_dir(root.join("v1")).unwrap();
     let node = place.manifest.iter().find(|entry| entry.path == b"out/a").unwrap().node.clone();
-    place.manifest.insert(0, Entry::new(*b"current", Node::Symlink(b"v1".into())));
-    place.manifest.insert(1, Entry::new(*b"current/a", node));
+    place.add([Entry::new(*b"current", Node::Symlink(b"v1".into())), Entry::new(*b"current/a", node)]);
     assert_eq!(place.restore(&[]).unwrap(), (2, 0));
     assert_eq!(fs::read(root.join("v1/a")).unwrap(), b"a");
     assert_eq!(fs::read_link(root.join("current")).unwrap(), Path::new("v1"));
@@ -204,13 +220,15 @@ fn what_is_below_a_symlink_of_the_same_result_is_put_through_it() {
 
 /// Returns the directories that would be restored whole, and for how many entries.
 fn wholes(place: &Place) -> (Vec<String>, usize) {
-    let (known, root) = (KnownFiles::new(), place.root());
-    let observer = Observer::new(&root, &known);
-    let plan = plan(&observer, &PatternSet::default(), &place.manifest, &[]).unwrap();
-    let paths: Vec<_> = plan.wrong.iter().map(|wrong| RelPath::new(&wrong.entry.path).unwrap()).collect();
-    let found = Wholes::find(&observer, &mut Tree::open(&root).unwrap(), &plan, &paths);
-    let names = found.directories.iter().map(ToString::to_string).collect();
-    (names, found.of_entry.iter().flatten().count())
+    place.planned(|observer, plan| {
+        let found = Wholes::find(observer, &mut Tree::open(observer.root()).unwrap(), plan, &paths_of(plan));
+        let names = found.directories.iter().map(ToString::to_string).collect();
+        (names, found.of_entry.iter().flatten().count())
+    })
+}
+
+fn paths_of(plan: &Plan<'_>) -> Vec<RelPath> {
+    plan.wrong.iter().map(|wrong| RelPath::new(&wrong.entry.path).unwrap()).collect()
 }
 
 #[test]
@@ -257,34 +275,30 @@ fn a_default_access_control_list_is_handed_down() {
 #[test]
 fn a_directory_that_somebody_made_meanwhile_is_filled() {
     let place = Place::new();
-    let (known, root) = (KnownFiles::new(), place.root());
-    fs::remove_dir_all(root.join("out")).unwrap();
-    let observer = Observer::new(&root, &known);
-    let plan = plan(&observer, &PatternSet::default(), &place.manifest, &[]).unwrap();
-    // The directory is staged as a whole, and appears before it is moved in.
-    let staging = Staging::in_worktree(place.dir.path().join("staging"));
-    let displaced = place.displaced();
-    let mut clearing = Clearing::open(&observer, &displaced).unwrap();
-    let paths: Vec<_> = plan.wrong.iter().map(|wrong| RelPath::new(&wrong.entry.path).unwrap()).collect();
-    let wholes = Wholes::find(&observer, clearing.tree(), &plan, &paths);
-    let mut staged = Staged::fetch(&observer, &place.store, &staging, &plan, &wholes, 2).unwrap();
-    fs::create_dir(root.join("out")).unwrap();
-    let theirs = fs::metadata(root.join("out")).unwrap().ino();
-    move_in(&observer, &mut clearing, &plan, &paths, &wholes, &mut staged).unwrap();
-    assert_eq!(fs::metadata(root.join("out")).unwrap().ino(), theirs);
+    let out = place.root().join("out");
+    fs::remove_dir_all(&out).unwrap();
+    place.planned(|observer, plan| {
+        // The directory is staged as a whole, and appears before it is moved in.
+        let (staging, displaced, paths) = (place.staging(), place.displaced(), paths_of(plan));
+        let mut clearing = Clearing::open(observer, &displaced).unwrap();
+        let wholes = Wholes::find(observer, clearing.tree(), plan, &paths);
+        let mut staged = Staged::fetch(observer, &place.store, &staging, plan, &wholes, 2).unwrap();
+        fs::create_dir(&out).unwrap();
+        let theirs = fs::metadata(&out).unwrap().ino();
+        move_in(observer, &mut clearing, plan, &paths, &wholes, &mut staged).unwrap();
+        assert_eq!(fs::metadata(&out).unwrap().ino(), theirs);
+    });
     assert_eq!(place.restore(&[]).unwrap(), (0, 0));
 }
 
 #[test]
 fn files_in_a_whole_directory_are_known_by_their_stamps() {
     let place = Place::new();
-    let (known, root) = (KnownFiles::new(), place.root());
-    fs::remove_dir_all(root.join("out")).unwrap();
-    let observer = Observer::new(&root, &known);
-    let plan = plan(&observer, &PatternSet::default(), &place.manifest, &[]).unwrap();
-    let staging = Staging::in_worktree(place.dir.path().join("staging"));
-    restore(&observer, &place.store, &staging, &place.displaced(), &plan, 2).unwrap();
-    for name in ["out/a", "out/run"] {
-        assert_eq!(observer.last_stamp(name.as_bytes()), observer.stamp(name.as_bytes()).unwrap(), "{name}");
-    }
+    fs::remove_dir_all(place.root().join("out")).unwrap();
+    place.planned(|observer, plan| {
+        restore(observer, &place.store, &place.staging(), &place.displaced(), plan, 2).unwrap();
+        for name in ["out/a", "out/run"] {
+            assert_eq!(observer.last_stamp(name.as_bytes()), observer.stamp(name.as_bytes()).unwrap(), "{name}");
+        }
+    });
 }

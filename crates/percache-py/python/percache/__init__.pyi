@@ -97,7 +97,7 @@ _P2 = ParamSpec("_P2")
 
 class _Decorator:
     @overload
-    def __call__(self, function: _F) -> _F: ...
+    def __call__(self, function: _F) -> _F: ...  # type: ignore[overload-overlap]
     @overload
     def __call__(self, function: Callable[_P, _R]) -> _Memoized[_P, _R]: ...
 
@@ -119,7 +119,7 @@ class Cache:
         wait_timeout: _Age = None,
     ) -> None: ...
     @overload
-    def __call__(self, function: _F) -> _F: ...
+    def __call__(self, function: _F) -> _F: ...  # type: ignore[overload-overlap]
     @overload
     def __call__(
         self,

@@ -11,6 +11,7 @@ use super::{Build, BuildError};
 use crate::action::budget::Budget;
 use crate::action::context::{Context, Tools};
 use crate::action::directories::{Directories, needed};
+use crate::action::further::Documents;
 use crate::fs::clearing::Clearing;
 use crate::fs::displaced::Displaced;
 use crate::fs::git_index::GitIndex;
@@ -109,6 +110,7 @@ impl<'a> Build<'a> {
             kept: Mutex::default(),
             stuck: stuck.into_iter().map(|(path, _)| path).collect(),
             tools,
+            documents: Documents::default(),
             contents: Contents::new(root, self.store, Texts::at(opened.worktree.texts())),
             carries,
             untouched,

@@ -175,6 +175,7 @@ impl CacheBuilder {
             room: self.max_size.map(|limit| Room::new(limit, self.dir.as_deref())),
             cleared: self.dir.as_deref().map(Cleared::new),
             attachments: self.dir.as_deref().map(Attachments::new),
+            publishing: Default::default(),
             removed: Default::default(),
             compress_above: self.compress_above,
             describes: self.describes,

@@ -24,6 +24,7 @@ use crate::memo::results::record::{self, EntryRecord, Stored, Uses};
 use crate::memo::results::room::Room;
 use crate::memo::waiting::claim::Claims;
 use crate::memo::waiting::flight::{Flights, Outcome};
+use crate::memo::waiting::publishing::Publishing;
 
 /// Uses of results that are not in the hot layer are written after this many at the latest.
 const MANY_USES: u64 = 1 << 16;
@@ -45,6 +46,7 @@ pub struct Shared {
     pub cleared: Option<Cleared>,
     /// Of a cache that has a directory.
     pub attachments: Option<Attachments>,
+    pub publishing: Arc<Publishing>,
     /// Whether results were removed that other processes may have in memory, and are not told of.
     pub removed: AtomicBool,
     /// Values of at least so many bytes are compressed in the back-end.
@@ -119,6 +121,7 @@ impl Shared {
             room: self.room.as_ref().map(Room::renewed),
             cleared: self.cleared.as_ref().map(Cleared::renewed),
             attachments: self.attachments.as_ref().map(Attachments::renewed),
+            publishing: Arc::default(),
             removed: AtomicBool::default(),
             compress_above: self.compress_above,
             describes: self.describes,
@@ -325,6 +328,7 @@ impl Shared {
         if self.closed.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
+        self.publishing.wait();
         self.write_uses();
         let evicted = self.say_size();
         self.backend.close()?;

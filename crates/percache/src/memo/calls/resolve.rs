@@ -232,9 +232,15 @@ impl Handle {
     }
 
     fn aside(&self, work: impl FnOnce(&Handle) + Send + 'static) {
-        let handle = self.clone();
+        let (handle, publisher) = (self.clone(), self.publishing.begin());
+        let passed_on = move || {
+            work(&handle);
+            // Before the handle: if it is the last one, the cache is closed here.
+            drop(publisher);
+            drop(handle);
+        };
         // If no thread can be had, the claim is dropped here, and another process computes for itself.
-        let _ = thread::Builder::new().name("percache-publish".into()).spawn(move || work(&handle));
+        let _ = thread::Builder::new().name("percache-publish".into()).spawn(passed_on);
     }
 }
 

@@ -145,3 +145,31 @@ fn repair_keeps_what_is_whole_whatever_file_is_damaged() {
 fn noise(n: u64) -> Vec<u64> {
     (n..n + 4_000).map(|m| m.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect()
 }
+
+#[test]
+fn the_packages_of_functions_of_one_name_are_told_apart() {
+    let ws = Sandbox::new("");
+    let cache = Cache::open(ws.path("results.cache")).unwrap();
+    let named = percache::Package::named;
+    let packages = [named("one"), named("two").version("1"), named("two").version("1").directory("/elsewhere")];
+    for package in packages {
+        cache.wrap("shared", |n: u64| n).package(package).call(1);
+    }
+    cache.wrap("own", |n: u64| n).package(named("one")).call(1);
+    cache.close().unwrap();
+    for command in ["list", "stats"] {
+        let text = ws.percache([command, "--cache", "results.cache"]).succeeds().stdout;
+        let ends = ["[one]", "[two 1]", "]"];
+        assert!(
+            ends.iter().all(|end| text.lines().any(|line| line.contains("shared") && line.ends_with(end))),
+            "{text}"
+        );
+        assert!(text.contains("[two 1, source "), "{text}");
+        assert!(text.lines().any(|line| line.contains("  own") && !line.contains('[')), "{text}");
+    }
+    let list = json(&ws, ["list", "own", "--json", "--cache", "results.cache"]);
+    assert_eq!(list[0]["package"], "one");
+    let stats = json(&ws, ["stats", "--json", "--cache", "results.cache"]);
+    assert_eq!(stats["functions"].as_array().unwrap().len(), 4, "{stats}");
+    assert!(stats["functions"].as_array().unwrap().iter().any(|f| f["package"] == "one" && f["name"] == "own"));
+}

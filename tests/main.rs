@@ -12,8 +12,11 @@
 mod documents;
 mod sandbox;
 
+mod affected;
 mod background;
 mod check;
+mod clean;
+mod compdb;
 mod completions;
 mod concurrency;
 mod damage;
@@ -63,6 +66,7 @@ mod six_cases;
 mod status;
 mod stress;
 mod symlinks;
+mod templates;
 mod tidy;
 mod unmatched;
 mod watch;

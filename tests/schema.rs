@@ -46,7 +46,7 @@ fn it_accepts_the_example_and_every_configuration_of_the_documentation() {
 }
 
 /// Each of these is a mistake in the eyes of percache too.
-const MISTAKES: [&str; 26] = [
+const MISTAKES: [&str; 32] = [
     "tasks = 1",
     "[workspce]\nmembers = []",
     "[workspace]\nmember = []",
@@ -72,6 +72,12 @@ const MISTAKES: [&str; 26] = [
     "[task.a]\ndescription = \"nothing to do\"",
     "[task.a]\ndeps = []\noutputs = [\"x\"]",
     "[task.a]\ncommand = \"true\"\nmatrix = { file = [1] }",
+    "[workspace]\nshell = []",
+    "[workspace]\nshell = \"bash\"",
+    "[workspace]\ntool = [\"cc\"]",
+    "include = \"x.toml\"",
+    "[template.a]\ncomand = \"true\"",
+    "[task.a]\ncommand = \"true\"\nextends = \"b\"",
     "[task.\"a b\"]\ncommand = \"true\"",
 ];
 

@@ -8,17 +8,14 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
 
-use super::model::{Build, Edit, History, Project, Tamper, source};
+use super::model::{Build, Edit, History, Project, source};
 use super::oracle::{End, Unit};
 use super::theirs::some;
 use super::world::{Owner, World};
-use crate::sandbox::{Node, Run, Sandbox, Tree, snapshot};
+use crate::sandbox::{Node, Run, Sandbox, Tree};
 
 /// What is younger than the file system's clock can tell is looked at again in any case; this much older, its stamp stands for it.
 const PAUSE: Duration = Duration::from_millis(25);
-
-/// Where outputs are moved to. Ignored, like all that is foreign.
-const AWAY: &str = "foreign-moved";
 
 /// Whether the store holds the result of a key. After a kill that is not known.
 #[derive(Clone, Copy, PartialEq)]
@@ -116,6 +113,8 @@ impl Player {
                 self.ws.touch(source(*name))
             }
             Edit::DeleteAllOutputs if self.ws.exists("out") => self.ws.remove("out"),
+            // The configuration may not fit the edits before this one; then nothing is removed.
+            Edit::Clean => drop(self.ws.percache(["clean"])),
             Edit::DeleteOutput { output } => {
                 let outputs: Vec<String> = self.ws.outputs().into_keys().collect();
                 if let Some(path) = some(&outputs, *output) {
@@ -202,62 +201,6 @@ impl Player {
                 Ok(())
             }
         }
-    }
-
-    fn tamper(&mut self, outputs: &Tree, output: u8, how: Tamper) {
-        let outputs: Vec<String> =
-            outputs.keys().filter(|path| !self.world.theirs.contains_key(*path)).cloned().collect();
-        let Some(path) = some(&outputs, output).cloned() else { return };
-        let is_file = self.ws.path(&path).symlink_metadata().is_ok_and(|metadata| metadata.is_file());
-        match how {
-            Tamper::MakeExecutable if is_file => self.ws.set_mode(&path, 0o755),
-            Tamper::Overwrite if is_file => self.write_theirs(&path),
-            Tamper::MoveAway => self.move_away(&path, output.is_multiple_of(2)),
-            Tamper::BecomeDirectory => {
-                self.ws.remove(&path);
-                std::fs::create_dir(self.ws.path(&path)).expect("creating a directory");
-            }
-            _ => {
-                self.ws.remove(&path);
-                self.ws.symlink("nowhere", &path);
-            }
-        }
-    }
-
-    fn move_away(&mut self, path: &str, loses_something: bool) {
-        let is_named = |slot: &u8| path == format!("out/t{slot}.dir");
-        if self.project.tasks.keys().any(is_named) {
-            // What is the user's own would go along.
-            if self.world.theirs.keys().any(|theirs| theirs.starts_with(path)) {
-                return;
-            }
-            self.linked = Some(path.to_owned());
-        }
-        if self.ws.exists(AWAY) {
-            self.ws.remove(AWAY);
-        }
-        let it = format!("{AWAY}/it.dir");
-        std::fs::create_dir(self.ws.path(AWAY)).expect("creating a directory");
-        self.ws.rename(path, &it);
-        let inside = std::fs::read_dir(self.ws.path(&it)).into_iter().flatten().flatten();
-        if let Some(least) = inside.map(|entry| entry.file_name()).min().filter(|_| loses_something) {
-            self.ws.remove(&format!("{it}/{}", least.to_str().expect("a name in UTF-8")));
-        }
-        self.ws.symlink(&format!("{}{it}", "../".repeat(path.matches('/').count())), path);
-    }
-
-    /// A directory of outputs that is a symlink is used as what it leads to, and stays one until its user has it back in its place.
-    fn take_back(&mut self, output: &str) -> TestCaseResult {
-        let Some(path) = self.linked.take() else { return Ok(()) };
-        prop_assert!(self.ws.path(&path).is_symlink(), "the symlink at {} is gone\n{}", path, output);
-        self.ws.remove(&path);
-        self.ws.rename(&format!("{AWAY}/it.dir"), &path);
-        self.ws.remove(AWAY);
-        Ok(())
-    }
-
-    fn moved_away(&self) -> Option<Tree> {
-        self.ws.exists(AWAY).then(|| snapshot(&self.ws.path(AWAY)))
     }
 
     fn build_and_kill(&mut self, after: Duration) -> TestCaseResult {

@@ -3,10 +3,12 @@
 //! `PERCACHE_PROPTEST_BUILDS` is the number of builds; `PERCACHE_PROPTEST_SEED` repeats one history, whose seed a failure prints together
 //! with the shrunk history.
 
+mod configuration;
 mod drive;
 mod model;
 mod oracle;
 mod strategy;
+mod tampering;
 mod theirs;
 mod world;
 

@@ -127,6 +127,8 @@ pub enum Edit {
         output: u8,
     },
     DeleteAllOutputs,
+    /// `percache clean`, by the configuration of before these edits.
+    Clean,
     /// The user writes a file of their own among the outputs of a task, or beside them.
     Foreign {
         slot: u8,
@@ -290,7 +292,7 @@ impl Project {
             Edit::Relink { place } => self.place = *place,
             Edit::RelinkFile { target } => self.target = *target,
             Edit::Reorder => self.reversed = !self.reversed,
-            Edit::Touch { .. } | Edit::DeleteOutput { .. } | Edit::DeleteAllOutputs => {}
+            Edit::Touch { .. } | Edit::DeleteOutput { .. } | Edit::DeleteAllOutputs | Edit::Clean => {}
             Edit::Foreign { .. } | Edit::Track { .. } | Edit::WriteOver { .. } => {}
             Edit::Move | Edit::Copy | Edit::RemoveStore => {}
         }

@@ -46,6 +46,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         1 => Just(Edit::Reorder),
         2 => any::<u8>().prop_map(|output| Edit::DeleteOutput { output }),
         1 => Just(Edit::DeleteAllOutputs),
+        1 => Just(Edit::Clean),
         3 => (slot(), 0..4u8).prop_map(|(slot, number)| Edit::Foreign { slot, number }),
         1 => any::<u8>().prop_map(|number| Edit::Track { number }),
         2 => any::<u8>().prop_map(|output| Edit::WriteOver { output }),

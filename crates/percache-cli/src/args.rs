@@ -77,12 +77,16 @@ pub enum Command {
     Gc(Gc),
     /// Remove results: all, old ones, or those of the named tasks
     Clear(Clear),
+    /// Remove the outputs of tasks from the tree; the store keeps them
+    Clean(Clean),
     /// Show the size of the store, and its hits and misses
     Stats(Stats),
     /// Check every record and blob of the store
     Verify(Verify),
     /// List files that were moved aside because percache does not hold their content, or restore them
     Displaced(Displaced),
+    /// Print a compile_commands.json of the tasks that compile C, C++ and the like, for clangd
+    Compdb(Compdb),
     /// Print the JSON Schema of percache.toml
     #[command(
         after_help = "Editors with Taplo complete and check percache.toml by it: put `#:schema FILE` into its first line."
@@ -99,11 +103,15 @@ pub enum Command {
 }
 
 /// `percache build`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Build {
     /// Tasks to build: names, or globs over names (`pkgs/app:*`) [default: `default` of percache.toml, or all tasks]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
+    /// Only tasks whose inputs, definition or dependencies differ from the git commit REV [default: the last common
+    /// ancestor of HEAD and the default branch]
+    #[arg(long, value_name = "REV", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub affected: Option<String>,
     /// Run at most this many tasks at a time [default: the number of CPUs]
     #[arg(short, long, value_name = "N", value_parser = jobs)]
     pub jobs: Option<usize>,
@@ -363,6 +371,10 @@ pub struct List {
     /// Tasks to list: names, or globs over names [default: all]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
+    /// Only tasks whose inputs, definition or dependencies differ from the git commit REV [default: the last common
+    /// ancestor of HEAD and the default branch]
+    #[arg(long, value_name = "REV", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub affected: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -377,6 +389,10 @@ pub struct Graph {
     /// Tasks to show, with their dependencies [default: all]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
+    /// Only tasks whose inputs, definition or dependencies differ from the git commit REV [default: the last common
+    /// ancestor of HEAD and the default branch]
+    #[arg(long, value_name = "REV", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub affected: Option<String>,
     /// Only TASK and its dependencies, direct and indirect; with --needed-by, what lies between
     #[arg(long, value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub needs: Vec<String>,
@@ -456,6 +472,25 @@ pub struct Clear {
     /// Apply to the results of functions in FILE, the cache of a program, instead of this workspace's
     #[arg(long, value_name = "FILE", conflicts_with = "exec")]
     pub cache: Option<PathBuf>,
+}
+
+/// `percache compdb`.
+#[derive(Debug, Args)]
+pub struct Compdb {
+    /// Only these tasks: names, or globs over names [default: all]
+    #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
+    pub tasks: Vec<String>,
+}
+
+/// `percache clean`.
+#[derive(Debug, Args)]
+pub struct Clean {
+    /// Remove only outputs of these tasks: names, or globs over names [default: all outputs]
+    #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
+    pub tasks: Vec<String>,
+    /// Only show what would be removed
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
 }
 
 /// `percache stats`.

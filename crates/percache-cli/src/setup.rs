@@ -4,9 +4,14 @@ use std::path::{Path, PathBuf};
 
 use percache::store::Store;
 use percache_runner::config::{self, DiscoverError, Location, Request};
+use percache_runner::explain::affected::AffectedError;
+use percache_runner::explain::readers::Readers;
 use percache_runner::graph::{self, SelectError, TaskGraph};
 use percache_runner::maintenance;
+use percache_runner::model::path::RelPath;
 use percache_runner::model::{CacheSettings, TaskId, Workspace};
+use percache_runner::worktree::Worktree;
+use percache_runner::worktree::journal::Journal;
 use percache_runner::worktree::ownership;
 
 use crate::diagnostic;
@@ -58,6 +63,25 @@ impl Setup {
             let hint = hint.unwrap_or_else(|| "`percache list` shows all tasks".to_owned());
             CliError::usage(e).hint(Some(hint))
         })
+    }
+
+    /// Keeps those of `tasks` that differ from the git commit `rev`; an empty `rev` stands for the last common ancestor
+    /// of HEAD and the default branch.
+    pub fn affected(&self, tasks: Vec<TaskId>, rev: &str, args: &[String]) -> Result<Vec<TaskId>, CliError> {
+        let skip: Vec<_> = RelPath::from_native(&self.workspace.root, &self.store_dir).into_iter().collect();
+        let journal = Journal::load(&Worktree::new(&self.store_dir, &self.workspace.root).journal());
+        let caller = std::env::vars_os().collect();
+        let (workspace, graph) = (&self.workspace, &self.graph);
+        let readers = Readers { workspace, graph, journal: &journal, skip: &skip, caller: &caller };
+        let rev = Some(rev).filter(|rev| !rev.is_empty());
+        let affected = readers.affected(rev, args).map_err(|e| {
+            let hint = match &e {
+                AffectedError::Git(e) => Some(e.hint()),
+                AffectedError::Walk(_) => None,
+            };
+            CliError::usage(format!("cannot tell what is affected: {e}")).hint(hint)
+        })?;
+        Ok(tasks.into_iter().filter(|id| affected.binary_search(id).is_ok()).collect())
     }
 
     /// Checks that one of these tasks, or of their dependencies, takes the arguments of the command line, which would

@@ -41,7 +41,7 @@ pub use memo::key::function::{Code, Function, Key};
 pub use memo::key::identity::Package;
 pub use memo::{
     AsyncCallEntry, Begun, Cache, CacheBuilder, CallEntry, Error, FunctionCache, Memoized, MemoizedAsync,
-    MemoizedResult, MemoizedResultAsync, Spawned,
+    MemoizedResult, MemoizedResultAsync, Origin, Spawned,
 };
 #[cfg(feature = "user-cache")]
 pub use memo::{default_cache, set_default_cache};

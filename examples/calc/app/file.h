@@ -1,4 +1,4 @@
-/* Whole files. */
+/* Reads whole files. */
 #ifndef FILE_H
 #define FILE_H
 
@@ -6,7 +6,7 @@
 
 #include "strbuf.h"
 
-/* Adds the content of a file; false if it cannot be read. */
+/* Appends the content of a file. Returns false if it cannot be read. */
 bool file_read(const char *path, Strbuf *content);
 
 #endif

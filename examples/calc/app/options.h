@@ -1,4 +1,4 @@
-/* The command line as meant. */
+/* The parsed command line. */
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
@@ -12,7 +12,7 @@ typedef struct {
     const char *file;
 } Options;
 
-/* False if the command line makes no sense. */
+/* Returns false if the command line makes no sense. */
 bool options_parse(Options *options, int count, char **arguments);
 
 #endif

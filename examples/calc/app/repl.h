@@ -1,4 +1,4 @@
-/* Line by line from the standard input. */
+/* Runs lines from standard input, one at a time. */
 #ifndef REPL_H
 #define REPL_H
 

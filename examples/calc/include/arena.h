@@ -1,4 +1,4 @@
-/* Memory that is given back all at once. */
+/* Memory that is freed all at once. */
 #ifndef ARENA_H
 #define ARENA_H
 
@@ -10,9 +10,9 @@ typedef struct {
     ArenaBlock *blocks;
 } Arena;
 
-/* Zeroed memory for any type; ends the program if there is none. */
+/* Returns zeroed memory for any type; ends the program if there is none. */
 void *arena_alloc(Arena *arena, size_t size);
-/* A copy of `length` bytes, with a zero byte behind. */
+/* Returns a copy of `length` bytes, followed by a zero byte. */
 char *arena_copy(Arena *arena, const char *bytes, size_t length);
 void arena_free(Arena *arena);
 

@@ -9,7 +9,7 @@
 BUILTINS(X)
 #undef X
 
-/* Whether a value is of that kind; a mistake of the program if not. */
+/* Returns whether a value has that type; if not, that is a mistake in the program. */
 bool builtin_expect(CallContext *context, Value value, ValueKind kind, const char *function);
 
 #endif

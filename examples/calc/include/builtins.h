@@ -1,4 +1,4 @@
-/* The functions that the language brings along. */
+/* The built-in functions of the language. */
 #ifndef BUILTINS_H
 #define BUILTINS_H
 
@@ -21,7 +21,7 @@ struct Builtin {
 
 int builtin_count(void);
 const Builtin *builtin_at(int index);
-/* The index of a function; -1 if there is none of that name. */
+/* Returns the index of a function, or -1 if there is none of that name. */
 int builtin_find(Text name);
 
 #endif

@@ -21,9 +21,9 @@ struct Function {
     int constant_count, constant_capacity;
 };
 
-/* Appends an instruction; gives its position. */
+/* Appends an instruction. Returns its position. */
 int chunk_emit(Function *function, Arena *arena, Opcode op, int operand, int line);
-/* The place of a constant, which is added if it is new. */
+/* Returns the index of a constant, which is added if it is new. */
 int chunk_constant(Function *function, Arena *arena, Value value);
 
 #endif

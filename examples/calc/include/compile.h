@@ -11,17 +11,17 @@ typedef struct {
     Arena *arena;
     Diag *diag;
     Scope *globals;
-    Scope *locals;      /* NULL outside of functions, where all variables are global */
+    Scope *locals;      /* NULL outside functions, where all variables are global */
     Function *function; /* the one that is being written */
 } Compiler;
 
-/* The code of a whole program. Global variables are added to `globals`. */
+/* Returns the code of a whole program. Adds its global variables to `globals`. */
 Function *compile_program(Stmt *first, Scope *globals, Arena *arena, Diag *diag);
 
 /* What the parts of the compiler share. */
 void compile_expr(Compiler *compiler, const Expr *expr);
 int compile_emit(Compiler *compiler, Opcode op, int operand, int line);
-/* Lets the jump at that position lead to the next instruction. */
+/* Makes the jump at that position lead to the next instruction. */
 void compile_patch(Compiler *compiler, int position);
 
 #endif

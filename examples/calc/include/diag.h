@@ -1,4 +1,4 @@
-/* The first mistake that was found, and where. */
+/* The first mistake that was found, and its place. */
 #ifndef DIAG_H
 #define DIAG_H
 
@@ -10,7 +10,7 @@ typedef struct {
     char message[160];
 } Diag;
 
-/* Keeps the mistake if it is the first. */
+/* Records the mistake if it is the first one. */
 void diag_report(Diag *diag, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -1,4 +1,4 @@
-/* Code as people read it. */
+/* Writes code in a readable form. */
 #ifndef DISASM_H
 #define DISASM_H
 

@@ -4,7 +4,7 @@
 
 #include "ast.h"
 
-/* Replaces operators whose operands are numbers by their results, in all of the statements. */
+/* Replaces operators whose operands are numbers by their results, in all statements. */
 void fold_program(Stmt *first);
 void fold_expr(Expr *expr);
 

@@ -12,7 +12,7 @@ typedef struct {
 } Lexer;
 
 Lexer lexer_new(Text source, Diag *diag);
-/* The next token; TOKEN_END at the end and after a mistake. */
+/* Returns the next token; TOKEN_END at the end and after a mistake. */
 Token lexer_next(Lexer *lexer);
 
 #endif

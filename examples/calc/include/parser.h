@@ -8,14 +8,14 @@
 
 typedef struct {
     Lexer lexer;
-    Token token; /* the one that is looked at */
-    int depth;   /* how deep expressions and blocks are nested here */
+    Token token; /* the current one */
+    int depth;   /* how deeply expressions and blocks are nested here */
     Arena *arena;
     Diag *diag;
 } Parser;
 
 Parser parser_new(Text source, Arena *arena, Diag *diag);
-/* The statements up to the end of the source; meaningless after a mistake. */
+/* Returns the statements up to the end of the source; meaningless after a mistake. */
 Stmt *parse_program(Parser *parser);
 Expr *parse_expr(Parser *parser);
 
@@ -23,7 +23,7 @@ Expr *parse_expr(Parser *parser);
 Token parser_advance(Parser *parser);
 bool parser_accept(Parser *parser, TokenKind kind);
 Token parser_expect(Parser *parser, TokenKind kind);
-/* Counts a level of nesting; a mistake if there are too many. */
+/* Counts a level of nesting; too many are a mistake. */
 bool parser_enter(Parser *parser);
 void parser_leave(Parser *parser);
 

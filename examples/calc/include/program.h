@@ -1,4 +1,4 @@
-/* Programs from their text to their output: what the library offers. */
+/* Runs programs, from their text to their output: the interface of the library. */
 #ifndef PROGRAM_H
 #define PROGRAM_H
 
@@ -10,9 +10,9 @@ typedef struct Session Session;
 /* A session remembers global variables from one source to the next. */
 Session *session_new(bool fold);
 void session_free(Session *session);
-/* Runs a source; what it prints is added to `output`. */
+/* Runs a source, and appends what it prints to `output`. */
 Diag session_run(Session *session, Text source, Strbuf *output);
-/* Adds the code of a source to `output` and does not run it. */
+/* Appends the code of a source to `output` without running it. */
 Diag session_dump(Session *session, Text source, Strbuf *output);
 
 #endif

@@ -8,7 +8,7 @@
 #include "text.h"
 
 typedef struct {
-    char *bytes; /* ends with a zero byte once something was added */
+    char *bytes; /* ends with a zero byte once something has been added */
     size_t length, capacity;
 } Strbuf;
 

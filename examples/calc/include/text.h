@@ -1,4 +1,4 @@
-/* A stretch of bytes that belongs to someone else. */
+/* A range of bytes that belongs to someone else. */
 #ifndef TEXT_H
 #define TEXT_H
 
@@ -12,7 +12,7 @@ typedef struct {
 
 Text text_from(const char *string);
 bool text_equal(Text a, Text b);
-/* Below zero, zero or above, in the order of bytes. */
+/* Compares by bytes. Returns a number below zero, zero, or a number above zero. */
 int text_compare(Text a, Text b);
 
 #endif

@@ -37,12 +37,12 @@ typedef enum {
 typedef struct {
     TokenKind kind;
     int line;
-    Text text; /* of a string: what stands between the quotes */
+    Text text; /* of a string: the text between the quotes */
 } Token;
 
-/* The keyword that the text spells, else TOKEN_NAME. */
+/* Returns the keyword that the text spells, or TOKEN_NAME. */
 TokenKind token_keyword(Text text);
-/* How a message names a token of this kind. */
+/* Returns the name of a kind of token, for messages. */
 const char *token_kind_name(TokenKind kind);
 
 #endif

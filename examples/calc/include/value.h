@@ -1,4 +1,4 @@
-/* What a program computes with. */
+/* The values that a program computes with. */
 #ifndef VALUE_H
 #define VALUE_H
 

@@ -12,7 +12,7 @@ enum { MAX_STACK = 4096, MAX_FRAMES = 512 };
 typedef struct {
     const Function *function;
     int next; /* position of the next instruction */
-    int base; /* of the stack: where the arguments begin */
+    int base; /* position on the stack where the arguments begin */
 } Frame;
 
 typedef struct {
@@ -26,7 +26,7 @@ typedef struct {
     int depth;
 } Vm;
 
-/* Runs a program to its end or to its first mistake. Global variables stay for the next one. */
+/* Runs a program to its end or to its first mistake. Global variables remain for the next program. */
 void vm_run(Vm *vm, const Function *program);
 
 /* What the parts of the machine share. */

@@ -1,6 +1,6 @@
 #include "ast.h"
 
-/* The name of a token without the quotes that messages have. */
+/* Returns the name of a token without the quotes that it has in messages. */
 static void write_op(Strbuf *buffer, TokenKind op) {
     Text name = text_from(token_kind_name(op));
     strbuf_add(buffer, name.bytes + 1, name.length - 2);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* Room for one more of `count` things. The old room stays with the arena. */
+/* Makes room for one more than `count` things. The old memory stays in the arena. */
 static void *grown(Arena *arena, void *old, int count, int *capacity, size_t size) {
     if (count < *capacity)
         return old;

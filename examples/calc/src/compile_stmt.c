@@ -63,7 +63,7 @@ static void compile_return(Compiler *compiler, const Stmt *stmt) {
 }
 
 static void compile_block(Compiler *compiler, const Stmt *block) {
-    if (compiler->locals == NULL) { /* outside of functions a block has no variables of its own */
+    if (compiler->locals == NULL) { /* outside functions, a block has no variables of its own */
         compiler->globals->depth++;
         compile_list(compiler, block->body);
         compiler->globals->depth--;
@@ -121,7 +121,7 @@ static void compile_list(Compiler *compiler, const Stmt *first) {
         compile_stmt(compiler, stmt);
 }
 
-/* Declares what stands outside of functions, in blocks too, so that functions may use what comes later. */
+/* Declares what is outside functions, also in blocks, so that functions can use what comes later. */
 static void declare_globals(Compiler *compiler, const Stmt *first, bool outermost) {
     for (const Stmt *stmt = first; stmt != NULL; stmt = stmt->next) {
         if (stmt->kind == STMT_FN || stmt->kind == STMT_LET) {

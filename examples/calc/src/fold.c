@@ -13,7 +13,7 @@ static void fold_numbers(Expr *expr, double a, double b) {
     case TOKEN_STAR: become(expr, value_number(a * b)); break;
     case TOKEN_CARET: become(expr, value_number(pow(a, b))); break;
     case TOKEN_SLASH:
-        if (b != 0) /* else the program fails when it gets there */
+        if (b != 0) /* otherwise the program fails when it gets there */
             become(expr, value_number(a / b));
         break;
     default: break;

@@ -2,7 +2,7 @@
 
 #include "parser.h"
 
-/* How strongly an operator binds; 0 for what is none. */
+/* Returns how strongly an operator binds; 0 if the token is not an operator. */
 static int precedence(TokenKind kind) {
     switch (kind) {
     case TOKEN_OR: return 1;

@@ -2,7 +2,7 @@
 
 static Stmt *parse_stmt(Parser *parser);
 
-/* Statements up to a token of that kind, which is not taken. */
+/* Parses statements up to a token of that kind, which is not consumed. */
 static Stmt *parse_list(Parser *parser, TokenKind end) {
     Stmt *first = NULL, **last = &first;
     while (parser->token.kind != end && parser->token.kind != TOKEN_END) {

@@ -21,7 +21,7 @@ bool parser_accept(Parser *parser, TokenKind kind) {
     return true;
 }
 
-/* After a mistake the rest of the source is skipped, so that every loop over tokens ends. */
+/* After a mistake, the rest of the source is skipped, so that every loop over tokens ends. */
 static void give_up(Parser *parser) {
     parser->lexer.next = parser->lexer.end;
     parser->token.kind = TOKEN_END;

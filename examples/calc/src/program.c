@@ -29,7 +29,7 @@ void session_free(Session *session) {
 }
 
 static Function *compile_source(Session *session, Text source, Diag *diag) {
-    /* Names are kept for the next source, longer than the caller keeps the text. */
+    /* Names are kept for the next source, for longer than the caller keeps the text. */
     const Text kept = {arena_copy(&session->arena, source.bytes, source.length), source.length};
     Parser parser = parser_new(kept, &session->arena, diag);
     Stmt *program = parse_program(&parser);

@@ -56,7 +56,7 @@ static void call(Vm *vm, int count) {
 
 static void leave(Vm *vm) {
     const Value result = vm_pop(vm);
-    vm->height = vm->frames[--vm->depth].base - 1; /* the callee lies below its arguments */
+    vm->height = vm->frames[--vm->depth].base - 1; /* the callee is below its arguments */
     if (vm->depth > 0)
         vm_push(vm, result);
 }
@@ -88,7 +88,7 @@ static void step(Vm *vm) {
 }
 
 void vm_run(Vm *vm, const Function *program) {
-    vm->height = 1; /* the place of the callee, which nobody called */
+    vm->height = 1; /* the place of the callee; nobody called this one */
     vm->depth = 0;
     vm->frames[vm->depth++] = (Frame){.function = program, .next = 0, .base = 1};
     while (vm->depth > 0 && !vm->diag->failed)

@@ -1,4 +1,4 @@
-/* Checks for the unit tests: each test is a program that says what failed. */
+/* Checks for the unit tests. Each test is a program that prints what failed. */
 #ifndef TEST_H
 #define TEST_H
 

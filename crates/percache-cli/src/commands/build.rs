@@ -22,6 +22,20 @@ use crate::terminal::style::{self, Paint};
 
 /// Runs `percache build`.
 pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
+    let Some(rev) = &args.affected else { return build(cli, args) };
+    let setup = Setup::load(cli.directory.as_deref(), &args.args, Paint::stderr(cli.color))?;
+    let affected = setup.affected(selected(&setup, args)?, rev, &args.args)?;
+    if affected.is_empty() {
+        if !cli.quiet {
+            crate::say!("no task is affected");
+        }
+        return Ok(SUCCESS);
+    }
+    let names = affected.iter().map(|id| setup.name_from_here(&setup.workspace.task(*id).name));
+    build(cli, &Build { tasks: names.collect(), affected: None, ..args.clone() })
+}
+
+fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     let (start, began) = (Instant::now(), moment());
     let caller = std::env::vars_os().collect();
     let prior = prior(cli, args, &caller);

@@ -2,10 +2,12 @@
 //!
 //! Such a cache belongs to a program that uses the library, and has no percache.toml.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use percache::Cache;
+use percache::Origin;
 use percache::backend::files::FILES;
 use percache::db::tail;
 use percache::memo::results::collect::{Removed, Rules};
@@ -111,9 +113,11 @@ fn stats(cache: &Cache, args: &Stats) -> Result<u8, CliError> {
     }
     crate::say!("{stats}");
     if !functions.is_empty() {
+        let labels = Labels::of(functions.iter().map(|function| (&*function.name, function.origin.as_ref())));
         let rows = functions.iter().map(|function| {
             let (results, hits) = (function.results.to_string(), function.hits.to_string());
-            [results, format_size(function.bytes), hits, format_duration(function.saved), function.name.clone()]
+            let name = format!("{}{}", function.name, labels.label(&function.name, function.origin.as_ref()));
+            [results, format_size(function.bytes), hits, format_duration(function.saved), name]
         });
         crate::say!();
         table(["results", "size", "hits", "time saved", "function"], rows.collect());
@@ -124,6 +128,7 @@ fn stats(cache: &Cache, args: &Stats) -> Result<u8, CliError> {
 fn function_json(function: &FunctionStats) -> serde_json::Value {
     json!({
         "name": function.name,
+        "package": function.origin.as_ref().and_then(package),
         "versions": function.versions,
         "results": function.results,
         "bytes": function.bytes,
@@ -140,6 +145,7 @@ fn list(cache: &Cache, args: &List) -> Result<u8, CliError> {
             json!({
                 "key": entry.key.to_string(),
                 "function": entry.name,
+                "package": entry.origin.as_ref().and_then(package),
                 "code": entry.code.map(|code| code.to_string()),
                 "created": seconds(entry.created),
                 "last_used": seconds(entry.last_used),
@@ -152,9 +158,11 @@ fn list(cache: &Cache, args: &List) -> Result<u8, CliError> {
         crate::say!("{:#}", serde_json::Value::Array(rows.collect()));
         return Ok(SUCCESS);
     }
+    let labels = Labels::of(entries.iter().map(|entry| (&*entry.name, entry.origin.as_ref())));
     let rows = entries.iter().map(|entry| {
+        let call = format!("{}{}", call(entry), labels.label(&entry.name, entry.origin.as_ref()));
         let age = entry.last_used.elapsed().unwrap_or_default();
-        [format_age(age), format_size(entry.size), entry.hits.to_string(), format_duration(entry.cost), call(entry)]
+        [format_age(age), format_size(entry.size), entry.hits.to_string(), format_duration(entry.cost), call]
     });
     table(["last used", "size", "hits", "took", "function"], rows.collect());
     Ok(SUCCESS)
@@ -168,6 +176,32 @@ fn call(entry: &Entry) -> String {
     let cut = if short.len() < arguments.len() && !short.ends_with('…') { "…" } else { "" };
     let (open, close) = if arguments.starts_with('(') { ("", "") } else { ("(", ")") };
     format!("{}{open}{short}{cut}{close}", entry.name)
+}
+
+/// Returns what an origin says of the package, if it says anything.
+fn package(origin: &Origin) -> Option<String> {
+    origin.package.as_ref().map(|_| format!("{origin:#}"))
+}
+
+/// Says of functions of one name in several packages which is which.
+struct Labels<'a>(BTreeMap<&'a str, BTreeSet<Option<&'a Origin>>>);
+
+impl<'a> Labels<'a> {
+    fn of(functions: impl Iterator<Item = (&'a str, Option<&'a Origin>)>) -> Labels<'a> {
+        let mut origins: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        functions.for_each(|(name, origin)| _ = origins.entry(name).or_default().insert(origin));
+        Labels(origins)
+    }
+
+    /// Returns what goes behind the name: the package, with more of the origin if packages of that name and version differ; nothing
+    /// where all functions of the name are one.
+    fn label(&self, name: &str, origin: Option<&Origin>) -> String {
+        let Some(origins) = self.0.get(name).filter(|origins| origins.len() > 1) else { return String::new() };
+        let Some(origin) = origin else { return "  [package unknown]".into() };
+        let short = origin.to_string();
+        let alike = origins.iter().flatten().filter(|other| other.to_string() == short).count();
+        if alike > 1 { format!("  [{origin:#}]") } else { format!("  [{short}]") }
+    }
 }
 
 /// Returns all results, or those of the named functions.

@@ -22,6 +22,10 @@ pub fn run(cli: &Cli, args: &List) -> Result<u8, CliError> {
     let setup = Setup::load(cli.directory.as_deref(), &[], Paint::stderr(cli.color))?;
     let all = args.tasks.is_empty();
     let ids: Vec<TaskId> = if all { setup.workspace.ids().collect() } else { setup.select(&args.tasks)? };
+    let ids = match &args.affected {
+        Some(rev) => setup.affected(ids, rev, &[])?,
+        None => ids,
+    };
     let tasks: Vec<&Task> = ids.iter().map(|id| setup.workspace.task(*id)).collect();
     let worktree = Worktree::new(&setup.store_dir, &setup.workspace.root);
     let past = Past {

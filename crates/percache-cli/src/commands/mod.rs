@@ -1,7 +1,9 @@
 //! One file per command.
 
 pub mod build;
+pub mod clean;
 pub mod clear;
+pub mod compdb;
 pub mod completions;
 pub mod displaced;
 pub mod exec;

@@ -9,7 +9,7 @@ use crate::action::context::{Context, Sources};
 use crate::action::inputs::Prepared;
 use crate::fs::stat_cache::FileState;
 use crate::key::fingerprint::Discovered;
-use crate::model::{Inputs, Task};
+use crate::model::Task;
 
 /// The paths that an outcome rests on.
 pub struct Basis {
@@ -35,10 +35,7 @@ impl Basis {
     ) -> Basis {
         let inputs = prepared.inputs.iter().map(|(path, _)| path.as_bytes().to_vec()).collect();
         let further = discovered.0.iter().map(|(path, _)| path).chain(outputs.iter().map(|entry| &entry.path));
-        let sources = match task.inputs {
-            Inputs::Default => ctx.found_sources(),
-            Inputs::Patterns(_) => None,
-        };
+        let sources = if task.inputs.default { ctx.found_sources() } else { None };
         let mut further: Vec<_> = further.cloned().collect();
         let links = discovered.0.iter().filter(|(_, state)| matches!(state, FileState::Symlink { .. }));
         links

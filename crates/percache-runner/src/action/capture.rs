@@ -98,14 +98,17 @@ pub fn tell_of_others(observer: &Observer<'_>, manifest: &[Entry]) {
     others.for_each(|entry| observer.put_other(&entry.path));
 }
 
-/// Returns the literal outputs at which nothing was found. `found` is sorted.
-pub fn missing(outputs: &PatternSet, found: &[Found]) -> Vec<String> {
-    let literals = outputs.patterns().iter().filter(|pattern| !pattern.negated).filter_map(|pattern| pattern.literal());
-    let absent = literals.filter(|path| {
-        let from = found.partition_point(|found| found.path < **path);
-        found.get(from).is_none_or(|found| found.path != **path)
-    });
-    absent.map(|path| path.to_string()).collect()
+/// Returns the literal outputs at which nothing was found. `found` is sorted by `path`.
+pub fn missing<T>(outputs: &PatternSet, found: &[T], path: impl Fn(&T) -> &[u8]) -> Vec<String> {
+    let mut missing = Vec::new();
+    for pattern in outputs.patterns().iter().filter(|pattern| !pattern.negated) {
+        if let Some(literal) = pattern.literal()
+            && found.binary_search_by(|found| path(found).cmp(literal.as_bytes())).is_err()
+        {
+            missing.push(literal.to_string());
+        }
+    }
+    missing
 }
 
 fn node(
@@ -225,7 +228,7 @@ mod tests {
         fs::write(dir.path().join("a"), "x").unwrap();
         let missing = |outputs: &[&str]| {
             let outputs = PatternSet::parse(&RelPath::root(), outputs).unwrap();
-            missing(&outputs, &present(dir.path(), &outputs, &[]).unwrap())
+            missing(&outputs, &present(dir.path(), &outputs, &[]).unwrap(), |found| found.path.as_bytes())
         };
         assert_eq!(missing(&["a", "b"]), ["b"]);
         assert_eq!(missing(&["a", "*.o"]), [""; 0]);

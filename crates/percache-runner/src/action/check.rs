@@ -11,13 +11,14 @@ use percache::store::record::StoredResult;
 
 use crate::action::basis::Basis;
 use crate::action::context::{Check, Context};
-use crate::action::execute::Executed;
+use crate::action::done::{Done, before_that, visible};
 use crate::action::inputs::Prepared;
-use crate::action::job::{Done, Job, before_that, run_command, visible};
+use crate::action::job::Job;
 use crate::action::left_alone::of_unknown_origin;
 use crate::action::lookup::{Hit, lookup};
 use crate::action::output_diff::{Places, deviations};
 use crate::action::record::{Stock, take_stock};
+use crate::action::run_command::{Run, run_command};
 use crate::graph::explicit;
 use crate::model::event::{Failure, Outcome};
 use crate::model::problem::Trouble;
@@ -52,8 +53,7 @@ pub fn check(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Op
     let hit = timed(ctx.listener, Phase::Lookup, Some(job.id), || lookup(ctx, job.task, &prepared.fingerprint));
     let stored = |hit: &Hit| ctx.or_trouble(ctx.store?.result(&hit.key))?;
     let Some((hit, stored)) = hit.and_then(|hit| stored(&hit).map(|stored| (hit, stored))) else { return Ok(None) };
-    let mut done =
-        run_command(ctx, job, prepared, None, |executed| compare(ctx, job, prepared, executed, &hit, &stored))?;
+    let mut done = run_command(ctx, job, prepared, None, |run| compare(ctx, job, prepared, run, &hit, &stored))?;
     match &done.outcome {
         Outcome::Checked => done.verdict = Some(Verdict::Stable),
         Outcome::Unstable(_) => done.verdict = Some(Verdict::Refuted(hit.key)),
@@ -82,11 +82,11 @@ fn compare(
     ctx: &Context<'_>,
     job: &Job<'_>,
     prepared: &Prepared,
-    executed: &mut Executed,
+    run: &mut Run,
     hit: &Hit,
     stored: &StoredResult,
 ) -> Result<Done, Failure> {
-    let Stock { captured, changed, uncertain, unknown, .. } = take_stock(ctx, job, prepared, executed, None)?;
+    let Stock { captured, changed, uncertain, unknown, further, .. } = take_stock(ctx, job, prepared, run, None)?;
     let outcome = match &changed {
         Some(_) => Outcome::Ran,
         // Files that the run left untouched may be missing elsewhere, or may not belong there.
@@ -99,7 +99,7 @@ fn compare(
     };
     let holds = outcome == Outcome::Checked;
     let mut done = Done::new(job.id, outcome);
-    done.status = executed.status;
+    done.status = run.executed.status;
     if let Some(changed) = changed {
         let hint = "check again when nobody writes to it; if the task itself does, it is no input";
         done.warnings.push(Trouble::new(format!("`{}` is not checked: {changed} while it ran", job.task.name), hint));
@@ -110,7 +110,7 @@ fn compare(
     let mut basis = Basis::new(ctx, job.task, prepared, &hit.discovered, &captured.entries, hit.created);
     basis.sure &= holds;
     done.basis = Some(basis);
-    done.visible = Some(visible(&captured.entries, &unknown, hit.key.action));
+    done.visible = Some(visible(&captured.entries, &further, hit.key.action));
     let before = ctx.journal.tasks.get(&job.task.name);
     done.record = Some(TaskRecord {
         key: holds.then_some(hit.key),

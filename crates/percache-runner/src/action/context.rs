@@ -12,6 +12,7 @@ use percache::store::Store;
 
 use crate::action::budget::Budget;
 use crate::action::directories::{Directories, needed};
+use crate::action::executor::Executor;
 use crate::action::places::Places;
 use crate::fs::beneath::Tree;
 use crate::fs::clearing::Left;
@@ -145,6 +146,8 @@ pub struct Context<'a> {
     pub sources: OnceLock<Result<Arc<Sources>, String>>,
     /// The places of outputs, computed on first use.
     pub places: OnceLock<Places>,
+    /// Where commands run; `None` means here.
+    pub executor: Option<&'a dyn Executor>,
     /// The jobserver; `None` if the configuration does not ask for one.
     pub budget: Option<Budget>,
     /// Whether the journal's evidence counts: the configuration and the environment are unchanged.

@@ -67,7 +67,7 @@ pub fn output_directories(task: &Task) -> impl Iterator<Item = RelPath> + '_ {
         Some(path) => path.parent(),
         None => Some(pattern.prefix().clone()),
     });
-    directories.chain(task.depfile.as_ref().and_then(RelPath::parent))
+    directories.chain(task.discovery.depfile().and_then(RelPath::parent))
 }
 
 /// Returns the directories that some task needs, and their ancestors.

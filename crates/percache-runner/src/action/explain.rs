@@ -10,8 +10,8 @@ use percache::store::record::ResultKey;
 
 use crate::action::changes::{Change, compare, locate, settle, summary};
 use crate::action::context::Context;
+use crate::action::done::Done;
 use crate::action::inputs::{Dependencies, Prepared, prepare};
-use crate::action::job::Done;
 use crate::action::lookup::{is_valid, observe_all};
 use crate::action::remembered::{last, parts};
 use crate::action::tied::{Tied, tied};

@@ -12,7 +12,7 @@ use crate::fs::links::{Trail, parent};
 use crate::fs::stat_cache::{Behind, FileState};
 use crate::model::path::RelPath;
 use crate::model::problem::{Trouble, reason};
-use crate::model::{Inputs, Task, TaskId};
+use crate::model::{Task, TaskId};
 
 /// The symlink state of one task.
 pub struct InputLinks<'a> {
@@ -123,7 +123,7 @@ impl<'a> InputLinks<'a> {
     fn counts(&mut self, path: &RelPath, trail: &Trail) -> Result<bool, Trouble> {
         let Some(end) = trail.end_inside().and_then(|end| end.join(&trail.rest).ok()) else { return Ok(true) };
         let Some(owner) = self.stranger(&end) else { return Ok(true) };
-        if self.ctx.workspace.task(owner).name == self.task.name || self.task.inputs == Inputs::Default {
+        if self.ctx.workspace.task(owner).name == self.task.name || self.task.inputs.default {
             return Ok(false);
         }
         Err(self.undeclared(path, &end, owner))

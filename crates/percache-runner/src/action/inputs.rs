@@ -19,7 +19,7 @@ use crate::key::fingerprint::{Kind, Part, Parts, Value};
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::problem::{Trouble, reason};
-use crate::model::{Inputs, Task, TaskCommand, TaskId};
+use crate::model::{Task, TaskCommand, TaskId};
 
 /// What a finished task shows to its dependents.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +71,7 @@ pub fn prepare(
     parts.push(Part::new(Kind::Cwd, "", Value::Text(task.cwd.as_bytes().to_vec())));
     let patterns = task.outputs.patterns().iter().map(|pattern| pattern.to_string().into_bytes()).collect();
     parts.push(Part::new(Kind::Outputs, "", Value::List(patterns)));
-    if let Some(depfile) = &task.depfile {
+    if let Some(depfile) = task.discovery.depfile() {
         parts.push(Part::new(Kind::Depfile, "", Value::Text(depfile.as_bytes().to_vec())));
     }
     if task.apart {
@@ -163,21 +163,12 @@ type Looked = (Vec<(RelPath, FileState)>, Vec<RelPath>);
 /// Returns the declared inputs and the outputs of explicit dependencies, sorted; and the literal inputs that do not
 /// exist.
 fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies, watched: &mut Vec<Vec<u8>>) -> Result<Looked, Trouble> {
-    let mut paths: Vec<RelPath>;
-    let mut missing = Vec::new();
-    match &task.inputs {
-        Inputs::Default => {
-            paths = match ctx.observer.way(task.dir.as_bytes()) {
-                Some(trail) => sources_behind(ctx, task, &trail)?,
-                None => below(ctx.sources()?, &task.dir).to_vec(),
-            };
-            paths.extend(sources_among_outputs(ctx, task, deps));
-        }
-        Inputs::Patterns(patterns) => {
-            paths = matching(ctx, task, patterns, watched)?;
-            missing = literals_without(patterns, &paths);
-            paths.extend(missing.iter().cloned());
-        }
+    let patterns = &task.inputs.patterns;
+    let mut paths = matching(ctx, task, patterns, watched)?;
+    let missing = literals_without(patterns, &paths);
+    paths.extend(missing.iter().cloned());
+    if task.inputs.default {
+        paths.extend(by_default(ctx, task, deps)?);
     }
     paths.extend(deps.iter().flat_map(|(_, visible)| visible.outputs.iter().cloned()));
     paths.sort();
@@ -208,6 +199,19 @@ fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies, watched: &mut Vec
     let (nothing, looked): (Vec<_>, Vec<_>) = looked.into_iter().partition(|(path, state)| means_nothing(path, state));
     let absent = nothing.into_iter().filter(|(_, state)| *state == FileState::Absent);
     Ok((looked, absent.map(|(path, _)| path).collect()))
+}
+
+/// Returns the inputs of a task without declared ones, less those that its patterns exclude.
+fn by_default(ctx: &Context<'_>, task: &Task, deps: &Dependencies) -> Result<Vec<RelPath>, Trouble> {
+    let mut paths = match ctx.observer.way(task.dir.as_bytes()) {
+        Some(trail) => sources_behind(ctx, task, &trail)?,
+        None => below(ctx.sources()?, &task.dir).to_vec(),
+    };
+    paths.extend(sources_among_outputs(ctx, task, deps));
+    if !task.inputs.patterns.is_empty() {
+        paths.retain(|path| task.inputs.count(path, true));
+    }
+    Ok(paths)
 }
 
 /// Returns the files that git tracks among the outputs of explicit dependencies and that these do not make. For other

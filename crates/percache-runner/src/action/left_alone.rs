@@ -6,9 +6,9 @@
 
 use percache::store::record::{Entry, Node};
 
+use crate::action::before::{Before, is_named, outputs_present, stamp};
 use crate::action::context::Context;
 use crate::action::directories::output_directories;
-use crate::action::execute::{Before, is_named, outputs_present, stamp};
 use crate::fs::walk::{Found, Kind};
 use crate::model::path::RelPath;
 use crate::model::pattern::Pattern;
@@ -102,11 +102,14 @@ fn is_above_one_of<T>(directory: &RelPath, sorted: &[T], path: impl Fn(&T) -> &R
     sorted.get(first).is_some_and(|item| path(item).as_bytes().starts_with(&below))
 }
 
-/// Returns an output that this task made and that also belongs to another task, with that task.
-pub fn claimed_twice<'f>(ctx: &Context<'_>, id: TaskId, made: &'f [Found]) -> Option<(TaskId, &'f RelPath)> {
-    let files = made.iter().filter(|found| found.kind != Kind::Directory);
-    files.map(|found| &found.path).find_map(|path| {
-        let other = ctx.graph.outputs.owners(path).find(|owner| *owner != id)?;
+/// Returns a file that this task made and that also belongs to another task, with that task.
+pub fn claimed_twice(
+    ctx: &Context<'_>,
+    id: TaskId,
+    mut files: impl Iterator<Item = RelPath>,
+) -> Option<(TaskId, RelPath)> {
+    files.find_map(|path| {
+        let other = ctx.graph.outputs.owners(&path).find(|owner| *owner != id)?;
         Some((other, path))
     })
 }

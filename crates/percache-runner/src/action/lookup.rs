@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use percache::Digest;
-use percache::store::now;
 use percache::store::record::{Entry, PathSet, ResultKey, Time};
+use percache::store::{Store, now};
 
 use crate::action::context::Context;
 use crate::key::fingerprint::Discovered;
@@ -39,11 +39,17 @@ pub fn lookup(ctx: &Context<'_>, task: &Task, fingerprint: &Digest) -> Option<Hi
         return Some(hit);
     }
     let store = ctx.store?;
-    let sets = match task.depfile {
-        Some(_) => ctx.or_trouble(store.path_sets(fingerprint))?,
-        None => vec![PathSet::default()],
-    };
+    let sets = path_sets(ctx, store, task, fingerprint)?;
     sets.into_iter().find_map(|set| from_store(ctx, task, fingerprint, set.0))
+}
+
+/// Returns the path sets that earlier runs left. A task that discovers no inputs has one that is empty.
+pub fn path_sets(ctx: &Context<'_>, store: &Store, task: &Task, fingerprint: &Digest) -> Option<Vec<PathSet>> {
+    if task.discovery.finds_inputs() {
+        ctx.or_trouble(store.path_sets(fingerprint))
+    } else {
+        Some(vec![PathSet::default()])
+    }
 }
 
 fn from_journal(ctx: &Context<'_>, task: &Task, fingerprint: &Digest, record: &TaskRecord) -> Option<Hit> {

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `added_to` | files that a command only appended to |
 //! | `basis` | the paths that a task's outcome rests on |
+//! | `before` | what lies at the places of outputs before a command runs |
 //! | `budget` | the make jobserver that commands share |
 //! | `capture` | from the outputs of a command to a manifest |
 //! | `changes` | the difference between two fingerprints, part by part |
@@ -11,28 +12,33 @@
 //! | `claim` | the lock that keeps two processes from running one action |
 //! | `context` | the state that all jobs of a build share |
 //! | `directories` | directories that percache made for outputs |
-//! | `execute` | running a task's command, with retries |
+//! | `discover` | from a finished run to the inputs that it discovered |
+//! | `done` | the report of a finished task |
+//! | `executor` | the seam between a task and the place where its command runs |
 //! | `explain` | the reason why a task runs |
 //! | `input_links` | symlinks among the inputs |
 //! | `inputs` | the fingerprint of a task, from its inputs and environment |
 //! | `job` | the steps of one task, from fingerprint to record |
 //! | `left_alone` | files that a run made, and files that it left untouched |
+//! | `local` | the executor of this machine, with attempts and job slots |
 //! | `logs` | logs of stored results |
 //! | `lookup` | from a fingerprint to a stored result |
 //! | `output_diff` | the differences between a run's outputs and a stored result |
 //! | `places` | output directories, and symlinks in their place |
 //! | `put_back` | making the tree match a result |
 //! | `recall` | restoring outputs by the journal alone |
-//! | `recheck` | discovered inputs, and inputs that changed during the run |
+//! | `recheck` | inputs that changed during the run |
 //! | `record` | storing the result of a run |
 //! | `remembered` | the inputs of a task's last result |
 //! | `restore` | from an output manifest to files in the tree |
+//! | `run_command` | one run of a command, from its start to a report |
 //! | `shared_log` | the live output of a command, for other processes |
 //! | `spoils` | undeclared files that a failed run wrote |
 //! | `tied` | results that only another directory can use |
 
 pub mod added_to;
 pub mod basis;
+pub mod before;
 pub mod budget;
 pub mod capture;
 pub mod changes;
@@ -40,12 +46,15 @@ pub mod check;
 pub mod claim;
 pub mod context;
 pub mod directories;
-pub mod execute;
+pub mod discover;
+pub mod done;
+pub mod executor;
 pub mod explain;
 pub mod input_links;
 pub mod inputs;
 pub mod job;
 pub mod left_alone;
+pub mod local;
 pub mod logs;
 pub mod lookup;
 pub mod output_diff;
@@ -56,6 +65,7 @@ pub mod recheck;
 pub mod record;
 pub mod remembered;
 pub mod restore;
+pub mod run_command;
 pub mod shared_log;
 pub mod spoils;
 pub mod tied;

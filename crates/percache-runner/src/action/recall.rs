@@ -6,7 +6,8 @@
 use percache::store::now;
 
 use crate::action::context::Context;
-use crate::action::job::{Done, Job};
+use crate::action::done::Done;
+use crate::action::job::Job;
 use crate::action::put_back::put_back;
 use crate::model::problem::Trouble;
 use crate::worktree::journal::TaskRecord;

@@ -3,20 +3,25 @@
 use std::io;
 
 use percache::store::manifest::Manifest;
-use percache::store::record::{PathSet, ResultKey, StoredResult};
+use percache::store::record::{Node, PathSet, ResultKey, StoredResult};
 use percache::store::writer::{Guard, NewResult};
 use percache::store::{Store, now};
 
 use crate::action::basis::Basis;
+use crate::action::before::Before;
 use crate::action::capture::{Captured, capture, missing};
 use crate::action::context::Context;
-use crate::action::execute::Executed;
+use crate::action::discover::discover;
+use crate::action::done::{Done, before_that, uncertain, visible};
+use crate::action::executor::Left;
 use crate::action::inputs::Prepared;
-use crate::action::job::{Done, Job, before_that, unmatched_note, visible};
-use crate::action::left_alone::{claimed_twice, of_unknown_origin, only_added_to, tell_apart, twice};
-use crate::action::recheck::{discover, unchanged};
+use crate::action::job::{Job, unmatched_note};
+use crate::action::left_alone::{claimed_twice, of_unknown_origin, only_added_to, strays, tell_apart, twice};
+use crate::action::put_back::put_back;
+use crate::action::recheck::unchanged;
+use crate::action::run_command::Run;
 use crate::fs::outputs::present_with_links;
-use crate::fs::walk::Found;
+use crate::fs::walk::{Found, Kind};
 use crate::key::fingerprint::Discovered;
 use crate::model::event::{Failure, Outcome};
 use crate::model::path::RelPath;
@@ -35,6 +40,8 @@ pub struct Stock {
     pub uncertain: Vec<Vec<u8>>,
     /// Files of unknown origin among the outputs that the run left untouched; sorted.
     pub unknown: Vec<RelPath>,
+    /// What dependents see among the outputs besides the outputs themselves; sorted.
+    pub further: Vec<RelPath>,
     /// A file that existed before and to which the command only appended.
     pub added_to: Option<RelPath>,
     /// The input that changed since the command started, if one did.
@@ -48,52 +55,94 @@ pub fn take_stock(
     ctx: &Context<'_>,
     job: &Job<'_>,
     prepared: &Prepared,
-    executed: &Executed,
+    run: &Run,
     store: Option<&Store>,
 ) -> Result<Stock, Failure> {
-    let discovered = discover(ctx, job, prepared, executed).map_err(Failure::Error)?;
-    let Outputs { captured, unknown, uncertain, added_to } =
-        timed(ctx.listener, Phase::Outputs, Some(job.id), || outputs(ctx, job, executed, store))?;
+    let discovered = discover(ctx, job, prepared, &run.executed).map_err(Failure::Error)?;
+    let outputs = timed(ctx.listener, Phase::Outputs, Some(job.id), || match &run.executed.left {
+        Left::InTree(before) => outputs_in_tree(ctx, job, before, store),
+        Left::Stored(manifest) => outputs_in_store(ctx, job, manifest),
+    })?;
+    let Outputs { captured, unknown, further, uncertain, added_to } = outputs;
     let recheck = || {
-        timed(ctx.listener, Phase::Recheck, Some(job.id), || {
-            unchanged(ctx, job, prepared, &discovered, &executed.inputs)
-        })
+        timed(ctx.listener, Phase::Recheck, Some(job.id), || unchanged(ctx, job, prepared, &discovered, &run.inputs))
     };
     let changed = if keeps(job) { recheck().err() } else { None };
     let not_there = discovered.not_there;
     let discovered = Discovered(discovered.states);
-    Ok(Stock { discovered, captured, uncertain, unknown, added_to, changed, not_there })
+    Ok(Stock { discovered, captured, uncertain, unknown, further, added_to, changed, not_there })
 }
 
 /// The sorted-out outputs; see [`Stock`].
 struct Outputs {
     captured: Captured,
     unknown: Vec<RelPath>,
+    further: Vec<RelPath>,
     uncertain: Vec<Vec<u8>>,
     added_to: Option<RelPath>,
 }
 
 /// Captures the files that the run made or changed, and returns the untouched files of unknown origin with them.
-fn outputs(ctx: &Context<'_>, job: &Job<'_>, executed: &Executed, store: Option<&Store>) -> Result<Outputs, Failure> {
-    let found = present_with_links(ctx.observer.root(), &executed.before.outputs, &ctx.skip)
+fn outputs_in_tree(
+    ctx: &Context<'_>,
+    job: &Job<'_>,
+    before: &Before,
+    store: Option<&Store>,
+) -> Result<Outputs, Failure> {
+    let found = present_with_links(ctx.observer.root(), &before.outputs, &ctx.skip)
         .map_err(|e| Failure::Error(format!("{e}: {}", e.source).into()))?;
-    let missing = missing(&job.task.outputs, &found);
+    let missing = missing(&job.task.outputs, &found, |found| found.path.as_bytes());
     if !missing.is_empty() {
         return Err(Failure::MissingOutputs(missing));
     }
-    let came = tell_apart(ctx, job.task, &executed.before, found);
-    if let Some((other, path)) = claimed_twice(ctx, job.id, &came.made) {
-        return Err(Failure::Error(twice(ctx, other, path)));
+    let came = tell_apart(ctx, job.task, before, found);
+    if let Some((other, path)) = claimed_twice(ctx, job.id, files_of(&came.made)) {
+        return Err(Failure::Error(twice(ctx, other, &path)));
     }
     let captured = capture(&ctx.observer, store, &came.made, ctx.options.jobs)
         .map_err(|e| Failure::Error(Trouble { hint: e.hint().map(str::to_owned), message: e.to_string() }))?;
-    note_directories(ctx, job, executed, &came.made);
+    note_directories(ctx, job, before, &came.made);
     let uncertain = came.uncertain.iter().map(|path| path.as_bytes().to_vec()).collect();
-    Ok(Outputs { captured, unknown: came.unknown, uncertain, added_to: came.added_to })
+    // Dependents see files of unknown origin, too.
+    let further = came.unknown.clone();
+    Ok(Outputs { captured, unknown: came.unknown, further, uncertain, added_to: came.added_to })
+}
+
+/// Returns the paths of what was found, without directories.
+fn files_of(found: &[Found]) -> impl Iterator<Item = RelPath> {
+    found.iter().filter(|found| found.kind != Kind::Directory).map(|found| found.path.clone())
+}
+
+/// Puts the outputs of a command that was executed elsewhere into the tree, as if they were those of a hit.
+fn outputs_in_store(ctx: &Context<'_>, job: &Job<'_>, manifest: &Manifest) -> Result<Outputs, Failure> {
+    let mut entries = manifest.to_vec();
+    // A depfile that is no output was made for percache, and has been read.
+    if let Some(depfile) = job.task.discovery.depfile().filter(|path| !job.task.outputs.matches(path)) {
+        entries.retain(|entry| entry.path != depfile.as_bytes());
+    }
+    let missing = missing(&job.task.outputs, &entries, |entry| &entry.path);
+    if !missing.is_empty() {
+        return Err(Failure::MissingOutputs(missing));
+    }
+    let files = entries.iter().filter(|entry| entry.node != Node::Directory);
+    let files = files.filter_map(|entry| RelPath::new(&entry.path).ok());
+    if let Some((other, path)) = claimed_twice(ctx, job.id, files) {
+        return Err(Failure::Error(twice(ctx, other, &path)));
+    }
+    // Before the tree is changed: what is known to be the task's own now.
+    let uncertain = uncertain(ctx, job.id, &entries);
+    if let Err(e) = put_back(ctx, job, &entries).map_err(Failure::Error)? {
+        let hint = "its outputs were not made here, and what made them did not hand them over";
+        return Err(Failure::Error(Trouble::new(format!("its outputs cannot be fetched: {e}"), hint)));
+    }
+    let further = strays(ctx, job.id, job.task, &entries);
+    // Where it was executed, this directory has no meaning.
+    let captured = Captured { entries, tied: false };
+    Ok(Outputs { captured, unknown: Vec::new(), further, uncertain, added_to: None })
 }
 
 /// Notes the directories that the command made for its outputs, which are removed with the last output in them.
-fn note_directories(ctx: &Context<'_>, job: &Job<'_>, executed: &Executed, made: &[Found]) {
+fn note_directories(ctx: &Context<'_>, job: &Job<'_>, before: &Before, made: &[Found]) {
     let globs = || job.task.outputs.patterns().iter().filter(|pattern| !pattern.negated && pattern.literal().is_none());
     let mut last = None;
     for parent in made.iter().filter_map(|found| found.path.parent()) {
@@ -102,7 +151,7 @@ fn note_directories(ctx: &Context<'_>, job: &Job<'_>, executed: &Executed, made:
         }
         // Directories below the place where a glob begins were made by the command, for its outputs.
         let below = |above: &RelPath| globs().any(|glob| above != glob.prefix() && above.starts_with(glob.prefix()));
-        let new = |above: &RelPath| executed.before.other(above).is_none();
+        let new = |above: &RelPath| before.other(above).is_none();
         ctx.directories.add(
             std::iter::successors(Some(parent.clone()), RelPath::parent)
                 .take_while(|above| below(above))
@@ -118,14 +167,14 @@ fn keeps(job: &Job<'_>) -> bool {
 }
 
 /// Records a successful run: stores the result unless something forbids it.
-pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &mut Executed) -> Result<Done, Failure> {
+pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, run: &mut Run) -> Result<Done, Failure> {
     let store = ctx.store.filter(|_| keeps(job));
-    let Stock { discovered: states, captured, uncertain, unknown, added_to, changed, not_there } =
-        take_stock(ctx, job, prepared, executed, store)?;
+    let Stock { discovered: states, captured, uncertain, unknown, further, added_to, changed, not_there } =
+        take_stock(ctx, job, prepared, run, store)?;
     let mut done = Done::new(job.id, Outcome::Ran);
-    done.status = executed.status;
+    done.status = run.executed.status;
     let mut fit = keeps(job);
-    if let Some(cut) = executed.cut.take().filter(|_| fit) {
+    if let Some(cut) = run.cut.take().filter(|_| fit) {
         let hint = "make room on the disk of the store";
         let message = format!("`{}` is not stored: its log cannot be kept: {cut}", job.task.name);
         done.warnings.push(Trouble::new(message, hint));
@@ -154,7 +203,7 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
     let key = ResultKey { action, place: captured.tied.then_some(ctx.place) };
     let created = now();
     if let Some(store) = store.filter(|_| fit) {
-        let new = new_result(job, prepared, executed, store, &captured, &states, key, created);
+        let new = new_result(job, prepared, run, store, &captured, &states, key, created);
         new.map_err(|e| Failure::Error(format!("its log cannot be stored: {e}").into()))?;
     }
     let before = ctx.journal.tasks.get(&job.task.name);
@@ -162,13 +211,12 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
     // A task whose result is not stored runs again.
     basis.sure &= store.is_some() && fit;
     done.basis = Some(basis);
-    // Dependents see files of unknown origin, too.
-    done.visible = Some(visible(&captured.entries, &unknown, action));
+    done.visible = Some(visible(&captured.entries, &further, action));
     done.record = Some(TaskRecord {
         key: store.filter(|_| fit).map(|_| key),
         fingerprint: prepared.fingerprint,
         created,
-        took: executed.took.as_micros() as u64,
+        took: run.executed.took.as_micros() as u64,
         previous: before.and_then(|record| before_that(record, &key)),
         discovered: states.0.into_iter().map(|(path, _)| path).collect(),
         failed: false,
@@ -183,14 +231,14 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &
 fn new_result(
     job: &Job<'_>,
     prepared: &Prepared,
-    executed: &mut Executed,
+    run: &mut Run,
     store: &Store,
     captured: &Captured,
     discovered: &Discovered,
     key: ResultKey,
     created: u64,
 ) -> io::Result<()> {
-    let log = store.add(&mut executed.log.reader()?, &mut |_| ())?;
+    let log = store.add(&mut run.log.reader()?, &mut |_| ())?;
     let paths = discovered.0.iter().map(|(path, _)| path.clone()).collect();
     let outputs = Manifest::new(captured.entries.clone());
     let outputs = outputs.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
@@ -200,15 +248,15 @@ fn new_result(
             label: job.task.name.clone(),
             fingerprint: prepared.fingerprint,
             created,
-            took: executed.took.as_micros() as u64,
-            status: executed.status,
+            took: run.executed.took.as_micros() as u64,
+            status: run.executed.status,
             log,
             outputs,
         },
         parts: prepared.parts.record(discovered),
-        paths: job.task.depfile.is_some().then_some(PathSet(paths)),
+        paths: job.task.discovery.finds_inputs().then_some(PathSet(paths)),
     };
     // Processes that wait for this action may continue once they can find its result.
-    store.record(new, executed.claim.take().map(|claim| Box::new(claim) as Guard));
+    store.record(new, run.claim.take().map(|claim| Box::new(claim) as Guard));
     Ok(())
 }

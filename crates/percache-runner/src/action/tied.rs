@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use memchr::memmem::Finder;
 use percache::Digest;
 use percache::store::Store;
-use percache::store::record::{Node, PathSet, StoredResult, Time};
+use percache::store::record::{Node, StoredResult, Time};
 
 use crate::action::context::Context;
 use crate::action::inputs::Prepared;
-use crate::action::lookup::{is_valid, observe_all};
+use crate::action::lookup::{is_valid, observe_all, path_sets};
 use crate::model::Task;
 use crate::syntax::shown::{shown, shown_bytes};
 use crate::worktree::Worktree;
@@ -35,10 +35,7 @@ pub struct Tied {
 /// Returns a result that would be used if it were not tied to another directory.
 pub fn tied(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Option<Tied> {
     let store = ctx.store?;
-    let sets = match task.depfile {
-        Some(_) => ctx.or_trouble(store.path_sets(&prepared.fingerprint))?,
-        None => vec![PathSet::default()],
-    };
+    let sets = path_sets(ctx, store, task, &prepared.fingerprint)?;
     sets.into_iter().find_map(|set| {
         let action = observe_all(ctx, set.0)?.action(&prepared.fingerprint);
         elsewhere(store, ctx.store_dir, &action, &ctx.place, &|result| is_valid(task, result.created))

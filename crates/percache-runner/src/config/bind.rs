@@ -4,10 +4,11 @@
 
 use std::borrow::Cow;
 
+use super::keys::RawCommand;
 use super::placeholder::{Piece, Slot, is_word};
 use super::report::Report;
 use super::shell::{ShellText, Unsafe, is_shell};
-use super::stated::{Command, Text};
+use super::stated::Text;
 use crate::model::TaskCommand;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
@@ -71,10 +72,15 @@ impl<'b> Bindings<'b> {
     }
 
     /// Fills in patterns, relative to the file that contains them. Reports mistakes, each at its pattern.
-    pub fn patterns(&self, texts: &[Text], report: &mut Report) -> PatternSet {
-        let written: Vec<String> = texts.iter().map(|text| self.pattern(text)).collect();
+    pub fn patterns<'t>(
+        &self,
+        texts: impl IntoIterator<Item = &'t Text, IntoIter: Clone>,
+        report: &mut Report,
+    ) -> PatternSet {
+        let texts = texts.into_iter();
+        let written: Vec<String> = texts.clone().map(|text| self.pattern(text)).collect();
         PatternSet::parse(self.base, &written).unwrap_or_else(|_| {
-            for (text, written) in texts.iter().zip(&written) {
+            for (text, written) in texts.zip(&written) {
                 if let Err(error) = PatternSet::parse(self.base, &[written]) {
                     let title = format!("`{written}` is not a valid pattern");
                     report.error(title, text.at.clone(), error.kind.to_string()).hint(error.kind.hint());
@@ -97,10 +103,10 @@ impl<'b> Bindings<'b> {
 
     /// Fills in a command that runs in `cwd`: paths are as seen from there. Reports a value in a place where it would
     /// not be data.
-    pub fn command(&self, command: &Command, cwd: &RelPath, report: &mut Report) -> TaskCommand {
+    pub fn command(&self, command: &RawCommand<Text>, cwd: &RelPath, report: &mut Report) -> TaskCommand {
         match command {
-            Command::Shell(text) => TaskCommand::Shell(self.shell(text, cwd, report)),
-            Command::Argv(items) => {
+            RawCommand::Shell(text) => TaskCommand::Shell(self.shell(text, cwd, report)),
+            RawCommand::Argv(items) => {
                 let script = script(items);
                 let words = items.iter().enumerate().flat_map(|(i, item)| match script == Some(i) {
                     true => vec![self.shell(item, cwd, report)],

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use super::bind::Bindings;
 use super::expand::Instance;
+use super::keys::{RawCommand, check_variable, expect_age};
 use super::placeholder::Piece;
-use super::raw::read_age;
 use super::report::{At, Report};
-use super::stated::{Stated, Text, check_variable};
+use super::shell::is_shell;
+use super::stated::{Stated, Text};
 use crate::model::path::RelPath;
-use crate::model::pattern::PatternSet;
-use crate::model::{Inputs, Origin, Pool, PoolId, Task};
+use crate::model::{Inputs, Origin, Pool, PoolId, Task, TaskCommand};
 use crate::syntax::name_globs;
 use crate::syntax::suggest::did_you_mean;
 
@@ -22,7 +22,7 @@ pub(super) struct Common<'c> {
     pub args: &'c [String],
     pub pools: &'c [Pool],
     /// `env` of `[workspace]`.
-    pub env: BTreeMap<String, String>,
+    pub env: &'c BTreeMap<String, String>,
     /// `follow` of `[workspace]`.
     pub follow: &'c [RelPath],
 }
@@ -34,62 +34,69 @@ pub(super) fn build(
     instance: Instance,
     report: &mut Report,
 ) -> (Task, Vec<String>) {
-    let axes = instance.axes(stated);
+    let (keys, axes) = (&stated.keys, instance.axes(stated));
     let bind = Bindings { base: &stated.dir, file: instance.file.as_ref(), axes: &axes, args: common.args };
-    let cwd = stated.cwd.as_ref().and_then(|cwd| bind.path(cwd, report)).unwrap_or_else(|| stated.dir.clone());
+    let cwd = keys.cwd.as_ref().and_then(|cwd| bind.path(cwd, report)).unwrap_or_else(|| stated.dir.clone());
     let mut env = common.env.clone();
-    env.extend(stated.env.iter().map(|(name, value)| (name.clone(), bind.text_for(value, &cwd))));
-    let mut tools: Vec<String> = stated.tools.iter().map(|tool| bind.shell(tool, &cwd, report)).collect();
+    env.extend(keys.env.iter().flatten().map(|(name, value)| (name.value.clone(), bind.text_for(value, &cwd))));
+    let mut tools = tools(&bind, stated, &cwd, report);
     tools.sort_unstable();
     tools.dedup();
     let task = Task {
         name: instance_name(stated, &instance, &axes),
         template: stated.name.clone(),
-        description: stated.description.as_ref().map(|text| bind.text(text)),
+        description: keys.description.as_ref().map(|text| bind.text(text)),
         dir: stated.dir.clone(),
-        command: stated.command.as_ref().map(|command| bind.command(command, &cwd, report)),
+        command: command(&bind, stated, &cwd, report),
         takes_args: stated.takes_args(),
         inputs: inputs(stated, &bind, report),
-        depfile: instance.depfile.clone(),
+        discovery: instance.depfile.clone().into(),
         tools,
         env,
-        env_from: variables(&bind, &stated.env_from, report),
-        env_pass: variables(&bind, &stated.env_pass, report),
-        env_file: stated.env_file.iter().filter_map(|path| bind.path(path, report)).collect(),
+        env_from: variables(&bind, keys.env_from.as_deref(), report),
+        env_pass: variables(&bind, keys.env_pass.as_deref(), report),
+        env_file: keys.env_file.iter().flatten().filter_map(|path| bind.path(path, report)).collect(),
         deps: Vec::new(),
         inferred: Vec::new(),
-        timeout: age("timeout", &bind, stated.timeout.as_ref(), report),
-        retries: stated.retries,
-        cache: stated.cache,
-        valid_for: age("valid_for", &bind, stated.valid_for.as_ref(), report),
+        timeout: age("timeout", &bind, keys.timeout.as_ref(), report),
+        retries: keys.retries.unwrap_or_default(),
+        cache: keys.cache.as_ref().is_none_or(|cache| cache.value),
+        valid_for: age("valid_for", &bind, keys.valid_for.as_ref(), report),
         answers: Vec::new(),
         apart: false,
-        interactive: stated.interactive,
-        pool: stated.pool.as_ref().and_then(|pool| find_pool(common.pools, &bind, pool, report)),
+        interactive: keys.interactive.as_ref().is_some_and(|interactive| interactive.value),
+        pool: keys.pool.as_ref().and_then(|pool| find_pool(common.pools, &bind, pool, report)),
         origin: Origin { file: stated.at.file, span: stated.at.span.clone() },
         cwd,
         outputs: instance.outputs.following(common.follow),
     };
-    (task, bind.texts(&stated.deps))
+    (task, bind.texts(stated.deps()))
 }
 
 /// Returns the name of an instance, with files as seen from the file that defines the task: `objects[src/a.c]`,
 /// `test[python=3.11]`, `t[src/a.c,python=3.11]`.
 fn instance_name(stated: &Stated, instance: &Instance, axes: &[&str]) -> String {
     let file = instance.file.iter().map(|file| String::from_utf8_lossy(&file.relative_to(&stated.dir)).into_owned());
-    let axes = stated.matrix.iter().zip(axes).map(|(axis, value)| format!("{}={value}", axis.name.value));
+    let axes = stated.axes().iter().zip(axes).map(|(axis, value)| format!("{}={value}", axis.name.value));
     let parts: Vec<String> = file.chain(axes).collect();
     if parts.is_empty() { stated.name.clone() } else { format!("{}[{}]", stated.name, parts.join(",")) }
 }
 
+/// The word in `inputs` for what a task without `inputs` depends on.
+pub(super) const DEFAULT_INPUTS: &str = "@default";
+
 fn inputs(stated: &Stated, bind: &Bindings<'_>, report: &mut Report) -> Inputs {
-    check_first(&stated.outputs, report);
-    let Some(texts) = &stated.inputs else {
+    check_first(stated.outputs(), report);
+    let Some(texts) = &stated.keys.inputs else {
         // A group reads nothing.
-        return if stated.command.is_some() { Inputs::Default } else { Inputs::Patterns(PatternSet::default()) };
+        return Inputs { default: stated.keys.command.is_some(), ..Inputs::default() };
     };
     check_first(texts, report);
-    Inputs::Patterns(bind.patterns(texts, report))
+    let is_default = |text: &Text| text.template.fixed() == Some(DEFAULT_INPUTS);
+    let default = texts.iter().any(is_default);
+    let places: Vec<usize> = (0..texts.len()).filter(|place| !is_default(&texts[*place])).collect();
+    let patterns = bind.patterns(places.iter().map(|place| &texts[*place]), report);
+    Inputs { default, patterns: patterns.renumbered(&places) }
 }
 
 /// Reports an exclusion as the first pattern: it has nothing to exclude from, and was most likely meant to exclude from
@@ -104,24 +111,67 @@ fn check_first(texts: &[Text], report: &mut Report) {
 }
 
 /// Fills in names of variables, or globs over them.
-fn variables(bind: &Bindings<'_>, texts: &[Text], report: &mut Report) -> Vec<String> {
-    let names = bind.texts(texts);
-    for (text, name) in texts.iter().zip(&names) {
-        let written = At { value: name.clone(), span: text.at.span.clone() };
-        check_variable(report, text.at.file, &written);
+fn variables(bind: &Bindings<'_>, texts: Option<&[Text]>, report: &mut Report) -> Vec<String> {
+    let texts = texts.unwrap_or_default();
+    let names = take_away(texts, bind.texts(texts), report);
+    for (text, name) in &names {
+        check_variable(report, &At { value: name.clone(), at: text.at.clone() });
         if let Err(error) = name_globs::parse(name) {
             let hint = "`*` is any text: `CARGO_*`, `LC_{ALL,CTYPE}`".to_owned();
             let title = format!("`{name}` is not a valid glob");
             report.error(title, text.at.clone(), error.to_string()).hint(hint);
         }
     }
-    names
+    names.into_iter().map(|(_, name)| name).collect()
+}
+
+/// Fills in the commands of `tools`.
+fn tools(bind: &Bindings<'_>, stated: &Stated, cwd: &RelPath, report: &mut Report) -> Vec<String> {
+    let texts = stated.keys.tools.as_deref().unwrap_or_default();
+    let commands = texts.iter().map(|tool| bind.shell(tool, cwd, report)).collect();
+    take_away(texts, commands, report).into_iter().map(|(_, command)| command).collect()
+}
+
+/// Removes what a later value with a `!` in front takes away, and returns the rest, each with its text. Reports one that
+/// takes nothing away. A `!` before a blank belongs to a shell.
+fn take_away<'t>(texts: &'t [Text], values: Vec<String>, report: &mut Report) -> Vec<(&'t Text, String)> {
+    let mut left: Vec<(&Text, String)> = Vec::with_capacity(values.len());
+    for (text, value) in texts.iter().zip(values) {
+        let Some(name) = value.strip_prefix('!').filter(|name| !name.starts_with(char::is_whitespace)) else {
+            left.push((text, value));
+            continue;
+        };
+        let before = left.len();
+        left.retain(|(_, other)| other != name);
+        if left.len() == before {
+            let hint = did_you_mean(name, left.iter().map(|(_, other)| &other[..]));
+            let hint = hint.unwrap_or_else(|| "leave it out, or name what a template or [workspace] states".to_owned());
+            let title = format!("`{value}` takes nothing away");
+            report.error(title, text.at.clone(), format!("there is no `{name}` before it")).hint(hint);
+        }
+    }
+    left
+}
+
+/// Fills in the command. One that is a string becomes the last argument of the task's shell, if it has one.
+fn command(bind: &Bindings<'_>, stated: &Stated, cwd: &RelPath, report: &mut Report) -> Option<TaskCommand> {
+    let command = stated.keys.command.as_ref()?;
+    let (RawCommand::Shell(text), Some(shell)) = (command, &stated.keys.shell) else {
+        return Some(bind.command(command, cwd, report));
+    };
+    let mut words: Vec<String> = shell.iter().map(|word| bind.text_for(word, cwd)).collect();
+    if text.template.fixed().is_none() && !words.iter().any(|word| is_shell(word)) {
+        let title = format!("values cannot be quoted for `{}`", words.join(" "));
+        let hint = "write the command as an array, whose elements need no quotes".to_owned();
+        report.error(title, text.slot_place(0, report), "would be code in that language").hint(hint);
+    }
+    words.push(bind.shell(text, cwd, report));
+    Some(TaskCommand::Argv(words))
 }
 
 fn age(key: &str, bind: &Bindings<'_>, text: Option<&Text>, report: &mut Report) -> Option<Duration> {
     let text = text?;
-    let written = At { value: bind.text(text), span: text.at.span.clone() };
-    read_age(report, text.at.file, key, &written)
+    expect_age(report, key, &At { value: bind.text(text), at: text.at.clone() })
 }
 
 fn find_pool(pools: &[Pool], bind: &Bindings<'_>, text: &Text, report: &mut Report) -> Option<PoolId> {

@@ -11,9 +11,9 @@ use super::placeholder::Piece;
 use super::report::{Place, Report};
 use super::stated::{Stated, Text};
 use crate::graph::OutputIndex;
+use crate::model::TaskId;
 use crate::model::path::RelPath;
 use crate::model::pattern::{Pattern, PatternSet};
-use crate::model::{Inputs, TaskId};
 
 /// Reports outputs with two owners, outputs that are inputs of the same task, and outputs that contain a configuration
 /// file or lie in `stores`.
@@ -104,7 +104,7 @@ impl Check<'_> {
         let title = format!("two tasks produce `{pattern}`");
         if self.tasks.of[position] == self.tasks.of[other] {
             let label = format!("is an output of `{first_name}` and of `{name}`");
-            self.report.error(title, at, label).hint(tell_apart(stated, stated.outputs.get(pattern.index)));
+            self.report.error(title, at, label).hint(tell_apart(stated, stated.outputs().get(pattern.index)));
             return;
         }
         let theirs = positive(&self.tasks.tasks[other].outputs);
@@ -121,22 +121,22 @@ impl Check<'_> {
 
     fn depfile(&mut self, position: usize) {
         let task = &self.tasks.tasks[position];
-        let Some(depfile) = &task.depfile else { return };
+        let Some(depfile) = task.discovery.depfile() else { return };
         let stated = self.tasks.stated(position);
-        let at = stated.depfile.as_ref().map_or(&stated.at, |text| &text.at).clone();
+        let at = stated.keys.depfile.as_ref().map_or(&stated.at, |text| &text.at).clone();
         let other = self.depfiles.insert(depfile, position);
         let other = other.or_else(|| self.index.owners(depfile).map(TaskId::index).find(|other| *other != position));
         let Some(other) = other else { return };
         let label = format!("`{}` and `{}` both write it", self.tasks.tasks[other].name, task.name);
         let same = self.tasks.of[position] == self.tasks.of[other];
         let apart = "give each a depfile of its own".to_owned();
-        let hint = if same { tell_apart(stated, stated.depfile.as_ref()) } else { Some(apart) };
+        let hint = if same { tell_apart(stated, stated.keys.depfile.as_ref()) } else { Some(apart) };
         self.report.error(format!("two tasks write `{depfile}`"), at, label).hint(hint);
     }
 
     fn own_inputs(&mut self, position: usize) {
         let task = &self.tasks.tasks[position];
-        let Inputs::Patterns(inputs) = &task.inputs else { return };
+        let inputs = &task.inputs.patterns;
         for output in positive(&task.outputs) {
             let Some(path) = example(output).filter(|path| task.outputs.matches(path) && inputs.matches(path)) else {
                 continue;
@@ -161,7 +161,7 @@ impl Check<'_> {
         let (task, stated) = (&self.tasks.tasks[position], self.tasks.stated(position));
         let title = format!("task `{}` reads its own output `{output}`", task.name);
         let mut mistake = self.report.error(title, output_place(stated, output.index), "is an output");
-        if let Some(text) = input.and_then(|input| stated.inputs.as_ref()?.get(input.index)) {
+        if let Some(text) = input.and_then(|input| stated.keys.inputs.as_ref()?.get(input.index)) {
             mistake = mistake.also(&text.at, "and here an input");
         }
         mistake.hint(hint);
@@ -194,7 +194,7 @@ fn positive(set: &PatternSet) -> impl Iterator<Item = &Pattern> {
 }
 
 fn output_place(stated: &Stated, number: usize) -> Place {
-    stated.outputs.get(number).map_or(&stated.at, |text| &text.at).clone()
+    stated.outputs().get(number).map_or(&stated.at, |text| &text.at).clone()
 }
 
 /// Returns a path that `pattern` matches: itself, or with a name in place of each wildcard. `None` where that is not
@@ -224,7 +224,7 @@ fn examples(pattern: &Pattern) -> Vec<RelPath> {
 fn tell_apart(stated: &Stated, written: Option<&Text>) -> Option<String> {
     let text: String = written?.template.pieces().iter().map(|piece| spelled(stated, piece)).collect();
     let (dir, name) = text.rsplit_once('/').map_or((String::new(), &text[..]), |(dir, name)| (format!("{dir}/"), name));
-    if stated.foreach.is_some() && !text.contains("{dir}") && !text.contains("{file}") {
+    if stated.keys.foreach.is_some() && !text.contains("{dir}") && !text.contains("{file}") {
         let name = if text.contains("{stem}") || text.contains("{name}") {
             name.to_owned()
         } else {
@@ -232,7 +232,7 @@ fn tell_apart(stated: &Stated, written: Option<&Text>) -> Option<String> {
         };
         return Some(format!("tell them apart by `{{dir}}`: `{dir}{{dir}}/{name}`"));
     }
-    let axis = stated.matrix.iter().find(|axis| !text.contains(&format!("{{{}}}", axis.name.value)))?;
+    let axis = stated.axes().iter().find(|axis| !text.contains(&format!("{{{}}}", axis.name.value)))?;
     Some(format!("tell them apart by the axis: `{dir}{{{}}}/{name}`", axis.name.value))
 }
 
@@ -240,7 +240,7 @@ fn spelled(stated: &Stated, piece: &Piece) -> String {
     use super::placeholder::Slot::{Args, Axis, Dir, Ext, File, Name, Stem};
     let word = match piece {
         Piece::Text(text) => return text.clone(),
-        Piece::Slot(Axis(axis)) => stated.matrix.get(*axis).map_or("", |axis| &axis.name.value),
+        Piece::Slot(Axis(axis)) => stated.axes().get(*axis).map_or("", |axis| &axis.name.value),
         Piece::Slot(File) => "file",
         Piece::Slot(Dir) => "dir",
         Piece::Slot(Name) => "name",

@@ -55,13 +55,13 @@ fn step(tasks: &Tasks, names: &Names<'_>, from: TaskId, to: TaskId) -> Step {
     let (task, stated) = (&tasks.tasks[from.index()], tasks.stated(from.index()));
     let other = &tasks.tasks[to.index()];
     if task.deps.binary_search(&to).is_ok() {
-        let mut written = stated.deps.iter().zip(&tasks.deps[from.index()]);
+        let mut written = stated.deps().iter().zip(&tasks.deps[from.index()]);
         let named = written.find(|(_, name)| names.resolve(&stated.dir, name).is_ok_and(|ids| ids.contains(&to)));
         let at = named.map_or(&stated.at, |(text, _)| &text.at);
         return Step { at: at.clone(), says: format!("`{}` depends on `{}`", task.name, other.name), exclude: None };
     }
     let feed = feeds(other, task);
-    let input = feed.and_then(|feed| stated.inputs.as_ref()?.get(feed.input));
+    let input = feed.and_then(|feed| stated.keys.inputs.as_ref()?.get(feed.input));
     let output = feed.and_then(|feed| other.outputs.patterns().iter().find(|pattern| pattern.index == feed.output));
     let output = output.map(|pattern| seen_from(&stated.dir, pattern));
     let says = match &output {

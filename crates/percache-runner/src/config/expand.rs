@@ -67,7 +67,7 @@ pub(super) fn expand(tree: &mut Tree<'_>, all: &[Stated], args: &[String], repor
             continue;
         };
         for choice in combinations {
-            match &stated.foreach {
+            match &stated.keys.foreach {
                 Some(foreach) => searches.push(search(tree, (position, stated), foreach, choice, report)),
                 None => single.push((position, choice)),
             }
@@ -88,9 +88,9 @@ const MOST_COMBINATIONS: usize = 10_000;
 /// Returns every combination of the axes' values, as positions; one empty combination if there are no axes. `None` if
 /// there are too many.
 fn combinations(stated: &Stated) -> Option<Vec<Vec<usize>>> {
-    let count = stated.matrix.iter().try_fold(1usize, |count, axis| count.checked_mul(axis.values.len()));
+    let count = stated.axes().iter().try_fold(1usize, |count, axis| count.checked_mul(axis.values.len()));
     count.filter(|count| *count <= MOST_COMBINATIONS)?;
-    let all = stated.matrix.iter().fold(vec![Vec::new()], |combinations, axis| {
+    let all = stated.axes().iter().fold(vec![Vec::new()], |combinations, axis| {
         let extend = |start: &Vec<usize>| {
             let start = start.clone();
             (0..axis.values.len()).map(move |value| [&start[..], &[value]].concat())
@@ -139,12 +139,12 @@ fn can_be_named(path: &RelPath) -> bool {
 
 /// Returns the values of the axes in one combination.
 fn chosen<'s>(stated: &'s Stated, choice: &[usize]) -> Vec<&'s str> {
-    choice.iter().zip(&stated.matrix).map(|(choice, axis)| &axis.values[*choice].value[..]).collect()
+    choice.iter().zip(stated.axes()).map(|(choice, axis)| &axis.values[*choice].value[..]).collect()
 }
 
 /// Returns the place of `foreach`.
 fn place(stated: &Stated) -> Place {
-    stated.foreach.iter().flatten().next().map_or_else(|| stated.at.clone(), |text| text.at.clone())
+    stated.keys.foreach.iter().flatten().next().map_or_else(|| stated.at.clone(), |text| text.at.clone())
 }
 
 struct Expansion<'x> {
@@ -217,8 +217,8 @@ impl Expansion<'_> {
         let Open { choice, file, .. } = open;
         let axes = chosen(stated, &choice);
         let bindings = Bindings { base: &stated.dir, file: file.as_ref(), axes: &axes, args: self.args };
-        let outputs = bindings.patterns(&stated.outputs, self.report);
-        let depfile = stated.depfile.as_ref().and_then(|depfile| bindings.path(depfile, self.report));
+        let outputs = bindings.patterns(stated.outputs(), self.report);
+        let depfile = stated.keys.depfile.as_ref().and_then(|depfile| bindings.path(depfile, self.report));
         Instance { stated: open.stated, choice, file, outputs, depfile }
     }
 

@@ -12,14 +12,16 @@ use super::cycles::report_cycles;
 use super::discover::store_dir;
 use super::expand::{Tree, expand};
 use super::files::{File, read_all};
-use super::raw::RawCache;
-use super::report::{At, Place, Report};
+use super::report::{At, Report};
 use super::resolve::{resolve_default, resolve_deps};
-use super::stated::{Stated, check_variable, state};
+use super::sense::check_sense;
+use super::settings::Settings;
+use super::stated::{Stated, state};
+use super::templates::complete;
 use crate::graph::{Names, inferred};
 use crate::model::diagnostic::Diagnostics;
 use crate::model::path::RelPath;
-use crate::model::{CacheSettings, Pool, Task, TaskId, Workspace};
+use crate::model::{Task, TaskId, Workspace};
 
 /// The parameters of loading.
 #[derive(Clone, Debug, Default)]
@@ -70,107 +72,53 @@ impl Tasks {
 pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
     let mut report = Report::default();
     let mut noted = BTreeSet::new();
-    let mut files = read_all(root, &mut report, &mut |path| {
-        noted.insert(path.clone());
-    });
-    let top = std::mem::take(&mut files[0].raw);
-    let broken = top.broken || files.iter().any(|file| file.raw.broken);
-    let dir = top.cache.dir.as_ref().map(|dir| PathBuf::from(&dir.value));
-    let RawCache { maxage, maxsize, check_rate, .. } = top.cache;
-    let cache = CacheSettings { dir, maxage, maxsize, check_rate: check_rate.unwrap_or_default() };
-    let pools: Vec<Pool> = top.pools.into_iter().map(|(name, capacity)| Pool { name: name.value, capacity }).collect();
-    let env = top.env.into_iter().map(|(name, value)| {
-        check_variable(&mut report, 0, &name);
-        (name.value, value.value)
-    });
-    let env = env.collect();
-    let follow = follow(&top.follow, &mut report);
-    let common = Common { args: &request.args, pools: &pools, env, follow: &follow };
-    files[0].raw.tasks = top.tasks;
-
-    let store = request.store.clone().unwrap_or_else(|| store_dir(root, &cache));
-    if let Some(dir) = top.cache.dir.as_ref().filter(|dir| !dir.value.is_empty()) {
-        check_store(&mut report, dir, root, &store);
-    }
-    let skip: Vec<RelPath> = RelPath::from_native(root, &store).into_iter().collect();
     let mut note = |path: &RelPath| {
         noted.insert(path.clone());
     };
-    let made = match request.made {
-        Some(made) if files.iter().any(|file| file.raw.tasks.iter().any(|task| task.foreach.is_some())) => {
-            made(root, &store)
-        }
-        _ => Box::new(|_: &RelPath| false),
-    };
+    let mut files = read_all(root, &mut report, &mut note);
+    let broken = files.iter().any(|file| file.raw.broken);
+    let settings = Settings::take(&mut files[0].raw.keys, &mut report);
+    let store = request.store.clone().unwrap_or_else(|| store_dir(root, &settings.cache));
+    settings.check_store(&mut report, root, &store);
+    let skip: Vec<RelPath> = RelPath::from_native(root, &store).into_iter().collect();
+    let unused = complete(&mut files, &settings.defaults, &mut report);
+    let made = made(request, root, &store, &files);
     let mut tree = Tree { root, skip: &skip, made: &*made, note: &mut note };
-    let jobserver = top.jobserver;
-    let mut tasks = make_tasks(&mut tree, &common, files, &mut report);
+    let mut tasks = make_tasks(&mut tree, &settings.common(&request.args), files, &mut report);
     let empty = tasks.empty();
     let files: Vec<RelPath> = report.paths().cloned().collect();
     let mut default = Vec::new();
     // If a file is not valid TOML, tasks may be missing, and names that do exist would be reported.
     if !broken {
         check_outputs(&tasks, &files, &skip, &mut report);
-        default = connect(&mut tasks, &empty, top.default.as_deref(), &mut report);
+        default = connect(&mut tasks, &empty, settings.default.as_deref(), &mut report);
     }
     if report.len() > 0 {
         return Err(report.finish());
     }
     let listed = noted.into_iter().collect();
-    Ok(Workspace {
-        root: root.to_owned(),
-        files,
-        listed,
-        cache,
-        pools,
-        jobserver,
-        follow,
-        tasks: tasks.tasks,
-        empty,
-        default,
-    })
+    let Settings { cache, pools, jobserver, follow, .. } = settings;
+    let (root, tasks) = (root.to_owned(), tasks.tasks);
+    Ok(Workspace { root, files, listed, cache, pools, jobserver, follow, tasks, empty, unused, default })
 }
 
-/// Returns the directories of `follow`. Reports mistakes.
-fn follow(stated: &[At<String>], report: &mut Report) -> Vec<RelPath> {
-    let mut follow = Vec::with_capacity(stated.len());
-    for dir in stated {
-        let at = Place { file: 0, span: dir.span.clone() };
-        match RelPath::new(&dir.value) {
-            Ok(path) if path.is_root() => {
-                let hint = "name the directory of outputs that is a symlink: `follow = [\"build\"]`".to_owned();
-                report.error("`follow` names the workspace", at, "is where the workspace lies").hint(hint);
-            }
-            Ok(path) if dir.value.contains(['*', '?', '[', '{']) => {
-                let hint = "name each directory: `follow = [\"build\", \"dist\"]`".to_owned();
-                let title = format!("`{path}` in `follow` is a pattern");
-                report.error(title, at, "has a wildcard").hint(hint);
-            }
-            Ok(path) => follow.push(path),
-            Err(error) => {
-                let hint = "name the symlink, inside of the workspace; where it leads is up to you".to_owned();
-                report.error(format!("`{}` cannot be followed", dir.value), at, error.to_string()).hint(hint);
-            }
-        }
-    }
-    follow
-}
-
-/// Reports a store that contains the workspace: nothing in a store is an input or output, so it would hide all of it.
-fn check_store(report: &mut Report, dir: &At<String>, root: &Path, store: &Path) {
-    if store.canonicalize().is_ok_and(|store| root.starts_with(store)) {
-        let at = Place { file: 0, span: dir.span.clone() };
-        let hint = "give it a directory of its own, for example `.percache`".to_owned();
-        report.error("the store would contain the workspace", at, "contains this file").hint(hint);
+/// Returns the test whether a file was made by an earlier build. Only `foreach` asks for it.
+fn made(request: &Request, root: &Path, store: &Path, files: &[File]) -> Box<dyn Fn(&RelPath) -> bool> {
+    let mut tasks = files.iter().flat_map(|file| file.raw.keys.task.iter().flatten());
+    match request.made {
+        Some(made) if tasks.any(|task| task.keys.foreach.is_some()) => made(root, store),
+        _ => Box::new(|_: &RelPath| false),
     }
 }
 
 /// Returns every instance of every task of `files`, sorted by name.
 fn make_tasks(tree: &mut Tree<'_>, common: &Common<'_>, files: Vec<File>, report: &mut Report) -> Tasks {
     let mut stated = Vec::new();
-    for (number, file) in files.into_iter().enumerate() {
-        let of_file = file.raw.tasks.into_iter().map(|raw| state(report, number, &file.dir, raw));
-        stated.extend(of_file);
+    for file in files {
+        for raw in file.raw.keys.task.into_iter().flatten() {
+            check_sense(report, &raw, file.raw.broken);
+            stated.push(state(report, &file.dir, raw));
+        }
     }
     let instances = expand(tree, &stated, common.args, report);
     let mut made: Vec<(Task, usize, Vec<String>)> = Vec::with_capacity(instances.len());

@@ -8,7 +8,11 @@
 //! | `load` | The order of the steps |
 //! | `discover` | Finding the root and the store |
 //! | `files` | Reading the root file and its members |
-//! | `raw`, `raw_task`, `reader` | Types and keys of the TOML text |
+//! | `keys` | The keys of every table, each stated once |
+//! | `raw`, `reader` | Types and keys of the TOML text |
+//! | `settings` | What the root file says for all tasks |
+//! | `templates` | What tasks take over from templates and `[workspace]` |
+//! | `sense` | Keys that make no sense together |
 //! | `stated`, `placeholder`, `stray` | Placeholders, located in every text |
 //! | `expand` | Instances of `foreach` and `matrix` |
 //! | `build`, `bind`, `shell` | Tasks, with placeholders filled in and quoted |
@@ -26,17 +30,20 @@ mod discover;
 mod expand;
 mod files;
 mod kept;
+mod keys;
 mod load;
 mod placeholder;
 mod raw;
-mod raw_task;
 mod reader;
 mod report;
 mod resolve;
 mod schema;
+mod sense;
+mod settings;
 mod shell;
 mod stated;
 mod stray;
+mod templates;
 
 pub use discover::{DiscoverError, Location, discover, is_broken, likely_stores, store_dir};
 pub use files::{FILE_NAME, stated};

@@ -45,6 +45,9 @@ pub(super) struct Typo {
     pub meant: String,
 }
 
+/// Words in braces that are placeholders already, and cannot be axes.
+pub(super) const RESERVED: [&str; 6] = ["file", "dir", "name", "stem", "ext", "args"];
+
 const OF_FILE: [(&str, Slot); 5] =
     [("file", Slot::File), ("dir", Slot::Dir), ("name", Slot::Name), ("stem", Slot::Stem), ("ext", Slot::Ext)];
 

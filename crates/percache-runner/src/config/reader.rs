@@ -7,6 +7,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::keys::Table;
 use super::report::{At, Mistake, Place, Report};
 use crate::syntax::suggest::did_you_mean;
 
@@ -17,18 +18,40 @@ pub(super) struct Fields<'r, 'i> {
     /// The name of the table in messages: `[task.app]`.
     what: String,
     table: DeTable<'i>,
-    known: Vec<&'static str>,
+    taken: Vec<At<&'static str>>,
+}
+
+/// The keys that a table has.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Written {
+    /// Those that mean something, each with its place.
+    pub known: Vec<At<&'static str>>,
+    /// Those that were reported.
+    pub unknown: Vec<String>,
+}
+
+impl Written {
+    /// Returns the place of a key.
+    pub fn place(&self, key: &str) -> Option<&Place> {
+        self.known.iter().find(|at| at.value == key).map(|at| &at.at)
+    }
 }
 
 impl<'r, 'i> Fields<'r, 'i> {
     pub fn new(report: &'r mut Report, file: usize, what: impl Into<String>, table: DeTable<'i>) -> Self {
-        Fields { report, file, what: what.into(), table, known: Vec::new() }
+        Fields { report, file, what: what.into(), table, taken: Vec::new() }
     }
 
     /// Takes the value of `key`, if present.
     pub fn take(&mut self, key: &'static str) -> Option<Spanned<DeValue<'i>>> {
-        self.known.push(key);
-        self.table.remove(key)
+        let (written, value) = self.table.remove_entry(key)?;
+        self.taken.push(At { value: key, at: self.place(&written.span()) });
+        Some(value)
+    }
+
+    /// Returns the place of a key that was taken.
+    pub fn place_of(&self, key: &str) -> Option<Place> {
+        self.taken.iter().find(|taken| taken.value == key).map(|taken| taken.at.clone())
     }
 
     pub fn string(&mut self, key: &'static str) -> Option<At<String>> {
@@ -40,7 +63,7 @@ impl<'r, 'i> Fields<'r, 'i> {
     pub fn string_or_integer(&mut self, key: &'static str) -> Option<At<String>> {
         let value = self.take(key)?;
         match value.get_ref() {
-            DeValue::Integer(number) => Some(At { value: number.to_string(), span: value.span() }),
+            DeValue::Integer(number) => Some(At { value: number.to_string(), at: self.place(&value.span()) }),
             _ => self.expect_string(key, value),
         }
     }
@@ -63,7 +86,7 @@ impl<'r, 'i> Fields<'r, 'i> {
         let value = self.take(key)?;
         let span = value.span();
         match value.into_inner() {
-            DeValue::String(text) => Some(vec![At { value: text.into_owned(), span }]),
+            DeValue::String(text) => Some(vec![At { value: text.into_owned(), at: self.place(&span) }]),
             DeValue::Array(items) => Some(items.into_iter().filter_map(|item| self.expect_string(key, item)).collect()),
             other => {
                 self.wrong_type(key, span, "a string or an array of strings", &other);
@@ -76,7 +99,7 @@ impl<'r, 'i> Fields<'r, 'i> {
         let value = self.take(key)?;
         let span = value.span();
         match value.into_inner() {
-            DeValue::Boolean(value) => Some(At { value, span }),
+            DeValue::Boolean(value) => Some(At { value, at: self.place(&span) }),
             other => {
                 self.wrong_type(key, span, "`true` or `false`", &other);
                 None
@@ -87,7 +110,26 @@ impl<'r, 'i> Fields<'r, 'i> {
     /// Takes an integer from `least` to the largest of 32 bits.
     pub fn count(&mut self, key: &'static str, least: u32) -> Option<At<u32>> {
         let value = self.take(key)?;
-        expect_count(self.report, self.file, key, value, least)
+        self.expect_count(key, value, least)
+    }
+
+    /// Returns an integer of at least `least`. Reports anything else.
+    pub fn expect_count(&mut self, key: &str, value: Spanned<DeValue<'_>>, least: u32) -> Option<At<u32>> {
+        let span = value.span();
+        match value.into_inner() {
+            DeValue::Integer(number) => match u32::from_str_radix(number.as_str(), number.radix()) {
+                Ok(value) if value >= least => Some(At { value, at: self.place(&span) }),
+                _ => {
+                    let label = format!("must be an integer from {least} to {}", u32::MAX);
+                    self.error(format!("`{key}` is out of range"), &span, label);
+                    None
+                }
+            },
+            other => {
+                self.wrong_type(key, span, "an integer", &other);
+                None
+            }
+        }
     }
 
     /// Takes a number from 0 to 1.
@@ -112,10 +154,16 @@ impl<'r, 'i> Fields<'r, 'i> {
 
     /// Takes the entries of a table, in the order of the file.
     pub fn table(&mut self, key: &'static str) -> Option<Vec<(At<String>, Spanned<DeValue<'i>>)>> {
+        let table = self.bare_table(key)?;
+        Some(entries(self.file, table))
+    }
+
+    /// Takes a table.
+    pub fn bare_table(&mut self, key: &'static str) -> Option<DeTable<'i>> {
         let value = self.take(key)?;
         let span = value.span();
         match value.into_inner() {
-            DeValue::Table(table) => Some(entries(table)),
+            DeValue::Table(table) => Some(table),
             other => {
                 self.wrong_type(key, span, "a table", &other);
                 None
@@ -136,7 +184,7 @@ impl<'r, 'i> Fields<'r, 'i> {
     pub fn expect_string(&mut self, key: &str, value: Spanned<DeValue<'i>>) -> Option<At<String>> {
         let span = value.span();
         match value.into_inner() {
-            DeValue::String(text) => Some(At { value: text.into_owned(), span }),
+            DeValue::String(text) => Some(At { value: text.into_owned(), at: self.place(&span) }),
             other => {
                 let scalar = !matches!(other, DeValue::Array(_) | DeValue::Table(_));
                 let hint = scalar.then(|| format!("write `\"{}\"`", self.text(&span)));
@@ -152,82 +200,41 @@ impl<'r, 'i> Fields<'r, 'i> {
         self.report.error(title, at, label)
     }
 
-    /// Returns the keys of the table, each with its place.
-    pub fn keys(&self) -> Vec<At<String>> {
-        let keys = self.table.keys().map(|key| At { value: key.get_ref().to_string(), span: key.span() });
-        keys.collect()
-    }
-
     pub fn place(&self, span: &Range<usize>) -> Place {
         Place { file: self.file, span: span.clone() }
     }
 
     pub fn wrong_type(&mut self, key: &str, span: Range<usize>, wanted: &str, found: &DeValue<'_>) -> Mistake<'_> {
-        wrong_type(self.report, self.file, key, span, wanted, found)
+        let label = format!("expected {wanted}, found {}", kind(found));
+        self.error(format!("`{key}` has the wrong type"), &span, label)
     }
 
     fn text(&self, span: &Range<usize>) -> String {
         self.report.text(&self.place(span)).to_owned()
     }
 
-    /// Reports every key that was not taken.
-    pub fn finish(mut self) {
-        self.known.sort_unstable();
-        for (key, _) in entries(self.table) {
-            let hint = did_you_mean(&key.value, self.known.iter().copied());
-            let hint = hint.unwrap_or_else(|| format!("its keys are {}", listed(&self.known)));
-            let at = Place { file: self.file, span: key.span };
+    /// Reports every key that is not in `table`. Returns the keys that the table has.
+    pub fn finish(self, table: &Table) -> Written {
+        let mut unknown = Vec::new();
+        for (key, _) in entries(self.file, self.table) {
+            let hint = did_you_mean(&key.value, table.names()).unwrap_or_else(|| listed(table));
             let title = format!("unknown key `{}` in {}", key.value, self.what);
-            self.report.error(title, at, "no such key").hint(hint);
+            self.report.error(title, key.at, "no such key").hint(hint);
+            unknown.push(key.value);
         }
+        Written { known: self.taken, unknown }
     }
 }
 
 /// Returns the entries of a table, in the order of the file.
-pub(super) fn entries<'i>(table: DeTable<'i>) -> Vec<(At<String>, Spanned<DeValue<'i>>)> {
+pub(super) fn entries<'i>(file: usize, table: DeTable<'i>) -> Vec<(At<String>, Spanned<DeValue<'i>>)> {
+    let at = |key: &Spanned<_>| Place { file, span: key.span() };
     let mut entries: Vec<_> = table
         .into_iter()
-        .map(|(key, value)| (At { span: key.span(), value: key.into_inner().into_owned() }, value))
+        .map(|(key, value)| (At { at: at(&key), value: key.into_inner().into_owned() }, value))
         .collect();
-    entries.sort_by_key(|(key, _)| key.span.start);
+    entries.sort_by_key(|(key, _)| key.at.span.start);
     entries
-}
-
-/// Returns an integer of at least `least`. Reports anything else.
-pub(super) fn expect_count(
-    report: &mut Report,
-    file: usize,
-    key: &str,
-    value: Spanned<DeValue<'_>>,
-    least: u32,
-) -> Option<At<u32>> {
-    let span = value.span();
-    match value.into_inner() {
-        DeValue::Integer(number) => match u32::from_str_radix(number.as_str(), number.radix()) {
-            Ok(value) if value >= least => Some(At { value, span }),
-            _ => {
-                let label = format!("must be an integer from {least} to {}", u32::MAX);
-                report.error(format!("`{key}` is out of range"), Place { file, span }, label);
-                None
-            }
-        },
-        other => {
-            wrong_type(report, file, key, span, "an integer", &other);
-            None
-        }
-    }
-}
-
-pub(super) fn wrong_type<'r>(
-    report: &'r mut Report,
-    file: usize,
-    key: &str,
-    span: Range<usize>,
-    wanted: &str,
-    found: &DeValue<'_>,
-) -> Mistake<'r> {
-    let label = format!("expected {wanted}, found {}", kind(found));
-    report.error(format!("`{key}` has the wrong type"), Place { file, span }, label)
 }
 
 /// Returns the name of a value's type, with its article.
@@ -243,6 +250,10 @@ fn kind(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-fn listed(keys: &[&str]) -> String {
-    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+/// Returns the hint that lists the keys of a table.
+fn listed(table: &Table) -> String {
+    let mut names: Vec<&str> = table.names().collect();
+    names.sort_unstable();
+    let names: Vec<String> = names.iter().map(|key| format!("`{key}`")).collect();
+    format!("its keys are {}", names.join(", "))
 }

@@ -8,11 +8,11 @@ use std::ops::Range;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Label};
 use crate::model::path::RelPath;
 
-/// A value as written, with its place in the file.
+/// A value as written, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct At<T> {
     pub value: T,
-    pub span: Range<usize>,
+    pub at: Place,
 }
 
 /// A place in one of the files.
@@ -50,6 +50,13 @@ impl Report {
     /// Returns the text at a place.
     pub fn text(&self, place: &Place) -> &str {
         self.sources[place.file].1.get(place.span.clone()).unwrap_or("")
+    }
+
+    /// Returns a place as `percache.toml:14`.
+    pub fn line(&self, place: &Place) -> String {
+        let (path, text) = &self.sources[place.file];
+        let before = text.get(..place.span.start).unwrap_or_default();
+        format!("{path}:{}", before.matches('\n').count() + 1)
     }
 
     /// Yields the paths of all files, in the order in which they were added.

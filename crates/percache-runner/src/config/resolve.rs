@@ -18,7 +18,7 @@ pub(super) fn resolve_deps(tasks: &Tasks, names: &Names<'_>, report: &mut Report
     for (position, (id, deps)) in (0u32..).map(TaskId).zip(&tasks.deps).enumerate() {
         let (of, stated) = (tasks.of[position], tasks.stated(position));
         let mut ids = Vec::new();
-        for (number, (text, name)) in stated.deps.iter().zip(deps).enumerate() {
+        for (number, (text, name)) in stated.deps().iter().zip(deps).enumerate() {
             let shared = text.template.fixed().is_some();
             if !shared || !known.contains_key(&(of, number)) {
                 let title = || format!("task `{}` depends on a task that does not exist", stated.name);
@@ -46,9 +46,8 @@ pub(super) fn resolve_default(
     let Some(default) = default else { return (0..tasks.tasks.len() as u32).map(TaskId).collect() };
     let mut ids = Vec::new();
     for name in default {
-        let at = Place { file: 0, span: name.span.clone() };
         let title = || "`default` names a task that does not exist".to_owned();
-        ids.extend(find(names, &RelPath::root(), &name.value, title, at, report));
+        ids.extend(find(names, &RelPath::root(), &name.value, title, name.at.clone(), report));
     }
     ids.sort_unstable();
     ids.dedup();

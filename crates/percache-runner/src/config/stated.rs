@@ -2,8 +2,8 @@
 //!
 //! Knows which keys may hold which placeholders. Does not know which instances exist.
 
+use super::keys::{Axis, RawCommand, RawTask, TaskKeys};
 use super::placeholder::{Names, Piece, Slot, Template, lone_words};
-use super::raw_task::{Axis, RawCommand, RawTask};
 use super::report::{At, Place, Report};
 use super::stray::{Form, Stray, strays};
 use crate::graph::full_name;
@@ -28,13 +28,6 @@ impl Text {
     }
 }
 
-/// `command`, with placeholders.
-#[derive(Debug)]
-pub(super) enum Command {
-    Shell(Text),
-    Argv(Vec<Text>),
-}
-
 /// One task as written, before expansion: a template.
 #[derive(Debug)]
 pub(super) struct Stated {
@@ -44,102 +37,53 @@ pub(super) struct Stated {
     pub at: Place,
     /// The directory of its file.
     pub dir: RelPath,
-    pub foreach: Option<Vec<Text>>,
-    /// Sorted by name.
-    pub matrix: Vec<Axis>,
-    pub description: Option<Text>,
-    pub command: Option<Command>,
-    pub inputs: Option<Vec<Text>>,
-    pub outputs: Vec<Text>,
-    pub deps: Vec<Text>,
-    pub depfile: Option<Text>,
-    pub tools: Vec<Text>,
-    /// The variables that the task sets; those of `[workspace]` have no placeholders and are merged later.
-    pub env: Vec<(String, Text)>,
-    pub env_from: Vec<Text>,
-    pub env_pass: Vec<Text>,
-    pub env_file: Vec<Text>,
-    pub timeout: Option<Text>,
-    pub valid_for: Option<Text>,
-    pub cwd: Option<Text>,
-    pub pool: Option<Text>,
-    pub retries: u32,
-    pub cache: bool,
-    pub interactive: bool,
+    pub keys: TaskKeys<Text>,
 }
 
 impl Stated {
     /// Returns whether `{args}` occurs in the command or in `env`.
     pub fn takes_args(&self) -> bool {
-        let in_command = match &self.command {
-            Some(Command::Shell(text)) => text.template.uses(Slot::Args),
-            Some(Command::Argv(items)) => items.iter().any(|item| item.template.uses(Slot::Args)),
+        let in_command = match &self.keys.command {
+            Some(RawCommand::Shell(text)) => text.template.uses(Slot::Args),
+            Some(RawCommand::Argv(items)) => items.iter().any(|item| item.template.uses(Slot::Args)),
             None => false,
         };
-        in_command || self.env.iter().any(|(_, value)| value.template.uses(Slot::Args))
+        in_command || self.keys.env.iter().flatten().any(|(_, value)| value.template.uses(Slot::Args))
+    }
+
+    /// Returns the axes of `matrix`, sorted by name.
+    pub fn axes(&self) -> &[Axis] {
+        self.keys.matrix.as_deref().unwrap_or_default()
+    }
+
+    /// Returns the texts of `outputs`.
+    pub fn outputs(&self) -> &[Text] {
+        self.keys.outputs.as_deref().unwrap_or_default()
+    }
+
+    /// Returns the texts of `deps`.
+    pub fn deps(&self) -> &[Text] {
+        self.keys.deps.as_deref().unwrap_or_default()
     }
 }
 
 /// Locates the placeholders of a task, and reports words that resemble one.
-pub(super) fn state(report: &mut Report, file: usize, dir: &RelPath, raw: RawTask) -> Stated {
-    let axes = raw.matrix.iter().map(|axis| axis.name.value.clone()).collect();
-    let names = Names { foreach: raw.foreach.is_some(), axes };
-    let axes_only = Names { foreach: false, axes: names.axes.clone() };
-    let command = raw.command.map(|command| match command.value {
-        RawCommand::Shell(text) => {
-            let mut reader = Reader { report, file, names: &names, args: true, form: Form::Shell };
-            Command::Shell(reader.text(At { value: text, span: command.span }))
-        }
-        RawCommand::Argv(items) => {
-            let mut reader = Reader { report, file, names: &names, args: true, form: Form::Argument };
-            Command::Argv(reader.texts(items))
-        }
+pub(super) fn state(report: &mut Report, dir: &RelPath, raw: RawTask) -> Stated {
+    let axes: Vec<String> = raw.keys.matrix.iter().flatten().map(|axis| axis.name.value.clone()).collect();
+    // In `foreach`, the placeholders of an instance's file have no value, and are taken for text.
+    let axes_only = Names { foreach: false, axes: axes.clone() };
+    let names = Names { foreach: raw.keys.foreach.is_some(), axes };
+    let keys = raw.keys.map(|traits, text| {
+        let names = if traits.of_file { &names } else { &axes_only };
+        Reader { report, names, args: traits.args, form: traits.form }.text(text)
     });
-    let foreach = raw.foreach.map(|items| {
-        // The placeholders of an instance's file have no value here, and are taken for text.
-        Reader { report, file, names: &axes_only, args: false, form: Form::Text }.texts(items)
-    });
-    let env = {
-        let mut reader = Reader { report, file, names: &names, args: true, form: Form::Argument };
-        raw.env.into_iter().map(|(name, value)| (checked_variable(&mut reader, name), reader.text(value))).collect()
-    };
-    let mut reader = Reader { report, file, names: &names, args: false, form: Form::Path };
-    let (inputs, outputs) = (raw.inputs.map(|items| reader.texts(items)), reader.texts(raw.outputs));
-    let (depfile, cwd, env_file) = (reader.optional(raw.depfile), reader.optional(raw.cwd), reader.texts(raw.env_file));
-    reader.form = Form::Shell;
-    let tools = reader.texts(raw.tools);
-    reader.form = Form::Text;
-    Stated {
-        name: full_name(dir.to_str().unwrap_or_default(), &raw.name.value),
-        at: Place { file, span: raw.name.span },
-        dir: dir.clone(),
-        foreach,
-        command,
-        env,
-        description: reader.optional(raw.description),
-        inputs,
-        outputs,
-        deps: reader.texts(raw.deps),
-        depfile,
-        tools,
-        env_from: reader.texts(raw.env_from),
-        env_pass: reader.texts(raw.env_pass),
-        env_file,
-        timeout: reader.optional(raw.timeout),
-        valid_for: reader.optional(raw.valid_for),
-        cwd,
-        pool: reader.optional(raw.pool),
-        matrix: raw.matrix,
-        retries: raw.retries,
-        cache: raw.cache,
-        interactive: raw.interactive,
-    }
+    let name = full_name(dir.to_str().unwrap_or_default(), &raw.name.value);
+    Stated { name, at: raw.name.at, dir: dir.clone(), keys }
 }
 
 /// Parses the texts of one task to templates.
 struct Reader<'r> {
     report: &'r mut Report,
-    file: usize,
     names: &'r Names,
     /// Whether `{args}` may stand here.
     args: bool,
@@ -162,12 +106,9 @@ impl Reader<'_> {
             let at = self.within(&written, "{args}");
             let hint = "only `command` and `env` can take the arguments of the command line".to_owned();
             self.report.error("`{args}` cannot be used here", at, "has no value here").hint(hint);
-            return Text {
-                template: Template::plain(&written.value),
-                at: Place { file: self.file, span: written.span },
-            };
+            return Text { template: Template::plain(&written.value), at: written.at };
         }
-        Text { template, at: Place { file: self.file, span: written.span } }
+        Text { template, at: written.at }
     }
 
     fn tell_stray(&mut self, written: &At<String>, stray: &Stray) {
@@ -184,37 +125,15 @@ impl Reader<'_> {
         }
     }
 
-    fn texts(&mut self, written: Vec<At<String>>) -> Vec<Text> {
-        written.into_iter().map(|item| self.text(item)).collect()
-    }
-
-    fn optional(&mut self, written: Option<At<String>>) -> Option<Text> {
-        written.map(|item| self.text(item))
-    }
-
     /// Returns the place of `part` in a value, or of the whole value if escapes hide it.
     fn within(&self, written: &At<String>, part: &str) -> Place {
-        let whole = Place { file: self.file, span: written.span.clone() };
-        match self.report.text(&whole).find(part) {
+        let whole = &written.at;
+        match self.report.text(whole).find(part) {
             Some(offset) => {
                 let start = whole.span.start + offset;
-                Place { file: self.file, span: start..start + part.len() }
+                Place { file: whole.file, span: start..start + part.len() }
             }
-            None => whole,
+            None => whole.clone(),
         }
-    }
-}
-
-fn checked_variable(reader: &mut Reader<'_>, name: At<String>) -> String {
-    check_variable(reader.report, reader.file, &name);
-    name.value
-}
-
-/// Reports a name that the operating system does not accept for a variable.
-pub(super) fn check_variable(report: &mut Report, file: usize, name: &At<String>) {
-    if name.value.is_empty() || name.value.contains(['=', '\0']) {
-        let at = Place { file, span: name.span.clone() };
-        let hint = "write the name alone; a value is set by `env = { NAME = \"value\" }`".to_owned();
-        report.error(format!("`{}` cannot be a variable", name.value), at, "is empty or has a `=`").hint(hint);
     }
 }

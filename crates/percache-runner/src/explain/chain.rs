@@ -18,7 +18,7 @@ use crate::key::fingerprint::{Kind, Parts, Value};
 use crate::model::event::Outcome;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
-use crate::model::{Inputs, Task, TaskId};
+use crate::model::{Task, TaskId};
 use crate::worktree::Worktree;
 use crate::worktree::journal::Journal;
 use crate::worktree::old_contents::Contents;
@@ -165,7 +165,7 @@ impl Past<'_> {
     fn remained(&self, task: &Task, change: &Change) -> bool {
         match change.kind {
             // A path that would be an input if it existed did not exist.
-            Kind::Input if matches!(&task.inputs, Inputs::Patterns(patterns) if is_among(patterns, change)) => false,
+            Kind::Input if is_among(&task.inputs.patterns, change) => false,
             Kind::Input | Kind::Discovered => {
                 self.asked.workspace.root.join(as_path(&change.name)).symlink_metadata().is_ok()
             }
@@ -225,11 +225,7 @@ impl Past<'_> {
     /// Returns an output of `maker` that `reader` takes: preferably one that exists, otherwise one that is declared.
     fn feeds(&self, maker: TaskId, reader: TaskId) -> Option<Vec<u8>> {
         let (from, to) = (self.asked.workspace.task(maker), self.asked.workspace.task(reader));
-        let wanted = |path: &RelPath| match &to.inputs {
-            _ if to.deps.contains(&maker) => true,
-            Inputs::Patterns(patterns) => patterns.matches(path),
-            Inputs::Default => false,
-        };
+        let wanted = |path: &RelPath| to.deps.contains(&maker) || to.inputs.patterns.matches(path);
         let left = self.journal.tasks.get(&from.name).map_or(&[][..], |record| &record.outputs);
         let left = left.iter().filter_map(|entry| RelPath::new(&entry.path).ok());
         let declared = from.outputs.patterns().iter().filter_map(|pattern| pattern.literal().cloned());

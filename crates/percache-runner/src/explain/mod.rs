@@ -5,10 +5,12 @@
 //!
 //! | file | its one idea |
 //! | --- | --- |
+//! | `affected` | The tasks that a range of git history affects |
 //! | `chain` | Chains of reasons down to a first cause |
 //! | `closest` | The stored result that fits with the fewest changes |
 //! | `readers` | The tasks that read a path |
 
+pub mod affected;
 mod chain;
 mod closest;
 pub mod readers;

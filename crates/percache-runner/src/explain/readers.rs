@@ -11,7 +11,7 @@ use crate::graph::TaskGraph;
 use crate::graph::explicit;
 use crate::model::Caller;
 use crate::model::path::RelPath;
-use crate::model::{Inputs, Task, TaskId, Workspace};
+use crate::model::{Task, TaskId, Workspace};
 use crate::worktree::journal::Journal;
 
 /// The subject of the question.
@@ -44,9 +44,10 @@ impl Readers<'_> {
             let may_match = |id: &TaskId| after_owner.as_ref().is_none_or(|after| after.contains(id));
             for id in self.workspace.ids().filter(|id| self.workspace.task(*id).command.is_some()) {
                 let task = self.workspace.task(id);
-                let declared = match &task.inputs {
-                    Inputs::Patterns(patterns) => patterns.matches(path) && may_match(&id),
-                    Inputs::Default => owner.is_none() && sources.contains(path) && path.starts_with(&task.dir),
+                let by_default = || owner.is_none() && sources.contains(path) && path.starts_with(&task.dir);
+                let declared = match task.inputs.patterns.decision(path) {
+                    Some(included) => included && may_match(&id),
+                    None => task.inputs.default && by_default(),
                 };
                 let by_content = || owner.is_some_and(|owner| explicit(self.workspace, id).contains(&owner));
                 let reads = declared
@@ -78,7 +79,7 @@ impl Readers<'_> {
 
     /// Returns those of `paths` that tasks without declared inputs depend on.
     fn sources(&self, paths: &[RelPath]) -> Result<HashSet<RelPath>, WalkError> {
-        if !self.workspace.tasks.iter().any(|task| matches!(task.inputs, Inputs::Default) && task.command.is_some()) {
+        if !self.workspace.tasks.iter().any(|task| task.inputs.default && task.command.is_some()) {
             return Ok(HashSet::new());
         }
         let Readers { workspace, skip, caller, .. } = self;

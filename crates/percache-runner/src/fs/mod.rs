@@ -5,6 +5,7 @@
 //! | `beneath` | writing into the workspace without ever leaving it |
 //! | `clearing` | removing files safely, or moving them aside |
 //! | `displaced` | files that were moved aside |
+//! | `git_changes` | what differs between the tree and a commit |
 //! | `git_files` | the source files of the workspace |
 //! | `git_ignore` | the rules by which git ignores paths |
 //! | `git_index` | the files that git tracks |
@@ -27,6 +28,7 @@
 pub mod beneath;
 pub mod clearing;
 pub mod displaced;
+pub mod git_changes;
 pub mod git_files;
 pub mod git_ignore;
 pub mod git_index;

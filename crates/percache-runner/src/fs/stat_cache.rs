@@ -9,6 +9,7 @@
 //! Knows nothing about tasks or the store.
 
 mod learn;
+mod look;
 mod rare;
 mod state;
 mod way;
@@ -17,15 +18,13 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::hash::BuildHasher;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
-use foldhash::fast::RandomState;
 use percache::Digest;
 use rustix::fs::{CWD, FileType, Mode, OFlags, openat};
 
@@ -35,21 +34,11 @@ use crate::fs::stamp::{Stamp, moment};
 use crate::fs::stat_table::{KnownFiles, Seen};
 use crate::model::path::RelPath;
 
+use look::{Change, Look, Looks, Sight};
 use rare::Rare;
 pub use state::{Behind, FileState};
 use way::Plain;
 pub use way::Resolved;
-
-const SHARDS: usize = 16;
-
-/// A state seen in this build that differs from the table.
-struct Look {
-    seen: Seen,
-    /// Whether the digest must be made again before it is used.
-    doubted: bool,
-}
-
-type Shard = HashMap<Vec<u8>, Look, RandomState>;
 
 /// Tells the state of paths. Shared by all threads of a build.
 pub struct Observer<'a> {
@@ -58,14 +47,9 @@ pub struct Observer<'a> {
     /// paths are used.
     root_fd: Option<OwnedFd>,
     before: &'a KnownFiles,
-    /// For each path in `before`, whether it was seen in this build exactly as the table says.
-    confirmed: Vec<AtomicBool>,
-    /// The states that differ from the table. Every job asks here for every file that changed; shards keep the jobs
-    /// from waiting for one another.
-    now: [Mutex<Shard>; SHARDS],
-    hasher: RandomState,
-    /// Paths that were seen in two states in this build.
-    flipped: Rare<HashSet<Vec<u8>>>,
+    /// What this build knows of each path.
+    looks: Looks<'a>,
+    /// In a dry run, the states that restored outputs would have: they are claimed, and not seen.
     pretended: Rare<HashMap<Vec<u8>, FileState>>,
     /// Directories with no symlink on the way to them.
     plain: Plain,
@@ -109,10 +93,7 @@ impl<'a> Observer<'a> {
             root,
             root_fd: openat(CWD, root, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok(),
             before,
-            confirmed: (0..before.len()).map(|_| AtomicBool::new(false)).collect(),
-            now: Default::default(),
-            hasher: RandomState::default(),
-            flipped: Rare::default(),
+            looks: Looks::new(before),
             pretended: Rare::default(),
             plain: Plain::default(),
             trails: Rare::default(),
@@ -140,7 +121,7 @@ impl<'a> Observer<'a> {
     /// states, by position. These paths are not looked at again until a command runs, which might change anything.
     pub fn take_over(&mut self, found: Vec<bool>, seen: &[(usize, Seen)]) {
         for (position, seen) in seen.iter().filter(|(position, _)| *position < self.before.len()) {
-            self.see(self.before.path(*position), *seen);
+            self.looks.set(self.before.path(*position), Change::See(*seen));
         }
         self.untouched = AtomicBool::new(found.len() == self.before.len());
         self.found = found;
@@ -159,10 +140,6 @@ impl<'a> Observer<'a> {
             || *self.has_known_links.get_or_init(|| (0..self.before.len()).any(is_link))
     }
 
-    fn confirm(&self, position: usize) {
-        self.confirmed[position].store(true, Ordering::Relaxed);
-    }
-
     /// Returns the position of a path that need not be looked at, because this build has found it unchanged.
     fn found(&self, path: &[u8]) -> Option<usize> {
         if !self.untouched.load(Ordering::Relaxed) {
@@ -174,7 +151,7 @@ impl<'a> Observer<'a> {
         if self.has_put.load(Ordering::Relaxed) && is_elsewhere() {
             return None;
         }
-        (!self.shard(path).contains_key(path)).then_some(position)
+        (!self.looks.has_other(path)).then_some(position)
     }
 
     /// Returns the root of the workspace.
@@ -206,11 +183,6 @@ impl<'a> Observer<'a> {
         hash_file::open(dir, &*path)
     }
 
-    fn shard(&self, path: &[u8]) -> MutexGuard<'_, Shard> {
-        let shard = &self.now[self.hasher.hash_one(path) as usize % SHARDS];
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// From now on claims this state for `path`: used in a dry run.
     pub fn pretend(&self, path: Vec<u8>, state: FileState) {
         self.pretended.get_mut().insert(path, state);
@@ -226,43 +198,34 @@ impl<'a> Observer<'a> {
     /// gone unseen.
     pub fn doubt(&self, path: &[u8]) {
         if let Some(end) = self.trail(path).and_then(|trail| trail.end.clone()) {
-            self.doubt_file(&end);
+            self.looks.set(&end, Change::Doubt);
         }
-        self.doubt_file(path);
-    }
-
-    fn doubt_file(&self, path: &[u8]) {
-        let mut now = self.shard(path);
-        if let Some(look) = now.get_mut(path).filter(|look| !look.seen.settled) {
-            look.doubted = true;
-        }
+        self.looks.set(path, Change::Doubt);
     }
 
     /// Returns whether this build has seen `path` in two states.
     pub fn has_flipped(&self, path: &[u8]) -> bool {
-        self.flipped.get().is_some_and(|flipped| flipped.contains(path))
+        self.looks.other(path).is_some_and(|sight| sight.flipped)
     }
 
     /// Returns whether this build has seen exactly this at `path`, and nothing else, and may rely on it: the state seen
     /// there still holds. This says nothing about the target of a symlink.
     pub fn stands(&self, path: &[u8], now: Option<Stamp>) -> bool {
-        let position = self.before.find(path);
-        let confirmed = position.filter(|i| self.confirmed[*i].load(Ordering::Relaxed)).map(|i| self.before.seen(i));
-        let seen = match (self.shard(path).get(path), confirmed) {
-            (Some(look), None) => look.seen,
-            (None, Some(seen)) => seen,
-            _ => return false,
+        let seen = match self.looks.get(path) {
+            Look::Confirmed(seen) => seen,
+            Look::Other(Sight { seen, flipped: false, .. }) => seen,
+            Look::Unseen | Look::Other(_) | Look::Both(_) => return false,
         };
-        seen.settled && seen.stamp == now && !self.has_flipped(path)
+        seen.settled && seen.stamp == now
     }
 
     /// Returns the stamp under which this build last saw `path`.
     pub fn last_stamp(&self, path: &[u8]) -> Option<Stamp> {
-        if let Some(look) = self.shard(path).get(path) {
-            return look.seen.stamp;
+        match self.looks.get(path) {
+            Look::Unseen => None,
+            Look::Confirmed(seen) => seen.stamp,
+            Look::Other(sight) | Look::Both(sight) => sight.seen.stamp,
         }
-        let position = self.before.find(path).filter(|i| self.confirmed[*i].load(Ordering::Relaxed));
-        position.and_then(|i| self.before.seen(i).stamp)
     }
 
     /// Returns the modification time that the file at `path` had when the last build ended, if it had this content.
@@ -305,7 +268,7 @@ impl<'a> Observer<'a> {
     pub fn is_as_before(&self, position: usize) -> bool {
         let path = self.before.path(position);
         if self.found(path).is_some() {
-            self.confirmed[position].store(true, Ordering::Relaxed);
+            self.looks.confirm(position);
             return true;
         }
         let before = self.before.seen(position);
@@ -333,7 +296,7 @@ impl<'a> Observer<'a> {
                 _ => return None,
             },
         };
-        self.confirmed[position].store(true, Ordering::Relaxed);
+        self.looks.confirm(position);
         Some(state)
     }
 
@@ -343,13 +306,14 @@ impl<'a> Observer<'a> {
         if let Some((i, before)) = before.filter(|(_, before)| before.settled && before.stamp == Some(*stamp))
             && before.digest.is_some()
         {
-            self.confirmed[i].store(true, Ordering::Relaxed);
+            self.looks.confirm(i);
             return before.digest;
         }
         // Within one build an unsettled digest counts, as long as nobody doubts it.
-        let shard = self.shard(path);
-        let look = shard.get(path).filter(|look| look.seen.stamp == Some(*stamp) && !look.doubted);
-        look.and_then(|look| look.seen.digest)
+        match self.looks.other(path) {
+            Some(Sight { seen, doubted: false, .. }) if seen.stamp == Some(*stamp) => seen.digest,
+            _ => None,
+        }
     }
 
     /// Returns the digest of the regular file that had this stamp after the moment `looked`.
@@ -373,14 +337,7 @@ impl<'a> Observer<'a> {
 
     /// Returns everything seen in this build.
     pub fn into_observed(self) -> Observed {
-        let shards = self.now.into_iter().map(|shard| shard.into_inner().unwrap_or_else(PoisonError::into_inner));
-        let mut now: Vec<_> = shards.flatten().map(|(path, look)| (path, look.seen)).collect();
-        now.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        Observed {
-            confirmed: self.confirmed.into_iter().map(AtomicBool::into_inner).collect(),
-            now,
-            flipped: self.flipped.into_inner(),
-        }
+        self.looks.into_observed()
     }
 }
 

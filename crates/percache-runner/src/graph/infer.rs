@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::outputs::positive;
 use crate::model::path::RelPath;
 use crate::model::pattern::{Pattern, PatternSet};
-use crate::model::{Inputs, Task, TaskId};
+use crate::model::{Task, TaskId};
 
 /// The patterns that connect two tasks, as positions among the patterns as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Feed {
 
 /// Returns how `producer` feeds `consumer`, if it does.
 pub fn feeds(producer: &Task, consumer: &Task) -> Option<Feed> {
-    let Inputs::Patterns(inputs) = &consumer.inputs else { return None };
+    let inputs = &consumer.inputs.patterns;
     if !inputs.overlaps_as_named(&producer.outputs) {
         return None;
     }
@@ -71,7 +71,7 @@ impl<'t> Producers<'t> {
     }
 
     fn of(&mut self, id: TaskId, task: &Task) -> Vec<TaskId> {
-        let Inputs::Patterns(inputs) = &task.inputs else { return Vec::new() };
+        let inputs = &task.inputs.patterns;
         let mut found = Vec::new();
         for pattern in positive(inputs) {
             if pattern.literal().is_some() {

@@ -32,7 +32,7 @@ impl OutputIndex {
         let mut index = OutputIndex::default();
         for (id, task) in (0u32..).map(TaskId).zip(tasks) {
             index.insert(id, &task.outputs);
-            index.extend(id, task.depfile.as_ref());
+            index.extend(id, task.discovery.depfile());
         }
         index
     }

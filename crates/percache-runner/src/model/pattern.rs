@@ -76,6 +76,14 @@ impl PatternSet {
         PatternSet { follow: follow.to_vec(), ..self }
     }
 
+    /// Returns the same patterns, each with the position `places` has for its own.
+    pub fn renumbered(mut self, places: &[usize]) -> Self {
+        for pattern in &mut self.patterns {
+            pattern.index = places.get(pattern.index).copied().unwrap_or(pattern.index);
+        }
+        self
+    }
+
     /// Returns the directories through which these outputs may lie outside the workspace.
     pub fn follow(&self) -> &[RelPath] {
         &self.follow
@@ -124,7 +132,12 @@ impl PatternSet {
 
     /// Returns whether `path` is included, as decided by the last pattern that matches it.
     pub fn matches(&self, path: &RelPath) -> bool {
-        self.patterns.iter().rev().find(|pattern| pattern.matches(path)).is_some_and(|pattern| !pattern.negated)
+        self.decision(path).unwrap_or_default()
+    }
+
+    /// Returns whether the last pattern that matches `path` includes it, or `None` if no pattern matches.
+    pub fn decision(&self, path: &RelPath) -> Option<bool> {
+        self.patterns.iter().rev().find(|pattern| pattern.matches(path)).map(|pattern| !pattern.negated)
     }
 
     /// Returns whether something below the directory `dir` may be included. A walk can skip directories for which this

@@ -61,6 +61,8 @@ pub struct Workspace {
     pub tasks: Vec<Task>,
     /// The names of tasks without instances, because their `foreach` matches no file.
     pub empty: Vec<String>,
+    /// The templates that no task extends.
+    pub unused: Vec<UnusedTemplate>,
     /// The tasks that a bare `percache build` builds, resolved; all tasks if there is no `default`.
     pub default: Vec<TaskId>,
 }
@@ -86,6 +88,15 @@ pub struct Pool {
     pub name: String,
     /// How many of its tasks may run at a time.
     pub capacity: NonZeroUsize,
+}
+
+/// A template that no task extends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnusedTemplate {
+    /// Its name.
+    pub name: String,
+    /// The place where it is stated: `percache.toml:14`.
+    pub place: String,
 }
 
 /// A place in a configuration file.
@@ -118,8 +129,8 @@ pub struct Task {
     pub inputs: Inputs,
     /// The declared outputs, including exclusions.
     pub outputs: PatternSet,
-    /// A make-style depfile that the command writes.
-    pub depfile: Option<RelPath>,
+    /// How a run reports what it read besides its declared inputs.
+    pub discovery: Discovery,
     /// Commands whose output is part of the fingerprint, sorted, without duplicates.
     pub tools: Vec<String>,
     /// Variables set for the command: the workspace's, overridden by the task's.
@@ -154,6 +165,39 @@ pub struct Task {
     pub origin: Origin,
 }
 
+/// How a run of a task reports its discovered inputs.
+///
+/// Encoded like the optional path of a depfile, which it was once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Discovery {
+    /// Not at all: the task has declared inputs only.
+    #[default]
+    None,
+    /// By a make-style depfile that the command writes.
+    Depfile(RelPath),
+}
+
+impl Discovery {
+    /// Returns the path of the depfile, if there is one.
+    pub fn depfile(&self) -> Option<&RelPath> {
+        match self {
+            Discovery::None => None,
+            Discovery::Depfile(path) => Some(path),
+        }
+    }
+
+    /// Returns whether a run may report inputs that were not declared.
+    pub fn finds_inputs(&self) -> bool {
+        *self != Discovery::None
+    }
+}
+
+impl From<Option<RelPath>> for Discovery {
+    fn from(depfile: Option<RelPath>) -> Discovery {
+        depfile.map_or(Discovery::None, Discovery::Depfile)
+    }
+}
+
 /// The command of a task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TaskCommand {
@@ -164,13 +208,25 @@ pub enum TaskCommand {
 }
 
 /// The declared inputs of a task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Inputs {
-    /// `inputs` is absent: every file below `dir` that git would not ignore, without any task's outputs, the store and
-    /// the configuration files.
-    Default,
-    /// Ordered patterns, relative to the workspace. `inputs = []` is the empty set.
-    Patterns(PatternSet),
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Inputs {
+    /// Whether every file below `dir` that git would not ignore is an input, without any task's outputs, the store and
+    /// the configuration files: `inputs` is absent or names `@default`.
+    pub default: bool,
+    /// Ordered patterns, relative to the workspace. They come after the default: an exclusion takes away from it.
+    pub patterns: PatternSet,
+}
+
+impl Inputs {
+    /// Returns the inputs that only patterns name.
+    pub fn patterns(patterns: PatternSet) -> Inputs {
+        Inputs { default: false, patterns }
+    }
+
+    /// Returns whether a path belongs to the inputs, given whether it belongs to the default ones.
+    pub fn count(&self, path: &RelPath, among_default: bool) -> bool {
+        self.patterns.decision(path).unwrap_or(self.default && among_default)
+    }
 }
 
 impl Workspace {
@@ -182,5 +238,21 @@ impl Workspace {
     /// Yields every id, ordered by the tasks' names.
     pub fn ids(&self) -> impl Iterator<Item = TaskId> + use<> {
         (0..self.tasks.len() as u32).map(TaskId)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_discovery_is_encoded_like_the_optional_path_of_a_depfile() {
+        let path = RelPath::new("build/a.d").unwrap();
+        for depfile in [None, Some(path)] {
+            let discovery = Discovery::from(depfile.clone());
+            assert_eq!(discovery.depfile(), depfile.as_ref());
+            assert_eq!(discovery.finds_inputs(), depfile.is_some());
+            assert_eq!(postcard::to_allocvec(&discovery).unwrap(), postcard::to_allocvec(&depfile).unwrap());
+        }
     }
 }

@@ -3,13 +3,18 @@
 //! | file | its one idea |
 //! | --- | --- |
 //! | `build` | the build loop: one coordinating thread that owns all state |
-//! | `ready_queue` | the choice of the task that starts next |
-//! | `results` | the outcome of a build |
+//! | `build/start` | starting a task, at once or as a job |
+//! | `build/finish` | taking in the report of a finished task |
+//! | `build/messages` | the messages of jobs, and waiting for the next one |
+//! | `ready_queue` | the choice of the task that starts next, among those that are ready |
+//! | `results` | the outcome of a build: counts and journal entries |
+//! | `state` | the state of each task, and the one function that changes it |
 //! | `time_left` | an estimate of the time left, from earlier durations |
 
 mod build;
-pub mod ready_queue;
+mod ready_queue;
 pub mod results;
-pub mod time_left;
+mod state;
+mod time_left;
 
 pub use build::{Demands, build};

@@ -16,13 +16,11 @@ const UNKNOWN: Duration = Duration::from_millis(100);
 /// Ordered by the length of the path to the end, then by position.
 type Urgency = (Duration, Reverse<TaskId>);
 
-/// The tasks of a build that have not started yet.
-pub struct Schedule<'a> {
+/// The tasks that are ready to start.
+pub struct ReadyQueue<'a> {
     workspace: &'a Workspace,
-    graph: &'a TaskGraph,
-    /// For each task of the build, the number of dependencies that are not done.
-    waiting: HashMap<TaskId, usize>,
-    urgency: HashMap<TaskId, Duration>,
+    /// The length of the path to the end of the build, by position; zero for tasks that are not part of the build.
+    urgency: Vec<Duration>,
     ready: BinaryHeap<Urgency>,
     /// Ready tasks that must run while nothing else does.
     alone: VecDeque<TaskId>,
@@ -31,42 +29,32 @@ pub struct Schedule<'a> {
     room: Vec<usize>,
 }
 
-impl<'a> Schedule<'a> {
-    /// Creates a schedule for `tasks`, which include their dependencies. `usual` returns how long a task took last
-    /// time.
+impl<'a> ReadyQueue<'a> {
+    /// Creates an empty queue for a build of `tasks`, which are sorted and include their dependencies. `usual` returns
+    /// how long a task took last time.
     pub fn new(
         workspace: &'a Workspace,
-        graph: &'a TaskGraph,
+        graph: &TaskGraph,
         tasks: &[TaskId],
         usual: &dyn Fn(TaskId) -> Option<Duration>,
-    ) -> Schedule<'a> {
-        let waiting: HashMap<_, _> = tasks.iter().map(|id| (*id, graph.needs[id.index()].len())).collect();
-        let urgency = urgency(workspace, graph, &waiting, usual);
-        let mut schedule = Schedule {
+    ) -> ReadyQueue<'a> {
+        ReadyQueue {
             workspace,
-            graph,
-            waiting,
-            urgency,
+            urgency: urgency(workspace, graph, tasks, usual),
             ready: BinaryHeap::new(),
             alone: VecDeque::new(),
             queued: HashMap::new(),
             room: workspace.pools.iter().map(|pool| pool.capacity.get()).collect(),
-        };
-        let free: Vec<_> = schedule.waiting.iter().filter(|(_, needs)| **needs == 0).map(|(id, _)| *id).collect();
-        free.into_iter().for_each(|id| schedule.make_ready(id));
-        schedule
-    }
-
-    fn make_ready(&mut self, id: TaskId) {
-        if self.workspace.task(id).interactive {
-            self.alone.push_back(id);
-        } else {
-            self.ready.push((self.urgency_of(id), Reverse(id)));
         }
     }
 
-    fn urgency_of(&self, id: TaskId) -> Duration {
-        self.urgency.get(&id).copied().unwrap_or(UNKNOWN)
+    /// Adds a task whose dependencies are done.
+    pub fn push(&mut self, id: TaskId) {
+        if self.workspace.task(id).interactive {
+            self.alone.push_back(id);
+        } else {
+            self.ready.push((self.urgency[id.index()], Reverse(id)));
+        }
     }
 
     /// Returns the next task to start while `running` tasks run. One that owns the terminal is returned only while none
@@ -95,33 +83,24 @@ impl<'a> Schedule<'a> {
             self.ready.extend(self.queued.get_mut(&pool).and_then(BinaryHeap::pop));
         }
     }
-
-    /// Notes that a task is done: tasks that waited only for it become ready.
-    pub fn done(&mut self, id: TaskId) {
-        let graph = self.graph;
-        for dependent in &graph.needed_by[id.index()] {
-            if let Some(needs) = self.waiting.get_mut(dependent) {
-                *needs -= 1;
-                if *needs == 0 {
-                    self.make_ready(*dependent);
-                }
-            }
-        }
-    }
 }
 
 /// Computes for each task the duration of the longest chain that starts with it and continues through its dependents.
 fn urgency(
     workspace: &Workspace,
     graph: &TaskGraph,
-    tasks: &HashMap<TaskId, usize>,
+    tasks: &[TaskId],
     usual: &dyn Fn(TaskId) -> Option<Duration>,
-) -> HashMap<TaskId, Duration> {
-    let mut urgency: HashMap<TaskId, Duration> = HashMap::with_capacity(tasks.len());
-    for id in graph.order.iter().rev().filter(|id| tasks.contains_key(id)) {
-        let behind = graph.needed_by[id.index()].iter().filter_map(|dependent| urgency.get(dependent)).max();
-        let own = workspace.task(*id).command.as_ref().map_or(Duration::ZERO, |_| usual(*id).unwrap_or(UNKNOWN));
-        urgency.insert(*id, own + behind.copied().unwrap_or_default());
+) -> Vec<Duration> {
+    let mut urgency = vec![Duration::ZERO; workspace.tasks.len()];
+    for id in graph.order.iter().rev().filter(|id| tasks.binary_search(id).is_ok()) {
+        let dependents = &graph.needed_by[id.index()];
+        let behind = dependents.iter().map(|dependent| urgency[dependent.index()]).max().unwrap_or_default();
+        let own = match workspace.task(*id).command {
+            Some(_) => usual(*id).unwrap_or(UNKNOWN),
+            None => Duration::ZERO,
+        };
+        urgency[id.index()] = own + behind;
     }
     urgency
 }

@@ -8,8 +8,8 @@ use percache::store::record::ResultKey;
 
 use crate::action::basis::Basis;
 use crate::action::check::Verdict;
+use crate::action::done::Done;
 use crate::action::explain::Why;
-use crate::action::job::Done;
 use crate::key::fingerprint::Parts;
 use crate::model::TaskId;
 use crate::model::event::{Failure, LogText, Outcome};

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::graph::TaskGraph;
 use crate::model::TaskId;
 use crate::model::event::Usual;
+use crate::schedule::state::TaskState;
 
 /// How long an estimate is reused, minus the time that passes: with very many tasks, computing it takes a while.
 const HOLDS: Duration = Duration::from_secs(1);
@@ -28,12 +29,10 @@ pub struct Progress<'a> {
     pub tasks: &'a [TaskId],
     /// How long the tasks took last time.
     pub usual: &'a Usual,
-    /// When commands started, including those that have ended.
-    pub started: &'a HashMap<TaskId, Instant>,
-    /// Tells whether a task has ended.
-    pub ended: &'a dyn Fn(TaskId) -> bool,
-    /// Tells whether a task has a command.
-    pub runs: &'a dyn Fn(TaskId) -> bool,
+    /// The states of all tasks, by position.
+    pub states: &'a [TaskState],
+    /// Tells whether a task takes time: it has a command and is not known to be up to date.
+    pub takes_time: &'a dyn Fn(TaskId) -> bool,
     /// How many tasks run at a time.
     pub jobs: usize,
     /// How many tasks were up to date or restored.
@@ -56,12 +55,13 @@ impl Estimate {
 }
 
 fn left(progress: &Progress<'_>, now: Instant) -> Option<Duration> {
-    let Progress { graph, usual, started, ended, .. } = progress;
+    let Progress { graph, usual, states, .. } = progress;
     if usual.is_empty() {
         return None;
     }
     let average = usual.values().sum::<Duration>() / usual.len() as u32;
-    let chance = (started.len() + 1) as f64 / (started.len() + progress.hits + 1) as f64;
+    let started = progress.tasks.iter().filter(|id| states[id.index()].has_started()).count();
+    let chance = (started + 1) as f64 / (started + progress.hits + 1) as f64;
     let mut tasks: HashMap<TaskId, Expected> = HashMap::with_capacity(progress.tasks.len());
     for id in &graph.order {
         if progress.tasks.binary_search(id).is_err() {
@@ -69,11 +69,12 @@ fn left(progress: &Progress<'_>, now: Instant) -> Option<Duration> {
         }
         let needs = || graph.needs[id.index()].iter().filter_map(|need| tasks.get(need));
         let chain = needs().map(|need| need.chain).max().unwrap_or_default();
-        let runs = started.contains_key(id) || needs().any(|need| need.runs);
+        let state = &states[id.index()];
+        let runs = state.has_started() || needs().any(|need| need.runs);
         let took = usual.get(id).copied().unwrap_or(average);
-        let own = match started.get(id) {
-            _ if ended(*id) || !(progress.runs)(*id) => Duration::ZERO,
-            Some(start) => took.saturating_sub(now - *start),
+        let own = match state.running_since() {
+            _ if state.has_ended() || !(progress.takes_time)(*id) => Duration::ZERO,
+            Some(start) => took.saturating_sub(now - start),
             None if runs => took,
             None => took.mul_f64(chance),
         };
@@ -97,6 +98,7 @@ struct Expected {
 mod tests {
     use super::*;
     use crate::config::{Request, load};
+    use crate::schedule::state::Standing;
 
     /// `a`, `b` and `c` have no dependencies, `d` depends on `a`; they took 1, 2, 3 and 4 seconds.
     fn estimate(jobs: usize, running: &[u32], ended: &[u32], hits: usize) -> f64 {
@@ -107,13 +109,19 @@ mod tests {
         let workspace = load(&dir.path().canonicalize().unwrap(), &Request::default()).unwrap();
         let tasks: Vec<_> = workspace.ids().collect();
         let now = Instant::now();
+        let state = |id: &TaskId| {
+            let command = running.contains(&id.0).then_some(now);
+            match ended.contains(&id.0) {
+                true => TaskState::Done { ran: command.is_some(), standing: Standing::Changed, visible: None },
+                false => TaskState::Running { command },
+            }
+        };
         let progress = Progress {
             graph: &TaskGraph::new(&workspace),
             tasks: &tasks,
             usual: &tasks.iter().map(|id| (*id, Duration::from_secs(id.0 as u64 + 1))).collect(),
-            started: &running.iter().map(|id| (TaskId(*id), now)).collect(),
-            ended: &|id| ended.contains(&id.0),
-            runs: &|_| true,
+            states: &tasks.iter().map(state).collect::<Vec<_>>(),
+            takes_time: &|_| true,
             jobs,
             hits,
         };
@@ -142,17 +150,9 @@ mod tests {
 
     #[test]
     fn without_a_past_there_is_no_answer() {
-        let (graph, usual, started) = (TaskGraph::new(&empty()), Usual::new(), HashMap::new());
-        let progress = Progress {
-            graph: &graph,
-            tasks: &[],
-            usual: &usual,
-            started: &started,
-            ended: &|_| false,
-            runs: &|_| true,
-            jobs: 1,
-            hits: 0,
-        };
+        let (graph, usual) = (TaskGraph::new(&empty()), Usual::new());
+        let progress =
+            Progress { graph: &graph, tasks: &[], usual: &usual, states: &[], takes_time: &|_| true, jobs: 1, hits: 0 };
         assert_eq!(left(&progress, Instant::now()), None);
     }
 

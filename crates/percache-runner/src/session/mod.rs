@@ -2,6 +2,7 @@
 //!
 //! | file | its one idea |
 //! | --- | --- |
+//! | `clean` | the removal of outputs from the tree |
 //! | `commit` | the end of a build: results stored, then the journal |
 //! | `desk` | the worktree's lock, journal and leftovers during a build |
 //! | `evidence` | the conditions under which the next build may trust this one |
@@ -11,6 +12,7 @@
 //! | `standing` | tasks that are up to date by the journal alone |
 //! | `survey` | leftovers of earlier builds, and the state that all tasks share |
 
+pub mod clean;
 mod commit;
 mod desk;
 mod evidence;
@@ -35,7 +37,7 @@ use crate::graph::TaskGraph;
 use crate::model::Caller;
 use crate::model::event::{Event, Listener, Reporter};
 use crate::model::span::{Phase, timed};
-use crate::model::{TaskId, Workspace};
+use crate::model::{TaskId, UnusedTemplate, Workspace};
 use crate::process::Stop;
 use crate::process::descriptors;
 use crate::process::nesting::Enclosing;
@@ -138,6 +140,10 @@ impl Session<'_> {
         let (jobs, fit) = (self.options.jobs, descriptors::make_room(self.options.jobs));
         if fit < jobs.min(tasks.len()) {
             let message = format!("{fit} jobs at a time: more do not fit into the files that may be open (ulimit -n)");
+            reporter.event(Event::Note { message });
+        }
+        for UnusedTemplate { name, place } in &self.workspace.unused {
+            let message = format!("no task extends the template `{name}` ({place})");
             reporter.event(Event::Note { message });
         }
         let options = &Options { jobs: fit, ..self.options.clone() };

@@ -14,7 +14,7 @@ use percache::store::{ReadError, Store};
 use crate::model::Caller;
 use crate::model::path::{PathError, RelPath};
 use crate::model::pattern::{PatternError, PatternSet};
-use crate::model::{CacheSettings, Inputs, Origin, Task, TaskCommand, TaskId, Workspace};
+use crate::model::{CacheSettings, Discovery, Inputs, Origin, Task, TaskCommand, TaskId, Workspace};
 use crate::process::SpooledLog;
 use crate::syntax::glob::escape;
 use crate::worktree::Worktree;
@@ -107,6 +107,7 @@ impl Single {
             jobserver: None,
             follow: Vec::new(),
             tasks: vec![task],
+            unused: Vec::new(),
             empty: Vec::new(),
             default: vec![TaskId(0)],
         })
@@ -122,9 +123,9 @@ impl Single {
             cwd,
             command: Some(TaskCommand::Argv(self.command.clone())),
             takes_args: false,
-            inputs: Inputs::Patterns(inputs),
+            inputs: Inputs::patterns(inputs),
             outputs,
-            depfile: None,
+            discovery: Discovery::None,
             tools: Vec::new(),
             env: Default::default(),
             env_from: self.env_from.iter().cloned().chain([PWD.to_owned()]).collect(),
@@ -261,7 +262,7 @@ mod tests {
     #[test]
     fn its_own_outputs_are_no_inputs() {
         let workspace = single(&["**"], &["out"]).workspace(Path::new("/a")).unwrap();
-        let Inputs::Patterns(inputs) = &workspace.tasks[0].inputs else { panic!("patterns were given") };
+        let inputs = &workspace.tasks[0].inputs.patterns;
         assert!(inputs.matches(&RelPath::new("in").unwrap()));
         assert!(!inputs.matches(&RelPath::new("out/x").unwrap()));
         assert!(

@@ -94,6 +94,7 @@ impl Session<'_> {
             carries,
             untouched,
             places: OnceLock::new(),
+            executor: None,
             budget: None,
             sources: OnceLock::new(),
             trouble: Mutex::new(desk.trouble.clone().or(untold)),

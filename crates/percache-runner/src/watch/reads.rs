@@ -21,7 +21,7 @@ use crate::fs::stat_table::{Builder, KnownFiles};
 use crate::graph::TaskGraph;
 use crate::model::Caller;
 use crate::model::path::RelPath;
-use crate::model::{Inputs, Task, TaskId, Workspace};
+use crate::model::{Task, TaskId, Workspace};
 use crate::worktree::journal::Journal;
 
 use look::Look;
@@ -291,12 +291,13 @@ fn may_be_read(scope: Scope<'_>, path: &RelPath) -> bool {
         return false;
     }
     let listed = || path.parent().is_some_and(|parent| workspace.listed.contains(&parent));
-    let by_task = |task: &Task| match &task.inputs {
-        Inputs::Patterns(patterns) => patterns.matches(path) || patterns.enters(path),
-        Inputs::Default => path.starts_with(&task.dir) || task.dir.starts_with(path),
+    let by_task = |task: &Task| {
+        let by_default = || path.starts_with(&task.dir) || task.dir.starts_with(path);
+        let patterns = &task.inputs.patterns;
+        patterns.matches(path) || patterns.enters(path) || (task.inputs.default && by_default())
     };
     let tasks = || tasks.iter().map(|id| workspace.task(*id)).filter(|task| task.command.is_some());
-    let anything = || tasks().any(|task| task.depfile.is_some() && failed.contains(&task.name));
+    let anything = || tasks().any(|task| task.discovery.finds_inputs() && failed.contains(&task.name));
     workspace.files.contains(path) || listed() || tasks().any(by_task) || anything()
 }
 

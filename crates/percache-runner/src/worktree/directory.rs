@@ -23,21 +23,20 @@
 //! several paths (bind mounts, containers), and builds at all of these take turns. Otherwise it is that of the
 //! worktree's path. For a single command without a configuration, ID is `single-` and the command's identity.
 
-use std::fs::{self, File, TryLockError};
+mod locking;
+
+use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use percache::Digest;
 use percache::base::files::{self, Durability, create_private_dir};
 use percache::base::lock::{FileLock, LockError};
 
-use crate::process::Stop;
-
-/// The pause between attempts to take the lock.
-const PAUSE: Duration = Duration::from_millis(10);
+pub use locking::WorktreeLock;
 
 /// The file with the identity of the worktree's directory.
 const MARK: &str = "mark";
@@ -51,13 +50,6 @@ pub struct Worktree {
     dir: PathBuf,
     root: PathBuf,
     claims: PathBuf,
-}
-
-/// The right to build in a worktree, until it is dropped.
-#[derive(Debug)]
-pub struct WorktreeLock {
-    _file: FileLock,
-    _tree: Option<File>,
 }
 
 impl Worktree {
@@ -148,69 +140,6 @@ impl Worktree {
             let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             removed.or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) })
         })
-    }
-
-    /// Takes the lock of the worktree if it is free.
-    pub fn try_lock(&self, holder: &str) -> Option<WorktreeLock> {
-        let path = self.dir.join("lock");
-        let file = FileLock::try_acquire(&path, holder).ok().filter(|lock| lock.is_at(&path).unwrap_or(false))?;
-        Some(WorktreeLock { _file: file, _tree: self.try_lock_tree().ok()? })
-    }
-
-    /// Locks the tree itself where only its path distinguishes it: it may have several paths, and builds with other
-    /// stores. A store inside the tree is the same under all of the tree's paths.
-    fn try_lock_tree(&self) -> Result<Option<File>, LockError> {
-        let store = self.claims.parent().unwrap_or(&self.claims);
-        if self.is_single() || Worktree::identity(store, &self.root) != Worktree::place(&self.root) {
-            return Ok(None);
-        }
-        // Not every file system can lock directories.
-        let Ok(tree) = File::open(&self.root) else { return Ok(None) };
-        match tree.try_lock() {
-            Ok(()) => Ok(Some(tree)),
-            Err(TryLockError::WouldBlock) => Err(LockError::Held("another percache in this directory".to_owned())),
-            Err(TryLockError::Error(_)) => Ok(None),
-        }
-    }
-
-    /// Takes the lock of the worktree, and waits for it without limit. `waiting` is called with the holder at every
-    /// attempt, and returns whether to continue. Otherwise only `stop` ends the wait.
-    pub fn lock(
-        &self,
-        holder: &str,
-        stop: &Stop,
-        waiting: &mut dyn FnMut(&str) -> bool,
-    ) -> Result<WorktreeLock, LockError> {
-        let path = self.dir.join("lock");
-        let mut tries = 0;
-        loop {
-            let held = match FileLock::try_acquire(&path, holder) {
-                // A gc may have removed the directory with the lock file before the lock was taken.
-                Ok(file) if file.is_at(&path)? => match self.try_lock_tree() {
-                    Ok(tree) => return Ok(WorktreeLock { _file: file, _tree: tree }),
-                    Err(e) => e,
-                },
-                Ok(_) => {
-                    self.create()?;
-                    continue;
-                }
-                Err(LockError::Io(e)) if e.kind() == io::ErrorKind::NotFound && tries < 100 => {
-                    tries += 1;
-                    self.create()?;
-                    continue;
-                }
-                Err(e) => e,
-            };
-            match held {
-                LockError::Held(other) if !stop.requested() => {
-                    if !waiting(&other) {
-                        return Err(LockError::Held(other));
-                    }
-                    std::thread::sleep(PAUSE);
-                }
-                answer => return Err(answer),
-            }
-        }
     }
 
     /// Returns the path of the journal.
@@ -354,89 +283,4 @@ fn worktrees(store: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_path_that_fits_says_that_a_worktree_is_gone() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().join("work");
-        let worktree = Worktree::new(dir.path(), &root);
-        worktree.create().unwrap();
-        worktree.prepare().unwrap();
-        let abandoned = || Worktree::all(dir.path()).unwrap().iter().map(Worktree::is_abandoned).collect::<Vec<_>>();
-        assert_eq!(abandoned(), [true], "the directory was never made");
-        // An empty or damaged file says nothing; the next build writes it again.
-        for text in ["", "/nonexistent"] {
-            fs::write(worktree.dir.join("path"), text).unwrap();
-            assert_eq!(abandoned(), [false]);
-            worktree.prepare().unwrap();
-            assert_eq!(abandoned(), [true]);
-        }
-        fs::create_dir(&root).unwrap();
-        assert_eq!(abandoned(), [false]);
-    }
-
-    #[test]
-    fn a_tree_with_its_store_in_it_is_known_wherever_it_is_and_others_by_their_path() {
-        let dir = |store: &str, root: &str| {
-            Worktree::new(Path::new(store), Path::new(root)).dir.file_name().unwrap().to_owned()
-        };
-        assert_eq!(dir("/a/ws/.percache", "/a/ws"), dir("/mnt/.percache", "/mnt"));
-        assert_ne!(dir("/a/ws/.percache", "/a/ws"), dir("/a/ws/cache", "/a/ws"));
-        assert_ne!(dir("/store", "/a/ws"), dir("/store", "/a/ws2"));
-        assert_ne!(dir("/a/ws/../store", "/a/ws"), dir("/a/ws2/../store", "/a/ws2"));
-        // The worktree of another branch uses the main worktree's store.
-        assert_ne!(dir("/a/ws/.percache", "/a/ws"), dir("/a/ws/.percache", "/a/ws/.worktrees/x"));
-    }
-
-    #[test]
-    fn one_tree_is_locked_for_all_stores_that_are_elsewhere() {
-        let (dir, store, other) =
-            (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let worktrees = [store.path(), other.path()].map(|store| Worktree::new(store, dir.path()));
-        worktrees.iter().for_each(|worktree| worktree.create().unwrap());
-        let lock = worktrees[0].try_lock("me").unwrap();
-        assert!(worktrees[1].try_lock("you").is_none());
-        drop(lock);
-        assert!(worktrees[1].try_lock("you").is_some());
-    }
-
-    #[test]
-    fn what_a_killed_build_left_on_its_way_is_cleared() {
-        let dir = tempfile::tempdir().unwrap();
-        let worktree = Worktree::new(dir.path(), dir.path());
-        worktree.create().unwrap();
-        fs::write(worktree.staging().join("half"), "").unwrap();
-        fs::create_dir(worktree.staging().join("directory")).unwrap();
-        fs::write(worktree.dir.join("journal.1-0.new"), "").unwrap();
-        fs::write(worktree.journal(), "").unwrap();
-        fs::write(worktree.dir.join("report.html.1-0.new"), "").unwrap();
-        worktree.prepare().unwrap();
-        assert_eq!(fs::read_dir(worktree.staging()).unwrap().count(), 0);
-        assert!(worktree.journal().exists() && !worktree.dir.join("journal.1-0.new").exists());
-        assert!(worktree.dir.join("report.html.1-0.new").exists(), "somebody is just writing it");
-    }
-
-    /// Builds that begin at the same time must all get the lock, and not trip over what the others clear: without the
-    /// lock, one would run what the others run.
-    #[test]
-    fn builds_that_begin_at_once_in_a_new_worktree_all_get_its_lock() {
-        let dir = tempfile::tempdir().unwrap();
-        let stop = Stop::manual().unwrap();
-        for round in 0..50 {
-            let worktree = Worktree::new(&dir.path().join(round.to_string()), dir.path());
-            let begin = std::sync::Barrier::new(4);
-            std::thread::scope(|scope| {
-                for _ in 0..4 {
-                    scope.spawn(|| {
-                        begin.wait();
-                        worktree.create().unwrap();
-                        let _lock = worktree.lock("me", &stop, &mut |_| true).unwrap();
-                        worktree.prepare().unwrap();
-                    });
-                }
-            });
-        }
-    }
-}
+mod tests;

@@ -23,7 +23,7 @@ use crate::fs::stat_table::KnownFiles;
 use crate::graph::OutputIndex;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
-use crate::model::{Inputs, Task, TaskId};
+use crate::model::{Task, TaskId};
 use crate::worktree::Worktree;
 use crate::worktree::intents::{Intent, LeftBehind};
 use crate::worktree::journal::Journal;
@@ -214,12 +214,9 @@ impl Sources<'_> {
     }
 
     fn is_named(&self, path: &RelPath) -> bool {
-        self.tasks.iter().any(|task| match &task.inputs {
-            Inputs::Default => false,
-            Inputs::Patterns(inputs) => {
-                let mut named = inputs.patterns().iter().filter(|pattern| !pattern.negated);
-                named.any(|pattern| pattern.literal() == Some(path)) && inputs.matches(path)
-            }
+        self.tasks.iter().map(|task| &task.inputs.patterns).any(|inputs| {
+            let mut named = inputs.patterns().iter().filter(|pattern| !pattern.negated);
+            named.any(|pattern| pattern.literal() == Some(path)) && inputs.matches(path)
         })
     }
 }

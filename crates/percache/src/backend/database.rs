@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -44,14 +44,23 @@ pub struct DatabaseBackend {
 struct Shared {
     engine: Box<dyn Engine>,
     overlay: RwLock<Overlay>,
-    /// Whether the overlay has anything: most lookups need not look.
-    overlaid: AtomicBool,
+    /// [`OVERLAID`] and [`CLOSED`]: most lookups need nothing but this and the picture.
+    state: AtomicU8,
+    /// How many threads go through a picture without a lock.
+    scans: AtomicUsize,
     view: RwLock<Option<(u64, SharedView)>>,
     /// Held while changes are written: whether something was removed whose space the file system does not have back.
     writing: Mutex<bool>,
     signal: Mutex<Signal>,
     changed: Condvar,
 }
+
+/// The overlay has something.
+const OVERLAID: u8 = 1;
+/// The database is left alone from now on, but for what [`Backend::close`] has to write: it may be that the process exits.
+const CLOSED: u8 = 2;
+/// For how long whoever closes it waits for those who read from it.
+const LONGEST_READ: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 struct Signal {
@@ -84,7 +93,8 @@ impl DatabaseBackend {
         let shared = Shared {
             engine,
             overlay: RwLock::default(),
-            overlaid: AtomicBool::new(false),
+            state: AtomicU8::new(0),
+            scans: AtomicUsize::new(0),
             view: RwLock::new(None),
             writing: Mutex::new(false),
             signal: Mutex::default(),
@@ -124,7 +134,7 @@ impl DatabaseBackend {
         let bytes = {
             let mut overlay = self.shared.overlay.write().unwrap_or_else(PoisonError::into_inner);
             overlay.add(table, *key, change);
-            self.shared.overlaid.store(true, Ordering::Release);
+            self.shared.state.fetch_or(OVERLAID, Ordering::Release);
             overlay.bytes()
         };
         if bytes > TOO_MANY_BYTES {
@@ -173,6 +183,7 @@ impl Shared {
         // Asked before: a commit in between makes the picture look older than it is, never newer.
         let generation = self.engine.generation();
         let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        self.check_open()?;
         match &*view {
             Some((seen, current)) if *seen == generation => Ok((*seen, current.clone())),
             _ => {
@@ -183,9 +194,23 @@ impl Shared {
         }
     }
 
+    fn is_closed(&self) -> bool {
+        self.state.load(Ordering::SeqCst) & CLOSED != 0
+    }
+
+    fn check_open(&self) -> Result<(), BackendError> {
+        if self.is_closed() { Err(BackendError::new("it is closed")) } else { Ok(()) }
+    }
+
+    /// Writes the changes that wait, unless the back-end is closed.
+    fn write(&self, compacts: bool) -> Result<(), BackendError> {
+        self.check_open()?;
+        self.write_now(compacts)
+    }
+
     /// Writes the changes that wait; `Ok` means that all changes made before the call are permanent. `compacts`: gives the space of
     /// what was removed back to the file system, which may take a while.
-    fn write(&self, compacts: bool) -> Result<(), BackendError> {
+    fn write_now(&self, compacts: bool) -> Result<(), BackendError> {
         let mut removed = lock(&self.writing);
         let changes = self.overlay.write().unwrap_or_else(PoisonError::into_inner).take();
         *removed |= changes.values().any(Option::is_none);
@@ -202,7 +227,9 @@ impl Shared {
             }
             Err(error) => Some(self.write_what_fits(&changes, error)),
         };
-        let renewed = if written.is_ok() || kept.as_ref().is_some_and(|kept| !kept.is_empty()) {
+        let renewed = if self.is_closed() {
+            Ok(())
+        } else if written.is_ok() || kept.as_ref().is_some_and(|kept| !kept.is_empty()) {
             // Until the new picture is there, the overlay answers.
             self.renewed_view().map(|_| ())
         } else {
@@ -216,7 +243,9 @@ impl Shared {
             }
             Some(kept) => overlay.failed(TOO_MANY_BYTES, |key| kept.contains(key)),
         };
-        self.overlaid.store(!overlay.is_empty(), Ordering::Release);
+        if overlay.is_empty() {
+            self.state.fetch_and(!OVERLAID, Ordering::Release);
+        }
         drop(overlay);
         match written {
             Ok(()) => renewed,
@@ -275,10 +304,32 @@ impl Shared {
             }
             *signal = Signal::default();
             drop(signal);
-            if let Err(error) = self.write(false) {
+            if let Err(error) = self.write_now(false) {
                 log::warn!("percache: {error}");
             }
         }
+    }
+
+    /// Counts a thread that goes through a picture. Asked before it looks whether the back-end is closed.
+    fn scan(&self) -> Scan<'_> {
+        self.scans.fetch_add(1, Ordering::SeqCst);
+        Scan(&self.scans)
+    }
+
+    /// Closes the pictures, once nobody reads from them; nobody begins to any more.
+    fn let_go(&self) {
+        let begin = Instant::now();
+        while begin.elapsed() < LONGEST_READ {
+            if self.scans.load(Ordering::SeqCst) == 0
+                && let Ok(mut view) = self.view.try_write()
+            {
+                *view = None;
+                drop(view);
+                return self.engine.forget_view();
+            }
+            thread::sleep(Duration::from_micros(100));
+        }
+        log::warn!("percache: a cache is closed while a thread still reads from it");
     }
 
     /// The value of `key` in the database, of the newest picture if need be.
@@ -300,9 +351,22 @@ impl Shared {
     }
 }
 
+/// A thread that goes through a picture.
+struct Scan<'a>(&'a AtomicUsize);
+
+impl Drop for Scan<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Backend for DatabaseBackend {
     fn get(&self, table: Table, key: &Digest) -> Result<Option<Vec<u8>>, BackendError> {
-        if self.shared.overlaid.load(Ordering::Acquire) {
+        let state = self.shared.state.load(Ordering::Acquire);
+        if state & CLOSED != 0 {
+            return Ok(None);
+        }
+        if state & OVERLAID != 0 {
             let overlay = self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(change) = overlay.get(table, key) {
                 return Ok(change.as_ref().map(|value| value.to_vec()));
@@ -322,6 +386,7 @@ impl Backend for DatabaseBackend {
     fn for_each(&self, table: Table, visit: &mut Visit<'_>) -> Result<(), BackendError> {
         // The overlay first: what is written in between is then seen in it and skipped in the picture.
         let changes = self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner).of_table(table);
+        let scan = self.shared.scan();
         let (_, view) = self.shared.renewed_view()?;
         let mut ended = ControlFlow::Continue(());
         let scanned = view.scan(column(table), b"", &mut |key, value| {
@@ -330,9 +395,12 @@ impl Backend for DatabaseBackend {
             {
                 ended = visit(&key, value);
             }
-            ended
+            if self.shared.is_closed() { ControlFlow::Break(()) } else { ended }
         });
+        drop(view);
+        drop(scan);
         scanned.map_err(BackendError::new)?;
+        self.shared.check_open()?;
         for (key, change) in &changes {
             if ended.is_break() {
                 break;
@@ -357,6 +425,7 @@ impl Backend for DatabaseBackend {
     }
 
     fn close(&self) -> Result<(), BackendError> {
+        self.shared.state.fetch_or(CLOSED, Ordering::SeqCst);
         lock(&self.shared.signal).closed = true;
         self.shared.changed.notify_all();
         if let Some(writer) = lock(&self.writer).take()
@@ -364,8 +433,8 @@ impl Backend for DatabaseBackend {
         {
             log::warn!("percache: the writing thread has panicked");
         }
-        let written = self.shared.write(false);
-        *self.shared.view.write().unwrap_or_else(PoisonError::into_inner) = None;
+        let written = self.shared.write_now(false);
+        self.shared.let_go();
         written
     }
 

@@ -2,6 +2,7 @@
 //!
 //! | file | its one idea |
 //! | --- | --- |
+//! | `block_hasher` | SHA-1 that goes on from a state which many hashes have in common |
 //! | `claim` | Claims |
 //! | `codec` | The canonical encoding |
 //! | `digest` | SHA-1 digests |
@@ -10,6 +11,7 @@
 //! | `fork` | Forks |
 //! | `lock` | Advisory locks between processes |
 
+pub mod block_hasher;
 pub mod claim;
 pub mod codec;
 pub mod digest;

@@ -136,8 +136,9 @@ impl RocksEngine {
     fn open_to_read(&self) -> Result<SharedView, EngineError> {
         let options = database_options(Use::Read, &self.database());
         let columns = self.columns.iter().map(|column| (column.name, column_options(*column, Use::Read)));
-        let open = || DB::open_cf_with_opts_for_read_only(&options, self.database(), columns, false);
-        let db = Database::to_read(open).map_err(rocks_error)?;
+        let open =
+            || DB::open_cf_with_opts_for_read_only(&options, self.database(), columns, false).map_err(rocks_error);
+        let db = Database::to_read(open)?;
         Ok(Arc::new(RocksView { db }))
     }
 
@@ -181,8 +182,9 @@ impl RocksEngine {
             return Err(EngineError::Io(ORPHANED.into()));
         }
         let columns = self.columns.iter().map(|c| ColumnFamilyDescriptor::new(c.name, column_options(*c, how)));
-        let open = || DB::open_cf_descriptors(&database_options(how, &self.database()), self.database(), columns);
-        Database::to_write(open).map_err(rocks_error)
+        let options = database_options(how, &self.database());
+        let open = || DB::open_cf_descriptors(&options, self.database(), columns).map_err(rocks_error);
+        Database::to_write(open)
     }
 
     /// Moves the database out of the way, to `DIR/NAME`, so that the next session begins a new one.

@@ -1,7 +1,8 @@
 //! What takes the place of `Cache::open` in a percache without RocksDB: only a program that calls it does not compile,
 //! and the compiler says what to do instead.
 
-use crate::memo::cache::{Cache, CacheBuilder, Error};
+use crate::memo::builder::CacheBuilder;
+use crate::memo::cache::{Cache, Error};
 
 /// Implemented by nothing.
 ///

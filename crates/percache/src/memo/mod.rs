@@ -7,13 +7,14 @@
 //! | [`waiting`] | one computation for each key: who computes, who waits, for whom and how long |
 //! | [`results`] | results in the store and in memory, and what removes, checks and counts them |
 //! | [`calls`] | what users call, and how a result is found or computed |
-//! | `cache`, `open`, `default` | a cache: opening it, its settings, the default one |
+//! | `cache`, `builder`, `open`, `default` | a cache: its settings, opening it, the default one |
 //! | `shared`, `handle` | what all clones of a cache share, for each process anew |
 //!
 //! Results live in a [`Backend`](crate::backend::Backend). Knows nothing of databases, of tasks or of the terminal.
 
 #[cfg(not(feature = "rocksdb"))]
 mod absent;
+mod builder;
 mod cache;
 pub mod calls;
 mod default;
@@ -25,7 +26,8 @@ pub mod results;
 mod shared;
 pub mod waiting;
 
-pub use cache::{Cache, CacheBuilder, Error};
+pub use builder::CacheBuilder;
+pub use cache::{Cache, Error};
 pub use calls::entry::{AsyncCallEntry, CallEntry, FunctionCache};
 pub use calls::fallible::MemoizedResult;
 pub use calls::fallible_async::MemoizedResultAsync;
@@ -36,4 +38,5 @@ pub use calls::wrap_async::MemoizedAsync;
 pub use default::DefaultCache;
 #[cfg(feature = "user-cache")]
 pub use default::{default_cache, set_default_cache};
+pub use key::origin::Origin;
 pub use waiting::begin::{Begun, Lead, Wait};

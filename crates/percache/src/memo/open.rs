@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "rocksdb")]
 use crate::backend::DatabaseBackend;
 use crate::backend::{BackendError, FileBackend};
-use crate::memo::cache::{Cache, CacheBuilder, Error};
+use crate::memo::builder::CacheBuilder;
+use crate::memo::cache::{Cache, Error};
 
 impl CacheBuilder {
     /// Opens a cache on RocksDB in the directory `path`, which is made if need be.

@@ -19,7 +19,7 @@ use crate::memo::results::cleared::Cleared;
 use crate::memo::results::clock::{Clock, Time, age, later};
 use crate::memo::results::compress;
 use crate::memo::results::hot::{Hot, SharedRecord};
-use crate::memo::results::record::{self, EntryRecord, Uses};
+use crate::memo::results::record::{self, EntryRecord, Stored, Uses};
 use crate::memo::results::room::Room;
 use crate::memo::waiting::claim::Claims;
 use crate::memo::waiting::flight::{Flights, Outcome};
@@ -139,8 +139,9 @@ impl Shared {
             self.hot.forget_records();
             self.backend.refresh();
         }
-        if let Some(record) = self.hot.get(&digest, now, fresh) {
-            return self.read(call, &record, keep, now).map(|value| (Found::Shared(record), value));
+        if let Some((record, is_fresh)) = self.hot.get(&digest, now, fresh) {
+            let value = if is_fresh { self.decode(call, record::open(&record)?, keep, now) } else { None };
+            return value.map(|value| (Found::Shared(record), value));
         }
         if self.closed.load(Ordering::Relaxed) {
             return None;
@@ -175,6 +176,11 @@ impl Shared {
     /// The value of a record that is intact.
     pub fn read<R, K: Keep<R>>(&self, call: Call<'_>, record: &[u8], keep: &K, now: Time) -> Option<R> {
         let stored = record::open(record).filter(|stored| self.is_fresh(call, stored.created, now))?;
+        self.decode(call, stored, keep, now)
+    }
+
+    #[inline]
+    fn decode<R, K: Keep<R>>(&self, call: Call<'_>, stored: Stored<'_>, keep: &K, now: Time) -> Option<R> {
         match keep.decode(stored, age(now, stored.created)) {
             Ok(value) => value,
             Err(error) => {
@@ -184,6 +190,7 @@ impl Shared {
         }
     }
 
+    #[inline]
     fn is_fresh(&self, call: Call<'_>, created: Time, now: Time) -> bool {
         call.function.oldest().or(self.maxage).is_none_or(|oldest| age(now, created) < oldest)
     }
@@ -239,6 +246,7 @@ impl Shared {
             cost: u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX),
             size: stored.len() as u64,
             arguments: arguments.map(str::to_owned),
+            origin: Some(call.function.origin()),
         };
         self.hot.insert(*key, record.clone());
         if self.closed.load(Ordering::Relaxed) {

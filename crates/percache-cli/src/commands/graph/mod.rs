@@ -78,7 +78,13 @@ fn picture<'a>(setup: &'a Setup, args: &Graph) -> Result<Picture<'a>, CliError> 
     let wanted: Vec<String> = args.tasks.iter().chain(&args.needs).cloned().collect();
     let tops = || setup.workspace.ids().filter(|id| setup.graph.needed_by[id.index()].is_empty()).collect();
     let roots: Vec<TaskId> = if wanted.is_empty() { tops() } else { setup.select(&wanted)? };
-    let shown = setup.graph.closure(&roots);
+    let mut shown = setup.graph.closure(&roots);
+    if let Some(rev) = &args.affected {
+        shown = setup.affected(shown, rev, &[])?;
+        let is_top = |id: &TaskId| setup.graph.needed_by[id.index()].iter().all(|by| shown.binary_search(by).is_err());
+        let roots = shown.iter().copied().filter(is_top).collect();
+        return Ok(Picture { setup, shown, roots, files: Vec::new(), upwards: false });
+    }
     if args.needed_by.is_empty() {
         return Ok(Picture { setup, shown, roots, files: Vec::new(), upwards: false });
     }

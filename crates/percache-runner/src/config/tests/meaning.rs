@@ -102,7 +102,7 @@ fn every_key_reaches_its_task() {
     let argv = ["cc", "-O2", "-MD", "-c", "src/x/b.c", "-o", "build/b.o"].map(str::to_owned);
     assert_eq!(object.command, Some(TaskCommand::Argv(argv.to_vec())));
     assert_eq!((inputs(object), outputs(object)), (vec!["src/x/b.c".to_owned()], vec!["build/b.o".to_owned()]));
-    assert_eq!(object.depfile, Some(path("build/b.d")));
+    assert_eq!(object.discovery.depfile(), Some(&path("build/b.d")));
     assert_eq!(object.env["SOURCE_DATE_EPOCH"], "0");
     assert_eq!(object.env["LANG"], "C.UTF-8");
     assert_eq!(

@@ -2,18 +2,21 @@
 
 mod expansion;
 mod fuzz;
+mod keys;
 mod meaning;
 mod mistakes;
 mod mistakes_between;
 mod mistakes_in_values;
 mod schema;
+mod templates;
 
 use std::fs;
 
+use super::keys::TASK;
 use super::{Request, load};
 use crate::model::diagnostic::{Diagnostics, Label};
 use crate::model::path::RelPath;
-use crate::model::{Inputs, Task, TaskId, Workspace};
+use crate::model::{Task, TaskId, Workspace};
 
 /// A directory with files.
 struct Tree(tempfile::TempDir);
@@ -58,6 +61,13 @@ fn mistakes(root: &str, others: &[(&str, &str)]) -> String {
     }
 }
 
+/// Returns the keys of a task, as a hint lists them.
+fn keys_of_a_task() -> String {
+    let mut names: Vec<&str> = TASK.keys.iter().map(|key| key.name).collect();
+    names.sort_unstable();
+    format!("`{}`", names.join("`, `"))
+}
+
 /// Returns for each mistake its title, its places as `file:line:column` with the underlined text, and its hint.
 fn plain(diagnostics: &Diagnostics) -> String {
     let mut lines = Vec::new();
@@ -91,10 +101,8 @@ fn named<'w>(workspace: &'w Workspace, ids: &[TaskId]) -> Vec<&'w str> {
 }
 
 fn inputs(task: &Task) -> Vec<String> {
-    match &task.inputs {
-        Inputs::Default => vec!["default".to_owned()],
-        Inputs::Patterns(set) => set.patterns().iter().map(ToString::to_string).collect(),
-    }
+    let default = task.inputs.default.then(|| "default".to_owned());
+    default.into_iter().chain(task.inputs.patterns.patterns().iter().map(ToString::to_string)).collect()
 }
 
 fn outputs(task: &Task) -> Vec<String> {

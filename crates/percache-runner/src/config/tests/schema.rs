@@ -1,39 +1,12 @@
-//! The schema for editors and the reader of files know the same keys.
+//! The schema for editors describes every key, wherever an editor points.
 
 use serde_json::Value;
 
-use super::mistakes;
 use crate::config::schema;
-
-/// Returns the keys of a table, as the reader lists them when it meets an unknown one.
-fn read(table: &str) -> Vec<String> {
-    let found = mistakes(&format!("{table}\nqqqqqqqqqqqq = 1\n"), &[]);
-    let keys =
-        found.lines().find_map(|line| line.strip_prefix("hint: its keys are ")).unwrap_or_else(|| panic!("{found}"));
-    let mut keys: Vec<String> = keys.split(", ").map(|key| key.trim_matches('`').to_owned()).collect();
-    keys.sort();
-    keys
-}
-
-/// Returns the properties of an object of the schema, sorted.
-fn described(object: &Value) -> Vec<String> {
-    let mut keys: Vec<String> = object["properties"].as_object().unwrap().keys().cloned().collect();
-    keys.sort();
-    keys
-}
 
 /// Returns the schema of `[task.NAME]`.
 fn task(schema: &Value) -> &Value {
     schema["properties"]["task"]["patternProperties"].as_object().unwrap().values().next().unwrap()
-}
-
-#[test]
-fn the_keys_of_the_schema_are_those_of_the_reader() {
-    let schema = schema();
-    assert_eq!(described(&schema), read(""));
-    assert_eq!(described(&schema["properties"]["workspace"]), read("[workspace]"));
-    assert_eq!(described(&schema["properties"]["cache"]), read("[cache]"));
-    assert_eq!(described(task(&schema)), read("[task.a]\ncommand = \"true\""));
 }
 
 #[test]

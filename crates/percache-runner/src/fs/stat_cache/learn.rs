@@ -8,12 +8,14 @@ use rustix::fs::FileType;
 use crate::fs::stamp::{Stamp, moment};
 use crate::fs::stat_table::Seen;
 
-use super::{Look, Observer};
+use super::Observer;
+use super::look::Change;
 
 impl Observer<'_> {
     /// Takes over a digest that was made of the file after it had this stamp, which was after the moment `looked`.
     pub fn learn(&self, path: &[u8], stamp: Stamp, digest: Digest, looked: i64) {
-        self.see(path, Seen { stamp: Some(stamp), digest: Some(digest), settled: stamp.settled_at(looked) });
+        let settled = stamp.settled_at(looked);
+        self.looks.set(path, Change::See(Seen { stamp: Some(stamp), digest: Some(digest), settled }));
     }
 
     /// Takes over the state of a file that percache, or a command that it ran, has just written: like
@@ -49,41 +51,18 @@ impl Observer<'_> {
 
     fn replace(&self, path: &[u8], seen: Seen) {
         self.has_put.store(true, Ordering::Relaxed);
-        if let Some(i) = self.before.find(path) {
-            self.confirmed[i].store(false, Ordering::Relaxed);
-        }
-        self.shard(path).insert(path.to_vec(), Look { seen, doubted: false });
+        self.looks.set(path, Change::Write(seen));
     }
 
     pub(super) fn note(&self, path: &[u8], stamp: Option<Stamp>) {
-        if let Some(i) = self.before.find(path) {
-            let before = self.before.seen(i);
+        if let Some(position) = self.before.find(path) {
+            let before = self.before.seen(position);
             if before.settled && before.stamp == stamp {
-                return self.confirmed[i].store(true, Ordering::Relaxed);
+                return self.looks.confirm(position);
             }
         }
         // Any judgement that rests on this looked at the path after the build had begun.
         let settled = stamp.is_none_or(|stamp| stamp.settled_at(self.began));
-        self.see(path, Seen { stamp, digest: None, settled });
-    }
-
-    pub(super) fn see(&self, path: &[u8], seen: Seen) {
-        let mut now = self.shard(path);
-        let Some(look) = now.get_mut(path) else {
-            now.insert(path.to_vec(), Look { seen, doubted: false });
-            return;
-        };
-        let before = look.seen;
-        let same_content = before.digest.zip(seen.digest).is_none_or(|(before, now)| before == now);
-        if before.stamp != seen.stamp || !same_content {
-            self.flipped.get_mut().insert(path.to_vec());
-        }
-        if before.stamp != seen.stamp {
-            *look = Look { seen, doubted: false };
-            return;
-        }
-        look.doubted &= seen.digest.is_none();
-        look.seen.digest = seen.digest.or(before.digest);
-        look.seen.settled |= seen.settled;
+        self.looks.set(path, Change::See(Seen { stamp, digest: None, settled }));
     }
 }

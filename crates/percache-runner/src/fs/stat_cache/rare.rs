@@ -23,9 +23,4 @@ impl<T: Default> Rare<T> {
         self.used.store(true, Ordering::Release);
         inner
     }
-
-    /// Returns the content.
-    pub fn into_inner(self) -> T {
-        self.inner.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
 }

@@ -193,7 +193,7 @@ impl Observer<'_> {
     /// Looks at a path and notes its stamp.
     fn look_at(&self, path: &[u8]) -> Option<Stamp> {
         if let Some(position) = self.found(path) {
-            self.confirm(position);
+            self.looks.confirm(position);
             return self.before.seen(position).stamp;
         }
         // A path that cannot be looked at counts as unseen, and nothing can rest on it.

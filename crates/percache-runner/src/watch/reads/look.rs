@@ -10,7 +10,7 @@ use crate::fs::stat_cache::FileState;
 use crate::fs::walk::{self, WalkError, Want};
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
-use crate::model::{Inputs, Task, TaskId};
+use crate::model::{Task, TaskId};
 
 /// A snapshot that is being taken.
 pub(super) struct Look<'a> {
@@ -35,11 +35,20 @@ impl Look<'_> {
             return;
         }
         task.env_file.iter().for_each(|path| self.declare(path));
-        let inputs = match &task.inputs {
-            Inputs::Patterns(patterns) => self.matching(patterns),
-            Inputs::Default => vec![self.below(&task.dir)],
-        };
+        let mut inputs = self.matching(&task.inputs.patterns);
+        if task.inputs.default {
+            inputs.push(self.by_default(task));
+        }
         self.reads.inputs.push((id, inputs));
+    }
+
+    /// Returns the files that a task without declared inputs depends on, without those that its patterns exclude.
+    fn by_default(&mut self, task: &Task) -> Arc<BTreeSet<RelPath>> {
+        let below = self.below(&task.dir);
+        if task.inputs.patterns.is_empty() {
+            return below;
+        }
+        Arc::new(below.iter().filter(|path| task.inputs.count(path, true)).cloned().collect())
     }
 
     fn declare(&mut self, path: &RelPath) {
@@ -117,7 +126,7 @@ impl Look<'_> {
         let discovered = record.into_iter().flat_map(|record| &record.discovered);
         let is_output = |path: &[u8]| RelPath::new(path).is_ok_and(|path| self.is_output(&path));
         let mut late: Vec<_> = discovered.filter(|path| !is_output(path)).cloned().collect();
-        if task.depfile.is_some() && self.scope.failed.contains(&task.name) {
+        if task.discovery.finds_inputs() && self.scope.failed.contains(&task.name) {
             late.extend(self.sources().iter().map(|path| path.as_bytes().to_vec()));
         }
         self.reads.late.extend(late.into_iter().map(|path| (path, FileState::Absent)));

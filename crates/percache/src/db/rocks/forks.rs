@@ -1,12 +1,16 @@
-//! Forks while RocksDB is in use.
+//! Forks, and the exit of the process, while RocksDB is in use.
 //!
 //! RocksDB keeps threads for what is done in the background, and takes it for granted that they are there: a child
 //! would wait for them for ever, and be aborted at exit, when they are joined. It also has locks that all databases
 //! share. So a fork waits until nobody opens, writes to or closes a database, and nobody begins to until it is over;
 //! and it has those threads end, which begin anew when a database is opened. If that takes too long, the child leaves
 //! RocksDB alone but for reading, and writes to the tail only.
+//!
+//! The exit of a process destroys statics that RocksDB needs, while other threads go on. So nobody opens or closes a
+//! database from then on, and the thread that exits waits for those who have begun to.
 
 use std::fs;
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,6 +21,7 @@ use rocksdb::{DB, Env};
 
 use crate::base::exit;
 use crate::base::fork::{self, Hooks};
+use crate::db::engine::EngineError;
 
 /// Whether RocksDB was opened: it has started threads then, even to read.
 static HAS_THREADS: AtomicBool = AtomicBool::new(false);
@@ -43,12 +48,13 @@ pub struct Busy {
 }
 
 impl Busy {
-    /// Waits until nobody forks.
-    pub fn begin() -> Busy {
+    /// Waits until nobody forks. `None`: the process exits.
+    pub fn begin() -> Option<Busy> {
         loop {
             BUSY.fetch_add(1, Ordering::SeqCst);
             if FORKING.load(Ordering::SeqCst) == 0 {
-                return Busy { generation: fork::generation() };
+                let busy = Busy { generation: fork::generation() };
+                return (!exit::is_over()).then_some(busy);
             }
             BUSY.fetch_sub(1, Ordering::SeqCst);
             thread::sleep(PAUSE);
@@ -69,9 +75,30 @@ pub fn watch() {
     fork::watch(Some(Hooks { before, in_parent, in_child }));
 }
 
-/// Notes that RocksDB is about to start threads.
-fn has_threads() {
+/// Waits for those who open, write to or close a database. Nobody begins to any more.
+fn wait_until_idle() {
+    let begin = Instant::now();
+    while BUSY.load(Ordering::SeqCst) > 0 {
+        if begin.elapsed() >= PATIENCE {
+            return log::warn!("percache: the process exits while a thread of it is busy with a database");
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+fn over() -> EngineError {
+    EngineError::Io("the process exits".into())
+}
+
+/// Notes that RocksDB is about to start threads. They end with its environment, for which somebody who has just begun to write would
+/// wait for ever: what is closed at exit is closed before that, even if the process exits before the first database is open.
+fn prepare() {
+    static FIRST: Once = Once::new();
     HAS_THREADS.store(true, Ordering::SeqCst);
+    FIRST.call_once(|| {
+        drop(Env::new());
+        renew();
+    });
 }
 
 /// Whether only the tail can be written to.
@@ -136,32 +163,38 @@ fn has_live_threads() -> bool {
 
 /// A database that is open.
 pub struct Database {
-    db: DB,
+    /// Open for ever if it is still open when the process exits.
+    db: ManuallyDrop<DB>,
     /// While it is open to write. Dropped after it.
     busy: Option<Busy>,
 }
 
 impl Database {
     /// Opens it to read. What closes it, and what opens it, must not be disturbed by a fork.
-    pub fn to_read(open: impl FnOnce() -> Result<DB, rocksdb::Error>) -> Result<Database, rocksdb::Error> {
+    pub fn to_read(open: impl FnOnce() -> Result<DB, EngineError>) -> Result<Database, EngineError> {
         static FIRST: Once = Once::new();
-        let _busy = Busy::begin();
-        has_threads();
+        let _busy = Busy::begin().ok_or_else(over)?;
+        prepare();
         let db = open()?;
-        FIRST.call_once(exit::renew);
-        Ok(Database { db, busy: None })
+        FIRST.call_once(renew);
+        Ok(Database { db: ManuallyDrop::new(db), busy: None })
     }
 
     /// Opens it to write. What writes needs threads, and must not be disturbed by a fork either.
-    pub fn to_write(open: impl FnOnce() -> Result<DB, rocksdb::Error>) -> Result<Database, rocksdb::Error> {
+    pub fn to_write(open: impl FnOnce() -> Result<DB, EngineError>) -> Result<Database, EngineError> {
         static FIRST: Once = Once::new();
-        let busy = Busy::begin();
-        has_threads();
+        let busy = Busy::begin().ok_or_else(over)?;
+        prepare();
         let db = open()?;
         // By now RocksDB has all statics that it needs to write: what is closed at exit is closed before they are gone.
-        FIRST.call_once(exit::renew);
-        Ok(Database { db, busy: Some(busy) })
+        FIRST.call_once(renew);
+        Ok(Database { db: ManuallyDrop::new(db), busy: Some(busy) })
     }
+}
+
+fn renew() {
+    exit::at_last(wait_until_idle);
+    exit::renew();
 }
 
 impl Deref for Database {
@@ -173,9 +206,12 @@ impl Deref for Database {
 }
 
 impl Drop for Database {
+    #[allow(unsafe_code, reason = "whether it is dropped at all is known only now")]
     fn drop(&mut self) {
-        if self.busy.is_none() {
-            self.busy = Some(Busy::begin());
+        self.busy = self.busy.take().or_else(Busy::begin);
+        if self.busy.is_some() {
+            // SAFETY: it is dropped once, here, and not used afterwards.
+            unsafe { ManuallyDrop::drop(&mut self.db) };
         }
     }
 }

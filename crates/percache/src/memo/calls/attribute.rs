@@ -300,7 +300,7 @@ pub fn lent<T: ToOwned + ?Sized>(argument: &T::Owned) -> &T {
 
 /// All results of the function `name`, as the function `beside` it knows it.
 pub fn function_cache(cache: &Cache, function: &Function, path: &str, beside: &str, name: &str) -> FunctionCache {
-    FunctionCache::new(cache.clone(), path_beside(&function.name(path), beside, name))
+    FunctionCache::new(cache.clone(), path_beside(&function.name(path), beside, name), function.origin())
 }
 
 /// The package of this name, version and directory, as far as they count. Other build systems than cargo may not know them.

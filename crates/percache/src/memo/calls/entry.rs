@@ -13,6 +13,7 @@ use crate::memo::cache::{Cache, Error};
 use crate::memo::calls::operation::{Operation, What, valued};
 use crate::memo::key::encoding::EncodingError;
 use crate::memo::key::function::Key;
+use crate::memo::key::origin::Origin;
 use crate::memo::results::collect::Removed;
 use crate::memo::results::stats::FunctionStats;
 
@@ -133,11 +134,12 @@ impl<R, C: Future<Output = Option<R>>> AsyncCallEntry<R, C> {
 pub struct FunctionCache {
     cache: Cache,
     name: String,
+    origin: Origin,
 }
 
 impl FunctionCache {
-    pub(crate) fn new(cache: Cache, name: String) -> FunctionCache {
-        FunctionCache { cache, name }
+    pub(crate) fn new(cache: Cache, name: String, origin: Origin) -> FunctionCache {
+        FunctionCache { cache, name, origin }
     }
 
     /// The name under which [`Cache::functions`] shows it.
@@ -145,14 +147,21 @@ impl FunctionCache {
         &self.name
     }
 
-    /// Removes all results of this function, whatever its code and its version were, and gives their space back.
+    /// Returns what the function belongs to: functions of other packages may have the same name.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Removes all results of this function, whatever its code and its version were, and gives their space back. Functions of the same
+    /// name in other packages keep theirs. Functions of one name in two blocks of one function are cleared together, and so are results
+    /// that an older percache kept under the name.
     pub fn clear(&self) -> Result<Removed, Error> {
-        self.cache.clear_function(&self.name)
+        self.cache.clear_functions(&self.name, Some(&self.origin))
     }
 
     /// Figures about this function; `None` if it has no results.
     pub fn stats(&self) -> Result<Option<FunctionStats>, Error> {
-        Ok(self.cache.functions()?.into_iter().find(|function| function.name == self.name))
+        Ok(self.cache.shared.function(&self.name, &self.origin)?)
     }
 }
 

@@ -152,7 +152,7 @@ impl Handle {
 
     /// When the result in memory was computed.
     fn created(&self, key: &Digest) -> Option<Time> {
-        let record = self.hot.get(key, 0, |_| false);
+        let record = self.hot.get(key, 0, |_| false).map(|(record, _)| record);
         match record {
             Some(record) => record::open(&record).map(|stored| stored.created),
             None => {
@@ -222,7 +222,7 @@ impl Handle {
     }
 
     fn stale<R, K: Keep<R>>(&self, call: Call<'_>, keep: &K, longer: Duration) -> Option<R> {
-        let record = match self.hot.get(&call.key.0, 0, |_| false) {
+        let record = match self.hot.get(&call.key.0, 0, |_| false).map(|(record, _)| record) {
             Some(record) => record,
             None if self.closed.load(Ordering::Relaxed) => return None,
             None => Arc::new(self.load(call)?),

@@ -25,8 +25,9 @@ use crate::memo::waiting::{timer, waits};
 impl Handle {
     /// The result of `call`: from the cache, from a thread or process that computes it already, or from `compute`.
     pub fn resolve<R, K: Keep<R>>(&self, call: Call<'_>, keep: &K, compute: impl FnOnce() -> R) -> R {
-        if let Some((_, value)) = self.find(call, keep) {
-            self.hits.fetch_add(1, Ordering::Relaxed);
+        let own = self.own();
+        if let Some((_, value)) = own.find(call, keep) {
+            own.hits.fetch_add(1, Ordering::Relaxed);
             return value;
         }
         match self.flights.board(call.key.0, Leader::this_thread(), self.wait_timeout) {

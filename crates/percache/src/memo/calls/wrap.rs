@@ -287,9 +287,10 @@ impl<A, R, F, K, Q, W> Memoized<A, R, F, K, Q, W> {
         self.keyed.key(&self.function, arguments)
     }
 
-    /// Removes all results of this callable, whatever its version was, and gives their space back.
+    /// Removes all results of this callable, whatever its version was, and gives their space back. Callables of its name in other
+    /// packages keep theirs: see [`Memoized::package`].
     pub fn clear(&self) -> Result<Removed, Error> {
-        self.cache.clear_function(&self.function.name(""))
+        self.cache.clear_functions(&self.function.name(""), Some(&self.function.origin()))
     }
 
     /// Results of other versions are left alone. Change it when what the callable does changes: percache does not see a closure's code.

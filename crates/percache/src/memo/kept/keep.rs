@@ -199,35 +199,6 @@ impl<T: Serialize + DeserializeOwned, E> Keep<Result<T, E>> for OnlyOk {
     }
 }
 
-impl<T: Serialize + DeserializeOwned, E> Keep<Option<Result<T, E>>> for OnlyOk {
-    fn encode(&self, value: &Option<Result<T, E>>, bytes: &mut Vec<u8>) -> Result<Option<Kind>, EncodingError> {
-        match value {
-            Some(value) => self.encode(value, mark(bytes, SOME)),
-            None => Ok(none(bytes)),
-        }
-    }
-
-    fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<Option<Result<T, E>>>, EncodingError> {
-        match unmark(stored) {
-            Some((NONE, _)) => Ok(Some(None)),
-            Some((_, stored)) => Ok(Keep::<Result<T, E>>::decode(self, stored, age)?.map(Some)),
-            None => Ok(None),
-        }
-    }
-
-    fn is_error(&self, value: &Option<Result<T, E>>) -> bool {
-        value.as_ref().is_some_and(|value| self.is_error(value))
-    }
-
-    fn share(&self, value: &Option<Result<T, E>>) -> Option<SharedValue> {
-        self.share(value.as_ref()?)
-    }
-
-    fn take_shared(&self, value: &SharedValue) -> Option<Option<Result<T, E>>> {
-        self.take_shared(value).map(Some)
-    }
-}
-
 /// Of a `Result`, `Ok` is kept, and errors for this long.
 #[derive(Clone, Copy, Debug)]
 pub struct ErrorsFor(pub Duration);
@@ -255,50 +226,6 @@ where
     fn is_error(&self, value: &Result<T, E>) -> bool {
         value.is_err()
     }
-}
-
-impl<T, E> Keep<Option<Result<T, E>>> for ErrorsFor
-where
-    T: Serialize + DeserializeOwned,
-    E: Serialize + DeserializeOwned,
-{
-    fn encode(&self, value: &Option<Result<T, E>>, bytes: &mut Vec<u8>) -> Result<Option<Kind>, EncodingError> {
-        match value {
-            Some(value) => self.encode(value, mark(bytes, SOME)),
-            None => Ok(none(bytes)),
-        }
-    }
-
-    fn decode(&self, stored: Stored<'_>, age: Duration) -> Result<Option<Option<Result<T, E>>>, EncodingError> {
-        match unmark(stored) {
-            Some((NONE, _)) => Ok(Some(None)),
-            Some((_, stored)) => Ok(Keep::<Result<T, E>>::decode(self, stored, age)?.map(Some)),
-            None => Ok(None),
-        }
-    }
-
-    fn is_error(&self, value: &Option<Result<T, E>>) -> bool {
-        matches!(value, Some(Err(_)))
-    }
-}
-
-/// The byte before the value of an `Option<Result>`, whose error may be of a type that cannot be encoded.
-const NONE: u8 = 0;
-const SOME: u8 = 1;
-
-fn mark(bytes: &mut Vec<u8>, mark: u8) -> &mut Vec<u8> {
-    bytes.push(mark);
-    bytes
-}
-
-fn none(bytes: &mut Vec<u8>) -> Option<Kind> {
-    mark(bytes, NONE);
-    Some(Kind::Value)
-}
-
-fn unmark(stored: Stored<'_>) -> Option<(u8, Stored<'_>)> {
-    let (mark, value) = stored.value.split_first()?;
-    Some((*mark, Stored { value, ..stored }))
 }
 
 /// As `K` says, but `None` is not kept.

@@ -13,11 +13,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::base::codec::{Encode, Sink};
+use crate::base::block_hasher::{BlockHasher, BlockState};
+use crate::base::codec::Encode;
 use crate::base::digest::{Digest, Hasher};
 use crate::memo::key::encoding::EncodingError;
 use crate::memo::key::identity::{Package, Place};
 use crate::memo::key::key_builder::KeyBuilder;
+use crate::memo::key::origin::Origin;
 
 /// Results of another version of keys are not found.
 const DOMAIN: &str = "percache memo 2";
@@ -58,16 +60,7 @@ pub struct Function {
     refresh_after: Option<Duration>,
     stale_if_error: Option<Duration>,
     /// Of the instance that was called first; most functions have no other.
-    first: OnceLock<(Box<str>, Prefix)>,
-}
-
-#[derive(Clone)]
-struct Prefix(Hasher);
-
-impl std::fmt::Debug for Prefix {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Prefix")
-    }
+    first: OnceLock<(Box<str>, BlockState)>,
 }
 
 impl Function {
@@ -153,6 +146,14 @@ impl Function {
         }
     }
 
+    /// Returns what it belongs to.
+    pub fn origin(&self) -> Origin {
+        let mut origin = Origin::default();
+        self.package.iter().for_each(|package| package.describe(&mut origin));
+        self.place.iter().for_each(|place| place.describe(&mut origin));
+        origin
+    }
+
     /// The digest of its code, if that is known.
     pub fn code_digest(&self) -> Option<Digest> {
         self.code
@@ -179,35 +180,32 @@ impl Function {
     #[inline]
     pub(crate) fn key_with(&self, path: &str, add: impl FnOnce(&mut KeyBuilder)) -> Result<Key, EncodingError> {
         let (known, prefix) = self.first.get_or_init(|| (path.into(), self.prefix(path)));
-        let prefix = if **known == *path { prefix.clone() } else { self.prefix(path) };
-        let mut key = KeyBuilder::new(prefix.0);
+        let mut key = KeyBuilder::new(if **known == *path { *prefix } else { self.prefix(path) });
         add(&mut key);
         key.finish()
     }
 
     /// Returns the digest of all that tells it from other functions.
     pub(crate) fn identity(&self) -> Digest {
-        self.prefix("").0.finish()
+        BlockHasher::new(self.prefix("")).finish()
     }
 
-    fn prefix(&self, path: &str) -> Prefix {
-        let mut hasher = Counted { hasher: Hasher::new(), length: 0 };
-        hasher.text(DOMAIN);
-        hasher.bool(self.name.is_some());
-        self.name.iter().for_each(|name| hasher.text(name));
-        hasher.bool(self.code.is_some());
-        self.code.iter().for_each(|code| hasher.digest(code));
-        hasher.bool(self.version.is_some());
-        self.version.iter().for_each(|version| hasher.text(version));
-        hasher.bool(self.package.is_some());
-        self.package.iter().for_each(|package| package.encode(&mut hasher));
-        hasher.text(&as_written(path));
-        hasher.bool(self.place.is_some());
-        self.place.iter().for_each(|place| place.encode(&mut hasher));
+    fn prefix(&self, path: &str) -> BlockState {
+        let mut bytes = Vec::new();
+        bytes.text(DOMAIN);
+        bytes.bool(self.name.is_some());
+        self.name.iter().for_each(|name| bytes.text(name));
+        bytes.bool(self.code.is_some());
+        self.code.iter().for_each(|code| bytes.digest(code));
+        bytes.bool(self.version.is_some());
+        self.version.iter().for_each(|version| bytes.text(version));
+        bytes.bool(self.package.is_some());
+        self.package.iter().for_each(|package| package.encode(&mut bytes));
+        bytes.text(&as_written(path));
+        bytes.bool(self.place.is_some());
+        self.place.iter().for_each(|place| place.encode(&mut bytes));
         // To the end of a block: so the hash of most calls takes one more block and not two.
-        let length = hasher.length.next_multiple_of(BLOCK) - hasher.length;
-        hasher.raw(&[0; BLOCK][..length]);
-        Prefix(hasher.hasher)
+        BlockState::after(bytes)
     }
 }
 
@@ -226,22 +224,6 @@ pub struct Key(pub Digest);
 impl std::fmt::Display for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// Bytes that SHA-1 takes at a time.
-const BLOCK: usize = 64;
-
-/// A hasher that knows how many bytes it was given.
-struct Counted {
-    hasher: Hasher,
-    length: usize,
-}
-
-impl Sink for Counted {
-    fn raw(&mut self, bytes: &[u8]) {
-        self.hasher.update(bytes);
-        self.length += bytes.len();
     }
 }
 

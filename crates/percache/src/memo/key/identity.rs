@@ -4,6 +4,7 @@
 //! reads them where it is expanded, so that a library's functions belong to the library and not to the program that uses it.
 
 use crate::base::codec::{Encode, Sink};
+use crate::memo::key::origin::Origin;
 
 /// A package of Rust code: its name, and as much of version and source as shall tell it from others. Made by [`package!`].
 ///
@@ -35,6 +36,12 @@ impl Package {
         let bytes = directory.as_bytes();
         self.source = Some(hash(bytes, downloaded(bytes)));
         self
+    }
+
+    pub(crate) fn describe(&self, origin: &mut Origin) {
+        origin.package = Some(self.name.to_owned());
+        origin.version = self.version.map(str::to_owned);
+        origin.source = self.source;
     }
 
     pub(crate) fn encode(&self, sink: &mut impl Sink) {
@@ -92,6 +99,11 @@ pub struct Place {
 }
 
 impl Place {
+    pub(crate) fn describe(&self, origin: &mut Origin) {
+        origin.program = self.program.map(str::to_owned);
+        origin.folder = Some(self.folder.to_owned());
+    }
+
     pub(crate) fn encode(&self, sink: &mut impl Sink) {
         sink.bool(self.program.is_some());
         self.program.iter().for_each(|program| sink.text(program));

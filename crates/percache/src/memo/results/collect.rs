@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::backend::{BackendError, Table};
 use crate::base::digest::Digest;
+use crate::memo::key::origin::Origin;
 use crate::memo::results::clock::{age, later};
 use crate::memo::results::hot::DigestMap;
 use crate::memo::results::record::{EntryRecord, Uses};
@@ -99,10 +100,10 @@ impl Shared {
         Ok(removed)
     }
 
-    /// Removes all results of one function.
-    pub fn remove_function(&self, name: &str) -> Result<Removed, BackendError> {
+    /// Removes all results of the functions of this name; with an origin, of the one that has it.
+    pub fn remove_function(&self, name: &str, origin: Option<&Origin>) -> Result<Removed, BackendError> {
         let mut removed = Removed::default();
-        for known in self.known()?.iter().filter(|known| known.entry.name == name) {
+        for known in self.known()?.iter().filter(|known| known.entry.is_of(name, origin)) {
             self.remove(&known.key)?;
             removed.results += 1;
             removed.bytes += known.entry.size;

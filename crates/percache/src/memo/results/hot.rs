@@ -95,17 +95,18 @@ impl Hot {
 
     /// The record of `key`, which is used `now`. A hit is counted only when `counts` says so of the record.
     #[inline]
-    pub fn get(&self, key: &Digest, now: Time, counts: impl FnOnce(&[u8]) -> bool) -> Option<SharedRecord> {
+    pub fn get(&self, key: &Digest, now: Time, counts: impl FnOnce(&[u8]) -> bool) -> Option<(SharedRecord, bool)> {
         if self.limit == 0 {
             return None;
         }
         let mut shard = self.shard(key);
         let entry = shard.entries.get_mut(key)?;
-        if counts(&entry.record) {
+        let counted = counts(&entry.record);
+        if counted {
             entry.used = true;
             entry.uses = entry.uses.and(Uses { last: now, hits: 1 });
         }
-        Some(entry.record.clone())
+        Some((entry.record.clone(), counted))
     }
 
     /// Whether a record of this length would be held: one that takes all the room is not worth it.

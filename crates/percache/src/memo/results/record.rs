@@ -3,19 +3,24 @@
 //! | record | bytes |
 //! | --- | --- |
 //! | result | format 1, SHA-1 of what follows (20), kind (1: value, 2: error, 3: bytes of others, 4 to 6: the same, compressed), time created (8), the encoded value |
-//! | entry | format 1, function's name, digest of its code (option), time created (8), cost in nanoseconds (8), length of the result (8) |
-//! | entry with arguments | format 2, as format 1, then the summary of the arguments |
+//! | entry | format 3, function's name, digest of its code (option), time created (8), cost in nanoseconds (8), length of the result (8), summary of the arguments (option), package, version, program and folder of the function (an option each), source of the package (option, 8) |
+//! | entry of old | format 1, as format 3 up to the length of the result |
+//! | entry of old | format 2, as format 1, then the summary of the arguments |
 //! | uses | format 1, time last used (8), number of hits (8) |
 //!
 //! Numbers and texts as in [`crate::base::codec`]. A record of another format is one that is not there.
 
+use crate::base::block_hasher;
 use crate::base::codec::{DecodeError, Decoder, Encode};
 use crate::base::digest::{DIGEST_LEN, Digest};
+use crate::memo::key::origin::Origin;
 use crate::memo::results::clock::Time;
 
 const FORMAT: u8 = 1;
-/// The format of an entry that has a summary of the arguments.
+/// The format of an entry that has a summary of the arguments, and says nothing of the package.
 const WITH_ARGUMENTS: u8 = 2;
+/// The format of the entries that are written.
+const ENTRY_FORMAT: u8 = 3;
 const SUM_AT: usize = 1;
 const KIND_AT: usize = SUM_AT + DIGEST_LEN;
 const CREATED_AT: usize = KIND_AT + 1;
@@ -54,7 +59,7 @@ pub fn seal<E>(
     record[0] = FORMAT;
     record[KIND_AT] = kind as u8;
     record[CREATED_AT..HEADER].copy_from_slice(&created.to_le_bytes());
-    let sum = Digest::of(&record[KIND_AT..]);
+    let sum = block_hasher::digest(&record[KIND_AT..]);
     record[SUM_AT..KIND_AT].copy_from_slice(sum.as_bytes());
     Ok(Some(record))
 }
@@ -63,7 +68,7 @@ pub fn seal<E>(
 pub fn is_intact(record: &[u8]) -> bool {
     record.len() >= HEADER
         && record[0] == FORMAT
-        && Digest::of(&record[KIND_AT..]).as_bytes() == &record[SUM_AT..KIND_AT]
+        && block_hasher::digest(&record[KIND_AT..]).as_bytes() == &record[SUM_AT..KIND_AT]
 }
 
 /// Reads a record whose digest was checked before.
@@ -131,24 +136,35 @@ pub struct EntryRecord {
     pub size: u64,
     /// The summary of the arguments, if it was kept.
     pub arguments: Option<String>,
+    /// What the function belongs to. Entries of old formats do not say it.
+    pub origin: Option<Origin>,
 }
 
 impl EntryRecord {
     /// What stands for a record that cannot be read.
     pub fn unknown() -> EntryRecord {
-        EntryRecord { name: "?".into(), code: None, created: 0, cost: 0, size: 0, arguments: None }
+        EntryRecord { name: "?".into(), code: None, created: 0, cost: 0, size: 0, arguments: None, origin: None }
     }
 
     /// Its bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![if self.arguments.is_some() { WITH_ARGUMENTS } else { FORMAT }];
+        let format = match (&self.origin, &self.arguments) {
+            (Some(_), _) => ENTRY_FORMAT,
+            (None, Some(_)) => WITH_ARGUMENTS,
+            (None, None) => FORMAT,
+        };
+        let mut bytes = vec![format];
         bytes.text(&self.name);
         bytes.bool(self.code.is_some());
         self.code.iter().for_each(|code| bytes.digest(code));
         bytes.u64(self.created);
         bytes.u64(self.cost);
         bytes.u64(self.size);
+        if self.origin.is_some() {
+            bytes.bool(self.arguments.is_some());
+        }
         self.arguments.iter().for_each(|arguments| bytes.text(arguments));
+        self.origin.iter().for_each(|origin| origin.encode(&mut bytes));
         bytes
     }
 
@@ -156,14 +172,25 @@ impl EntryRecord {
     pub fn from_bytes(bytes: &[u8]) -> Result<EntryRecord, DecodeError> {
         let mut decoder = Decoder::new(bytes);
         let format = decoder.u8()?;
-        if format != FORMAT && format != WITH_ARGUMENTS {
+        if !(FORMAT..=ENTRY_FORMAT).contains(&format) {
             return Err(DecodeError("it has another format"));
         }
         let name = decoder.text()?.to_owned();
         let code = if decoder.bool()? { Some(decoder.digest()?) } else { None };
         let (created, cost, size) = (decoder.u64()?, decoder.u64()?, decoder.u64()?);
-        let arguments = if format == WITH_ARGUMENTS { Some(decoder.text()?.to_owned()) } else { None };
-        decoder.finish().map(|()| EntryRecord { name, code, created, cost, size, arguments })
+        let has_arguments = match format {
+            ENTRY_FORMAT => decoder.bool()?,
+            format => format == WITH_ARGUMENTS,
+        };
+        let arguments = if has_arguments { Some(decoder.text()?.to_owned()) } else { None };
+        let origin = if format == ENTRY_FORMAT { Some(Origin::decode(&mut decoder)?) } else { None };
+        decoder.finish().map(|()| EntryRecord { name, code, created, cost, size, arguments, origin })
+    }
+
+    /// Returns whether it may be a result of the function of this name and origin: of entries that do not say their origin, the name decides.
+    pub fn is_of(&self, name: &str, origin: Option<&Origin>) -> bool {
+        let same = |own: &Origin| origin.is_none_or(|origin| origin == own);
+        self.name == name && self.origin.as_ref().is_none_or(same)
     }
 }
 
@@ -236,25 +263,56 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_bytes_of_entries_are_pinned() {
-        let entry = EntryRecord { name: "f".into(), code: None, created: 1, cost: 2, size: 3, arguments: None };
-        let common = b"\x01\0\0\0f\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0";
-        assert_eq!(entry.to_bytes(), [b"\x01", &common[..]].concat());
-        let told = EntryRecord { arguments: Some("(1)".into()), ..entry };
-        assert_eq!(told.to_bytes(), [b"\x02", &common[..], b"\x03\0\0\0(1)"].concat());
+    fn entry() -> EntryRecord {
+        EntryRecord { name: "f".into(), code: None, created: 1, cost: 2, size: 3, arguments: None, origin: None }
+    }
+
+    fn origin() -> Origin {
+        let mut origin = Origin::default();
+        origin.package = Some("p".into());
+        origin.source = Some(9);
+        origin
     }
 
     #[test]
-    fn entries_and_uses_come_back() {
-        let code = Some(Digest::of(b"x"));
-        let entry = EntryRecord { name: "f".into(), code, created: 1, cost: 2, size: 3, arguments: None };
-        assert_eq!(EntryRecord::from_bytes(&entry.to_bytes()), Ok(entry.clone()));
-        let told = EntryRecord { arguments: Some("(1, \"x\")".into()), ..entry.clone() };
-        assert_eq!(EntryRecord::from_bytes(&told.to_bytes()), Ok(told));
-        assert!(EntryRecord::from_bytes(&entry.to_bytes()[1..]).is_err());
+    fn the_bytes_of_entries_are_pinned() {
+        let common = b"\x01\0\0\0f\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0";
+        assert_eq!(entry().to_bytes(), [b"\x01", &common[..]].concat());
+        let told = EntryRecord { arguments: Some("(1)".into()), ..entry() };
+        assert_eq!(told.to_bytes(), [b"\x02", &common[..], b"\x03\0\0\0(1)"].concat());
+        let of = b"\x01\x01\0\0\0p\0\0\0\x01\x09\0\0\0\0\0\0\0";
+        let placed = EntryRecord { origin: Some(origin()), ..told };
+        assert_eq!(placed.to_bytes(), [b"\x03", &common[..], b"\x01\x03\0\0\0(1)", of].concat());
+        let untold = EntryRecord { origin: Some(Origin::default()), ..entry() };
+        assert_eq!(untold.to_bytes(), [b"\x03", &common[..], b"\0\0\0\0\0\0"].concat());
+    }
+
+    #[test]
+    fn entries_of_all_formats_and_uses_come_back() {
+        let coded = EntryRecord { code: Some(Digest::of(b"x")), ..entry() };
+        let told = EntryRecord { arguments: Some("(1, \"x\")".into()), ..coded.clone() };
+        let mut whole = origin();
+        whole.version = Some("1".into());
+        whole.program = Some("tool".into());
+        whole.folder = Some("src".into());
+        let placed = EntryRecord { origin: Some(whole), ..told.clone() };
+        for entry in [entry(), coded, told, placed, EntryRecord { origin: Some(origin()), ..entry() }] {
+            let bytes = entry.to_bytes();
+            assert_eq!(EntryRecord::from_bytes(&bytes), Ok(entry));
+            assert!((0..bytes.len()).all(|length| EntryRecord::from_bytes(&bytes[..length]).is_err()));
+        }
+        assert!(EntryRecord::from_bytes(&[b"\x04", &entry().to_bytes()[1..]].concat()).is_err());
         let uses = Uses { last: 5, hits: 9 };
         assert_eq!(Uses::from_bytes(&uses.to_bytes()), Ok(uses));
         assert_eq!(uses.and(Uses { last: 4, hits: 1 }), Uses { last: 5, hits: 10 });
+    }
+
+    #[test]
+    fn entries_of_old_formats_belong_to_all_functions_of_their_name() {
+        let other = Origin::default();
+        let told = EntryRecord { origin: Some(origin()), ..entry() };
+        assert!(told.is_of("f", None) && told.is_of("f", Some(&origin())));
+        assert!(!told.is_of("f", Some(&other)) && !told.is_of("g", Some(&origin())));
+        assert!(entry().is_of("f", Some(&other)) && !entry().is_of("g", None));
     }
 }

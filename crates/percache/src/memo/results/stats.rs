@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::backend::BackendError;
 use crate::base::digest::Digest;
 use crate::memo::key::function::Key;
+use crate::memo::key::origin::Origin;
 use crate::memo::results::clock::{Time, age, known_age};
 use crate::memo::results::collect::Known;
 use crate::memo::shared::Shared;
@@ -35,6 +36,8 @@ pub struct Stats {
 pub struct FunctionStats {
     /// Its name.
     pub name: String,
+    /// What it belongs to; `None` of results that were kept by percache before it noted that.
+    pub origin: Option<Origin>,
     /// In how many versions of its code there are results.
     pub versions: u64,
     /// Number of results.
@@ -54,6 +57,8 @@ pub struct Entry {
     pub key: Key,
     /// Name of the function.
     pub name: String,
+    /// What the function belongs to; `None` of a result that was kept by percache before it noted that.
+    pub origin: Option<Origin>,
     /// Digest of the function's code, if that is known.
     pub code: Option<Digest>,
     /// When it was computed.
@@ -112,13 +117,23 @@ impl Shared {
         })
     }
 
-    /// Figures about each function, by name.
+    /// Figures about each function, by name and origin.
     pub fn functions(&self) -> Result<Vec<FunctionStats>, BackendError> {
-        let mut functions: BTreeMap<String, Vec<Known>> = BTreeMap::new();
+        let mut functions: BTreeMap<(String, Option<Origin>), Vec<Known>> = BTreeMap::new();
         for known in self.known()? {
-            functions.entry(known.entry.name.clone()).or_default().push(known);
+            functions.entry((known.entry.name.clone(), known.entry.origin.clone())).or_default().push(known);
         }
-        Ok(functions.into_iter().map(|(name, known)| function_stats(name, &known)).collect())
+        Ok(functions
+            .into_iter()
+            .map(|((name, origin), known): (_, Vec<Known>)| function_stats(name, origin, &known))
+            .collect())
+    }
+
+    /// Figures about one function; `None` if it has no results.
+    pub fn function(&self, name: &str, origin: &Origin) -> Result<Option<FunctionStats>, BackendError> {
+        let known: Vec<Known> =
+            self.known()?.into_iter().filter(|known| known.entry.is_of(name, Some(origin))).collect();
+        Ok((!known.is_empty()).then(|| function_stats(name.to_owned(), Some(origin.clone()), &known)))
     }
 
     /// All results, the one used last first.
@@ -130,13 +145,14 @@ impl Shared {
     }
 }
 
-fn function_stats(name: String, known: &[Known]) -> FunctionStats {
+fn function_stats(name: String, origin: Option<Origin>, known: &[Known]) -> FunctionStats {
     let mut versions: Vec<_> = known.iter().map(|known| known.entry.code).collect();
     versions.sort_unstable();
     versions.dedup();
     let saved: u128 = known.iter().map(|known| u128::from(known.uses.hits) * u128::from(known.entry.cost)).sum();
     FunctionStats {
         name,
+        origin,
         versions: versions.len() as u64,
         results: known.len() as u64,
         bytes: known.iter().map(|known| known.entry.size).sum(),
@@ -150,6 +166,7 @@ fn entry(known: Known) -> Entry {
     Entry {
         key: Key(known.key),
         name: known.entry.name,
+        origin: known.entry.origin,
         code: known.entry.code,
         created: time(known.entry.created),
         last_used: time(known.uses.last),

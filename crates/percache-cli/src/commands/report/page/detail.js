@@ -57,7 +57,13 @@ function aboutTemplate(template) {
 function showDetail() {
   const panel = $("detail");
   const close = el("button", { type: "button", onclick: () => choose(null) }, "Close");
-  panel.className = chosen.task === null && chosen.template === null ? "empty" : "";
+  const empty = chosen.task === null && chosen.template === null;
+  if (empty !== panel.classList.contains("empty")) {
+    // The panel takes its room from the rest only while it has something to show.
+    panel.classList.toggle("empty", empty);
+    $("columns").classList.toggle("split", !empty);
+    window.dispatchEvent(new CustomEvent("reflow"));
+  }
   if (chosen.task !== null) panel.replaceChildren(close, ...aboutTask(chosen.task));
   else if (chosen.template !== null) panel.replaceChildren(close, ...aboutTemplate(chosen.template));
   else {

@@ -13,13 +13,19 @@ const graph = (() => {
     layout = place(nodes);
   }
 
-  function fit() {
+  // Below this scale, labels cannot be read.
+  const READABLE = 0.85, HIGHEST = 620;
+
+  /** Shows the whole graph or, with a least scale, its beginning if the whole would be smaller. */
+  function fit(least = 0) {
     const { width } = canvas.getBoundingClientRect();
+    const across = Math.max(least, Math.min(1.2, (width - 30) / layout.width));
     // As high as the picture needs to be, within reason.
-    const height = Math.round(Math.min(460, Math.max(140, 40 + layout.height * Math.min(1.2, (width - 30) / layout.width))));
+    const height = Math.round(Math.min(HIGHEST, Math.max(140, 40 + layout.height * across)));
     canvas.style.height = `${height}px`;
-    const scale = Math.min(1.2, (width - 30) / layout.width, (height - 30) / layout.height);
-    view = { scale, x: (width - layout.width * scale) / 2, y: (height - layout.height * scale) / 2 };
+    const scale = Math.max(least, Math.min(across, (height - 30) / layout.height));
+    const margin = (room, size) => Math.max(15, (room - size * scale) / 2);
+    view = { scale, x: margin(width, layout.width), y: margin(height, layout.height) };
     redraw();
   }
 
@@ -40,8 +46,8 @@ const graph = (() => {
     const count = nodes.reduce((sum, node) => sum + node.needs.size, 0);
     nodes.forEach((node) => node.needs.forEach((need) => {
       const lit = related && related.has(node) && related.has(need);
-      if (!lit && (related || count > 4000) && (related ? true : need.x + WIDE < bounds.left - 400)) return;
-      const [x1, y1, x2, y2] = [need.x + WIDE, need.y + TALL / 2, node.x, node.y + TALL / 2];
+      if (!lit && (related || count > 4000) && (related ? true : need.x + need.wide < bounds.left - 400)) return;
+      const [x1, y1, x2, y2] = [need.x + need.wide, need.y + TALL / 2, node.x, node.y + TALL / 2];
       if (Math.max(x1, x2) < bounds.left || Math.min(x1, x2) > bounds.right) return;
       if (Math.max(y1, y2) < bounds.top || Math.min(y1, y2) > bounds.bottom) return;
       context.globalAlpha = lit ? 1 : count > 1500 ? 0.25 : 0.8;
@@ -60,27 +66,27 @@ const graph = (() => {
     context.fillStyle = palette.card;
     context.strokeStyle = palette.line;
     context.lineWidth = 1;
-    context.beginPath(); context.roundRect(node.x, node.y, WIDE, TALL, 6); context.fill(); context.stroke();
+    context.beginPath(); context.roundRect(node.x, node.y, node.wide, TALL, 6); context.fill(); context.stroke();
     // How its tasks ended: one colour, or a share for each.
     let x = node.x;
     context.save();
-    context.beginPath(); context.roundRect(node.x, node.y, WIDE, TALL, 6); context.clip();
+    context.beginPath(); context.roundRect(node.x, node.y, node.wide, TALL, 6); context.clip();
     Object.keys(OUTCOMES).forEach((outcome) => {
       const share = node.tasks.filter((i) => tasks[i].outcome === outcome).length / node.tasks.length;
       if (!share) return;
       context.fillStyle = palette[outcome];
-      context.fillRect(x, view.scale < 0.35 ? node.y : node.y + TALL - 7, WIDE * share + 0.5, view.scale < 0.35 ? TALL : 7);
-      x += WIDE * share;
+      context.fillRect(x, view.scale < 0.35 ? node.y : node.y + TALL - 7, node.wide * share + 0.5, view.scale < 0.35 ? TALL : 7);
+      x += node.wide * share;
     });
     context.restore();
     if (view.scale >= 0.35) {
       context.fillStyle = palette.text;
-      context.fillText(node.short ??= fitted(context, node.label, WIDE - 16), node.x + 8, node.y + 16);
+      context.fillText(node.short ??= fitted(context, node.label, node.wide - 16), node.x + 8, node.y + 16);
     }
     if (node.tasks.some((i) => tasks[i].critical)) {
       context.strokeStyle = palette.critical;
       context.lineWidth = 1.6;
-      context.beginPath(); context.roundRect(node.x, node.y, WIDE, TALL, 6); context.stroke();
+      context.beginPath(); context.roundRect(node.x, node.y, node.wide, TALL, 6); context.stroke();
     }
     context.globalAlpha = 1;
   }
@@ -97,13 +103,13 @@ const graph = (() => {
     const related = node && new Set([node, ...reach(node, "needs"), ...reach(node, "neededBy")]);
     drawEdges(context, bounds, related);
     nodes.forEach((one) => {
-      const seen = one.x + WIDE > bounds.left && one.x < bounds.right && one.y + TALL > bounds.top && one.y < bounds.bottom;
+      const seen = one.x + one.wide > bounds.left && one.x < bounds.right && one.y + TALL > bounds.top && one.y < bounds.bottom;
       if (seen) drawNode(context, one, related && !related.has(one));
     });
     if (node) {
       context.strokeStyle = palette.accent;
       context.lineWidth = 3 / view.scale;
-      context.beginPath(); context.roundRect(node.x - 3, node.y - 3, WIDE + 6, TALL + 6, 8); context.stroke();
+      context.beginPath(); context.roundRect(node.x - 3, node.y - 3, node.wide + 6, TALL + 6, 8); context.stroke();
     }
     context.restore();
   }
@@ -119,7 +125,7 @@ const graph = (() => {
 
   function reveal(node) {
     const { width, height } = canvas.getBoundingClientRect();
-    const [x, y] = [view.x + (node.x + WIDE / 2) * view.scale, view.y + (node.y + TALL / 2) * view.scale];
+    const [x, y] = [view.x + (node.x + node.wide / 2) * view.scale, view.y + (node.y + TALL / 2) * view.scale];
     if (x < 20 || x > width - 20) view.x += width / 2 - x;
     if (y < 20 || y > height - 20) view.y += height / 2 - y;
     redraw();
@@ -135,7 +141,7 @@ const graph = (() => {
     if (each || !tasks.some((task, i) => task.template === node.template && i !== node.tasks[0])) return;
     if (open.has(node.template)) open.delete(node.template); else open.add(node.template);
     arrange();
-    fit();
+    fit(READABLE);
     pick(open.has(node.template) ? ofTask[node.tasks[0]] : nodes.find((one) => one.closed && one.template === node.template));
   }
 
@@ -152,7 +158,7 @@ const graph = (() => {
   function at(event) {
     const box = canvas.getBoundingClientRect();
     const [x, y] = [(event.clientX - box.left - view.x) / view.scale, (event.clientY - box.top - view.y) / view.scale];
-    return nodes.find((node) => node.x <= x && x <= node.x + WIDE && node.y <= y && y <= node.y + TALL) ?? null;
+    return nodes.find((node) => node.x <= x && x <= node.x + node.wide && node.y <= y && y <= node.y + TALL) ?? null;
   }
 
   canvas.addEventListener("keydown", (event) => {
@@ -199,11 +205,11 @@ const graph = (() => {
   }, { passive: false });
   $("graph-in").addEventListener("click", () => zoom(1.4));
   $("graph-out").addEventListener("click", () => zoom(1 / 1.4));
-  $("graph-fit").addEventListener("click", fit);
+  $("graph-fit").addEventListener("click", () => fit());
   $("graph-each").checked = each;
-  $("graph-each").addEventListener("change", (event) => { each = event.target.checked; open.clear(); arrange(); fit(); });
+  $("graph-each").addEventListener("change", (event) => { each = event.target.checked; open.clear(); arrange(); fit(READABLE); });
   legend("graph-legend", Object.keys(OUTCOMES), false);
   arrange();
   onChoice.push(redraw);
-  return { draw: redraw, fit };
+  return { draw: redraw, fit: () => fit(READABLE) };
 })();

@@ -27,7 +27,13 @@ function nodesOf(opened) {
   return { nodes, ofTask };
 }
 
-const WIDE = 190, TALL = 30, GAP = 10, BETWEEN = 70;
+const TALL = 30, GAP = 10, BETWEEN = 44, NARROWEST = 80, WIDEST = 230;
+
+/** The width of a column: that of its longest label, about. */
+function wide(column) {
+  const longest = Math.max(...column.map((node) => node.label.length));
+  return Math.min(WIDEST, Math.max(NARROWEST, Math.round(longest * 6.8 + 20)));
+}
 
 /** Gives every node its place; neighbours come to stand near each other. */
 function place(nodes) {
@@ -47,18 +53,20 @@ function place(nodes) {
     kept.forEach((column) => settle(column, "needs"));
     [...kept].reverse().forEach((column) => settle(column, "neededBy"));
   }
-  // A column that is very long is broken into several.
-  const most = Math.max(16, Math.ceil(Math.sqrt(nodes.length) * 1.6));
+  // A column is broken into several only where it would be out of all proportion: edges run below what stands beside.
+  const most = Math.max(40, Math.ceil(Math.sqrt(nodes.length) * 2.5));
   let x = 0;
   const height = Math.min(most, Math.max(1, ...kept.map((column) => column.length))) * (TALL + GAP);
   kept.forEach((column) => {
     const parts = Math.ceil(column.length / most), each = Math.ceil(column.length / parts);
+    const width = wide(column);
     column.forEach((node, i) => {
       const part = Math.floor(i / each), inPart = Math.min(each, column.length - part * each);
-      node.x = x + part * (WIDE + GAP);
+      node.wide = width;
+      node.x = x + part * (width + GAP);
       node.y = (height - inPart * (TALL + GAP)) / 2 + (i % each) * (TALL + GAP);
     });
-    x += parts * (WIDE + GAP) + BETWEEN;
+    x += parts * (width + GAP) + BETWEEN;
   });
-  return { columns: kept, width: Math.max(WIDE, x - BETWEEN - GAP), height };
+  return { columns: kept, width: Math.max(NARROWEST, x - BETWEEN - GAP), height };
 }

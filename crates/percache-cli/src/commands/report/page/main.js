@@ -53,5 +53,6 @@ readPalette();
 graph.fit();
 redraw();
 window.addEventListener("resize", () => { graph.fit(); redraw(); });
+window.addEventListener("reflow", redraw);
 // For tests: says that everything was drawn without an error.
 document.documentElement.dataset.ready = String(tasks.length);

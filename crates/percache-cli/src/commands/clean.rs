@@ -1,0 +1,63 @@
+//! `percache clean`.
+
+use percache_runner::model::path::RelPath;
+use percache_runner::model::problem::{reason, way_out};
+use percache_runner::process::Stop;
+use percache_runner::session::clean::{Clean, Cleaned};
+
+use crate::args::{self, Cli};
+use crate::commands::gc::count;
+use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};
+use crate::setup::{Setup, holder};
+use crate::terminal::style::{Paint, Style};
+
+/// Removes the outputs of tasks.
+pub fn run(cli: &Cli, args: &args::Clean) -> Result<u8, CliError> {
+    let paint = Paint::stderr(cli.color);
+    let setup = Setup::load(cli.directory.as_deref(), &[], paint)?;
+    let tasks = if args.tasks.is_empty() { None } else { Some(setup.select(&args.tasks)?) };
+    let stop = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
+    let clean = Clean {
+        workspace: &setup.workspace,
+        graph: &setup.graph,
+        store_dir: &setup.store_dir,
+        tasks: tasks.as_deref(),
+        dry_run: args.dry_run,
+    };
+    let waiting = &mut |other: &str| crate::aside!("{} {other}", paint.apply(Style::Faint, "waiting for"));
+    let cleaned = match clean.run(&holder(), &stop, waiting) {
+        Ok(cleaned) => cleaned,
+        Err(_) if stop.requested() => return Ok(INTERRUPTED),
+        Err(e) => return Err(CliError::failure(format!("cannot clean: {e}"))),
+    };
+    tell(cli, args, &cleaned);
+    Ok(if warn(&cleaned, paint) { FAILURE } else { SUCCESS })
+}
+
+fn tell(cli: &Cli, args: &args::Clean, cleaned: &Cleaned) {
+    for path in &cleaned.edited {
+        crate::say!("kept {path}: it was edited after it was made");
+    }
+    for path in &cleaned.sources {
+        crate::say!("kept {path}: it is a source now");
+    }
+    if cli.verbose || args.dry_run {
+        let verb = if args.dry_run { "would remove" } else { "removed" };
+        cleaned.removed.iter().for_each(|path: &RelPath| crate::say!("{verb} {path}"));
+    }
+    if !cli.quiet {
+        let verb = if args.dry_run { "would remove" } else { "removed" };
+        crate::say!("{verb} {}", count(cleaned.removed.len() as u64, "output"));
+    }
+}
+
+/// Warns about paths that could not be removed. Returns whether there are any.
+fn warn(cleaned: &Cleaned, paint: Paint) -> bool {
+    for (path, why) in &cleaned.stuck {
+        crate::aside!("{} `{path}` cannot be removed: {}", paint.apply(Style::Bad, "error:"), reason(why));
+        if let Some(hint) = way_out(why) {
+            crate::aside!("\n{} {hint}", paint.apply(Style::Hint, "hint:"));
+        }
+    }
+    !cleaned.stuck.is_empty()
+}

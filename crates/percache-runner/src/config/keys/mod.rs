@@ -1,0 +1,31 @@
+//! The keys of percache.toml: their names, types, defaults and descriptions, each stated once.
+//!
+//! The reader, the schema for editors, "did you mean" and the tests of the documentation follow from these tables.
+//! Knows nothing of what the keys do.
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `table` | What is known about a key |
+//! | `types` | How a value is read, described in the schema, and merged |
+//! | `command`, `matrix` | The same for the two keys with a type of their own |
+//! | `sections` | The tables of a file, and the types of their keys |
+//! | `task` | The keys of `[task.NAME]` |
+//! | `workspace` | The keys of the file, of `[workspace]` and of `[cache]` |
+
+mod command;
+mod matrix;
+mod sections;
+mod table;
+mod task;
+mod types;
+mod workspace;
+
+pub(super) use command::RawCommand;
+pub(super) use matrix::Axis;
+pub(super) use sections::RawTask;
+pub(super) use table::{Files, Table};
+pub(super) use task::{TASK, TaskKeys};
+pub(super) use types::{Section, check_variable, expect_age};
+#[cfg(test)]
+pub(super) use workspace::{CACHE, WORKSPACE};
+pub(super) use workspace::{FILE, FileKeys, WorkspaceKeys};

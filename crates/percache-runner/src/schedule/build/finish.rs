@@ -1,0 +1,134 @@
+//! Taking in the report of a finished task: its state, the counts, the journal's entries, and what the user is told.
+
+use std::sync::Arc;
+
+use crate::action::changes::Change;
+use crate::action::done::Done;
+use crate::action::explain::Why;
+use crate::key::fingerprint::Kind;
+use crate::model::TaskId;
+use crate::model::event::{Event, Outcome};
+use crate::model::path::RelPath;
+use crate::model::problem::Trouble;
+use crate::schedule::state::{Standing, TaskState};
+
+use super::Build;
+
+impl Build<'_, '_> {
+    /// Takes in the report of a finished task, and makes those ready that waited only for it.
+    pub(super) fn finish(&mut self, mut done: Done) {
+        if let Some(Why::Needs { changes, .. }) = &mut done.reason {
+            changes.retain(|change| !self.follows(change));
+        }
+        let task = self.ctx.workspace.task(done.task);
+        let state = self.state_after(&mut done);
+        let succeeded = matches!(state, TaskState::Done { .. });
+        self.states.set(done.task, state);
+        self.queue.ended(done.task);
+        if task.interactive && !self.ctx.options.dry_run {
+            self.reporter.yield_terminal(false);
+        }
+        self.outcomes.summary.count(&done, &task.name);
+        if succeeded {
+            self.release_dependents(done.task);
+        }
+        if let Outcome::Failed(failure) = &done.outcome {
+            self.stopping |= !self.ctx.options.keep_going;
+            if !self.ctx.options.dry_run {
+                self.outcomes.note_failure(&task.name, failure, &done.log);
+            }
+        }
+        self.keep(&mut done);
+        self.tell(done);
+    }
+
+    /// Returns the state of the finished task.
+    fn state_after(&self, done: &mut Done) -> TaskState {
+        let ran = self.states.get(done.task).has_started();
+        match done.outcome {
+            Outcome::Failed(_) => TaskState::Failed { ran },
+            _ => TaskState::Done { ran, standing: self.standing_after(done), visible: done.visible.take() },
+        }
+    }
+
+    /// Compares a successful task with the journal.
+    fn standing_after(&self, done: &Done) -> Standing {
+        let as_recorded = match &done.outcome {
+            Outcome::WouldRun | Outcome::MayRun => return Standing::Unknown,
+            Outcome::Group if self.is_uncertain(done.task) => return Standing::Unknown,
+            Outcome::Group => self.needs_same(done.task),
+            Outcome::UpToDate | Outcome::Checked => match &done.record {
+                None => true,
+                Some(record) => {
+                    let before = self.ctx.journal.tasks.get(&self.ctx.workspace.task(done.task).name);
+                    before.is_some_and(|before| before.key == record.key)
+                }
+            },
+            Outcome::Restored => done.recalled,
+            _ => false,
+        };
+        if as_recorded { Standing::AsRecorded } else { Standing::Changed }
+    }
+
+    fn release_dependents(&mut self, id: TaskId) {
+        let ctx = self.ctx;
+        for dependent in &ctx.graph.needed_by[id.index()] {
+            if self.states.need_done(*dependent) {
+                self.queue.push(*dependent);
+            }
+        }
+    }
+
+    /// Keeps what the journal and later reports need.
+    fn keep(&mut self, done: &mut Done) {
+        let name = &self.ctx.workspace.task(done.task).name;
+        self.outcomes.judge(done.verdict, &done.outcome, name);
+        if let Some(record) = done.record.take() {
+            self.outcomes.records.insert(name.clone(), record);
+        }
+        if self.states.standing(done.task) != Some(Standing::AsRecorded) {
+            self.outcomes.otherwise.push(done.task);
+        }
+        if done.recalled {
+            self.outcomes.recalled.insert(name.clone());
+        }
+        if let Some(mut basis) = done.basis.take() {
+            // The warning must be repeated next time.
+            basis.sure &= done.warnings.is_empty();
+            self.outcomes.bases.insert(name.clone(), basis);
+        }
+    }
+
+    /// Returns whether a change is only a consequence of a task that may run.
+    fn follows(&self, change: &Change) -> bool {
+        let owner = match change.kind {
+            Kind::Dependency => {
+                let tasks = &self.ctx.workspace.tasks;
+                let position = tasks.binary_search_by(|task| task.name.cmp(&change.remark));
+                position.ok().map(|position| TaskId(position as u32))
+            }
+            _ => RelPath::new(&change.name).ok().and_then(|path| self.ctx.graph.outputs.owner(&path)),
+        };
+        let of_path = matches!(change.kind, Kind::Input | Kind::Discovered | Kind::Dependency);
+        of_path && owner.is_some_and(|owner| self.has_unknown_outputs(owner))
+    }
+
+    /// Tells the reporter how a task has ended.
+    fn tell(&mut self, done: Done) {
+        for Trouble { message, hint } in done.warnings {
+            self.reporter.event(Event::Warning { message, hint });
+        }
+        if let Some(moved) = done.moved {
+            self.reporter.event(Event::Displaced(moved));
+        }
+        for message in done.notes {
+            self.reporter.event(Event::Note { message });
+        }
+        let unseen = done.unseen;
+        let (outcome, log, reason) = (done.outcome, Arc::new(done.log), done.reason.as_ref().map(Why::to_string));
+        self.outcomes.reasons.extend(done.reason.map(|why| (done.task, why)));
+        self.outcomes.parts.extend(done.parts.map(|parts| (done.task, parts)));
+        let (task, status, took, saved) = (done.task, done.status, done.took, done.saved);
+        self.reporter.event(Event::Finished { task, outcome, status, log, took, saved, reason, unseen });
+    }
+}

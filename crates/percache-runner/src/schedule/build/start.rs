@@ -1,0 +1,131 @@
+//! Starting a task: what is known without a job is concluded at once, and a job does the rest.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use rayon::Scope;
+
+use crate::action::done::Done;
+use crate::action::explain::Why;
+use crate::action::inputs::{Dependencies, Visible};
+use crate::action::job::{Job, Word};
+use crate::action::left_alone::strays;
+use crate::action::{done, explain, job};
+use crate::graph::explicit;
+use crate::model::TaskId;
+use crate::model::event::Outcome;
+use crate::schedule::state::{Standing, TaskState};
+
+use super::Build;
+use super::messages::Message;
+
+impl<'a> Build<'a, '_> {
+    /// Starts a task that is ready.
+    pub(super) fn start<'scope>(&mut self, id: TaskId, scope: &Scope<'scope>, sender: &Sender<Message>)
+    where
+        'a: 'scope,
+    {
+        self.states.set(id, TaskState::Running { command: None });
+        let ctx = self.ctx;
+        let task = ctx.workspace.task(id);
+        if task.interactive && !ctx.options.dry_run {
+            self.reporter.yield_terminal(true);
+        }
+        if self.is_uncertain(id) {
+            return self.start_uncertain(id, scope, sender);
+        }
+        let (force, check) = (self.demands.forced.contains(&id), self.demands.checked.contains(&id));
+        if let Some(done) = self.untouched(id).filter(|_| !force && !check) {
+            return self.finish(done);
+        }
+        let as_before = !force && !check && !ctx.options.dry_run && self.is_as_before(id);
+        let (deps, sender) = (self.dependencies(id), sender.clone());
+        let wants_starts = self.reporter.wants_starts();
+        scope.spawn(move |_| {
+            let note = sender.clone();
+            // Sending cannot fail: the receiver lives as long as the scope.
+            let tell = move |word| {
+                if word != Word::Started || wants_starts {
+                    let _ = note.send(Message::Word(id, word));
+                }
+            };
+            let job = Job { id, task, deps, force, as_before, check, tell: &tell };
+            // A panic must not leave the coordinator waiting forever.
+            let done = catch_unwind(AssertUnwindSafe(|| job::run(ctx, &job))).unwrap_or_else(|_| Done::panicked(id));
+            let _ = sender.send(Message::Done(Box::new(done)));
+        });
+    }
+
+    /// Starts a job that finds out what else differs for a task of a dry run one of whose dependencies has unknown
+    /// outputs.
+    fn start_uncertain<'scope>(&mut self, id: TaskId, scope: &Scope<'scope>, sender: &Sender<Message>)
+    where
+        'a: 'scope,
+    {
+        let ctx = self.ctx;
+        let causes = ctx.graph.needs[id.index()].iter().filter(|need| self.has_unknown_outputs(**need));
+        let needs: Vec<String> = causes.map(|need| ctx.workspace.task(*need).name.clone()).collect();
+        if ctx.workspace.task(id).command.is_none() {
+            let mut done = Done::new(id, Outcome::Group);
+            done.reason = Some(Why::Needs { tasks: needs, changes: Vec::new() });
+            return self.finish(done);
+        }
+        let (deps, sender, forced) = (self.dependencies(id), sender.clone(), self.demands.forced.contains(&id));
+        scope.spawn(move |_| {
+            let done = catch_unwind(AssertUnwindSafe(|| explain::may_run(ctx, id, &deps, needs, forced)));
+            let _ = sender.send(Message::Done(Box::new(done.unwrap_or_else(|_| Done::panicked(id)))));
+        });
+    }
+
+    /// Returns the outcome of a group, or of a task that is unchanged since the journal, as its own paths and its
+    /// dependencies show.
+    fn untouched(&self, id: TaskId) -> Option<Done> {
+        let task = self.ctx.workspace.task(id);
+        if task.command.is_none() {
+            return Some(Done::new(id, Outcome::Group));
+        }
+        let same = self.ctx.untouched.get(id.index()) == Some(&true) && self.needs_same(id);
+        let record = self.ctx.journal.tasks.get(&task.name).filter(|_| same)?;
+        let mut done = Done::new(id, Outcome::UpToDate);
+        done.saved = Duration::from_micros(record.took);
+        Some(done)
+    }
+
+    /// Returns whether the task's definition, its environment and the visible outputs of its dependencies are as the
+    /// journal says, and the store still has what the journal names.
+    fn is_as_before(&self, id: TaskId) -> bool {
+        self.ctx.carries && self.ctx.trusted && self.needs_same(id)
+    }
+
+    /// Returns the explicit dependencies, with each group replaced by its members.
+    fn dependencies(&mut self, id: TaskId) -> Dependencies {
+        let mut dependencies = Dependencies::new();
+        for need in explicit(self.ctx.workspace, id) {
+            if let Some(visible) = self.visible(need) {
+                dependencies.push((need, visible));
+            }
+        }
+        dependencies
+    }
+
+    /// Returns what a finished task shows to its dependents.
+    fn visible(&mut self, id: TaskId) -> Option<Arc<Visible>> {
+        let TaskState::Done { ran, standing, visible } = self.states.get(id) else { return None };
+        let (ran, standing) = (*ran, *standing);
+        if visible.is_some() {
+            return visible.clone();
+        }
+        if standing != Standing::AsRecorded {
+            return None;
+        }
+        // An untouched task: what it shows to dependents is computed when one of them asks.
+        let task = self.ctx.workspace.task(id);
+        let record = self.ctx.journal.tasks.get(&task.name)?;
+        let strays = strays(self.ctx, id, task, &record.outputs);
+        let visible = done::visible(&record.outputs, &strays, record.key?.action);
+        self.states.set(id, TaskState::Done { ran, standing, visible: Some(visible.clone()) });
+        Some(visible)
+    }
+}

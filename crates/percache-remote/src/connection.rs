@@ -1,5 +1,6 @@
 //! One connection for a whole run: made when it is first needed, given up when it costs more than it brings.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -105,18 +106,22 @@ impl Connection {
     fn ask<T>(&self, call: impl AsyncFnOnce(&Service) -> Result<T, Fault>) -> Result<Result<T, Fault>, Fault> {
         let opened = self.open()?;
         let began = self.now();
-        Ok(opened.runtime.block_on(async {
-            let cancelled = self.cancelled.notified();
-            if self.is_cancelled() {
-                return Err(Fault::new(FaultKind::Local, "interrupted"));
-            }
-            let (cancelled, silence) = (pin!(cancelled), pin!(self.silence(&opened.service, began)));
-            match select(pin!(call(&opened.service)), select(cancelled, silence)).await {
-                Either::Left((answer, _)) => answer,
-                Either::Right((Either::Left(_), _)) => Err(Fault::new(FaultKind::Local, "interrupted")),
-                Either::Right((Either::Right((fault, _)), _)) => Err(fault),
-            }
-        }))
+        let asked = catch_unwind(AssertUnwindSafe(|| {
+            opened.runtime.block_on(async {
+                let cancelled = self.cancelled.notified();
+                if self.is_cancelled() {
+                    return Err(Fault::new(FaultKind::Local, "interrupted"));
+                }
+                let (cancelled, silence) = (pin!(cancelled), pin!(self.silence(&opened.service, began)));
+                match select(pin!(call(&opened.service)), select(cancelled, silence)).await {
+                    Either::Left((answer, _)) => answer,
+                    Either::Right((Either::Left(_), _)) => Err(Fault::new(FaultKind::Local, "interrupted")),
+                    Either::Right((Either::Right((fault, _)), _)) => Err(fault),
+                }
+            })
+        }));
+        // Whatever a library thinks of what a server sends, it is no reason for a build to fail.
+        Ok(asked.unwrap_or_else(|_| Err(Fault::new(FaultKind::Unreachable, "its answer was not understood"))))
     }
 
     /// Ends when the remote has gone silent. It is asked for a sign of life when nothing has come from it for a while:

@@ -2,17 +2,30 @@
 
 #![allow(
     dead_code,
+    deprecated,
     missing_docs,
+    non_camel_case_types,
+    redundant_semicolons,
     unused_qualifications,
     clippy::all,
-    reason = "it is generated, and has more than is used"
+    clippy::allow_attributes_without_reason,
+    reason = "most of it is generated, and has more than is used"
 )]
 
+pub(crate) mod codec;
+
+#[rustfmt::skip]
 #[path = "reapi/generated/bytestream.rs"]
 pub(crate) mod bytestream;
+#[rustfmt::skip]
+#[path = "reapi/generated/protobuf.rs"]
+pub(crate) mod protobuf;
+#[rustfmt::skip]
 #[path = "reapi/generated/rpc.rs"]
 pub(crate) mod rpc;
+#[rustfmt::skip]
 #[path = "reapi/generated/semver.rs"]
 pub(crate) mod semver;
+#[rustfmt::skip]
 #[path = "reapi/generated/v2.rs"]
 pub(crate) mod v2;

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use percache::Digest;
+use percache::store::id::{ActionKey, Fingerprint, WorkspaceId};
+use percache::store::manifest::PathSet;
 use percache::store::record::ResultKey;
 use percache_runner::fs::mapped_file::Image;
 use percache_runner::fs::stamp::Stamp;
@@ -102,15 +104,15 @@ fn example(with_tools: bool) -> Journal {
     lists.push([]);
     lists.push([0, 1]);
     lists.push([0]);
-    let key = ResultKey { action: Digest::of(b"a"), place: None };
+    let key = ResultKey { action: ActionKey::new(Digest::of(b"a")), place: None };
     let record = TaskRecord {
         key: Some(key),
-        fingerprint: Digest::of(b"f"),
+        fingerprint: Fingerprint::new(Digest::of(b"f")),
         created: 3,
         took: 4,
-        previous: Some(ResultKey { place: Some(Digest::of(b"/")), ..key }),
-        discovered: vec![b"include/a.h".to_vec()],
-        outputs: record::example().outputs.into_entries(),
+        previous: Some(ResultKey { place: Some(WorkspaceId::new(Digest::of(b"/"))), ..key }),
+        discovered: PathSet::from_iter([b"include/a.h".to_vec()]),
+        outputs: record::example().outputs,
         failed: true,
         uncertain: vec![b"d".to_vec()],
         evidence: Evidence { sure: true, expiry: u64::MAX, lists: vec![2, 0] },

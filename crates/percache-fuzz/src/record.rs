@@ -2,8 +2,9 @@
 
 use percache::Digest;
 use percache::base::codec::Decoder;
-use percache::store::manifest::Manifest;
-use percache::store::record::{Content, Entry, Node, PathSet, ResultKey, StoredResult};
+use percache::store::id::{ActionKey, Fingerprint, WorkspaceId};
+use percache::store::manifest::{Manifest, PathSet};
+use percache::store::record::{Content, Entry, Node, ResultKey, StoredResult};
 use percache_runner::fs::stat_cache::{Behind, FileState};
 use percache_runner::key::fingerprint::{Discovered, Kind, Part, Parts, Value};
 
@@ -60,10 +61,12 @@ fn seeds() -> Vec<Vec<u8>> {
     result.outputs[1].encode(&mut entry);
     let records = [
         result.encode(),
-        PathSet(vec![b"a.h".to_vec(), b"/usr/b.h".to_vec()]).encode(),
+        PathSet::from_iter([b"a.h".to_vec(), b"/usr/b.h".to_vec()]).encode(),
         parts.record(&Discovered(vec![(b"a.h".to_vec(), FileState::Absent)])),
         entry,
-        ResultKey { action: Digest::of(b"a"), place: Some(Digest::of(b"/")) }.to_bytes().to_vec(),
+        ResultKey { action: ActionKey::new(Digest::of(b"a")), place: Some(WorkspaceId::new(Digest::of(b"/"))) }
+            .to_bytes()
+            .to_vec(),
     ];
     (0..).zip(records).map(|(kind, record)| [&[kind], &record[..]].concat()).collect()
 }
@@ -73,12 +76,12 @@ pub(crate) fn example() -> StoredResult {
     let content = Content { digest: Digest::of(b"x"), length: 1 };
     StoredResult {
         label: "pkgs/app:build".into(),
-        fingerprint: Digest::of(b"f"),
+        fingerprint: Fingerprint::new(Digest::of(b"f")),
         created: 1,
         took: 2,
         status: -3,
         log: content,
-        outputs: Manifest::new(vec![
+        outputs: Manifest::from_sorted_entries(vec![
             Entry::new(*b"d", Node::Directory),
             Entry::new(*b"d/\xff", Node::File { content, executable: true }),
             Entry::new(*b"l", Node::Symlink(b"../x".into())),

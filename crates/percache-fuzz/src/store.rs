@@ -10,9 +10,10 @@ use percache::base::codec::{Decoder, Encode};
 use percache::db::engine::{Column, Engine, Session};
 use percache::db::memory::MemoryEngine;
 use percache::store::gc::{Policy, preview};
+use percache::store::id::{ActionKey, Fingerprint};
 use percache::store::layout::{BLOBS, INDEX, PARTS, RESULTS, digest_key, kind, result_key};
-use percache::store::manifest::Manifest;
-use percache::store::record::{PathSet, ResultKey, StoredResult};
+use percache::store::manifest::{Manifest, PathSet};
+use percache::store::record::{ResultKey, StoredResult};
 use percache::store::verify::{repair, verify};
 use percache::store::{Store, blob, gc, stats};
 
@@ -35,7 +36,7 @@ fn run(data: &[u8]) {
     let store = Store::new(engine.clone());
     let results = read_all(&store, &*engine);
     let before = verify(&*view(&*engine)).expect("memory can be read");
-    let used = HashMap::from([(ResultKey { action: Digest::default(), place: None }, 5)]);
+    let used = HashMap::from([(ResultKey { action: ActionKey::default(), place: None }, 5)]);
     let _ = stats::stats(&*view(&*engine), &used);
     let all = Policy { unused_since: None, maxsize: Some(100), only: None, used: &used, worthwhile: 0.0 };
     let expected = preview(&*engine, &all);
@@ -68,7 +69,7 @@ fn read_all(store: &Store, engine: &dyn Engine) -> u64 {
                 Some((&kind::RESULT, key)) => {
                     results.extend(ResultKey::from_bytes(key).filter(|_| key.len() == ResultKey::LEN))
                 }
-                Some((&kind::PATHS, key)) => sets.extend(key.get(..20).and_then(Digest::from_slice)),
+                Some((&kind::PATHS, key)) => sets.extend(key.get(..20).and_then(Fingerprint::from_slice)),
                 _ => {}
             }
             std::ops::ControlFlow::Continue(())
@@ -131,7 +132,7 @@ fn sizes(length: usize, stored: usize) -> Vec<u8> {
 }
 
 fn seeds() -> Vec<Vec<u8>> {
-    let key = ResultKey { action: Digest::of(b"a"), place: None };
+    let key = ResultKey { action: ActionKey::new(Digest::of(b"a")), place: None };
     let mut sound = vec![0];
     sound.bytes(b"x");
     sound.u8(1);
@@ -139,7 +140,7 @@ fn seeds() -> Vec<Vec<u8>> {
     sound.bytes(&record::example().encode());
     sound.u8(3);
     sound.bytes(&[&[kind::PATHS][..], Digest::of(b"f").as_bytes(), Digest::of(b"set").as_bytes()].concat());
-    sound.bytes(&[&[0; 8][..], &PathSet(vec![b"a.h".to_vec()]).encode()].concat());
+    sound.bytes(&[&[0; 8][..], &PathSet::from_iter([b"a.h".to_vec()]).encode()].concat());
     sound.u8(3);
     sound.bytes(&result_key(kind::USED, &key));
     sound.bytes(&[1; 8]);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! fn f(a: A, b: B) -> R {
-//!     static FUNCTION: OnceLock<Function>;            identity and rules, made at the first call
+//!     static FUNCTION: PerProcess<Function>;          identity and rules, made at the first call
 //!     let path = path_of(&|| ());                     the type of a closure names the instance: module, type, generics
 //!     let key = …;                                    of the function, the path and each argument
 //!     let keep = …;                                   what is kept: chosen by the type R and by options
@@ -50,7 +50,7 @@ pub fn expand(options: &Options, mut function: ItemFn) -> syn::Result<TokenStrea
     let kind = result(&function);
     let keep = with_errors(keep(options, &kind, &krate), &kind, &function.sig.generics, &krate);
     let prologue = quote! {
-        static __PERCACHE_FUNCTION: ::std::sync::OnceLock<#krate::Function> = ::std::sync::OnceLock::new();
+        static __PERCACHE_FUNCTION: #krate::__private::PerProcess<#krate::Function> = #krate::__private::PerProcess::new();
         let __percache_path = #krate::__private::#path(&|| ());
         let __percache_function = __PERCACHE_FUNCTION.get_or_init(|| #rules);
         let __percache_key = #key;

@@ -17,6 +17,7 @@ use percache::store::{Store, now};
 
 use crate::fs::displaced::{self, Amount};
 use crate::model::CacheSettings;
+use crate::syntax::units::millis;
 use crate::worktree::Worktree;
 use crate::worktree::displaced::in_store;
 use crate::worktree::journal::Journal;
@@ -88,7 +89,7 @@ pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, Ma
     }
     let used = last_used::gather(dir)?;
     let policy = Policy {
-        unused_since: request.maxage.map(|age| now().saturating_sub(age.as_millis() as u64)),
+        unused_since: request.maxage.map(|age| now().saturating_sub(millis(age))),
         maxsize: request.maxsize,
         only: request.only,
         used: &used,
@@ -116,7 +117,7 @@ pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, Ma
 /// what was removed, and what is left. Nothing else ever removes displaced files, not even a size limit.
 fn expire_displaced(dir: &Path, request: &Request<'_>) -> io::Result<(Amount, Amount)> {
     let age = request.maxage.filter(|_| request.only.is_none());
-    let before = age.map(|age| now().saturating_sub(age.as_millis() as u64));
+    let before = age.map(|age| now().saturating_sub(millis(age)));
     let (mut went, mut left) = (Amount::default(), Amount::default());
     for place in in_store(dir, None)? {
         // What cannot be read cannot be counted, and prevents nobody from using the store.

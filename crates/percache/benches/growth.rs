@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use percache::Digest;
 use percache::store::gc::{Policy, collect};
+use percache::store::id::{ActionKey, Fingerprint};
 use percache::store::record::{Entry, Node, ResultKey, StoredResult};
 use percache::store::writer::NewResult;
 use percache::store::{Store, now, open};
@@ -145,7 +146,7 @@ fn opened(dir: &Path) -> Store {
 }
 
 fn key(number: u32) -> ResultKey {
-    ResultKey { action: Digest::of(&number.to_le_bytes()), place: None }
+    ResultKey { action: ActionKey::new(Digest::of(&number.to_le_bytes())), place: None }
 }
 
 fn record(store: &Store, number: u32, bytes: &[u8]) {
@@ -153,12 +154,12 @@ fn record(store: &Store, number: u32, bytes: &[u8]) {
     let node = Node::File { content: add(bytes), executable: false };
     let result = StoredResult {
         label: number.to_string(),
-        fingerprint: Digest::of(&(!number).to_le_bytes()),
+        fingerprint: Fingerprint::new(Digest::of(&(!number).to_le_bytes())),
         created: now(),
         took: 1,
         status: 0,
         log: add(b""),
-        outputs: percache::store::manifest::Manifest::new(vec![Entry::new(*b"out", node)]).unwrap(),
+        outputs: percache::store::manifest::Manifest::from_sorted_entries(vec![Entry::new(*b"out", node)]).unwrap(),
     };
     store.record(
         NewResult { key: key(number), result, parts: bytes[..100.min(bytes.len())].to_vec(), paths: None },

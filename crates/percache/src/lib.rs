@@ -17,17 +17,32 @@
 //! assert_eq!(longtask(1, 2), 3); // found, and found again by the next run of the program
 //! ```
 //!
-//! - [`macro@memoize`] and [`Cache::wrap`] keep the results of functions and closures; `docs/memoize.md` tells all about it.
-//! - [`Cache`] is where results are kept; [`Backend`] is what it takes to keep them somewhere else.
-#![cfg_attr(feature = "store", doc = "- [`store`] holds the results of tasks, for the build tool `percache`.")]
+//! | to | there is |
+//! | --- | --- |
+//! | keep the results of a function | [`macro@memoize`]; [`macro@tracked`] for the helpers that it depends on |
+//! | keep those of a closure, or of a function of others | [`Cache::wrap`] and [`Cache::wrap_result`], which give a [`Memoized`] and a [`MemoizedResult`]; `wrap_async` and `wrap_result_async` for futures |
+//! | open a cache | [`Cache::open`], [`Cache::open_files`], [`Cache::in_memory`]; [`Cache::builder`] for limits, ages and waits |
+//! | remove, refresh or look at one result, or all of a function | [`CallEntry`], [`AsyncCallEntry`], [`FunctionCache`]; [`Origin`] says whose a function is |
+//! | look after a cache | [`Cache::stats`], [`Cache::entries`], [`Cache::clear`], [`Cache::verify`]; the types are in [`maintenance`] |
+//! | end a process without `exit` | [`close_all`] |
+//! | keep results elsewhere | [`Backend`], and those that are there in [`backend`] |
+//! | call from another language or executor | [`Cache::call_bytes`], [`Cache::begin`] with [`Begun`], [`Lead`] and [`Wait`]; [`Function`], [`Package`] and [`Key`] identify a call |
 //!
-//! The lowest layer is `base`, then come `db`, `store` and `backend`, and `memo`: each uses only those below it.
+//! `docs/memoize.md` is the manual. Calls of memoized functions never fail because of the cache; what is asked of the cache itself fails
+//! with an [`Error`].
+//!
+//! What else is public is for the build tool `percache` and for the expansion of the attributes: it may change with any version, and is not
+//! documented here. The lowest layer is `base`, then come `db`, `store` and `backend`, and `memo`: each uses only those below it.
 
 pub mod backend;
+#[doc(hidden)]
 pub mod base;
+#[doc(hidden)]
 pub mod db;
+#[doc(hidden)]
 pub mod memo;
 #[cfg(feature = "store")]
+#[doc(hidden)]
 pub mod store;
 
 pub use backend::{Backend, BackendError};
@@ -37,16 +52,24 @@ pub use base::exit::close_all;
 #[doc(hidden)]
 pub use memo::DefaultCache;
 pub use memo::calls::attribute::{Argument, Kept};
+pub use memo::key::encoding::EncodingError;
 pub use memo::key::function::{Code, Function, Key};
 pub use memo::key::identity::Package;
 pub use memo::{
-    AsyncCallEntry, Begun, Cache, CacheBuilder, CallEntry, Error, FunctionCache, Memoized, MemoizedAsync,
-    MemoizedResult, MemoizedResultAsync, Origin, Spawned,
+    AsyncCallEntry, Begun, Cache, CacheBuilder, CallEntry, Error, FunctionCache, Lead, Memoized, MemoizedAsync,
+    MemoizedResult, MemoizedResultAsync, Origin, Spawned, Wait,
 };
 #[cfg(feature = "user-cache")]
 pub use memo::{default_cache, set_default_cache};
 #[cfg(feature = "macros")]
 pub use percache_macros::{memoize, tracked};
+
+/// What a cache says of its results, and which of them are to go.
+pub mod maintenance {
+    pub use crate::memo::results::collect::{Removed, Rules};
+    pub use crate::memo::results::stats::{Entry, FunctionStats, Stats};
+    pub use crate::memo::results::verify::Verified;
+}
 
 #[doc(hidden)]
 pub use memo::calls::attribute as __private;

@@ -12,28 +12,14 @@
 
 mod common;
 
-use std::cell::Cell;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Poll, Waker};
 
+use common::counted::{called, calls, ready};
 use percache::{Cache, memoize};
 use serde::{Deserialize, Serialize};
 
 static CACHE: LazyLock<Cache> = LazyLock::new(Cache::in_memory);
-
-thread_local! {
-    /// Calls of functions of this test: each test has a thread of its own.
-    static CALLS: Cell<u32> = const { Cell::new(0) };
-}
-
-fn called() {
-    CALLS.set(CALLS.get() + 1);
-}
-
-fn calls() -> u32 {
-    CALLS.take()
-}
 
 #[test]
 fn recursion_computes_each_value_once() {
@@ -271,14 +257,6 @@ fn methods_depend_on_their_object_and_its_type() {
     assert_eq!((Scale::<u8>::size(3), Scale::<f64>::size(3), Scale::<u8>::size(3)), (3, 24, 3));
     assert_eq!(calls(), 2);
     assert_eq!((One.name(1), Two.name(1)), ("one 1".into(), "two 1".into()));
-}
-
-fn ready<F: Future>(future: F) -> F::Output {
-    let mut future = std::pin::pin!(future);
-    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("not ready"),
-    }
 }
 
 #[test]

@@ -10,26 +10,15 @@
     reason = "a test that cannot go on has failed, and says why"
 )]
 
-use std::cell::Cell;
+mod common;
+
 use std::sync::LazyLock;
 
+use common::counted::{called, calls};
 use percache::{Cache, memoize, tracked};
 use serde::Serialize;
 
 static CACHE: LazyLock<Cache> = LazyLock::new(Cache::in_memory);
-
-thread_local! {
-    /// Calls of functions of this test: each test has a thread of its own.
-    static CALLS: Cell<u32> = const { Cell::new(0) };
-}
-
-fn called() {
-    CALLS.set(CALLS.get() + 1);
-}
-
-fn calls() -> u32 {
-    CALLS.take()
-}
 
 #[test]
 fn a_name_replaces_the_path() {

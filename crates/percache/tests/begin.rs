@@ -22,14 +22,14 @@ use common::workers::{await_file, computed, finish, note, role, start};
 use common::{Calls, open};
 use percache::{Begun, Cache, Function};
 
-fn lead(begun: Begun) -> percache::memo::Lead {
+fn lead(begun: Begun) -> percache::Lead {
     match begun {
         Begun::Lead(lead) => lead,
         other => panic!("{other:?}"),
     }
 }
 
-fn wait(begun: Begun) -> percache::memo::Wait {
+fn wait(begun: Begun) -> percache::Wait {
     match begun {
         Begun::Wait(wait) => wait,
         other => panic!("{other:?}"),

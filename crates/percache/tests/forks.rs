@@ -361,3 +361,32 @@ fn the_same_holds_in_files() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
 }
+
+#[test]
+fn worker_forks_while_a_function_gets_its_rules() {
+    let Some(dir) = role() else { return };
+    static CACHE: std::sync::LazyLock<Cache> = std::sync::LazyLock::new(Cache::in_memory);
+    static MAKING: std::sync::Barrier = std::sync::Barrier::new(2);
+    fn age() -> Duration {
+        if thread::current().name() == Some("slow") {
+            MAKING.wait();
+            thread::sleep(Duration::from_millis(300));
+        }
+        Duration::from_secs(60)
+    }
+    #[memoize(cache = CACHE, maxage = age())]
+    fn f(n: u64) -> u64 {
+        n
+    }
+    assert!(dir.is_dir() && CACHE.entries().unwrap().is_empty());
+    let slow = thread::Builder::new().name("slow".into()).spawn(|| f(1)).unwrap();
+    MAKING.wait();
+    reap(fork(|| assert_eq!((f(1), f(1)), (1, 1))));
+    assert_eq!((slow.join().unwrap(), f(1)), (1, 1));
+}
+
+#[test]
+fn a_child_does_not_wait_for_what_another_thread_of_its_parent_was_making() {
+    let dir = tempfile::tempdir().unwrap();
+    run("worker_forks_while_a_function_gets_its_rules", dir.path());
+}

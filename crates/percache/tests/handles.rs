@@ -12,35 +12,13 @@
 
 mod common;
 
-use std::cell::Cell;
-use std::future::Future;
-use std::pin::pin;
 use std::sync::LazyLock;
-use std::task::{Context, Poll, Waker};
 
+use common::counted::{called, calls, calls_so_far, ready};
 use percache::{Cache, memoize};
 use serde::Serialize;
 
 static CACHE: LazyLock<Cache> = LazyLock::new(Cache::in_memory);
-
-thread_local! {
-    static CALLS: Cell<u32> = const { Cell::new(0) };
-}
-
-fn called() {
-    CALLS.set(CALLS.get() + 1);
-}
-
-fn calls() -> u32 {
-    CALLS.take()
-}
-
-fn ready<R>(future: impl Future<Output = R>) -> R {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("it waits for something"),
-    }
-}
 
 /// What is true of every memoized function: `f(1)` and its entry.
 macro_rules! assert_works {
@@ -183,7 +161,7 @@ fn errors_of_the_body_are_not_kept_by_a_refresh() {
     #[memoize(cache = CACHE, handle)]
     fn odd(n: i32) -> Result<i32, String> {
         called();
-        if CALLS.get() > 1 { Err("no more".into()) } else { Ok(n) }
+        if calls_so_far() > 1 { Err("no more".into()) } else { Ok(n) }
     }
     assert_eq!(odd(1), Ok(1));
     assert_eq!(odd_entry(1).refresh(), Err("no more".into()));

@@ -12,24 +12,15 @@
 
 mod common;
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, LazyLock, Mutex, mpsc};
-use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::counted::ready;
 use common::{Calls, TestClock};
 use percache::backend::MemoryBackend;
 use percache::{Cache, memoize};
-
-fn ready<R>(future: impl Future<Output = R>) -> R {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("it waits for something"),
-    }
-}
 
 /// Waits until something is true that another thread makes true.
 fn eventually(what: &str, mut is_true: impl FnMut() -> bool) {

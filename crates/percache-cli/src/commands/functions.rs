@@ -6,12 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use percache::Cache;
-use percache::Origin;
 use percache::backend::files::FILES;
 use percache::db::tail;
-use percache::memo::results::collect::{Removed, Rules};
-use percache::memo::results::stats::{Entry, FunctionStats};
+use percache::maintenance::{Entry, FunctionStats, Removed, Rules};
+use percache::{Cache, Origin};
 use percache_runner::maintenance::{DEFAULT_MAXAGE, DEFAULT_MAXSIZE};
 use percache_runner::syntax::shown::shown;
 use percache_runner::syntax::units::{format_age, format_duration, format_size, parse_age, parse_size};

@@ -10,6 +10,7 @@ use crate::action::inputs::Prepared;
 use crate::fs::stat_cache::FileState;
 use crate::key::fingerprint::Discovered;
 use crate::model::Task;
+use crate::syntax::units::millis;
 
 /// The paths that an outcome rests on.
 pub struct Basis {
@@ -48,10 +49,9 @@ impl Basis {
             && prepared.missing.is_empty()
             // Asking a tool again takes its environment, and values from an `env_file` must not be written down.
             && (task.tools.is_empty() || task.env_file.is_empty());
-        let valid = task.valid_for.map(|valid| valid.as_millis() as u64);
         Basis {
             sure,
-            expiry: valid.map_or(Time::MAX, |valid| created.saturating_add(valid)),
+            expiry: task.valid_for.map_or(Time::MAX, |valid| created.saturating_add(millis(valid))),
             lists: vec![inputs, prepared.watched.clone(), further],
             sources,
         }

@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use memchr::memmem::Finder;
 use percache::Digest;
+use percache::base::codec::DecodeError;
 use percache::store::Store;
+use percache::store::manifest::Manifest;
 use percache::store::record::{Content, Entry, Node};
 use rustix::fs::CWD;
 
@@ -27,8 +29,8 @@ use crate::model::pattern::PatternSet;
 /// The captured outputs of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Captured {
-    /// The output manifest, sorted by path.
-    pub entries: Vec<Entry>,
+    /// The output manifest.
+    pub entries: Manifest,
     /// Whether an output contains the workspace's own path.
     pub tied: bool,
 }
@@ -42,6 +44,9 @@ pub enum CaptureError {
     /// An output is of this other kind: no file, directory or symlink.
     #[error("its output `{0}` is {1}, which cannot be stored")]
     Special(RelPath, &'static str),
+    /// What was found is no manifest: somebody exchanged files and directories meanwhile.
+    #[error("its outputs changed while they were stored: {0}")]
+    Contradictory(#[from] DecodeError),
     /// An output cannot be read.
     #[error("its output `{0}` cannot be read: {1}")]
     Read(RelPath, io::Error),
@@ -51,7 +56,7 @@ impl CaptureError {
     /// Returns advice on what to do, if there is any.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            CaptureError::Changed(_) => {
+            CaptureError::Changed(_) | CaptureError::Contradictory(_) => {
                 Some("something that the command has started still runs: wait for it in the command")
             }
             CaptureError::Special(..) => Some(
@@ -87,6 +92,7 @@ pub fn capture(
         }
         Ok::<_, CaptureError>(Entry { path: found.path.as_bytes().to_vec(), node, withheld })
     })?;
+    let entries = Manifest::from_sorted_entries(entries)?;
     tell_of_others(observer, &entries);
     Ok(Captured { entries, tied: tied.into_inner() })
 }

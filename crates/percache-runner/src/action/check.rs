@@ -118,7 +118,7 @@ fn compare(
         created: hit.created,
         took: hit.took,
         previous: if holds { before.and_then(|record| before_that(record, &hit.key)) } else { Some(hit.key) },
-        discovered: hit.discovered.0.iter().map(|(path, _)| path.clone()).collect(),
+        discovered: hit.discovered.paths(),
         failed: false,
         uncertain,
         outputs: captured.entries,

@@ -7,9 +7,9 @@
 
 use std::time::Duration;
 
-use percache::Digest;
 use percache::base::claim::Claim;
 use percache::base::lock::LockError;
+use percache::store::id::Fingerprint;
 
 use crate::action::context::Context;
 use crate::action::shared_log::Follower;
@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Claims the fingerprint, waiting for the process that holds it. `waiting` is called once with the holder's name, and
 /// the listener receives the holder's output. Returns `None` if there is no store, if a claim cannot be made, or if the
 /// build is stopped: the command then runs unclaimed, as it would without a store, or not at all.
-pub fn acquire(ctx: &Context<'_>, task: TaskId, fingerprint: &Digest, waiting: &dyn Fn(&str)) -> Option<Claim> {
+pub fn acquire(ctx: &Context<'_>, task: TaskId, fingerprint: &Fingerprint, waiting: &dyn Fn(&str)) -> Option<Claim> {
     let claimant = ctx.claimant.as_ref()?;
     let name = fingerprint.to_string();
     let mut told = false;

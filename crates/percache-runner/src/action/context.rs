@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use percache::Digest;
 use percache::base::claim::Claimant;
 use percache::store::Store;
+use percache::store::id::WorkspaceId;
 
 use crate::action::budget::Budget;
 use crate::action::directories::{Directories, needed};
@@ -123,7 +124,7 @@ pub struct Context<'a> {
     /// Paths that are never inputs or outputs: the store.
     pub skip: Vec<RelPath>,
     /// Identifies this workspace directory; results that mention its path are stored under it.
-    pub place: Digest,
+    pub place: WorkspaceId,
     /// The outputs that earlier builds left in the tree, by the task that owns the path now; each list is sorted.
     pub previous: HashMap<TaskId, Vec<Left<'a>>>,
     /// Takes files whose content percache does not hold.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use percache::Digest;
+use percache::store::id::ActionKey;
 use percache::store::record::{Entry, ResultKey};
 
 use crate::action::basis::Basis;
@@ -116,7 +116,7 @@ pub fn before_that(before: &TaskRecord, key: &ResultKey) -> Option<ResultKey> {
 }
 
 /// Returns what dependents see of a task with these outputs, among which lie further files.
-pub fn visible(outputs: &[Entry], further: &[RelPath], action: Digest) -> Arc<Visible> {
+pub fn visible(outputs: &[Entry], further: &[RelPath], action: ActionKey) -> Arc<Visible> {
     let outputs = outputs.iter().filter_map(|entry| RelPath::new(&entry.path).ok());
     let mut outputs: Vec<_> = outputs.chain(further.iter().cloned()).collect();
     outputs.sort();

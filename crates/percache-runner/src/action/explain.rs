@@ -19,10 +19,8 @@ use crate::fs::stat_cache::FileState;
 use crate::key::fingerprint::{Discovered, Kind, Parts};
 use crate::model::event::Outcome;
 use crate::model::{Task, TaskId};
+use crate::syntax::shown::first_few;
 use crate::syntax::units::format_age;
-
-/// A message names at most so many tasks or tools.
-const NAMED: usize = 3;
 
 /// The reason why a task runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,13 +178,6 @@ pub fn unknown_tools(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Why
     Why::UnknownTools { tools: prepared.unknown_tools.clone(), never_asked }
 }
 
-/// Lists the first few names, quoted, and counts the others.
-fn list(names: &[String]) -> String {
-    let first: Vec<_> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
-    let more = names.len().saturating_sub(NAMED);
-    first.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
-}
-
 impl std::fmt::Display for Why {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -204,13 +195,13 @@ impl std::fmt::Display for Why {
             Why::Tied(tied) => return write!(f, "a result fits, but {tied}"),
             Why::Needs { tasks, changes } => {
                 let own = summary(changes).map(|own| format!("{own}; ")).unwrap_or_default();
-                return write!(f, "{own}it depends on {}", list(tasks));
+                return write!(f, "{own}it depends on {}", first_few(tasks));
             }
             Why::UnknownTools { tools, never_asked: true } => {
-                return write!(f, "the answer of {} is unknown: no result of the task here has one", list(tools));
+                return write!(f, "the answer of {} is unknown: no result of the task here has one", first_few(tools));
             }
             Why::UnknownTools { tools, never_asked: false } => {
-                return write!(f, "the last answer of {} is not in the store any more", list(tools));
+                return write!(f, "the last answer of {} is not in the store any more", first_few(tools));
             }
             Why::ResultGone => "its result is not in the store",
             Why::ResultBroken => "its result is in the store, but not all that belongs to it",

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::sync::Arc;
 
-use percache::Digest;
+use percache::store::id::{ActionKey, Fingerprint};
 
 use crate::action::context::Context;
 use crate::action::input_links::{InputLinks, sources_behind};
@@ -27,7 +27,7 @@ pub struct Visible {
     /// The paths of its outputs, sorted.
     pub outputs: Vec<RelPath>,
     /// Its action key.
-    pub action: Digest,
+    pub action: ActionKey,
 }
 
 /// The explicit direct dependencies of a task, with groups replaced by their members, and what each shows.
@@ -43,7 +43,7 @@ pub struct Prepared {
     /// The hashed parts.
     pub parts: Parts,
     /// The digest of the parts.
-    pub fingerprint: Digest,
+    pub fingerprint: Fingerprint,
     /// The hashed inputs, with their states.
     pub inputs: Vec<(RelPath, FileState)>,
     /// Declared inputs without wildcards that do not exist.
@@ -80,7 +80,12 @@ pub fn prepare(
     let unknown_tools = tools(ctx, task, &environment, &mut parts)?;
     for (id, visible) in deps.iter().filter(|(_, visible)| visible.outputs.is_empty()) {
         let remark = ctx.workspace.task(*id).name.clone();
-        parts.push(Part { kind: Kind::Dependency, name: Vec::new(), value: Value::Digest(visible.action), remark });
+        parts.push(Part {
+            kind: Kind::Dependency,
+            name: Vec::new(),
+            value: Value::Digest(*visible.action.digest()),
+            remark,
+        });
     }
     let (inputs, missing) = inputs(ctx, task, deps, &mut watched)?;
     for (path, state) in &inputs {

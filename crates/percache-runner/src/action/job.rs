@@ -200,7 +200,7 @@ fn use_hit(
         created: hit.created,
         took: hit.took,
         previous,
-        discovered: hit.discovered.0.into_iter().map(|(path, _)| path).collect(),
+        discovered: hit.discovered.paths(),
         failed: false,
         uncertain,
         outputs: hit.outputs,

@@ -4,7 +4,8 @@
 //! If git does not, its origin cannot be known: it may be somebody's own, or an incremental tool may have found it up
 //! to date. The result is then not stored. An empty directory is treated the same way.
 
-use percache::store::record::{Entry, Node};
+use percache::store::manifest::Manifest;
+use percache::store::record::Node;
 
 use crate::action::before::{Before, is_named, outputs_present, stamp};
 use crate::action::context::Context;
@@ -14,9 +15,7 @@ use crate::model::path::RelPath;
 use crate::model::pattern::Pattern;
 use crate::model::problem::Trouble;
 use crate::model::{Task, TaskId};
-
-/// The number of files that a message names.
-const NAMED: usize = 3;
+use crate::syntax::shown::first_few;
 
 /// The sorted-out files at a task's outputs after its command succeeded.
 pub struct Outcome {
@@ -75,7 +74,7 @@ pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Fo
 
 /// Returns the files among the outputs of a task whose result is used that belong neither to the result nor to git:
 /// dependents may read them.
-pub fn strays(ctx: &Context<'_>, id: TaskId, task: &Task, outputs: &[Entry]) -> Vec<RelPath> {
+pub fn strays(ctx: &Context<'_>, id: TaskId, task: &Task, outputs: &Manifest) -> Vec<RelPath> {
     let is_named = |pattern: &Pattern| pattern.negated || (pattern.literal().is_some() && !pattern.directory);
     // If all outputs are named files, other files can only lie below an output that is a directory.
     let files = || outputs.iter().all(|entry| entry.node != Node::Directory);
@@ -88,9 +87,7 @@ pub fn strays(ctx: &Context<'_>, id: TaskId, task: &Task, outputs: &[Entry]) -> 
     // If listing fails, the tasks that read these files will find out.
     let found = outputs_present(ctx, &task.outputs).unwrap_or_default().into_iter();
     let is_stray = |found: &Found| {
-        found.kind != Kind::Directory
-            && outputs.binary_search_by(|entry| entry.path.as_slice().cmp(found.path.as_bytes())).is_err()
-            && !ctx.git.tracks(&found.path)
+        found.kind != Kind::Directory && !outputs.contains(found.path.as_bytes()) && !ctx.git.tracks(&found.path)
     };
     found.filter(is_stray).map(|found| found.path).collect()
 }
@@ -136,13 +133,11 @@ pub fn only_added_to(task: &Task, path: &RelPath) -> Trouble {
 
 /// Returns the warning about files of unknown origin.
 pub fn of_unknown_origin(task: &Task, unknown: &[RelPath]) -> Trouble {
-    let names: Vec<_> = unknown.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
-    let more = if unknown.len() > NAMED { format!(" and {} more", unknown.len() - NAMED) } else { String::new() };
     let (lay, them) = if unknown.len() == 1 { ("was", "it") } else { ("were", "them") };
     let message = format!(
-        "`{}` is not stored: {}{more} {lay} among its outputs before, and the command left {them} alone",
+        "`{}` is not stored: {} {lay} among its outputs before, and the command left {them} alone",
         task.name,
-        names.join(", ")
+        first_few(unknown)
     );
     let first = unknown.first().map(ToString::to_string).unwrap_or_default();
     let hint = format!(

@@ -7,8 +7,9 @@
 
 use std::time::Duration;
 
-use percache::Digest;
-use percache::store::record::{Entry, PathSet, ResultKey, Time};
+use percache::store::id::Fingerprint;
+use percache::store::manifest::{Manifest, PathSet};
+use percache::store::record::{ResultKey, Time};
 use percache::store::{Store, now};
 
 use crate::action::context::Context;
@@ -28,11 +29,11 @@ pub struct Hit {
     /// How long the run took, in microseconds.
     pub took: u64,
     /// The output manifest.
-    pub outputs: Vec<Entry>,
+    pub outputs: Manifest,
 }
 
 /// Looks for a result of `task` under its fingerprint.
-pub fn lookup(ctx: &Context<'_>, task: &Task, fingerprint: &Digest) -> Option<Hit> {
+pub fn lookup(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint) -> Option<Hit> {
     if let Some(record) = ctx.journal.tasks.get(&task.name).filter(|_| ctx.trusted)
         && let Some(hit) = from_journal(ctx, task, fingerprint, record)
     {
@@ -40,11 +41,11 @@ pub fn lookup(ctx: &Context<'_>, task: &Task, fingerprint: &Digest) -> Option<Hi
     }
     let store = ctx.store?;
     let sets = path_sets(ctx, store, task, fingerprint)?;
-    sets.into_iter().find_map(|set| from_store(ctx, task, fingerprint, set.0))
+    sets.into_iter().find_map(|set| from_store(ctx, task, fingerprint, set))
 }
 
 /// Returns the path sets that earlier runs left. A task that discovers no inputs has one that is empty.
-pub fn path_sets(ctx: &Context<'_>, store: &Store, task: &Task, fingerprint: &Digest) -> Option<Vec<PathSet>> {
+pub fn path_sets(ctx: &Context<'_>, store: &Store, task: &Task, fingerprint: &Fingerprint) -> Option<Vec<PathSet>> {
     if task.discovery.finds_inputs() {
         ctx.or_trouble(store.path_sets(fingerprint))
     } else {
@@ -52,21 +53,21 @@ pub fn path_sets(ctx: &Context<'_>, store: &Store, task: &Task, fingerprint: &Di
     }
 }
 
-fn from_journal(ctx: &Context<'_>, task: &Task, fingerprint: &Digest, record: &TaskRecord) -> Option<Hit> {
+fn from_journal(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint, record: &TaskRecord) -> Option<Hit> {
     let key = record.key.filter(|_| record.fingerprint == *fingerprint && is_valid(task, record.created))?;
     let discovered = observe_all(ctx, record.discovered.clone())?;
     let holds = discovered.action(fingerprint) == key.action;
     holds.then(|| Hit { key, discovered, created: record.created, took: record.took, outputs: record.outputs.clone() })
 }
 
-fn from_store(ctx: &Context<'_>, task: &Task, fingerprint: &Digest, paths: Vec<Vec<u8>>) -> Option<Hit> {
+fn from_store(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint, paths: PathSet) -> Option<Hit> {
     let store = ctx.store?;
     let discovered = observe_all(ctx, paths)?;
     let action = discovered.action(fingerprint);
     for place in [None, Some(ctx.place)] {
         let key = ResultKey { action, place };
         if let Some(result) = ctx.or_trouble(store.result(&key))?.filter(|result| is_valid(task, result.created)) {
-            let (created, took, outputs) = (result.created, result.took, result.outputs.into_entries());
+            let (created, took, outputs) = (result.created, result.took, result.outputs);
             return Some(Hit { key, discovered, created, took, outputs });
         }
     }
@@ -75,9 +76,9 @@ fn from_store(ctx: &Context<'_>, task: &Task, fingerprint: &Digest, paths: Vec<V
 
 /// Returns the current states of these paths. Returns `None` if one cannot be read, which is a reason to run, not to
 /// fail.
-pub fn observe_all(ctx: &Context<'_>, paths: Vec<Vec<u8>>) -> Option<Discovered> {
+pub fn observe_all(ctx: &Context<'_>, paths: PathSet) -> Option<Discovered> {
     let look = |path: Vec<u8>| ctx.observer.observe(&path).ok().map(|state| (path, state));
-    paths.into_iter().map(look).collect::<Option<Vec<_>>>().map(Discovered)
+    paths.into_paths().into_iter().map(look).collect::<Option<Vec<_>>>().map(Discovered)
 }
 
 /// Returns whether a result that was recorded at `created` is young enough to be used.

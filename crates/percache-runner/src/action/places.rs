@@ -12,13 +12,12 @@ use crate::graph::TaskGraph;
 use crate::model::path::RelPath;
 use crate::model::problem::Trouble;
 use crate::model::{Task, TaskId, Workspace};
-use crate::worktree::journal::{Journal, TaskRecord};
+use crate::worktree::journal::Journal;
 
 /// Returns whether an output named without a trailing slash is a directory that the user has replaced by a symlink.
 fn stands(observer: &Observer<'_>, journal: &Journal, task: &Task, path: &RelPath) -> bool {
     let record = journal.tasks.get(&task.name);
-    let at = |record: &TaskRecord| record.outputs.binary_search_by(|entry| entry.path.as_slice().cmp(path.as_bytes()));
-    let made = record.and_then(|record| Some(&record.outputs[at(record).ok()?].node));
+    let made = record.and_then(|record| Some(&record.outputs.get(path.as_bytes())?.node));
     // Most outputs are recorded as files; those need no system call.
     matches!(made, None | Some(Node::Directory)) && {
         let native = path.to_path(observer.root());

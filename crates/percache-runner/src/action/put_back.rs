@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::PoisonError;
 
+use percache::store::manifest::Manifest;
 use percache::store::record::{Entry, Node};
 
 use crate::action::capture::tell_of_others;
@@ -25,7 +26,11 @@ use crate::worktree::ownership::{clones, is_tracked};
 
 /// Makes the tree contain exactly these outputs of the task. Returns the outcome; `Ok(Err)` means that the store does
 /// not have all of them, and nothing was touched.
-pub fn put_back(ctx: &Context<'_>, job: &Job<'_>, outputs: &[Entry]) -> Result<Result<Outcome, RestoreError>, Trouble> {
+pub fn put_back(
+    ctx: &Context<'_>,
+    job: &Job<'_>,
+    outputs: &Manifest,
+) -> Result<Result<Outcome, RestoreError>, Trouble> {
     // Whatever the store contains, a result can only write what its task declares as outputs.
     if let Some(entry) = outputs.iter().find(|entry| !is_output(job.task, &entry.path)) {
         return Ok(Err(foreign(&entry.path)));
@@ -73,11 +78,10 @@ pub fn put_back(ctx: &Context<'_>, job: &Job<'_>, outputs: &[Entry]) -> Result<R
 
 /// Returns the task's output patterns, adapted to the tree: a directory of `manifest` may be a symlink that the user
 /// put in its place.
-fn places<'j>(ctx: &Context<'_>, job: &Job<'j>, manifest: &[Entry]) -> Cow<'j, PatternSet> {
-    let at = |path: &RelPath| manifest.binary_search_by(|entry| entry.path.as_slice().cmp(path.as_bytes())).ok();
+fn places<'j>(ctx: &Context<'_>, job: &Job<'j>, manifest: &Manifest) -> Cow<'j, PatternSet> {
     let own = |path: &RelPath| find_left(ctx.previous(job.id), path.as_bytes()).and_then(|left| left.held);
     job.task.outputs.with_directories(&|path| {
-        at(path).is_some_and(|at| manifest[at].node == Node::Directory)
+        manifest.get(path.as_bytes()).is_some_and(|entry| entry.node == Node::Directory)
             && !matches!(own(path), Some(Node::Symlink(_)))
             && path.to_path(ctx.observer.root()).is_symlink()
     })

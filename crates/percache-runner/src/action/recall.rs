@@ -38,8 +38,8 @@ fn may_stand(record: &TaskRecord) -> bool {
 /// Returns whether every path that the record rests on, except outputs, is unchanged.
 fn stands(ctx: &Context<'_>, record: &TaskRecord) -> bool {
     let known = &ctx.journal.files;
-    let is_output = |path: &[u8]| record.outputs.binary_search_by(|entry| entry.path.as_slice().cmp(path)).is_ok();
-    let is_input = |path: &[u8]| record.discovered.iter().any(|input| input == path);
+    let is_output = |path: &[u8]| record.outputs.contains(path);
+    let is_input = |path: &[u8]| record.discovered.contains(path);
     let positions = record.evidence.lists.iter().flat_map(|list| ctx.journal.lists.get(*list));
     let mut positions = positions.map(|position| *position as usize);
     positions.all(|position| {

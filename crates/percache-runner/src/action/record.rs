@@ -3,7 +3,7 @@
 use std::io;
 
 use percache::store::manifest::Manifest;
-use percache::store::record::{Node, PathSet, ResultKey, StoredResult};
+use percache::store::record::{Node, ResultKey, StoredResult};
 use percache::store::writer::{Guard, NewResult};
 use percache::store::{Store, now};
 
@@ -28,6 +28,7 @@ use crate::model::path::RelPath;
 use crate::model::pattern::Pattern;
 use crate::model::problem::Trouble;
 use crate::model::span::{Phase, timed};
+use crate::syntax::units::micros;
 use crate::worktree::journal::{Evidence, TaskRecord};
 
 /// What a successful command has left.
@@ -115,7 +116,7 @@ fn files_of(found: &[Found]) -> impl Iterator<Item = RelPath> {
 
 /// Puts the outputs of a command that was executed elsewhere into the tree, as if they were those of a hit.
 fn outputs_in_store(ctx: &Context<'_>, job: &Job<'_>, manifest: &Manifest) -> Result<Outputs, Failure> {
-    let mut entries = manifest.to_vec();
+    let mut entries = manifest.clone();
     // A depfile that is no output was made for percache, and has been read.
     if let Some(depfile) = job.task.discovery.depfile().filter(|path| !job.task.outputs.matches(path)) {
         entries.retain(|entry| entry.path != depfile.as_bytes());
@@ -169,30 +170,13 @@ fn keeps(job: &Job<'_>) -> bool {
 /// Records a successful run: stores the result unless something forbids it.
 pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, run: &mut Run) -> Result<Done, Failure> {
     let store = ctx.store.filter(|_| keeps(job));
-    let Stock { discovered: states, captured, uncertain, unknown, further, added_to, changed, not_there } =
-        take_stock(ctx, job, prepared, run, store)?;
+    let stock = take_stock(ctx, job, prepared, run, store)?;
+    let obstacle = obstacle(job, run.cut.take(), &stock);
+    let fit = keeps(job) && obstacle.is_none();
+    let Stock { discovered: states, captured, uncertain, further, .. } = stock;
     let mut done = Done::new(job.id, Outcome::Ran);
     done.status = run.executed.status;
-    let mut fit = keeps(job);
-    if let Some(cut) = run.cut.take().filter(|_| fit) {
-        let hint = "make room on the disk of the store";
-        let message = format!("`{}` is not stored: its log cannot be kept: {cut}", job.task.name);
-        done.warnings.push(Trouble::new(message, hint));
-        fit = false;
-    } else if let Some(changed) = changed {
-        let hint = "build again when nobody writes to it; if the task itself does, it is no input";
-        done.warnings.push(Trouble::new(format!("`{}` is not stored: {changed} while it ran", job.task.name), hint));
-        fit = false;
-    } else if let Some(not_there) = not_there.filter(|_| fit) {
-        done.warnings.push(not_there);
-        fit = false;
-    } else if !unknown.is_empty() && fit {
-        done.warnings.push(of_unknown_origin(job.task, &unknown));
-        fit = false;
-    } else if let Some(path) = added_to.filter(|_| fit) {
-        done.warnings.push(only_added_to(job.task, &path));
-        fit = false;
-    }
+    done.warnings.extend(obstacle);
     let matched = |pattern: &Pattern| {
         let mut paths = captured.entries.iter().filter_map(|entry| RelPath::new(&entry.path).ok());
         paths.any(|path| pattern.matches(&path))
@@ -216,15 +200,36 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, run: &mut R
         key: store.filter(|_| fit).map(|_| key),
         fingerprint: prepared.fingerprint,
         created,
-        took: run.executed.took.as_micros() as u64,
+        took: micros(run.executed.took),
         previous: before.and_then(|record| before_that(record, &key)),
-        discovered: states.0.into_iter().map(|(path, _)| path).collect(),
+        discovered: states.paths(),
         failed: false,
         uncertain,
         outputs: captured.entries,
         evidence: Evidence::default(),
     });
     Ok(done)
+}
+
+/// Returns the warning about what keeps the result of a successful run from being stored, if anything does. `cut` is the
+/// reason why its log is incomplete.
+fn obstacle(job: &Job<'_>, cut: Option<String>, stock: &Stock) -> Option<Trouble> {
+    let name = &job.task.name;
+    if !keeps(job) {
+        None
+    } else if let Some(cut) = cut {
+        let message = format!("`{name}` is not stored: its log cannot be kept: {cut}");
+        Some(Trouble::new(message, "make room on the disk of the store"))
+    } else if let Some(changed) = &stock.changed {
+        let hint = "build again when nobody writes to it; if the task itself does, it is no input";
+        Some(Trouble::new(format!("`{name}` is not stored: {changed} while it ran"), hint))
+    } else if let Some(not_there) = &stock.not_there {
+        Some(not_there.clone())
+    } else if !stock.unknown.is_empty() {
+        Some(of_unknown_origin(job.task, &stock.unknown))
+    } else {
+        stock.added_to.as_ref().map(|path| only_added_to(job.task, path))
+    }
 }
 
 #[allow(clippy::too_many_arguments, reason = "everything that a result consists of, once")]
@@ -239,22 +244,19 @@ fn new_result(
     created: u64,
 ) -> io::Result<()> {
     let log = store.add(&mut run.log.reader()?, &mut |_| ())?;
-    let paths = discovered.0.iter().map(|(path, _)| path.clone()).collect();
-    let outputs = Manifest::new(captured.entries.clone());
-    let outputs = outputs.map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
     let new = NewResult {
         key,
         result: StoredResult {
             label: job.task.name.clone(),
             fingerprint: prepared.fingerprint,
             created,
-            took: run.executed.took.as_micros() as u64,
+            took: micros(run.executed.took),
             status: run.executed.status,
             log,
-            outputs,
+            outputs: captured.entries.clone(),
         },
         parts: prepared.parts.record(discovered),
-        paths: job.task.discovery.finds_inputs().then_some(PathSet(paths)),
+        paths: job.task.discovery.finds_inputs().then(|| discovered.paths()),
     };
     // Processes that wait for this action may continue once they can find its result.
     store.record(new, run.claim.take().map(|claim| Box::new(claim) as Guard));

@@ -11,6 +11,7 @@ mod whole;
 use std::collections::{HashMap, HashSet};
 use std::io;
 
+use percache::store::manifest::Manifest;
 use percache::store::record::{Entry, Node};
 use percache::store::{ReadError, Store};
 
@@ -75,14 +76,13 @@ impl Plan<'_> {
     }
 }
 
-/// Compares a manifest with the tree. Both the manifest and `previous`, the outputs of earlier results of the task, are
-/// sorted.
+/// Compares a manifest with the tree. `previous`, the outputs of earlier results of the task, are sorted.
 ///
 /// `outputs` tell where a symlink takes the place of a directory: see [`links::stands_in`].
 pub fn plan<'a>(
     observer: &Observer<'_>,
     outputs: &PatternSet,
-    manifest: &'a [Entry],
+    manifest: &'a Manifest,
     previous: &[Left<'a>],
 ) -> io::Result<Plan<'a>> {
     // Where the user keeps outputs elsewhere, the symlink's target counts.
@@ -98,7 +98,7 @@ pub fn plan<'a>(
     };
     for left in previous {
         let path = &left.path;
-        if manifest.binary_search_by(|entry| entry.path.as_slice().cmp(path.as_bytes())).is_ok() {
+        if manifest.contains(path.as_bytes()) {
             continue;
         }
         let state = observe(&detours, path.as_bytes())?;

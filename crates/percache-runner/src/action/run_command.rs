@@ -1,6 +1,7 @@
 //! Running the command of a task: has it executed, keeps its log, and concludes with what it left or why it failed.
 
 use percache::base::claim::Claim;
+use percache::store::manifest::Manifest;
 use percache::store::now;
 use percache::store::record::{Content, Entry, Node};
 
@@ -95,7 +96,7 @@ fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &Exec
 
 /// Returns the record of a command that failed here. What it left in the tree is recorded as an output, so that it is
 /// removed before the next attempt.
-fn failed_record(before: Option<&TaskRecord>, prepared: &Prepared, left: Vec<Entry>) -> TaskRecord {
+fn failed_record(before: Option<&TaskRecord>, prepared: &Prepared, left: Manifest) -> TaskRecord {
     TaskRecord {
         key: None,
         fingerprint: prepared.fingerprint,
@@ -112,7 +113,7 @@ fn failed_record(before: Option<&TaskRecord>, prepared: &Prepared, left: Vec<Ent
 }
 
 /// Returns the files at the outputs' places that the command made or changed, as far as they can be read.
-fn leftovers(ctx: &Context<'_>, task: &Task, before: &Before) -> Vec<Entry> {
+fn leftovers(ctx: &Context<'_>, task: &Task, before: &Before) -> Manifest {
     discover::discard(ctx, task, before);
     let found = outputs_present(ctx, &before.outputs).unwrap_or_default();
     let entry = |path: &RelPath| {
@@ -127,5 +128,5 @@ fn leftovers(ctx: &Context<'_>, task: &Task, before: &Before) -> Vec<Entry> {
     let is_left = |found: &&Found| {
         before.other(&found.path).is_none_or(|other| !other.directory && stamp(ctx, &found.path) != other.stamp)
     };
-    found.iter().filter(is_left).filter_map(|found| entry(&found.path)).collect()
+    Manifest::from_found(found.iter().filter(is_left).filter_map(|found| entry(&found.path)).collect())
 }

@@ -13,13 +13,12 @@ use crate::fs::git_repository::Repository;
 use crate::model::Task;
 use crate::model::path::RelPath;
 use crate::model::problem::Trouble;
+use crate::syntax::shown::first_few;
 
 /// The number of directory entries to look at: a failure must be reported at once.
 const ENTRIES: usize = 20_000;
 /// File systems take their times from a clock that may stand still for some milliseconds.
 const TICK: i64 = 10_000_000;
-/// The number of files that a message names.
-const NAMED: usize = 3;
 
 /// Returns a warning about files that were written since `began` (nanoseconds since 1970) below the directory of a
 /// failed task, and that may spoil its next result.
@@ -35,12 +34,10 @@ pub fn spoils(ctx: &Context<'_>, task: &Task, began: i64) -> Option<Trouble> {
     let sources = SourceTree::scan(Area { root, skip: &ctx.skip, configuration, caller }).ok()?;
     let ignored: Vec<_> = written.into_iter().filter(|path| sources.files().binary_search(path).is_err()).collect();
     let first = ignored.first()?;
-    let names: Vec<_> = ignored.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
-    let more = if ignored.len() > NAMED { format!(" and {} more", ignored.len() - NAMED) } else { String::new() };
     let message = format!(
-        "`{}` did not succeed, and while it ran {}{more} {} written, which git ignores and no task declares",
+        "`{}` did not succeed, and while it ran {} {} written, which git ignores and no task declares",
         task.name,
-        names.join(", "),
+        first_few(&ignored),
         if ignored.len() == 1 { "was" } else { "were" }
     );
     let hint = format!(

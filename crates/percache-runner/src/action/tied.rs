@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use memchr::memmem::Finder;
-use percache::Digest;
 use percache::store::Store;
+use percache::store::id::{ActionKey, WorkspaceId};
 use percache::store::record::{Node, StoredResult, Time};
 
 use crate::action::context::Context;
@@ -37,7 +37,7 @@ pub fn tied(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Option<Tied>
     let store = ctx.store?;
     let sets = path_sets(ctx, store, task, &prepared.fingerprint)?;
     sets.into_iter().find_map(|set| {
-        let action = observe_all(ctx, set.0)?.action(&prepared.fingerprint);
+        let action = observe_all(ctx, set)?.action(&prepared.fingerprint);
         elsewhere(store, ctx.store_dir, &action, &ctx.place, &|result| is_valid(task, result.created))
     })
 }
@@ -46,8 +46,8 @@ pub fn tied(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Option<Tied>
 pub fn elsewhere(
     store: &Store,
     store_dir: &Path,
-    action: &Digest,
-    here: &Digest,
+    action: &ActionKey,
+    here: &WorkspaceId,
     wanted: &dyn Fn(&StoredResult) -> bool,
 ) -> Option<Tied> {
     // Trouble with the store is reported where its results are looked up.

@@ -72,9 +72,7 @@ impl Readers<'_> {
 
     fn discovered(&self, task: &Task, path: &RelPath) -> bool {
         let record = self.journal.tasks.get(&task.name);
-        record.is_some_and(|record| {
-            record.discovered.binary_search_by(|found| found.as_slice().cmp(path.as_bytes())).is_ok()
-        })
+        record.is_some_and(|record| record.discovered.contains(path.as_bytes()))
     }
 
     /// Returns those of `paths` that tasks without declared inputs depend on.

@@ -31,6 +31,8 @@
 use percache::Digest;
 use percache::base::codec::{DecodeError, Decoder, Encode, Sink};
 use percache::base::digest::Hasher;
+use percache::store::id::{ActionKey, Fingerprint};
+use percache::store::manifest::PathSet;
 
 use crate::fs::stat_cache::FileState;
 use crate::model::TaskCommand;
@@ -179,11 +181,11 @@ impl Parts {
     }
 
     /// Returns the digest of all parts.
-    pub fn fingerprint(&self) -> Digest {
+    pub fn fingerprint(&self) -> Fingerprint {
         let mut hasher = Hasher::new();
         hasher.text("percache fingerprint 2");
         self.0.iter().for_each(|part| part.encode(&mut hasher));
-        hasher.finish()
+        Fingerprint::new(hasher.finish())
     }
 
     /// Encodes the record for `why`: these parts and the discovered inputs.
@@ -213,16 +215,21 @@ impl Parts {
 pub struct Discovered(pub Vec<(Vec<u8>, FileState)>);
 
 impl Discovered {
+    /// Returns the paths without their states.
+    pub fn paths(&self) -> PathSet {
+        self.0.iter().map(|(path, _)| path.clone()).collect()
+    }
+
     /// Computes the action key for a fingerprint.
-    pub fn action(&self, fingerprint: &Digest) -> Digest {
+    pub fn action(&self, fingerprint: &Fingerprint) -> ActionKey {
         let mut hasher = Hasher::new();
         hasher.text("percache action 1");
-        hasher.digest(fingerprint);
+        hasher.digest(fingerprint.digest());
         for (path, state) in &self.0 {
             hasher.bytes(path);
             state.encode(&mut hasher);
         }
-        hasher.finish()
+        ActionKey::new(hasher.finish())
     }
 }
 

@@ -14,6 +14,7 @@ use crate::model::event::{Event, Failure, Outcome, Reporter};
 use crate::model::{Task, TaskId, Workspace};
 use crate::report::history::{Build, Ending, TaskRun};
 use crate::schedule::results::{Outcomes, Summary};
+use crate::syntax::units::{micros, millis};
 use crate::worktree::journal::{Journal, TaskRecord};
 
 /// A reporter that passes events on and takes notes.
@@ -179,7 +180,7 @@ fn made_again(task: &Task, before: &TaskRecord, began: Time) -> Why {
     match task.valid_for {
         // If a failed run came after the result, the time when the result was made is not known here.
         Some(_) if before.key.is_none() => Why::Unknown,
-        Some(valid_for) if began.saturating_sub(before.created) >= valid_for.as_millis() as u64 => {
+        Some(valid_for) if began.saturating_sub(before.created) >= millis(valid_for) => {
             Why::TooOld { age: Some(Duration::from_millis(began.saturating_sub(before.created))), valid_for }
         }
         _ => Why::ResultGone,
@@ -210,10 +211,6 @@ fn length(entry: &Entry) -> u64 {
         Node::File { content, .. } => content.length,
         Node::Symlink(_) | Node::Directory => 0,
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    duration.as_micros() as u64
 }
 
 fn hexadecimal(key: &ResultKey) -> String {
@@ -257,11 +254,12 @@ impl Reporter for Recorder<'_> {
 mod tests {
     use super::*;
     use percache::Digest;
+    use percache::store::id::{ActionKey, WorkspaceId};
 
     #[test]
     fn a_key_is_read_back_as_written() {
-        for place in [None, Some(Digest::of(b"/home"))] {
-            let key = ResultKey { action: Digest::of(b"a"), place };
+        for place in [None, Some(WorkspaceId::new(Digest::of(b"/home")))] {
+            let key = ResultKey { action: ActionKey::new(Digest::of(b"a")), place };
             assert_eq!(key_from(&hexadecimal(&key)), Some(key));
         }
         assert_eq!(key_from("zz"), None);

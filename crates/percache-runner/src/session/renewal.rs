@@ -11,7 +11,7 @@ use std::ops::Range;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use percache::store::record::Entry;
+use percache::store::manifest::Manifest;
 
 use crate::action::basis::Basis;
 use crate::fs::stat_cache::Observed;
@@ -246,11 +246,11 @@ impl Book<'_> {
 
     /// Like [`Book::carry`], for a task whose outputs were put back: those may have been seen in a new state, as long
     /// as it was one state only.
-    fn carry_with(&mut self, before: &[u32], outputs: &[Entry]) -> (u32, bool) {
+    fn carry_with(&mut self, before: &[u32], outputs: &Manifest) -> (u32, bool) {
         let mut positions = std::mem::take(&mut self.scratch);
         positions.extend(before.iter().filter_map(|i| {
             let path = self.files.path(*i as usize);
-            let put_back = || outputs.binary_search_by(|entry| entry.path.as_slice().cmp(path)).is_ok();
+            let put_back = || outputs.contains(path);
             let seen = || self.position(path).filter(|(_, once)| *once && put_back()).map(|(position, _)| position);
             self.merged.from_before[*i as usize].or_else(seen)
         }));

@@ -17,6 +17,7 @@ use crate::model::event::{Event, Reporter};
 use crate::model::path::RelPath;
 use crate::model::problem::{reason, way_out};
 use crate::session::standing::Holds;
+use crate::syntax::shown::first_few;
 use crate::worktree::Worktree;
 use crate::worktree::intents::Intents;
 use crate::worktree::old_contents::Contents;
@@ -40,7 +41,7 @@ impl Session<'_> {
         let mut stuck = Vec::new();
         if !self.options.dry_run && !ownership.edited.is_empty() {
             let message =
-                format!("kept {}: no task makes it any more, but somebody has edited it", named(&ownership.edited));
+                format!("kept {}: no task makes it any more, but somebody has edited it", first_few(&ownership.edited));
             reporter.event(Event::Note { message });
         }
         if !self.options.dry_run && !ownership.dead.is_empty() {
@@ -128,10 +129,10 @@ impl Session<'_> {
 fn tell_of_dead(reporter: &mut dyn Reporter, Buried { removed, kept, .. }: &Buried) {
     let mut note = |message: String| reporter.event(Event::Note { message });
     if !removed.is_empty() {
-        note(format!("removed {}: no task makes it any more", named(removed)));
+        note(format!("removed {}: no task makes it any more", first_few(removed)));
     }
     if !kept.is_empty() {
-        note(format!("kept {}: no task makes it any more, but it is a source now", named(kept)));
+        note(format!("kept {}: no task makes it any more, but it is a source now", first_few(kept)));
     }
 }
 
@@ -143,12 +144,4 @@ fn tell_of_stuck(reporter: &mut dyn Reporter, stuck: &[(RelPath, io::Error)]) {
         message: format!("`{path}`{more} cannot be removed, although no task makes it any more: {}", reason(why)),
         hint: way_out(why),
     });
-}
-
-/// Names the first few paths, and counts the others.
-fn named(paths: &[RelPath]) -> String {
-    const NAMED: usize = 3;
-    let names: Vec<_> = paths.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
-    let more = if paths.len() > NAMED { format!(" and {} more", paths.len() - NAMED) } else { String::new() };
-    format!("{}{more}", names.join(", "))
 }

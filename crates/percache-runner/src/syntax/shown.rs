@@ -9,6 +9,16 @@ use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 
+/// How many names a message lists.
+const LISTED: usize = 3;
+
+/// Lists the first few names, quoted, and counts the others: `` `a`, `b`, `c` and 2 more ``.
+pub fn first_few<T: std::fmt::Display>(names: &[T]) -> String {
+    let listed: Vec<_> = names.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
+    let more = if names.len() > LISTED { format!(" and {} more", names.len() - LISTED) } else { String::new() };
+    format!("{}{more}", listed.join(", "))
+}
+
 /// Returns a path as one line of text that cannot control a terminal.
 pub fn shown(path: &(impl AsRef<OsStr> + ?Sized)) -> Cow<'_, str> {
     shown_bytes(path.as_ref().as_encoded_bytes())
@@ -93,6 +103,12 @@ fn escaped(text: &[u8]) -> Option<(u8, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_few_are_listed_and_the_others_counted() {
+        assert_eq!(first_few(&["a", "b", "c"]), "`a`, `b`, `c`");
+        assert_eq!(first_few(&["a", "b", "c", "d", "e"]), "`a`, `b`, `c` and 2 more");
+    }
 
     #[test]
     fn what_is_plain_stands_as_it_is() {

@@ -35,6 +35,7 @@ use std::time::SystemTime;
 use percache::Digest;
 use percache::base::files::{self, Durability, create_private_dir};
 use percache::base::lock::{FileLock, LockError};
+use percache::store::id::WorkspaceId;
 
 pub use locking::WorktreeLock;
 
@@ -80,13 +81,13 @@ impl Worktree {
             Ok(way) if root.is_absolute() && !way.as_os_str().is_empty() && lies_within(way) => {
                 Digest::of(&[b"within\0", way.as_os_str().as_bytes()].concat())
             }
-            _ => Worktree::place(root),
+            _ => *Worktree::place(root).digest(),
         }
     }
 
     /// Identifies this workspace directory; results that mention its path are stored under it.
-    pub fn place(root: &Path) -> Digest {
-        Digest::of(root.as_os_str().as_bytes())
+    pub fn place(root: &Path) -> WorkspaceId {
+        WorkspaceId::new(Digest::of(root.as_os_str().as_bytes()))
     }
 
     /// Returns the store's directory.
@@ -100,7 +101,7 @@ impl Worktree {
     }
 
     /// Returns the workspace directory that `place` identifies, if the store has been used there.
-    pub fn root_of(store: &Path, place: &Digest) -> Option<PathBuf> {
+    pub fn root_of(store: &Path, place: &WorkspaceId) -> Option<PathBuf> {
         let all = Worktree::all(store).ok()?;
         all.into_iter().map(|worktree| worktree.root).find(|root| Worktree::place(root) == *place)
     }

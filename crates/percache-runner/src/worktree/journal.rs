@@ -27,10 +27,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use percache::Digest;
 use percache::base::codec::{DecodeError, Decoder, Encode};
 use percache::base::files::{Durability, Staged};
-use percache::store::manifest::{Manifest, are_sorted};
+use percache::store::id::Fingerprint;
+use percache::store::manifest::{Manifest, PathSet, are_sorted};
 use percache::store::record::{Entry, Node, ResultKey, Time};
 
 use crate::fs::mapped_file::Image;
@@ -77,19 +77,19 @@ pub struct TaskRecord {
     /// Its key in the store; `None` if the task is never stored.
     pub key: Option<ResultKey>,
     /// Its fingerprint.
-    pub fingerprint: Digest,
+    pub fingerprint: Fingerprint,
     /// When it was recorded.
     pub created: Time,
     /// How long the command took, in microseconds.
     pub took: u64,
     /// The result that the task had here before this one, for `why`.
     pub previous: Option<ResultKey>,
-    /// The paths of its discovered inputs, sorted.
-    pub discovered: Vec<Vec<u8>>,
+    /// The paths of its discovered inputs.
+    pub discovered: PathSet,
     /// Whether the last run failed. Then `outputs` is what that run left, and the store does not have it.
     pub failed: bool,
-    /// The outputs that percache put into the tree or saw a run make, sorted by path.
-    pub outputs: Vec<Entry>,
+    /// The outputs that percache put into the tree or saw a run make.
+    pub outputs: Manifest,
     /// Paths of outputs of unknown origin that existed before a run, and that the run changed or accepted: part of the
     /// result, but perhaps the user's own, and so never removed. Sorted.
     pub uncertain: Vec<Vec<u8>>,
@@ -126,7 +126,7 @@ impl Journal {
     pub fn take_in(&mut self, other: Journal, dir: &RelPath) {
         let moved = |path: &[u8]| [dir.as_bytes(), b"/", path].concat();
         for (name, mut record) in other.tasks {
-            record.outputs.iter_mut().for_each(|entry| entry.path = moved(&entry.path));
+            record.outputs.move_into(dir.as_bytes());
             record.uncertain.iter_mut().for_each(|path| *path = moved(path));
             // No task can have such a name.
             self.tasks.entry(format!("{dir}//{name}")).or_insert(record);
@@ -222,15 +222,13 @@ impl TaskRecord {
 
     fn encode(&self, to: &mut Vec<u8>) {
         encode_key(self.key, to);
-        to.digest(&self.fingerprint);
+        to.digest(self.fingerprint.digest());
         to.u64(self.created);
         to.u64(self.took);
         encode_key(self.previous, to);
         to.bool(self.failed);
-        to.count(self.discovered.len());
-        self.discovered.iter().for_each(|path| to.bytes(path));
-        to.count(self.outputs.len());
-        self.outputs.iter().for_each(|entry| entry.encode(to));
+        self.discovered.encode_to(to);
+        self.outputs.encode(to);
         to.count(self.uncertain.len());
         self.uncertain.iter().for_each(|path| to.bytes(path));
     }
@@ -239,19 +237,19 @@ impl TaskRecord {
         let from = &mut Decoder::new(bytes);
         let record = TaskRecord {
             key: decode_key(from)?,
-            fingerprint: from.digest()?,
+            fingerprint: Fingerprint::new(from.digest()?),
             created: from.u64()?,
             took: from.u64()?,
             previous: decode_key(from)?,
             failed: from.bool()?,
-            discovered: (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?,
-            outputs: Manifest::decode(from)?.into_entries(),
+            discovered: PathSet::decode_from(from)?,
+            outputs: Manifest::decode(from)?,
             uncertain: (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?,
             evidence,
         };
         from.clone().finish()?;
         // They are searched by bisection.
-        if !are_sorted(&record.discovered) || !are_sorted(&record.uncertain) {
+        if !are_sorted(&record.uncertain) {
             return Err(DecodeError("paths of a task are out of order"));
         }
         Ok(record)
@@ -279,16 +277,21 @@ fn decode_key(from: &mut Decoder<'_>) -> Result<Option<ResultKey>, DecodeError> 
 mod tests {
     use super::*;
     use crate::fs::stat_table::Builder;
+    use percache::Digest;
+    use percache::store::id::{ActionKey, WorkspaceId};
 
     fn example() -> Journal {
-        let key = ResultKey { action: Digest::of(b"a"), place: Some(Digest::of(b"/home/w")) };
+        let key = ResultKey {
+            action: ActionKey::new(Digest::of(b"a")),
+            place: Some(WorkspaceId::new(Digest::of(b"/home/w"))),
+        };
         let record = TaskRecord {
             key: Some(key),
-            fingerprint: Digest::of(b"f"),
+            fingerprint: Fingerprint::new(Digest::of(b"f")),
             created: 3,
             took: 4,
             previous: None,
-            discovered: vec![b"include/a.h".to_vec()],
+            discovered: PathSet::from_iter([b"include/a.h".to_vec()]),
             outputs: vec![Entry::new(*b"out", Node::Directory)],
             failed: true,
             uncertain: vec![b"out".to_vec()],

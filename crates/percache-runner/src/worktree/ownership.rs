@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::Path;
 
+use percache::store::manifest::PathSet;
 use percache::store::record::Node;
 
 use crate::fs::clearing::{Cleared, Clearing, Left};
@@ -247,14 +248,10 @@ pub fn inherited(root: &Path, stores: &[&Path]) -> Journal {
                 continue;
             }
             record.distrust();
-            record.discovered.clear();
+            record.discovered = PathSet::default();
             match journal.tasks.get_mut(&name) {
                 None => drop(journal.tasks.insert(name, record)),
-                Some(known) => {
-                    known.outputs.append(&mut record.outputs);
-                    known.outputs.sort_by(|a, b| a.path.cmp(&b.path));
-                    known.outputs.dedup_by(|a, b| a.path == b.path);
-                }
+                Some(known) => known.outputs.merge(record.outputs),
             }
         }
         if journal.tasks.len() > known {

@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of what is made anew.
 
+use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -78,7 +79,8 @@ fn run(hook: fn()) {
 
 /// A value that every process has for itself.
 ///
-/// A list with a link for each generation: no process writes to a link that another one has begun to write to, so
+/// It replaces a `OnceLock` wherever another thread may be making the value while this one forks: the child would wait for that thread
+/// for ever. A list with a link for each generation: no process writes to a link that another one has begun to write to, so
 /// none can be left half made.
 pub struct PerProcess<T> {
     first: Link<T>,
@@ -95,6 +97,25 @@ impl<T> Link<T> {
     }
 }
 
+impl<T> fmt::Debug for PerProcess<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PerProcess")
+    }
+}
+
+/// A clone has nothing yet.
+impl<T> Clone for PerProcess<T> {
+    fn clone(&self) -> PerProcess<T> {
+        PerProcess::new()
+    }
+}
+
+impl<T> Default for PerProcess<T> {
+    fn default() -> PerProcess<T> {
+        PerProcess::new()
+    }
+}
+
 impl<T> PerProcess<T> {
     /// Nothing yet.
     pub const fn new() -> PerProcess<T> {
@@ -102,6 +123,7 @@ impl<T> PerProcess<T> {
     }
 
     /// Returns the value of this process; the first time, what `init` makes.
+    #[inline]
     pub fn get_or_init(&self, init: impl FnOnce() -> T) -> &T {
         self.link().value.get_or_init(init)
     }
@@ -111,12 +133,17 @@ impl<T> PerProcess<T> {
         self.link().value.get()
     }
 
+    #[inline]
     fn link(&self) -> &Link<T> {
-        let mut link = &self.first;
-        for _ in 0..generation() {
-            link = link.next.get_or_init(|| Box::new(Link::new()));
+        match generation() {
+            0 => &self.first,
+            generation => self.later_link(generation),
         }
-        link
+    }
+
+    #[cold]
+    fn later_link(&self, generation: usize) -> &Link<T> {
+        (0..generation).fold(&self.first, |link, _| link.next.get_or_init(|| Box::new(Link::new())))
     }
 }
 

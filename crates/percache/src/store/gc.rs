@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::base::digest::Digest;
 use crate::db::engine::{Column, Engine, EngineError, Session, View};
+use crate::store::id::Fingerprint;
 use crate::store::layout::{
     BLOBS, CHUNKED_ABOVE, INDEX, PARTS, RESULTS, Sizes, digest_key, kind, list_from, result_key,
 };
@@ -66,7 +67,7 @@ pub fn preview(engine: &dyn Engine, policy: &Policy<'_>) -> Result<Collected, En
 
 struct Plan {
     results: HashMap<ResultKey, Held>,
-    fingerprints: HashSet<Digest>,
+    fingerprints: HashSet<Fingerprint>,
     pieces: HashMap<Digest, Piece>,
     lists: HashMap<Digest, Vec<Digest>>,
     live_lists: HashSet<Digest>,
@@ -76,7 +77,7 @@ struct Plan {
 struct Held {
     last: Time,
     contents: Vec<Content>,
-    fingerprint: Digest,
+    fingerprint: Fingerprint,
     stays: bool,
 }
 
@@ -190,7 +191,7 @@ impl Plan {
         delete_unless(session, RESULTS, &[kind::USED], &|key| stays(&key[1..]))?;
         delete_unless(session, PARTS, &[], &stays)?;
         delete_unless(session, RESULTS, &[kind::PATHS], &|key| {
-            key.get(1..21).and_then(Digest::from_slice).is_some_and(|digest| self.fingerprints.contains(&digest))
+            key.get(1..21).and_then(Fingerprint::from_slice).is_some_and(|digest| self.fingerprints.contains(&digest))
         })?;
         for (key, time) in policy.used {
             if self.results.get(key).is_some_and(|held| held.stays && held.last == *time) {

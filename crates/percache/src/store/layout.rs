@@ -25,6 +25,7 @@ use std::path::Path;
 use crate::base::digest::Digest;
 use crate::base::files::{self, Durability};
 use crate::db::engine::Column;
+use crate::store::id::Fingerprint;
 use crate::store::record::ResultKey;
 
 /// The number of this format.
@@ -72,7 +73,7 @@ pub fn digest_key(kind: u8, digest: &Digest) -> [u8; 21] {
 }
 
 /// The key of a path set.
-pub fn path_set_key(fingerprint: &Digest, set: &Digest) -> [u8; 41] {
+pub fn path_set_key(fingerprint: &Fingerprint, set: &Digest) -> [u8; 41] {
     let mut bytes = [kind::PATHS; 41];
     bytes[1..21].copy_from_slice(fingerprint.as_bytes());
     bytes[21..].copy_from_slice(set.as_bytes());

@@ -7,6 +7,7 @@
 pub mod blob;
 pub mod gc;
 pub mod growth;
+pub mod id;
 pub mod layout;
 pub mod manifest;
 #[cfg(feature = "rocksdb")]
@@ -29,10 +30,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::base::digest::{Digest, Hasher};
 use crate::db::engine::{Column, Engine, EngineError, SharedView};
+use crate::store::id::{ActionKey, Fingerprint, WorkspaceId};
 use crate::store::layout::{
     BLOBS, CHUNKED_ABOVE, INDEX, PARTS, RESULTS, digest_key, kind, list_from, result_key, time_from,
 };
-use crate::store::record::{Content, PathSet, ResultKey, StoredResult, Time};
+use crate::store::manifest::PathSet;
+use crate::store::record::{Content, ResultKey, StoredResult, Time};
 use crate::store::writer::{Guard, NewResult, PATIENCE, Packed, Writer};
 
 /// The time now.
@@ -124,11 +127,11 @@ impl Store {
         Ok(results)
     }
 
-    /// Returns the results of an action that are tied to a directory and on the disk, each with the digest of the
-    /// directory's path.
-    pub fn tied_results(&self, action: &Digest) -> Result<Vec<(Digest, StoredResult)>, EngineError> {
+    /// Returns the results of an action that are tied to a directory and on the disk, each with that
+    /// directory.
+    pub fn tied_results(&self, action: &ActionKey) -> Result<Vec<(WorkspaceId, StoredResult)>, EngineError> {
         let mut results = Vec::new();
-        self.view()?.1.scan(RESULTS, &digest_key(kind::RESULT, action), &mut |key, value| {
+        self.view()?.1.scan(RESULTS, &digest_key(kind::RESULT, action.digest()), &mut |key, value| {
             if let Some(ResultKey { place: Some(place), .. }) = ResultKey::from_bytes(&key[1..])
                 && let Ok(result) = StoredResult::decode(value)
             {
@@ -140,7 +143,7 @@ impl Store {
     }
 
     /// The path sets of a fingerprint, the newest first.
-    pub fn path_sets(&self, fingerprint: &Digest) -> Result<Vec<PathSet>, EngineError> {
+    pub fn path_sets(&self, fingerprint: &Fingerprint) -> Result<Vec<PathSet>, EngineError> {
         let pending = self.writer.find(|pending| {
             let of_it = pending.results.values().filter(|new| new.result.fingerprint == *fingerprint);
             let sets: Vec<_> =
@@ -148,7 +151,7 @@ impl Store {
             (!sets.is_empty()).then_some(sets)
         });
         let mut sets = pending.unwrap_or_default();
-        self.view()?.1.scan(RESULTS, &digest_key(kind::PATHS, fingerprint), &mut |_, value| {
+        self.view()?.1.scan(RESULTS, &digest_key(kind::PATHS, fingerprint.digest()), &mut |_, value| {
             if let Some(time) = time_from(value)
                 && let Ok(paths) = PathSet::decode(&value[8..])
             {

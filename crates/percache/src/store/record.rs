@@ -2,7 +2,8 @@
 //!
 //! Encodings are those of [`crate::base::codec`], fields in the order in which they stand here. Knows nothing of the database.
 
-use super::manifest::{Manifest, are_sorted};
+use super::id::{ActionKey, Fingerprint, WorkspaceId};
+use super::manifest::Manifest;
 use crate::base::codec::{DecodeError, Decoder, Encode};
 use crate::base::digest::Digest;
 
@@ -13,9 +14,9 @@ pub type Time = u64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ResultKey {
     /// The action key: fingerprint and discovered inputs.
-    pub action: Digest,
-    /// For a result that is tied to one directory because its outputs contain that directory's path: the digest of the path.
-    pub place: Option<Digest>,
+    pub action: ActionKey,
+    /// The directory that the result is tied to because its outputs contain the directory's path.
+    pub place: Option<WorkspaceId>,
 }
 
 impl ResultKey {
@@ -33,8 +34,11 @@ impl ResultKey {
     /// The key that these bytes are.
     pub fn from_bytes(bytes: &[u8]) -> Option<ResultKey> {
         let (action, place) = bytes.split_at_checked(20)?;
-        let place = Digest::from_slice(place)?;
-        Some(ResultKey { action: Digest::from_slice(action)?, place: (place != Digest::default()).then_some(place) })
+        let place = WorkspaceId::from_slice(place)?;
+        Some(ResultKey {
+            action: ActionKey::from_slice(action)?,
+            place: (place != WorkspaceId::default()).then_some(place),
+        })
     }
 }
 
@@ -88,7 +92,7 @@ pub struct StoredResult {
     /// The name of what produced it, for people.
     pub label: String,
     /// The fingerprint that the action key is made from.
-    pub fingerprint: Digest,
+    pub fingerprint: Fingerprint,
     /// When it was recorded.
     pub created: Time,
     /// How long the run took, in microseconds.
@@ -100,10 +104,6 @@ pub struct StoredResult {
     /// The output manifest.
     pub outputs: Manifest,
 }
-
-/// Which further paths a run reported: the discovered inputs, sorted. Workspace-relative, or absolute.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct PathSet(pub Vec<Vec<u8>>);
 
 /// Stands before the kind of an entry.
 const LACKS_RIGHTS: u8 = 3;
@@ -170,7 +170,7 @@ impl StoredResult {
     pub fn encode(&self) -> Vec<u8> {
         let mut to = Vec::with_capacity(128 + 64 * self.outputs.len());
         to.text(&self.label);
-        to.digest(&self.fingerprint);
+        to.digest(self.fingerprint.digest());
         to.u64(self.created);
         to.u64(self.took);
         to.u32(self.status as u32);
@@ -184,7 +184,7 @@ impl StoredResult {
         let mut from = Decoder::new(bytes);
         let result = StoredResult {
             label: from.text()?.to_owned(),
-            fingerprint: from.digest()?,
+            fingerprint: Fingerprint::new(from.digest()?),
             created: from.u64()?,
             took: from.u64()?,
             status: from.u32()? as i32,
@@ -210,24 +210,6 @@ impl StoredResult {
     }
 }
 
-impl PathSet {
-    /// The encoding.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut to = Vec::new();
-        to.count(self.0.len());
-        self.0.iter().for_each(|path| to.bytes(path));
-        to
-    }
-
-    /// Reads one back.
-    pub fn decode(bytes: &[u8]) -> Result<PathSet, DecodeError> {
-        let mut from = Decoder::new(bytes);
-        let paths: Vec<_> = (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?;
-        from.finish()?;
-        if are_sorted(&paths) { Ok(PathSet(paths)) } else { Err(DecodeError("paths are out of order")) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,12 +218,12 @@ mod tests {
         let content = Content { digest: Digest::of(b"x"), length: 1 };
         StoredResult {
             label: "pkgs/app:build".into(),
-            fingerprint: Digest::of(b"f"),
+            fingerprint: Fingerprint::new(Digest::of(b"f")),
             created: 1,
             took: 2,
             status: -3,
             log: content,
-            outputs: Manifest::new(vec![
+            outputs: Manifest::from_sorted_entries(vec![
                 Entry::new(*b"d", Node::Directory),
                 Entry::new(*b"d/\xff", Node::File { content, executable: true }),
                 Entry::new(*b"l", Node::Symlink(b"../x".into())),
@@ -263,18 +245,11 @@ mod tests {
     }
 
     #[test]
-    fn paths_out_of_order_are_no_path_set() {
-        let encoded = |paths: &[&str]| PathSet(paths.iter().map(|path| path.as_bytes().to_vec()).collect()).encode();
-        assert!(PathSet::decode(&encoded(&["a", "b"])).is_ok());
-        assert!(PathSet::decode(&encoded(&["b", "a"])).is_err() && PathSet::decode(&encoded(&["a", "a"])).is_err());
-    }
-
-    #[test]
     fn rights_that_an_output_lacks_are_kept() {
         let mut private = example();
         let mut outputs = private.outputs.into_entries();
         (outputs[0].withheld, outputs[1].withheld) = (0o055, 0o044);
-        private.outputs = Manifest::new(outputs).unwrap();
+        private.outputs = Manifest::from_sorted_entries(outputs).unwrap();
         let encoded = private.encode();
         assert_eq!(Digest::of(&encoded).to_string(), "a3ee996c593d461996636d1455bc365679b7729b");
         assert_eq!(StoredResult::decode(&encoded), Ok(private));
@@ -295,8 +270,8 @@ mod tests {
 
     #[test]
     fn keys_with_and_without_a_place_differ() {
-        let action = Digest::of(b"a");
-        for place in [None, Some(Digest::of(b"/home"))] {
+        let action = ActionKey::new(Digest::of(b"a"));
+        for place in [None, Some(WorkspaceId::new(Digest::of(b"/home")))] {
             let key = ResultKey { action, place };
             assert_eq!(ResultKey::from_bytes(&key.to_bytes()), Some(key));
         }

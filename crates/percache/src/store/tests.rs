@@ -10,9 +10,10 @@ use std::time::Duration;
 #[cfg(feature = "rocksdb")]
 use super::gc::Collected;
 use super::gc::{Policy, collect};
+use super::id::{ActionKey, Fingerprint};
 use super::layout::{BLOBS, COLUMNS};
-use super::manifest::Manifest;
-use super::record::{Content, Entry, Node, PathSet, ResultKey, StoredResult};
+use super::manifest::{Manifest, PathSet};
+use super::record::{Content, Entry, Node, ResultKey, StoredResult};
 use super::writer::NewResult;
 use super::{ReadError, Store, now};
 use crate::base::digest::Digest;
@@ -51,7 +52,11 @@ fn read(store: &Store, content: &Content) -> Result<Vec<u8>, ReadError> {
 }
 
 fn key(name: &str) -> ResultKey {
-    ResultKey { action: Digest::of(name.as_bytes()), place: None }
+    ResultKey { action: ActionKey::new(Digest::of(name.as_bytes())), place: None }
+}
+
+fn fingerprint(name: &str) -> Fingerprint {
+    Fingerprint::new(Digest::of(format!("fingerprint of {name}").as_bytes()))
 }
 
 /// Records a result called `name` with one output of these bytes.
@@ -61,15 +66,15 @@ fn record(store: &Store, name: &str, bytes: &[u8]) -> NewResult {
         key: key(name),
         result: StoredResult {
             label: name.into(),
-            fingerprint: Digest::of(format!("fingerprint of {name}").as_bytes()),
+            fingerprint: fingerprint(name),
             created: now(),
             took: 1,
             status: 0,
             log: add(store, format!("log of {name}").as_bytes()),
-            outputs: Manifest::new(vec![Entry::new(*b"out", node)]).unwrap(),
+            outputs: Manifest::from_sorted_entries(vec![Entry::new(*b"out", node)]).unwrap(),
         },
         parts: format!("parts of {name}").into_bytes(),
-        paths: Some(PathSet(vec![b"include/a.h".into()])),
+        paths: Some(PathSet::from_iter([b"include/a.h".into()])),
     };
     store.record(new.clone(), None);
     new
@@ -103,7 +108,7 @@ fn an_empty_store_has_nothing() {
     on_every_engine(|open| {
         let store = open();
         assert_eq!(store.result(&key("a")).unwrap(), None);
-        assert_eq!(store.path_sets(&Digest::of(b"f")).unwrap(), []);
+        assert_eq!(store.path_sets(&fingerprint("f")).unwrap(), []);
         let content = Content { digest: Digest::of(b"x"), length: 1 };
         assert!(matches!(read(&store, &content), Err(ReadError::Missing(_))));
     });

@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 
 use crate::base::digest::Digest;
 use crate::db::engine::{Engine, EngineError, Session};
+use crate::store::id::Fingerprint;
 use crate::store::layout::{BLOBS, INDEX, PARTS, RESULTS, Sizes, digest_key, kind, path_set_key, result_key};
-use crate::store::record::{Content, PathSet, ResultKey, StoredResult};
+use crate::store::manifest::PathSet;
+use crate::store::record::{Content, ResultKey, StoredResult};
 
 /// A session begins when this much has collected.
 const ENOUGH: usize = 64 << 20;
@@ -327,9 +329,9 @@ fn put_result(session: &mut dyn Session, new: &NewResult) -> Result<(), EngineEr
 }
 
 /// Keys of the path sets that have to go so that one more has room.
-fn oldest_path_sets(session: &dyn Session, fingerprint: &Digest) -> Result<Vec<Vec<u8>>, EngineError> {
+fn oldest_path_sets(session: &dyn Session, fingerprint: &Fingerprint) -> Result<Vec<Vec<u8>>, EngineError> {
     let mut sets = Vec::new();
-    session.scan(RESULTS, &digest_key(kind::PATHS, fingerprint), &mut |key, value| {
+    session.scan(RESULTS, &digest_key(kind::PATHS, fingerprint.digest()), &mut |key, value| {
         sets.push((value.first_chunk::<8>().map(|time| u64::from_le_bytes(*time)), key.to_vec()));
         std::ops::ControlFlow::Continue(())
     })?;

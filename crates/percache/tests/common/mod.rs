@@ -1,6 +1,8 @@
 //! What the tests share: a cache on disk, a clock that they set, and functions that count their calls.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+pub mod counted;
+pub mod patience;
 pub mod tasks;
 pub mod workers;
 

@@ -120,7 +120,7 @@ fn outputs(found: &Found) -> HashSet<PathBuf> {
         let journals =
             likely_stores(root).into_iter().map(|store| Journal::load(&Worktree::new(&store, root).journal()));
         let records: Vec<_> = journals.flat_map(|journal| journal.tasks.into_values()).collect();
-        let paths = records.into_iter().flat_map(|record| record.outputs);
+        let paths = records.into_iter().flat_map(|record| record.outputs.into_entries());
         let native = paths.map(|entry| root.join(OsStr::from_bytes(&entry.path)));
         native.collect::<Vec<_>>()
     };

@@ -71,13 +71,12 @@ impl Executor for Elsewhere<'_> {
         });
         let mut entries = vec![self.entry("out/main", &digests.collect::<String>())];
         entries.extend(self.further.iter().map(|(path, text)| self.entry(path, text)));
-        entries.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(Executed {
             failure: self.failure.clone(),
             status: 0,
             took: Duration::from_secs(3),
             began: Moment::now(),
-            left: Left::Stored(Manifest::new(entries).unwrap()),
+            left: Left::Stored(Manifest::from_found(entries)),
         })
     }
 }
@@ -167,7 +166,7 @@ impl World {
             listener: &(),
             store_dir: self.dir.path(),
             skip: Vec::new(),
-            place: Digest::of(b"here"),
+            place: WorkspaceId::of(b"here"),
             previous,
             displaced: Displaced::at(self.dir.path().join("displaced"), root),
             directories: Directories::new(&[]),
@@ -211,7 +210,7 @@ fn what_is_left_in_the_store_is_restored_recorded_and_explained() {
     assert_eq!(done.visible.unwrap().outputs, [RelPath::new("out/main").unwrap()]);
     assert_eq!(world.text("out/main"), Some(main_of("a")));
     let stored = store.result(&world.record().key.unwrap()).unwrap().expect("a result");
-    assert_eq!((stored.took, stored.outputs.to_vec()), (3_000_000, world.record().outputs.clone()));
+    assert_eq!((stored.took, stored.outputs), (3_000_000, world.record().outputs.clone()));
     assert_eq!(world.build(&elsewhere).outcome, Outcome::UpToDate);
     fs::remove_file(world.path("out/main")).unwrap();
     let done = world.build(&elsewhere);
@@ -265,7 +264,7 @@ fn what_the_executor_did_not_hand_over_is_a_failure_and_the_tree_stays_as_it_was
     struct Empty(Vec<Entry>);
     impl Executor for Empty {
         fn execute(&self, _: &Action<'_>, _: &Stop, _: &mut Output<'_>) -> Result<Executed, Trouble> {
-            let left = Left::Stored(Manifest::new(self.0.clone()).unwrap());
+            let left = Left::Stored(Manifest::from_found(self.0.clone()));
             Ok(Executed { failure: None, status: 0, took: Duration::ZERO, began: Moment::now(), left })
         }
     }
@@ -293,7 +292,7 @@ fn a_depfile_in_the_store_is_read_there_and_does_not_come_into_the_tree() {
     let elsewhere = Elsewhere::new(&store, &[("deps.d", "out/main: found.h\n")]);
     assert_eq!(world.build(&elsewhere).outcome, Outcome::Ran);
     assert_eq!(world.text("deps.d"), None);
-    assert_eq!(world.record().discovered, [b"found.h"]);
+    assert_eq!(*world.record().discovered, [b"found.h".to_vec()]);
     assert_eq!(world.build(&elsewhere).outcome, Outcome::UpToDate);
     fs::write(world.path("found.h"), "2").unwrap();
     let done = world.build(&elsewhere);

@@ -18,7 +18,7 @@ use std::sync::Arc;
 struct Place {
     dir: tempfile::TempDir,
     store: Store,
-    manifest: Vec<Entry>,
+    manifest: Manifest,
 }
 
 impl Place {
@@ -48,17 +48,28 @@ impl Place {
         Displaced::at(self.dir.path().join("displaced"), self.dir.path())
     }
 
+    fn staging(&self) -> Staging {
+        Staging::in_worktree(self.dir.path().join("staging"))
+    }
+
+    /// Plans to restore everything, and does something with the plan.
+    fn planned<R>(&self, with: impl FnOnce(&Observer<'_>, &Plan<'_>) -> R) -> R {
+        let (known, root) = (KnownFiles::new(), self.root());
+        let observer = Observer::new(&root, &known);
+        let plan = plan(&observer, &PatternSet::default(), &self.manifest, &[]).unwrap();
+        with(&observer, &plan)
+    }
+
     /// Restores. Returns how many entries were wrong and stale. Everything in `previous` is as percache left it.
     fn restore(&self, previous: &[&str]) -> Result<(usize, usize), RestoreError> {
-        let known = KnownFiles::new();
-        let root = self.root();
+        let (known, root) = (KnownFiles::new(), self.root());
         let observer = Observer::new(&root, &known);
         let paths: Vec<_> = previous.iter().map(|path| RelPath::new(path).unwrap()).collect();
         let nodes: Vec<_> = paths.iter().map(|path| node(&observer.observe(path.as_bytes()).unwrap())).collect();
         let previous: Vec<_> =
             paths.into_iter().zip(&nodes).map(|(path, node)| Left { path, held: node.as_ref() }).collect();
         let plan = plan(&observer, &PatternSet::default(), &self.manifest, &previous).unwrap();
-        let staging = Staging::in_worktree(self.dir.path().join("staging"));
+        let staging = self.staging();
         let restored = restore(&observer, &self.store, &staging, &self.displaced(), &plan, 2);
         let own = staging.place().unwrap();
         assert_eq!(fs::read_dir(own.parent().unwrap()).unwrap().count(), 0, "nothing is left in staging");
@@ -204,13 +215,15 @@ fn what_is_below_a_symlink_of_the_same_result_is_put_through_it() {
 
 /// Returns the directories that would be restored whole, and for how many entries.
 fn wholes(place: &Place) -> (Vec<String>, usize) {
-    let (known, root) = (KnownFiles::new(), place.root());
-    let observer = Observer::new(&root, &known);
-    let plan = plan(&observer, &PatternSet::default(), &place.manifest, &[]).unwrap();
-    let paths: Vec<_> = plan.wrong.iter().map(|wrong| RelPath::new(&wrong.entry.path).unwrap()).collect();
-    let found = Wholes::find(&observer, &mut Tree::open(&root).unwrap(), &plan, &paths);
-    let names = found.directories.iter().map(ToString::to_string).collect();
-    (names, found.of_entry.iter().flatten().count())
+    place.planned(|observer, plan| {
+        let found = Wholes::find(observer, &mut Tree::open(observer.root()).unwrap(), plan, &paths_of(plan));
+        let names = found.directories.iter().map(ToString::to_string).collect();
+        (names, found.of_entry.iter().flatten().count())
+    })
+}
+
+fn paths_of(plan: &Plan<'_>) -> Vec<RelPath> {
+    plan.wrong.iter().map(|wrong| RelPath::new(&wrong.entry.path).unwrap()).collect()
 }
 
 #[test]
@@ -257,34 +270,30 @@ fn a_default_access_control_list_is_handed_down() {
 #[test]
 fn a_directory_that_somebody_made_meanwhile_is_filled() {
     let place = Place::new();
-    let (known, root) = (KnownFiles::new(), place.root());
-    fs::remove_dir_all(root.join("out")).unwrap();
-    let observer = Observer::new(&root, &known);
-    let plan = plan(&observer, &PatternSet::default(), &place.manifest, &[]).unwrap();
-    // The directory is staged as a whole, and appears before it is moved in.
-    let staging = Staging::in_worktree(place.dir.path().join("staging"));
-    let displaced = place.displaced();
-    let mut clearing = Clearing::open(&observer, &displaced).unwrap();
-    let paths: Vec<_> = plan.wrong.iter().map(|wrong| RelPath::new(&wrong.entry.path).unwrap()).collect();
-    let wholes = Wholes::find(&observer, clearing.tree(), &plan, &paths);
-    let mut staged = Staged::fetch(&observer, &place.store, &staging, &plan, &wholes, 2).unwrap();
-    fs::create_dir(root.join("out")).unwrap();
-    let theirs = fs::metadata(root.join("out")).unwrap().ino();
-    move_in(&observer, &mut clearing, &plan, &paths, &wholes, &mut staged).unwrap();
-    assert_eq!(fs::metadata(root.join("out")).unwrap().ino(), theirs);
+    let out = place.root().join("out");
+    fs::remove_dir_all(&out).unwrap();
+    place.planned(|observer, plan| {
+        // The directory is staged as a whole, and appears before it is moved in.
+        let (staging, displaced, paths) = (place.staging(), place.displaced(), paths_of(plan));
+        let mut clearing = Clearing::open(observer, &displaced).unwrap();
+        let wholes = Wholes::find(observer, clearing.tree(), plan, &paths);
+        let mut staged = Staged::fetch(observer, &place.store, &staging, plan, &wholes, 2).unwrap();
+        fs::create_dir(&out).unwrap();
+        let theirs = fs::metadata(&out).unwrap().ino();
+        move_in(observer, &mut clearing, plan, &paths, &wholes, &mut staged).unwrap();
+        assert_eq!(fs::metadata(&out).unwrap().ino(), theirs);
+    });
     assert_eq!(place.restore(&[]).unwrap(), (0, 0));
 }
 
 #[test]
 fn files_in_a_whole_directory_are_known_by_their_stamps() {
     let place = Place::new();
-    let (known, root) = (KnownFiles::new(), place.root());
-    fs::remove_dir_all(root.join("out")).unwrap();
-    let observer = Observer::new(&root, &known);
-    let plan = plan(&observer, &PatternSet::default(), &place.manifest, &[]).unwrap();
-    let staging = Staging::in_worktree(place.dir.path().join("staging"));
-    restore(&observer, &place.store, &staging, &place.displaced(), &plan, 2).unwrap();
-    for name in ["out/a", "out/run"] {
-        assert_eq!(observer.last_stamp(name.as_bytes()), observer.stamp(name.as_bytes()).unwrap(), "{name}");
-    }
+    fs::remove_dir_all(place.root().join("out")).unwrap();
+    place.planned(|observer, plan| {
+        restore(observer, &place.store, &place.staging(), &place.displaced(), plan, 2).unwrap();
+        for name in ["out/a", "out/run"] {
+            assert_eq!(observer.last_stamp(name.as_bytes()), observer.stamp(name.as_bytes()).unwrap(), "{name}");
+        }
+    });
 }

@@ -36,7 +36,7 @@ impl Place {
         }
         let task = |list: u32| TaskRecord {
             key: None,
-            fingerprint: Digest::default(),
+            fingerprint: percache::store::id::Fingerprint::default(),
             created: 0,
             took: 0,
             previous: None,

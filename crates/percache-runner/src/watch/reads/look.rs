@@ -123,7 +123,7 @@ impl Look<'_> {
     /// anything.
     fn late(&mut self, task: &Task) {
         let record = self.scope.journal.tasks.get(&task.name);
-        let discovered = record.into_iter().flat_map(|record| &record.discovered);
+        let discovered = record.into_iter().flat_map(|record| record.discovered.iter());
         let is_output = |path: &[u8]| RelPath::new(path).is_ok_and(|path| self.is_output(&path));
         let mut late: Vec<_> = discovered.filter(|path| !is_output(path)).cloned().collect();
         if task.discovery.finds_inputs() && self.scope.failed.contains(&task.name) {

@@ -163,7 +163,7 @@ fn what_the_next_build_removes_does_not_count() {
 fn record(discovered: Vec<Vec<u8>>) -> TaskRecord {
     TaskRecord {
         key: None,
-        fingerprint: percache::Digest::default(),
+        fingerprint: percache::store::id::Fingerprint::default(),
         created: 0,
         took: 0,
         previous: None,

@@ -32,7 +32,7 @@ impl Worktree {
     /// stores. A store inside the tree is the same under all of the tree's paths.
     fn try_lock_tree(&self) -> Result<Option<File>, LockError> {
         let store = self.claims.parent().unwrap_or(&self.claims);
-        if self.is_single() || Worktree::identity(store, &self.root) != Worktree::place(&self.root) {
+        if self.is_single() || Worktree::identity(store, &self.root) != *Worktree::place(&self.root).digest() {
             return Ok(None);
         }
         // Not every file system can lock directories.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use crate::base::fork::PerProcess;
 use crate::memo::cache::Cache;
 use crate::memo::calls::entry::{FunctionCache, path_beside};
 use crate::memo::calls::operation::Prepared;

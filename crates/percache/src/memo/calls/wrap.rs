@@ -4,11 +4,12 @@ use std::any::type_name;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::base::fork::PerProcess;
 use crate::memo::cache::{Cache, Error};
 use crate::memo::calls::ahead::{Ahead, Late, Renew, Renewal};
 use crate::memo::calls::entry::CallEntry;
@@ -36,7 +37,7 @@ pub struct Memoized<A, R, F, K = NoErrors, Q = Whole, W = Late> {
     /// The type of what is in its keys.
     counted: &'static str,
     /// Whether the name belongs to this callable, once it was called.
-    owns_name: OnceLock<bool>,
+    owns_name: PerProcess<bool>,
     signature: PhantomData<fn(A, W) -> R>,
 }
 
@@ -111,7 +112,7 @@ impl<A, R, F, K> Memoized<A, R, F, K> {
     pub(crate) fn new(cache: Cache, name: String, compute: F, keep: K) -> Memoized<A, R, F, K> {
         let (function, compute) = (cache.function(name), Arc::new(compute));
         let wrapped = Wrapped::new::<F>(Location::caller());
-        let (counted, owns_name) = (type_name::<A>(), OnceLock::new());
+        let (counted, owns_name) = (type_name::<A>(), PerProcess::new());
         Memoized { cache, function, compute, keep, keyed: Whole, wrapped, counted, owns_name, signature: PhantomData }
     }
 }

@@ -8,7 +8,6 @@
 //! of where results are kept.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -16,6 +15,7 @@ use serde::Serialize;
 use crate::base::block_hasher::{BlockHasher, BlockState};
 use crate::base::codec::Encode;
 use crate::base::digest::{Digest, Hasher};
+use crate::base::fork::PerProcess;
 use crate::memo::key::encoding::EncodingError;
 use crate::memo::key::identity::{Package, Place};
 use crate::memo::key::key_builder::KeyBuilder;
@@ -60,7 +60,7 @@ pub struct Function {
     refresh_after: Option<Duration>,
     stale_if_error: Option<Duration>,
     /// Of the instance that was called first; most functions have no other.
-    first: OnceLock<(Box<str>, BlockState)>,
+    first: PerProcess<(Box<str>, BlockState)>,
 }
 
 impl Function {
@@ -80,7 +80,7 @@ impl Function {
             maxage: None,
             refresh_after: None,
             stale_if_error: None,
-            first: OnceLock::new(),
+            first: PerProcess::new(),
         }
     }
 

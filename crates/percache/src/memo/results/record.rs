@@ -268,10 +268,7 @@ mod tests {
     }
 
     fn origin() -> Origin {
-        let mut origin = Origin::default();
-        origin.package = Some("p".into());
-        origin.source = Some(9);
-        origin
+        Origin { package: Some("p".into()), source: Some(9), ..Origin::default() }
     }
 
     #[test]
@@ -291,10 +288,8 @@ mod tests {
     fn entries_of_all_formats_and_uses_come_back() {
         let coded = EntryRecord { code: Some(Digest::of(b"x")), ..entry() };
         let told = EntryRecord { arguments: Some("(1, \"x\")".into()), ..coded.clone() };
-        let mut whole = origin();
-        whole.version = Some("1".into());
-        whole.program = Some("tool".into());
-        whole.folder = Some("src".into());
+        let text = |text: &str| Some(text.to_owned());
+        let whole = Origin { version: text("1"), program: text("tool"), folder: text("src"), ..origin() };
         let placed = EntryRecord { origin: Some(whole), ..told.clone() };
         for entry in [entry(), coded, told, placed, EntryRecord { origin: Some(origin()), ..entry() }] {
             let bytes = entry.to_bytes();

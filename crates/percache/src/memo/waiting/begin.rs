@@ -1,23 +1,4 @@
 //! Calls for other languages and executors: results are bytes, and who computes has a duty instead of a closure.
-//!
-//! ```
-//! # use percache::{Begun, Cache, Function};
-//! # let cache = Cache::in_memory();
-//! let function = Function::new(String::from("shout")); // any name, at run time
-//! let key = function.key("hello").expect("text can always be a key");
-//! let bytes = match cache.begin(&function, key) {
-//!     Begun::Hit(bytes) => bytes,
-//!     Begun::Lead(lead) => {
-//!         let bytes = lead.within(|| b"HELLO".to_vec()); // dropping `lead` instead hands the duty on
-//!         lead.finish(&bytes);
-//!         bytes
-//!     }
-//!     // A future, for any executor; or `wait.block()`. What comes of it is one of these four again.
-//!     Begun::Wait(_) | Begun::Failed(_) => unreachable!("nobody else computes"),
-//! };
-//! assert_eq!(bytes, b"HELLO");
-//! assert!(matches!(cache.begin(&function, key), Begun::Hit(found) if found == bytes));
-//! ```
 
 use std::fmt;
 use std::future::Future;
@@ -89,6 +70,25 @@ impl Cache {
     /// is being computed.
     ///
     /// `function` says what the result belongs to and how old it may be; the `key` is [`Function::key`], or any digest.
+    ///
+    /// ```
+    /// # use percache::{Begun, Cache, Function};
+    /// # let cache = Cache::in_memory();
+    /// let function = Function::new(String::from("shout")); // any name, at run time
+    /// let key = function.key("hello").expect("text can always be a key");
+    /// let bytes = match cache.begin(&function, key) {
+    ///     Begun::Hit(bytes) => bytes,
+    ///     Begun::Lead(lead) => {
+    ///         let bytes = lead.within(|| b"HELLO".to_vec()); // dropping `lead` instead hands the duty on
+    ///         lead.finish(&bytes);
+    ///         bytes
+    ///     }
+    ///     // A future, for any executor; or `wait.block()`. What comes of it is one of these four again.
+    ///     Begun::Wait(_) | Begun::Failed(_) => unreachable!("nobody else computes"),
+    /// };
+    /// assert_eq!(bytes, b"HELLO");
+    /// assert!(matches!(cache.begin(&function, key), Begun::Hit(found) if found == bytes));
+    /// ```
     pub fn begin(&self, function: &Function, key: Key) -> Begun {
         let call = Call { function, path: "", key };
         if let Some((_, bytes)) = self.shared.find(call, &Raw) {

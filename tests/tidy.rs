@@ -88,7 +88,7 @@ fn nothing_in_the_tree_goes_but_by_clearing() {
 
 /// The layers of the runner, the lowest first, as the table in its `lib.rs` has them.
 fn layers(lib: &str) -> Vec<String> {
-    let rows = lib.lines().filter_map(|line| line.strip_prefix("//! | [`"));
+    let rows = lib.lines().filter_map(|line| line.strip_prefix("//! | `"));
     rows.filter_map(|row| Some(row.split_once('`')?.0.to_owned())).collect()
 }
 
@@ -141,13 +141,14 @@ fn every_file_says_what_it_is() {
 }
 
 /// What a crate is used for, it is used for in one place: code that begins so, and the files of `crates/` that may have it.
-const ONLY_IN: [(&str, &[&str]); 4] = [
+const ONLY_IN: [(&str, &[&str]); 5] = [
+    (r"\x1b[?", &["percache-cli/src/report/live/screen.rs"]),
     ("rocksdb::", &["percache/src/db/rocks.rs", "percache/src/db/rocks/"]),
     ("indicatif::", &["percache-cli/src/report/live/bar.rs"]),
     (
         "clap::",
         &[
-            "percache-cli/src/args.rs",
+            "percache-cli/src/args/",
             "percache-cli/src/usage.rs",
             "percache-cli/src/completion",
             "percache-cli/src/commands/help.rs",
@@ -176,6 +177,29 @@ fn what_one_place_is_for_is_nowhere_else() {
     assert!(wrong.is_empty(), "see \"What holds everywhere\" in docs/ARCHITECTURE.md:\n{}", wrong.join("\n"));
 }
 
+/// What must not be in a folder of `crates/`, whatever it is for.
+const NOT_IN: [(&str, &[&str]); 2] = [
+    ("percache-runner/src/key/", &["HashMap", "HashSet"]),
+    ("percache-cli/src/report/", &["thread::spawn", "thread::scope"]),
+];
+
+/// What is hashed has one order, and the display has no thread.
+#[test]
+fn some_things_are_nowhere_in_a_folder() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut wrong = Vec::new();
+    for (folder, words) in NOT_IN {
+        let files = sources(&crates.join(folder));
+        assert!(!files.is_empty(), "{folder} has moved");
+        for path in files {
+            let text = fs::read_to_string(&path).expect("a source file");
+            let found = code(&text).filter(|(_, line)| words.iter().any(|word| line.contains(word)));
+            wrong.extend(found.map(|(line, text)| format!("{}:{}: {}", path.display(), line + 1, text.trim())));
+        }
+    }
+    assert!(wrong.is_empty(), "see \"What holds everywhere\" in docs/ARCHITECTURE.md:\n{}", wrong.join("\n"));
+}
+
 /// What a crate must never know, it does not depend on.
 #[test]
 fn no_crate_depends_on_what_it_must_never_know() {
@@ -192,4 +216,116 @@ fn no_crate_depends_on_what_it_must_never_know() {
         let wrong: Vec<_> = never.iter().filter(|other| dependencies.contains_key(**other)).collect();
         assert!(wrong.is_empty(), "{name} depends on {wrong:?}");
     }
+}
+
+/// All that `percache-runner` shows, by group; the first row is what it shows without one. A name more is a decision: a
+/// caller needs it, and nothing that is here already does.
+#[rustfmt::skip]
+const DOOR: [(&str, &str); 11] = [
+    ("", "BuildError Check Force HitLogs OpenError Opened Options Project Request Session Stop Summary Target open"),
+    ("configuration", "Diagnostic Diagnostics DiscoverError FILE_NAME File discover is_broken likely_stores propose schema \
+        stated"),
+    ("tasks", "AffectedError CacheSettings Clean Cleaned FailedRun LastLog LastRuns LastState NamedFile NamedFileError \
+        RelPath SelectError Task TaskCommand TaskGraph TaskId Workspace affected last_log name_from named_file"),
+    ("events", "Deviation Differs Event Failure Holder Listener LogText Marked Moved NotStored Note Outcome Phase \
+        Reporter Runner Span SpooledLog StoreTrouble Stream Warning WhyKept"),
+    ("exec", "Answer Single"),
+    ("why", "Answer Behind Chain Change FileState Kind Last Line Link Nearest Question Stands State Value Why why"),
+    ("watching", "Activity Blame Blamed Broken Burst Change Configured Events Happened Hearing KnownFiles Noting Run \
+        Target moment"),
+    ("store", "DEFAULT_MAXAGE DEFAULT_MAXSIZE MaintenanceError Report Request Unstable advance_epoch disk_usage \
+        displaced gc statistics unstable_tasks"),
+    ("displaced", "Amount Item Place delete give_back in_store list measure recorded_outputs"),
+    ("history", "Build Ending Retrospect TaskRun critical_path rows"),
+    ("text", "AgeError SizeError did_you_mean foreign format_age format_duration format_size nearest parse_age \
+        parse_size read_back reason shown shown_bytes way_out"),
+];
+
+/// The names that a `pub use` makes public.
+fn shown(statement: &str) -> Vec<String> {
+    let Some(path) = statement.trim().strip_prefix("pub use ") else { return Vec::new() };
+    let names = match path.split_once('{') {
+        Some((_, names)) => names.trim_end_matches('}'),
+        None => path.rsplit("::").next().unwrap_or(path),
+    };
+    let last = |name: &str| name.rsplit(" as ").next().unwrap_or(name).trim().to_owned();
+    names.split(',').map(last).filter(|name| !name.is_empty()).collect()
+}
+
+/// The groups of a `lib.rs` with their names, sorted.
+fn door(lib: &str) -> Vec<(String, Vec<String>)> {
+    let mut groups = vec![(String::new(), Vec::new())];
+    let without_comments: Vec<_> = lib.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    for part in without_comments.join("\n").split("\npub mod ") {
+        let (name, body) = if groups[0].1.is_empty() { ("", part) } else { part.split_once('{').expect("a group") };
+        let body = if name.is_empty() { body } else { body.split_once("\n}").expect("its end").0 };
+        let mut names: Vec<_> = body.split(';').flat_map(shown).collect();
+        names.sort();
+        match name {
+            "" => groups[0].1 = names,
+            name => groups.push((name.trim().to_owned(), names)),
+        }
+    }
+    groups
+}
+
+/// Whoever reads `lib.rs` of the runner has read all that others can use.
+#[test]
+fn the_runner_shows_what_is_listed_and_nothing_else() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let lib = fs::read_to_string(crates.join("percache-runner/src/lib.rs")).expect("lib.rs");
+    let public: Vec<_> = lib.lines().filter(|line| line.starts_with("pub mod ") && line.ends_with(';')).collect();
+    assert!(public.is_empty(), "all of a module is public by {public:?}");
+    let groups: Vec<_> = door(&lib).into_iter().filter(|(name, _)| name != "internals").collect();
+    let listed = DOOR.iter().map(|(name, names)| {
+        let mut names: Vec<_> = names.split(' ').map(str::to_owned).collect();
+        names.sort();
+        ((*name).to_owned(), names)
+    });
+    assert_eq!(groups, listed.collect::<Vec<_>>());
+}
+
+/// What is shown to fuzz targets is for them alone.
+#[test]
+fn no_product_reaches_behind_the_door() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let manifest = fs::read_to_string(crates.join("percache-cli/Cargo.toml")).expect("a manifest");
+    assert!(!manifest.contains("internals"), "the command line asks for the runner's internals");
+    let users = sources(&crates).into_iter().filter(|path| {
+        let text = fs::read_to_string(path).expect("a source file");
+        text.contains("percache_runner::internals")
+    });
+    let wrong: Vec<_> = users.filter(|path| !path.starts_with(crates.join("percache-fuzz"))).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// What only whoever writes to a terminal has in its text.
+const SPOKEN: [&str; 6] = ["\"warning:", "\"note:", "\"hint:", "\"error:", "println!", "print!("];
+
+/// Returns whether code names a variant of one of the runner's messages.
+fn names_a_message(text: &str) -> bool {
+    let begins_a_word = |at: usize| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == ':');
+    ["Warning::", "Note::", "NotStored::", "StoreTrouble::"].iter().any(|of| text.find(of).is_some_and(begins_a_word))
+}
+
+/// Warnings and notes are data until they reach the command line, and one file of it words them.
+#[test]
+fn one_file_words_warnings_and_notes() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let products = ["percache/src", "percache-runner/src", "percache-cli/src"];
+    let mut wrong = Vec::new();
+    for path in products.iter().flat_map(|dir| sources(&crates.join(dir))) {
+        let name = path.strip_prefix(&crates).expect("below it").to_string_lossy().into_owned();
+        if name.ends_with("tests.rs") || name.contains("/tests/") || name == "percache-cli/src/messages.rs" {
+            continue;
+        }
+        let is_cli = name.starts_with("percache-cli/");
+        let text = fs::read_to_string(&path).expect("a source file");
+        for (line, text) in code(&text) {
+            let spoken = !is_cli && SPOKEN.iter().any(|word| text.contains(word));
+            let elsewhere = is_cli && names_a_message(text);
+            wrong.extend((spoken || elsewhere).then(|| format!("{name}:{}: {}", line + 1, text.trim())));
+        }
+    }
+    assert!(wrong.is_empty(), "`messages.rs` of the command line words them:\n{}", wrong.join("\n"));
 }

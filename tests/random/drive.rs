@@ -245,6 +245,7 @@ impl Player {
         let run = self.ws.run(&mut command);
         self.take_back(&run.output())?;
         self.world.ran = run.commands.iter().cloned().collect();
+        self.find_empty_directories();
         let units = self.project.units(&self.world);
         let wanted_units: Vec<&Unit> = wanted.iter().map(|index| &units[*index]).collect();
         let succeeds = wanted_units.iter().all(|unit| matches!(unit.end, End::Succeeds(_)));

@@ -96,6 +96,18 @@ impl Player {
         let theirs = std::mem::take(&mut self.world.theirs);
         let now = theirs.into_keys().filter_map(|path| Some((path.clone(), outputs.get(&path)?.clone())));
         self.world.theirs = now.filter(|(_, node)| *node != Node::Directory).collect();
+        self.find_empty_directories();
+        for path in self.world.theirs.keys() {
+            let above = path.match_indices('/').map(|(at, _)| path[..at].to_owned());
+            self.kept.extend(above);
+        }
+        let texts = self.texts_anywhere();
+        self.owed.retain(|text, _| texts.contains(text.as_bytes()));
+    }
+
+    /// A directory that percache did not make stays when what was in it is gone.
+    pub fn find_empty_directories(&mut self) {
+        let outputs = self.ws.outputs();
         let is_empty = |path: &&String| {
             let below = format!("{path}/");
             let first = outputs.range(below.clone()..).next();
@@ -103,12 +115,6 @@ impl Player {
         };
         let empty = self.kept.iter().filter(is_empty).map(|path| (path.clone(), Node::Directory));
         self.world.theirs.extend(empty.collect::<Vec<_>>());
-        for path in self.world.theirs.keys() {
-            let above = path.match_indices('/').map(|(at, _)| path[..at].to_owned());
-            self.kept.extend(above);
-        }
-        let texts = self.texts_anywhere();
-        self.owed.retain(|text, _| texts.contains(text.as_bytes()));
     }
 
     /// What is in files, in the workspace or displaced.

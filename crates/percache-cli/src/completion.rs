@@ -15,10 +15,9 @@ use clap::builder::StyledStr;
 use clap_complete::CompleteEnv;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::{Elvish, Fish, Powershell, Shells, Zsh};
-use percache_runner::config::{self, Location, Request};
-use percache_runner::model::problem::reason;
-use percache_runner::model::{Task, Workspace};
-use percache_runner::worktree::ownership;
+use percache_runner::Project;
+use percache_runner::tasks::{RelPath, Task};
+use percache_runner::text::reason;
 
 use crate::args::{Cli, Shell};
 use crate::error::{CliError, SUCCESS};
@@ -95,12 +94,12 @@ fn begins(candidate: &CompletionCandidate, current: &OsStr) -> bool {
 
 /// Completes the names of tasks. Instances are offered only after the name of their template: `objects[…`.
 pub fn tasks(current: &OsStr) -> Vec<CompletionCandidate> {
-    let Some((location, workspace)) = workspace() else { return Vec::new() };
+    let Some(project) = project() else { return Vec::new() };
     let with_instances = current.to_string_lossy().contains('[');
     let mut names: BTreeMap<&str, Option<StyledStr>> = BTreeMap::new();
-    for task in &workspace.tasks {
+    for task in &project.workspace.tasks {
         let full = if with_instances { &task.name } else { &task.template };
-        for name in [Some(&full[..]), short(&location, full)].into_iter().flatten() {
+        for name in [Some(&full[..]), short(&project.cwd, full)].into_iter().flatten() {
             names.entry(name).or_insert_with(|| described(task, with_instances));
         }
     }
@@ -109,9 +108,9 @@ pub fn tasks(current: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// Returns the short name of a task in the current member.
-fn short<'n>(location: &Location, full: &'n str) -> Option<&'n str> {
+fn short<'n>(cwd: &RelPath, full: &'n str) -> Option<&'n str> {
     let (member, name) = full.split_once(':')?;
-    let cwd = location.cwd.to_text();
+    let cwd = cwd.to_text();
     let inside = cwd == member || cwd.strip_prefix(member).is_some_and(|rest| rest.starts_with('/'));
     inside.then_some(name)
 }
@@ -123,11 +122,8 @@ fn described(task: &Task, one: bool) -> Option<StyledStr> {
 }
 
 /// Loads the workspace that the typed command line refers to.
-fn workspace() -> Option<(Location, Workspace)> {
-    let location = config::discover(&directory(std::env::args_os())).ok()?;
-    let request = Request { made: Some(ownership::made), ..Request::default() };
-    let workspace = config::load(&location.root, &request).ok()?;
-    Some((location, workspace))
+fn project() -> Option<Project> {
+    Project::load(&directory(std::env::args_os()), &[]).ok()
 }
 
 /// Returns the directory that `-C` names in that line, or the current one.

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use annotate_snippets::renderer::{AnsiColor, Effects, Style};
 use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
-use percache_runner::model::diagnostic::{Diagnostic, Diagnostics};
-use percache_runner::model::path::RelPath;
+use percache_runner::configuration::{Diagnostic, Diagnostics};
+use percache_runner::tasks::RelPath;
 
 const ERROR: Style = AnsiColor::Red.on_default().effects(Effects::BOLD);
 const HINT: Style = AnsiColor::Cyan.on_default().effects(Effects::BOLD);

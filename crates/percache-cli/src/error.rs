@@ -5,12 +5,13 @@ use std::io;
 use std::path::Path;
 
 use percache::db::engine::EngineError;
-use percache_runner::maintenance::MaintenanceError;
-use percache_runner::model::problem::reason;
-use percache_runner::session::SessionError;
-use percache_runner::syntax::shown::shown;
-use percache_runner::syntax::units::{AgeError, SizeError};
+use percache_runner::configuration::{Diagnostics, DiscoverError};
+use percache_runner::store::MaintenanceError;
+use percache_runner::tasks::SelectError;
+use percache_runner::text::{AgeError, SizeError, reason, shown};
+use percache_runner::{BuildError, OpenError};
 
+use crate::diagnostic;
 use crate::setup::exec_store_dir;
 use crate::terminal::style::{Paint, Style};
 
@@ -23,13 +24,23 @@ pub const USAGE: u8 = 2;
 /// Interrupted by the user.
 pub const INTERRUPTED: u8 = 130;
 
+/// How an error is printed.
+#[derive(Debug)]
+enum Form {
+    /// `error:` and the message.
+    Line,
+    /// The message alone, because it is laid out already.
+    Text,
+    /// The mistakes of the configuration, each with its place.
+    Mistakes(Diagnostics),
+}
+
 /// An error that ends the command.
 #[derive(Debug)]
 pub struct CliError {
-    /// What is wrong; several lines if it is already rendered.
+    /// What is wrong.
     message: String,
-    /// Whether the message is already rendered and is printed alone.
-    rendered: bool,
+    form: Form,
     hint: Option<String>,
     status: u8,
     /// Whether no change to files can resolve it.
@@ -39,7 +50,7 @@ pub struct CliError {
 impl CliError {
     /// Creates an error of usage or configuration.
     pub fn usage(message: impl Display) -> CliError {
-        CliError { message: message.to_string(), rendered: false, hint: None, status: USAGE, lasting: false }
+        CliError { message: message.to_string(), form: Form::Line, hint: None, status: USAGE, lasting: false }
     }
 
     /// Creates an error of something that failed.
@@ -71,11 +82,47 @@ impl CliError {
         }
     }
 
+    /// Converts a reason why there is nothing to build.
+    pub fn open(error: OpenError) -> CliError {
+        match error {
+            OpenError::Config(mistakes) => {
+                let message = diagnostic::render(&mistakes, false);
+                CliError { form: Form::Mistakes(mistakes), ..CliError::usage(message) }
+            }
+            OpenError::Discover(DiscoverError::Unreadable { path, source }) => CliError::directory(&path, &source),
+            OpenError::Discover(error) => CliError::usage(&error).hint(error.hint()),
+            OpenError::Select(error) => {
+                let hint = match &error {
+                    SelectError::Unknown { .. } | SelectError::NoMatch { meant: Some(_), .. } => error.hint(),
+                    SelectError::NoMatch { .. } => None,
+                };
+                CliError::usage(error).hint(Some(hint.unwrap_or_else(|| "`percache list` shows all tasks".to_owned())))
+            }
+            OpenError::NoInstance(name) => {
+                let hint = "create a file that it matches, or correct `foreach`";
+                CliError::usage(format!("`{name}` has no instances: its `foreach` matches no file")).hint(Some(hint))
+            }
+            OpenError::Several { name, first } => {
+                let hint = format!("name one of them, for example `{first}`");
+                CliError::usage(format!("`{name}` means several tasks")).hint(Some(hint))
+            }
+            OpenError::NoArguments(only) => {
+                let message = match only {
+                    Some(name) => format!("`{name}` takes no arguments"),
+                    None => "none of these tasks takes arguments".to_owned(),
+                };
+                let hint =
+                    "put `{args}` into its `command` where they are to stand, or leave out `--` and what follows it";
+                CliError::usage(message).hint(Some(hint))
+            }
+        }
+    }
+
     /// Converts the error of a build that cannot begin.
-    pub fn session(error: SessionError) -> CliError {
+    pub fn session(error: BuildError) -> CliError {
         let hint = error.hint();
         match error {
-            SessionError::Within(_) => CliError { lasting: true, ..CliError::usage(error) },
+            BuildError::Within(_) => CliError { lasting: true, ..CliError::usage(error) },
             error => CliError::failure(error),
         }
         .hint(hint)
@@ -102,9 +149,9 @@ impl CliError {
         CliError::usage(format!("cannot enter `{}`: {}", shown(directory), reason(error))).hint(Some(hint))
     }
 
-    /// Wraps the rendered mistakes of the configuration.
+    /// Wraps a message that is laid out already.
     pub fn rendered(message: String) -> CliError {
-        CliError { rendered: true, ..CliError::usage(message) }
+        CliError { form: Form::Text, ..CliError::usage(message) }
     }
 
     /// Returns what is wrong.
@@ -119,14 +166,20 @@ impl CliError {
 
     /// Prints the error and returns the exit status.
     pub fn report(&self, paint: Paint) -> u8 {
-        if self.rendered {
-            crate::aside!("{}", self.message.trim_end());
-        } else {
-            crate::aside!("{} {}", paint.apply(Style::Bad, "error:"), self.message);
+        match &self.form {
+            Form::Mistakes(mistakes) => crate::aside!("{}", diagnostic::render(mistakes, paint.is_on()).trim_end()),
+            Form::Text => crate::aside!("{}", self.message.trim_end()),
+            Form::Line => crate::aside!("{} {}", paint.apply(Style::Bad, "error:"), self.message),
         }
         if let Some(hint) = &self.hint {
             crate::aside!("\n{} {hint}", paint.apply(Style::Hint, "hint:"));
         }
         self.status
+    }
+}
+
+impl From<OpenError> for CliError {
+    fn from(error: OpenError) -> CliError {
+        CliError::open(error)
     }
 }

@@ -32,6 +32,7 @@ mod commands;
 mod completion;
 mod diagnostic;
 mod error;
+mod messages;
 mod registry;
 mod report;
 mod setup;

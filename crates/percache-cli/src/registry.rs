@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use percache::Digest;
 use percache::base::files::{self, Durability, create_private_dir};
-use percache_runner::model::event::Moved;
-use percache_runner::worktree::displaced::Place;
+use percache_runner::displaced::Place;
+use percache_runner::events::Moved;
 
 /// How long a directory that cannot be found is remembered: its disk may be mounted again.
 const PATIENCE: Duration = Duration::from_secs(90 * 24 * 60 * 60);

@@ -7,7 +7,7 @@ use std::error::Error as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
-use percache_runner::syntax::suggest::did_you_mean;
+use percache_runner::text::did_you_mean;
 
 use crate::args::{Cli, ColorWhen, Command, Exec};
 use crate::error::CliError;

@@ -3,10 +3,9 @@
 use std::cell::LazyCell;
 use std::fs;
 
-use percache_runner::config::{Request, load};
-use percache_runner::graph::TaskGraph;
-use percache_runner::model::Workspace;
-use percache_runner::model::diagnostic::Diagnostics;
+use percache_runner::configuration::Diagnostics;
+use percache_runner::internals::{Request, load};
+use percache_runner::tasks::{TaskGraph, Workspace};
 use tempfile::TempDir;
 
 use crate::Target;

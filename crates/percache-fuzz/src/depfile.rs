@@ -1,6 +1,6 @@
 //! Depfiles: no byte is invented, and names that are written as compilers write them are read back.
 
-use percache_runner::syntax::depfile::parse;
+use percache_runner::internals::parse_depfile as parse;
 
 use crate::Target;
 

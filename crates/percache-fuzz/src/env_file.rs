@@ -1,7 +1,7 @@
 //! Files of variables: what is set can be given to a process, and quoted anew it is read back.
 
-use percache_runner::environment::env_file::parse;
-use percache_runner::model::path::RelPath;
+use percache_runner::internals::parse_env_file as parse;
+use percache_runner::tasks::RelPath;
 
 use crate::Target;
 

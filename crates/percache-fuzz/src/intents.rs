@@ -1,9 +1,8 @@
 //! What a build in progress notes: a torn or damaged record ends the list, and hides nothing that stands before it.
 
 use percache::Digest;
-use percache_runner::model::path::RelPath;
-use percache_runner::process::orphans::{Leader, Trace};
-use percache_runner::worktree::intents::{Intent, LeftBehind};
+use percache_runner::internals::{Intent, Leader, LeftBehind, Trace};
+use percache_runner::tasks::RelPath;
 
 use crate::Target;
 

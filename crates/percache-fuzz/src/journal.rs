@@ -9,13 +9,10 @@ use percache::Digest;
 use percache::store::id::{ActionKey, Fingerprint, WorkspaceId};
 use percache::store::manifest::PathSet;
 use percache::store::record::ResultKey;
-use percache_runner::fs::mapped_file::Image;
-use percache_runner::fs::stamp::Stamp;
-use percache_runner::fs::stat_table::{Builder, Seen};
-use percache_runner::model::Caller;
-use percache_runner::session::standing::{Surroundings, check};
-use percache_runner::worktree::conditions::{Asked, Finding, Tool};
-use percache_runner::worktree::journal::{Evidence, Flat, Journal, PathLists, TaskRecord, is_whole};
+use percache_runner::internals::{
+    Asked, Builder, Caller, Evidence, Finding, Flat, Image, Journal, PathLists, Seen, Stamp, Surroundings, TaskRecord,
+    Tool, check, is_whole,
+};
 
 use crate::{Target, record};
 

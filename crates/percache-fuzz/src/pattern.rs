@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use percache_runner::model::path::RelPath;
-use percache_runner::model::pattern::PatternSet;
+use percache_runner::internals::PatternSet;
+use percache_runner::tasks::RelPath;
 
 use crate::Target;
 

@@ -5,8 +5,8 @@ use percache::base::codec::Decoder;
 use percache::store::id::{ActionKey, Fingerprint, WorkspaceId};
 use percache::store::manifest::{Manifest, PathSet};
 use percache::store::record::{Content, Entry, Node, ResultKey, StoredResult};
-use percache_runner::fs::stat_cache::{Behind, FileState};
-use percache_runner::key::fingerprint::{Discovered, Kind, Part, Parts, Value};
+use percache_runner::internals::{Discovered, Part, Parts};
+use percache_runner::why::{Behind, FileState, Kind, Value};
 
 use crate::Target;
 

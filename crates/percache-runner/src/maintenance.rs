@@ -3,9 +3,10 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use percache::base::claim;
+use percache::base::clock;
 use percache::base::files::{self, Durability};
 use percache::db::engine::EngineError;
 use percache::db::tail;
@@ -139,7 +140,7 @@ pub fn displaced(dir: &Path) -> io::Result<Amount> {
 fn sweep_leftovers(dir: &Path) {
     let old = |entry: &fs::DirEntry| {
         let modified = entry.metadata().and_then(|metadata| metadata.modified());
-        modified.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > AUTOMATIC))
+        modified.is_ok_and(|at| clock::now().duration_since(at).is_ok_and(|age| age > AUTOMATIC))
     };
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if files::is_temporary(&entry.path()) && old(&entry) {
@@ -161,8 +162,7 @@ fn is_spent(worktree: &Worktree, unused_since: Option<Time>) -> bool {
 /// Runs gc after a build, if it is due; otherwise returns `None`.
 pub fn automatic_gc(store: &Store, dir: &Path, settings: &CacheSettings) -> Result<Option<Report>, MaintenanceError> {
     let stamp = dir.join("last-gc");
-    let age =
-        fs::metadata(&stamp).and_then(|metadata| metadata.modified()).map(|at| SystemTime::now().duration_since(at));
+    let age = fs::metadata(&stamp).and_then(|metadata| metadata.modified()).map(|at| clock::now().duration_since(at));
     match age {
         // A time in the future must not prevent gc for ever.
         Ok(Ok(age)) if age < AUTOMATIC => return Ok(None),
@@ -186,13 +186,13 @@ pub fn automatic_gc(store: &Store, dir: &Path, settings: &CacheSettings) -> Resu
 
 /// Sets the modification time of the stamp, which is the time of the last gc.
 fn note_gc(stamp: &Path) -> io::Result<()> {
-    files::private().write(true).create(true).truncate(false).open(stamp)?.set_modified(SystemTime::now())
+    files::private().write(true).create(true).truncate(false).open(stamp)?.set_modified(clock::now())
 }
 
 /// Returns whether a build should end with gc.
 pub fn is_time_for_gc(dir: &Path) -> bool {
     let modified = fs::metadata(dir.join("last-gc")).and_then(|metadata| metadata.modified());
-    !modified.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age < AUTOMATIC))
+    !modified.is_ok_and(|at| clock::now().duration_since(at).is_ok_and(|age| age < AUTOMATIC))
 }
 
 /// Returns the store's statistics, and the total number of hits and misses of all worktrees.

@@ -9,13 +9,22 @@
 //! | `events` | File system events, collected into bursts |
 //! | `index_lock` | Whether a git operation is under way |
 //! | `reads` | A snapshot of what tasks read, and its changes |
+//! | `target` | The watched tasks, and what they read |
+//! | `broken` | What to watch while the configuration has a mistake |
+//! | `activity` | When the commands of a build run |
 //! | `blame` | Telling a build's own changes from the user's |
 
+mod activity;
 mod blame;
+mod broken;
 mod events;
 mod index_lock;
 mod reads;
+mod target;
 
-pub use blame::{Blame, Blamed, Run, Verdict};
+pub use activity::{Activity, Hearing, Noting};
+pub use blame::{Blame, Blamed, Run};
+pub use broken::Broken;
 pub use events::{Burst, Concern, Events};
 pub use reads::{Change, Reads, Scope, abandoned, own_streams};
+pub use target::{Configured, Happened, Target};

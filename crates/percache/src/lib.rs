@@ -31,15 +31,15 @@
 //! `docs/memoize.md` is the manual. Calls of memoized functions never fail because of the cache; what is asked of the cache itself fails
 //! with an [`Error`].
 //!
-//! What else is public is for the build tool `percache` and for the expansion of the attributes: it may change with any version, and is not
-//! documented here. The lowest layer is `base`, then come `db`, `store` and `backend`, and `memo`: each uses only those below it.
+//! What else is public, below `memo` for example, is for the build tool `percache` and for the expansion of the attributes: it may change
+//! with any version. The lowest layer is `base`, then come `db`, `store` and `backend`, and `memo`: each uses only those below it.
 
 pub mod backend;
 #[doc(hidden)]
 pub mod base;
 #[doc(hidden)]
 pub mod db;
-#[doc(hidden)]
+// Not hidden: the compiler's messages would name its types by their whole paths.
 pub mod memo;
 #[cfg(feature = "store")]
 #[doc(hidden)]

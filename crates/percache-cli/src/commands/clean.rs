@@ -1,26 +1,25 @@
 //! `percache clean`.
 
-use percache_runner::model::path::RelPath;
-use percache_runner::model::problem::{reason, way_out};
-use percache_runner::process::Stop;
-use percache_runner::session::clean::{Clean, Cleaned};
+use percache_runner::Stop;
+use percache_runner::tasks::{Clean, Cleaned, RelPath};
+use percache_runner::text::{reason, way_out};
 
 use crate::args::{self, Cli};
 use crate::commands::gc::count;
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};
-use crate::setup::{Setup, holder};
+use crate::setup::{holder, load};
 use crate::terminal::style::{Paint, Style};
 
 /// Removes the outputs of tasks.
 pub fn run(cli: &Cli, args: &args::Clean) -> Result<u8, CliError> {
     let paint = Paint::stderr(cli.color);
-    let setup = Setup::load(cli.directory.as_deref(), &[], paint)?;
-    let tasks = if args.tasks.is_empty() { None } else { Some(setup.select(&args.tasks)?) };
+    let project = load(cli, &[])?;
+    let tasks = if args.tasks.is_empty() { None } else { Some(project.select(&args.tasks)?) };
     let stop = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
     let clean = Clean {
-        workspace: &setup.workspace,
-        graph: &setup.graph,
-        store_dir: &setup.store_dir,
+        workspace: &project.workspace,
+        graph: &project.graph,
+        store_dir: &project.store_dir,
         tasks: tasks.as_deref(),
         dry_run: args.dry_run,
     };

@@ -10,9 +10,8 @@ use percache::backend::files::FILES;
 use percache::db::tail;
 use percache::maintenance::{Entry, FunctionStats, Removed, Rules};
 use percache::{Cache, Origin};
-use percache_runner::maintenance::{DEFAULT_MAXAGE, DEFAULT_MAXSIZE};
-use percache_runner::syntax::shown::shown;
-use percache_runner::syntax::units::{format_age, format_duration, format_size, parse_age, parse_size};
+use percache_runner::store::{DEFAULT_MAXAGE, DEFAULT_MAXSIZE};
+use percache_runner::text::{format_age, format_duration, format_size, parse_age, parse_size, shown};
 use serde_json::json;
 
 use crate::args::{Clear, Cli, Command, Gc, List, Stats, Verify};

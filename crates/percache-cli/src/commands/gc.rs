@@ -1,7 +1,8 @@
 //! `percache gc`.
 
-use percache_runner::maintenance::{self, DEFAULT_MAXAGE, DEFAULT_MAXSIZE, Report, Request};
-use percache_runner::syntax::units::{format_size, parse_age, parse_size};
+use percache_runner::store;
+use percache_runner::store::{DEFAULT_MAXAGE, DEFAULT_MAXSIZE, Report, Request};
+use percache_runner::text::{format_size, parse_age, parse_size};
 
 use crate::args::{Cli, Gc};
 use crate::error::{CliError, SUCCESS};
@@ -13,7 +14,7 @@ pub fn run(cli: &Cli, args: &Gc) -> Result<u8, CliError> {
     let maxage = args.maxage.as_deref().map(parse_age).transpose().map_err(CliError::age)?;
     let maxsize = args.maxsize.as_deref().map(parse_size).transpose().map_err(CliError::size)?;
     let paint = Paint::stderr(cli.color);
-    let Keeping { dir, settings } = Keeping::load(cli.directory.as_deref(), args.exec, paint)?;
+    let Keeping { dir, settings } = Keeping::load(cli, args.exec)?;
     // If only one limit is given, the other does not apply.
     let named = maxage.is_some() || maxsize.is_some();
     let request = Request {
@@ -23,7 +24,7 @@ pub fn run(cli: &Cli, args: &Gc) -> Result<u8, CliError> {
         ..Request::default()
     };
     let store = open_store(&dir, paint);
-    let report = maintenance::gc(&store, &dir, &request).map_err(|e| CliError::maintenance(&e, &dir))?;
+    let report = store::gc(&store, &dir, &request).map_err(|e| CliError::maintenance(&e, &dir))?;
     if !cli.quiet {
         crate::say!("{}", sentence(&report, args.dry_run));
     }

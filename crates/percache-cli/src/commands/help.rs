@@ -33,7 +33,7 @@ fn asked(words: &[&str], paint: Paint) -> String {
 fn unknown(command: &clap::Command, name: &str) -> CliError {
     let commands = command.get_subcommands().filter(|command| !command.is_hide_set()).map(|command| command.get_name());
     let known: Vec<&str> = commands.chain(topics::TOPICS.iter().map(|topic| topic.name)).collect();
-    let hint = match percache_runner::syntax::suggest::nearest(name, known) {
+    let hint = match percache_runner::text::nearest(name, known) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => "`percache help` lists all commands and topics".to_owned(),
     };

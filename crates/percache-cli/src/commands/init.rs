@@ -4,13 +4,13 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
-use percache_runner::config::FILE_NAME;
-use percache_runner::init::{File, propose};
+use percache_runner::Project;
+use percache_runner::configuration::{FILE_NAME, File, propose};
 
 use crate::args::{Cli, Init};
 use crate::commands::gc::count;
 use crate::error::{CliError, SUCCESS};
-use crate::setup::Setup;
+
 use crate::terminal::style::{Paint, Style};
 
 /// Writes a first configuration. Never changes an existing file.
@@ -44,8 +44,8 @@ pub fn run(cli: &Cli, args: &Init) -> Result<u8, CliError> {
         root = false;
     }
     // What was written must be valid; if it is not, the mistake is shown with its place.
-    let setup = Setup::load(Some(&dir), &[], Paint::stderr(cli.color))?;
-    let tasks = setup.workspace.tasks.len();
+    let project = Project::load(&dir, &[])?;
+    let tasks = project.workspace.tasks.len();
     let all = if tasks == 1 { "it" } else { "them all" };
     let tasks = count(tasks as u64, "task");
     crate::say!("\n{tasks}; `percache list` shows {all}, `percache build` builds");

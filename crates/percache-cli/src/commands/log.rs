@@ -4,46 +4,41 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::time::Duration;
 
 use percache::store::{ReadError, now};
-use percache_runner::model::Task;
-use percache_runner::syntax::units::{format_age, format_size};
-use percache_runner::worktree::Worktree;
-use percache_runner::worktree::failed_runs::{self, FailedRun};
-use percache_runner::worktree::journal::Journal;
+use percache_runner::tasks::{FailedRun, LastLog, Task, last_log};
+use percache_runner::text::{format_age, format_size};
 
 use crate::args::{Cli, Log};
 use crate::error::{CliError, SUCCESS};
 use crate::report::quoted;
 use crate::report::text::Cleaned;
-use crate::setup::Setup;
+use crate::setup::{load, open_store};
 use crate::terminal::output::Stdout;
 use crate::terminal::style::{Paint, Style};
 
 /// Shows the whole log of a task's last result, or what is kept of that of its last run if that failed.
 pub fn run(cli: &Cli, args: &Log) -> Result<u8, CliError> {
-    let setup = Setup::load(cli.directory.as_deref(), &[], Paint::stderr(cli.color))?;
-    let task = setup.workspace.task(setup.select_one(&args.task)?);
-    let (name, here) = (&task.name, quoted(&setup.name_from_here(&task.name)));
-    let worktree = Worktree::new(&setup.store_dir, &setup.workspace.root);
-    let journal = Journal::load(&worktree.journal());
-    let record = journal.tasks.get(name);
-    if let Some((run, log)) = failed_runs::of(&worktree.failed(), name).filter(|(run, _)| run.is_last(record)) {
-        return show_failed(cli, &run, &log);
-    }
-    let Some(key) = record.and_then(|record| record.key.or(record.previous)) else {
-        let hint = match task {
-            Task { command: None, .. } => "it is a group: it runs nothing itself".to_owned(),
-            Task { cache: false, .. } | Task { interactive: true, .. } => "it is never stored".to_owned(),
-            _ => format!("only successful runs are stored; `percache build {here}` runs it"),
-        };
-        return Err(CliError::failure(format!("`{name}` has no stored result here")).hint(Some(hint)));
+    let project = load(cli, &[])?;
+    let task = project.workspace.task(project.select_one(&args.task)?);
+    let (name, here) = (&task.name, quoted(&project.name_from_here(&task.name)));
+    let (key, is_last) = match last_log(&project, task) {
+        LastLog::Failed(run, log) => return show_failed(cli, &run, &log),
+        LastLog::Stored { key, is_last } => (key, is_last),
+        LastLog::Nothing => {
+            let hint = match task {
+                Task { command: None, .. } => "it is a group: it runs nothing itself".to_owned(),
+                Task { cache: false, .. } | Task { interactive: true, .. } => "it is never stored".to_owned(),
+                _ => format!("only successful runs are stored; `percache build {here}` runs it"),
+            };
+            return Err(CliError::failure(format!("`{name}` has no stored result here")).hint(Some(hint)));
+        }
     };
-    let store = setup.open_store(Paint::stderr(cli.color));
-    let result = store.result(&key).map_err(|e| CliError::store(&e, &setup.store_dir))?;
+    let store = open_store(&project.store_dir, Paint::stderr(cli.color));
+    let result = store.result(&key).map_err(|e| CliError::store(&e, &project.store_dir))?;
     let result = result.ok_or_else(|| {
         let hint = format!("`percache build {here}` makes it again");
         CliError::failure(format!("the last result of `{name}` is not in the store any more")).hint(Some(hint))
     })?;
-    if record.is_some_and(|record| record.key.is_none()) {
+    if !is_last {
         let note = format!("the last run of `{name}` left no stored result; this is the log of the one before");
         crate::aside!("{}", Paint::stderr(cli.color).apply(Style::Faint, note));
     }

@@ -2,7 +2,7 @@
 
 use clap::CommandFactory;
 
-use percache_runner::syntax::shown::shown;
+use percache_runner::text::shown;
 
 use crate::args::{Cli, Man};
 use crate::error::{CliError, SUCCESS};

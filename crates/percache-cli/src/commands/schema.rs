@@ -1,11 +1,11 @@
 //! `percache schema`.
 
-use percache_runner::config;
+use percache_runner::configuration;
 
 use crate::error::{CliError, SUCCESS};
 
 /// Prints the JSON Schema of percache.toml.
 pub fn run() -> Result<u8, CliError> {
-    crate::say!("{:#}", config::schema());
+    crate::say!("{:#}", configuration::schema());
     Ok(SUCCESS)
 }

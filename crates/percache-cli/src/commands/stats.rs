@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use percache::store::now;
-use percache_runner::maintenance;
-use percache_runner::syntax::shown::shown;
-use percache_runner::syntax::units::{format_age, format_size};
+use percache_runner::store;
+use percache_runner::text::{format_age, format_size, shown};
 use serde_json::json;
 
 use crate::args::{Cli, Stats};
@@ -17,12 +16,12 @@ use crate::terminal::style::Paint;
 /// Shows the size of the store, and its hits and misses.
 pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
     let paint = Paint::stderr(cli.color);
-    let dir = Keeping::load(cli.directory.as_deref(), args.exec, paint)?.dir;
+    let dir = Keeping::load(cli, args.exec)?.dir;
     let store = open_store(&dir, paint);
-    let (stats, hits, misses) = maintenance::statistics(&store, &dir).map_err(|e| CliError::maintenance(&e, &dir))?;
+    let (stats, hits, misses) = store::statistics(&store, &dir).map_err(|e| CliError::maintenance(&e, &dir))?;
     let age = |time: u64| Duration::from_millis(now().saturating_sub(time));
-    let disk = maintenance::disk_usage(&dir);
-    let displaced = maintenance::displaced(&dir).map_err(|e| CliError::maintenance(&e.into(), &dir))?;
+    let disk = store::disk_usage(&dir);
+    let displaced = store::displaced(&dir).map_err(|e| CliError::maintenance(&e.into(), &dir))?;
     if args.json {
         let value = json!({
             "results": stats.results,

@@ -7,9 +7,9 @@ use percache::store::open::rescue;
 use percache::store::verify::{Findings, check, repair};
 use percache::store::writer::PATIENCE;
 use percache::store::{Store, now};
-use percache_runner::maintenance;
-use percache_runner::syntax::units::format_age;
-use percache_runner::worktree::unstable::{self, Unstable};
+use percache_runner::store;
+use percache_runner::store::Unstable;
+use percache_runner::text::format_age;
 
 use crate::args::{Cli, Verify};
 use crate::commands::gc::count;
@@ -19,7 +19,7 @@ use crate::terminal::style::{Paint, Style};
 
 /// Checks the store.
 pub fn run(cli: &Cli, args: &Verify) -> Result<u8, CliError> {
-    let dir = Keeping::load(cli.directory.as_deref(), args.exec, Paint::stderr(cli.color))?.dir;
+    let dir = Keeping::load(cli, args.exec)?.dir;
     let mut store = open_store(&dir, Paint::stderr(cli.color));
     let paint = Paint::stdout(cli.color);
     if !tail::or_database_exists(&dir) {
@@ -27,7 +27,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<u8, CliError> {
         return Ok(SUCCESS);
     }
     if args.repair {
-        maintenance::advance_epoch(&dir).map_err(CliError::failure)?;
+        store::advance_epoch(&dir).map_err(CliError::failure)?;
     }
     let findings = match look(&store, args.repair) {
         Err(e) if args.repair => {
@@ -42,7 +42,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<u8, CliError> {
         })?,
     };
     tell(&findings, args, paint);
-    unstable::all(&dir).map_err(CliError::failure)?.iter().for_each(|task| tell_of(task, paint));
+    store::unstable_tasks(&dir).map_err(CliError::failure)?.iter().for_each(|task| tell_of(task, paint));
     Ok(if findings.is_sound() || args.repair { SUCCESS } else { FAILURE })
 }
 

@@ -1,46 +1,40 @@
 //! `percache watch`: builds, and builds again whenever something changes that the build depends on, until the user ends
 //! it.
 
-mod activity;
-mod broken;
 mod round;
-mod target;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use percache_runner::action::context::{Check, Force, HitLogs, Options};
-use percache_runner::fs::stat_table::KnownFiles;
-use percache_runner::process::Stop;
-use percache_runner::syntax::shown::shown_bytes;
-use percache_runner::watch::{Blame, Blamed, Change, Events, Run};
+use percache_runner::configuration;
+use percache_runner::text::shown_bytes;
+use percache_runner::watching::{Blame, Blamed, Broken, Change, Configured, Events, Happened, KnownFiles, Run, Target};
+use percache_runner::{Check, Force, HitLogs, OpenError, Options, Stop};
 
 use crate::args::{Cli, Logs, Watch};
 use crate::error::{CliError, INTERRUPTED};
 use crate::report::Manner;
-use crate::setup::{Setup, discover};
+use crate::setup::{directory, load};
 use crate::terminal::style::{self, Paint, Style};
 
-use broken::Broken;
 use round::Round;
-use target::{Configured, Happened, Target};
 
 /// How often to check for the request to end while nothing happens.
 const TURN: Duration = Duration::from_millis(50);
 
 /// Builds until it is interrupted.
 pub fn run(cli: &Cli, args: &Watch) -> Result<u8, CliError> {
-    let location = discover(cli.directory.as_deref().unwrap_or(Path::new(".")))?;
+    let root = configuration::discover(directory(cli)).map_err(OpenError::from)?.root;
     let user = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
-    let events = Events::new(&location.root);
+    let events = Events::new(&root);
     let mut watching = Watching {
         cli,
         args,
         user,
         events,
         blame: Mutex::default(),
-        root: location.root,
+        root,
         broken: Broken::default(),
         awaited: true,
         left_alone: false,
@@ -109,11 +103,9 @@ impl Watching<'_> {
 
     /// Loads the configured tasks, and selects the requested ones.
     fn configure(&self) -> Result<Configured, CliError> {
-        let setup = Setup::load(self.cli.directory.as_deref(), &self.args.args, Paint::stderr(self.cli.color))?;
-        let tasks = &self.args.tasks;
-        let selected = if tasks.is_empty() { setup.workspace.default.clone() } else { setup.select(tasks)? };
-        setup.check_args(&selected, &self.args.args)?;
-        Ok((setup, selected))
+        let project = load(self.cli, &self.args.args)?;
+        let selected = project.requested(&self.args.tasks, &self.args.args)?;
+        Ok((Arc::new(project), selected))
     }
 
     /// Shows the mistakes of the configuration, and waits for their correction. Returns `None` if the user ends it.
@@ -144,7 +136,7 @@ impl Watching<'_> {
     }
 
     /// Builds once. Returns what happened in the meantime that calls for another build.
-    fn build(&mut self, target: &mut Target) -> Happened {
+    fn build(&mut self, target: &mut Target) -> Happened<CliError> {
         let round = Round::run(self, target);
         let Round { began, stopped, failed, runs } = match round {
             Ok(round) => round,
@@ -186,7 +178,7 @@ impl Watching<'_> {
         changes: Vec<Change>,
         runs: &[Run],
         stopped: Option<Vec<Change>>,
-    ) -> Happened {
+    ) -> Happened<CliError> {
         self.tell_of_limit();
         let verdict = self.blame().after(&changes, runs, stopped.is_none());
         self.tell_of_blamed(target, &verdict.blamed);
@@ -201,7 +193,7 @@ impl Watching<'_> {
     }
 
     /// Waits for a change after a build. Returns `Happened::Nothing` only if the user wants to end it.
-    fn idle(&mut self, target: &mut Target) -> Happened {
+    fn idle(&mut self, target: &mut Target) -> Happened<CliError> {
         while !self.user.requested() {
             let burst = self.events.wait(&|path| target.concern(path), TURN, &|| self.user.requested());
             let Some(burst) = burst else { continue };
@@ -231,7 +223,7 @@ impl Watching<'_> {
 
     fn tell_of_blamed(&self, target: &Target, blamed: &[Blamed]) {
         for Blamed { path, tasks } in blamed {
-            let readers = target.reads.readers(&target.setup.workspace, path);
+            let readers = target.reads.readers(&target.project.workspace, path);
             let own: Vec<_> = tasks.iter().filter(|task| readers.contains(&task.as_str())).collect();
             let names = if own.is_empty() { tasks.iter().collect() } else { own.clone() };
             let names: Vec<_> = names.into_iter().take(3).map(|name| format!("`{name}`")).collect();

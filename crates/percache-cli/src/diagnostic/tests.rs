@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use percache_runner::config::{Request, load};
+use percache_runner::{OpenError, Project};
 
 use super::render;
 
@@ -14,7 +14,7 @@ fn shown(files: &[(&str, &str)]) -> String {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-    let mistakes = load(&dir.path().canonicalize().unwrap(), &Request::default()).unwrap_err();
+    let Err(OpenError::Config(mistakes)) = Project::load(dir.path(), &[]) else { panic!("there are mistakes") };
     let coloured = render(&mistakes, true);
     assert!(coloured.contains("\u{1b}["), "{coloured}");
     render(&mistakes, false)

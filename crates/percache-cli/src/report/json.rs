@@ -2,13 +2,13 @@
 
 use std::io::Write;
 
-use percache_runner::model::Workspace;
-use percache_runner::model::event::{Deviation, Differs, Event, Outcome};
-use percache_runner::model::path::RelPath;
-use percache_runner::schedule::results::Summary;
-use percache_runner::syntax::shown::shown;
+use percache_runner::Summary;
+use percache_runner::events::{Deviation, Differs, Event, Outcome};
+use percache_runner::tasks::{RelPath, Workspace};
+use percache_runner::text::shown;
 use serde_json::{Value, json};
 
+use crate::messages;
 use crate::report::words;
 use crate::terminal::output::Stdout;
 
@@ -44,8 +44,11 @@ pub fn event(workspace: &Workspace, event: &Event) {
                 "log_bytes_omitted": log.omitted,
             })
         }
-        Event::Warning { message, hint } => json!({ "event": "warning", "message": message, "hint": hint }),
-        Event::Note { message } => json!({ "event": "note", "message": message }),
+        Event::Warning(warning) => {
+            let (message, hint) = messages::warning(warning);
+            json!({ "event": "warning", "message": message, "hint": hint })
+        }
+        Event::Note(note) => json!({ "event": "note", "message": messages::note(note) }),
         Event::Displaced(moved) => json!({
             "event": "displaced",
             "paths": moved.paths.iter().map(as_text).collect::<Vec<_>>(),

@@ -6,15 +6,14 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use percache_runner::config;
-use percache_runner::model::event::{Deviation, Differs, Event, Failure, LogText, Outcome};
-use percache_runner::model::{TaskId, Workspace};
-use percache_runner::process::Holder;
-use percache_runner::schedule::results::Summary;
-use percache_runner::syntax::shown::shown;
-use percache_runner::syntax::units::{format_duration, format_size};
+use percache_runner::Summary;
+use percache_runner::configuration;
+use percache_runner::events::{Deviation, Differs, Event, Failure, Holder, LogText, Outcome};
+use percache_runner::tasks::{TaskId, Workspace};
+use percache_runner::text::{format_duration, format_size, shown};
 
 use crate::args::Logs;
+use crate::messages;
 use crate::report::live::Live;
 use crate::report::settled::settled;
 use crate::report::tap::Tap;
@@ -73,8 +72,11 @@ impl<'a> Lines<'a> {
                 let detail = Detail { took, saved, reason: reason.as_deref(), hint: words::unseen(&unseen) };
                 self.finished(task, &outcome, &log, &detail);
             }
-            Event::Warning { message, hint } => self.warn(&message, hint.as_deref()),
-            Event::Note { message } => self.note(&message),
+            Event::Warning(warning) => {
+                let (message, hint) = messages::warning(&warning);
+                self.warn(&message, hint.as_deref());
+            }
+            Event::Note(note) => self.note(&messages::note(&note)),
             Event::Displaced(moved) => self.moved(&words::moved(&moved)),
             Event::Waiting { task, holder } => self.waiting(task, holder),
             Event::Background { task, holders } => self.background(task, &holders),
@@ -207,7 +209,7 @@ impl<'a> Lines<'a> {
         let _ = writeln!(text, "  {} {}", faint("again:  "), words::again(self.workspace, &self.place, task));
         if let Some(hint) = words::remedy(failure, task).or(hint.map(str::to_owned)) {
             // A failure with a remedy is one of the configuration or the surroundings, not of what the command does.
-            if let Some(place) = config::stated(self.workspace, task) {
+            if let Some(place) = configuration::stated(self.workspace, task) {
                 let _ = writeln!(text, "  {} {place}", faint("stated: "));
             }
             let _ = writeln!(text, "  {} {hint}", self.manner.paint.apply(Style::Hint, "hint:   "));

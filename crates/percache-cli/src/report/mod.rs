@@ -20,10 +20,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use percache::store::Store;
-use percache_runner::graph::TaskGraph;
-use percache_runner::model::Workspace;
-use percache_runner::model::event::{Event, Listener, Outcome, Reporter};
-use percache_runner::schedule::results::Summary;
+use percache_runner::Summary;
+use percache_runner::events::{Event, Listener, Outcome, Reporter};
+use percache_runner::tasks::{TaskGraph, Workspace};
 
 use crate::args::Logs;
 use crate::error::CliError;

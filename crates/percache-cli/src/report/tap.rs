@@ -4,10 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use percache_runner::model::TaskId;
-use percache_runner::model::event::{Listener, Runner};
-use percache_runner::model::span::Span;
-use percache_runner::process::Stream;
+use percache_runner::events::{Listener, Runner, Span, Stream};
+use percache_runner::tasks::TaskId;
 
 use crate::report::text;
 

@@ -2,15 +2,11 @@
 
 use std::path::Path;
 
-use percache_runner::config::FILE_NAME;
-use percache_runner::graph::name_from;
-use percache_runner::model::event::{Differs, Failure, Moved, Outcome};
-use percache_runner::model::path::RelPath;
-use percache_runner::model::pattern::foreign;
-use percache_runner::model::{Task, TaskCommand, Workspace};
-use percache_runner::process::Holder;
-use percache_runner::schedule::results::Summary;
-use percache_runner::syntax::shown::shown;
+use percache_runner::Summary;
+use percache_runner::configuration::FILE_NAME;
+use percache_runner::events::{Differs, Failure, Holder, Moved, Outcome};
+use percache_runner::tasks::{RelPath, Task, TaskCommand, Workspace, name_from};
+use percache_runner::text::{foreign, shown};
 
 use crate::report::text;
 use crate::terminal::style::{Paint, Style};

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
 use std::sync::{Mutex, PoisonError};
 
-use percache_runner::model::problem::reason;
+use percache_runner::text::reason;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 

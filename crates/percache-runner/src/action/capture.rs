@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use memchr::memmem::Finder;
 use percache::Digest;
 use percache::base::codec::DecodeError;
-use percache::store::Store;
+use percache::store::interface::Contents;
 use percache::store::manifest::Manifest;
 use percache::store::record::{Content, Entry, Node};
 use rustix::fs::CWD;
@@ -74,7 +74,7 @@ impl CaptureError {
 /// writes to.
 pub fn capture(
     observer: &Observer<'_>,
-    store: Option<&Store>,
+    store: Option<&dyn Contents>,
     found: &[Found],
     threads: usize,
 ) -> Result<Captured, CaptureError> {
@@ -119,7 +119,7 @@ pub fn missing<T>(outputs: &PatternSet, found: &[T], path: impl Fn(&T) -> &[u8])
 
 fn node(
     observer: &Observer<'_>,
-    store: Option<&Store>,
+    store: Option<&dyn Contents>,
     found: &Found,
     seen: &mut dyn FnMut(&[u8]),
 ) -> Result<(Node, u16), CaptureError> {
@@ -197,6 +197,7 @@ mod tests {
     use super::*;
     use crate::fs::outputs::present;
     use crate::fs::stat_table::KnownFiles;
+    use percache::store::Store;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::Path;
@@ -225,7 +226,10 @@ mod tests {
             entry("out/link", Node::Symlink(b"nowhere".into())),
             entry("out/run", Node::File { content, executable: true }),
         ];
-        assert_eq!(captured(root, &["out"]).unwrap(), Captured { entries: expected, tied: false });
+        assert_eq!(
+            captured(root, &["out"]).unwrap(),
+            Captured { entries: Manifest::from_sorted_entries(expected).unwrap(), tied: false }
+        );
     }
 
     #[test]

@@ -14,13 +14,13 @@ use crate::action::context::{Check, Context};
 use crate::action::done::{Done, before_that, visible};
 use crate::action::inputs::Prepared;
 use crate::action::job::Job;
-use crate::action::left_alone::of_unknown_origin;
 use crate::action::lookup::{Hit, lookup};
 use crate::action::output_diff::{Places, deviations};
 use crate::action::record::{Stock, take_stock};
 use crate::action::run_command::{Run, run_command};
 use crate::graph::explicit;
 use crate::model::event::{Failure, Outcome};
+use crate::model::notice::{NotStored, Warning};
 use crate::model::problem::Trouble;
 use crate::model::span::{Phase, timed};
 use crate::model::{Task, TaskId, Workspace};
@@ -51,7 +51,7 @@ fn is_checkable(task: &Task) -> bool {
 /// Checks a task. Returns `None` if there is no result to compare with.
 pub fn check(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<Done>, Trouble> {
     let hit = timed(ctx.listener, Phase::Lookup, Some(job.id), || lookup(ctx, job.task, &prepared.fingerprint));
-    let stored = |hit: &Hit| ctx.or_trouble(ctx.store?.result(&hit.key))?;
+    let stored = |hit: &Hit| ctx.or_trouble(ctx.store?.result(&hit.key, None))?;
     let Some((hit, stored)) = hit.and_then(|hit| stored(&hit).map(|stored| (hit, stored))) else { return Ok(None) };
     let mut done = run_command(ctx, job, prepared, None, |run| compare(ctx, job, prepared, run, &hit, &stored))?;
     match &done.outcome {
@@ -61,8 +61,7 @@ pub fn check(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Op
         // does.
         Outcome::Failed(Failure::Exit(_) | Failure::MissingOutputs(_)) => {
             done.verdict = Some(Verdict::Refuted(hit.key));
-            let message = format!("`{}` succeeded before, with the same inputs", job.task.name);
-            done.warnings.push(Trouble::new(message, "its stored result is not used any more"));
+            done.warnings.push(Warning::Refuted { task: job.task.name.clone() });
         }
         _ => {}
     }
@@ -101,11 +100,11 @@ fn compare(
     let mut done = Done::new(job.id, outcome);
     done.status = run.executed.status;
     if let Some(changed) = changed {
-        let hint = "check again when nobody writes to it; if the task itself does, it is no input";
-        done.warnings.push(Trouble::new(format!("`{}` is not checked: {changed} while it ran", job.task.name), hint));
+        done.warnings.push(Warning::NotChecked { task: job.task.name.clone(), changed });
     }
     if !unknown.is_empty() {
-        done.warnings.push(of_unknown_origin(job.task, &unknown));
+        let why = NotStored::UnknownOrigin(unknown.clone());
+        done.warnings.push(Warning::NotStored { task: job.task.name.clone(), why });
     }
     let mut basis = Basis::new(ctx, job.task, prepared, &hit.discovered, &captured.entries, hit.created);
     basis.sure &= holds;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use percache::Digest;
 use percache::base::claim::Claimant;
-use percache::store::Store;
 use percache::store::id::WorkspaceId;
+use percache::store::interface::Storage;
 
 use crate::action::budget::Budget;
 use crate::action::directories::{Directories, needed};
@@ -25,6 +25,7 @@ use crate::fs::stat_cache::Observer;
 use crate::graph::TaskGraph;
 use crate::model::Caller;
 use crate::model::event::Listener;
+use crate::model::notice::StoreTrouble;
 use crate::model::path::RelPath;
 use crate::model::problem::Trouble;
 use crate::model::{TaskId, Workspace};
@@ -97,8 +98,8 @@ pub struct Context<'a> {
     pub options: &'a Options,
     /// The observed state of files.
     pub observer: Observer<'a>,
-    /// The store; `None` if none is used.
-    pub store: Option<&'a Store>,
+    /// Where results are looked up and recorded; `None` if nothing is.
+    pub store: Option<&'a dyn Storage>,
     /// The journal of the last build.
     pub journal: &'a Journal,
     /// Whether the results that the journal names are still in the store.
@@ -156,7 +157,7 @@ pub struct Context<'a> {
     /// Whether each task is up to date if its dependencies are, by position: no path that it rests on has changed.
     pub untouched: Vec<bool>,
     /// The first thing that went wrong with the store.
-    pub trouble: Mutex<Option<String>>,
+    pub trouble: Mutex<Option<StoreTrouble>>,
 }
 
 impl<'a> Context<'a> {
@@ -181,7 +182,8 @@ impl<'a> Context<'a> {
 
     /// Notes trouble with the store; only the first is reported.
     pub fn note_trouble(&self, trouble: impl std::fmt::Display) {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| trouble.to_string());
+        let mut first = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert_with(|| StoreTrouble::Database(trouble.to_string()));
     }
 
     /// Returns whether there is trouble with the store.

@@ -16,6 +16,7 @@ use crate::fs::clearing::find_left;
 use crate::key::fingerprint::Parts;
 use crate::model::TaskId;
 use crate::model::event::{Failure, LogText, Moved, Outcome};
+use crate::model::notice::{Note, Warning};
 use crate::model::path::RelPath;
 use crate::model::problem::Trouble;
 use crate::worktree::journal::TaskRecord;
@@ -49,9 +50,9 @@ pub struct Done {
     /// The verdict of a check.
     pub verdict: Option<Verdict>,
     /// Warnings for the user.
-    pub warnings: Vec<Trouble>,
+    pub warnings: Vec<Warning>,
     /// Information for the user.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     /// Files that were displaced meanwhile.
     pub moved: Option<Moved>,
     /// Variables that the command may have missed.

@@ -6,8 +6,6 @@
 use std::sync::PoisonError;
 use std::time::Instant;
 
-use percache::store::Store;
-
 use crate::action::basis::Basis;
 use crate::action::check;
 use crate::action::claim;
@@ -24,8 +22,8 @@ use crate::action::restore::RestoreError;
 use crate::action::run_command::run_command;
 use crate::config::FILE_NAME;
 use crate::model::event::{Failure, Outcome};
+use crate::model::notice::{Note, Warning, WhyKept};
 use crate::model::path::RelPath;
-use crate::model::pattern::foreign;
 use crate::model::problem::Trouble;
 use crate::model::span::{Phase, timed};
 use crate::model::{Task, TaskId};
@@ -76,7 +74,7 @@ pub fn run(ctx: &Context<'_>, job: &Job<'_>) -> Done {
     done.took = start.elapsed();
     done.moved = ctx.displaced.take_moved();
     let kept = std::mem::take(&mut *ctx.kept.lock().unwrap_or_else(PoisonError::into_inner));
-    done.notes.extend(kept.iter().map(|path| format!("kept `{path}`: it is no output any more, and git tracks it")));
+    done.notes.extend(kept.into_iter().map(|path| Note::Kept(vec![path], WhyKept::Tracked)));
     done
 }
 
@@ -104,7 +102,7 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
     }
     // Read before the lookup: a result that is written after the lookup, by a process that has released its claim by
     // then, gets a second lookup.
-    let known = ctx.store.filter(|_| may_hit).map(Store::known_generation);
+    let known = ctx.store.filter(|_| may_hit).map(|store| store.known_generation());
     if may_hit && let Some(done) = find(ctx, job, &prepared)? {
         return Ok(done);
     }
@@ -137,29 +135,22 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
     Ok(done)
 }
 
-/// Warns about a declared input that does not exist. It is most likely misspelt, but the command may do without it.
-fn missing_input(task: &Task, path: &RelPath) -> Trouble {
-    let hint = if let Some(hint) = foreign(&path.to_string()) {
-        hint.to_owned()
-    } else if task.cwd == task.dir {
-        "create it, or correct `inputs`; a glob need not match".to_owned()
-    } else {
-        format!("paths are relative to {}, not to `cwd`", task.dir.child(FILE_NAME.as_bytes()))
-    };
-    Trouble::new(format!("`{}`: its input `{path}` does not exist", task.name), hint)
+/// Returns the warning about a declared input that does not exist.
+fn missing_input(task: &Task, path: &RelPath) -> Warning {
+    let relative_to = (task.cwd != task.dir).then(|| task.dir.child(FILE_NAME.as_bytes()));
+    Warning::MissingInput { task: task.name.clone(), path: path.clone(), relative_to }
 }
 
 /// Returns notes about globs that match no input.
-fn unmatched_inputs(task: &Task, prepared: &Prepared) -> Vec<String> {
+fn unmatched_inputs(task: &Task, prepared: &Prepared) -> Vec<Note> {
     let unmatched =
         task.inputs.patterns.unmatched(|pattern| prepared.inputs.iter().any(|(path, _)| pattern.matches(path)));
-    unmatched.iter().map(|pattern| unmatched_note(task, "input", pattern)).collect()
+    unmatched.iter().map(|pattern| unmatched_note(task, false, pattern)).collect()
 }
 
 /// Returns a note that a glob matches nothing, which may be intended or a slip.
-pub fn unmatched_note(task: &Task, what: &str, pattern: &str) -> String {
-    let hint = foreign(pattern).map(|hint| format!("; {hint}")).unwrap_or_default();
-    format!("`{}`: no {what} matches `{pattern}`{hint}", task.name)
+pub fn unmatched_note(task: &Task, output: bool, pattern: &str) -> Note {
+    Note::Unmatched { task: task.name.clone(), output, pattern: pattern.to_owned() }
 }
 
 /// Looks for a result and uses it.

@@ -15,7 +15,6 @@ use crate::model::path::RelPath;
 use crate::model::pattern::Pattern;
 use crate::model::problem::Trouble;
 use crate::model::{Task, TaskId};
-use crate::syntax::shown::first_few;
 
 /// The sorted-out files at a task's outputs after its command succeeded.
 pub struct Outcome {
@@ -119,30 +118,4 @@ pub fn twice(ctx: &Context<'_>, other: TaskId, path: &RelPath) -> Trouble {
         message,
         format!("every output belongs to one task: take it away from one of them by a pattern \"!{path}\""),
     )
-}
-
-/// Returns the warning about a file that existed before and that the command appended to.
-pub fn only_added_to(task: &Task, path: &RelPath) -> Trouble {
-    let message = format!("`{}` is not stored: `{path}` was there before, and the command added to it", task.name);
-    let hint = format!(
-        "the next build moves it aside and runs `{}` again; if the file is yours, add \"!{path}\" to `outputs`",
-        task.name
-    );
-    Trouble::new(message, hint)
-}
-
-/// Returns the warning about files of unknown origin.
-pub fn of_unknown_origin(task: &Task, unknown: &[RelPath]) -> Trouble {
-    let (lay, them) = if unknown.len() == 1 { ("was", "it") } else { ("were", "them") };
-    let message = format!(
-        "`{}` is not stored: {} {lay} among its outputs before, and the command left {them} alone",
-        task.name,
-        first_few(unknown)
-    );
-    let first = unknown.first().map(ToString::to_string).unwrap_or_default();
-    let hint = format!(
-        "if it is yours, add \"!{first}\" to `outputs`, or `git add` it; if not, delete it; \
-         `percache build --accept` takes it for an output"
-    );
-    Trouble::new(message, hint)
 }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use percache::store::ReadError;
+use percache::store::interface::Contents;
 use percache::store::record::{Content, ResultKey};
-use percache::store::{ReadError, Store};
 
 use crate::action::context::Context;
 use crate::model::event::LogText;
@@ -15,12 +16,12 @@ pub const SHOWN: u64 = 8 << 20;
 /// Returns the log of a stored result, as far as it is shown.
 pub fn stored_log(ctx: &Context<'_>, key: &ResultKey) -> Option<LogText> {
     let store = ctx.store?;
-    let result = ctx.or_trouble(store.result(key))??;
+    let result = ctx.or_trouble(store.result(key, None))??;
     ctx.or_trouble(read_log(store, &result.log, ctx.staging.dir()))
 }
 
 /// Reads a log from the store.
-pub fn read_log(store: &Store, log: &Content, staging: &Path) -> Result<LogText, ReadError> {
+pub fn read_log(store: &dyn Contents, log: &Content, staging: &Path) -> Result<LogText, ReadError> {
     let mut spooled = SpooledLog::new(staging);
     struct Append<'a>(&'a mut SpooledLog);
     impl std::io::Write for Append<'_> {

@@ -8,9 +8,10 @@
 use std::time::Duration;
 
 use percache::store::id::Fingerprint;
+use percache::store::interface::Storage;
 use percache::store::manifest::{Manifest, PathSet};
+use percache::store::now;
 use percache::store::record::{ResultKey, Time};
-use percache::store::{Store, now};
 
 use crate::action::context::Context;
 use crate::key::fingerprint::Discovered;
@@ -45,7 +46,12 @@ pub fn lookup(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint) -> Opti
 }
 
 /// Returns the path sets that earlier runs left. A task that discovers no inputs has one that is empty.
-pub fn path_sets(ctx: &Context<'_>, store: &Store, task: &Task, fingerprint: &Fingerprint) -> Option<Vec<PathSet>> {
+pub fn path_sets(
+    ctx: &Context<'_>,
+    store: &dyn Storage,
+    task: &Task,
+    fingerprint: &Fingerprint,
+) -> Option<Vec<PathSet>> {
     if task.discovery.finds_inputs() {
         ctx.or_trouble(store.path_sets(fingerprint))
     } else {
@@ -62,11 +68,13 @@ fn from_journal(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint, recor
 
 fn from_store(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint, paths: PathSet) -> Option<Hit> {
     let store = ctx.store?;
+    let kept = task.discovery.finds_inputs().then(|| paths.clone());
     let discovered = observe_all(ctx, paths)?;
     let action = discovered.action(fingerprint);
     for place in [None, Some(ctx.place)] {
         let key = ResultKey { action, place };
-        if let Some(result) = ctx.or_trouble(store.result(&key))?.filter(|result| is_valid(task, result.created)) {
+        let result = ctx.or_trouble(store.result(&key, kept.as_ref()))?;
+        if let Some(result) = result.filter(|result| is_valid(task, result.created)) {
             let (created, took, outputs) = (result.created, result.took, result.outputs);
             return Some(Hit { key, discovered, created, took, outputs });
         }

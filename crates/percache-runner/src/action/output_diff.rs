@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 
 use percache::Digest;
-use percache::store::Store;
+use percache::store::interface::Storage;
 use percache::store::record::{Content, Entry, Node};
 
 use crate::model::event::{Deviation, Differs};
@@ -22,7 +22,7 @@ pub struct Places<'a> {
     /// Old and current texts.
     pub contents: &'a Contents<'a>,
     /// The store, for the stored contents.
-    pub store: Option<&'a Store>,
+    pub store: Option<&'a dyn Storage>,
     /// The workspace root, for the current contents.
     pub root: &'a std::path::Path,
 }

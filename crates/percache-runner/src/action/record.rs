@@ -2,10 +2,11 @@
 
 use std::io;
 
+use percache::store::interface::{Contents, Storage};
 use percache::store::manifest::Manifest;
+use percache::store::now;
 use percache::store::record::{Node, ResultKey, StoredResult};
 use percache::store::writer::{Guard, NewResult};
-use percache::store::{Store, now};
 
 use crate::action::basis::Basis;
 use crate::action::before::Before;
@@ -16,7 +17,7 @@ use crate::action::done::{Done, before_that, uncertain, visible};
 use crate::action::executor::Left;
 use crate::action::inputs::Prepared;
 use crate::action::job::{Job, unmatched_note};
-use crate::action::left_alone::{claimed_twice, of_unknown_origin, only_added_to, strays, tell_apart, twice};
+use crate::action::left_alone::{claimed_twice, strays, tell_apart, twice};
 use crate::action::put_back::put_back;
 use crate::action::recheck::unchanged;
 use crate::action::run_command::Run;
@@ -24,6 +25,7 @@ use crate::fs::outputs::present_with_links;
 use crate::fs::walk::{Found, Kind};
 use crate::key::fingerprint::Discovered;
 use crate::model::event::{Failure, Outcome};
+use crate::model::notice::{NotStored, Warning};
 use crate::model::path::RelPath;
 use crate::model::pattern::Pattern;
 use crate::model::problem::Trouble;
@@ -48,7 +50,7 @@ pub struct Stock {
     /// The input that changed since the command started, if one did.
     pub changed: Option<String>,
     /// The warning about a path that the depfile names and that does not exist.
-    pub not_there: Option<Trouble>,
+    pub not_there: Option<Vec<u8>>,
 }
 
 /// Captures the outputs of a successful run, with their contents for `store`, and reads its discovered inputs.
@@ -57,7 +59,7 @@ pub fn take_stock(
     job: &Job<'_>,
     prepared: &Prepared,
     run: &Run,
-    store: Option<&Store>,
+    store: Option<&dyn Contents>,
 ) -> Result<Stock, Failure> {
     let discovered = discover(ctx, job, prepared, &run.executed).map_err(Failure::Error)?;
     let outputs = timed(ctx.listener, Phase::Outputs, Some(job.id), || match &run.executed.left {
@@ -88,7 +90,7 @@ fn outputs_in_tree(
     ctx: &Context<'_>,
     job: &Job<'_>,
     before: &Before,
-    store: Option<&Store>,
+    store: Option<&dyn Contents>,
 ) -> Result<Outputs, Failure> {
     let found = present_with_links(ctx.observer.root(), &before.outputs, &ctx.skip)
         .map_err(|e| Failure::Error(format!("{e}: {}", e.source).into()))?;
@@ -170,19 +172,19 @@ fn keeps(job: &Job<'_>) -> bool {
 /// Records a successful run: stores the result unless something forbids it.
 pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, run: &mut Run) -> Result<Done, Failure> {
     let store = ctx.store.filter(|_| keeps(job));
-    let stock = take_stock(ctx, job, prepared, run, store)?;
+    let stock = take_stock(ctx, job, prepared, run, store.map(|store| store as &dyn Contents))?;
     let obstacle = obstacle(job, run.cut.take(), &stock);
     let fit = keeps(job) && obstacle.is_none();
     let Stock { discovered: states, captured, uncertain, further, .. } = stock;
     let mut done = Done::new(job.id, Outcome::Ran);
     done.status = run.executed.status;
-    done.warnings.extend(obstacle);
+    done.warnings.extend(obstacle.map(|why| Warning::NotStored { task: job.task.name.clone(), why }));
     let matched = |pattern: &Pattern| {
         let mut paths = captured.entries.iter().filter_map(|entry| RelPath::new(&entry.path).ok());
         paths.any(|path| pattern.matches(&path))
     };
     let unmatched = job.task.outputs.unmatched(matched);
-    done.notes.extend(unmatched.iter().map(|pattern| unmatched_note(job.task, "output", pattern)));
+    done.notes.extend(unmatched.iter().map(|pattern| unmatched_note(job.task, true, pattern)));
     let action = states.action(&prepared.fingerprint);
     let key = ResultKey { action, place: captured.tied.then_some(ctx.place) };
     let created = now();
@@ -213,22 +215,19 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, run: &mut R
 
 /// Returns the warning about what keeps the result of a successful run from being stored, if anything does. `cut` is the
 /// reason why its log is incomplete.
-fn obstacle(job: &Job<'_>, cut: Option<String>, stock: &Stock) -> Option<Trouble> {
-    let name = &job.task.name;
+fn obstacle(job: &Job<'_>, cut: Option<String>, stock: &Stock) -> Option<NotStored> {
     if !keeps(job) {
         None
     } else if let Some(cut) = cut {
-        let message = format!("`{name}` is not stored: its log cannot be kept: {cut}");
-        Some(Trouble::new(message, "make room on the disk of the store"))
+        Some(NotStored::Log(cut))
     } else if let Some(changed) = &stock.changed {
-        let hint = "build again when nobody writes to it; if the task itself does, it is no input";
-        Some(Trouble::new(format!("`{name}` is not stored: {changed} while it ran"), hint))
+        Some(NotStored::Changed(changed.clone()))
     } else if let Some(not_there) = &stock.not_there {
-        Some(not_there.clone())
+        Some(NotStored::NotThere(not_there.clone()))
     } else if !stock.unknown.is_empty() {
-        Some(of_unknown_origin(job.task, &stock.unknown))
+        Some(NotStored::UnknownOrigin(stock.unknown.clone()))
     } else {
-        stock.added_to.as_ref().map(|path| only_added_to(job.task, path))
+        stock.added_to.clone().map(NotStored::AddedTo)
     }
 }
 
@@ -237,7 +236,7 @@ fn new_result(
     job: &Job<'_>,
     prepared: &Prepared,
     run: &mut Run,
-    store: &Store,
+    store: &dyn Storage,
     captured: &Captured,
     discovered: &Discovered,
     key: ResultKey,

@@ -11,9 +11,10 @@ mod whole;
 use std::collections::{HashMap, HashSet};
 use std::io;
 
+use percache::store::ReadError;
+use percache::store::interface::Contents;
 use percache::store::manifest::Manifest;
 use percache::store::record::{Entry, Node};
-use percache::store::{ReadError, Store};
 
 use self::staged::{Staged, Waiting};
 use self::whole::Wholes;
@@ -180,7 +181,7 @@ pub fn temporaries(observer: &Observer<'_>, staging: &Staging, plan: &Plan<'_>) 
 /// Carries out a plan. Returns the directories that were made for outputs.
 pub fn restore(
     observer: &Observer<'_>,
-    store: &Store,
+    store: &dyn Contents,
     staging: &Staging,
     displaced: &Displaced,
     plan: &Plan<'_>,

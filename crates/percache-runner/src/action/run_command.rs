@@ -85,7 +85,7 @@ fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &Exec
         (Left::InTree(in_tree), _) => failed_record(before, prepared, leftovers(ctx, job.task, in_tree)),
         // The tree is as the last result left it, and that is what the record says.
         (Left::Stored(_), Some(record)) => TaskRecord { evidence: Evidence::default(), ..record.clone() },
-        (Left::Stored(_), None) => failed_record(None, prepared, Vec::new()),
+        (Left::Stored(_), None) => failed_record(None, prepared, Manifest::default()),
     });
     if matches!(executed.left, Left::InTree(_)) {
         done.warnings.extend(spoils(ctx, job.task, executed.began.wall));

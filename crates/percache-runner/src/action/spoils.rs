@@ -11,9 +11,8 @@ use crate::action::context::Context;
 use crate::fs::git_files::{Area, SourceTree};
 use crate::fs::git_repository::Repository;
 use crate::model::Task;
+use crate::model::notice::Warning;
 use crate::model::path::RelPath;
-use crate::model::problem::Trouble;
-use crate::syntax::shown::first_few;
 
 /// The number of directory entries to look at: a failure must be reported at once.
 const ENTRIES: usize = 20_000;
@@ -22,7 +21,7 @@ const TICK: i64 = 10_000_000;
 
 /// Returns a warning about files that were written since `began` (nanoseconds since 1970) below the directory of a
 /// failed task, and that may spoil its next result.
-pub fn spoils(ctx: &Context<'_>, task: &Task, began: i64) -> Option<Trouble> {
+pub fn spoils(ctx: &Context<'_>, task: &Task, began: i64) -> Option<Warning> {
     let root = ctx.observer.root();
     if !task.cache || task.interactive {
         return None;
@@ -33,18 +32,7 @@ pub fn spoils(ctx: &Context<'_>, task: &Task, began: i64) -> Option<Trouble> {
     let (configuration, caller) = (&ctx.workspace.files, ctx.caller);
     let sources = SourceTree::scan(Area { root, skip: &ctx.skip, configuration, caller }).ok()?;
     let ignored: Vec<_> = written.into_iter().filter(|path| sources.files().binary_search(path).is_err()).collect();
-    let first = ignored.first()?;
-    let message = format!(
-        "`{}` did not succeed, and while it ran {} {} written, which git ignores and no task declares",
-        task.name,
-        first_few(&ignored),
-        if ignored.len() == 1 { "was" } else { "were" }
-    );
-    let hint = format!(
-        "a tool may take what it noted there for done: if the command writes it, add \"{first}\" to `outputs`, so that \
-         it goes before the next run, or delete it"
-    );
-    Some(Trouble::new(message, hint))
+    (!ignored.is_empty()).then(|| Warning::Spoiled { task: task.name.clone(), files: ignored })
 }
 
 /// Returns the files below the task's directory that changed since `began` and are no task's outputs; sorted. Returns

@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use memchr::memmem::Finder;
-use percache::store::Store;
 use percache::store::id::{ActionKey, WorkspaceId};
+use percache::store::interface::Storage;
 use percache::store::record::{Node, StoredResult, Time};
 
 use crate::action::context::Context;
@@ -44,7 +44,7 @@ pub fn tied(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> Option<Tied>
 
 /// Returns the newest result of an action that is `wanted` and tied to a directory other than `here`.
 pub fn elsewhere(
-    store: &Store,
+    store: &dyn Storage,
     store_dir: &Path,
     action: &ActionKey,
     here: &WorkspaceId,
@@ -60,7 +60,7 @@ pub fn elsewhere(
 }
 
 /// Returns an output that contains a path.
-fn mentioning(store: &Store, result: &StoredResult, directory: &Path) -> Option<String> {
+fn mentioning(store: &dyn Storage, result: &StoredResult, directory: &Path) -> Option<String> {
     let path = directory.as_os_str().as_bytes();
     let entry = result.outputs.iter().find(|entry| match &entry.node {
         Node::File { content, .. } if content.length <= SEARCHED => {

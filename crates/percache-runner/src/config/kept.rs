@@ -1,6 +1,6 @@
 //! A cache of the loaded workspace: while the configuration is unchanged, it is not read again.
 //!
-//! The journal says whether it is unchanged (see [`crate::session::standing`]), and identifies the cached workspace by
+//! The journal says whether it is unchanged (see [`crate::session::freshness`]), and identifies the cached workspace by
 //! its digest. A cache that cannot be read, or that another version of percache wrote, is ignored.
 
 use std::fs;

@@ -13,8 +13,10 @@ use crate::fs::walk::{self, Want};
 use crate::graph::TaskGraph;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
-use crate::model::{Origin, Task, TaskId, Workspace};
+use crate::model::{Caller, Origin, Task, TaskId, Workspace};
+use crate::session::Project;
 use crate::syntax::glob::escape;
+use crate::worktree::journal::Journal;
 
 /// A reason why it is not known what is affected.
 #[derive(Debug, thiserror::Error)]
@@ -27,13 +29,33 @@ pub enum AffectedError {
     Walk(#[from] walk::WalkError),
 }
 
+/// Keeps those of `tasks` that differ from the git commit `rev`; an empty `rev` stands for the last common ancestor of
+/// HEAD and the default branch. `args` are the arguments that `{args}` stands for.
+///
+/// # Errors
+/// Fails if git cannot compare the tree, or if the tree cannot be listed.
+pub fn affected(
+    project: &Project,
+    tasks: Vec<TaskId>,
+    rev: &str,
+    args: &[String],
+    caller: &Caller,
+) -> Result<Vec<TaskId>, AffectedError> {
+    let Project { workspace, graph, store_dir, .. } = project;
+    let skip: Vec<_> = RelPath::from_native(&workspace.root, store_dir).into_iter().collect();
+    let journal = Journal::load(&project.worktree().journal());
+    let readers = Readers { workspace, graph, journal: &journal, skip: &skip, caller };
+    let affected = readers.affected(Some(rev).filter(|rev| !rev.is_empty()), args)?;
+    Ok(tasks.into_iter().filter(|id| affected.binary_search(id).is_ok()).collect())
+}
+
 impl Readers<'_> {
     /// Returns the tasks that are affected by what differs between the tree and `rev`, sorted. Without `rev`, the tree
     /// is compared with the last common ancestor of HEAD and the default branch.
     ///
     /// # Errors
     /// Fails if git cannot compare the tree, or if the tree cannot be listed.
-    pub fn affected(&self, rev: Option<&str>, args: &[String]) -> Result<Vec<TaskId>, AffectedError> {
+    fn affected(&self, rev: Option<&str>, args: &[String]) -> Result<Vec<TaskId>, AffectedError> {
         let git = Git::at(&self.workspace.root)?;
         let commit = git.base(rev)?;
         let changes = git.changes(&commit)?;

@@ -57,7 +57,7 @@ pub enum Stands {
 
 /// Access to the records of earlier builds.
 pub(super) struct Past<'a> {
-    pub asked: &'a Question<'a>,
+    pub asked: &'a Question,
     pub journal: &'a Journal,
     pub contents: &'a Contents<'a>,
 }
@@ -89,7 +89,7 @@ pub(super) fn to_causes(
                 chains.push(path(past, id, task, &came_from, &stands, reasons));
             }
         }
-        for need in &past.asked.graph.needs[task.index()] {
+        for need in &past.asked.project.graph.needs[task.index()] {
             if stands.contains_key(need) && !came_from.contains_key(need) {
                 came_from.insert(*need, task);
                 pending.push_back(*need);
@@ -115,7 +115,7 @@ fn path(
     }
     tasks.reverse();
     // A group is nothing but its members, and is left out.
-    let workspace = past.asked.workspace;
+    let workspace = &past.asked.project.workspace;
     tasks.retain(|task| *task == id || workspace.task(*task).command.is_some());
     let mut chain: Chain = Vec::with_capacity(tasks.len());
     for task in tasks {
@@ -134,7 +134,7 @@ fn is_among(patterns: &PatternSet, change: &Change) -> bool {
 impl Past<'_> {
     /// Describes the task's result in this worktree, and why it was made.
     pub fn last(&self, id: TaskId) -> Option<Last> {
-        let record = self.journal.tasks.get(&self.asked.workspace.task(id).name)?;
+        let record = self.journal.tasks.get(&self.asked.project.workspace.task(id).name)?;
         record.key?;
         let chain = self.renewed(id).map(|why| {
             let mut chain = vec![Link { task: id, stands: Stands::Renewed, via: None, why }];
@@ -146,16 +146,16 @@ impl Past<'_> {
 
     /// Returns what differs between the task's result in this worktree and the one before.
     fn renewed(&self, id: TaskId) -> Option<Why> {
-        let record = self.journal.tasks.get(&self.asked.workspace.task(id).name)?;
+        let record = self.journal.tasks.get(&self.asked.project.workspace.task(id).name)?;
         let key = record.key?;
         let Some(previous) = record.previous else {
-            let here = Worktree::place(&self.asked.workspace.root);
+            let here = Worktree::place(&self.asked.project.workspace.root);
             let before = |result: &StoredResult| result.created < record.created;
-            let tied = elsewhere(self.asked.store, self.asked.store_dir, &key.action, &here, &before);
+            let tied = elsewhere(&*self.asked.store, &self.asked.project.store_dir, &key.action, &here, &before);
             return Some(tied.map_or(Why::FirstResult, Why::Tied));
         };
         let mut changes = between(&self.parts(&previous)?, &self.parts(&key)?);
-        let task = self.asked.workspace.task(id);
+        let task = self.asked.project.workspace.task(id);
         settle(&mut changes, &|change| self.remained(task, change));
         locate(&mut changes, self.contents);
         (!changes.is_empty()).then_some(Why::Changed(changes))
@@ -167,7 +167,7 @@ impl Past<'_> {
             // A path that would be an input if it existed did not exist.
             Kind::Input if is_among(&task.inputs.patterns, change) => false,
             Kind::Input | Kind::Discovered => {
-                self.asked.workspace.root.join(as_path(&change.name)).symlink_metadata().is_ok()
+                self.asked.project.workspace.root.join(as_path(&change.name)).symlink_metadata().is_ok()
             }
             // The environment of that time is not known.
             Kind::Env => true,
@@ -193,14 +193,14 @@ impl Past<'_> {
 
     /// Returns the task whose last result is the change, and the path of the output if the change is one.
     fn maker(&self, task: TaskId, change: &Change) -> Option<(TaskId, Option<Vec<u8>>)> {
-        let workspace = self.asked.workspace;
+        let workspace = &self.asked.project.workspace;
         match (change.kind, &change.new) {
             (Kind::Dependency, Some(_)) => {
                 let id = workspace.tasks.binary_search_by(|task| task.name.cmp(&change.remark)).ok()?;
                 Some((TaskId(id as u32), None))
             }
             (Kind::Input | Kind::Discovered, Some(Value::File(state))) => {
-                let maker = self.asked.graph.outputs.owner(&RelPath::new(&change.name).ok()?)?;
+                let maker = self.asked.project.graph.outputs.owner(&RelPath::new(&change.name).ok()?)?;
                 (maker != task && self.left(maker, &change.name, state)).then(|| (maker, Some(change.name.clone())))
             }
             _ => None,
@@ -209,7 +209,7 @@ impl Past<'_> {
 
     /// Returns whether this is what the last result of a task left at a path.
     fn left(&self, id: TaskId, path: &[u8], state: &FileState) -> bool {
-        let record = self.journal.tasks.get(&self.asked.workspace.task(id).name);
+        let record = self.journal.tasks.get(&self.asked.project.workspace.task(id).name);
         let entry = record.and_then(|record| record.outputs.iter().find(|entry| entry.path == path));
         let digest = |state: &FileState| match state {
             FileState::File { digest, .. } => Some(*digest),
@@ -224,7 +224,7 @@ impl Past<'_> {
 
     /// Returns an output of `maker` that `reader` takes: preferably one that exists, otherwise one that is declared.
     fn feeds(&self, maker: TaskId, reader: TaskId) -> Option<Vec<u8>> {
-        let (from, to) = (self.asked.workspace.task(maker), self.asked.workspace.task(reader));
+        let (from, to) = (self.asked.project.workspace.task(maker), self.asked.project.workspace.task(reader));
         let wanted = |path: &RelPath| to.deps.contains(&maker) || to.inputs.patterns.matches(path);
         let left = self.journal.tasks.get(&from.name).map_or(&[][..], |record| &record.outputs);
         let left = left.iter().filter_map(|entry| RelPath::new(&entry.path).ok());

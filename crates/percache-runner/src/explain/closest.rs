@@ -35,7 +35,7 @@ pub struct Nearest {
 /// Finds the result nearest to `now`, the parts that the task depends on; `None` if that is the last one here, or there
 /// is none.
 pub(super) fn find(past: &Past<'_>, id: TaskId, now: &Parts) -> Option<Nearest> {
-    let workspace = past.asked.workspace;
+    let workspace = &past.asked.project.workspace;
     let task = workspace.task(id);
     let mut results = past.asked.store.results_of(&task.name).ok()?;
     results.sort_by_key(|(_, result)| std::cmp::Reverse(result.created));
@@ -73,6 +73,6 @@ pub(super) fn find(past: &Past<'_>, id: TaskId, now: &Parts) -> Option<Nearest> 
     });
     locate(&mut changes, past.contents);
     let place = key.place.filter(|_| tied_elsewhere);
-    let directory = place.and_then(|place| Worktree::root_of(past.asked.store_dir, &place));
+    let directory = place.and_then(|place| Worktree::root_of(&past.asked.project.store_dir, &place));
     Some(Nearest { created, tied_elsewhere, directory, changes })
 }

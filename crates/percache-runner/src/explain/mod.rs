@@ -8,17 +8,25 @@
 //! | `affected` | The tasks that a range of git history affects |
 //! | `chain` | Chains of reasons down to a first cause |
 //! | `closest` | The stored result that fits with the fewest changes |
+//! | `last_runs` | What the last builds left of each task |
+//! | `named_file` | Who makes and who reads a path |
 //! | `readers` | The tasks that read a path |
 
-pub mod affected;
+mod affected;
 mod chain;
 mod closest;
-pub mod readers;
+mod last_runs;
+mod named_file;
+mod readers;
 
+pub use affected::{AffectedError, affected};
 pub use chain::{Chain, Link, Stands};
 pub use closest::Nearest;
+pub use last_runs::{LastLog, LastRuns, LastState, last_log};
+pub use named_file::{NamedFile, NamedFileError, named_file};
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use percache::store::Store;
@@ -26,14 +34,13 @@ use percache::store::record::Time;
 
 use crate::action::context::{Check, Force, HitLogs, Options};
 use crate::action::explain::Why;
-use crate::fs::stamp::moment;
-use crate::graph::TaskGraph;
 use crate::model::Caller;
+use crate::model::TaskId;
 use crate::model::event::{Event, Failure, Outcome, Reporter};
-use crate::model::{TaskId, Workspace};
 use crate::process::Stop;
 use crate::report::history::{Ending, History, TaskRun};
-use crate::session::{Session, SessionError};
+use crate::schedule::results::Outcomes;
+use crate::session::{BuildError, Project, Request, Session, Target};
 use crate::worktree::Worktree;
 use crate::worktree::failed_runs::{self, FailedRun};
 use crate::worktree::journal::Journal;
@@ -42,17 +49,13 @@ use crate::worktree::old_texts::Texts;
 use chain::Past;
 
 /// The subject of a question.
-pub struct Question<'a> {
-    /// The tasks.
-    pub workspace: &'a Workspace,
-    /// The dependency graph.
-    pub graph: &'a TaskGraph,
-    /// The store's directory.
-    pub store_dir: &'a Path,
-    /// The store.
-    pub store: &'a Store,
+pub struct Question {
+    /// The workspace.
+    pub project: Arc<Project>,
+    /// Its store.
+    pub store: Arc<Store>,
     /// The caller's variables.
-    pub caller: &'a Caller,
+    pub caller: Caller,
 }
 
 /// The state of a task.
@@ -107,47 +110,46 @@ pub struct Last {
 }
 
 /// Answers a question about a task.
-pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
-    let options = Options {
-        jobs: std::thread::available_parallelism().map_or(1, Into::into),
-        keep_going: true,
-        force: Force::No,
-        accept: false,
-        check: Check::Sample,
-        dry_run: true,
-        explain: true,
-        hit_logs: HitLogs::No,
-    };
-    let stop = Stop::manual().map_err(SessionError::Tree)?;
-    let session = Session {
-        workspace: asked.workspace,
-        graph: asked.graph,
-        store_dir: asked.store_dir,
-        single: None,
-        store: Some(asked.store),
-        options: &options,
-        caller: asked.caller,
-        stop: &stop,
-        listener: &(),
-        holder: "why",
-        asked: None,
-        kept: None,
-        began: moment(),
+pub fn why(asked: &Question, id: TaskId) -> Result<Answer, BuildError> {
+    let store = |_: &Path| asked.store.clone();
+    let request = Request {
+        target: Target::Project(asked.project.clone()),
+        tasks: &[],
+        args: &[],
+        options: Options {
+            jobs: std::thread::available_parallelism().map_or(1, Into::into),
+            keep_going: true,
+            force: Force::No,
+            accept: false,
+            check: Check::Sample,
+            dry_run: true,
+            explain: true,
+            hit_logs: HitLogs::No,
+        },
+        every_event: true,
+        caller: asked.caller.clone(),
+        holder: "why".to_owned(),
+        store: Some(&store),
         last: false,
     };
+    let stop = Stop::manual().map_err(BuildError::Tree)?;
     let mut seen = Seen::default();
-    let outcomes = session.build(&[id], None, &mut seen)?;
-    let worktree = Worktree::new(asked.store_dir, &asked.workspace.root);
+    let outcomes = Session::from_scratch(request, asked.project.clone(), vec![id]).run(&stop, &(), &mut seen)?;
+    Ok(answer(asked, id, &seen, outcomes))
+}
+
+fn answer(asked: &Question, id: TaskId, seen: &Seen, outcomes: Outcomes) -> Answer {
+    let worktree = asked.project.worktree();
     let journal = Journal::load(&worktree.journal());
-    let contents = Contents::new(&asked.workspace.root, Some(asked.store), Texts::at(worktree.texts()));
+    let contents = Contents::new(&asked.project.workspace.root, Some(&asked.store), Texts::at(worktree.texts()));
     let past = Past { asked, journal: &journal, contents: &contents };
-    let state = state(asked, id, &seen);
+    let state = state(asked, id, seen);
     let (chains, causes) = match state {
         State::WouldRun | State::MayRun => chain::to_causes(&past, id, &seen.outcomes, &outcomes.reasons),
         _ => (Vec::new(), 0),
     };
     let nearest = outcomes.parts.get(&id).and_then(|now| closest::find(&past, id, now));
-    let name = &asked.workspace.task(id).name;
+    let name = &asked.project.workspace.task(id).name;
     let failed = failed_runs::of(&worktree.failed(), name).map(|(run, _)| run);
     let failed = failed.filter(|run| run.is_last(journal.tasks.get(name)));
     // A result that would be restored is not the task's current one.
@@ -157,7 +159,7 @@ pub fn why(asked: &Question<'_>, id: TaskId) -> Result<Answer, SessionError> {
         }
         _ => past.last(id).map(|last| Last { reason: reason_of_last_build(&worktree, name, &last), ..last }),
     };
-    Ok(Answer { state, chains, causes, last, nearest, failed, remembered: outcomes.remembered })
+    Answer { state, chains, causes, last, nearest, failed, remembered: outcomes.remembered }
 }
 
 /// Returns why the last build ran a task, if that build made the result for another reason than the difference from the
@@ -178,8 +180,8 @@ fn reason_of_last_build(worktree: &Worktree, name: &str, last: &Last) -> Option<
     (!is_told).then_some(reason)
 }
 
-fn state(asked: &Question<'_>, id: TaskId, seen: &Seen) -> State {
-    let group = asked.workspace.task(id).command.is_none();
+fn state(asked: &Question, id: TaskId, seen: &Seen) -> State {
+    let group = asked.project.workspace.task(id).command.is_none();
     let waits = |task: &TaskId| matches!(seen.of(*task), Some(Outcome::WouldRun | Outcome::MayRun));
     match seen.of(id) {
         Some(Outcome::UpToDate) => State::UpToDate,
@@ -189,9 +191,9 @@ fn state(asked: &Question<'_>, id: TaskId, seen: &Seen) -> State {
         Some(Outcome::Failed(Failure::Error(trouble))) => State::Broken(trouble.message.clone()),
         _ => match seen.broken() {
             Some((task, message)) => {
-                State::Broken(format!("it needs `{}`: {message}", asked.workspace.task(task).name))
+                State::Broken(format!("it needs `{}`: {message}", asked.project.workspace.task(task).name))
             }
-            None if group && asked.graph.closure(&[id]).iter().any(waits) => State::MayRun,
+            None if group && asked.project.graph.closure(&[id]).iter().any(waits) => State::MayRun,
             None => State::Group,
         },
     }

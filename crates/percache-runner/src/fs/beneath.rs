@@ -364,12 +364,6 @@ impl Tree {
     }
 }
 
-/// Returns whether the error says that a path leads out of the workspace.
-pub fn leads_out(error: &io::Error) -> bool {
-    // Without an OS error code, it comes from percache, not from the system.
-    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
-}
-
 /// Returns the temporary path beside `path` for content that is copied from another file system.
 pub fn temporary(path: &RelPath) -> Option<RelPath> {
     let name = temporary_name(path);

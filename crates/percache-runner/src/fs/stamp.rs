@@ -10,8 +10,9 @@ use std::fs::File;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use percache::base::clock;
 use percache::base::codec::{DecodeError, Decoder, Encode};
 use rustix::fs::{AtFlags, CWD, FileType, Stat, statat};
 
@@ -143,7 +144,7 @@ impl Moment {
 
 /// Returns the current time in nanoseconds since 1970.
 pub fn moment() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64)
+    clock::nanos() as i64
 }
 
 #[cfg(test)]

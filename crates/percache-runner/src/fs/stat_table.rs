@@ -255,13 +255,8 @@ pub struct Builder {
 
 impl Builder {
     /// Returns the number of lines.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.lines.len() / LINE
-    }
-
-    /// Returns whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.lines.is_empty()
     }
 
     /// Appends a line. Its path must be greater than all others in byte order, and must not contain a NUL.

@@ -20,7 +20,7 @@ mod outputs;
 
 pub use cycles::cycles;
 pub use explicit::explicit;
-pub use infer::{Feed, feeds, inferred};
+pub use infer::{feeds, inferred};
 pub use names::{Names, SelectError, full_name, name_from, select};
 pub use outputs::OutputIndex;
 

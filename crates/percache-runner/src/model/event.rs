@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::TaskId;
+use crate::model::notice::{Note, Warning};
 use crate::model::path::RelPath;
 use crate::model::problem::Trouble;
 use crate::model::span::Span;
@@ -169,18 +170,10 @@ pub enum Event {
         /// If the command failed: variables of the caller that the command did not see and may have missed.
         unseen: Vec<String>,
     },
-    /// Something that the user should know; shown once, with an optional remedy.
-    Warning {
-        /// What is wrong, in one line.
-        message: String,
-        /// What to do about it.
-        hint: Option<String>,
-    },
+    /// Something that the user should know and can do something about; shown once.
+    Warning(Warning),
     /// Something that happened apart from the tasks, for information.
-    Note {
-        /// One line.
-        message: String,
-    },
+    Note(Note),
     /// Files were moved out of the tree. This is shown even where other messages are suppressed, because the files are
     /// the user's.
     Displaced(Moved),

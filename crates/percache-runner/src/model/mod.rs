@@ -7,6 +7,7 @@
 //! | `caller` | The environment variables of percache's caller |
 //! | `diagnostic` | A mistake in a configuration file |
 //! | `event` | The events of a build, and who receives them |
+//! | `notice` | Warnings and notes of a build |
 //! | `path` | Paths relative to the workspace root |
 //! | `pattern` | Glob patterns over workspace paths: `inputs`, `outputs`, `foreach`, `members` |
 //! | `problem` | An error at run time: one line, and a remedy |
@@ -16,6 +17,7 @@
 mod caller;
 pub mod diagnostic;
 pub mod event;
+pub mod notice;
 pub mod path;
 pub mod pattern;
 pub mod problem;

@@ -22,7 +22,7 @@ use crate::syntax::glob::{NameGlob, escape};
 
 pub use foreign::foreign;
 use overlap::{Unsaid, overlap};
-pub use parse::{PatternError, PatternErrorKind};
+pub use parse::PatternError;
 
 /// One pattern without braces, relative to the workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -32,7 +32,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use family::MARK;
-pub use run::{OnMark, OnOutput, run, run_marked};
+pub use run::{OnMark, run, run_marked};
 #[cfg(test)]
 pub(crate) use spawn::pipe_number;
 #[cfg(test)]

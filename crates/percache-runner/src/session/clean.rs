@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use percache::base::lock::LockError;
 
@@ -48,7 +49,7 @@ pub struct Cleaned {
     /// The outputs that stay because they are sources: git tracks them, or a task names them as an input; sorted.
     pub sources: Vec<RelPath>,
     /// The paths that could not be removed, and why.
-    pub stuck: Vec<(RelPath, io::Error)>,
+    pub stuck: Vec<(RelPath, Arc<io::Error>)>,
 }
 
 impl Clean<'_> {

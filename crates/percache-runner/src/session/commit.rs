@@ -5,25 +5,24 @@ use std::io;
 use std::sync::PoisonError;
 
 use percache::Digest;
-use percache::store::Store;
 use percache::store::record::{Entry, ResultKey};
+use percache::store::{Flushed, Store};
 
-use super::Session;
-use super::desk::Desk;
+use super::Build;
+use super::begin::OpenWorktree;
 use crate::action::context::{Context, Tools};
 use crate::fs::stat_cache::{Observed, Observer};
 use crate::fs::stat_table::Seen;
 use crate::maintenance::{self, MaintenanceError};
 use crate::model::event::{Event, Reporter};
+use crate::model::notice::{Note, StoreTrouble, Warning};
 use crate::model::path::RelPath;
 use crate::model::span::{Phase, timed};
 use crate::model::{CacheSettings, TaskId};
-use crate::report::history::{Build, History, TaskRun};
+use crate::report::history::{self, History, TaskRun};
 use crate::report::recorder::{Notes, Subject};
 use crate::schedule::results::Outcomes;
 use crate::session::renewal::{Judged, renew};
-use crate::syntax::shown::shown;
-use crate::syntax::units::format_age;
 use crate::worktree::Worktree;
 use crate::worktree::failed_runs;
 use crate::worktree::intents::{Intent, Intents, LeftBehind};
@@ -57,10 +56,10 @@ pub(super) struct Learned {
     /// Whether the last build's evidence for untouched tasks is carried over.
     carries: bool,
     /// What is wrong with the store, if anything.
-    pub(super) trouble: Option<String>,
+    trouble: Option<StoreTrouble>,
 }
 
-impl Session<'_> {
+impl Build<'_> {
     /// Takes what is to be kept out of the context of a finished build.
     pub(super) fn learned(&self, ctx: Context<'_>) -> Learned {
         let Context { observer, intents, trouble, tools, carries, directories, stuck, .. } = ctx;
@@ -71,14 +70,24 @@ impl Session<'_> {
     }
 
     /// Writes down what a build has done: results, then the journal. Reports store errors as a single warning.
-    pub(super) fn commit(&self, mut desk: Desk, learned: Learned, built: &Built<'_>, reporter: &mut dyn Reporter) {
+    /// Without the worktree's lock, only reports those.
+    pub(super) fn commit(
+        &self,
+        mut opened: OpenWorktree,
+        learned: Learned,
+        built: &Built<'_>,
+        reporter: &mut dyn Reporter,
+    ) {
+        if opened.lock.is_none() {
+            return self.close(learned.trouble, reporter);
+        }
         // The journal is prepared while the results are being written.
         self.store.into_iter().for_each(Store::begin_flush);
         let Built { outcomes, .. } = *built;
-        let (named, before) = (desk.named(), std::mem::take(&mut desk.journal));
+        let (named, before) = (opened.named(), std::mem::take(&mut opened.journal));
         let remembered = self.remembered(&before, built);
-        let unfinished = self.unfinished(&desk, outcomes);
-        let mut journal = self.next_journal(before, desk.epoch, outcomes, &learned.stuck);
+        let unfinished = self.unfinished(&opened, outcomes);
+        let mut journal = self.next_journal(before, opened.epoch, outcomes, &learned.stuck);
         journal.made = learned.directories;
         let doubtful = self.doubtful(outcomes);
         let judged = Judged {
@@ -93,20 +102,20 @@ impl Session<'_> {
         let written = std::thread::scope(|scope| {
             // For explanations and reports: nothing here waits for these.
             if keeps_texts || remembered.is_some() {
-                scope.spawn(|| self.keep_for_later(&desk.worktree, keeps_texts.then_some(&observed.now), remembered));
+                scope.spawn(|| self.keep_for_later(&opened.worktree, keeps_texts.then_some(&observed.now), remembered));
             }
-            self.keep_failed_runs(&desk, built);
+            self.keep_failed_runs(&opened, built);
             let list = timed(self.listener, Phase::Journal, None, || renew(&mut journal, &observed, &judged));
             let list = list.filter(|_| learned.is_read && trouble.is_none());
-            journal.finding = list.and_then(|list| self.finding(&desk, list, &journal, built.tasks, &learned.tools));
-            self.write(&desk, &mut journal, &named, outcomes, &mut trouble)
+            journal.finding = list.and_then(|list| self.finding(&opened, list, &journal, built.tasks, &learned.tools));
+            self.write(&opened, &mut journal, &named, outcomes, &mut trouble)
         });
         let written = written.and_then(|()| match learned.intents {
-            Some(intents) => intents.keep(&desk.worktree.intents(), &unfinished),
+            Some(intents) => intents.keep(&opened.worktree.intents(), &unfinished),
             None => Ok(()),
         });
         if let Err(e) = written {
-            trouble.get_or_insert(format!("its journal cannot be written: {e}"));
+            trouble.get_or_insert(StoreTrouble::Journal(e.to_string()));
         }
         if trouble.is_none() {
             trouble = self.take_away_what_is_too_old(reporter);
@@ -122,35 +131,37 @@ impl Session<'_> {
     /// results that do not exist.
     fn write(
         &self,
-        desk: &Desk,
+        opened: &OpenWorktree,
         journal: &mut Journal,
         named: &[ResultKey],
         outcomes: &Outcomes,
-        trouble: &mut Option<String>,
+        trouble: &mut Option<StoreTrouble>,
     ) -> io::Result<()> {
-        let path = desk.worktree.journal();
+        let path = opened.worktree.journal();
         let stage =
             |journal: &Journal| timed(self.listener, Phase::Journal, None, || Journal::stage(&journal.encode(), &path));
         let mut staged = stage(journal);
-        let flush = || self.store.map_or(Ok(()), Store::flush);
+        let flush = || self.store.map_or_else(|| Ok(Flushed::nothing_new()), Store::flush);
         let flushed = timed(self.listener, Phase::Flush, None, flush);
-        let aside = self.set_aside(desk, outcomes);
-        if flushed.is_err() || aside.is_err() {
-            if let Err(e) = flushed {
-                trouble.get_or_insert(e.to_string());
-                journal.distrust_all_but(named);
-            }
+        let aside = self.set_aside(opened, outcomes);
+        let is_stored = flushed.is_ok();
+        let flushed = flushed.unwrap_or_else(|e| {
+            trouble.get_or_insert(StoreTrouble::Database(e.to_string()));
+            journal.distrust_all_but(named);
+            Flushed::nothing_new()
+        });
+        if !is_stored || aside.is_err() {
             if let Err(e) = aside {
                 trouble.get_or_insert(e);
             }
             journal.finding = None;
             staged = stage(journal);
         }
-        timed(self.listener, Phase::Journal, None, || desk.replace_journal(journal, staged?, named))
+        timed(self.listener, Phase::Journal, None, || opened.replace_journal(journal, staged?, named, flushed))
     }
 
     /// Keeps the logs of failed tasks until the tasks succeed.
-    fn keep_failed_runs(&self, desk: &Desk, built: &Built<'_>) {
+    fn keep_failed_runs(&self, opened: &OpenWorktree, built: &Built<'_>) {
         if self.single.is_some() {
             return;
         }
@@ -158,7 +169,7 @@ impl Session<'_> {
             let position = self.workspace.tasks.binary_search_by(|task| task.name.as_str().cmp(name));
             position.map_or(true, |position| built.notes.is_done(TaskId(position as u32)))
         };
-        if let Err(e) = failed_runs::keep(&desk.worktree.failed(), &built.outcomes.failed_runs, &is_done) {
+        if let Err(e) = failed_runs::keep(&opened.worktree.failed(), &built.outcomes.failed_runs, &is_done) {
             log::info!("the logs of failed runs cannot be kept: {e}");
         }
     }
@@ -173,21 +184,22 @@ impl Session<'_> {
     }
 
     /// Reports store trouble once, at the end: whatever went wrong, it is one thing for the user.
-    pub(super) fn close(&self, trouble: Option<String>, reporter: &mut dyn Reporter) {
+    fn close(&self, trouble: Option<StoreTrouble>, reporter: &mut dyn Reporter) {
         if let Some(trouble) = trouble {
-            self.store_trouble(reporter, &trouble);
+            let (dir, single) = (self.store_dir.to_owned(), self.single.is_some());
+            reporter.event(Event::Warning(Warning::Store { trouble, dir, single }));
         }
     }
 
     /// Removes results that a check has refuted, and notes what checks have found.
-    fn set_aside(&self, desk: &Desk, outcomes: &Outcomes) -> Result<(), String> {
+    fn set_aside(&self, opened: &OpenWorktree, outcomes: &Outcomes) -> Result<(), StoreTrouble> {
         if let Some(store) = self.store.filter(|_| !outcomes.refuted.is_empty()) {
             // Comes first, so that no journal that names one of them is trusted.
-            maintenance::advance_epoch(self.store_dir).map_err(|e| e.to_string())?;
-            store.remove(&outcomes.refuted).map_err(|e| e.to_string())?;
+            maintenance::advance_epoch(self.store_dir).map_err(database)?;
+            store.remove(&outcomes.refuted).map_err(database)?;
         }
-        let noted = unstable::note(&desk.worktree.unstable(), &outcomes.news);
-        noted.map_err(|e| format!("unstable tasks cannot be noted: {e}"))
+        let noted = unstable::note(&opened.worktree.unstable(), &outcomes.news);
+        noted.map_err(|e| StoreTrouble::Unstable(e.to_string()))
     }
 
     /// Returns the tasks that were not judged although one of their dependencies came out differently from the journal,
@@ -199,7 +211,7 @@ impl Session<'_> {
     }
 
     /// Returns the record of this build for reports; `None` for a build that did nothing.
-    fn remembered(&self, before: &Journal, built: &Built<'_>) -> Option<(Build, Vec<TaskRun>)> {
+    fn remembered(&self, before: &Journal, built: &Built<'_>) -> Option<(history::Build, Vec<TaskRun>)> {
         let Built { tasks, forced, outcomes, notes } = *built;
         let summary = &outcomes.summary;
         let checked = summary.checked + summary.unstable.len();
@@ -226,7 +238,7 @@ impl Session<'_> {
         &self,
         worktree: &Worktree,
         seen: Option<&Vec<(Vec<u8>, Seen)>>,
-        remembered: Option<(Build, Vec<TaskRun>)>,
+        remembered: Option<(history::Build, Vec<TaskRun>)>,
     ) {
         let root = &self.workspace.root;
         let env_files: HashSet<&RelPath> = self.workspace.tasks.iter().flat_map(|task| &task.env_file).collect();
@@ -245,8 +257,8 @@ impl Session<'_> {
 
     /// Returns those intents of a killed build whose tasks this build did not touch, and the commands of it that still
     /// run.
-    fn unfinished(&self, desk: &Desk, outcomes: &Outcomes) -> LeftBehind {
-        let LeftBehind { intents, commands } = &desk.left_behind;
+    fn unfinished(&self, opened: &OpenWorktree, outcomes: &Outcomes) -> LeftBehind {
+        let LeftBehind { intents, commands } = &opened.left_behind;
         if intents.is_empty() {
             return LeftBehind { intents: Vec::new(), commands: commands.clone() };
         }
@@ -257,15 +269,15 @@ impl Session<'_> {
     }
 
     /// Runs automatic gc if it is due. Returns what is wrong with the store.
-    fn take_away_what_is_too_old(&self, reporter: &mut dyn Reporter) -> Option<String> {
+    fn take_away_what_is_too_old(&self, reporter: &mut dyn Reporter) -> Option<StoreTrouble> {
         let settings = &self.workspace.cache;
         match maintenance::automatic_gc(self.store?, self.store_dir, settings) {
             Ok(report) => {
                 report.iter().for_each(|report| tell_of_displaced(reporter, report, settings));
                 None
             }
-            Err(MaintenanceError::Engine(e)) => Some(e.to_string()),
-            Err(MaintenanceError::Io(e)) => Some(e.to_string()),
+            Err(MaintenanceError::Engine(e)) => Some(database(e)),
+            Err(MaintenanceError::Io(e)) => Some(database(e)),
         }
     }
 
@@ -297,19 +309,10 @@ impl Session<'_> {
         journal.tasks.extend(outcomes.records.iter().map(|(name, record)| (name.clone(), record.clone())));
         journal
     }
+}
 
-    fn store_trouble(&self, reporter: &mut dyn Reporter, trouble: &str) {
-        let (what, option) =
-            if self.single.is_some() { ("the command runs", " --exec") } else { ("the build goes on", "") };
-        reporter.event(Event::Warning {
-            message: format!("the store cannot be used: {}", trouble.split(" (os error").next().unwrap_or(trouble)),
-            hint: Some(format!(
-                "{what} without it; `percache verify{option} --repair` puts a damaged store right, else look at the permissions and the \
-                 space of `{}`",
-                shown(self.store_dir)
-            )),
-        });
-    }
+fn database(error: impl std::fmt::Display) -> StoreTrouble {
+    StoreTrouble::Database(error.to_string())
 }
 
 /// Reports displaced files that gc removed, and warns if too many are kept. They may be somebody's work: none is
@@ -317,14 +320,10 @@ impl Session<'_> {
 fn tell_of_displaced(reporter: &mut dyn Reporter, report: &maintenance::Report, settings: &CacheSettings) {
     let (went, left) = (report.displaced, report.displaced_left);
     if went.files > 0 {
-        let age = format_age(settings.maxage.unwrap_or(maintenance::DEFAULT_MAXAGE));
-        let message = format!("removed {went}: moved aside more than {age} ago");
-        reporter.event(Event::Note { message });
+        let age = settings.maxage.unwrap_or(maintenance::DEFAULT_MAXAGE);
+        reporter.event(Event::Note(Note::ExpiredDisplaced { files: went.files, bytes: went.bytes, age }));
     }
     if left.bytes > settings.maxsize.unwrap_or(maintenance::DEFAULT_MAXSIZE) {
-        reporter.event(Event::Warning {
-            message: format!("{left} are kept, which is more than the store may have (`maxsize`)"),
-            hint: Some("`percache displaced` lists them, and `percache displaced drop PATH` deletes some".to_owned()),
-        });
+        reporter.event(Event::Warning(Warning::ManyDisplaced { files: left.files, bytes: left.bytes }));
     }
 }

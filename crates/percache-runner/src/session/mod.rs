@@ -1,41 +1,49 @@
-//! One build of a worktree, from its lock to its journal.
+//! One build of a worktree: is there anything to do (`open`), do it (`Session::build`), write it down (`commit`).
 //!
 //! | file | its one idea |
 //! | --- | --- |
+//! | `request` | what a caller asks for |
+//! | `open` | whether there is anything to do |
+//! | `last_build` | the last build's findings that still hold |
+//! | `freshness` | tasks that are up to date by the journal alone |
+//! | `project` | a workspace with its graph and its store |
+//! | `exec` | one command without a `percache.toml` |
+//! | `begin` | the worktree's lock, journal and leftovers during a build |
+//! | `survey` | leftovers of earlier builds, and the state that all tasks share |
 //! | `clean` | the removal of outputs from the tree |
 //! | `commit` | the end of a build: results stored, then the journal |
-//! | `desk` | the worktree's lock, journal and leftovers during a build |
-//! | `evidence` | the conditions under which the next build may trust this one |
-//! | `prior` | the last build's findings that still hold |
 //! | `renewal` | the new journal, from the old one and what the build saw |
-//! | `single` | one command without a `percache.toml` |
-//! | `standing` | tasks that are up to date by the journal alone |
-//! | `survey` | leftovers of earlier builds, and the state that all tasks share |
+//! | `conditions` | the conditions under which the next build may trust this one |
 
-pub mod clean;
+mod begin;
+mod clean;
 mod commit;
-mod desk;
-mod evidence;
-mod prior;
+mod conditions;
+pub mod exec;
+pub mod freshness;
+mod last_build;
+mod open;
+mod project;
 pub mod renewal;
-pub mod single;
-pub mod standing;
+mod request;
 mod survey;
 
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use percache::Digest;
 use percache::store::Store;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::action::budget::Budget;
 use crate::action::check;
 use crate::action::context::{Force, Options};
+use crate::fs::stamp::moment;
 use crate::graph::TaskGraph;
 use crate::model::Caller;
 use crate::model::event::{Event, Listener, Reporter};
+use crate::model::notice::Note;
 use crate::model::span::{Phase, timed};
 use crate::model::{TaskId, UnusedTemplate, Workspace};
 use crate::process::Stop;
@@ -43,48 +51,58 @@ use crate::process::descriptors;
 use crate::process::nesting::Enclosing;
 use crate::report::recorder::Recorder;
 use crate::schedule::results::{Outcomes, Summary};
-use crate::schedule::{Demands, build};
+use crate::schedule::{self, Demands};
 use crate::worktree::conditions::Asked;
 
+pub use clean::{Clean, Cleaned};
 use commit::Built;
-pub use prior::{Prior, prior};
+use last_build::LastBuild;
+pub use open::{Opened, open};
+pub use project::{OpenError, Project};
+pub use request::{Request, Target};
 
-/// Everything that one build is given: the workspace, the store, the options and the caller.
+/// A workspace that is ready to be built, as requested.
 pub struct Session<'a> {
-    /// The tasks and settings.
-    pub workspace: &'a Workspace,
-    /// The dependencies between the tasks.
-    pub graph: &'a TaskGraph,
-    /// The store's directory.
-    pub store_dir: &'a Path,
-    /// Tells a single command from others that run in the same directory; `None` when the workspace has a
-    /// configuration.
-    pub single: Option<Digest>,
-    /// The store; `None` means that nothing is looked up and nothing is stored.
-    pub store: Option<&'a Store>,
-    /// How to build.
-    pub options: &'a Options,
-    /// The caller's environment variables.
-    pub caller: &'a Caller,
-    /// The request to stop, such as Ctrl-C.
-    pub stop: &'a Stop,
-    /// Receives the output of commands.
-    pub listener: &'a dyn Listener,
-    /// The name of this process, shown to others that wait for it.
-    pub holder: &'a str,
+    request: Request<'a>,
+    project: Arc<Project>,
+    /// The requested tasks.
+    selected: Vec<TaskId>,
+    store: Option<Arc<Store>>,
     /// What the caller asks for, as digests; `None` when the next build must check everything from scratch.
-    pub asked: Option<Asked>,
+    asked: Option<Asked>,
     /// The digest of the saved copy of the configuration, if the tasks were read from that copy.
-    pub kept: Option<Digest>,
+    kept: Option<Digest>,
     /// A moment before any file was looked at for this build, configuration included; see [`crate::fs::stamp::moment`].
-    pub began: i64,
-    /// Whether the process exits after this build. Then destructors are skipped, because the OS frees memory faster.
-    pub last: bool,
+    began: i64,
+    /// What still holds of the last build's findings; used up by the first build.
+    last_build: Option<LastBuild>,
+}
+
+/// What all steps of a build share.
+#[derive(Clone, Copy)]
+struct Build<'a> {
+    workspace: &'a Workspace,
+    graph: &'a TaskGraph,
+    store_dir: &'a Path,
+    /// See [`Project`].
+    single: Option<Digest>,
+    store: Option<&'a Store>,
+    options: &'a Options,
+    caller: &'a Caller,
+    stop: &'a Stop,
+    listener: &'a dyn Listener,
+    holder: &'a str,
+    /// See [`Session`], like the next two.
+    asked: Option<Asked>,
+    kept: Option<Digest>,
+    began: i64,
+    /// See [`Request`].
+    last: bool,
 }
 
 /// A reason why a build cannot start.
 #[derive(Debug, thiserror::Error)]
-pub enum SessionError {
+pub enum BuildError {
     /// Worker threads cannot be started.
     #[error("cannot start {0} threads: {1}")]
     Threads(usize, String),
@@ -108,72 +126,116 @@ fn within(Enclosing { task, holder }: &Enclosing) -> String {
     }
 }
 
-impl SessionError {
+impl BuildError {
     /// Returns advice on what to do, if there is any.
     pub fn hint(&self) -> Option<String> {
-        let SessionError::Within(Enclosing { task, .. }) = self else { return None };
+        let BuildError::Within(Enclosing { task, .. }) = self else { return None };
         let task = task.as_ref().map_or("the task".to_owned(), |task| format!("`{task}`"));
         Some(format!("name what {task} needs in its `deps`; then it is built before"))
     }
 }
 
-impl Session<'_> {
-    /// Builds the selected tasks and their dependencies. `prior` is the part of the last build's findings that still
-    /// holds.
-    pub fn run(
-        &self,
-        selected: &[TaskId],
-        prior: Option<Prior>,
-        reporter: &mut dyn Reporter,
-    ) -> Result<Summary, SessionError> {
-        self.build(selected, prior, reporter).map(|outcomes| outcomes.summary)
+impl<'a> Session<'a> {
+    /// Returns the workspace.
+    pub fn project(&self) -> &Arc<Project> {
+        &self.project
     }
 
-    /// Like [`Session::run`], but also returns why tasks ran or would run, if the options ask for it.
+    /// Returns the store; `None` if none is used.
+    pub fn store(&self) -> Option<&Arc<Store>> {
+        self.store.as_ref()
+    }
+
+    /// Creates a session that always looks at the selected tasks and at what they need.
+    pub(crate) fn from_scratch(request: Request<'a>, project: Arc<Project>, selected: Vec<TaskId>) -> Session<'a> {
+        let store = request.store.map(|open| open(&project.store_dir));
+        Session { request, project, selected, store, asked: None, kept: None, began: moment(), last_build: None }
+    }
+
+    /// Builds the requested tasks and their dependencies: events go to `reporter`, the output of commands to
+    /// `listener`, and `stop` ends it.
+    ///
+    /// # Errors
+    /// Fails if the build cannot start. A failed task is not an error.
     pub fn build(
-        &self,
-        selected: &[TaskId],
-        prior: Option<Prior>,
+        &mut self,
+        stop: &Stop,
+        listener: &dyn Listener,
         reporter: &mut dyn Reporter,
-    ) -> Result<Outcomes, SessionError> {
-        let tasks = self.graph.closure(selected);
-        let (jobs, fit) = (self.options.jobs, descriptors::make_room(self.options.jobs));
-        if fit < jobs.min(tasks.len()) {
-            let message = format!("{fit} jobs at a time: more do not fit into the files that may be open (ulimit -n)");
-            reporter.event(Event::Note { message });
-        }
-        for UnusedTemplate { name, place } in &self.workspace.unused {
-            let message = format!("no task extends the template `{name}` ({place})");
-            reporter.event(Event::Note { message });
-        }
-        let options = &Options { jobs: fit, ..self.options.clone() };
-        let (mut desk, holds) = timed(self.listener, Phase::Begin, None, || self.sit_down(prior, reporter));
-        if let Some(enclosing) = desk.enclosing.take() {
-            return Err(SessionError::Within(enclosing));
-        }
-        let pool = threads(fit.min(tasks.len()).max(1))?;
-        let ctx = timed(self.listener, Phase::Survey, None, || self.context(options, &desk, holds, reporter));
-        let mut ctx = ctx.map_err(SessionError::Tree)?;
-        if let Some(form) = self.workspace.jobserver.filter(|_| !self.options.dry_run) {
-            ctx.budget = Some(Budget::new(fit, form).map_err(SessionError::Jobserver)?);
-        }
-        let demands = self.demands(selected, &tasks);
+    ) -> Result<Summary, BuildError> {
+        self.run(stop, listener, reporter).map(|outcomes| outcomes.summary)
+    }
+
+    /// Like [`Session::build`], but also returns why tasks ran or would run, if the options ask for it.
+    pub(crate) fn run(
+        &mut self,
+        stop: &Stop,
+        listener: &dyn Listener,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Outcomes, BuildError> {
+        let last_build = self.last_build.take();
+        let tasks = self.project.graph.closure(&self.selected);
+        let options = &self.options(tasks.len(), reporter);
+        let build = self.shared(options, stop, listener);
+        let (opened, fresh) = timed(listener, Phase::Begin, None, || build.begin(last_build, reporter))?;
+        let pool = threads(options.jobs.min(tasks.len()).max(1))?;
+        let ctx = timed(listener, Phase::Survey, None, || build.survey(&opened, fresh, reporter))?;
+        let demands = build.demands(&self.selected, &tasks);
         let mut recorder = Recorder::new(reporter);
-        let outcomes = build(&ctx, &pool, &tasks, &demands, &mut recorder);
-        let notes = recorder.into_notes();
-        tell_of_tools(reporter, &outcomes.remembered);
-        let learned = self.learned(ctx);
-        if desk.lock.is_some() {
-            let built = Built { tasks: &tasks, forced: &demands.forced, outcomes: &outcomes, notes: &notes };
-            self.commit(desk, learned, &built, reporter);
-        } else {
-            self.close(learned.trouble, reporter);
+        let outcomes = schedule::build(&ctx, &pool, &tasks, &demands, &mut recorder);
+        let built =
+            Built { tasks: &tasks, forced: &demands.forced, outcomes: &outcomes, notes: &recorder.into_notes() };
+        if !outcomes.remembered.is_empty() {
+            reporter.event(Event::Note(Note::NotAsked(outcomes.remembered.clone())));
         }
+        let learned = build.learned(ctx);
+        build.commit(opened, learned, &built, reporter);
+        build.end(pool);
+        Ok(outcomes)
+    }
+
+    /// Returns the options, with no more jobs than fit.
+    fn options(&self, tasks: usize, reporter: &mut dyn Reporter) -> Options {
+        for UnusedTemplate { name, place } in &self.project.workspace.unused {
+            let (name, place) = (name.clone(), place.clone());
+            reporter.event(Event::Note(Note::UnusedTemplate { name, place }));
+        }
+        let jobs = self.request.options.jobs;
+        let fit = descriptors::make_room(jobs);
+        if fit < jobs.min(tasks) {
+            reporter.event(Event::Note(Note::FewerJobs(fit)));
+        }
+        Options { jobs: fit, ..self.request.options.clone() }
+    }
+
+    /// Returns what all steps of a build share.
+    fn shared<'b>(&'b self, options: &'b Options, stop: &'b Stop, listener: &'b dyn Listener) -> Build<'b> {
+        Build {
+            workspace: &self.project.workspace,
+            graph: &self.project.graph,
+            store_dir: &self.project.store_dir,
+            single: self.project.single,
+            store: self.store.as_deref(),
+            options,
+            caller: &self.request.caller,
+            stop,
+            listener,
+            holder: &self.request.holder,
+            asked: self.asked,
+            kept: self.kept,
+            began: self.began,
+            last: self.request.last,
+        }
+    }
+}
+
+impl Build<'_> {
+    /// Ends the threads of a build.
+    fn end(&self, pool: ThreadPool) {
         if self.last {
-            // Its threads are idle, and ending them only takes time.
+            // They are idle, and ending them only takes time.
             std::mem::forget(pool);
         }
-        Ok(outcomes)
     }
 
     /// Determines which tasks must run even if they are up to date.
@@ -199,24 +261,14 @@ impl Session<'_> {
 }
 
 /// Starts the threads that tasks run on: fewer than `most` if the system does not allow that many.
-fn threads(most: usize) -> Result<ThreadPool, SessionError> {
+fn threads(most: usize) -> Result<ThreadPool, BuildError> {
     let start = |count| ThreadPoolBuilder::new().num_threads(count).thread_name(|i| format!("percache-{i}")).build();
     let mut count = most;
     loop {
         match start(count) {
             Ok(pool) => return Ok(pool),
-            Err(e) if count == 1 => return Err(SessionError::Threads(most, e.to_string())),
+            Err(e) if count == 1 => return Err(BuildError::Threads(most, e.to_string())),
             Err(_) => count = count.div_ceil(2),
         }
     }
-}
-
-/// Names the tools that a dry run did not ask, because it runs nothing.
-fn tell_of_tools(reporter: &mut dyn Reporter, remembered: &[String]) {
-    if remembered.is_empty() {
-        return;
-    }
-    let names: Vec<_> = remembered.iter().map(|tool| format!("`{tool}`")).collect();
-    let message = format!("not run, their last answers are taken to hold: {}", names.join(", "));
-    reporter.event(Event::Note { message });
 }

@@ -1,4 +1,4 @@
-//! The conditions under which the evidence in a journal is valid; see [`crate::session::standing`].
+//! The conditions under which the evidence in a journal is valid; see [`crate::session::freshness`].
 //!
 //! ```text
 //! version  digest of the arguments for {args}(20)

@@ -1,10 +1,14 @@
 //! The directories of displaced files, and the workspaces they belong to.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::config::likely_stores;
 use crate::fs::displaced::Displaced;
+use crate::worktree::journal::Journal;
 use crate::worktree::neighbours::Neighbours;
 use crate::worktree::{self, Worktree};
 
@@ -79,4 +83,12 @@ pub fn in_store(store: &Path, root: Option<&Path>) -> io::Result<Vec<Place>> {
     }
     places.sort_by(|a, b| a.dir.cmp(&b.dir));
     Ok(places)
+}
+
+/// Returns the paths that were outputs in the last build of the workspace at `root`, in any store that it may use.
+pub fn recorded_outputs(root: &Path) -> Vec<PathBuf> {
+    let journals = likely_stores(root).into_iter().map(|store| Journal::load(&Worktree::new(&store, root).journal()));
+    let records = journals.flat_map(|journal| journal.tasks.into_values());
+    let paths = records.flat_map(|record| record.outputs.into_entries());
+    paths.map(|entry| root.join(OsStr::from_bytes(&entry.path))).collect()
 }

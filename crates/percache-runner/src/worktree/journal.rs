@@ -40,7 +40,7 @@ use crate::syntax::shown::shown;
 use crate::worktree::conditions::Finding;
 
 pub use encoded::Encoded;
-pub use flat::{Flat, FlatTask, is_whole};
+pub use flat::{Flat, is_whole};
 pub use lists::PathLists;
 use lists::encode_numbers;
 
@@ -292,7 +292,7 @@ mod tests {
             took: 4,
             previous: None,
             discovered: PathSet::from_iter([b"include/a.h".to_vec()]),
-            outputs: vec![Entry::new(*b"out", Node::Directory)],
+            outputs: Manifest::from_found(vec![Entry::new(*b"out", Node::Directory)]),
             failed: true,
             uncertain: vec![b"out".to_vec()],
             evidence: Evidence { sure: true, expiry: 9, lists: vec![1, 0] },

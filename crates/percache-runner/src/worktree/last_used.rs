@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use percache::base::files;
 use percache::store::record::{ResultKey, Time};
@@ -60,7 +60,7 @@ pub fn last_use(journal: &Path) -> Option<Time> {
 
 /// Notes that everything that a journal names was used now.
 pub fn touch(journal: &Path) -> io::Result<()> {
-    File::options().append(true).open(journal)?.set_modified(SystemTime::now())
+    File::options().append(true).open(journal)?.set_modified(percache::base::clock::now())
 }
 
 /// Notes the last use of results that the journal no longer names.

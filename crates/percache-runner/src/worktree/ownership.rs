@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use percache::store::manifest::PathSet;
 use percache::store::record::Node;
@@ -143,7 +144,7 @@ pub struct Buried {
     /// Files and symlinks that have become sources, and stay; sorted.
     pub kept: Vec<RelPath>,
     /// Paths that could not be removed, and why: they lie behind a symlink out of the workspace, or the system refuses.
-    pub stuck: Vec<(RelPath, io::Error)>,
+    pub stuck: Vec<(RelPath, Arc<io::Error>)>,
 }
 
 /// Removes dead outputs, unless they are sources.
@@ -166,7 +167,7 @@ pub fn bury(
         match clearing.take(path, *held) {
             Ok(Cleared::Removed) if is_file => buried.removed.push(path.clone()),
             Ok(_) => {}
-            Err(e) => buried.stuck.push((path.clone(), e)),
+            Err(e) => buried.stuck.push((path.clone(), Arc::new(e))),
         }
     }
     buried.removed.reverse();

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `block_hasher` | SHA-1 that goes on from a state which many hashes have in common |
 //! | `claim` | Claims |
+//! | `clock` | The time of day |
 //! | `codec` | The canonical encoding |
 //! | `digest` | SHA-1 digests |
 //! | `exit` | What lives in statics is never dropped |
@@ -13,6 +14,7 @@
 
 pub mod block_hasher;
 pub mod claim;
+pub mod clock;
 pub mod codec;
 pub mod digest;
 pub(crate) mod exit;

@@ -18,8 +18,8 @@ use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::ops::{Bound, ControlFlow, Range};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::base::clock;
 use crate::base::codec::{Decoder, Encode};
 use crate::base::digest::{DIGEST_LEN, Digest};
 use crate::base::files;
@@ -228,10 +228,7 @@ impl Tail {
     /// Adds a commit to the file at `path`, from which this was read and which nobody else writes to meanwhile. After `Ok` it is on the
     /// disk.
     pub fn append(&self, path: &Path, changes: &Changes) -> io::Result<()> {
-        let id = self.id.unwrap_or_else(|| {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
-            now ^ u64::from(std::process::id()).rotate_left(40)
-        });
+        let id = self.id.unwrap_or_else(|| clock::nanos() ^ u64::from(std::process::id()).rotate_left(40));
         let record = changes.to_record(self.kind, id);
         let is_new = !path.exists();
         let mut file = files::private().write(true).create(true).truncate(false).open(path)?;

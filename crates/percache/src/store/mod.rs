@@ -8,6 +8,8 @@ pub mod blob;
 pub mod gc;
 pub mod growth;
 pub mod id;
+pub mod interface;
+pub mod layered;
 pub mod layout;
 pub mod manifest;
 #[cfg(feature = "rocksdb")]
@@ -26,8 +28,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::base::clock;
 use crate::base::digest::{Digest, Hasher};
 use crate::db::engine::{Column, Engine, EngineError, SharedView};
 use crate::store::id::{ActionKey, Fingerprint, WorkspaceId};
@@ -40,7 +42,7 @@ use crate::store::writer::{Guard, NewResult, PATIENCE, Packed, Writer};
 
 /// The time now.
 pub fn now() -> Time {
-    SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_millis() as Time).unwrap_or(0)
+    clock::millis()
 }
 
 /// Why a content cannot be had.
@@ -58,6 +60,19 @@ pub enum ReadError {
     /// Whoever takes the content.
     #[error(transparent)]
     Write(#[from] io::Error),
+}
+
+/// Proof that a journal may be written: what it names is on the disk.
+///
+/// A journal that names a result which a power cut takes away would have a build wait for what is not there.
+#[derive(Debug)]
+pub struct Flushed(());
+
+impl Flushed {
+    /// For a journal that names no result that this process has recorded.
+    pub fn nothing_new() -> Flushed {
+        Flushed(())
+    }
 }
 
 /// How often a file that a view refers to may be missing before that counts as damage.
@@ -227,6 +242,25 @@ impl Store {
         list_from(&bytes).ok_or(ReadError::Damaged(*content))
     }
 
+    /// Returns whether everything that a content consists of is in the view at hand or waits to be written.
+    pub fn has(&self, content: &Content) -> Result<bool, EngineError> {
+        if content.is_nothing() {
+            return Ok(true);
+        }
+        let has_piece = |digest: &Digest| {
+            let waits = self.writer.find(|pending| pending.blobs.contains_key(digest).then_some(())).is_some();
+            !self.broken().contains(digest) && (waits || self.has_piece(digest))
+        };
+        if content.length <= CHUNKED_ABOVE {
+            return Ok(has_piece(&content.digest));
+        }
+        match self.list(&content.digest) {
+            Ok(list) => Ok(list.iter().all(has_piece)),
+            Err(ReadError::Engine(e)) => Err(e),
+            Err(_) => Ok(false),
+        }
+    }
+
     /// Adds what `reader` gives; `seen` is shown the bytes in order. Holds no more than a few pieces at a time.
     pub fn add(&self, reader: &mut dyn Read, seen: &mut dyn FnMut(&[u8])) -> io::Result<Content> {
         let (content, list) = blob::cut(reader, seen, &mut |digest, piece| {
@@ -266,7 +300,7 @@ impl Store {
     /// Removes results, as far as they are there. What was hashed into their keys stays, for explanations; that and contents that nothing
     /// refers to any more are left to gc.
     pub fn remove(&self, keys: &[ResultKey]) -> Result<(), EngineError> {
-        self.flush()?;
+        self.writer.flush()?;
         let mut session = self.engine.brief_session(PATIENCE)?;
         for key in keys {
             session.delete(RESULTS, &result_key(kind::RESULT, key))?;
@@ -302,8 +336,8 @@ impl Store {
     }
 
     /// Writes everything added, and waits for it.
-    pub fn flush(&self) -> Result<(), EngineError> {
-        self.writer.flush()
+    pub fn flush(&self) -> Result<Flushed, EngineError> {
+        self.writer.flush().map(|()| Flushed(()))
     }
 
     fn get(&self, column: Column, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {

@@ -71,6 +71,7 @@ impl Case {
             }
             Case::Touch => {
                 settled_build(tool, dir)?;
+                #[allow(clippy::disallowed_methods, reason = "the clock of the product is not used here")]
                 let now = SystemTime::now();
                 for (task, file) in
                     (0..workload.tasks).flat_map(|task| (0..workload.files).map(move |file| (task, file)))

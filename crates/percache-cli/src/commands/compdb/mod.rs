@@ -5,22 +5,22 @@ mod compile;
 
 use std::path::Path;
 
-use percache_runner::model::{Task, TaskCommand};
+use percache_runner::tasks::{Task, TaskCommand};
 use serde_json::{Value, json};
 
 use crate::args::{Cli, Compdb};
 use crate::commands::gc::count;
 use crate::error::{CliError, SUCCESS};
-use crate::setup::Setup;
+use crate::setup::load;
 use crate::terminal::style::{Paint, Style};
 use compile::{Compile, Unclear};
 
 /// Prints the compilation database.
 pub fn run(cli: &Cli, args: &Compdb) -> Result<u8, CliError> {
     let paint = Paint::stderr(cli.color);
-    let setup = Setup::load(cli.directory.as_deref(), &[], paint)?;
-    let workspace = &setup.workspace;
-    let selected = if args.tasks.is_empty() { workspace.ids().collect() } else { setup.select(&args.tasks)? };
+    let project = load(cli, &[])?;
+    let workspace = &project.workspace;
+    let selected = if args.tasks.is_empty() { workspace.ids().collect() } else { project.select(&args.tasks)? };
     let (mut entries, mut unclear) = (Vec::new(), Vec::new());
     for task in selected.into_iter().map(|id| workspace.task(id)) {
         match compiles(task) {

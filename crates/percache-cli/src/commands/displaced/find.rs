@@ -5,11 +5,10 @@ use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use percache_runner::config::{self, DiscoverError, is_broken, likely_stores};
-use percache_runner::fs::displaced::{Amount, Item, list, measure};
-use percache_runner::model::problem::reason;
-use percache_runner::syntax::shown::shown;
-use percache_runner::worktree::displaced::{Place, in_store};
+use percache_runner::configuration;
+use percache_runner::configuration::{DiscoverError, is_broken, likely_stores};
+use percache_runner::displaced::{Amount, Item, Place, in_store, list, measure};
+use percache_runner::text::{reason, shown};
 
 use crate::args::Cli;
 use crate::error::CliError;
@@ -167,7 +166,7 @@ fn sightings(scope: Scope, roots: &[PathBuf], known: Vec<Place>, paint: Paint) -
 /// so that it is unknown whether it belongs to them. These are recognised by their store, or by files displaced from
 /// them.
 fn roots(start: &Path, known: &[Place]) -> Result<Vec<PathBuf>, CliError> {
-    let (start, root) = match config::discover(start) {
+    let (start, root) = match configuration::discover(start) {
         Ok(location) => (location.cwd.to_path(&location.root), Some(location.root)),
         Err(DiscoverError::Unreadable { path, source }) => return Err(CliError::directory(&path, &source)),
         Err(DiscoverError::NotFound(start)) => (start, None),

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use percache_runner::syntax::shown::read_back;
+use percache_runner::text::read_back;
 
 use super::find::Kept;
 

@@ -8,9 +8,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use percache::store::now;
-use percache_runner::fs::displaced::Amount;
-use percache_runner::syntax::shown::shown;
-use percache_runner::syntax::units::{format_age, format_size};
+use percache_runner::displaced::Amount;
+use percache_runner::text::{format_age, format_size, shown};
 use serde_json::json;
 
 use crate::args::{Cli, Displaced, DisplacedAction};

@@ -1,17 +1,11 @@
 //! Restores displaced files, or deletes them.
 
 use std::collections::{BTreeMap, HashSet};
-use std::ffi::OsStr;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use percache_runner::config::likely_stores;
-use percache_runner::fs::displaced::{delete, give_back};
-use percache_runner::model::problem::{reason, way_out};
-use percache_runner::syntax::shown::shown;
-use percache_runner::worktree::Worktree;
-use percache_runner::worktree::journal::Journal;
+use percache_runner::displaced::{delete, give_back, recorded_outputs};
+use percache_runner::text::{reason, shown, way_out};
 
 use super::find::{Found, Kept, Scope, find};
 use super::meant::meant;
@@ -116,15 +110,7 @@ fn chosen<'k>(cli: &Cli, found: &'k Found, path: &Path, from: Option<&str>) -> R
 
 /// Returns the paths that are outputs, according to the last build.
 fn outputs(found: &Found) -> HashSet<PathBuf> {
-    let of = |root: &PathBuf| {
-        let journals =
-            likely_stores(root).into_iter().map(|store| Journal::load(&Worktree::new(&store, root).journal()));
-        let records: Vec<_> = journals.flat_map(|journal| journal.tasks.into_values()).collect();
-        let paths = records.into_iter().flat_map(|record| record.outputs.into_entries());
-        let native = paths.map(|entry| root.join(OsStr::from_bytes(&entry.path)));
-        native.collect::<Vec<_>>()
-    };
-    found.roots.iter().flat_map(of).collect()
+    found.roots.iter().flat_map(|root| recorded_outputs(root)).collect()
 }
 
 fn homeless(kept: &Kept, all: bool) -> CliError {
@@ -162,7 +148,7 @@ fn failure(kept: &Kept, to: &Path, error: &io::Error, args: &DisplacedRestore) -
         }
         _ => CliError::failure(format!("`{shown}` cannot be moved back: {}", reason(error))).hint(
             way_out(error)
-                .unwrap_or_else(|| format!("it is in `{}`", percache_runner::syntax::shown::shown(&kept.item.at)))
+                .unwrap_or_else(|| format!("it is in `{}`", percache_runner::text::shown(&kept.item.at)))
                 .into(),
         ),
     }

@@ -4,23 +4,19 @@
 mod relay;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use percache::store::{Store, now};
-use percache_runner::action::context::{Check, Force, HitLogs, Options};
-use percache_runner::fs::stamp::moment;
-use percache_runner::graph::TaskGraph;
-use percache_runner::model::TaskId;
-use percache_runner::model::event::{Event, Failure, Outcome, Reporter};
-use percache_runner::process::Stop;
-use percache_runner::session::Session;
-use percache_runner::session::single::{Answer, Single};
-use percache_runner::syntax::units::{format_age, format_duration, parse_age};
-use percache_runner::worktree::Worktree;
+use percache_runner::events::{Event, Failure, Outcome, Reporter};
+use percache_runner::exec::{Answer, Single};
+use percache_runner::text::{format_age, format_duration, parse_age};
+use percache_runner::{Check, Force, HitLogs, Opened, Options, Project, Request, Stop, Target, open};
 
 use crate::args::{Cli, Exec};
 use crate::commands::exec::relay::Relay;
 use crate::error::{CliError, INTERRUPTED};
+use crate::messages;
 use crate::registry;
 use crate::report::words;
 use crate::setup::{exec_store_dir, holder, open_store};
@@ -44,10 +40,11 @@ pub fn run(cli: &Cli, args: &Exec) -> Result<u8, CliError> {
     };
     let paint = Paint::stderr(cli.color);
     let store_dir = exec_store_dir()?;
-    let store = open_store(&store_dir, paint);
-    let relay = Relay::new();
+    let store = Arc::new(open_store(&store_dir, paint));
+    let project = single.project(&cwd, &store_dir).map_err(|e| CliError::usage(&e).hint(e.hint()))?;
+    let (relay, project) = (Relay::new(), Arc::new(project));
     let execution =
-        Execution { cli, single: &single, cwd: &cwd, store_dir: &store_dir, store: &store, relay: &relay, paint };
+        Execution { cli, single: &single, cwd: &cwd, project: &project, store: &store, relay: &relay, paint };
     execution.run(args.force)
 }
 
@@ -56,8 +53,8 @@ struct Execution<'a> {
     cli: &'a Cli,
     single: &'a Single,
     cwd: &'a Path,
-    store_dir: &'a Path,
-    store: &'a Store,
+    project: &'a Arc<Project>,
+    store: &'a Arc<Store>,
     relay: &'a Relay,
     paint: Paint,
 }
@@ -80,43 +77,37 @@ impl Execution<'_> {
     }
 
     fn session(&self, stop: &Stop, force: bool) -> Result<Told<'_>, CliError> {
-        let workspace = self.single.workspace(self.cwd).map_err(|e| CliError::usage(&e).hint(e.hint()))?;
-        let options = Options {
-            jobs: 1,
-            keep_going: false,
-            force: if force { Force::All } else { Force::No },
-            accept: false,
-            check: Check::Sample,
-            dry_run: false,
-            explain: false,
-            hit_logs: HitLogs::No,
-        };
-        let session = Session {
-            workspace: &workspace,
-            graph: &TaskGraph::new(&workspace),
-            store_dir: self.store_dir,
-            single: Some(self.single.identity(self.cwd)),
-            store: Some(self.store),
-            options: &options,
-            caller: &self.single.caller(self.cwd, std::env::vars_os().collect()),
-            stop,
-            listener: self.relay,
-            holder: &holder(),
-            asked: None,
-            kept: None,
-            began: moment(),
+        let store = |_: &Path| self.store.clone();
+        let request = Request {
+            target: Target::Project(self.project.clone()),
+            tasks: &[],
+            args: &[],
+            options: Options {
+                jobs: 1,
+                keep_going: false,
+                force: if force { Force::All } else { Force::No },
+                accept: false,
+                check: Check::Sample,
+                dry_run: false,
+                explain: false,
+                hit_logs: HitLogs::No,
+            },
+            every_event: true,
+            caller: self.single.caller(self.cwd, std::env::vars_os().collect()),
+            holder: holder(),
+            store: Some(&store),
             last: false,
         };
         let mut told = Told { paint: self.paint, quiet: self.cli.quiet, relay: self.relay, finished: None };
-        session.run(&[TaskId(0)], None, &mut told).map_err(CliError::session)?;
+        if let Opened::Session(mut session) = open(request)? {
+            session.build(stop, self.relay, &mut told).map_err(CliError::session)?;
+        }
         Ok(told)
     }
 
     fn answer(&self) -> Result<Option<Answer>, CliError> {
-        let identity = self.single.identity(self.cwd);
-        let worktree = Worktree::single(self.store_dir, self.cwd, &identity);
         // A log that cannot be read completely counts as missing.
-        Ok(self.single.answer(self.store, &worktree).unwrap_or(None))
+        Ok(self.single.answer(self.store, self.project).unwrap_or(None))
     }
 
     /// Replays a stored result.
@@ -220,13 +211,16 @@ impl Reporter for Told<'_> {
                         .apply(Style::Faint, "the other process ended without a result; running the command here")
                 );
             }
-            Event::Warning { message, hint } => {
+            Event::Warning(warning) => {
+                let (message, hint) = messages::warning(&warning);
                 crate::aside!("{} {message}", self.paint.apply(Style::Warning, "warning:"));
                 if let Some(hint) = hint {
                     crate::aside!("{} {hint}", self.paint.apply(Style::Hint, "hint:"));
                 }
             }
-            Event::Note { message } if !self.quiet => crate::aside!("{}", self.paint.apply(Style::Faint, message)),
+            Event::Note(note) if !self.quiet => {
+                crate::aside!("{}", self.paint.apply(Style::Faint, messages::note(&note)));
+            }
             Event::Displaced(moved) => {
                 registry::remember(&moved);
                 crate::aside!("{}", self.paint.apply(Style::Faint, words::moved(&moved)));

@@ -8,9 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use percache::Digest;
 use percache::base::digest::Hasher;
-use percache_runner::model::TaskId;
-use percache_runner::model::event::{Listener, Runner};
-use percache_runner::process::{Marked, SpooledLog, Stream};
+use percache_runner::events::{Listener, Marked, Runner, SpooledLog, Stream};
+use percache_runner::tasks::TaskId;
 
 use crate::terminal::output::{Stderr, Stdout};
 

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 
-use percache_runner::model::TaskId;
+use percache_runner::tasks::TaskId;
 use serde_json::json;
 
-use super::{File, Picture};
+use super::{NamedFile, Picture};
 
 /// Draws a tree of dependencies, or of dependents.
 pub fn tree(picture: &Picture<'_>) -> String {
@@ -117,7 +117,7 @@ fn mermaid_label(name: &str) -> String {
 pub fn json(picture: &Picture<'_>) -> String {
     let names = |ids: &mut dyn Iterator<Item = TaskId>| ids.map(|id| picture.name(id).to_owned()).collect::<Vec<_>>();
     let task = |id: &TaskId| {
-        let task = picture.setup.workspace.task(*id);
+        let task = picture.project.workspace.task(*id);
         json!({
             "name": task.name,
             "group": task.command.is_none(),
@@ -125,7 +125,7 @@ pub fn json(picture: &Picture<'_>) -> String {
             "inferred": names(&mut task.inferred.iter().copied().filter(|id| picture.shows(id))),
         })
     };
-    let file = |file: &File| {
+    let file = |file: &NamedFile| {
         json!({
             "path": file.path.to_text(),
             "made_by": file.made_by.map(|id| picture.name(id)),

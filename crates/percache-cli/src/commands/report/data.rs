@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use percache::store::growth::Growth;
-use percache_runner::report::history::{Build, Ending, TaskRun, critical_path, rows};
-use percache_runner::report::retrospect::Retrospect;
+use percache_runner::history::{Build, Ending, Retrospect, TaskRun, critical_path, rows};
 use serde_json::{Value, json};
 
 /// The number of moments for which the growth of the store is shown.

@@ -9,15 +9,11 @@ use std::time::Duration;
 
 use percache::base::files::{self, Durability};
 use percache::store::now;
-use percache_runner::model::problem::reason;
-use percache_runner::report::retrospect::retrospect;
-use percache_runner::syntax::shown::shown;
-use percache_runner::syntax::units::format_age;
-use percache_runner::worktree::Worktree;
+use percache_runner::text::{format_age, reason, shown};
 
 use crate::args::{Cli, Report};
 use crate::error::{CliError, SUCCESS};
-use crate::setup::Setup;
+use crate::setup::{load, open_store};
 use crate::terminal::output::Stdout;
 use crate::terminal::style::Paint;
 
@@ -38,10 +34,10 @@ const SCRIPTS: [&str; 8] = [
 
 /// Writes the report.
 pub fn run(cli: &Cli, args: &Report) -> Result<u8, CliError> {
-    let setup = Setup::load(cli.directory.as_deref(), &[], Paint::stderr(cli.color))?;
-    let store = setup.open_store(Paint::stderr(cli.color));
-    let root = &setup.workspace.root;
-    let Some(told) = retrospect(root, &setup.store_dir, &store) else {
+    let project = load(cli, &[])?;
+    let store = open_store(&project.store_dir, Paint::stderr(cli.color));
+    let root = &project.workspace.root;
+    let Some(told) = project.retrospect(&store) else {
         let hint = "`percache build` records a build in which something ran, failed or was restored";
         return Err(CliError::failure("no build is recorded in this worktree").hint(Some(hint)));
     };
@@ -51,7 +47,7 @@ pub fn run(cli: &Cli, args: &Report) -> Result<u8, CliError> {
         return Ok(SUCCESS);
     }
     let page = page(&data.to_string());
-    let default = Worktree::new(&setup.store_dir, root).report();
+    let default = project.report_page();
     match args.output.as_deref() {
         Some(path) if path == Path::new("-") => {
             // Errors of writing are reported at the end.

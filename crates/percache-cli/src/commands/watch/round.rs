@@ -1,23 +1,18 @@
 //! One build, with the threads that watch while it runs.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use percache_runner::fs::stamp::moment;
-use percache_runner::process::Stop;
-use percache_runner::schedule::results::Summary;
-use percache_runner::session::{self, Session};
-use percache_runner::watch::{Burst, Change, Run};
-use percache_runner::worktree::conditions::Asked;
+use percache_runner::watching::{Activity, Burst, Change, Happened, Hearing, Noting, Run, Target as Watched, moment};
+use percache_runner::{Opened, Request, Session, Stop, Summary, Target, open};
 
-use super::activity::{Activity, Hearing, Noting};
-use super::target::{Happened, Target};
 use super::{TURN, Watching};
 use crate::args::OnChange;
 use crate::error::CliError;
-use crate::report::{Place, Report};
-use crate::setup::holder;
+use crate::report::{self, Place, Report};
+use crate::setup::{holder, open_store};
 use crate::terminal::style::{self, Paint, Style};
 
 /// How often to check for the request to end while a build runs.
@@ -41,44 +36,52 @@ pub struct Round {
 
 impl Round {
     /// Runs a build.
-    pub fn run(watching: &mut Watching<'_>, target: &Target) -> Result<Round, CliError> {
+    pub fn run(watching: &mut Watching<'_>, target: &Watched) -> Result<Round, CliError> {
         let (stderr, began) = (Paint::stderr(watching.cli.color), moment());
-        let setup = &target.setup;
-        let store = setup.open_store(stderr);
-        let stop = Stop::manual().map_err(|e| CliError::failure(format!("cannot make a pipe: {e}")))?;
-        let options = watching.options();
-        let (cwd, directory) = (&setup.location.cwd, watching.cli.directory.as_deref());
-        let place = Place { cwd, directory, args: &watching.args.args };
-        let mut report = Report::new(&setup.workspace, place, watching.manner(), None)?;
-        let caller = std::env::vars_os().collect();
-        let asked = Asked::new(setup.location.cwd.as_bytes(), &watching.args.tasks, &watching.args.args);
-        let prior = session::prior(&setup.store_dir, &setup.workspace.root, &asked, &caller, &holder());
-        let (activity, over) = (Activity::new(&setup.workspace), AtomicBool::new(false));
-        let listener = report.listener();
-        let hearing = Hearing { listener: &*listener, activity: &activity };
-        let session = Session {
-            workspace: &setup.workspace,
-            graph: &setup.graph,
-            store_dir: &setup.store_dir,
-            single: None,
+        let store = |dir: &Path| Arc::new(open_store(dir, stderr));
+        let request = Request {
+            target: Target::Project(target.project.clone()),
+            tasks: &watching.args.tasks,
+            args: &watching.args.args,
+            options: watching.options(),
+            every_event: false,
+            caller: std::env::vars_os().collect(),
+            holder: holder(),
             store: Some(&store),
-            options: &options,
-            caller: &caller,
-            stop: &stop,
-            listener: &hearing,
-            holder: &holder(),
-            asked: Some(asked),
-            kept: None,
-            began,
             last: false,
         };
+        let start = Instant::now();
+        match open(request)? {
+            Opened::Unchanged(tasks) => {
+                watching.finish_unchanged(&tasks, start.elapsed());
+                Ok(Round { began, stopped: None, failed: Vec::new(), runs: Vec::new() })
+            }
+            Opened::Session(session) => Round::build(watching, target, *session, began),
+        }
+    }
+
+    /// Builds, and looks for changes meanwhile.
+    fn build(
+        watching: &mut Watching<'_>,
+        target: &Watched,
+        mut session: Session<'_>,
+        began: i64,
+    ) -> Result<Round, CliError> {
+        let stop = Stop::manual().map_err(|e| CliError::failure(format!("cannot make a pipe: {e}")))?;
+        let project = &target.project;
+        let directory = watching.cli.directory.as_deref();
+        let place = Place { cwd: &project.cwd, directory, args: &watching.args.args };
+        let mut report = Report::new(&project.workspace, place, watching.manner(), None)?;
+        let (activity, over) = (Activity::new(&project.workspace), AtomicBool::new(false));
+        let listener = report.listener();
+        let hearing = Hearing { listener: &*listener, activity: &activity };
         let user = watching.user.clone();
         let monitor = Monitor { watching, target, stop: &stop, over: &over, activity: &activity, began };
         let (built, stopped) = std::thread::scope(|scope| {
             scope.spawn(|| pass_on(&user, &stop, &over, &activity));
             let monitor = scope.spawn(|| monitor.run());
             let noting = &mut Noting { reporter: &mut report, activity: &activity };
-            let built = session.run(&target.selected, prior, noting);
+            let built = session.build(&stop, &hearing, noting);
             over.store(true, Ordering::SeqCst);
             (built, monitor.join().unwrap_or_default())
         });
@@ -96,6 +99,18 @@ impl Watching<'_> {
         } else {
             report.abandon();
         }
+        self.go_on(restarted);
+    }
+
+    fn finish_unchanged(&mut self, tasks: &[String], took: Duration) {
+        if self.awaited {
+            report::idle(tasks, self.manner(), took);
+        }
+        self.go_on(false);
+    }
+
+    /// Tells once that it waits for changes from now on.
+    fn go_on(&mut self, restarted: bool) {
         if self.awaited && !restarted && !self.cli.quiet && style::can_redraw() && !self.user.requested() {
             let text = "watching for changes, until Ctrl-C";
             crate::say!("{}", Paint::stdout(self.cli.color).apply(Style::Faint, text));
@@ -136,7 +151,7 @@ fn pass_on(user: &Stop, stop: &Stop, over: &AtomicBool, activity: &Activity<'_>)
 /// Looks for changes while a build runs, and stops it if there are some and the user wants that.
 struct Monitor<'a, 'w> {
     watching: &'a Watching<'w>,
-    target: &'a Target,
+    target: &'a Watched,
     stop: &'a Stop,
     over: &'a AtomicBool,
     activity: &'a Activity<'a>,
@@ -172,7 +187,7 @@ impl Monitor<'_, '_> {
             Happened::Nothing => return None,
             Happened::Mistake(_) => return Some(Vec::new()),
             Happened::Tasks(configured, changes) => {
-                let configuration = Target::changed_configuration(&configured, self.began);
+                let configuration = Watched::changed_configuration(&configured, self.began);
                 if configuration.is_empty() {
                     return Some(changes);
                 }

@@ -2,11 +2,8 @@
 
 use std::fmt::Write;
 
-use percache_runner::action::changes::Change;
-use percache_runner::fs::stat_cache::{Behind, FileState};
-use percache_runner::key::fingerprint::{Kind, Value};
-use percache_runner::syntax::line_diff::Line;
-use percache_runner::syntax::shown::shown_bytes;
+use percache_runner::text::shown_bytes;
+use percache_runner::why::{Behind, Change, FileState, Kind, Line, Value};
 
 use crate::report::quoted;
 use crate::terminal::style::{Paint, Style};

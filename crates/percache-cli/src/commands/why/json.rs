@@ -1,10 +1,7 @@
 //! The answer as JSON, for programs. docs/cli.md describes it.
 
-use percache_runner::action::changes::Change;
-use percache_runner::explain::{Answer, Chain, Last, Link, Nearest, Stands, State};
-use percache_runner::key::fingerprint::Kind;
-use percache_runner::model::{TaskId, Workspace};
-use percache_runner::worktree::failed_runs::FailedRun;
+use percache_runner::tasks::{FailedRun, TaskId, Workspace};
+use percache_runner::why::{Answer, Chain, Change, Kind, Last, Link, Nearest, Stands, State};
 use serde_json::{Value, json};
 
 use super::{changes, place, tell};

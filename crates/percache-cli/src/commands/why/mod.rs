@@ -4,35 +4,30 @@ mod changes;
 mod json;
 mod tell;
 
-use percache_runner::config;
-use percache_runner::explain;
-use percache_runner::model::{TaskId, Workspace};
+use std::sync::Arc;
+
+use percache_runner::configuration;
+use percache_runner::tasks::{TaskId, Workspace};
+use percache_runner::why;
 
 use crate::args::{Cli, Why};
 use crate::error::{CliError, SUCCESS};
-use crate::setup::Setup;
+use crate::setup::{load, open_store};
 use crate::terminal::style::Paint;
 
 /// Explains why a task ran, or would run.
 pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {
-    let setup = Setup::load(cli.directory.as_deref(), &args.args, Paint::stderr(cli.color))?;
-    let id = setup.select_one(&args.task)?;
-    setup.check_args(&[id], &args.args)?;
+    let project = Arc::new(load(cli, &args.args)?);
+    let id = project.select_one(&args.task)?;
+    project.check_args(&[id], &args.args)?;
     let paint = Paint::stdout(cli.color);
-    let store = setup.open_store(Paint::stderr(cli.color));
-    let caller = std::env::vars_os().collect();
-    let asked = explain::Question {
-        workspace: &setup.workspace,
-        graph: &setup.graph,
-        store_dir: &setup.store_dir,
-        store: &store,
-        caller: &caller,
-    };
-    let answer = explain::why(&asked, id).map_err(CliError::failure)?;
+    let store = Arc::new(open_store(&project.store_dir, Paint::stderr(cli.color)));
+    let asked = why::Question { project: project.clone(), store, caller: std::env::vars_os().collect() };
+    let answer = why::why(&asked, id).map_err(CliError::failure)?;
     if args.json {
-        crate::say!("{:#}", json::answer(&setup.workspace, id, &answer));
+        crate::say!("{:#}", json::answer(&project.workspace, id, &answer));
     } else {
-        let text = tell::answer(&setup, id, &answer, paint);
+        let text = tell::answer(&project, id, &answer, paint);
         crate::say!("{}", text.trim_end());
     }
     Ok(SUCCESS)
@@ -40,5 +35,5 @@ pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {
 
 /// Returns the place where a task is defined: `percache.toml:14`.
 fn place(workspace: &Workspace, id: TaskId) -> Option<String> {
-    config::stated(workspace, workspace.task(id))
+    configuration::stated(workspace, workspace.task(id))
 }

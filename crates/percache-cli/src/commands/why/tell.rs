@@ -5,23 +5,21 @@ use std::time::Duration;
 
 use percache::store::now;
 use percache::store::record::Time;
-use percache_runner::action::explain::Why;
-use percache_runner::explain::{Answer, Chain, Link, Nearest, Stands, State};
-use percache_runner::model::{TaskId, Workspace};
-use percache_runner::syntax::shown::{shown, shown_bytes};
-use percache_runner::syntax::units::{format_age, format_duration};
+use percache_runner::Project;
+use percache_runner::tasks::{TaskId, Workspace};
+use percache_runner::text::{format_age, format_duration, shown, shown_bytes};
+use percache_runner::why::{Answer, Chain, Link, Nearest, Stands, State, Why};
 
 use super::{changes, place};
 use crate::report::quoted;
-use crate::setup::Setup;
 use crate::terminal::style::{Paint, Style};
 
 /// The largest number of first causes of a kind that are shown.
 const CAUSES: usize = 5;
 
 /// Describes the whole answer.
-pub fn answer(setup: &Setup, id: TaskId, answer: &Answer, paint: Paint) -> String {
-    let workspace = &setup.workspace;
+pub fn answer(project: &Project, id: TaskId, answer: &Answer, paint: Paint) -> String {
+    let workspace = &project.workspace;
     let mut text = String::new();
     let name = paint.apply(Style::Strong, &workspace.task(id).name);
     let made = answer.last.as_ref().map(|last| {
@@ -48,7 +46,7 @@ pub fn answer(setup: &Setup, id: TaskId, answer: &Answer, paint: Paint) -> Strin
     if let Some(run) = &answer.failed {
         let (how, ended) = (if run.stopped { "was stopped" } else { "failed" }, format_age(age(run.ended)));
         let detail = if run.stopped { String::new() } else { format!(" ({})", run.how) };
-        let log = format!("`percache log {}` shows its log", quoted(&setup.name_from_here(&workspace.task(id).name)));
+        let log = format!("`percache log {}` shows its log", quoted(&project.name_from_here(&workspace.task(id).name)));
         let _ = writeln!(text, "\nits last run {how} {ended} ago{detail}; {log}");
     }
     let is_reason = |link: &Link| matches!(link.why, Why::Tied(_));
@@ -128,8 +126,7 @@ pub fn line(workspace: &Workspace, chain: &Chain) -> String {
         let name = &workspace.task(link.task).name;
         let reason = match (chain.get(position + 1), &link.why) {
             (Some(next), Why::Changed(changes)) => {
-                let of_next =
-                    |change: &&percache_runner::action::changes::Change| Some(&change.name) == next.via.as_ref();
+                let of_next = |change: &&percache_runner::why::Change| Some(&change.name) == next.via.as_ref();
                 match changes.iter().find(of_next).or(changes.first()) {
                     Some(change) => format!("{}: {change}", words(link.stands)),
                     None => words(link.stands).to_owned(),

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use percache_runner::model::TaskId;
-use percache_runner::model::event::{Failure, Outcome};
+use percache_runner::events::{Failure, Outcome};
+use percache_runner::tasks::TaskId;
 
 /// The numbers of finished tasks by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

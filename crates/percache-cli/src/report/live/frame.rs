@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-use percache_runner::syntax::units::format_duration;
+use percache_runner::text::format_duration;
 
 use crate::report::live::bar::bar;
 use crate::report::live::board::{Board, Running};
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
     use crate::args::ColorWhen;
     use crate::report::live::board::Counts;
-    use percache_runner::model::TaskId;
+    use percache_runner::tasks::TaskId;
 
     fn board(running: usize) -> Board {
         let mut board = Board { tasks: 340, left: Some(Duration::from_secs(12)), ..Board::default() };

@@ -12,8 +12,8 @@ mod screen;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use percache_runner::model::TaskId;
-use percache_runner::model::event::Outcome;
+use percache_runner::events::Outcome;
+use percache_runner::tasks::TaskId;
 
 use crate::report::live::board::Board;
 use crate::report::live::frame::{Look, frame};

@@ -3,8 +3,7 @@
 
 use std::collections::HashMap;
 
-use percache_runner::graph::TaskGraph;
-use percache_runner::model::TaskId;
+use percache_runner::tasks::{TaskGraph, TaskId};
 
 /// Returns the critical path, first task first, given the times when tasks ended.
 pub fn critical_path<T: Ord + Copy>(graph: &TaskGraph, ends: &HashMap<TaskId, T>) -> Vec<TaskId> {

@@ -12,12 +12,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use percache::store::writer::Written;
-use percache_runner::graph::TaskGraph;
-use percache_runner::model::event::Event;
-use percache_runner::model::problem::{reason, way_out};
-use percache_runner::model::span::{Phase, Span};
-use percache_runner::model::{TaskId, Workspace};
-use percache_runner::syntax::shown::shown;
+use percache_runner::events::{Event, Phase, Span};
+use percache_runner::tasks::{TaskGraph, TaskId, Workspace};
+use percache_runner::text::{reason, shown, way_out};
 use serde_json::{Value, json};
 
 use crate::error::CliError;

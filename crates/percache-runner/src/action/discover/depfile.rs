@@ -19,7 +19,6 @@ use crate::model::TaskId;
 use crate::model::path::RelPath;
 use crate::model::problem::{Trouble, reason};
 use crate::syntax::depfile;
-use crate::syntax::shown::shown_bytes;
 
 use super::{Accesses, Question};
 
@@ -88,14 +87,6 @@ pub(super) fn discard(ctx: &Context<'_>, path: &RelPath, before: &Before) {
     if let Ok(text) = fs::read(path.to_path(ctx.observer.root())) {
         remove(ctx, path, &text).unwrap_or_else(|e| log::info!("`{path}` stays: {e}"));
     }
-}
-
-/// Returns the warning about a path that the depfile names and that does not exist.
-pub(super) fn not_there(job: &Job<'_>, path: &[u8]) -> Trouble {
-    let path = shown_bytes(path);
-    let message = format!("`{}` is not stored: its depfile names `{path}`, which does not exist", job.task.name);
-    let hint = "paths in a depfile are relative to `cwd`: set `cwd` to the directory that the command goes to by `cd`";
-    Trouble::new(message, hint)
 }
 
 /// Returns the paths in the depfile, together with the symlinks on the way, except those that are hashed already and

@@ -59,7 +59,7 @@ pub struct Discoveries {
     /// Whether this cannot be told, because the clock was set back.
     pub set_back: bool,
     /// The warning about a path that was reported but does not exist: it was read elsewhere, or is gone.
-    pub not_there: Option<Trouble>,
+    pub not_there: Option<Vec<u8>>,
 }
 
 /// Returns the paths that a successful run accessed, as the task's discovery reports them.
@@ -93,7 +93,7 @@ pub fn discover(
             found.changed = Some(path.clone());
         }
         if state == FileState::Absent {
-            found.not_there.get_or_insert_with(|| depfile::not_there(job, &path));
+            found.not_there.get_or_insert_with(|| path.clone());
         }
         found.states.push((path, state));
     }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use percache::Digest;
 use percache::db::memory::MemoryEngine;
 use percache::store::Store;
+use percache::store::id::WorkspaceId;
 use percache::store::record::{Content, Entry, Node};
 
 use super::*;
@@ -166,7 +167,7 @@ impl World {
             listener: &(),
             store_dir: self.dir.path(),
             skip: Vec::new(),
-            place: WorkspaceId::of(b"here"),
+            place: WorkspaceId::new(Digest::of(b"here")),
             previous,
             displaced: Displaced::at(self.dir.path().join("displaced"), root),
             directories: Directories::new(&[]),

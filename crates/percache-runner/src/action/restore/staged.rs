@@ -12,8 +12,9 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use percache::store::ReadError;
+use percache::store::interface::Contents;
 use percache::store::record::{Entry, Node};
-use percache::store::{ReadError, Store};
 
 use super::whole::Wholes;
 use super::{Plan, Wrong};
@@ -51,7 +52,7 @@ impl Staged {
     /// Fetches everything that a plan needs.
     pub fn fetch(
         observer: &Observer<'_>,
-        store: &Store,
+        store: &dyn Contents,
         staging: &Staging,
         plan: &Plan<'_>,
         wholes: &Wholes,
@@ -112,7 +113,7 @@ fn time_before(observer: &Observer<'_>, entry: &Entry) -> Option<i64> {
 /// Stages an entry. A file gets the modification time `before`, or else that of the first staged file, which comes from
 /// the file system's clock.
 fn stage(
-    store: &Store,
+    store: &dyn Contents,
     entry: &Entry,
     at: &Path,
     before: Option<i64>,

@@ -9,6 +9,7 @@ use crate::fs::stat_table::KnownFiles;
 use crate::model::pattern::PatternSet;
 use percache::Digest;
 use percache::db::memory::MemoryEngine;
+use percache::store::Store;
 use percache::store::record::Content;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -42,6 +43,11 @@ impl Place {
         let found = present(&root, &outputs, &[]).unwrap();
         let manifest = capture(&Observer::new(&root, &known), Some(&store), &found, 2).unwrap().entries;
         Place { dir, store, manifest }
+    }
+
+    /// Adds entries to the manifest.
+    fn add<const N: usize>(&mut self, entries: [Entry; N]) {
+        self.manifest.merge(Manifest::from_sorted_entries(entries.into()).unwrap());
     }
 
     fn displaced(&self) -> Displaced {
@@ -149,7 +155,7 @@ fn when_something_is_missing_in_the_store_nothing_is_touched() {
     let mut place = Place::new();
     let missing = Content { digest: Digest::of(b"never stored"), length: 12 };
     let node = Node::File { content: missing, executable: false };
-    place.manifest.push(Entry::new(*b"out/z", node));
+    place.add([Entry::new(*b"out/z", node)]);
     fs::write(place.root().join("out/a"), "edited").unwrap();
     fs::write(place.root().join("out/stale"), "stale").unwrap();
     assert!(matches!(place.restore(&["out/stale"]), Err(RestoreError::Store(ReadError::Missing(_)))));
@@ -206,8 +212,7 @@ fn what_is_below_a_symlink_of_the_same_result_is_put_through_it() {
     let root = place.root();
     fs::create_dir(root.join("v1")).unwrap();
     let node = place.manifest.iter().find(|entry| entry.path == b"out/a").unwrap().node.clone();
-    place.manifest.insert(0, Entry::new(*b"current", Node::Symlink(b"v1".into())));
-    place.manifest.insert(1, Entry::new(*b"current/a", node));
+    place.add([Entry::new(*b"current", Node::Symlink(b"v1".into())), Entry::new(*b"current/a", node)]);
     assert_eq!(place.restore(&[]).unwrap(), (2, 0));
     assert_eq!(fs::read(root.join("v1/a")).unwrap(), b"a");
     assert_eq!(fs::read_link(root.join("current")).unwrap(), Path::new("v1"));

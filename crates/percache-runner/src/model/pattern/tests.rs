@@ -1,5 +1,6 @@
 //! What patterns match, and when two sets of them overlap.
 
+use super::parse::PatternErrorKind;
 use super::*;
 use crate::model::path::PathError;
 use crate::syntax::glob::GlobError;

@@ -9,7 +9,6 @@ use crate::key::fingerprint::Kind;
 use crate::model::TaskId;
 use crate::model::event::{Event, Outcome};
 use crate::model::path::RelPath;
-use crate::model::problem::Trouble;
 use crate::schedule::state::{Standing, TaskState};
 
 use super::Build;
@@ -115,14 +114,14 @@ impl Build<'_, '_> {
 
     /// Tells the reporter how a task has ended.
     fn tell(&mut self, done: Done) {
-        for Trouble { message, hint } in done.warnings {
-            self.reporter.event(Event::Warning { message, hint });
+        for warning in done.warnings {
+            self.reporter.event(Event::Warning(warning));
         }
         if let Some(moved) = done.moved {
             self.reporter.event(Event::Displaced(moved));
         }
-        for message in done.notes {
-            self.reporter.event(Event::Note { message });
+        for note in done.notes {
+            self.reporter.event(Event::Note(note));
         }
         let unseen = done.unseen;
         let (outcome, log, reason) = (done.outcome, Arc::new(done.log), done.reason.as_ref().map(Why::to_string));

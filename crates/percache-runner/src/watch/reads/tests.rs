@@ -149,7 +149,10 @@ fn what_the_next_build_removes_does_not_count() {
     sample.journal.tasks.insert(
         "gone".into(),
         TaskRecord {
-            outputs: vec![percache::store::record::Entry::new(*b"src/old.c", percache::store::record::Node::Directory)],
+            outputs: percache::store::manifest::Manifest::from_found(vec![percache::store::record::Entry::new(
+                *b"src/old.c",
+                percache::store::record::Node::Directory,
+            )]),
             ..record(Vec::new())
         },
     );
@@ -167,8 +170,8 @@ fn record(discovered: Vec<Vec<u8>>) -> TaskRecord {
         created: 0,
         took: 0,
         previous: None,
-        discovered,
-        outputs: Vec::new(),
+        discovered: discovered.into_iter().collect(),
+        outputs: Default::default(),
         failed: false,
         uncertain: Vec::new(),
         evidence: Default::default(),

@@ -19,9 +19,10 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::{Backend, BackendError, Table, Visit};
+use crate::base::clock;
 use crate::base::digest::Digest;
 use crate::base::files;
 use entry_file::Parts;
@@ -149,7 +150,7 @@ fn remove_file(path: &Path) -> Result<(), BackendError> {
 
 /// Removes what a process that was killed has left half written.
 fn remove_abandoned(path: &Path) {
-    let age = || SystemTime::now().duration_since(fs::metadata(path)?.modified()?).map_err(io::Error::other);
+    let age = || clock::now().duration_since(fs::metadata(path)?.modified()?).map_err(io::Error::other);
     if files::is_temporary(path) && age().is_ok_and(|age| age > ABANDONED) {
         let _ = fs::remove_file(path);
     }

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::base::clock;
 use crate::base::files::{self, Durability};
 use crate::memo::results::clock::Time;
 
@@ -59,7 +59,7 @@ impl Cleared {
 
     /// Tells the other processes of a removal that they can see in the store by now.
     pub fn tell(&self) {
-        let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        let time = clock::nanos();
         let new = format!("{time} {}\n", std::process::id()).into_bytes();
         match files::replace(&self.path, &new, Durability::Volatile) {
             Ok(()) => *self.content.lock().unwrap_or_else(PoisonError::into_inner) = new,

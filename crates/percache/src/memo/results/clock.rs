@@ -42,7 +42,7 @@ fn system_time() -> Time {
 
 #[cfg(not(target_os = "linux"))]
 fn system_time() -> Time {
-    since_1970(SystemTime::now())
+    crate::base::clock::millis()
 }
 
 impl fmt::Debug for Clock {

@@ -51,7 +51,7 @@ pub struct Surroundings<'a> {
 }
 
 /// The part of a journal that still holds.
-pub struct Holds {
+pub struct Freshness {
     /// Whether the evidence of tasks counts at all: the configuration and the tools are the same.
     pub conditions: bool,
     /// Names of the tasks whose own evidence holds; empty if `idle` is set.
@@ -68,7 +68,7 @@ pub struct Holds {
     pub read: Vec<(usize, Seen)>,
 }
 
-impl Holds {
+impl Freshness {
     /// Returns the names of tasks whose own evidence holds. They are up to date if their dependencies are.
     pub fn untouched(&self) -> HashSet<&str> {
         self.untouched.iter().chain(self.idle.iter().flatten()).map(String::as_str).collect()
@@ -76,14 +76,14 @@ impl Holds {
 
     /// Drops everything but the answers of tools and the digests of files, because the evidence turned out not to
     /// count.
-    pub fn without_conditions(self) -> Holds {
-        Holds { conditions: false, untouched: HashSet::new(), idle: None, kept: None, same: Vec::new(), ..self }
+    pub fn without_conditions(self) -> Freshness {
+        Freshness { conditions: false, untouched: HashSet::new(), idle: None, kept: None, same: Vec::new(), ..self }
     }
 }
 
 /// Checks what still holds of the journal in `bytes`. Returns `None` if its conditions do not hold. Any doubt, however
 /// small, counts as a no.
-pub fn check(bytes: &Arc<Image>, asked: &Asked, around: Surroundings<'_>, threads: usize) -> Option<Holds> {
+pub fn check(bytes: &Arc<Image>, asked: &Asked, around: Surroundings<'_>, threads: usize) -> Option<Freshness> {
     let journal = Flat::decode(bytes).ok()?;
     let finding = journal.finding.as_ref()?;
     let same = journal.epoch == around.epoch && finding.args == asked.args;
@@ -122,7 +122,15 @@ pub fn check(bytes: &Arc<Image>, asked: &Asked, around: Surroundings<'_>, thread
     let holds = |list: u32| lists.get(list as usize).is_some_and(|holds| *holds);
     if other_tools.into_inner() || !holds(finding.configuration) {
         let same = Vec::new();
-        return Some(Holds { conditions: false, untouched: HashSet::new(), idle: None, tools, kept: None, same, read });
+        return Some(Freshness {
+            conditions: false,
+            untouched: HashSet::new(),
+            idle: None,
+            tools,
+            kept: None,
+            same,
+            read,
+        });
     }
     let now = now();
     let untouched: Vec<bool> =
@@ -134,7 +142,7 @@ pub fn check(bytes: &Arc<Image>, asked: &Asked, around: Surroundings<'_>, thread
         Some(_) => HashSet::new(),
         None => (0..untouched.len()).filter(|i| untouched[*i]).map(name).collect(),
     };
-    Some(Holds { conditions: true, untouched, idle, tools, kept: finding.kept, same, read })
+    Some(Freshness { conditions: true, untouched, idle, tools, kept: finding.kept, same, read })
 }
 
 /// What is known about the paths of a journal.

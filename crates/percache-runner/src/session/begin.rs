@@ -7,11 +7,12 @@ use std::os::unix::ffi::OsStrExt;
 
 use percache::base::files::Staged;
 use percache::base::lock::LockError;
+use percache::store::Flushed;
 use percache::store::layout::furnish;
 use percache::store::record::ResultKey;
 
-use super::Session;
-use super::prior::Prior;
+use super::last_build::LastBuild;
+use super::{Build, BuildError};
 use crate::action::context::{Force, HitLogs, Options};
 use crate::action::inputs::prepare;
 use crate::action::shared_log::Follower;
@@ -21,11 +22,12 @@ use crate::fs::staging::Staging;
 use crate::fs::stamp::Stamp;
 use crate::maintenance;
 use crate::model::event::{Event, Reporter, Runner};
+use crate::model::notice::{Note, StoreTrouble};
 use crate::model::path::RelPath;
 use crate::model::{CacheSettings, TaskId};
 use crate::process::nesting::{Enclosing, enclosing};
 use crate::process::orphans::{self, Trace};
-use crate::session::standing::Holds;
+use crate::session::freshness::Freshness;
 use crate::worktree::intents::LeftBehind;
 use crate::worktree::journal::Journal;
 use crate::worktree::last_used;
@@ -33,7 +35,7 @@ use crate::worktree::ownership::inherited;
 use crate::worktree::{self, Worktree, WorktreeLock};
 
 /// The state that a worktree keeps between builds, as far as it is available.
-pub(super) struct Desk {
+pub(super) struct OpenWorktree {
     pub(super) worktree: Worktree,
     /// The worktree's lock; `None` in a dry run, and when the store's directory cannot be written.
     pub(super) lock: Option<WorktreeLock>,
@@ -42,13 +44,11 @@ pub(super) struct Desk {
     pub(super) epoch: u64,
     /// What a killed build was about to write, and those of its commands that could not be ended.
     pub(super) left_behind: LeftBehind,
-    /// The task inside whose command this process runs, if waiting for the lock would never end.
-    pub(super) enclosing: Option<Enclosing>,
     /// The first reason why the store cannot be used.
-    pub(super) trouble: Option<String>,
+    pub(super) trouble: Option<StoreTrouble>,
 }
 
-impl Desk {
+impl OpenWorktree {
     /// Returns where files are staged on their way into the tree.
     pub(super) fn staging(&self) -> Staging {
         match self.lock {
@@ -56,9 +56,7 @@ impl Desk {
             None => Staging::in_system(),
         }
     }
-}
 
-impl Desk {
     /// Returns where files go that percache displaces because it does not hold their content.
     pub(super) fn displaced(&self) -> Displaced {
         match self.lock {
@@ -68,36 +66,79 @@ impl Desk {
     }
 }
 
-impl Session<'_> {
-    pub(super) fn sit_down(&self, prior: Option<Prior>, reporter: &mut dyn Reporter) -> (Desk, Option<Holds>) {
-        if let Some(Prior { lock, bytes, holds, journal, .. }) = prior.filter(|prior| self.can_use(prior)) {
-            let worktree = Worktree::new(self.store_dir, &self.workspace.root);
-            // The bytes are known to be intact: the check of the journal has verified their digest.
-            let decoded = journal.and_then(|thread| thread.join().ok());
-            let journal = decoded.unwrap_or_else(|| Journal::decode_whole(&bytes).unwrap_or_default());
-            // Opening the store may have dropped results.
-            let (epoch, lock) = (maintenance::epoch(self.store_dir), Some(lock));
-            let stands = epoch == journal.epoch && self.is_read_as_found(&journal, &holds);
-            let holds = if stands { holds } else { holds.without_conditions() };
-            let desk = Desk {
-                worktree,
-                lock,
-                journal,
-                epoch,
-                left_behind: LeftBehind::default(),
-                enclosing: None,
-                trouble: None,
-            };
-            return (desk, Some(holds));
+impl Build<'_> {
+    /// Takes the worktree: its lock, its journal and what a killed build left, and what still holds of the last build.
+    pub(super) fn begin(
+        &self,
+        last_build: Option<LastBuild>,
+        reporter: &mut dyn Reporter,
+    ) -> Result<(OpenWorktree, Option<Freshness>), BuildError> {
+        match last_build.filter(|_| self.can_use_last_build()) {
+            Some(last_build) => {
+                let (opened, fresh) = self.take_over(last_build);
+                Ok((opened, Some(fresh)))
+            }
+            None => Ok((self.open_worktree(reporter)?, None)),
         }
-        let worktree = match &self.single {
+    }
+
+    /// Takes over the lock and the journal with which the last build's findings were checked.
+    fn take_over(&self, last_build: LastBuild) -> (OpenWorktree, Freshness) {
+        let LastBuild { lock, bytes, freshness, journal, .. } = last_build;
+        // The bytes are known to be intact: the check of the journal has verified their digest.
+        let decoded = journal.and_then(|thread| thread.join().ok());
+        let journal = decoded.unwrap_or_else(|| Journal::decode_whole(&bytes).unwrap_or_default());
+        // Opening the store may have dropped results.
+        let epoch = maintenance::epoch(self.store_dir);
+        let stands = epoch == journal.epoch && self.is_read_as_found(&journal, &freshness);
+        let freshness = if stands { freshness } else { freshness.without_conditions() };
+        let (worktree, left_behind) = (self.worktree(), LeftBehind::default());
+        (OpenWorktree { worktree, lock: Some(lock), journal, epoch, left_behind, trouble: None }, freshness)
+    }
+
+    /// Locks the worktree, waiting for another build if there is one, and loads what is kept about it.
+    fn open_worktree(&self, reporter: &mut dyn Reporter) -> Result<OpenWorktree, BuildError> {
+        let worktree = self.worktree();
+        let (mut trouble, mut within) = (None, None);
+        let lock = self.wait_for_lock(&worktree, &mut within, reporter).unwrap_or_else(|e| {
+            trouble = Some(StoreTrouble::Database(e.to_string()));
+            None
+        });
+        if let Some(enclosing) = within {
+            return Err(BuildError::Within(enclosing));
+        }
+        if lock.is_some()
+            && let Err(e) = worktree.prepare()
+        {
+            trouble = Some(StoreTrouble::Database(e.to_string()));
+        }
+        let (journal, epoch) = (self.journal(&worktree), maintenance::epoch(self.store_dir));
+        let mut left_behind = LeftBehind::read(&worktree.intents());
+        if lock.is_some() && self.end_orphans(&left_behind.commands, reporter) {
+            left_behind.commands.clear();
+        }
+        Ok(OpenWorktree { worktree, lock, journal, epoch, left_behind, trouble })
+    }
+
+    fn worktree(&self) -> Worktree {
+        match &self.single {
             Some(identity) => Worktree::single(self.store_dir, &self.workspace.root, identity),
             None => Worktree::new(self.store_dir, &self.workspace.root),
-        };
-        let (mut followed, mut within) = (None, None);
-        let waiting = &mut |holder: &str| {
+        }
+    }
+
+    /// Locks the worktree. While another build holds it, shows the output of a single command that both run. Sets
+    /// `within`, and does not wait, if this process runs inside a command of that build: it would never end.
+    fn wait_for_lock(
+        &self,
+        worktree: &Worktree,
+        within: &mut Option<Enclosing>,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Option<WorktreeLock>, LockError> {
+        let mut followed = None;
+        self.lock(worktree, &mut |holder| {
             if followed.is_none() {
-                within = enclosing(worktree.dir(), holder);
+                *within = enclosing(worktree.dir(), holder);
                 if within.is_some() {
                     return false;
                 }
@@ -110,23 +151,7 @@ impl Session<'_> {
                 follower.follow(&mut |stream, bytes| self.listener.wrote(*task, Runner::Other, stream, bytes));
             }
             true
-        };
-        let mut trouble = None;
-        let lock = self.lock(&worktree, waiting).unwrap_or_else(|e| {
-            trouble = Some(e.to_string());
-            None
-        });
-        if lock.is_some()
-            && let Err(e) = worktree.prepare()
-        {
-            trouble = Some(e.to_string());
-        }
-        let (journal, epoch) = (self.journal(&worktree), maintenance::epoch(self.store_dir));
-        let mut left_behind = LeftBehind::read(&worktree.intents());
-        if lock.is_some() && self.end_orphans(&left_behind.commands, reporter) {
-            left_behind.commands.clear();
-        }
-        (Desk { worktree, lock, journal, epoch, left_behind, enclosing: within, trouble }, None)
+        })
     }
 
     /// Locks the worktree. Returns `None` in a dry run, and when nothing will start: the build was stopped while it
@@ -186,8 +211,7 @@ impl Session<'_> {
         let waiting = &mut |holder: &str| reporter.event(Event::Waiting { task: None, holder: holder.to_owned() });
         let ended = orphans::end(commands, self.stop, waiting);
         if ended.found > 0 {
-            let what = if ended.found == 1 { "a process".to_owned() } else { format!("{} processes", ended.found) };
-            reporter.event(Event::Note { message: format!("ended {what} that a killed build had left running") });
+            reporter.event(Event::Note(Note::EndedOrphans(ended.found)));
         }
         !ended.some_left
     }
@@ -199,17 +223,17 @@ impl Session<'_> {
             return None;
         }
         let options = Options { dry_run: true, ..self.options.clone() };
-        let look = Session { options: &options, ..*self };
-        let (desk, _) = look.sit_down(None, &mut ());
-        let ctx = look.context(&options, &desk, None, &mut ()).ok()?;
+        let look = Build { options: &options, ..*self };
+        let opened = look.open_worktree(&mut ()).ok()?;
+        let ctx = look.survey(&opened, None, &mut ()).ok()?;
         let (id, task) = self.workspace.ids().zip(&self.workspace.tasks).next()?;
         let prepared = prepare(&ctx, task, task.command.as_ref()?, &Vec::new()).ok()?;
-        Some((id, Follower::new(&desk.worktree.claims().join(prepared.fingerprint.to_string()))))
+        Some((id, Follower::new(&opened.worktree.claims().join(prepared.fingerprint.to_string()))))
     }
 
     /// Returns whether the configuration that was read is the one that the journal's evidence is about: it may have
     /// been edited between the check and the read.
-    fn is_read_as_found(&self, journal: &Journal, found: &Holds) -> bool {
+    fn is_read_as_found(&self, journal: &Journal, found: &Freshness) -> bool {
         let root = &self.workspace.root;
         let seen = |position: usize| match found.read.binary_search_by_key(&position, |(position, _)| *position) {
             Ok(i) => found.read[i].1,
@@ -229,20 +253,25 @@ impl Session<'_> {
     }
 
     /// Returns whether tasks may be taken as up to date without looking at them.
-    fn can_use(&self, prior: &Prior) -> bool {
-        let options = self.options;
-        prior.is_of(self.store_dir) && self.store.is_some() && !options.dry_run && options.hit_logs != HitLogs::All
+    fn can_use_last_build(&self) -> bool {
+        self.store.is_some() && !self.options.dry_run && self.options.hit_logs != HitLogs::All
     }
 }
 
-impl Desk {
+impl OpenWorktree {
     /// Returns the keys of the results that the journal named when the build began.
     pub(super) fn named(&self) -> Vec<ResultKey> {
         self.journal.keys().collect()
     }
 
     /// Replaces the journal, which named the results `before`, with `journal`, which is already `staged`.
-    pub(super) fn replace_journal(&self, journal: &Journal, staged: Staged, before: &[ResultKey]) -> io::Result<()> {
+    pub(super) fn replace_journal(
+        &self,
+        journal: &Journal,
+        staged: Staged,
+        before: &[ResultKey],
+        _proof: Flushed,
+    ) -> io::Result<()> {
         let path = self.worktree.journal();
         let kept: HashSet<_> = journal.keys().collect();
         let replaced = before.iter().filter(|key| !kept.contains(key)).copied();

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::Session;
-use super::desk::Desk;
+use super::Build;
+use super::begin::OpenWorktree;
 use crate::action::context::Tools;
 use crate::config::keep;
 use crate::environment::{self, Wishes};
@@ -11,11 +11,11 @@ use crate::model::{Task, TaskId};
 use crate::worktree::conditions::{Finding, Tool, variables_digest};
 use crate::worktree::journal::Journal;
 
-impl Session<'_> {
+impl Build<'_> {
     /// Returns the conditions under which the evidence in the journal counts; `None` if it must not be used.
     pub(super) fn finding(
         &self,
-        desk: &Desk,
+        opened: &OpenWorktree,
         configuration: u32,
         journal: &Journal,
         tasks: &[TaskId],
@@ -38,7 +38,7 @@ impl Session<'_> {
             tools: self.tools(journal, asked)?,
             configuration,
             // If it cannot be saved, the next build only spends time on reading the configuration again.
-            kept: self.kept.or_else(|| keep(self.workspace, &desk.worktree.kept()).ok()),
+            kept: self.kept.or_else(|| keep(self.workspace, &opened.worktree.kept()).ok()),
             // With a check rate, each build chooses anew which tasks to check.
             request: positions
                 .filter(|_| self.workspace.cache.check_rate == 0.0)

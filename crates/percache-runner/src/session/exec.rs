@@ -11,13 +11,14 @@ use percache::Digest;
 use percache::store::record::Time;
 use percache::store::{ReadError, Store};
 
+use super::Project;
+use crate::graph::TaskGraph;
 use crate::model::Caller;
 use crate::model::path::{PathError, RelPath};
 use crate::model::pattern::{PatternError, PatternSet};
 use crate::model::{CacheSettings, Discovery, Inputs, Origin, Task, TaskCommand, TaskId, Workspace};
 use crate::process::SpooledLog;
 use crate::syntax::glob::escape;
-use crate::worktree::Worktree;
 use crate::worktree::journal::Journal;
 
 /// The command's working directory, set as a shell sets it. It is part of the fingerprint: what a command writes
@@ -79,12 +80,22 @@ pub struct Answer {
 }
 
 impl Single {
+    /// Makes the workspace of this command, run in the absolute directory `cwd`, with its place in the store.
+    ///
+    /// # Errors
+    /// Fails on a malformed pattern, and if an input is also an output.
+    pub fn project(&self, cwd: &Path, store_dir: &Path) -> Result<Project, SingleError> {
+        let workspace = self.workspace(cwd)?;
+        let (graph, identity) = (TaskGraph::new(&workspace), self.identity(cwd));
+        Ok(Project { cwd: RelPath::root(), graph, workspace, store_dir: store_dir.to_owned(), single: Some(identity) })
+    }
+
     /// Makes a workspace whose only task is this command, run in the absolute directory `cwd`. Its root is the nearest
     /// directory at or above `cwd` that contains all inputs and outputs.
     ///
     /// # Errors
     /// Fails on a malformed pattern, and if an input is also an output.
-    pub fn workspace(&self, cwd: &Path) -> Result<Workspace, SingleError> {
+    fn workspace(&self, cwd: &Path) -> Result<Workspace, SingleError> {
         let mut inputs: Vec<String> = self.inputs.iter().map(|pattern| seen_from(cwd, pattern)).collect();
         let outputs: Vec<String> = self.outputs.iter().map(|pattern| seen_from(cwd, pattern)).collect();
         // A program that is named by its path is most likely the user's own, and gets edited.
@@ -147,7 +158,7 @@ impl Single {
 
     /// Returns a digest that tells this command from others in the same directory, so that each keeps its outputs
     /// whatever the others do.
-    pub fn identity(&self, cwd: &Path) -> Digest {
+    fn identity(&self, cwd: &Path) -> Digest {
         let mut bytes = cwd.as_os_str().as_encoded_bytes().to_vec();
         for list in [&self.command, &self.inputs, &self.outputs, &self.env_from] {
             bytes.push(b'\n');
@@ -167,7 +178,8 @@ impl Single {
     ///
     /// # Errors
     /// Fails if the store cannot be read.
-    pub fn answer(&self, store: &Store, worktree: &Worktree) -> Result<Option<Answer>, ReadError> {
+    pub fn answer(&self, store: &Store, project: &Project) -> Result<Option<Answer>, ReadError> {
+        let worktree = project.worktree();
         let journal = Journal::load(&worktree.journal());
         let Some(key) = journal.tasks.values().next().and_then(|record| record.key) else { return Ok(None) };
         let Some(result) = store.result(&key)? else { return Ok(None) };

@@ -4,19 +4,19 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use percache_runner::fs::stamp::Stamp;
-use percache_runner::fs::stat_cache::FileState;
-use percache_runner::fs::stat_table::KnownFiles;
-use percache_runner::model::Caller;
-use percache_runner::model::TaskId;
-use percache_runner::model::path::RelPath;
-use percache_runner::watch::{Burst, Change, Concern, Events, Reads, Scope, abandoned, own_streams};
-use percache_runner::worktree::Worktree;
-use percache_runner::worktree::journal::Journal;
+use crate::fs::stamp::Stamp;
+use crate::fs::stat_cache::FileState;
+use crate::fs::stat_table::KnownFiles;
+use crate::model::Caller;
+use crate::model::TaskId;
+use crate::model::path::RelPath;
 
-use crate::error::CliError;
-use crate::setup::Setup;
+use crate::session::Project;
+use crate::worktree::journal::Journal;
+
+use super::{Burst, Change, Concern, Events, Reads, Scope, abandoned, own_streams};
 
 /// How often to look again, because files may appear in directories that only the look itself finds.
 const LOOKS: usize = 5;
@@ -26,7 +26,8 @@ const ALWAYS: i64 = i64::MIN;
 
 /// Tasks and what they read.
 pub struct Target {
-    pub setup: Setup,
+    /// The configured workspace.
+    pub project: Arc<Project>,
     /// The requested tasks.
     pub selected: Vec<TaskId>,
     /// What they read, as it was at one moment.
@@ -43,10 +44,10 @@ pub struct Target {
 }
 
 /// The configured tasks, and the requested ones among them.
-pub type Configured = (Setup, Vec<TaskId>);
+pub type Configured = (Arc<Project>, Vec<TaskId>);
 
 /// What happened to a target.
-pub enum Happened {
+pub enum Happened<E> {
     /// Nothing that matters.
     Nothing,
     /// Inputs of the tasks have changed.
@@ -54,24 +55,24 @@ pub enum Happened {
     /// The tasks have changed, and these inputs as well.
     Tasks(Box<Configured>, Vec<Change>),
     /// The configuration has a mistake.
-    Mistake(CliError),
+    Mistake(E),
 }
 
 impl Target {
     /// Examines what the tasks read, and follows it from then on.
-    pub fn new((setup, selected): Configured, events: &Events, known: &KnownFiles, failed: Vec<String>) -> Target {
-        let store = RelPath::from_native(&setup.workspace.root, &setup.store_dir);
-        let journal = Journal::load(&Worktree::new(&setup.store_dir, &setup.workspace.root).journal());
+    pub fn new((project, selected): Configured, events: &Events, known: &KnownFiles, failed: Vec<String>) -> Target {
+        let store = RelPath::from_native(&project.workspace.root, &project.store_dir);
+        let journal = Journal::load(&project.worktree().journal());
         let mut target = Target {
-            tasks: setup.graph.closure(&selected),
+            tasks: project.graph.closure(&selected),
             skip: store.into_iter().collect(),
             caller: std::env::vars_os().collect(),
-            written: written(&setup, &journal),
+            written: written(&project, &journal),
             journal,
             reads: Reads::default(),
             failed,
             selected,
-            setup,
+            project,
         };
         let known = if known.is_empty() { &target.journal.files } else { known };
         target.reads = Reads::look(target.scope(), known);
@@ -97,7 +98,7 @@ impl Target {
 
     /// Returns the absolute path of a change.
     pub fn locate(&self, path: &[u8]) -> PathBuf {
-        self.setup.workspace.root.join(OsStr::from_bytes(path))
+        self.project.workspace.root.join(OsStr::from_bytes(path))
     }
 
     /// Returns how much a path matters.
@@ -106,12 +107,12 @@ impl Target {
     }
 
     /// Returns what a burst has changed.
-    pub fn differs(&self, burst: &Burst, configure: impl Fn() -> Result<Configured, CliError>) -> Happened {
+    pub fn differs<E>(&self, burst: &Burst, configure: impl Fn() -> Result<Configured, E>) -> Happened<E> {
         let changes: Vec<_> = match self.found(burst) {
             Some(found) => found.into_iter().map(|(change, _)| change).collect(),
             None => {
                 let now = Reads::look(self.scope(), self.reads.known());
-                let changes = now.changed_since(&self.reads, &self.setup.workspace.root, ALWAYS);
+                let changes = now.changed_since(&self.reads, &self.project.workspace.root, ALWAYS);
                 return self.tasks_or(changes, configure);
             }
         };
@@ -124,18 +125,18 @@ impl Target {
         if burst.is_structural() {
             return None;
         }
-        let found = self.reads.look_again(&self.setup.workspace.root, &burst.files);
+        let found = self.reads.look_again(&self.project.workspace.root, &burst.files);
         let is_file = |(_, state): &(Change, FileState)| matches!(state, FileState::File { .. });
         found.iter().all(is_file).then_some(found)
     }
 
     /// Does the same, and updates the target.
-    pub fn update(
+    pub fn update<E>(
         &mut self,
         burst: Burst,
         events: &Events,
-        configure: impl Fn() -> Result<Configured, CliError>,
-    ) -> Happened {
+        configure: impl Fn() -> Result<Configured, E>,
+    ) -> Happened<E> {
         if let Some(found) = self.found(&burst) {
             let changes: Vec<_> = found.iter().map(|(change, _)| change.clone()).collect();
             self.reads.update(found);
@@ -146,7 +147,7 @@ impl Target {
         let before = std::mem::take(&mut self.reads);
         self.reads = Reads::look(self.scope(), before.known());
         self.follow(events);
-        let changes = self.reads.changed_since(&before, &self.setup.workspace.root, ALWAYS);
+        let changes = self.reads.changed_since(&before, &self.project.workspace.root, ALWAYS);
         if changes.is_empty() {
             self.reads.keep_unread(before, unread);
         }
@@ -154,16 +155,16 @@ impl Target {
     }
 
     /// Updates the target after a build of it, and returns what has changed since that began.
-    pub fn after(
+    pub fn after<E>(
         &mut self,
         failed: Vec<String>,
         began: i64,
         events: &Events,
-        configure: impl Fn() -> Result<Configured, CliError>,
-    ) -> Happened {
-        let root = self.setup.workspace.root.clone();
-        self.journal = Journal::load(&Worktree::new(&self.setup.store_dir, &root).journal());
-        self.written = written(&self.setup, &self.journal);
+        configure: impl Fn() -> Result<Configured, E>,
+    ) -> Happened<E> {
+        let root = self.project.workspace.root.clone();
+        self.journal = Journal::load(&self.project.worktree().journal());
+        self.written = written(&self.project, &self.journal);
         self.failed = failed;
         let before = std::mem::take(&mut self.reads);
         self.reads = Reads::look(self.scope(), before.known());
@@ -174,7 +175,7 @@ impl Target {
 
     /// Returns whether a path decides which tasks exist.
     pub fn is_configuration(&self, path: &[u8]) -> bool {
-        let workspace = &self.setup.workspace;
+        let workspace = &self.project.workspace;
         workspace.files.iter().chain(&workspace.listed).any(|other| other.as_bytes() == path)
     }
 
@@ -192,9 +193,9 @@ impl Target {
 
     /// Returns whether the tasks have changed by now, or else these changes. Examines the configuration last, because
     /// the removal of a file and of the task about it are one change.
-    fn tasks_or(&self, changes: Vec<Change>, configure: impl Fn() -> Result<Configured, CliError>) -> Happened {
+    fn tasks_or<E>(&self, changes: Vec<Change>, configure: impl Fn() -> Result<Configured, E>) -> Happened<E> {
         match configure() {
-            Ok(configured) if configured.0.workspace != self.setup.workspace => {
+            Ok(configured) if configured.0.workspace != self.project.workspace => {
                 Happened::Tasks(Box::new(configured), changes)
             }
             Ok(_) if changes.is_empty() => Happened::Nothing,
@@ -205,8 +206,8 @@ impl Target {
 
     fn scope(&self) -> Scope<'_> {
         Scope {
-            workspace: &self.setup.workspace,
-            graph: &self.setup.graph,
+            workspace: &self.project.workspace,
+            graph: &self.project.graph,
             tasks: &self.tasks,
             skip: &self.skip,
             caller: &self.caller,
@@ -219,6 +220,6 @@ impl Target {
 
 /// Returns the paths that builds write besides outputs: they remove files that no task makes any more, and print to
 /// their output.
-fn written(setup: &Setup, journal: &Journal) -> HashSet<RelPath> {
-    abandoned(&setup.graph, journal).into_iter().chain(own_streams(&setup.workspace.root)).collect()
+fn written(project: &Project, journal: &Journal) -> HashSet<RelPath> {
+    abandoned(&project.graph, journal).into_iter().chain(own_streams(&project.workspace.root)).collect()
 }

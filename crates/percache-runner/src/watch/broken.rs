@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use percache_runner::config::{FILE_NAME, store_dir};
-use percache_runner::fs::git_files::{Area, SourceTree};
-use percache_runner::model::CacheSettings;
-use percache_runner::model::path::RelPath;
-use percache_runner::watch::{Concern, Events};
+use crate::config::{FILE_NAME, store_dir};
+use crate::fs::git_files::{Area, SourceTree};
+use crate::model::CacheSettings;
+use crate::model::path::RelPath;
+use crate::session::Project;
 
-use crate::setup::Setup;
+use super::{Concern, Events};
 
 /// The parts of the last valid configuration.
 #[derive(Default)]
@@ -20,8 +20,8 @@ pub struct Broken {
 
 impl Broken {
     /// Remembers a valid configuration.
-    pub fn remember(&mut self, setup: &Setup) {
-        let workspace = &setup.workspace;
+    pub fn remember(&mut self, project: &Project) {
+        let workspace = &project.workspace;
         let paths = workspace.files.iter().chain(&workspace.listed);
         self.paths = paths.map(|path| path.to_path(&workspace.root)).collect();
     }

@@ -40,8 +40,8 @@ impl Place {
             created: 0,
             took: 0,
             previous: None,
-            discovered: Vec::new(),
-            outputs: Vec::new(),
+            discovered: Default::default(),
+            outputs: Default::default(),
             failed: false,
             uncertain: Vec::new(),
             evidence: Evidence { sure: true, expiry: Time::MAX, lists: vec![list] },
@@ -79,7 +79,7 @@ impl Place {
         self
     }
 
-    fn check(&self, (args, tasks): (&[u8], &[u8])) -> Holds {
+    fn check(&self, (args, tasks): (&[u8], &[u8])) -> Freshness {
         let asked = Asked { args: Digest::of(args), tasks: Digest::of(tasks) };
         let around = Surroundings { root: self.dir.path(), epoch: 3, caller: &Caller::new() };
         check(&self.bytes(), &asked, around, 2).unwrap()

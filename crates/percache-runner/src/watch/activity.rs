@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use percache_runner::fs::stamp::moment;
-use percache_runner::model::event::{Event, Listener, Reporter, Runner};
-use percache_runner::model::span::{Phase, Span};
-use percache_runner::model::{TaskId, Workspace};
-use percache_runner::process::Stream;
-use percache_runner::watch::Run;
+use crate::fs::stamp::moment;
+use crate::model::event::{Event, Listener, Reporter, Runner};
+use crate::model::span::{Phase, Span};
+use crate::model::{TaskId, Workspace};
+use crate::process::Stream;
+
+use super::Run;
 
 /// The commands that ran in one build, or still run.
 pub struct Activity<'a> {

@@ -1,0 +1,94 @@
+//! What the last builds of a worktree left of each task: its state, and its log.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use percache::store::record::ResultKey;
+
+use crate::model::Task;
+use crate::session::Project;
+use crate::worktree::failed_runs::{self, FailedRun};
+use crate::worktree::journal::Journal;
+
+/// The last runs of all tasks of a worktree.
+pub struct LastRuns {
+    journal: Journal,
+    failed: HashMap<String, FailedRun>,
+}
+
+/// The state of a task after its last build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastState {
+    /// It is a group and runs nothing itself.
+    Group,
+    /// Its last run was stopped.
+    Stopped,
+    /// Its last run failed.
+    Failed,
+    /// It was never built here.
+    NeverBuilt,
+    /// Its result is stored.
+    Built,
+    /// Its results are never stored.
+    AlwaysRuns,
+    /// It succeeded, but its result is not stored.
+    NotStored,
+}
+
+/// The log of a task's last run.
+pub enum LastLog {
+    /// The last run failed; this is what is kept of its log.
+    Failed(FailedRun, Vec<u8>),
+    /// The last run that left a stored result.
+    Stored {
+        /// The result, whose log is in the store.
+        key: ResultKey,
+        /// Whether that was the last run.
+        is_last: bool,
+    },
+    /// There is no stored result.
+    Nothing,
+}
+
+impl LastRuns {
+    /// Reads what is kept about the last builds.
+    pub fn of(project: &Project) -> LastRuns {
+        let worktree = project.worktree();
+        let failed = failed_runs::all(&worktree.failed()).into_iter().map(|run| (run.task.clone(), run)).collect();
+        LastRuns { journal: Journal::load(&worktree.journal()), failed }
+    }
+
+    /// Returns the state of a task.
+    pub fn state(&self, task: &Task) -> LastState {
+        let record = self.journal.tasks.get(&task.name);
+        let failed = self.failed.get(&task.name).filter(|run| run.is_last(record));
+        match (failed, record) {
+            _ if task.command.is_none() => LastState::Group,
+            (Some(run), _) if run.stopped => LastState::Stopped,
+            (Some(_), _) => LastState::Failed,
+            (None, None) => LastState::NeverBuilt,
+            (None, Some(record)) if record.key.is_some() => LastState::Built,
+            (None, Some(_)) if !task.cache || task.interactive => LastState::AlwaysRuns,
+            (None, Some(_)) => LastState::NotStored,
+        }
+    }
+
+    /// Returns how long the last run of a task took, as far as that is known.
+    pub fn took(&self, task: &Task) -> Option<Duration> {
+        let record = self.journal.tasks.get(&task.name)?;
+        (record.took > 0).then(|| Duration::from_micros(record.took))
+    }
+}
+
+/// Finds the log of a task's last run.
+pub fn last_log(project: &Project, task: &Task) -> LastLog {
+    let worktree = project.worktree();
+    let journal = Journal::load(&worktree.journal());
+    let record = journal.tasks.get(&task.name);
+    let failed = failed_runs::of(&worktree.failed(), &task.name).filter(|(run, _)| run.is_last(record));
+    match (failed, record.and_then(|record| record.key.or(record.previous))) {
+        (Some((run, log)), _) => LastLog::Failed(run, log),
+        (None, Some(key)) => LastLog::Stored { key, is_last: record.is_some_and(|record| record.key.is_some()) },
+        (None, None) => LastLog::Nothing,
+    }
+}

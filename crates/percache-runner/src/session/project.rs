@@ -1,0 +1,163 @@
+//! A workspace, with the graph of its tasks and the place of its store: what every command begins with.
+
+use std::path::{Path, PathBuf};
+
+use percache::Digest;
+use percache::store::Store;
+
+use crate::config::{self, DiscoverError, Location};
+use crate::graph::{self, SelectError, TaskGraph};
+use crate::model::diagnostic::Diagnostics;
+use crate::model::path::RelPath;
+use crate::model::{CacheSettings, TaskId, Workspace};
+use crate::report::retrospect::{Retrospect, retrospect};
+use crate::worktree::{Worktree, ownership};
+
+/// A workspace, its dependency graph, its store, and the caller's place in it.
+pub struct Project {
+    /// The directory where names are resolved, relative to the root.
+    pub cwd: RelPath,
+    /// The tasks and settings.
+    pub workspace: Workspace,
+    /// The dependencies between the tasks.
+    pub graph: TaskGraph,
+    /// The store's directory.
+    pub store_dir: PathBuf,
+    /// Tells a single command from others that run in the same directory; `None` when the workspace has a
+    /// configuration.
+    pub(super) single: Option<Digest>,
+}
+
+/// A reason why there is nothing to build.
+#[derive(Debug)]
+pub enum OpenError {
+    /// No workspace was found.
+    Discover(DiscoverError),
+    /// The configuration has mistakes.
+    Config(Diagnostics),
+    /// A name refers to no task.
+    Select(SelectError),
+    /// A name that is to mean one task means none, because its `foreach` matches no file.
+    NoInstance(String),
+    /// A name that is to mean one task means several.
+    Several {
+        /// The name as given.
+        name: String,
+        /// One of the tasks, as it is named from the caller's place.
+        first: String,
+    },
+    /// There are arguments, and no task takes any. Holds the name of the task if only one was requested.
+    NoArguments(Option<String>),
+}
+
+impl From<DiscoverError> for OpenError {
+    fn from(error: DiscoverError) -> OpenError {
+        OpenError::Discover(error)
+    }
+}
+
+impl From<SelectError> for OpenError {
+    fn from(error: SelectError) -> OpenError {
+        OpenError::Select(error)
+    }
+}
+
+impl Project {
+    /// Loads the workspace at or above the directory `start`. `args` are the arguments that `{args}` stands for.
+    ///
+    /// # Errors
+    /// Fails if there is no workspace, or if its configuration has mistakes.
+    pub fn load(start: &Path, args: &[String]) -> Result<Project, OpenError> {
+        Project::at(config::discover(start)?, args)
+    }
+
+    /// Loads the workspace of a place that was already found.
+    pub(super) fn at(place: Location, args: &[String]) -> Result<Project, OpenError> {
+        let request = config::Request { args: args.to_vec(), store: None, made: Some(ownership::made) };
+        let workspace = config::load(&place.root, &request).map_err(OpenError::Config)?;
+        Ok(Project::of(place.cwd, workspace))
+    }
+
+    /// Completes a workspace that is already loaded.
+    pub(super) fn of(cwd: RelPath, workspace: Workspace) -> Project {
+        let store_dir = config::store_dir(&workspace.root, &workspace.cache);
+        Project { cwd, graph: TaskGraph::new(&workspace), workspace, store_dir, single: None }
+    }
+
+    /// Returns what the store keeps about this directory.
+    pub(crate) fn worktree(&self) -> Worktree {
+        match &self.single {
+            Some(identity) => Worktree::single(&self.store_dir, &self.workspace.root, identity),
+            None => Worktree::new(&self.store_dir, &self.workspace.root),
+        }
+    }
+
+    /// Returns the tasks that these names mean: sorted, without duplicates.
+    ///
+    /// # Errors
+    /// Returns the first name that refers to no task.
+    pub fn select(&self, names: &[String]) -> Result<Vec<TaskId>, OpenError> {
+        Ok(graph::select(&self.workspace, &self.cwd, names)?)
+    }
+
+    /// Returns the only task that a name means.
+    ///
+    /// # Errors
+    /// Fails if it means none or several.
+    pub fn select_one(&self, name: &str) -> Result<TaskId, OpenError> {
+        match self.select(&[name.to_owned()])?.as_slice() {
+            [id] => Ok(*id),
+            [] => Err(OpenError::NoInstance(name.to_owned())),
+            [first, ..] => {
+                let first = self.name_from_here(&self.workspace.task(*first).name);
+                Err(OpenError::Several { name: name.to_owned(), first })
+            }
+        }
+    }
+
+    /// Returns the tasks of a request: those named, or else the default ones. Checks that the arguments are used.
+    ///
+    /// # Errors
+    /// Fails if a name refers to no task, or if no task takes the arguments.
+    pub fn requested(&self, names: &[String], args: &[String]) -> Result<Vec<TaskId>, OpenError> {
+        let selected = if names.is_empty() { self.workspace.default.clone() } else { self.select(names)? };
+        self.check_args(&selected, args)?;
+        Ok(selected)
+    }
+
+    /// Checks that one of these tasks, or of their dependencies, takes the arguments, which would otherwise be ignored.
+    ///
+    /// # Errors
+    /// Fails if there are arguments and no task takes any.
+    pub fn check_args(&self, selected: &[TaskId], args: &[String]) -> Result<(), OpenError> {
+        let takes = |id: &TaskId| self.workspace.task(*id).takes_args;
+        if args.is_empty() || self.graph.closure(selected).iter().any(takes) {
+            return Ok(());
+        }
+        let only = match selected {
+            [id] => Some(self.workspace.task(*id).name.clone()),
+            _ => None,
+        };
+        Err(OpenError::NoArguments(only))
+    }
+
+    /// Returns what is remembered of the last builds; `None` if nothing is.
+    pub fn retrospect(&self, store: &Store) -> Option<Retrospect> {
+        retrospect(&self.workspace.root, &self.store_dir, store)
+    }
+
+    /// Returns where `percache report` writes its page if no other place is named.
+    pub fn report_page(&self) -> PathBuf {
+        self.worktree().report()
+    }
+
+    /// Returns how a task is named from the caller's place.
+    pub fn name_from_here(&self, name: &str) -> String {
+        graph::name_from(&self.workspace, &self.cwd, name)
+    }
+}
+
+/// Returns the place of the store of a workspace whose configuration does not name one.
+pub(super) fn usual_store(root: &Path) -> PathBuf {
+    config::store_dir(root, &CacheSettings::default())
+}

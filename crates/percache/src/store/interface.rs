@@ -1,0 +1,117 @@
+//! What a build asks of whatever keeps results and contents: the local store, or one that is asked over a network.
+//!
+//! The two are apart because they are apart elsewhere, too: in the Remote Execution API (`ActionCache` and
+//! `ContentAddressableStorage`) and in object stores, results are small and replaced, contents are large and named by
+//! their digests. Whoever implements these traits need not be trusted with contents: [`Layered`](super::layered::Layered)
+//! checks each against its digest before anybody sees it.
+
+use std::io::{self, Read, Write};
+
+use super::id::{ActionKey, Fingerprint, WorkspaceId};
+use super::manifest::PathSet;
+use super::record::{Content, ResultKey, StoredResult};
+use super::writer::{Guard, NewResult};
+use super::{ReadError, Store};
+use crate::db::engine::EngineError;
+
+/// Finds and records results.
+pub trait Results: Send + Sync {
+    /// Returns the path sets of a fingerprint, the newest first.
+    fn path_sets(&self, fingerprint: &Fingerprint) -> Result<Vec<PathSet>, EngineError>;
+
+    /// Returns the result of this name. `paths` is the path set that the key was computed with, if it is known: it is
+    /// kept with a result that comes from elsewhere.
+    fn result(&self, key: &ResultKey, paths: Option<&PathSet>) -> Result<Option<StoredResult>, EngineError>;
+
+    /// Returns the results of an action that are tied to a directory, each with that directory.
+    fn tied_results(&self, action: &ActionKey) -> Result<Vec<(WorkspaceId, StoredResult)>, EngineError>;
+
+    /// Returns what was hashed into the key of a result, for explanations.
+    fn parts(&self, key: &ResultKey) -> Result<Option<Vec<u8>>, EngineError>;
+
+    /// Records a result whose contents were added. `guard` is dropped as soon as other processes can find it.
+    fn record(&self, new: NewResult, guard: Option<Guard>);
+
+    /// Returns a number that grows whenever a process of this machine writes.
+    fn generation(&self) -> u64;
+
+    /// Returns the generation that the next lookup knows of at least.
+    fn known_generation(&self) -> u64;
+
+    /// Makes the next lookup see everything that is there by then.
+    fn renew(&self);
+}
+
+/// Keeps contents. All methods may be called from several threads at once.
+pub trait Contents: Send + Sync {
+    /// Returns for each of these contents whether it can be read, as far as is known without reading it.
+    fn has(&self, contents: &[Content]) -> Result<Vec<bool>, EngineError>;
+
+    /// Writes a content to `to`. After `Ok`, exactly that content was written; after an error, anything may have been.
+    fn read(&self, content: &Content, to: &mut dyn Write) -> Result<(), ReadError>;
+
+    /// Reads small contents, all in one go where that is faster. The answers are in the order of `contents`.
+    fn read_many(&self, contents: &[Content]) -> Vec<Result<Vec<u8>, ReadError>> {
+        let read = |content: &Content| {
+            let mut bytes = Vec::with_capacity(content.length.min(1 << 20) as usize);
+            self.read(content, &mut bytes).map(|()| bytes)
+        };
+        contents.iter().map(read).collect()
+    }
+
+    /// Adds what `reader` gives; `seen` is shown the bytes in order.
+    fn add(&self, reader: &mut dyn Read, seen: &mut dyn FnMut(&[u8])) -> io::Result<Content>;
+}
+
+/// Keeps both: what a build looks up in, restores from and records to.
+pub trait Storage: Results + Contents {}
+
+impl<T: Results + Contents> Storage for T {}
+
+impl Results for Store {
+    fn path_sets(&self, fingerprint: &Fingerprint) -> Result<Vec<PathSet>, EngineError> {
+        Store::path_sets(self, fingerprint)
+    }
+
+    fn result(&self, key: &ResultKey, _paths: Option<&PathSet>) -> Result<Option<StoredResult>, EngineError> {
+        Store::result(self, key)
+    }
+
+    fn tied_results(&self, action: &ActionKey) -> Result<Vec<(WorkspaceId, StoredResult)>, EngineError> {
+        Store::tied_results(self, action)
+    }
+
+    fn parts(&self, key: &ResultKey) -> Result<Option<Vec<u8>>, EngineError> {
+        Store::parts(self, key)
+    }
+
+    fn record(&self, new: NewResult, guard: Option<Guard>) {
+        Store::record(self, new, guard);
+    }
+
+    fn generation(&self) -> u64 {
+        Store::generation(self)
+    }
+
+    fn known_generation(&self) -> u64 {
+        Store::known_generation(self)
+    }
+
+    fn renew(&self) {
+        Store::renew(self);
+    }
+}
+
+impl Contents for Store {
+    fn has(&self, contents: &[Content]) -> Result<Vec<bool>, EngineError> {
+        contents.iter().map(|content| Store::has(self, content)).collect()
+    }
+
+    fn read(&self, content: &Content, to: &mut dyn Write) -> Result<(), ReadError> {
+        Store::read(self, content, to)
+    }
+
+    fn add(&self, reader: &mut dyn Read, seen: &mut dyn FnMut(&[u8])) -> io::Result<Content> {
+        Store::add(self, reader, seen)
+    }
+}

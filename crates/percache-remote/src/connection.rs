@@ -231,7 +231,12 @@ impl Connection {
 
     /// Returns whether results can be written, as far as is known.
     pub fn may_write(&self) -> bool {
-        self.settings.write && !self.read_only.load(Ordering::Relaxed) && !self.is_given_up()
+        self.wants_writes() && !self.is_given_up()
+    }
+
+    /// Returns whether results are to be written, now or by a later run: the server has not refused them.
+    pub fn wants_writes(&self) -> bool {
+        self.settings.write && !self.read_only.load(Ordering::Relaxed)
     }
 
     /// Writes no more: the server has said no.

@@ -18,13 +18,11 @@
 //! | `service` | what every kind of remote can do, and the kinds there are |
 //! | `connection` | one connection for a run, made when it is first needed |
 //! | `reapi` | messages of the Remote Execution API, generated |
-//! | `contents` | what the remote needs of the local store |
 //! | `remote` | looking up, and fetching |
 //! | `uploads` | offering, in the background |
 
 mod breaker;
 mod connection;
-mod contents;
 mod digest;
 mod fault;
 mod keys;
@@ -41,7 +39,6 @@ mod uploads;
 mod tests;
 
 pub use connection::Notice;
-pub use contents::Contents;
 pub use digest::{Blob, Sha256};
 pub use fault::{Fault, FaultKind};
 pub use keys::{ActionKey, FingerprintKey};

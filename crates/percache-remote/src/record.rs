@@ -22,7 +22,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use percache::base::codec::{DecodeError, Decoder, Encode};
-use percache::store::record::{Content, PathSet, StoredResult};
+use percache::store::manifest::PathSet;
+use percache::store::record::{Content, StoredResult};
 
 use crate::digest::{Blob, Sha256};
 use crate::keys::{ActionKey, FingerprintKey};

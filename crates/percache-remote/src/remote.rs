@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use percache::store::record::{Content, PathSet};
+use percache::store::interface::Contents;
+use percache::store::manifest::PathSet;
+use percache::store::record::Content;
 
 use crate::connection::{Connection, Notice};
-use crate::contents::{Contents, has};
 use crate::digest::{Blob, Hasher};
 use crate::fault::{Fault, FaultKind};
 use crate::keys::{ActionKey, FingerprintKey};
@@ -18,7 +19,7 @@ use crate::record::{Notary, RemoteResult};
 use crate::service::stream::{PipeReader, pipe};
 use crate::service::{About, Key, Packing};
 use crate::settings::Settings;
-use crate::trust::Trust;
+use crate::trust::{PublicKey, SigningKey, Trust};
 
 /// Small contents that are asked for together, in bytes: what is held in memory at a time.
 const TOGETHER: u64 = 16 << 20;
@@ -75,6 +76,31 @@ impl Remote {
         self.read && !self.shared.connection.is_given_up()
     }
 
+    /// Returns whether results are to be offered: they are written now, or by a later run.
+    pub fn is_writable(&self) -> bool {
+        self.shared.connection.wants_writes()
+    }
+
+    /// Returns the keys of those whose results are used; none means everybody.
+    pub fn trusted(&self) -> &[PublicKey] {
+        &self.shared.notary.trust.0
+    }
+
+    /// Returns the key that checks the signatures made here.
+    pub fn signs_as(&self) -> Option<PublicKey> {
+        self.shared.notary.key.as_ref().map(SigningKey::public)
+    }
+
+    /// Returns whether it was given up for the rest of the run.
+    pub fn is_given_up(&self) -> bool {
+        self.shared.connection.is_given_up()
+    }
+
+    /// Ends all calls that are under way, and all later ones.
+    pub fn cancel(&self) {
+        self.shared.connection.cancel();
+    }
+
     /// Makes the first contact. Returns what the remote says of itself.
     ///
     /// # Errors
@@ -115,7 +141,10 @@ impl Remote {
 
     /// Adds every content of a result to the local ones, each verified before. Returns whether all are there.
     pub fn fetch(&self, result: &RemoteResult, local: &dyn Contents) -> bool {
-        let wanted: Vec<_> = result.contents().filter(|(content, _)| !has(local, content)).collect();
+        let contents: Vec<_> = result.contents().collect();
+        let asked: Vec<_> = contents.iter().map(|(content, _)| *content).collect();
+        let Ok(had) = local.has(&asked) else { return false };
+        let wanted: Vec<_> = contents.into_iter().zip(had).filter(|(_, had)| !had).map(|(wanted, _)| wanted).collect();
         let fetched = self.fetch_all(wanted, local);
         match &fetched {
             Ok(()) => self.shared.counters.hits.fetch_add(1, Ordering::Relaxed),
@@ -187,7 +216,8 @@ impl Remote {
         if !blob.is(bytes) {
             return Err(damaged());
         }
-        let content = local.add(&mut &bytes[..]).map_err(|e| Fault::new(FaultKind::Local, e.to_string()))?;
+        let content =
+            local.add(&mut &bytes[..], &mut |_| ()).map_err(|e| Fault::new(FaultKind::Local, e.to_string()))?;
         self.shared.counters.fetched.fetch_add(blob.length, Ordering::Relaxed);
         // The record claims that two digests are of one content; the local one is used from now on.
         match asked.iter().any(|(wanted, of)| of == blob && *wanted == content) {
@@ -260,7 +290,7 @@ impl<'a> Checked<'a> {
                 }
             }
         }
-        local.add(&mut Through(self, from))
+        local.add(&mut Through(self, from), &mut |_| ())
     }
 
     fn finish(self) -> Blob {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use percache::Digest;
 use percache::db::memory::MemoryEngine;
 use percache::store::Store;
+use percache::store::id::Fingerprint;
 use percache::store::manifest::Manifest;
 use percache::store::record::{Content, Entry, Node, ResultKey, StoredResult};
 
@@ -56,14 +57,14 @@ impl Machine {
         let entries = outputs.iter().map(|(path, bytes)| Entry::new(*path, file(bytes))).collect();
         let result = StoredResult {
             label: name.into(),
-            fingerprint: Digest::of(name.as_bytes()),
+            fingerprint: Fingerprint::new(Digest::of(name.as_bytes())),
             created: 1,
             took: 2,
             status: 0,
             log: add(b""),
-            outputs: Manifest::new(entries).unwrap(),
+            outputs: Manifest::from_sorted_entries(entries).unwrap(),
         };
-        let key = ResultKey { action: Digest::of(name.as_bytes()), place: None };
+        let key = ResultKey { action: percache::store::id::ActionKey::new(Digest::of(name.as_bytes())), place: None };
         Upload { key, fingerprint: fingerprint(name), action: action(name), result, paths: None }
     }
 
@@ -134,7 +135,7 @@ fn goes_from_one_machine_to_another(table: &Table) {
 fn path_sets_are_found_under_their_fingerprint(table: &Table) {
     let (here, there) = (Machine::new(table), Machine::new(table));
     let mut upload = here.made("app", &[("app", b"1")]);
-    let paths = percache::store::record::PathSet::decode(b"\x01\0\0\0\x03\0\0\0a.h").unwrap();
+    let paths = percache::store::manifest::PathSet::decode(b"\x01\0\0\0\x03\0\0\0a.h").unwrap();
     upload.paths = Some(paths.clone());
     here.uploads.offer(upload.clone());
     assert_eq!(here.finish().done, 1);

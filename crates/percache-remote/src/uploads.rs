@@ -20,9 +20,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use percache::store::record::{PathSet, ResultKey, StoredResult};
+use percache::store::interface::Contents;
+use percache::store::manifest::PathSet;
+use percache::store::record::{ResultKey, StoredResult};
 
-use crate::contents::Contents;
 use crate::keys::{ActionKey, FingerprintKey};
 use crate::remote::{Remote, Shared};
 use leftovers::Leftovers;
@@ -125,7 +126,7 @@ impl Uploads {
 
     /// Takes a result, and returns at once.
     pub fn offer(&self, upload: Upload) {
-        if !self.shared.connection.settings.write {
+        if !self.shared.connection.wants_writes() {
             return;
         }
         self.leftovers.add(&upload.key);

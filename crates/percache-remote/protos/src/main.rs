@@ -149,6 +149,11 @@ fn expand(text: &str) -> String {
     let output = cargo.current_dir(dir.path()).output().expect("cargo");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).expect("text");
+    // Long attributes take several lines.
+    let mut parts = text.split("#[doc =\n").map(str::trim_start);
+    let first = text.split("#[doc =\n").next().unwrap_or_default();
+    let others: String = parts.by_ref().skip(1).map(|part| format!("#[doc = {part}")).collect();
+    let text = format!("{first}{others}");
     let undone = |line: &str| match line.trim_start().strip_prefix("#[doc = \"derive(") {
         Some(derived) => format!("#[derive({}", derived.replace("\"]", "]")),
         None => line.replace("#[automatically_derived]", ""),

@@ -1,6 +1,7 @@
 //! Tests of the records.
 
 use percache::Digest;
+use percache::store::id::Fingerprint;
 use percache::store::manifest::Manifest;
 use percache::store::record::{Entry, Node};
 
@@ -15,12 +16,12 @@ fn example() -> RemoteResult {
     let entries = vec![Entry::new(*b"a", file("one")), Entry::new(*b"b", file("two")), Entry::new(*b"c", file("one"))];
     let result = StoredResult {
         label: "app".into(),
-        fingerprint: Digest::of(b"f"),
+        fingerprint: Fingerprint::new(Digest::of(b"f")),
         created: 1,
         took: 2,
         status: 0,
         log: content("log"),
-        outputs: Manifest::new(entries).unwrap(),
+        outputs: Manifest::from_sorted_entries(entries).unwrap(),
     };
     let blobs = ["one", "two", "log"].map(|text| (content(text).digest, Blob::of(text.as_bytes()))).into();
     RemoteResult { result, blobs, paths: Some(paths(&["a.h"])) }

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 
+use percache::store::interface::Contents;
 use percache::store::record::{Content, ResultKey};
 
 use super::Upload;
 use super::names::Names;
-use crate::contents::Contents;
 use crate::digest::{Blob, Hasher};
 use crate::fault::{Fault, FaultKind};
 use crate::record::{Refusal, RemoteResult};

@@ -110,11 +110,12 @@ fn replace(path: &Path, keys: &BTreeSet<ResultKey>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use percache::Digest;
+    use percache::store::id::ActionKey;
 
     use super::*;
 
     fn key(name: &str) -> ResultKey {
-        ResultKey { action: Digest::of(name.as_bytes()), place: None }
+        ResultKey { action: ActionKey::new(Digest::of(name.as_bytes())), place: None }
     }
 
     #[test]

@@ -1915,8 +1915,7 @@ impl ::core::fmt::Debug for GetActionResultRequest {
 }
 #[allow(dead_code)]
 impl GetActionResultRequest {
-    #[doc =
-    "Returns the enum value of `digest_function`, or the default if the field is set to an invalid enum value."]
+    #[doc = "Returns the enum value of `digest_function`, or the default if the field is set to an invalid enum value."]
     pub fn digest_function(&self) -> digest_function::Value {
         ::core::convert::TryFrom::try_from(self.digest_function).unwrap_or(digest_function::Value::default())
     }
@@ -2098,8 +2097,7 @@ impl ::core::fmt::Debug for UpdateActionResultRequest {
 }
 #[allow(dead_code)]
 impl UpdateActionResultRequest {
-    #[doc =
-    "Returns the enum value of `digest_function`, or the default if the field is set to an invalid enum value."]
+    #[doc = "Returns the enum value of `digest_function`, or the default if the field is set to an invalid enum value."]
     pub fn digest_function(&self) -> digest_function::Value {
         ::core::convert::TryFrom::try_from(self.digest_function).unwrap_or(digest_function::Value::default())
     }
@@ -2236,8 +2234,7 @@ impl ::core::fmt::Debug for FindMissingBlobsRequest {
 }
 #[allow(dead_code)]
 impl FindMissingBlobsRequest {
-    #[doc =
-    "Returns the enum value of `digest_function`, or the default if the field is set to an invalid enum value."]
+    #[doc = "Returns the enum value of `digest_function`, or the default if the field is set to an invalid enum value."]
     pub fn digest_function(&self) -> digest_function::Value {
         ::core::convert::TryFrom::try_from(self.digest_function).unwrap_or(digest_function::Value::default())
     }
@@ -2430,8 +2427,7 @@ impl ::core::fmt::Debug for BatchUpdateBlobsRequest {
 }
 #[allow(dead_code)]
 impl BatchUpdateBlobsRequest {
-    #[doc =
-    "Returns the enum value of `digest_function`, or the default if the field is set to an invalid enum value."]
+    #[doc = "Returns the enum value of `digest_function`, or the default if the field is set to an invalid enum value."]
     pub fn digest_function(&self) -> digest_function::Value {
         ::core::convert::TryFrom::try_from(self.digest_function).unwrap_or(digest_function::Value::default())
     }
@@ -2572,8 +2568,7 @@ pub mod batch_update_blobs_request {
     }
     #[allow(dead_code)]
     impl Request {
-        #[doc =
-        "Returns the enum value of `compressor`, or the default if the field is set to an invalid enum value."]
+        #[doc = "Returns the enum value of `compressor`, or the default if the field is set to an invalid enum value."]
         pub fn compressor(&self) -> super::compressor::Value {
             ::core::convert::TryFrom::try_from(self.compressor).unwrap_or(super::compressor::Value::default())
         }
@@ -2903,8 +2898,7 @@ impl ::core::fmt::Debug for BatchReadBlobsRequest {
 }
 #[allow(dead_code)]
 impl BatchReadBlobsRequest {
-    #[doc =
-    "Returns an iterator which yields the valid enum values contained in `acceptable_compressors`."]
+    #[doc = "Returns an iterator which yields the valid enum values contained in `acceptable_compressors`."]
     pub fn acceptable_compressors(&self)
         ->
             ::core::iter::FilterMap<::core::iter::Cloned<::core::slice::Iter<i32>>,
@@ -2916,14 +2910,12 @@ impl BatchReadBlobsRequest {
                     result.ok()
                 })
     }
-    #[doc =
-    "Appends the provided enum value to `acceptable_compressors`."]
+    #[doc = "Appends the provided enum value to `acceptable_compressors`."]
     pub fn push_acceptable_compressors(&mut self,
         value: compressor::Value) {
         self.acceptable_compressors.push(value as i32);
     }
-    #[doc =
-    "Returns the enum value of `digest_function`, or the default if the field is set to an invalid enum value."]
+    #[doc = "Returns the enum value of `digest_function`, or the default if the field is set to an invalid enum value."]
     pub fn digest_function(&self) -> digest_function::Value {
         ::core::convert::TryFrom::try_from(self.digest_function).unwrap_or(digest_function::Value::default())
     }
@@ -3142,8 +3134,7 @@ pub mod batch_read_blobs_response {
     }
     #[allow(dead_code)]
     impl Response {
-        #[doc =
-        "Returns the enum value of `compressor`, or the default if the field is set to an invalid enum value."]
+        #[doc = "Returns the enum value of `compressor`, or the default if the field is set to an invalid enum value."]
         pub fn compressor(&self) -> super::compressor::Value {
             ::core::convert::TryFrom::try_from(self.compressor).unwrap_or(super::compressor::Value::default())
         }
@@ -3400,8 +3391,7 @@ impl ::core::fmt::Debug for DigestFunction {
 }
 /// Nested message and enum types in `DigestFunction`.
 pub mod digest_function {
-    #[doc =
-    "derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
     #[repr(i32)]
     pub enum Value {
         Unknown = 0,
@@ -3433,8 +3423,7 @@ pub mod digest_function {
             }
         }
         #[deprecated = "Use the TryFrom<i32> implementation instead"]
-        #[doc =
-        "Converts an `i32` to a `Value`, or `None` if `value` is not a valid variant."]
+        #[doc = "Converts an `i32` to a `Value`, or `None` if `value` is not a valid variant."]
         pub fn from_i32(value: i32) -> ::core::option::Option<Value> {
             match value {
                 0 => ::core::option::Option::Some(Value::Unknown),
@@ -3757,8 +3746,7 @@ impl ::core::fmt::Debug for SymlinkAbsolutePathStrategy {
 }
 /// Nested message and enum types in `SymlinkAbsolutePathStrategy`.
 pub mod symlink_absolute_path_strategy {
-    #[doc =
-    "derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
     #[repr(i32)]
     pub enum Value { Unknown = 0, Disallowed = 1, Allowed = 2, }
     impl Value {
@@ -3767,8 +3755,7 @@ pub mod symlink_absolute_path_strategy {
             match value { 0 => true, 1 => true, 2 => true, _ => false, }
         }
         #[deprecated = "Use the TryFrom<i32> implementation instead"]
-        #[doc =
-        "Converts an `i32` to a `Value`, or `None` if `value` is not a valid variant."]
+        #[doc = "Converts an `i32` to a `Value`, or `None` if `value` is not a valid variant."]
         pub fn from_i32(value: i32) -> ::core::option::Option<Value> {
             match value {
                 0 => ::core::option::Option::Some(Value::Unknown),
@@ -3851,8 +3838,7 @@ impl ::core::fmt::Debug for Compressor {
 }
 /// Nested message and enum types in `Compressor`.
 pub mod compressor {
-    #[doc =
-    "derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
     #[repr(i32)]
     pub enum Value { Identity = 0, Zstd = 1, Deflate = 2, Brotli = 3, }
     impl Value {
@@ -3867,8 +3853,7 @@ pub mod compressor {
             }
         }
         #[deprecated = "Use the TryFrom<i32> implementation instead"]
-        #[doc =
-        "Converts an `i32` to a `Value`, or `None` if `value` is not a valid variant."]
+        #[doc = "Converts an `i32` to a `Value`, or `None` if `value` is not a valid variant."]
         pub fn from_i32(value: i32) -> ::core::option::Option<Value> {
             match value {
                 0 => ::core::option::Option::Some(Value::Identity),
@@ -4236,8 +4221,7 @@ impl ::core::fmt::Debug for CacheCapabilities {
 }
 #[allow(dead_code)]
 impl CacheCapabilities {
-    #[doc =
-    "Returns an iterator which yields the valid enum values contained in `digest_functions`."]
+    #[doc = "Returns an iterator which yields the valid enum values contained in `digest_functions`."]
     pub fn digest_functions(&self)
         ->
             ::core::iter::FilterMap<::core::iter::Cloned<::core::slice::Iter<i32>>,
@@ -4255,20 +4239,17 @@ impl CacheCapabilities {
         value: digest_function::Value) {
         self.digest_functions.push(value as i32);
     }
-    #[doc =
-    "Returns the enum value of `symlink_absolute_path_strategy`, or the default if the field is set to an invalid enum value."]
+    #[doc = "Returns the enum value of `symlink_absolute_path_strategy`, or the default if the field is set to an invalid enum value."]
     pub fn symlink_absolute_path_strategy(&self)
         -> symlink_absolute_path_strategy::Value {
         ::core::convert::TryFrom::try_from(self.symlink_absolute_path_strategy).unwrap_or(symlink_absolute_path_strategy::Value::default())
     }
-    #[doc =
-    "Sets `symlink_absolute_path_strategy` to the provided enum value."]
+    #[doc = "Sets `symlink_absolute_path_strategy` to the provided enum value."]
     pub fn set_symlink_absolute_path_strategy(&mut self,
         value: symlink_absolute_path_strategy::Value) {
         self.symlink_absolute_path_strategy = value as i32;
     }
-    #[doc =
-    "Returns an iterator which yields the valid enum values contained in `supported_compressors`."]
+    #[doc = "Returns an iterator which yields the valid enum values contained in `supported_compressors`."]
     pub fn supported_compressors(&self)
         ->
             ::core::iter::FilterMap<::core::iter::Cloned<::core::slice::Iter<i32>>,
@@ -4285,8 +4266,7 @@ impl CacheCapabilities {
         value: compressor::Value) {
         self.supported_compressors.push(value as i32);
     }
-    #[doc =
-    "Returns an iterator which yields the valid enum values contained in `supported_batch_update_compressors`."]
+    #[doc = "Returns an iterator which yields the valid enum values contained in `supported_batch_update_compressors`."]
     pub fn supported_batch_update_compressors(&self)
         ->
             ::core::iter::FilterMap<::core::iter::Cloned<::core::slice::Iter<i32>>,
@@ -4298,8 +4278,7 @@ impl CacheCapabilities {
                     result.ok()
                 })
     }
-    #[doc =
-    "Appends the provided enum value to `supported_batch_update_compressors`."]
+    #[doc = "Appends the provided enum value to `supported_batch_update_compressors`."]
     pub fn push_supported_batch_update_compressors(&mut self,
         value: compressor::Value) {
         self.supported_batch_update_compressors.push(value as i32);
@@ -4523,8 +4502,7 @@ impl ::core::fmt::Debug for ExecutionCapabilities {
 }
 #[allow(dead_code)]
 impl ExecutionCapabilities {
-    #[doc =
-    "Returns the enum value of `digest_function`, or the default if the field is set to an invalid enum value."]
+    #[doc = "Returns the enum value of `digest_function`, or the default if the field is set to an invalid enum value."]
     pub fn digest_function(&self) -> digest_function::Value {
         ::core::convert::TryFrom::try_from(self.digest_function).unwrap_or(digest_function::Value::default())
     }
@@ -4532,8 +4510,7 @@ impl ExecutionCapabilities {
     pub fn set_digest_function(&mut self, value: digest_function::Value) {
         self.digest_function = value as i32;
     }
-    #[doc =
-    "Returns an iterator which yields the valid enum values contained in `digest_functions`."]
+    #[doc = "Returns an iterator which yields the valid enum values contained in `digest_functions`."]
     pub fn digest_functions(&self)
         ->
             ::core::iter::FilterMap<::core::iter::Cloned<::core::slice::Iter<i32>>,

@@ -41,6 +41,11 @@ fn continuous_integration() {
 }
 
 #[test]
+fn a_remote() {
+    guide("remote", &[]);
+}
+
+#[test]
 fn worktrees() {
     guide("worktrees", &["git"]);
 }

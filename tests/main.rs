@@ -61,6 +61,7 @@ mod private;
 mod racing;
 mod random;
 mod recall;
+mod remote;
 mod report;
 mod robust;
 mod scheduling;

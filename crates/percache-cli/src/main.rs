@@ -34,6 +34,8 @@ mod diagnostic;
 mod error;
 mod messages;
 mod registry;
+#[cfg(feature = "remote")]
+mod remote;
 mod report;
 mod setup;
 mod terminal;
@@ -76,6 +78,8 @@ fn main() -> ExitCode {
         Command::Clean(args) => commands::clean::run(&cli, args),
         Command::Stats(args) => commands::stats::run(&cli, args),
         Command::Verify(args) => commands::verify::run(&cli, args),
+        #[cfg(feature = "remote")]
+        Command::Remote(args) => commands::remote::run(&cli, args),
         Command::Displaced(args) => commands::displaced::run(&cli, args),
     };
     let paint = Paint::stderr(cli.color);

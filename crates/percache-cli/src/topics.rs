@@ -20,7 +20,7 @@ const CACHING: &str = include_str!("../../../docs/caching.md");
 const CLI: &str = include_str!("../../../docs/cli.md");
 
 /// All topics, in the order of the list.
-pub const TOPICS: [Topic; 16] = [
+pub const TOPICS: [Topic; 17] = [
     topic("caching", "when a command runs, and when the cache has its result", CACHING, ""),
     topic("fingerprint", "what counts as a change", CACHING, "The fingerprint"),
     topic("outputs", "what is stored and restored, and what is removed", CACHING, "Outputs"),
@@ -34,6 +34,7 @@ pub const TOPICS: [Topic; 16] = [
     topic("names", "how tasks are named on the command line and in deps", CONFIGURATION, "Names of tasks"),
     topic("dependencies", "what runs before what, and why", CONFIGURATION, "Dependencies"),
     topic("ci", "on machines that build for others", include_str!("../../../docs/guide/ci.md"), ""),
+    topic("sharing", "results that a team shares", include_str!("../../../docs/guide/remote.md"), ""),
     topic("worktrees", "several checkouts, one cache", include_str!("../../../docs/guide/worktrees.md"), ""),
     topic("status", "exit statuses", CLI, "Exit status"),
     topic("errors", "error messages, what they mean and what to do", include_str!("../../../docs/errors.md"), ""),

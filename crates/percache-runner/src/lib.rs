@@ -84,6 +84,11 @@ pub mod exec {
     pub use crate::session::exec::{Answer, Single};
 }
 
+/// A second place for results, behind the store, that others share.
+pub mod sharing {
+    pub use crate::action::remote::{Feed, Offer, Remote, RemoteKey, stored_offer};
+}
+
 /// Why a task ran, or would run.
 pub mod why {
     pub use crate::action::changes::Change;

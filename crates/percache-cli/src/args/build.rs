@@ -51,6 +51,10 @@ pub struct Build {
     /// Neither look up nor store results
     #[arg(long)]
     pub no_cache: bool,
+    /// Where results are shared
+    #[cfg(feature = "remote")]
+    #[command(flatten)]
+    pub remote: super::RemoteOptions,
     /// Arguments that replace `{args}` in commands
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,

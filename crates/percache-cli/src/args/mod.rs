@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `build` | `build`, `watch`, `exec` |
 //! | `inspect` | `why`, `list`, `graph`, `report`, `log`, `compdb` |
+//! | `remote` | `remote` and its subcommands, and the options of builds for it |
 //! | `store` | `gc`, `clear`, `clean`, `stats`, `verify` |
 //! | `displaced` | `displaced` and its subcommands |
 //! | `help` | `init`, `completions`, `help`, `man` |
@@ -12,6 +13,8 @@ mod build;
 mod displaced;
 mod help;
 mod inspect;
+#[cfg(feature = "remote")]
+mod remote;
 mod store;
 
 use std::path::PathBuf;
@@ -25,6 +28,8 @@ pub use build::{Build, Exec, Logs, OnChange, Watch};
 pub use displaced::{Displaced, DisplacedAction, DisplacedDrop, DisplacedRestore};
 pub use help::{Completions, Help, Init, Man, Shell};
 pub use inspect::{Compdb, Graph, GraphFormat, List, Log, Report, Why};
+#[cfg(feature = "remote")]
+pub use remote::{Remote, RemoteAction, RemoteOptions, RemotePush};
 pub use store::{Clean, Clear, Gc, Stats, Verify};
 
 /// The heading above the options that all commands share.
@@ -104,6 +109,9 @@ pub enum Command {
     Verify(Verify),
     /// List files that were moved aside because percache does not hold their content, or restore them
     Displaced(Displaced),
+    /// Look at the remote that results are shared with, or write results there
+    #[cfg(feature = "remote")]
+    Remote(Remote),
     /// Print a compile_commands.json of the tasks that compile C, C++ and the like, for clangd
     Compdb(Compdb),
     /// Print the JSON Schema of percache.toml

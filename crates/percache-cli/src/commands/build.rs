@@ -4,10 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+#[cfg(feature = "remote")]
+use percache_runner::Session;
 use percache_runner::{Check, Force, HitLogs, Opened, Options, Request, Stop, Summary, Target, open};
 
 use crate::args::{Build, Cli, Logs};
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};
+#[cfg(feature = "remote")]
+use crate::remote::{self, Sharing};
 use crate::report::{self, Manner, Place, Report};
 use crate::setup::{directory, holder, load, only_affected, open_store};
 use crate::terminal::style::{self, Paint};
@@ -51,6 +55,12 @@ fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
         Opened::Session(session) => session,
     };
     let project = session.project().clone();
+    #[cfg(feature = "remote")]
+    let sharing = share(&mut session, args)?;
+    #[cfg(not(feature = "remote"))]
+    if project.workspace.remote.url.is_some() {
+        crate::aside!("[remote] is not used: this percache was built without the feature `remote`");
+    }
     let stop = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
     let place = Place { cwd: &project.cwd, directory: cli.directory.as_deref(), args: &args.args };
     let mut report = Report::new(&project.workspace, place, manner(cli, args), args.profile.as_deref())?;
@@ -58,9 +68,25 @@ fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     let traced = report.trace(&project.graph, session.store().map(|store| &**store));
     report.finish(&summary);
     traced?;
+    #[cfg(feature = "remote")]
+    if let Some(sharing) = sharing {
+        sharing.finish(&stop, cli.quiet || args.json, stderr);
+        std::mem::forget(sharing);
+    }
     // The process ends now, so destructors are skipped.
     std::mem::forget((session, project));
     Ok(status(&summary))
+}
+
+/// Shares results with the remote of the workspace, if there is one.
+#[cfg(feature = "remote")]
+fn share(session: &mut Session<'_>, args: &Build) -> Result<Option<Arc<Sharing>>, CliError> {
+    let project = session.project().clone();
+    let Some(store) = session.store().filter(|_| !args.dry_run).cloned() else { return Ok(None) };
+    let Some(settings) = remote::settings(&project.workspace, &args.remote)? else { return Ok(None) };
+    let sharing = Arc::new(Sharing::new(settings, store, &project.store_dir));
+    session.share(sharing.clone());
+    Ok(Some(sharing))
 }
 
 fn manner(cli: &Cli, args: &Build) -> Manner {

@@ -15,6 +15,8 @@ pub mod init;
 pub mod list;
 pub mod log;
 pub mod man;
+#[cfg(feature = "remote")]
+pub mod remote;
 pub mod report;
 pub mod schema;
 pub mod stats;

@@ -20,7 +20,7 @@ pub fn event(workspace: &Workspace, event: &Event) {
         Event::Started { task, usual } => {
             json!({ "event": "started", "task": name(*task), "usual_seconds": usual.map(|usual| usual.as_secs_f64()) })
         }
-        Event::Finished { task, outcome, log, took, saved, reason, unseen, .. } => {
+        Event::Finished { task, outcome, fetched, log, took, saved, reason, unseen, .. } => {
             let (word, _) = words::outcome(outcome);
             let deviations = match outcome {
                 Outcome::Unstable(deviations) => deviations.iter().map(deviation).collect(),
@@ -38,6 +38,7 @@ pub fn event(workspace: &Workspace, event: &Event) {
                 "differences": deviations,
                 "seconds": took.as_secs_f64(),
                 "saved_seconds": saved.as_secs_f64(),
+                "from_remote": fetched,
                 "reason": reason,
                 "unseen_variables": unseen,
                 "log": String::from_utf8_lossy(&log.bytes),
@@ -96,6 +97,7 @@ pub fn summary(summary: &Summary) {
         "interrupted": summary.interrupted,
         "seconds": summary.took.as_secs_f64(),
         "saved_seconds": summary.saved.as_secs_f64(),
+        "from_remote": summary.fetched,
     }));
 }
 

@@ -187,6 +187,8 @@ pub fn summary(summary: &Summary) -> String {
         (summary.skipped, "skipped"),
     ];
     let counted: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    let fetched = Some(summary.fetched).filter(|count| *count > 0).map(|count| format!("{count} from the remote"));
+    let counted: Vec<_> = counted.into_iter().chain(fetched).collect();
     let counted = if counted.is_empty() { "0 up to date".to_owned() } else { counted.join(", ") };
     format!("{counted} in {:.2}s", summary.took.as_secs_f64())
 }

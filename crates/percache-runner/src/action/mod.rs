@@ -30,6 +30,7 @@
 //! | `put_back` | making the tree match a result |
 //! | `recall` | restoring outputs by the journal alone |
 //! | `recheck` | inputs that changed during the run |
+//! | `remote` | the seam to a second place for results that others share |
 //! | `record` | storing the result of a run |
 //! | `remembered` | the inputs of a task's last result |
 //! | `restore` | from an output manifest to files in the tree |
@@ -68,6 +69,7 @@ pub mod recall;
 pub mod recheck;
 pub mod record;
 pub mod remembered;
+pub mod remote;
 pub mod restore;
 pub mod run_command;
 pub mod shared_log;

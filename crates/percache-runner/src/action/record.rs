@@ -20,6 +20,7 @@ use crate::action::job::{Job, unmatched_note};
 use crate::action::left_alone::{claimed_twice, strays, tell_apart, twice};
 use crate::action::put_back::put_back;
 use crate::action::recheck::unchanged;
+use crate::action::remote;
 use crate::action::run_command::Run;
 use crate::fs::outputs::present_with_links;
 use crate::fs::walk::{Found, Kind};
@@ -189,7 +190,7 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, run: &mut R
     let key = ResultKey { action, place: captured.tied.then_some(ctx.place) };
     let created = now();
     if let Some(store) = store.filter(|_| fit) {
-        let new = new_result(job, prepared, run, store, &captured, &states, key, created);
+        let new = new_result(ctx, job, prepared, run, store, &captured, &states, key, created);
         new.map_err(|e| Failure::Error(format!("its log cannot be stored: {e}").into()))?;
     }
     let before = ctx.journal.tasks.get(&job.task.name);
@@ -233,6 +234,7 @@ fn obstacle(job: &Job<'_>, cut: Option<String>, stock: &Stock) -> Option<NotStor
 
 #[allow(clippy::too_many_arguments, reason = "everything that a result consists of, once")]
 fn new_result(
+    ctx: &Context<'_>,
     job: &Job<'_>,
     prepared: &Prepared,
     run: &mut Run,
@@ -257,6 +259,7 @@ fn new_result(
         parts: prepared.parts.record(discovered),
         paths: job.task.discovery.finds_inputs().then(|| discovered.paths()),
     };
+    remote::offer(ctx, job.task, &prepared.parts, discovered, &new);
     // Processes that wait for this action may continue once they can find its result.
     store.record(new, run.claim.take().map(|claim| Box::new(claim) as Guard));
     Ok(())

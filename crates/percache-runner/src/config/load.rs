@@ -97,9 +97,9 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
         return Err(report.finish());
     }
     let listed = noted.into_iter().collect();
-    let Settings { cache, pools, jobserver, follow, .. } = settings;
+    let Settings { cache, remote, pools, jobserver, follow, .. } = settings;
     let (root, tasks) = (root.to_owned(), tasks.tasks);
-    Ok(Workspace { root, files, listed, cache, pools, jobserver, follow, tasks, empty, unused, default })
+    Ok(Workspace { root, files, listed, cache, remote, pools, jobserver, follow, tasks, empty, unused, default })
 }
 
 /// Returns the test whether a file was made by an earlier build. Only `foreach` asks for it.

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::build::Common;
 use super::inputs::DEFAULT_INPUTS;
-use super::keys::{FileKeys, TaskKeys, WorkspaceKeys};
+use super::keys::{FileKeys, RemoteKeys, TaskKeys, WorkspaceKeys};
 use super::report::{At, Report};
 use crate::model::path::RelPath;
+use crate::model::remote::RemoteSettings;
 use crate::model::{CacheSettings, Jobserver, Pool};
 
 /// The settings of a workspace.
@@ -17,6 +18,7 @@ pub(super) struct Settings {
     pub cache: CacheSettings,
     /// `dir` of `[cache]`, with its place.
     dir: Option<At<String>>,
+    pub remote: RemoteSettings,
     pub pools: Vec<Pool>,
     env: BTreeMap<String, String>,
     pub jobserver: Option<Jobserver>,
@@ -41,6 +43,7 @@ impl Settings {
                 check_rate: cache.check_rate.unwrap_or_default(),
             },
             dir: cache.dir,
+            remote: remote(keys.remote.take().unwrap_or_default()),
             pools: pools.map(|(name, capacity)| Pool { name: name.value, capacity }).collect(),
             env: workspace.env.into_iter().flatten().map(|(name, value)| (name.value, value.value)).collect(),
             jobserver: workspace.jobserver.flatten(),
@@ -64,6 +67,23 @@ impl Settings {
             let label = "contains this file";
             report.error("the store would contain the workspace", dir.at.clone(), label).hint(hint);
         }
+    }
+}
+
+fn remote(keys: RemoteKeys) -> RemoteSettings {
+    let text = |text: Option<At<String>>| text.map(|text| text.value);
+    let tls = keys.tls.unwrap_or_default();
+    RemoteSettings {
+        url: text(keys.url),
+        instance: text(keys.instance),
+        read: text(keys.read),
+        write: text(keys.write),
+        trust: keys.trust.map(|keys| keys.into_iter().map(|key| key.value).collect()),
+        sign_with: text(keys.sign_with),
+        headers: keys.headers.into_iter().flatten().map(|(name, value)| (name.value, value.value)).collect(),
+        ca: text(tls.ca),
+        cert: text(tls.cert),
+        key: text(tls.key),
     }
 }
 

@@ -195,6 +195,26 @@ impl Parts {
         Fingerprint::new(hasher.finish())
     }
 
+    /// Feeds the encoding of all parts to a hasher of another kind.
+    pub fn feed(&self, sink: &mut dyn Sink) {
+        self.0.iter().for_each(|part| part.encode(sink));
+    }
+
+    /// Returns whether the task may discover inputs: it names a depfile.
+    pub fn finds_inputs(&self) -> bool {
+        self.0.iter().any(|part| part.kind == Kind::Depfile)
+    }
+
+    /// Divides what a record has into the parts of the fingerprint and the discovered inputs.
+    pub fn divide(self) -> (Parts, Discovered) {
+        let (discovered, parts): (Vec<_>, Vec<_>) = self.0.into_iter().partition(|part| part.kind == Kind::Discovered);
+        let discovered = discovered.into_iter().filter_map(|part| match part.value {
+            Value::File(state) => Some((part.name, state)),
+            _ => None,
+        });
+        (Parts(parts), Discovered(discovered.collect()))
+    }
+
     /// Encodes the record for `why`: these parts and the discovered inputs.
     pub fn record(&self, discovered: &Discovered) -> Vec<u8> {
         let mut to = Vec::new();
@@ -232,11 +252,16 @@ impl Discovered {
         let mut hasher = Hasher::new();
         hasher.text("percache action 1");
         hasher.digest(fingerprint.digest());
-        for (path, state) in &self.0 {
-            hasher.bytes(path);
-            state.encode(&mut hasher);
-        }
+        self.feed(&mut hasher);
         ActionKey::new(hasher.finish())
+    }
+
+    /// Feeds the encoding of all paths and states to a hasher.
+    pub fn feed(&self, sink: &mut dyn Sink) {
+        for (path, state) in &self.0 {
+            sink.bytes(path);
+            state.encode(sink);
+        }
     }
 }
 
@@ -284,6 +309,21 @@ mod tests {
         let mut remarked = example();
         remarked[0].remark = "dear reader".into();
         assert_eq!(Parts::new(remarked).fingerprint(), whole);
+    }
+
+    #[test]
+    fn a_record_is_divided_into_what_was_hashed() {
+        let parts = Parts::new(example());
+        let found = Discovered(vec![(b"include/a.h".into(), FileState::Directory)]);
+        let (known, discovered) = Parts::decode(&parts.record(&found)).unwrap().divide();
+        assert_eq!((known.fingerprint(), &discovered), (parts.fingerprint(), &found));
+        assert!(!known.finds_inputs());
+        let mut fed = Vec::new();
+        known.feed(&mut fed);
+        let mut hasher = Hasher::new();
+        hasher.text("percache fingerprint 2");
+        hasher.update(&fed);
+        assert_eq!(Fingerprint::new(hasher.finish()), parts.fingerprint());
     }
 
     #[test]

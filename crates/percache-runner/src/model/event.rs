@@ -157,6 +157,8 @@ pub enum Event {
         task: TaskId,
         /// How it ended.
         outcome: Outcome,
+        /// Whether the remote had its result.
+        fetched: bool,
         /// The exit status of a command that ran now, if that status counts as success; otherwise 0.
         status: i32,
         /// Its log; empty for groups and skipped tasks.

@@ -21,6 +21,7 @@ pub mod notice;
 pub mod path;
 pub mod pattern;
 pub mod problem;
+pub mod remote;
 pub mod span;
 pub mod task;
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
+use crate::model::remote::RemoteSettings;
 
 /// The position of a task in [`Workspace::tasks`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -51,6 +52,8 @@ pub struct Workspace {
     pub listed: Vec<RelPath>,
     /// The location of the store, and its limits of size and age.
     pub cache: CacheSettings,
+    /// `[remote]`, as it is written.
+    pub remote: RemoteSettings,
     /// The pools by name, with how many of their tasks may run at a time.
     pub pools: Vec<Pool>,
     /// `jobserver`: how commands that support it share the budget of parallel work; `None` if they do not.
@@ -156,6 +159,8 @@ pub struct Task {
     pub retries: u32,
     /// If `false`, the command always runs and its result is never stored.
     pub cache: bool,
+    /// Whether its results are shared through a remote.
+    pub remote: bool,
     /// The age from which on a result is not used.
     pub valid_for: Option<Duration>,
     /// Exit statuses besides 0 that count as a result and not as a failure.

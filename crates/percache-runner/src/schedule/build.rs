@@ -1,11 +1,12 @@
 //! The build loop. The calling thread coordinates and owns all state; inside one rayon scope it spawns a job per ready
 //! task, and each job reports back with one final message.
 
+mod ahead;
 mod finish;
 mod messages;
 mod start;
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use crate::schedule::results::Outcomes;
 use crate::schedule::state::{Standing, States, TaskState};
 use crate::schedule::time_left::{Estimate, Progress};
 
+pub use ahead::AT_A_TIME;
 use messages::{Message, receive};
 
 /// Tasks that run even if their results are stored.
@@ -31,10 +33,18 @@ pub struct Demands {
     pub checked: HashSet<TaskId>,
 }
 
+/// The threads of a build.
+pub struct Threads {
+    /// Those that tasks run on.
+    pub tasks: ThreadPool,
+    /// Those that wait for a remote; `None` if there is none.
+    pub remote: Option<ThreadPool>,
+}
+
 /// Builds `tasks`, which include their dependencies.
 pub fn build(
     ctx: &Context<'_>,
-    pool: &ThreadPool,
+    threads: &Threads,
     tasks: &[TaskId],
     demands: &Demands,
     reporter: &mut dyn Reporter,
@@ -52,6 +62,9 @@ pub fn build(
         usual: &usual,
         tasks,
         idle: idle(ctx, tasks, demands),
+        asking: 0,
+        asked: VecDeque::new(),
+        fetched: HashSet::new(),
         estimate: Estimate::default(),
         refreshed: start,
         outcomes: Outcomes::default(),
@@ -59,7 +72,10 @@ pub fn build(
         reporter,
     };
     build.queue_those_that_need_nothing();
-    pool.in_place_scope(|scope| build.run(scope, &sender, &receiver));
+    threads.tasks.in_place_scope(|scope| match &threads.remote {
+        Some(remote) => remote.in_place_scope(|ahead| build.run(scope, Some(ahead), &sender, &receiver)),
+        None => build.run(scope, None, &sender, &receiver),
+    });
     let mut outcomes = build.outcomes;
     let summary = &mut outcomes.summary;
     summary.skipped = commands.saturating_sub(summary.counted());
@@ -99,6 +115,12 @@ struct Build<'a, 'b> {
     queue: ReadyQueue<'a>,
     /// Whether each task is known to be up to date, by position.
     idle: Vec<bool>,
+    /// How many tasks the remote is being asked for.
+    asking: usize,
+    /// Ready tasks that the remote is to be asked for before their turn comes.
+    asked: VecDeque<TaskId>,
+    /// Tasks of which the remote had a result.
+    fetched: HashSet<TaskId>,
     estimate: Estimate,
     /// When the report was last refreshed.
     refreshed: Instant,
@@ -111,21 +133,30 @@ impl<'a> Build<'a, '_> {
     fn queue_those_that_need_nothing(&mut self) {
         for id in self.tasks {
             if matches!(self.states.get(*id), TaskState::Ready) {
-                self.queue.push(*id);
+                self.ready(*id);
             }
         }
     }
 
-    fn run<'scope>(&mut self, scope: &Scope<'scope>, sender: &Sender<Message>, receiver: &Receiver<Message>)
-    where
+    fn run<'scope, 'ahead>(
+        &mut self,
+        scope: &Scope<'scope>,
+        ahead: Option<&Scope<'ahead>>,
+        sender: &Sender<Message>,
+        receiver: &Receiver<Message>,
+    ) where
         'a: 'scope,
+        'a: 'ahead,
     {
         loop {
+            if let Some(ahead) = ahead {
+                self.ask_ahead(ahead, sender);
+            }
             while !self.stopping && !self.ctx.stop.requested() && self.states.running() < self.ctx.options.jobs {
                 let Some(id) = self.queue.next(self.states.running()) else { break };
                 self.start(id, scope, sender);
             }
-            if self.states.running() == 0 {
+            if self.states.running() == 0 && self.asking == 0 {
                 return;
             }
             match self.next_message(receiver) {
@@ -141,6 +172,7 @@ impl<'a> Build<'a, '_> {
                     self.reporter.event(Event::Background { task, holders });
                 }
                 Ok(Message::Done(done)) => self.finish(*done),
+                Ok(Message::Asked(task, fetched)) => self.was_asked(task, fetched),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }

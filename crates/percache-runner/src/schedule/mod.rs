@@ -3,6 +3,7 @@
 //! | file | its one idea |
 //! | --- | --- |
 //! | `build` | the build loop: one coordinating thread that owns all state |
+//! | `build/ahead` | asking the remote for results of ready tasks, many at a time |
 //! | `build/start` | starting a task, at once or as a job |
 //! | `build/finish` | taking in the report of a finished task |
 //! | `build/messages` | the messages of jobs, and waiting for the next one |
@@ -17,4 +18,4 @@ pub mod results;
 mod state;
 mod time_left;
 
-pub use build::{Demands, build};
+pub use build::{AT_A_TIME, Demands, Threads, build};

@@ -30,6 +30,8 @@ pub struct Summary {
     pub up_to_date: usize,
     /// Tasks that were restored.
     pub restored: usize,
+    /// Tasks of which the remote had the result; they are counted by their outcome as well.
+    pub fetched: usize,
     /// Names of tasks that failed.
     pub failed: Vec<String>,
     /// Tasks that were running when the user stopped the build.

@@ -16,6 +16,7 @@ use crate::graph::TaskGraph;
 use crate::model::Caller;
 use crate::model::path::{PathError, RelPath};
 use crate::model::pattern::{PatternError, PatternSet};
+use crate::model::remote::RemoteSettings;
 use crate::model::{CacheSettings, Discovery, Inputs, Origin, Task, TaskCommand, TaskId, Workspace};
 use crate::process::SpooledLog;
 use crate::syntax::glob::escape;
@@ -114,6 +115,7 @@ impl Single {
             files: Vec::new(),
             listed: Vec::new(),
             cache: CacheSettings::default(),
+            remote: RemoteSettings::default(),
             pools: Vec::new(),
             jobserver: None,
             follow: Vec::new(),
@@ -149,6 +151,7 @@ impl Single {
             timeout: None,
             retries: 0,
             cache: true,
+            remote: false,
             valid_for: self.valid_for,
             answers: self.answers.clone(),
             apart: true,

@@ -39,6 +39,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::action::check;
 use crate::action::context::{Force, Options};
+use crate::action::remote::Remote;
 use crate::fs::stamp::moment;
 use crate::graph::TaskGraph;
 use crate::model::Caller;
@@ -51,7 +52,7 @@ use crate::process::descriptors;
 use crate::process::nesting::Enclosing;
 use crate::report::recorder::Recorder;
 use crate::schedule::results::{Outcomes, Summary};
-use crate::schedule::{self, Demands};
+use crate::schedule::{self, Demands, Threads};
 use crate::worktree::conditions::Asked;
 
 pub use clean::{Clean, Cleaned};
@@ -68,6 +69,8 @@ pub struct Session<'a> {
     /// The requested tasks.
     selected: Vec<TaskId>,
     store: Option<Arc<Store>>,
+    /// Where results are shared with others, if anywhere.
+    remote: Option<Arc<dyn Remote>>,
     /// What the caller asks for, as digests; `None` when the next build must check everything from scratch.
     asked: Option<Asked>,
     /// The digest of the saved copy of the configuration, if the tasks were read from that copy.
@@ -87,6 +90,7 @@ struct Build<'a> {
     /// See [`Project`].
     single: Option<Digest>,
     store: Option<&'a Store>,
+    remote: Option<&'a dyn Remote>,
     options: &'a Options,
     caller: &'a Caller,
     stop: &'a Stop,
@@ -148,10 +152,25 @@ impl<'a> Session<'a> {
         self.store.as_ref()
     }
 
+    /// Shares results with others from now on.
+    pub fn share(&mut self, remote: Arc<dyn Remote>) {
+        self.remote = Some(remote);
+    }
+
     /// Creates a session that always looks at the selected tasks and at what they need.
     pub(crate) fn from_scratch(request: Request<'a>, project: Arc<Project>, selected: Vec<TaskId>) -> Session<'a> {
         let store = request.store.map(|open| open(&project.store_dir));
-        Session { request, project, selected, store, asked: None, kept: None, began: moment(), last_build: None }
+        Session {
+            request,
+            project,
+            selected,
+            store,
+            remote: None,
+            asked: None,
+            kept: None,
+            began: moment(),
+            last_build: None,
+        }
     }
 
     /// Builds the requested tasks and their dependencies: events go to `reporter`, the output of commands to
@@ -180,11 +199,14 @@ impl<'a> Session<'a> {
         let options = &self.options(tasks.len(), reporter);
         let build = self.shared(options, stop, listener);
         let (opened, fresh) = timed(listener, Phase::Begin, None, || build.begin(last_build, reporter))?;
-        let pool = threads(options.jobs.min(tasks.len()).max(1))?;
+        let threads = Threads {
+            tasks: threads(options.jobs.min(tasks.len()).max(1))?,
+            remote: build.remote.map(|_| threads(schedule::AT_A_TIME.min(tasks.len()).max(1))).transpose()?,
+        };
         let ctx = timed(listener, Phase::Survey, None, || build.survey(&opened, fresh, reporter))?;
         let demands = build.demands(&self.selected, &tasks);
         let mut recorder = Recorder::new(reporter);
-        let outcomes = schedule::build(&ctx, &pool, &tasks, &demands, &mut recorder);
+        let outcomes = schedule::build(&ctx, &threads, &tasks, &demands, &mut recorder);
         let built =
             Built { tasks: &tasks, forced: &demands.forced, outcomes: &outcomes, notes: &recorder.into_notes() };
         if !outcomes.remembered.is_empty() {
@@ -192,7 +214,7 @@ impl<'a> Session<'a> {
         }
         let learned = build.learned(ctx);
         build.commit(opened, learned, &built, reporter);
-        build.end(pool);
+        build.end(threads);
         Ok(outcomes)
     }
 
@@ -218,6 +240,7 @@ impl<'a> Session<'a> {
             store_dir: &self.project.store_dir,
             single: self.project.single,
             store: self.store.as_deref(),
+            remote: self.remote.as_deref(),
             options,
             caller: &self.request.caller,
             stop,
@@ -233,10 +256,10 @@ impl<'a> Session<'a> {
 
 impl Build<'_> {
     /// Ends the threads of a build.
-    fn end(&self, pool: ThreadPool) {
+    fn end(&self, threads: Threads) {
         if self.last {
             // They are idle, and ending them only takes time.
-            std::mem::forget(pool);
+            std::mem::forget(threads);
         }
     }
 

@@ -52,7 +52,17 @@ pub fn open(request: Request<'_>) -> Result<Opened<'_>, OpenError> {
     };
     let store = early.filter(|_| is_there).or_else(|| request.store.map(|open| open(&project.store_dir)));
     let asked = project.single.is_none().then_some(asked);
-    Ok(Opened::Session(Box::new(Session { request, project, selected, store, asked, kept, began, last_build })))
+    Ok(Opened::Session(Box::new(Session {
+        request,
+        project,
+        selected,
+        store,
+        remote: None,
+        asked,
+        kept,
+        began,
+        last_build,
+    })))
 }
 
 /// Returns what still holds of the last build's findings, if they may be used.

@@ -91,6 +91,7 @@ impl<'a> Build<'a> {
             untouched,
             places: OnceLock::new(),
             executor: None,
+            remote: self.remote,
             budget: None,
             sources: OnceLock::new(),
             trouble: Mutex::new(opened.trouble.clone().or(untold)),

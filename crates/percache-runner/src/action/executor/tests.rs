@@ -182,6 +182,7 @@ impl World {
             carries: false,
             untouched: Vec::new(),
             places: OnceLock::new(),
+            remote: None,
             executor: Some(executor),
             budget: None,
             sources: OnceLock::new(),

@@ -8,12 +8,14 @@
 //! | `table` | What is known about a key |
 //! | `types` | How a value is read, described in the schema, and merged |
 //! | `command`, `matrix` | The same for the two keys with a type of their own |
+//! | `remote` | The keys of `[remote]` |
 //! | `sections` | The tables of a file, and the types of their keys |
 //! | `task` | The keys of `[task.NAME]` |
 //! | `workspace` | The keys of the file, of `[workspace]` and of `[cache]` |
 
 mod command;
 mod matrix;
+mod remote;
 mod sections;
 mod table;
 mod task;
@@ -22,6 +24,9 @@ mod workspace;
 
 pub(super) use command::RawCommand;
 pub(super) use matrix::Axis;
+pub(super) use remote::RemoteKeys;
+#[cfg(test)]
+pub(super) use remote::{REMOTE, TLS};
 pub(super) use sections::RawTask;
 pub(super) use table::{Files, Table};
 pub(super) use task::{TASK, TaskKeys};

@@ -4,6 +4,7 @@
 
 use super::command::Command;
 use super::matrix::Matrix;
+use super::remote::Sharing;
 use super::table::{ANY, RUN, task_keys};
 use super::types::{Age, Count, Flag, OneOrMore, Path, Shell, Text, Texts, Variables};
 use crate::config::stray::Form;
@@ -62,6 +63,9 @@ task_keys! {
         "How many times the command is retried before the task counts as failed. Default: 0.";
     cache: Flag, RUN.not_hashed().default("true"),
         "`false`: the task always runs and is never stored. Default: `true`.";
+    remote: Sharing, RUN.not_hashed().default(r#""cache""#),
+        "`\"cache\"`: results are shared through the remote, if there is one. `false`: they stay on this machine. \
+         Default: `\"cache\"`.";
     interactive: Flag, RUN.not_hashed().default("false"),
         "`true`: the task owns the terminal while it runs, and is never stored. Default: `false`.";
     cwd: Text, RUN.form(Form::Path).default(r#"".""#),

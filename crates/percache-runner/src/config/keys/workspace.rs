@@ -1,5 +1,6 @@
 //! The keys of a file, of `[workspace]` and of `[cache]`.
 
+use super::remote::RemoteKeys;
 use super::sections::{Pools, Subtable, Tasks, Templates};
 use super::table::{ANY, Files, SETTING, keys};
 use super::types::{Directory, Fraction, JobserverForm, MaxAge, MaxSize, Shell, Texts, Variables};
@@ -14,6 +15,9 @@ keys! {
         "Settings of the whole workspace. Only in the root file.";
     cache: Subtable<CacheKeys>, SETTING.files(Files::Root),
         "The location of the store, and its limits of size and age. Only in the root file.";
+    remote: Subtable<RemoteKeys>, SETTING.files(Files::Root),
+        "Where results are shared with others: an object store, or a server of the Remote Execution API. Only in the \
+         root file.";
     pools: Pools, SETTING.files(Files::Root),
         "Every key is the name of a pool, and its value how many of the pool's tasks may run at a time. Only in the \
          root file.";

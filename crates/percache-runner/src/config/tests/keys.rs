@@ -4,17 +4,19 @@
 use serde_json::Value;
 
 use super::{mistakes, workspace};
-use crate::config::keys::{CACHE, FILE, TASK, Table, WORKSPACE};
+use crate::config::keys::{CACHE, FILE, REMOTE, TASK, TLS, Table, WORKSPACE};
 use crate::config::schema;
 
 const REFERENCE: &str = include_str!("../../../../../docs/configuration.md");
 const EXAMPLE: &str = include_str!("../../../../../percache.toml.example");
 
 /// Each table, the beginning of a file that has it, and the place of its schema.
-const TABLES: [(&Table, &str, &str); 4] = [
+const TABLES: [(&Table, &str, &str); 6] = [
     (&FILE, "", ""),
     (&WORKSPACE, "[workspace]\n", "/properties/workspace"),
     (&CACHE, "[cache]\n", "/properties/cache"),
+    (&REMOTE, "[remote]\n", "/properties/remote"),
+    (&TLS, "[remote.tls]\n", "/properties/remote/properties/tls"),
     (&TASK, "[task.a]\ncommand = \"true\"\n", "/properties/task/patternProperties/*"),
 ];
 
@@ -75,7 +77,9 @@ fn rows(heading: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn every_key_is_in_the_reference_with_its_default() {
-    for (table, heading) in [(&WORKSPACE, "[workspace]"), (&CACHE, "[cache]"), (&TASK, "[task.NAME]")] {
+    for (table, heading) in
+        [(&WORKSPACE, "[workspace]"), (&CACHE, "[cache]"), (&REMOTE, "[remote]"), (&TASK, "[task.NAME]")]
+    {
         let rows = rows(heading);
         for key in table.keys {
             let row = rows.iter().find(|row| row[1] == format!("`{}`", key.name));
@@ -116,6 +120,8 @@ fn every_key_is_in_the_example() {
         (&FILE, vec![&example]),
         (&WORKSPACE, vec![&example["workspace"]]),
         (&CACHE, vec![&example["cache"]]),
+        (&REMOTE, vec![&example["remote"]]),
+        (&TLS, vec![&example["remote"]["tls"]]),
         (&TASK, tasks),
     ];
     for (table, written) in tables {

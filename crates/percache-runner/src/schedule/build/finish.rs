@@ -26,7 +26,9 @@ impl Build<'_, '_> {
         if task.interactive && !self.ctx.options.dry_run {
             self.reporter.yield_terminal(false);
         }
+        let fetched = self.fetched.contains(&done.task);
         self.outcomes.summary.count(&done, &task.name);
+        self.outcomes.summary.fetched += usize::from(fetched && succeeded);
         if succeeded {
             self.release_dependents(done.task);
         }
@@ -72,7 +74,7 @@ impl Build<'_, '_> {
         let ctx = self.ctx;
         for dependent in &ctx.graph.needed_by[id.index()] {
             if self.states.need_done(*dependent) {
-                self.queue.push(*dependent);
+                self.ready(*dependent);
             }
         }
     }
@@ -127,6 +129,7 @@ impl Build<'_, '_> {
         self.outcomes.reasons.extend(done.reason.map(|why| (done.task, why)));
         self.outcomes.parts.extend(done.parts.map(|parts| (done.task, parts)));
         let (task, status, took, saved) = (done.task, done.status, done.took, done.saved);
-        self.reporter.event(Event::Finished { task, outcome, status, log, took, saved, reason, unseen });
+        let fetched = self.fetched.contains(&task);
+        self.reporter.event(Event::Finished { task, outcome, fetched, status, log, took, saved, reason, unseen });
     }
 }

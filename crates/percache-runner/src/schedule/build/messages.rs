@@ -14,6 +14,8 @@ pub(super) enum Message {
     Word(TaskId, Word),
     /// The job is over.
     Done(Box<Done>),
+    /// The remote was asked for a result of this task, and had one or not.
+    Asked(TaskId, bool),
 }
 
 /// Receives the next message, if it arrives within `patience`. Signals that the build is alive while intents are open.

@@ -81,7 +81,7 @@ impl<'a> Build<'a, '_> {
 
     /// Returns the outcome of a group, or of a task that is unchanged since the journal, as its own paths and its
     /// dependencies show.
-    fn untouched(&self, id: TaskId) -> Option<Done> {
+    pub(super) fn untouched(&self, id: TaskId) -> Option<Done> {
         let task = self.ctx.workspace.task(id);
         if task.command.is_none() {
             return Some(Done::new(id, Outcome::Group));
@@ -100,7 +100,7 @@ impl<'a> Build<'a, '_> {
     }
 
     /// Returns the explicit dependencies, with each group replaced by its members.
-    fn dependencies(&mut self, id: TaskId) -> Dependencies {
+    pub(super) fn dependencies(&mut self, id: TaskId) -> Dependencies {
         let mut dependencies = Dependencies::new();
         for need in explicit(self.ctx.workspace, id) {
             if let Some(visible) = self.visible(need) {

@@ -1,0 +1,50 @@
+//! Shares the results of tasks between machines, through an object store or a server of the Remote Execution API.
+//!
+//! A remote is a second place behind the local store. It is asked when the local store does not know a result, what comes
+//! from it is checked and added to the local store, and what was made here is offered to it behind the build's back.
+//! Nothing connects before it is needed, and nothing here fails a build.
+//!
+//! The crate knows results and contents. It never knows tasks, the terminal or TOML. Nobody outside of it knows tokio,
+//! OpenDAL or gRPC.
+//!
+//! | module | its one idea |
+//! | --- | --- |
+//! | `digest` | SHA-256, the name of everything that is remote |
+//! | `keys` | the names of results and path sets |
+//! | `trust` | signatures, and whose count |
+//! | `record` | what lies on a remote for a result |
+//! | `settings` | from `[remote]` and the environment to what a connection needs |
+//! | `fault`, `retry`, `breaker` | what goes wrong, when to try again, and when to give up |
+//! | `service` | what every kind of remote can do, and the kinds there are |
+//! | `connection` | one connection for a run, made when it is first needed |
+//! | `reapi` | messages of the Remote Execution API, generated |
+//! | `remote` | looking up, and fetching |
+//! | `uploads` | offering, in the background |
+
+mod breaker;
+mod connection;
+mod digest;
+mod fault;
+mod keys;
+mod reapi;
+mod record;
+mod remote;
+mod retry;
+mod service;
+mod settings;
+mod trust;
+mod uploads;
+
+#[cfg(test)]
+mod tests;
+
+pub use connection::Notice;
+pub use digest::{Blob, Sha256};
+pub use fault::{Fault, FaultKind};
+pub use keys::{ActionKey, FingerprintKey};
+pub use record::RemoteResult;
+pub use remote::{Counts, Remote};
+pub use service::About;
+pub use settings::{Address, Scheme, Settings, SettingsError, Table, Tls};
+pub use trust::{KeyError, PublicKey, SigningKey, Trust};
+pub use uploads::{Progress, Upload, Uploads};

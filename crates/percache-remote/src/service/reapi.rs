@@ -1,0 +1,374 @@
+//! Servers of the Remote Execution API: their content store, and their action cache.
+//!
+//! A record is a content like any other. The action result under its key names it, as the output file `record`, and all
+//! contents that it refers to, so that servers which look after whole results know what belongs together. The key is the
+//! digest of an action that has nothing but our key as its salt.
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `capabilities` | what the server can, and how much at a time |
+//! | `channel` | from an address to a connection, and from a status to a fault |
+//! | `streams` | contents too large for one message |
+
+mod capabilities;
+mod channel;
+mod streams;
+
+use std::collections::HashMap;
+use std::future::Future;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use prost::Message;
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+use tonic::{Response, Status};
+
+use self::capabilities::Capabilities;
+use self::channel::{Client, fault};
+use super::stream::{Receiver, Sender};
+use super::{About, IDLE, Key, Packing, RECORD, SMALL};
+use crate::digest::{Blob, Sha256};
+use crate::fault::{Fault, FaultKind};
+use crate::reapi::v2;
+use crate::retry::retried;
+use crate::settings::Settings;
+
+/// Batches that are under way at a time.
+const CALLS: usize = 8;
+/// Contents of one batch: the answer to more takes servers long.
+const TOGETHER: usize = 1_000;
+/// What a message has for each content besides its bytes, at the most.
+const OVERHEAD: u64 = 256;
+/// Good enough, and faster than most networks.
+const LEVEL: i32 = 3;
+/// The output file that is the record.
+const RECORD_NAME: &str = "record";
+const SHA256: i32 = v2::digest_function::Value::Sha256 as i32;
+const ZSTD: i32 = v2::compressor::Value::Zstd as i32;
+const IDENTITY: i32 = v2::compressor::Value::Identity as i32;
+
+/// A server of the Remote Execution API.
+pub(crate) struct Reapi {
+    client: Client,
+    instance: String,
+    capabilities: OnceCell<Capabilities>,
+}
+
+impl Reapi {
+    /// Makes ready for the first call.
+    pub fn open(settings: &Settings) -> Result<Reapi, Fault> {
+        let client = Client::new(settings)?;
+        Ok(Reapi { client, instance: settings.namespace.clone(), capabilities: OnceCell::new() })
+    }
+
+    /// Asks the server what it can.
+    pub async fn contact(&self) -> Result<About, Fault> {
+        let request = v2::GetCapabilitiesRequest { instance_name: self.instance.clone() };
+        let answer = within("GetCapabilities", self.client.capabilities().get_capabilities(request)).await?;
+        Capabilities::of(&answer).map(|capabilities| capabilities.about())
+    }
+
+    async fn capabilities(&self) -> Result<&Capabilities, Fault> {
+        let ask = || async {
+            let request = v2::GetCapabilitiesRequest { instance_name: self.instance.clone() };
+            let answer = within("GetCapabilities", self.client.capabilities().get_capabilities(request)).await?;
+            Capabilities::of(&answer)
+        };
+        self.capabilities.get_or_try_init(ask).await
+    }
+
+    /// Returns up to which size contents go into batches.
+    pub async fn small(&self) -> Result<u64, Fault> {
+        Ok(self.capabilities().await?.batch.saturating_sub(OVERHEAD).min(SMALL))
+    }
+
+    /// Returns how large contents travel.
+    pub fn packing(&self) -> Packing {
+        let zstd = self.capabilities.get().is_some_and(|capabilities| capabilities.zstd_streams);
+        if zstd { Packing::Zstd } else { Packing::Plain }
+    }
+
+    /// Reads a record.
+    pub async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, Fault> {
+        self.capabilities().await?;
+        let request = v2::GetActionResultRequest {
+            instance_name: self.instance.clone(),
+            action_digest: Some(action(key)),
+            inline_output_files: vec![RECORD_NAME.into()],
+            digest_function: SHA256,
+            ..Default::default()
+        };
+        let ask = async || within("GetActionResult", self.client.actions().get_action_result(request.clone())).await;
+        let result = match retried(ask).await {
+            Err(fault) if fault.kind == FaultKind::Missing => return Ok(None),
+            answer => answer?,
+        };
+        // Somebody's failed action, or nothing of ours.
+        let Some(file) = result.output_files.into_iter().find(|file| file.path == RECORD_NAME) else { return Ok(None) };
+        let Some(blob) = file.digest.as_ref().and_then(blob).filter(|_| result.exit_code == 0) else { return Ok(None) };
+        if blob.length > RECORD {
+            return Err(Fault::new(FaultKind::Damaged, "the record is larger than it can be"));
+        }
+        if blob.is(&file.contents) {
+            return Ok(Some(file.contents.to_vec()));
+        }
+        match self.whole(&blob).await {
+            Err(fault) if fault.kind == FaultKind::Missing => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
+    /// Writes a record.
+    pub async fn put(&self, key: &Key, record: Vec<u8>, refers_to: &[Blob]) -> Result<(), Fault> {
+        let name = Blob::of(&record);
+        let file =
+            |path: String, blob: &Blob| v2::OutputFile { path, digest: Some(digest(blob)), ..Default::default() };
+        let files = refers_to.iter().map(|blob| file(format!("contents/{}", blob.digest), blob));
+        let result = v2::ActionResult {
+            output_files: std::iter::once(file(RECORD_NAME.into(), &name)).chain(files).collect(),
+            ..Default::default()
+        };
+        if name.length <= self.small().await? {
+            self.write_small(vec![(name, record)], &|_| ()).await?;
+        } else {
+            self.write_whole(&name, record).await?;
+        }
+        let request = v2::UpdateActionResultRequest {
+            instance_name: self.instance.clone(),
+            action_digest: Some(action(key)),
+            action_result: Some(result),
+            digest_function: SHA256,
+            ..Default::default()
+        };
+        let ask =
+            async || within("UpdateActionResult", self.client.actions().update_action_result(request.clone())).await;
+        retried(ask).await.map(drop)
+    }
+
+    /// Returns those contents that are not there.
+    pub async fn missing(&self, blobs: &[Blob]) -> Result<Vec<Blob>, Fault> {
+        if !self.capabilities().await?.update {
+            return Err(Fault::new(FaultKind::Denied, "the server takes no results (update_enabled = false)"));
+        }
+        let request = v2::FindMissingBlobsRequest {
+            instance_name: self.instance.clone(),
+            blob_digests: blobs.iter().map(digest).collect(),
+            digest_function: SHA256,
+        };
+        let ask = async || within("FindMissingBlobs", self.client.contents().find_missing_blobs(request.clone())).await;
+        Ok(retried(ask).await?.missing_blob_digests.iter().filter_map(blob).collect())
+    }
+
+    /// Reads small contents.
+    pub async fn read_small(&self, blobs: &[Blob], got: &(dyn Fn(Blob, Vec<u8>) + Sync)) -> Result<(), Fault> {
+        let capabilities = self.capabilities().await?;
+        let read = |batch: Vec<Blob>| self.read_batch(capabilities, batch, got);
+        let batches = batches(blobs.iter().copied(), capabilities.batch, |blob| blob.length);
+        stream::iter(batches).map(read).buffer_unordered(CALLS).try_collect().await
+    }
+
+    async fn read_batch(
+        &self,
+        capabilities: &Capabilities,
+        batch: Vec<Blob>,
+        got: &(dyn Fn(Blob, Vec<u8>) + Sync),
+    ) -> Result<(), Fault> {
+        let compressors = if capabilities.zstd_batches { vec![IDENTITY, ZSTD] } else { Vec::new() };
+        let request = v2::BatchReadBlobsRequest {
+            instance_name: self.instance.clone(),
+            digests: batch.iter().map(digest).collect(),
+            acceptable_compressors: compressors,
+            digest_function: SHA256,
+        };
+        let ask = async || within("BatchReadBlobs", self.client.contents().batch_read_blobs(request.clone())).await;
+        let answer = retried(ask).await?;
+        let asked: HashMap<_, _> = batch.iter().map(|blob| (blob.digest, *blob)).collect();
+        for response in answer.responses {
+            // Before the bytes: a server may send both.
+            ok(response.status.as_ref(), "BatchReadBlobs")?;
+            let named = response.digest.as_ref().and_then(blob);
+            let Some(blob) = named.filter(|blob| asked.get(&blob.digest) == Some(blob)) else { continue };
+            let bytes = match response.compressor {
+                ZSTD => zstd::bulk::decompress(&response.data, blob.length as usize)
+                    .map_err(|e| Fault::new(FaultKind::Damaged, format!("{}: {e}", blob.digest)))?,
+                _ => response.data.to_vec(),
+            };
+            got(blob, bytes);
+        }
+        Ok(())
+    }
+
+    /// Writes small contents.
+    pub async fn write_small(&self, blobs: Vec<(Blob, Vec<u8>)>, done: &(dyn Fn(u64) + Sync)) -> Result<(), Fault> {
+        let capabilities = self.capabilities().await?;
+        let write = |batch: Vec<(Blob, Vec<u8>)>| self.write_batch(capabilities, batch, done);
+        let batches = batches(blobs.into_iter(), capabilities.batch, |(blob, _)| blob.length);
+        stream::iter(batches).map(write).buffer_unordered(CALLS).try_collect().await
+    }
+
+    async fn write_batch(
+        &self,
+        capabilities: &Capabilities,
+        batch: Vec<(Blob, Vec<u8>)>,
+        done: &(dyn Fn(u64) + Sync),
+    ) -> Result<(), Fault> {
+        let (count, bytes) = (batch.len(), batch.iter().map(|(blob, _)| blob.length).sum());
+        let one = |(blob, bytes): (Blob, Vec<u8>)| {
+            let packed = capabilities.zstd_updates.then(|| zstd::bulk::compress(&bytes, LEVEL).ok()).flatten();
+            let packed = packed.filter(|packed| packed.len() < bytes.len());
+            v2::batch_update_blobs_request::Request {
+                digest: Some(digest(&blob)),
+                compressor: if packed.is_some() { ZSTD } else { IDENTITY },
+                data: packed.unwrap_or(bytes).into(),
+            }
+        };
+        let request = v2::BatchUpdateBlobsRequest {
+            instance_name: self.instance.clone(),
+            requests: batch.into_iter().map(one).collect(),
+            digest_function: SHA256,
+        };
+        let ask = async || within("BatchUpdateBlobs", self.client.contents().batch_update_blobs(request.clone())).await;
+        let answer = retried(ask).await?;
+        answer.responses.iter().try_for_each(|response| ok(response.status.as_ref(), "BatchUpdateBlobs"))?;
+        if answer.responses.len() < count {
+            return Err(Fault::new(FaultKind::Damaged, "BatchUpdateBlobs: not every content was answered for"));
+        }
+        done(bytes);
+        Ok(())
+    }
+
+    /// Reads a large content, packed as it travels.
+    pub async fn read_large(&self, blob: &Blob, to: &Sender) -> Result<(), Fault> {
+        streams::read(&self.client, &self.instance, self.packing(), blob, to).await
+    }
+
+    /// Writes a large content that comes packed as it travels.
+    pub async fn write_large(&self, blob: &Blob, from: Receiver) -> Result<(), Fault> {
+        streams::write(&self.client, &self.instance, self.packing(), blob, from).await
+    }
+
+    /// Reads a content of which the length is known to be bearable.
+    async fn whole(&self, blob: &Blob) -> Result<Vec<u8>, Fault> {
+        if blob.length <= self.small().await? {
+            let bytes = std::sync::Mutex::new(None);
+            let got = |_, read| *bytes.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(read);
+            self.read_small(&[*blob], &got).await?;
+            let bytes = bytes.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+            return bytes.ok_or_else(|| Fault::new(FaultKind::Missing, "the record is not there"));
+        }
+        let (to, mut from) = super::stream::pipe();
+        let read = async {
+            let read = streams::read(&self.client, &self.instance, Packing::Plain, blob, &to).await;
+            drop(to);
+            read
+        };
+        let collect = async {
+            let mut bytes = Vec::new();
+            while let Some(Ok(piece)) = from.recv().await {
+                if bytes.len() as u64 + piece.len() as u64 > blob.length {
+                    break;
+                }
+                bytes.extend_from_slice(&piece);
+            }
+            from.close();
+            bytes
+        };
+        let (read, bytes) = futures_util::future::join(read, collect).await;
+        read.map(|()| bytes)
+    }
+
+    async fn write_whole(&self, blob: &Blob, bytes: Vec<u8>) -> Result<(), Fault> {
+        let (to, from) = super::stream::pipe();
+        let feed = async {
+            for piece in bytes.chunks(super::stream::PIECE) {
+                if to.send(Ok(piece.to_vec())).await.is_err() {
+                    break;
+                }
+            }
+            drop(to);
+        };
+        let write = streams::write(&self.client, &self.instance, Packing::Plain, blob, from);
+        futures_util::future::join(feed, write).await.1
+    }
+}
+
+/// Divides contents into batches of at most `most` bytes.
+fn batches<T>(all: impl Iterator<Item = T>, most: u64, length: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
+    let (mut batches, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0u64);
+    for one in all {
+        let size = length(&one) + OVERHEAD;
+        if !batch.is_empty() && (batch.len() == TOGETHER || bytes.saturating_add(size) > most) {
+            batches.push(std::mem::take(&mut batch));
+            bytes = 0;
+        }
+        bytes += size;
+        batch.push(one);
+    }
+    batches.extend(Some(batch).filter(|batch| !batch.is_empty()));
+    batches
+}
+
+/// Waits for an answer, and not for ever.
+async fn within<T>(what: &str, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Fault> {
+    match timeout(IDLE, call).await {
+        Ok(answer) => answer.map(Response::into_inner).map_err(|status| fault(what, &status)),
+        Err(_) => Err(Fault::timeout(what, IDLE)),
+    }
+}
+
+/// Checks the status that belongs to one content of a batch.
+fn ok(status: Option<&crate::reapi::rpc::Status>, what: &str) -> Result<(), Fault> {
+    match status.map(|status| (status.code, &status.message)) {
+        None | Some((0, _)) => Ok(()),
+        Some((code, message)) => Err(fault(what, &Status::new(code.into(), message.clone()))),
+    }
+}
+
+fn digest(blob: &Blob) -> v2::Digest {
+    v2::Digest { hash: blob.digest.to_string(), size_bytes: blob.length as i64 }
+}
+
+fn blob(digest: &v2::Digest) -> Option<Blob> {
+    let digits = digest.hash.as_bytes();
+    let digit = |digit: &u8| (*digit as char).to_digit(16);
+    let byte = |pair: &[u8]| Some((digit(pair.first()?)? * 16 + digit(pair.get(1)?)?) as u8);
+    let bytes = digits.chunks(2).map(byte).collect::<Option<Vec<_>>>()?;
+    Some(Blob { digest: Sha256::from_slice(&bytes)?, length: u64::try_from(digest.size_bytes).ok()? })
+}
+
+/// The digest of the action that stands for a key.
+fn action(key: &Key) -> v2::Digest {
+    let nothing = Some(digest(&Blob::of(b"")));
+    let salt = key.digest().0.to_vec().into();
+    let action = v2::Action { command_digest: nothing.clone(), input_root_digest: nothing, salt, ..Default::default() };
+    digest(&Blob::of(&action.encode_to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_full_and_never_too_full() {
+        let lengths = [100, 200, 700, 5_000, 1, 1];
+        let divided = batches(lengths.into_iter(), 1_000 + 2 * OVERHEAD, |length| *length);
+        assert_eq!(divided, [vec![100, 200], vec![700], vec![5_000], vec![1, 1]]);
+        assert_eq!(batches(std::iter::repeat_n(0, 2_001), u64::MAX, |length| *length).len(), 3);
+        assert!(batches(std::iter::empty::<u64>(), 10, |length| *length).is_empty());
+    }
+
+    #[test]
+    fn a_digest_is_read_as_written_and_nonsense_is_none() {
+        let name = Blob::of(b"abc");
+        assert_eq!(blob(&digest(&name)), Some(name));
+        for (hash, size_bytes) in [("", 0), ("zz", 1), (&"ab".repeat(31), 1), (&"ab".repeat(32), -1), ("abc", 1)] {
+            assert_eq!(blob(&v2::Digest { hash: hash.into(), size_bytes }), None);
+        }
+    }
+
+    #[test]
+    fn the_action_of_a_key_is_pinned() {
+        let key = Key::Result(crate::ActionKey(Sha256::of(b"a")));
+        assert_eq!(action(&key).hash, "1250c1e15734a394b0a1c85fb37f3adbfa25ba2dae0424a63beee624726c969c");
+    }
+}

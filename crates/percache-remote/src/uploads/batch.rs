@@ -1,0 +1,231 @@
+//! A batch of results, in the one safe order: contents before what names them.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::Write;
+
+use percache::store::interface::Contents;
+use percache::store::record::{Content, ResultKey};
+
+use super::Upload;
+use super::names::Names;
+use crate::digest::{Blob, Hasher};
+use crate::fault::{Fault, FaultKind};
+use crate::record::{Refusal, RemoteResult};
+use crate::remote::Shared;
+use crate::service::stream::{PipeWriter, pipe};
+use crate::service::{Key, Packing};
+
+/// Names that are asked for in one question.
+const ASKED: usize = 1_000;
+/// Small contents that are written together, in bytes: what is held in memory at a time.
+const TOGETHER: u64 = 8 << 20;
+/// Good enough, and faster than most networks.
+const LEVEL: i32 = 3;
+
+/// What became of a batch. What is in neither list is offered again by a later run.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// These are there.
+    pub done: Vec<ResultKey>,
+    /// These will not be written, now or later.
+    pub passed_over: Vec<ResultKey>,
+}
+
+/// Writes results; `sent` is told of every content's bytes that are there.
+pub(super) fn write(
+    shared: &Shared,
+    local: &dyn Contents,
+    uploads: &[Upload],
+    names: &mut Names,
+    sent: &(dyn Fn(u64) + Sync),
+) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut records = Vec::new();
+    for upload in uploads {
+        match record(local, upload, names) {
+            Some(record) if is_small_enough(shared, &record) => records.push((upload, record)),
+            // It has gone from the local store meanwhile, or is too large for the remote, now and later.
+            _ => outcome.passed_over.push(upload.key),
+        }
+    }
+    if let Err(fault) = write_contents(shared, local, &records, sent) {
+        note(shared, &fault);
+        return outcome;
+    }
+    for (upload, record) in &records {
+        match write_record(shared, upload, record) {
+            Ok(true) => outcome.done.push(upload.key),
+            Ok(false) => outcome.passed_over.push(upload.key),
+            Err(fault) => {
+                note(shared, &fault);
+                if !shared.connection.may_write() {
+                    break;
+                }
+            }
+        }
+    }
+    outcome
+}
+
+fn is_small_enough(shared: &Shared, record: &RemoteResult) -> bool {
+    let largest = shared.connection.service().map(|service| service.largest()).unwrap_or(u64::MAX);
+    record.blobs.values().all(|blob| blob.length <= largest)
+}
+
+/// A server that lets us read and not write is worth having.
+fn note(shared: &Shared, fault: &Fault) {
+    log::debug!("upload: {fault}");
+    if matches!(fault.kind, FaultKind::Denied | FaultKind::Unsupported) {
+        shared.connection.read_only(&fault.message);
+    }
+}
+
+/// Names every content of a result. Returns `None` if one cannot be had.
+fn record(local: &dyn Contents, upload: &Upload, names: &mut Names) -> Option<RemoteResult> {
+    let mut blobs = BTreeMap::new();
+    for content in upload.result.contents() {
+        let blob = names.get(&content).or_else(|| name(local, &content))?;
+        names.add(content, blob);
+        blobs.insert(content.digest, blob);
+    }
+    Some(RemoteResult { result: upload.result.clone(), blobs, paths: upload.paths.clone() })
+}
+
+fn name(local: &dyn Contents, content: &Content) -> Option<Blob> {
+    struct Naming(Hasher);
+    impl Write for Naming {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.update(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut naming = Naming(Hasher::new());
+    local.read(content, &mut naming).ok()?;
+    Some(Blob { digest: naming.0.finish(), length: content.length })
+}
+
+fn write_contents(
+    shared: &Shared,
+    local: &dyn Contents,
+    records: &[(&Upload, RemoteResult)],
+    sent: &(dyn Fn(u64) + Sync),
+) -> Result<(), Fault> {
+    let mut seen = HashSet::new();
+    let all = records.iter().flat_map(|(_, record)| record.contents());
+    let all: Vec<_> = all.filter(|(_, blob)| seen.insert(*blob)).collect();
+    let blobs: Vec<_> = all.iter().map(|(_, blob)| *blob).collect();
+    let mut missing = HashSet::new();
+    for asked in blobs.chunks(ASKED) {
+        missing.extend(shared.connection.call_upload(async |service| service.missing(asked).await)?);
+    }
+    let wanted = all.into_iter().filter(|(_, blob)| missing.contains(blob));
+    let most = shared.connection.call_upload(async |service| service.small().await)?;
+    let (small, large): (Vec<_>, Vec<_>) = wanted.partition(|(_, blob)| blob.length <= most);
+    let mut together = Vec::new();
+    let mut bytes = 0;
+    for (content, blob) in &small {
+        together.push((*blob, small_content(local, content, blob)?));
+        bytes += blob.length;
+        if bytes >= TOGETHER {
+            let group = std::mem::take(&mut together);
+            shared.connection.call_upload(async |service| service.write_small(group, sent).await)?;
+            bytes = 0;
+        }
+    }
+    if !together.is_empty() {
+        shared.connection.call_upload(async |service| service.write_small(together, sent).await)?;
+    }
+    large.iter().try_for_each(|(content, blob)| match write_large(shared, local, content, blob, sent) {
+        // Once more from the start.
+        Err(fault) if fault.kind == FaultKind::Transient => write_large(shared, local, content, blob, sent),
+        answer => answer,
+    })
+}
+
+fn small_content(local: &dyn Contents, content: &Content, blob: &Blob) -> Result<Vec<u8>, Fault> {
+    let mut bytes = Vec::with_capacity(content.length as usize);
+    local.read(content, &mut bytes).map_err(|e| Fault::new(FaultKind::Local, e.to_string()))?;
+    match blob.is(&bytes) {
+        true => Ok(bytes),
+        false => Err(Fault::new(FaultKind::Local, format!("the remembered name of {} is wrong", content.digest))),
+    }
+}
+
+fn write_large(
+    shared: &Shared,
+    local: &dyn Contents,
+    content: &Content,
+    blob: &Blob,
+    sent: &(dyn Fn(u64) + Sync),
+) -> Result<(), Fault> {
+    let packing = shared.connection.service()?.packing();
+    std::thread::scope(|scope| {
+        let (to, from) = pipe();
+        scope.spawn(move || {
+            let mut pipe = PipeWriter::new(to);
+            let read = match packing {
+                Packing::Plain => local.read(content, &mut Counting(&mut pipe, sent)),
+                Packing::Zstd => {
+                    zstd::stream::write::Encoder::new(&mut pipe, LEVEL).map_err(Into::into).and_then(|mut encoder| {
+                        local.read(content, &mut Counting(&mut encoder, sent))?;
+                        encoder.finish().map(drop).map_err(Into::into)
+                    })
+                }
+            };
+            match read {
+                // Where nobody listens any more, the other end knows why.
+                Ok(()) => drop(pipe.finish()),
+                Err(error) => pipe.fail(error.to_string()),
+            }
+        });
+        shared.connection.call_upload(async |service| service.write_large(blob, from).await)
+    })
+}
+
+/// Tells of every byte that goes through it.
+struct Counting<'a, W>(&'a mut W, &'a (dyn Fn(u64) + Sync));
+
+impl<W: Write> Write for Counting<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let count = self.0.write(bytes)?;
+        (self.1)(count as u64);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Writes path set and result, unless they are there. Returns whether the result is there now.
+fn write_record(shared: &Shared, upload: &Upload, record: &RemoteResult) -> Result<bool, Fault> {
+    let (connection, notary) = (&shared.connection, &shared.notary);
+    let key = Key::Result(upload.action);
+    let there = connection.call_upload(async |service| service.get(&key).await)?;
+    let is_there = match there.map(|bytes| notary.decode_result(&upload.action, &bytes)) {
+        Some(Ok(_)) => true,
+        // It is another's, who is not believed here and may be elsewhere: not ours to replace.
+        Some(Err(refusal @ Refusal::Distrust(_))) => {
+            connection.refuse(|| format!("the result of `{}`", upload.result.label), &refusal);
+            return Ok(false);
+        }
+        Some(Err(_)) | None => false,
+    };
+    if let Some(paths) = &record.paths {
+        let key = Key::Paths(upload.fingerprint);
+        let there = connection.call_upload(async |service| service.get(&key).await)?;
+        if let Some(bytes) = notary.add_paths(&upload.fingerprint, paths, there.as_deref()) {
+            connection.call_upload(async |service| service.put(&key, bytes, &[]).await)?;
+        }
+    }
+    if is_there {
+        return Ok(true);
+    }
+    let blobs: Vec<_> = record.blobs.values().copied().collect();
+    let bytes = notary.encode_result(&upload.action, record);
+    connection.call_upload(async |service| service.put(&key, bytes, &blobs).await)?;
+    Ok(true)
+}

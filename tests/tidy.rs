@@ -141,7 +141,8 @@ fn every_file_says_what_it_is() {
 }
 
 /// What a crate is used for, it is used for in one place: code that begins so, and the files of `crates/` that may have it.
-const ONLY_IN: [(&str, &[&str]); 5] = [
+const ONLY_IN: [(&str, &[&str]); 6] = [
+    ("pyo3::", &["percache-py/src/"]),
     (r"\x1b[?", &["percache-cli/src/report/live/screen.rs"]),
     ("rocksdb::", &["percache/src/db/rocks.rs", "percache/src/db/rocks/"]),
     ("indicatif::", &["percache-cli/src/report/live/bar.rs"]),
@@ -162,7 +163,7 @@ const ONLY_IN: [(&str, &[&str]); 5] = [
 #[test]
 fn what_one_place_is_for_is_nowhere_else() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let products = ["percache/src", "percache-runner/src", "percache-cli/src"];
+    let products = ["percache/src", "percache-runner/src", "percache-cli/src", "percache-py/src"];
     let mut wrong = Vec::new();
     for path in products.iter().flat_map(|dir| sources(&crates.join(dir))) {
         let name = path.strip_prefix(&crates).expect("below it").to_string_lossy().into_owned();
@@ -204,10 +205,11 @@ fn some_things_are_nowhere_in_a_folder() {
 #[test]
 fn no_crate_depends_on_what_it_must_never_know() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let never: [(&str, &[&str]); 3] = [
+    let never: [(&str, &[&str]); 4] = [
         ("percache", &["clap", "indicatif", "toml", "toml_edit", "rayon", "percache-runner"]),
         ("percache-runner", &["clap", "indicatif", "rocksdb", "percache-cli", "home", "dirs"]),
         ("percache-macros", &["percache", "percache-runner", "rocksdb"]),
+        ("percache-py", &["clap", "indicatif", "rocksdb", "percache-runner", "percache-cli"]),
     ];
     for (name, never) in never {
         let manifest = fs::read_to_string(crates.join(name).join("Cargo.toml")).expect("a manifest");

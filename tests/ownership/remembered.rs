@@ -147,6 +147,27 @@ fn tools_are_asked_in_a_directory_that_outputs_will_make() {
 }
 
 #[test]
+fn a_tool_that_is_an_output_is_asked_once_it_is_there() {
+    let ws = Sandbox::new(
+        r#"
+        [task.tool]
+        command = "@ran(tool); printf '#!/bin/sh\\necho 1\\n' > bin/tool; chmod +x bin/tool"
+        inputs = []
+        outputs = ["bin/tool"]
+        [task.use]
+        command = "@ran(use); echo used > o"
+        inputs = ["bin/tool"]
+        outputs = ["o"]
+        tools = ["bin/tool --version"]
+        "#,
+    );
+    ws.build([]).ran(["tool", "use"]);
+    ws.build([]).ran([]);
+    ws.remove("bin");
+    ws.build([]).ran([]).restored(1).up_to_date(1);
+}
+
+#[test]
 fn a_tree_that_is_seen_at_two_paths_is_one_worktree() {
     let ws = Sandbox::new(
         "[task.a]\nforeach = \"src/*\"\ncommand = \"@ran({name}); cp {file} o.{name}\"\ninputs = [\"{file}\"]\noutputs = [\"o.{name}\"]\n",

@@ -57,7 +57,7 @@ pub use memo::key::function::{Code, Function, Key};
 pub use memo::key::identity::Package;
 pub use memo::{
     AsyncCallEntry, Begun, Cache, CacheBuilder, CallEntry, Error, FunctionCache, Lead, Memoized, MemoizedAsync,
-    MemoizedResult, MemoizedResultAsync, Origin, Spawned, Wait,
+    MemoizedResult, MemoizedResultAsync, Origin, Spawned, Told, Wait,
 };
 #[cfg(feature = "user-cache")]
 pub use memo::{default_cache, set_default_cache};

@@ -8,6 +8,7 @@ mod dist;
 mod fuzz;
 mod packages;
 mod project;
+mod python;
 mod run;
 mod setup;
 mod summary;
@@ -21,7 +22,9 @@ usage: cargo xtask COMMAND
   setup   installs the system packages that building percache needs, where they are missing
   demo    builds percache and shows it at work on a real project
   test    checks formatting, lints, and runs all tests
+  python  makes the wheel of the Python package, and tests it with the oldest and the newest Python
   bench   measures percache beside other build tools and the machine itself; --tasks N, --files N, --runs N
+  bench python  measures the Python package beside joblib, diskcache, cachier and the original
   growth  measures percache with more tasks, files and bytes; takes half an hour and 10 GB: [tasks] [files] [bytes]
   instructions  counts percache's instructions with valgrind; --tasks N, --files N
   fuzz    looks for inputs that percache cannot stand, with libFuzzer: [TARGET|all] [SECONDS]; 60 by default
@@ -33,6 +36,8 @@ fn main() -> ExitCode {
         ["setup"] => setup::setup(),
         ["demo"] => demo::demo(),
         ["test"] => test::test(),
+        ["python"] => python::python(),
+        ["bench", "python"] => python::bench(),
         ["dist"] => dist::dist(false),
         ["dist", "--check"] => dist::dist(true),
         ["fuzz"] => fuzz::fuzz(None, "60"),

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of single tests: cargo's own output is shown as it comes.
 
+use crate::python;
 use crate::run::{Result, cargo, run};
 use crate::setup;
 
@@ -9,11 +10,19 @@ use crate::setup;
 pub fn test() -> Result<()> {
     setup::ensure()?;
     run(&mut cargo(["fmt", "--all", "--check"]))?;
-    run(&mut cargo(["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    // The same for all of cargo, so that nothing is compiled twice.
+    let python = python::all().last().map(python::build_environment).into_iter().flatten().collect::<Vec<_>>();
+    let lints = ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    run(cargo(lints).envs(python.clone()))?;
     // The library as a program without RocksDB and without a C++ compiler has it.
     for features in ["", "macros,user-cache"] {
         let without = ["--no-default-features", "--features", features, "--", "-D", "warnings"];
         run(cargo(["clippy", "--release", "-p", "percache"]).args(without))?;
     }
-    run(&mut cargo(["test", "--release", "--workspace"]))
+    // The Python package with results in files.
+    let light = ["clippy", "--release", "-p", "percache-py", "--no-default-features", "--", "-D", "warnings"];
+    run(cargo(light).envs(python.clone()))?;
+    // The Python package is tested in Python.
+    run(cargo(["test", "--release", "--workspace", "--exclude", "percache-py"]).envs(python))?;
+    python::as_a_part_of_all_tests()
 }

@@ -247,7 +247,7 @@ pub struct Sources {
 type ToolKey = (String, PathBuf, Vec<(OsString, OsString)>);
 type ToolAnswer = Arc<OnceLock<Result<Digest, Trouble>>>;
 
-/// The outputs of tools, each run once per build.
+/// The outputs of tools, each run once per build. A tool that failed is run again by whoever asks next.
 #[derive(Default)]
 pub struct Tools {
     answers: Mutex<HashMap<ToolKey, ToolAnswer>>,
@@ -280,7 +280,12 @@ impl Tools {
         let key = (command.to_owned(), cwd, env);
         let answer =
             self.answers.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default().clone();
-        answer.get_or_init(|| ask(key, stop)).clone()
+        let said = answer.get_or_init(|| ask(key.clone(), stop)).clone();
+        if said.is_err() {
+            // Before the build, a tool or its directory may be missing because it is an output that was deleted.
+            self.answers.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        }
+        said
     }
 }
 

@@ -10,6 +10,7 @@ use crate::base::fork;
 use crate::memo::cache::Cache;
 use crate::memo::calls::refresh::{Refreshes, Spawn, Spawned};
 use crate::memo::handle::Handle;
+use crate::memo::results::attachments::Attachments;
 use crate::memo::results::cleared::Cleared;
 use crate::memo::results::clock::Clock;
 use crate::memo::results::hot::Hot;
@@ -173,6 +174,8 @@ impl CacheBuilder {
             maxage: self.maxage,
             room: self.max_size.map(|limit| Room::new(limit, self.dir.as_deref())),
             cleared: self.dir.as_deref().map(Cleared::new),
+            attachments: self.dir.as_deref().map(Attachments::new),
+            publishing: Default::default(),
             removed: Default::default(),
             compress_above: self.compress_above,
             describes: self.describes,

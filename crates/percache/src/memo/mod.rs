@@ -40,3 +40,4 @@ pub use default::DefaultCache;
 pub use default::{default_cache, set_default_cache};
 pub use key::origin::Origin;
 pub use waiting::begin::{Begun, Lead, Wait};
+pub use waiting::bytes::Told;

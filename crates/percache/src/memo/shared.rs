@@ -15,6 +15,7 @@ use crate::memo::kept::keep::Keep;
 use crate::memo::key::encoding::EncodingError;
 use crate::memo::key::function::{Function, Key};
 use crate::memo::key::names::Names;
+use crate::memo::results::attachments::Attachments;
 use crate::memo::results::cleared::Cleared;
 use crate::memo::results::clock::{Clock, Time, age, later};
 use crate::memo::results::compress;
@@ -23,6 +24,7 @@ use crate::memo::results::record::{self, EntryRecord, Stored, Uses};
 use crate::memo::results::room::Room;
 use crate::memo::waiting::claim::Claims;
 use crate::memo::waiting::flight::{Flights, Outcome};
+use crate::memo::waiting::publishing::Publishing;
 
 /// Uses of results that are not in the hot layer are written after this many at the latest.
 const MANY_USES: u64 = 1 << 16;
@@ -42,6 +44,9 @@ pub struct Shared {
     pub room: Option<Room>,
     /// Of a cache that other processes share.
     pub cleared: Option<Cleared>,
+    /// Of a cache that has a directory.
+    pub attachments: Option<Attachments>,
+    pub publishing: Arc<Publishing>,
     /// Whether results were removed that other processes may have in memory, and are not told of.
     pub removed: AtomicBool,
     /// Values of at least so many bytes are compressed in the back-end.
@@ -115,6 +120,8 @@ impl Shared {
             maxage: self.maxage,
             room: self.room.as_ref().map(Room::renewed),
             cleared: self.cleared.as_ref().map(Cleared::renewed),
+            attachments: self.attachments.as_ref().map(Attachments::renewed),
+            publishing: Arc::default(),
             removed: AtomicBool::default(),
             compress_above: self.compress_above,
             describes: self.describes,
@@ -135,10 +142,7 @@ impl Shared {
         let now = self.clock.now();
         let digest = call.key.0;
         let fresh = |record: &[u8]| record::open(record).is_some_and(|stored| self.is_fresh(call, stored.created, now));
-        if self.cleared.as_ref().is_some_and(|cleared| cleared.is_news(now)) {
-            self.hot.forget_records();
-            self.backend.refresh();
-        }
+        self.heed_removals(now);
         if let Some((record, is_fresh)) = self.hot.get(&digest, now, fresh) {
             let value = if is_fresh { self.decode(call, record::open(&record)?, keep, now) } else { None };
             return value.map(|value| (Found::Shared(record), value));
@@ -155,6 +159,24 @@ impl Shared {
         let record = Arc::new(record);
         self.hot.insert(digest, record.clone());
         Some((Found::Shared(record), value))
+    }
+
+    /// The value of a call, if it is in memory.
+    pub fn find_in_memory<R, K: Keep<R>>(&self, call: Call<'_>, keep: &K) -> Option<R> {
+        let now = self.clock.now();
+        let fresh = |record: &[u8]| record::open(record).is_some_and(|stored| self.is_fresh(call, stored.created, now));
+        self.heed_removals(now);
+        let (record, is_fresh) = self.hot.get(&call.key.0, now, fresh)?;
+        if is_fresh { self.decode(call, record::open(&record)?, keep, now) } else { None }
+    }
+
+    /// Forgets what is in memory when another process has removed something.
+    #[inline]
+    fn heed_removals(&self, now: Time) {
+        if self.cleared.as_ref().is_some_and(|cleared| cleared.is_news(now)) {
+            self.hot.forget_records();
+            self.backend.refresh();
+        }
     }
 
     /// The record of a call in the back-end, as it was before it was compressed.
@@ -212,7 +234,7 @@ impl Shared {
                 return Some(Outcome::Nothing);
             }
         };
-        if let Err(error) = self.write(call, &record, cost, keep.arguments()) {
+        if let Err(error) = self.write(call, &record, keep, cost) {
             self.warn("a result could not be kept", &error);
         }
         Some(Outcome::Record(record))
@@ -220,8 +242,13 @@ impl Shared {
 
     /// As [`Shared::store`], for who wants to know what went wrong.
     pub fn put<R, K: Keep<R>>(&self, call: Call<'_>, value: &R, keep: &K) -> Result<(), Error> {
+        self.put_at_cost(call, value, keep, Duration::ZERO)
+    }
+
+    /// The same for a value that took so long to compute.
+    pub fn put_at_cost<R, K: Keep<R>>(&self, call: Call<'_>, value: &R, keep: &K, cost: Duration) -> Result<(), Error> {
         match self.seal(value, keep)? {
-            Some(record) => Ok(self.write(call, &record, Duration::ZERO, keep.arguments())?),
+            Some(record) => Ok(self.write(call, &record, keep, cost)?),
             None => Ok(()),
         }
     }
@@ -230,12 +257,12 @@ impl Shared {
         Ok(record::seal(self.clock.now(), |bytes| keep.encode(value, bytes))?.map(Arc::new))
     }
 
-    fn write(
+    fn write<R, K: Keep<R>>(
         &self,
         call: Call<'_>,
         record: &SharedRecord,
+        keep: &K,
         cost: Duration,
-        arguments: Option<&str>,
     ) -> Result<(), BackendError> {
         let key = &call.key.0;
         let stored = compress::pack(record, self.compress_above);
@@ -244,8 +271,8 @@ impl Shared {
             code: call.function.code_digest(),
             created: record::open(record).map_or(0, |stored| stored.created),
             cost: u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX),
-            size: stored.len() as u64,
-            arguments: arguments.map(str::to_owned),
+            size: stored.len() as u64 + keep.attached(),
+            arguments: keep.arguments().map(str::to_owned),
             origin: Some(call.function.origin()),
         };
         self.hot.insert(*key, record.clone());
@@ -301,6 +328,7 @@ impl Shared {
         if self.closed.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
+        self.publishing.wait();
         self.write_uses();
         let evicted = self.say_size();
         self.backend.close()?;

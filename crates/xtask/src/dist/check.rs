@@ -8,6 +8,10 @@ use std::process::Command;
 use super::{Packages, VERSION};
 use crate::run::{Failure, Result, cargo, check as ensure, has_program, path_failure, run};
 
+/// What a program does with the Python package.
+const TRY_PACKAGE: &str = "import percache; cache = percache.Cache('c'); f = cache(lambda x: 2 * x); \
+     assert f(2) == f(2) == 4 and cache.stats().hits == 1";
+
 /// Tries all. A kind of package whose installer is not there is left out, and that is said.
 pub fn check(packages: &Packages) -> Result<()> {
     let place = std::env::temp_dir().join(format!("percache-dist-{}", std::process::id()));
@@ -49,7 +53,8 @@ fn from_wheel(packages: &Packages, place: &Path) -> Result<PathBuf> {
     run(Command::new("python3").args(["-m", "venv"]).arg(place))?;
     let pip = place.join("bin/pip");
     run(Command::new(&pip).args(["install", "--quiet", "--no-index", "--no-deps"]).arg(&packages.wheel))?;
-    run(Command::new(&pip).args(["show", "percache-cli"]))?;
+    run(Command::new(&pip).args(["show", "percache"]))?;
+    run(Command::new(place.join("bin/python")).args(["-c", TRY_PACKAGE]).current_dir(place))?;
     has(place, &["share/man/man1/percache.1"])?;
     Ok(place.join("bin/percache"))
 }

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use crate::run::{Result, path_failure};
 use crate::setup;
 
-/// The name under which percache is installed from PyPI and npm: there, `percache` belongs to others.
+/// The name under which percache is installed from npm: there, `percache` belongs to others.
 const PACKAGE: &str = "percache-cli";
 const SUMMARY: &str = "percache never runs the same thing twice: a task cache for any command";
 const LICENSE: &str = "MIT OR Apache-2.0";

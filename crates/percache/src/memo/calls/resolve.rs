@@ -217,9 +217,30 @@ impl Handle {
     /// As [`Handle::publish`], on a thread of its own if that takes long.
     pub fn publish_aside(&self, claim: Option<Claim>) {
         let Some(claim) = claim.filter(Claim::is_wanted) else { return };
-        let handle = self.clone();
-        // If no thread can be had, the claim is dropped here, and the other process computes for itself.
-        let _ = thread::Builder::new().name("percache-publish".into()).spawn(move || handle.publish(Some(claim)));
+        self.aside(move |handle| handle.publish(Some(claim)));
+    }
+
+    /// Has other processes see what was stored, and lets go of a claim then. Others may begin to want it at any time.
+    pub fn publish_soon(&self, claim: Option<Claim>) {
+        let Some(claim) = claim else { return };
+        self.aside(move |handle| {
+            if let Err(error) = handle.backend.flush() {
+                handle.warn("a result could not be passed to other processes", &error);
+            }
+            drop(claim);
+        });
+    }
+
+    fn aside(&self, work: impl FnOnce(&Handle) + Send + 'static) {
+        let (handle, publisher) = (self.clone(), self.publishing.begin());
+        let passed_on = move || {
+            work(&handle);
+            // Before the handle: if it is the last one, the cache is closed here.
+            drop(publisher);
+            drop(handle);
+        };
+        // If no thread can be had, the claim is dropped here, and another process computes for itself.
+        let _ = thread::Builder::new().name("percache-publish".into()).spawn(passed_on);
     }
 }
 

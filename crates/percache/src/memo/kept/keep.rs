@@ -30,6 +30,11 @@ pub trait Keep<R> {
         None
     }
 
+    /// Bytes that are kept beside the record, in an attachment.
+    fn attached(&self) -> u64 {
+        0
+    }
+
     /// Whether the value says that something went wrong: of what is not kept, old results stand in for errors only.
     fn is_error(&self, _value: &R) -> bool {
         false
@@ -59,6 +64,10 @@ impl<R, K: Keep<R>> Keep<R> for &K {
 
     fn arguments(&self) -> Option<&str> {
         K::arguments(self)
+    }
+
+    fn attached(&self) -> u64 {
+        K::attached(self)
     }
 
     fn is_error(&self, value: &R) -> bool {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::backend::{BackendError, Table};
 use crate::base::digest::Digest;
 use crate::memo::key::origin::Origin;
+use crate::memo::results::attachments::Attachments;
 use crate::memo::results::clock::{age, later};
 use crate::memo::results::hot::DigestMap;
 use crate::memo::results::record::{EntryRecord, Uses};
@@ -116,6 +117,7 @@ impl Shared {
         self.removed.store(true, Ordering::Relaxed);
         let removed = self.collect(&Rules { maxage: Some(Duration::ZERO), ..Rules::default() })?;
         self.remove_orphans(Table::Results, &HashSet::new())?;
+        self.attachments.iter().for_each(Attachments::remove_all);
         self.hot.clear();
         Ok(removed)
     }
@@ -142,6 +144,7 @@ impl Shared {
     /// Removes a result that others may go on using where they have it.
     fn discard(&self, key: &Digest) -> Result<(), BackendError> {
         self.hot.remove(key);
+        self.attachments.iter().for_each(|attachments| attachments.remove(key));
         self.backend.remove_result(key)
     }
 

@@ -2,6 +2,7 @@
 //!
 //! | file | its one idea |
 //! | --- | --- |
+//! | `attachments` | Files beside results |
 //! | `cleared` | Tells the processes that share a cache which results were removed, so that none returns them from memory |
 //! | `clock` | The times that results are dated with |
 //! | `collect` | Removes results |
@@ -12,6 +13,7 @@
 //! | `stats` | Figures about a cache |
 //! | `verify` | Checks every record of a cache |
 
+pub(crate) mod attachments;
 pub(crate) mod cleared;
 pub(crate) mod clock;
 pub mod collect;

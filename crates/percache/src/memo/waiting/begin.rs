@@ -16,10 +16,15 @@ use crate::memo::key::encoding::EncodingError;
 use crate::memo::key::function::{Function, Key};
 use crate::memo::results::record::{Kind, Stored};
 use crate::memo::shared::Call;
+use crate::memo::waiting::bytes::Told;
 use crate::memo::waiting::claim::{Claim, Standing, Waiting};
 use crate::memo::waiting::flight::{self, Boarding, Follow, Followed, Outcome};
 use crate::memo::waiting::patience::Leader;
 use crate::memo::waiting::timer::{self, Alarm};
+
+/// What took so long to compute is made visible to other processes at once, and not within a second. That takes a
+/// millisecond or two.
+const WORTH_PUBLISHING: Duration = Duration::from_millis(20);
 
 /// How a call stands that was begun.
 #[derive(Debug)]
@@ -179,12 +184,23 @@ impl Lead {
 
     /// Keeps the result, and gives it to all who wait.
     pub fn finish(self, bytes: &[u8]) {
+        self.finish_as(bytes, Told::default());
+    }
+
+    /// The same, with what is told of the result.
+    pub fn finish_as(self, bytes: &[u8], told: Told<'_>) {
         let call = Call { function: &self.function, path: "", key: self.key };
-        let outcome = self.cache.shared.store(call, &bytes.to_vec(), &Raw, self.start.elapsed());
+        let cost = told.cost.unwrap_or_else(|| self.start.elapsed());
+        let told = if self.cache.shared.describes { told } else { Told { arguments: None, ..told } };
+        let outcome = self.cache.shared.store(call, &bytes, &told, cost);
         if let (Some(flight), Some(outcome)) = (self.flight, outcome) {
             flight.land(outcome);
         }
-        self.cache.shared.publish_aside(self.claim);
+        if cost >= WORTH_PUBLISHING {
+            self.cache.shared.publish_soon(self.claim);
+        } else {
+            self.cache.shared.publish_aside(self.claim);
+        }
     }
 
     /// Gives those who wait in this process an error, in whatever encoding. Nothing is kept.

@@ -147,3 +147,18 @@ fn differences_are_told_value_by_value() {
     let long = format!("'{}'", "x".repeat(100));
     assert!(told(&long, "1")[0].contains("…"));
 }
+
+proptest::proptest! {
+    /// Whatever stands in a file, reading it ends, and its canonical text is that of the same data.
+    #[test]
+    fn any_text_is_read_or_refused(text in "([a-z0-9:.,'\"&*<~!#|> \\[\\]{}/=-]|\n|\t|\\PC){0,60}") {
+        for format in [Format::Json, Format::Toml, Format::Yaml] {
+            if let Ok(data) = format.parse(&text) {
+                let canonical = data.canonical();
+                let again = Format::Json.parse(&canonical).unwrap();
+                proptest::prop_assert_eq!(differences("", &canonical, &again.canonical()), Vec::<String>::new());
+                proptest::prop_assert_eq!(again.canonical(), canonical);
+            }
+        }
+    }
+}

@@ -25,6 +25,8 @@ pub(super) struct Leftovers {
 struct State {
     /// Offered in this run, or found in the file, and not there yet.
     keys: BTreeSet<ResultKey>,
+    /// Those of them that were found in the file, and were not offered in this run.
+    earlier: BTreeSet<ResultKey>,
     read: bool,
     /// Whether the file has something that `keys` does not have.
     stale: bool,
@@ -36,17 +38,18 @@ impl Leftovers {
         Leftovers { path, state: Mutex::default() }
     }
 
-    /// Returns what is in the file.
+    /// Returns what an earlier run has left, and this one has not offered.
     pub fn read(&self) -> Vec<ResultKey> {
         let mut state = self.state();
         self.load(&mut state);
-        state.keys.iter().copied().collect()
+        state.earlier.iter().copied().collect()
     }
 
     /// Remembers a result. What cannot be written down is remembered until the end of this run.
     pub fn add(&self, key: &ResultKey) {
         let mut state = self.state();
         self.load(&mut state);
+        state.earlier.remove(key);
         if state.keys.len() < MOST && state.keys.insert(*key) {
             let appended = append(&self.path, key);
             appended.unwrap_or_else(|e| log::debug!("{}: {e}", self.path.display()));
@@ -57,6 +60,7 @@ impl Leftovers {
     pub fn done(&self, key: &ResultKey) {
         let mut state = self.state();
         self.load(&mut state);
+        state.earlier.remove(key);
         state.stale |= state.keys.remove(key);
     }
 
@@ -78,6 +82,7 @@ impl Leftovers {
             let bytes = fs::read(&self.path).unwrap_or_default();
             let keys = bytes.strip_prefix(HEAD).unwrap_or_default().chunks_exact(ResultKey::LEN);
             state.keys.extend(keys.filter_map(ResultKey::from_bytes));
+            state.earlier = state.keys.clone();
         }
     }
 
@@ -130,6 +135,9 @@ mod tests {
         first.write();
         let second = Leftovers::new(path.clone());
         assert_eq!(second.read(), [key("b")]);
+        // What is offered in this run is not offered again by it.
+        second.add(&key("b"));
+        assert!(second.read().is_empty());
         second.done(&key("b"));
         second.write();
         assert!(!path.exists());

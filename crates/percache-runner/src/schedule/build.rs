@@ -149,12 +149,13 @@ impl<'a> Build<'a, '_> {
         'a: 'ahead,
     {
         loop {
-            if let Some(ahead) = ahead {
-                self.ask_ahead(ahead, sender);
-            }
             while !self.stopping && !self.ctx.stop.requested() && self.states.running() < self.ctx.options.jobs {
                 let Some(id) = self.queue.next(self.states.running()) else { break };
                 self.start(id, scope, sender);
+            }
+            // Behind the loop, which may have made tasks ready.
+            if let Some(ahead) = ahead {
+                self.ask_ahead(ahead, sender);
             }
             if self.states.running() == 0 && self.asking == 0 {
                 return;

@@ -29,7 +29,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use crate::base::clock;
 use crate::base::digest::{Digest, Hasher};
 use crate::db::engine::{Column, Engine, EngineError, SharedView};
 use crate::store::id::{ActionKey, Fingerprint, WorkspaceId};
@@ -37,13 +36,8 @@ use crate::store::layout::{
     BLOBS, CHUNKED_ABOVE, INDEX, PARTS, RESULTS, digest_key, kind, list_from, result_key, time_from,
 };
 use crate::store::manifest::PathSet;
-use crate::store::record::{Content, ResultKey, StoredResult, Time};
+use crate::store::record::{Content, ResultKey, StoredResult};
 use crate::store::writer::{Guard, NewResult, PATIENCE, Packed, Writer};
-
-/// The time now.
-pub fn now() -> Time {
-    clock::millis()
-}
 
 /// Why a content cannot be had.
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,9 @@ use crate::base::digest::Digest;
 use crate::db::engine::{Engine, EngineError, Session};
 use crate::db::write_behind::{AfterFailure, Batch, Limits, Sink, WriteBehind, WriteError};
 use crate::store::id::Fingerprint;
-use crate::store::layout::{BLOBS, INDEX, PARTS, RESULTS, Sizes, digest_key, kind, path_set_key, result_key};
+use crate::store::layout::{
+    BLOBS, INDEX, PARTS, RESULTS, Sizes, digest_key, kind, path_set_key, result_key, time_from,
+};
 use crate::store::manifest::PathSet;
 use crate::store::record::{Content, ResultKey, StoredResult};
 
@@ -236,7 +238,7 @@ fn put_result(session: &mut dyn Session, new: &NewResult) -> Result<(), EngineEr
 fn oldest_path_sets(session: &dyn Session, fingerprint: &Fingerprint) -> Result<Vec<Vec<u8>>, EngineError> {
     let mut sets = Vec::new();
     session.scan(RESULTS, &digest_key(kind::PATHS, fingerprint.digest()), &mut |key, value| {
-        sets.push((value.first_chunk::<8>().map(|time| u64::from_le_bytes(*time)), key.to_vec()));
+        sets.push((time_from(value), key.to_vec()));
         std::ops::ControlFlow::Continue(())
     })?;
     sets.sort();

@@ -10,13 +10,15 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::overlay::{Change, Changes};
 use super::{Backend, BackendError, Table, Visit};
 use crate::base::digest::Digest;
+#[cfg(feature = "rocksdb")]
+use crate::base::lock::this_process;
 use crate::db::engine::{Column, Engine, EngineError, SharedView};
 use crate::db::write_behind::{Limits, WriteBehind, WriteError};
 
@@ -86,8 +88,7 @@ impl DatabaseBackend {
     #[cfg(feature = "rocksdb")]
     pub fn open(dir: &std::path::Path) -> Result<DatabaseBackend, BackendError> {
         crate::db::rocks::forks::watch();
-        let holder = format!("process {}", std::process::id());
-        let backend = DatabaseBackend::new(Box::new(crate::db::rocks::RocksEngine::new(dir, COLUMNS, &holder)));
+        let backend = DatabaseBackend::new(Box::new(crate::db::rocks::RocksEngine::new(dir, COLUMNS, &this_process())));
         backend.database().renewed_view()?;
         Ok(backend)
     }
@@ -96,8 +97,7 @@ impl DatabaseBackend {
     /// a value is one that was put there: not all that is found is.
     #[cfg(feature = "rocksdb")]
     pub fn salvage(dir: &std::path::Path, sound: &dyn Fn(Table, &[u8]) -> bool) -> Result<(), BackendError> {
-        let holder = format!("process {}", std::process::id());
-        let engine = crate::db::rocks::RocksEngine::new(dir, COLUMNS, &holder);
+        let engine = crate::db::rocks::RocksEngine::new(dir, COLUMNS, &this_process());
         let keep = &mut |at: Column, key: &[u8], value: &[u8], session: &mut dyn crate::db::engine::Session| {
             let table = Table::ALL.into_iter().find(|table| column(*table) == at);
             let sound = table.is_some_and(|table| sound(table, value));
@@ -166,16 +166,23 @@ impl Database {
     fn let_go(&self) {
         let begin = Instant::now();
         while begin.elapsed() < LONGEST_READ {
-            if self.scans.load(Ordering::SeqCst) == 0
-                && let Ok(mut view) = self.view.try_write()
-            {
-                *view = None;
-                drop(view);
+            if self.scans.load(Ordering::SeqCst) == 0 && self.is_view_closed() {
                 return self.engine.forget_view();
             }
             thread::sleep(Duration::from_micros(100));
         }
         log::warn!("percache: a cache is closed while a thread still reads from it");
+    }
+
+    /// Closes the picture unless a thread reads from it.
+    fn is_view_closed(&self) -> bool {
+        let mut view = match self.view.try_write() {
+            Ok(view) => view,
+            Err(TryLockError::Poisoned(view)) => view.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        *view = None;
+        true
     }
 
     /// The value of `key` in the database, of the newest picture if need be.

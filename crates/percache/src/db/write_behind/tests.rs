@@ -47,8 +47,15 @@ struct Notes {
     fits: fn(u32) -> bool,
     written: Mutex<Vec<Values>>,
     attempts: Mutex<usize>,
-    /// Told of each session, which then waits for the other.
-    gate: Option<(Mutex<mpsc::Sender<()>>, Mutex<mpsc::Receiver<()>>)>,
+    gate: Option<Gate>,
+}
+
+/// Holds sessions up.
+struct Gate {
+    /// Told of each session.
+    begun: Mutex<mpsc::Sender<()>>,
+    /// What it then waits for.
+    go: Mutex<mpsc::Receiver<()>>,
 }
 
 impl Sink for Notes {
@@ -56,9 +63,9 @@ impl Sink for Notes {
 
     fn write(&self, batch: &Values) -> Result<(), EngineError> {
         *lock(&self.attempts) += 1;
-        if let Some((begun, go)) = &self.gate {
-            lock(begun).send(()).unwrap();
-            lock(go).recv_timeout(LONG).unwrap();
+        if let Some(gate) = &self.gate {
+            lock(&gate.begun).send(()).unwrap();
+            lock(&gate.go).recv_timeout(LONG).unwrap();
         }
         match *lock(&self.does) {
             Does::Works => lock(&self.written).push(batch.clone()),
@@ -154,7 +161,7 @@ fn the_thread_writes_what_is_old_or_much_or_asked_for() {
 fn what_is_being_written_is_found_and_whoever_adds_too_much_waits_for_it() {
     let ((begun, begins), (go, goes)) = (mpsc::channel(), mpsc::channel());
     let mut held_up = sink(Does::Works, true);
-    held_up.gate = Some((Mutex::new(begun), Mutex::new(goes)));
+    held_up.gate = Some(Gate { begun: Mutex::new(begun), go: Mutex::new(goes) });
     let all = WriteBehind::new(held_up, Limits { enough: 60, too_much: 100, ..NEVER });
     put(&all, 1, 60).unwrap();
     begins.recv_timeout(LONG).unwrap();
@@ -227,7 +234,7 @@ fn what_was_not_written_waits_for_the_next_addition() {
 fn what_was_added_meanwhile_is_newer_than_what_was_not_written() {
     let ((begun, begins), (go, goes)) = (mpsc::channel(), mpsc::channel());
     let mut held_up = sink(Does::Fails, true);
-    held_up.gate = Some((Mutex::new(begun), Mutex::new(goes)));
+    held_up.gate = Some(Gate { begun: Mutex::new(begun), go: Mutex::new(goes) });
     let all = WriteBehind::new(held_up, NEVER);
     put(&all, 1, 1).unwrap();
     put(&all, 3, 3).unwrap();

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::base::clock::Time;
 use crate::base::files::{self, Durability};
-use crate::base::lock::{FileLock, LockError};
+use crate::base::lock::{FileLock, LockError, this_process};
 use crate::memo::results::clock::age;
 
 /// The part of the limit that one process stores before it says so.
@@ -176,7 +176,7 @@ fn believable(dir: &Path, now: Time) -> Option<u64> {
 }
 
 fn lock(dir: &Path, name: &str, patience: Duration) -> Result<FileLock, LockError> {
-    FileLock::acquire(&dir.join(name), &format!("process {}", std::process::id()), patience, &mut |_| {})
+    FileLock::acquire(&dir.join(name), &this_process(), patience, &mut |_| {})
 }
 
 fn read(dir: &Path) -> Option<Sum> {

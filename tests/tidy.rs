@@ -141,7 +141,8 @@ fn every_file_says_what_it_is() {
 }
 
 /// What a crate is used for, it is used for in one place: code that begins so, and the files of `crates/` that may have it.
-const ONLY_IN: [(&str, &[&str]); 10] = [
+const ONLY_IN: [(&str, &[&str]); 11] = [
+    ("ClockId::Realtime", &["percache/src/base/clock.rs"]),
     ("pyo3::", &["percache-py/src/"]),
     (r"\x1b[?", &["percache-cli/src/report/live/screen.rs"]),
     ("percache_remote::", &["percache-cli/src/remote.rs", "percache-cli/src/commands/remote.rs"]),
@@ -181,6 +182,39 @@ fn what_one_place_is_for_is_nowhere_else() {
         }
     }
     assert!(wrong.is_empty(), "see \"What holds everywhere\" in docs/ARCHITECTURE.md:\n{}", wrong.join("\n"));
+}
+
+/// A panic in one thread stops no other: a lock in a library is taken whether or not it is poisoned.
+#[test]
+fn every_lock_in_a_library_recovers_from_poison() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for path in ["percache/src", "percache-runner/src"].iter().flat_map(|dir| sources(&crates.join(dir))) {
+        let name = path.strip_prefix(&crates).expect("below it").to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).expect("a source file");
+        if name.ends_with("tests.rs") || name.contains("/tests/") {
+            continue;
+        }
+        // Unlike `code`: in the table of contents of a folder, the tests come first and are elsewhere.
+        let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+        let code: String = text[..end].split_whitespace().collect();
+        for taken in [".lock()", ".read()", ".write()"] {
+            for (at, _) in code.match_indices(taken) {
+                let then = &code[at + taken.len()..];
+                seen += usize::from(then.starts_with(".unwrap_or_else(PoisonError::into_inner)"));
+                let panics =
+                    [".unwrap()", ".expect(", ".ok()", ".is_ok()", "else{"].iter().find(|end| then.starts_with(**end));
+                wrong.extend(panics.map(|end| format!("{name}: `{taken}{end}`")));
+            }
+        }
+        // What only tries to has a third answer, which says that it was poisoned.
+        let tries = [".try_lock()", ".try_read()", ".try_write()"].iter().any(|taken| code.contains(taken));
+        if tries && !code.contains("TryLockError::") {
+            wrong.push(format!("{name}: tries to take a lock, and takes a poisoned one for one that is held"));
+        }
+    }
+    assert!(seen > 20, "only {seen} locks were recognised");
+    assert!(wrong.is_empty(), "take them by `unwrap_or_else(PoisonError::into_inner)`:\n{}", wrong.join("\n"));
 }
 
 /// What must not be in a folder of `crates/`, whatever it is for.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use percache::Digest;
+use percache::base::clock::{Micros, Time};
 use percache::store::id::{ActionKey, Fingerprint, WorkspaceId};
 use percache::store::manifest::PathSet;
 use percache::store::record::ResultKey;
@@ -105,14 +106,14 @@ fn example(with_tools: bool) -> Journal {
     let record = TaskRecord {
         key: Some(key),
         fingerprint: Fingerprint::new(Digest::of(b"f")),
-        created: 3,
-        took: 4,
+        created: Time::from_millis(3),
+        took: Micros::new(4),
         previous: Some(ResultKey { place: Some(WorkspaceId::new(Digest::of(b"/"))), ..key }),
         discovered: PathSet::from_iter([b"include/a.h".to_vec()]),
         outputs: record::example().outputs,
         failed: true,
         uncertain: vec![b"d".to_vec()],
-        evidence: Evidence { sure: true, expiry: u64::MAX, lists: vec![2, 0] },
+        evidence: Evidence { sure: true, expiry: Time::MAX, lists: vec![2, 0] },
     };
     let tool = Tool {
         command: "cc --version".into(),

@@ -1,6 +1,7 @@
 //! Records of the store: one value has one encoding, so what can be read is written as the same bytes.
 
 use percache::Digest;
+use percache::base::clock::{Micros, Time};
 use percache::base::codec::Decoder;
 use percache::store::id::{ActionKey, Fingerprint, WorkspaceId};
 use percache::store::manifest::{Manifest, PathSet};
@@ -77,8 +78,8 @@ pub(crate) fn example() -> StoredResult {
     StoredResult {
         label: "pkgs/app:build".into(),
         fingerprint: Fingerprint::new(Digest::of(b"f")),
-        created: 1,
-        took: 2,
+        created: Time::from_millis(1),
+        took: Micros::new(2),
         status: -3,
         log: content,
         outputs: Manifest::from_sorted_entries(vec![

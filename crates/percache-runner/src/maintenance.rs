@@ -6,19 +6,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use percache::base::claim;
-use percache::base::clock;
+use percache::base::clock::{self, Time};
 use percache::base::files::{self, Durability};
 use percache::db::engine::EngineError;
 use percache::db::tail;
+use percache::store::Store;
 use percache::store::gc::{Collected, Policy, collect, preview};
-use percache::store::record::Time;
 use percache::store::stats::{Stats, stats};
 use percache::store::writer::PATIENCE;
-use percache::store::{Store, now};
 
 use crate::fs::displaced::{self, Amount};
 use crate::model::CacheSettings;
-use crate::syntax::units::millis;
 use crate::worktree::Worktree;
 use crate::worktree::displaced::in_store;
 use crate::worktree::journal::Journal;
@@ -90,7 +88,7 @@ pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, Ma
     }
     let used = last_used::gather(dir)?;
     let policy = Policy {
-        unused_since: request.maxage.map(|age| now().saturating_sub(millis(age))),
+        unused_since: request.maxage.map(|age| Time::now().saturating_sub(age)),
         maxsize: request.maxsize,
         only: request.only,
         used: &used,
@@ -118,7 +116,7 @@ pub fn gc(store: &Store, dir: &Path, request: &Request<'_>) -> Result<Report, Ma
 /// what was removed, and what is left. Nothing else ever removes displaced files, not even a size limit.
 fn expire_displaced(dir: &Path, request: &Request<'_>) -> io::Result<(Amount, Amount)> {
     let age = request.maxage.filter(|_| request.only.is_none());
-    let before = age.map(|age| now().saturating_sub(millis(age)));
+    let before = age.map(|age| Time::now().saturating_sub(age));
     let (mut went, mut left) = (Amount::default(), Amount::default());
     for place in in_store(dir, None)? {
         // What cannot be read cannot be counted, and prevents nobody from using the store.
@@ -155,7 +153,7 @@ fn sweep_leftovers(dir: &Path) {
 /// Returns whether this belongs to a single command that was not used since then. The directory of a workspace remains,
 /// because its journal says which outputs are percache's own.
 fn is_spent(worktree: &Worktree, unused_since: Option<Time>) -> bool {
-    let last_use = last_used::last_use(&worktree.journal()).unwrap_or(0);
+    let last_use = last_used::last_use(&worktree.journal()).unwrap_or_default();
     worktree.is_single() && unused_since.is_some_and(|since| last_use < since)
 }
 
@@ -216,7 +214,7 @@ pub fn epoch(dir: &Path) -> u64 {
 /// Changes the epoch. Must be called before and after results are removed. An epoch is never reused, even if its file
 /// was lost in between, because it is a time.
 pub fn advance_epoch(dir: &Path) -> io::Result<()> {
-    let next = epoch(dir).wrapping_add(1).max(now());
+    let next = epoch(dir).wrapping_add(1).max(Time::now().as_millis());
     files::replace(&dir.join("epoch"), &next.to_le_bytes(), Durability::Durable)
 }
 

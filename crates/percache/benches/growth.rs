@@ -27,7 +27,7 @@ use percache::store::gc::{Policy, collect};
 use percache::store::id::{ActionKey, Fingerprint};
 use percache::store::record::{Entry, Node, ResultKey, StoredResult};
 use percache::store::writer::NewResult;
-use percache::store::{Store, now, open};
+use percache::store::{Store, open};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const MIB: usize = 1 << 20;
@@ -155,8 +155,8 @@ fn record(store: &Store, number: u32, bytes: &[u8]) {
     let result = StoredResult {
         label: number.to_string(),
         fingerprint: Fingerprint::new(Digest::of(&(!number).to_le_bytes())),
-        created: now(),
-        took: 1,
+        created: Time::now(),
+        took: Micros::ZERO,
         status: 0,
         log: add(b""),
         outputs: percache::store::manifest::Manifest::from_sorted_entries(vec![Entry::new(*b"out", node)]).unwrap(),

@@ -1,9 +1,9 @@
 //! `percache log`.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::time::Duration;
 
-use percache::store::{ReadError, now};
+use percache::base::clock::Time;
+use percache::store::ReadError;
 use percache_runner::tasks::{FailedRun, LastLog, Task, last_log};
 use percache_runner::text::{format_age, format_size};
 
@@ -51,7 +51,7 @@ pub fn run(cli: &Cli, args: &Log) -> Result<u8, CliError> {
 
 /// Shows what is kept of the log of a failed run.
 fn show_failed(cli: &Cli, run: &FailedRun, log: &[u8]) -> Result<u8, CliError> {
-    let ended = format_age(Duration::from_millis(now().saturating_sub(run.ended)));
+    let ended = format_age(Time::now().since(run.ended));
     let (how, detail) = if run.stopped { ("was stopped", "") } else { ("failed", run.how.as_str()) };
     let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
     let wrote = match (log.is_empty(), run.omitted) {

@@ -1,8 +1,6 @@
 //! `percache stats`.
 
-use std::time::Duration;
-
-use percache::store::now;
+use percache::base::clock::Time;
 use percache_runner::store;
 use percache_runner::text::{format_age, format_size, shown};
 use serde_json::json;
@@ -19,7 +17,7 @@ pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
     let dir = Keeping::load(cli, args.exec)?.dir;
     let store = open_store(&dir, paint);
     let (stats, hits, misses) = store::statistics(&store, &dir).map_err(|e| CliError::maintenance(&e, &dir))?;
-    let age = |time: u64| Duration::from_millis(now().saturating_sub(time));
+    let age = |time: Time| Time::now().since(time);
     let disk = store::disk_usage(&dir);
     let displaced = store::displaced(&dir).map_err(|e| CliError::maintenance(&e.into(), &dir))?;
     if args.json {

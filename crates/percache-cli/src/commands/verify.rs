@@ -1,12 +1,11 @@
 //! `percache verify`.
 
-use std::time::Duration;
-
+use percache::base::clock::Time;
 use percache::db::tail;
+use percache::store::Store;
 use percache::store::open::rescue;
 use percache::store::verify::{Findings, check, repair};
 use percache::store::writer::PATIENCE;
-use percache::store::{Store, now};
 use percache_runner::store;
 use percache_runner::store::Unstable;
 use percache_runner::text::format_age;
@@ -49,7 +48,7 @@ pub fn run(cli: &Cli, args: &Verify) -> Result<u8, CliError> {
 /// Reports a task that a check found to be unstable.
 fn tell_of(Unstable { task, found, outputs }: &Unstable, paint: Paint) {
     const NAMED: usize = 3;
-    let age = format_age(Duration::from_millis(now().saturating_sub(*found)));
+    let age = format_age(Time::now().since(*found));
     let named = outputs.iter().take(NAMED).map(|output| format!("`{output}`")).collect::<Vec<_>>().join(", ");
     let what = match outputs.len() {
         0 => "it failed where it had succeeded".to_owned(),

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use percache::store::record::{Entry, Time};
+use percache::base::clock::Time;
+use percache::store::record::Entry;
 
 use crate::action::context::{Context, Sources};
 use crate::action::inputs::Prepared;
 use crate::fs::stat_cache::FileState;
 use crate::key::fingerprint::Discovered;
 use crate::model::Task;
-use crate::syntax::units::millis;
 
 /// The paths that an outcome rests on.
 pub struct Basis {
@@ -53,7 +53,7 @@ impl Basis {
             && (task.tools.is_empty() || task.env_file.is_empty());
         Basis {
             sure,
-            expiry: task.valid_for.map_or(Time::MAX, |valid| created.saturating_add(millis(valid))),
+            expiry: task.valid_for.map_or(Time::MAX, |valid| created.saturating_add(valid)),
             lists: vec![inputs, prepared.watched.clone(), further],
             sources,
         }
@@ -63,6 +63,6 @@ impl Basis {
     /// keeping.
     pub fn unsure(prepared: &Prepared) -> Basis {
         let inputs = prepared.inputs.iter().map(|(path, _)| path.as_bytes().to_vec()).collect();
-        Basis { sure: false, expiry: 0, lists: vec![inputs], sources: None }
+        Basis { sure: false, expiry: Time::EPOCH, lists: vec![inputs], sources: None }
     }
 }

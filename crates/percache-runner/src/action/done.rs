@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use percache::base::clock::Micros;
 use percache::store::id::ActionKey;
 use percache::store::record::{Entry, ResultKey};
 
@@ -84,9 +85,9 @@ impl Done {
     }
 
     /// Creates the report of a task whose stored result is used. `took` is in microseconds.
-    pub fn hit(ctx: &Context<'_>, task: TaskId, outcome: Outcome, key: &ResultKey, took: u64) -> Done {
+    pub fn hit(ctx: &Context<'_>, task: TaskId, outcome: Outcome, key: &ResultKey, took: Micros) -> Done {
         let mut done = Done::new(task, outcome);
-        done.saved = Duration::from_micros(took);
+        done.saved = took.into();
         let wanted = match ctx.options.hit_logs {
             HitLogs::All => true,
             HitLogs::Restored => done.outcome == Outcome::Restored,

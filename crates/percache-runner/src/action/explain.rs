@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use percache::store::now;
+use percache::base::clock::Time;
 use percache::store::record::ResultKey;
 
 use crate::action::changes::{Change, compare, locate, settle, summary};
@@ -122,7 +122,7 @@ fn unused(ctx: &Context<'_>, task: &Task, key: &ResultKey) -> Why {
         (None, _) => Why::StoreUnreadable,
         (Some(None), _) => Why::ResultGone,
         (Some(Some(result)), Some(valid_for)) if !is_valid(task, result.created) => {
-            Why::TooOld { age: now().checked_sub(result.created).map(Duration::from_millis), valid_for }
+            Why::TooOld { age: Time::now().checked_since(result.created), valid_for }
         }
         (Some(Some(_)), _) => Why::ResultBroken,
     }

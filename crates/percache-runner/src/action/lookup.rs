@@ -5,13 +5,11 @@
 //! stored. (This is the scheme of Microsoft's BuildXL, weak and strong fingerprint; ccache's direct mode is related.)
 //! The journal is asked first, because it needs no database.
 
-use std::time::Duration;
-
+use percache::base::clock::{Micros, Time};
 use percache::store::id::Fingerprint;
 use percache::store::interface::Storage;
 use percache::store::manifest::{Manifest, PathSet};
-use percache::store::now;
-use percache::store::record::{ResultKey, Time};
+use percache::store::record::ResultKey;
 
 use crate::action::context::Context;
 use crate::key::fingerprint::Discovered;
@@ -27,8 +25,8 @@ pub struct Hit {
     pub discovered: Discovered,
     /// When the result was recorded.
     pub created: Time,
-    /// How long the run took, in microseconds.
-    pub took: u64,
+    /// How long the run took.
+    pub took: Micros,
     /// The output manifest.
     pub outputs: Manifest,
 }
@@ -93,6 +91,6 @@ pub fn observe_all(ctx: &Context<'_>, paths: PathSet) -> Option<Discovered> {
 /// Returns whether a result that was recorded at `created` is young enough to be used.
 pub fn is_valid(task: &Task, created: Time) -> bool {
     // The age of a result from the future (the clock was set back) is unknown.
-    let age = now().checked_sub(created).map(Duration::from_millis);
+    let age = Time::now().checked_since(created);
     task.valid_for.is_none_or(|valid| age.is_some_and(|age| age < valid))
 }

@@ -3,14 +3,13 @@
 //! Its inputs, and whatever else its fingerprint consists of, are unchanged. So the result is the one that the journal
 //! names, and nothing has to be hashed to find it.
 
-use percache::store::now;
-
 use crate::action::context::Context;
 use crate::action::done::Done;
 use crate::action::job::Job;
 use crate::action::put_back::put_back;
 use crate::model::problem::Trouble;
 use crate::worktree::journal::TaskRecord;
+use percache::base::clock::Time;
 
 /// Puts the outputs back that the journal names, if everything else that the record rests on is unchanged. Returns
 /// `None` if the task must be evaluated from scratch.
@@ -32,7 +31,7 @@ pub fn recall(ctx: &Context<'_>, job: &Job<'_>) -> Result<Option<Done>, Trouble>
 
 /// Returns whether a record has evidence that may be used.
 fn may_stand(record: &TaskRecord) -> bool {
-    record.evidence.sure && now() < record.evidence.expiry
+    record.evidence.sure && Time::now() < record.evidence.expiry
 }
 
 /// Returns whether every path that the record rests on, except outputs, is unchanged.

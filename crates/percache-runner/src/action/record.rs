@@ -2,9 +2,9 @@
 
 use std::io;
 
+use percache::base::clock::Time;
 use percache::store::interface::{Contents, Storage};
 use percache::store::manifest::Manifest;
-use percache::store::now;
 use percache::store::record::{Node, ResultKey, StoredResult};
 use percache::store::writer::{Guard, NewResult};
 
@@ -31,7 +31,6 @@ use crate::model::path::RelPath;
 use crate::model::pattern::Pattern;
 use crate::model::problem::Trouble;
 use crate::model::span::{Phase, timed};
-use crate::syntax::units::micros;
 use crate::worktree::journal::{Evidence, TaskRecord};
 
 /// What a successful command has left.
@@ -188,7 +187,7 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, run: &mut R
     done.notes.extend(unmatched.iter().map(|pattern| unmatched_note(job.task, true, pattern)));
     let action = states.action(&prepared.fingerprint);
     let key = ResultKey { action, place: captured.tied.then_some(ctx.place) };
-    let created = now();
+    let created = Time::now();
     if let Some(store) = store.filter(|_| fit) {
         let new = new_result(ctx, job, prepared, run, store, &captured, &states, key, created);
         new.map_err(|e| Failure::Error(format!("its log cannot be stored: {e}").into()))?;
@@ -203,7 +202,7 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, run: &mut R
         key: store.filter(|_| fit).map(|_| key),
         fingerprint: prepared.fingerprint,
         created,
-        took: micros(run.executed.took),
+        took: run.executed.took.into(),
         previous: before.and_then(|record| before_that(record, &key)),
         discovered: states.paths(),
         failed: false,
@@ -242,7 +241,7 @@ fn new_result(
     captured: &Captured,
     discovered: &Discovered,
     key: ResultKey,
-    created: u64,
+    created: Time,
 ) -> io::Result<()> {
     let log = store.add(&mut run.log.reader()?, &mut |_| ())?;
     let new = NewResult {
@@ -251,7 +250,7 @@ fn new_result(
             label: job.task.name.clone(),
             fingerprint: prepared.fingerprint,
             created,
-            took: micros(run.executed.took),
+            took: run.executed.took.into(),
             status: run.executed.status,
             log,
             outputs: captured.entries.clone(),

@@ -1,8 +1,8 @@
 //! Running the command of a task: has it executed, keeps its log, and concludes with what it left or why it failed.
 
 use percache::base::claim::Claim;
+use percache::base::clock::{Micros, Time};
 use percache::store::manifest::Manifest;
-use percache::store::now;
 use percache::store::record::{Content, Entry, Node};
 
 use crate::action::basis::Basis;
@@ -100,8 +100,8 @@ fn failed_record(before: Option<&TaskRecord>, prepared: &Prepared, left: Manifes
     TaskRecord {
         key: None,
         fingerprint: prepared.fingerprint,
-        created: now(),
-        took: before.map_or(0, |record| record.took),
+        created: Time::now(),
+        took: before.map_or(Micros::ZERO, |record| record.took),
         previous: before.and_then(|record| record.key.or(record.previous)),
         // Once the task is fixed, it will most likely read what the last successful run read.
         discovered: before.map(|record| record.discovered.clone()).unwrap_or_default(),

@@ -7,9 +7,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use memchr::memmem::Finder;
+use percache::base::clock::Time;
 use percache::store::id::{ActionKey, WorkspaceId};
 use percache::store::interface::Storage;
-use percache::store::record::{Node, StoredResult, Time};
+use percache::store::record::{Node, StoredResult};
 
 use crate::action::context::Context;
 use crate::action::inputs::Prepared;

@@ -4,7 +4,6 @@
 //! time, along outputs that changed, to the tasks that made them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::time::Duration;
 
 use percache::Digest;
 use percache::store::record::{Node, ResultKey, StoredResult};
@@ -141,7 +140,7 @@ impl Past<'_> {
             self.follow(&mut chain);
             chain
         });
-        Some(Last { created: record.created, took: Duration::from_micros(record.took), chain, reason: None })
+        Some(Last { created: record.created, took: record.took.into(), chain, reason: None })
     }
 
     /// Returns what differs between the task's result in this worktree and the one before.

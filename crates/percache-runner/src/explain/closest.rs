@@ -7,7 +7,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use percache::store::record::{ResultKey, StoredResult, Time};
+use percache::base::clock::Time;
+use percache::store::record::{ResultKey, StoredResult};
 
 use super::chain::Past;
 use crate::action::changes::{Change, compare, locate, settle};

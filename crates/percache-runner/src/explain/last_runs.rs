@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use percache::base::clock::Micros;
 use percache::store::record::ResultKey;
 
 use crate::model::Task;
@@ -76,7 +77,7 @@ impl LastRuns {
     /// Returns how long the last run of a task took, as far as that is known.
     pub fn took(&self, task: &Task) -> Option<Duration> {
         let record = self.journal.tasks.get(&task.name)?;
-        (record.took > 0).then(|| Duration::from_micros(record.took))
+        (record.took > Micros::ZERO).then(|| record.took.into())
     }
 }
 

@@ -29,8 +29,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use percache::base::clock::Time;
 use percache::store::Store;
-use percache::store::record::Time;
 
 use crate::action::context::{Check, Force, HitLogs, Options};
 use crate::action::explain::Why;
@@ -155,7 +155,7 @@ fn answer(asked: &Question, id: TaskId, seen: &Seen, outcomes: Outcomes) -> Answ
     // A result that would be restored is not the task's current one.
     let last = match (&state, outcomes.records.get(name)) {
         (State::WouldRestore, Some(record)) => {
-            Some(Last { created: record.created, took: Duration::from_micros(record.took), chain: None, reason: None })
+            Some(Last { created: record.created, took: record.took.into(), chain: None, reason: None })
         }
         _ => past.last(id).map(|last| Last { reason: reason_of_last_build(&worktree, name, &last), ..last }),
     };

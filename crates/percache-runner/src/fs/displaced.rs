@@ -18,9 +18,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use percache::base::clock::Time;
 use percache::base::files::create_private_dir;
-use percache::store::now;
-use percache::store::record::Time;
 use rustix::fs::{AtFlags, statat};
 
 use crate::fs::stat_cache::FileState;
@@ -124,11 +123,11 @@ impl Displaced {
                 // The original of a killed build's unfinished copy is still in its place.
                 let _ = std::fs::remove_file(self.dir.join(WAITING));
                 self.prepare.iter().for_each(|prepare| prepare());
-                *state.began.insert(now())
+                *state.began.insert(Time::now())
             }
         };
         while state.batch < BATCHES {
-            let batch = self.dir.join(format!("{began}-{}", state.batch));
+            let batch = self.dir.join(format!("{}-{}", began.as_millis(), state.batch));
             // An earlier displaced file may have the name of one of the directories.
             let moved = make_directories(&batch, parent, path)
                 .and_then(|()| relocate(parent, path.file_name(), &path.to_path(&batch), &self.dir.join(WAITING)));

@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
+use percache::base::clock::Time;
 use percache::base::files::{self, Durability};
 use serde::{Deserialize, Serialize};
 
@@ -28,8 +29,8 @@ pub struct History {
 /// One build.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Build {
-    /// When it began, in milliseconds since 1970.
-    pub began: u64,
+    /// When it began.
+    pub began: Time,
     /// How long it took, in microseconds, as all durations here.
     pub took: u64,
     /// The command line.
@@ -200,10 +201,11 @@ mod tests {
         let path = dir.path().join("builds");
         assert_eq!(History::load(&path), History::default());
         for began in 0..120 {
-            History::add(&path, Build { began, ..Build::default() }, &[task("a", began, 1, &[])]).unwrap();
+            let build = Build { began: Time::from_millis(began), ..Build::default() };
+            History::add(&path, build, &[task("a", began, 1, &[])]).unwrap();
         }
         let history = History::load(&path);
-        let began: Vec<_> = history.builds.iter().map(|build| build.began).collect();
+        let began: Vec<_> = history.builds.iter().map(|build| build.began.as_millis()).collect();
         assert_eq!(began, (20..120).collect::<Vec<_>>());
         assert_eq!(history.tasks, [task("a", 119, 1, &[])]);
         let bytes = fs::read(&path).unwrap();

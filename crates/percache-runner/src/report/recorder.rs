@@ -5,8 +5,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use percache::store::now;
-use percache::store::record::{Entry, Node, ResultKey, Time};
+use percache::base::clock::Time;
+use percache::store::record::{Entry, Node, ResultKey};
 
 use crate::action::explain::Why;
 use crate::graph::TaskGraph;
@@ -14,7 +14,7 @@ use crate::model::event::{Event, Failure, Outcome, Reporter};
 use crate::model::{Task, TaskId, Workspace};
 use crate::report::history::{Build, Ending, TaskRun};
 use crate::schedule::results::{Outcomes, Summary};
-use crate::syntax::units::{micros, millis};
+use crate::syntax::units::micros;
 use crate::worktree::journal::{Journal, TaskRecord};
 
 /// A reporter that passes events on and takes notes.
@@ -58,7 +58,7 @@ pub struct Subject<'a> {
 impl<'a> Recorder<'a> {
     /// Begins to record.
     pub fn new(reporter: &'a mut dyn Reporter) -> Recorder<'a> {
-        let notes = Notes { began: now(), start: Instant::now(), tasks: HashMap::new() };
+        let notes = Notes { began: Time::now(), start: Instant::now(), tasks: HashMap::new() };
         Recorder { reporter, notes }
     }
 
@@ -180,8 +180,8 @@ fn made_again(task: &Task, before: &TaskRecord, began: Time) -> Why {
     match task.valid_for {
         // If a failed run came after the result, the time when the result was made is not known here.
         Some(_) if before.key.is_none() => Why::Unknown,
-        Some(valid_for) if began.saturating_sub(before.created) >= millis(valid_for) => {
-            Why::TooOld { age: Some(Duration::from_millis(began.saturating_sub(before.created))), valid_for }
+        Some(valid_for) if began.since(before.created) >= valid_for => {
+            Why::TooOld { age: Some(began.since(before.created)), valid_for }
         }
         _ => Why::ResultGone,
     }

@@ -9,7 +9,7 @@ mod start;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rayon::{Scope, ThreadPool};
 
@@ -21,6 +21,7 @@ use crate::schedule::ready_queue::ReadyQueue;
 use crate::schedule::results::Outcomes;
 use crate::schedule::state::{Standing, States, TaskState};
 use crate::schedule::time_left::{Estimate, Progress};
+use percache::base::clock::Micros;
 
 pub use ahead::AT_A_TIME;
 use messages::{Message, receive};
@@ -88,8 +89,8 @@ pub fn build(
 /// Returns how long the tasks took last time.
 fn usual(ctx: &Context<'_>, tasks: &[TaskId]) -> Usual {
     let took = |id: &TaskId| Some((*id, ctx.journal.tasks.get(&ctx.workspace.task(*id).name)?.took));
-    let known = tasks.iter().filter_map(took).filter(|(_, took)| *took > 0);
-    known.map(|(id, took)| (id, Duration::from_micros(took))).collect()
+    let known = tasks.iter().filter_map(took).filter(|(_, took)| *took > Micros::ZERO);
+    known.map(|(id, took)| (id, took.into())).collect()
 }
 
 /// Tells for each task whether it and its dependencies are known to be unchanged, so that it will take no time.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use percache::store::now;
+use percache::base::clock::Time;
 use percache::store::record::ResultKey;
 
 use crate::action::basis::Basis;
@@ -109,7 +109,7 @@ impl Summary {
 impl Outcomes {
     /// Notes a run that failed or was stopped, with the end of its log.
     pub fn note_failure(&mut self, name: &str, failure: &Failure, log: &LogText) {
-        let mut run = FailedRun::new(name, now(), failure.to_string(), *failure == Failure::Interrupted);
+        let mut run = FailedRun::new(name, Time::now(), failure.to_string(), *failure == Failure::Interrupted);
         let cut = log.bytes.len().saturating_sub(failed_runs::LONGEST);
         run.omitted = log.omitted + cut as u64;
         if self.failed_runs.len() == failed_runs::KEPT {
@@ -130,7 +130,7 @@ impl Outcomes {
                 };
                 outputs.dedup();
                 self.refuted.push(key);
-                self.news.unstable.push(Unstable { task: name.to_owned(), found: now(), outputs });
+                self.news.unstable.push(Unstable { task: name.to_owned(), found: Time::now(), outputs });
             }
         }
     }

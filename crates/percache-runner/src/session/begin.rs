@@ -275,7 +275,7 @@ impl OpenWorktree {
         let path = self.worktree.journal();
         let kept: HashSet<_> = journal.keys().collect();
         let replaced = before.iter().filter(|key| !kept.contains(key)).copied();
-        last_used::append(&self.worktree.used(), replaced, last_used::last_use(&path).unwrap_or(0))?;
+        last_used::append(&self.worktree.used(), replaced, last_used::last_use(&path).unwrap_or_default())?;
         staged.commit()
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Component, Path};
 use std::time::Duration;
 
 use percache::Digest;
-use percache::store::record::Time;
+use percache::base::clock::Time;
 use percache::store::{ReadError, Store};
 
 use super::Project;

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use percache::Digest;
-use percache::store::now;
+use percache::base::clock::Time;
 use rustix::fs::{CWD, Mode, OFlags, lstat, openat};
 
 use crate::action::context::Tools;
@@ -132,7 +132,7 @@ pub fn check(bytes: &Arc<Image>, asked: &Asked, around: Surroundings<'_>, thread
             read,
         });
     }
-    let now = now();
+    let now = Time::now();
     let untouched: Vec<bool> =
         journal.tasks.iter().map(|task| task.sure && now < task.expiry && task.lists().all(holds)).collect();
     let name = |position: usize| journal.tasks[position].name.to_owned();

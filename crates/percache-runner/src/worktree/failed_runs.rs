@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use percache::Digest;
+use percache::base::clock::Time;
 use percache::base::files::{self, Durability, create_private_dir};
-use percache::store::record::Time;
 use serde::{Deserialize, Serialize};
 
 use crate::worktree::journal::TaskRecord;
@@ -125,7 +125,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn run(task: &str) -> FailedRun {
-        FailedRun::new(task, 7, "exit status 1".into(), false)
+        FailedRun::new(task, Time::from_millis(7), "exit status 1".into(), false)
     }
 
     fn names(dir: &Path) -> Vec<String> {

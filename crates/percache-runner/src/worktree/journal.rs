@@ -27,11 +27,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use percache::base::clock::{Micros, Time};
 use percache::base::codec::{DecodeError, Decoder, Encode};
 use percache::base::files::{Durability, Staged};
 use percache::store::id::Fingerprint;
 use percache::store::manifest::{Manifest, PathSet, are_sorted};
-use percache::store::record::{Entry, Node, ResultKey, Time};
+use percache::store::record::{Entry, Node, ResultKey};
 
 use crate::fs::mapped_file::Image;
 use crate::fs::stat_table::{KnownFiles, Seen};
@@ -80,8 +81,8 @@ pub struct TaskRecord {
     pub fingerprint: Fingerprint,
     /// When it was recorded.
     pub created: Time,
-    /// How long the command took, in microseconds.
-    pub took: u64,
+    /// How long the command took.
+    pub took: Micros,
     /// The result that the task had here before this one, for `why`.
     pub previous: Option<ResultKey>,
     /// The paths of its discovered inputs.
@@ -178,7 +179,7 @@ impl Journal {
         for (name, task) in &self.tasks {
             to.text(name);
             to.bool(task.evidence.sure);
-            to.u64(task.evidence.expiry);
+            to.time(task.evidence.expiry);
             encode_numbers(&task.evidence.lists, &mut to);
             record.clear();
             task.encode(&mut record);
@@ -223,8 +224,8 @@ impl TaskRecord {
     fn encode(&self, to: &mut Vec<u8>) {
         encode_key(self.key, to);
         to.digest(self.fingerprint.digest());
-        to.u64(self.created);
-        to.u64(self.took);
+        to.time(self.created);
+        to.micros(self.took);
         encode_key(self.previous, to);
         to.bool(self.failed);
         self.discovered.encode_to(to);
@@ -238,8 +239,8 @@ impl TaskRecord {
         let record = TaskRecord {
             key: decode_key(from)?,
             fingerprint: Fingerprint::new(from.digest()?),
-            created: from.u64()?,
-            took: from.u64()?,
+            created: from.time()?,
+            took: from.micros()?,
             previous: decode_key(from)?,
             failed: from.bool()?,
             discovered: PathSet::decode_from(from)?,
@@ -288,14 +289,14 @@ mod tests {
         let record = TaskRecord {
             key: Some(key),
             fingerprint: Fingerprint::new(Digest::of(b"f")),
-            created: 3,
-            took: 4,
+            created: Time::from_millis(3),
+            took: Micros::new(4),
             previous: None,
             discovered: PathSet::from_iter([b"include/a.h".to_vec()]),
             outputs: Manifest::from_found(vec![Entry::new(*b"out", Node::Directory)]),
             failed: true,
             uncertain: vec![b"out".to_vec()],
-            evidence: Evidence { sure: true, expiry: 9, lists: vec![1, 0] },
+            evidence: Evidence { sure: true, expiry: Time::from_millis(9), lists: vec![1, 0] },
         };
         let mut files = Builder::default();
         files.push(b"out", &Seen { stamp: None, digest: None, settled: true });

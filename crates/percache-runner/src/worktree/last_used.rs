@@ -11,8 +11,9 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
+use percache::base::clock::Time;
 use percache::base::files;
-use percache::store::record::{ResultKey, Time};
+use percache::store::record::ResultKey;
 
 use crate::worktree::Worktree;
 use crate::worktree::journal::Journal;
@@ -34,7 +35,7 @@ pub fn gather(store: &Path) -> io::Result<HashMap<ResultKey, Time>> {
                 note(key, Time::from_le_bytes(time));
             }
         }
-        let time = last_use(&worktree.journal()).unwrap_or(0);
+        let time = last_use(&worktree.journal()).unwrap_or_default();
         Journal::load(&worktree.journal()).keys().for_each(|key| note(key, time));
     }
     Ok(used)
@@ -55,7 +56,7 @@ pub fn forget(store: &Path) -> io::Result<()> {
 /// Returns the time of the last use of the results that a journal names.
 pub fn last_use(journal: &Path) -> Option<Time> {
     let modified = fs::metadata(journal).and_then(|metadata| metadata.modified()).ok()?;
-    modified.duration_since(UNIX_EPOCH).ok().map(|since| since.as_millis() as Time)
+    modified.duration_since(UNIX_EPOCH).is_ok().then(|| Time::of(modified))
 }
 
 /// Notes that everything that a journal names was used now.

@@ -8,8 +8,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use percache::base::clock::Time;
 use percache::base::files::{self, Durability};
-use percache::store::record::Time;
 use serde::{Deserialize, Serialize};
 
 use crate::worktree::Worktree;
@@ -83,7 +83,8 @@ fn read(path: &Path) -> io::Result<Vec<Unstable>> {
 mod tests {
     use super::*;
 
-    fn entry(task: &str, found: Time) -> Unstable {
+    fn entry(task: &str, found: u64) -> Unstable {
+        let found = Time::from_millis(found);
         Unstable { task: task.to_owned(), found, outputs: vec!["out/x\n".to_owned()] }
     }
 

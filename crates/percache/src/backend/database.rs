@@ -1,22 +1,26 @@
 //! The back-end on a database ([`crate::db::engine`]): reads from a picture of it, writes in short sessions.
 //!
-//! Opening the database to write takes longer than most lookups and shuts other writers out, so changes collect in an [`Overlay`] and
-//! a thread writes them: within [`MAX_AGE`], or as soon as they are more than [`MANY_BYTES`]. The picture for reading is
-//! renewed after each session, and when a key is missing in it while another process has written since.
+//! Opening the database to write takes longer than most lookups and shuts other writers out, so changes are written behind
+//! (`db::write_behind`, by [`LIMITS`]). The picture for reading is renewed after each session, and when a key is missing in
+//! it while another process has written since.
 
 mod write;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{PoisonError, RwLock, TryLockError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::overlay::{Change, Overlay};
+use super::overlay::{Change, Changes};
 use super::{Backend, BackendError, Table, Visit};
 use crate::base::digest::Digest;
-use crate::db::engine::{Column, Engine, EngineError, Session, SharedView};
+#[cfg(feature = "rocksdb")]
+use crate::base::lock::this_process;
+use crate::db::engine::{Column, Engine, EngineError, SharedView};
+use crate::db::write_behind::{Limits, WriteBehind, WriteError};
 
 /// The values. What is large among them lies in files of its own.
 const RESULTS: Column = Column { name: "memo-results", large: true, early: false };
@@ -27,57 +31,36 @@ const USES: Column = Column { name: "memo-uses", large: false, early: false };
 /// The columns that the database must have; RocksDB insists on one that is called `default`.
 pub const COLUMNS: &[Column] = &[Column { name: "default", large: false, early: false }, RESULTS, ENTRIES, USES];
 
-/// Changes are written when they are this old.
-const MAX_AGE: Duration = Duration::from_secs(1);
-/// Changes are written when they are more than this.
-const MANY_BYTES: usize = 16 << 20;
-/// Whoever adds to more than this waits until they are written.
-const TOO_MANY_BYTES: usize = 128 << 20;
+/// When changes are written.
+const LIMITS: Limits = Limits { enough: 16 << 20, too_much: 128 << 20, oldest: Duration::from_secs(1) };
 /// How long a session waits for the session of another process.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A back-end on a database.
 pub struct DatabaseBackend {
-    shared: Arc<Shared>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    changes: WriteBehind<Database>,
 }
 
-struct Shared {
+/// The database, and the picture of it that is read from.
+struct Database {
     engine: Box<dyn Engine>,
-    overlay: RwLock<Overlay>,
-    /// [`OVERLAID`] and [`CLOSED`]: most lookups need nothing but this and the picture.
-    state: AtomicU8,
+    /// The database is left alone from now on, but for what [`Backend::close`] has to write: it may be that the process
+    /// exits.
+    closed: AtomicBool,
     /// How many threads go through a picture without a lock.
     scans: AtomicUsize,
     view: RwLock<Option<(u64, SharedView)>>,
-    /// Held while changes are written: whether something was removed whose space the file system does not have back.
-    writing: Mutex<bool>,
-    signal: Mutex<Signal>,
-    changed: Condvar,
+    /// Whether something was removed whose space the file system does not have back. Changed by whoever writes.
+    removed: AtomicBool,
 }
 
-/// The overlay has something.
-const OVERLAID: u8 = 1;
-/// The database is left alone from now on, but for what [`Backend::close`] has to write: it may be that the process exits.
-const CLOSED: u8 = 2;
 /// For how long whoever closes it waits for those who read from it.
 const LONGEST_READ: Duration = Duration::from_secs(10);
-
-#[derive(Default)]
-struct Signal {
-    waiting: bool,
-    urgent: bool,
-    closed: bool,
-}
 
 impl fmt::Debug for DatabaseBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DatabaseBackend")
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn column(table: Table) -> Column {
@@ -91,26 +74,22 @@ fn column(table: Table) -> Column {
 impl DatabaseBackend {
     /// On `engine`, which has the [`COLUMNS`].
     pub fn new(engine: Box<dyn Engine>) -> DatabaseBackend {
-        let shared = Shared {
+        let database = Database {
             engine,
-            overlay: RwLock::default(),
-            state: AtomicU8::new(0),
+            closed: AtomicBool::new(false),
             scans: AtomicUsize::new(0),
             view: RwLock::new(None),
-            writing: Mutex::new(false),
-            signal: Mutex::default(),
-            changed: Condvar::new(),
+            removed: AtomicBool::new(false),
         };
-        DatabaseBackend { shared: Arc::new(shared), writer: Mutex::new(None) }
+        DatabaseBackend { changes: WriteBehind::new(database, LIMITS) }
     }
 
     /// On RocksDB in the directory `dir`, which is made if need be. Fails if there is a database that cannot be read.
     #[cfg(feature = "rocksdb")]
     pub fn open(dir: &std::path::Path) -> Result<DatabaseBackend, BackendError> {
         crate::db::rocks::forks::watch();
-        let holder = format!("process {}", std::process::id());
-        let backend = DatabaseBackend::new(Box::new(crate::db::rocks::RocksEngine::new(dir, COLUMNS, &holder)));
-        backend.shared.renewed_view()?;
+        let backend = DatabaseBackend::new(Box::new(crate::db::rocks::RocksEngine::new(dir, COLUMNS, &this_process())));
+        backend.database().renewed_view()?;
         Ok(backend)
     }
 
@@ -118,9 +97,8 @@ impl DatabaseBackend {
     /// a value is one that was put there: not all that is found is.
     #[cfg(feature = "rocksdb")]
     pub fn salvage(dir: &std::path::Path, sound: &dyn Fn(Table, &[u8]) -> bool) -> Result<(), BackendError> {
-        let holder = format!("process {}", std::process::id());
-        let engine = crate::db::rocks::RocksEngine::new(dir, COLUMNS, &holder);
-        let keep = &mut |at: Column, key: &[u8], value: &[u8], session: &mut dyn Session| {
+        let engine = crate::db::rocks::RocksEngine::new(dir, COLUMNS, &this_process());
+        let keep = &mut |at: Column, key: &[u8], value: &[u8], session: &mut dyn crate::db::engine::Session| {
             let table = Table::ALL.into_iter().find(|table| column(*table) == at);
             let sound = table.is_some_and(|table| sound(table, value));
             if sound {
@@ -131,41 +109,31 @@ impl DatabaseBackend {
         engine.salvage(PATIENCE, keep).map_err(BackendError::new)
     }
 
-    fn add(&self, table: Table, key: &Digest, change: Change) -> Result<(), BackendError> {
-        let bytes = {
-            let mut overlay = self.shared.overlay.write().unwrap_or_else(PoisonError::into_inner);
-            overlay.add(table, *key, change);
-            self.shared.state.fetch_or(OVERLAID, Ordering::Release);
-            overlay.bytes()
-        };
-        if bytes > TOO_MANY_BYTES {
-            return self.shared.write(false);
-        }
-        let mut signal = lock(&self.shared.signal);
-        let urgent = bytes > MANY_BYTES;
-        if !signal.waiting || (urgent && !signal.urgent) {
-            signal.waiting = true;
-            signal.urgent |= urgent;
-            self.shared.changed.notify_one();
-            drop(signal);
-            self.start_writer()?;
-        }
-        Ok(())
+    fn database(&self) -> &Database {
+        self.changes.sink()
     }
 
-    fn start_writer(&self) -> Result<(), BackendError> {
-        let mut writer = lock(&self.writer);
-        if writer.is_none() {
-            let shared = self.shared.clone();
-            let thread = thread::Builder::new().name("percache-writer".into()).spawn(move || shared.write_in_time())?;
-            *writer = Some(thread);
-        }
-        Ok(())
+    fn add(&self, table: Table, key: &Digest, change: Change) -> Result<(), BackendError> {
+        Ok(self.changes.add(|changes| changes.add(table, *key, change))?)
+    }
+
+    /// What is not in the database yet of one table.
+    fn unwritten(&self, table: Table) -> HashMap<Digest, Change> {
+        let mut unwritten = HashMap::new();
+        let mut note = |changes: &Changes| {
+            for ((_, key), change) in changes.all().filter(|((of, _), _)| *of == table) {
+                // The newest comes first.
+                unwritten.entry(*key).or_insert_with(|| change.clone());
+            }
+            None::<()>
+        };
+        self.changes.find(&mut note);
+        unwritten
     }
 }
 
-impl Shared {
-    fn renewed_view(&self) -> Result<(u64, SharedView), BackendError> {
+impl Database {
+    fn renewed_view(&self) -> Result<(u64, SharedView), EngineError> {
         // Asked before: a commit in between makes the picture look older than it is, never newer.
         let generation = self.engine.generation();
         let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
@@ -173,7 +141,7 @@ impl Shared {
         match &*view {
             Some((seen, current)) if *seen == generation => Ok((*seen, current.clone())),
             _ => {
-                let new = (generation, self.engine.view().map_err(BackendError::new)?);
+                let new = (generation, self.engine.view()?);
                 *view = Some(new.clone());
                 Ok(new)
             }
@@ -181,11 +149,11 @@ impl Shared {
     }
 
     fn is_closed(&self) -> bool {
-        self.state.load(Ordering::SeqCst) & CLOSED != 0
+        self.closed.load(Ordering::SeqCst)
     }
 
-    fn check_open(&self) -> Result<(), BackendError> {
-        if self.is_closed() { Err(BackendError::new("it is closed")) } else { Ok(()) }
+    fn check_open(&self) -> Result<(), EngineError> {
+        if self.is_closed() { Err(EngineError::Io("it is closed".into())) } else { Ok(()) }
     }
 
     /// Counts a thread that goes through a picture. Asked before it looks whether the back-end is closed.
@@ -198,11 +166,7 @@ impl Shared {
     fn let_go(&self) {
         let begin = Instant::now();
         while begin.elapsed() < LONGEST_READ {
-            if self.scans.load(Ordering::SeqCst) == 0
-                && let Ok(mut view) = self.view.try_write()
-            {
-                *view = None;
-                drop(view);
+            if self.scans.load(Ordering::SeqCst) == 0 && self.is_view_closed() {
                 return self.engine.forget_view();
             }
             thread::sleep(Duration::from_micros(100));
@@ -210,9 +174,20 @@ impl Shared {
         log::warn!("percache: a cache is closed while a thread still reads from it");
     }
 
+    /// Closes the picture unless a thread reads from it.
+    fn is_view_closed(&self) -> bool {
+        let mut view = match self.view.try_write() {
+            Ok(view) => view,
+            Err(TryLockError::Poisoned(view)) => view.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        *view = None;
+        true
+    }
+
     /// The value of `key` in the database, of the newest picture if need be.
     fn stored(&self, table: Table, key: &Digest) -> Result<Option<Vec<u8>>, BackendError> {
-        let get = |view: &SharedView| view.get(column(table), key.as_bytes()).map_err(BackendError::new);
+        let get = |view: &SharedView| Ok(view.get(column(table), key.as_bytes())?);
         let mut old = None;
         // Read under the lock: sharing the picture would cost more than the lookup keeps others waiting.
         if let Some((generation, view)) = &*self.view.read().unwrap_or_else(PoisonError::into_inner) {
@@ -240,17 +215,13 @@ impl Drop for Scan<'_> {
 
 impl Backend for DatabaseBackend {
     fn get(&self, table: Table, key: &Digest) -> Result<Option<Vec<u8>>, BackendError> {
-        let state = self.shared.state.load(Ordering::Acquire);
-        if state & CLOSED != 0 {
+        if self.database().is_closed() {
             return Ok(None);
         }
-        if state & OVERLAID != 0 {
-            let overlay = self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(change) = overlay.get(table, key) {
-                return Ok(change.as_ref().map(|value| value.to_vec()));
-            }
+        match self.changes.find(|changes| changes.get(table, key).cloned()) {
+            Some(change) => Ok(change.map(|value| value.to_vec())),
+            None => self.database().stored(table, key),
         }
-        self.shared.stored(table, key)
     }
 
     fn put(&self, table: Table, key: &Digest, value: &[u8]) -> Result<(), BackendError> {
@@ -262,10 +233,11 @@ impl Backend for DatabaseBackend {
     }
 
     fn for_each(&self, table: Table, visit: &mut Visit<'_>) -> Result<(), BackendError> {
-        // The overlay first: what is written in between is then seen in it and skipped in the picture.
-        let changes = self.shared.overlay.read().unwrap_or_else(PoisonError::into_inner).of_table(table);
-        let scan = self.shared.scan();
-        let (_, view) = self.shared.renewed_view()?;
+        // First: what is written in between is then seen here and skipped in the picture.
+        let changes = self.unwritten(table);
+        let database = self.database();
+        let scan = database.scan();
+        let (_, view) = database.renewed_view()?;
         let mut ended = ControlFlow::Continue(());
         let scanned = view.scan(column(table), b"", &mut |key, value| {
             if let Some(key) = Digest::from_slice(key)
@@ -273,12 +245,12 @@ impl Backend for DatabaseBackend {
             {
                 ended = visit(&key, value);
             }
-            if self.shared.is_closed() { ControlFlow::Break(()) } else { ended }
+            if database.is_closed() { ControlFlow::Break(()) } else { ended }
         });
         drop(view);
         drop(scan);
-        scanned.map_err(BackendError::new)?;
-        self.shared.check_open()?;
+        scanned?;
+        database.check_open()?;
         for (key, change) in &changes {
             if ended.is_break() {
                 break;
@@ -291,46 +263,40 @@ impl Backend for DatabaseBackend {
     }
 
     fn refresh(&self) {
-        *self.shared.view.write().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.database().view.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn flush(&self) -> Result<(), BackendError> {
-        self.shared.write(false)
+        self.database().check_open()?;
+        Ok(self.changes.flush()?)
     }
 
     fn sync(&self) -> Result<(), BackendError> {
-        self.shared.write(true)
+        self.database().check_open()?;
+        Ok(self.changes.flush_by(|changes| self.database().write_and_compact(changes))?)
     }
 
     fn close(&self) -> Result<(), BackendError> {
-        self.shared.state.fetch_or(CLOSED, Ordering::SeqCst);
-        lock(&self.shared.signal).closed = true;
-        self.shared.changed.notify_all();
-        if let Some(writer) = lock(&self.writer).take()
-            && writer.join().is_err()
-        {
-            log::warn!("percache: the writing thread has panicked");
-        }
-        let written = self.shared.write_now(false);
-        self.shared.let_go();
-        written
+        self.database().closed.store(true, Ordering::SeqCst);
+        let written = self.changes.close();
+        self.database().let_go();
+        Ok(written?)
     }
 
     fn after_fork(&self) -> Option<Box<dyn Backend>> {
-        let engine = self.shared.engine.after_fork()?;
+        let engine = self.database().engine.after_fork()?;
         Some(Box::new(DatabaseBackend::new(engine)))
-    }
-}
-
-impl Drop for DatabaseBackend {
-    fn drop(&mut self) {
-        lock(&self.shared.signal).closed = true;
-        self.shared.changed.notify_all();
     }
 }
 
 impl From<EngineError> for BackendError {
     fn from(error: EngineError) -> BackendError {
+        BackendError::new(error)
+    }
+}
+
+impl From<WriteError> for BackendError {
+    fn from(error: WriteError) -> BackendError {
         BackendError::new(error)
     }
 }

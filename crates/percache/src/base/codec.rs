@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `u8`, `bool` | one byte |
 //! | `u32`, `u64` | little-endian, 4 or 8 bytes |
+//! | time, length of time | milliseconds since 1970, microseconds, as `u64` |
 //! | bytes, text | length as `u32`, then the bytes |
 //! | digest | 20 bytes |
 //! | option | 0, or 1 and the value |
@@ -14,6 +15,7 @@
 //! sorted by whoever encodes it. Records of the store, the journal and everything that is hashed into a key use this encoding; a
 //! golden test pins its bytes, and a change of it is a change of the store's format.
 
+use crate::base::clock::{Micros, Time};
 use crate::base::digest::{DIGEST_LEN, Digest, Hasher};
 
 /// Takes the bytes of an encoding: a buffer that keeps them or a hasher that digests them.
@@ -51,6 +53,14 @@ pub trait Encode: Sink {
     /// Eight bytes.
     fn u64(&mut self, value: u64) {
         self.raw(&value.to_le_bytes());
+    }
+    /// A point in time: milliseconds since 1970.
+    fn time(&mut self, value: Time) {
+        self.u64(value.as_millis());
+    }
+    /// A length of time.
+    fn micros(&mut self, value: Micros) {
+        self.u64(value.get());
     }
     /// The length of a list or of bytes. What is longer than 4 GiB never comes in one piece here: contents are blobs.
     fn count(&mut self, value: usize) {
@@ -104,6 +114,14 @@ impl<'a> Decoder<'a> {
         self.raw(N)?.try_into().map_err(|_| DecodeError("it ends too early"))
     }
 
+    /// A point in time.
+    pub fn time(&mut self) -> Result<Time, DecodeError> {
+        self.u64().map(Time::from_millis)
+    }
+    /// A length of time.
+    pub fn micros(&mut self) -> Result<Micros, DecodeError> {
+        self.u64().map(Micros::new)
+    }
     /// One byte.
     pub fn u8(&mut self) -> Result<u8, DecodeError> {
         Ok(self.array::<1>()?[0])

@@ -16,6 +16,11 @@ pub struct FileLock {
     file: File,
 }
 
+/// Returns how a process names itself to those who wait for it, if nobody has given it a better name.
+pub fn this_process() -> String {
+    format!("process {}", std::process::id())
+}
+
 /// Why there is no lock.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {

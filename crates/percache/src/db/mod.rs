@@ -6,9 +6,11 @@
 //! | `memory` | The database in memory |
 //! | `rocks` | The database on RocksDB. Only this module names RocksDB |
 //! | `tail` | the newest commits, in a file beside the database |
+//! | `write_behind` | What is added collects in memory and is written later in one session |
 
 pub mod engine;
 pub mod memory;
 #[cfg(feature = "rocksdb")]
 pub mod rocks;
 pub mod tail;
+pub mod write_behind;

@@ -32,7 +32,7 @@ use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, IteratorMode, ReadOption
 use crate::base::codec::Encode;
 use crate::base::digest::Hasher;
 use crate::base::files::{self, Durability, create_private_dir};
-use crate::base::lock::{FileLock, LockError};
+use crate::base::lock::{FileLock, LockError, this_process};
 use crate::db::engine::{Column, DATABASE, Engine, EngineError, Session, SharedView, View, Visit};
 use crate::db::tail::{self, Tail};
 use forks::Database;
@@ -289,8 +289,7 @@ impl Engine for RocksEngine {
     }
 
     fn after_fork(&self) -> Option<Box<dyn Engine>> {
-        let holder = format!("process {}", std::process::id());
-        Some(Box::new(RocksEngine::new(&self.dir, self.columns, &holder)))
+        Some(Box::new(RocksEngine::new(&self.dir, self.columns, &this_process())))
     }
 
     fn session(&self, patience: Duration) -> Result<Box<dyn Session + '_>, EngineError> {

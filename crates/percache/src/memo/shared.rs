@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::backend::{Backend, BackendError, Table};
+use crate::base::clock::Time;
 use crate::base::digest::Digest;
 use crate::base::exit::Close;
 use crate::base::fork;
@@ -17,7 +18,7 @@ use crate::memo::key::function::{Function, Key};
 use crate::memo::key::names::Names;
 use crate::memo::results::attachments::Attachments;
 use crate::memo::results::cleared::Cleared;
-use crate::memo::results::clock::{Clock, Time, age, later};
+use crate::memo::results::clock::{Clock, age, later};
 use crate::memo::results::compress;
 use crate::memo::results::hot::{Hot, SharedRecord};
 use crate::memo::results::record::{self, EntryRecord, Stored, Uses};
@@ -269,7 +270,7 @@ impl Shared {
         let entry = EntryRecord {
             name: call.name().into_owned(),
             code: call.function.code_digest(),
-            created: record::open(record).map_or(0, |stored| stored.created),
+            created: record::open(record).map_or(Time::EPOCH, |stored| stored.created),
             cost: u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX),
             size: stored.len() as u64 + keep.attached(),
             arguments: keep.arguments().map(str::to_owned),

@@ -7,13 +7,14 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use crate::base::clock::Time;
 use crate::base::digest::Digest;
 use crate::db::engine::{Column, Engine, EngineError, Session, View};
 use crate::store::id::Fingerprint;
 use crate::store::layout::{
     BLOBS, CHUNKED_ABOVE, INDEX, PARTS, RESULTS, Sizes, digest_key, kind, list_from, result_key,
 };
-use crate::store::record::{Content, ResultKey, StoredResult, Time};
+use crate::store::record::{Content, ResultKey, StoredResult};
 use crate::store::stats::{last_use, times_of_use};
 
 /// Which results go.

@@ -5,10 +5,11 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
+use crate::base::clock::Time;
 use crate::base::digest::Digest;
 use crate::db::engine::{EngineError, View};
 use crate::store::layout::{CHUNKED_ABOVE, INDEX, RESULTS, Sizes, kind, list_from};
-use crate::store::record::{Content, StoredResult, Time};
+use crate::store::record::{Content, StoredResult};
 
 /// A result, and what it added.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,6 +22,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::base::clock::Time;
 use crate::base::digest::Digest;
 use crate::base::files::{self, Durability};
 use crate::db::engine::Column;
@@ -103,8 +104,8 @@ impl Sizes {
 }
 
 /// Reads a time back.
-pub fn time_from(bytes: &[u8]) -> Option<u64> {
-    bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+pub fn time_from(bytes: &[u8]) -> Option<Time> {
+    bytes.first_chunk().map(|bytes| Time::from_le_bytes(*bytes))
 }
 
 /// Reads a list of digests back.

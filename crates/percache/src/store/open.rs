@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::base::clock::Time;
 use crate::base::digest::Digest;
 use crate::db::engine::{Column, Engine, EngineError, Session};
 use crate::db::rocks::RocksEngine;
 use crate::store::layout::{BLOBS, COLUMNS, FORMAT, INDEX, Sizes, digest_key, format_of, kind, write_format};
-use crate::store::record::Time;
 use crate::store::writer::PATIENCE;
 use crate::store::{Store, blob};
 
@@ -36,8 +36,7 @@ pub fn open(dir: &Path, holder: &str) -> (Store, Option<String>) {
 
 fn set_aside(engine: &RocksEngine, dir: &Path, format: &str) -> Result<String, EngineError> {
     let format: String = format.chars().take(16).collect();
-    let now: Time = super::now();
-    let place = engine.set_aside(&format!("db.format-{format}-{now}"), PATIENCE)?;
+    let place = engine.set_aside(&format!("db.format-{format}-{}", Time::now().as_millis()), PATIENCE)?;
     write_format(dir).map_err(|e| EngineError::Io(e.to_string()))?;
     Ok(place.display().to_string())
 }
@@ -48,7 +47,7 @@ pub fn rescue(dir: &Path, holder: &str) -> Result<String, EngineError> {
     match engine.salvage(PATIENCE, &mut keep) {
         Ok(()) => Ok("the database was made anew from what could be read".to_owned()),
         Err(e) => {
-            let place = engine.set_aside(&format!("db.damaged-{}", super::now()), PATIENCE)?;
+            let place = engine.set_aside(&format!("db.damaged-{}", Time::now().as_millis()), PATIENCE)?;
             Ok(format!("the database could not be made anew ({e}) and was moved to `{}`", place.display()))
         }
     }

@@ -4,11 +4,9 @@
 
 use super::id::{ActionKey, Fingerprint, WorkspaceId};
 use super::manifest::Manifest;
+use crate::base::clock::{Micros, Time};
 use crate::base::codec::{DecodeError, Decoder, Encode};
 use crate::base::digest::Digest;
-
-/// Milliseconds since 1970.
-pub type Time = u64;
 
 /// The name of one result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -95,8 +93,8 @@ pub struct StoredResult {
     pub fingerprint: Fingerprint,
     /// When it was recorded.
     pub created: Time,
-    /// How long the run took, in microseconds.
-    pub took: u64,
+    /// How long the run took.
+    pub took: Micros,
     /// The exit status.
     pub status: i32,
     /// The captured log.
@@ -171,8 +169,8 @@ impl StoredResult {
         let mut to = Vec::with_capacity(128 + 64 * self.outputs.len());
         to.text(&self.label);
         to.digest(self.fingerprint.digest());
-        to.u64(self.created);
-        to.u64(self.took);
+        to.time(self.created);
+        to.micros(self.took);
         to.u32(self.status as u32);
         self.log.encode(&mut to);
         self.outputs.encode(&mut to);
@@ -185,8 +183,8 @@ impl StoredResult {
         let result = StoredResult {
             label: from.text()?.to_owned(),
             fingerprint: Fingerprint::new(from.digest()?),
-            created: from.u64()?,
-            took: from.u64()?,
+            created: from.time()?,
+            took: from.micros()?,
             status: from.u32()? as i32,
             log: Content::decode(&mut from)?,
             outputs: Manifest::decode(&mut from)?,
@@ -219,8 +217,8 @@ mod tests {
         StoredResult {
             label: "pkgs/app:build".into(),
             fingerprint: Fingerprint::new(Digest::of(b"f")),
-            created: 1,
-            took: 2,
+            created: Time::from_millis(1),
+            took: Micros::new(2),
             status: -3,
             log: content,
             outputs: Manifest::from_sorted_entries(vec![

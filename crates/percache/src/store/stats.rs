@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
+use crate::base::clock::Time;
 use crate::db::engine::{EngineError, View};
 use crate::store::layout::{INDEX, RESULTS, Sizes, kind, time_from};
-use crate::store::record::{ResultKey, StoredResult, Time};
+use crate::store::record::{ResultKey, StoredResult};
 
 /// Counts, sizes in bytes, times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +70,6 @@ pub(super) fn last_use(
     recorded: &HashMap<ResultKey, Time>,
     told: &HashMap<ResultKey, Time>,
 ) -> Time {
-    let of = |times: &HashMap<ResultKey, Time>| times.get(key).copied().unwrap_or(0);
+    let of = |times: &HashMap<ResultKey, Time>| times.get(key).copied().unwrap_or_default();
     result.created.max(of(recorded)).max(of(told))
 }

@@ -15,7 +15,8 @@ use super::layout::{BLOBS, COLUMNS};
 use super::manifest::{Manifest, PathSet};
 use super::record::{Content, Entry, Node, ResultKey, StoredResult};
 use super::writer::NewResult;
-use super::{ReadError, Store, now};
+use super::{ReadError, Store};
+use crate::base::clock::{Micros, Time};
 use crate::base::digest::Digest;
 use crate::db::engine::Engine;
 use crate::db::memory::MemoryEngine;
@@ -67,8 +68,8 @@ fn record(store: &Store, name: &str, bytes: &[u8]) -> NewResult {
         result: StoredResult {
             label: name.into(),
             fingerprint: fingerprint(name),
-            created: now(),
-            took: 1,
+            created: Time::now(),
+            took: Micros::new(1),
             status: 0,
             log: add(store, format!("log of {name}").as_bytes()),
             outputs: Manifest::from_sorted_entries(vec![Entry::new(*b"out", node)]).unwrap(),
@@ -80,7 +81,7 @@ fn record(store: &Store, name: &str, bytes: &[u8]) -> NewResult {
     new
 }
 
-fn policy<'a>(used: &'a HashMap<ResultKey, u64>) -> Policy<'a> {
+fn policy<'a>(used: &'a HashMap<ResultKey, Time>) -> Policy<'a> {
     Policy { unused_since: None, maxsize: None, only: None, used, worthwhile: 0.0 }
 }
 
@@ -167,9 +168,9 @@ fn a_result_survives_for_as_long_as_it_is_used() {
         let store = open();
         let (old, kept) = (record(&store, "old", &noise(1, 50_000)), record(&store, "kept", &noise(2, 50_000)));
         store.flush().unwrap();
-        let later = now() + 1_000;
+        let later = Time::now().saturating_add(Duration::from_secs(1));
         let used = HashMap::from([(kept.key, later)]);
-        let policy = Policy { unused_since: Some(later - 1), ..policy(&used) };
+        let policy = Policy { unused_since: Some(later.saturating_sub(Duration::from_millis(1))), ..policy(&used) };
         let collected = collect(store.engine(), &policy, PATIENCE).unwrap();
         assert_eq!((collected.results, collected.results_left, collected.blobs), (1, 1, 2));
         let store = open();
@@ -191,7 +192,10 @@ fn above_the_size_the_least_recently_used_goes_first() {
         let results: Vec<_> =
             (1u32..).zip(names).map(|(seed, name)| record(&store, name, &noise(seed, 100_000))).collect();
         store.flush().unwrap();
-        let used = (1u64..).zip([1, 3, 0, 2]).map(|(age, i)| (results[i].key, now() + 1_000 * age)).collect();
+        let used = (1u64..)
+            .zip([1, 3, 0, 2])
+            .map(|(age, i)| (results[i].key, Time::now().saturating_add(Duration::from_secs(age))))
+            .collect();
         let policy = Policy { maxsize: Some(250_000), ..policy(&used) };
         let collected = collect(store.engine(), &policy, PATIENCE).unwrap();
         assert!(collected.bytes_left <= 250_000);
@@ -228,7 +232,7 @@ fn with_the_last_result_everything_goes() {
         record(&store, "a", &noise(1, 3 << 20));
         store.flush().unwrap();
         let used = HashMap::new();
-        let policy = Policy { unused_since: Some(u64::MAX), ..policy(&used) };
+        let policy = Policy { unused_since: Some(Time::MAX), ..policy(&used) };
         let collected = collect(store.engine(), &policy, PATIENCE).unwrap();
         assert_eq!((collected.results_left, collected.bytes_left), (0, 0));
         let view = store.engine().view().unwrap();

@@ -1,27 +1,23 @@
-//! What waits to be written, and the thread that writes it in short sessions.
+//! Results and blobs that wait to be written, and the session that writes them. When it is, `db::write_behind` says.
 //!
-//! Results and blobs collect in memory, bounded in bytes; when enough has collected, or a result has waited long enough, or somebody
-//! asks, one session writes everything. What waits can be read meanwhile. A session that fails ends all writing: the caller is told
-//! once, and loses speed, nothing else.
+//! A session that fails ends all writing: the caller is told once, and loses speed, nothing else.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::base::digest::Digest;
 use crate::db::engine::{Engine, EngineError, Session};
+use crate::db::write_behind::{AfterFailure, Batch, Limits, Sink, WriteBehind, WriteError};
 use crate::store::id::Fingerprint;
-use crate::store::layout::{BLOBS, INDEX, PARTS, RESULTS, Sizes, digest_key, kind, path_set_key, result_key};
+use crate::store::layout::{
+    BLOBS, INDEX, PARTS, RESULTS, Sizes, digest_key, kind, path_set_key, result_key, time_from,
+};
 use crate::store::manifest::PathSet;
 use crate::store::record::{Content, ResultKey, StoredResult};
 
-/// A session begins when this much has collected.
-const ENOUGH: usize = 64 << 20;
-/// Whoever adds waits while this much has collected.
-const TOO_MUCH: usize = 256 << 20;
-/// A result waits no longer than this: so much is lost at the most when the process is killed.
-const LONG_ENOUGH: Duration = Duration::from_secs(1);
+/// When a session begins.
+const LIMITS: Limits = Limits { enough: 64 << 20, too_much: 256 << 20, oldest: Duration::from_secs(1) };
 /// How long a session waits for another process to finish its own.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Guards that collect at the most: each may keep a file open.
@@ -64,22 +60,10 @@ pub struct Pending {
     /// Dropped when the results are written.
     guards: Vec<Guard>,
     bytes: usize,
-    since: Option<Instant>,
 }
 
 /// Something that is kept until a result is written: a lock for which others wait who want that result.
 pub type Guard = Box<dyn std::any::Any + Send + Sync>;
-
-#[derive(Default)]
-struct State {
-    collecting: Pending,
-    writing: Arc<Pending>,
-    busy: bool,
-    flush: bool,
-    closing: bool,
-    failed: Option<EngineError>,
-    sessions: Vec<Written>,
-}
 
 /// A session that wrote.
 #[derive(Clone, Copy, Debug)]
@@ -94,198 +78,120 @@ pub struct Written {
     pub bytes: usize,
 }
 
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl Batch for Pending {
+    fn is_empty(&self) -> bool {
+        self.blobs.is_empty() && self.lists.is_empty() && self.results.is_empty()
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn is_enough(&self) -> bool {
+        self.guards.len() >= GUARDS
+    }
+
+    /// Blobs that no result names yet are nothing to lose.
+    fn is_pressing(&self) -> bool {
+        !self.results.is_empty()
+    }
+}
+
+/// Writes to the database.
+struct Sessions {
+    engine: Arc<dyn Engine>,
+    written: Mutex<Vec<Written>>,
+}
+
+impl Sink for Sessions {
+    type Batch = Pending;
+
+    fn write(&self, batch: &Pending) -> Result<(), EngineError> {
+        let begin = Instant::now();
+        let answer = write(&*self.engine, batch);
+        let (end, results, bytes) = (Instant::now(), batch.results.len(), batch.bytes);
+        let written = Written { begin, end, results, bytes };
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).push(written);
+        answer
+    }
+
+    /// A store that cannot be written to cannot be for the next task either: a build would wait for each.
+    fn after_failure(&self, _batch: &Pending, _error: &EngineError) -> AfterFailure<Pending> {
+        AfterFailure::End
     }
 }
 
 /// Collects, and writes in the background.
-pub struct Writer {
-    engine: Arc<dyn Engine>,
-    shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
+pub struct Writer(WriteBehind<Sessions>);
 
 impl Writer {
     /// Nothing collected; no thread yet.
     pub fn new(engine: Arc<dyn Engine>) -> Writer {
-        Writer { engine, shared: Arc::default(), thread: Mutex::new(None) }
+        Writer(WriteBehind::new(Sessions { engine, written: Mutex::default() }, LIMITS))
     }
 
     /// Adds a blob; waits while too much has collected.
     pub fn add_blob(&self, digest: Digest, packed: Packed) {
         let bytes = packed.bytes.len() + 64;
-        let mut state = self.shared.state();
-        while state.failed.is_none() && state.collecting.bytes + state.writing.bytes > TOO_MUCH {
-            state = self.shared.wait(state);
-        }
-        if state.failed.is_none() && state.collecting.blobs.insert(digest, Arc::new(packed)).is_none() {
-            self.added(state, bytes);
-        }
+        self.add(|pending| {
+            if pending.blobs.insert(digest, Arc::new(packed)).is_none() {
+                pending.bytes += bytes;
+            }
+        });
     }
 
     /// Adds the list of a content whose blobs were added.
     pub fn add_list(&self, content: Digest, list: Vec<Digest>) {
-        let mut state = self.shared.state();
-        if state.failed.is_none() {
-            let bytes = 20 * list.len() + 64;
-            state.collecting.lists.insert(content, list);
-            self.added(state, bytes);
-        }
+        self.add(|pending| {
+            pending.bytes += 20 * list.len() + 64;
+            pending.lists.insert(content, list);
+        });
     }
 
     /// Adds a result whose contents were added; `guard` is dropped when it is written.
     pub fn add_result(&self, result: NewResult, guard: Option<Guard>) {
-        let mut state = self.shared.state();
-        if state.failed.is_none() {
-            let bytes = result.parts.len() + 64 * result.result.outputs.len() + 256;
-            state.collecting.since.get_or_insert_with(Instant::now);
-            state.collecting.results.insert(result.key, Arc::new(result));
-            state.collecting.guards.extend(guard);
-            self.added(state, bytes);
-        }
+        self.add(|pending| {
+            pending.bytes += result.parts.len() + 64 * result.result.outputs.len() + 256;
+            pending.results.insert(result.key, Arc::new(result));
+            pending.guards.extend(guard);
+        });
     }
 
-    fn added(&self, mut state: MutexGuard<'_, State>, bytes: usize) {
-        state.collecting.bytes += bytes;
-        let wake = state.collecting.is_much() || state.collecting.results.len() == 1;
-        drop(state);
-        self.start();
-        if wake {
-            self.shared.changed.notify_all();
-        }
+    fn add(&self, add: impl FnOnce(&mut Pending)) {
+        // Whoever flushes is told why nothing is written.
+        let _ = self.0.add(add);
     }
 
     /// Whether writing has failed; then adding is in vain.
     pub fn failed(&self) -> Option<EngineError> {
-        self.shared.state().failed.clone()
+        self.0.ended()
     }
 
     /// The sessions that wrote so far.
     pub fn sessions(&self) -> Vec<Written> {
-        self.shared.state().sessions.clone()
+        self.0.sink().written.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Looks something up in what waits to be written.
-    pub fn find<T>(&self, look: impl Fn(&Pending) -> Option<T>) -> Option<T> {
-        let state = self.shared.state();
-        look(&state.collecting).or_else(|| look(&state.writing))
+    pub fn find<T>(&self, look: impl FnMut(&Pending) -> Option<T>) -> Option<T> {
+        self.0.find(look)
     }
 
     /// Has everything that has collected written, without waiting for it.
     pub fn begin_flush(&self) {
-        let mut state = self.shared.state();
-        if !state.collecting.is_empty() {
-            state.flush = true;
-            self.shared.changed.notify_all();
-        }
+        self.0.begin_flush();
     }
 
     /// Writes everything that has collected, and waits for it.
     pub fn flush(&self) -> Result<(), EngineError> {
-        let mut state = self.shared.state();
-        while state.failed.is_none() && (state.busy || !state.collecting.is_empty()) {
-            state.flush = true;
-            self.shared.changed.notify_all();
-            state = self.shared.wait(state);
-        }
-        match &state.failed {
-            Some(error) => Err(error.clone()),
-            None => Ok(()),
-        }
-    }
-
-    fn start(&self) {
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        if thread.is_none() {
-            let (engine, shared) = (self.engine.clone(), self.shared.clone());
-            let body = move || run(&*engine, &shared);
-            match std::thread::Builder::new().name("percache-writer".into()).spawn(body) {
-                Ok(handle) => *thread = Some(handle),
-                Err(e) => self.shared.state().failed = Some(EngineError::Io(e.to_string())),
-            }
-        }
+        self.0.flush().map_err(WriteError::into_cause)
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.shared.state().closing = true;
-        self.shared.changed.notify_all();
-        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Pending {
-    fn is_empty(&self) -> bool {
-        self.blobs.is_empty() && self.lists.is_empty() && self.results.is_empty()
-    }
-
-    /// Whether it is worth a session.
-    fn is_much(&self) -> bool {
-        self.bytes >= ENOUGH || self.guards.len() >= GUARDS
-    }
-
-    /// How long a result may still wait.
-    fn patience(&self) -> Option<Duration> {
-        self.since.map(|since| LONG_ENOUGH.saturating_sub(since.elapsed()))
-    }
-}
-
-impl State {
-    fn due(&self) -> bool {
-        !self.collecting.is_empty()
-            && (self.flush
-                || self.closing
-                || self.collecting.is_much()
-                || self.collecting.patience() == Some(Duration::ZERO))
-    }
-}
-
-/// The thread.
-fn run(engine: &dyn Engine, shared: &Shared) {
-    let mut state = shared.state();
-    loop {
-        while !state.due() {
-            if state.closing {
-                return;
-            }
-            state = match state.collecting.patience() {
-                None => shared.wait(state),
-                Some(left) => shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
-            };
-        }
-        let batch = Arc::new(std::mem::take(&mut state.collecting));
-        state.writing = batch.clone();
-        (state.busy, state.flush) = (true, false);
-        drop(state);
-        let begin = Instant::now();
-        // A panic in here must not leave those who wait for a flush waiting for ever.
-        let written = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| write(engine, &batch)))
-            .unwrap_or_else(|_| Err(EngineError::Io("the writing thread panicked".into())));
-        state = shared.state();
-        let (end, results, bytes) = (Instant::now(), batch.results.len(), batch.bytes);
-        state.sessions.push(Written { begin, end, results, bytes });
-        state.busy = false;
-        state.writing = Arc::default();
-        if let Err(error) = written {
-            state.failed = Some(error);
-            state.collecting = Pending::default();
-        }
-        shared.changed.notify_all();
+        // Whoever wants to know has flushed before.
+        let _ = self.0.close();
     }
 }
 
@@ -332,7 +238,7 @@ fn put_result(session: &mut dyn Session, new: &NewResult) -> Result<(), EngineEr
 fn oldest_path_sets(session: &dyn Session, fingerprint: &Fingerprint) -> Result<Vec<Vec<u8>>, EngineError> {
     let mut sets = Vec::new();
     session.scan(RESULTS, &digest_key(kind::PATHS, fingerprint.digest()), &mut |key, value| {
-        sets.push((value.first_chunk::<8>().map(|time| u64::from_le_bytes(*time)), key.to_vec()));
+        sets.push((time_from(value), key.to_vec()));
         std::ops::ControlFlow::Continue(())
     })?;
     sets.sort();

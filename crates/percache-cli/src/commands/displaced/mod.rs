@@ -5,9 +5,8 @@ mod meant;
 mod restore;
 
 use std::collections::HashSet;
-use std::time::Duration;
 
-use percache::store::now;
+use percache::base::clock::Time;
 use percache_runner::displaced::Amount;
 use percache_runner::text::{format_age, format_size, shown};
 use serde_json::json;
@@ -41,7 +40,7 @@ fn print_json(found: &Found) {
         json!({
             "path": kept.plain(),
             "version": kept.item.version(),
-            "when": kept.item.when.0,
+            "when": kept.item.when.0.as_millis(),
             "size": kept.item.size(),
             "at": shown(&kept.item.at),
             "workspace": kept.root.as_ref().map(|root| shown(root)),
@@ -63,7 +62,7 @@ fn print(found: &Found, exec: bool, paint: Paint) {
             crate::say!("{}", paint.apply(Style::Strong, kept.whose()));
         }
         heading = Some(&kept.place.dir);
-        let age = format_age(Duration::from_millis(now().saturating_sub(kept.item.when.0)));
+        let age = format_age(Time::now().since(kept.item.when.0));
         let about = paint.apply(Style::Faint, format!("{:>9}  {age} ago", format_size(kept.item.size())));
         let text = kept.text();
         let room = " ".repeat(widest - width(&text));

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use percache::store::{Store, now};
+use percache::base::clock::Time;
+use percache::store::Store;
 use percache_runner::events::{Event, Failure, Outcome, Reporter};
 use percache_runner::exec::{Answer, Single};
 use percache_runner::text::{format_age, format_duration, parse_age};
@@ -113,7 +114,7 @@ impl Execution<'_> {
     /// Replays a stored result.
     fn give(&self, mut answer: Answer, saved: Duration) -> Result<u8, CliError> {
         self.relay.replay(&mut answer.log).map_err(CliError::failure)?;
-        let age = Duration::from_millis(now().saturating_sub(answer.created));
+        let age = Time::now().since(answer.created);
         self.remark(&format!("ran {} ago, saved {}", format_age(age), format_duration(saved)));
         // Only exit statuses that a process can have are stored.
         Ok(u8::try_from(answer.status).unwrap_or(CANNOT_START))

@@ -33,7 +33,7 @@ pub fn report(root: &Path, told: &Retrospect) -> Value {
 
 fn build(build: &Build) -> Value {
     json!({
-        "began": build.began as f64 / 1e3,
+        "began": build.began.as_millis() as f64 / 1e3,
         "seconds": seconds(build.took),
         "command": build.command,
         "jobs": build.jobs,
@@ -76,7 +76,8 @@ fn task(task: &TaskRun, row: Option<usize>, critical: bool) -> Value {
 
 /// Returns the stored size over time for each template: what its results had added by each of some moments.
 fn store(growth: &[Growth]) -> Value {
-    let (first, last) = (growth.first().map_or(0, |one| one.created), growth.last().map_or(0, |one| one.created));
+    let made = |one: &Growth| one.created.as_millis();
+    let (first, last) = (growth.first().map_or(0, made), growth.last().map_or(0, made));
     let moments: Vec<u64> = match last - first {
         0 => vec![last],
         span => (0..=MOMENTS).map(|moment| first + span * moment / MOMENTS).collect(),
@@ -84,7 +85,7 @@ fn store(growth: &[Growth]) -> Value {
     let mut tasks: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     for one in growth {
         let template = one.label.split('[').next().unwrap_or(&one.label);
-        let from = moments.partition_point(|moment| *moment < one.created);
+        let from = moments.partition_point(|moment| *moment < made(one));
         let sizes = tasks.entry(template).or_insert_with(|| vec![0; moments.len()]);
         sizes[from..].iter_mut().for_each(|size| *size += one.added);
     }
@@ -101,10 +102,12 @@ fn seconds(micros: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use percache::base::clock::Time;
+
     use super::*;
 
     fn grown(created: u64, label: &str, added: u64) -> Growth {
-        Growth { created, label: label.into(), added }
+        Growth { created: Time::from_millis(created), label: label.into(), added }
     }
 
     #[test]

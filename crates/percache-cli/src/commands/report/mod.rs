@@ -5,10 +5,9 @@ mod data;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::time::Duration;
 
+use percache::base::clock::Time;
 use percache::base::files::{self, Durability};
-use percache::store::now;
 use percache_runner::text::{format_age, reason, shown};
 
 use crate::args::{Cli, Report};
@@ -64,8 +63,8 @@ pub fn run(cli: &Cli, args: &Report) -> Result<u8, CliError> {
                 let hint = "give the path of a file in a directory that exists";
                 CliError::usage(format!("cannot write `{}`: {}", shown(&path), reason(&e))).hint(Some(hint))
             })?;
-            let began = told.history.builds.last().map_or(0, |build| build.began);
-            let age = format_age(Duration::from_millis(now().saturating_sub(began)));
+            let began = told.history.builds.last().map_or(Time::EPOCH, |build| build.began);
+            let age = format_age(Time::now().since(began));
             crate::say!("{}", shown(&path));
             if !cli.quiet {
                 crate::aside!("a report of the build of {age} ago; any browser opens it");

@@ -104,6 +104,6 @@ fn change(change: &Change) -> Value {
 }
 
 /// Converts to seconds since 1970.
-fn seconds(time: percache::store::record::Time) -> f64 {
-    time as f64 / 1000.0
+fn seconds(time: percache::base::clock::Time) -> f64 {
+    time.as_millis() as f64 / 1000.0
 }

@@ -3,8 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use percache::store::now;
-use percache::store::record::Time;
+use percache::base::clock::Time;
 use percache_runner::Project;
 use percache_runner::tasks::{TaskId, Workspace};
 use percache_runner::text::{format_age, format_duration, shown, shown_bytes};
@@ -191,5 +190,5 @@ fn tell_nearest(nearest: &Nearest, paint: Paint, text: &mut String) {
 }
 
 fn age(time: Time) -> Duration {
-    Duration::from_millis(now().saturating_sub(time))
+    Time::now().since(time)
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use percache::Digest;
+use percache::base::clock::Micros;
 use percache::db::memory::MemoryEngine;
 use percache::store::Store;
 use percache::store::id::WorkspaceId;
@@ -214,7 +215,7 @@ fn what_is_left_in_the_store_is_restored_recorded_and_explained() {
     assert_eq!(done.visible.unwrap().outputs, [RelPath::new("out/main").unwrap()]);
     assert_eq!(world.text("out/main"), Some(main_of("a")));
     let stored = store.result(&world.record().key.unwrap()).unwrap().expect("a result");
-    assert_eq!((stored.took, stored.outputs), (3_000_000, world.record().outputs.clone()));
+    assert_eq!((stored.took, stored.outputs), (Micros::new(3_000_000), world.record().outputs.clone()));
     assert_eq!(world.build(&elsewhere).outcome, Outcome::UpToDate);
     fs::remove_file(world.path("out/main")).unwrap();
     let done = world.build(&elsewhere);

@@ -8,7 +8,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use percache::store::record::Time;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use super::relocate::relocate;
@@ -16,6 +15,7 @@ use crate::fs::beneath::new_temporary_name;
 use crate::model::path::RelPath;
 use crate::syntax::shown::shown;
 use crate::syntax::units::format_size;
+use percache::base::clock::Time;
 
 /// A displaced file, symlink or special file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +56,7 @@ impl Item {
     /// Returns a name that tells the versions of one path apart.
     pub fn version(&self) -> String {
         let (when, batch) = self.when;
-        format!("{when}-{batch}")
+        format!("{}-{batch}", when.as_millis())
     }
 
     /// Returns its size in bytes.
@@ -185,7 +185,7 @@ fn batches(dir: &Path) -> io::Result<Vec<((Time, u32), PathBuf)>> {
         let entry = entry?;
         let name = entry.file_name();
         let when = name.to_str().and_then(|name| name.split_once('-'));
-        let when = when.and_then(|(when, number)| Some((when.parse().ok()?, number.parse().ok()?)));
+        let when = when.and_then(|(when, number)| Some((Time::from_millis(when.parse().ok()?), number.parse().ok()?)));
         // The target of a symlink that somebody put there was not displaced.
         if entry.file_type()?.is_dir() {
             batches.extend(when.map(|when| (when, entry.path())));

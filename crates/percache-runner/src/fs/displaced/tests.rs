@@ -70,11 +70,11 @@ fn what_is_old_goes_and_what_is_young_stays() {
         fs::create_dir_all(dir.join(batch).join("x")).unwrap();
         fs::write(dir.join(batch).join("x").join(name), name).unwrap();
     }
-    assert_eq!(expire(&dir, 2000, true).unwrap(), Amount { files: 1, bytes: 3 });
+    assert_eq!(expire(&dir, Time::from_millis(2000), true).unwrap(), Amount { files: 1, bytes: 3 });
     assert_eq!(list(&dir).unwrap().len(), 2);
-    assert_eq!(expire(&dir, 2000, false).unwrap().files, 1);
+    assert_eq!(expire(&dir, Time::from_millis(2000), false).unwrap().files, 1);
     assert_eq!(list(&dir).unwrap().iter().map(|item| item.path.to_string()).collect::<Vec<_>>(), ["x/young"]);
-    assert_eq!(expire(&dir, 4000, false).unwrap().files, 1);
+    assert_eq!(expire(&dir, Time::from_millis(4000), false).unwrap().files, 1);
     assert!(!dir.exists());
 }
 
@@ -116,7 +116,7 @@ fn nothing_is_lost_and_nothing_fails_when_several_are_at_it() {
                     for item in list(&dir).unwrap_or_default() {
                         given += usize::from(give_back(&dir, &item, &item.path.to_path(&back)).is_ok());
                     }
-                    expire(&dir, 0, false).unwrap();
+                    expire(&dir, Time::from_millis(0), false).unwrap();
                 }
                 given
             })

@@ -3,7 +3,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::Duration;
 
 use rayon::Scope;
 
@@ -89,7 +88,7 @@ impl<'a> Build<'a, '_> {
         let same = self.ctx.untouched.get(id.index()) == Some(&true) && self.needs_same(id);
         let record = self.ctx.journal.tasks.get(&task.name).filter(|_| same)?;
         let mut done = Done::new(id, Outcome::UpToDate);
-        done.saved = Duration::from_micros(record.took);
+        done.saved = record.took.into();
         Some(done)
     }
 

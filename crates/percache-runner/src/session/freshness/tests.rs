@@ -9,7 +9,7 @@ use crate::worktree::conditions::Finding;
 use crate::worktree::conditions::tests::example;
 use crate::worktree::journal::{Evidence, Journal, PathLists, TaskRecord};
 use percache::Digest;
-use percache::store::record::Time;
+use percache::base::clock::{Micros, Time};
 
 struct Place {
     dir: tempfile::TempDir,
@@ -37,8 +37,8 @@ impl Place {
         let task = |list: u32| TaskRecord {
             key: None,
             fingerprint: percache::store::id::Fingerprint::default(),
-            created: 0,
-            took: 0,
+            created: Time::EPOCH,
+            took: Micros::ZERO,
             previous: None,
             discovered: Default::default(),
             outputs: Default::default(),
@@ -134,7 +134,7 @@ fn a_task_is_untouched_as_long_as_its_own_paths_are() {
     place = Place::new(&env);
     place.journal.tasks.get_mut("app").unwrap().evidence.sure = false;
     assert_eq!(place.holds(ASKED, 3, &env), Some("doc".to_owned()), "its paths are not all");
-    place.journal.tasks.get_mut("doc").unwrap().evidence.expiry = now();
+    place.journal.tasks.get_mut("doc").unwrap().evidence.expiry = Time::now();
     assert_eq!(place.holds(ASKED, 3, &env), Some(String::new()), "its result is too old");
 }
 

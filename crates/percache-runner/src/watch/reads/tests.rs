@@ -1,6 +1,7 @@
 //! Tests of which changes matter to the watched tasks.
 
 use crate::worktree::journal::TaskRecord;
+use percache::base::clock::{Micros, Time};
 use std::fs;
 
 use super::*;
@@ -167,8 +168,8 @@ fn record(discovered: Vec<Vec<u8>>) -> TaskRecord {
     TaskRecord {
         key: None,
         fingerprint: percache::store::id::Fingerprint::default(),
-        created: 0,
-        took: 0,
+        created: Time::EPOCH,
+        took: Micros::ZERO,
         previous: None,
         discovered: discovered.into_iter().collect(),
         outputs: Default::default(),

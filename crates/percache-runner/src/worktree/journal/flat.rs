@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use percache::Digest;
+use percache::base::clock::Time;
 use percache::base::codec::{DecodeError, Decoder};
-use percache::store::record::Time;
 
 use super::lists::{PathLists, numbers, raw_numbers};
 use super::{DIGEST, Evidence, FILES, Journal, MAGIC, TaskRecord};
@@ -67,7 +67,7 @@ impl<'a> Flat<'a> {
             tasks.push(FlatTask {
                 name: from.text()?,
                 sure: from.bool()?,
-                expiry: from.u64()?,
+                expiry: from.time()?,
                 lists: raw_numbers(&mut from)?,
                 record: from.bytes()?,
             });

@@ -1,21 +1,19 @@
-//! Writes the changes that wait: in one session, when they are old or many, and of what does not fit as much as does.
+//! Writes changes in one session, and of what does not fit as much as does.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
-use super::{MAX_AGE, OVERLAID, PATIENCE, Shared, Signal, TOO_MANY_BYTES, column, lock};
+use super::{Database, PATIENCE, column};
+use crate::backend::Table;
 use crate::backend::overlay::{Change, Changes};
-use crate::backend::{BackendError, Table};
 use crate::base::digest::Digest;
 use crate::db::engine::{EngineError, Session};
+use crate::db::write_behind::{AfterFailure, Batch, Sink};
 
-/// Writes changes in one session.
-fn write_to<'a>(
-    mut session: Box<dyn Session + '_>,
+/// Puts changes into a session.
+fn put<'a>(
+    session: &mut dyn Session,
     changes: impl Iterator<Item = (&'a (Table, Digest), &'a Change)>,
-    compacts: bool,
 ) -> Result<(), EngineError> {
     for ((table, key), change) in changes {
         match change {
@@ -23,62 +21,55 @@ fn write_to<'a>(
             None => session.delete(column(*table), key.as_bytes())?,
         }
     }
-    if compacts { session.commit_and_compact() } else { session.commit() }
+    Ok(())
 }
 
-impl Shared {
-    /// Writes the changes that wait, unless the back-end is closed.
-    pub(super) fn write(&self, compacts: bool) -> Result<(), BackendError> {
-        self.check_open()?;
-        self.write_now(compacts)
+impl Sink for Database {
+    type Batch = Changes;
+
+    fn write(&self, changes: &Changes) -> Result<(), EngineError> {
+        self.note_removals(changes);
+        self.write_together(changes.all())
     }
 
-    /// Writes the changes that wait; `Ok` means that all changes made before the call are permanent. `compacts`: gives the space of
-    /// what was removed back to the file system, which may take a while.
-    pub(super) fn write_now(&self, compacts: bool) -> Result<(), BackendError> {
-        let mut removed = lock(&self.writing);
-        let changes = self.overlay.write().unwrap_or_else(PoisonError::into_inner).take();
-        *removed |= changes.values().any(Option::is_none);
-        let compacts = compacts && *removed;
-        if changes.is_empty() && !compacts {
-            return Ok(());
+    fn publish(&self) -> Result<(), EngineError> {
+        if self.is_closed() { Ok(()) } else { self.renewed_view().map(drop) }
+    }
+
+    /// What does not fit today may fit tomorrow, and is not lost until then.
+    fn after_failure(&self, changes: &Changes, error: &EngineError) -> AfterFailure<Changes> {
+        let written = self.write_what_fits(changes, error);
+        AfterFailure::TryAgain { rest: changes.but(|key| written.contains(key)), merge: Changes::merge }
+    }
+}
+
+impl Database {
+    /// Writes the changes, and gives the space of what was removed back to the file system, which may take a while.
+    /// Returns whether there was anything to do.
+    pub(super) fn write_and_compact(&self, changes: &Changes) -> Result<bool, EngineError> {
+        if !self.note_removals(changes) {
+            return if changes.is_empty() { Ok(false) } else { self.write_together(changes.all()).map(|()| true) };
         }
-        let session = if compacts { self.engine.session(PATIENCE) } else { self.engine.brief_session(PATIENCE) };
-        let written = session.and_then(|session| write_to(session, changes.iter(), compacts));
-        let kept = match &written {
-            Ok(()) => {
-                *removed &= !compacts;
-                None
-            }
-            Err(error) => Some(self.write_what_fits(&changes, error)),
-        };
-        let renewed = if self.is_closed() {
-            Ok(())
-        } else if written.is_ok() || kept.as_ref().is_some_and(|kept| !kept.is_empty()) {
-            // Until the new picture is there, the overlay answers.
-            self.renewed_view().map(|_| ())
-        } else {
-            Ok(())
-        };
-        let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
-        let waits = match &kept {
-            None => {
-                overlay.written();
-                true
-            }
-            Some(kept) => overlay.failed(TOO_MANY_BYTES, |key| kept.contains(key)),
-        };
-        if overlay.is_empty() {
-            self.state.fetch_and(!OVERLAID, Ordering::Release);
-        }
-        drop(overlay);
-        match written {
-            Ok(()) => renewed,
-            Err(error) => {
-                let note = if waits { "it will be tried again" } else { "what was to be written is dropped" };
-                Err(BackendError::new(format!("results could not be written, {note}: {error}")))
-            }
-        }
+        let mut session = self.engine.session(PATIENCE)?;
+        put(&mut *session, changes.all())?;
+        session.commit_and_compact()?;
+        self.removed.store(false, Ordering::Relaxed);
+        Ok(true)
+    }
+
+    /// Returns whether anything was removed whose space the file system does not have back.
+    fn note_removals(&self, changes: &Changes) -> bool {
+        let removes = changes.all().any(|(_, change)| change.is_none());
+        self.removed.fetch_or(removes, Ordering::Relaxed) || removes
+    }
+
+    fn write_together<'a>(
+        &self,
+        changes: impl Iterator<Item = (&'a (Table, Digest), &'a Change)>,
+    ) -> Result<(), EngineError> {
+        let mut session = self.engine.brief_session(PATIENCE)?;
+        put(&mut *session, changes)?;
+        session.commit()
     }
 
     /// Writes of changes that cannot be written together as many results as fit, the smallest first: on a disk that is
@@ -88,7 +79,7 @@ impl Shared {
         // Only space is a matter of how much is written.
         let EngineError::Io(_) = error else { return written };
         let mut by_key: HashMap<Digest, (usize, Vec<_>)> = HashMap::new();
-        for (place, change) in changes {
+        for (place, change) in changes.all() {
             let (size, of_key) = by_key.entry(place.1).or_default();
             *size += change.as_ref().map_or(0, |value| value.len());
             of_key.push((place, change));
@@ -99,9 +90,7 @@ impl Shared {
         let mut many = rest.len() / 2;
         while many > 0 && !rest.is_empty() {
             let (next, after) = rest.split_at(many.min(rest.len()));
-            let all = next.iter().flat_map(|(_, (_, of_key))| of_key.iter().copied());
-            let session = self.engine.brief_session(PATIENCE);
-            match session.and_then(|session| write_to(session, all, false)) {
+            match self.write_together(next.iter().flat_map(|(_, (_, of_key))| of_key.iter().copied())) {
                 Ok(()) => {
                     written.extend(next.iter().map(|(key, _)| *key));
                     rest = after;
@@ -110,28 +99,5 @@ impl Shared {
             }
         }
         written
-    }
-
-    /// What the writing thread does until the back-end is closed.
-    pub(super) fn write_in_time(&self) {
-        loop {
-            let mut signal = lock(&self.signal);
-            while !signal.waiting && !signal.closed {
-                signal = self.changed.wait(signal).unwrap_or_else(PoisonError::into_inner);
-            }
-            let due = Instant::now() + MAX_AGE;
-            while !signal.closed && !signal.urgent && Instant::now() < due {
-                let left = due.saturating_duration_since(Instant::now());
-                signal = self.changed.wait_timeout(signal, left).unwrap_or_else(PoisonError::into_inner).0;
-            }
-            if signal.closed {
-                return;
-            }
-            *signal = Signal::default();
-            drop(signal);
-            if let Err(error) = self.write_now(false) {
-                log::warn!("percache: {error}");
-            }
-        }
     }
 }

@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime};
 use super::entry_file::replace;
 use super::{Visit, directory, is_gone};
 use crate::base::digest::{DIGEST_LEN, Digest, Hasher};
-use crate::base::lock::FileLock;
+use crate::base::lock::{FileLock, this_process};
 
 const MAGIC: [u8; 4] = *b"pcu\x01";
 const HEAD: usize = MAGIC.len() + DIGEST_LEN;
@@ -119,8 +119,7 @@ impl UseTable {
             return Ok(());
         }
         // Without a lock it is tried as well: what can get lost is when and how often something was used.
-        let holder = format!("process {}", std::process::id());
-        let _turn = FileLock::acquire(&self.root.join("uses.lock"), &holder, PATIENCE, &mut |_| {});
+        let _turn = FileLock::acquire(&self.root.join("uses.lock"), &this_process(), PATIENCE, &mut |_| {});
         let mut waiting: BTreeMap<u8, Vec<Change>> = BTreeMap::new();
         for (key, change) in state.changes.drain() {
             waiting.entry(key.0[0]).or_default().push((key, change));

@@ -13,11 +13,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::base::clock::Time;
 use crate::base::digest::Digest;
 use crate::memo::calls::resolve::entered;
 use crate::memo::handle::Handle;
 use crate::memo::kept::keep::Keep;
-use crate::memo::results::clock::{Time, age};
+use crate::memo::results::clock::age;
 use crate::memo::results::hot::DigestMap;
 use crate::memo::results::record;
 use crate::memo::shared::Call;
@@ -152,7 +153,7 @@ impl Handle {
 
     /// When the result in memory was computed.
     fn created(&self, key: &Digest) -> Option<Time> {
-        let record = self.hot.get(key, 0, |_| false).map(|(record, _)| record);
+        let record = self.hot.get(key, Time::EPOCH, |_| false).map(|(record, _)| record);
         match record {
             Some(record) => record::open(&record).map(|stored| stored.created),
             None => {
@@ -222,7 +223,7 @@ impl Handle {
     }
 
     fn stale<R, K: Keep<R>>(&self, call: Call<'_>, keep: &K, longer: Duration) -> Option<R> {
-        let record = match self.hot.get(&call.key.0, 0, |_| false).map(|(record, _)| record) {
+        let record = match self.hot.get(&call.key.0, Time::EPOCH, |_| false).map(|(record, _)| record) {
             Some(record) => record,
             None if self.closed.load(Ordering::Relaxed) => return None,
             None => Arc::new(self.load(call)?),

@@ -10,16 +10,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::clock;
+use crate::base::clock::Time;
 use crate::base::files::{self, Durability};
-use crate::memo::results::clock::Time;
 
-/// How long it may take, in milliseconds, until a process knows what another one has removed.
-const INTERVAL: Time = 50;
+/// How many milliseconds it may take until a process knows what another one has removed.
+const INTERVAL: u64 = 50;
 
 /// What a process knows of removals.
 pub struct Cleared {
     path: PathBuf,
-    /// When the file was read last.
+    /// When the file was read last: a [`Time`].
     read: AtomicU64,
     content: Mutex<Vec<u8>>,
 }
@@ -44,12 +44,12 @@ impl Cleared {
     #[inline]
     pub fn is_news(&self, now: Time) -> bool {
         // A clock that goes backwards asks as well.
-        now.abs_diff(self.read.load(Ordering::Relaxed)) >= INTERVAL && self.has_changed(now)
+        now.as_millis().abs_diff(self.read.load(Ordering::Relaxed)) >= INTERVAL && self.has_changed(now)
     }
 
     #[cold]
     fn has_changed(&self, now: Time) -> bool {
-        self.read.store(now, Ordering::Relaxed);
+        self.read.store(now.as_millis(), Ordering::Relaxed);
         let new = fs::read(&self.path).unwrap_or_default();
         let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = *content != new;
@@ -76,15 +76,15 @@ mod tests {
     fn others_know_after_the_interval_and_know_once() {
         let dir = tempfile::tempdir().unwrap();
         let [one, other] = [(); 2].map(|()| Cleared::new(dir.path()));
-        assert!(!one.is_news(10_000) && !other.is_news(10_000));
+        assert!(!one.is_news(Time::from_millis(10_000)) && !other.is_news(Time::from_millis(10_000)));
         one.tell();
-        assert!(!one.is_news(20_000), "who removed it knows");
-        assert!(!other.is_news(10_000 + INTERVAL - 1), "too early to ask again");
-        assert!(other.is_news(10_000 + INTERVAL));
-        assert!(!other.is_news(20_000));
-        assert!(!Cleared::new(dir.path()).is_news(10_000), "who comes later has nothing in memory");
+        assert!(!one.is_news(Time::from_millis(20_000)), "who removed it knows");
+        assert!(!other.is_news(Time::from_millis(10_000 + INTERVAL - 1)), "too early to ask again");
+        assert!(other.is_news(Time::from_millis(10_000 + INTERVAL)));
+        assert!(!other.is_news(Time::from_millis(20_000)));
+        assert!(!Cleared::new(dir.path()).is_news(Time::from_millis(10_000)), "who comes later has nothing in memory");
         other.tell();
-        assert!(!one.renewed().is_news(30_000), "nor has a child");
-        assert!(one.is_news(30_000), "what a child knows does not reach its parent");
+        assert!(!one.renewed().is_news(Time::from_millis(30_000)), "nor has a child");
+        assert!(one.is_news(Time::from_millis(30_000)), "what a child knows does not reach its parent");
     }
 }

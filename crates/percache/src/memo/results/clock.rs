@@ -1,11 +1,10 @@
-//! Times: milliseconds since 1970, from the system or from a clock that a test sets.
+//! The clock of a cache, the system's or one that a test sets, and ages by it.
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-/// Milliseconds since 1970.
-pub type Time = u64;
+use crate::base::clock::Time;
 
 /// Where a cache takes the time from.
 #[derive(Clone, Default)]
@@ -21,28 +20,11 @@ impl Clock {
     /// The time now.
     #[inline]
     pub fn now(&self) -> Time {
-        let now = match self {
-            Clock::System => return system_time(),
-            Clock::Custom(clock) => clock(),
-        };
-        since_1970(now)
+        match self {
+            Clock::System => Time::now_coarse(),
+            Clock::Custom(clock) => Time::of(clock()),
+        }
     }
-}
-
-fn since_1970(time: SystemTime) -> Time {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Time)
-}
-
-/// The coarse clock is a few milliseconds behind and several times as fast.
-#[cfg(target_os = "linux")]
-fn system_time() -> Time {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-    Time::try_from(now.tv_sec).unwrap_or(0) * 1_000 + now.tv_nsec as Time / 1_000_000
-}
-
-#[cfg(not(target_os = "linux"))]
-fn system_time() -> Time {
-    crate::base::clock::millis()
 }
 
 impl fmt::Debug for Clock {
@@ -53,7 +35,7 @@ impl fmt::Debug for Clock {
 
 /// What lies further ahead than this was dated by a clock that was wrong; less is how clocks of different machines
 /// differ.
-const SKEW: Time = 5 * 60 * 1_000;
+const SKEW: Duration = Duration::from_secs(5 * 60);
 
 /// How long ago `then` was. What is dated in the future may be of any age: it counts as older than anything.
 pub fn age(now: Time, then: Time) -> Duration {
@@ -62,7 +44,7 @@ pub fn age(now: Time, then: Time) -> Duration {
 
 /// How long ago `then` was; `None` if it lies in the future.
 pub fn known_age(now: Time, then: Time) -> Option<Duration> {
-    (then <= now.saturating_add(SKEW)).then(|| Duration::from_millis(now.saturating_sub(then)))
+    (then <= now.saturating_add(SKEW)).then(|| now.since(then))
 }
 
 /// The later of two times; one in the future only if both are.
@@ -75,19 +57,27 @@ pub fn later(now: Time, one: Time, other: Time) -> Time {
 mod tests {
     use super::*;
 
+    const NOW: Time = Time::from_millis(10_000);
+
+    fn ahead(length: Duration) -> Time {
+        NOW.saturating_add(length)
+    }
+
     #[test]
     fn what_is_dated_in_the_future_is_older_than_anything() {
-        assert_eq!(age(10_000, 4_000), Duration::from_secs(6));
-        assert_eq!(age(10_000, 10_000 + SKEW), Duration::ZERO, "clocks differ a little");
-        assert_eq!(age(10_000, 10_001 + SKEW), Duration::MAX);
-        assert_eq!(known_age(10_000, 10_001 + SKEW), None);
+        let millisecond = Duration::from_millis(1);
+        assert_eq!(age(NOW, Time::from_millis(4_000)), Duration::from_secs(6));
+        assert_eq!(age(NOW, ahead(SKEW)), Duration::ZERO, "clocks differ a little");
+        assert_eq!(age(NOW, ahead(SKEW + millisecond)), Duration::MAX);
+        assert_eq!(known_age(NOW, ahead(SKEW + millisecond)), None);
     }
 
     #[test]
     fn the_later_time_is_one_that_can_be() {
-        let (now, future) = (10_000, 10_000 + 2 * SKEW);
-        assert_eq!((later(now, 1, 2), later(now, 2, 1)), (2, 2));
-        assert_eq!((later(now, 1, future), later(now, future, 1)), (1, 1));
-        assert_eq!(later(now, future, future + 1), future + 1);
+        let [one, two] = [1, 2].map(Time::from_millis);
+        let (future, beyond) = (ahead(2 * SKEW), ahead(3 * SKEW));
+        assert_eq!((later(NOW, one, two), later(NOW, two, one)), (two, two));
+        assert_eq!((later(NOW, one, future), later(NOW, future, one)), (one, one));
+        assert_eq!(later(NOW, future, beyond), beyond);
     }
 }

@@ -79,10 +79,11 @@ fn unpacked_value(_: &[u8]) -> Option<Vec<u8>> {
 #[cfg(feature = "compression")]
 mod tests {
     use super::*;
+    use crate::base::clock::Time;
     use crate::memo::results::record::{Kind, is_intact, seal};
 
     fn record(value: &[u8]) -> Vec<u8> {
-        let sealed = seal(7, |bytes| {
+        let sealed = seal(Time::from_millis(7), |bytes| {
             bytes.extend_from_slice(value);
             Ok::<_, ()>(Some(Kind::Error))
         });

@@ -11,8 +11,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::base::clock::Time;
 use crate::base::digest::Digest;
-use crate::memo::results::clock::Time;
 use crate::memo::results::record::Uses;
 
 const SHARDS: usize = 32;
@@ -248,7 +248,7 @@ mod tests {
     }
 
     fn get(hot: &Hot, n: u32) -> bool {
-        hot.get(&key(n), 1, |_| true).is_some()
+        hot.get(&key(n), Time::from_millis(1), |_| true).is_some()
     }
 
     #[test]
@@ -276,7 +276,7 @@ mod tests {
         assert!(get(&hot, 0) && get(&hot, 0));
         (1..100).for_each(|n| hot.insert(key(n), Arc::new(vec![0; 1000])));
         assert!(!get(&hot, 0));
-        assert_eq!(hot.take_uses(), [(key(0), Uses { last: 1, hits: 2 })]);
+        assert_eq!(hot.take_uses(), [(key(0), Uses { last: Time::from_millis(1), hits: 2 })]);
         assert_eq!(hot.take_uses(), []);
     }
 
@@ -288,7 +288,7 @@ mod tests {
         hot.forget_records();
         assert!(!get(&hot, 0));
         assert_eq!(hot.bytes.load(Ordering::Relaxed), 0);
-        assert_eq!(hot.take_uses(), [(key(0), Uses { last: 1, hits: 1 })]);
+        assert_eq!(hot.take_uses(), [(key(0), Uses { last: Time::from_millis(1), hits: 1 })]);
     }
 
     #[test]

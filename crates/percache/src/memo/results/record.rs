@@ -11,10 +11,10 @@
 //! Numbers and texts as in [`crate::base::codec`]. A record of another format is one that is not there.
 
 use crate::base::block_hasher;
+use crate::base::clock::Time;
 use crate::base::codec::{DecodeError, Decoder, Encode};
 use crate::base::digest::{DIGEST_LEN, Digest};
 use crate::memo::key::origin::Origin;
-use crate::memo::results::clock::Time;
 
 const FORMAT: u8 = 1;
 /// The format of an entry that has a summary of the arguments, and says nothing of the package.
@@ -143,7 +143,15 @@ pub struct EntryRecord {
 impl EntryRecord {
     /// What stands for a record that cannot be read.
     pub fn unknown() -> EntryRecord {
-        EntryRecord { name: "?".into(), code: None, created: 0, cost: 0, size: 0, arguments: None, origin: None }
+        EntryRecord {
+            name: "?".into(),
+            code: None,
+            created: Time::EPOCH,
+            cost: 0,
+            size: 0,
+            arguments: None,
+            origin: None,
+        }
     }
 
     /// Its bytes.
@@ -157,7 +165,7 @@ impl EntryRecord {
         bytes.text(&self.name);
         bytes.bool(self.code.is_some());
         self.code.iter().for_each(|code| bytes.digest(code));
-        bytes.u64(self.created);
+        bytes.time(self.created);
         bytes.u64(self.cost);
         bytes.u64(self.size);
         if self.origin.is_some() {
@@ -177,7 +185,7 @@ impl EntryRecord {
         }
         let name = decoder.text()?.to_owned();
         let code = if decoder.bool()? { Some(decoder.digest()?) } else { None };
-        let (created, cost, size) = (decoder.u64()?, decoder.u64()?, decoder.u64()?);
+        let (created, cost, size) = (decoder.time()?, decoder.u64()?, decoder.u64()?);
         let has_arguments = match format {
             ENTRY_FORMAT => decoder.bool()?,
             format => format == WITH_ARGUMENTS,
@@ -212,7 +220,7 @@ impl Uses {
     /// Its bytes.
     pub fn to_bytes(self) -> Vec<u8> {
         let mut bytes = vec![FORMAT];
-        bytes.u64(self.last);
+        bytes.time(self.last);
         bytes.u64(self.hits);
         bytes
     }
@@ -220,7 +228,7 @@ impl Uses {
     /// Reads them back.
     pub fn from_bytes(bytes: &[u8]) -> Result<Uses, DecodeError> {
         let mut decoder = decoder(bytes)?;
-        let uses = Uses { last: decoder.u64()?, hits: decoder.u64()? };
+        let uses = Uses { last: decoder.time()?, hits: decoder.u64()? };
         decoder.finish().map(|()| uses)
     }
 }
@@ -235,7 +243,7 @@ mod tests {
     use super::*;
 
     fn sealed() -> Vec<u8> {
-        let sealed = seal(7, |bytes| {
+        let sealed = seal(Time::from_millis(7), |bytes| {
             bytes.extend_from_slice(b"value");
             Ok::<_, ()>(Some(Kind::Error))
         });
@@ -247,7 +255,7 @@ mod tests {
         let record = sealed();
         assert!(is_intact(&record));
         let stored = open(&record).unwrap();
-        assert_eq!((stored.kind, stored.created, stored.value), (Kind::Error, 7, &b"value"[..]));
+        assert_eq!((stored.kind, stored.created, stored.value), (Kind::Error, Time::from_millis(7), &b"value"[..]));
     }
 
     #[test]
@@ -264,7 +272,15 @@ mod tests {
     }
 
     fn entry() -> EntryRecord {
-        EntryRecord { name: "f".into(), code: None, created: 1, cost: 2, size: 3, arguments: None, origin: None }
+        EntryRecord {
+            name: "f".into(),
+            code: None,
+            created: Time::from_millis(1),
+            cost: 2,
+            size: 3,
+            arguments: None,
+            origin: None,
+        }
     }
 
     fn origin() -> Origin {
@@ -297,9 +313,10 @@ mod tests {
             assert!((0..bytes.len()).all(|length| EntryRecord::from_bytes(&bytes[..length]).is_err()));
         }
         assert!(EntryRecord::from_bytes(&[b"\x04", &entry().to_bytes()[1..]].concat()).is_err());
-        let uses = Uses { last: 5, hits: 9 };
+        let at = |millis, hits| Uses { last: Time::from_millis(millis), hits };
+        let uses = at(5, 9);
         assert_eq!(Uses::from_bytes(&uses.to_bytes()), Ok(uses));
-        assert_eq!(uses.and(Uses { last: 4, hits: 1 }), Uses { last: 5, hits: 10 });
+        assert_eq!(uses.and(at(4, 1)), at(5, 10));
     }
 
     #[test]

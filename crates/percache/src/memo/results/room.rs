@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::base::clock::Time;
 use crate::base::files::{self, Durability};
-use crate::base::lock::{FileLock, LockError};
-use crate::memo::results::clock::{Time, age};
+use crate::base::lock::{FileLock, LockError, this_process};
+use crate::memo::results::clock::age;
 
 /// The part of the limit that one process stores before it says so.
 const SHARE: u64 = 64;
@@ -175,17 +176,17 @@ fn believable(dir: &Path, now: Time) -> Option<u64> {
 }
 
 fn lock(dir: &Path, name: &str, patience: Duration) -> Result<FileLock, LockError> {
-    FileLock::acquire(&dir.join(name), &format!("process {}", std::process::id()), patience, &mut |_| {})
+    FileLock::acquire(&dir.join(name), &this_process(), patience, &mut |_| {})
 }
 
 fn read(dir: &Path) -> Option<Sum> {
     let text = fs::read_to_string(dir.join("size")).ok()?;
     let (bytes, counted) = text.trim_end().split_once(' ')?;
-    Some(Sum { bytes: bytes.parse().ok()?, counted: counted.parse().ok()? })
+    Some(Sum { bytes: bytes.parse().ok()?, counted: Time::from_millis(counted.parse().ok()?) })
 }
 
 fn write(dir: &Path, sum: Sum) {
-    let text = format!("{} {}\n", sum.bytes, sum.counted);
+    let text = format!("{} {}\n", sum.bytes, sum.counted.as_millis());
     // Without it, the next process counts.
     if let Err(error) = files::replace(&dir.join("size"), text.as_bytes(), Durability::Volatile) {
         log::debug!("percache: the size of the cache cannot be noted: {error}");
@@ -198,6 +199,7 @@ mod tests {
     use super::*;
 
     const LIMIT: u64 = 64_000;
+    const START: Time = Time::EPOCH;
 
     fn two(dir: &Path) -> [Room; 2] {
         [(); 2].map(|()| Room::new(LIMIT, Some(dir)))
@@ -206,38 +208,41 @@ mod tests {
     #[test]
     fn without_other_processes_it_is_a_sum() {
         let room = Room::new(100, None);
-        assert_eq!(room.add(10, 0), Next::Count);
-        assert_eq!(room.counted(90, 0, 0), Next::Nothing);
-        assert_eq!((room.add(10, 0), room.add(1, 0)), (Next::Nothing, Next::Evict));
-        assert_eq!(room.counted(50, 0, 0), Next::Nothing);
-        assert_eq!(room.add(50, 0), Next::Nothing);
+        assert_eq!(room.add(10, START), Next::Count);
+        assert_eq!(room.counted(90, 0, START), Next::Nothing);
+        assert_eq!((room.add(10, START), room.add(1, START)), (Next::Nothing, Next::Evict));
+        assert_eq!(room.counted(50, 0, START), Next::Nothing);
+        assert_eq!(room.add(50, START), Next::Nothing);
     }
 
     #[test]
     fn processes_add_up_what_they_store() {
         let dir = tempfile::tempdir().unwrap();
         let [one, other] = two(dir.path());
-        assert_eq!(one.add(10, 0), Next::Count);
-        assert_eq!(one.counted(40_000, one.before_count(), 0), Next::Nothing);
-        assert_eq!(other.add(999, 0), Next::Nothing, "it need not count, nor say every little thing");
-        assert_eq!(other.add(1, 0), Next::Say);
-        assert_eq!(other.say(0), Next::Nothing);
-        assert_eq!(read(dir.path()), Some(Sum { bytes: 41_000, counted: 0 }));
-        assert_eq!(one.add(22_000, 0), Next::Say);
-        assert_eq!(one.say(0), Next::Nothing);
-        assert_eq!(other.add(1_500, 0), Next::Say);
-        assert_eq!(other.say(0), Next::Evict);
+        assert_eq!(one.add(10, START), Next::Count);
+        assert_eq!(one.counted(40_000, one.before_count(), START), Next::Nothing);
+        assert_eq!(other.add(999, START), Next::Nothing, "it need not count, nor say every little thing");
+        assert_eq!(other.add(1, START), Next::Say);
+        assert_eq!(other.say(START), Next::Nothing);
+        assert_eq!(read(dir.path()), Some(Sum { bytes: 41_000, counted: START }));
+        assert_eq!(one.add(22_000, START), Next::Say);
+        assert_eq!(one.say(START), Next::Nothing);
+        assert_eq!(other.add(1_500, START), Next::Say);
+        assert_eq!(other.say(START), Next::Evict);
     }
 
     #[test]
     fn a_child_does_not_add_what_its_parent_adds() {
         let dir = tempfile::tempdir().unwrap();
         let [parent, _] = two(dir.path());
-        parent.counted(40_000, 0, 0);
-        assert_eq!(parent.add(999, 0), Next::Nothing);
+        parent.counted(40_000, 0, START);
+        assert_eq!(parent.add(999, START), Next::Nothing);
         let child = parent.renewed();
         assert!(parent.has_news() && !child.has_news());
-        assert_eq!((child.add(1_000, 0), child.say(0), parent.say(0)), (Next::Say, Next::Nothing, Next::Nothing));
+        assert_eq!(
+            (child.add(1_000, START), child.say(START), parent.say(START)),
+            (Next::Say, Next::Nothing, Next::Nothing)
+        );
         assert_eq!(read(dir.path()).unwrap().bytes, 41_999);
     }
 
@@ -245,13 +250,13 @@ mod tests {
     fn one_evicts_and_the_others_see_that_there_is_room() {
         let dir = tempfile::tempdir().unwrap();
         let [one, other] = two(dir.path());
-        assert_eq!(one.counted(70_000, 0, 0), Next::Evict);
+        assert_eq!(one.counted(70_000, 0, START), Next::Evict);
         other.state().total = Some(70_000);
         let turn = one.turn().expect("nobody else evicts");
         assert!(other.turn().is_none());
         let before = one.before_count();
-        write(dir.path(), Sum { bytes: 71_000, counted: 0 });
-        assert_eq!(one.counted(50_000, before, 0), Next::Nothing);
+        write(dir.path(), Sum { bytes: 71_000, counted: START });
+        assert_eq!(one.counted(50_000, before, START), Next::Nothing);
         drop(turn);
         assert_eq!(read(dir.path()).unwrap().bytes, 51_000, "what came meanwhile is not forgotten");
         assert!(other.turn().is_none(), "there is room already");
@@ -260,8 +265,8 @@ mod tests {
     #[test]
     fn a_sum_that_is_old_or_damaged_is_counted_anew() {
         let dir = tempfile::tempdir().unwrap();
-        let now = 10 * COUNTED_FOR.as_millis() as Time;
-        for sum in ["nonsense", "", &format!("5 {}", now - COUNTED_FOR.as_millis() as Time)] {
+        let now = START.saturating_add(10 * COUNTED_FOR);
+        for sum in ["nonsense", "", &format!("5 {}", now.saturating_sub(COUNTED_FOR).as_millis())] {
             fs::write(dir.path().join("size"), sum).unwrap();
             assert_eq!(Room::new(LIMIT, Some(dir.path())).add(1, now), Next::Count, "{sum:?}");
         }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use crate::backend::BackendError;
 use crate::base::digest::Digest;
 use crate::memo::key::function::Key;
 use crate::memo::key::origin::Origin;
-use crate::memo::results::clock::{Time, age, known_age};
+use crate::memo::results::clock::{age, known_age};
 use crate::memo::results::collect::Known;
 use crate::memo::shared::Shared;
 
@@ -162,14 +162,13 @@ fn function_stats(name: String, origin: Option<Origin>, known: &[Known]) -> Func
 }
 
 fn entry(known: Known) -> Entry {
-    let time = |time: Time| UNIX_EPOCH + Duration::from_millis(time);
     Entry {
         key: Key(known.key),
         name: known.entry.name,
         origin: known.entry.origin,
         code: known.entry.code,
-        created: time(known.entry.created),
-        last_used: time(known.uses.last),
+        created: known.entry.created.into(),
+        last_used: known.uses.last.into(),
         size: known.entry.size,
         cost: Duration::from_nanos(known.entry.cost),
         hits: known.uses.hits,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;
+use crate::base::clock::{Micros, Time};
 use crate::db::memory::MemoryEngine;
 use crate::store::Store;
 use crate::store::manifest::Manifest;
@@ -140,8 +141,15 @@ fn record(storage: &dyn Storage, key: ResultKey) -> StoredResult {
     });
     let log = add(b"log");
     let outputs = Manifest::from_sorted_entries(outputs.into()).unwrap();
-    let result =
-        StoredResult { label: "a".into(), fingerprint: FINGERPRINT, created: 1, took: 2, status: 0, log, outputs };
+    let result = StoredResult {
+        label: "a".into(),
+        fingerprint: FINGERPRINT,
+        created: Time::EPOCH,
+        took: Micros::ZERO,
+        status: 0,
+        log,
+        outputs,
+    };
     let new = NewResult { key, result: result.clone(), parts: b"parts".to_vec(), paths: Some(paths()) };
     storage.record(new, None);
     result

@@ -1,6 +1,7 @@
 //! Tests of what is kept, and of what those get who wait for something that is not.
 
 use super::*;
+use crate::base::clock::Time;
 
 fn kept<R, K: Keep<R>>(keep: &K, value: &R) -> Option<(Kind, Vec<u8>)> {
     let mut bytes = Vec::new();
@@ -10,7 +11,7 @@ fn kept<R, K: Keep<R>>(keep: &K, value: &R) -> Option<(Kind, Vec<u8>)> {
 
 fn back<R, K: Keep<R>>(keep: &K, value: R, age: u64) -> Option<R> {
     let (kind, value) = kept(keep, &value)?;
-    keep.decode(Stored { kind, created: 0, value: &value }, Duration::from_secs(age)).unwrap()
+    keep.decode(Stored { kind, created: Time::EPOCH, value: &value }, Duration::from_secs(age)).unwrap()
 }
 
 #[test]
@@ -58,7 +59,7 @@ fn none_is_left_out_if_asked() {
     assert_eq!(back(&OnlySome(OnlyOk), Ok::<_, u8>(None::<u8>), 0), None);
     assert_eq!(back(&OnlySome(OnlyOk), Ok::<_, u8>(Some(1u8)), 0), Some(Ok(Some(1))));
     let (kind, value) = kept(&NoErrors, &None::<u8>).unwrap();
-    let stored = Stored { kind, created: 0, value: &value };
+    let stored = Stored { kind, created: Time::EPOCH, value: &value };
     assert_eq!(Keep::<Option<u8>>::decode(&OnlySome(NoErrors), stored, Duration::ZERO), Ok(None));
 }
 

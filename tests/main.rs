@@ -15,6 +15,7 @@ mod sandbox;
 
 mod affected;
 mod background;
+mod build_files;
 mod check;
 mod clean;
 mod compdb;
@@ -29,6 +30,7 @@ mod exact;
 mod examples;
 mod exec;
 mod expansion;
+mod failures;
 mod functions;
 mod git;
 mod graph;

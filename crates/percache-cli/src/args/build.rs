@@ -17,6 +17,9 @@ pub struct Build {
     /// ancestor of HEAD and the default branch]
     #[arg(long, value_name = "REV", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub affected: Option<String>,
+    /// Only tasks whose last run here failed; with TASK, only those among TASK and its dependencies
+    #[arg(long)]
+    pub failed: bool,
     /// Run at most this many tasks at a time [default: the number of CPUs]
     #[arg(short, long, value_name = "N", value_parser = jobs)]
     pub jobs: Option<usize>,
@@ -48,6 +51,16 @@ pub struct Build {
     /// Write a trace of the build to FILE, for Perfetto or chrome://tracing
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
+    /// Write the outcome of each task to FILE, as JUnit XML
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub junit: Option<PathBuf>,
+    /// Write events to FILE, as --json prints them
+    #[arg(long, value_name = "FILE")]
+    pub json_file: Option<PathBuf>,
+    /// Write a summary to FILE, in Markdown; `none` writes no summary on GitHub Actions either [default: on GitHub
+    /// Actions, $GITHUB_STEP_SUMMARY]
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub summary_file: Option<PathBuf>,
     /// Neither look up nor store results
     #[arg(long)]
     pub no_cache: bool,

@@ -3,18 +3,25 @@
 //!
 //! Each form of output has its own file; this one decides which events go where.
 
+mod ci;
+mod failure;
+mod files;
 mod json;
 mod lines;
 mod live;
+mod located;
 mod profile;
 mod settled;
 mod tap;
 pub mod text;
 pub mod words;
 
+pub use files::Wanted;
+pub use settled::plain_end;
 pub use words::{Place, quoted};
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,14 +29,16 @@ use std::time::Duration;
 use percache::store::Store;
 use percache_runner::Summary;
 use percache_runner::events::{Event, Listener, Outcome, Reporter};
-use percache_runner::tasks::{TaskGraph, Workspace};
+use percache_runner::tasks::{TaskGraph, TaskId, Workspace};
 
 use crate::args::Logs;
 use crate::error::CliError;
 use crate::registry;
+use crate::report::files::Files;
 use crate::report::lines::Lines;
 use crate::report::profile::{Known, Profile};
 use crate::report::tap::Tap;
+use crate::terminal::output::Stdout;
 use crate::terminal::style::{Paint, Style};
 
 /// What to report, and how.
@@ -68,6 +77,7 @@ pub struct Report<'a> {
     lines: Lines<'a>,
     tap: Arc<Tap>,
     profile: Option<Profile>,
+    files: Option<Files>,
 }
 
 impl<'a> Report<'a> {
@@ -81,7 +91,12 @@ impl<'a> Report<'a> {
         let profile = profile.map(Profile::create).transpose()?;
         let tap = Arc::new(Tap::new(manner.is_live(), profile.is_some()));
         let (json, live, lines) = (manner.json, manner.is_live(), Lines::new(workspace, place, manner, &tap));
-        Ok(Report { workspace, json, live, lines, tap, profile })
+        Ok(Report { workspace, json, live, lines, tap, profile, files: None })
+    }
+
+    /// Writes files as well, for a build of the tasks `planned`. They are created immediately.
+    pub fn with_files(self, wanted: &Wanted, planned: Vec<TaskId>) -> Result<Report<'a>, CliError> {
+        Ok(Report { files: Some(Files::create(wanted, planned)?), ..self })
     }
 
     /// Returns the listener for the output of commands.
@@ -102,13 +117,14 @@ impl<'a> Report<'a> {
         self.lines.abandon();
     }
 
-    /// Reports the end of the build.
-    pub fn finish(mut self, summary: &Summary) {
+    /// Reports the end of the build, and completes the files.
+    pub fn finish(mut self, summary: &Summary) -> Result<(), CliError> {
         if self.json {
-            json::summary(summary);
+            print(&json::summary(summary));
         } else {
             self.lines.summary(summary);
         }
+        self.files.map_or(Ok(()), |files| files.finish(self.workspace, summary))
     }
 }
 
@@ -123,23 +139,43 @@ pub fn idle(tasks: &[String], manner: Manner, took: Duration) {
     crate::say!("{text}");
 }
 
+/// Reports that no task was chosen, and why. For programs, and in files, it is a build without tasks.
+pub fn nothing(workspace: &Workspace, manner: Manner, wanted: &Wanted, why: &str) -> Result<(), CliError> {
+    let summary = Summary::default();
+    let files = Files::create(wanted, Vec::new())?;
+    if manner.json {
+        print(&json::summary(&summary));
+    } else if !manner.quiet {
+        crate::say!("{why}");
+    }
+    files.finish(workspace, &summary)
+}
+
+/// Prints whole lines for programs. Errors of writing are reported at the end.
+fn print(lines: &str) {
+    let _ = Stdout.write_all(lines.as_bytes());
+}
+
 impl Reporter for Report<'_> {
     fn event(&mut self, event: Event) {
         if let Some(profile) = &mut self.profile {
             profile.event(&event);
         }
+        if let Some(files) = &mut self.files {
+            files.event(self.workspace, &event);
+        }
         if let Event::Displaced(moved) = &event {
             registry::remember(moved);
         }
         if self.json {
-            json::event(self.workspace, &event);
+            print(&json::event(self.workspace, &event));
         } else {
             self.lines.event(event);
         }
     }
 
     fn wants_starts(&self) -> bool {
-        self.json || self.live
+        self.json || self.live || self.files.as_ref().is_some_and(Files::wants_starts)
     }
 
     fn period(&self) -> Option<Duration> {

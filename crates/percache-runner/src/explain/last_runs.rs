@@ -1,6 +1,7 @@
 //! What the last builds of a worktree left of each task: its state, and its log.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use percache::store::record::ResultKey;
@@ -14,6 +15,8 @@ use crate::worktree::journal::Journal;
 pub struct LastRuns {
     journal: Journal,
     failed: HashMap<String, FailedRun>,
+    /// Where the logs of failed runs are.
+    logs: PathBuf,
 }
 
 /// The state of a task after its last build.
@@ -54,8 +57,15 @@ impl LastRuns {
     /// Reads what is kept about the last builds.
     pub fn of(project: &Project) -> LastRuns {
         let worktree = project.worktree();
-        let failed = failed_runs::all(&worktree.failed()).into_iter().map(|run| (run.task.clone(), run)).collect();
-        LastRuns { journal: Journal::load(&worktree.journal()), failed }
+        let logs = worktree.failed();
+        let failed = failed_runs::all(&logs).into_iter().map(|run| (run.task.clone(), run)).collect();
+        LastRuns { journal: Journal::load(&worktree.journal()), failed, logs }
+    }
+
+    /// Returns the last run of the task with this name, and what is kept of its log, if it failed or was stopped.
+    pub fn failure(&self, name: &str) -> Option<(FailedRun, Vec<u8>)> {
+        self.failed.get(name).filter(|run| run.is_last(self.journal.tasks.get(name)))?;
+        failed_runs::of(&self.logs, name)
     }
 
     /// Returns the state of a task.

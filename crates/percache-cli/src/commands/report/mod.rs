@@ -36,12 +36,11 @@ const SCRIPTS: [&str; 8] = [
 pub fn run(cli: &Cli, args: &Report) -> Result<u8, CliError> {
     let project = load(cli, &[])?;
     let store = open_store(&project.store_dir, Paint::stderr(cli.color));
-    let root = &project.workspace.root;
     let Some(told) = project.retrospect(&store) else {
         let hint = "`percache build` records a build in which something ran, failed or was restored";
         return Err(CliError::failure("no build is recorded in this worktree").hint(Some(hint)));
     };
-    let data = data::report(root, &told);
+    let data = data::report(&project, &told);
     if args.json {
         crate::say!("{data:#}");
         return Ok(SUCCESS);

@@ -230,7 +230,8 @@ const DOOR: [(&str, &str); 11] = [
     ("events", "Deviation Differs Event Failure Holder Listener LogText Marked Moved NotStored Note Outcome Phase \
         Reporter Runner Span SpooledLog StoreTrouble Stream Warning WhyKept"),
     ("exec", "Answer Single"),
-    ("why", "Answer Behind Chain Change FileState Kind Last Line Link Nearest Question Stands State Value Why why"),
+    ("why", "Answer Behind Cause Chain Change FileState Kind Last LastBuild Line Link Nearest Question Standing Stands \
+        State Value Why last_build standings why"),
     ("watching", "Activity Blame Blamed Broken Burst Change Configured Events Happened Hearing KnownFiles Noting Run \
         Target moment"),
     ("store", "DEFAULT_MAXAGE DEFAULT_MAXSIZE MaintenanceError Report Request Unstable advance_epoch disk_usage \

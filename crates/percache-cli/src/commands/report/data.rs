@@ -6,6 +6,7 @@ use percache::store::growth::Growth;
 use percache_runner::Project;
 use percache_runner::history::{Build, Ending, Retrospect, TaskRun, critical_path, rows};
 use percache_runner::tasks::LastRuns;
+use percache_runner::why::{Question, last_build};
 use serde_json::{Value, json};
 
 use crate::report::plain_end;
@@ -18,8 +19,9 @@ const MOMENTS: u64 = 60;
 const LOG: usize = 16 << 10;
 
 /// Returns all data of the report.
-pub fn report(project: &Project, told: &Retrospect) -> Value {
-    let failures = Failures::new(project, told);
+pub fn report(asked: &Question, told: &Retrospect) -> Value {
+    let project = &asked.project;
+    let (failures, causes) = (Failures::new(project, told), causes(asked));
     let tasks = &told.history.tasks;
     let critical = critical_path(tasks);
     let rows = rows(tasks);
@@ -27,7 +29,11 @@ pub fn report(project: &Project, told: &Retrospect) -> Value {
         Ok(growth) => (growth.as_slice(), None),
         Err(e) => (&[][..], Some(format!("the store cannot be used: {e}"))),
     };
-    let tell = |(position, run): (usize, &TaskRun)| task(run, rows[position], critical.contains(&position), &failures);
+    let tell = |(position, run): (usize, &TaskRun)| {
+        let mut task = task(run, rows[position], critical.contains(&position), &failures);
+        task["cause"] = causes.get(&run.name).cloned().into();
+        task
+    };
     json!({
         "workspace": project.workspace.root.to_string_lossy(),
         "build": told.history.builds.last().map(build),
@@ -81,6 +87,13 @@ fn task(task: &TaskRun, row: Option<usize>, critical: bool, failures: &Failures<
         "reason": task.reason,
         "failure": failures.of(task),
     })
+}
+
+/// Returns the first cause of each task that ran, as far as it is known.
+fn causes(asked: &Question) -> HashMap<String, String> {
+    let causes = last_build(asked).map(|last| last.causes).unwrap_or_default();
+    let known = causes.into_iter().filter_map(|cause| Some((cause.reason?, cause.tasks)));
+    known.flat_map(|(reason, tasks)| tasks.into_iter().map(move |task| (task, reason.clone()))).collect()
 }
 
 /// What is known of the tasks that failed or were stopped.

@@ -32,6 +32,7 @@ function aboutTask(i) {
     facts([
       ["outcome", el("span", {}, swatch(task.outcome), OUTCOMES[task.outcome])],
       [task.outcome === "failed" ? "status" : "why", task.reason ?? ""],
+      ["first cause", task.cause && task.cause !== task.reason ? task.cause : ""],
       ["began", took ? `after ${seconds(task.began)}` : ""],
       ["took", took ? seconds(task.seconds) : ""],
       ["saved", task.saved_seconds > 0 ? seconds(task.saved_seconds) : ""],

@@ -32,6 +32,7 @@ mod examples;
 mod exec;
 mod expansion;
 mod failures;
+mod forms;
 mod functions;
 mod git;
 mod graph;

@@ -45,6 +45,10 @@ pub struct Build {
     /// Show the logs of these tasks: all, new (those that ran or were restored), failed, none
     #[arg(long, value_name = "WHOSE", default_value = "new", hide_possible_values = true)]
     pub logs: Logs,
+    /// What to print of each task: full (a line, and its log), compact (only failures and slow tasks), dots (a character)
+    /// [default: compact on a terminal for more than 200 tasks, else full]
+    #[arg(long, value_name = "FORM", hide_possible_values = true, conflicts_with_all = ["json", "dry_run"])]
+    pub output: Option<Output>,
     /// Print events as JSON, one per line
     #[arg(long)]
     pub json: bool,
@@ -136,6 +140,17 @@ pub struct Exec {
     /// The command and its arguments, run without a shell
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     pub command: Vec<String>,
+}
+
+/// What to print of each task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// A line for each task that was not up to date, and logs
+    Full,
+    /// A line for each task that failed or was slow
+    Compact,
+    /// A character for each task that was not up to date
+    Dots,
 }
 
 /// Whose logs to show.

@@ -96,6 +96,7 @@ fn manner(cli: &Cli, args: &Build) -> Manner {
         verbose: cli.verbose,
         quiet: cli.quiet,
         logs: args.logs,
+        output: args.output,
         explain: args.explain || args.dry_run,
         dry_run: args.dry_run,
         json: args.json,

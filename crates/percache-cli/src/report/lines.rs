@@ -11,9 +11,10 @@ use percache_runner::events::{Event, Failure, Holder, LogText, Outcome};
 use percache_runner::tasks::{TaskId, Workspace};
 use percache_runner::text::{format_duration, format_size};
 
-use crate::args::Logs;
+use crate::args::{Logs, Output};
 use crate::messages;
 use crate::report::ci::Ci;
+use crate::report::dots::Dots;
 use crate::report::failure::{self, About};
 use crate::report::live::Live;
 use crate::report::settled::settled;
@@ -31,6 +32,9 @@ pub struct Lines<'a> {
     manner: Manner,
     /// The CI system that shows the lines.
     ci: Ci,
+    /// What is printed of each task.
+    output: Output,
+    dots: Dots,
     /// The tasks that failed, each with its failure in a few words.
     failed: Vec<(TaskId, String)>,
     /// How many lines were printed since the first failure began.
@@ -44,6 +48,9 @@ pub struct Lines<'a> {
 
 /// A failure with so many lines after its first one is named again at the end.
 const MANY: usize = 20;
+
+/// A task that took as long as this is slow.
+const SLOW: Duration = Duration::from_secs(5);
 
 /// How a log is shown.
 #[derive(Clone, Copy)]
@@ -70,6 +77,8 @@ impl<'a> Lines<'a> {
             place,
             manner,
             ci: Ci::detect(),
+            output: manner.output(0),
+            dots: Dots::default(),
             failed: Vec::new(),
             since: 0,
             awaited: None,
@@ -81,7 +90,10 @@ impl<'a> Lines<'a> {
     /// Reports an event.
     pub fn event(&mut self, event: Event) {
         match event {
-            Event::Begin { tasks, .. } => self.live.iter_mut().for_each(|live| live.begin(tasks)),
+            Event::Begin { tasks, .. } => {
+                self.output = self.manner.output(tasks);
+                self.live.iter_mut().for_each(|live| live.begin(tasks));
+            }
             Event::Started { task, usual } => {
                 let name = &self.workspace.task(task).name;
                 self.live.iter_mut().for_each(|live| live.started(task, name, usual));
@@ -141,6 +153,17 @@ impl<'a> Lines<'a> {
         if !failed && (self.manner.quiet || *outcome == Outcome::Group) {
             return;
         }
+        match self.output {
+            Output::Dots if !failed => {
+                let dot = self.dots.next(outcome);
+                self.write(dot);
+                // It is a sign of life.
+                let _ = self.out.flush();
+                return;
+            }
+            Output::Compact if !failed && detail.took < SLOW => return,
+            _ => {}
+        }
         let shows_log = !log.bytes.is_empty() && self.wants_log(outcome);
         // Hundreds of lines of tasks that are up to date would hide the others; the summary counts them.
         if *outcome == Outcome::UpToDate && !self.manner.verbose && !shows_log {
@@ -165,6 +188,7 @@ impl<'a> Lines<'a> {
     fn wants_log(&self, outcome: &Outcome) -> bool {
         match (outcome, self.manner.logs) {
             (_, Logs::None) => false,
+            (Outcome::Ran | Outcome::Restored, Logs::New) if self.output != Output::Full => false,
             (Outcome::Failed(_), _) | (_, Logs::All) => true,
             (Outcome::Ran | Outcome::Restored, Logs::New) => true,
             _ => false,
@@ -249,6 +273,7 @@ impl<'a> Lines<'a> {
         if let Some(hint) = hint {
             let _ = writeln!(text, "{} {hint}", paint.apply(Style::Hint, "hint:"));
         }
+        self.end_dots();
         let _ = self.out.flush();
         match &mut self.live {
             Some(live) => live.suspend(|| crate::aside!("{}", text.trim_end())),
@@ -287,14 +312,27 @@ impl<'a> Lines<'a> {
         if !self.failed.is_empty() {
             self.since += text.lines().count();
         }
+        if !text.is_empty() {
+            self.end_dots();
+        }
         match &mut self.live {
             Some(live) => live.print(text, urgent),
-            // An error of writing, or a reader that is gone, does not end the build.
-            None => drop(self.out.write_all(text.as_bytes())),
+            None => self.write(text),
         }
         if urgent {
             let _ = self.out.flush();
         }
+    }
+
+    /// Ends the line of dots, if there is one.
+    fn end_dots(&mut self) {
+        let end = self.dots.end();
+        self.write(end);
+    }
+
+    /// Writes text as it is. An error of writing, or a reader that is gone, does not end the build.
+    fn write(&mut self, text: &str) {
+        let _ = self.out.write_all(text.as_bytes());
     }
 
     /// Stops without a summary.
@@ -306,6 +344,7 @@ impl<'a> Lines<'a> {
     /// Prints the summary.
     pub fn summary(&mut self, summary: &Summary) {
         self.live.iter_mut().for_each(Live::clear);
+        self.end_dots();
         if self.failed.len() > 1 || self.since > MANY {
             let about = About { workspace: self.workspace, place: &self.place, paint: self.manner.paint };
             let again = about.failures(&self.failed);

@@ -4,6 +4,7 @@
 //! Each form of output has its own file; this one decides which events go where.
 
 mod ci;
+mod dots;
 mod failure;
 mod files;
 mod json;
@@ -31,7 +32,7 @@ use percache_runner::Summary;
 use percache_runner::events::{Event, Listener, Outcome, Reporter};
 use percache_runner::tasks::{TaskGraph, TaskId, Workspace};
 
-use crate::args::Logs;
+use crate::args::{Logs, Output};
 use crate::error::CliError;
 use crate::registry;
 use crate::report::files::Files;
@@ -52,6 +53,8 @@ pub struct Manner {
     pub quiet: bool,
     /// The tasks whose logs are shown.
     pub logs: Logs,
+    /// What to print of each task; `None` if the number of tasks decides.
+    pub output: Option<Output>,
     /// Show why tasks run.
     pub explain: bool,
     /// This is a dry run.
@@ -62,10 +65,21 @@ pub struct Manner {
     pub terminal: bool,
 }
 
+/// The number of tasks above which a terminal shows failures and slow tasks alone.
+const MANY_TASKS: usize = 200;
+
 impl Manner {
+    /// Returns what to print of each task in a build of so many.
+    pub fn output(&self, tasks: usize) -> Output {
+        // Whoever asks for more lines gets them.
+        let more = self.verbose || self.explain || self.dry_run || self.logs == Logs::All;
+        let many = self.is_live() && tasks > MANY_TASKS;
+        self.output.unwrap_or(if many && !more { Output::Compact } else { Output::Full })
+    }
+
     /// Returns whether there is a live display.
     pub fn is_live(&self) -> bool {
-        self.terminal && !self.quiet && !self.json
+        self.terminal && !self.quiet && !self.json && self.output != Some(Output::Dots)
     }
 }
 

@@ -67,7 +67,11 @@ fn a_changed_definition_affects_its_task_alone() {
     let ws = repository();
     ws.edit("percache.toml", "inputs = [\"docs\"]", "inputs = [\"docs\"]\nenv = { A = \"1\" } # new");
     assert_eq!(affected(&ws, "--affected"), ["docs"]);
-    ws.edit("percache.toml", "\nenv = { A = \"1\" } # new", "\ndescription = \"says nothing about results\"");
+    ws.edit(
+        "percache.toml",
+        "\nenv = { A = \"1\" } # new",
+        "\ndescription = \"says nothing about results\"\ntimeout = \"1h\"",
+    );
     assert_eq!(affected(&ws, "--affected"), [""; 0]);
     ws.write(
         "web/percache.toml",

@@ -52,9 +52,11 @@ fn the_example_configuration_builds() {
     );
     ws.write("tests.sh", "test \"$($1)\" = hello\n");
     ws.write("settings.env", "VERBOSE=1\n");
+    ws.write("pyproject.toml", "[project]\nname = \"x\"\n");
+    ws.write("package.json", "{\"dependencies\": {}}\n");
     ws.build([]).succeeds();
     ws.build([]).ran([]);
-    ws.build(["all", "run"]).succeeds();
+    ws.build(["all", "run", "report"]).succeeds().does_not_say("does not exist");
 }
 
 #[test]

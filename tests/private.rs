@@ -88,6 +88,10 @@ fn no_other_code_makes_files() {
         ("percache/src/db/rocks/salvage.rs", "fs::copy("),
         // A copy of a displaced file, which keeps its mode.
         ("percache-runner/src/fs/displaced/relocate.rs", "create_new(true).mode(0o600)"),
+        // The names of a commit's files, below a temporary directory that nobody else can enter.
+        ("percache-runner/src/fs/git_changes.rs", "fs::create_dir_all(above)"),
+        ("percache-runner/src/fs/git_changes.rs", "fs::create_dir(&place)"),
+        ("percache-runner/src/fs/git_changes.rs", "fs::File::create_new(&place)"),
         // The directories in the tree to which displaced files are given back.
         ("percache-runner/src/fs/displaced/items.rs", "create_dir_all("),
         ("percache-runner/src/fs/displaced/items.rs", "DirBuilder::new"),

@@ -12,6 +12,9 @@ impl Project {
             slots.reverse();
         }
         let mut text = String::new();
+        if self.tasks.values().any(|task| matches!(task.kind, Kind::Templated { .. })) {
+            let _ = writeln!(text, "[template.level]\nenv = {{ LEVEL = \"{}\" }}\n", self.level);
+        }
         for slot in slots {
             let description = format!("description = \"{}\"\n", self.tasks[&slot].alias);
             let _ = write!(text, "[task.{}]\n{description}{}\n", self.name(slot), self.definition(slot));
@@ -113,6 +116,20 @@ impl Project {
             Kind::Through => {
                 let files = "cat file.lnk 2>/dev/null || echo none";
                 task(joined(files.into()), Some(quote(vec!["file.lnk"])), text_output)
+            }
+            Kind::Part { second } => {
+                let key = if *second { "second" } else { "first" };
+                let files = format!("sed -n 's/^{key}: *//p' params.yaml");
+                task(joined(files), Some(format!("\"params.yaml#{key}\"")), text_output)
+            }
+            Kind::External => {
+                let external = "external = [\"../external.txt\"]";
+                task(joined("cat ../external.txt".into()), Some(String::new()), format!("{text_output}\n{external}"))
+            }
+            Kind::Templated { own } => {
+                let own = if *own { "env = { LEVEL = \"own\" }\n" } else { "" };
+                let rest = format!("{text_output}\n{own}extends = [\"level\"]");
+                task(joined("echo $LEVEL".into()), Some(String::new()), rest)
             }
             Kind::Up => {
                 let command = format!(

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
 
-use super::model::{Build, Edit, History, Project, source};
+use super::model::{Build, Edit, History, Project, content, source};
 use super::oracle::{End, Unit};
 use super::theirs::some;
 use super::world::{Owner, World};
@@ -54,7 +54,7 @@ pub struct Player {
 pub fn play(history: &History, builds: &AtomicUsize) -> TestCaseResult {
     let ws = Sandbox::empty();
     // Not ignored, both would be inputs of a task that declares none.
-    ws.write(".gitignore", "dep/\nforeign*\n");
+    ws.write(".gitignore", "dep/\nforeign*\nparams.yaml\n");
     for directory in ["pool/one", "well/two"] {
         std::fs::create_dir_all(ws.path(directory)).expect("creating a directory");
     }
@@ -160,6 +160,14 @@ impl Player {
                 self.ws.remove(path);
             }
             self.ws.symlink(target, path);
+        }
+        let first = self.config.is_empty();
+        if first || self.project.params != project.params {
+            self.ws.write("params.yaml", project.params());
+        }
+        if first || self.project.external != project.external {
+            let text = content(project.external);
+            std::fs::write(self.ws.outside("external.txt"), text).expect("writing beside the workspace");
         }
         self.project = project;
         self.write_config();

@@ -74,6 +74,12 @@ pub enum Kind {
     EachBehind,
     /// Reads a symlink.
     Through,
+    /// Reads one of the two parts of `params.yaml`, which alone is its input.
+    Part { second: bool },
+    /// Reads a file outside of the workspace.
+    External,
+    /// Writes a variable that its template sets, or its own.
+    Templated { own: bool },
     /// Reads a file beside the directory behind a symlink, and says in a depfile that it went there by `..`.
     Up,
 }
@@ -94,6 +100,20 @@ pub enum Edit {
     },
     Touch {
         source: u8,
+    },
+    /// `params.yaml` has other values, or is written otherwise.
+    Params {
+        first: u8,
+        second: u8,
+        style: u8,
+    },
+    /// The file outside of the workspace has another content.
+    External {
+        content: u8,
+    },
+    /// The template sets another value.
+    Template {
+        level: u8,
     },
     /// The symlink to a directory leads elsewhere.
     Relink {
@@ -205,6 +225,12 @@ pub struct Project {
     pub place: u8,
     /// Where `file.lnk` leads.
     pub target: u8,
+    /// The two values of `params.yaml`, and how they are written.
+    pub params: (u8, u8, u8),
+    /// The content of the file outside of the workspace.
+    pub external: u8,
+    /// The value of the variable that the template sets.
+    pub level: u8,
 }
 
 impl PartialEq for Task {
@@ -244,6 +270,16 @@ impl Project {
     pub fn target(&self) -> &'static str {
         let all = || SOURCES.iter().chain(&DETOURS);
         all().nth(usize::from(self.target) % all().count()).copied().unwrap_or_default()
+    }
+
+    /// The text of `params.yaml`.
+    pub fn params(&self) -> String {
+        let (first, second, style) = self.params;
+        match style % 3 {
+            0 => format!("first: {first}\nsecond: {second}\n"),
+            1 => format!("# comment\nsecond:   {second}\n\nfirst: {first}\n"),
+            _ => format!("second: {second}\nfirst:  {first}\nthird: {style}\n"),
+        }
     }
 
     /// A task that exists, if there is any.
@@ -289,6 +325,9 @@ impl Project {
                     task.alias = *alias;
                 }
             }
+            Edit::Params { first, second, style } => self.params = (*first, *second, *style),
+            Edit::External { content } => self.external = *content,
+            Edit::Template { level } => self.level = *level,
             Edit::Relink { place } => self.place = *place,
             Edit::RelinkFile { target } => self.target = *target,
             Edit::Reorder => self.reversed = !self.reversed,

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::model::{FIXED, Kind, Project, Task};
+use super::model::{FIXED, Kind, Project, Task, content};
 use super::world::{Owner, World};
 use crate::sandbox::{Node, Tree};
 
@@ -148,6 +148,10 @@ impl Project {
             Kind::Through => format!("->{}{:?}", self.target(), self.text_behind()),
             Kind::Up => format!("->{}{:?}", self.place(), self.text_above()),
             Kind::All => format!("->{}->{}", self.place(), self.target()),
+            Kind::Part { second: false } => format!("={}", self.params.0),
+            Kind::Part { second: true } => format!("={}", self.params.1),
+            Kind::External => format!("={:?}", content(self.external)),
+            Kind::Templated { own: false } => format!("={}", self.level),
             _ => String::new(),
         }
     }
@@ -291,6 +295,7 @@ impl Project {
             Kind::Each { .. } | Kind::EachOf { .. } | Kind::After { .. } => false,
             // What is read through symlinks goes by other names.
             Kind::Behind { .. } | Kind::EachBehind | Kind::Through | Kind::Up => false,
+            Kind::Part { .. } | Kind::External | Kind::Templated { .. } => false,
         };
         self.sources.iter().filter(|(path, _)| wanted(path)).map(|(path, text)| (*path, *text)).collect()
     }
@@ -344,6 +349,11 @@ impl Project {
                 text(listed.map(|(path, text)| format!("{path}\n{text}")).collect())
             }
             Kind::Behind { .. } => text(self.files_behind().into_iter().map(|(_, text)| text).collect()),
+            Kind::Part { second: false } => text(format!("{}\n", self.params.0)),
+            Kind::Part { second: true } => text(format!("{}\n", self.params.1)),
+            Kind::External => text(content(self.external).to_owned()),
+            Kind::Templated { own: true } => text("own\n".to_owned()),
+            Kind::Templated { own: false } => text(format!("{}\n", self.level)),
             Kind::Through => text(self.text_behind().unwrap_or("none\n").to_owned()),
             Kind::Up => self.text_above().and_then(|found| text(found.to_owned())),
             Kind::Discover => {

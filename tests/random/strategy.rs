@@ -37,6 +37,9 @@ fn edit() -> impl Strategy<Value = Edit> {
         2 => (source(), source()).prop_map(|(from, to)| Edit::Rename { from, to }),
         1 => source().prop_map(|source| Edit::Touch { source }),
         3 => (0..4u8).prop_map(|place| Edit::Relink { place }),
+        3 => (0..3u8, 0..2u8, 0..5u8).prop_map(|(first, second, style)| Edit::Params { first, second, style }),
+        2 => content().prop_map(|content| Edit::External { content }),
+        2 => (0..3u8).prop_map(|level| Edit::Template { level }),
         2 => (0..15u8).prop_map(|target| Edit::RelinkFile { target }),
         3 => (0..5u8).prop_map(|back| Edit::Branch { back }),
         2 => (slot(), task()).prop_map(|(slot, task)| Edit::AddTask { slot, task }),
@@ -76,6 +79,9 @@ fn kind() -> impl Strategy<Value = Kind> {
         2 => any::<bool>().prop_map(|literal| Kind::Behind { literal }),
         1 => Just(Kind::EachBehind),
         2 => Just(Kind::Through),
+        2 => any::<bool>().prop_map(|second| Kind::Part { second }),
+        1 => Just(Kind::External),
+        2 => any::<bool>().prop_map(|own| Kind::Templated { own }),
         2 => Just(Kind::Up),
     ]
 }

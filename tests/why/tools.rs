@@ -28,7 +28,7 @@ fn only_a_build_runs_tools() {
     ws.percache(["list"]).succeeds().reported([]);
     ws.build([]).reported(["compile", "tool"]);
     ws.percache(["why", "compile"]).succeeds().reported([]).says(["is up to date", "not run", "cat version"]);
-    ws.build(["-n"]).succeeds().reported([]).up_to_date(1).says(["not run, their last answers are taken to hold"]);
+    ws.build(["-n"]).succeeds().reported([]).up_to_date(1).says(["not run; assumed to answer as the last time"]);
     ws.write("src/a", "2");
     ws.build(["-n"]).succeeds().reported([]).says(["would run", "src/a changed"]);
     ws.percache(["list"]).succeeds().reported([]);

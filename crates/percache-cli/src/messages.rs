@@ -1,4 +1,4 @@
-//! The wording of every warning and note of a build: one place, and nothing else.
+//! The words of the `Warning` and `Note` events of a build: every one of them, and nothing else.
 //!
 //! A warning is one line and a hint; a note is one line.
 
@@ -15,6 +15,14 @@ const NAMED: usize = 3;
 /// Words a warning: what is wrong in one line, and what to do about it.
 pub fn warning(warning: &Warning) -> (String, Option<String>) {
     match warning {
+        Warning::MissingPart { task, path, key, missing, meant } => {
+            let hint = missing_part(path, missing.as_deref(), meant.as_deref());
+            (format!("`{task}`: its input `{path}#{key}` does not exist"), Some(hint))
+        }
+        Warning::MissingExternal { task, path } => (
+            format!("`{task}`: its external input `{path}` does not exist"),
+            Some("create it, or correct `external`".to_owned()),
+        ),
         Warning::MissingInput { task, path, relative_to } => {
             let hint = match (foreign(&path.to_string()), relative_to) {
                 (Some(hint), _) => hint.to_owned(),
@@ -46,6 +54,15 @@ pub fn warning(warning: &Warning) -> (String, Option<String>) {
     }
 }
 
+/// Returns what to do about a file that does not have a part, or does not exist.
+fn missing_part(path: &RelPath, missing: Option<&str>, meant: Option<&str>) -> String {
+    match (missing, meant) {
+        (None, _) => format!("create {path}, or correct `inputs`"),
+        (Some(missing), Some(meant)) => format!("{path} has no `{missing}`: did you mean `{meant}`?"),
+        (Some(missing), None) => format!("{path} has no `{missing}`: add it, or correct `inputs`"),
+    }
+}
+
 /// Words a note.
 pub fn note(note: &Note) -> String {
     match note {
@@ -54,7 +71,7 @@ pub fn note(note: &Note) -> String {
         }
         Note::NotAsked(tools) => {
             let names: Vec<_> = tools.iter().map(|tool| format!("`{tool}`")).collect();
-            format!("not run, their last answers are taken to hold: {}", names.join(", "))
+            format!("not run; assumed to answer as the last time: {}", names.join(", "))
         }
         Note::EndedOrphans(1) => "ended a process that a killed build had left running".to_owned(),
         Note::EndedOrphans(count) => format!("ended {count} processes that a killed build had left running"),

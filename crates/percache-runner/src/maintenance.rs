@@ -1,4 +1,4 @@
-//! Maintenance of the store: `gc`, `clear`, `stats`, `verify`, including the uses that worktrees have noted.
+//! Maintenance of the store: `gc`, `clear` and `stats`, including the uses that worktrees have noted.
 
 use std::fs;
 use std::io;

@@ -46,7 +46,9 @@ impl Basis {
         let sure = prepared.inputs.iter().all(|(path, state)| known(path.as_bytes(), state))
             && discovered.0.iter().all(|(path, state)| known(path, state))
             // The warning must be repeated each time.
+            && prepared.further.iter().all(|(path, state)| known(path, state))
             && prepared.missing.is_empty()
+            && prepared.warnings.is_empty()
             // Asking a tool again takes its environment, and values from an `env_file` must not be written down.
             && (task.tools.is_empty() || task.env_file.is_empty());
         Basis {

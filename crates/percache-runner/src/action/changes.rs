@@ -4,12 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use percache::Digest;
 
 use crate::fs::stat_cache::FileState;
 use crate::key::fingerprint::{Kind, Part, Parts, Value};
+use crate::model::External;
+use crate::model::path::RelPath;
+use crate::syntax::data::{differences, split};
 use crate::syntax::line_diff::Difference;
 use crate::syntax::shown::shown_bytes;
 use crate::worktree::old_contents::Contents;
@@ -32,6 +36,8 @@ pub struct Change {
     pub remark: String,
     /// For a file, the changed lines, if both texts are still available. See [`locate`].
     pub lines: Option<Arc<Difference>>,
+    /// For a part of a file, how its values changed: `train.lr: 0.1 → 0.2`.
+    pub values: Vec<String>,
     /// For a part that no longer counts, whether the file or variable itself still exists. See [`settle`].
     pub remains: bool,
 }
@@ -97,8 +103,20 @@ fn change(old: Option<&Part>, new: Option<&Part>) -> Change {
         new: new.map(|part| part.value.clone()),
         remark: part.map(|part| part.remark.clone()).unwrap_or_default(),
         lines: None,
+        values: values(old, new),
         remains: false,
     }
+}
+
+/// Returns how the values of a part of a file changed, if both are known.
+fn values(old: Option<&Part>, new: Option<&Part>) -> Vec<String> {
+    let (Some(old), Some(new)) = (old, new) else { return Vec::new() };
+    if new.kind != Kind::FilePart || old.remark.is_empty() || new.remark.is_empty() {
+        return Vec::new();
+    }
+    let name = String::from_utf8_lossy(&new.name);
+    let key = split(&name).map_or("", |(_, key, _)| key);
+    differences(key, &old.remark, &new.remark)
 }
 
 /// Finds out which lines changed.
@@ -120,6 +138,22 @@ pub fn locate(changes: &mut [Change], contents: &Contents<'_>) {
 }
 
 impl Change {
+    /// Returns the path that it is about, if that is in the workspace.
+    pub fn path(&self) -> Option<RelPath> {
+        let file = std::str::from_utf8(&self.name).ok().and_then(split).map(|(file, ..)| file.as_bytes());
+        RelPath::new(file.filter(|_| self.kind == Kind::FilePart).unwrap_or(&self.name)).ok()
+    }
+
+    /// Returns whether the file that an external input or a part of a file is about exists now.
+    pub fn remains_at(&self, root: &Path) -> bool {
+        let name = String::from_utf8_lossy(&self.name);
+        let location = match self.path() {
+            Some(path) => path.to_path(root),
+            None => External(name.into_owned()).location(root),
+        };
+        location.exists()
+    }
+
     fn is_there(value: &Option<Value>) -> bool {
         !matches!(value, None | Some(Value::Unset | Value::File(FileState::Absent)))
     }
@@ -184,6 +218,14 @@ impl fmt::Display for Change {
             Kind::Env => write!(f, "variable {name} {verb}"),
             Kind::Tool => write!(f, "`{name}` {verb}"),
             Kind::Dependency => write!(f, "dependency `{}` {verb}", self.remark),
+            Kind::External => write!(f, "{name}, outside of the workspace, {verb}"),
+            Kind::FilePart => {
+                write!(f, "{name} {verb}")?;
+                let first = self.values.first().map(|first| format!(": {first}"));
+                let more = self.values.len().saturating_sub(1);
+                let more = (more > 0).then(|| format!(" and {more} more"));
+                write!(f, "{}{}", first.unwrap_or_default(), more.unwrap_or_default())
+            }
             Kind::Input | Kind::Discovered => {
                 write!(f, "{name} {verb}")?;
                 self.lines.iter().try_for_each(|lines| write!(f, ", line {}", lines.first))

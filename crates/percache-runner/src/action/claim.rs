@@ -1,6 +1,7 @@
 //! Claims: when two processes want the same action at the same time, it runs once.
 //!
-//! Before a command runs, its process claims the fingerprint in the store's directory. A process that comes later
+//! Before a command runs, its process claims the fingerprint in the store's directory. Only tasks that may take a stored
+//! result do so: forced, checked and interactive runs, and those without a cache, run whatever others do. A process that comes later
 //! waits, and then finds the result. The claim is a lock that dies with its holder; it is released once the result can
 //! be found, or once it is clear that there is none. A waiting process holds no claim on the same thread, and releasing
 //! a claim never waits, so there are no deadlocks.

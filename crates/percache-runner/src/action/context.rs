@@ -14,6 +14,7 @@ use percache::store::interface::Storage;
 use crate::action::budget::Budget;
 use crate::action::directories::{Directories, needed};
 use crate::action::executor::Executor;
+use crate::action::further::Documents;
 use crate::action::places::Places;
 use crate::fs::beneath::Tree;
 use crate::fs::clearing::Left;
@@ -142,6 +143,8 @@ pub struct Context<'a> {
     pub stuck: BTreeSet<RelPath>,
     /// The answers of tools.
     pub tools: Tools,
+    /// The files of which parts count, parsed.
+    pub documents: Documents,
     /// Old contents of files, for explanations.
     pub contents: Contents<'a>,
     /// The inputs of tasks that declare none, computed on first use.

@@ -138,6 +138,7 @@ fn changes_since(ctx: &Context<'_>, old: &Parts, prepared: &Prepared) -> Vec<Cha
         Kind::Input | Kind::Discovered => {
             ctx.observer.observe(&change.name).is_ok_and(|state| state != FileState::Absent)
         }
+        Kind::FilePart | Kind::External => change.remains_at(ctx.observer.root()),
         // A variable that the caller has set exists, whether or not the command sees it.
         Kind::Env => {
             let name = OsStr::from_bytes(&change.name);

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use percache::store::id::{ActionKey, Fingerprint};
 
+use crate::action::command;
 use crate::action::context::Context;
+use crate::action::further::{self, Further};
 use crate::action::input_links::{InputLinks, sources_behind};
 use crate::action::remembered::tool_answers;
 use crate::environment::env_file;
@@ -16,6 +18,7 @@ use crate::fs::parallel::fan_out;
 use crate::fs::stat_cache::FileState;
 use crate::fs::walk::{self, Want};
 use crate::key::fingerprint::{Kind, Part, Parts, Value};
+use crate::model::notice::Warning;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::problem::{Trouble, reason};
@@ -48,6 +51,11 @@ pub struct Prepared {
     pub inputs: Vec<(RelPath, FileState)>,
     /// Declared inputs without wildcards that do not exist.
     pub missing: Vec<RelPath>,
+    /// The files that count otherwise, with their states: those of which a part counts, and external ones. Paths are
+    /// relative to the workspace, or absolute.
+    pub further: Vec<(Vec<u8>, FileState)>,
+    /// Warnings about parts and external files that do not exist.
+    pub warnings: Vec<Warning>,
     /// Further paths whose stamps the fingerprint rests on: listed directories, the directories where patterns begin,
     /// `env_file`s.
     pub watched: Vec<Vec<u8>>,
@@ -67,7 +75,6 @@ pub fn prepare(
     task.env_file.iter().for_each(|path| ctx.observer.watch(path.as_bytes(), &mut watched));
     let environment = environment(ctx, task)?;
     let mut parts = environment.parts.clone();
-    parts.push(Part::command(command));
     parts.push(Part::new(Kind::Cwd, "", Value::Text(task.cwd.as_bytes().to_vec())));
     let patterns = task.outputs.patterns().iter().map(|pattern| pattern.to_string().into_bytes()).collect();
     parts.push(Part::new(Kind::Outputs, "", Value::List(patterns)));
@@ -91,9 +98,23 @@ pub fn prepare(
     for (path, state) in &inputs {
         parts.push(Part::new(Kind::Input, path.as_bytes(), Value::File(state.clone())));
     }
+    let command = command::fill_in(task, command, &inputs, deps)?;
+    parts.push(Part::command(&command));
+    let Further { states: further, warnings } = further::look(ctx, task, &mut parts, &mut watched)?;
     let parts = Parts::new(parts);
     let fingerprint = parts.fingerprint();
-    Ok(Prepared { command: command.clone(), environment, parts, fingerprint, inputs, missing, watched, unknown_tools })
+    Ok(Prepared {
+        command,
+        environment,
+        parts,
+        fingerprint,
+        inputs,
+        missing,
+        further,
+        warnings,
+        watched,
+        unknown_tools,
+    })
 }
 
 /// Asks the tools for their versions. In a dry run, uses their last answers, and returns the tools for which there is

@@ -1,7 +1,8 @@
 //! One task, from start to finish: computes the fingerprint, looks up a result, and then finds the task up to date,
 //! restores it, or runs and records it.
 //!
-//! A job only reads shared state, answers with one message, and never waits for another job.
+//! A job reports its progress and ends with one message. It waits for other jobs only for a slot of the job budget, a
+//! claim, or the answer of a tool.
 
 use std::sync::PoisonError;
 use std::time::Instant;
@@ -24,6 +25,7 @@ use crate::config::FILE_NAME;
 use crate::model::event::{Failure, Outcome};
 use crate::model::notice::{Note, Warning, WhyKept};
 use crate::model::path::RelPath;
+use crate::model::pattern::Pattern;
 use crate::model::problem::Trouble;
 use crate::model::span::{Phase, timed};
 use crate::model::{Task, TaskId};
@@ -86,7 +88,10 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
         return Ok(done);
     }
     let prepared = timed(ctx.listener, Phase::Inputs, Some(job.id), || prepare(ctx, job.task, command, &job.deps))?;
-    let missing = || prepared.missing.iter().map(|path| missing_input(job.task, path));
+    let missing = || {
+        let missing = prepared.missing.iter().map(|path| missing_input(job.task, path));
+        missing.chain(prepared.warnings.iter().cloned())
+    };
     if job.check
         && let Some(mut done) = check::check(ctx, job, &prepared)?
     {
@@ -143,8 +148,12 @@ fn missing_input(task: &Task, path: &RelPath) -> Warning {
 
 /// Returns notes about globs that match no input.
 fn unmatched_inputs(task: &Task, prepared: &Prepared) -> Vec<Note> {
-    let unmatched =
-        task.inputs.patterns.unmatched(|pattern| prepared.inputs.iter().any(|(path, _)| pattern.matches(path)));
+    // Those of the whole workspace need not match in every task.
+    let shared = |pattern: &Pattern| pattern.index < task.inputs.shared;
+    let unmatched = task
+        .inputs
+        .patterns
+        .unmatched(|pattern| shared(pattern) || prepared.inputs.iter().any(|(path, _)| pattern.matches(path)));
     unmatched.iter().map(|pattern| unmatched_note(task, false, pattern)).collect()
 }
 

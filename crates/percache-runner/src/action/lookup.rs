@@ -73,7 +73,8 @@ fn from_store(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint, paths: 
     let action = discovered.action(fingerprint);
     for place in [None, Some(ctx.place)] {
         let key = ResultKey { action, place };
-        let result = ctx.or_trouble(store.result(&key, kept.as_ref()))?;
+        // A damaged result does not hide the one that is tied to this directory.
+        let result = ctx.or_trouble(store.result(&key, kept.as_ref())).flatten();
         if let Some(result) = result.filter(|result| is_valid(task, result.created)) {
             let (created, took, outputs) = (result.created, result.took, result.outputs);
             return Some(Hit { key, discovered, created, took, outputs });

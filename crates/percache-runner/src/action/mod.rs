@@ -10,12 +10,14 @@
 //! | `changes` | the difference between two fingerprints, part by part |
 //! | `check` | a second run, compared with the stored result |
 //! | `claim` | the lock that keeps two processes from running one action |
+//! | `command` | the paths in a command that are known only when it runs |
 //! | `context` | the state that all jobs of a build share |
 //! | `directories` | directories that percache made for outputs |
 //! | `discover` | from a finished run to the inputs that it discovered |
 //! | `done` | the report of a finished task |
 //! | `executor` | the seam between a task and the place where its command runs |
 //! | `explain` | the reason why a task runs |
+//! | `further` | declared inputs that are parts of files, or outside of the workspace |
 //! | `input_links` | symlinks among the inputs |
 //! | `inputs` | the fingerprint of a task, from its inputs and environment |
 //! | `job` | the steps of one task, from fingerprint to record |
@@ -44,12 +46,14 @@ pub mod capture;
 pub mod changes;
 pub mod check;
 pub mod claim;
+pub mod command;
 pub mod context;
 pub mod directories;
 pub mod discover;
 pub mod done;
 pub mod executor;
 pub mod explain;
+pub mod further;
 pub mod input_links;
 pub mod inputs;
 pub mod job;

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::keys::RawCommand;
 use super::placeholder::{Piece, Slot, is_word};
 use super::report::Report;
-use super::shell::{ShellText, Unsafe, is_shell};
+use super::shell::{ShellText, Unsafe, script_of};
 use super::stated::Text;
 use crate::model::TaskCommand;
 use crate::model::path::RelPath;
@@ -35,6 +35,8 @@ impl<'b> Bindings<'b> {
         match (slot, self.file) {
             (Slot::Axis(axis), _) => Cow::Borrowed(self.axes.get(axis).copied().unwrap_or_default()),
             (Slot::Args, _) => Cow::Owned(self.args.join(" ")),
+            // Filled in when the task is about to run.
+            (Slot::List(list), _) => Cow::Owned(format!("{{{}}}", list.name())),
             (_, None) => Cow::Borrowed(""),
             (Slot::File, Some(file)) => seen(file),
             (Slot::Dir, Some(file)) => seen(&file.parent().unwrap_or_else(RelPath::root)),
@@ -72,15 +74,15 @@ impl<'b> Bindings<'b> {
     }
 
     /// Fills in patterns, relative to the file that contains them. Reports mistakes, each at its pattern.
-    pub fn patterns<'t>(
-        &self,
-        texts: impl IntoIterator<Item = &'t Text, IntoIter: Clone>,
-        report: &mut Report,
-    ) -> PatternSet {
-        let texts = texts.into_iter();
-        let written: Vec<String> = texts.clone().map(|text| self.pattern(text)).collect();
+    pub fn patterns<'t>(&self, texts: impl IntoIterator<Item = &'t Text>, report: &mut Report) -> PatternSet {
+        self.parse(texts.into_iter().map(|text| (text, self.pattern(text))), report)
+    }
+
+    /// Parses patterns, each of which comes from a text. Reports mistakes, each at its text.
+    pub fn parse<'t>(&self, patterns: impl IntoIterator<Item = (&'t Text, String)>, report: &mut Report) -> PatternSet {
+        let (texts, written): (Vec<&Text>, Vec<String>) = patterns.into_iter().unzip();
         PatternSet::parse(self.base, &written).unwrap_or_else(|_| {
-            for (text, written) in texts.zip(&written) {
+            for (text, written) in texts.iter().zip(&written) {
                 if let Err(error) = PatternSet::parse(self.base, &[written]) {
                     let title = format!("`{written}` is not a valid pattern");
                     report.error(title, text.at.clone(), error.kind.to_string()).hint(error.kind.hint());
@@ -90,7 +92,8 @@ impl<'b> Bindings<'b> {
         })
     }
 
-    fn pattern(&self, text: &Text) -> String {
+    /// Fills in a pattern, with the values as plain text.
+    pub fn pattern(&self, text: &Text) -> String {
         text.template.render(|slot| {
             let value = self.value(slot, self.base);
             if value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte)) {
@@ -128,6 +131,11 @@ impl<'b> Bindings<'b> {
                     continue;
                 }
                 Piece::Slot(Slot::Args) => shell.push_values(self.args),
+                Piece::Slot(slot @ Slot::List(_)) => {
+                    shell.push_written(&self.value(*slot, cwd));
+                    slots += 1;
+                    continue;
+                }
                 Piece::Slot(slot) => shell.push_value(&self.argument(*slot, cwd)),
             };
             if let Err(reason) = put {
@@ -157,7 +165,7 @@ impl<'b> Bindings<'b> {
     }
 
     /// Returns a value that may begin a word of a command: a file `-x` must not look like an option.
-    fn argument(&self, slot: Slot, cwd: &RelPath) -> Cow<'b, str> {
+    pub fn argument(&self, slot: Slot, cwd: &RelPath) -> Cow<'b, str> {
         let value = self.value(slot, cwd);
         let is_path = matches!(slot, Slot::File | Slot::Dir);
         if is_path && value.starts_with('-') { format!("./{value}").into() } else { value }
@@ -165,13 +173,8 @@ impl<'b> Bindings<'b> {
 }
 
 /// Returns which element of an argument vector is a shell script: the one after `-c`.
-fn script(items: &[Text]) -> Option<usize> {
-    let fixed = |text: &Text| text.template.fixed().map(str::to_owned);
-    let shell = items.iter().position(|item| fixed(item).is_some_and(|word| is_shell(&word)))?;
-    let is_option = |item: &Text| fixed(item).is_some_and(|word| word.starts_with('-'));
-    let takes_script = |item: &Text| fixed(item).is_some_and(|word| word.starts_with('-') && word.ends_with('c'));
-    let option = shell + 1 + items[shell + 1..].iter().position(takes_script)?;
-    items[option..].iter().position(|item| !is_option(item)).map(|behind| option + behind)
+pub(super) fn script(items: &[Text]) -> Option<usize> {
+    script_of(&items.iter().map(|item| item.template.fixed()).collect::<Vec<_>>())
 }
 
 /// Returns whether a text is a placeholder and nothing else.

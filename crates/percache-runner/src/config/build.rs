@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use super::bind::Bindings;
 use super::expand::Instance;
+use super::inputs::{check_first, external, inputs};
 use super::keys::{RawCommand, check_variable, expect_age};
-use super::placeholder::Piece;
+use super::late::{check_lists, late};
 use super::report::{At, Report};
 use super::shell::is_shell;
 use super::stated::{Stated, Text};
 use crate::model::path::RelPath;
-use crate::model::{Inputs, Origin, Pool, PoolId, Task, TaskCommand};
+use crate::model::{LateCommand, Origin, Pool, PoolId, Task, TaskCommand};
 use crate::syntax::name_globs;
 use crate::syntax::suggest::did_you_mean;
 
@@ -35,6 +36,7 @@ pub(super) fn build(
     report: &mut Report,
 ) -> (Task, Vec<String>) {
     let (keys, axes) = (&stated.keys, instance.axes(stated));
+    check_first(stated.outputs(), report);
     let bind = Bindings { base: &stated.dir, file: instance.file.as_ref(), axes: &axes, args: common.args };
     let cwd = keys.cwd.as_ref().and_then(|cwd| bind.path(cwd, report)).unwrap_or_else(|| stated.dir.clone());
     let mut env = common.env.clone();
@@ -42,14 +44,17 @@ pub(super) fn build(
     let mut tools = tools(&bind, stated, &cwd, report);
     tools.sort_unstable();
     tools.dedup();
+    let (command, late) = command(&bind, stated, &cwd, report);
     let task = Task {
         name: instance_name(stated, &instance, &axes),
         template: stated.name.clone(),
         description: keys.description.as_ref().map(|text| bind.text(text)),
         dir: stated.dir.clone(),
-        command: command(&bind, stated, &cwd, report),
+        command,
+        late,
         takes_args: stated.takes_args(),
         inputs: inputs(stated, &bind, report),
+        external: external(stated, &bind, report),
         discovery: instance.depfile.clone().into(),
         tools,
         env,
@@ -70,6 +75,9 @@ pub(super) fn build(
         cwd,
         outputs: instance.outputs.following(common.follow),
     };
+    if task.late.is_some() {
+        check_lists(stated, &task, report);
+    }
     (task, bind.texts(stated.deps()))
 }
 
@@ -80,34 +88,6 @@ fn instance_name(stated: &Stated, instance: &Instance, axes: &[&str]) -> String 
     let axes = stated.axes().iter().zip(axes).map(|(axis, value)| format!("{}={value}", axis.name.value));
     let parts: Vec<String> = file.chain(axes).collect();
     if parts.is_empty() { stated.name.clone() } else { format!("{}[{}]", stated.name, parts.join(",")) }
-}
-
-/// The word in `inputs` for what a task without `inputs` depends on.
-pub(super) const DEFAULT_INPUTS: &str = "@default";
-
-fn inputs(stated: &Stated, bind: &Bindings<'_>, report: &mut Report) -> Inputs {
-    check_first(stated.outputs(), report);
-    let Some(texts) = &stated.keys.inputs else {
-        // A group reads nothing.
-        return Inputs { default: stated.keys.command.is_some(), ..Inputs::default() };
-    };
-    check_first(texts, report);
-    let is_default = |text: &Text| text.template.fixed() == Some(DEFAULT_INPUTS);
-    let default = texts.iter().any(is_default);
-    let places: Vec<usize> = (0..texts.len()).filter(|place| !is_default(&texts[*place])).collect();
-    let patterns = bind.patterns(places.iter().map(|place| &texts[*place]), report);
-    Inputs { default, patterns: patterns.renumbered(&places) }
-}
-
-/// Reports an exclusion as the first pattern: it has nothing to exclude from, and was most likely meant to exclude from
-/// everything.
-fn check_first(texts: &[Text], report: &mut Report) {
-    let Some(Piece::Text(written)) = texts.first().and_then(|text| text.template.pieces().first()) else { return };
-    if written.starts_with('!') {
-        let hint = "begin with a pattern that adds: `\".\"` is everything in the directory".to_owned();
-        let title = "the first pattern takes away from nothing";
-        report.error(title, texts[0].at.clone(), "has nothing before it").hint(hint);
-    }
 }
 
 /// Fills in names of variables, or globs over them.
@@ -132,8 +112,8 @@ fn tools(bind: &Bindings<'_>, stated: &Stated, cwd: &RelPath, report: &mut Repor
     take_away(texts, commands, report).into_iter().map(|(_, command)| command).collect()
 }
 
-/// Removes what a later value with a `!` in front takes away, and returns the rest, each with its text. Reports one that
-/// takes nothing away. A `!` before a blank belongs to a shell.
+/// Removes what a later value with a `!` in front takes away, and returns the rest, each with its text. Reports a value
+/// that takes nothing away. A `!` before a blank belongs to a shell.
 fn take_away<'t>(texts: &'t [Text], values: Vec<String>, report: &mut Report) -> Vec<(&'t Text, String)> {
     let mut left: Vec<(&Text, String)> = Vec::with_capacity(values.len());
     for (text, value) in texts.iter().zip(values) {
@@ -154,10 +134,15 @@ fn take_away<'t>(texts: &'t [Text], values: Vec<String>, report: &mut Report) ->
 }
 
 /// Fills in the command. One that is a string becomes the last argument of the task's shell, if it has one.
-fn command(bind: &Bindings<'_>, stated: &Stated, cwd: &RelPath, report: &mut Report) -> Option<TaskCommand> {
-    let command = stated.keys.command.as_ref()?;
+fn command(
+    bind: &Bindings<'_>,
+    stated: &Stated,
+    cwd: &RelPath,
+    report: &mut Report,
+) -> (Option<TaskCommand>, Option<LateCommand>) {
+    let Some(command) = &stated.keys.command else { return (None, None) };
     let (RawCommand::Shell(text), Some(shell)) = (command, &stated.keys.shell) else {
-        return Some(bind.command(command, cwd, report));
+        return (Some(bind.command(command, cwd, report)), late(stated, bind, None, cwd, report));
     };
     let mut words: Vec<String> = shell.iter().map(|word| bind.text_for(word, cwd)).collect();
     if text.template.fixed().is_none() && !words.iter().any(|word| is_shell(word)) {
@@ -165,8 +150,9 @@ fn command(bind: &Bindings<'_>, stated: &Stated, cwd: &RelPath, report: &mut Rep
         let hint = "write the command as an array, whose elements need no quotes".to_owned();
         report.error(title, text.slot_place(0, report), "would be code in that language").hint(hint);
     }
+    let late = late(stated, bind, Some(&words), cwd, report);
     words.push(bind.shell(text, cwd, report));
-    Some(TaskCommand::Argv(words))
+    (Some(TaskCommand::Argv(words)), late)
 }
 
 fn age(key: &str, bind: &Bindings<'_>, text: Option<&Text>, report: &mut Report) -> Option<Duration> {

@@ -136,7 +136,14 @@ impl Check<'_> {
 
     fn own_inputs(&mut self, position: usize) {
         let task = &self.tasks.tasks[position];
-        let inputs = &task.inputs.patterns;
+        if !self.own_inputs_among(position, &task.inputs.patterns) {
+            self.own_inputs_among(position, &task.inputs.partial);
+        }
+    }
+
+    /// Reports an output that is among these inputs of the same task. Returns whether there is one.
+    fn own_inputs_among(&mut self, position: usize, inputs: &PatternSet) -> bool {
+        let task = &self.tasks.tasks[position];
         for output in positive(&task.outputs) {
             let Some(path) = example(output).filter(|path| task.outputs.matches(path) && inputs.matches(path)) else {
                 continue;
@@ -144,7 +151,8 @@ impl Check<'_> {
             let input = positive(inputs).find(|input| input.matches(&path));
             let exclude = seen_from(&self.tasks.stated(position).dir, output);
             let hint = format!("take it away from the inputs: add `\"!{exclude}\"` at the end");
-            return self.reads_itself(position, output, input, hint);
+            self.reads_itself(position, output, input, hint);
+            return true;
         }
         for input in positive(inputs) {
             let Some(path) = input.literal().filter(|path| inputs.matches(path) && task.outputs.matches(path)) else {
@@ -152,9 +160,11 @@ impl Check<'_> {
             };
             if let Some(output) = positive(&task.outputs).find(|output| output.matches(path)) {
                 let hint = "name the files that the task writes, or keep the input elsewhere".to_owned();
-                return self.reads_itself(position, output, Some(input), hint);
+                self.reads_itself(position, output, Some(input), hint);
+                return true;
             }
         }
+        false
     }
 
     fn reads_itself(&mut self, position: usize, output: &Pattern, input: Option<&Pattern>, hint: String) {
@@ -237,7 +247,7 @@ fn tell_apart(stated: &Stated, written: Option<&Text>) -> Option<String> {
 }
 
 fn spelled(stated: &Stated, piece: &Piece) -> String {
-    use super::placeholder::Slot::{Args, Axis, Dir, Ext, File, Name, Stem};
+    use super::placeholder::Slot::{Args, Axis, Dir, Ext, File, List, Name, Stem};
     let word = match piece {
         Piece::Text(text) => return text.clone(),
         Piece::Slot(Axis(axis)) => stated.axes().get(*axis).map_or("", |axis| &axis.name.value),
@@ -247,6 +257,7 @@ fn spelled(stated: &Stated, piece: &Piece) -> String {
         Piece::Slot(Stem) => "stem",
         Piece::Slot(Ext) => "ext",
         Piece::Slot(Args) => "args",
+        Piece::Slot(List(list)) => list.name(),
     };
     format!("{{{word}}}")
 }

@@ -15,6 +15,8 @@
 //! | `sense` | Keys that make no sense together |
 //! | `stated`, `placeholder`, `stray` | Placeholders, located in every text |
 //! | `expand` | Instances of `foreach` and `matrix` |
+//! | `inputs` | What `inputs` and `external` name |
+//! | `late` | Paths in a command that are known only when it runs |
 //! | `build`, `bind`, `shell` | Tasks, with placeholders filled in and quoted |
 //! | `resolve` | Names in `deps` and `default` |
 //! | `check_outputs`, `cycles` | Checks between tasks |
@@ -29,8 +31,10 @@ mod cycles;
 mod discover;
 mod expand;
 mod files;
+mod inputs;
 mod kept;
 mod keys;
+mod late;
 mod load;
 mod placeholder;
 mod raw;
@@ -48,6 +52,7 @@ mod templates;
 pub use discover::{DiscoverError, Location, discover, is_broken, likely_stores, store_dir};
 pub use files::{FILE_NAME, stated};
 pub use kept::{keep, kept};
+pub use late::fill_in;
 pub use load::{Request, load};
 pub use schema::schema;
 

@@ -4,6 +4,8 @@
 //! Only these are placeholders. `${VAR}`, `{{word}}`, `{a,b}`, `{print $1}` and all other braces are left unchanged.
 //! Does not know where a text is used or how a value is quoted there.
 
+use super::stray::{Form, is_meant};
+use crate::model::List;
 use crate::syntax::suggest::distance;
 
 /// The value that a placeholder refers to.
@@ -15,6 +17,8 @@ pub(super) enum Slot {
     Stem,
     Ext,
     Args,
+    /// Paths that are known when the task is about to run.
+    List(List),
     /// The position of the axis among the axes sorted by name.
     Axis(usize),
 }
@@ -26,7 +30,11 @@ pub(super) struct Names {
     pub foreach: bool,
     /// Its axes, sorted.
     pub axes: Vec<String>,
+    /// The kind of text in which `{inputs}`, `{outputs}` and `{deps}` have a value; `None` if they have none.
+    pub lists: Option<Form>,
 }
+
+const LISTS: [List; 3] = [List::Inputs, List::Outputs, List::Deps];
 
 /// A text with its placeholders located.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +64,17 @@ impl Names {
         self.all().find(|(name, _)| *name == word).map(|(_, slot)| slot)
     }
 
+    /// Returns the placeholder that `{word}` is at a position of a text. Words for lists are left alone where some
+    /// program may give them another meaning.
+    fn slot_at(&self, text: &str, at: usize, word: &str) -> Option<Slot> {
+        let list = || {
+            let list = LISTS.into_iter().find(|list| list.name() == word)?;
+            let form = self.lists.filter(|form| is_meant(*form, text, at, word))?;
+            Some(Slot::List(list)).filter(|_| form != Form::Text)
+        };
+        self.slot(word).or_else(list)
+    }
+
     /// Returns whether `word` is a placeholder.
     pub fn has(&self, word: &str) -> bool {
         self.slot(word).is_some()
@@ -80,7 +99,7 @@ impl Template {
     pub fn parse(text: &str, names: &Names) -> (Template, Vec<Typo>) {
         let (mut pieces, mut typos, mut plain) = (Vec::new(), Vec::new(), 0);
         for (start, word) in lone_words(text) {
-            let Some(slot) = names.slot(word) else {
+            let Some(slot) = names.slot_at(text, start, word) else {
                 typos.extend(names.typo(word));
                 continue;
             };
@@ -167,7 +186,7 @@ mod tests {
     use super::*;
 
     fn names() -> Names {
-        Names { foreach: true, axes: vec!["os".to_owned(), "python".to_owned()] }
+        Names { foreach: true, axes: vec!["os".to_owned(), "python".to_owned()], lists: None }
     }
 
     fn render(text: &str) -> String {

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::build::{Common, DEFAULT_INPUTS};
+use super::build::Common;
+use super::inputs::DEFAULT_INPUTS;
 use super::keys::{FileKeys, TaskKeys, WorkspaceKeys};
 use super::report::{At, Report};
 use crate::model::path::RelPath;

@@ -5,9 +5,11 @@
 use super::keys::{Axis, RawCommand, RawTask, TaskKeys};
 use super::placeholder::{Names, Piece, Slot, Template, lone_words};
 use super::report::{At, Place, Report};
+use super::shell::script_of;
 use super::stray::{Form, Stray, strays};
 use crate::graph::full_name;
 use crate::model::path::RelPath;
+use crate::syntax::suggest::nearest;
 
 /// A text with placeholders, and its place in the file.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub(super) struct Stated {
     /// The directory of its file.
     pub dir: RelPath,
     pub keys: TaskKeys<Text>,
+    /// How many of the first `inputs` are those of `[workspace]`.
+    pub shared_inputs: usize,
 }
 
 impl Stated {
@@ -71,14 +75,34 @@ impl Stated {
 pub(super) fn state(report: &mut Report, dir: &RelPath, raw: RawTask) -> Stated {
     let axes: Vec<String> = raw.keys.matrix.iter().flatten().map(|axis| axis.name.value.clone()).collect();
     // In `foreach`, the placeholders of an instance's file have no value, and are taken for text.
-    let axes_only = Names { foreach: false, axes: axes.clone() };
-    let names = Names { foreach: raw.keys.foreach.is_some(), axes };
+    let axes_only = Names { foreach: false, axes: axes.clone(), lists: None };
+    let names = Names { foreach: raw.keys.foreach.is_some(), axes, lists: None };
+    let with_lists = |form| Names { lists: Some(form), ..names.clone() };
+    let (in_script, in_argument) = (with_lists(Form::Shell), with_lists(Form::Argument));
+    let script = script(&raw.keys);
     let keys = raw.keys.map(|traits, text| {
-        let names = if traits.of_file { &names } else { &axes_only };
+        let names = match traits.form {
+            _ if !traits.of_file => &axes_only,
+            _ if traits.lists && script.as_ref() == Some(&text.at) => &in_script,
+            _ if traits.lists => &in_argument,
+            _ => &names,
+        };
         Reader { report, names, args: traits.args, form: traits.form }.text(text)
     });
     let name = full_name(dir.to_str().unwrap_or_default(), &raw.name.value);
-    Stated { name, at: raw.name.at, dir: dir.clone(), keys }
+    Stated { name, at: raw.name.at, dir: dir.clone(), keys, shared_inputs: raw.shared_inputs }
+}
+
+/// Returns the place of the script in a task's command.
+fn script(keys: &TaskKeys<At<String>>) -> Option<Place> {
+    let at = match keys.command.as_ref()? {
+        RawCommand::Shell(text) => &text.at,
+        RawCommand::Argv(items) => {
+            let words: Vec<Option<&str>> = items.iter().map(|item| Some(&item.value[..])).collect();
+            &items[script_of(&words)?].at
+        }
+    };
+    Some(at.clone())
 }
 
 /// Parses the texts of one task to templates.
@@ -120,7 +144,11 @@ impl Reader<'_> {
             let title = format!("`{braces}` has no value here");
             self.report.error(title, at, "is a placeholder of tasks with `foreach`").hint(hint);
         } else {
-            let hint = format!("write the paths themselves, or `{{file}}` in a task with `foreach`{literally}");
+            let list = self.names.lists.and_then(|_| nearest(&stray.word, ["inputs", "outputs"]));
+            let hint = match list {
+                Some(list) => format!("did you mean `{{{list}}}`?"),
+                None => format!("write the paths themselves, or `{{file}}` in a task with `foreach`{literally}"),
+            };
             self.report.error(format!("unknown placeholder `{braces}`"), at, "stands for nothing").hint(hint);
         }
     }

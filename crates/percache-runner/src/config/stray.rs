@@ -35,18 +35,23 @@ pub(super) fn strays(text: &str, names: &Names, form: Form) -> Vec<Stray> {
     let mut strays: Vec<Stray> = Vec::new();
     for (at, word) in lone_words(text) {
         let of_file = names_of_file().any(|name| name == word);
-        let suspect = (of_file || OF_OTHERS.contains(&word)) && !names.has(word);
-        let meant = match form {
-            Form::Path => true,
-            Form::Shell => is_bare(text, at) && !is_of_xargs(text, word),
-            Form::Argument => is_plain(text),
-            Form::Text => false,
-        };
-        if suspect && meant && !strays.iter().any(|stray| stray.word == word) {
+        let is_list = names.lists.is_some() && ["inputs", "outputs"].contains(&word);
+        let suspect = (of_file || OF_OTHERS.contains(&word)) && !names.has(word) && !is_list;
+        if suspect && is_meant(form, text, at, word) && !strays.iter().any(|stray| stray.word == word) {
             strays.push(Stray { word: word.to_owned(), of_file });
         }
     }
     strays
+}
+
+/// Returns whether `{word}` at a position of a text can only be meant as a placeholder.
+pub(super) fn is_meant(form: Form, text: &str, at: usize, word: &str) -> bool {
+    match form {
+        Form::Path => true,
+        Form::Shell => is_bare(text, at) && !is_of_xargs(text, word),
+        Form::Argument => is_plain(text),
+        Form::Text => false,
+    }
 }
 
 /// Returns whether a position in a command is outside quotes, or in double quotes that contain no more than a path.
@@ -96,7 +101,7 @@ mod tests {
         assert_eq!(words("o/{stem}.{ext}", Form::Path), ["stem", "ext"]);
         assert_eq!(words("{inputs}/{stem}{stem}", Form::Path), ["inputs", "stem"]);
         assert_eq!(words("{a,b}/{other}/\\{stem\\}", Form::Path), [""; 0]);
-        let names = Names { foreach: true, axes: vec!["inputs".into()] };
+        let names = Names { foreach: true, axes: vec!["inputs".into()], lists: None };
         assert_eq!(strays("{stem}{inputs}", &names, Form::Path), [], "these are placeholders");
     }
 

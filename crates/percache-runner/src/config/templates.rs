@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 
-use super::build::DEFAULT_INPUTS;
 use super::files::File;
+use super::inputs::DEFAULT_INPUTS;
 use super::keys::{RawTask, TaskKeys};
 use super::reader::Written;
 use super::report::{At, Report};
@@ -44,7 +44,7 @@ enum State {
     Open,
     /// In work: whoever comes here again is in a cycle.
     Entered,
-    Done(Layer),
+    Done(Box<Layer>),
 }
 
 /// Completes the tasks of all files. Returns the templates that no task uses. Reports mistakes.
@@ -119,7 +119,7 @@ impl Templates {
         report: &mut Report,
     ) -> Option<Layer> {
         match &self.all[position].state {
-            State::Done(layer) => return Some(layer.clone()),
+            State::Done(layer) => return Some(Layer::clone(layer)),
             State::Entered => {
                 let first = path.iter().position(|other| *other == position).unwrap_or_default();
                 let circle = path[first..].iter().chain([&position]);
@@ -144,7 +144,7 @@ impl Templates {
         let raw = &self.all[position].raw;
         merged.merge(Layer { keys: raw.keys.clone(), written: raw.written.clone() });
         merged.keys.extends = None;
-        self.all[position].state = State::Done(merged.clone());
+        self.all[position].state = State::Done(Box::new(merged.clone()));
         Some(merged)
     }
 
@@ -202,6 +202,7 @@ fn add_defaults(dir: &RelPath, task: &mut RawTask, defaults: &TaskKeys<At<String
     if keys.inputs.is_some() && task.keys.inputs.is_none() {
         task.keys.inputs = Some(vec![At { value: DEFAULT_INPUTS.to_owned(), at: task.name.at.clone() }]);
     }
+    task.shared_inputs = keys.inputs.as_ref().map_or(0, Vec::len);
     keys.merge(std::mem::take(&mut task.keys));
     task.keys = keys;
 }

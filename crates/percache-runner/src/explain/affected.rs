@@ -116,12 +116,16 @@ impl Readers<'_> {
     }
 }
 
-/// Returns what of a task its result depends on, and the names of its dependencies.
+/// Returns the part of a task that its result depends on, and the names of its dependencies.
 fn definition<'a>(workspace: &'a Workspace, task: &Task) -> (Task, Vec<&'a str>) {
     let own = Task {
         description: None,
         deps: Vec::new(),
         inferred: Vec::new(),
+        env_pass: Vec::new(),
+        timeout: None,
+        retries: 0,
+        valid_for: None,
         pool: None,
         origin: Origin { file: 0, span: 0..0 },
         ..task.clone()

@@ -169,6 +169,7 @@ impl Past<'_> {
             Kind::Input | Kind::Discovered => {
                 self.asked.project.workspace.root.join(as_path(&change.name)).symlink_metadata().is_ok()
             }
+            Kind::FilePart | Kind::External => change.remains_at(&self.asked.project.workspace.root),
             // The environment of that time is not known.
             Kind::Env => true,
             _ => false,
@@ -198,6 +199,11 @@ impl Past<'_> {
             (Kind::Dependency, Some(_)) => {
                 let id = workspace.tasks.binary_search_by(|task| task.name.cmp(&change.remark)).ok()?;
                 Some((TaskId(id as u32), None))
+            }
+            (Kind::FilePart, Some(_)) => {
+                let path = change.path()?;
+                let maker = self.asked.project.graph.outputs.owner(&path)?;
+                (maker != task).then(|| (maker, Some(path.as_bytes().to_vec())))
             }
             (Kind::Input | Kind::Discovered, Some(Value::File(state))) => {
                 let maker = self.asked.project.graph.outputs.owner(&RelPath::new(&change.name).ok()?)?;

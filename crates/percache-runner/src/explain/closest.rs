@@ -68,6 +68,7 @@ pub(super) fn find(past: &Past<'_>, id: TaskId, now: &Parts) -> Option<Nearest> 
     let is_there = |path: &[u8]| observer.observe(path).is_ok_and(|state| state != FileState::Absent);
     settle(&mut changes, &|change| match change.kind {
         Kind::Input | Kind::Discovered => is_there(&change.name),
+        Kind::FilePart | Kind::External => change.remains_at(&workspace.root),
         Kind::Env => past.asked.caller.contains_key(OsStr::from_bytes(&change.name)),
         _ => false,
     });

@@ -51,6 +51,7 @@ impl Readers<'_> {
                 };
                 let by_content = || owner.is_some_and(|owner| explicit(self.workspace, id).contains(&owner));
                 let reads = declared
+                    || task.inputs.partial.matches(path)
                     || task.env_file.contains(path)
                     || self.states(task, path)
                     || self.discovered(task, path)

@@ -1,4 +1,5 @@
-//! The state of files on disk, and writing to them. Knows nothing about tasks or the store.
+//! The state of files on disk, and writing to them. Knows nothing about tasks, nor how results
+//! are found or stored.
 //!
 //! | file | its one idea |
 //! | --- | --- |

@@ -23,7 +23,10 @@ pub struct Feed {
 
 /// Returns how `producer` feeds `consumer`, if it does.
 pub fn feeds(producer: &Task, consumer: &Task) -> Option<Feed> {
-    let inputs = &consumer.inputs.patterns;
+    [&consumer.inputs.patterns, &consumer.inputs.partial].into_iter().find_map(|inputs| feeds_one(producer, inputs))
+}
+
+fn feeds_one(producer: &Task, inputs: &PatternSet) -> Option<Feed> {
     if !inputs.overlaps_as_named(&producer.outputs) {
         return None;
     }
@@ -71,7 +74,16 @@ impl<'t> Producers<'t> {
     }
 
     fn of(&mut self, id: TaskId, task: &Task) -> Vec<TaskId> {
-        let inputs = &task.inputs.patterns;
+        let mut found = self.feeding(&task.inputs.patterns);
+        found.extend(self.feeding(&task.inputs.partial));
+        found.sort_unstable();
+        found.dedup();
+        found.retain(|&other| other != id && task.deps.binary_search(&other).is_err());
+        found
+    }
+
+    /// Returns the tasks whose outputs these inputs match.
+    fn feeding(&mut self, inputs: &PatternSet) -> Vec<TaskId> {
         let mut found = Vec::new();
         for pattern in positive(inputs) {
             if pattern.literal().is_some() {
@@ -87,7 +99,7 @@ impl<'t> Producers<'t> {
         }
         found.sort_unstable();
         found.dedup();
-        found.retain(|&other| other != id && task.deps.binary_search(&other).is_err() && self.remains(inputs, other));
+        found.retain(|&other| self.remains(inputs, other));
         found
     }
 

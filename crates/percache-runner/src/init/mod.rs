@@ -88,6 +88,8 @@ const HEAD: &str = "\
 # What percache builds here. `percache build` runs what changed and restores the rest; `percache list` shows the tasks.
 # A task is a command with what it reads (inputs) and what it writes (outputs). Without `inputs`, every file that git would not
 # ignore is one.
+# A pipe succeeds when its last command does, and a success is stored. `shell = [\"bash\", \"-euo\", \"pipefail\", \"-c\"]`
+# below [workspace] makes a failure anywhere in a pipe a failure of the task.
 ";
 
 const NOTHING_FOUND: &str = r#"

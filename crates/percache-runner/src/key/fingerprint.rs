@@ -14,6 +14,8 @@
 //! | env | the variable | digest of its value, or unset. Values are never kept in clear |
 //! | tool | the command | digest of what it printed |
 //! | input | the path | its state: content and executable bit, target of a symlink, or absent |
+//! | part | the file and the key | digest of the canonical text of that part of the file, or unset if it has none |
+//! | external | the path | the state of a file outside of the workspace |
 //! | streams | | `apart` if stdout and stderr are kept apart |
 //! | dependency | | the action key of a dependency that has no outputs |
 //!
@@ -61,6 +63,10 @@ pub enum Kind {
     Discovered = 9,
     /// How its log is kept: with stdout and stderr apart.
     Streams = 10,
+    /// A part of a file; the remark has its canonical text, unless that is long or private.
+    FilePart = 11,
+    /// A declared input outside of the workspace.
+    External = 12,
 }
 
 /// The value of a part.
@@ -153,7 +159,8 @@ impl Part {
 impl Kind {
     fn from_number(number: u8) -> Result<Kind, DecodeError> {
         use Kind::*;
-        let kinds = [Command, Cwd, Outputs, Depfile, Env, Tool, Input, Dependency, Discovered, Streams];
+        let kinds =
+            [Command, Cwd, Outputs, Depfile, Env, Tool, Input, Dependency, Discovered, Streams, FilePart, External];
         kinds.into_iter().find(|kind| *kind as u8 == number).ok_or(DecodeError("a part is of an unknown kind"))
     }
 }

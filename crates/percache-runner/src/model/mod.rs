@@ -1,4 +1,4 @@
-//! The data types of tasks, of the events of a build, and of what can go wrong. Data without behaviour.
+//! The data types of tasks, of the events of a build, and of what can go wrong.
 //!
 //! Knows nothing of the file system or the store.
 //!

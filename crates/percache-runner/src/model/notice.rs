@@ -21,6 +21,26 @@ pub enum Warning {
         /// The configuration file whose directory the path is relative to, if the command runs in another directory.
         relative_to: Option<RelPath>,
     },
+    /// A part of a file that is a declared input does not exist, or the file does not.
+    MissingPart {
+        /// The task.
+        task: String,
+        /// The file.
+        path: RelPath,
+        /// The key of the part.
+        key: String,
+        /// The first name in the key that the file does not have; `None` if there is no such file.
+        missing: Option<String>,
+        /// The name that was probably meant.
+        meant: Option<String>,
+    },
+    /// A file that `external` names does not exist.
+    MissingExternal {
+        /// The task.
+        task: String,
+        /// The file, as declared.
+        path: String,
+    },
     /// The result of a task is not stored.
     NotStored {
         /// The task.
@@ -107,7 +127,7 @@ pub enum StoreTrouble {
 pub enum Note {
     /// Only this many jobs run at a time, because more do not fit into the files that may be open.
     FewerJobs(usize),
-    /// These tools were not run; their last answers are taken to hold.
+    /// These tools were not run; their last answers are assumed to be unchanged.
     NotAsked(Vec<String>),
     /// This many processes were ended that a killed build had left running.
     EndedOrphans(usize),

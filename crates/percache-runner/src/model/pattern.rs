@@ -117,6 +117,12 @@ impl PatternSet {
         self.patterns.is_empty()
     }
 
+    /// Yields the paths that are named without wildcards and not excluded, in order.
+    pub fn literals(&self) -> impl Iterator<Item = &RelPath> {
+        let named = self.positive().filter_map(|(_, pattern)| pattern.literal());
+        named.filter(|path| self.matches(path))
+    }
+
     /// Returns the patterns in order.
     pub fn patterns(&self) -> &[Pattern] {
         &self.patterns

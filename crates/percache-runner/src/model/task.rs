@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -123,10 +123,15 @@ pub struct Task {
     pub cwd: RelPath,
     /// The command; `None` for a group.
     pub command: Option<TaskCommand>,
+    /// The command with placeholders for paths that are known only when the task is about to run, if it has any;
+    /// `command` then has them as they are written.
+    pub late: Option<LateCommand>,
     /// Whether `{args}` occurs in its command or environment.
     pub takes_args: bool,
     /// The declared inputs.
     pub inputs: Inputs,
+    /// Files outside of the workspace whose content matters.
+    pub external: Vec<External>,
     /// The declared outputs, including exclusions.
     pub outputs: PatternSet,
     /// How a run reports what it read besides its declared inputs.
@@ -207,6 +212,57 @@ pub enum TaskCommand {
     Argv(Vec<String>),
 }
 
+/// A command with `{inputs}`, `{outputs}` or `{deps}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateCommand {
+    /// The program and its arguments, or one script.
+    pub words: Vec<LateWord>,
+    /// Whether the script runs under `sh -e -c`.
+    pub shell: bool,
+}
+
+/// A part of a command's argument list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LateWord {
+    /// One element, or as many as the list has if it is nothing but a list.
+    Word(Vec<LatePiece>),
+    /// A script for a shell, in which values are quoted.
+    Script(Vec<LatePiece>),
+}
+
+/// A part of a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LatePiece {
+    /// What the user wrote.
+    Written(String),
+    /// A value, which is data.
+    Value(String),
+    /// Paths.
+    List(List),
+}
+
+/// Paths that are known only when the task is about to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum List {
+    /// The files that the patterns of `inputs` match.
+    Inputs,
+    /// The outputs that are named without wildcards.
+    Outputs,
+    /// The outputs of the tasks in `deps`.
+    Deps,
+}
+
+impl List {
+    /// Returns the placeholder's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            List::Inputs => "inputs",
+            List::Outputs => "outputs",
+            List::Deps => "deps",
+        }
+    }
+}
+
 /// The declared inputs of a task.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Inputs {
@@ -215,12 +271,39 @@ pub struct Inputs {
     pub default: bool,
     /// Ordered patterns, relative to the workspace. They come after the default: an exclusion takes away from it.
     pub patterns: PatternSet,
+    /// The files of which only a part counts, one pattern without wildcards for each of `parts`. `patterns` excludes
+    /// them.
+    pub partial: PatternSet,
+    /// The keys of the parts: `train.lr`, `/dependencies`.
+    pub parts: Vec<String>,
+    /// How many of the first patterns are those of `[workspace]`, as positions among the patterns as written.
+    pub shared: usize,
+}
+
+/// A file outside of the workspace: an absolute path, or one that begins with `..` at the root.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct External(pub String);
+
+impl External {
+    /// Returns the path in the file system, without `..`.
+    pub fn location(&self, root: &Path) -> PathBuf {
+        let up = self.0.split('/').take_while(|name| *name == "..").count();
+        let base = root.ancestors().nth(up).unwrap_or(Path::new("/"));
+        // An absolute path replaces the base.
+        base.join(self.0.get(up * 3..).unwrap_or_default())
+    }
 }
 
 impl Inputs {
     /// Returns the inputs that only patterns name.
     pub fn patterns(patterns: PatternSet) -> Inputs {
-        Inputs { default: false, patterns }
+        Inputs { patterns, ..Inputs::default() }
+    }
+
+    /// Yields the files of which only a part counts, each with the key of the part.
+    pub fn by_key(&self) -> impl Iterator<Item = (&RelPath, &str)> {
+        let files = self.partial.patterns().iter().filter_map(|pattern| pattern.literal());
+        files.zip(self.parts.iter().map(String::as_str))
     }
 
     /// Returns whether a path belongs to the inputs, given whether it belongs to the default ones.

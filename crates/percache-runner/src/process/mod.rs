@@ -8,10 +8,10 @@
 //! | `family` | All processes that a command started |
 //! | `nesting` | percache inside percache |
 //! | `orphans` | Commands that outlived a killed percache |
-//! | `run` | Waiting for a command, with timeout and cancellation |
+//! | `run` | Waiting for a command; ending it on a timeout or a stop |
 //! | `spawn` | Starting a command |
 //! | `spool` | A log of any length |
-//! | `stop` | The request to stop |
+//! | `stop` | The request to stop, from a signal or a caller; ends nothing itself |
 //! | `streams` | Two streams in one log |
 //! | `table` | The system's process table |
 

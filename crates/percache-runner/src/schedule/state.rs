@@ -172,7 +172,11 @@ impl<'a> States<'a> {
                 false
             }
             // A dependent that this build does not want.
-            _ => false,
+            TaskState::Outside => false,
+            TaskState::Ready | TaskState::Running { .. } | TaskState::Done { .. } | TaskState::Failed { .. } => {
+                debug_assert!(false, "`{}` did not wait for a dependency", self.workspace.task(id).name);
+                false
+            }
         }
     }
 

@@ -92,11 +92,13 @@ struct Build<'a> {
     stop: &'a Stop,
     listener: &'a dyn Listener,
     holder: &'a str,
-    /// See [`Session`], like the next two.
+    /// See [`Session::asked`].
     asked: Option<Asked>,
+    /// See [`Session::kept`].
     kept: Option<Digest>,
+    /// See [`Session::began`].
     began: i64,
-    /// See [`Request`].
+    /// See [`Request::last`].
     last: bool,
 }
 

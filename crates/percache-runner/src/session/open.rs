@@ -1,4 +1,4 @@
-//! Decides whether there is anything to do: the only place that does.
+//! Finds out whether there is anything to do. Every build asks here; [`freshness`](super::freshness) has the answer.
 //!
 //! The findings of the last build are checked first, before the configuration is read and before the store is opened.
 //! If everything that was requested is up to date by them, that is the answer. Else the configuration is read, or taken

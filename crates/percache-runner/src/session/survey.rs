@@ -11,6 +11,7 @@ use super::{Build, BuildError};
 use crate::action::budget::Budget;
 use crate::action::context::{Context, Tools};
 use crate::action::directories::{Directories, needed};
+use crate::action::further::Documents;
 use crate::fs::clearing::Clearing;
 use crate::fs::displaced::Displaced;
 use crate::fs::git_index::GitIndex;
@@ -53,31 +54,10 @@ impl<'a> Build<'a> {
         let ownership = survey(&observer, &self.graph.outputs, &opened.journal, &opened.left_behind.intents, &skip)?;
         let (displaced, directories) = (opened.displaced(), Directories::new(&opened.journal.made));
         let git = GitIndex::open(root);
-        let mut stuck = Vec::new();
-        if !self.options.dry_run && !ownership.edited.is_empty() {
-            let edited = ownership.edited.iter().map(|path| (*path).clone()).collect();
-            reporter.event(Event::Note(Note::Kept(edited, WhyKept::Edited)));
-        }
-        if !self.options.dry_run && !ownership.dead.is_empty() {
-            stuck = self.take_away_what_is_dead(&observer, &displaced, &directories, &git, &ownership, reporter)?;
-        }
-        let intents = opened.lock.as_ref().map(|_| Intents::open(&opened.worktree.intents(), &opened.left_behind));
-        let (intents, untold) = match intents.transpose() {
-            Ok(intents) => (intents, None),
-            Err(e) => (None, Some(StoreTrouble::Intents(e.to_string()))),
-        };
+        let stuck = self.clear_leftovers(&observer, &displaced, &directories, &git, &ownership, reporter)?;
+        let (intents, untold) = open_intents(opened);
         let carries = fresh.as_ref().is_some_and(|fresh| fresh.conditions);
-        let (untouched, tools) = match fresh {
-            Some(mut fresh) => {
-                // A file that was removed since is not as it was found.
-                let found = if ownership.dead.is_empty() { std::mem::take(&mut fresh.same) } else { Vec::new() };
-                observer.take_over(found, &fresh.read);
-                let untouched = fresh.untouched();
-                let names = self.workspace.tasks.iter().map(|task| task.name.as_str());
-                (names.map(|name| untouched.contains(name)).collect(), fresh.tools)
-            }
-            None => (Vec::new(), Tools::default()),
-        };
+        let (untouched, tools) = self.trust(fresh, &mut observer, &ownership);
         Ok(Context {
             workspace: self.workspace,
             graph: self.graph,
@@ -89,11 +69,7 @@ impl<'a> Build<'a> {
             worktree: opened.worktree.dir(),
             staging: opened.staging(),
             intents,
-            claimant: opened
-                .lock
-                .as_ref()
-                .and(self.store)
-                .map(|_| Claimant::new(opened.worktree.claims(), self.holder)),
+            claimant: self.claimant(opened),
             holder: self.holder,
             caller: self.caller,
             stop: self.stop,
@@ -109,6 +85,7 @@ impl<'a> Build<'a> {
             kept: Mutex::default(),
             stuck: stuck.into_iter().map(|(path, _)| path).collect(),
             tools,
+            documents: Documents::default(),
             contents: Contents::new(root, self.store, Texts::at(opened.worktree.texts())),
             carries,
             untouched,
@@ -118,6 +95,50 @@ impl<'a> Build<'a> {
             sources: OnceLock::new(),
             trouble: Mutex::new(opened.trouble.clone().or(untold)),
         })
+    }
+
+    /// Takes over what the last build found and still holds. Returns which tasks are untouched, and the tools' answers.
+    fn trust(
+        &self,
+        fresh: Option<Freshness>,
+        observer: &mut Observer<'_>,
+        ownership: &Ownership<'_>,
+    ) -> (Vec<bool>, Tools) {
+        let Some(mut fresh) = fresh else { return (Vec::new(), Tools::default()) };
+        // A file that was removed since is not as it was found.
+        let found = if ownership.dead.is_empty() { std::mem::take(&mut fresh.same) } else { Vec::new() };
+        observer.take_over(found, &fresh.read);
+        let untouched = fresh.untouched();
+        let names = self.workspace.tasks.iter().map(|task| task.name.as_str());
+        (names.map(|name| untouched.contains(name)).collect(), fresh.tools)
+    }
+
+    fn claimant(&self, opened: &OpenWorktree) -> Option<Arc<Claimant>> {
+        let may_claim = opened.lock.is_some() && self.store.is_some();
+        may_claim.then(|| Claimant::new(opened.worktree.claims(), self.holder))
+    }
+
+    /// Reports edited outputs of no task, and removes those that nobody has edited, unless this is a dry run. Returns
+    /// what could not be removed.
+    fn clear_leftovers(
+        &self,
+        observer: &Observer<'_>,
+        displaced: &Displaced,
+        directories: &Directories,
+        git: &GitIndex,
+        ownership: &Ownership<'_>,
+        reporter: &mut dyn Reporter,
+    ) -> io::Result<Vec<(RelPath, Arc<io::Error>)>> {
+        if self.options.dry_run {
+            return Ok(Vec::new());
+        }
+        if !ownership.edited.is_empty() {
+            reporter.event(Event::Note(Note::Kept(ownership.edited.clone(), WhyKept::Edited)));
+        }
+        if ownership.dead.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.take_away_what_is_dead(observer, displaced, directories, git, ownership, reporter)
     }
 
     /// Removes outputs that no task makes any more, and the directories that were made for them. Returns what could not
@@ -140,6 +161,15 @@ impl<'a> Build<'a> {
             reporter.event(Event::Displaced(moved));
         }
         Ok(buried.stuck)
+    }
+}
+
+/// Opens the intents of a build that holds its worktree's lock. Returns what went wrong, too.
+fn open_intents(opened: &OpenWorktree) -> (Option<Intents>, Option<StoreTrouble>) {
+    let intents = opened.lock.as_ref().map(|_| Intents::open(&opened.worktree.intents(), &opened.left_behind));
+    match intents.transpose() {
+        Ok(intents) => (intents, None),
+        Err(e) => (None, Some(StoreTrouble::Intents(e.to_string()))),
     }
 }
 

@@ -3,6 +3,7 @@
 //! | file | its one idea |
 //! | --- | --- |
 //! | `braces` | Brace expansion in patterns: `{a,b}` |
+//! | `data` | Parts of JSON, TOML and YAML files |
 //! | `depfile` | Parser of make-style depfiles |
 //! | `glob` | Wildcards within one path component |
 //! | `line_diff` | Line-by-line difference of two texts |
@@ -12,6 +13,7 @@
 //! | `units` | Durations, ages and sizes, parsed and formatted |
 
 pub(crate) mod braces;
+pub mod data;
 pub mod depfile;
 pub mod glob;
 pub mod line_diff;

@@ -270,7 +270,12 @@ impl Reads {
         };
         let places = self.declared.iter().filter(|(_, state)| directory(state));
         directories.extend(places.map(|(path, _)| locate(root, path)));
-        let outside = self.late.keys().filter(|path| path.starts_with(b"/")).map(|path| locate(root, path));
+        let outside = self
+            .declared
+            .keys()
+            .chain(self.late.keys())
+            .filter(|path| path.starts_with(b"/"))
+            .map(|path| locate(root, path));
         let further = outside.chain(self.behind.keys().cloned()).chain(self.rules.iter().cloned());
         directories.extend(further.filter_map(|path| Some(path.parent()?.to_owned())));
         directories.append(&mut self.directories);
@@ -294,7 +299,10 @@ fn may_be_read(scope: Scope<'_>, path: &RelPath) -> bool {
     let by_task = |task: &Task| {
         let by_default = || path.starts_with(&task.dir) || task.dir.starts_with(path);
         let patterns = &task.inputs.patterns;
-        patterns.matches(path) || patterns.enters(path) || (task.inputs.default && by_default())
+        patterns.matches(path)
+            || patterns.enters(path)
+            || task.inputs.partial.matches(path)
+            || (task.inputs.default && by_default())
     };
     let tasks = || tasks.iter().map(|id| workspace.task(*id)).filter(|task| task.command.is_some());
     let anything = || tasks().any(|task| task.discovery.finds_inputs() && failed.contains(&task.name));

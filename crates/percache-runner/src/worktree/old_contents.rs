@@ -43,7 +43,7 @@ impl<'a> Contents<'a> {
     }
 
     /// Finds the text with this digest, which is or was at `path`; `None` if it is lost, too long, or not text.
-    fn text(&self, path: &[u8], digest: &Digest) -> Option<String> {
+    pub fn text(&self, path: &[u8], digest: &Digest) -> Option<String> {
         if let Some(text) = self.texts.get(digest) {
             return Some(text.to_owned());
         }

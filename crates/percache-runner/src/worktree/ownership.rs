@@ -216,7 +216,7 @@ impl Sources<'_> {
     }
 
     fn is_named(&self, path: &RelPath) -> bool {
-        self.tasks.iter().map(|task| &task.inputs.patterns).any(|inputs| {
+        self.tasks.iter().flat_map(|task| [&task.inputs.patterns, &task.inputs.partial]).any(|inputs| {
             let mut named = inputs.patterns().iter().filter(|pattern| !pattern.negated);
             named.any(|pattern| pattern.literal() == Some(path)) && inputs.matches(path)
         })

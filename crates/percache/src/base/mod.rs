@@ -3,13 +3,13 @@
 //! | file | its one idea |
 //! | --- | --- |
 //! | `block_hasher` | SHA-1 that goes on from a state which many hashes have in common |
-//! | `claim` | Claims |
-//! | `clock` | The time of day |
+//! | `claim` | locks on names, which say who does what and die with their holder |
+//! | `clock` | the time of day, read here alone |
 //! | `codec` | The canonical encoding |
 //! | `digest` | SHA-1 digests |
-//! | `exit` | What lives in statics is never dropped |
+//! | `exit` | closing what lives in statics when the process exits |
 //! | `files` | Files that only their owner can read, and that are seen whole or not at all |
-//! | `fork` | Forks |
+//! | `fork` | what a process has for itself after a fork |
 //! | `lock` | Advisory locks between processes |
 
 pub mod block_hasher;

@@ -1,11 +1,11 @@
-//! Databases: what is asked of one, and those that there are. Knows nothing of tasks and functions.
+//! Databases: the interface, and its implementations. Knows nothing of tasks and functions.
 //!
 //! | file | its one idea |
 //! | --- | --- |
 //! | `engine` | What percache asks of a database |
 //! | `memory` | The database in memory |
 //! | `rocks` | The database on RocksDB. Only this module names RocksDB |
-//! | `tail` | The tail of a database |
+//! | `tail` | the newest commits, in a file beside the database |
 
 pub mod engine;
 pub mod memory;

@@ -5,12 +5,12 @@
 //! | [`key`] | what identifies a call: its function, its package, its arguments |
 //! | [`kept`] | which part of what a function returns is kept |
 //! | [`waiting`] | one computation for each key: who computes, who waits, for whom and how long |
-//! | [`results`] | results in the store and in memory, and what removes, checks and counts them |
+//! | [`results`] | results in the back-end and in memory, and what removes, checks and counts them |
 //! | [`calls`] | what users call, and how a result is found or computed |
 //! | `cache`, `builder`, `open`, `default` | a cache: its settings, opening it, the default one |
 //! | `shared`, `handle` | what all clones of a cache share, for each process anew |
 //!
-//! Results live in a [`Backend`](crate::backend::Backend). Knows nothing of databases, of tasks or of the terminal.
+//! Results live in a [`Backend`](crate::backend::Backend). Only `open` knows of databases, and nothing here of tasks or the terminal.
 
 #[cfg(not(feature = "rocksdb"))]
 mod absent;

@@ -73,7 +73,7 @@ struct Plan {
     live_lists: HashSet<Digest>,
 }
 
-/// A result, as far as this is about it.
+/// What gc needs to know about a result.
 struct Held {
     last: Time,
     contents: Vec<Content>,

@@ -35,7 +35,7 @@ pub trait Results: Send + Sync {
     /// Returns a number that grows whenever a process of this machine writes.
     fn generation(&self) -> u64;
 
-    /// Returns the generation that the next lookup knows of at least.
+    /// Returns a lower bound for the generation that the next lookup sees.
     fn known_generation(&self) -> u64;
 
     /// Makes the next lookup see everything that is there by then.

@@ -64,7 +64,7 @@ pub enum ReadError {
 
 /// Proof that a journal may be written: what it names is on the disk.
 ///
-/// A journal that names a result which a power cut takes away would have a build wait for what is not there.
+/// A journal that names a result which a power cut takes away would make the next build trust a result that is not there.
 #[derive(Debug)]
 pub struct Flushed(());
 
@@ -314,7 +314,8 @@ impl Store {
         self.engine.generation()
     }
 
-    /// The generation that the next lookup knows of at least: when it has grown since, somebody has written what that may have missed.
+    /// Returns a lower bound for the generation that the next lookup sees. If the generation has grown beyond it,
+    /// somebody has written something that the lookup may miss.
     pub fn known_generation(&self) -> u64 {
         let at_hand = self.view.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(seen, _)| *seen);
         at_hand.unwrap_or_else(|| self.engine.generation())

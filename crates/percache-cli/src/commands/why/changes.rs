@@ -25,6 +25,9 @@ pub fn tell(changes: &[Change], place: Option<&str>, indent: &str, paint: Paint)
         told.for_each(|(new, line)| {
             let _ = writeln!(text, "{indent}  {} {line}", sign(new, paint));
         });
+        change.values.iter().skip(1).take(LINES).for_each(|value| {
+            let _ = writeln!(text, "{indent}    {value}");
+        });
         let lines = change.lines.as_ref().map_or(&[][..], |difference| &difference.lines);
         lines.iter().take(LINES).for_each(|line| tell_line(line, indent, paint, &mut text));
         if lines.len() > LINES {
@@ -60,6 +63,8 @@ pub fn old_and_new(change: &Change) -> (Vec<String>, Vec<String>) {
         }
         // The values of variables are never stored, so all that can be said is that it changed.
         Kind::Env => (Vec::new(), Vec::new()),
+        // The values say more.
+        Kind::FilePart if !change.values.is_empty() => (Vec::new(), Vec::new()),
         _ => (change.old.iter().map(describe).collect(), change.new.iter().map(describe).collect()),
     }
 }

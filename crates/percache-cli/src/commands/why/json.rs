@@ -98,6 +98,8 @@ fn change(change: &Change) -> Value {
         Kind::Input | Kind::Discovered => "input",
         Kind::Dependency => "dependency",
         Kind::Streams => "streams",
+        Kind::FilePart => "part",
+        Kind::External => "external",
     };
     let name = if change.kind == Kind::Dependency { change.remark.as_bytes() } else { &change.name };
     let (old, new) = changes::old_and_new(change);
@@ -111,6 +113,7 @@ fn change(change: &Change) -> Value {
         "new": new,
         "line": change.lines.as_ref().map(|difference| difference.first),
         "lines": lines.collect::<Vec<_>>(),
+        "values": change.values,
     })
 }
 

@@ -72,7 +72,7 @@ pub fn answer(project: &Project, id: TaskId, answer: &Answer, paint: Paint) -> S
     }
     if !answer.remembered.is_empty() {
         let names: Vec<_> = answer.remembered.iter().map(|tool| format!("`{tool}`")).collect();
-        let note = format!("not run, their last answers are taken to hold: {}", names.join(", "));
+        let note = format!("not run; assumed to answer as the last time: {}", names.join(", "));
         let _ = writeln!(text, "\n{}", paint.apply(Style::Faint, note));
     }
     text

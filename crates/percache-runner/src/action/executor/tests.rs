@@ -17,6 +17,7 @@ use crate::action::context::{Check, Force, HitLogs, Options, Tools};
 use crate::action::directories::Directories;
 use crate::action::done::Done;
 use crate::action::explain::Why;
+use crate::action::further::Documents;
 use crate::action::job::{self, Job};
 use crate::config::{self, Request};
 use crate::fs::displaced::Displaced;
@@ -176,6 +177,7 @@ impl World {
             kept: Mutex::default(),
             stuck: BTreeSet::new(),
             tools: Tools::default(),
+            documents: Documents::default(),
             contents: Contents::new(root, Some(&*self.store), Texts::at(self.dir.path().join("texts"))),
             carries: false,
             untouched: Vec::new(),

@@ -60,6 +60,8 @@ pub(in crate::config) struct RawTask {
     pub written: Written,
     /// The keys that it takes over from templates.
     pub inherited: Written,
+    /// How many of its first `inputs` are those of `[workspace]`.
+    pub shared_inputs: usize,
 }
 
 impl RawTask {
@@ -79,7 +81,7 @@ impl RawTask {
                     let mut fields = Fields::new(fields.report, fields.file, what, table);
                     let keys = TaskKeys::read(&mut fields);
                     let written = fields.finish(&TASK);
-                    Some(RawTask { name, keys, written, inherited: Written::default() })
+                    Some(RawTask { name, keys, written, inherited: Written::default(), shared_inputs: 0 })
                 }
                 other => {
                     fields.wrong_type(&format!("{key}.{}", name.value), span, "a table", &other);
@@ -136,8 +138,8 @@ impl Type for Templates {
 /// The names of tasks and templates.
 const NAME: &str = r#"^[^-\s:\[\]{}()*?!,;'"][^\s:\[\]{}()*?!,;'"]*$"#;
 
-/// Checks the name of a task or template: names occur in messages, on command lines and in `deps`, where `:`, `[`, `]`, `*`, `?`
-/// and `!` are special.
+/// Checks the name of a task or template: names occur in messages, on command lines and in `deps`, where `:`, `[`, `]`,
+/// `*`, `?` and `!` are special.
 fn check_name(report: &mut Report, what: &str, name: &At<String>) {
     let fits = |c: char| c.is_alphanumeric() || "_-./+@".contains(c);
     if !name.value.is_empty() && name.value.chars().all(fits) && !name.value.starts_with('-') {

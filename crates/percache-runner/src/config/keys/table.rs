@@ -32,6 +32,8 @@ pub(in crate::config) struct Traits {
     pub form: Form,
     /// Whether `{args}` may stand in it.
     pub args: bool,
+    /// Whether `{inputs}`, `{outputs}` and `{deps}` may stand in it.
+    pub lists: bool,
     /// Whether the placeholders of an instance's file have a value in it.
     pub of_file: bool,
 }
@@ -54,6 +56,7 @@ pub(super) const RUN: Traits = Traits {
     files: Files::All,
     form: Form::Text,
     args: false,
+    lists: false,
     of_file: true,
 };
 
@@ -82,6 +85,10 @@ impl Traits {
 
     pub const fn args(self) -> Traits {
         Traits { args: true, ..self }
+    }
+
+    pub const fn lists(self) -> Traits {
+        Traits { lists: true, ..self }
     }
 
     pub const fn axes_only(self) -> Traits {

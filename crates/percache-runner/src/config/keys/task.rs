@@ -16,13 +16,14 @@ task_keys! {
          everything else is replaced.";
     description: Text, ANY.not_hashed(),
         "A description in one line, for `percache list`.";
-    command: Command, ANY.form(Form::Shell).args(),
+    command: Command, ANY.form(Form::Shell).args().lists(),
         "The command. A string runs under `sh -e -c`; an array is a program and its arguments, run without a shell. \
-         `{file}`, `{dir}`, `{name}`, `{stem}`, `{ext}` (with `foreach`), axes of `matrix` and `{args}` are filled in. \
+         `{file}`, `{dir}`, `{name}`, `{stem}`, `{ext}` (with `foreach`), axes of `matrix`, `{args}`, `{inputs}`, \
+         `{outputs}` and `{deps}` are filled in. \
          Without a command the task is a group of `deps`.";
     shell: Shell, RUN.form(Form::Argument),
-        "The shell that runs the command if it is a string: a program and its arguments, to which the command is added. \
-         Default: that of `[workspace]`, or `sh -e -c`.";
+        "The shell that runs the command if it is a string: a program and its arguments, to which the command is \
+         added. Default: that of `[workspace]`, or `sh -e -c`.";
     foreach: OneOrMore, ANY.axes_only(),
         "One or more patterns: one task per matching file, named `task[file]`.";
     matrix: Matrix, ANY,
@@ -30,7 +31,10 @@ task_keys! {
          every string of the task.";
     inputs: Texts, RUN.form(Form::Path),
         "Patterns for the files whose content matters; `!` excludes. Default: every file below this directory that \
-         git tracks or would not ignore, except outputs. `[]`: none.";
+         git tracks or would not ignore, except outputs; `@default` stands for these. `FILE#KEY`: only that part of a \
+         JSON, TOML or YAML file. `[]`: none.";
+    external: Texts, RUN.form(Form::Path),
+        "Files outside of the workspace whose content matters: absolute paths, or paths that begin with `..`.";
     outputs: Texts, RUN.form(Form::Path),
         "Patterns for what the command makes: stored, and restored when missing or changed. A pattern without a \
          wildcard must exist after success. End a directory with `/`.";

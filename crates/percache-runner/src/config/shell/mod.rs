@@ -15,7 +15,7 @@ mod words;
 pub(super) use scan::Unsafe;
 use scan::{Place, Scanner};
 use words::is_keyword;
-pub(super) use words::is_shell;
+pub(super) use words::{is_shell, script_of};
 
 /// A shell command under construction.
 #[derive(Debug)]

@@ -44,6 +44,15 @@ pub(in crate::config) fn is_shell(text: &str) -> bool {
     ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "yash", "busybox"].contains(&name)
 }
 
+/// Returns which word of a command is a script for a shell: the one after `-c`. Words with placeholders are `None`.
+pub(in crate::config) fn script_of(words: &[Option<&str>]) -> Option<usize> {
+    let shell = words.iter().position(|word| word.is_some_and(is_shell))?;
+    let is_option = |word: &Option<&str>| word.is_some_and(|word| word.starts_with('-'));
+    let takes_script = |word: &Option<&str>| word.is_some_and(|word| word.starts_with('-') && word.ends_with('c'));
+    let option = shell + 1 + words[shell + 1..].iter().position(takes_script)?;
+    words[option..].iter().position(|word| !is_option(word)).map(|behind| option + behind)
+}
+
 pub(super) fn is_name(text: &str) -> bool {
     text.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_') && is_function_name(text)
 }

@@ -8,7 +8,6 @@ use crate::action::explain::Why;
 use crate::key::fingerprint::Kind;
 use crate::model::TaskId;
 use crate::model::event::{Event, Outcome};
-use crate::model::path::RelPath;
 use crate::schedule::state::{Standing, TaskState};
 
 use super::Build;
@@ -106,9 +105,9 @@ impl Build<'_, '_> {
                 let position = tasks.binary_search_by(|task| task.name.cmp(&change.remark));
                 position.ok().map(|position| TaskId(position as u32))
             }
-            _ => RelPath::new(&change.name).ok().and_then(|path| self.ctx.graph.outputs.owner(&path)),
+            _ => change.path().and_then(|path| self.ctx.graph.outputs.owner(&path)),
         };
-        let of_path = matches!(change.kind, Kind::Input | Kind::Discovered | Kind::Dependency);
+        let of_path = matches!(change.kind, Kind::Input | Kind::Discovered | Kind::Dependency | Kind::FilePart);
         of_path && owner.is_some_and(|owner| self.has_unknown_outputs(owner))
     }
 

@@ -1,6 +1,7 @@
 //! Collects the paths that the tasks read now.
 
 use std::collections::{BTreeSet, HashMap};
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,7 +36,17 @@ impl Look<'_> {
             return;
         }
         task.env_file.iter().for_each(|path| self.declare(path));
+        for external in &task.external {
+            let path = external.location(&self.scope.workspace.root);
+            self.reads.declared.insert(path.into_os_string().into_vec(), FileState::Absent);
+        }
         let mut inputs = self.matching(&task.inputs.patterns);
+        inputs.extend(self.matching(&task.inputs.partial));
+        for (path, _) in task.inputs.by_key() {
+            if !self.is_output(path) {
+                self.declare(path);
+            }
+        }
         if task.inputs.default {
             inputs.push(self.by_default(task));
         }

@@ -4,12 +4,12 @@
 //! | --- | --- |
 //! | `ahead` | When the results of wrapped callables are computed again |
 //! | `attribute` | What the expansion of `#[memoize]` calls |
-//! | `entry` | One call of a memoized function, and what else can be done with it than to make it |
+//! | `entry` | One call of a memoized function: remove, refresh, key, without the cache |
 //! | `fallible` | Wrapped callables that return a `Result` of which only `Ok` is kept |
 //! | `fallible_async` | Wrapped `async` callables that return a `Result` of which only `Ok` is kept |
 //! | `operation` | What a memoized function is asked to do with a call, and how it does that |
 //! | `refresh` | Computing again what is still good, before it is too old, and keeping what cannot be computed again |
-//! | `resolve` | Found, or computed once |
+//! | `resolve` | Finding a result, or computing it once |
 //! | `wrap` | Closures and functions whose results are kept |
 //! | `wrap_async` | Closures and functions that return futures, whose results are kept |
 

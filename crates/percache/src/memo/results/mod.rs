@@ -1,9 +1,9 @@
-//! Results in the store and in memory, and what removes, checks and counts them.
+//! Results in the back-end and in memory, and what removes, checks and counts them.
 //!
 //! | file | its one idea |
 //! | --- | --- |
-//! | `cleared` | Tells the processes that share a cache that results were removed on purpose, so that none of them goes on giving |
-//! | `clock` | Times |
+//! | `cleared` | Tells the processes that share a cache which results were removed, so that none returns them from memory |
+//! | `clock` | The times that results are dated with |
 //! | `collect` | Removes results |
 //! | `compress` | Compression of large results on their way to the back-end |
 //! | `hot` | The results used most recently, in memory |

@@ -59,7 +59,7 @@ pub enum Next {
     Evict,
 }
 
-/// The turn to evict; the others of the process and of other processes go on meanwhile.
+/// The right to evict results; other threads and processes carry on meanwhile.
 pub struct Turn {
     _lock: Option<FileLock>,
 }

@@ -97,7 +97,7 @@ pub enum Standing {
     Over,
     /// To be asked again after this.
     Waits(Duration),
-    /// It is ours, beside a process that does not get ready; or, without a claim, nobody's.
+    /// Compute now: with the claim, or, without one, alongside a process that takes too long.
     Enough(Option<Claim>),
 }
 

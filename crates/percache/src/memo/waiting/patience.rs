@@ -169,7 +169,8 @@ impl Watch {
         self.begun.elapsed()
     }
 
-    /// Whether to go on waiting for `leader`. `relieved`: when somebody gave up the last time who waits for the same.
+    /// Whether to go on waiting for `leader`. `relieved`: when another waiter for the same
+    /// result last gave up.
     pub fn advise(&mut self, leader: &Leader, relieved: Option<Instant>) -> Advice {
         let now = Instant::now();
         let lasted = now - self.begun;

@@ -18,7 +18,7 @@ use crate::base::fork::PerProcess;
 /// Names a flight, in all caches of the process.
 pub type FlightId = u64;
 
-/// Names what is computed for nobody who waits.
+/// The id of a computation that nobody waits for.
 pub const NO_FLIGHT: FlightId = FlightId::MAX;
 
 thread_local! {

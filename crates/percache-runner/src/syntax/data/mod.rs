@@ -1,0 +1,94 @@
+//! Parts of files with structured data: `params.yaml#train`, `package.json#/dependencies`.
+//!
+//! What is read is a tree in which spacing, comments and the order of keys have no place, so that equal data have one
+//! canonical text. Numbers and dates are kept as they are written, because different programs read them differently.
+//! Knows no file and no task.
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `canonical` | The one text of a tree, and how two of them differ |
+//! | `json`, `toml`, `yaml` | From the text of a file to a tree |
+//! | `path` | Which part of a tree a key names |
+
+mod canonical;
+mod json;
+mod path;
+mod toml;
+mod yaml;
+
+use std::collections::BTreeMap;
+
+pub use canonical::differences;
+pub use path::{KeyPath, split};
+
+/// A value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// Nothing.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number, a date, or whatever else a program may not take for text, as it is written.
+    Plain(String),
+    /// A text.
+    Text(String),
+    /// Several values in order.
+    List(Vec<Data>),
+    /// Values by their keys.
+    Table(BTreeMap<String, Data>),
+}
+
+/// The format of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// JSON, with comments and commas at the end as in tsconfig.json.
+    Json,
+    /// TOML.
+    Toml,
+    /// YAML.
+    Yaml,
+}
+
+impl Format {
+    /// Returns the format of a file by its name.
+    pub fn of(name: &str) -> Option<Format> {
+        match name.rsplit_once('.')?.1 {
+            "json" | "jsonc" => Some(Format::Json),
+            "toml" => Some(Format::Toml),
+            "yaml" | "yml" => Some(Format::Yaml),
+            _ => None,
+        }
+    }
+
+    /// Returns its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Json => "JSON",
+            Format::Toml => "TOML",
+            Format::Yaml => "YAML",
+        }
+    }
+
+    /// Parses the text of a file.
+    ///
+    /// # Errors
+    /// Returns what is wrong, with the line.
+    pub fn parse(self, text: &str) -> Result<Data, String> {
+        match self {
+            Format::Json => json::parse(text),
+            Format::Toml => toml::parse(text),
+            Format::Yaml => yaml::parse(text),
+        }
+    }
+}
+
+/// The deepest nesting that is read: destroying a deeper tree could exhaust the stack.
+const DEEPEST: usize = 200;
+
+/// Returns the line of a position, from 1.
+fn line(text: &str, position: usize) -> usize {
+    text.as_bytes().iter().take(position).filter(|byte| **byte == b'\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests;

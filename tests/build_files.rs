@@ -216,6 +216,10 @@ fn github_gets_the_summary_of_each_step_by_itself() {
     elsewhere.args(["build", "good"]).env("GITHUB_STEP_SUMMARY", &step);
     ws.run(&mut elsewhere).succeeds();
     assert_eq!(ws.read("step"), text, "only on GitHub");
+    // In a container, the file may not be there.
+    let mut inside = ws.command("");
+    inside.args(["build", "good"]).env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", "/lost/step");
+    ws.run(&mut inside).succeeds().does_not_say("/lost");
 }
 
 #[test]
@@ -239,7 +243,16 @@ fn a_full_disk_is_an_error_at_the_end() {
 #[test]
 fn the_files_are_complete_when_the_build_is_interrupted() {
     let ws = Sandbox::new(
-        "[task.a]\ncommand = \"touch begun; sleep 30\"\ninputs = []\n\n[task.b]\ncommand = \"true\"\ndeps = [\"a\"]\ninputs = []\n",
+        r#"
+            [task.a]
+            command = "touch begun; sleep 30"
+            inputs = []
+
+            [task.b]
+            command = "true"
+            deps = ["a"]
+            inputs = []
+        "#,
     );
     let mut command = ws.command("");
     command.args(["build", "--junit", "junit.xml", "--json-file", "events", "--summary-file", "summary.md"]);

@@ -108,19 +108,18 @@ fn the_instances_of_a_template_are_summed_up() {
         "4 up to date\n  compile[src/0.c], compile[src/3.c], compile[src/4.c], compile[src/5.c]\n",
         "1 would run: src/1.c changed, line 1\n  compile[src/1.c]\n",
     ]);
+    let reason = "src/1.c changed, line 1";
     let told: Value = serde_json::from_str(&ws.percache(["why", "--json", "compile"]).succeeds().stdout).unwrap();
     assert_eq!(
         (&told[1], told.as_array().unwrap().len()),
-        (
-            &json!({ "task": "compile[src/1.c]", "state": "would_run", "message": null, "reason": "src/1.c changed, line 1" }),
-            6
-        )
+        (&json!({ "task": "compile[src/1.c]", "state": "would_run", "message": null, "reason": reason }), 6)
     );
     ws.build(["-k"]).fails();
     let log = ws.percache(["log", "compile"]).succeeds().stdout;
     assert_eq!(
         log,
-        "compile: 6 tasks; name one of them to see its log\n1 failed\n  compile[src/2.c] (exit status 1): wrong\n5 built\n"
+        "compile: 6 tasks; name one of them to see its log\n\
+         1 failed\n  compile[src/2.c] (exit status 1): wrong\n5 built\n"
     );
     ws.percache(["log", "compile[src/2.c]"]).succeeds().says(["made 2\nwrong\n"]);
     ws.percache(["log", "*:none"]).exits(2);

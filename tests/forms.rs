@@ -6,10 +6,15 @@ const WIDE: (u16, u16) = (100, 24);
 
 /// Many quick tasks; `bad` fails, `slow` takes more than five seconds.
 fn many(count: usize, more: &str) -> Sandbox {
-    let config = format!(
-        "[task.t]\nmatrix = {{ n = [{}] }}\ncommand = \"echo said {{n}} > {{n}}.out; echo said {{n}}\"\ninputs = []\noutputs = [\"{{n}}.out\"]\n{more}",
-        (0..count).map(|n| format!("\"{n}\"")).collect::<Vec<_>>().join(", ")
-    );
+    let values: Vec<_> = (0..count).map(|n| format!("\"{n}\"")).collect();
+    let template = r#"
+        [task.t]
+        matrix = { n = [VALUES] }
+        command = "echo said {n} > {n}.out; echo said {n}"
+        inputs = []
+        outputs = ["{n}.out"]
+    "#;
+    let config = template.replace("VALUES", &values.join(", ")) + "\n" + more;
     Sandbox::new(&config)
 }
 

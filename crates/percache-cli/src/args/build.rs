@@ -45,8 +45,8 @@ pub struct Build {
     /// Show the logs of these tasks: all, new (those that ran or were restored), failed, none
     #[arg(long, value_name = "WHOSE", default_value = "new", hide_possible_values = true)]
     pub logs: Logs,
-    /// What to print of each task: full (a line, and its log), compact (only failures and slow tasks), dots (a character)
-    /// [default: compact on a terminal for more than 200 tasks, else full]
+    /// What to print of each task: full (a line, and its log), compact (only failures and slow tasks), dots (a
+    /// character) [default: compact on a terminal for more than 200 tasks, else full]
     #[arg(long, value_name = "FORM", hide_possible_values = true, conflicts_with_all = ["json", "dry_run"])]
     pub output: Option<Output>,
     /// Print events as JSON, one per line

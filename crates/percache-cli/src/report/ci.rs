@@ -86,8 +86,8 @@ fn in_repository(place: &Located, cwd: &Path, top: &Path) -> Option<String> {
     file.strip_prefix(top).ok()?.to_str().map(str::to_owned)
 }
 
-/// Returns the name of a task's section, of which GitLab allows letters, digits, `_`, `.` and `-`. It differs from those
-/// of other builds in the same job.
+/// Returns the name of a task's section, in which GitLab allows letters, digits, `_`, `.` and `-`. It differs from
+/// those of other builds in the same job.
 fn section(task: TaskId) -> String {
     format!("percache_{}_{}", std::process::id(), task.index())
 }

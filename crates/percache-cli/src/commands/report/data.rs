@@ -112,8 +112,8 @@ impl<'a> Failures<'a> {
         Failures { commands, past: LastRuns::of(project), began }
     }
 
-    /// Returns the command of a task and the end of its log, if it failed or was stopped; `null` if not. The log is that
-    /// of the build, unless a later one has run the task.
+    /// Returns the command of a task and the end of its log, if it failed or was stopped; `null` if not. The log is
+    /// that of the build, unless a later one has run the task.
     fn of(&self, task: &TaskRun) -> Value {
         if !matches!(task.ending, Ending::Failed | Ending::Stopped) {
             return Value::Null;

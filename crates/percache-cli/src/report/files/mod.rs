@@ -35,8 +35,18 @@ pub struct Wanted {
     pub junit: Option<PathBuf>,
     /// Events as JSON, one per line.
     pub json: Option<PathBuf>,
-    /// A summary in Markdown, and whether to append it to the file.
-    pub summary: Option<(PathBuf, bool)>,
+    /// A summary in Markdown.
+    pub summary: Option<SummaryFile>,
+}
+
+/// The file of a summary.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SummaryFile {
+    path: PathBuf,
+    /// Whether to append to what is there.
+    appends: bool,
+    /// Whether the user asked for it. If not, it is no error that it cannot be written.
+    asked: bool,
 }
 
 impl Wanted {
@@ -47,7 +57,7 @@ impl Wanted {
 
     /// Returns the file of the summary for the value of `--summary-file`. On GitHub Actions there is one without the
     /// option: that of the step, which earlier commands may have begun.
-    pub fn summary(option: Option<&Path>) -> Option<(PathBuf, bool)> {
+    pub fn summary(option: Option<&Path>) -> Option<SummaryFile> {
         let step = || {
             let file = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty());
             file.map(PathBuf::from)
@@ -55,8 +65,14 @@ impl Wanted {
         let is_github = || std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
         match option {
             Some(file) if file == Path::new(NONE) => None,
-            Some(file) => Some((file.to_owned(), step().as_deref() == Some(file))),
-            None => is_github().then(step).flatten().map(|file| (file, true)),
+            Some(file) => {
+                let appends = step().as_deref() == Some(file);
+                Some(SummaryFile { path: file.to_owned(), appends, asked: true })
+            }
+            None => {
+                let file = is_github().then(step).flatten()?;
+                Some(SummaryFile { path: file, appends: true, asked: false })
+            }
         }
     }
 }
@@ -94,7 +110,12 @@ impl Files {
     /// Creates the files for a build of the tasks `planned`.
     pub fn create(wanted: &Wanted, planned: Vec<TaskId>) -> Result<Files, CliError> {
         let create = |path: &Option<PathBuf>| path.as_ref().map(|path| Destination::create(path, false)).transpose();
-        let summary = wanted.summary.as_ref().map(|(path, append)| Destination::create(path, *append)).transpose()?;
+        let summary = match &wanted.summary {
+            Some(SummaryFile { path, appends, asked: true }) => Some(Destination::create(path, *appends)?),
+            // In a container, the variable may name a file that is not there.
+            Some(SummaryFile { path, .. }) => Destination::create(path, true).ok(),
+            None => None,
+        };
         let (junit, json) = (create(&wanted.junit)?, create(&wanted.json)?);
         Ok(Files { planned, ended: BTreeMap::new(), room: LOGS, junit, json, summary })
     }
@@ -121,21 +142,22 @@ impl Files {
 
     /// Completes the files.
     pub fn finish(mut self, workspace: &Workspace, summary: &Summary) -> Result<(), CliError> {
+        let (json, junit, markdown) = (self.json.take(), self.junit.take(), self.summary.take());
         let tasks = self.planned.iter().filter(|id| workspace.task(**id).command.is_some());
         let tasks = tasks.map(|id| (*id, self.ended.get(id))).collect();
         let known = Known { workspace, tasks, summary };
-        let texts = [
-            (self.json.take(), json::summary(summary)),
-            (self.junit.take(), junit::document(&known)),
-            (self.summary.take(), markdown::document(&known)),
+        let write = |destination: Option<Destination>, text: &dyn Fn() -> String| {
+            let Some(mut destination) = destination else { return Ok(()) };
+            destination.write(&text());
+            destination.end()
+        };
+        // All are written, even if one cannot be.
+        let written = [
+            write(json, &|| json::summary(summary)),
+            write(junit, &|| junit::document(&known)),
+            write(markdown, &|| markdown::document(&known)),
         ];
-        let mut done = Ok(());
-        for (destination, text) in texts {
-            let Some(mut destination) = destination else { continue };
-            destination.write(&text);
-            done = done.and(destination.end());
-        }
-        done
+        written.into_iter().collect()
     }
 }
 

@@ -92,6 +92,6 @@ fn columns_are_as_wide_as_their_words() {
     assert_eq!(column(line("longer-name"), "longer-name"), "would restore ".len(), "{}", run.stdout);
     let list = ws.percache(["list"]).succeeds().stdout;
     let rows: Vec<&str> = list.lines().collect();
-    assert_eq!(column(rows[0], "built"), column(rows[1], "failed"), "{list}");
+    assert_eq!(column(rows[0], "stale?"), column(rows[1], "failed"), "{list}");
     assert!(rows[1].ends_with("Fails"), "{list}");
 }

@@ -153,6 +153,10 @@ fn the_other_answers() {
             check("why.json", &why);
             assert_eq!(why["last"].is_object(), built && task != "all", "{why:#}");
         }
+        check("why-tasks.json", &answer(&["why", "--json", "*"]));
+        if built {
+            check("why-last-build.json", &answer(&["why", "--json"]));
+        }
     };
     all(false);
     ws.build([]).ran(["gen", "lone", "use"]);

@@ -85,6 +85,32 @@ fn every_outcome_is_told() {
 }
 
 #[test]
+fn a_failed_task_has_its_command_and_log_until_it_runs_again() {
+    let ws = project();
+    ws.write("speak", "printf '</pre><b>\\n\\033[1mbold\\n'");
+    ws.edit_config("[ ! -e broken ]", "sh speak; [ ! -e broken ]");
+    ws.write("broken", "");
+    ws.build(["-k"]).fails();
+    let told = report(&ws);
+    let failures = field(&told, "failure");
+    assert_eq!(
+        *failures["bad"],
+        json!({ "command": "sh speak; [ ! -e broken ]", "log": "</pre><b>\nbold\n", "log_is_whole": true })
+    );
+    assert!(failures["after"].is_null() && failures["link"].is_null(), "{told:#}");
+    assert!(!ws.percache(["report", "-o", "-"]).succeeds().stdout.contains("</pre><b>"));
+    // A build that records something else, and then one that runs the task with success: its log is gone.
+    ws.build(["--failed"]).fails();
+    assert_eq!(field(&report(&ws), "failure")["bad"]["log"], "</pre><b>\nbold\n");
+    let record = ws.shell("echo .percache/worktrees/*/builds");
+    let then = ws.read(record.trim());
+    ws.remove("broken");
+    ws.build(["bad"]).succeeds();
+    ws.write(record.trim(), then);
+    assert!(field(&report(&ws), "failure")["bad"]["log"].is_null());
+}
+
+#[test]
 fn times_needs_and_the_critical_path_fit_together() {
     let told = report(&project());
     let tasks = told["tasks"].as_array().expect("tasks");
@@ -221,6 +247,19 @@ fn the_page_works_with_the_keyboard() {
     assert_eq!(chain[6], "No task chosen");
     assert_eq!(chain[8], "1 task");
     assert!(document.contains("data-ready=\"7\"") && document.contains("data-theme=\"light\""));
+}
+
+#[test]
+fn the_panel_of_a_failed_task_shows_its_log() {
+    let ws = project();
+    ws.edit_config("[ ! -e broken ]", "echo '<b>trouble</b>'; [ ! -e broken ]");
+    ws.write("broken", "");
+    ws.build(["-k"]).fails();
+    let script = "key('graph-canvas', 'ArrowRight');
+        if (document.querySelector('#detail h2').textContent !== 'bad') key('graph-canvas', 'ArrowDown');
+        document.querySelectorAll('#detail pre').forEach((it) => said.push(it.textContent.replace(/[<>]/g, '|')))";
+    let Some(document) = in_browser(&ws, script) else { return };
+    assert_eq!(said(&document), ["echo '|b|trouble|/b|'; [ ! -e broken ]", "|b|trouble|/b|\n"]);
 }
 
 #[test]

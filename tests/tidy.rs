@@ -276,7 +276,8 @@ const DOOR: [(&str, &str); 12] = [
         Reporter Runner Span SpooledLog StoreTrouble Stream Warning WhyKept"),
     ("exec", "Answer Single"),
     ("sharing", "Feed Offer Remote RemoteKey stored_offer"),
-    ("why", "Answer Behind Chain Change FileState Kind Last Line Link Nearest Question Stands State Value Why why"),
+    ("why", "Answer Behind Cause Chain Change FileState Kind Last LastBuild Line Link Nearest Question Standing Stands \
+        State Value Why last_build standings why"),
     ("watching", "Activity Blame Blamed Broken Burst Change Configured Events Happened Hearing KnownFiles Noting Run \
         Target moment"),
     ("store", "DEFAULT_MAXAGE DEFAULT_MAXSIZE MaintenanceError Report Request Unstable advance_epoch disk_usage \

@@ -102,10 +102,6 @@ impl CliError {
                 let hint = "create a file that it matches, or correct `foreach`";
                 CliError::usage(format!("`{name}` has no instances: its `foreach` matches no file")).hint(Some(hint))
             }
-            OpenError::Several { name, first } => {
-                let hint = format!("name one of them, for example `{first}`");
-                CliError::usage(format!("`{name}` means several tasks")).hint(Some(hint))
-            }
             OpenError::NoArguments(only) => {
                 let message = match only {
                     Some(name) => format!("`{name}` takes no arguments"),
@@ -126,6 +122,12 @@ impl CliError {
             error => CliError::failure(error),
         }
         .hint(hint)
+    }
+
+    /// Creates the error for a question about the last build where none is recorded.
+    pub fn no_build() -> CliError {
+        let hint = "`percache build` records a build in which something ran, failed or was restored";
+        CliError::failure("no build is recorded in this worktree").hint(Some(hint))
     }
 
     /// Returns whether trying again after a change is useless.

@@ -36,7 +36,10 @@ fn run(data: &[u8]) {
     let store = Store::new(engine.clone());
     let results = read_all(&store, &*engine);
     let before = verify(&*view(&*engine)).expect("memory can be read");
-    let used = HashMap::from([(ResultKey { action: ActionKey::default(), place: None }, 5)]);
+    let used = HashMap::from([(
+        ResultKey { action: ActionKey::default(), place: None },
+        percache::base::clock::Time::from_millis(5),
+    )]);
     let _ = stats::stats(&*view(&*engine), &used);
     let all = Policy { unused_since: None, maxsize: Some(100), only: None, used: &used, worthwhile: 0.0 };
     let expected = preview(&*engine, &all);

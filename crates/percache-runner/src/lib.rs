@@ -93,7 +93,10 @@ pub mod sharing {
 pub mod why {
     pub use crate::action::changes::Change;
     pub use crate::action::explain::Why;
-    pub use crate::explain::{Answer, Chain, Last, Link, Nearest, Question, Stands, State, why};
+    pub use crate::explain::{
+        Answer, Cause, Chain, Last, LastBuild, Link, Nearest, Question, Standing, Stands, State, last_build, standings,
+        why,
+    };
     pub use crate::fs::stat_cache::{Behind, FileState};
     pub use crate::key::fingerprint::{Kind, Value};
     pub use crate::syntax::line_diff::Line;

@@ -17,6 +17,9 @@ pub struct Build {
     /// ancestor of HEAD and the default branch]
     #[arg(long, value_name = "REV", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub affected: Option<String>,
+    /// Only tasks whose last run here failed; with TASK, only those among TASK and its dependencies
+    #[arg(long)]
+    pub failed: bool,
     /// Run at most this many tasks at a time [default: the number of CPUs]
     #[arg(short, long, value_name = "N", value_parser = jobs)]
     pub jobs: Option<usize>,
@@ -42,12 +45,26 @@ pub struct Build {
     /// Show the logs of these tasks: all, new (those that ran or were restored), failed, none
     #[arg(long, value_name = "WHOSE", default_value = "new", hide_possible_values = true)]
     pub logs: Logs,
+    /// What to print of each task: full (a line, and its log), compact (only failures and slow tasks), dots (a
+    /// character) [default: compact on a terminal for more than 200 tasks, else full]
+    #[arg(long, value_name = "FORM", hide_possible_values = true, conflicts_with_all = ["json", "dry_run"])]
+    pub output: Option<Output>,
     /// Print events as JSON, one per line
     #[arg(long)]
     pub json: bool,
     /// Write a trace of the build to FILE, for Perfetto or chrome://tracing
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
+    /// Write the outcome of each task to FILE, as JUnit XML
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub junit: Option<PathBuf>,
+    /// Write events to FILE, as --json prints them
+    #[arg(long, value_name = "FILE")]
+    pub json_file: Option<PathBuf>,
+    /// Write a summary to FILE, in Markdown; `none` writes no summary on GitHub Actions either [default: on GitHub
+    /// Actions, $GITHUB_STEP_SUMMARY]
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub summary_file: Option<PathBuf>,
     /// Neither look up nor store results
     #[arg(long)]
     pub no_cache: bool,
@@ -127,6 +144,17 @@ pub struct Exec {
     /// The command and its arguments, run without a shell
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     pub command: Vec<String>,
+}
+
+/// What to print of each task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// A line for each task that was not up to date, and logs
+    Full,
+    /// A line for each task that failed or was slow
+    Compact,
+    /// A character for each task that was not up to date
+    Dots,
 }
 
 /// Whose logs to show.

@@ -10,14 +10,15 @@ use crate::completion;
 /// `percache why`.
 #[derive(Debug, Args)]
 pub struct Why {
-    /// The task
+    /// The task; a name of several, such as that of a template, gives a summary [default: the last build, from its
+    /// first causes]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
-    pub task: String,
+    pub task: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
     /// Arguments that replace `{args}` in commands
-    #[arg(last = true, value_name = "ARGS")]
+    #[arg(last = true, value_name = "ARGS", requires = "task")]
     pub args: Vec<String>,
 }
 
@@ -89,7 +90,7 @@ pub struct Report {
 /// `percache log`.
 #[derive(Debug, Args)]
 pub struct Log {
-    /// The task
+    /// The task; a name of several, such as that of a template, gives a summary
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub task: String,
 }

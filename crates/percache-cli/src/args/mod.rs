@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 use crate::completion;
 use crate::topics;
 
-pub use build::{Build, Exec, Logs, OnChange, Watch};
+pub use build::{Build, Exec, Logs, OnChange, Output, Watch};
 pub use displaced::{Displaced, DisplacedAction, DisplacedDrop, DisplacedRestore};
 pub use help::{Completions, Help, Init, Man, Shell};
 pub use inspect::{Compdb, Graph, GraphFormat, List, Log, Report, Why};
@@ -81,7 +81,7 @@ pub enum Command {
     Watch(Watch),
     /// Run a single command, without a percache.toml, or replay its stored output
     Exec(Exec),
-    /// Explain why a task last ran, or why it would run now
+    /// Explain why a task last ran, or why it would run now; without a task, why the last build ran what it ran
     Why(Why),
     /// Write a percache.toml that suits the files in the directory
     Init(Init),

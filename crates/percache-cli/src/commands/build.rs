@@ -6,34 +6,52 @@ use std::time::Instant;
 
 #[cfg(feature = "remote")]
 use percache_runner::Session;
-use percache_runner::{Check, Force, HitLogs, Opened, Options, Request, Stop, Summary, Target, open};
+use percache_runner::tasks::{LastRuns, LastState, TaskId};
+use percache_runner::{Check, Force, HitLogs, Opened, Options, Project, Request, Stop, Summary, Target, open};
 
 use crate::args::{Build, Cli, Logs};
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};
 #[cfg(feature = "remote")]
 use crate::remote::{self, Sharing};
-use crate::report::{self, Manner, Place, Report};
+use crate::report::{self, Manner, Place, Report, Wanted};
 use crate::setup::{directory, holder, load, only_affected, open_store};
 use crate::terminal::style::{self, Paint};
 
 /// Runs `percache build`.
 pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
-    let Some(rev) = &args.affected else { return build(cli, args) };
-    let project = load(cli, &args.args)?;
-    let selected = project.requested(&args.tasks, &[])?;
-    let affected = only_affected(&project, selected, rev, &args.args)?;
-    if affected.is_empty() {
-        if !cli.quiet {
-            crate::say!("no task is affected");
-        }
-        return Ok(SUCCESS);
+    if args.affected.is_none() && !args.failed {
+        return build(cli, args);
     }
-    let names = affected.iter().map(|id| project.name_from_here(&project.workspace.task(*id).name));
-    build(cli, &Build { tasks: names.collect(), affected: None, ..args.clone() })
+    let project = load(cli, &args.args)?;
+    let chosen = choose(&project, args)?;
+    if chosen.is_empty() {
+        let why = if args.failed { "no task has failed" } else { "no task is affected" };
+        return report::nothing(&project.workspace, manner(cli, args), &wanted(args), why).map(|()| SUCCESS);
+    }
+    let names = chosen.iter().map(|id| project.name_from_here(&project.workspace.task(*id).name));
+    build(cli, &Build { tasks: names.collect(), affected: None, failed: false, ..args.clone() })
+}
+
+/// Returns the tasks that `--failed` and `--affected` leave of the named ones, or of all.
+fn choose(project: &Project, args: &Build) -> Result<Vec<TaskId>, CliError> {
+    let mut chosen = match args.failed {
+        true if args.tasks.is_empty() => project.workspace.ids().collect(),
+        // A dependency that failed is the reason why a named task was not built.
+        true => project.graph.closure(&project.select(&args.tasks)?),
+        false => project.requested(&args.tasks, &[])?,
+    };
+    if args.failed {
+        let past = LastRuns::of(project);
+        chosen.retain(|id| past.state(project.workspace.task(*id)) == LastState::Failed);
+    }
+    match &args.affected {
+        Some(rev) => only_affected(project, chosen, rev, &args.args),
+        None => Ok(chosen),
+    }
 }
 
 fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
-    let start = Instant::now();
+    let (start, wanted) = (Instant::now(), wanted(args));
     let stderr = Paint::stderr(cli.color);
     let store = |dir: &Path| Arc::new(open_store(dir, stderr));
     let request = Request {
@@ -41,7 +59,7 @@ fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
         tasks: &args.tasks,
         args: &args.args,
         options: options(cli, args),
-        every_event: args.json || args.profile.is_some(),
+        every_event: args.json || args.profile.is_some() || !wanted.is_empty(),
         caller: std::env::vars_os().collect(),
         holder: holder(),
         store: (!args.no_cache).then_some(&store),
@@ -64,15 +82,19 @@ fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     let stop = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
     let place = Place { cwd: &project.cwd, directory: cli.directory.as_deref(), args: &args.args };
     let mut report = Report::new(&project.workspace, place, manner(cli, args), args.profile.as_deref())?;
+    if !wanted.is_empty() {
+        let planned = project.graph.closure(&project.requested(&args.tasks, &[])?);
+        report = report.with_files(&wanted, planned)?;
+    }
     let summary = session.build(&stop, &*report.listener(), &mut report).map_err(CliError::session)?;
     let traced = report.trace(&project.graph, session.store().map(|store| &**store));
-    report.finish(&summary);
-    traced?;
+    let finished = report.finish(&summary).and(traced);
     #[cfg(feature = "remote")]
     if let Some(sharing) = sharing {
         sharing.finish(&stop, cli.quiet || args.json, stderr);
         std::mem::forget(sharing);
     }
+    finished?;
     // The process ends now, so destructors are skipped.
     std::mem::forget((session, project));
     Ok(status(&summary))
@@ -89,12 +111,19 @@ fn share(session: &mut Session<'_>, args: &Build) -> Result<Option<Arc<Sharing>>
     Ok(Some(sharing))
 }
 
+/// Returns the files that the build is to write beside what it prints.
+fn wanted(args: &Build) -> Wanted {
+    let summary = (!args.dry_run).then(|| Wanted::summary(args.summary_file.as_deref())).flatten();
+    Wanted { junit: args.junit.clone(), json: args.json_file.clone(), summary }
+}
+
 fn manner(cli: &Cli, args: &Build) -> Manner {
     Manner {
         paint: Paint::stdout(cli.color),
         verbose: cli.verbose,
         quiet: cli.quiet,
         logs: args.logs,
+        output: args.output,
         explain: args.explain || args.dry_run,
         dry_run: args.dry_run,
         json: args.json,

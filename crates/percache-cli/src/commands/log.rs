@@ -4,13 +4,15 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 use percache::base::clock::Time;
 use percache::store::ReadError;
-use percache_runner::tasks::{FailedRun, LastLog, Task, last_log};
+use percache_runner::Project;
+use percache_runner::tasks::{FailedRun, LastLog, LastRuns, LastState, Task, TaskId, last_log};
 use percache_runner::text::{format_age, format_size};
 
 use crate::args::{Cli, Log};
+use crate::commands::list;
 use crate::error::{CliError, SUCCESS};
 use crate::report::quoted;
-use crate::report::text::Cleaned;
+use crate::report::text::{Cleaned, last_line};
 use crate::setup::{load, open_store};
 use crate::terminal::output::Stdout;
 use crate::terminal::style::{Paint, Style};
@@ -18,7 +20,10 @@ use crate::terminal::style::{Paint, Style};
 /// Shows the whole log of a task's last result, or what is kept of that of its last run if that failed.
 pub fn run(cli: &Cli, args: &Log) -> Result<u8, CliError> {
     let project = load(cli, &[])?;
-    let task = project.workspace.task(project.select_one(&args.task)?);
+    let task = match project.select_some(&args.task)?.as_slice() {
+        [id] => project.workspace.task(*id),
+        ids => return show_several(cli, &project, &args.task, ids),
+    };
     let (name, here) = (&task.name, quoted(&project.name_from_here(&task.name)));
     let (key, is_last) = match last_log(&project, task) {
         LastLog::Failed(run, log) => return show_failed(cli, &run, &log),
@@ -45,6 +50,32 @@ pub fn run(cli: &Cli, args: &Log) -> Result<u8, CliError> {
     show(cli, &mut |to| store.read(&result.log, to))?;
     if result.log.length == 0 {
         crate::aside!("{}", Paint::stderr(cli.color).apply(Style::Faint, format!("`{name}` wrote nothing")));
+    }
+    Ok(SUCCESS)
+}
+
+/// Says how each of several tasks ended the last time; of one that failed, also the last line of its log.
+fn show_several(cli: &Cli, project: &Project, name: &str, ids: &[TaskId]) -> Result<u8, CliError> {
+    let (past, paint) = (LastRuns::of(project), Paint::stdout(cli.color));
+    let mut states: Vec<(LastState, Vec<&Task>)> = Vec::new();
+    for task in ids.iter().map(|id| project.workspace.task(*id)) {
+        let state = past.state(task);
+        match states.iter_mut().find(|(known, _)| *known == state) {
+            Some((_, tasks)) => tasks.push(task),
+            None => states.push((state, vec![task])),
+        }
+    }
+    // What failed comes first.
+    states.sort_by_key(|(state, _)| !matches!(state, LastState::Failed | LastState::Stopped));
+    crate::say!("{}: {} tasks; name one of them to see its log", paint.apply(Style::Strong, name), ids.len());
+    for (state, tasks) in states {
+        crate::say!("{} {}", tasks.len(), paint.apply(list::style(state), list::word(state)));
+        for task in tasks {
+            let Some((run, log)) = past.failure(&task.name) else { continue };
+            let last = last_line(&log);
+            let last = if last.is_empty() { String::new() } else { format!(": {last}") };
+            crate::say!("  {} {}{last}", task.name, paint.apply(Style::Faint, format!("({})", run.how)));
+        }
     }
     Ok(SUCCESS)
 }

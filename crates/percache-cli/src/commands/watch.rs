@@ -12,7 +12,7 @@ use percache_runner::text::shown_bytes;
 use percache_runner::watching::{Blame, Blamed, Broken, Change, Configured, Events, Happened, KnownFiles, Run, Target};
 use percache_runner::{Check, Force, HitLogs, OpenError, Options, Stop};
 
-use crate::args::{Cli, Logs, Watch};
+use crate::args::{Cli, Logs, Output, Watch};
 use crate::error::{CliError, INTERRUPTED};
 use crate::report::Manner;
 use crate::setup::{directory, load};
@@ -265,6 +265,7 @@ impl Watching<'_> {
             verbose: self.cli.verbose,
             quiet: self.cli.quiet,
             logs: Logs::New,
+            output: Some(Output::Full),
             explain: self.args.explain,
             dry_run: false,
             json: false,

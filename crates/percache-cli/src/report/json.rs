@@ -1,6 +1,4 @@
-//! Prints events as JSON, one object per line, for programs. docs/cli.md describes them.
-
-use std::io::Write;
+//! Events as JSON, one object per line, for programs. docs/cli.md describes them.
 
 use percache_runner::Summary;
 use percache_runner::events::{Deviation, Differs, Event, Outcome};
@@ -10,12 +8,11 @@ use serde_json::{Value, json};
 
 use crate::messages;
 use crate::report::words;
-use crate::terminal::output::Stdout;
 
-/// Prints an event.
-pub fn event(workspace: &Workspace, event: &Event) {
+/// Returns the line of an event.
+pub fn event(workspace: &Workspace, event: &Event) -> String {
     let name = |id| &workspace.task(id).name;
-    print(&match event {
+    line(&match event {
         Event::Begin { tasks, .. } => json!({ "event": "begin", "tasks": tasks }),
         Event::Started { task, usual } => {
             json!({ "event": "started", "task": name(*task), "usual_seconds": usual.map(|usual| usual.as_secs_f64()) })
@@ -62,7 +59,7 @@ pub fn event(workspace: &Workspace, event: &Event) {
             json!({ "event": "background", "task": name(*task), "processes": holders.collect::<Vec<_>>() })
         }
         Event::Waiting { task, holder } => json!({ "event": "waiting", "task": task.map(name), "holder": holder }),
-    });
+    })
 }
 
 /// Returns a path unchanged, or as it is shown in messages if it is not UTF-8.
@@ -79,9 +76,9 @@ fn deviation(deviation: &Deviation) -> Value {
     json!({ "path": deviation.path, "what": words::differs(&deviation.what), "line": line, "byte": byte })
 }
 
-/// Prints the last event.
-pub fn summary(summary: &Summary) {
-    print(&json!({
+/// Returns the line of the last event.
+pub fn summary(summary: &Summary) -> String {
+    line(&json!({
         "event": "summary",
         "ran": summary.ran,
         "checked": summary.checked,
@@ -98,10 +95,9 @@ pub fn summary(summary: &Summary) {
         "seconds": summary.took.as_secs_f64(),
         "saved_seconds": summary.saved.as_secs_f64(),
         "from_remote": summary.fetched,
-    }));
+    }))
 }
 
-fn print(value: &Value) {
-    // Errors of writing are reported at the end.
-    let _ = Stdout.write_all(format!("{value}\n").as_bytes());
+fn line(value: &Value) -> String {
+    format!("{value}\n")
 }

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use percache_runner::Summary;
-use percache_runner::configuration;
-use percache_runner::events::{Deviation, Differs, Event, Failure, Holder, LogText, Outcome};
+use percache_runner::events::{Event, Failure, Holder, LogText, Outcome};
 use percache_runner::tasks::{TaskId, Workspace};
-use percache_runner::text::{format_duration, format_size, shown};
+use percache_runner::text::{format_duration, format_size};
 
-use crate::args::Logs;
+use crate::args::{Logs, Output};
 use crate::messages;
+use crate::report::ci::Ci;
+use crate::report::dots::Dots;
+use crate::report::failure::{self, About};
 use crate::report::live::Live;
 use crate::report::settled::settled;
 use crate::report::tap::Tap;
@@ -28,13 +30,35 @@ pub struct Lines<'a> {
     workspace: &'a Workspace,
     place: Place<'a>,
     manner: Manner,
-    /// Whether to print workflow commands of GitHub Actions: groups, and an annotation per failure.
-    github: bool,
+    /// The CI system that shows the lines.
+    ci: Ci,
+    /// What is printed of each task.
+    output: Output,
+    dots: Dots,
+    /// The tasks that failed, each with its failure in a few words.
+    failed: Vec<(TaskId, String)>,
+    /// How many lines were printed since the first failure began.
+    since: usize,
     /// The process that a line last said the build waits for.
     awaited: Option<String>,
     /// The live display, if lines go to a terminal that has one.
     live: Option<Live>,
     out: io::BufWriter<Stdout>,
+}
+
+/// A failure with so many lines after its first one is named again at the end.
+const MANY: usize = 20;
+
+/// A task that took as long as this is slow.
+const SLOW: Duration = Duration::from_secs(5);
+
+/// How a log is shown.
+#[derive(Clone, Copy)]
+struct Shown {
+    /// Whether the whole log remains available.
+    is_kept: bool,
+    /// Whether it is a section that CI systems fold.
+    folds: bool,
 }
 
 /// Details about a finished task.
@@ -52,7 +76,11 @@ impl<'a> Lines<'a> {
             workspace,
             place,
             manner,
-            github: std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
+            ci: Ci::detect(),
+            output: manner.output(0),
+            dots: Dots::default(),
+            failed: Vec::new(),
+            since: 0,
             awaited: None,
             live: manner.is_live().then(|| Live::new(manner.paint, tap.clone())),
             out: io::BufWriter::new(Stdout),
@@ -62,7 +90,10 @@ impl<'a> Lines<'a> {
     /// Reports an event.
     pub fn event(&mut self, event: Event) {
         match event {
-            Event::Begin { tasks, .. } => self.live.iter_mut().for_each(|live| live.begin(tasks)),
+            Event::Begin { tasks, .. } => {
+                self.output = self.manner.output(tasks);
+                self.live.iter_mut().for_each(|live| live.begin(tasks));
+            }
             Event::Started { task, usual } => {
                 let name = &self.workspace.task(task).name;
                 self.live.iter_mut().for_each(|live| live.started(task, name, usual));
@@ -122,32 +153,42 @@ impl<'a> Lines<'a> {
         if !failed && (self.manner.quiet || *outcome == Outcome::Group) {
             return;
         }
+        match self.output {
+            Output::Dots if !failed => {
+                let dot = self.dots.next(outcome);
+                self.write(dot);
+                // It is a sign of life.
+                let _ = self.out.flush();
+                return;
+            }
+            Output::Compact if !failed && detail.took < SLOW => return,
+            _ => {}
+        }
         let shows_log = !log.bytes.is_empty() && self.wants_log(outcome);
         // Hundreds of lines of tasks that are up to date would hide the others; the summary counts them.
         if *outcome == Outcome::UpToDate && !self.manner.verbose && !shows_log {
             return;
         }
-        let mut text = self.line(name, outcome, detail);
+        let mut text = clean(&self.line(name, outcome, detail), true);
         if shows_log {
             let task = self.workspace.task(id);
             let is_kept = !failed && task.cache && !task.interactive;
-            self.add_log(&mut text, name, log, is_kept);
+            self.add_log(&mut text, id, log, Shown { is_kept, folds: !failed });
         }
-        if let Outcome::Failed(failure) = outcome {
-            self.add_failure(&mut text, id, failure, detail.hint.as_deref());
-        }
-        if let Outcome::Unstable(deviations) = outcome {
-            self.add_deviations(&mut text, name, deviations);
+        if failed {
+            text.push_str(&clean(&self.failure(id, outcome, detail), true));
+            self.annotate(&mut text, id, outcome, log);
         }
         // The live display is redrawn ten times a second anyway: a thousand quick tasks must not redraw it a thousand
         // times.
         let urgent = if self.live.is_some() { failed } else { *outcome != Outcome::UpToDate };
-        self.print(&text, urgent);
+        self.put(&text, urgent);
     }
 
     fn wants_log(&self, outcome: &Outcome) -> bool {
         match (outcome, self.manner.logs) {
             (_, Logs::None) => false,
+            (Outcome::Ran | Outcome::Restored, Logs::New) if self.output != Output::Full => false,
             (Outcome::Failed(_), _) | (_, Logs::All) => true,
             (Outcome::Ran | Outcome::Restored, Logs::New) => true,
             _ => false,
@@ -175,73 +216,55 @@ impl<'a> Lines<'a> {
         line
     }
 
-    /// Appends a log. `is_kept` says whether the whole log remains available.
-    fn add_log(&self, text: &mut String, name: &str, log: &LogText, is_kept: bool) {
-        if self.github {
-            let _ = writeln!(text, "::group::{}", github_data(name));
+    /// Appends a log.
+    fn add_log(&self, text: &mut String, id: TaskId, log: &LogText, shown: Shown) {
+        if shown.folds {
+            self.ci.open(text, id, &self.workspace.task(id).name);
         }
         if log.omitted > 0 {
-            let all = if is_kept { "; `percache log` shows all" } else { "" };
+            let all = if shown.is_kept { "; `percache log` shows all" } else { "" };
             let _ = writeln!(text, "[the first {} are left out{all}]", format_size(log.omitted));
         }
         text.push_str(&clean(&settled(&String::from_utf8_lossy(&log.bytes)), self.manner.paint.is_on()));
         if !text.ends_with('\n') {
             text.push('\n');
         }
-        if self.github {
-            text.push_str("::endgroup::\n");
+        if shown.folds {
+            self.ci.close(text, id);
         }
     }
 
-    fn add_failure(&self, text: &mut String, id: TaskId, failure: &Failure, hint: Option<&str>) {
+    /// Notes a failure, and returns its details.
+    fn failure(&mut self, id: TaskId, outcome: &Outcome, detail: &Detail<'_>) -> String {
+        let how = match outcome {
+            Outcome::Failed(Failure::Interrupted) => return String::new(),
+            Outcome::Failed(failure) => failure.to_string(),
+            _ => "unstable".to_owned(),
+        };
+        self.failed.push((id, how));
+        let about = About { workspace: self.workspace, place: &self.place, paint: self.manner.paint };
+        match outcome {
+            Outcome::Failed(failure) => about.failure(id, failure, detail.hint.as_deref()),
+            Outcome::Unstable(deviations) => about.deviations(deviations),
+            _ => String::new(),
+        }
+    }
+
+    /// Appends annotations of a failure, where they are understood.
+    fn annotate(&self, text: &mut String, id: TaskId, outcome: &Outcome, log: &LogText) {
         let task = self.workspace.task(id);
-        if *failure == Failure::Interrupted {
-            return;
-        }
-        if self.github {
-            let message = format!("task {} failed: {failure}", task.name);
-            let _ = writeln!(text, "::error title=percache::{}", github_data(&message));
-        }
-        let faint = |word: &str| self.manner.paint.apply(Style::Faint, word);
-        if let Some(command) = words::command(task) {
-            let _ = writeln!(text, "  {} {}", faint("command:"), command.trim_end().replace('\n', "\n           "));
-        }
-        let _ = writeln!(text, "  {} {}", faint("again:  "), words::again(self.workspace, &self.place, task));
-        if let Some(hint) = words::remedy(failure, task).or(hint.map(str::to_owned)) {
-            // A failure with a remedy is one of the configuration or the surroundings, not of what the command does.
-            if let Some(place) = configuration::stated(self.workspace, task) {
-                let _ = writeln!(text, "  {} {place}", faint("stated: "));
+        match outcome {
+            Outcome::Failed(Failure::Interrupted) => {}
+            Outcome::Failed(failure) => {
+                self.ci.annotate(text, "error", &format!("task {} failed: {failure}", task.name));
+                self.ci.annotate_places(text, self.workspace, task, &log.bytes);
             }
-            let _ = writeln!(text, "  {} {hint}", self.manner.paint.apply(Style::Hint, "hint:   "));
-        }
-    }
-
-    /// Appends the outputs that differ; for a text, also the first lines that differ.
-    fn add_deviations(&self, text: &mut String, name: &str, deviations: &[Deviation]) {
-        const NAMED: usize = 10;
-        if self.github {
-            let paths: Vec<_> = deviations.iter().take(NAMED).map(|it| shown(&it.path)).collect();
-            let message = format!("task {name} is unstable: {} differ", paths.join(", "));
-            let _ = writeln!(text, "::error title=percache::{}", github_data(&message));
-        }
-        let paint = self.manner.paint;
-        for Deviation { path, what } in deviations.iter().take(NAMED) {
-            let _ = writeln!(text, "  {} {}", shown(path), words::differs(what));
-            if let Differs::Line { stored, now, .. } = what {
-                let mut line = |sign: &str, style, line: &Option<String>| {
-                    if let Some(line) = line {
-                        let _ = writeln!(text, "    {}", paint.apply(style, format!("{sign} {}", clean(line, false))));
-                    }
-                };
-                line("-", Style::Bad, stored);
-                line("+", Style::Good, now);
+            Outcome::Unstable(deviations) => {
+                let message = format!("task {} is unstable: {} differ", task.name, failure::names(deviations));
+                self.ci.annotate(text, "error", &message);
             }
+            _ => {}
         }
-        if deviations.len() > NAMED {
-            let _ = writeln!(text, "  and {} more", deviations.len() - NAMED);
-        }
-        let hint = "with the same inputs, its command made something else; the stored result is not used any more";
-        let _ = writeln!(text, "  {} {hint}", paint.apply(Style::Hint, "hint:"));
     }
 
     fn warn(&mut self, message: &str, hint: Option<&str>) {
@@ -250,6 +273,7 @@ impl<'a> Lines<'a> {
         if let Some(hint) = hint {
             let _ = writeln!(text, "{} {hint}", paint.apply(Style::Hint, "hint:"));
         }
+        self.end_dots();
         let _ = self.out.flush();
         match &mut self.live {
             Some(live) => live.suspend(|| crate::aside!("{}", text.trim_end())),
@@ -268,27 +292,47 @@ impl<'a> Lines<'a> {
     /// Reports displaced files even if quiet, and as an annotation, because whoever misses a file must learn where it
     /// is, and the disk of a CI runner is soon gone.
     fn moved(&mut self, message: &str) {
-        if self.github {
-            self.print(&format!("::warning title=percache::{}\n", github_data(message)), true);
-        }
+        let mut annotation = String::new();
+        self.ci.annotate(&mut annotation, "warning", message);
+        self.put(&annotation, true);
         match self.manner.quiet {
             true => crate::aside!("{}", Paint::stderr_like(self.manner.paint).apply(Style::Faint, message)),
             false => self.note(message),
         }
     }
 
-    /// Prints whole lines. Text that is not urgent may wait for text that is.
+    /// Prints whole lines, cleaned, because file names may contain anything. Text that is not urgent may wait for text
+    /// that is.
     fn print(&mut self, text: &str, urgent: bool) {
-        // File names may contain anything.
-        let text = &clean(text, true);
+        self.put(&clean(text, true), urgent);
+    }
+
+    /// Prints whole lines that are clean.
+    fn put(&mut self, text: &str, urgent: bool) {
+        if !self.failed.is_empty() {
+            self.since += text.lines().count();
+        }
+        if !text.is_empty() {
+            self.end_dots();
+        }
         match &mut self.live {
             Some(live) => live.print(text, urgent),
-            // An error of writing, or a reader that is gone, does not end the build.
-            None => drop(self.out.write_all(text.as_bytes())),
+            None => self.write(text),
         }
         if urgent {
             let _ = self.out.flush();
         }
+    }
+
+    /// Ends the line of dots, if there is one.
+    fn end_dots(&mut self) {
+        let end = self.dots.end();
+        self.write(end);
+    }
+
+    /// Writes text as it is. An error of writing, or a reader that is gone, does not end the build.
+    fn write(&mut self, text: &str) {
+        let _ = self.out.write_all(text.as_bytes());
     }
 
     /// Stops without a summary.
@@ -300,27 +344,17 @@ impl<'a> Lines<'a> {
     /// Prints the summary.
     pub fn summary(&mut self, summary: &Summary) {
         self.live.iter_mut().for_each(Live::clear);
+        self.end_dots();
+        if self.failed.len() > 1 || self.since > MANY {
+            let about = About { workspace: self.workspace, place: &self.place, paint: self.manner.paint };
+            let again = about.failures(&self.failed);
+            let _ = self.out.write_all(clean(&again, true).as_bytes());
+        }
         let sound = summary.failed.is_empty() && summary.unstable.is_empty() && !summary.interrupted;
         let style = if sound { Style::Strong } else { Style::Bad };
         let interrupted = if summary.interrupted { "interrupted: " } else { "" };
         let line = format!("{interrupted}{}", words::summary(summary));
         let _ = writeln!(self.out, "{}", self.manner.paint.apply(style, line));
         let _ = self.out.flush();
-    }
-}
-
-/// Escapes the message of a workflow command, in which `%` begins an escape sequence and a newline would end the
-/// command.
-fn github_data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_workflow_command_stays_one_line() {
-        assert_eq!(github_data("50 % of\r\nit"), "50 %25 of%0D%0Ait");
     }
 }

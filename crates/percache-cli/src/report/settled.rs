@@ -10,12 +10,24 @@ use std::rc::Rc;
 
 use unicode_width::UnicodeWidthChar;
 
-use crate::report::text::sequence;
+use crate::report::text::{clean, sequence};
 
 /// The distance between tab stops.
 const TAB: usize = 8;
 /// How many colour settings are remembered. A program that sets more without a reset loses the first ones.
 const SETTINGS: usize = 16;
+
+/// Returns at most `length` bytes of the end of a log, from the beginning of a line on, as plain text in its final
+/// state.
+pub fn plain_end(log: &[u8], length: usize) -> String {
+    let cut = log.len().saturating_sub(length);
+    let mut end = &log[cut..];
+    if cut > 0 {
+        let line = end.iter().position(|byte| *byte == b'\n').map_or(0, |line| line + 1);
+        end = &end[line..];
+    }
+    clean(&settled(&String::from_utf8_lossy(end)), false)
+}
 
 /// Returns the final state of the text.
 pub fn settled(text: &str) -> Cow<'_, str> {
@@ -176,6 +188,14 @@ fn erase(sequence: &str, cells: &mut Vec<Cell>, column: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_log_begins_with_a_line() {
+        assert_eq!(plain_end(b"10 %\r20 %\n\x1b[31mred\x1b[0m\n", 100), "20 %\nred\n");
+        assert_eq!(plain_end(b"first\nsecond\nthird", 10), "third");
+        assert_eq!(plain_end(b"first\nsecond", 3), "ond", "a line that is too long is cut");
+        assert_eq!(plain_end(b"first", 0), "");
+    }
 
     #[test]
     fn what_was_written_over_is_gone() {

@@ -144,7 +144,7 @@ impl Past<'_> {
     }
 
     /// Returns what differs between the task's result in this worktree and the one before.
-    fn renewed(&self, id: TaskId) -> Option<Why> {
+    pub fn renewed(&self, id: TaskId) -> Option<Why> {
         let record = self.journal.tasks.get(&self.asked.project.workspace.task(id).name)?;
         let key = record.key?;
         let Some(previous) = record.previous else {
@@ -192,7 +192,7 @@ impl Past<'_> {
     }
 
     /// Returns the task whose last result is the change, and the path of the output if the change is one.
-    fn maker(&self, task: TaskId, change: &Change) -> Option<(TaskId, Option<Vec<u8>>)> {
+    pub fn maker(&self, task: TaskId, change: &Change) -> Option<(TaskId, Option<Vec<u8>>)> {
         let workspace = &self.asked.project.workspace;
         match (change.kind, &change.new) {
             (Kind::Dependency, Some(_)) => {

@@ -6,6 +6,7 @@
 //! | file | its one idea |
 //! | --- | --- |
 //! | `affected` | The tasks that a range of git history affects |
+//! | `causes` | The first causes of the last build |
 //! | `chain` | Chains of reasons down to a first cause |
 //! | `closest` | The stored result that fits with the fewest changes |
 //! | `last_runs` | What the last builds left of each task |
@@ -13,6 +14,7 @@
 //! | `readers` | The tasks that read a path |
 
 mod affected;
+mod causes;
 mod chain;
 mod closest;
 mod last_runs;
@@ -20,11 +22,13 @@ mod named_file;
 mod readers;
 
 pub use affected::{AffectedError, affected};
+pub use causes::{Cause, LastBuild, last_build};
 pub use chain::{Chain, Link, Stands};
 pub use closest::Nearest;
 pub use last_runs::{LastLog, LastRuns, LastState, last_log};
 pub use named_file::{NamedFile, NamedFileError, named_file};
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,8 +113,36 @@ pub struct Last {
     pub reason: Option<String>,
 }
 
+/// How one of several tasks stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The task.
+    pub task: TaskId,
+    /// Its state.
+    pub state: State,
+    /// The nearest reason why it would run, if it would or may.
+    pub reason: Option<String>,
+}
+
+/// Says how several tasks stand, each in few words.
+pub fn standings(asked: &Question, ids: &[TaskId]) -> Result<Vec<Standing>, BuildError> {
+    let (seen, outcomes) = dry_run(asked, ids.to_vec())?;
+    let standing = |id: &TaskId| {
+        let state = state(asked, *id, &seen);
+        let reason = outcomes.reasons.get(id).filter(|_| matches!(state, State::WouldRun | State::MayRun));
+        Standing { task: *id, state, reason: reason.map(Why::to_string) }
+    };
+    Ok(ids.iter().map(standing).collect())
+}
+
 /// Answers a question about a task.
 pub fn why(asked: &Question, id: TaskId) -> Result<Answer, BuildError> {
+    let (seen, outcomes) = dry_run(asked, vec![id])?;
+    Ok(answer(asked, id, &seen, outcomes))
+}
+
+/// Finds out what a build of these tasks would do.
+fn dry_run(asked: &Question, ids: Vec<TaskId>) -> Result<(Seen, Outcomes), BuildError> {
     let store = |_: &Path| asked.store.clone();
     let request = Request {
         target: Target::Project(asked.project.clone()),
@@ -134,8 +166,8 @@ pub fn why(asked: &Question, id: TaskId) -> Result<Answer, BuildError> {
     };
     let stop = Stop::manual().map_err(BuildError::Tree)?;
     let mut seen = Seen::default();
-    let outcomes = Session::from_scratch(request, asked.project.clone(), vec![id]).run(&stop, &(), &mut seen)?;
-    Ok(answer(asked, id, &seen, outcomes))
+    let outcomes = Session::from_scratch(request, asked.project.clone(), ids).run(&stop, &(), &mut seen)?;
+    Ok((seen, outcomes))
 }
 
 fn answer(asked: &Question, id: TaskId, seen: &Seen, outcomes: Outcomes) -> Answer {
@@ -203,11 +235,13 @@ fn state(asked: &Question, id: TaskId, seen: &Seen) -> State {
 #[derive(Default)]
 struct Seen {
     outcomes: Vec<(TaskId, Outcome)>,
+    positions: HashMap<TaskId, usize>,
 }
 
 impl Seen {
     fn of(&self, id: TaskId) -> Option<&Outcome> {
-        self.outcomes.iter().find(|(task, _)| *task == id).map(|(_, outcome)| outcome)
+        let position = self.positions.get(&id)?;
+        self.outcomes.get(*position).map(|(_, outcome)| outcome)
     }
 
     fn broken(&self) -> Option<(TaskId, &str)> {
@@ -221,6 +255,7 @@ impl Seen {
 impl Reporter for Seen {
     fn event(&mut self, event: Event) {
         if let Event::Finished { task, outcome, .. } = event {
+            self.positions.entry(task).or_insert(self.outcomes.len());
             self.outcomes.push((task, outcome));
         }
     }

@@ -14,6 +14,7 @@
 //! later change to the file also changes its stamp.
 
 mod compare;
+mod stamps;
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -38,6 +39,7 @@ use crate::worktree::conditions::{Asked, Tool, variables_digest};
 use crate::worktree::journal::{Flat, is_whole};
 
 use compare::Doubtful;
+pub use stamps::by_stamps;
 
 /// The place and the environment of a build.
 #[derive(Clone, Copy)]

@@ -37,15 +37,8 @@ pub enum OpenError {
     Config(Diagnostics),
     /// A name refers to no task.
     Select(SelectError),
-    /// A name that is to mean one task means none, because its `foreach` matches no file.
+    /// A name that is to mean a task means none, because its `foreach` matches no file.
     NoInstance(String),
-    /// A name that is to mean one task means several.
-    Several {
-        /// The name as given.
-        name: String,
-        /// One of the tasks, as it is named from the caller's place.
-        first: String,
-    },
     /// There are arguments, and no task takes any. Holds the name of the task if only one was requested.
     NoArguments(Option<String>),
 }
@@ -100,19 +93,13 @@ impl Project {
         Ok(graph::select(&self.workspace, &self.cwd, names)?)
     }
 
-    /// Returns the only task that a name means.
+    /// Returns the tasks that a name means, at least one: several if it is a template's name or a glob.
     ///
     /// # Errors
-    /// Fails if it means none or several.
-    pub fn select_one(&self, name: &str) -> Result<TaskId, OpenError> {
-        match self.select(&[name.to_owned()])?.as_slice() {
-            [id] => Ok(*id),
-            [] => Err(OpenError::NoInstance(name.to_owned())),
-            [first, ..] => {
-                let first = self.name_from_here(&self.workspace.task(*first).name);
-                Err(OpenError::Several { name: name.to_owned(), first })
-            }
-        }
+    /// Fails if it means none.
+    pub fn select_some(&self, name: &str) -> Result<Vec<TaskId>, OpenError> {
+        let tasks = self.select(&[name.to_owned()])?;
+        if tasks.is_empty() { Err(OpenError::NoInstance(name.to_owned())) } else { Ok(tasks) }
     }
 
     /// Returns the tasks of a request: those named, or else the default ones. Checks that the arguments are used.

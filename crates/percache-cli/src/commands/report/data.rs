@@ -1,17 +1,27 @@
 //! The content of a report as JSON, for the page and for programs. docs/report.md describes it.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap};
 
 use percache::store::growth::Growth;
+use percache_runner::Project;
 use percache_runner::history::{Build, Ending, Retrospect, TaskRun, critical_path, rows};
+use percache_runner::tasks::LastRuns;
+use percache_runner::why::{Question, last_build};
 use serde_json::{Value, json};
+
+use crate::report::plain_end;
+use crate::report::words::command;
 
 /// The number of moments for which the growth of the store is shown.
 const MOMENTS: u64 = 60;
 
+/// How much of the end of a failed task's log is on the page.
+const LOG: usize = 16 << 10;
+
 /// Returns all data of the report.
-pub fn report(root: &Path, told: &Retrospect) -> Value {
+pub fn report(asked: &Question, told: &Retrospect) -> Value {
+    let project = &asked.project;
+    let (failures, causes) = (Failures::new(project, told), causes(asked));
     let tasks = &told.history.tasks;
     let critical = critical_path(tasks);
     let rows = rows(tasks);
@@ -19,9 +29,13 @@ pub fn report(root: &Path, told: &Retrospect) -> Value {
         Ok(growth) => (growth.as_slice(), None),
         Err(e) => (&[][..], Some(format!("the store cannot be used: {e}"))),
     };
-    let tell = |(position, run): (usize, &TaskRun)| task(run, rows[position], critical.contains(&position));
+    let tell = |(position, run): (usize, &TaskRun)| {
+        let mut task = task(run, rows[position], critical.contains(&position), &failures);
+        task["cause"] = causes.get(&run.name).cloned().into();
+        task
+    };
     json!({
-        "workspace": root.to_string_lossy(),
+        "workspace": project.workspace.root.to_string_lossy(),
         "build": told.history.builds.last().map(build),
         "tasks": tasks.iter().enumerate().map(tell).collect::<Vec<_>>(),
         "critical_path": critical,
@@ -48,7 +62,7 @@ fn build(build: &Build) -> Value {
     })
 }
 
-fn task(task: &TaskRun, row: Option<usize>, critical: bool) -> Value {
+fn task(task: &TaskRun, row: Option<usize>, critical: bool, failures: &Failures<'_>) -> Value {
     let outcome = match task.ending {
         Ending::Ran => "ran",
         Ending::Same => "cut_off",
@@ -71,7 +85,44 @@ fn task(task: &TaskRun, row: Option<usize>, critical: bool) -> Value {
         "critical": critical,
         "needs": task.needs,
         "reason": task.reason,
+        "failure": failures.of(task),
     })
+}
+
+/// Returns the first cause of each task that ran, as far as it is known.
+fn causes(asked: &Question) -> HashMap<String, String> {
+    let causes = last_build(asked).map(|last| last.causes).unwrap_or_default();
+    let known = causes.into_iter().filter_map(|cause| Some((cause.reason?, cause.tasks)));
+    known.flat_map(|(reason, tasks)| tasks.into_iter().map(move |task| (task, reason.clone()))).collect()
+}
+
+/// What is known of the tasks that failed or were stopped.
+struct Failures<'a> {
+    commands: HashMap<&'a str, String>,
+    past: LastRuns,
+    /// When the build began.
+    began: Time,
+}
+
+impl<'a> Failures<'a> {
+    fn new(project: &'a Project, told: &Retrospect) -> Failures<'a> {
+        let tasks = project.workspace.ids().map(|id| project.workspace.task(id));
+        let commands = tasks.filter_map(|task| Some((task.name.as_str(), command(task)?))).collect();
+        let began = told.history.builds.last().map_or(Time::EPOCH, |build| build.began);
+        Failures { commands, past: LastRuns::of(project), began }
+    }
+
+    /// Returns the command of a task and the end of its log, if it failed or was stopped; `null` if not. The log is
+    /// that of the build, unless a later one has run the task.
+    fn of(&self, task: &TaskRun) -> Value {
+        if !matches!(task.ending, Ending::Failed | Ending::Stopped) {
+            return Value::Null;
+        }
+        let known = self.past.failure(&task.name).filter(|(run, _)| run.ended >= self.began);
+        let log = known.as_ref().map(|(_, log)| plain_end(log, LOG));
+        let is_whole = known.as_ref().is_some_and(|(run, log)| run.omitted == 0 && log.len() <= LOG);
+        json!({ "command": self.commands.get(&*task.name), "log": log, "log_is_whole": is_whole })
+    }
 }
 
 /// Returns the stored size over time for each template: what its results had added by each of some moments.

@@ -5,10 +5,12 @@ mod data;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use percache::base::clock::Time;
 use percache::base::files::{self, Durability};
 use percache_runner::text::{format_age, reason, shown};
+use percache_runner::why::Question;
 
 use crate::args::{Cli, Report};
 use crate::error::{CliError, SUCCESS};
@@ -33,14 +35,12 @@ const SCRIPTS: [&str; 8] = [
 
 /// Writes the report.
 pub fn run(cli: &Cli, args: &Report) -> Result<u8, CliError> {
-    let project = load(cli, &[])?;
-    let store = open_store(&project.store_dir, Paint::stderr(cli.color));
-    let root = &project.workspace.root;
-    let Some(told) = project.retrospect(&store) else {
-        let hint = "`percache build` records a build in which something ran, failed or was restored";
-        return Err(CliError::failure("no build is recorded in this worktree").hint(Some(hint)));
-    };
-    let data = data::report(root, &told);
+    let project = Arc::new(load(cli, &[])?);
+    let store = Arc::new(open_store(&project.store_dir, Paint::stderr(cli.color)));
+    let told = project.retrospect(&store).ok_or_else(CliError::no_build)?;
+    let asked = Question { project, store, caller: std::env::vars_os().collect() };
+    let data = data::report(&asked, &told);
+    let project = &asked.project;
     if args.json {
         crate::say!("{data:#}");
         return Ok(SUCCESS);

@@ -1,21 +1,14 @@
 //! The answer as JSON, for programs. docs/cli.md describes it.
 
 use percache_runner::tasks::{FailedRun, TaskId, Workspace};
-use percache_runner::why::{Answer, Chain, Change, Kind, Last, Link, Nearest, Stands, State};
+use percache_runner::why::{Answer, Chain, Change, Kind, Last, Link, Nearest, Standing, Stands, State};
 use serde_json::{Value, json};
 
 use super::{changes, place, tell};
 
 /// Returns the whole answer.
 pub fn answer(workspace: &Workspace, id: TaskId, answer: &Answer) -> Value {
-    let (state, message) = match &answer.state {
-        State::UpToDate => ("up_to_date", None),
-        State::WouldRestore => ("would_restore", None),
-        State::Group => ("group", None),
-        State::WouldRun => ("would_run", None),
-        State::MayRun => ("may_run", None),
-        State::Broken(message) => ("would_fail", Some(message)),
-    };
+    let (state, message) = state(&answer.state);
     json!({
         "task": workspace.task(id).name,
         "stated": place(workspace, id),
@@ -29,6 +22,27 @@ pub fn answer(workspace: &Workspace, id: TaskId, answer: &Answer) -> Value {
         "failed": answer.failed.as_ref().map(failed),
         "tools_not_run": answer.remembered,
     })
+}
+
+/// Returns how several tasks stand.
+pub fn standings(workspace: &Workspace, all: &[Standing]) -> Value {
+    let tasks = all.iter().map(|standing| {
+        let (state, message) = state(&standing.state);
+        let task = &workspace.task(standing.task).name;
+        json!({ "task": task, "state": state, "message": message, "reason": standing.reason })
+    });
+    Value::Array(tasks.collect())
+}
+
+fn state(state: &State) -> (&'static str, Option<&String>) {
+    match state {
+        State::UpToDate => ("up_to_date", None),
+        State::WouldRestore => ("would_restore", None),
+        State::Group => ("group", None),
+        State::WouldRun => ("would_run", None),
+        State::MayRun => ("may_run", None),
+        State::Broken(message) => ("would_fail", Some(message)),
+    }
 }
 
 fn failed(run: &FailedRun) -> Value {

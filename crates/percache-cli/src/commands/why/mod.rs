@@ -1,7 +1,9 @@
-//! `percache why`: asks the question. [`tell`] words the answer, [`json`] prints it for programs.
+//! `percache why`: asks the question. [`tell`] words the answer, [`json`] prints it for programs;
+//! [`summary`] is about several tasks.
 
 mod changes;
 mod json;
+mod summary;
 mod tell;
 
 use std::sync::Arc;
@@ -15,22 +17,42 @@ use crate::error::{CliError, SUCCESS};
 use crate::setup::{load, open_store};
 use crate::terminal::style::Paint;
 
-/// Explains why a task ran, or would run.
+/// Explains why a task ran, or would run; of several tasks, or of the last build, in few words.
 pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {
     let project = Arc::new(load(cli, &args.args)?);
-    let id = project.select_one(&args.task)?;
-    project.check_args(&[id], &args.args)?;
+    let ids = args.task.as_deref().map(|name| project.select_some(name)).transpose()?;
+    project.check_args(ids.as_deref().unwrap_or_default(), &args.args)?;
     let paint = Paint::stdout(cli.color);
     let store = Arc::new(open_store(&project.store_dir, Paint::stderr(cli.color)));
     let asked = why::Question { project: project.clone(), store, caller: std::env::vars_os().collect() };
-    let answer = why::why(&asked, id).map_err(CliError::failure)?;
-    if args.json {
-        crate::say!("{:#}", json::answer(&project.workspace, id, &answer));
-    } else {
-        let text = tell::answer(&project, id, &answer, paint);
-        crate::say!("{}", text.trim_end());
-    }
+    let text = match ids.as_deref() {
+        Some([id]) => one(&asked, *id, args, paint)?,
+        Some(ids) => {
+            let all = why::standings(&asked, ids).map_err(CliError::failure)?;
+            let name = args.task.as_deref().unwrap_or_default();
+            match args.json {
+                true => format!("{:#}", json::standings(&project.workspace, &all)),
+                false => summary::standings(&project, name, &all, cli.verbose, paint),
+            }
+        }
+        None => {
+            let last = why::last_build(&asked).ok_or_else(CliError::no_build)?;
+            match args.json {
+                true => format!("{:#}", summary::last_build_json(&last)),
+                false => summary::last_build(&last, cli.verbose, paint),
+            }
+        }
+    };
+    crate::say!("{}", text.trim_end());
     Ok(SUCCESS)
+}
+
+fn one(asked: &why::Question, id: TaskId, args: &Why, paint: Paint) -> Result<String, CliError> {
+    let answer = why::why(asked, id).map_err(CliError::failure)?;
+    Ok(match args.json {
+        true => format!("{:#}", json::answer(&asked.project.workspace, id, &answer)),
+        false => tell::answer(&asked.project, id, &answer, paint),
+    })
 }
 
 /// Returns the place where a task is defined: `percache.toml:14`.

@@ -18,6 +18,12 @@ function facts(pairs) {
   return el("dl", {}, ...shown.flatMap(([term, value]) => [el("dt", {}, term), el("dd", {}, value)]));
 }
 
+// The command of a task that failed, and the end of its log.
+function aboutFailure({ command, log, log_is_whole: isWhole }) {
+  const part = (title, text) => (text ? [el("h3", {}, title), el("pre", { tabIndex: 0 }, text)] : []);
+  return [...part("command", command), ...part(isWhole ? "log" : "the end of the log", log)];
+}
+
 function aboutTask(i) {
   const task = tasks[i];
   const took = task.row !== null;
@@ -25,13 +31,15 @@ function aboutTask(i) {
     el("h2", {}, task.name),
     facts([
       ["outcome", el("span", {}, swatch(task.outcome), OUTCOMES[task.outcome])],
-      ["why", task.reason ?? ""],
+      [task.outcome === "failed" ? "status" : "why", task.reason ?? ""],
+      ["first cause", task.cause && task.cause !== task.reason ? task.cause : ""],
       ["began", took ? `after ${seconds(task.began)}` : ""],
       ["took", took ? seconds(task.seconds) : ""],
       ["saved", task.saved_seconds > 0 ? seconds(task.saved_seconds) : ""],
       ["outputs", task.bytes ? bytes(task.bytes) : ""],
       ["", task.critical ? "on the critical path" : ""],
     ]),
+    ...(task.failure ? aboutFailure(task.failure) : []),
     ...taskList("needs", task.needs),
     ...taskList("needed by", task.neededBy),
   ];

@@ -31,7 +31,7 @@ const table = (() => {
   function wanted() {
     const text = $("filter").value.toLowerCase();
     return tasks.map((_, i) => i).filter((i) => !hidden.has(tasks[i].outcome)
-      && (!text || `${tasks[i].name}\n${tasks[i].reason ?? ""}`.toLowerCase().includes(text)));
+      && (!text || `${tasks[i].name}\n${tasks[i].reason ?? ""}\n${tasks[i].cause ?? ""}`.toLowerCase().includes(text)));
   }
 
   function show() {
@@ -70,11 +70,11 @@ const table = (() => {
     $("outcomes").append(chip, " ");
   });
 
-  /** The reasons, the most frequent first; each leads to its tasks. */
+  /** The first causes, those of the most tasks first; each leads to its tasks. */
   function reasons() {
     const counts = new Map();
     tasks.filter((task) => ["ran", "cut_off"].includes(task.outcome)).forEach((task) => {
-      const reason = task.reason ?? "not known any more";
+      const reason = task.cause ?? task.reason ?? "not known any more";
       counts.set(reason, (counts.get(reason) ?? 0) + 1);
     });
     const sorted = [...counts].sort((a, b) => b[1] - a[1]);

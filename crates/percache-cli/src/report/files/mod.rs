@@ -8,7 +8,7 @@ mod markdown;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -175,7 +175,11 @@ impl Destination {
             false => File::create(path),
         };
         let file = file.map_err(|e| {
-            CliError::usage(format!("cannot write `{}`: {}", shown(path), reason(&e))).hint(way_out(&e))
+            let hint = match e.kind() {
+                ErrorKind::NotFound => Some("give the path of a file in a directory that exists".to_owned()),
+                _ => way_out(&e),
+            };
+            CliError::usage(format!("cannot write `{}`: {}", shown(path), reason(&e))).hint(hint)
         })?;
         Ok(Destination { path: shown(path).into_owned(), file: BufWriter::new(file), error: None })
     }

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::hash::Hasher as _;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -25,6 +25,14 @@ const STEP: usize = 1 << 20;
 const HUGE: usize = 4 << 20;
 /// More threads than this do not read memory any faster.
 const THREADS: usize = 4;
+
+/// A piece of a file as it was when it was checked: device, number and times of the file, the piece.
+type Checked = (u64, u64, (i64, i64), (i64, i64), Piece);
+
+/// What was checked in this process. A file that is written to has other times.
+static CHECKED: Mutex<Vec<Checked>> = Mutex::new(Vec::new());
+/// Older ones are checked again.
+const MOST_CHECKED: usize = 256;
 
 /// A piece of a file: where it begins, its length, its XXH3.
 type Piece = (u64, usize, u64);
@@ -83,21 +91,41 @@ fn sum_of<S: Send>(segments: Vec<S>, sum: impl Fn(S) -> io::Result<u64> + Sync) 
     Ok(hasher.finish())
 }
 
-/// Reads pieces of a file into bytearrays. Fails if one is not what it was.
+/// Reads pieces of a file into bytearrays. Fails if one is not what it was; what this process has checked before, and
+/// was not written to since, is not checked again.
 #[pyfunction]
 pub fn read<'py>(py: Python<'py>, path: PathBuf, pieces: Vec<Piece>) -> PyResult<Vec<Bound<'py, PyByteArray>>> {
     let file = File::open(&path)?;
     // Before memory is taken for them: the file may be a part of what it was.
-    let length = file.metadata()?.len();
+    let metadata = file.metadata()?;
+    let length = metadata.len();
     let fits = |&(begin, size, _): &Piece| begin.checked_add(size as u64).is_some_and(|end| end <= length);
     if !pieces.iter().all(fits) {
         return Err(PyValueError::new_err("the file is shorter than it was"));
     }
-    pieces.into_iter().map(|piece| read_piece(py, &file, piece)).collect()
+    let times = ((metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec()));
+    let read = |piece| {
+        let checked = (metadata.dev(), metadata.ino(), times.0, times.1, piece);
+        // After a fork, the lock may be one that nobody lets go of.
+        let known = CHECKED.try_lock().is_ok_and(|all| all.contains(&checked));
+        let array = read_piece(py, &file, piece, !known)?;
+        if !known && let Ok(mut all) = CHECKED.try_lock() {
+            all.push(checked);
+            let older = all.len().saturating_sub(MOST_CHECKED);
+            all.drain(..older);
+        }
+        Ok(array)
+    };
+    pieces.into_iter().map(read).collect()
 }
 
 #[allow(unsafe_code, reason = "PyO3 fills a bytearray with zeros first, which takes as long as reading")]
-fn read_piece<'py>(py: Python<'py>, file: &File, (begin, length, sum): Piece) -> PyResult<Bound<'py, PyByteArray>> {
+fn read_piece<'py>(
+    py: Python<'py>,
+    file: &File,
+    (begin, length, sum): Piece,
+    check: bool,
+) -> PyResult<Bound<'py, PyByteArray>> {
     let size = isize::try_from(length).map_err(|_| PyMemoryError::new_err(()))?;
     // SAFETY: a null pointer asks for a bytearray whose bytes are not set; the reference that is returned is ours.
     let array = unsafe {
@@ -115,13 +143,15 @@ fn read_piece<'py>(py: Python<'py>, file: &File, (begin, length, sum): Piece) ->
             let mut hasher = XxHash3_64::new();
             for part in segment.chunks_mut(STEP) {
                 file.read_exact_at(part, at)?;
-                hasher.write(part);
+                if check {
+                    hasher.write(part);
+                }
                 at += part.len() as u64;
             }
             Ok(hasher.finish())
         })
     })?;
-    if read == sum { Ok(array) } else { Err(PyValueError::new_err("the file is not what it was")) }
+    if !check || read == sum { Ok(array) } else { Err(PyValueError::new_err("the file is not what it was")) }
 }
 
 #[cfg(target_os = "linux")]

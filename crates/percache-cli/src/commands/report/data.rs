@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use percache::base::clock::Time;
 use percache::store::growth::Growth;
 use percache_runner::Project;
 use percache_runner::history::{Build, Ending, Retrospect, TaskRun, critical_path, rows};

@@ -58,8 +58,8 @@ impl Machine {
         let result = StoredResult {
             label: name.into(),
             fingerprint: Fingerprint::new(Digest::of(name.as_bytes())),
-            created: 1,
-            took: 2,
+            created: percache::base::clock::Time::from_millis(1),
+            took: percache::base::clock::Micros::new(2),
             status: 0,
             log: add(b""),
             outputs: Manifest::from_sorted_entries(entries).unwrap(),

@@ -17,8 +17,8 @@ fn example() -> RemoteResult {
     let result = StoredResult {
         label: "app".into(),
         fingerprint: Fingerprint::new(Digest::of(b"f")),
-        created: 1,
-        took: 2,
+        created: percache::base::clock::Time::from_millis(1),
+        took: percache::base::clock::Micros::new(2),
         status: 0,
         log: content("log"),
         outputs: Manifest::from_sorted_entries(entries).unwrap(),

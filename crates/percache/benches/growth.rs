@@ -23,6 +23,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use percache::Digest;
+use percache::base::clock::{Micros, Time};
 use percache::store::gc::{Policy, collect};
 use percache::store::id::{ActionKey, Fingerprint};
 use percache::store::record::{Entry, Node, ResultKey, StoredResult};

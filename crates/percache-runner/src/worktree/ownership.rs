@@ -51,12 +51,13 @@ pub fn survey<'a>(
 ) -> io::Result<Ownership<'a>> {
     let mut owned: HashMap<TaskId, BTreeMap<RelPath, Option<&Node>>> = HashMap::new();
     let (mut dead, mut edited) = (BTreeMap::new(), BTreeSet::new());
+    let mut perhaps = HashSet::new();
     for (path, literal) in abandoned(observer.root(), left_behind, skip) {
         match outputs.owner(&path) {
             Some(task) => drop(owned.entry(task).or_default().insert(path, None)),
             None if literal => drop(dead.insert(path, None)),
-            // A glob may by now match a file of the user.
-            None => {}
+            // A glob may by now match a file of the user, unless the journal names the path, too.
+            None => drop(perhaps.insert(path)),
         }
     }
     for (record, (entry, held)) in
@@ -71,6 +72,10 @@ pub fn survey<'a>(
             Some(task) => drop(owned.entry(task).or_default().insert(path, held)),
             None => match observer.observe(&entry.path)? {
                 state if is_right(&entry.node, &state) => drop(dead.insert(path, held)),
+                // The killed build was running the task that had made it. It is displaced, as what it holds is unknown.
+                FileState::File { .. } | FileState::Symlink { .. } if perhaps.contains(&path) => {
+                    dead.insert(path, None);
+                }
                 // Only files that are unchanged are dead: edited ones belong to whoever edited them.
                 FileState::File { .. } | FileState::Symlink { .. } => drop(edited.insert(path)),
                 _ => {}

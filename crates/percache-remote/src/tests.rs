@@ -1,5 +1,6 @@
 //! Tests of whole ways: from one store through a remote to another.
 
+mod damage;
 mod proxy;
 mod servers;
 
@@ -143,6 +144,18 @@ fn path_sets_are_found_under_their_fingerprint(table: &Table) {
     assert!(there.remote.path_sets(&fingerprint("other")).is_empty());
 }
 
+/// Every file below `dir`, but those of unfinished writes.
+fn files(dir: &Path) -> Vec<std::path::PathBuf> {
+    let (mut found, mut pending) = (Vec::new(), vec![dir.to_owned()]);
+    while let Some(next) = pending.pop() {
+        for entry in std::fs::read_dir(next).unwrap().flatten() {
+            if entry.path().is_dir() { pending.push(entry.path()) } else { found.push(entry.path()) }
+        }
+    }
+    found.sort();
+    found
+}
+
 fn file_table(dir: &Path) -> Table {
     table(&format!("file://{}", dir.display()))
 }
@@ -269,90 +282,6 @@ fn a_slow_network_is_no_dead_one() {
     assert_eq!(here.finish().done, 1, "{:?}", here.remote.take_notices());
     let there = Machine::new(&table);
     assert!(there.pulls("app").is_some(), "{:?}", there.remote.take_notices());
-}
-
-/// Every file below `dir`, but those of unfinished writes.
-fn files(dir: &Path) -> Vec<std::path::PathBuf> {
-    let (mut found, mut pending) = (Vec::new(), vec![dir.to_owned()]);
-    while let Some(next) = pending.pop() {
-        for entry in std::fs::read_dir(next).unwrap().flatten() {
-            if entry.path().is_dir() { pending.push(entry.path()) } else { found.push(entry.path()) }
-        }
-    }
-    found.sort();
-    found
-}
-
-#[test]
-fn damage_at_the_remote_is_a_miss_and_what_is_written_next_mends_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let table = file_table(dir.path());
-    let here = Machine::new(&table);
-    let large = noise(2 << 20, 2);
-    let outputs: [(&str, &[u8]); 2] = [("large", &large), ("small", b"small")];
-    here.uploads.offer(here.made("app", &outputs));
-    assert_eq!(here.finish().done, 1);
-    let all = files(dir.path());
-    assert_eq!(all.len(), 3, "{all:?}");
-    for path in &all {
-        let sound = std::fs::read(path).unwrap();
-        let mut flipped = sound.clone();
-        flipped[sound.len() / 2] ^= 4;
-        for damaged in [Some(flipped), Some(sound[..sound.len() / 2].to_vec()), Some(vec![]), None] {
-            match &damaged {
-                Some(damaged) => std::fs::write(path, damaged).unwrap(),
-                None => std::fs::remove_file(path).unwrap(),
-            }
-            let there = Machine::new(&table);
-            assert!(there.pulls("app").is_none(), "{} as {:?} bytes", path.display(), damaged.map(|bytes| bytes.len()));
-            std::fs::write(path, &sound).unwrap();
-        }
-    }
-    assert!(Machine::new(&table).pulls("app").is_some());
-}
-
-#[test]
-fn what_is_not_signed_by_a_friend_is_a_miss_and_stays() {
-    let dir = tempfile::tempdir().unwrap();
-    let keys = tempfile::tempdir().unwrap();
-    let [ours, theirs] = ["ours", "theirs"].map(|name| {
-        let (text, public) = SigningKey::generate().unwrap();
-        let path = keys.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        (path.display().to_string(), public.to_string())
-    });
-    let signing = |(path, _): &(String, String)| Table { sign_with: Some(path.clone()), ..file_table(dir.path()) };
-    let trusting = |table: Table| Table { trust: Some(vec![ours.1.clone()]), ..table };
-    let stranger = Machine::new(&signing(&theirs));
-    stranger.uploads.offer(stranger.made("app", &[("app", b"bad")]));
-    assert_eq!(stranger.finish().done, 1);
-
-    let here = Machine::new(&trusting(signing(&ours)));
-    assert!(here.pulls("app").is_none());
-    here.uploads.offer(here.made("app", &[("app", b"good")]));
-    here.uploads.offer(here.made("lib", &[("lib", b"good")]));
-    let progress = here.finish();
-    assert_eq!((progress.done, progress.passed_over), (1, 1));
-    assert!(matches!(&here.remote.take_notices()[..], [Notice::Refused { reason, .. }] if reason.contains("trust")));
-    let there = Machine::new(&trusting(file_table(dir.path())));
-    assert!(there.pulls("lib").is_some() && there.pulls("app").is_none());
-    assert!(Machine::new(&file_table(dir.path())).pulls("app").is_some());
-}
-
-#[test]
-fn a_result_under_the_key_of_another_is_a_miss() {
-    let dir = tempfile::tempdir().unwrap();
-    let here = Machine::new(&file_table(dir.path()));
-    here.uploads.offer(here.made("app", &[("app", b"1")]));
-    here.finish();
-    let name = |name: &str| action(name).0.to_string();
-    let is_it = |path: &&std::path::PathBuf| path.ends_with(name("app"));
-    let from = files(dir.path()).iter().find(is_it).unwrap().clone();
-    let to = dir.path().join(format!("percache/v1/default/sha256/results/{}/{}", &name("lib")[..2], name("lib")));
-    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-    std::fs::copy(from, to).unwrap();
-    let there = Machine::new(&file_table(dir.path()));
-    assert!(there.pulls("lib").is_none() && there.pulls("app").is_some());
 }
 
 #[test]

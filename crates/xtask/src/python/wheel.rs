@@ -29,7 +29,9 @@ pub type Carried = (String, Vec<u8>, bool);
 
 /// Makes the wheel with the command in it, and returns its path.
 pub fn make(python: &Interpreter) -> Result<PathBuf> {
-    run(&mut cargo(["build", "--release", "-p", "percache-cli"]))?;
+    // As the tests of the workspace build it: with other features, everything below would be compiled again.
+    let whole = ["build", "--release", "--workspace", "--exclude", "percache-py", "--bin", "percache"];
+    run(&mut cargo(whole))?;
     let stripped = place("python")?.join("percache");
     run(Command::new("strip").arg("-o").args([&stripped, &place("release")?.join("percache")]))?;
     let bytes = fs::read(&stripped).map_err(|error| path_failure("read", &stripped, error))?;

@@ -42,7 +42,7 @@ pub fn as_a_part_of_all_tests() -> Result<()> {
     let missing = match found.last() {
         None => format!("there is no Python from {} on with pip and venv", interpreter::LEAST),
         Some(newest) if !newest.reaches_pypi(REACHABLE)? => "PyPI cannot be reached".to_owned(),
-        Some(newest) => return tests::run(newest, &make(newest)?),
+        Some(newest) => return tests::run(newest, &wheel::make_with_built(newest)?),
     };
     println!("\nPython: 0 passed, {} skipped: {missing}.", tests::count()?);
     Ok(())

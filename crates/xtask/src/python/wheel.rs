@@ -27,11 +27,15 @@ pub fn build_environment(python: &Interpreter) -> [(&'static str, OsString); 3] 
 /// whether it is a program.
 pub type Carried = (String, Vec<u8>, bool);
 
-/// Makes the wheel with the command in it, and returns its path.
+/// Builds the command, makes the wheel with it, and returns the wheel's path.
 pub fn make(python: &Interpreter) -> Result<PathBuf> {
-    // As the tests of the workspace build it: with other features, everything below would be compiled again.
-    let whole = ["build", "--release", "--workspace", "--exclude", "percache-py", "--bin", "percache"];
-    run(&mut cargo(whole))?;
+    run(&mut cargo(["build", "--release", "-p", "percache-cli"]))?;
+    make_with_built(python)
+}
+
+/// Makes the wheel with the command that was built last. After the tests of the workspace that is theirs; to build it
+/// by itself would compile what it depends on again, with other features.
+pub fn make_with_built(python: &Interpreter) -> Result<PathBuf> {
     let stripped = place("python")?.join("percache");
     run(Command::new("strip").arg("-o").args([&stripped, &place("release")?.join("percache")]))?;
     let bytes = fs::read(&stripped).map_err(|error| path_failure("read", &stripped, error))?;

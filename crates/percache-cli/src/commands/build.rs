@@ -59,6 +59,7 @@ fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
         tasks: &args.tasks,
         args: &args.args,
         options: options(cli, args),
+        jobs: args.jobs,
         every_event: args.json || args.profile.is_some() || !wanted.is_empty(),
         caller: std::env::vars_os().collect(),
         holder: holder(),
@@ -133,8 +134,6 @@ fn manner(cli: &Cli, args: &Build) -> Manner {
 
 fn options(cli: &Cli, args: &Build) -> Options {
     Options {
-        // CPU affinity and cgroup quotas are taken into account.
-        jobs: args.jobs.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1),
         keep_going: args.keep_going,
         force: match args.force {
             false => Force::No,

@@ -275,7 +275,6 @@ impl Watching<'_> {
 
     fn options(&self) -> Options {
         Options {
-            jobs: self.args.jobs.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1),
             keep_going: self.args.keep_going,
             force: Force::No,
             accept: false,

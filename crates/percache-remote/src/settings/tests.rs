@@ -9,7 +9,7 @@ fn resolve(table: &Table, variables: &[(&str, &str)]) -> Result<Option<Settings>
         let found = variables.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| (*value).to_owned())
     };
-    Settings::resolve(table, Path::new("/work"), &variable)
+    Settings::resolve(table, Path::new("/ws"), &variable)
 }
 
 fn table(url: &str) -> Table {
@@ -53,7 +53,7 @@ fn every_scheme_is_known_and_others_are_not() {
     for url in ["grpc://h:1", "grpcs://h", "s3://b/p?region=eu-1", "gcs://b", "azblob://c/p", "redis://h:1/2"] {
         settings(url, &[]);
     }
-    assert_eq!(settings("file://shared/cache", &[]).address.to_string(), "file:///work/shared/cache");
+    assert_eq!(settings("file://shared/cache", &[]).address.to_string(), "file:///ws/shared/cache");
     assert!(refused(&table("http://h")).contains("begins with `http`"));
     assert!(refused(&table("s3://")).contains("bucket"));
     assert!(refused(&table("s3://b?secret_access_key=x")).contains("no parameter `secret_access_key`"));

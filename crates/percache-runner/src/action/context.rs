@@ -72,8 +72,6 @@ pub enum Force {
 /// The options of a build.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How many tasks run at a time.
-    pub jobs: usize,
     /// Whether to continue, after a failure, with tasks that do not depend on the failed one.
     pub keep_going: bool,
     /// Which tasks run regardless of stored results.
@@ -98,6 +96,8 @@ pub struct Context<'a> {
     pub graph: &'a TaskGraph,
     /// How to build.
     pub options: &'a Options,
+    /// How many tasks run at a time.
+    pub jobs: usize,
     /// The observed state of files.
     pub observer: Observer<'a>,
     /// Where results are looked up and recorded; `None` if nothing is.

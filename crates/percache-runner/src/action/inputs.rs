@@ -257,7 +257,7 @@ fn sources_among_outputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies) ->
 /// Returns on how many threads a task looks at its inputs. Usually on its own only, because other tasks look at theirs
 /// at the same time.
 pub fn threads(ctx: &Context<'_>, inputs: usize) -> usize {
-    if inputs < WORTH_THREADS { 1 } else { ctx.options.jobs }
+    if inputs < WORTH_THREADS { 1 } else { ctx.jobs }
 }
 
 /// Returns the files that the patterns match now, sorted, except outputs of tasks that this one does not depend on: a

@@ -59,7 +59,7 @@ pub fn put_back(
     let temporaries = restore::temporaries(&ctx.observer, &ctx.staging, &plan);
     note_intent(ctx, job, &places, &plan, temporaries)?;
     let restored = timed(ctx.listener, Phase::Restore, Some(job.id), || {
-        restore::restore(&ctx.observer, store, &ctx.staging, &ctx.displaced, &plan, ctx.options.jobs)
+        restore::restore(&ctx.observer, store, &ctx.staging, &ctx.displaced, &plan, ctx.jobs)
     });
     tell_of_others(&ctx.observer, outputs);
     match restored {

@@ -102,7 +102,7 @@ fn outputs_in_tree(
     if let Some((other, path)) = claimed_twice(ctx, job.id, files_of(&came.made)) {
         return Err(Failure::Error(twice(ctx, other, &path)));
     }
-    let captured = capture(&ctx.observer, store, &came.made, ctx.options.jobs)
+    let captured = capture(&ctx.observer, store, &came.made, ctx.jobs)
         .map_err(|e| Failure::Error(Trouble { hint: e.hint().map(str::to_owned), message: e.to_string() }))?;
     note_directories(ctx, job, before, &came.made);
     let uncertain = came.uncertain.iter().map(|path| path.as_bytes().to_vec()).collect();

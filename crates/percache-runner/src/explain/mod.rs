@@ -149,7 +149,6 @@ fn dry_run(asked: &Question, ids: Vec<TaskId>) -> Result<(Seen, Outcomes), Build
         tasks: &[],
         args: &[],
         options: Options {
-            jobs: std::thread::available_parallelism().map_or(1, Into::into),
             keep_going: true,
             force: Force::No,
             accept: false,
@@ -158,6 +157,7 @@ fn dry_run(asked: &Question, ids: Vec<TaskId>) -> Result<(Seen, Outcomes), Build
             explain: true,
             hit_logs: HitLogs::No,
         },
+        jobs: None,
         every_event: true,
         caller: asked.caller.clone(),
         holder: "why".to_owned(),

@@ -150,7 +150,7 @@ impl<'a> Build<'a, '_> {
         'a: 'ahead,
     {
         loop {
-            while !self.stopping && !self.ctx.stop.requested() && self.states.running() < self.ctx.options.jobs {
+            while !self.stopping && !self.ctx.stop.requested() && self.states.running() < self.ctx.jobs {
                 let Some(id) = self.queue.next(self.states.running()) else { break };
                 self.start(id, scope, sender);
             }
@@ -193,7 +193,7 @@ impl<'a> Build<'a, '_> {
                 usual: self.usual,
                 states: self.states.all(),
                 takes_time: &|id| !self.idle[id.index()] && self.ctx.workspace.task(id).command.is_some(),
-                jobs: self.ctx.options.jobs,
+                jobs: self.ctx.jobs,
                 hits: self.outcomes.summary.up_to_date + self.outcomes.summary.restored,
             });
             self.reporter.refresh(left);

@@ -229,7 +229,7 @@ impl Build<'_> {
             outcomes,
         };
         let command = self.holder.split_once('(').map_or(self.holder, |(_, command)| command.trim_end_matches(')'));
-        Some((notes.build(summary, command, self.options.jobs), notes.tasks(&subject)))
+        Some((notes.build(summary, command, self.jobs), notes.tasks(&subject)))
     }
 
     /// Keeps old texts for explanations and a record of the build for reports. A failure costs those some detail, and

@@ -92,6 +92,8 @@ struct Build<'a> {
     store: Option<&'a Store>,
     remote: Option<&'a dyn Remote>,
     options: &'a Options,
+    /// How many tasks run at a time.
+    jobs: usize,
     caller: &'a Caller,
     stop: &'a Stop,
     listener: &'a dyn Listener,
@@ -196,11 +198,11 @@ impl<'a> Session<'a> {
     ) -> Result<Outcomes, BuildError> {
         let last_build = self.last_build.take();
         let tasks = self.project.graph.closure(&self.selected);
-        let options = &self.options(tasks.len(), reporter);
-        let build = self.shared(options, stop, listener);
+        self.tell_of_unused_templates(reporter);
+        let build = self.shared(self.jobs(tasks.len(), reporter), stop, listener);
         let (opened, fresh) = timed(listener, Phase::Begin, None, || build.begin(last_build, reporter))?;
         let threads = Threads {
-            tasks: threads(options.jobs.min(tasks.len()).max(1))?,
+            tasks: threads(build.jobs.min(tasks.len()).max(1))?,
             remote: build.remote.map(|_| threads(schedule::AT_A_TIME.min(tasks.len()).max(1))).transpose()?,
         };
         let ctx = timed(listener, Phase::Survey, None, || build.survey(&opened, fresh, reporter))?;
@@ -218,22 +220,27 @@ impl<'a> Session<'a> {
         Ok(outcomes)
     }
 
-    /// Returns the options, with no more jobs than fit.
-    fn options(&self, tasks: usize, reporter: &mut dyn Reporter) -> Options {
+    fn tell_of_unused_templates(&self, reporter: &mut dyn Reporter) {
         for UnusedTemplate { name, place } in &self.project.workspace.unused {
             let (name, place) = (name.clone(), place.clone());
             reporter.event(Event::Note(Note::UnusedTemplate { name, place }));
         }
-        let jobs = self.request.options.jobs;
+    }
+
+    /// Returns how many tasks run at a time: no more than the limit on open files allows.
+    fn jobs(&self, tasks: usize, reporter: &mut dyn Reporter) -> usize {
+        // CPU affinity and cgroup quotas are taken into account.
+        let cpus = || std::thread::available_parallelism().map_or(1, Into::into);
+        let jobs = self.request.jobs.unwrap_or_else(cpus);
         let fit = descriptors::make_room(jobs);
         if fit < jobs.min(tasks) {
             reporter.event(Event::Note(Note::FewerJobs(fit)));
         }
-        Options { jobs: fit, ..self.request.options.clone() }
+        fit
     }
 
     /// Returns what all steps of a build share.
-    fn shared<'b>(&'b self, options: &'b Options, stop: &'b Stop, listener: &'b dyn Listener) -> Build<'b> {
+    fn shared<'b>(&'b self, jobs: usize, stop: &'b Stop, listener: &'b dyn Listener) -> Build<'b> {
         Build {
             workspace: &self.project.workspace,
             graph: &self.project.graph,
@@ -241,7 +248,8 @@ impl<'a> Session<'a> {
             single: self.project.single,
             store: self.store.as_deref(),
             remote: self.remote.as_deref(),
-            options,
+            options: &self.request.options,
+            jobs,
             caller: &self.request.caller,
             stop,
             listener,

@@ -34,6 +34,8 @@ pub struct Request<'a> {
     pub args: &'a [String],
     /// How to build.
     pub options: Options,
+    /// How many tasks may run at a time; `None` for as many as the process may use CPUs.
+    pub jobs: Option<usize>,
     /// Whether the caller wants the events of every task, even if nothing has changed.
     pub every_event: bool,
     /// The caller's environment variables.
@@ -77,7 +79,7 @@ impl Request<'_> {
 
     /// Returns whether it asks for nothing but up-to-date tasks. Then there is nothing to tell if all of them are.
     pub(super) fn is_plain(&self) -> bool {
-        let Options { jobs: _, keep_going: _, force, accept, check, dry_run, explain, hit_logs } = self.options;
+        let Options { keep_going: _, force, accept, check, dry_run, explain, hit_logs } = self.options;
         let more = accept || dry_run || explain || self.every_event || hit_logs == HitLogs::All;
         !more && force == Force::No && check == Check::Sample
     }

@@ -37,7 +37,7 @@ impl<'a> Build<'a> {
     ) -> Result<Context<'a>, BuildError> {
         let mut ctx = self.context(opened, fresh, reporter).map_err(BuildError::Tree)?;
         if let Some(form) = self.workspace.jobserver.filter(|_| !self.options.dry_run) {
-            ctx.budget = Some(Budget::new(self.options.jobs, form).map_err(BuildError::Jobserver)?);
+            ctx.budget = Some(Budget::new(self.jobs, form).map_err(BuildError::Jobserver)?);
         }
         Ok(ctx)
     }
@@ -62,6 +62,7 @@ impl<'a> Build<'a> {
             workspace: self.workspace,
             graph: self.graph,
             options: self.options,
+            jobs: self.jobs,
             observer,
             store: self.store.map(|store| store as &dyn Storage),
             trusted: self.store.is_some() && opened.journal.epoch == opened.epoch,

@@ -84,7 +84,6 @@ impl Execution<'_> {
             tasks: &[],
             args: &[],
             options: Options {
-                jobs: 1,
                 keep_going: false,
                 force: if force { Force::All } else { Force::No },
                 accept: false,
@@ -93,6 +92,7 @@ impl Execution<'_> {
                 explain: false,
                 hit_logs: HitLogs::No,
             },
+            jobs: Some(1),
             every_event: true,
             caller: self.single.caller(self.cwd, std::env::vars_os().collect()),
             holder: holder(),

@@ -44,6 +44,7 @@ impl Round {
             tasks: &watching.args.tasks,
             args: &watching.args.args,
             options: watching.options(),
+            jobs: watching.args.jobs,
             every_event: false,
             caller: std::env::vars_os().collect(),
             holder: holder(),

@@ -105,7 +105,6 @@ impl World {
         fs::write(root.join("percache.toml"), config).unwrap();
         let workspace = config::load(&root, &Request::default()).unwrap();
         let options = Options {
-            jobs: 1,
             keep_going: false,
             force: Force::No,
             accept: false,
@@ -155,6 +154,7 @@ impl World {
             workspace: &self.workspace,
             graph: &self.graph,
             options: &self.options,
+            jobs: 1,
             observer,
             store: Some(&*self.store),
             trusted: true,

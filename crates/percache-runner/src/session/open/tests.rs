@@ -22,7 +22,6 @@ struct Site {
 /// The plainest options.
 fn plain() -> Options {
     Options {
-        jobs: 1,
         keep_going: false,
         force: Force::No,
         accept: false,
@@ -68,6 +67,7 @@ impl Site {
             tasks: &[],
             args: &[],
             options: plain(),
+            jobs: Some(1),
             every_event: false,
             caller: [("PATH".into(), "/usr/bin:/bin".into())].into_iter().collect(),
             holder: "a test".to_owned(),

@@ -51,7 +51,7 @@ fn is_checkable(task: &Task) -> bool {
 /// Checks a task. Returns `None` if there is no result to compare with.
 pub fn check(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<Done>, Trouble> {
     let hit = timed(ctx.listener, Phase::Lookup, Some(job.id), || lookup(ctx, job.task, &prepared.fingerprint));
-    let stored = |hit: &Hit| ctx.or_trouble(ctx.store?.result(&hit.key, None))?;
+    let stored = |hit: &Hit| ctx.or_trouble(ctx.store?.result(&hit.key))?;
     let Some((hit, stored)) = hit.and_then(|hit| stored(&hit).map(|stored| (hit, stored))) else { return Ok(None) };
     let mut done = run_command(ctx, job, prepared, None, |run| compare(ctx, job, prepared, run, &hit, &stored))?;
     match &done.outcome {

@@ -118,7 +118,7 @@ pub fn why(ctx: &Context<'_>, task: &Task, prepared: &Prepared, forced: bool) ->
 
 /// Returns why a result is not used although nothing differs from it.
 fn unused(ctx: &Context<'_>, task: &Task, key: &ResultKey) -> Why {
-    match (ctx.store.and_then(|store| ctx.or_trouble(store.result(key, None))), task.valid_for) {
+    match (ctx.store.and_then(|store| ctx.or_trouble(store.result(key))), task.valid_for) {
         (None, _) => Why::StoreUnreadable,
         (Some(None), _) => Why::ResultGone,
         (Some(Some(result)), Some(valid_for)) if !is_valid(task, result.created) => {

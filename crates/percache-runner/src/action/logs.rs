@@ -16,7 +16,7 @@ pub const SHOWN: u64 = 8 << 20;
 /// Returns the log of a stored result, as far as it is shown.
 pub fn stored_log(ctx: &Context<'_>, key: &ResultKey) -> Option<LogText> {
     let store = ctx.store?;
-    let result = ctx.or_trouble(store.result(key, None))??;
+    let result = ctx.or_trouble(store.result(key))??;
     ctx.or_trouble(read_log(store, &result.log, ctx.staging.dir()))
 }
 

@@ -66,13 +66,12 @@ fn from_journal(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint, recor
 
 fn from_store(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint, paths: PathSet) -> Option<Hit> {
     let store = ctx.store?;
-    let kept = task.discovery.finds_inputs().then(|| paths.clone());
     let discovered = observe_all(ctx, paths)?;
     let action = discovered.action(fingerprint);
     for place in [None, Some(ctx.place)] {
         let key = ResultKey { action, place };
         // A damaged result does not hide the one that is tied to this directory.
-        let result = ctx.or_trouble(store.result(&key, kept.as_ref())).flatten();
+        let result = ctx.or_trouble(store.result(&key)).flatten();
         if let Some(result) = result.filter(|result| is_valid(task, result.created)) {
             let (created, took, outputs) = (result.created, result.took, result.outputs);
             return Some(Hit { key, discovered, created, took, outputs });

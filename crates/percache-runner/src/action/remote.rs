@@ -132,7 +132,7 @@ fn named(remote: &dyn Remote, parts: &Parts, discovered: &Discovered, new: &NewR
 
 /// Returns a result of the store as one to be offered. `None` if it is none that others may have, or has gone.
 pub fn stored_offer(remote: &dyn Remote, store: &dyn Storage, key: &ResultKey) -> Option<Offer> {
-    let result = store.result(key, None).ok()?.filter(|result| key.place.is_none() && result.status == 0)?;
+    let result = store.result(key).ok()?.filter(|result| key.place.is_none() && result.status == 0)?;
     let parts = store.parts(key).ok()??;
     let (known, discovered) = Parts::decode(&parts).ok()?.divide();
     let paths = Some(discovered.paths()).filter(|_| known.finds_inputs());

@@ -1,9 +1,7 @@
-//! What a build asks of whatever keeps results and contents: the local store, or one that is asked over a network.
+//! What a build asks of the store: results, and contents.
 //!
-//! The two are apart because they are apart elsewhere, too: in the Remote Execution API (`ActionCache` and
-//! `ContentAddressableStorage`) and in object stores, results are small and replaced, contents are large and named by
-//! their digests. Whoever implements these traits need not be trusted with contents: [`Layered`](super::layered::Layered)
-//! checks each against its digest before anybody sees it.
+//! The two are apart because whoever needs one seldom needs the other: a remote fills in and reads contents, and knows
+//! results by keys of its own.
 
 use std::io::{self, Read, Write};
 
@@ -19,9 +17,8 @@ pub trait Results: Send + Sync {
     /// Returns the path sets of a fingerprint, the newest first.
     fn path_sets(&self, fingerprint: &Fingerprint) -> Result<Vec<PathSet>, EngineError>;
 
-    /// Returns the result of this name. `paths` is the path set that the key was computed with, if it is known: it is
-    /// kept with a result that comes from elsewhere.
-    fn result(&self, key: &ResultKey, paths: Option<&PathSet>) -> Result<Option<StoredResult>, EngineError>;
+    /// Returns the result of this key.
+    fn result(&self, key: &ResultKey) -> Result<Option<StoredResult>, EngineError>;
 
     /// Returns the results of an action that are tied to a directory, each with that directory.
     fn tied_results(&self, action: &ActionKey) -> Result<Vec<(WorkspaceId, StoredResult)>, EngineError>;
@@ -50,15 +47,6 @@ pub trait Contents: Send + Sync {
     /// Writes a content to `to`. After `Ok`, exactly that content was written; after an error, anything may have been.
     fn read(&self, content: &Content, to: &mut dyn Write) -> Result<(), ReadError>;
 
-    /// Reads small contents, all in one go where that is faster. The answers are in the order of `contents`.
-    fn read_many(&self, contents: &[Content]) -> Vec<Result<Vec<u8>, ReadError>> {
-        let read = |content: &Content| {
-            let mut bytes = Vec::with_capacity(content.length.min(1 << 20) as usize);
-            self.read(content, &mut bytes).map(|()| bytes)
-        };
-        contents.iter().map(read).collect()
-    }
-
     /// Adds what `reader` gives; `seen` is shown the bytes in order.
     fn add(&self, reader: &mut dyn Read, seen: &mut dyn FnMut(&[u8])) -> io::Result<Content>;
 }
@@ -73,7 +61,7 @@ impl Results for Store {
         Store::path_sets(self, fingerprint)
     }
 
-    fn result(&self, key: &ResultKey, _paths: Option<&PathSet>) -> Result<Option<StoredResult>, EngineError> {
+    fn result(&self, key: &ResultKey) -> Result<Option<StoredResult>, EngineError> {
         Store::result(self, key)
     }
 

@@ -10,7 +10,6 @@ pub mod gc;
 pub mod growth;
 pub mod id;
 pub mod interface;
-pub mod layered;
 pub mod layout;
 pub mod manifest;
 #[cfg(feature = "rocksdb")]

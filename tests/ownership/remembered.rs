@@ -1,9 +1,10 @@
 //! Outputs are known to be a task's own after the workspace, its place or its tasks have changed.
 
 use std::process::Command;
+use std::time::Duration;
 
 use super::{displaced, git};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Background, Sandbox};
 
 #[test]
 fn a_generated_file_that_becomes_a_source_stays() {
@@ -186,4 +187,23 @@ fn a_tree_that_is_seen_at_two_paths_is_one_worktree() {
     ws.build([]).ran([]);
     ws.remove("src/b");
     ws.build([]).says(["removed `o.b`"]);
+}
+
+#[test]
+fn what_a_killed_run_has_written_again_gives_way_once_its_task_is_gone() {
+    let other = "[task.other]\ncommand = \"@ran(other)\"\ninputs = []\n";
+    let objects = |command: &str| {
+        format!("{other}[task.objects]\ncommand = \"{command}\"\ninputs = []\noutputs = [\"out/*.o\"]\n")
+    };
+    let ws = Sandbox::new(&objects("echo 1 > out/a.o; @ran(objects)"));
+    ws.build([]).ran(["other", "objects"]);
+    ws.config(&objects("echo 2 > out/a.o; touch ../written; sleep 60"));
+    let mut build = Background::start(ws.command("").arg("build"), ws.outside("log"));
+    ws.wait_until("the command has written", || ws.outside("written").exists());
+    build.kill();
+    build.finish(Duration::from_secs(10));
+    ws.config(other);
+    ws.build([]).succeeds();
+    assert!(!ws.exists("out/a.o"), "a clean tree does not have it");
+    ws.percache(["displaced"]).succeeds().says(["out/a.o"]);
 }

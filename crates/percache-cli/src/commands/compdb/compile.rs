@@ -196,6 +196,7 @@ mod tests {
     #[test]
     fn what_a_shell_expands_is_unclear() {
         assert_eq!(of_shell("cc $CFLAGS -c a.c"), Err(Unclear));
+        assert_eq!(of_shell("cc \"$CFLAGS\" -c a.c"), Err(Unclear));
         assert_eq!(of_shell("cc -c src/*.c"), Err(Unclear));
         assert_eq!(of_shell("echo $HOME > log"), Ok(Vec::new()));
         assert_eq!(sources(of_shell("cc -D'X=$Y' -c a.c")), [("a.c".into(), None)]);

@@ -1,3 +1,5 @@
+//! An argument that cannot be encoded is named.
+
 struct Connection;
 
 #[percache::memoize]

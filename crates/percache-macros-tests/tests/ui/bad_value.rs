@@ -1,3 +1,5 @@
+//! A value that an option does not take is named, with what it takes.
+
 #[percache::memoize(maxage = "7 days")]
 fn age(n: u32) -> u32 {
     n

@@ -1,3 +1,5 @@
+//! An argument that the function may change cannot be part of the key.
+
 #[percache::memoize]
 fn push(list: &mut Vec<u32>) -> usize {
     list.push(1);

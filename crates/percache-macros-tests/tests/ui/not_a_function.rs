@@ -1,3 +1,5 @@
+//! `#[memoize]` is for functions with a body that may run at run time.
+
 #[percache::memoize]
 struct Page;
 

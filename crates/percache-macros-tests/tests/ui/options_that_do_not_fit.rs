@@ -1,3 +1,5 @@
+//! Options that do not fit the function or each other are refused.
+
 #[percache::memoize(cache_err = "30s")]
 fn infallible(n: u32) -> u32 {
     n

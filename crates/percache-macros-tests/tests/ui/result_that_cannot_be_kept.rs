@@ -1,3 +1,5 @@
+//! A result that cannot be stored is named.
+
 #[percache::memoize]
 fn first(text: &str) -> &str {
     &text[..1]

@@ -1,3 +1,5 @@
+//! `#[tracked]` is for functions.
+
 #[percache::tracked]
 struct Helper;
 

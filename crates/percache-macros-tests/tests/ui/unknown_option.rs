@@ -1,3 +1,5 @@
+//! An unknown option gets the nearest name, and one that stands twice is refused.
+
 #[percache::memoize(maxag = "7d")]
 fn near(n: u32) -> u32 {
     n

@@ -1,3 +1,5 @@
+//! A helper that `depends_on` names has to be tracked.
+
 fn helper(n: u32) -> u32 {
     n + 1
 }

@@ -363,7 +363,6 @@ fn the_same_holds_in_files() {
 }
 
 #[test]
-#[allow(clippy::redundant_closure, reason = "`#[memoize]` makes a closure of the age")]
 fn worker_forks_while_a_function_gets_its_rules() {
     let Some(dir) = role() else { return };
     static CACHE: std::sync::LazyLock<Cache> = std::sync::LazyLock::new(Cache::in_memory);

@@ -189,7 +189,8 @@ fn what_one_place_is_for_is_nowhere_else() {
 fn every_lock_in_a_library_recovers_from_poison() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let (mut seen, mut wrong) = (0, Vec::new());
-    for path in ["percache/src", "percache-runner/src"].iter().flat_map(|dir| sources(&crates.join(dir))) {
+    let libraries = ["percache/src", "percache-remote/src", "percache-runner/src"];
+    for path in libraries.iter().flat_map(|dir| sources(&crates.join(dir))) {
         let name = path.strip_prefix(&crates).expect("below it").to_string_lossy().into_owned();
         let text = fs::read_to_string(&path).expect("a source file");
         if name.ends_with("tests.rs") || name.contains("/tests/") {

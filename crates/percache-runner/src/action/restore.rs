@@ -243,6 +243,7 @@ fn move_in(
     Ok(came)
 }
 
+/// Puts one entry in its place, by `Clearing::place`.
 fn put(
     observer: &Observer<'_>,
     clearing: &mut Clearing<'_, '_>,

@@ -11,6 +11,7 @@
 //! | `path` | Paths relative to the workspace root |
 //! | `pattern` | Glob patterns over workspace paths: `inputs`, `outputs`, `foreach`, `members` |
 //! | `problem` | An error at run time: one line, and a remedy |
+//! | `remote` | `[remote]`, as it is written |
 //! | `span` | Timed spans for profiling a build |
 //! | `task` | The workspace and its tasks, fully resolved |
 

@@ -60,6 +60,7 @@ mod obstacles;
 mod orphans;
 mod output;
 mod ownership;
+mod packages;
 mod parts;
 mod power_cut;
 mod private;

@@ -15,6 +15,7 @@
 //! | `graph` | dependencies between tasks, and the owner of each output |
 //! | `fs` | the state of files on disk, and writing to them |
 //! | `key` | the inputs that determine a result |
+//! | `packages` | the packages of other ecosystems, from their manifests |
 //! | `config` | from the text of `percache.toml` to a checked workspace |
 //! | `init` | a first `percache.toml`, proposed from the project's files |
 //! | `environment` | the environment variables that a command sees |
@@ -37,6 +38,7 @@ mod init;
 mod key;
 mod maintenance;
 mod model;
+mod packages;
 mod process;
 mod report;
 mod schedule;

@@ -8,6 +8,7 @@
 //! | `load` | The order of the steps |
 //! | `discover` | Finding the root and the store |
 //! | `files` | Reading the root file and its members |
+//! | `members` | Which directories are members |
 //! | `keys` | The keys of every table, each stated once |
 //! | `raw`, `reader` | Types and keys of the TOML text |
 //! | `settings` | What the root file says for all tasks |
@@ -36,6 +37,7 @@ mod kept;
 mod keys;
 mod late;
 mod load;
+mod members;
 mod placeholder;
 mod raw;
 mod reader;

@@ -14,6 +14,7 @@ use crate::graph::TaskGraph;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::{Caller, Origin, Task, TaskId, Workspace};
+use crate::packages;
 use crate::session::Project;
 use crate::syntax::glob::escape;
 use crate::worktree::journal::Journal;
@@ -145,6 +146,5 @@ fn before(git: &Git<'_>, commit: &str, args: &[String]) -> Result<Option<Workspa
 
 /// Returns whether the configuration may consist of the file, or be derived from it.
 fn may_be_configuration(path: &RelPath) -> bool {
-    const OF_PACKAGES: [&[u8]; 4] = [b"package.json", b"pnpm-workspace.yaml", b"go.mod", b"go.work"];
-    path.extension() == b"toml" || OF_PACKAGES.contains(&path.file_name())
+    path.extension() == b"toml" || packages::is_manifest(path.file_name())
 }

@@ -107,7 +107,9 @@ fn what_a_package_builds_is_no_input_of_its_scripts() {
     ws.write("dist/a.js", "");
     ws.percache(["init"]).succeeds();
     ws.percache(["list"]).succeeds().says(["build", "test"]);
-    assert!(ws.read("percache.toml").contains("\"!**/dist\""));
+    assert!(ws.read("percache.toml").contains(r#"inputs = ["@default", "!**/node_modules"]"#));
+    ws.percache(["graph", "--needed-by", "dist/a.js"]).exits(2);
+    ws.percache(["graph", "--needed-by", "package.json"]).succeeds().says(["test"]);
 }
 
 #[test]
@@ -129,13 +131,19 @@ fn what_git_ignores_is_no_input_of_a_python_project() {
     ws.write(".gitignore", "*.log\n__pycache__/\n");
     ws.percache(["init"]).succeeds();
     assert!(!ws.read("percache.toml").contains("\ninputs"), "by default, what git ignores is none");
-    // Where inputs have to be stated, what git ignores is taken away from them.
+    // Where more is no source, that is taken away from what git does not ignore.
     ws.remove("percache.toml");
     ws.write(".gitignore", "*.log\n/data\n!keep.log\n# comment\ncache/\n");
     ws.percache(["init"]).succeeds();
     let text = ws.read("percache.toml");
-    assert!(text.contains(r#""!**/*.log", "!data", "**/keep.log", "!**/cache"]"#), "{text}");
-    ws.percache(["list"]).succeeds();
+    assert!(text.contains(r#"inputs = ["@default", "!**/__pycache__"]"#), "{text}");
+    for (path, counts) in
+        [("a.log", false), ("keep.log", true), ("data/x", false), ("a.py", true), ("__pycache__/a.pyc", false)]
+    {
+        ws.write(path, "");
+        let known = ws.percache(["graph", "--needed-by", path]);
+        assert_eq!(known.output().contains("test"), counts, "{path}: {}", known.output());
+    }
 }
 
 #[test]

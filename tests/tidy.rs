@@ -269,7 +269,7 @@ fn no_crate_depends_on_what_it_must_never_know() {
 #[rustfmt::skip]
 const DOOR: [(&str, &str); 12] = [
     ("", "BuildError Check Force HitLogs OpenError Opened Options Project Request Session Stop Summary Target open"),
-    ("configuration", "Diagnostic Diagnostics DiscoverError FILE_NAME File discover is_broken likely_stores propose schema \
+    ("configuration", "Diagnostic Diagnostics DiscoverError FILE_NAME File InitError Proposal Source discover is_broken likely_stores propose schema \
         stated"),
     ("tasks", "AffectedError CacheSettings Clean Cleaned FailedRun LastLog LastRuns LastState NamedFile NamedFileError \
         RelPath SelectError Task TaskCommand TaskGraph TaskId Workspace affected last_log name_from named_file"),

@@ -55,7 +55,7 @@ pub use session::{BuildError, OpenError, Opened, Project, Request, Session, Targ
 /// The configuration: finding it, its mistakes, its schema, and a first one.
 pub mod configuration {
     pub use crate::config::{DiscoverError, FILE_NAME, discover, is_broken, likely_stores, schema, stated};
-    pub use crate::init::{File, propose};
+    pub use crate::init::{File, InitError, Proposal, Source, propose};
     pub use crate::model::diagnostic::{Diagnostic, Diagnostics};
 }
 

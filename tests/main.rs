@@ -32,6 +32,7 @@ mod examples;
 mod exec;
 mod expansion;
 mod failures;
+mod filter;
 mod forms;
 mod functions;
 mod git;

@@ -271,7 +271,7 @@ const DOOR: [(&str, &str); 12] = [
     ("", "BuildError Check Force HitLogs OpenError Opened Options Project Request Session Stop Summary Target open"),
     ("configuration", "Diagnostic Diagnostics DiscoverError FILE_NAME File InitError Proposal Source discover is_broken likely_stores propose schema \
         stated"),
-    ("tasks", "AffectedError CacheSettings Clean Cleaned FailedRun LastLog LastRuns LastState NamedFile NamedFileError \
+    ("tasks", "AffectedError CacheSettings Clean Cleaned FailedRun FilterError filtered LastLog LastRuns LastState NamedFile NamedFileError \
         RelPath SelectError Task TaskCommand TaskGraph TaskId Workspace affected last_log name_from named_file"),
     ("events", "Deviation Differs Event Failure Holder Listener LogText Marked Moved NotStored Note Outcome Phase \
         Reporter Runner Span SpooledLog StoreTrouble Stream Warning WhyKept"),

@@ -62,7 +62,8 @@ pub mod configuration {
 /// Tasks, their graph, and how they are named.
 pub mod tasks {
     pub use crate::explain::{
-        AffectedError, LastLog, LastRuns, LastState, NamedFile, NamedFileError, affected, last_log, named_file,
+        AffectedError, FilterError, LastLog, LastRuns, LastState, NamedFile, NamedFileError, affected, filtered,
+        last_log, named_file,
     };
     pub use crate::graph::{SelectError, TaskGraph, name_from};
     pub use crate::model::path::RelPath;

@@ -23,7 +23,7 @@ mod packages;
 pub use cycles::cycles;
 pub use explicit::explicit;
 pub use infer::{feeds, inferred};
-pub use names::{Names, SelectError, full_name, name_from, select};
+pub use names::{Names, SelectError, full_name, matches, name_from, select};
 pub use outputs::OutputIndex;
 
 use std::cmp::Reverse;

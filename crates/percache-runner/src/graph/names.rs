@@ -350,7 +350,7 @@ fn split(text: &str) -> (Option<&str>, &str) {
 
 /// Matches a glob: `*` is any text, `?` is one character. Backtracks to the last `*` only: an earlier one could not do
 /// better.
-fn matches(glob: &str, text: &str) -> bool {
+pub fn matches(glob: &str, text: &str) -> bool {
     let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
     let (mut g, mut t) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;

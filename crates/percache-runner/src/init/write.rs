@@ -43,7 +43,7 @@ pub(super) fn root_text(parts: &[Part], members: &mut [(String, Part)]) -> Strin
     let templates = factored(members);
     if !templates.is_empty() {
         text.push_str(
-            "\n# What the same task of several packages has in common. A package takes it over with `extends`.",
+            "\n# What the same task of several packages has in common. A package takes it over with `extends`.\n",
         );
     }
     for template in templates {

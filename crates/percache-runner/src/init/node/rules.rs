@@ -143,7 +143,11 @@ pub(super) fn output(pattern: &str) -> String {
     let last = pattern.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let is_glob = pattern.contains(['*', '?', '[', '{']);
     let is_file = last.trim_start_matches('.').contains('.');
-    if is_glob || is_file { pattern.to_owned() } else { format!("{}/**", pattern.trim_end_matches('/')) }
+    if is_glob || is_file || pattern.starts_with('!') {
+        pattern.to_owned()
+    } else {
+        format!("{}/**", pattern.trim_end_matches('/'))
+    }
 }
 
 /// Returns the way from a package to the root: `../../`.

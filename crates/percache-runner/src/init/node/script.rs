@@ -9,7 +9,7 @@ use super::super::write::{list, task_name};
 use super::super::{Proposed, read};
 use super::project::{Member, Project};
 use super::rules::{Dep, Rule, Rules, SOURCES};
-use super::state::state_files;
+use super::state::{apart, state_files};
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::syntax::data::{Data, Format};
@@ -23,18 +23,24 @@ pub(super) struct Taken {
 }
 
 impl Taken {
+    /// Returns whether these outputs belong to no task yet.
+    fn leaves(&self, outputs: &[String]) -> bool {
+        !outputs.iter().any(|output| self.owns(output))
+    }
+
+    fn owns(&self, output: &str) -> bool {
+        // Outputs may lie above the package; how far above the root does not matter here.
+        let base = RelPath::new("1/2/3/4/5/6/7/8").unwrap_or_else(|_| RelPath::root());
+        let parse = |patterns: &[&str]| PatternSet::parse(&base, patterns);
+        let taken: Vec<&str> = self.outputs.iter().map(String::as_str).collect();
+        parse(&taken).is_ok_and(|taken| parse(&[output]).is_ok_and(|own| own.overlaps(&taken)))
+    }
+
     /// Takes those outputs that no task has yet. Returns them, and whether these are all.
     fn take(&mut self, outputs: Vec<String>) -> (Vec<String>, bool) {
         let before = outputs.len();
-        let parse =
-            |patterns: &[String]| PatternSet::parse(&RelPath::root().child(b"x").child(b"x").child(b"x"), patterns);
-        let taken = parse(&self.outputs);
-        let is_free = |output: &String| {
-            let others =
-                taken.as_ref().is_ok_and(|taken| parse(&[output.clone()]).is_ok_and(|own| own.overlaps(taken)));
-            output.starts_with('!') || !others
-        };
-        let free: Vec<String> = outputs.into_iter().filter(is_free).collect();
+        let free: Vec<String> =
+            outputs.into_iter().filter(|output| output.starts_with('!') || !self.owns(output)).collect();
         let all = free.len() == before;
         self.outputs.extend(free.iter().filter(|output| !output.starts_with('!')).cloned());
         (free, all)
@@ -61,14 +67,15 @@ pub(super) fn task(
     (name, text): (&str, &str),
     taken: &mut Taken,
 ) -> Option<Proposed> {
-    let mut keys = vec![("command", list(&[project.manager, "run", name]))];
+    let (command, state) = command(project, member, (name, text), taken);
+    let mut keys = vec![("command", list(&command))];
     let rule = rules.of(member, name);
     if rule.is_none() && rules.is_complete() {
         return None;
     }
     let (further, comment, ends) = match rule {
-        Some(rule) => by_rule(project, member, rules, (name, text), rule, taken),
-        None => by_name(project, member, (name, text), taken),
+        Some(rule) => by_rule(project, member, rules, (name, state), rule, taken),
+        None => by_name(project, member, (name, state), taken),
     };
     keys.extend(further);
     let cached = ends && !keys.iter().any(|(key, _)| *key == "cache");
@@ -79,6 +86,30 @@ pub(super) fn task(
     Some(Proposed { name: task_name(name), comment, keys, default })
 }
 
+/// Returns the command of a script, and the files in which it notes what it has done. Where another script notes it in
+/// the same file, this one is told another place, if that is possible.
+fn command(
+    project: &Project,
+    member: &Member,
+    (name, text): (&str, &str),
+    taken: &Taken,
+) -> (Vec<String>, Vec<String>) {
+    let mut command = [project.manager, "run", name].map(str::to_owned).to_vec();
+    let state = state_files(&project.at(member), text);
+    if taken.leaves(&state) {
+        return (command, state);
+    }
+    match apart(&task_name(name), text) {
+        Some(arguments) => {
+            // Only npm wants to be told where the arguments of a script begin.
+            command.extend((project.manager == "npm").then(|| "--".to_owned()));
+            command.extend(arguments);
+            (command, Vec::new())
+        }
+        None => (command, state),
+    }
+}
+
 type Keys = Vec<(&'static str, String)>;
 
 /// Returns the keys of a task as turbo.json or nx.json describes it, a comment, and whether it ends.
@@ -86,7 +117,7 @@ fn by_rule(
     project: &Project,
     member: &Member,
     rules: &Rules,
-    (name, text): (&str, &str),
+    (name, state): (&str, Vec<String>),
     rule: Rule,
     taken: &mut Taken,
 ) -> (Keys, String, bool) {
@@ -126,7 +157,7 @@ fn by_rule(
         let set = PatternSet::parse(&RelPath::root(), &[state.clone()]).unwrap_or_default();
         outputs.iter().any(|output| PatternSet::parse(&RelPath::root(), &[output]).is_ok_and(|own| own.overlaps(&set)))
     };
-    let state: Vec<String> = state_files(&project.at(member), text).into_iter().filter(|state| !below(state)).collect();
+    let state: Vec<String> = state.into_iter().filter(|state| !below(state)).collect();
     outputs.extend(state);
     let (outputs, all) = taken.take(outputs);
     if !all {
@@ -146,7 +177,12 @@ const CHECK: &str = "Check the outputs: what is not stated is not kept.";
 const STATE: &str = "In such a file a tool notes what it has written or checked: it must not\noutlive that.";
 
 /// Returns the keys of a task as its name suggests, a comment, and whether it ends.
-fn by_name(project: &Project, member: &Member, (name, text): (&str, &str), taken: &mut Taken) -> (Keys, String, bool) {
+fn by_name(
+    project: &Project,
+    member: &Member,
+    (name, state): (&str, Vec<String>),
+    taken: &mut Taken,
+) -> (Keys, String, bool) {
     let kind = nature(name);
     let mut keys = Keys::new();
     let deps = before(project, member, name, taken);
@@ -167,10 +203,10 @@ fn by_name(project: &Project, member: &Member, (name, text): (&str, &str), taken
     let outputs = if kind == Nature::Build { built(project, member) } else { Vec::new() };
     let known = kind == Nature::Check || kind == Nature::Build && !outputs.is_empty();
     let below = |path: &String| outputs.iter().any(|place| path.starts_with(&format!("{place}/")));
-    let state: Vec<String> = state_files(&project.at(member), text).into_iter().filter(|path| !below(path)).collect();
+    let state: Vec<String> = state.into_iter().filter(|path| !below(path)).collect();
     let has_state = !state.is_empty();
     let (outputs, all) = if known { taken.take([outputs, state].concat()) } else { (Vec::new(), true) };
-    if !known || !all && kind == Nature::Build {
+    if !known || !all {
         keys.push(("cache", "false".to_owned()));
         return (keys, if known { SHARED_OUTPUTS } else { UNKNOWN }.to_owned(), true);
     }

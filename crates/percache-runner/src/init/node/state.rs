@@ -15,6 +15,19 @@ pub(super) fn state_files(dir: &Path, script: &str) -> Vec<String> {
     files
 }
 
+fn runs_typescript(script: &str) -> bool {
+    words(script).any(|word| matches!(word, "tsc" | "vue-tsc" | "tsgo"))
+}
+
+/// Returns arguments with which the script notes what it has checked elsewhere than another script does; `None` if
+/// there are none. Even a compiler that emits nothing writes such a file.
+pub(super) fn apart(name: &str, script: &str) -> Option<[String; 3]> {
+    let is_one_command = !script.contains(['&', '|', ';']);
+    let checks = runs_typescript(script) && script.contains("--noEmit") && !script.contains("tsBuildInfoFile");
+    let place = format!("node_modules/.cache/{name}.tsbuildinfo");
+    (is_one_command && checks).then(|| ["--incremental".to_owned(), "--tsBuildInfoFile".to_owned(), place])
+}
+
 /// Returns the words of a script that may be programs.
 fn words(script: &str) -> impl Iterator<Item = &str> {
     script.split(|char: char| !(char.is_ascii_alphanumeric() || "-_.".contains(char)))
@@ -41,7 +54,7 @@ fn place_of(path: &str) -> Option<String> {
 }
 
 fn of_typescript(dir: &Path, script: &str) -> Vec<String> {
-    if !words(script).any(|word| matches!(word, "tsc" | "vue-tsc" | "tsgo")) || script.contains("--noEmit") {
+    if !runs_typescript(script) {
         return Vec::new();
     }
     let configurations = fs::read_dir(dir).into_iter().flatten().flatten().filter_map(|entry| {

@@ -39,11 +39,22 @@ fn project() -> Sandbox {
 fn the_tasks_of_the_packages_below_come_first_and_count() {
     let ws = project();
     ws.build([]).ran(["base", "lib", "app"]);
-    assert_eq!(ws.read("packages/app/out"), "app\nlib\nbase\n");
+    assert_eq!(ws.read("packages/app/out"), "app\nbase\nlib\nbase\n");
     ws.build([]).up_to_date(3);
     ws.write("packages/base/src", "changed\n");
     ws.build(["packages/app:build"]).ran(["base", "lib", "app"]);
-    assert_eq!(ws.read("packages/app/out"), "app\nlib\nchanged\n");
+    assert_eq!(ws.read("packages/app/out"), "app\nchanged\nlib\nchanged\n");
+}
+
+/// What a program runs may lie further below than what its own package names, and what lies between may stay the same.
+#[test]
+fn what_lies_further_below_counts_although_nothing_between_changes() {
+    let ws = project();
+    ws.edit_config("cat {deps} >> out", "true {deps}");
+    ws.build([]).ran(["base", "lib", "app"]);
+    ws.write("packages/base/src", "changed\n");
+    ws.build([]).ran(["base", "lib", "app"]);
+    assert_eq!(ws.read("packages/lib/out"), "lib\n");
 }
 
 #[test]
@@ -101,7 +112,7 @@ fn a_command_in_a_package_belongs_to_the_workspace() {
 fn a_change_of_a_manifest_is_watched() {
     let ws = project();
     let watch = Watch::start(&ws, &[]);
-    until_it_reads(&ws, "packages/app/out", "app\nlib\nbase\n");
+    until_it_reads(&ws, "packages/app/out", "app\nbase\nlib\nbase\n");
     ws.write("packages/app/package.json", r#"{ "name": "@shop/web" }"#);
     until_it_reads(&ws, "packages/app/out", "app\n");
     ws.write("packages/app/package.json", "{ broken");

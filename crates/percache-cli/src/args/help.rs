@@ -10,8 +10,8 @@ use crate::completion;
 /// `percache init`.
 #[derive(Debug, Args)]
 pub struct Init {
-    /// Use only this, whatever else is found: make, c, npm (also pnpm, yarn and bun), turbo, nx, cargo, python, taskfile,
-    /// justfile, dvc [default: all that is found]
+    /// Use only this, whatever else is found: make, c, npm (also pnpm, yarn and bun), turbo, nx, cargo, python,
+    /// taskfile, justfile, dvc [default: all that is found]
     #[arg(long, value_name = "WHAT", hide_possible_values = true)]
     pub from: Option<From>,
     /// Print it instead of writing it

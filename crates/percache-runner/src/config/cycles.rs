@@ -41,8 +41,8 @@ fn report_cycle(tasks: &Tasks, names: &Names<'_>, cycle: &[TaskId], report: &mut
     let between_packages = steps.iter().all(|step| step.above);
     mistake.hint(match excluded {
         None if between_packages => {
-            "these packages depend on each other: take one out of the dependencies of another, or name tasks instead of \
-             using `^`"
+            "these packages depend on each other: take one out of the dependencies of another, or name tasks instead \
+             of using `^`"
                 .to_owned()
         }
         Some(output) => format!("if `{output}` is not meant as an input, add `\"!{output}\"` to `inputs`"),

@@ -24,8 +24,8 @@ pub(super) struct File {
     pub raw: RawFile,
 }
 
-/// Reads all files, root first. Returns them with the packages of the ecosystems that `members` names. Calls `note` with
-/// the paths that the list of members depends on.
+/// Reads all files, root first. Returns them with the packages of the ecosystems that `members` names. Calls `note`
+/// with the paths that the list of members depends on.
 pub(super) fn read_all(root: &Path, report: &mut Report, note: &mut dyn FnMut(&RelPath)) -> (Vec<File>, Vec<Package>) {
     let top = read(root, report, RelPath::root(), Role::Root);
     let stated = top.raw.keys.workspace.as_ref().and_then(|workspace| workspace.members.as_deref());

@@ -91,7 +91,7 @@ impl Readers<'_> {
                 None => affected.extend(self.workspace.ids()),
             }
         }
-        Ok(Changed { tasks: affected.into_iter().collect(), paths: changes.paths.iter().cloned().collect() })
+        Ok(Changed { tasks: affected.into_iter().collect(), paths: changes.paths })
     }
 
     /// Returns the paths that differ, without the configuration. A submodule stands for all files in it.

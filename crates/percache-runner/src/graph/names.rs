@@ -181,8 +181,8 @@ impl<'w> Names<'w> {
         self.named(full).or_else(matching)
     }
 
-    /// Returns the tasks `local` of the packages that the one in `dir` depends on, directly or through packages without
-    /// such a task. There may be none, but some package must have such a task.
+    /// Returns the tasks `local` of the packages that the one in `dir` depends on, directly or not. There may be none, but
+    /// some package must have such a task.
     fn above(&self, dir: &str, text: &str, local: &str) -> Result<Vec<TaskId>, SelectError> {
         let name = || text.to_owned();
         if local.is_empty() || split(local).0.is_some() || local.starts_with('^') {
@@ -195,14 +195,9 @@ impl<'w> Names<'w> {
             let dir = if dir.is_empty() { "." } else { dir };
             return Err(SelectError::NoPackage { name: name(), dir: dir.to_owned() });
         }
-        let mut above = Vec::new();
-        self.packages.above(dir, |dir| match self.named_or_matching(&full_name(dir, local)) {
-            Some(ids) => {
-                above.extend(ids);
-                true
-            }
-            None => false,
-        });
+        let dirs = self.packages.above(dir);
+        let found = dirs.iter().filter_map(|dir| self.named_or_matching(&full_name(dir, local)));
+        let above: Vec<TaskId> = found.flatten().collect();
         if above.is_empty() {
             self.check_known(text, local)?;
         }

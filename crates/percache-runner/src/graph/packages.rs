@@ -54,21 +54,20 @@ impl<'w> PackageIndex<'w> {
         positions.map(|position| self.all[*position].name.as_str()).filter(|name| !name.is_empty())
     }
 
-    /// Calls `take` with the directories of the packages that those in `dir` depend on. A package that has nothing to
-    /// give, so that `take` says no, is passed through to what it depends on itself.
-    pub fn above(&self, dir: &str, mut take: impl FnMut(&str) -> bool) {
+    /// Returns the directories of the packages that those in `dir` depend on, directly or not: a program reads what all
+    /// of these make, and not only what its own package names.
+    pub fn above(&self, dir: &str) -> Vec<&'w str> {
         let needs = |position: &usize| self.all[*position].needs.iter().map(|need| *need as usize);
         let own = self.by_dir.get(dir).into_iter().flatten();
         let mut open: Vec<usize> = own.flat_map(needs).collect();
         let mut seen = vec![false; self.all.len()];
         while let Some(position) = open.pop() {
-            if std::mem::replace(&mut seen[position], true) {
-                continue;
-            }
-            let takes = self.all[position].dir.to_str().is_some_and(&mut take);
-            if !takes {
+            if !std::mem::replace(&mut seen[position], true) {
                 open.extend(needs(&position));
             }
         }
+        let seen = self.all.iter().zip(seen).filter(|(_, seen)| *seen);
+        // In a circle, the others are told of it.
+        seen.filter_map(|(package, _)| package.dir.to_str()).filter(|other| *other != dir).collect()
     }
 }

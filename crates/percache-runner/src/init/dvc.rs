@@ -21,7 +21,8 @@ pub(super) fn look(dir: &Path) -> Result<Option<Part>, InitError> {
         match proposed(name, stage, &values) {
             Some(task) => tasks.push(task),
             None => notes.push(format!(
-                "The stage `{name}` of {FILE} is left out: it has `foreach`, `matrix` or values that are not in {PARAMETERS}."
+                "The stage `{name}` of {FILE} is left out: it has `foreach`, `matrix` or values that are not in \
+                 {PARAMETERS}."
             )),
         }
     }

@@ -37,14 +37,16 @@ use thiserror::Error;
 use node::Describing;
 use write::{list, root_text, string, tasks_text};
 
+/// The keys of a task, each with its TOML value.
+type Keys = Vec<(&'static str, String)>;
+
 /// A task to be written.
 #[derive(Clone, Debug, Default)]
 struct Proposed {
     name: String,
     /// A comment above the table; each line becomes a comment line.
     comment: String,
-    /// The keys, each with its TOML value.
-    keys: Vec<(&'static str, String)>,
+    keys: Keys,
     /// Whether a bare `percache build` builds it.
     default: bool,
 }
@@ -73,6 +75,9 @@ pub struct File {
     /// Short descriptions of what was found there.
     pub found: Vec<String>,
 }
+
+/// Looks for one kind of project.
+type Look = fn(&Path) -> Result<Option<Part>, InitError>;
 
 /// What is proposed for a directory.
 #[derive(Clone, Debug, Default)]
@@ -152,7 +157,7 @@ pub fn propose(dir: &Path, from: Option<Source>) -> Result<Proposal, InitError> 
         }
         part => parts.extend(part),
     }
-    let simple: [(Source, fn(&Path) -> Result<Option<Part>, InitError>); 6] = [
+    let looks: [(Source, Look); 6] = [
         (Source::Cargo, |dir| Ok(cargo::look(dir))),
         (Source::Python, |dir| Ok(python::look(dir))),
         (Source::Make, |dir| Ok(make::look(dir))),
@@ -160,18 +165,11 @@ pub fn propose(dir: &Path, from: Option<Source>) -> Result<Proposal, InitError> 
         (Source::Justfile, |dir| Ok(just::look(dir))),
         (Source::Dvc, dvc::look),
     ];
-    for (_, look) in simple.into_iter().filter(|(source, _)| wants(*source)) {
+    for (_, look) in looks.into_iter().filter(|(source, _)| wants(*source)) {
         parts.extend(look(dir)?);
     }
-    let describing = match from {
-        None => Some(Describing::Any),
-        Some(Source::Npm) => Some(Describing::Nobody),
-        Some(Source::Turbo) => Some(Describing::Turbo),
-        Some(Source::Nx) => Some(Describing::Nx),
-        Some(_) => None,
-    };
     let mut members = Vec::new();
-    if let Some(describing) = describing {
+    if let Some(describing) = describing(from) {
         let found = node::look(dir, describing)?;
         parts.extend(found.root);
         members = found.members;
@@ -190,6 +188,17 @@ pub fn propose(dir: &Path, from: Option<Source>) -> Result<Proposal, InitError> 
         File { dir, text: tasks_text(&[part]).trim_start().to_owned(), found }
     }));
     Ok(Proposal { files, others })
+}
+
+/// Returns who may describe the scripts of package.json; `None` if these are not wanted.
+fn describing(from: Option<Source>) -> Option<Describing> {
+    match from {
+        None => Some(Describing::Any),
+        Some(Source::Npm) => Some(Describing::Nobody),
+        Some(Source::Turbo) => Some(Describing::Turbo),
+        Some(Source::Nx) => Some(Describing::Nx),
+        Some(_) => None,
+    }
 }
 
 fn read(dir: &Path, name: &str) -> Option<String> {

@@ -1,5 +1,5 @@
-//! Tasks of a Taskfile (go-task). One with `sources` says what it reads, and with `generates` what it writes: then it is
-//! cached.
+//! Tasks of a Taskfile (go-task). One with `sources` says what it reads, and with `generates` what it writes: then it
+//! is cached.
 
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Part, Proposed};
+use super::{Keys, Part, Proposed};
 
 const HEAD: &str = "\
 # What percache builds here. `percache build` runs what changed and restores the rest; `percache list` shows the tasks.
@@ -67,7 +67,7 @@ fn default_tasks(parts: &[Part], members: &[(String, Part)]) -> Vec<String> {
 
 /// Makes a template of what several members state in the same words, and lets them extend it.
 fn factored(members: &mut [(String, Part)]) -> Vec<Proposed> {
-    let mut same: BTreeMap<&str, Vec<(&Vec<(&'static str, String)>, usize)>> = BTreeMap::new();
+    let mut same: BTreeMap<&str, Vec<(&Keys, usize)>> = BTreeMap::new();
     for task in members.iter().flat_map(|(_, part)| &part.tasks) {
         let ways = same.entry(&task.name).or_default();
         match ways.iter_mut().find(|(keys, _)| **keys == task.keys) {

@@ -117,8 +117,7 @@ impl Project {
     /// Returns the keys of `[workspace]`: who lists the members, and what all of them depend on.
     pub fn settings(&self, rules: &Rules) -> Vec<(String, &'static str, String)> {
         let mut settings = vec![(
-            "The packages that have a percache.toml are members; `^task` in `deps` means tasks of those that a package\n\
-             # depends on."
+            "The packages with a percache.toml are members; `^task` in `deps` means tasks of those that one depends on."
                 .to_owned(),
             "members",
             string(self.manager),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::super::InitError;
+use super::super::write::task_name;
 use super::Describing;
 use super::nx::Nx;
 use super::project::Member;
@@ -120,19 +121,21 @@ impl Rules {
         }
     }
 
-    /// Returns the names of the tasks that a dependency means in this package: for a script that it does not have, what
-    /// that would depend on.
+    /// Returns the names of the tasks that a dependency means in this package. For a script that it does not have, that is
+    /// what the script would depend on.
     pub fn resolve(&self, member: &Member, dep: &Dep, depth: usize) -> Vec<String> {
         match dep {
-            Dep::Above(name) => vec![format!("^{}", super::super::write::task_name(name))],
-            Dep::Of(package, name) => vec![format!("{package}:{}", super::super::write::task_name(name))],
-            Dep::Root(name) => vec![format!(":{}", super::super::write::task_name(name))],
-            Dep::Own(name) if member.has(name) => vec![super::super::write::task_name(name)],
-            Dep::Own(name) if depth < 10 => {
-                let rule = self.of(member, name).unwrap_or_default();
-                rule.deps.iter().flat_map(|dep| self.resolve(member, dep, depth + 1)).collect()
+            Dep::Above(name) => vec![format!("^{}", task_name(name))],
+            Dep::Of(package, name) => vec![format!("{package}:{}", task_name(name))],
+            Dep::Root(name) => vec![format!(":{}", task_name(name))],
+            Dep::Own(name) => {
+                let mut names: Vec<String> = member.has(name).then(|| task_name(name)).into_iter().collect();
+                let rule = if depth < 10 { self.of(member, name).unwrap_or_default() } else { Rule::default() };
+                let further = rule.deps.iter().flat_map(|dep| self.resolve(member, dep, depth + 1));
+                // What a task of the same package makes may stay the same although what it needs of others changed.
+                names.extend(further.filter(|dep| !member.has(name) || dep.starts_with('^')));
+                names
             }
-            Dep::Own(_) => Vec::new(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::super::ignored::{ignores, inputs_without};
 use super::super::nature::{Nature, checks_outputs, endless, nature};
 use super::super::write::{list, task_name};
-use super::super::{Proposed, read};
+use super::super::{Keys, Proposed, read};
 use super::project::{Member, Project};
 use super::rules::{Dep, Rule, Rules, SOURCES};
 use super::state::{apart, state_files};
@@ -110,7 +110,29 @@ fn command(
     }
 }
 
-type Keys = Vec<(&'static str, String)>;
+/// Returns the keys that say under which conditions a task runs: after which others, and with which variables and
+/// tools.
+fn conditions(project: &Project, member: &Member, rules: &Rules, rule: &Rule) -> Keys {
+    let mut keys = Keys::new();
+    let mut deps: Vec<String> = Vec::new();
+    for dep in rule.deps.iter().filter(|dep| exists(project, dep)) {
+        for name in rules.resolve(member, dep, 0) {
+            let known = name.strip_prefix('^').is_none_or(|above| exists(project, &Dep::Above(above.to_owned())));
+            if known && !deps.contains(&name) {
+                deps.push(name);
+            }
+        }
+    }
+    if !deps.is_empty() {
+        keys.push(("deps", list(&deps)));
+    }
+    let mut env_from = rule.env_from.clone();
+    env_from.extend(of_frameworks(member));
+    let variables = [("env_from", env_from), ("env_pass", rule.env_pass.clone()), ("tools", rule.tools.clone())];
+    let variables = variables.into_iter().filter(|(_, names)| !names.is_empty());
+    keys.extend(variables.map(|(key, names)| (key, list(&names))));
+    keys
+}
 
 /// Returns the keys of a task as turbo.json or nx.json describes it, a comment, and whether it ends.
 fn by_rule(
@@ -121,23 +143,7 @@ fn by_rule(
     rule: Rule,
     taken: &mut Taken,
 ) -> (Keys, String, bool) {
-    let mut keys = Keys::new();
-    let mut deps: Vec<String> = Vec::new();
-    for dep in rule.deps.iter().filter(|dep| exists(project, dep)) {
-        for name in rules.resolve(member, dep, 0) {
-            if !deps.contains(&name) {
-                deps.push(name);
-            }
-        }
-    }
-    if !deps.is_empty() {
-        keys.push(("deps", list(&deps)));
-    }
-    let mut env_from = rule.env_from;
-    env_from.extend(of_frameworks(member));
-    let variables = [("env_from", env_from), ("env_pass", rule.env_pass), ("tools", rule.tools)];
-    let variables = variables.into_iter().filter(|(_, names)| !names.is_empty());
-    keys.extend(variables.map(|(key, names)| (key, list(&names))));
+    let mut keys = conditions(project, member, rules, &rule);
     if rule.persistent || rule.interactive {
         let kind = if rule.persistent { Nature::Server } else { Nature::Interactive };
         keys.push(endless(kind));
@@ -154,7 +160,7 @@ fn by_rule(
     let guessed = || if nature(name) == Nature::Build { built(project, member) } else { Vec::new() };
     let mut outputs = rule.outputs.unwrap_or_else(guessed);
     let below = |state: &String| {
-        let set = PatternSet::parse(&RelPath::root(), &[state.clone()]).unwrap_or_default();
+        let set = PatternSet::parse(&RelPath::root(), std::slice::from_ref(state)).unwrap_or_default();
         outputs.iter().any(|output| PatternSet::parse(&RelPath::root(), &[output]).is_ok_and(|own| own.overlaps(&set)))
     };
     let state: Vec<String> = state.into_iter().filter(|state| !below(state)).collect();
@@ -242,7 +248,9 @@ fn exists(project: &Project, dep: &Dep) -> bool {
     let mut members = project.members.iter();
     match dep {
         Dep::Above(name) if name == SOURCES => members.any(|member| member.is_needed),
-        Dep::Above(name) => members.skip(1).any(|member| member.is_needed || member.has(name)),
+        Dep::Above(name) => members.skip(1).any(|member| {
+            member.is_needed || member.scripts().iter().any(|(script, _)| task_name(script) == task_name(name))
+        }),
         Dep::Of(package, name) => members.any(|member| member.name == *package && member.has(name)),
         Dep::Root(name) => project.members.first().is_some_and(|root| root.has(name)),
         Dep::Own(_) => true,

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::sandbox::Sandbox;
+use crate::watch::{Watch, until_it_reads};
 
 /// web → ui → core and api → core, four packages of npm with a build and a test each.
 fn project() -> Sandbox {
@@ -139,4 +140,16 @@ fn why_tells_of_what_is_affected() {
     let all = ws.percache(["why", "--affected", "-v"]).succeeds();
     all.says(["what is affected: 8 tasks", "libs/core:build", "libs/core/src"]);
     ws.percache(["why", "--affected", "@x/core:build"]).succeeds().says(["libs/core/src"]);
+}
+
+#[test]
+fn selected_packages_are_watched() {
+    let ws = project();
+    ws.edit_config("command = '''@ran(\"${PWD##*/}\")'''", "command = \"cat src > out\"\noutputs = [\"out\"]");
+    let watch = Watch::start(&ws, &["--filter", "libs/*"]);
+    until_it_reads(&ws, "libs/ui/out", "libs/ui");
+    assert!(!ws.exists("apps/web/out"));
+    ws.write("libs/ui/src", "changed");
+    until_it_reads(&ws, "libs/ui/out", "changed");
+    drop(watch);
 }

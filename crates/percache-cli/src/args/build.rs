@@ -87,6 +87,9 @@ pub struct Watch {
     /// Tasks to build: names, or globs over names [default: `default` of percache.toml, or all tasks]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
+    /// Only tasks of these packages, as for `build`. May be given several times
+    #[arg(long, value_name = "PACKAGES")]
+    pub filter: Vec<String>,
     /// What to do with a running build when something changes: restart it, or finish it first
     #[arg(long, value_name = "WHAT", default_value = "restart", hide_possible_values = true)]
     pub on_change: OnChange,

@@ -196,3 +196,29 @@ fn everything_that_was_read_is_noted() {
     };
     assert_eq!(noted(dir.path()), ["p", "p/a", "p/a/package.json", "package.json"].map(str::to_owned).into());
 }
+
+/// Of the dependencies of tests, those that close a circle are left out, and no others.
+#[test]
+fn lenient_dependencies_close_no_circle() {
+    const COUNT: u32 = 6;
+    let mut random = fastrand::Rng::with_seed(1);
+    for _ in 0..2_000 {
+        let (mut strict, mut lenient) = (Vec::new(), Vec::new());
+        for position in 0..COUNT {
+            // Strict ones lead to smaller numbers only, so they have no circles.
+            strict.push((0..position).filter(|_| random.u8(0..4) == 0).collect::<Vec<u32>>());
+            lenient.push((0..COUNT).filter(|other| *other != position && random.u8(0..6) == 0).collect::<Vec<u32>>());
+        }
+        let all: Vec<Vec<u32>> = strict.iter().zip(&lenient).map(|(a, b)| [&a[..], b].concat()).collect();
+        let kept = with_lenient(strict.clone(), lenient.clone());
+        for position in 0..COUNT {
+            let (own, kept_here) = (&strict[position as usize], &kept[position as usize]);
+            assert!(own.iter().all(|need| kept_here.contains(need)), "strict ones stay");
+            for need in &lenient[position as usize] {
+                let circle = reaches(&all, *need, position);
+                assert_eq!(kept_here.contains(need), own.contains(need) || !circle, "{strict:?} {lenient:?}");
+            }
+            assert!(!kept_here.iter().any(|need| reaches(&kept, *need, position)), "{strict:?} {lenient:?}");
+        }
+    }
+}

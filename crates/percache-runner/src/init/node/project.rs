@@ -91,7 +91,10 @@ impl Project {
         let manager = LOCKS.into_iter().find(|(lock, _)| dir.join(lock).exists()).map_or("npm", |(_, manager)| manager);
         let name = |manifest: &Data| manifest.get("name").and_then(Data::text).unwrap_or_default().to_owned();
         let root = Member { dir: String::new(), name: name(&own), manifest: own, is_needed: false };
-        let is_workspace = root.manifest.get("workspaces").is_some() || dir.join("pnpm-workspace.yaml").exists();
+        let lists = |name: &str| dir.join(name).exists();
+        // pnpm looks into its own file alone.
+        let is_workspace =
+            lists("pnpm-workspace.yaml") || manager != "pnpm" && root.manifest.get("workspaces").is_some();
         let mut members = vec![root];
         if is_workspace {
             let ecosystem = Ecosystem::named(manager).unwrap_or(Ecosystem::Npm);

@@ -165,6 +165,12 @@ impl Core {
         Ok(found.map(|bytes| PyBytes::new(py, &bytes)))
     }
 
+    /// Keeps a record under a key, as the result of a function of which nothing but a name is known.
+    fn put(&self, py: Python<'_>, name: String, key: &[u8], record: &[u8]) -> PyResult<()> {
+        let (key, function) = (key_of(key)?, Function::new(name));
+        py.detach(|| self.cache.put_bytes(&function, key, record)).map_err(failed)
+    }
+
     /// Returns where a file can be kept beside a result.
     fn attachment(&self, key: &[u8]) -> PyResult<Option<PathBuf>> {
         Ok(self.cache.attachment(key_of(key)?))

@@ -90,6 +90,7 @@ class Cache:
         # The original had it as its default.
         self._repr = None if repr is _builtin_repr else repr
         self._names = {}
+        self._function_names = set()
         self._mmap = bool(mmap)
         self._describe = bool(describe)
         self._maxage = seconds(maxage)
@@ -104,6 +105,8 @@ class Cache:
             seconds(wait_timeout, "wait_timeout"),
             bool(describe),
         )
+        #: What percache 0.4 has left here.
+        self._imported = _old.imported(self.path) if kind in ("database", "files") else None
         options = dict(
             livesync=bool(livesync), maxage=self._maxage, maxsize=size(maxsize), memory=size(memory, "memory")
         )

@@ -66,6 +66,7 @@ class Memoized:
         self.misses = 0
         self.identity = None
         self._warned = set()
+        cache._function_names.add(getattr(function, "__name__", ""))
         self.memo = _percache.Memo(
             self.core,
             options.maxage,
@@ -160,7 +161,8 @@ class Memoized:
             while isinstance(answer, _percache.Wait):
                 answer = answer.block(tell)
             if isinstance(answer, _percache.Lead):
-                return self._lead(answer, key, args, kwargs)
+                loaded = None if self.cache._imported is None else self._take_over(answer, key, args, kwargs)
+                return self._lead(answer, key, args, kwargs) if loaded is None else loaded[0]
             if answer is None:
                 break
             loaded = self.memo.load(key, answer)
@@ -179,6 +181,19 @@ class Memoized:
             raise
         self.keep(lead, key, value, time.perf_counter() - start, args, kwargs)
         return value
+
+    def _take_over(self, lead, key, args, kwargs):
+        """Keeps what percache 0.4 has stored of this call as its result, and returns it in a tuple; or None."""
+        found = self.cache._imported.result(self, args, kwargs)
+        loaded = None if found is None else self.memo.load(found[0], found[1])
+        if loaded is None:
+            return None
+        try:
+            lead.finish(found[1], self._summary(args, kwargs), 0, 0.0)
+            self.core.remove(found[0])
+        except _percache.Error as error:
+            self.warn(("old", found[0]), f"an old result of {self.name} cannot be taken over: {_told(error)}")
+        return loaded
 
     def keep(self, lead, key, value, cost, args, kwargs):
         """Keeps a result, if it is one to be kept."""

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use super::interpreter::Interpreter;
 use super::place;
-use crate::run::{Failure, Result, cargo, path_failure, repository, run};
+use crate::run::{Failure, Result, cargo, forget_own_package, path_failure, repository, run};
 
 /// The version is fixed: what it tells cargo decides what is compiled again.
 const MATURIN: &str = "maturin==1.16.0";
@@ -59,6 +59,7 @@ pub fn make_of(python: &Interpreter, out: &Path, arguments: &[&str]) -> Result<P
     maturin.args(["build", "--release", "--manifest-path"]).arg(package().join("Cargo.toml"));
     maturin.arg("--out").arg(out).arg("--interpreter").arg(&python.path).args(arguments);
     maturin.envs(build_environment(python)).env("CARGO_TARGET_DIR", place("")?);
+    forget_own_package(&mut maturin);
     run(&mut maturin)?;
     wheels(out)?.pop().ok_or_else(|| Failure(format!("maturin left no wheel in {}", out.display())))
 }

@@ -5,7 +5,7 @@ import os
 import time
 import weakref
 
-from . import _code, _function, _old, _percache
+from . import _function, _home, _old, _percache
 from ._mapping import Mapping
 from ._units import seconds, size
 
@@ -157,7 +157,7 @@ class Cache:
         qualified = getattr(function, "__module__", None), getattr(function, "__qualname__", repr(function))
         if options.name is None and "<lambda>" in qualified[1]:
             raise ValueError('depends="none": a lambda has nothing then to tell it from others; give it a name=')
-        name = options.name or _code.full_name(function)
+        name = options.name or _home.full_name(function)
         other = self._names.setdefault(name, qualified)
         if other != qualified:
             raise ValueError(

@@ -5,7 +5,7 @@ import time
 import types
 import warnings
 
-from . import _code, _explain, _forks, _percache, _result
+from . import _code, _explain, _forks, _home, _percache, _result
 from ._units import seconds
 from .key import Unkeyable
 
@@ -62,7 +62,7 @@ class Memoized:
         self.core = cache._core
         self.function = function
         self.options = options
-        self.name = options.name or _code.full_name(function)
+        self.name = options.name or _home.full_name(function)
         self.misses = 0
         self.identity = None
         self._warned = set()
@@ -75,6 +75,7 @@ class Memoized:
             self._key_function(),
             self._identify,
             self._miss,
+            self._lead,
             self._unkeyable,
         )
 
@@ -155,6 +156,10 @@ class Memoized:
     # Calls.
 
     def _miss(self, key, args, kwargs):
+        """Returns `(None, value)`, of another one who computed it, or `(lead, None)`.
+
+        Whoever called has `_lead` called then, and not this: a recursion is as deep as Python allows frames.
+        """
         tell()
         answer = self.core.begin(self.memo, key)
         for _ in range(_ATTEMPTS):
@@ -162,14 +167,14 @@ class Memoized:
                 answer = answer.block(tell)
             if isinstance(answer, _percache.Lead):
                 loaded = None if self.cache._imported is None else self._take_over(answer, key, args, kwargs)
-                return self._lead(answer, key, args, kwargs) if loaded is None else loaded[0]
+                return (answer, None) if loaded is None else (None, loaded[0])
             if answer is None:
                 break
             loaded = self.memo.load(key, answer)
             if loaded is not None:
-                return loaded[0]
+                return None, loaded[0]
             answer = self.core.begin(self.memo, key)
-        return self._lead(self.core.lead_anyway(self.memo, key), key, args, kwargs)
+        return self.core.lead_anyway(self.memo, key), None
 
     def _lead(self, lead, key, args, kwargs):
         self.misses += 1

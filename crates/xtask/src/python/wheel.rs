@@ -48,8 +48,16 @@ pub fn make_with(python: &Interpreter, out: &Path, files: &[Carried]) -> Result<
     make_of(python, out, &[])
 }
 
+/// Makes the light wheel, in `light` of a directory, and returns its path: the package alone, without RocksDB and without
+/// the command. It keeps results in files, and has the name of the other one, whose place it takes.
+pub fn make_light(python: &Interpreter, out: &Path) -> Result<PathBuf> {
+    let out = out.join("light");
+    fs::create_dir_all(&out).map_err(|error| path_failure("create", &out, error))?;
+    make_of(python, &out, &["--no-default-features"])
+}
+
 /// Makes a wheel of what is there, with these arguments for maturin.
-pub fn make_of(python: &Interpreter, out: &Path, arguments: &[&str]) -> Result<PathBuf> {
+fn make_of(python: &Interpreter, out: &Path, arguments: &[&str]) -> Result<PathBuf> {
     let tools = python.environment("tools", &[MATURIN])?;
     // What an earlier version has left there would be taken for this one.
     for old in wheels(out)? {

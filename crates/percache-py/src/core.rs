@@ -93,6 +93,7 @@ impl Core {
     ) -> PyResult<Core> {
         // Python has an exit of its own.
         let mut builder = Cache::builder().close_at_exit(false).live_sync(livesync).describe_arguments(describe);
+        builder = builder.write_behind(true);
         if let Some(maxage) = maxage {
             builder = builder.maxage(seconds(maxage));
         }

@@ -27,8 +27,6 @@ _KEY = re.compile(rb"[0-9a-f]{40}\Z")
 _PICKLE = b"p"
 #: What belongs to a shelve that is renamed: SQLite keeps a part of its data beside it.
 _ALL_ENDINGS = (*ENDINGS, "-wal", "-shm", "-journal")
-#: `*args`, in the flags of code.
-_REST = 0x04
 
 
 def import_shelve(path, cache):
@@ -137,7 +135,7 @@ class Imported:
             text_of = repr
         texts = [text_of(value) for value in args]
         texts += [f"{keyword}:{text_of(kwargs[keyword])}" for keyword in sorted(kwargs)]
-        if _may_be_other_arguments(texts, memoized.function):
+        if _may_be_other_arguments(texts, len(args), memoized.function):
             return None
         text = "".join([name, *texts])
         # What is the text of a call of one function may be that of another one.
@@ -205,15 +203,15 @@ def _has_faithful_text(value, depth=0):
     return " at 0x" not in text and "..." not in text
 
 
-def _may_be_other_arguments(texts, function):
+def _may_be_other_arguments(texts, count, function):
     """Returns whether numbers run together, as in `f(1, 23)`, which is the text of `f(12, 3)`."""
     pairs = [(one, other) for one, other in zip(texts, texts[1:]) if one[-1:].isalnum() and other[:1].isdigit()]
     if not pairs:
         return False
     code = getattr(function, "__code__", None)
-    # With as many arguments as it must have, single digits are what they are.
-    is_fixed = code is not None and not function.__defaults__ and not code.co_flags & _REST
-    return not is_fixed or any(len(text) > 1 for pair in pairs for text in pair)
+    # With no more arguments than it must have, single digits are what they are.
+    needed = 0 if code is None else code.co_argcount - len(function.__defaults__ or ())
+    return count > needed or any(len(text) > 1 for pair in pairs for text in pair)
 
 
 #: How the `repr` of a value can begin, or a keyword argument; or there is no argument.

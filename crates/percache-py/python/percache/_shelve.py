@@ -220,4 +220,3 @@ _BEGIN = re.compile(r"""[-\d'"(\[{<]|b['"]|True|False|None|nan|inf|\w+[:(]|\Z"""
 
 def _may_be_call_of(name, text):
     return text.startswith(name) and _BEGIN.match(text[len(name) :]) is not None
-

@@ -1,5 +1,6 @@
-"""What an object is, for keys: what its value consists of, in terms of simpler objects. The native half makes the key of
-a call from that (``src/memo.rs``).
+"""What an object is, for keys: what its value consists of, in terms of simpler objects.
+
+The native half makes the key of a call from that (``src/memo.rs``).
 
 Numbers, text, bytes, None, tuples, lists, dicts and sets are known to the native half. All other types come here. For a
 type of your own, say what counts::

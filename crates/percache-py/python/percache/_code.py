@@ -142,7 +142,21 @@ class _Collector:
             return self.module(value, used)
         if _is_constant(value):
             self.constants.append((names, name, _percache.digest(value)))
+        elif _is_partial(value):
+            arguments = [*value.args, *sorted(value.keywords.items())]
+            called = self.variable(value.func, names, name, used)
+            return ("partial", called, [self.part_or_type(each, "an argument") for each in arguments])
+        elif self.home.has(type(value).__module__):
+            # What it can do, and not what is in it.
+            return ("object", self.place_of(type(value)))
         return ("variable",)
+
+    def part_or_type(self, value, what):
+        """The same as `part`; of an object without a value, its type."""
+        try:
+            return self.part(value, what)
+        except Unkeyable:
+            return ("of type",) + name_of(type(value))
 
     def module(self, module, used):
         if not self.home.has(module.__name__):
@@ -180,8 +194,10 @@ class _Function:
         variables = []
         if collector.follows:
             variables = [(name, collector.look_up(names, name, used)) for name in sorted(read - stored)]
-        defaults = [self.default(collector, value) for value in function.__defaults__ or ()]
-        by_name = {name: self.default(collector, value) for name, value in (function.__kwdefaults__ or {}).items()}
+        # One without a value is named by its place; whoever passes another object is told that it has no value.
+        defaults = [collector.part_or_type(value, "a default") for value in function.__defaults__ or ()]
+        by_name = function.__kwdefaults__ or {}
+        by_name = {name: collector.part_or_type(value, "a default") for name, value in by_name.items()}
         self.described = [(f"the code of {self.label}", _bytecode.describe(code, function.__doc__))]
         self.described.append((f"the defaults of {self.label}", (defaults, by_name)))
         self.described.append((f"what names mean in {self.label}", variables))
@@ -190,13 +206,6 @@ class _Function:
 
     def cells(self):
         return zip(self.function.__code__.co_freevars, self.function.__closure__ or ())
-
-    def default(self, collector, value):
-        try:
-            return collector.part(value, "a default")
-        except Unkeyable:
-            # It is named by its place; whoever passes another object is told that it has no value.
-            return ("default",) + name_of(type(value))
 
     def captured(self, collector, name, cell):
         uses = _bytecode.captured_uses(self.function.__code__, name)
@@ -245,6 +254,10 @@ class _Class:
                     members.append((name, type(member).__name__, collector.place_of(function)))
                 elif _is_constant(each):
                     members.append((name, "constant", _percache.digest(each)))
+        for name, member in getattr(class_, "_member_map_", {}).items():
+            # Of an enumeration.
+            if _is_constant(member._value_):
+                members.append((name, "member", _percache.digest(member._value_)))
         self.described = [(f"the class {self.label}", (name_of(class_)[1], bases, members))]
 
 
@@ -273,6 +286,10 @@ def _is_constant(value, depth=0):
     if value is None or value is Ellipsis or type(value) in (bool, int, float, complex, str, bytes):
         return True
     return type(value) in (tuple, frozenset) and depth < 20 and all(_is_constant(each, depth + 1) for each in value)
+
+
+def _is_partial(value):
+    return type(value).__module__ == "functools" and type(value).__name__ == "partial"
 
 
 def _as_list(depends):

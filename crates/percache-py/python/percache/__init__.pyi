@@ -80,6 +80,11 @@ class _Memoized(Generic[_P, _R]):
     __qualname__: str
     cache: Cache
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
+    # Of a class method; type checkers see no `refresh` and the like there.
+    @overload
+    def __get__(
+        self: _Memoized[Concatenate[type[_S], _P2], _R], instance: _S | None, owner: type[_S]
+    ) -> Callable[_P2, _R]: ...
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
     @overload

@@ -66,7 +66,7 @@ def test_what_cannot_be_pickled_is_returned_all_the_same_and_said_once(cache, ra
 
     with pytest.warns(percache.CacheWarning, match="cannot be kept: not this one") as warned:
         assert isinstance(f(1), Unpicklable) and isinstance(f(1), Unpicklable) and isinstance(f(2), Unpicklable)
-    assert len(warned) == 1 and len(ran) == 3
+    assert len(warned) == 1 and len(ran) == 3 and warned[0].filename == __file__
 
 
 def test_a_result_that_does_not_load_any_more_is_a_miss(path, ran):

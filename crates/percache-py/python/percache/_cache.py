@@ -254,6 +254,8 @@ def _place_of(backend, files):
     if isinstance(backend, str) and backend == ":memory:":
         return "memory", None, ":memory:"
     if isinstance(backend, (str, os.PathLike)):
+        if not os.fspath(backend):
+            raise _percache.Error("the path of the cache is empty: give that of a directory")
         path = os.path.abspath(os.fspath(backend))
         found = _old.files(path)
         if found:

@@ -1,6 +1,7 @@
 """A function that remembers: what the decorator makes of a function, and what a call does that is not a hit."""
 
 import functools
+import sys
 import time
 import types
 import warnings
@@ -255,7 +256,7 @@ class Memoized:
         """Warns once."""
         if about not in self._warned:
             self._warned.add(about)
-            warnings.warn(message, CacheWarning, stacklevel=4)
+            warnings.warn(message, CacheWarning, stacklevel=_level_of_user())
 
     # What else can be done with a call.
 
@@ -269,6 +270,14 @@ class Memoized:
         rows = [row for row in self.core.functions() if row[0] == self.name]
         results, size, saved = (rows[0][2], rows[0][3], rows[0][5]) if rows else (0, 0, 0.0)
         return CacheInfo(self.memo.hits(), self.misses, None, results, size, saved)
+
+
+def _level_of_user():
+    """Returns the `stacklevel` for a warning of whoever calls this, so that it names a line of the user's."""
+    frame, level = sys._getframe(1), 1
+    while frame is not None and frame.f_globals.get("__package__") == __package__:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _told(error):

@@ -216,10 +216,15 @@ impl Memo {
                 let path = self.cache.attachment(key);
                 let payload = PyBytes::new(py, payload);
                 let loaded = tools(py)?.load_other.bind(py).call1((*kind, payload, path, self.mmap));
-                match loaded.and_then(|loaded| loaded.extract::<(bool, Bound<'py, PyAny>)>()) {
+                match loaded.and_then(|loaded| loaded.extract::<(Option<bool>, Bound<'py, PyAny>)>()) {
                     // An exception that was kept.
-                    Ok((true, exception)) => return Err(PyErr::from_value(exception)),
-                    Ok((false, value)) => Ok(value),
+                    Ok((Some(true), exception)) => return Err(PyErr::from_value(exception)),
+                    Ok((Some(false), value)) => Ok(value),
+                    // One that is too old.
+                    Ok((None, _)) => {
+                        self.forget(py, key);
+                        return Ok(None);
+                    }
                     Err(error) => Err(error),
                 }
             }
@@ -229,13 +234,17 @@ impl Memo {
             Ok(value) => Ok(Some(value)),
             Err(error) if error.is_instance_of::<PyException>(py) => {
                 log::warn!("percache: a stored result does not load any more, it is computed again: {error}");
-                // Whoever waits must not be given it again.
-                if let Err(error) = py.detach(|| self.cache.remove(key)) {
-                    log::warn!("percache: it cannot be removed: {error}");
-                }
+                self.forget(py, key);
                 Ok(None)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Removes a result that is none: whoever waits must not be given it again.
+    fn forget(&self, py: Python<'_>, key: Key) {
+        if let Err(error) = py.detach(|| self.cache.remove(key)) {
+            log::warn!("percache: a result cannot be removed: {error}");
         }
     }
 }

@@ -95,7 +95,7 @@ def test_exceptions_are_not_kept(cache, ran):
     assert len(ran) == 2
 
 
-def test_exceptions_are_kept_on_request_for_some_time(cache, ran):
+def test_exceptions_are_kept_on_request_for_some_time(cache, ran, caplog):
     @cache(keep_errors=0.5)
     def f(x):
         ran(x)
@@ -110,6 +110,8 @@ def test_exceptions_are_kept_on_request_for_some_time(cache, ran):
     with pytest.raises(ValueError):
         f(1)
     assert len(ran) == 2
+    cache.sync()
+    assert not caplog.records, "that it is over is nothing to be told"
 
 
 def test_only_the_exceptions_that_were_named_are_kept(cache, ran):

@@ -67,6 +67,7 @@ def test_results_of_the_original_are_hits(old, tmp_path, ran):
     def shape(*values):
         return ran("shape")
 
+    assert percache.explain(add, 1, 2) and not percache.explain(add, 2, 2)
     for _ in range(2):
         assert add(1, 2) == 3 and shout("ä", loud=True) == "Ä" and shape((1, [2.5]), {"k": b"v"}) == [None]
     assert not ran.calls and len(cache) == 3
@@ -155,11 +156,14 @@ def test_old_results_belong_to_the_code_that_asks_first(old, tmp_path, ran):
 
             yield cache(f)
 
-    (first,) = define("a")
-    assert first.cache is not None
+    for f in define("only asked about"):
+        assert percache.explain(f, 1)
     for answer, call, expected in [("a", 1, "old"), ("edited", 2, "edited"), ("a", 3, "old")]:
         for f in define(answer):
+            assert bool(percache.explain(f, call)) == (expected == "old")
             assert f(call) == expected
+    with percache.Cache(tmp_path / "new") as cache:
+        assert cache.clear(function="(percache 0.4)") == 1
 
 
 def test_nothing_is_unpickled_until_it_is_asked_for(old, tmp_path, ran):

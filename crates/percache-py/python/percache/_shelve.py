@@ -16,6 +16,7 @@ import itertools
 import os
 import re
 import shutil
+import threading
 
 from . import _percache
 from ._cache import Cache
@@ -143,46 +144,55 @@ class Imported:
             return None
         return hashlib.sha1(text.encode("utf-8", "surrogatepass")).digest()
 
-    def result(self, memoized, args, kwargs):
-        """Returns the key and the record that the original has left for a call, or None."""
+    def result(self, memoized, args, kwargs, claim=True):
+        """Returns the key and the record that the original has left for a call, or None.
+
+        With `claim`, all old results of this name belong to the function from now on, if they belong to none.
+        """
         try:
             key = self.key(memoized, args, kwargs)
+            record = None if key is None else memoized.core.get(key)
+            return None if record is None or not self._owns(memoized, claim) else (key, record)
         except Exception:
-            # Whatever `repr` says: the call is computed.
+            # Whatever `repr` or the file system says: the call is computed.
             return None
-        record = None if key is None else memoized.core.get(key)
-        if record is None or not self._owns(memoized):
-            return None
-        return key, record
 
-    def _owns(self, memoized):
+    def _owns(self, memoized, claim):
         """Returns whether the old results of this name are those of this function as it is now."""
-        name, identity = memoized.function.__name__, memoized.identity
-        owner = self._owned.get(name)
-        if owner is None:
-            owner = self._owned[name] = self._owner(name, identity.prefix.hex())
-        return owner == identity.prefix.hex()
-
-    def _owner(self, name, candidate):
+        name, asks = memoized.function.__name__, memoized.identity.prefix.hex()
         path = os.path.join(self._directory, hashlib.sha1(name.encode("utf-8", "surrogatepass")).hexdigest())
-        new = f"{path}.{os.getpid()}-{id(self)}.new"
-        try:
-            with open(path, encoding="ascii") as file:
-                return file.read()
-        except FileNotFoundError:
-            pass
-        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
-            file.write(candidate)
-        try:
-            # Fails if another process was faster.
-            os.link(new, path)
-        except OSError:
-            if not os.path.exists(path):
-                return "nobody"
-        finally:
-            os.unlink(new)
+        owner = self._owned.get(name) or _read(path)
+        if owner is None and claim:
+            owner = _claimed(path, asks)
+        if owner is not None:
+            self._owned[name] = owner
+        return owner in (None, asks)
+
+
+def _read(path):
+    try:
         with open(path, encoding="ascii") as file:
             return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def _claimed(path, owner):
+    """Writes down an owner, unless there is one. Returns the one that is there."""
+    new = f"{path}.{os.getpid()}-{threading.get_ident()}.new"
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+        file.write(owner)
+    try:
+        # Fails if another process was faster.
+        os.link(new, path)
+    except FileExistsError:
+        pass
+    except OSError:
+        # A file system without links.
+        os.replace(new, path)
+        return owner
+    os.unlink(new)
+    return _read(path)
 
 
 def _has_faithful_text(value, depth=0):

@@ -88,9 +88,10 @@ impl CacheBuilder {
         self
     }
 
-    /// Whether results in files ([`Cache::open_files`]) are written behind, as those in a database are: within a second or so, and in
-    /// any case on `sync`, `close`, drop and exit; a process that is killed loses the last second. Otherwise each is written before its
-    /// function returns, which takes about as long as ten lookups, and longer on a network.
+    /// Whether results in files ([`Cache::open_files`]) are written behind, as those in a database are: within a second
+    /// or so, and in any case on `sync`, `close`, drop and exit; a process that is killed loses the last second.
+    /// Otherwise each is written before its function returns, which takes as long as some twenty lookups, and longer on
+    /// a network.
     pub fn write_behind(mut self, write_behind: bool) -> CacheBuilder {
         self.write_behind = write_behind;
         self

@@ -163,6 +163,9 @@ fn expand(text: &str) -> String {
     let first = text.split("#[doc =\n").next().unwrap_or_default();
     let others: String = parts.by_ref().skip(1).map(|part| format!("#[doc = {part}")).collect();
     let text = format!("{first}{others}");
+    // Only the standard library may call what its macros become; the parentheses are closed where they were.
+    let unreachable = "::core::panicking::panic_fmt(format_args!(\"internal error: entered unreachable code: {0}\",";
+    let text = text.replace(unreachable, "::core::unreachable!(\"{0}\", (");
     let undone = |line: &str| match line.trim_start().strip_prefix("#[doc = \"derive(") {
         Some(derived) => format!("#[derive({}", derived.replace("\"]", "]")),
         None => line.replace("#[automatically_derived]", ""),

@@ -82,9 +82,7 @@ impl InputRoot<'_> {
         let stays = !target.starts_with(b"/") && (end.is_some() || *behind == Behind::Nothing);
         if !stays {
             return match behind {
-                Behind::File { digest, executable } => {
-                    Ok(InputKind::File { digest: *digest, executable: *executable })
-                }
+                Behind::File { digest, executable } => Ok(InputKind::File { digest: *digest, executable: *executable }),
                 _ => Err(format!("its input `{path}` leads out of the workspace")),
             };
         }

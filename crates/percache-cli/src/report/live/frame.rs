@@ -124,7 +124,11 @@ impl Row {
         let latest = match (&running.held_by, &running.waits_for) {
             (Some(holders), _) => format!("has exited; its output is held by {holders}"),
             (None, Some(holder)) if wrote.is_empty() => format!("waiting for {holder}"),
-            _ => wrote,
+            _ => match running.elsewhere {
+                Some(stage) if wrote.is_empty() => stage.to_owned(),
+                Some(_) => format!("remote: {wrote}"),
+                None => wrote,
+            },
         };
         Row { name: running.name.clone(), time, late, latest }
     }

@@ -79,15 +79,13 @@ fn rows(heading: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn every_key_is_in_the_reference_with_its_default() {
-    for (table, heading) in
-        [
-            (&WORKSPACE, "[workspace]"),
-            (&CACHE, "[cache]"),
-            (&REMOTE, "[remote]"),
-            (&EXECUTION, "[remote.execution]"),
-            (&TASK, "[task.NAME]"),
-        ]
-    {
+    for (table, heading) in [
+        (&WORKSPACE, "[workspace]"),
+        (&CACHE, "[cache]"),
+        (&REMOTE, "[remote]"),
+        (&EXECUTION, "[remote.execution]"),
+        (&TASK, "[task.NAME]"),
+    ] {
         let rows = rows(heading);
         for key in table.keys {
             let row = rows.iter().find(|row| row[1] == format!("`{}`", key.name));

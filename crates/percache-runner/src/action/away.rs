@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use percache::store::interface::Contents;
 use percache::store::manifest::Manifest;
@@ -13,13 +13,14 @@ use percache::store::record::Entry;
 
 use crate::action::context::Context;
 use crate::action::executor::{Action, Executed, Left, Output};
-use crate::action::input_root::input_root;
+use crate::action::input_root::{Reads, input_root};
 use crate::action::inputs::variables;
 use crate::action::job::{Say, Word};
 use crate::action::local::argv;
 use crate::action::slots::{Slot, Slots};
 use crate::action::workers::{Client, RemoteCommand, RemoteExecuted, Workers};
 use crate::environment::colours;
+use crate::fs::git_files::{Area, SourceTree};
 use crate::fs::hash_file;
 use crate::fs::stamp::Moment;
 use crate::model::Task;
@@ -35,12 +36,28 @@ pub struct Away<'a> {
     pub workers: &'a dyn Workers,
     there: Slots,
     back: Slots,
+    /// The sources of the workspace, found when they are first needed.
+    sources: OnceLock<Result<Vec<RelPath>, String>>,
 }
 
 impl<'a> Away<'a> {
     /// Starts with nothing there. `jobs`: how many commands may run here.
     pub fn new(workers: &'a dyn Workers, jobs: usize) -> Away<'a> {
-        Away { workers, there: Slots::new(workers.jobs()), back: Slots::new(jobs) }
+        Away { workers, there: Slots::new(workers.jobs()), back: Slots::new(jobs), sources: OnceLock::new() }
+    }
+}
+
+impl Away<'_> {
+    /// Returns everything that git does not ignore, except outputs and what git tracks among them.
+    pub fn sources(&self, ctx: &Context<'_>) -> Result<&[RelPath], String> {
+        let found = self.sources.get_or_init(|| {
+            let (root, configuration) = (ctx.observer.root(), &ctx.workspace.files);
+            let area = Area { root, skip: &ctx.skip, configuration, caller: ctx.caller };
+            let tree = SourceTree::scan(area).map_err(|e| format!("{e}: {}", e.source))?;
+            let is_source = |path: &&RelPath| ctx.places().maker(ctx.graph, path).is_none();
+            Ok(tree.files().iter().filter(is_source).cloned().collect())
+        });
+        found.as_ref().map(Vec::as_slice).map_err(Clone::clone)
     }
 }
 
@@ -64,7 +81,8 @@ fn workers<'a>(ctx: &'a Context<'_>, task: &Task) -> Option<&'a Away<'a>> {
 /// Executes an action on a worker, if it can be executed there.
 pub fn execute<'a>(ctx: &'a Context<'_>, action: &Action<'_>, stop: &Stop, output: &mut Output<'_>) -> Attempt<'a> {
     let (Some(away), Some(store)) = (workers(ctx, action.task), ctx.store) else { return Attempt::Here(None) };
-    let command = match command(ctx, action) {
+    let reads = Reads::of(ctx, action.task);
+    let command = match command(ctx, action, reads) {
         Ok(command) => command,
         Err(reason) => {
             log::debug!("`{}` runs here: {reason}", action.task.name);
@@ -75,7 +93,7 @@ pub fn execute<'a>(ctx: &'a Context<'_>, action: &Action<'_>, stop: &Stop, outpu
     say(Word::Remote(RemoteStage::Sent));
     let executed = match away.there.take(stop) {
         None => return Attempt::Stopped,
-        Some(_slot) => attempts(ctx, action, away, command, store, stop, output),
+        Some(_slot) => attempts(ctx, action, away, (command, reads), store, stop, output),
     };
     match executed {
         Some(executed) => Attempt::Executed(executed),
@@ -95,7 +113,7 @@ fn attempts(
     ctx: &Context<'_>,
     action: &Action<'_>,
     away: &Away<'_>,
-    mut command: RemoteCommand,
+    (mut command, mut reads): (RemoteCommand, Reads),
     store: &dyn Contents,
     stop: &Stop,
     output: &mut Output<'_>,
@@ -109,12 +127,23 @@ fn attempts(
         let executed = away.workers.execute(command.clone(), store, &caller);
         let executed = executed.map_err(|reason| log::debug!("`{}` comes back: {reason}", action.task.name)).ok()?;
         let failure = failure(action.task, &executed);
+        if matches!(failure, Some(Failure::Exit(_))) && finds_more(action.task, reads) && !stop.requested() {
+            // It may read something now that it did not read the last time.
+            reads = Reads::Anything;
+            command.inputs = input_root(ctx, action, reads).ok()?;
+            continue;
+        }
         if failure.is_none() || attempts_left == 0 || stop.requested() {
             return concluded(executed, failure, began);
         }
         attempts_left -= 1;
         command.fresh = true;
     }
+}
+
+/// Returns whether a task may have failed because it was not given what it discovers.
+fn finds_more(task: &Task, reads: Reads) -> bool {
+    reads == Reads::Known && task.discovery.finds_inputs()
 }
 
 fn failure(task: &Task, executed: &RemoteExecuted) -> Option<Failure> {
@@ -144,7 +173,7 @@ fn sorted(mut entries: Vec<Entry>) -> Result<Manifest, percache::base::codec::De
 }
 
 /// Returns what a worker needs; the error says why it has to run here.
-fn command(ctx: &Context<'_>, action: &Action<'_>) -> Result<RemoteCommand, String> {
+fn command(ctx: &Context<'_>, action: &Action<'_>, reads: Reads) -> Result<RemoteCommand, String> {
     let (task, prepared) = (action.task, action.prepared);
     let text = |text: std::ffi::OsString| text.into_string().map_err(|_| "its command is not UTF-8".to_owned());
     let (program, arguments) = argv(&prepared.command);
@@ -164,7 +193,7 @@ fn command(ctx: &Context<'_>, action: &Action<'_>) -> Result<RemoteCommand, Stri
         arguments,
         environment,
         directory: utf8(&task.cwd)?,
-        inputs: input_root(ctx, action)?,
+        inputs: input_root(ctx, action, reads)?,
         outputs: outputs(task)?,
         timeout: task.timeout,
         fresh: action.fresh || task.valid_for.is_some() || !task.cache,

@@ -1,6 +1,10 @@
 //! What a command finds that is executed elsewhere: its inputs with their content, and the directories that it finds
 //! here.
 //!
+//! A task that discovers inputs reads more than it declares. What that is, is known from its last run ([`Reads::Known`]);
+//! if it is not, the command gets everything that it may read ([`Reads::Anything`]), and its depfile says what it has
+//! read.
+//!
 //! Everything is named by the path that it has in a clean tree. A symlink that leads out of the workspace is replaced by
 //! the file that it leads to.
 
@@ -10,11 +14,30 @@ use crate::action::context::Context;
 use crate::action::directories::output_directories;
 use crate::action::executor::Action;
 use crate::action::workers::{InputKind, RemoteInput};
+use crate::fs::outputs::present;
 use crate::fs::stat_cache::{Behind, FileState};
+use crate::model::Task;
 use crate::model::path::RelPath;
 
+/// What a command may read besides its declared inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// What it has read the last time.
+    Known,
+    /// All sources, and the outputs of all tasks that are done before.
+    Anything,
+}
+
+impl Reads {
+    /// Returns what the first attempt of a task may read.
+    pub fn of(ctx: &Context<'_>, task: &Task) -> Reads {
+        let is_known = ctx.journal.tasks.get(&task.name).is_some_and(|record| !record.discovered.is_empty());
+        if task.discovery.finds_inputs() && !is_known { Reads::Anything } else { Reads::Known }
+    }
+}
+
 /// Returns the inputs of a command; the error says why only this machine has them.
-pub fn input_root(ctx: &Context<'_>, action: &Action<'_>) -> Result<Vec<RemoteInput>, String> {
+pub fn input_root(ctx: &Context<'_>, action: &Action<'_>, reads: Reads) -> Result<Vec<RemoteInput>, String> {
     let mut root = InputRoot { ctx, inputs: BTreeMap::new() };
     if let Some(external) = action.task.external.first() {
         return Err(format!("its external input `{}` is on this machine", external.0));
@@ -25,7 +48,10 @@ pub fn input_root(ctx: &Context<'_>, action: &Action<'_>) -> Result<Vec<RemoteIn
     for (path, state) in &action.prepared.further {
         root.add(&RelPath::new(path).map_err(|_| "an input lies outside of the workspace".to_owned())?, state)?;
     }
-    root.add_discovered(action)?;
+    match reads {
+        Reads::Known => root.add_discovered(action)?,
+        Reads::Anything => root.add_anything(action)?,
+    }
     for directory in output_directories(action.task).chain([action.task.cwd.clone()]) {
         let directory = root.real(&directory)?;
         if !directory.is_root() {
@@ -49,6 +75,25 @@ impl InputRoot<'_> {
             let state = self.ctx.observer.observe(path.as_bytes()).map_err(|e| format!("`{path}`: {e}"))?;
             if matches!(state, FileState::File { .. } | FileState::Symlink { .. }) {
                 self.add(&path, &state)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the sources of the workspace, and what the tasks have made that are done before this one.
+    fn add_anything(&mut self, action: &Action<'_>) -> Result<(), String> {
+        let before = self.ctx.graph.closure(&[action.id]).into_iter().filter(|id| *id != action.id);
+        let mut paths = Vec::new();
+        for id in before {
+            let outputs = present(self.ctx.observer.root(), &self.ctx.workspace.task(id).outputs, &self.ctx.skip);
+            paths.extend(outputs.map_err(|e| e.to_string())?.into_iter().map(|found| found.path));
+        }
+        let sources = self.ctx.away.as_ref().map(|away| away.sources(self.ctx)).transpose()?.unwrap_or_default();
+        for path in sources.iter().chain(&paths) {
+            let state = self.ctx.observer.observe(path.as_bytes()).map_err(|e| format!("`{path}`: {e}"))?;
+            // What leads out of the workspace may be none of its business; if it is, it fails there.
+            if matches!(state, FileState::File { .. } | FileState::Symlink { .. }) {
+                self.add(path, &state).unwrap_or_else(|reason| log::debug!("left out: {reason}"));
             }
         }
         Ok(())

@@ -29,7 +29,8 @@ impl Drop for Farm {
 fn farm(ws: &Sandbox) -> Option<Farm> {
     let casd = std::env::var("PERCACHE_TEST_CASD").unwrap_or_else(|_| "buildbox-casd".into());
     let runner = Path::new(&casd).with_file_name("buildbox-run");
-    let works = Command::new("bwrap").args(["--ro-bind", "/", "/", "true"]).status().is_ok_and(|status| status.success());
+    let works =
+        Command::new("bwrap").args(["--ro-bind", "/", "/", "true"]).status().is_ok_and(|status| status.success());
     if !works || !runner.is_file() {
         let required = std::env::var("PERCACHE_TEST_SERVERS").is_ok_and(|value| value == "required");
         assert!(!required, "buildbox-casd with buildbox-run beside it (PERCACHE_TEST_CASD), or bwrap, does not work");
@@ -84,6 +85,9 @@ fn the_example_project_is_executed_remotely_and_comes_out_the_same() {
     ws.remove("build");
     ws.remove(".percache");
     ws.build([]).succeeds();
+    // The directory of the depfiles, which is empty, is no output.
+    ws.remove("build");
+    ws.build([]).succeeds();
     assert_eq!(snapshot(&ws.path("build")), remote);
 
     // A header that is newly included was not among what the task read the last time.
@@ -91,6 +95,19 @@ fn the_example_project_is_executed_remotely_and_comes_out_the_same() {
     ws.edit("src/value.c", "#include", "#include \"new.h\"\n#include");
     let run = build(&ws, &farm, &["library"]).succeeds();
     assert!(run.count("executed remotely") >= 2, "{}", run.output());
+}
+
+#[test]
+fn outputs_may_lie_anywhere() {
+    let ws = project(
+        "[task.a]\ncommand = 'mkdir -p d/e; cat src/a.txt > x.gen; cp sub/own.txt d/e/y.gen; pwd'\n\
+         inputs = ['src/*', 'sub/own.txt']\noutputs = ['**/*.gen']\n",
+    );
+    let Some(farm) = farm(&ws) else { return };
+    let run = build(&ws, &farm, &[]).succeeds();
+    assert_eq!(run.count("executed remotely"), 1, "{}", run.output());
+    assert_eq!((ws.read("x.gen"), ws.read("d/e/y.gen")), ("a\n".into(), "own\n".into()));
+    assert_eq!(ws.read("src/a.txt"), "a\n");
 }
 
 const CONFIG: &str = r#"
@@ -104,6 +121,7 @@ const CONFIG: &str = r#"
     ln -s deep/a.txt out/link
     echo no > out/left.tmp
     cp src/link out/through
+    cp src/far out/far
     """
     inputs = ["src/*"]
     outputs = ["out/**", "!out/*.tmp"]
@@ -120,6 +138,8 @@ fn project(config: &str) -> Sandbox {
     let ws = Sandbox::new(config);
     ws.write("src/a.txt", "a\n");
     ws.symlink("a.txt", "src/link");
+    std::fs::write(ws.outside("far.txt"), "far\n").unwrap();
+    ws.symlink(ws.outside("far.txt").to_str().unwrap(), "src/far");
     ws.write("sub/own.txt", "own\n");
     ws
 }
@@ -135,6 +155,7 @@ fn outputs_of_every_kind_come_back_and_are_restored_like_any_other() {
     let whole = || {
         ws.shell("test -x out/tool && test -d out/empty && test ! -e out/left.tmp && test \"$(cat out/link)\" = a");
         assert_eq!((ws.read("used"), ws.read("out/through")), ("a\n".into(), "a\n".into()));
+        assert_eq!(ws.read("out/far"), "far\n");
         assert!(ws.read("sub/here.txt").ends_with("/sub\nown\n"), "{}", ws.read("sub/here.txt"));
     };
     whole();
@@ -153,7 +174,9 @@ fn outputs_of_every_kind_come_back_and_are_restored_like_any_other() {
 
 #[test]
 fn an_undeclared_input_is_missing_there_and_named() {
-    let ws = project("[task.a]\ncommand = 'cat src/a.txt sub/own.txt > out.txt'\ninputs = ['src/*']\noutputs = ['out.txt']\n");
+    let ws = project(
+        "[task.a]\ncommand = 'cat src/a.txt sub/own.txt > out.txt'\ninputs = ['src/*']\noutputs = ['out.txt']\n",
+    );
     let Some(farm) = farm(&ws) else { return };
     let run = build(&ws, &farm, &[]).fails();
     assert!(run.stderr.contains("`sub/own.txt` is not among them"), "{}", run.stderr);
@@ -197,6 +220,22 @@ fn who_runs_here_and_who_does_not() {
 }
 
 #[test]
+fn what_is_executed_remotely_takes_no_slot_here() {
+    let config = "[remote.execution]\njobs = 3\n[task.far]\nmatrix = { n = ['1', '2', '3'] }\ncommand = 'sleep 2'\ninputs = []\n\
+                  [task.near]\ncommand = 'sleep 1'\ninputs = []\nremote = 'cache'\n";
+    let ws = Sandbox::new(config);
+    let Some(farm) = farm(&ws) else { return };
+    let began = Instant::now();
+    let run = build(&ws, &farm, &["-j1"]).succeeds();
+    assert!(began.elapsed() < Duration::from_millis(5_500), "{:?}: {}", began.elapsed(), run.output());
+    assert_eq!(run.count("executed remotely"), 3);
+    ws.edit_config("jobs = 3", "jobs = 1");
+    let began = Instant::now();
+    build(&ws, &farm, &["-f", "far*"]).succeeds();
+    assert!(began.elapsed() >= Duration::from_secs(6), "{:?}", began.elapsed());
+}
+
+#[test]
 fn a_timeout_ends_the_command_there() {
     let ws = Sandbox::new("[task.a]\ncommand = 'sleep 60'\ninputs = []\ntimeout = '1s'\n");
     let Some(farm) = farm(&ws) else { return };
@@ -231,7 +270,8 @@ fn a_server_that_is_down_costs_two_seconds_and_a_word() {
 
 #[test]
 fn what_a_server_can_is_shown() {
-    let ws = Sandbox::new("[remote.execution]\nplatform = { OSFamily = 'linux' }\njobs = 3\n[task.a]\ncommand = 'true'\n");
+    let ws =
+        Sandbox::new("[remote.execution]\nplatform = { OSFamily = 'linux' }\njobs = 3\n[task.a]\ncommand = 'true'\n");
     let Some(farm) = farm(&ws) else { return };
     let run = ws.run(&mut command(&ws, &farm.url, &["remote", "check"])).succeeds();
     run.says(["executes           yes", "remote jobs        3", "platform           OSFamily=linux"]);

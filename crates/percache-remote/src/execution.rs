@@ -8,11 +8,13 @@
 //! | --- | --- |
 //! | `command` | what is to be executed, as messages |
 //! | `input_root` | what the command finds, as a Merkle tree |
+//! | `nested` | commands whose outputs may lie anywhere |
 //! | `outcome` | what a server says of a finished action |
 //! | `transfer` | contents on their way there and back |
 
 mod command;
 mod input_root;
+mod nested;
 mod outcome;
 mod transfer;
 
@@ -152,7 +154,10 @@ impl Execution {
     /// # Errors
     /// Why it was not executed, or what it left cannot be had. The command is as good as not run.
     pub fn execute(&self, command: &Command, local: &dyn Contents, caller: &dyn Caller) -> Result<Executed, Fault> {
-        let executed = self.try_execute(command, local, caller);
+        let executed = match nested::nested(command) {
+            Some(nested) => self.try_execute(&nested, local, &nested::Outer(caller)).map(nested::unnested),
+            None => self.try_execute(command, local, caller),
+        };
         if let Err(fault) = &executed
             && !caller.stopped()
             && !self.connection.is_given_up()
@@ -179,10 +184,20 @@ impl Execution {
         let root = root.encode(&mut parcel.messages);
         let action = command::encode(command, &root, &self.platform, &mut parcel.messages);
         self.upload(&parcel, caller)?;
-        let (result, timed_out, cached) = self.answer(command, &action.action, &parcel, caller)?;
-        let (outputs, trees) = outcome::outputs(&result, &action.base)?;
-        let outputs = self.outputs(outputs, &trees, &inputs, local, caller)?;
-        self.log(&result, caller)?;
+        let mut fresh = command.fresh;
+        let (result, timed_out, cached, outputs) = loop {
+            let (result, timed_out, cached) = self.answer(command, fresh, &action.action, &parcel, caller)?;
+            let taken = outcome::outputs(&result, &action.base).and_then(|(outputs, trees)| {
+                let outputs = self.outputs(outputs, &trees, &inputs, local, caller)?;
+                self.log(&result, caller)?;
+                Ok(outputs)
+            });
+            match taken {
+                // The server has kept the result, and lost what belongs to it.
+                Err(fault) if cached && matches!(fault.kind, FaultKind::Missing | FaultKind::Damaged) => fresh = true,
+                taken => break (result, timed_out, cached, taken?),
+            }
+        };
         let timing = outcome::timing(result.execution_metadata.as_ref());
         Ok(Executed {
             status: result.exit_code,
@@ -229,16 +244,18 @@ impl Execution {
     fn answer(
         &self,
         command: &Command,
+        mut fresh: bool,
         action: &Blob,
         parcel: &Parcel<'_>,
         caller: &dyn Caller,
     ) -> Result<(v2::ActionResult, bool, bool), Fault> {
-        let (mut fresh, mut uploaded) = (command.fresh, false);
+        let mut uploaded = false;
         loop {
             match self.ask(action, fresh, command.timeout, caller)? {
                 // Some servers keep what has failed, and would say the same for ever.
                 Answer::Ended { result, cached: true } if result.exit_code != 0 && !fresh => fresh = true,
-                Answer::Ended { result, cached } => return Ok((*result, false, cached)),
+                // One that says so although nothing cached was wanted has executed it anew, for all that is known.
+                Answer::Ended { result, cached } => return Ok((*result, false, cached && !fresh)),
                 Answer::TimedOut(result) => return Ok((*result, true, false)),
                 // What was there has been dropped meanwhile.
                 Answer::Missing(named) if !uploaded => {

@@ -127,7 +127,11 @@ fn what_is_needed_goes_there_once_and_what_was_made_comes_back() {
     assert_eq!(farm.bytes(&Blob::of(b"a\n")).as_deref(), Some(&b"a\n"[..]));
     let asked = farm.calls("FindMissingBlobs");
     world.execute().unwrap();
-    assert_eq!((farm.calls("FindMissingBlobs"), farm.calls("BatchUpdateBlobs")), (asked, 1), "all is known to be there");
+    assert_eq!(
+        (farm.calls("FindMissingBlobs"), farm.calls("BatchUpdateBlobs")),
+        (asked, 1),
+        "all is known to be there"
+    );
     assert_eq!(world.execution.take_notices(), []);
 }
 
@@ -183,6 +187,16 @@ fn a_failure_that_the_server_kept_is_not_believed() {
     is_good(&world, &world.execute().unwrap());
     let skipped: Vec<_> = farm.actions().iter().map(|(request, _)| request.skip_cache_lookup).collect();
     assert_eq!(skipped, [false, true]);
+}
+
+#[test]
+fn a_result_that_the_server_kept_without_its_outputs_is_made_anew() {
+    let farm = farm(&[Answer::Cached(left("out", &Blob::of(b"gone"))), good()]);
+    let world = World::new(farm.port);
+    is_good(&world, &world.execute().unwrap());
+    assert_eq!(farm.calls("Execute"), 2);
+    let always = Answer::Cached(left("out", &Blob::of(b"gone")));
+    assert_eq!(World::new(self::farm(&[always]).port).is_refused().kind, FaultKind::Missing);
 }
 
 #[test]
@@ -260,6 +274,23 @@ fn a_build_that_is_stopped_waits_for_nothing_and_ends_the_operation() {
     });
     assert_eq!(farm.calls("CancelOperation"), 1);
     assert_eq!(world.execution.take_notices(), [], "whoever stops a build knows");
+}
+
+#[test]
+fn a_server_that_goes_silent_in_the_middle_is_noticed() {
+    let farm = farm(&[Answer::Silence]);
+    let proxy = super::proxy::start(farm.port, super::proxy::Fault::None);
+    let world = World::new(proxy.port);
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        let executed = scope.spawn(|| world.execute());
+        while world.build.stages.lock().unwrap().is_empty() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        proxy.stall();
+        assert!(executed.join().unwrap().is_err());
+    });
+    assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
 }
 
 #[test]

@@ -236,7 +236,11 @@ fn executed(answer: Answer) -> Vec<Part> {
     let (queued, executing) = (v2::execution_stage::Value::Queued, v2::execution_stage::Value::Executing);
     match answer {
         Answer::Result(result) => {
-            vec![begun(queued), begun(executing), done(v2::ExecuteResponse { result: Some(result), ..Default::default() })]
+            vec![
+                begun(queued),
+                begun(executing),
+                done(v2::ExecuteResponse { result: Some(result), ..Default::default() }),
+            ]
         }
         Answer::Cached(result) => {
             vec![done(v2::ExecuteResponse { result: Some(result), cached_result: true, ..Default::default() })]

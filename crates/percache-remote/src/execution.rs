@@ -32,7 +32,7 @@ use input_root::Directory;
 use outcome::{Node, Outputs};
 
 use crate::connection::{Connection, Notice};
-use crate::digest::Blob;
+use crate::digest::{Blob, Hasher};
 use crate::fault::{Fault, FaultKind};
 use crate::reapi::v2;
 use crate::service::reapi::blob;
@@ -55,6 +55,8 @@ pub trait Caller: Sync {
     fn reached(&self, stage: Stage);
     /// Returns whether the build was stopped.
     fn stopped(&self) -> bool;
+    /// Forgets what the command wrote so far: what was streamed is not what it wrote.
+    fn restart(&self);
     /// Takes what the command wrote, to stderr or to stdout.
     fn wrote(&self, stderr: bool, bytes: &[u8]);
 }
@@ -184,12 +186,12 @@ impl Execution {
         let root = root.encode(&mut parcel.messages);
         let action = command::encode(command, &root, &self.platform, &mut parcel.messages);
         self.upload(&parcel, caller)?;
-        let mut fresh = command.fresh;
+        let (mut fresh, live) = (command.fresh, Live::default());
         let (result, timed_out, cached, outputs) = loop {
-            let (result, timed_out, cached) = self.answer(command, fresh, &action.action, &parcel, caller)?;
+            let (result, timed_out, cached) = self.answer(command, fresh, (&action.action, &parcel), &live, caller)?;
             let taken = outcome::outputs(&result, &action.base).and_then(|(outputs, trees)| {
                 let outputs = self.outputs(outputs, &trees, &inputs, local, caller)?;
-                self.log(&result, caller)?;
+                self.log(&result, &live, caller)?;
                 Ok(outputs)
             });
             match taken {
@@ -245,13 +247,13 @@ impl Execution {
         &self,
         command: &Command,
         mut fresh: bool,
-        action: &Blob,
-        parcel: &Parcel<'_>,
+        (action, parcel): (&Blob, &Parcel<'_>),
+        live: &Live,
         caller: &dyn Caller,
     ) -> Result<(v2::ActionResult, bool, bool), Fault> {
         let mut uploaded = false;
         loop {
-            match self.ask(action, fresh, command.timeout, caller)? {
+            match self.ask(action, fresh, command.timeout, live, caller)? {
                 // Some servers keep what has failed, and would say the same for ever.
                 Answer::Ended { result, cached: true } if result.exit_code != 0 && !fresh => fresh = true,
                 // One that says so although nothing cached was wanted has executed it anew, for all that is known.
@@ -274,10 +276,21 @@ impl Execution {
         }
     }
 
-    fn ask(&self, action: &Blob, fresh: bool, timeout: Option<Duration>, caller: &dyn Caller) -> Result<Answer, Fault> {
+    fn ask(
+        &self,
+        action: &Blob,
+        fresh: bool,
+        timeout: Option<Duration>,
+        live: &Live,
+        caller: &dyn Caller,
+    ) -> Result<Answer, Fault> {
         let name = Mutex::new(None);
         let told = |stage| caller.reached(stage);
-        let ask = Ask { action: *action, fresh, timeout, told: &told, name: &name };
+        let wrote = |stderr, bytes: &[u8]| {
+            live.add(stderr, bytes);
+            caller.wrote(stderr, bytes);
+        };
+        let ask = Ask { action: *action, fresh, timeout, told: &told, wrote: &wrote, name: &name };
         self.connection.wait(
             &|| caller.stopped(),
             async |service| reapi(service)?.execute(&ask).await,
@@ -335,21 +348,54 @@ impl Execution {
         outputs.into_iter().map(stored).collect()
     }
 
-    /// Hands over what the command wrote.
-    fn log(&self, result: &v2::ActionResult, caller: &dyn Caller) -> Result<(), Fault> {
-        let both =
-            [(false, &result.stdout_raw, &result.stdout_digest), (true, &result.stderr_raw, &result.stderr_digest)];
-        for (stderr, raw, digest) in both {
-            let named = digest.as_ref().and_then(blob).filter(|blob| blob.length > 0);
-            match named {
-                Some(blob) if raw.is_empty() => {
-                    transfer::fetch_into(&self.connection, &blob, &mut |bytes| caller.wrote(stderr, bytes))?;
-                }
-                _ if raw.is_empty() => {}
-                _ => caller.wrote(stderr, raw),
+    /// Hands over what the command wrote, unless that was streamed while it ran.
+    fn log(&self, result: &v2::ActionResult, live: &Live, caller: &dyn Caller) -> Result<(), Fault> {
+        let written = |raw: &[u8], digest: &Option<v2::Digest>| match digest.as_ref().and_then(blob) {
+            Some(blob) if raw.is_empty() => blob,
+            _ => Blob::of(raw),
+        };
+        let out = written(&result.stdout_raw, &result.stdout_digest);
+        let err = written(&result.stderr_raw, &result.stderr_digest);
+        if live.is(&out, &err) {
+            return Ok(());
+        }
+        if !live.is_silent() {
+            caller.restart();
+        }
+        for (stderr, raw, blob) in [(false, &result.stdout_raw, out), (true, &result.stderr_raw, err)] {
+            match raw.is_empty() {
+                true => transfer::fetch_into(&self.connection, &blob, &mut |bytes| caller.wrote(stderr, bytes))?,
+                false => caller.wrote(stderr, raw),
             }
         }
         Ok(())
+    }
+}
+
+/// What was streamed of what a command writes.
+#[derive(Default)]
+struct Live([Mutex<(Hasher, u64)>; 2]);
+
+impl Live {
+    fn add(&self, stderr: bool, bytes: &[u8]) {
+        let mut state = lock(&self.0[usize::from(stderr)]);
+        state.0.update(bytes);
+        state.1 += bytes.len() as u64;
+    }
+
+    fn streamed(&self, stderr: bool) -> Blob {
+        let state = lock(&self.0[usize::from(stderr)]);
+        Blob { digest: state.0.clone().finish(), length: state.1 }
+    }
+
+    /// Returns whether all of it was streamed.
+    fn is(&self, out: &Blob, err: &Blob) -> bool {
+        self.streamed(false) == *out && self.streamed(true) == *err
+    }
+
+    /// Returns whether nothing was streamed.
+    fn is_silent(&self) -> bool {
+        self.streamed(false).length + self.streamed(true).length == 0
     }
 }
 

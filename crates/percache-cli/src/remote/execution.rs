@@ -138,6 +138,10 @@ impl Caller for Asking<'_> {
         self.0.stopped()
     }
 
+    fn restart(&self) {
+        self.0.restart();
+    }
+
     fn wrote(&self, stderr: bool, bytes: &[u8]) {
         self.0.wrote(if stderr { Stream::Err } else { Stream::Out }, bytes);
     }

@@ -57,6 +57,10 @@ impl Caller for Outer<'_> {
         self.0.stopped()
     }
 
+    fn restart(&self) {
+        self.0.restart();
+    }
+
     fn wrote(&self, stderr: bool, bytes: &[u8]) {
         self.0.wrote(stderr, bytes);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,7 @@ struct Build {
     files: HashMap<String, Vec<u8>>,
     stages: Mutex<Vec<Stage>>,
     log: Mutex<Vec<u8>>,
+    wrote: AtomicUsize,
     stopped: AtomicBool,
 }
 
@@ -46,7 +47,12 @@ impl Caller for Build {
         self.stopped.load(Ordering::Relaxed)
     }
 
+    fn restart(&self) {
+        self.log.lock().unwrap().clear();
+    }
+
     fn wrote(&self, _: bool, bytes: &[u8]) {
+        self.wrote.fetch_add(1, Ordering::Relaxed);
         self.log.lock().unwrap().extend_from_slice(bytes);
     }
 }
@@ -177,6 +183,16 @@ fn a_command_that_fails_has_failed_and_the_server_is_well() {
     assert_eq!((executed.status, executed.timed_out, executed.outputs.len()), (3, false, 0));
     assert_eq!(*world.build.log.lock().unwrap(), b"no\n");
     assert_eq!(world.execution.take_notices(), []);
+}
+
+#[test]
+fn what_a_command_writes_is_taken_as_it_comes_and_corrected_if_that_was_not_it() {
+    for (streamed, times) in [("said\n", 1), ("sai", 2), ("something else\n", 2)] {
+        let farm = farm(&[Answer::Streamed(streamed.into(), left("out", &made()))]);
+        let world = World::new(farm.port);
+        is_good(&world, &world.execute().unwrap());
+        assert_eq!((farm.calls("Read"), world.build.wrote.load(Ordering::Relaxed)), (1, times), "{streamed}");
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use prost::Message;
 use tokio::net::TcpListener;
 
 use crate::digest::Blob;
+use crate::reapi::bytestream::ReadResponse;
 use crate::reapi::longrunning::{Operation, operation};
 use crate::reapi::protobuf::{Any, Empty};
 use crate::reapi::rpc::{PreconditionFailure, Status, precondition_failure::Violation};
@@ -24,6 +25,8 @@ pub(super) enum Answer {
     Result(v2::ActionResult),
     /// A result that the server had.
     Cached(v2::ActionResult),
+    /// A result, of which this was streamed as its log before.
+    Streamed(String, v2::ActionResult),
     /// A status within the response, with a result.
     Status(i32, v2::ActionResult),
     /// A status of the call, with its details.
@@ -139,6 +142,7 @@ async fn call(state: Arc<State>, request: Request<h2::RecvStream>, mut respond: 
                 framed.extend_from_slice(&bytes);
                 let _ = stream.send_data(framed.into(), false);
             }
+            Part::Pause => tokio::time::sleep(Duration::from_millis(200)).await,
             Part::Wait => tokio::time::sleep(Duration::from_secs(3_600)).await,
             Part::End(code, details) => {
                 trailers.insert("grpc-status", code.into());
@@ -155,6 +159,7 @@ async fn call(state: Arc<State>, request: Request<h2::RecvStream>, mut respond: 
 
 enum Part {
     Message(Vec<u8>),
+    Pause,
     Wait,
     End(i32, Option<Any>),
 }
@@ -209,6 +214,12 @@ fn answer(state: &State, method: &str, message: &[u8]) -> Vec<Part> {
             lock(&state.actions).push((request, action));
             executed(next(state))
         }
+        "Read" => match &lock(&state.answers)[0] {
+            Answer::Streamed(log, _) => {
+                one(ReadResponse { data: Bytes::from(log.clone().into_bytes()) }.encode_to_vec())
+            }
+            _ => vec![Part::End(5, None)],
+        },
         "WaitExecution" => executed(next(state)),
         _ => one(Empty {}.encode_to_vec()),
     }
@@ -241,6 +252,14 @@ fn executed(answer: Answer) -> Vec<Part> {
                 begun(executing),
                 done(v2::ExecuteResponse { result: Some(result), ..Default::default() }),
             ]
+        }
+        Answer::Streamed(_, result) => {
+            let stdout_stream_name = "logs/1".into();
+            let metadata = v2::ExecuteOperationMetadata { stdout_stream_name, ..Default::default() }.encode_to_vec();
+            let metadata = Some(Any { type_url: String::new(), value: metadata.into() });
+            let begun = Operation { name: name.clone(), metadata, ..Default::default() }.encode_to_vec();
+            let response = v2::ExecuteResponse { result: Some(result), ..Default::default() };
+            vec![Part::Message(begun), Part::Pause, done(response)]
         }
         Answer::Cached(result) => {
             vec![done(v2::ExecuteResponse { result: Some(result), cached_result: true, ..Default::default() })]

@@ -270,6 +270,10 @@ impl Client for Caller<'_, '_, '_> {
         self.stop.requested()
     }
 
+    fn restart(&self) {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner).begin();
+    }
+
     fn wrote(&self, stream: Stream, bytes: &[u8]) {
         self.output.lock().unwrap_or_else(PoisonError::into_inner).write(stream, bytes);
     }

@@ -86,6 +86,8 @@ pub trait Client: Sync {
     fn reached(&self, stage: RemoteStage);
     /// Returns whether the build was stopped.
     fn stopped(&self) -> bool;
+    /// Forgets what the command wrote so far, because it was something else.
+    fn restart(&self);
     /// Takes what the command wrote.
     fn wrote(&self, stream: Stream, bytes: &[u8]);
 }

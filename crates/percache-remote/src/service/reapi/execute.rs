@@ -1,16 +1,22 @@
 //! Executing an action: the stream of an operation, followed until it is done, and what its end means.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
+use futures_util::future::{BoxFuture, Either, select};
+use futures_util::stream::FuturesUnordered;
 use prost::Message;
 use tokio::time::timeout;
 use tonic::{Code, Status, Streaming};
 
-use super::channel::fault;
+use super::channel::{Client, fault};
 use super::{Reapi, SHA256, blob, digest, within};
 use crate::digest::Blob;
 use crate::fault::{Fault, FaultKind};
+use crate::reapi::bytestream::ReadRequest;
 use crate::reapi::longrunning::{CancelOperationRequest, Operation, operation};
 use crate::reapi::protobuf::Any;
 use crate::reapi::rpc::{self, PreconditionFailure};
@@ -23,6 +29,8 @@ const LOST: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long a server may go on with a command beyond its timeout, which is the server's to enforce.
 const GRACE: Duration = Duration::from_secs(60);
+/// How long streams of a log may go on when the command has ended.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// How far an operation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +51,8 @@ pub(crate) struct Ask<'a> {
     pub timeout: Option<Duration>,
     /// Is told how far it is.
     pub told: &'a (dyn Fn(Stage) + Sync),
+    /// Is told what the command writes, to stderr or to stdout, if the server streams it.
+    pub wrote: &'a (dyn Fn(bool, &[u8]) + Sync),
     /// The name of the operation, once there is one.
     pub name: &'a Mutex<Option<String>>,
 }
@@ -121,8 +131,9 @@ impl Reapi {
             Ok(Err(status)) => return meaning(&status, named),
             Err(_) => return Err(Lost::Broken(Fault::timeout("Execute", IDLE))),
         };
+        let mut logs = Logs::default();
         loop {
-            let next = timeout(IDLE, stream.message()).await;
+            let next = logs.beside(timeout(IDLE, stream.message())).await;
             if progress.is_overdue(ask.timeout) {
                 if let Some(name) = ask.name() {
                     self.cancel(&name).await;
@@ -147,8 +158,11 @@ impl Reapi {
                 ask.set_name(Some(operation.name.clone()));
             }
             if operation.done {
+                // What is still under way of them is almost here, or never comes.
+                let _ = timeout(LINGER, logs.all()).await;
                 return end(operation);
             }
+            logs.follow(&self.client, &operation, ask.wrote);
             let stage = stage(&operation);
             if stage == Some(Stage::Executing) {
                 progress.executing.get_or_insert_with(Instant::now);
@@ -178,6 +192,52 @@ impl Reapi {
     }
 }
 
+/// The streams of what a command writes.
+#[derive(Default)]
+struct Logs<'a> {
+    names: Vec<String>,
+    reads: FuturesUnordered<BoxFuture<'a, ()>>,
+}
+
+impl<'a> Logs<'a> {
+    /// Reads the streams that an operation names.
+    fn follow(&mut self, client: &Client, operation: &Operation, wrote: &'a (dyn Fn(bool, &[u8]) + Sync)) {
+        let Some(metadata) = metadata(operation) else { return };
+        for (stderr, name) in [(false, metadata.stdout_stream_name), (true, metadata.stderr_stream_name)] {
+            if name.is_empty() || self.names.contains(&name) {
+                continue;
+            }
+            self.names.push(name.clone());
+            let client = client.clone();
+            self.reads.push(Box::pin(async move {
+                let request = ReadRequest { resource_name: name, ..Default::default() };
+                let Ok(answer) = client.streams().read(request).await else { return };
+                let mut pieces = answer.into_inner();
+                while let Ok(Some(piece)) = pieces.message().await {
+                    wrote(stderr, &piece.data);
+                }
+            }));
+        }
+    }
+
+    /// Reads until all streams have ended.
+    async fn all(&mut self) {
+        while self.reads.next().await.is_some() {}
+    }
+
+    /// Reads while something else is awaited.
+    async fn beside<T>(&mut self, other: impl Future<Output = T>) -> T {
+        let reads = async {
+            self.all().await;
+            std::future::pending::<()>().await;
+        };
+        match select(pin!(other), pin!(reads)).await {
+            Either::Left((value, _)) => value,
+            Either::Right((_, other)) => other.await,
+        }
+    }
+}
+
 /// How an execution goes.
 struct Progress {
     /// Streams in a row that were lost before they said anything.
@@ -195,12 +255,15 @@ impl Progress {
 /// Returns how far an operation is, if it says so.
 fn stage(operation: &Operation) -> Option<Stage> {
     use v2::execution_stage::Value;
-    let metadata = v2::ExecuteOperationMetadata::decode(operation.metadata.as_ref()?.value.clone()).ok()?;
-    match Value::try_from(metadata.stage).ok()? {
+    match Value::try_from(metadata(operation)?.stage).ok()? {
         Value::CacheCheck | Value::Queued => Some(Stage::Queued),
         Value::Executing => Some(Stage::Executing),
         Value::Unknown | Value::Completed => None,
     }
+}
+
+fn metadata(operation: &Operation) -> Option<v2::ExecuteOperationMetadata> {
+    v2::ExecuteOperationMetadata::decode(operation.metadata.as_ref()?.value.clone()).ok()
 }
 
 /// Returns what the end of an operation means.

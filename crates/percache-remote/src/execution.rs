@@ -8,12 +8,14 @@
 //! | --- | --- |
 //! | `command` | what is to be executed, as messages |
 //! | `input_root` | what the command finds, as a Merkle tree |
+//! | `live` | what was streamed of what a command writes |
 //! | `nested` | commands whose outputs may lie anywhere |
 //! | `outcome` | what a server says of a finished action |
 //! | `transfer` | contents on their way there and back |
 
 mod command;
 mod input_root;
+mod live;
 mod nested;
 mod outcome;
 mod transfer;
@@ -28,11 +30,11 @@ use percache::store::interface::Contents;
 use percache::store::record::Node as StoredNode;
 
 pub use command::{Command, Input, InputKind, OutputPath};
-use input_root::Directory;
+use live::Live;
 use outcome::{Node, Outputs};
 
 use crate::connection::{Connection, Notice};
-use crate::digest::{Blob, Hasher};
+use crate::digest::Blob;
 use crate::fault::{Fault, FaultKind};
 use crate::reapi::v2;
 use crate::service::reapi::blob;
@@ -178,7 +180,7 @@ impl Execution {
         }
         let began = Instant::now();
         let inputs = self.name_inputs(command, caller)?;
-        let root = input_root(command, &inputs)?;
+        let root = input_root::of(command, &inputs)?;
         let mut parcel = Parcel { messages: BTreeMap::new(), files: BTreeMap::new() };
         for input in &command.inputs {
             parcel.files.extend(inputs.get(&*input.path).map(|(blob, _)| (*blob, &*input.path)));
@@ -372,47 +374,7 @@ impl Execution {
     }
 }
 
-/// What was streamed of what a command writes.
-#[derive(Default)]
-struct Live([Mutex<(Hasher, u64)>; 2]);
-
-impl Live {
-    fn add(&self, stderr: bool, bytes: &[u8]) {
-        let mut state = lock(&self.0[usize::from(stderr)]);
-        state.0.update(bytes);
-        state.1 += bytes.len() as u64;
-    }
-
-    fn streamed(&self, stderr: bool) -> Blob {
-        let state = lock(&self.0[usize::from(stderr)]);
-        Blob { digest: state.0.clone().finish(), length: state.1 }
-    }
-
-    /// Returns whether all of it was streamed.
-    fn is(&self, out: &Blob, err: &Blob) -> bool {
-        self.streamed(false) == *out && self.streamed(true) == *err
-    }
-
-    /// Returns whether nothing was streamed.
-    fn is_silent(&self) -> bool {
-        self.streamed(false).length + self.streamed(true).length == 0
-    }
-}
-
 type Inputs<'c> = HashMap<&'c str, (Blob, bool)>;
-
-fn input_root(command: &Command, inputs: &Inputs<'_>) -> Result<Directory, Fault> {
-    let mut root = Directory::default();
-    for Input { path, kind } in &command.inputs {
-        match (kind, inputs.get(&path[..])) {
-            (InputKind::Symlink(target), _) => root.add_symlink(path, target)?,
-            (InputKind::File { .. }, Some((blob, executable))) => root.add_file(path, *blob, *executable)?,
-            _ => root.add_directory(path)?,
-        }
-    }
-    root.add_directory(&command.directory)?;
-    Ok(root)
-}
 
 fn reapi(service: &Service) -> Result<&crate::service::reapi::Reapi, Fault> {
     match service {

@@ -125,10 +125,11 @@ pub(super) fn encode(
 }
 
 /// Returns the arguments, and the working directory. That is the directory of the command if all outputs lie below it.
-/// If not, it is the root, because paths of outputs cannot go up, and a shell changes the directory.
+/// If not, it is the root, because paths of outputs cannot go up or be empty, and a shell changes the directory.
 fn placed(command: &Command) -> (Vec<String>, String) {
     let directory = &command.directory;
-    if command.outputs.iter().all(|output| below(&output.path, directory).is_some()) {
+    let is_below = |output: &OutputPath| below(&output.path, directory).is_some_and(|rest| !rest.is_empty());
+    if directory.is_empty() || command.outputs.iter().all(is_below) {
         return (command.arguments.clone(), directory.clone());
     }
     let change = ["sh", "-c", "cd -- \"$1\" && shift && exec \"$@\"", "sh", directory].map(str::to_owned);
@@ -213,6 +214,8 @@ mod tests {
             ("sh", &["pkg".into(), "make".into(), "all".into()][..])
         );
         assert!(action.do_not_cache);
+        let itself = Command { outputs: vec![output("pkg", true)], ..command };
+        assert_eq!(sent(&itself).0.output_paths, ["pkg"]);
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("pkg")).unwrap();
         let mut arguments = message.arguments.clone();

@@ -7,10 +7,25 @@ use std::collections::BTreeMap;
 
 use prost::Message;
 
+use super::{Command, Input, InputKind, Inputs};
 use crate::digest::Blob;
 use crate::fault::{Fault, FaultKind};
 use crate::reapi::v2;
 use crate::service::reapi::digest;
+
+/// Returns the input root of a command, of whose files the names are known.
+pub(super) fn of(command: &Command, inputs: &Inputs<'_>) -> Result<Directory, Fault> {
+    let mut root = Directory::default();
+    for Input { path, kind } in &command.inputs {
+        match (kind, inputs.get(&path[..])) {
+            (InputKind::Symlink(target), _) => root.add_symlink(path, target)?,
+            (InputKind::File { .. }, Some((blob, executable))) => root.add_file(path, *blob, *executable)?,
+            _ => root.add_directory(path)?,
+        }
+    }
+    root.add_directory(&command.directory)?;
+    Ok(root)
+}
 
 /// A directory of the input root.
 #[derive(Debug, Default)]

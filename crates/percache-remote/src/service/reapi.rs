@@ -9,11 +9,13 @@
 //! | `capabilities` | what the server can, and how much at a time |
 //! | `execute` | commands on workers of the server |
 //! | `channel` | from an address to a connection, and from a status to a fault |
+//! | `logs` | what a command writes while a worker runs it |
 //! | `streams` | contents too large for one message |
 
 mod capabilities;
 mod channel;
 pub(crate) mod execute;
+mod logs;
 mod streams;
 
 use std::collections::HashMap;

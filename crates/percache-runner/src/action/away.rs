@@ -278,3 +278,29 @@ impl Client for Caller<'_, '_, '_> {
         self.output.lock().unwrap_or_else(PoisonError::into_inner).write(stream, bytes);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Request, load};
+    use crate::model::TaskId;
+
+    fn outputs_of(keys: &str) -> Vec<(String, bool)> {
+        let dir = tempfile::tempdir().unwrap();
+        let config = format!("[task.a]\ncommand = 'x'\ninputs = []\n{keys}\n");
+        std::fs::write(dir.path().join("percache.toml"), config).unwrap();
+        let workspace = load(&dir.path().canonicalize().unwrap(), &Request::default()).unwrap();
+        outputs(workspace.task(TaskId(0))).unwrap()
+    }
+
+    #[test]
+    fn outputs_are_asked_for_where_patterns_begin_and_none_twice() {
+        let of = |path: &str, directory| (path.to_owned(), directory);
+        let outputs = outputs_of("outputs = ['a.txt', 'dist/', 'gen/*.h', 'gen/deep/b', '!gen/no.h']");
+        assert_eq!(outputs, [of("a.txt", false), of("dist", true), of("gen", true)]);
+        assert_eq!(outputs_of("outputs = ['*.o', 'a/b']"), [of("", true)]);
+        assert_eq!(outputs_of("outputs = ['a']\ndepfile = 'd/a.d'"), [of("a", false), of("d/a.d", false)]);
+        assert_eq!(outputs_of("outputs = ['out/*']\ndepfile = 'out/a.d'"), [of("out", true)]);
+        assert_eq!(outputs_of(""), []);
+    }
+}

@@ -1,22 +1,17 @@
 //! Executing an action: the stream of an operation, followed until it is done, and what its end means.
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
-use futures_util::future::{BoxFuture, Either, select};
-use futures_util::stream::FuturesUnordered;
 use prost::Message;
 use tokio::time::timeout;
 use tonic::{Code, Status, Streaming};
 
-use super::channel::{Client, fault};
+use super::channel::fault;
+use super::logs::Logs;
 use super::{Reapi, SHA256, blob, digest, within};
 use crate::digest::Blob;
 use crate::fault::{Fault, FaultKind};
-use crate::reapi::bytestream::ReadRequest;
 use crate::reapi::longrunning::{CancelOperationRequest, Operation, operation};
 use crate::reapi::protobuf::Any;
 use crate::reapi::rpc::{self, PreconditionFailure};
@@ -27,6 +22,8 @@ use crate::service::IDLE;
 const LOST: u32 = 3;
 /// The pause before that, times the number of losses so far.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long a server may take to give a sign of life when a stream was lost.
+const SIGN: Duration = Duration::from_secs(2);
 /// How long a server may go on with a command beyond its timeout, which is the server's to enforce.
 const GRACE: Duration = Duration::from_secs(60);
 /// How long streams of a log may go on when the command has ended.
@@ -113,6 +110,11 @@ impl Reapi {
                 return Err(lost);
             }
             tokio::time::sleep(PAUSE.mul_f64(f64::from(progress.losses) * (0.5 + fastrand::f64()))).await;
+            // One that is down says so at once, and may come up again; one that says nothing takes long each time.
+            if timeout(SIGN, self.contact()).await.is_err() {
+                let message = format!("Execute: no answer within {} s", SIGN.as_secs());
+                return Err(Fault::new(FaultKind::Unreachable, message));
+            }
         }
     }
 
@@ -162,7 +164,7 @@ impl Reapi {
                 let _ = timeout(LINGER, logs.all()).await;
                 return end(operation);
             }
-            logs.follow(&self.client, &operation, ask.wrote);
+            metadata(&operation).iter().for_each(|metadata| logs.follow(&self.client, metadata, ask.wrote));
             let stage = stage(&operation);
             if stage == Some(Stage::Executing) {
                 progress.executing.get_or_insert_with(Instant::now);
@@ -189,52 +191,6 @@ impl Reapi {
             }
         };
         stream.map(tonic::Response::into_inner)
-    }
-}
-
-/// The streams of what a command writes.
-#[derive(Default)]
-struct Logs<'a> {
-    names: Vec<String>,
-    reads: FuturesUnordered<BoxFuture<'a, ()>>,
-}
-
-impl<'a> Logs<'a> {
-    /// Reads the streams that an operation names.
-    fn follow(&mut self, client: &Client, operation: &Operation, wrote: &'a (dyn Fn(bool, &[u8]) + Sync)) {
-        let Some(metadata) = metadata(operation) else { return };
-        for (stderr, name) in [(false, metadata.stdout_stream_name), (true, metadata.stderr_stream_name)] {
-            if name.is_empty() || self.names.contains(&name) {
-                continue;
-            }
-            self.names.push(name.clone());
-            let client = client.clone();
-            self.reads.push(Box::pin(async move {
-                let request = ReadRequest { resource_name: name, ..Default::default() };
-                let Ok(answer) = client.streams().read(request).await else { return };
-                let mut pieces = answer.into_inner();
-                while let Ok(Some(piece)) = pieces.message().await {
-                    wrote(stderr, &piece.data);
-                }
-            }));
-        }
-    }
-
-    /// Reads until all streams have ended.
-    async fn all(&mut self) {
-        while self.reads.next().await.is_some() {}
-    }
-
-    /// Reads while something else is awaited.
-    async fn beside<T>(&mut self, other: impl Future<Output = T>) -> T {
-        let reads = async {
-            self.all().await;
-            std::future::pending::<()>().await;
-        };
-        match select(pin!(other), pin!(reads)).await {
-            Either::Left((value, _)) => value,
-            Either::Right((_, other)) => other.await,
-        }
     }
 }
 

@@ -64,7 +64,7 @@ impl Away<'_> {
 /// What became of an action.
 pub enum Attempt<'a> {
     /// It was executed.
-    Executed(Executed),
+    Executed(Box<Executed>),
     /// It has to run here, and holds a slot for that if it was away.
     Here(Option<Slot<'a>>),
     /// The build was stopped.
@@ -96,7 +96,7 @@ pub fn execute<'a>(ctx: &'a Context<'_>, action: &Action<'_>, stop: &Stop, outpu
         Some(_slot) => attempts(ctx, action, away, (command, reads), store, stop, output),
     };
     match executed {
-        Some(executed) => Attempt::Executed(executed),
+        Some(executed) => Attempt::Executed(Box::new(executed)),
         None if stop.requested() => Attempt::Stopped,
         None => match away.back.take(stop) {
             None => Attempt::Stopped,

@@ -143,7 +143,7 @@ pub fn execute(ctx: &Context<'_>, action: &Action<'_>, output: &mut Output<'_>) 
         return executor.execute(action, ctx.stop, output);
     }
     match away::execute(ctx, action, ctx.stop, output) {
-        Attempt::Executed(executed) => Ok(executed),
+        Attempt::Executed(executed) => Ok(*executed),
         Attempt::Stopped => Ok(Executed::stopped()),
         Attempt::Here(_slot) => Local { ctx }.execute(action, ctx.stop, output),
     }

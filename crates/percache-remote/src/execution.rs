@@ -287,6 +287,7 @@ impl Execution {
         caller: &dyn Caller,
     ) -> Result<Answer, Fault> {
         let name = Mutex::new(None);
+        caller.reached(Stage::Asked);
         let told = |stage| caller.reached(stage);
         let wrote = |stderr, bytes: &[u8]| {
             live.add(stderr, bytes);

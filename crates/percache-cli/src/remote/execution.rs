@@ -129,6 +129,7 @@ impl Caller for Asking<'_> {
 
     fn reached(&self, stage: Stage) {
         self.0.reached(match stage {
+            Stage::Asked => RemoteStage::Asked,
             Stage::Queued => RemoteStage::Queued,
             Stage::Executing => RemoteStage::Running,
         });

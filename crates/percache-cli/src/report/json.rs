@@ -67,6 +67,7 @@ pub fn event(workspace: &Workspace, event: &Event) -> String {
 fn stage_word(stage: RemoteStage) -> &'static str {
     match stage {
         RemoteStage::Sent => "sent",
+        RemoteStage::Asked => "asked",
         RemoteStage::Queued => "queued",
         RemoteStage::Running => "running",
         RemoteStage::Back => "back",

@@ -97,7 +97,7 @@ pub fn stage(stage: RemoteStage) -> Option<&'static str> {
     match stage {
         RemoteStage::Sent => Some("remote: sending what it needs"),
         RemoteStage::Queued => Some("remote: waiting for a worker"),
-        RemoteStage::Running => Some("remote"),
+        RemoteStage::Asked | RemoteStage::Running => Some("remote"),
         RemoteStage::Back => None,
     }
 }

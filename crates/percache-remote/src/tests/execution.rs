@@ -127,7 +127,7 @@ fn what_is_needed_goes_there_once_and_what_was_made_comes_back() {
     let farm = farm(&[good()]);
     let world = World::new(farm.port);
     is_good(&world, &world.execute().unwrap());
-    assert_eq!(*world.build.stages.lock().unwrap(), [Stage::Queued, Stage::Executing]);
+    assert_eq!(*world.build.stages.lock().unwrap(), [Stage::Asked, Stage::Queued, Stage::Executing]);
     let (request, action) = &farm.actions()[0];
     assert!(!request.skip_cache_lookup && !action.do_not_cache);
     assert_eq!(farm.bytes(&Blob::of(b"a\n")).as_deref(), Some(&b"a\n"[..]));
@@ -280,7 +280,7 @@ fn a_build_that_is_stopped_waits_for_nothing_and_ends_the_operation() {
     let world = World::new(farm.port);
     std::thread::scope(|scope| {
         let executed = scope.spawn(|| world.execute());
-        while world.build.stages.lock().unwrap().is_empty() {
+        while !world.build.stages.lock().unwrap().contains(&Stage::Queued) {
             std::thread::sleep(Duration::from_millis(5));
         }
         let began = Instant::now();
@@ -300,7 +300,7 @@ fn a_server_that_goes_silent_in_the_middle_is_noticed() {
     let began = Instant::now();
     std::thread::scope(|scope| {
         let executed = scope.spawn(|| world.execute());
-        while world.build.stages.lock().unwrap().is_empty() {
+        while !world.build.stages.lock().unwrap().contains(&Stage::Queued) {
             std::thread::sleep(Duration::from_millis(5));
         }
         proxy.stall();

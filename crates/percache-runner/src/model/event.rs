@@ -139,6 +139,8 @@ pub struct Moved {
 pub enum RemoteStage {
     /// It is being sent there, with what it needs.
     Sent,
+    /// The server has it, and says nothing yet.
+    Asked,
     /// It waits for a worker.
     Queued,
     /// A worker runs it.

@@ -83,7 +83,8 @@ impl Board {
         rows.for_each(|row| row.held_by = Some(holders.to_owned()));
     }
 
-    /// Notes how far a command is that a worker elsewhere is to run. Its time begins anew when it runs.
+    /// Notes how far a command is that a worker elsewhere is to run. Its time begins anew with each step, so that it
+    /// compares with the usual one.
     pub fn elsewhere(&mut self, task: TaskId, stage: Option<&'static str>) {
         for row in self.running.iter_mut().filter(|row| row.task == task) {
             row.elsewhere = stage;

@@ -203,6 +203,16 @@ mod tests {
     }
 
     #[test]
+    fn a_command_on_a_worker_says_so() {
+        let mut board = board(2);
+        (0..2).for_each(|task| board.elsewhere(TaskId(task), Some("remote: waiting for a worker")));
+        assert!(lines(&board, 100, 24)[1].ends_with("remote: src/file0.c:12: warning"));
+        assert!(lines(&board, 100, 24)[2].ends_with("remote: waiting for a worker"));
+        board.elsewhere(TaskId(1), None);
+        assert!(!lines(&board, 100, 24)[2].contains("remote"), "it has come back");
+    }
+
+    #[test]
     fn what_matters_stays_longest() {
         assert_eq!(lines(&board(0), 60, 24), ["[>                   ]  12/340  1 failed  4s  12s left"]);
         assert_eq!(lines(&board(0), 30, 24), ["12/340  1 failed  12s left"]);

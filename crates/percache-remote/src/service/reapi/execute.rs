@@ -32,6 +32,8 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How far an operation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// The server has it, and says nothing yet.
+    Asked,
     /// It waits for a worker.
     Queued,
     /// A worker has it.

@@ -30,6 +30,7 @@ mod errors;
 mod exact;
 mod examples;
 mod exec;
+mod execution;
 mod expansion;
 mod failures;
 mod filter;

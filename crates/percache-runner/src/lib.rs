@@ -75,7 +75,7 @@ pub mod tasks {
 /// What a build tells while it runs, and who is told.
 pub mod events {
     pub use crate::model::event::{
-        Deviation, Differs, Event, Failure, Listener, LogText, Moved, Outcome, Reporter, Runner,
+        Deviation, Differs, Event, Failure, Listener, LogText, Moved, Outcome, RemoteRun, RemoteStage, Reporter, Runner,
     };
     pub use crate::model::notice::{NotStored, Note, StoreTrouble, Warning, WhyKept};
     pub use crate::model::span::{Phase, Span};
@@ -90,6 +90,11 @@ pub mod exec {
 /// A second place for results, behind the store, that others share.
 pub mod sharing {
     pub use crate::action::remote::{Feed, Offer, Remote, RemoteKey, stored_offer};
+}
+
+/// Workers elsewhere that execute commands.
+pub mod execution {
+    pub use crate::action::workers::{Client, InputKind, RemoteCommand, RemoteExecuted, RemoteInput, Workers};
 }
 
 /// Why a task ran, or would run.

@@ -12,6 +12,8 @@ use percache_runner::{Check, Force, HitLogs, Opened, Options, Project, Request, 
 use crate::args::{Build, Cli, Logs};
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};
 #[cfg(feature = "remote")]
+use crate::remote::execution::{self, Farm};
+#[cfg(feature = "remote")]
 use crate::remote::{self, Sharing};
 use crate::report::{self, Manner, Place, Report, Wanted};
 use crate::setup::{directory, holder, load, only_affected, only_filtered, open_store};
@@ -84,9 +86,9 @@ fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     };
     let project = session.project().clone();
     #[cfg(feature = "remote")]
-    let sharing = share(&mut session, args)?;
+    let (sharing, farm) = share(&mut session, args)?;
     #[cfg(not(feature = "remote"))]
-    if project.workspace.remote.url.is_some() {
+    if project.workspace.remote.url.is_some() || project.workspace.remote.execution.url.is_some() {
         crate::aside!("[remote] is not used: this percache was built without the feature `remote`");
     }
     let stop = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
@@ -100,9 +102,12 @@ fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     let traced = report.trace(&project.graph, session.store().map(|store| &**store));
     let finished = report.finish(&summary).and(traced);
     #[cfg(feature = "remote")]
-    if let Some(sharing) = sharing {
-        sharing.finish(&stop, cli.quiet || args.json, stderr);
-        std::mem::forget(sharing);
+    {
+        farm.iter().for_each(|farm| farm.finish(stderr));
+        if let Some(sharing) = &sharing {
+            sharing.finish(&stop, cli.quiet || args.json, stderr);
+        }
+        std::mem::forget((sharing, farm));
     }
     finished?;
     // The process ends now, so destructors are skipped.
@@ -110,15 +115,22 @@ fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     Ok(status(&summary))
 }
 
-/// Shares results with the remote of the workspace, if there is one.
+/// What a build uses besides this machine.
 #[cfg(feature = "remote")]
-fn share(session: &mut Session<'_>, args: &Build) -> Result<Option<Arc<Sharing>>, CliError> {
+type Elsewhere = (Option<Arc<Sharing>>, Option<Arc<Farm>>);
+
+/// Shares results with the remote of the workspace, and has commands executed by workers, if there are any.
+#[cfg(feature = "remote")]
+fn share(session: &mut Session<'_>, args: &Build) -> Result<Elsewhere, CliError> {
     let project = session.project().clone();
-    let Some(store) = session.store().filter(|_| !args.dry_run).cloned() else { return Ok(None) };
-    let Some(settings) = remote::settings(&project.workspace, &args.remote)? else { return Ok(None) };
-    let sharing = Arc::new(Sharing::new(settings, store, &project.store_dir));
-    session.share(sharing.clone());
-    Ok(Some(sharing))
+    let Some(store) = session.store().filter(|_| !args.dry_run).cloned() else { return Ok((None, None)) };
+    let settings = remote::settings(&project.workspace, &args.remote)?;
+    let farm = execution::settings(&project.workspace, &args.remote, settings.as_ref())?;
+    let sharing = settings.map(|settings| Arc::new(Sharing::new(settings, store, &project.store_dir)));
+    let farm = farm.map(|settings| Arc::new(Farm::new(settings)));
+    sharing.iter().for_each(|sharing| session.share(sharing.clone()));
+    farm.iter().for_each(|farm| session.execute_on(farm.clone()));
+    Ok((sharing, farm))
 }
 
 /// Returns the files that the build is to write beside what it prints.

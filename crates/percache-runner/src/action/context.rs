@@ -11,6 +11,7 @@ use percache::base::claim::Claimant;
 use percache::store::id::WorkspaceId;
 use percache::store::interface::Storage;
 
+use crate::action::away::Away;
 use crate::action::budget::Budget;
 use crate::action::directories::{Directories, needed};
 use crate::action::executor::Executor;
@@ -152,8 +153,10 @@ pub struct Context<'a> {
     pub sources: OnceLock<Result<Arc<Sources>, String>>,
     /// The places of outputs, computed on first use.
     pub places: OnceLock<Places>,
-    /// Where commands run; `None` means here.
+    /// Where all commands run; `None` means here, or on workers.
     pub executor: Option<&'a dyn Executor>,
+    /// Workers elsewhere; `None` if there are none.
+    pub away: Option<Away<'a>>,
     /// The remote; `None` if there is none.
     pub remote: Option<&'a dyn Remote>,
     /// The jobserver; `None` if the configuration does not ask for one.

@@ -66,7 +66,7 @@ pub(super) fn build(
         timeout: age("timeout", &bind, keys.timeout.as_ref(), report),
         retries: keys.retries.unwrap_or_default(),
         cache: keys.cache.as_ref().is_none_or(|cache| cache.value),
-        remote: keys.remote.unwrap_or(true),
+        remote: keys.remote.unwrap_or_default(),
         valid_for: age("valid_for", &bind, keys.valid_for.as_ref(), report),
         answers: Vec::new(),
         apart: false,

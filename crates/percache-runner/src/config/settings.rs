@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::build::Common;
 use super::inputs::DEFAULT_INPUTS;
-use super::keys::{FileKeys, RemoteKeys, TaskKeys, WorkspaceKeys};
+use super::keys::{ExecutionKeys, FileKeys, RemoteKeys, TaskKeys, WorkspaceKeys};
 use super::report::{At, Report};
 use crate::model::path::RelPath;
-use crate::model::remote::RemoteSettings;
+use crate::model::remote::{ExecutionSettings, RemoteSettings};
 use crate::model::{CacheSettings, Jobserver, Pool};
 
 /// The settings of a workspace.
@@ -81,6 +81,25 @@ fn remote(keys: RemoteKeys) -> RemoteSettings {
         trust: keys.trust.map(|keys| keys.into_iter().map(|key| key.value).collect()),
         sign_with: text(keys.sign_with),
         headers: keys.headers.into_iter().flatten().map(|(name, value)| (name.value, value.value)).collect(),
+        ca: text(tls.ca),
+        cert: text(tls.cert),
+        key: text(tls.key),
+        execution: execution(keys.execution.unwrap_or_default()),
+    }
+}
+
+fn execution(keys: ExecutionKeys) -> ExecutionSettings {
+    let text = |text: Option<At<String>>| text.map(|text| text.value);
+    let texts = |table: Option<Vec<(At<String>, At<String>)>>| {
+        table.into_iter().flatten().map(|(name, value)| (name.value, value.value)).collect()
+    };
+    let tls = keys.tls.unwrap_or_default();
+    ExecutionSettings {
+        url: text(keys.url),
+        instance: text(keys.instance),
+        platform: texts(keys.platform),
+        jobs: keys.jobs,
+        headers: texts(keys.headers),
         ca: text(tls.ca),
         cert: text(tls.cert),
         key: text(tls.key),

@@ -114,6 +114,8 @@ pub struct Last {
     pub chain: Option<Chain>,
     /// Why the last build ran it, if it did so for another reason than the difference from the result before.
     pub reason: Option<String>,
+    /// Whether the last build made it on a worker elsewhere.
+    pub remote: bool,
 }
 
 /// How one of several tasks stands.
@@ -190,20 +192,25 @@ fn answer(asked: &Question, id: TaskId, seen: &Seen, outcomes: Outcomes) -> Answ
     // A result that would be restored is not the task's current one.
     let last = match (&state, outcomes.records.get(name)) {
         (State::WouldRestore, Some(record)) => {
-            Some(Last { created: record.created, took: record.took.into(), chain: None, reason: None })
+            Some(Last { created: record.created, took: record.took.into(), chain: None, reason: None, remote: false })
         }
-        _ => past.last(id).map(|last| Last { reason: reason_of_last_build(&worktree, name, &last), ..last }),
+        _ => past.last(id).map(|last| of_last_build(&worktree, name, last)),
     };
     Answer { state, chains, causes, last, nearest, failed, remembered: outcomes.remembered }
 }
 
-/// Returns why the last build ran a task, if that build made the result for another reason than the difference from the
-/// one before.
-fn reason_of_last_build(worktree: &Worktree, name: &str, last: &Last) -> Option<String> {
+/// Adds to a result what is known of it if the last build made it.
+fn of_last_build(worktree: &Worktree, name: &str, last: Last) -> Last {
     let History { builds, tasks } = History::load(&worktree.builds());
-    builds.last().filter(|build| build.began <= last.created)?;
-    let ran = |run: &TaskRun| run.name == name && matches!(run.ending, Ending::Ran | Ending::Same);
-    let reason = tasks.into_iter().find(ran)?.reason?;
+    let is_new = builds.last().is_some_and(|build| build.began <= last.created);
+    let ran = |run: &TaskRun| is_new && run.name == name && matches!(run.ending, Ending::Ran | Ending::Same);
+    let Some(run) = tasks.into_iter().find(ran) else { return last };
+    let remote = run.queued.is_some();
+    Last { reason: run.reason.and_then(|reason| other_reason(reason, &last)), remote, ..last }
+}
+
+/// Returns why the last build ran a task, if that was for another reason than the difference from the result before.
+fn other_reason(reason: String, last: &Last) -> Option<String> {
     let told = last.chain.as_ref().and_then(|chain| chain.first()).map(|link| &link.why);
     let is_told = match told {
         // These were the reasons at that time, and are no longer so now.

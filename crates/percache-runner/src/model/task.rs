@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::package::Package;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
-use crate::model::remote::RemoteSettings;
+use crate::model::remote::{RemoteSettings, Sharing};
 
 /// The position of a task in [`Workspace::tasks`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -162,8 +162,8 @@ pub struct Task {
     pub retries: u32,
     /// If `false`, the command always runs and its result is never stored.
     pub cache: bool,
-    /// Whether its results are shared through a remote.
-    pub remote: bool,
+    /// What it has to do with a remote.
+    pub remote: Sharing,
     /// The age from which on a result is not used.
     pub valid_for: Option<Duration>,
     /// Exit statuses besides 0 that count as a result and not as a failure.

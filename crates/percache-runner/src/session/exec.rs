@@ -16,7 +16,7 @@ use crate::graph::TaskGraph;
 use crate::model::Caller;
 use crate::model::path::{PathError, RelPath};
 use crate::model::pattern::{PatternError, PatternSet};
-use crate::model::remote::RemoteSettings;
+use crate::model::remote::{RemoteSettings, Sharing};
 use crate::model::{CacheSettings, Discovery, Inputs, Origin, Task, TaskCommand, TaskId, Workspace};
 use crate::process::SpooledLog;
 use crate::syntax::glob::escape;
@@ -152,7 +152,7 @@ impl Single {
             timeout: None,
             retries: 0,
             cache: true,
-            remote: false,
+            remote: Sharing::No,
             valid_for: self.valid_for,
             answers: self.answers.clone(),
             apart: true,

@@ -24,9 +24,9 @@ mod workspace;
 
 pub(super) use command::RawCommand;
 pub(super) use matrix::Axis;
-pub(super) use remote::RemoteKeys;
 #[cfg(test)]
-pub(super) use remote::{REMOTE, TLS};
+pub(super) use remote::{EXECUTION, REMOTE, TLS};
+pub(super) use remote::{ExecutionKeys, RemoteKeys};
 pub(super) use sections::RawTask;
 pub(super) use table::{Files, Table};
 pub(super) use task::{TASK, TaskKeys};

@@ -63,9 +63,10 @@ task_keys! {
         "How many times the command is retried before the task counts as failed. Default: 0.";
     cache: Flag, RUN.not_hashed().default("true"),
         "`false`: the task always runs and is never stored. Default: `true`.";
-    remote: Sharing, RUN.not_hashed().default(r#""cache""#),
-        "`\"cache\"`: results are shared through the remote, if there is one. `false`: they stay on this machine. \
-         Default: `\"cache\"`.";
+    remote: Sharing, RUN.not_hashed(),
+        "`\"execute\"`: the command is executed remotely if `[remote.execution]` names a server. `\"cache\"`: it runs \
+         here, and its results are shared through the remote. `false`: it runs here, and its results stay here. \
+         Default: like `\"execute\"`, or like `\"cache\"` with `cache = false`.";
     interactive: Flag, RUN.not_hashed().default("false"),
         "`true`: the task owns the terminal while it runs, and is never stored. Default: `false`.";
     cwd: Text, RUN.form(Form::Path).default(r#"".""#),

@@ -23,6 +23,8 @@ impl Build<'_, '_> {
         let succeeded = matches!(state, TaskState::Done { .. });
         self.states.set(done.task, state);
         self.queue.ended(done.task);
+        self.away.remove(&done.task);
+        self.outcomes.summary.remote += usize::from(done.remote.is_some());
         if task.interactive && !self.ctx.options.dry_run {
             self.reporter.yield_terminal(false);
         }
@@ -130,6 +132,18 @@ impl Build<'_, '_> {
         self.outcomes.parts.extend(done.parts.map(|parts| (done.task, parts)));
         let (task, status, took, saved) = (done.task, done.status, done.took, done.saved);
         let fetched = self.fetched.contains(&task);
-        self.reporter.event(Event::Finished { task, outcome, fetched, status, log, took, saved, reason, unseen });
+        let remote = done.remote;
+        self.reporter.event(Event::Finished {
+            task,
+            outcome,
+            fetched,
+            status,
+            log,
+            took,
+            saved,
+            reason,
+            unseen,
+            remote,
+        });
     }
 }

@@ -11,8 +11,9 @@ use std::time::Duration;
 use percache::base::claim::Claim;
 use percache::store::manifest::Manifest;
 
+use crate::action::accept::accept;
 use crate::action::before::Before;
-use crate::action::context::Context;
+use crate::action::context::{Accept, Context};
 use crate::action::inputs::Prepared;
 use crate::action::job::Say;
 use crate::action::local::Local;
@@ -31,6 +32,8 @@ pub struct Action<'a> {
     pub task: &'a Task,
     /// Its command, its environment, and its inputs with their digests.
     pub prepared: &'a Prepared,
+    /// Whether it runs regardless of stored results.
+    pub forced: bool,
 }
 
 /// Executes actions. Shared by all jobs of a build.
@@ -120,6 +123,9 @@ impl<'a> Output<'a> {
 
 /// Executes an action where the build wants it.
 pub fn execute(ctx: &Context<'_>, action: &Action<'_>, output: &mut Output<'_>) -> Result<Executed, Trouble> {
+    if ctx.options.accept == Accept::InsteadOfRunning {
+        return accept(ctx, action, output);
+    }
     match ctx.executor {
         Some(executor) => executor.execute(action, ctx.stop, output),
         None => Local { ctx }.execute(action, ctx.stop, output),

@@ -2,6 +2,7 @@
 //!
 //! | file | its one idea |
 //! | --- | --- |
+//! | `accept` | what lies in the tree as the result of a task, without a run |
 //! | `added_to` | files that a command only appended to |
 //! | `basis` | the paths that a task's outcome rests on |
 //! | `before` | what lies at the places of outputs before a command runs |
@@ -35,10 +36,12 @@
 //! | `remembered` | the inputs of a task's last result |
 //! | `restore` | from an output manifest to files in the tree |
 //! | `run_command` | one run of a command, from its start to a report |
+//! | `search` | the workspace's own path in outputs |
 //! | `shared_log` | the live output of a command, for other processes |
 //! | `spoils` | undeclared files that a failed run wrote |
 //! | `tied` | results that only another directory can use |
 
+pub mod accept;
 pub mod added_to;
 pub mod basis;
 pub mod before;
@@ -72,6 +75,7 @@ pub mod remembered;
 pub mod remote;
 pub mod restore;
 pub mod run_command;
+pub mod search;
 pub mod shared_log;
 pub mod spoils;
 pub mod tied;

@@ -7,7 +7,7 @@ use percache::store::record::{Content, Entry, Node};
 
 use crate::action::basis::Basis;
 use crate::action::before::{Before, outputs_present, stamp};
-use crate::action::context::Context;
+use crate::action::context::{Accept, Context};
 use crate::action::discover;
 use crate::action::done::Done;
 use crate::action::executor::{Action, Executed, Left, Output, execute};
@@ -71,7 +71,7 @@ fn run(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, claim: Option<Clai
     // under which the input was hashed.
     let inputs = prepared.inputs.iter().map(|(path, _)| ctx.observer.last_stamp(path.as_bytes())).collect();
     let mut output = Output::new(ctx, job.id, claim.as_ref(), job.tell);
-    let action = Action { id: job.id, task: job.task, prepared };
+    let action = Action { id: job.id, task: job.task, prepared, forced: job.force };
     let executed = execute(ctx, &action, &mut output)?;
     let (log, cut) = output.into_log();
     Ok(Run { executed, log, cut, inputs, claim })
@@ -80,6 +80,10 @@ fn run(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, claim: Option<Clai
 /// Reports a failed command.
 fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &Executed, failure: Failure) -> Done {
     let mut done = Done::new(job.id, Outcome::Failed(failure));
+    if ctx.options.accept == Accept::InsteadOfRunning {
+        // Nothing has run: what lies there is what lay there.
+        return done;
+    }
     let before = ctx.journal.tasks.get(&job.task.name);
     done.record = Some(match (&executed.left, before) {
         (Left::InTree(in_tree), _) => failed_record(before, prepared, leftovers(ctx, job.task, in_tree)),

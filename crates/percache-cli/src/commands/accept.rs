@@ -1,12 +1,11 @@
 //! `percache accept`.
 
-use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use percache_runner::events::{Event, Failure, Outcome, Reporter};
-use percache_runner::tasks::{AcceptError, Acceptable, acceptable};
+use percache_runner::tasks::{AcceptError, Acceptable, LastRuns, LastState, acceptable};
 use percache_runner::text::{first_few, format_size};
 use percache_runner::why::Question;
 use percache_runner::{Accept, Check, Force, HitLogs, Opened, Options, Project, Request, Stop, Target, open};
@@ -98,31 +97,27 @@ fn accept(asked: Question, args: &args::Accept, wanted: &[Acceptable], paint: Pa
     };
     let Opened::Session(mut session) = open(request)? else { return Ok(SUCCESS) };
     let stop = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
-    let mut told = Told { project: &project, wanted, paint, not_stored: HashSet::new(), failed: false };
+    let mut told = Told { project: &project, paint };
     let summary = session.build(&stop, &(), &mut told).map_err(CliError::session)?;
+    // A warning has said why an output cannot be stored.
+    let now = LastRuns::of(&project);
+    let is_stored = |one: &&Acceptable| now.state(project.workspace.task(one.task)) == LastState::Built;
+    let stored: Vec<_> = wanted.iter().filter(is_stored).collect();
+    stored.iter().for_each(|one| crate::say!("accepted {}", described(&project, one)));
     Ok(match () {
         () if summary.interrupted => INTERRUPTED,
-        () if told.failed => FAILURE,
+        () if stored.len() < wanted.len() => FAILURE,
         () => SUCCESS,
     })
 }
 
-/// Tells what was accepted.
+/// Tells what goes wrong, and what is worth knowing.
 struct Told<'a> {
     project: &'a Project,
-    wanted: &'a [Acceptable],
     paint: Paint,
-    /// Names of tasks whose outputs cannot be a result.
-    not_stored: HashSet<String>,
-    failed: bool,
 }
 
 impl Told<'_> {
-    fn error(&mut self, message: &str, hint: Option<&str>) {
-        self.failed = true;
-        self.aside(Style::Bad, "error:", message, hint);
-    }
-
     fn aside(&self, style: Style, what: &str, message: &str, hint: Option<&str>) {
         crate::aside!("{} {message}", self.paint.apply(style, what));
         if let Some(hint) = hint {
@@ -134,27 +129,17 @@ impl Told<'_> {
 impl Reporter for Told<'_> {
     fn event(&mut self, event: Event) {
         match event {
-            Event::Finished { task, outcome: Outcome::Ran, .. } => {
-                let name = &self.project.workspace.task(task).name;
-                let one = self.wanted.iter().find(|one| one.task == task);
-                if let Some(one) = one.filter(|_| !self.not_stored.contains(name)) {
-                    crate::say!("accepted {}", described(self.project, one));
-                }
-            }
             Event::Finished { task, outcome: Outcome::Failed(failure), .. } => {
                 let name = &self.project.workspace.task(task).name;
                 let hint = match &failure {
                     Failure::Error(trouble) => trouble.hint.clone(),
                     _ => None,
                 };
-                self.error(&format!("`{name}` was not accepted: {failure}"), hint.as_deref());
+                let message = format!("`{name}` was not accepted: {failure}");
+                self.aside(Style::Bad, "error:", &message, hint.as_deref());
             }
             Event::Warning(warning) => {
                 let (message, hint) = messages::warning(&warning);
-                if let Some(task) = warning.not_stored() {
-                    self.not_stored.insert(task.to_owned());
-                    self.failed = true;
-                }
                 self.aside(Style::Warning, "warning:", &message, hint.as_deref());
             }
             Event::Note(note) => crate::aside!("{}", self.paint.apply(Style::Faint, messages::note(&note))),

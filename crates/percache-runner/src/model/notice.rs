@@ -94,16 +94,6 @@ pub enum Warning {
     },
 }
 
-impl Warning {
-    /// Returns the task whose result is not stored, if that is what the warning is about.
-    pub fn not_stored(&self) -> Option<&str> {
-        match self {
-            Warning::NotStored { task, .. } => Some(task),
-            _ => None,
-        }
-    }
-}
-
 /// A reason why the result of a successful run is not stored.
 #[derive(Clone, Debug)]
 pub enum NotStored {

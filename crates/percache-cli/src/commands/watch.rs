@@ -10,7 +10,7 @@ use std::time::Duration;
 use percache_runner::configuration;
 use percache_runner::text::shown_bytes;
 use percache_runner::watching::{Blame, Blamed, Broken, Change, Configured, Events, Happened, KnownFiles, Run, Target};
-use percache_runner::{Check, Force, HitLogs, OpenError, Options, Stop};
+use percache_runner::{Accept, Check, Force, HitLogs, OpenError, Options, Stop};
 
 use crate::args::{Cli, Logs, Output, Watch};
 use crate::error::{CliError, INTERRUPTED};
@@ -277,7 +277,7 @@ impl Watching<'_> {
         Options {
             keep_going: self.args.keep_going,
             force: Force::No,
-            accept: false,
+            accept: Accept::No,
             check: Check::Sample,
             dry_run: false,
             explain: self.args.explain,

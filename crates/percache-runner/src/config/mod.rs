@@ -16,6 +16,7 @@
 //! | `stated`, `placeholder`, `stray` | Placeholders, located in every text |
 //! | `expand` | Instances of `foreach` and `matrix` |
 //! | `inputs` | What `inputs` and `external` name |
+//! | `pools` | What tasks take of pools |
 //! | `late` | Paths in a command that are known only when it runs |
 //! | `build`, `bind`, `shell` | Tasks, with placeholders filled in and quoted |
 //! | `resolve` | Names in `deps` and `default` |
@@ -37,6 +38,7 @@ mod keys;
 mod late;
 mod load;
 mod placeholder;
+mod pools;
 mod raw;
 mod reader;
 mod report;

@@ -269,11 +269,11 @@ fn no_crate_depends_on_what_it_must_never_know() {
 #[rustfmt::skip]
 const DOOR: [(&str, &str); 13] = [
     ("", "Accept BuildError Check Force HitLogs OpenError Opened Options Project Request Session Stop Summary Target open"),
-    ("configuration", "Diagnostic Diagnostics DiscoverError FILE_NAME File discover is_broken likely_stores propose schema \
-        stated"),
-    ("tasks", "AcceptError Acceptable AffectedError CacheSettings Clean Cleaned FailedRun LastLog LastRuns LastState \
-        NamedFile NamedFileError NotPortable RelPath SelectError Task TaskCommand TaskGraph TaskId Workspace acceptable \
-        affected last_log name_from named_file not_portable"),
+    ("configuration", "Diagnostic Diagnostics DiscoverError FILE_NAME File InitError Proposal Source discover is_broken \
+        likely_stores propose schema stated"),
+    ("tasks", "AcceptError Acceptable AffectedError CacheSettings Clean Cleaned FailedRun FilterError LastLog LastRuns \
+        LastState NamedFile NamedFileError NotPortable RelPath SelectError Task TaskCommand TaskGraph TaskId Workspace \
+        acceptable affected filtered last_log name_from named_file not_portable"),
     ("events", "Deviation Differs Event Failure Holder Listener LogText Marked Moved NotStored Note Outcome Phase \
         RemoteRun RemoteStage Reporter Runner Span SpooledLog StoreTrouble Stream Warning WhyKept"),
     ("exec", "Answer Single"),

@@ -13,6 +13,10 @@ pub struct Build {
     /// Tasks to build: names, or globs over names (`pkgs/app:*`) [default: `default` of percache.toml, or all tasks]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
+    /// Only tasks of these packages: a name or a directory, or a glob over them; `X...` with what X needs, `...X` with
+    /// what needs X, `[REV]` what changed since REV, `!X` without X. May be given several times
+    #[arg(long, value_name = "PACKAGES")]
+    pub filter: Vec<String>,
     /// Only tasks whose inputs, definition or dependencies differ from the git commit REV [default: the last common
     /// ancestor of HEAD and the default branch]
     #[arg(long, value_name = "REV", num_args = 0..=1, require_equals = true, default_missing_value = "")]
@@ -87,6 +91,9 @@ pub struct Watch {
     /// Tasks to build: names, or globs over names [default: `default` of percache.toml, or all tasks]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
+    /// Only tasks of these packages, as for `build`. May be given several times
+    #[arg(long, value_name = "PACKAGES")]
+    pub filter: Vec<String>,
     /// What to do with a running build when something changes: restart it, or finish it first
     #[arg(long, value_name = "WHAT", default_value = "restart", hide_possible_values = true)]
     pub on_change: OnChange,

@@ -26,7 +26,7 @@ use crate::topics;
 
 pub use build::{Accept, Build, Exec, Logs, OnChange, Output, Watch};
 pub use displaced::{Displaced, DisplacedAction, DisplacedDrop, DisplacedRestore};
-pub use help::{Completions, Help, Init, Man, Shell};
+pub use help::{Completions, From, Help, Init, Man, Shell};
 pub use inspect::{Compdb, Graph, GraphFormat, List, Log, Report, Why};
 #[cfg(feature = "remote")]
 pub use remote::{Remote, RemoteAction, RemoteOptions, RemotePush};

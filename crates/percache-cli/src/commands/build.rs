@@ -17,27 +17,36 @@ use crate::remote::execution::{self, Farm};
 #[cfg(feature = "remote")]
 use crate::remote::{self, Sharing};
 use crate::report::{self, Manner, Place, Report, Wanted};
-use crate::setup::{directory, holder, load, only_affected, open_store};
+use crate::setup::{directory, holder, load, only_affected, only_filtered, open_store};
 use crate::terminal::style::{self, Paint};
 
 /// Runs `percache build`.
 pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
-    if args.affected.is_none() && !args.failed {
+    if args.affected.is_none() && !args.failed && args.filter.is_empty() {
         return build(cli, args);
     }
     let project = load(cli, &args.args)?;
     let chosen = choose(&project, args)?;
     if chosen.is_empty() {
-        let why = if args.failed { "no task has failed" } else { "no task is affected" };
+        let why = match (args.failed, &args.affected) {
+            (true, _) => "no task has failed",
+            (false, Some(_)) => "no task is affected",
+            (false, None) => "no task is selected",
+        };
         return report::nothing(&project.workspace, manner(cli, args), &wanted(args), why).map(|()| SUCCESS);
     }
     let names = chosen.iter().map(|id| project.name_from_here(&project.workspace.task(*id).name));
-    build(cli, &Build { tasks: names.collect(), affected: None, failed: false, ..args.clone() })
+    build(cli, &Build { tasks: names.collect(), affected: None, failed: false, filter: Vec::new(), ..args.clone() })
 }
 
-/// Returns the tasks that `--failed` and `--affected` leave of the named ones, or of all.
+/// Returns the tasks that `--filter`, `--failed` and `--affected` leave of the named ones, or of all.
 fn choose(project: &Project, args: &Build) -> Result<Vec<TaskId>, CliError> {
     let mut chosen = match args.failed {
+        failed if !args.filter.is_empty() => {
+            let default = project.workspace.default.clone();
+            let chosen = only_filtered(project, (&args.tasks, default), &args.filter, &args.args)?;
+            if failed { project.graph.closure(&chosen) } else { chosen }
+        }
         true if args.tasks.is_empty() => project.workspace.ids().collect(),
         // A dependency that failed is the reason why a named task was not built.
         true => project.graph.closure(&project.select(&args.tasks)?),

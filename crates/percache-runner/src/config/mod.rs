@@ -8,6 +8,7 @@
 //! | `load` | The order of the steps |
 //! | `discover` | Finding the root and the store |
 //! | `files` | Reading the root file and its members |
+//! | `members` | Which directories are members |
 //! | `keys` | The keys of every table, each stated once |
 //! | `raw`, `reader` | Types and keys of the TOML text |
 //! | `settings` | What the root file says for all tasks |
@@ -37,6 +38,7 @@ mod kept;
 mod keys;
 mod late;
 mod load;
+mod members;
 mod placeholder;
 mod pools;
 mod raw;
@@ -54,6 +56,7 @@ mod templates;
 pub use discover::{DiscoverError, Location, discover, is_broken, likely_stores, store_dir};
 pub use files::{FILE_NAME, stated};
 pub use kept::{keep, kept};
+pub use keys::has_task_key;
 pub use late::fill_in;
 pub use load::{Request, load};
 pub use schema::schema;

@@ -84,6 +84,9 @@ fn find(
         let title = match &error {
             SelectError::Unknown { .. } => title(),
             SelectError::NoMatch { .. } => "this glob matches no task".to_owned(),
+            SelectError::NoPackages { .. } | SelectError::NoPackage { .. } | SelectError::Above { .. } => {
+                format!("`{name}` has no meaning here")
+            }
         };
         let stated =
             || "tasks are the tables [task.NAME] of this file; those of a member are named `directory:task`".to_owned();

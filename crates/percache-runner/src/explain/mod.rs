@@ -9,6 +9,7 @@
 //! | `causes` | The first causes of the last build |
 //! | `chain` | Chains of reasons down to a first cause |
 //! | `closest` | The stored result that fits with the fewest changes |
+//! | `filter` | The tasks of selected packages |
 //! | `last_runs` | What the last builds left of each task |
 //! | `named_file` | Who makes and who reads a path |
 //! | `readers` | The tasks that read a path |
@@ -18,6 +19,7 @@ mod affected;
 mod causes;
 mod chain;
 mod closest;
+mod filter;
 mod last_runs;
 mod named_file;
 mod portable;
@@ -28,6 +30,7 @@ pub use affected::{AffectedError, affected};
 pub use causes::{Cause, LastBuild, last_build};
 pub use chain::{Chain, Link, Stands};
 pub use closest::Nearest;
+pub use filter::{FilterError, filtered};
 pub use last_runs::{LastLog, LastRuns, LastState, last_log};
 pub use named_file::{NamedFile, NamedFileError, named_file};
 pub use portable::{NotPortable, not_portable};

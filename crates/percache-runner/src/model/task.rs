@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::package::Package;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::remote::{RemoteSettings, Sharing};
@@ -46,9 +47,11 @@ pub struct Workspace {
     pub root: PathBuf,
     /// The configuration files that were read, root first, relative to `root`.
     pub files: Vec<RelPath>,
-    /// The other paths whose state the tasks depend on, sorted: directories listed for `foreach` and `members`, and the
-    /// places where their patterns begin, whether they exist or not.
+    /// The other paths whose state the tasks depend on, sorted: directories listed for `foreach` and `members`, the
+    /// places where their patterns begin, whether they exist or not, and the manifests of packages.
     pub listed: Vec<RelPath>,
+    /// The packages of the ecosystems that `members` names, sorted by directory within each.
+    pub packages: Vec<Package>,
     /// The location of the store, and its limits of size and age.
     pub cache: CacheSettings,
     /// `[remote]`, as it is written.

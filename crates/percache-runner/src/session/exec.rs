@@ -114,6 +114,7 @@ impl Single {
             root: root.to_owned(),
             files: Vec::new(),
             listed: Vec::new(),
+            packages: Vec::new(),
             cache: CacheSettings::default(),
             remote: RemoteSettings::default(),
             pools: Vec::new(),

@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 use toml::de::DeValue;
 
 use super::table::{Table, Traits};
+use crate::config::members::Member;
 use crate::config::reader::Fields;
 use crate::config::report::{At, Report};
-use crate::model::Jobserver;
+use crate::model::{Ecosystem, Jobserver};
+use crate::syntax::suggest::did_you_mean;
 use crate::syntax::units;
 
 /// The type of a key.
@@ -188,6 +190,10 @@ plain! {
     MaxSize: u64, read_size, {
         "type": ["string", "integer"], "pattern": r"^[0-9]+(\.[0-9]{1,18})? *([kmgtKMGT][iI]?)?[bB]?$", "minimum": 0
     };
+    /// The name of an ecosystem, or patterns and such names.
+    Members: Vec<At<Member>>, read_members, {
+        "type": ["string", "array"], "pattern": "^(npm|pnpm|yarn|bun|cargo|uv|go)$", "items": { "type": "string" }
+    };
     /// The form of the jobserver, `None` if there is none.
     JobserverForm: Option<Jobserver>, read_jobserver,
         { "type": ["boolean", "string"], "enum": [false, true, "pipe", "fifo"] };
@@ -340,6 +346,26 @@ fn read_size(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<u64> {
         fields.report.error(format!("`{key}` is not a size"), size.at.clone(), "is not a size").hint(hint);
     }
     parsed
+}
+
+fn read_members(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Vec<At<Member>>> {
+    let is_list = fields.is_list(key);
+    let stated = fields.one_or_more(key)?;
+    let mut members = Vec::with_capacity(stated.len());
+    for At { value, at } in stated {
+        match Ecosystem::named(&value) {
+            Some(ecosystem) if !is_list => members.push(At { value: Member::alone(ecosystem), at }),
+            None if !is_list => {
+                let hint = did_you_mean(&value, Ecosystem::ALL.map(Ecosystem::name));
+                let hint = hint.unwrap_or_else(|| format!("directories are a list: `{key} = [\"{value}\"]`"));
+                let names = Ecosystem::ALL.map(|ecosystem| format!("`{}`", ecosystem.name())).join(", ");
+                let title = format!("`{value}` is not an ecosystem");
+                fields.report.error(title, at, format!("must be one of {names}")).hint(hint);
+            }
+            _ => members.push(At { value: Member::listed(&value), at }),
+        }
+    }
+    Some(members)
 }
 
 fn read_jobserver(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Option<Jobserver>> {

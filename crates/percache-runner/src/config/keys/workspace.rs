@@ -3,7 +3,7 @@
 use super::remote::RemoteKeys;
 use super::sections::{Pools, Subtable, Tasks, Templates};
 use super::table::{ANY, Files, SETTING, keys};
-use super::types::{Directory, Fraction, JobserverForm, MaxAge, MaxSize, Shell, Texts, Variables};
+use super::types::{Directory, Fraction, JobserverForm, MaxAge, MaxSize, Members, Shell, Texts, Variables};
 
 keys! {
     /// The tables of a file.
@@ -30,9 +30,10 @@ keys! {
 keys! {
     /// `[workspace]`.
     WorkspaceKeys, WORKSPACE:
-    members: Texts, SETTING,
+    members: Members, SETTING,
         "Directories with a percache.toml of their own, as patterns; `!` excludes. Their tasks are named \
-         `directory:task`.";
+         `directory:task`. `\"npm\"`, `\"pnpm\"`, `\"yarn\"`, `\"bun\"`, `\"cargo\"`, `\"uv\"` or `\"go\"`, alone or in the \
+         list: the packages of that ecosystem's workspace; then `deps` may name `^task`.";
     default: Texts, SETTING,
         "The tasks that a bare `percache build` builds: names, or globs over names. Default: all tasks.";
     env: Variables, ANY,

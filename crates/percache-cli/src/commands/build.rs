@@ -7,36 +7,46 @@ use std::time::Instant;
 #[cfg(feature = "remote")]
 use percache_runner::Session;
 use percache_runner::tasks::{LastRuns, LastState, TaskId};
-use percache_runner::{Check, Force, HitLogs, Opened, Options, Project, Request, Stop, Summary, Target, open};
+use percache_runner::{Accept, Check, Force, HitLogs, Opened, Options, Project, Request, Stop, Summary, Target, open};
 
 use crate::args::{Build, Cli, Logs};
+use crate::commands::portable;
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};
 #[cfg(feature = "remote")]
 use crate::remote::execution::{self, Farm};
 #[cfg(feature = "remote")]
 use crate::remote::{self, Sharing};
 use crate::report::{self, Manner, Place, Report, Wanted};
-use crate::setup::{directory, holder, load, only_affected, open_store};
+use crate::setup::{directory, holder, load, only_affected, only_filtered, open_store};
 use crate::terminal::style::{self, Paint};
 
 /// Runs `percache build`.
 pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
-    if args.affected.is_none() && !args.failed {
+    if args.affected.is_none() && !args.failed && args.filter.is_empty() {
         return build(cli, args);
     }
     let project = load(cli, &args.args)?;
     let chosen = choose(&project, args)?;
     if chosen.is_empty() {
-        let why = if args.failed { "no task has failed" } else { "no task is affected" };
+        let why = match (args.failed, &args.affected) {
+            (true, _) => "no task has failed",
+            (false, Some(_)) => "no task is affected",
+            (false, None) => "no task is selected",
+        };
         return report::nothing(&project.workspace, manner(cli, args), &wanted(args), why).map(|()| SUCCESS);
     }
     let names = chosen.iter().map(|id| project.name_from_here(&project.workspace.task(*id).name));
-    build(cli, &Build { tasks: names.collect(), affected: None, failed: false, ..args.clone() })
+    build(cli, &Build { tasks: names.collect(), affected: None, failed: false, filter: Vec::new(), ..args.clone() })
 }
 
-/// Returns the tasks that `--failed` and `--affected` leave of the named ones, or of all.
+/// Returns the tasks that `--filter`, `--failed` and `--affected` leave of the named ones, or of all.
 fn choose(project: &Project, args: &Build) -> Result<Vec<TaskId>, CliError> {
     let mut chosen = match args.failed {
+        failed if !args.filter.is_empty() => {
+            let default = project.workspace.default.clone();
+            let chosen = only_filtered(project, (&args.tasks, default), &args.filter, &args.args)?;
+            if failed { project.graph.closure(&chosen) } else { chosen }
+        }
         true if args.tasks.is_empty() => project.workspace.ids().collect(),
         // A dependency that failed is the reason why a named task was not built.
         true => project.graph.closure(&project.select(&args.tasks)?),
@@ -71,7 +81,7 @@ fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     let mut session = match open(request)? {
         Opened::Unchanged(tasks) => {
             report::idle(&tasks, manner(cli, args), start.elapsed());
-            return Ok(SUCCESS);
+            return if args.check_portable { portable::check(cli, args, None, SUCCESS) } else { Ok(SUCCESS) };
         }
         Opened::Session(session) => session,
     };
@@ -101,9 +111,13 @@ fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
         std::mem::forget((sharing, farm));
     }
     finished?;
+    let mut status = status(&summary);
+    if args.check_portable {
+        status = portable::check(cli, args, session.store().map(|store| (&*project, &**store)), status)?;
+    }
     // The process ends now, so destructors are skipped.
     std::mem::forget((session, project));
-    Ok(status(&summary))
+    Ok(status)
 }
 
 /// What a build uses besides this machine.
@@ -152,7 +166,7 @@ fn options(cli: &Cli, args: &Build) -> Options {
             true if args.tasks.is_empty() => Force::All,
             true => Force::Selected,
         },
-        accept: args.accept,
+        accept: if args.accept { Accept::Unknown } else { Accept::No },
         check: match args.check {
             false => Check::Sample,
             true if args.tasks.is_empty() => Check::All,

@@ -202,7 +202,7 @@ fn who_runs_here_and_who_does_not() {
     let ws = Sandbox::new(&config.concat());
     let Some(farm) = farm(&ws) else { return };
     let run = build(&ws, &farm, &["--json"]).succeeds();
-    let events: Vec<serde_json::Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events = events(&run);
     let finished = events.iter().filter(|event| event["event"] == "finished" && !event["remote"].is_null());
     let mut remote: Vec<_> = finished.map(|event| event["task"].as_str().unwrap()).collect();
     remote.sort_unstable();
@@ -219,20 +219,39 @@ fn who_runs_here_and_who_does_not() {
     assert!(queued("usual") && !queued("cached"));
 }
 
+/// The events of a build.
+fn events(run: &Run) -> Vec<serde_json::Value> {
+    run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 #[test]
 fn what_is_executed_remotely_takes_no_slot_here() {
-    let config = "[remote.execution]\njobs = 3\n[task.far]\nmatrix = { n = ['1', '2', '3'] }\ncommand = 'sleep 2; echo {n}'\ninputs = []\n\
-                  [task.near]\ncommand = 'sleep 1'\ninputs = []\nremote = 'cache'\n";
-    let ws = Sandbox::new(config);
+    let ws = Sandbox::new(
+        "[remote.execution]\njobs = 3\n\
+         [task.far]\nmatrix = { n = ['1', '2', '3'] }\ninputs = []\n\
+         command = 'date +%s%N; sleep 1; echo {n} >/dev/null; date +%s%N'\n\
+         [task.near]\ncommand = 'sleep 1'\ninputs = []\nremote = 'cache'\n",
+    );
     let Some(farm) = farm(&ws) else { return };
-    let began = Instant::now();
-    let run = build(&ws, &farm, &["-j1"]).succeeds();
-    assert!(began.elapsed() < Duration::from_millis(5_500), "{:?}: {}", began.elapsed(), run.output());
-    assert_eq!(run.count("executed remotely"), 3);
+    let run = build(&ws, &farm, &["-j1", "--json"]).succeeds();
+    let events = events(&run);
+    let first = |event: &str, task: &str| {
+        let is = |one: &serde_json::Value| one["event"] == event && one["task"].as_str().unwrap().starts_with(task);
+        events.iter().position(is).unwrap()
+    };
+    // With one slot, none of them would have started before another one ended.
+    for task in ["far[n=1]", "far[n=2]", "far[n=3]", "near"] {
+        assert!(first("started", task) < first("finished", "far"), "{}", run.stdout);
+    }
+    assert_eq!(events.last().unwrap()["executed_remotely"], 3);
     ws.edit_config("jobs = 3", "jobs = 1");
-    let began = Instant::now();
-    build(&ws, &farm, &["-f", "far*"]).succeeds();
-    assert!(began.elapsed() >= Duration::from_secs(6), "{:?}", began.elapsed());
+    let run = build(&ws, &farm, &["-f", "--json", "far*"]).succeeds();
+    let logs = self::events(&run).into_iter().filter(|event| event["event"] == "finished");
+    let mut times: Vec<Vec<u64>> =
+        logs.map(|event| event["log"].as_str().unwrap().lines().map(|line| line.parse().unwrap()).collect()).collect();
+    times.sort();
+    assert_eq!(times.len(), 3);
+    assert!(times.windows(2).all(|pair| pair[0][1] <= pair[1][0]), "one after the other: {times:?}");
 }
 
 #[test]
@@ -241,7 +260,7 @@ fn a_timeout_ends_the_command_there() {
     let Some(farm) = farm(&ws) else { return };
     let began = Instant::now();
     build(&ws, &farm, &[]).fails().says(["ended after its timeout of 1"]);
-    assert!(began.elapsed() < Duration::from_secs(30));
+    assert!(began.elapsed() < Duration::from_secs(50), "{:?}", began.elapsed());
 }
 
 #[test]
@@ -257,14 +276,14 @@ fn a_server_that_is_down_costs_two_seconds_and_a_word() {
         ["a", "b", "c"].iter().for_each(|name| ws.write(&format!("src/{name}"), name));
         let began = Instant::now();
         let run = ws.run(&mut command(&ws, &format!("grpc://{address}"), &["build"])).ran(["a", "b", "c"]);
-        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
         assert_eq!(run.stderr.matches("warning:").count(), 1, "{}", run.stderr);
         assert!(run.stderr.contains("no more commands are executed at"), "{}", run.stderr);
         assert_eq!(run.count("executed remotely"), 0);
         // A build with nothing to do does not ask.
         let began = Instant::now();
         let run = ws.run(&mut command(&ws, &format!("grpc://{address}"), &["build"])).up_to_date(3);
-        assert!(began.elapsed() < Duration::from_secs(1) && run.stderr.is_empty());
+        assert!(began.elapsed() < Duration::from_secs(2) && run.stderr.is_empty());
     }
 }
 

@@ -13,7 +13,9 @@
 mod documents;
 mod sandbox;
 
+mod accept;
 mod affected;
+mod always;
 mod background;
 mod build_files;
 mod causes;
@@ -58,12 +60,14 @@ mod maintenance;
 mod minimal;
 mod mistakes;
 mod nested;
+mod not_kept;
 mod obstacles;
 mod orphans;
 mod output;
 mod ownership;
 mod packages;
 mod parts;
+mod portable;
 mod power_cut;
 mod private;
 mod racing;

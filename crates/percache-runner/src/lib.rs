@@ -47,7 +47,7 @@ mod syntax;
 mod watch;
 mod worktree;
 
-pub use action::context::{Check, Force, HitLogs, Options};
+pub use action::context::{Accept, Check, Force, HitLogs, Options};
 pub use process::Stop;
 pub use schedule::results::Summary;
 pub use session::{BuildError, OpenError, Opened, Project, Request, Session, Target, open};
@@ -62,8 +62,8 @@ pub mod configuration {
 /// Tasks, their graph, and how they are named.
 pub mod tasks {
     pub use crate::explain::{
-        AffectedError, FilterError, LastLog, LastRuns, LastState, NamedFile, NamedFileError, affected, filtered,
-        last_log, named_file,
+        AcceptError, Acceptable, AffectedError, FilterError, LastLog, LastRuns, LastState, NamedFile, NamedFileError,
+        NotPortable, acceptable, affected, filtered, last_log, named_file, not_portable,
     };
     pub use crate::graph::{SelectError, TaskGraph, name_from};
     pub use crate::model::path::RelPath;
@@ -144,7 +144,7 @@ pub mod history {
 pub mod text {
     pub use crate::model::pattern::foreign;
     pub use crate::model::problem::{reason, way_out};
-    pub use crate::syntax::shown::{read_back, shown, shown_bytes};
+    pub use crate::syntax::shown::{first_few, read_back, shown, shown_bytes};
     pub use crate::syntax::suggest::{did_you_mean, nearest};
     pub use crate::syntax::units::{
         AgeError, SizeError, format_age, format_duration, format_size, parse_age, parse_size,

@@ -1,4 +1,4 @@
-//! Commands that run tasks: `build`, `watch`, `exec`.
+//! Commands that make results: `build`, `watch`, `exec`, `accept`.
 
 use std::path::PathBuf;
 
@@ -40,6 +40,10 @@ pub struct Build {
     /// with these
     #[arg(long, conflicts_with_all = ["force", "dry_run", "no_cache"])]
     pub check: bool,
+    /// After the build, name the tasks whose outputs contain the path of the workspace, so that their results are used
+    /// nowhere else. Exit with 1 if there are any
+    #[arg(long, conflicts_with_all = ["dry_run", "no_cache"])]
+    pub check_portable: bool,
     /// Only show what would run, and why
     #[arg(short = 'n', long)]
     pub dry_run: bool,
@@ -114,6 +118,23 @@ pub enum OnChange {
     Restart,
     /// Let it finish, then build again
     Finish,
+}
+
+/// `percache accept`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What lies at the outputs of the task counts as what its command makes of the present inputs. Everything that the task \
+depends on must be up to date.")]
+pub struct Accept {
+    /// The tasks: names, or globs over names
+    #[arg(value_name = "TASK", required = true, add = ArgValueCompleter::new(completion::tasks))]
+    pub tasks: Vec<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Arguments that replace `{args}` in commands
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
 }
 
 /// `percache exec`.

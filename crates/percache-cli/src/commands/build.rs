@@ -7,9 +7,10 @@ use std::time::Instant;
 #[cfg(feature = "remote")]
 use percache_runner::Session;
 use percache_runner::tasks::{LastRuns, LastState, TaskId};
-use percache_runner::{Check, Force, HitLogs, Opened, Options, Project, Request, Stop, Summary, Target, open};
+use percache_runner::{Accept, Check, Force, HitLogs, Opened, Options, Project, Request, Stop, Summary, Target, open};
 
 use crate::args::{Build, Cli, Logs};
+use crate::commands::portable;
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};
 #[cfg(feature = "remote")]
 use crate::remote::execution::{self, Farm};
@@ -80,7 +81,7 @@ fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     let mut session = match open(request)? {
         Opened::Unchanged(tasks) => {
             report::idle(&tasks, manner(cli, args), start.elapsed());
-            return Ok(SUCCESS);
+            return if args.check_portable { portable::check(cli, args, None, SUCCESS) } else { Ok(SUCCESS) };
         }
         Opened::Session(session) => session,
     };
@@ -110,9 +111,13 @@ fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
         std::mem::forget((sharing, farm));
     }
     finished?;
+    let mut status = status(&summary);
+    if args.check_portable {
+        status = portable::check(cli, args, session.store().map(|store| (&*project, &**store)), status)?;
+    }
     // The process ends now, so destructors are skipped.
     std::mem::forget((session, project));
-    Ok(status(&summary))
+    Ok(status)
 }
 
 /// What a build uses besides this machine.
@@ -161,7 +166,7 @@ fn options(cli: &Cli, args: &Build) -> Options {
             true if args.tasks.is_empty() => Force::All,
             true => Force::Selected,
         },
-        accept: args.accept,
+        accept: if args.accept { Accept::Unknown } else { Accept::No },
         check: match args.check {
             false => Check::Sample,
             true if args.tasks.is_empty() => Check::All,

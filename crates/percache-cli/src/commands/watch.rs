@@ -11,7 +11,7 @@ use percache_runner::configuration;
 use percache_runner::tasks::TaskId;
 use percache_runner::text::shown_bytes;
 use percache_runner::watching::{Blame, Blamed, Broken, Change, Configured, Events, Happened, KnownFiles, Run, Target};
-use percache_runner::{Check, Force, HitLogs, OpenError, Options, Project, Stop};
+use percache_runner::{Accept, Check, Force, HitLogs, OpenError, Options, Project, Stop};
 
 use crate::args::{Cli, Logs, Output, Watch};
 use crate::error::{CliError, INTERRUPTED};
@@ -301,7 +301,7 @@ impl Watching<'_> {
         Options {
             keep_going: self.args.keep_going,
             force: Force::No,
-            accept: false,
+            accept: Accept::No,
             check: Check::Sample,
             dry_run: false,
             explain: self.args.explain,

@@ -74,7 +74,7 @@ pub enum Attempt<'a> {
 /// Returns the workers that execute the command of this task, if any do.
 fn workers<'a>(ctx: &'a Context<'_>, task: &Task) -> Option<&'a Away<'a>> {
     let away = ctx.away.as_ref().filter(|away| away.workers.is_usable())?;
-    let may = !task.interactive && !ctx.options.dry_run && task.remote.executes(task.cache);
+    let may = !task.interactive && !ctx.options.dry_run && task.store && task.remote.executes(task.cache);
     may.then_some(away)
 }
 

@@ -11,9 +11,10 @@ use std::time::Duration;
 use percache::base::claim::Claim;
 use percache::store::manifest::Manifest;
 
+use crate::action::accept::accept;
 use crate::action::away::{self, Attempt};
 use crate::action::before::Before;
-use crate::action::context::Context;
+use crate::action::context::{Accept, Context};
 use crate::action::inputs::Prepared;
 use crate::action::job::Say;
 use crate::action::local::Local;
@@ -139,6 +140,9 @@ impl<'a> Output<'a> {
 
 /// Executes an action where the build wants it.
 pub fn execute(ctx: &Context<'_>, action: &Action<'_>, output: &mut Output<'_>) -> Result<Executed, Trouble> {
+    if ctx.options.accept == Accept::InsteadOfRunning {
+        return accept(ctx, action, output);
+    }
     if let Some(executor) = ctx.executor {
         return executor.execute(action, ctx.stop, output);
     }

@@ -31,7 +31,8 @@ pub enum Reads {
 impl Reads {
     /// Returns what the first attempt of a task may read.
     pub fn of(ctx: &Context<'_>, task: &Task) -> Reads {
-        let is_known = ctx.journal.tasks.get(&task.name).is_some_and(|record| !record.discovered.is_empty());
+        let record = ctx.journal.tasks.get(&task.name);
+        let is_known = record.is_some_and(|record| record.key.is_some() || !record.discovered.is_empty());
         if task.discovery.finds_inputs() && !is_known { Reads::Anything } else { Reads::Known }
     }
 }

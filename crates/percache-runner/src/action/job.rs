@@ -170,9 +170,9 @@ fn find(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<
     let Some(hit) = hit else { return Ok(None) };
     match use_hit(ctx, job, prepared, hit)? {
         Ok(done) => Ok(Some(done)),
-        // The store has lost what it promised. Nothing was touched, so the command can still run.
-        Err(trouble) => {
-            ctx.note_trouble(trouble);
+        // Nothing was touched, so the command can still run.
+        Err(e) => {
+            e.note(ctx);
             Ok(None)
         }
     }

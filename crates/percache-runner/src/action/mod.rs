@@ -2,6 +2,7 @@
 //!
 //! | file | its one idea |
 //! | --- | --- |
+//! | `accept` | what lies in the tree as the result of a task, without a run |
 //! | `added_to` | files that a command only appended to |
 //! | `away` | executing a command on a worker elsewhere, or coming back |
 //! | `basis` | the paths that a task's outcome rests on |
@@ -37,6 +38,7 @@
 //! | `remembered` | the inputs of a task's last result |
 //! | `restore` | from an output manifest to files in the tree |
 //! | `run_command` | one run of a command, from its start to a report |
+//! | `search` | the workspace's own path in outputs |
 //! | `shared_log` | the live output of a command, for other processes |
 //! | `slots` | a number of slots that threads wait for |
 //! | `spoils` | undeclared files that a failed run wrote |
@@ -44,6 +46,7 @@
 //! | `undeclared` | the file that a command missed elsewhere, as its log shows |
 //! | `workers` | the seam to workers elsewhere |
 
+pub mod accept;
 pub mod added_to;
 pub mod away;
 pub mod basis;
@@ -79,6 +82,7 @@ pub mod remembered;
 pub mod remote;
 pub mod restore;
 pub mod run_command;
+pub mod search;
 pub mod shared_log;
 pub mod slots;
 pub mod spoils;

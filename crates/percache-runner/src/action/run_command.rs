@@ -7,7 +7,7 @@ use percache::store::record::{Content, Entry, Node};
 
 use crate::action::basis::Basis;
 use crate::action::before::{Before, outputs_present, stamp};
-use crate::action::context::Context;
+use crate::action::context::{Accept, Context};
 use crate::action::discover;
 use crate::action::done::Done;
 use crate::action::executor::{Action, Executed, Left, Output, execute};
@@ -96,6 +96,10 @@ fn missed_elsewhere(ctx: &Context<'_>, task: &Task, prepared: &Prepared, log: &[
 /// Reports a failed command.
 fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &Executed, failure: Failure) -> Done {
     let mut done = Done::new(job.id, Outcome::Failed(failure));
+    if ctx.options.accept == Accept::InsteadOfRunning {
+        // Nothing has run: what lies there is what lay there.
+        return done;
+    }
     let before = ctx.journal.tasks.get(&job.task.name);
     done.record = Some(match (&executed.left, before) {
         (Left::InTree(in_tree), _) => failed_record(before, prepared, leftovers(ctx, job.task, in_tree)),

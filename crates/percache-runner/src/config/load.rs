@@ -98,6 +98,7 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
     }
     let listed = noted.into_iter().collect();
     let Settings { cache, remote, pools, jobserver, follow, .. } = settings;
+    let pools = pools.into_iter().map(|stated| stated.pool).collect();
     let (root, tasks) = (root.to_owned(), tasks.tasks);
     Ok(Workspace {
         root,

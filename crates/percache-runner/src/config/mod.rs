@@ -17,6 +17,7 @@
 //! | `stated`, `placeholder`, `stray` | Placeholders, located in every text |
 //! | `expand` | Instances of `foreach` and `matrix` |
 //! | `inputs` | What `inputs` and `external` name |
+//! | `pools` | What tasks take of pools |
 //! | `late` | Paths in a command that are known only when it runs |
 //! | `build`, `bind`, `shell` | Tasks, with placeholders filled in and quoted |
 //! | `resolve` | Names in `deps` and `default` |
@@ -39,6 +40,7 @@ mod late;
 mod load;
 mod members;
 mod placeholder;
+mod pools;
 mod raw;
 mod reader;
 mod report;

@@ -214,7 +214,7 @@ impl<'r, 'i> Fields<'r, 'i> {
         self.error(format!("`{key}` has the wrong type"), &span, label)
     }
 
-    fn text(&self, span: &Range<usize>) -> String {
+    pub fn text(&self, span: &Range<usize>) -> String {
         self.report.text(&self.place(span)).to_owned()
     }
 

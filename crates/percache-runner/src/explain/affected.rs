@@ -148,7 +148,8 @@ fn definition<'a>(workspace: &'a Workspace, task: &Task) -> (Task, Vec<&'a str>)
         timeout: None,
         retries: 0,
         valid_for: None,
-        pool: None,
+        store: true,
+        uses: Vec::new(),
         origin: Origin { file: 0, span: 0..0 },
         ..task.clone()
     };

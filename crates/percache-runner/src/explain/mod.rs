@@ -14,6 +14,7 @@
 //! | `named_file` | Who makes and who reads a path |
 //! | `readers` | The tasks that read a path |
 
+mod acceptable;
 mod affected;
 mod causes;
 mod chain;
@@ -21,8 +22,10 @@ mod closest;
 mod filter;
 mod last_runs;
 mod named_file;
+mod portable;
 mod readers;
 
+pub use acceptable::{AcceptError, Acceptable, acceptable};
 pub use affected::{AffectedError, affected};
 pub use causes::{Cause, LastBuild, last_build};
 pub use chain::{Chain, Link, Stands};
@@ -30,6 +33,7 @@ pub use closest::Nearest;
 pub use filter::{FilterError, filtered};
 pub use last_runs::{LastLog, LastRuns, LastState, last_log};
 pub use named_file::{NamedFile, NamedFileError, named_file};
+pub use portable::{NotPortable, not_portable};
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -39,7 +43,7 @@ use std::time::Duration;
 use percache::base::clock::Time;
 use percache::store::Store;
 
-use crate::action::context::{Check, Force, HitLogs, Options};
+use crate::action::context::{Accept, Check, Force, HitLogs, Options};
 use crate::action::explain::Why;
 use crate::model::Caller;
 use crate::model::TaskId;
@@ -156,7 +160,7 @@ fn dry_run(asked: &Question, ids: Vec<TaskId>) -> Result<(Seen, Outcomes), Build
         options: Options {
             keep_going: true,
             force: Force::No,
-            accept: false,
+            accept: Accept::No,
             check: Check::Sample,
             dry_run: true,
             explain: true,

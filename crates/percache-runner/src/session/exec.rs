@@ -143,6 +143,7 @@ impl Single {
             outputs,
             discovery: Discovery::None,
             tools: Vec::new(),
+            tool_shell: Vec::new(),
             env: Default::default(),
             env_from: self.env_from.iter().cloned().chain([PWD.to_owned()]).collect(),
             env_pass: self.env_pass.clone(),
@@ -152,12 +153,13 @@ impl Single {
             timeout: None,
             retries: 0,
             cache: true,
+            store: true,
             remote: Sharing::No,
             valid_for: self.valid_for,
             answers: self.answers.clone(),
             apart: true,
             interactive: false,
-            pool: None,
+            uses: Vec::new(),
             origin: Origin { file: 0, span: 0..0 },
         }
     }

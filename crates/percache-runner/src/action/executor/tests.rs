@@ -14,7 +14,7 @@ use percache::store::id::WorkspaceId;
 use percache::store::record::{Content, Entry, Node};
 
 use super::*;
-use crate::action::context::{Check, Force, HitLogs, Options, Tools};
+use crate::action::context::{Accept, Check, Force, HitLogs, Options, Tools};
 use crate::action::directories::Directories;
 use crate::action::done::Done;
 use crate::action::explain::Why;
@@ -108,7 +108,7 @@ impl World {
         let options = Options {
             keep_going: false,
             force: Force::No,
-            accept: false,
+            accept: Accept::No,
             check: Check::Sample,
             dry_run: false,
             explain: true,

@@ -19,8 +19,8 @@ keys! {
         "Where results are shared with others: an object store, or a server of the Remote Execution API. Only in the \
          root file.";
     pools: Pools, SETTING.files(Files::Root),
-        "Every key is the name of a pool, and its value how many of the pool's tasks may run at a time. Only in the \
-         root file.";
+        "Every key is the name of a pool, and its value what the pool's tasks may take of it together: how many of \
+         them may run at a time, or a size such as `\"32GiB\"`. Only in the root file.";
     template: Templates, SETTING,
         "[template.NAME]: keys that tasks take over with `extends`. Those of the root file are known in members, too.";
     task: Tasks, SETTING,

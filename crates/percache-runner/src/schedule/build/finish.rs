@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::action::changes::Change;
+use crate::action::context::Accept;
 use crate::action::done::Done;
 use crate::action::explain::Why;
 use crate::key::fingerprint::Kind;
@@ -36,7 +37,7 @@ impl Build<'_, '_> {
         }
         if let Outcome::Failed(failure) = &done.outcome {
             self.stopping |= !self.ctx.options.keep_going;
-            if !self.ctx.options.dry_run {
+            if !self.ctx.options.dry_run && self.ctx.options.accept != Accept::InsteadOfRunning {
                 self.outcomes.note_failure(&task.name, failure, &done.log);
             }
         }

@@ -6,7 +6,7 @@ mod finish;
 mod messages;
 mod start;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Instant;
@@ -17,7 +17,7 @@ use crate::action::context::Context;
 use crate::action::job::Word;
 use crate::action::workers::Workers;
 use crate::model::TaskId;
-use crate::model::event::{Event, Reporter, Usual};
+use crate::model::event::{Event, RemoteStage, Reporter, Usual};
 use crate::schedule::ready_queue::ReadyQueue;
 use crate::schedule::results::Outcomes;
 use crate::schedule::state::{Standing, States, TaskState};
@@ -67,7 +67,7 @@ pub fn build(
         asking: 0,
         asked: VecDeque::new(),
         fetched: HashSet::new(),
-        away: HashSet::new(),
+        away: HashMap::new(),
         estimate: Estimate::default(),
         refreshed: start,
         outcomes: Outcomes::default(),
@@ -124,8 +124,9 @@ struct Build<'a, 'b> {
     asked: VecDeque<TaskId>,
     /// Tasks of which the remote had a result.
     fetched: HashSet<TaskId>,
-    /// Running tasks whose commands are executed elsewhere. They hold no slot here.
-    away: HashSet<TaskId>,
+    /// Running tasks whose commands are executed elsewhere, and whether they have come back from there. They hold no
+    /// slot here.
+    away: HashMap<TaskId, bool>,
     estimate: Estimate,
     /// When the report was last refreshed.
     refreshed: Instant,
@@ -175,7 +176,7 @@ impl<'a> Build<'a, '_> {
                     self.reporter.event(Event::Waiting { task: Some(task), holder });
                 }
                 Ok(Message::Word(task, Word::Remote(stage))) => {
-                    self.away.insert(task);
+                    self.note_stage(task, stage);
                     self.reporter.event(Event::Remote { task, stage });
                 }
                 Ok(Message::Word(task, Word::Background(holders))) => {
@@ -186,6 +187,16 @@ impl<'a> Build<'a, '_> {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+        }
+    }
+
+    /// Notes how far a command is that is to be executed elsewhere.
+    fn note_stage(&mut self, id: TaskId, stage: RemoteStage) {
+        let is_back = stage == RemoteStage::Back;
+        match self.away.insert(id, is_back) {
+            None => self.queue.left(id),
+            Some(false) if is_back => self.queue.came_back(id),
+            Some(_) => {}
         }
     }
 

@@ -23,8 +23,10 @@ impl Build<'_, '_> {
         let state = self.state_after(&mut done);
         let succeeded = matches!(state, TaskState::Done { .. });
         self.states.set(done.task, state);
+        if self.away.remove(&done.task) == Some(false) {
+            self.queue.came_back(done.task);
+        }
         self.queue.ended(done.task);
-        self.away.remove(&done.task);
         self.outcomes.summary.remote += usize::from(done.remote.is_some());
         if task.interactive && !self.ctx.options.dry_run {
             self.reporter.yield_terminal(false);

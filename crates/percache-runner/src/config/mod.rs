@@ -16,6 +16,7 @@
 //! | `stated`, `placeholder`, `stray` | Placeholders, located in every text |
 //! | `expand` | Instances of `foreach` and `matrix` |
 //! | `inputs` | What `inputs` and `external` name |
+//! | `server` | Servers, and when they are ready |
 //! | `late` | Paths in a command that are known only when it runs |
 //! | `build`, `bind`, `shell` | Tasks, with placeholders filled in and quoted |
 //! | `resolve` | Names in `deps` and `default` |
@@ -43,6 +44,7 @@ mod report;
 mod resolve;
 mod schema;
 mod sense;
+mod server;
 mod settings;
 mod shell;
 mod stated;

@@ -36,7 +36,7 @@ pub(super) fn resolve_deps(tasks: &Tasks, names: &Names<'_>, report: &mut Report
     all
 }
 
-/// Returns the tasks of a bare build: those that `default` names, or every task without it.
+/// Returns the tasks of a bare build: those that `default` names, or without it every task that ends by itself.
 pub(super) fn resolve_default(
     tasks: &Tasks,
     names: &Names<'_>,

@@ -19,7 +19,7 @@ mod names;
 mod outputs;
 
 pub use cycles::cycles;
-pub use explicit::explicit;
+pub use explicit::{explicit, serves};
 pub use infer::{feeds, inferred};
 pub use names::{Names, SelectError, full_name, name_from, select};
 pub use outputs::OutputIndex;

@@ -156,6 +156,7 @@ impl Single {
             answers: self.answers.clone(),
             apart: true,
             interactive: false,
+            server: None,
             pool: None,
             origin: Origin { file: 0, span: 0..0 },
         }

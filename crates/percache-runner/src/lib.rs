@@ -72,7 +72,7 @@ pub mod tasks {
 /// What a build tells while it runs, and who is told.
 pub mod events {
     pub use crate::model::event::{
-        Deviation, Differs, Event, Failure, Listener, LogText, Moved, Outcome, Reporter, Runner,
+        Deviation, Differs, Event, Failure, Listener, LogText, Moved, Outcome, Reporter, Runner, Served,
     };
     pub use crate::model::notice::{NotStored, Note, StoreTrouble, Warning, WhyKept};
     pub use crate::model::span::{Phase, Span};
@@ -104,8 +104,10 @@ pub mod why {
 
 /// Building again whenever something changes.
 pub mod watching {
+    pub use crate::action::servers::Servers;
     pub use crate::fs::stamp::moment;
     pub use crate::fs::stat_table::KnownFiles;
+    pub use crate::schedule::servers::{attend, end};
     pub use crate::watch::{
         Activity, Blame, Blamed, Broken, Burst, Change, Configured, Events, Happened, Hearing, Noting, Run, Target,
     };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use percache_runner::Summary;
-use percache_runner::events::{Event, Failure, Holder, LogText, Outcome};
+use percache_runner::events::{Event, Failure, Holder, LogText, Outcome, Served};
 use percache_runner::tasks::{TaskId, Workspace};
 use percache_runner::text::{format_duration, format_size};
 
@@ -17,6 +17,7 @@ use crate::report::ci::Ci;
 use crate::report::dots::Dots;
 use crate::report::failure::{self, About};
 use crate::report::live::Live;
+use crate::report::servers::Streams;
 use crate::report::settled::settled;
 use crate::report::tap::Tap;
 use crate::report::text::clean;
@@ -44,7 +45,14 @@ pub struct Lines<'a> {
     /// The live display, if lines go to a terminal that has one.
     live: Option<Live>,
     out: io::BufWriter<Stdout>,
+    /// The output of servers.
+    streams: Streams,
+    /// Whether only servers are left, which run until the user ends them.
+    serving: bool,
 }
+
+/// How much of a failed server's log is shown if all of it was printed as it came.
+const LAST_LINES: usize = 20;
 
 /// A failure with so many lines after its first one is named again at the end.
 const MANY: usize = 20;
@@ -69,6 +77,14 @@ struct Detail<'a> {
     hint: Option<String>,
 }
 
+/// Returns the end of a log.
+fn last_lines(log: &LogText, count: usize) -> LogText {
+    let text = log.bytes.strip_suffix(b"\n").unwrap_or(&log.bytes);
+    let ends = text.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+    let start = ends.take(count).nth(count - 1).unwrap_or(0);
+    LogText { bytes: log.bytes[start..].to_vec(), omitted: log.omitted + start as u64 }
+}
+
 impl<'a> Lines<'a> {
     /// Begins to report.
     pub fn new(workspace: &'a Workspace, place: Place<'a>, manner: Manner, tap: &Arc<Tap>) -> Lines<'a> {
@@ -84,6 +100,8 @@ impl<'a> Lines<'a> {
             awaited: None,
             live: manner.is_live().then(|| Live::new(manner.paint, tap.clone())),
             out: io::BufWriter::new(Stdout),
+            streams: Streams::default(),
+            serving: false,
         }
     }
 
@@ -103,6 +121,8 @@ impl<'a> Lines<'a> {
                 let detail = Detail { took, saved, reason: reason.as_deref(), hint: words::unseen(&unseen) };
                 self.finished(task, &outcome, &log, &detail);
             }
+            Event::Server { task, what } => self.server(task, what),
+            Event::Serving { tasks } => self.serving(&tasks),
             Event::Warning(warning) => {
                 let (message, hint) = messages::warning(&warning);
                 self.warn(&message, hint.as_deref());
@@ -147,11 +167,63 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// Reports what a server did.
+    fn server(&mut self, task: TaskId, what: Served) {
+        let (name, paint) = (&self.workspace.task(task).name, self.manner.paint);
+        let line = |word, took: Duration| {
+            let took = if took.is_zero() { String::new() } else { format!(" ({})", format_duration(took)) };
+            format!("{} {name}{}\n", paint.apply(Style::Faint, format!("{word:<10}")), paint.apply(Style::Faint, took))
+        };
+        let text = match what {
+            Served::Started => {
+                self.streams.add(task, name);
+                self.live.iter_mut().for_each(|live| live.serves(task, name, "starting"));
+                return;
+            }
+            Served::Output(bytes) if self.streams_output() => self.streams.lines(task, &bytes, paint),
+            Served::Output(_) => return,
+            Served::Ready(took) => {
+                self.live.iter_mut().for_each(|live| live.serves(task, name, "ready"));
+                line(if took.is_zero() { "started" } else { "ready" }, took)
+            }
+            Served::Stopped(took) => {
+                self.live.iter_mut().for_each(|live| live.stopped(task));
+                let rest = self.streams.end(task, paint);
+                self.put(&rest, false);
+                line("stopped", took)
+            }
+        };
+        if !self.manner.quiet && (self.output == Output::Full || self.serving) {
+            self.put(&text, true);
+        }
+    }
+
+    /// Returns whether the output of servers is printed as it comes.
+    fn streams_output(&self) -> bool {
+        let wanted = matches!(self.manner.logs, Logs::All | Logs::New);
+        !self.manner.quiet && wanted && (self.output == Output::Full || self.serving)
+    }
+
+    /// Reports that only servers are left.
+    fn serving(&mut self, tasks: &[TaskId]) {
+        self.live.iter_mut().for_each(Live::clear);
+        self.serving = true;
+        let names: Vec<_> = tasks.iter().map(|id| self.workspace.task(*id).name.as_str()).collect();
+        self.note(&format!("serving {}, until Ctrl-C", names.join(", ")));
+    }
+
     fn finished(&mut self, id: TaskId, outcome: &Outcome, log: &Arc<LogText>, detail: &Detail<'_>) {
         let name = &self.workspace.task(id).name;
         let failed = matches!(outcome, Outcome::Failed(_) | Outcome::Unstable(_));
         if !failed && (self.manner.quiet || *outcome == Outcome::Group) {
             return;
+        }
+        if *outcome == Outcome::NotStarted && !self.manner.verbose {
+            return;
+        }
+        let rest = self.streams.end(id, self.manner.paint);
+        if self.streams_output() {
+            self.put(&rest, false);
         }
         match self.output {
             Output::Dots if !failed => {
@@ -173,7 +245,9 @@ impl<'a> Lines<'a> {
         if shows_log {
             let task = self.workspace.task(id);
             let is_kept = !failed && task.cache && !task.interactive;
-            self.add_log(&mut text, id, log, Shown { is_kept, folds: !failed });
+            let printed = task.server.is_some() && self.streams_output();
+            let last = printed.then(|| last_lines(log, LAST_LINES));
+            self.add_log(&mut text, id, last.as_ref().unwrap_or(log), Shown { is_kept, folds: !failed });
         }
         if failed {
             text.push_str(&clean(&self.failure(id, outcome, detail), true));

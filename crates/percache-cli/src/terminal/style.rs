@@ -22,7 +22,12 @@ pub enum Style {
     Hint,
     /// A name, or the most important part of a line.
     Strong,
+    /// One of several that are told apart by their colours, by position.
+    Series(usize),
 }
+
+/// The colours of a series. Red is left out, because it looks like a failure.
+const SERIES: [&str; 10] = ["36", "33", "35", "32", "34", "96", "93", "95", "92", "94"];
 
 /// Returns whether stdout is a terminal on which lines can be redrawn.
 pub fn can_redraw() -> bool {
@@ -89,6 +94,7 @@ impl Paint {
             Style::Faint => "2",
             Style::Hint => "1;36",
             Style::Strong => "1",
+            Style::Series(position) => SERIES[position % SERIES.len()],
         };
         if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
     }

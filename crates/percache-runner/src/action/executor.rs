@@ -118,11 +118,16 @@ impl<'a> Output<'a> {
     }
 }
 
-/// Executes an action where the build wants it.
-pub fn execute(ctx: &Context<'_>, action: &Action<'_>, output: &mut Output<'_>) -> Result<Executed, Trouble> {
+/// Executes an action where the build wants it, until its end or that of `stop`.
+pub fn execute(
+    ctx: &Context<'_>,
+    action: &Action<'_>,
+    stop: &Stop,
+    output: &mut Output<'_>,
+) -> Result<Executed, Trouble> {
     match ctx.executor {
-        Some(executor) => executor.execute(action, ctx.stop, output),
-        None => Local { ctx }.execute(action, ctx.stop, output),
+        Some(executor) => executor.execute(action, stop, output),
+        None => Local { ctx }.execute(action, stop, output),
     }
 }
 

@@ -35,6 +35,8 @@
 //! | `remembered` | the inputs of a task's last result |
 //! | `restore` | from an output manifest to files in the tree |
 //! | `run_command` | one run of a command, from its start to a report |
+//! | `serve` | servers as jobs see them: started when a command needs them |
+//! | `servers` | the servers that run |
 //! | `shared_log` | the live output of a command, for other processes |
 //! | `spoils` | undeclared files that a failed run wrote |
 //! | `tied` | results that only another directory can use |
@@ -72,6 +74,8 @@ pub mod remembered;
 pub mod remote;
 pub mod restore;
 pub mod run_command;
+pub mod serve;
+pub mod servers;
 pub mod shared_log;
 pub mod spoils;
 pub mod tied;

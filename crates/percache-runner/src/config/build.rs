@@ -69,7 +69,7 @@ pub(super) fn build(
         // A template may state these for the tasks that end by themselves.
         timeout: age("timeout", &bind, keys.timeout.as_ref(), report).filter(|_| ends),
         retries: keys.retries.filter(|_| ends).unwrap_or_default(),
-        cache: keys.cache.as_ref().is_none_or(|cache| cache.value),
+        cache: keys.cache.as_ref().is_none_or(|cache| cache.value) && ends,
         remote: keys.remote.unwrap_or(true),
         valid_for: age("valid_for", &bind, keys.valid_for.as_ref(), report),
         answers: Vec::new(),

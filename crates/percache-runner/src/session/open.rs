@@ -61,6 +61,7 @@ pub fn open(request: Request<'_>) -> Result<Opened<'_>, OpenError> {
         asked,
         kept,
         began,
+        servers: Default::default(),
         last_build,
     })))
 }

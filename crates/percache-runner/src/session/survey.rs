@@ -93,6 +93,7 @@ impl<'a> Build<'a> {
             places: OnceLock::new(),
             executor: None,
             remote: self.remote,
+            servers: self.servers,
             budget: None,
             sources: OnceLock::new(),
             trouble: Mutex::new(opened.trouble.clone().or(untold)),

@@ -42,7 +42,7 @@ use std::time::Duration;
 pub use family::MARK;
 pub use ready::{Address, Ready, Sign};
 pub use run::{OnMark, run, run_marked};
-pub use server::{End, Progress, Server, StartError};
+pub use server::{End, Progress, Server};
 #[cfg(test)]
 pub(crate) use spawn::pipe_number;
 #[cfg(test)]

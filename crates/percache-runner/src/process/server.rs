@@ -169,11 +169,6 @@ impl Server {
         }
     }
 
-    /// Returns whether it was asked to end.
-    pub fn is_ending(&self) -> bool {
-        self.shared.stop.requested()
-    }
-
     /// Takes what it has printed since the last time.
     pub fn take_output(&self) -> Vec<u8> {
         let output = std::mem::take(&mut self.shared.lock().pending);

@@ -218,6 +218,9 @@ impl<'a> Session<'a> {
         let workspace = &self.project.workspace;
         let foreground = self.selected.iter().flat_map(|id| serves(workspace, *id)).collect();
         let attended = Attended::new(workspace, &tasks, &foreground, kept);
+        // Those of tasks that are gone, or not watched any more.
+        let is_known = |name: &String| attended.ids.iter().any(|id| workspace.task(*id).name == *name);
+        servers.running().iter().filter(|name| !is_known(name)).for_each(|name| servers.end(name));
         let mut build = self.shared(self.jobs(tasks.len(), reporter), stop, listener);
         build.serves = !foreground.is_empty();
         let (opened, fresh) = timed(listener, Phase::Begin, None, || build.begin(last_build, reporter))?;

@@ -36,6 +36,7 @@ pub fn answer(project: &Project, id: TaskId, answer: &Answer, paint: Paint) -> S
             )
         }
         State::Group => writeln!(text, "{name} is a group: it runs nothing itself"),
+        State::Server => writeln!(text, "{name} is a server: it runs while a task that depends on it runs"),
         State::Broken(message) => writeln!(text, "{name} would fail: {message}"),
         State::WouldRun | State::MayRun => {
             tell_chains(workspace, id, answer, paint, &mut text);

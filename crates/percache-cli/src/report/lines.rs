@@ -1,16 +1,19 @@
 //! The reporter for people: a line for each task that was not up to date, logs where requested, details of failures,
 //! and the summary; on a terminal above the live display.
 
+mod servers;
+
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 use percache_runner::Summary;
-use percache_runner::events::{Event, Failure, Holder, LogText, Outcome, Served};
+use percache_runner::events::{Event, Failure, Holder, LogText, Outcome};
 use percache_runner::tasks::{TaskId, Workspace};
 use percache_runner::text::{format_duration, format_size};
 
+use self::servers::end_of_log;
 use crate::args::{Logs, Output};
 use crate::messages;
 use crate::report::ci::Ci;
@@ -51,9 +54,6 @@ pub struct Lines<'a> {
     serving: bool,
 }
 
-/// How much of a failed server's log is shown if all of it was printed as it came.
-const LAST_LINES: usize = 20;
-
 /// A failure with so many lines after its first one is named again at the end.
 const MANY: usize = 20;
 
@@ -75,14 +75,6 @@ struct Detail<'a> {
     saved: Duration,
     reason: Option<&'a str>,
     hint: Option<String>,
-}
-
-/// Returns the end of a log.
-fn last_lines(log: &LogText, count: usize) -> LogText {
-    let text = log.bytes.strip_suffix(b"\n").unwrap_or(&log.bytes);
-    let ends = text.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
-    let start = ends.take(count).nth(count - 1).unwrap_or(0);
-    LogText { bytes: log.bytes[start..].to_vec(), omitted: log.omitted + start as u64 }
 }
 
 impl<'a> Lines<'a> {
@@ -167,51 +159,6 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Reports what a server did.
-    fn server(&mut self, task: TaskId, what: Served) {
-        let (name, paint) = (&self.workspace.task(task).name, self.manner.paint);
-        let line = |word, took: Duration| {
-            let took = if took.is_zero() { String::new() } else { format!(" ({})", format_duration(took)) };
-            format!("{} {name}{}\n", paint.apply(Style::Faint, format!("{word:<10}")), paint.apply(Style::Faint, took))
-        };
-        let text = match what {
-            Served::Started => {
-                self.streams.add(task, name);
-                self.live.iter_mut().for_each(|live| live.serves(task, name, "starting"));
-                return;
-            }
-            Served::Output(bytes) if self.streams_output() => self.streams.lines(task, &bytes, paint),
-            Served::Output(_) => return,
-            Served::Ready(took) => {
-                self.live.iter_mut().for_each(|live| live.serves(task, name, "ready"));
-                line(if took.is_zero() { "started" } else { "ready" }, took)
-            }
-            Served::Stopped(took) => {
-                self.live.iter_mut().for_each(|live| live.stopped(task));
-                let rest = self.streams.end(task, paint);
-                self.put(&rest, false);
-                line("stopped", took)
-            }
-        };
-        if !self.manner.quiet && (self.output == Output::Full || self.serving) {
-            self.put(&text, true);
-        }
-    }
-
-    /// Returns whether the output of servers is printed as it comes.
-    fn streams_output(&self) -> bool {
-        let wanted = matches!(self.manner.logs, Logs::All | Logs::New);
-        !self.manner.quiet && wanted && (self.output == Output::Full || self.serving)
-    }
-
-    /// Reports that only servers are left.
-    fn serving(&mut self, tasks: &[TaskId]) {
-        self.live.iter_mut().for_each(Live::clear);
-        self.serving = true;
-        let names: Vec<_> = tasks.iter().map(|id| self.workspace.task(*id).name.as_str()).collect();
-        self.note(&format!("serving {}, until Ctrl-C", names.join(", ")));
-    }
-
     fn finished(&mut self, id: TaskId, outcome: &Outcome, log: &Arc<LogText>, detail: &Detail<'_>) {
         let name = &self.workspace.task(id).name;
         let failed = matches!(outcome, Outcome::Failed(_) | Outcome::Unstable(_));
@@ -246,7 +193,7 @@ impl<'a> Lines<'a> {
             let task = self.workspace.task(id);
             let is_kept = !failed && task.cache && !task.interactive;
             let printed = task.server.is_some() && self.streams_output();
-            let last = printed.then(|| last_lines(log, LAST_LINES));
+            let last = printed.then(|| end_of_log(log));
             self.add_log(&mut text, id, last.as_ref().unwrap_or(log), Shown { is_kept, folds: !failed });
         }
         if failed {

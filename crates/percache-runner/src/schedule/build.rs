@@ -16,8 +16,8 @@ use rayon::{Scope, ThreadPool};
 
 use crate::action::context::Context;
 use crate::action::job::Word;
-use crate::model::{Task, TaskId};
 use crate::model::event::{Event, Reporter, Usual};
+use crate::model::{Task, TaskId};
 use crate::schedule::ready_queue::ReadyQueue;
 use crate::schedule::results::Outcomes;
 use crate::schedule::servers::{Attended, TICK};

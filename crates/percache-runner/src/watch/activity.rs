@@ -107,7 +107,9 @@ impl Reporter for Noting<'_> {
                 self.activity.lock().running.insert(*task, run);
             }
             // The command may have ended before its start was reported.
-            Event::Server { task, what: Served::Stopped(_) } | Event::Finished { task, .. } => drop(self.activity.lock().running.remove(task)),
+            Event::Server { task, what: Served::Stopped(_) } | Event::Finished { task, .. } => {
+                drop(self.activity.lock().running.remove(task))
+            }
             _ => {}
         }
         self.reporter.event(event);

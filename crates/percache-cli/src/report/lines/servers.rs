@@ -17,7 +17,7 @@ const LAST_LINES: usize = 20;
 /// Returns the end of a log.
 pub(super) fn end_of_log(log: &LogText) -> LogText {
     let text = log.bytes.strip_suffix(b"\n").unwrap_or(&log.bytes);
-    let ends = text.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+    let mut ends = text.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
     let start = ends.nth(LAST_LINES - 1).unwrap_or(0);
     LogText { bytes: log.bytes[start..].to_vec(), omitted: log.omitted + start as u64 }
 }

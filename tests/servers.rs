@@ -191,7 +191,7 @@ fn a_result_is_not_stored_if_what_its_server_reads_changed_meanwhile() {
     let port = free_port();
     let ws = site(port, &by_http(port));
     ws.edit_config("@ran(test);", "@ran(test); echo more >> page;");
-    ws.build([]).succeeds().says(["`test` is not stored: of its server `site`, `page` changed while it ran"]);
+    ws.build([]).succeeds().says(["`test` is not stored: of its server `site`, page changed while it ran"]);
     nothing_is_left(&ws, port);
 }
 

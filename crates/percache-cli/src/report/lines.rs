@@ -50,6 +50,8 @@ pub struct Lines<'a> {
     out: io::BufWriter<Stdout>,
     /// The output of servers.
     streams: Streams,
+    /// What servers print while a command owns the terminal.
+    held: Option<String>,
     /// Whether only servers are left, which run until the user ends them.
     serving: bool,
 }
@@ -93,6 +95,7 @@ impl<'a> Lines<'a> {
             live: manner.is_live().then(|| Live::new(manner.paint, tap.clone())),
             out: io::BufWriter::new(Stdout),
             streams: Streams::default(),
+            held: None,
             serving: false,
         }
     }
@@ -130,6 +133,11 @@ impl<'a> Lines<'a> {
     pub fn yield_terminal(&mut self, owned: bool) {
         let _ = self.out.flush();
         self.live.iter_mut().for_each(|live| live.hide(owned));
+        self.held = owned.then(String::new).or_else(|| {
+            let held = self.held.take().unwrap_or_default();
+            self.put(&held, true);
+            None
+        });
     }
 
     /// Redraws the display, if there is one.

@@ -34,6 +34,12 @@ pub fn can_redraw() -> bool {
     std::io::stdout().is_terminal() && !is_dumb()
 }
 
+/// Returns the width of the terminal that stdout is; `None` if it is none.
+pub fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_col > 0).then_some(size.ws_col.into())
+}
+
 /// Returns whether the terminal can only print.
 fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")

@@ -14,6 +14,9 @@ use crate::terminal::style::Style;
 /// How much of a failed server's log is shown if all of it was printed as it came.
 const LAST_LINES: usize = 20;
 
+/// How much of the output of servers is held back while a command owns the terminal.
+const HELD: usize = 1 << 20;
+
 /// Returns the end of a log.
 pub(super) fn end_of_log(log: &LogText) -> LogText {
     let text = log.bytes.strip_suffix(b"\n").unwrap_or(&log.bytes);
@@ -52,8 +55,13 @@ impl Lines<'_> {
                 line("stopped", took)
             }
         };
-        if !self.manner.quiet && (self.output == Output::Full || self.serving) {
-            self.put(&text, true);
+        if self.manner.quiet || (self.output != Output::Full && !self.serving) {
+            return;
+        }
+        match &mut self.held {
+            Some(held) if held.len() < HELD => held.push_str(&text),
+            Some(_) => {}
+            None => self.put(&text, true),
         }
     }
 

@@ -8,6 +8,7 @@ mod mistakes;
 mod mistakes_between;
 mod mistakes_in_values;
 mod schema;
+mod servers;
 mod templates;
 
 use std::fs;

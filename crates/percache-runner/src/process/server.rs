@@ -20,6 +20,8 @@ use super::{Finished, Holder, OnMark, SpawnError, Spec, Status, Stop, port};
 /// How often to look for the sign at first, and later.
 const SOON: Duration = Duration::from_millis(20);
 const LATER: Duration = Duration::from_millis(250);
+/// How much time a look should have.
+const ENOUGH: Duration = Duration::from_secs(1);
 /// How often to check for a request to stop while waiting.
 const TICK: Duration = Duration::from_millis(20);
 /// How much output may be pending.
@@ -278,7 +280,7 @@ impl Shared {
     /// Looks for the sign that it is ready, until there is one or it is too late.
     fn look(&self) {
         let Some(Ready { sign, timeout }) = &self.ready else { return };
-        let mut pause = SOON;
+        let (mut pause, mut last) = (SOON, None);
         loop {
             let left = timeout.saturating_sub(self.began.elapsed());
             let seen = sign.look(&self.spec, left, &self.stop);
@@ -288,8 +290,12 @@ impl Shared {
             }
             match seen {
                 Ok(()) => return self.is_ready(state),
-                Err(instead) if self.began.elapsed() >= *timeout => return self.is_late(state, instead),
-                Err(_) => {}
+                Err(instead) if self.began.elapsed() >= *timeout => {
+                    // A look that was cut short says less than the one before.
+                    let before = last.filter(|_| left < ENOUGH);
+                    return self.is_late(state, before.unwrap_or(instead));
+                }
+                Err(instead) => last = Some(instead),
             }
             drop(self.wait(state, pause.min(timeout.saturating_sub(self.began.elapsed()))));
             pause = (pause * 2).min(LATER);

@@ -80,7 +80,10 @@ impl TaskType for ReadyWhen {
     }
 
     fn schema() -> Value {
-        let age = json!({ "type": ["string", "integer"], "pattern": r"^([0-9]+[smhdw]?|.*\{.*\}.*)$", "minimum": 0 });
+        let age = json!({
+            "type": ["string", "integer"], "pattern": r"^([0-9]+[smhdw]?|.*\{.*\}.*)$", "minimum": 0,
+            "description": "The time after which a server that is not ready has failed. Default: `1m`."
+        });
         json!({
             "type": "object",
             "properties": {

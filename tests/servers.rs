@@ -108,6 +108,48 @@ fn it_is_there_until_the_last_task_that_needs_it_and_what_it_needs_itself_is_the
     }
 }
 
+/// A task that can never start does not keep a server, and what a server needs that stays is there as long as it is.
+#[test]
+fn nothing_is_waited_for_that_cannot_come() {
+    let ws = Sandbox::new(
+        r#"
+            [task.base]
+            command = "@ran(base); exec sleep 100"
+            inputs = []
+            persistent = true
+
+            [task.upper]
+            command = "@ran(upper); exec sleep 100"
+            inputs = []
+            deps = ["base"]
+            persistent = true
+
+            [task.bad]
+            command = "sleep 0.2; exit 1"
+            inputs = []
+
+            [task.never]
+            command = "@ran(never)"
+            inputs = []
+            deps = ["bad", "base"]
+
+            [task.test]
+            command = "@ran(test)"
+            inputs = []
+            deps = ["base"]
+        "#,
+    );
+    let mut command = ws.command("");
+    let ended = Background::start(command.args(["build", "-k"]), ws.outside("k")).finish(Duration::from_secs(20));
+    assert!(ended.output.contains("1 failed, 1 ran, 1 skipped in "), "{}", ended.output);
+    let mut command = ws.command("");
+    let server = Background::start(command.args(["build", "upper"]), ws.outside("upper"));
+    ws.wait_until("it serves", || server.text().contains("serving base, upper, until Ctrl-C"));
+    kill_process(Pid::from_raw(server.id() as i32).unwrap(), Signal::INT).unwrap();
+    assert_eq!(server.finish(Duration::from_secs(10)).status, Some(130));
+    ws.wait_for_orphans();
+}
+
 #[test]
 fn one_that_is_named_stays_until_ctrl_c_and_lets_other_builds_in() {
     let port = free_port();

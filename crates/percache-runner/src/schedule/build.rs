@@ -175,7 +175,7 @@ impl<'a> Build<'a, '_> {
                 self.ask_ahead(ahead, sender);
             }
             self.tend_servers();
-            if self.states.running() == 0 && self.asking == 0 && self.servers_are_done() {
+            if self.is_idle() && self.servers_are_done() {
                 return;
             }
             match self.next_message(receiver) {

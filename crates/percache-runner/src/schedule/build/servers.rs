@@ -43,10 +43,12 @@ impl Build<'_, '_> {
         if self.attended.ids.is_empty() {
             return;
         }
+        // Called after everything was started that can be, or before a task is done that may make others ready.
+        let idle = self.is_idle();
         let ctx = self.ctx;
         let failed = {
             let Build { attended, states, stopping, reporter, .. } = self;
-            let wanted = Wanted { ctx, attended, states, stopping: *stopping };
+            let wanted = Wanted { ctx, attended, states, stopping: *stopping, idle };
             tell(ctx.servers, ctx.workspace, &|id| wanted.by(id), &mut **reporter)
         };
         for failed in failed {
@@ -68,7 +70,13 @@ impl Build<'_, '_> {
     }
 
     fn wanted(&self) -> Wanted<'_, '_> {
-        Wanted { ctx: self.ctx, attended: self.attended, states: &self.states, stopping: self.stopping }
+        let (ctx, attended, states, stopping) = (self.ctx, self.attended, &self.states, self.stopping);
+        Wanted { ctx, attended, states, stopping, idle: self.is_idle() }
+    }
+
+    /// Returns whether no task runs, so that none will become ready any more.
+    pub(super) fn is_idle(&self) -> bool {
+        self.states.running() == 0 && self.asking == 0
     }
 
     /// Returns whether no server is left but those that stay, and these are ready.
@@ -76,7 +84,7 @@ impl Build<'_, '_> {
         let wanted = self.wanted();
         self.attended.ids.iter().all(|id| {
             let name = &self.ctx.workspace.task(*id).name;
-            let stays = wanted.is_foreground(*id) && self.ctx.servers.is_running(name, true);
+            let stays = wanted.is_wanted(*id) && self.ctx.servers.is_running(name, true);
             stays || !self.ctx.servers.is_running(name, false)
         })
     }
@@ -108,6 +116,8 @@ struct Wanted<'w, 'c> {
     attended: &'w crate::schedule::servers::Attended,
     states: &'w crate::schedule::state::States<'w>,
     stopping: bool,
+    /// Whether no task runs. One that waits then waits for a task that has failed.
+    idle: bool,
 }
 
 impl Wanted<'_, '_> {
@@ -123,7 +133,7 @@ impl Wanted<'_, '_> {
 
     /// Returns a task that runs or may run yet and needs the server.
     fn by(&self, id: TaskId) -> Option<TaskId> {
-        let ends = self.stopping || self.ctx.stop.requested();
+        let ends = self.idle || self.stopping || self.ctx.stop.requested();
         let needs = |id: &TaskId| match self.states.get(*id) {
             TaskState::Outside | TaskState::Failed { .. } => false,
             TaskState::Running { .. } => true,

@@ -1,6 +1,12 @@
 //! The remote of a workspace: from `[remote]`, variables and options to what a build asks of it.
 //!
-//! The only file that knows the crate which connects, and the runner's seam for it.
+//! This and `remote/` alone know the crate that connects, and the runner's seams for it.
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `execution` | workers that execute commands |
+
+pub mod execution;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -114,18 +120,19 @@ impl Sharing {
             crate::aside!("uploaded {}, {sent}, in {:.1}s", results(progress.done), began.elapsed().as_secs_f64());
         }
         for notice in self.remote.take_notices() {
-            let (message, hint) = worded(notice);
-            crate::aside!(
-                "{} {message}\n  {} {hint}",
-                paint.apply(Style::Warning, "warning:"),
-                paint.apply(Style::Hint, "hint:")
-            );
+            tell(worded(notice), paint);
         }
         if progress.left() > 0 && !quiet {
             crate::aside!("{} not uploaded; the next upload offers them again", results(progress.left()));
         }
         progress
     }
+}
+
+/// Prints a warning.
+fn tell((message, hint): (String, &str), paint: Paint) {
+    let (warning, hint_word) = (paint.apply(Style::Warning, "warning:"), paint.apply(Style::Hint, "hint:"));
+    crate::aside!("{warning} {message}\n  {hint_word} {hint}");
 }
 
 fn results(count: usize) -> String {
@@ -143,6 +150,9 @@ fn worded(notice: Notice) -> (String, &'static str) {
             format!("nothing is written to the remote {address}: {reason}"),
             "let `write` of [remote] be true only where the credentials allow it",
         ),
+        Notice::NotExecuted { address, reason } => {
+            (format!("{address} executes nothing: {reason}"), "the commands ran here instead")
+        }
         Notice::Refused { what, reason } => (
             format!("{what} on the remote is not used: {reason}"),
             "the command runs instead; others of this kind are not reported",

@@ -20,10 +20,12 @@
 //! | `reapi` | messages of the Remote Execution API, generated |
 //! | `remote` | looking up, and fetching |
 //! | `uploads` | offering, in the background |
+//! | `execution` | executing commands on workers of a server |
 
 mod breaker;
 mod connection;
 mod digest;
+pub mod execution;
 mod fault;
 mod keys;
 mod reapi;
@@ -45,6 +47,6 @@ pub use keys::{ActionKey, FingerprintKey};
 pub use record::RemoteResult;
 pub use remote::{Counts, Remote};
 pub use service::About;
-pub use settings::{Address, Scheme, Settings, SettingsError, Table, Tls};
+pub use settings::{Address, ExecutionSettings, ExecutionTable, Scheme, Settings, SettingsError, Table, Tls};
 pub use trust::{KeyError, PublicKey, SigningKey, Trust};
 pub use uploads::{Progress, Upload, Uploads};

@@ -9,7 +9,7 @@ use percache_runner::{Project, Stop};
 use crate::args::{Cli, Remote, RemoteAction, RemoteOptions, RemotePush};
 use crate::commands::gc::count;
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};
-use crate::remote::{Sharing, settings};
+use crate::remote::{Sharing, execution, settings};
 use crate::setup::{load, open_store};
 use crate::terminal::style::Paint;
 
@@ -41,7 +41,21 @@ fn sharing(cli: &Cli, project: &Project, url: &Option<String>, writes: bool) -> 
 /// Connects, and shows what there is to know.
 fn check(cli: &Cli, url: &Option<String>) -> Result<u8, CliError> {
     let project = load(cli, &[])?;
-    let sharing = sharing(cli, &project, url, false)?;
+    let options = RemoteOptions { remote: url.clone(), no_remote: false };
+    let settings = settings(&project.workspace, &options)?;
+    let execution = execution::settings(&project.workspace, &options, settings.as_ref())?;
+    if settings.is_some() || execution.is_none() {
+        check_sharing(cli, &project, url)?;
+    }
+    for (name, value) in execution.map(execution::contact).transpose()?.unwrap_or_default() {
+        crate::say!("{name:<18} {value}");
+    }
+    Ok(SUCCESS)
+}
+
+/// Connects to where results are shared.
+fn check_sharing(cli: &Cli, project: &Project, url: &Option<String>) -> Result<(), CliError> {
+    let sharing = sharing(cli, project, url, false)?;
     let remote = &sharing.remote;
     crate::say!("remote             {}", remote.address());
     let mut shortest = Duration::MAX;
@@ -70,7 +84,7 @@ fn check(cli: &Cli, url: &Option<String>) -> Result<u8, CliError> {
     if let Some(key) = remote.signs_as() {
         crate::say!("signs as           {key}");
     }
-    Ok(SUCCESS)
+    Ok(())
 }
 
 /// Writes results of the store to the remote.
@@ -84,7 +98,7 @@ fn push(cli: &Cli, args: &RemotePush) -> Result<u8, CliError> {
     let stop = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
     for id in selected {
         let task = project.workspace.task(id);
-        if task.remote && task.cache {
+        if task.remote.shares() && task.cache {
             sharing.offer_stored(&task.name).map_err(|e| CliError::store(&e, &project.store_dir))?;
         }
     }

@@ -1,7 +1,7 @@
 //! Events as JSON, one object per line, for programs. docs/cli.md describes them.
 
 use percache_runner::Summary;
-use percache_runner::events::{Deviation, Differs, Event, Outcome, Served};
+use percache_runner::events::{Deviation, Differs, Event, Outcome, RemoteRun, RemoteStage, Served};
 use percache_runner::tasks::{RelPath, Workspace};
 use percache_runner::text::shown;
 use serde_json::{Value, json};
@@ -17,7 +17,8 @@ pub fn event(workspace: &Workspace, event: &Event) -> String {
         Event::Started { task, usual } => {
             json!({ "event": "started", "task": name(*task), "usual_seconds": usual.map(|usual| usual.as_secs_f64()) })
         }
-        Event::Finished { task, outcome, fetched, log, took, saved, reason, unseen, .. } => {
+        Event::Remote { task, stage } => json!({ "event": "remote", "task": name(*task), "stage": stage_word(*stage) }),
+        Event::Finished { task, outcome, fetched, log, took, saved, reason, unseen, remote, .. } => {
             let (word, _) = words::outcome(outcome);
             let deviations = match outcome {
                 Outcome::Unstable(deviations) => deviations.iter().map(deviation).collect(),
@@ -36,6 +37,7 @@ pub fn event(workspace: &Workspace, event: &Event) -> String {
                 "seconds": took.as_secs_f64(),
                 "saved_seconds": saved.as_secs_f64(),
                 "from_remote": fetched,
+                "remote": remote.as_ref().map(run),
                 "reason": reason,
                 "unseen_variables": unseen,
                 "log": String::from_utf8_lossy(&log.bytes),
@@ -76,6 +78,21 @@ fn server(name: &str, what: &Served) -> Value {
     }
 }
 
+fn stage_word(stage: RemoteStage) -> &'static str {
+    match stage {
+        RemoteStage::Sent => "sent",
+        RemoteStage::Asked => "asked",
+        RemoteStage::Queued => "queued",
+        RemoteStage::Running => "running",
+        RemoteStage::Back => "back",
+    }
+}
+
+/// Returns where a command ran that did not run here.
+pub fn run(run: &RemoteRun) -> Value {
+    json!({ "worker": run.worker, "queued_seconds": run.queued.as_secs_f64(), "cached": run.cached })
+}
+
 /// Returns a path unchanged, or as it is shown in messages if it is not UTF-8.
 fn as_text(path: &RelPath) -> String {
     path.to_str().map_or_else(|| path.to_string(), str::to_owned)
@@ -110,6 +127,7 @@ pub fn summary(summary: &Summary) -> String {
         "seconds": summary.took.as_secs_f64(),
         "saved_seconds": summary.saved.as_secs_f64(),
         "from_remote": summary.fetched,
+        "executed_remotely": summary.remote,
     }))
 }
 

@@ -137,7 +137,7 @@ fn tools(
             answer
         } else {
             let cwd = task.cwd.to_path(ctx.observer.root());
-            Some(ctx.tools.version(tool, cwd, variables(environment), ctx.stop)?)
+            Some(ctx.tools.version(&task.invocation(tool), cwd, variables(environment), ctx.stop)?)
         };
         match answer {
             Some(answer) => parts.push(Part::new(Kind::Tool, tool.as_bytes(), Value::Digest(answer))),

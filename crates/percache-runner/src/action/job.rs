@@ -23,7 +23,7 @@ use crate::action::restore::RestoreError;
 use crate::action::run_command::run_command;
 use crate::action::serve::{Needed, serve};
 use crate::config::FILE_NAME;
-use crate::model::event::{Failure, Outcome};
+use crate::model::event::{Failure, Outcome, RemoteStage};
 use crate::model::notice::{Note, Warning, WhyKept};
 use crate::model::path::RelPath;
 use crate::model::pattern::Pattern;
@@ -66,6 +66,8 @@ pub enum Word {
     Started,
     /// The named process runs the same action.
     Waiting(String),
+    /// A worker elsewhere is to run the command, or does; or it has come back.
+    Remote(RemoteStage),
     /// The command has exited, but these processes still hold its output open.
     Background(Vec<Holder>),
 }
@@ -178,9 +180,9 @@ fn find(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<
     let Some(hit) = hit else { return Ok(None) };
     match use_hit(ctx, job, prepared, hit)? {
         Ok(done) => Ok(Some(done)),
-        // The store has lost what it promised. Nothing was touched, so the command can still run.
-        Err(trouble) => {
-            ctx.note_trouble(trouble);
+        // Nothing was touched, so the command can still run.
+        Err(e) => {
+            e.note(ctx);
             Ok(None)
         }
     }

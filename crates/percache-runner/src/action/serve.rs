@@ -142,7 +142,7 @@ fn start(ctx: &Context<'_>, needed: &Needed) -> Option<Held> {
 }
 
 fn launch(ctx: &Context<'_>, id: TaskId, task: &Task, prepared: &Prepared) -> Result<Server, Trouble> {
-    let spec = spec(ctx, &Action { id, task, prepared });
+    let spec = spec(ctx, &Action { id, task, prepared, fresh: false });
     let ready = task.server.as_ref().and_then(|server| server.ready.clone());
     let mut on_mark = |mark: &Mark| {
         if let Some((intents, trace)) = ctx.intents.as_ref().zip(Trace::of(mark)) {

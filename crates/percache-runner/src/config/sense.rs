@@ -11,6 +11,7 @@ use crate::syntax::suggest::nearest;
 pub(super) fn check_sense(report: &mut Report, task: &RawTask, broken: bool) {
     check_never_stored(report, task);
     check_server(report, task);
+    check_not_kept(report, task);
     check_shell(report, task);
     if !broken {
         check_has_something_to_do(report, task);
@@ -55,9 +56,10 @@ const NOT_OF_SERVERS: [(&str, &str, &str); 3] = [
 ];
 
 /// The same for keys that a template may state for other tasks.
-const NOT_IN_SERVERS: [(&str, &str, &str); 3] = [
+const NOT_IN_SERVERS: [(&str, &str, &str); 4] = [
     ("timeout", "ends a command that takes too long", "a server has `ready = { …, timeout = \"1m\" }`"),
     ("retries", "runs a command again that failed", "leave it out: a server that ends by itself has failed"),
+    ("uses", "is given back when a command has ended", "leave it out: a server takes nothing of pools"),
     ("pool", "has room for commands that end", "leave it out: a server takes no place of `-j` and of pools"),
 ];
 
@@ -80,6 +82,21 @@ fn check_server(report: &mut Report, task: &RawTask) {
         let title = format!("task `{name}` is persistent and cannot have `{key}`");
         report.error(title, at.clone(), *label).hint((*hint).to_owned());
     }
+}
+
+fn check_not_kept(report: &mut Report, task: &RawTask) {
+    let (name, keys) = (&task.name.value, &task.keys);
+    let Some(store) = keys.store.as_ref().filter(|store| !store.value) else { return };
+    let never_stored =
+        keys.cache.as_ref().is_some_and(|at| !at.value) || keys.interactive.as_ref().is_some_and(|at| at.value);
+    let (title, label) = if never_stored {
+        (format!("task `{name}` is never stored, so `store` has no effect"), "speaks of the contents of stored results")
+    } else if keys.outputs.as_ref().is_none_or(Vec::is_empty) && task.written.place("store").is_some() {
+        (format!("task `{name}` has no outputs, so `store` has no effect"), "speaks of the contents of outputs")
+    } else {
+        return;
+    };
+    report.error(title, store.at.clone(), label).hint("leave it out".to_owned());
 }
 
 fn check_shell(report: &mut Report, task: &RawTask) {

@@ -140,7 +140,7 @@ impl Past<'_> {
             self.follow(&mut chain);
             chain
         });
-        Some(Last { created: record.created, took: record.took.into(), chain, reason: None })
+        Some(Last { created: record.created, took: record.took.into(), chain, reason: None, remote: false })
     }
 
     /// Returns what differs between the task's result in this worktree and the one before.

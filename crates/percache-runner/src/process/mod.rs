@@ -7,6 +7,7 @@
 //! | `descriptors` | The limit on open files |
 //! | `family` | All processes that a command started |
 //! | `guard` | Ends a server when percache is killed |
+//! | `machine` | What the machine, or a container, gives to this process |
 //! | `nesting` | percache inside percache |
 //! | `orphans` | Commands that outlived a killed percache |
 //! | `port` | Who listens on a port |
@@ -22,6 +23,7 @@
 pub mod descriptors;
 pub(crate) mod family;
 mod guard;
+pub mod machine;
 pub mod nesting;
 pub mod orphans;
 mod port;

@@ -102,6 +102,9 @@ pub struct TaskRun {
     /// If there is no reason: the keys, in hexadecimal, of the results before and after, whose comparison gives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub results: Option<(String, String)>,
+    /// If its command ran on a worker elsewhere: how long it waited for the worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -192,6 +195,7 @@ mod tests {
             needs: needs.into(),
             reason: None,
             results: None,
+            queued: None,
         }
     }
 

@@ -10,7 +10,7 @@ use percache::store::record::{Entry, Node, ResultKey};
 
 use crate::action::explain::Why;
 use crate::graph::TaskGraph;
-use crate::model::event::{Event, Failure, Outcome, Reporter};
+use crate::model::event::{Event, Failure, Outcome, RemoteRun, Reporter};
 use crate::model::{Task, TaskId, Workspace};
 use crate::report::history::{Build, Ending, TaskRun};
 use crate::schedule::results::{Outcomes, Summary};
@@ -35,6 +35,7 @@ struct Note {
     end: Duration,
     took: Duration,
     saved: Duration,
+    remote: Option<RemoteRun>,
 }
 
 /// The build that the notes are about.
@@ -153,6 +154,7 @@ impl Notes {
             needs: subject.graph.needs[id.index()].iter().filter_map(|need| positions.get(need).copied()).collect(),
             reason,
             results,
+            queued: note.and_then(|note| note.remote.as_ref()).map(|remote| micros(remote.queued)),
         }
     }
 }
@@ -226,9 +228,9 @@ pub fn key_from(text: &str) -> Option<ResultKey> {
 
 impl Reporter for Recorder<'_> {
     fn event(&mut self, event: Event) {
-        if let Event::Finished { task, outcome, took, saved, .. } = &event {
-            let (outcome, end) = (outcome.clone(), self.notes.start.elapsed());
-            self.notes.tasks.insert(*task, Note { outcome, end, took: *took, saved: *saved });
+        if let Event::Finished { task, outcome, took, saved, remote, .. } = &event {
+            let (outcome, remote, end) = (outcome.clone(), remote.clone(), self.notes.start.elapsed());
+            self.notes.tasks.insert(*task, Note { outcome, end, took: *took, saved: *saved, remote });
         }
         self.reporter.event(event);
     }

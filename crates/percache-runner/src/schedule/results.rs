@@ -32,6 +32,8 @@ pub struct Summary {
     pub restored: usize,
     /// Tasks of which the remote had the result; they are counted by their outcome as well.
     pub fetched: usize,
+    /// Tasks whose commands ran on workers elsewhere; they are counted by their outcome as well.
+    pub remote: usize,
     /// Names of tasks that failed.
     pub failed: Vec<String>,
     /// Tasks that were running when the user stopped the build.

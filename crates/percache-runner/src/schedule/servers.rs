@@ -139,6 +139,7 @@ impl Failed {
             task: self.task,
             outcome: Outcome::Failed(self.failure.clone()),
             fetched: false,
+            remote: None,
             status: 0,
             log: self.log.clone(),
             took: self.took,

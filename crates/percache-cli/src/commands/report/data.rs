@@ -87,6 +87,7 @@ fn task(task: &TaskRun, row: Option<usize>, critical: bool, failures: &Failures<
         "needs": task.needs,
         "reason": task.reason,
         "failure": failures.of(task),
+        "remote_queued_seconds": task.queued.map(seconds),
     })
 }
 

@@ -23,7 +23,9 @@ pub fn answer(project: &Project, id: TaskId, answer: &Answer, paint: Paint) -> S
     let mut text = String::new();
     let name = paint.apply(Style::Strong, &workspace.task(id).name);
     let made = answer.last.as_ref().map(|last| {
-        let detail = format!("(made {} ago, in {})", format_age(age(last.created)), format_duration(last.took));
+        let remotely = if last.remote { ", remotely" } else { "" };
+        let (age, took) = (format_age(age(last.created)), format_duration(last.took));
+        let detail = format!("(made {age} ago{remotely}, in {took})");
         format!(" {}", paint.apply(Style::Faint, detail))
     });
     let made = made.unwrap_or_default();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::action::changes::Change;
+use crate::action::context::Accept;
 use crate::action::done::Done;
 use crate::action::explain::Why;
 use crate::key::fingerprint::Kind;
@@ -23,6 +24,8 @@ impl Build<'_, '_> {
         let succeeded = matches!(state, TaskState::Done { .. });
         self.states.set(done.task, state);
         self.queue.ended(done.task);
+        self.away.remove(&done.task);
+        self.outcomes.summary.remote += usize::from(done.remote.is_some());
         if task.interactive && !self.ctx.options.dry_run {
             self.reporter.yield_terminal(false);
         }
@@ -34,7 +37,7 @@ impl Build<'_, '_> {
         }
         if let Outcome::Failed(failure) = &done.outcome {
             self.stopping |= !self.ctx.options.keep_going;
-            if !self.ctx.options.dry_run {
+            if !self.ctx.options.dry_run && self.ctx.options.accept != Accept::InsteadOfRunning {
                 self.outcomes.note_failure(&task.name, failure, &done.log);
             }
         }
@@ -138,6 +141,18 @@ impl Build<'_, '_> {
         }
         let (task, status, took, saved) = (done.task, done.status, done.took, done.saved);
         let fetched = self.fetched.contains(&task);
-        self.reporter.event(Event::Finished { task, outcome, fetched, status, log, took, saved, reason, unseen });
+        let remote = done.remote;
+        self.reporter.event(Event::Finished {
+            task,
+            outcome,
+            fetched,
+            status,
+            log,
+            took,
+            saved,
+            reason,
+            unseen,
+            remote,
+        });
     }
 }

@@ -49,7 +49,7 @@ fn what_is_stated_for_other_tasks_means_nothing_for_a_server() {
     let text = "[pools]\np = 1\n[template.t]\ntimeout = '1m'\nretries = 3\npool = 'p'\n\
                 [task.a]\nextends = ['t']\ncommand = 'x'\npersistent = true\n";
     let task = &workspace(text, &[]).tasks[0];
-    assert_eq!((task.timeout, task.retries, task.pool, task.cache), (None, 0, None, false));
+    assert_eq!((task.timeout, task.retries, task.uses.len(), task.cache), (None, 0, 0, false));
 }
 
 #[test]

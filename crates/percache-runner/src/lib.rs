@@ -75,7 +75,8 @@ pub mod tasks {
 /// What a build tells while it runs, and who is told.
 pub mod events {
     pub use crate::model::event::{
-        Deviation, Differs, Event, Failure, Listener, LogText, Moved, Outcome, RemoteRun, RemoteStage, Reporter, Runner,
+        Deviation, Differs, Event, Failure, Listener, LogText, Moved, Outcome, RemoteRun, RemoteStage, Reporter,
+        Runner, Served,
     };
     pub use crate::model::notice::{NotStored, Note, StoreTrouble, Warning, WhyKept};
     pub use crate::model::span::{Phase, Span};
@@ -112,8 +113,10 @@ pub mod why {
 
 /// Building again whenever something changes.
 pub mod watching {
+    pub use crate::action::servers::Servers;
     pub use crate::fs::stamp::moment;
     pub use crate::fs::stat_table::KnownFiles;
+    pub use crate::schedule::servers::{attend, end};
     pub use crate::watch::{
         Activity, Blame, Blamed, Broken, Burst, Change, Configured, Events, Happened, Hearing, Noting, Run, Target,
     };

@@ -2,6 +2,7 @@
 //! it.
 
 mod round;
+mod servers;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,9 @@ use std::time::Duration;
 use percache_runner::configuration;
 use percache_runner::tasks::TaskId;
 use percache_runner::text::shown_bytes;
-use percache_runner::watching::{Blame, Blamed, Broken, Change, Configured, Events, Happened, KnownFiles, Run, Target};
+use percache_runner::watching::{
+    Blame, Blamed, Broken, Change, Configured, Events, Happened, KnownFiles, Run, Servers, Target,
+};
 use percache_runner::{Accept, Check, Force, HitLogs, OpenError, Options, Project, Stop};
 
 use crate::args::{Cli, Logs, Output, Watch};
@@ -40,9 +43,13 @@ pub fn run(cli: &Cli, args: &Watch) -> Result<u8, CliError> {
         awaited: true,
         left_alone: false,
         told_of_limit: false,
+        servers: Servers::default(),
+        serving: Vec::new(),
+        last: None,
         ended: None,
     };
     watching.run();
+    watching.end_servers();
     if let Some(error) = watching.ended.take() {
         return Err(error);
     }
@@ -68,6 +75,12 @@ struct Watching<'a> {
     /// Whether the build itself changed the tasks again and again, so that this is now ignored.
     left_alone: bool,
     told_of_limit: bool,
+    /// The servers that run from one build to the next.
+    servers: Servers,
+    /// When they began.
+    serving: Vec<Run>,
+    /// The tasks that were watched last.
+    last: Option<Arc<Project>>,
     /// The error that ends it, if the user did not.
     ended: Option<CliError>,
 }
@@ -77,6 +90,7 @@ impl Watching<'_> {
         let mut next = self.configure();
         let mut known = KnownFiles::new();
         while let Some(configured) = self.mended(next) {
+            self.last = Some(configured.0.clone());
             let mut target = Target::new(configured, &self.events, &known, Vec::new());
             self.tell_of_limit();
             let mut builds = !std::mem::take(&mut self.left_alone);
@@ -174,6 +188,7 @@ impl Watching<'_> {
                 return Happened::Nothing;
             }
         };
+        self.note_servers(&runs);
         if self.user.requested() {
             return Happened::Nothing;
         }
@@ -218,11 +233,18 @@ impl Watching<'_> {
 
     /// Waits for a change after a build. Returns `Happened::Nothing` only if the user wants to end it.
     fn idle(&mut self, target: &mut Target) -> Happened<CliError> {
+        let project = target.project.clone();
+        let mut report = self.idle_report(&project);
         while !self.user.requested() {
             let burst = self.events.wait(&|path| target.concern(path), TURN, &|| self.user.requested());
+            self.attend(&project, &mut report);
             let Some(burst) = burst else { continue };
             match target.update(burst, &self.events, || self.configure()) {
                 Happened::Nothing => {}
+                Happened::Inputs(changes) => match self.caused_by_servers(target, changes) {
+                    changes if changes.is_empty() => {}
+                    changes => return Happened::Inputs(changes),
+                },
                 happened => return happened,
             }
         }

@@ -18,6 +18,7 @@ use crate::action::executor::Executor;
 use crate::action::further::Documents;
 use crate::action::places::Places;
 use crate::action::remote::Remote;
+use crate::action::servers::Servers;
 use crate::fs::beneath::Tree;
 use crate::fs::clearing::Left;
 use crate::fs::displaced::Displaced;
@@ -170,6 +171,8 @@ pub struct Context<'a> {
     pub away: Option<Away<'a>>,
     /// The remote; `None` if there is none.
     pub remote: Option<&'a dyn Remote>,
+    /// The servers that run.
+    pub servers: &'a Servers,
     /// The jobserver; `None` if the configuration does not ask for one.
     pub budget: Option<Budget>,
     /// Whether the journal's evidence counts: the configuration and the environment are unchanged.

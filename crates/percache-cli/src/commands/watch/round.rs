@@ -69,6 +69,7 @@ impl Round {
         mut session: Session<'_>,
         began: i64,
     ) -> Result<Round, CliError> {
+        session.keep_servers(&watching.servers);
         let stop = Stop::manual().map_err(|e| CliError::failure(format!("cannot make a pipe: {e}")))?;
         let project = &target.project;
         let directory = watching.cli.directory.as_deref();

@@ -58,7 +58,6 @@ mod templates;
 pub use discover::{DiscoverError, Location, discover, is_broken, likely_stores, store_dir};
 pub use files::{FILE_NAME, stated};
 pub use kept::{keep, kept};
-pub use keys::has_task_key;
 pub use late::fill_in;
 pub use load::{Request, load};
 pub use schema::schema;

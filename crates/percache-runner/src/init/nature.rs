@@ -35,7 +35,5 @@ pub(super) fn checks_outputs(name: &str) -> bool {
 
 /// Returns the key that says that a task does not end by itself.
 pub(super) fn endless(kind: Nature) -> (&'static str, String) {
-    // Without servers in this version, one owns the terminal.
-    let persistent = kind == Nature::Server && crate::config::has_task_key("persistent");
-    (if persistent { "persistent" } else { "interactive" }, "true".to_owned())
+    (if kind == Nature::Server { "persistent" } else { "interactive" }, "true".to_owned())
 }

@@ -36,8 +36,3 @@ pub(super) use types::{Section, check_variable, expect_age};
 #[cfg(test)]
 pub(super) use workspace::{CACHE, WORKSPACE};
 pub(super) use workspace::{FILE, FileKeys, WorkspaceKeys};
-
-/// Returns whether tasks have a key of this name.
-pub fn has_task_key(name: &str) -> bool {
-    TASK.key(name).is_some()
-}

@@ -145,7 +145,7 @@ const ONLY_IN: [(&str, &[&str]); 11] = [
     ("ClockId::Realtime", &["percache/src/base/clock.rs"]),
     ("pyo3::", &["percache-py/src/"]),
     (r"\x1b[?", &["percache-cli/src/report/live/screen.rs"]),
-    ("percache_remote::", &["percache-cli/src/remote.rs", "percache-cli/src/commands/remote.rs"]),
+    ("percache_remote::", &["percache-cli/src/remote", "percache-cli/src/commands/remote"]),
     ("tokio::", &["percache-remote/src/"]),
     ("opendal::", &["percache-remote/src/service/bucket"]),
     ("tonic::", &["percache-remote/src/reapi/", "percache-remote/src/service/reapi"]),

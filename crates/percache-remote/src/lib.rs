@@ -20,6 +20,7 @@
 //! | `reapi` | messages of the Remote Execution API, generated |
 //! | `remote` | looking up, and fetching |
 //! | `uploads` | offering, in the background |
+//! | `totals` | what came and went in all builds |
 
 mod breaker;
 mod connection;
@@ -32,6 +33,7 @@ mod remote;
 mod retry;
 mod service;
 mod settings;
+mod totals;
 mod trust;
 mod uploads;
 
@@ -43,8 +45,9 @@ pub use digest::{Blob, Sha256};
 pub use fault::{Fault, FaultKind};
 pub use keys::{ActionKey, FingerprintKey};
 pub use record::RemoteResult;
-pub use remote::{Counts, Remote};
+pub use remote::{Counts, Fetch, Remote};
 pub use service::About;
 pub use settings::{Address, Scheme, Settings, SettingsError, Table, Tls};
+pub use totals::Totals;
 pub use trust::{KeyError, PublicKey, SigningKey, Trust};
 pub use uploads::{Progress, Upload, Uploads};

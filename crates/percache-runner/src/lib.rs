@@ -47,7 +47,7 @@ mod worktree;
 
 pub use action::context::{Check, Force, HitLogs, Options};
 pub use process::Stop;
-pub use schedule::results::Summary;
+pub use schedule::results::{FromRemote, Summary};
 pub use session::{BuildError, OpenError, Opened, Project, Request, Session, Target, open};
 
 /// The configuration: finding it, its mistakes, its schema, and a first one.
@@ -72,7 +72,7 @@ pub mod tasks {
 /// What a build tells while it runs, and who is told.
 pub mod events {
     pub use crate::model::event::{
-        Deviation, Differs, Event, Failure, Listener, LogText, Moved, Outcome, Reporter, Runner,
+        Deviation, Differs, Event, Failure, Listener, LogText, Moved, Outcome, Provenance, Reporter, Runner,
     };
     pub use crate::model::notice::{NotStored, Note, StoreTrouble, Warning, WhyKept};
     pub use crate::model::span::{Phase, Span};
@@ -86,7 +86,7 @@ pub mod exec {
 
 /// A second place for results, behind the store, that others share.
 pub mod sharing {
-    pub use crate::action::remote::{Feed, Offer, Remote, RemoteKey, stored_offer};
+    pub use crate::action::remote::{Feed, Fetched, Offer, Remote, RemoteKey, stored_offer};
 }
 
 /// Why a task ran, or would run.

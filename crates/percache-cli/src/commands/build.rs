@@ -12,7 +12,7 @@ use percache_runner::{Check, Force, HitLogs, Opened, Options, Project, Request, 
 use crate::args::{Build, Cli, Logs};
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};
 #[cfg(feature = "remote")]
-use crate::remote::{self, Sharing};
+use crate::remote::{self, Ending, Sharing};
 use crate::report::{self, Manner, Place, Report, Wanted};
 use crate::setup::{directory, holder, load, only_affected, open_store};
 use crate::terminal::style::{self, Paint};
@@ -92,7 +92,10 @@ fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     let finished = report.finish(&summary).and(traced);
     #[cfg(feature = "remote")]
     if let Some(sharing) = sharing {
-        sharing.finish(&stop, cli.quiet || args.json, stderr);
+        let quiet = cli.quiet || args.json;
+        let live = style::can_redraw() && !quiet;
+        let came = (!args.dry_run).then_some(summary.remote);
+        sharing.finish(&Ending { stop: &stop, quiet, live, paint: stderr, came });
         std::mem::forget(sharing);
     }
     finished?;
@@ -105,7 +108,7 @@ fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
 #[cfg(feature = "remote")]
 fn share(session: &mut Session<'_>, args: &Build) -> Result<Option<Arc<Sharing>>, CliError> {
     let project = session.project().clone();
-    let Some(store) = session.store().filter(|_| !args.dry_run).cloned() else { return Ok(None) };
+    let Some(store) = session.store().cloned() else { return Ok(None) };
     let Some(settings) = remote::settings(&project.workspace, &args.remote)? else { return Ok(None) };
     let sharing = Arc::new(Sharing::new(settings, store, &project.store_dir));
     session.share(sharing.clone());
@@ -147,6 +150,7 @@ fn options(cli: &Cli, args: &Build) -> Options {
             true => Check::Selected,
         },
         dry_run: args.dry_run,
+        pull: false,
         explain: args.explain,
         hit_logs: match args.logs {
             Logs::All => HitLogs::All,

@@ -1,17 +1,18 @@
 //! `percache remote`: what is shared, seen from outside of a build.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use percache_remote::SigningKey;
-use percache_runner::{Project, Stop};
+use percache_runner::{FromRemote, Project, Stop};
 
 use crate::args::{Cli, Remote, RemoteAction, RemoteOptions, RemotePush};
 use crate::commands::gc::count;
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};
-use crate::remote::{Sharing, settings};
+use crate::remote::{Ending, Sharing, settings};
 use crate::setup::{load, open_store};
-use crate::terminal::style::Paint;
+use crate::terminal::style::{Paint, can_redraw};
 
 /// Round trips that are measured; the shortest counts.
 const TRIPS: usize = 3;
@@ -82,13 +83,11 @@ fn push(cli: &Cli, args: &RemotePush) -> Result<u8, CliError> {
     };
     let sharing = sharing(cli, &project, &args.remote, true)?;
     let stop = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
-    for id in selected {
-        let task = project.workspace.task(id);
-        if task.remote && task.cache {
-            sharing.offer_stored(&task.name).map_err(|e| CliError::store(&e, &project.store_dir))?;
-        }
-    }
-    let progress = sharing.finish(&stop, true, Paint::stderr(cli.color));
+    let shared = selected.into_iter().map(|id| project.workspace.task(id)).filter(|task| task.remote && task.cache);
+    let names: HashSet<&str> = shared.map(|task| task.name.as_str()).collect();
+    let offered = sharing.offer_stored(&|name| names.contains(name));
+    offered.map_err(|e| CliError::store(&e, &project.store_dir))?;
+    let progress = sharing.finish(&ending(cli, &stop, FromRemote::default()));
     if !cli.quiet {
         let words = ["results are on the remote", "is another's or cannot be kept there", "not uploaded"];
         let counts = [progress.done, progress.passed_over, progress.left()];
@@ -102,6 +101,11 @@ fn push(cli: &Cli, args: &RemotePush) -> Result<u8, CliError> {
         _ if stop.requested() => INTERRUPTED,
         _ => FAILURE,
     })
+}
+
+/// Returns how to end a command whose last line says what came of it.
+fn ending<'a>(cli: &Cli, stop: &'a Stop, came: FromRemote) -> Ending<'a> {
+    Ending { stop, quiet: true, live: can_redraw() && !cli.quiet, paint: Paint::stderr(cli.color), came: Some(came) }
 }
 
 /// Makes a key.

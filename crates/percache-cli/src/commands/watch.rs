@@ -280,6 +280,7 @@ impl Watching<'_> {
             accept: false,
             check: Check::Sample,
             dry_run: false,
+            pull: false,
             explain: self.args.explain,
             hit_logs: HitLogs::Restored,
         }

@@ -1,5 +1,6 @@
 //! Events as JSON, one object per line, for programs. docs/cli.md describes them.
 
+use percache::store::origin::{Origin, Place};
 use percache_runner::Summary;
 use percache_runner::events::{Deviation, Differs, Event, Outcome};
 use percache_runner::tasks::{RelPath, Workspace};
@@ -17,7 +18,7 @@ pub fn event(workspace: &Workspace, event: &Event) -> String {
         Event::Started { task, usual } => {
             json!({ "event": "started", "task": name(*task), "usual_seconds": usual.map(|usual| usual.as_secs_f64()) })
         }
-        Event::Finished { task, outcome, fetched, log, took, saved, reason, unseen, .. } => {
+        Event::Finished { task, outcome, provenance, log, took, saved, reason, unseen, .. } => {
             let (word, _) = words::outcome(outcome);
             let deviations = match outcome {
                 Outcome::Unstable(deviations) => deviations.iter().map(deviation).collect(),
@@ -35,7 +36,10 @@ pub fn event(workspace: &Workspace, event: &Event) -> String {
                 "differences": deviations,
                 "seconds": took.as_secs_f64(),
                 "saved_seconds": saved.as_secs_f64(),
-                "from_remote": fetched,
+                "from_remote": provenance.fetched.is_some(),
+                "origin": provenance.origin.as_ref().map(origin),
+                "fetched_bytes": provenance.fetched,
+                "refused": provenance.refused,
                 "reason": reason,
                 "unseen_variables": unseen,
                 "log": String::from_utf8_lossy(&log.bytes),
@@ -60,6 +64,15 @@ pub fn event(workspace: &Workspace, event: &Event) -> String {
         }
         Event::Waiting { task, holder } => json!({ "event": "waiting", "task": task.map(name), "holder": holder }),
     })
+}
+
+/// Returns where a result came from.
+pub fn origin(origin: &Origin) -> Value {
+    let (kind, from) = match &origin.from {
+        Place::Remote(address) => ("remote", address),
+        Place::File(path) => ("file", path),
+    };
+    json!({ "kind": kind, "from": from, "came": origin.came.as_millis() as f64 / 1e3 })
 }
 
 /// Returns a path unchanged, or as it is shown in messages if it is not UTF-8.
@@ -94,7 +107,10 @@ pub fn summary(summary: &Summary) -> String {
         "interrupted": summary.interrupted,
         "seconds": summary.took.as_secs_f64(),
         "saved_seconds": summary.saved.as_secs_f64(),
-        "from_remote": summary.fetched,
+        "from_remote": summary.remote.fetched,
+        "fetched_bytes": summary.remote.bytes,
+        "fetched_saved_seconds": summary.remote.saved.as_secs_f64(),
+        "refused": summary.remote.refused,
     }))
 }
 

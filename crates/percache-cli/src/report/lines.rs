@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use percache_runner::Summary;
-use percache_runner::events::{Event, Failure, Holder, LogText, Outcome};
+use percache_runner::events::{Event, Failure, Holder, LogText, Outcome, Provenance};
 use percache_runner::tasks::{TaskId, Workspace};
 use percache_runner::text::{format_duration, format_size};
 
@@ -66,6 +66,7 @@ struct Detail<'a> {
     took: Duration,
     saved: Duration,
     reason: Option<&'a str>,
+    provenance: &'a Provenance,
     hint: Option<String>,
 }
 
@@ -98,9 +99,10 @@ impl<'a> Lines<'a> {
                 let name = &self.workspace.task(task).name;
                 self.live.iter_mut().for_each(|live| live.started(task, name, usual));
             }
-            Event::Finished { task, outcome, log, took, saved, reason, unseen, .. } => {
+            Event::Finished { task, outcome, provenance, log, took, saved, reason, unseen, .. } => {
                 self.live.iter_mut().for_each(|live| live.finished(task, &outcome));
-                let detail = Detail { took, saved, reason: reason.as_deref(), hint: words::unseen(&unseen) };
+                let (reason, hint) = (reason.as_deref(), words::unseen(&unseen));
+                let detail = Detail { took, saved, reason, provenance: &provenance, hint };
                 self.finished(task, &outcome, &log, &detail);
             }
             Event::Warning(warning) => {
@@ -196,7 +198,7 @@ impl<'a> Lines<'a> {
     }
 
     fn line(&self, name: &str, outcome: &Outcome, detail: &Detail<'_>) -> String {
-        let Detail { took, saved, reason, .. } = *detail;
+        let Detail { took, saved, reason, provenance, .. } = *detail;
         let paint = self.manner.paint;
         let mut line = format!("{} {name}", words::column(paint, outcome, self.manner.dry_run));
         let detail = match outcome {
@@ -209,8 +211,10 @@ impl<'a> Lines<'a> {
         if let Some(detail) = detail {
             let _ = write!(line, " {}", paint.apply(Style::Faint, format!("({detail})")));
         }
-        if let Some(reason) = reason.filter(|_| self.manner.explain) {
-            let _ = write!(line, ": {reason}");
+        if self.manner.explain {
+            let why = reason.map(str::to_owned).into_iter().chain(words::provenance(provenance));
+            let why: Vec<_> = why.collect();
+            let _ = write!(line, "{}{}", if why.is_empty() { "" } else { ": " }, why.join("; "));
         }
         line.push('\n');
         line

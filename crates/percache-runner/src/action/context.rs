@@ -15,6 +15,7 @@ use crate::action::budget::Budget;
 use crate::action::directories::{Directories, needed};
 use crate::action::executor::Executor;
 use crate::action::further::Documents;
+use crate::action::lookup::Hit;
 use crate::action::places::Places;
 use crate::action::remote::Remote;
 use crate::fs::beneath::Tree;
@@ -82,6 +83,8 @@ pub struct Options {
     pub check: Check,
     /// Whether to run and change nothing, and only report what would happen.
     pub dry_run: bool,
+    /// In a dry run, whether results that the remote has are added to the store.
+    pub pull: bool,
     /// Whether to find out why tasks run.
     pub explain: bool,
     /// Which logs to fetch.
@@ -156,6 +159,8 @@ pub struct Context<'a> {
     pub executor: Option<&'a dyn Executor>,
     /// The remote; `None` if there is none.
     pub remote: Option<&'a dyn Remote>,
+    /// In a dry run, the results that the remote has and the store does not.
+    pub promised: Mutex<HashMap<TaskId, Hit>>,
     /// The jobserver; `None` if the configuration does not ask for one.
     pub budget: Option<Budget>,
     /// Whether the journal's evidence counts: the configuration and the environment are unchanged.
@@ -184,6 +189,11 @@ impl<'a> Context<'a> {
     /// Returns the directories that outputs of any task need.
     pub fn needed(&self) -> &HashSet<RelPath> {
         self.needed.get_or_init(|| needed(&self.workspace.tasks))
+    }
+
+    /// Notes, in a dry run, a result that the remote has.
+    pub fn promise(&self, task: TaskId, hit: Hit) {
+        self.promised.lock().unwrap_or_else(PoisonError::into_inner).insert(task, hit);
     }
 
     /// Notes trouble with the store; only the first is reported.

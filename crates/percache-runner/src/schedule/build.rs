@@ -6,7 +6,7 @@ mod finish;
 mod messages;
 mod start;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Instant;
@@ -16,7 +16,7 @@ use rayon::{Scope, ThreadPool};
 use crate::action::context::Context;
 use crate::action::job::Word;
 use crate::model::TaskId;
-use crate::model::event::{Event, Reporter, Usual};
+use crate::model::event::{Event, Provenance, Reporter, Usual};
 use crate::schedule::ready_queue::ReadyQueue;
 use crate::schedule::results::Outcomes;
 use crate::schedule::state::{Standing, States, TaskState};
@@ -65,7 +65,7 @@ pub fn build(
         idle: idle(ctx, tasks, demands),
         asking: 0,
         asked: VecDeque::new(),
-        fetched: HashSet::new(),
+        came: HashMap::new(),
         estimate: Estimate::default(),
         refreshed: start,
         outcomes: Outcomes::default(),
@@ -120,8 +120,8 @@ struct Build<'a, 'b> {
     asking: usize,
     /// Ready tasks that the remote is to be asked for before their turn comes.
     asked: VecDeque<TaskId>,
-    /// Tasks of which the remote had a result.
-    fetched: HashSet<TaskId>,
+    /// What came of it when the remote was asked for a task, unless that was nothing.
+    came: HashMap<TaskId, Provenance>,
     estimate: Estimate,
     /// When the report was last refreshed.
     refreshed: Instant,
@@ -174,7 +174,7 @@ impl<'a> Build<'a, '_> {
                     self.reporter.event(Event::Background { task, holders });
                 }
                 Ok(Message::Done(done)) => self.finish(*done),
-                Ok(Message::Asked(task, fetched)) => self.was_asked(task, fetched),
+                Ok(Message::Asked(task, came)) => self.was_asked(task, *came),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }

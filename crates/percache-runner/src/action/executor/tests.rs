@@ -110,6 +110,7 @@ impl World {
             accept: false,
             check: Check::Sample,
             dry_run: false,
+            pull: false,
             explain: true,
             hit_logs: HitLogs::All,
         };
@@ -187,6 +188,7 @@ impl World {
             executor: Some(executor),
             budget: None,
             sources: OnceLock::new(),
+            promised: Mutex::default(),
             trouble: Mutex::new(None),
         };
         let task = self.workspace.task(id);

@@ -26,9 +26,10 @@ impl Build<'_, '_> {
         if task.interactive && !self.ctx.options.dry_run {
             self.reporter.yield_terminal(false);
         }
-        let fetched = self.fetched.contains(&done.task);
         self.outcomes.summary.count(&done, &task.name);
-        self.outcomes.summary.fetched += usize::from(fetched && succeeded);
+        if let Some(came) = self.came.get(&done.task).filter(|_| succeeded) {
+            self.outcomes.summary.remote.count(came, done.saved);
+        }
         if succeeded {
             self.release_dependents(done.task);
         }
@@ -129,7 +130,8 @@ impl Build<'_, '_> {
         self.outcomes.reasons.extend(done.reason.map(|why| (done.task, why)));
         self.outcomes.parts.extend(done.parts.map(|parts| (done.task, parts)));
         let (task, status, took, saved) = (done.task, done.status, done.took, done.saved);
-        let fetched = self.fetched.contains(&task);
-        self.reporter.event(Event::Finished { task, outcome, fetched, status, log, took, saved, reason, unseen });
+        let mut provenance = self.came.remove(&task).unwrap_or_default();
+        provenance.origin = provenance.origin.or(done.origin);
+        self.reporter.event(Event::Finished { task, outcome, provenance, status, log, took, saved, reason, unseen });
     }
 }

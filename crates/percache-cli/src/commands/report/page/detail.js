@@ -37,6 +37,8 @@ function aboutTask(i) {
       ["took", took ? seconds(task.seconds) : ""],
       ["saved", task.saved_seconds > 0 ? seconds(task.saved_seconds) : ""],
       ["outputs", task.bytes ? bytes(task.bytes) : ""],
+      ["fetched from", task.fetched_from ? `${task.fetched_from} (${bytes(task.fetched_bytes)})` : ""],
+      ["not used", task.refused ? `the remote's result: ${task.refused}` : ""],
       ["", task.critical ? "on the critical path" : ""],
     ]),
     ...(task.failure ? aboutFailure(task.failure) : []),

@@ -14,6 +14,7 @@ mod documents;
 mod sandbox;
 
 mod affected;
+mod archive;
 mod background;
 mod build_files;
 mod causes;
@@ -67,6 +68,7 @@ mod racing;
 mod random;
 mod recall;
 mod remote;
+mod remote_origin;
 mod report;
 mod robust;
 mod scheduling;

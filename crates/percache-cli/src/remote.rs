@@ -2,6 +2,7 @@
 //!
 //! The only file that knows the crate which connects, and the runner's seam for it.
 
+pub mod archive;
 mod finish;
 
 use std::path::{Path, PathBuf};
@@ -16,13 +17,14 @@ use percache::store::record::StoredResult;
 use percache_remote::{
     ActionKey, Fetch, FingerprintKey, Remote, Settings, SettingsError, Sha256, Table, Totals, Upload, Uploads,
 };
-use percache_runner::sharing::{Feed, Fetched, Offer, Remote as Seam, RemoteKey, stored_offer};
+use percache_runner::sharing::{Feed, Fetched, Names, Offer, Remote as Seam, RemoteKey, stored_offer};
 use percache_runner::tasks::Workspace;
 
 use crate::args::RemoteOptions;
 use crate::error::CliError;
 
 pub use finish::Ending;
+pub use percache_remote::{Notary, Progress};
 
 /// Where in the store's directory it is remembered what was named, what was not uploaded, and what came.
 const DIR: &str = "remote";
@@ -45,8 +47,18 @@ pub fn settings(workspace: &Workspace, options: &RemoteOptions) -> Result<Option
         ("PERCACHE_REMOTE_URL", Some(url)) => Some(url.clone()),
         _ => std::env::var(name).ok(),
     };
+    Settings::resolve(&table(workspace), &workspace.root, &variable).map_err(wrong)
+}
+
+/// Returns how a workspace's results are signed, and whose are believed.
+pub fn notary(workspace: &Workspace) -> Result<Notary, CliError> {
+    let variable = |name: &str| std::env::var(name).ok();
+    Settings::notary(&table(workspace), &workspace.root, &variable).map_err(wrong)
+}
+
+fn table(workspace: &Workspace) -> Table {
     let written = workspace.remote.clone();
-    let table = Table {
+    Table {
         url: written.url,
         instance: written.instance,
         read: written.read,
@@ -57,8 +69,7 @@ pub fn settings(workspace: &Workspace, options: &RemoteOptions) -> Result<Option
         ca: written.ca,
         cert: written.cert,
         key: written.key,
-    };
-    Settings::resolve(&table, &workspace.root, &variable).map_err(wrong)
+    }
 }
 
 /// Returns what the remotes of a workspace have brought so far, by its store's directory.
@@ -78,6 +89,11 @@ impl Sharing {
         let dir = store_dir.join(DIR);
         let uploads = Uploads::new(&remote, store.clone(), dir.clone());
         Sharing { remote, uploads, store, dir }
+    }
+
+    /// Returns the local store.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Offers every stored result of the tasks that are wanted.
@@ -100,6 +116,29 @@ impl Sharing {
     }
 }
 
+/// The names of what is shared: SHA-256 over the parts of the keys that the store has.
+pub struct Sha256Names;
+
+impl Names for Sha256Names {
+    fn fingerprint(&self, feed: Feed<'_>) -> RemoteKey {
+        FingerprintKey::of(|sink: &mut dyn Sink| feed(sink)).0.0
+    }
+
+    fn action(&self, fingerprint: &RemoteKey, feed: Feed<'_>) -> RemoteKey {
+        ActionKey::of(&FingerprintKey(Sha256(*fingerprint)), |sink: &mut dyn Sink| feed(sink)).0.0
+    }
+}
+
+impl Names for Sharing {
+    fn fingerprint(&self, feed: Feed<'_>) -> RemoteKey {
+        Sha256Names.fingerprint(feed)
+    }
+
+    fn action(&self, fingerprint: &RemoteKey, feed: Feed<'_>) -> RemoteKey {
+        Sha256Names.action(fingerprint, feed)
+    }
+}
+
 impl Seam for Sharing {
     fn address(&self) -> String {
         self.remote.address()
@@ -111,14 +150,6 @@ impl Seam for Sharing {
 
     fn is_writable(&self) -> bool {
         self.remote.is_writable()
-    }
-
-    fn fingerprint(&self, feed: Feed<'_>) -> RemoteKey {
-        FingerprintKey::of(|sink: &mut dyn Sink| feed(sink)).0.0
-    }
-
-    fn action(&self, fingerprint: &RemoteKey, feed: Feed<'_>) -> RemoteKey {
-        ActionKey::of(&FingerprintKey(Sha256(*fingerprint)), |sink: &mut dyn Sink| feed(sink)).0.0
     }
 
     fn path_sets(&self, fingerprint: &RemoteKey) -> (Vec<PathSet>, Option<String>) {

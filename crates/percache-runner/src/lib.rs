@@ -86,7 +86,8 @@ pub mod exec {
 
 /// A second place for results, behind the store, that others share.
 pub mod sharing {
-    pub use crate::action::remote::{Feed, Fetched, Offer, Remote, RemoteKey, stored_offer};
+    pub use crate::action::identity::{Identity, identify};
+    pub use crate::action::remote::{Feed, Fetched, Names, Offer, Remote, RemoteKey, stored_offer};
 }
 
 /// Why a task ran, or would run.
@@ -94,8 +95,8 @@ pub mod why {
     pub use crate::action::changes::Change;
     pub use crate::action::explain::Why;
     pub use crate::explain::{
-        Answer, Cause, Chain, Last, LastBuild, Link, Nearest, Question, Standing, Stands, State, last_build, standings,
-        why,
+        Answer, Cause, Chain, Last, LastBuild, Link, Nearest, Question, Standing, Stands, State, TiedTask, last_build,
+        standings, tied_tasks, why,
     };
     pub use crate::fs::stat_cache::{Behind, FileState};
     pub use crate::key::fingerprint::{Kind, Value};
@@ -115,7 +116,7 @@ pub mod watching {
 pub mod store {
     pub use crate::maintenance::{
         DEFAULT_MAXAGE, DEFAULT_MAXSIZE, MaintenanceError, Report, Request, advance_epoch, disk_usage, displaced, gc,
-        statistics,
+        last_uses, statistics,
     };
     pub use crate::worktree::unstable::{Unstable, all as unstable_tasks};
 }

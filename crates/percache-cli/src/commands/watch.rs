@@ -2,6 +2,8 @@
 //! it.
 
 mod round;
+#[cfg(feature = "remote")]
+mod sharing;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,8 +42,12 @@ pub fn run(cli: &Cli, args: &Watch) -> Result<u8, CliError> {
         left_alone: false,
         told_of_limit: false,
         ended: None,
+        #[cfg(feature = "remote")]
+        shares: Default::default(),
     };
     watching.run();
+    #[cfg(feature = "remote")]
+    watching.shares.settle(true, &watching.user, cli);
     if let Some(error) = watching.ended.take() {
         return Err(error);
     }
@@ -69,6 +75,8 @@ struct Watching<'a> {
     told_of_limit: bool,
     /// The error that ends it, if the user did not.
     ended: Option<CliError>,
+    #[cfg(feature = "remote")]
+    shares: sharing::Shares,
 }
 
 impl Watching<'_> {

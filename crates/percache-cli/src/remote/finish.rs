@@ -36,6 +36,13 @@ impl Sharing {
     /// Waits for the uploads, and tells what the user should know of them. A request to stop ends them; what is left is
     /// remembered.
     pub fn finish(&self, ending: &Ending<'_>) -> Progress {
+        let progress = self.wait(ending);
+        self.conclude(ending, &progress);
+        progress
+    }
+
+    /// Waits for the uploads, or for a request to stop.
+    pub fn wait(&self, ending: &Ending<'_>) -> Progress {
         if self.uploads.progress().offered > 0 && !self.remote.is_given_up() {
             self.offer_leftovers();
         }
@@ -57,16 +64,19 @@ impl Sharing {
             let sent = format_size(progress.bytes);
             crate::aside!("uploaded {}, {sent}, in {:.1}s", results(progress.done), began.elapsed().as_secs_f64());
         }
+        progress
+    }
+
+    /// Tells what is wrong with the remote, if anything, and what was not uploaded.
+    pub fn conclude(&self, ending: &Ending<'_>, progress: &Progress) {
         self.tell(ending.paint);
         if progress.left() > 0 && !ending.quiet {
             crate::aside!("{} not uploaded; the next upload offers them again", results(progress.left()));
         }
-        ending.came.iter().for_each(|came| self.add_up(&progress, came));
-        progress
+        ending.came.iter().for_each(|came| self.add_up(progress, came));
     }
 
-    /// Tells what is wrong with the remote, if anything.
-    pub fn tell(&self, paint: Paint) {
+    fn tell(&self, paint: Paint) {
         for notice in self.remote.take_notices() {
             let (message, hint) = worded(notice);
             crate::aside!(

@@ -195,13 +195,13 @@ pub fn summary(summary: &Summary) -> String {
     format!("{counted} in {:.2}s", summary.took.as_secs_f64())
 }
 
-/// Returns what came from the remote: `8 from the remote (12 MiB, saved 3 min)`.
+/// Returns what came from the remote: `8 from the remote (12 MiB; saved 3 min)`.
 fn fetched(remote: &FromRemote) -> Option<String> {
     let FromRemote { fetched, bytes, saved, .. } = remote;
     let saved = Some(saved).filter(|saved| !saved.is_zero()).map(|saved| format!("saved {}", format_duration(*saved)));
     let sizes = Some(*bytes).filter(|bytes| *bytes > 0).map(format_size);
     let detail: Vec<_> = sizes.into_iter().chain(saved).collect();
-    let detail = if detail.is_empty() { String::new() } else { format!(" ({})", detail.join(", ")) };
+    let detail = if detail.is_empty() { String::new() } else { format!(" ({})", detail.join("; ")) };
     (*fetched > 0).then(|| format!("{fetched} from the remote{detail}"))
 }
 

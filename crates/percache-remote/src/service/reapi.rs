@@ -26,7 +26,7 @@ use tonic::{Response, Status};
 use self::capabilities::Capabilities;
 use self::channel::{Client, fault};
 use super::stream::{Receiver, Sender};
-use super::{About, IDLE, Key, Packing, RECORD, SMALL};
+use super::{About, IDLE, Key, LargeUpload, Packing, RECORD, SMALL};
 use crate::digest::{Blob, Sha256};
 use crate::fault::{Fault, FaultKind};
 use crate::reapi::v2;
@@ -243,8 +243,22 @@ impl Reapi {
     }
 
     /// Writes a large content that comes packed as it travels.
-    pub async fn write_large(&self, blob: &Blob, from: Receiver) -> Result<(), Fault> {
-        streams::write(&self.client, &self.instance, self.packing(), blob, from).await
+    pub async fn write_large(&self, blob: &Blob, upload: &LargeUpload, from: Receiver) -> Result<(), Fault> {
+        streams::write(&self.client, self.packing(), blob, upload, from).await
+    }
+
+    /// Begins the upload of a large content.
+    pub fn begin_upload(&self, blob: &Blob) -> LargeUpload {
+        streams::begin(&self.instance, self.packing(), blob)
+    }
+
+    /// Returns how many bytes of an upload are there. What is compressed here differs from what a second attempt would
+    /// send, so that begins anew.
+    pub async fn written(&self, blob: &Blob, upload: &LargeUpload) -> u64 {
+        match self.packing() {
+            Packing::Plain => streams::written(&self.client, upload).await.min(blob.length),
+            Packing::Zstd => 0,
+        }
     }
 
     /// Reads a content of which the length is known to be bearable.
@@ -287,7 +301,8 @@ impl Reapi {
             }
             drop(to);
         };
-        let write = streams::write(&self.client, &self.instance, Packing::Plain, blob, from);
+        let upload = streams::begin(&self.instance, Packing::Plain, blob);
+        let write = streams::write(&self.client, Packing::Plain, blob, &upload, from);
         futures_util::future::join(feed, write).await.1
     }
 }

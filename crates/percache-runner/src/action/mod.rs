@@ -18,6 +18,7 @@
 //! | `executor` | the seam between a task and the place where its command runs |
 //! | `explain` | the reason why a task runs |
 //! | `further` | declared inputs that are parts of files, or outside of the workspace |
+//! | `identity` | what a stored result is the result of |
 //! | `input_links` | symlinks among the inputs |
 //! | `inputs` | the fingerprint of a task, from its inputs and environment |
 //! | `job` | the steps of one task, from fingerprint to record |
@@ -55,6 +56,7 @@ pub mod done;
 pub mod executor;
 pub mod explain;
 pub mod further;
+pub mod identity;
 pub mod input_links;
 pub mod inputs;
 pub mod job;

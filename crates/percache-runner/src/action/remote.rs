@@ -29,6 +29,14 @@ pub type RemoteKey = [u8; 32];
 /// Feeds a hasher with the encoding of what is to be named.
 pub type Feed<'a> = &'a dyn Fn(&mut dyn Sink);
 
+/// Names what is shared.
+pub trait Names {
+    /// Names what is known of a task before it runs.
+    fn fingerprint(&self, feed: Feed<'_>) -> RemoteKey;
+    /// Names the result for these discovered inputs.
+    fn action(&self, fingerprint: &RemoteKey, feed: Feed<'_>) -> RemoteKey;
+}
+
 /// What a remote has under the name of a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetched {
@@ -46,17 +54,13 @@ pub enum Fetched {
 }
 
 /// A remote. Shared by all threads of a build; a call may block for as long as a network does.
-pub trait Remote: Send + Sync {
+pub trait Remote: Names + Send + Sync {
     /// Returns where it is, without secrets.
     fn address(&self) -> String;
     /// Returns whether results can be looked up.
     fn is_readable(&self) -> bool;
     /// Returns whether results can be offered.
     fn is_writable(&self) -> bool;
-    /// Names what is known of a task before it runs.
-    fn fingerprint(&self, feed: Feed<'_>) -> RemoteKey;
-    /// Names the result for these discovered inputs.
-    fn action(&self, fingerprint: &RemoteKey, feed: Feed<'_>) -> RemoteKey;
     /// Returns the path sets of earlier runs, wherever they were, the newest first, and why some are not used.
     fn path_sets(&self, fingerprint: &RemoteKey) -> (Vec<PathSet>, Option<String>);
     /// Looks for a result that `accept` wants, and adds its contents to `store`; without a store, tells only what is

@@ -12,6 +12,7 @@
 //! | `last_runs` | What the last builds left of each task |
 //! | `named_file` | Who makes and who reads a path |
 //! | `readers` | The tasks that read a path |
+//! | `tied_tasks` | The tasks whose results nobody else can use |
 
 mod affected;
 mod causes;
@@ -20,6 +21,7 @@ mod closest;
 mod last_runs;
 mod named_file;
 mod readers;
+mod tied_tasks;
 
 pub use affected::{AffectedError, affected};
 pub use causes::{Cause, LastBuild, last_build};
@@ -27,6 +29,7 @@ pub use chain::{Chain, Link, Stands};
 pub use closest::Nearest;
 pub use last_runs::{LastLog, LastRuns, LastState, last_log};
 pub use named_file::{NamedFile, NamedFileError, named_file};
+pub use tied_tasks::{TiedTask, tied_tasks};
 
 use std::collections::HashMap;
 use std::path::Path;

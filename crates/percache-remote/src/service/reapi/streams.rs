@@ -8,9 +8,9 @@ use tokio::time::timeout;
 use super::channel::{Client, fault};
 use crate::digest::Blob;
 use crate::fault::{Fault, FaultKind};
-use crate::reapi::bytestream::{ReadRequest, WriteRequest};
+use crate::reapi::bytestream::{QueryWriteStatusRequest, ReadRequest, WriteRequest};
 use crate::service::stream::{Receiver, Sender};
-use crate::service::{IDLE, Packing};
+use crate::service::{IDLE, LargeUpload, Packing};
 
 /// Reads a content into `to`.
 pub(super) async fn read(
@@ -33,17 +33,30 @@ pub(super) async fn read(
     Ok(())
 }
 
-/// Writes a content that comes from `from`.
+/// Begins to write a content: gives the upload a name.
+pub(super) fn begin(instance: &str, packing: Packing, blob: &Blob) -> LargeUpload {
+    let name = format!("{}uploads/{}/{}", prefix(instance), uuid(), name(packing, blob));
+    LargeUpload { name, written: 0 }
+}
+
+/// Returns how many bytes of an upload the server has; 0 if it does not say.
+pub(super) async fn written(client: &Client, upload: &LargeUpload) -> u64 {
+    let request = QueryWriteStatusRequest { resource_name: upload.name.clone() };
+    let status = within("QueryWriteStatus", client.streams().query_write_status(request)).await;
+    status.ok().and_then(|status| u64::try_from(status.into_inner().committed_size).ok()).unwrap_or(0)
+}
+
+/// Writes what is left of a content, which comes from `from`.
 pub(super) async fn write(
     client: &Client,
-    instance: &str,
     packing: Packing,
     blob: &Blob,
+    upload: &LargeUpload,
     from: Receiver,
 ) -> Result<(), Fault> {
-    let name = format!("{}uploads/{}/{}", prefix(instance), uuid(), name(packing, blob));
     let (failed, mut failure) = tokio::sync::mpsc::channel(1);
-    let state = Sending { name, from, next: None, offset: 0, failed, done: false };
+    let offset = upload.written as i64;
+    let state = Sending { name: upload.name.clone(), from, next: None, offset, failed, done: false };
     let pieces =
         stream::unfold(state, |mut state| async move { state.message().await.map(|message| (message, state)) });
     let answer = match client.streams().write(pieces).await {

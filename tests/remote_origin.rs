@@ -148,7 +148,7 @@ fn a_dry_run_asks_the_remote_and_fetches_nothing() {
 fn pull_fetches_for_the_inputs_of_now_and_leaves_the_tree_alone() {
     let ws = clones();
     fill(&ws);
-    percache(&ws, "there", &["remote", "pull"]).succeeds().says(["fetched 2 results (9 B)"]).ran([]);
+    percache(&ws, "there", &["remote", "pull"]).succeeds().says(["fetched 2 results (9 B)"]).reported([]);
     assert!(!ws.exists("there/mid") && !ws.exists("there/out"));
     percache(&ws, "there", &["remote", "pull"]).says(["fetched 0 results (0 B), 2 here already"]);
     // Off the network from now on.

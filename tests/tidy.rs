@@ -268,21 +268,21 @@ fn no_crate_depends_on_what_it_must_never_know() {
 /// caller needs it, and nothing that is here already does.
 #[rustfmt::skip]
 const DOOR: [(&str, &str); 12] = [
-    ("", "BuildError Check Force HitLogs OpenError Opened Options Project Request Session Stop Summary Target open"),
+    ("", "BuildError Check Force FromRemote HitLogs OpenError Opened Options Project Request Session Stop Summary Target open"),
     ("configuration", "Diagnostic Diagnostics DiscoverError FILE_NAME File discover is_broken likely_stores propose schema \
         stated"),
     ("tasks", "AffectedError CacheSettings Clean Cleaned FailedRun LastLog LastRuns LastState NamedFile NamedFileError \
         RelPath SelectError Task TaskCommand TaskGraph TaskId Workspace affected last_log name_from named_file"),
     ("events", "Deviation Differs Event Failure Holder Listener LogText Marked Moved NotStored Note Outcome Phase \
-        Reporter Runner Span SpooledLog StoreTrouble Stream Warning WhyKept"),
+        Provenance Reporter Runner Span SpooledLog StoreTrouble Stream Warning WhyKept"),
     ("exec", "Answer Single"),
-    ("sharing", "Feed Offer Remote RemoteKey stored_offer"),
+    ("sharing", "Feed Fetched Identity Names Offer Remote RemoteKey identify stored_offer"),
     ("why", "Answer Behind Cause Chain Change FileState Kind Last LastBuild Line Link Nearest Question Standing Stands \
-        State Value Why last_build standings why"),
+        State TiedTask Value Why last_build standings tied_tasks why"),
     ("watching", "Activity Blame Blamed Broken Burst Change Configured Events Happened Hearing KnownFiles Noting Run \
         Target moment"),
     ("store", "DEFAULT_MAXAGE DEFAULT_MAXSIZE MaintenanceError Report Request Unstable advance_epoch disk_usage \
-        displaced gc statistics unstable_tasks"),
+        displaced gc last_uses statistics unstable_tasks"),
     ("displaced", "Amount Item Place delete give_back in_store list measure recorded_outputs"),
     ("history", "Build Ending Retrospect TaskRun critical_path rows"),
     ("text", "AgeError SizeError did_you_mean foreign format_age format_duration format_size nearest parse_age \

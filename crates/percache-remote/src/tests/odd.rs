@@ -28,7 +28,7 @@ pub(super) struct Misdeeds {
     pub flips: bool,
     /// What is read in batches is longer than its name says.
     pub lengthens: bool,
-    /// The first so many calls of each kind are answered with UNAVAILABLE.
+    /// The first so many calls of each kind, but the very first one, are answered with UNAVAILABLE.
     pub unavailable_at_first: usize,
     /// Every answer takes so long.
     pub delay: Duration,
@@ -80,8 +80,13 @@ impl Odd {
     /// Returns another server with the same contents.
     pub fn again(&self, misdeeds: Misdeeds) -> Odd {
         let other = Odd::start(misdeeds);
-        let (blobs, results) = (self.state().blobs.clone(), self.state().results.clone());
-        (other.state().blobs, other.state().results) = (blobs, results);
+        let (blobs, results) = {
+            let state = self.state();
+            (state.blobs.clone(), state.results.clone())
+        };
+        let mut state = other.state();
+        (state.blobs, state.results) = (blobs, results);
+        drop(state);
         other
     }
 
@@ -96,7 +101,8 @@ impl Odd {
 
     /// Returns the bytes of contents that came in streams, and those of the largest request.
     pub fn came(&self) -> (usize, usize) {
-        (self.state().streamed, self.state().largest)
+        let state = self.state();
+        (state.streamed, state.largest)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -134,7 +140,8 @@ impl Odd {
             *count += 1;
             *count
         };
-        let answer = if count <= self.misdeeds.unavailable_at_first {
+        // One that does not even say what it can is taken for one that is down.
+        let answer = if count <= self.misdeeds.unavailable_at_first && !path.ends_with("GetCapabilities") {
             Err((UNAVAILABLE, "later"))
         } else if path.ends_with("/Write") {
             match self.write(&mut body).await {

@@ -1,6 +1,9 @@
 //! Contents too large for one message, by the ByteStream service.
 
 use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::stream;
 use tokio::time::timeout;
@@ -56,10 +59,13 @@ pub(super) async fn write(
 ) -> Result<(), Fault> {
     let (failed, mut failure) = tokio::sync::mpsc::channel(1);
     let offset = upload.written as i64;
-    let state = Sending { name: upload.name.clone(), from, next: None, offset, failed, done: false };
+    let moved = Arc::new(AtomicU64::new(0));
+    let name = upload.name.clone();
+    let state = Sending { name, from, next: None, offset, failed, done: false, moved: moved.clone() };
     let pieces =
         stream::unfold(state, |mut state| async move { state.message().await.map(|message| (message, state)) });
-    let answer = match client.streams().write(pieces).await {
+    let mut streams = client.streams();
+    let answer = match unless_idle(&moved, streams.write(pieces)).await? {
         Ok(answer) => answer.into_inner(),
         // The reason is on our side, and the server has only seen that no more came.
         Err(status) => return Err(failure.try_recv().unwrap_or_else(|_| fault("Write", &status))),
@@ -85,6 +91,8 @@ struct Sending {
     offset: i64,
     failed: tokio::sync::mpsc::Sender<Fault>,
     done: bool,
+    /// The bytes that the connection has taken.
+    moved: Arc<AtomicU64>,
 }
 
 impl Sending {
@@ -100,6 +108,7 @@ impl Sending {
         let resource_name = std::mem::take(&mut self.name);
         let write_offset = self.offset;
         self.offset += data.len() as i64;
+        self.moved.fetch_add(data.len() as u64 + 1, Ordering::Relaxed);
         self.done = self.next.is_none();
         Some(WriteRequest { resource_name, write_offset, finish_write: self.done, data: data.into() })
     }
@@ -114,6 +123,19 @@ impl Sending {
                 let _ = self.failed.try_send(fault);
                 None
             }
+        }
+    }
+}
+
+/// Waits for the answer to an upload as long as something of it moves.
+async fn unless_idle<T>(moved: &AtomicU64, call: impl Future<Output = T>) -> Result<T, Fault> {
+    let mut call = pin!(call);
+    loop {
+        let before = moved.load(Ordering::Relaxed);
+        match timeout(IDLE, &mut call).await {
+            Ok(answer) => return Ok(answer),
+            Err(_) if moved.load(Ordering::Relaxed) == before => return Err(Fault::timeout("Write", IDLE)),
+            Err(_) => {}
         }
     }
 }

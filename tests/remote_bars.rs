@@ -81,8 +81,10 @@ fn each_object_damaged_or_lost_in_turn_is_never_a_wrong_output() {
 fn a_record_under_the_key_of_another_and_one_of_nonsense_are_misses() {
     let ws = clones();
     build(&ws, "one", true).succeeds();
-    let records: Vec<_> =
-        objects(&ws.outside("bucket")).into_iter().filter(|path| path.to_string_lossy().contains("/results/")).collect();
+    let records: Vec<_> = objects(&ws.outside("bucket"))
+        .into_iter()
+        .filter(|path| path.to_string_lossy().contains("/results/"))
+        .collect();
     assert_eq!(records.len(), TASKS + 1);
     let all: Vec<_> = records.iter().map(|path| fs::read(path).unwrap()).collect();
     for (at, path) in records.iter().enumerate() {
@@ -181,7 +183,8 @@ fn uploads_are_shown_and_ctrl_c_ends_them_and_they_are_offered_again() {
     let mut push: Command = ws.command(".");
     push.args(["build", "t2"]).env("CACHE", format!("file://{}", ws.outside("bucket").display()));
     ws.run(push.env("CACHE_WRITE", "true")).succeeds();
-    let records = objects(&ws.outside("bucket")).into_iter().filter(|path| path.to_string_lossy().contains("/results/"));
+    let records =
+        objects(&ws.outside("bucket")).into_iter().filter(|path| path.to_string_lossy().contains("/results/"));
     assert_eq!(records.count(), 2, "the one that was broken off, and the new one");
 }
 

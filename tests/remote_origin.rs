@@ -61,7 +61,10 @@ fn it_is_told_by_everything_that_tells_of_results() {
     assert!(run.stdout.contains("2 from the remote (9 B; saved "), "{}", run.output());
     percache(&ws, "there", &["why", "two"]).says(["fetched", &from]);
     let why = json(&percache(&ws, "there", &["why", "two", "--json"]));
-    assert_eq!((&why["last"]["origin"]["kind"], &why["last"]["origin"]["from"]), (&"remote".into(), &url.clone().into()));
+    assert_eq!(
+        (&why["last"]["origin"]["kind"], &why["last"]["origin"]["from"]),
+        (&"remote".into(), &url.clone().into())
+    );
     let report = json(&percache(&ws, "there", &["report", "--json"]));
     assert_eq!(report["build"]["from_remote"], 2);
     assert_eq!(report["tasks"][1]["fetched_from"], url);
@@ -89,7 +92,11 @@ fn events_and_statistics_count_what_came() {
     let run = percache(&ws, "there", &["build", "--json"]).succeeds();
     let events: Vec<serde_json::Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let ended: Vec<_> = events.iter().filter(|event| event["event"] == "finished").collect();
-    assert!(ended.iter().all(|event| event["from_remote"] == true && event["fetched_bytes"].as_u64() > Some(2)), "{}", run.output());
+    assert!(
+        ended.iter().all(|event| event["from_remote"] == true && event["fetched_bytes"].as_u64() > Some(2)),
+        "{}",
+        run.output()
+    );
     assert_eq!(ended[0]["origin"]["from"], bucket(&ws));
     let summary = events.last().unwrap();
     assert_eq!((&summary["from_remote"], &summary["fetched_bytes"]), (&2.into(), &9.into()));
@@ -188,7 +195,9 @@ fn check_tries_rights_and_says_what_cannot_be_shared() {
     let ws = clones();
     ws.edit("here/percache.toml", "cat in > mid", "cat in > mid; pwd >> mid");
     let tried = ws.run(command(&ws, "here", &["remote", "check"]).env("CACHE_WRITE", "true")).succeeds();
-    for line in ["writes             yes", "throughput", "clock              the same", "tied               none of 0 tasks"] {
+    for line in
+        ["writes             yes", "throughput", "clock              the same", "tied               none of 0 tasks"]
+    {
         assert!(tried.stdout.contains(line), "{line}: {}", tried.output());
     }
     assert_eq!(ws.shell("find ../bucket -type f"), "", "something was left behind");

@@ -37,9 +37,10 @@ impl Remote {
         let connection = &self.shared.connection;
         let most = connection.call_upload(async |service| service.small().await)?.min(BYTES as u64) as usize;
         let mut random = fastrand::Rng::new();
-        let noise: Vec<Vec<u8>> = std::iter::repeat_with(|| std::iter::repeat_with(|| random.u8(..)).take(most).collect())
-            .take(BYTES.div_ceil(most.max(1)))
-            .collect();
+        let noise: Vec<Vec<u8>> =
+            std::iter::repeat_with(|| std::iter::repeat_with(|| random.u8(..)).take(most).collect())
+                .take(BYTES.div_ceil(most.max(1)))
+                .collect();
         let blobs: Vec<Blob> = noise.iter().map(|bytes| Blob::of(bytes)).collect();
         let key = Key::Result(ActionKey(Sha256::of(&noise.concat())));
         let contents: Vec<(Blob, Vec<u8>)> = blobs.iter().copied().zip(noise).collect();

@@ -47,7 +47,9 @@ fn main() -> ExitCode {
         ["fuzz", "all", seconds] => fuzz::fuzz(None, seconds),
         ["fuzz", target, seconds] => fuzz::fuzz(Some(target), seconds),
         ["growth", ref series @ ..] => bench::growth(series),
-        ["bench", "remote", ref rest @ ..] => bench::Settings::parse(rest).and_then(|settings| bench::remote(&settings)),
+        ["bench", "remote", ref rest @ ..] => {
+            bench::Settings::parse(rest).and_then(|settings| bench::remote(&settings))
+        }
         ["bench", ref rest @ ..] => bench::Settings::parse(rest).and_then(|settings| bench::bench(&settings)),
         ["instructions", ref rest @ ..] => {
             bench::Settings::parse(rest).and_then(|settings| bench::instructions(&settings))

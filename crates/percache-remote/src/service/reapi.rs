@@ -41,6 +41,8 @@ const TOGETHER: usize = 1_000;
 const OVERHEAD: u64 = 256;
 /// Good enough, and faster than most networks.
 const LEVEL: i32 = 3;
+/// A record of up to so many bytes lies in the action result as well, as its output.
+const INLINE: usize = 64 << 10;
 /// The output file that is the record.
 const RECORD_NAME: &str = "record";
 const SHA256: i32 = v2::digest_function::Value::Sha256 as i32;
@@ -109,8 +111,8 @@ impl Reapi {
         if blob.length > RECORD {
             return Err(Fault::new(FaultKind::Damaged, "the record is larger than it can be"));
         }
-        if blob.is(&file.contents) {
-            return Ok(Some(file.contents.to_vec()));
+        if let Some(record) = [file.contents, result.stdout_raw].into_iter().find(|bytes| blob.is(bytes)) {
+            return Ok(Some(record.to_vec()));
         }
         match self.whole(&blob).await {
             Err(fault) if fault.kind == FaultKind::Missing => Ok(None),
@@ -125,6 +127,8 @@ impl Reapi {
             |path: String, blob: &Blob| v2::OutputFile { path, digest: Some(digest(blob)), ..Default::default() };
         let files = refers_to.iter().map(|blob| file(format!("contents/{}", blob.digest), blob));
         let result = v2::ActionResult {
+            // Whoever asks for the result then has the record with the answer, from servers that inline no files.
+            stdout_raw: if record.len() <= INLINE { record.clone().into() } else { Default::default() },
             output_files: std::iter::once(file(RECORD_NAME.into(), &name)).chain(files).collect(),
             ..Default::default()
         };

@@ -103,6 +103,17 @@ fn no_request_is_larger_than_the_server_says() {
 }
 
 #[test]
+fn a_small_result_takes_two_calls_to_fetch() {
+    let server = Odd::start(Misdeeds::default());
+    let (here, there) = (Machine::new(&server.table()), Machine::new(&server.table()));
+    here.uploads.offer(here.made("app", &[("app", b"1"), ("lib", b"2")]));
+    assert_eq!(here.finish().done, 1);
+    let before = server.calls("BatchReadBlobs") + server.calls("GetActionResult");
+    assert!(there.pulls("app").is_some());
+    assert_eq!(server.calls("BatchReadBlobs") + server.calls("GetActionResult") - before, 2);
+}
+
+#[test]
 fn many_small_contents_take_few_round_trips() {
     let server = Odd::start(Misdeeds { delay: Duration::from_millis(50), ..Misdeeds::default() });
     let (here, there) = (Machine::new(&server.table()), Machine::new(&server.table()));

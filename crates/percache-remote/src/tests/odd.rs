@@ -197,8 +197,10 @@ impl Odd {
             "Read" => self.read(&bytestream::ReadRequest::decode(request).unwrap().resource_name),
             "QueryWriteStatus" => {
                 let asked = bytestream::QueryWriteStatusRequest::decode(request).unwrap().resource_name;
-                let committed = self.state().uploads.get(&asked).map(Vec::len).filter(|_| !self.misdeeds.forgets_uploads);
-                let status = |size: usize| bytestream::QueryWriteStatusResponse { committed_size: size as i64, complete: false };
+                let committed =
+                    self.state().uploads.get(&asked).map(Vec::len).filter(|_| !self.misdeeds.forgets_uploads);
+                let status =
+                    |size: usize| bytestream::QueryWriteStatusResponse { committed_size: size as i64, complete: false };
                 committed.map_or(Err((NOT_FOUND, "no such upload")), |size| one(status(size)))
             }
             _ => Err((12, "not here")),

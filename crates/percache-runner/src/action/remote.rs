@@ -65,12 +65,8 @@ pub trait Remote: Names + Send + Sync {
     fn path_sets(&self, fingerprint: &RemoteKey) -> (Vec<PathSet>, Option<String>);
     /// Looks for a result that `accept` wants, and adds its contents to `store`; without a store, tells only what is
     /// there.
-    fn fetch(
-        &self,
-        action: &RemoteKey,
-        accept: &dyn Fn(&StoredResult) -> bool,
-        store: Option<&dyn Storage>,
-    ) -> Fetched;
+    fn fetch(&self, action: &RemoteKey, accept: &dyn Fn(&StoredResult) -> bool, store: Option<&dyn Storage>)
+    -> Fetched;
     /// Notes that the remote was asked for a result in vain.
     fn missed(&self);
     /// Takes a result whose contents are in the store, and returns at once.

@@ -100,7 +100,11 @@ fn tell_tied(cli: &Cli, project: &Project, sharing: &Sharing) {
         crate::say!("tied               none of {results} with results here");
         return;
     }
-    crate::say!("tied               {} of {} contain the path of this directory:", tied.len(), count(known as u64, "result"));
+    crate::say!(
+        "tied               {} of {} contain the path of this directory:",
+        tied.len(),
+        count(known as u64, "result")
+    );
     let shown = if cli.verbose { tied.len() } else { LISTED };
     for TiedTask { task, output } in tied.iter().take(shown) {
         match output {

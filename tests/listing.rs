@@ -129,3 +129,24 @@ fn age_time_and_size_of_what_ran_are_told() {
     let line = &lines(&ws, &["docs"])[0];
     assert!(line.contains(" ago ") && line.ends_with(" 5 B"), "{line}");
 }
+
+#[test]
+fn outputs_beside_their_inputs_do_not_make_a_task_look_stale() {
+    let ws = Sandbox::new(
+        r#"
+        [task.all]
+        command = "cat *.txt > all.out"
+        inputs = ["*.txt"]
+        outputs = ["all.out"]
+        "#,
+    );
+    ws.write("one.txt", "1\n");
+    ws.build([]).succeeds();
+    assert_ne!(fresh(&ws), json!({ "all": false }), "the build itself changed the directory");
+    ws.wait_until("another input is noticed", || {
+        ws.write("two.txt", "2\n");
+        let noticed = fresh(&ws) == json!({ "all": false });
+        ws.remove("two.txt");
+        noticed
+    });
+}

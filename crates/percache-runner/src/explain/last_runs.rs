@@ -9,6 +9,7 @@ use percache::base::clock::{Micros, Time};
 use percache::store::record::{Entry, Node, ResultKey};
 
 use crate::fs::mapped_file::Image;
+use crate::fs::stamp::Stamp;
 use crate::model::Task;
 use crate::session::Project;
 use crate::session::freshness::by_stamps;
@@ -107,8 +108,10 @@ impl LastRuns {
     /// Tells for each task of the workspace, as far as stamps of files do, whether it is up to date: `Some(false)` if
     /// something that it rests on, or that a task which it needs rests on, is not as the last build left it.
     pub fn fresh(&self, project: &Project) -> Vec<Option<bool>> {
-        let journal = Image::of(&project.worktree().journal());
-        let stamps = journal.map(|bytes| by_stamps(&Arc::new(bytes), &project.workspace.root)).unwrap_or_default();
+        let path = project.worktree().journal();
+        let written = Stamp::at(&path).ok().flatten().map_or(0, |stamp| stamp.mtime);
+        let stamps = Image::of(&path).map(|bytes| by_stamps(&Arc::new(bytes), &project.workspace.root, written));
+        let stamps = stamps.unwrap_or_default();
         let mut fresh = vec![None; project.workspace.tasks.len()];
         for id in &project.graph.order {
             let task = project.workspace.task(*id);

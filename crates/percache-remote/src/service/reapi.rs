@@ -43,6 +43,8 @@ const OVERHEAD: u64 = 256;
 const LEVEL: i32 = 3;
 /// A record of up to so many bytes lies in the action result as well, as its output.
 const INLINE: usize = 64 << 10;
+/// Contents that an action result names at the most: more do not fit into a message.
+const NAMED: usize = 20_000;
 /// The output file that is the record.
 const RECORD_NAME: &str = "record";
 const SHA256: i32 = v2::digest_function::Value::Sha256 as i32;
@@ -125,7 +127,7 @@ impl Reapi {
         let name = Blob::of(&record);
         let file =
             |path: String, blob: &Blob| v2::OutputFile { path, digest: Some(digest(blob)), ..Default::default() };
-        let files = refers_to.iter().map(|blob| file(format!("contents/{}", blob.digest), blob));
+        let files = refers_to.iter().take(NAMED).map(|blob| file(format!("contents/{}", blob.digest), blob));
         let result = v2::ActionResult {
             // Whoever asks for the result then has the record with the answer, from servers that inline no files.
             stdout_raw: if record.len() <= INLINE { record.clone().into() } else { Default::default() },

@@ -46,8 +46,6 @@ struct State {
     calls: HashMap<String, usize>,
     /// Bytes of contents that came in streams.
     streamed: usize,
-    /// The largest request.
-    largest: usize,
     reset: bool,
 }
 
@@ -99,10 +97,9 @@ impl Odd {
         self.state().calls.iter().filter(|(path, _)| path.ends_with(method)).map(|(_, count)| *count).sum()
     }
 
-    /// Returns the bytes of contents that came in streams, and those of the largest request.
-    pub fn came(&self) -> (usize, usize) {
-        let state = self.state();
-        (state.streamed, state.largest)
+    /// Returns the bytes of contents that came in streams.
+    pub fn came(&self) -> usize {
+        self.state().streamed
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -149,11 +146,7 @@ impl Odd {
                 None => return respond.send_reset(Reason::INTERNAL_ERROR),
             }
         } else {
-            let request = whole(&mut body).await;
-            let mut state = self.state();
-            state.largest = state.largest.max(request.len());
-            drop(state);
-            self.unary(path, &request)
+            self.unary(path, &whole(&mut body).await)
         };
         let head = Response::builder().header("content-type", "application/grpc").body(()).unwrap();
         let Ok(mut stream) = respond.send_response(head, false) else { return };

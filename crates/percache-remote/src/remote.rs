@@ -2,6 +2,7 @@
 //!
 //! No function here fails. What goes wrong is a miss, and a [`Notice`] when the user should know.
 
+use std::collections::HashMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -210,10 +211,11 @@ impl Remote {
     fn fetch_small(&self, wanted: &[(Content, Blob)], local: &dyn Contents) -> Result<(), Fault> {
         for group in groups(wanted) {
             let blobs: Vec<_> = group.iter().map(|(_, blob)| *blob).collect();
+            let asked: HashMap<Blob, Content> = group.iter().map(|(content, blob)| (*blob, *content)).collect();
             let added = Mutex::new(Vec::new());
             // Runs on this thread, between two answers.
             let got = |blob: Blob, bytes: Vec<u8>| {
-                let answer = self.keep(&blob, &bytes, group, local);
+                let answer = self.keep(&blob, &bytes, &asked, local);
                 self.shared.connection.note_answer();
                 added.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
             };
@@ -228,7 +230,13 @@ impl Remote {
     }
 
     /// Adds a content if it is what was asked for.
-    fn keep(&self, blob: &Blob, bytes: &[u8], asked: &[(Content, Blob)], local: &dyn Contents) -> Result<(), Fault> {
+    fn keep(
+        &self,
+        blob: &Blob,
+        bytes: &[u8],
+        asked: &HashMap<Blob, Content>,
+        local: &dyn Contents,
+    ) -> Result<(), Fault> {
         let damaged =
             || Fault::new(FaultKind::Damaged, format!("the content {} is not what its name says", blob.digest));
         if !blob.is(bytes) {
@@ -238,7 +246,7 @@ impl Remote {
             local.add(&mut &bytes[..], &mut |_| ()).map_err(|e| Fault::new(FaultKind::Local, e.to_string()))?;
         self.shared.counters.fetched.fetch_add(blob.length, Ordering::Relaxed);
         // The record claims that two digests are of one content; the local one is used from now on.
-        match asked.iter().any(|(wanted, of)| of == blob && *wanted == content) {
+        match asked.get(blob) == Some(&content) {
             true => Ok(()),
             false => Err(damaged()),
         }

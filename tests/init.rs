@@ -107,7 +107,9 @@ fn what_a_package_builds_is_no_input_of_its_scripts() {
     ws.write("dist/a.js", "");
     ws.percache(["init"]).succeeds();
     ws.percache(["list"]).succeeds().says(["build", "test"]);
-    assert!(ws.read("percache.toml").contains("\"!**/dist\""));
+    assert!(ws.read("percache.toml").contains(r#"inputs = ["@default", "!**/node_modules"]"#));
+    ws.percache(["graph", "--needed-by", "node_modules/left-pad/index.js"]).succeeds().does_not_say("test");
+    ws.percache(["graph", "--needed-by", "package.json"]).succeeds().says(["test"]);
 }
 
 #[test]
@@ -129,13 +131,19 @@ fn what_git_ignores_is_no_input_of_a_python_project() {
     ws.write(".gitignore", "*.log\n__pycache__/\n");
     ws.percache(["init"]).succeeds();
     assert!(!ws.read("percache.toml").contains("\ninputs"), "by default, what git ignores is none");
-    // Where inputs have to be stated, what git ignores is taken away from them.
+    // Where more is no source, that is taken away from what git does not ignore.
     ws.remove("percache.toml");
     ws.write(".gitignore", "*.log\n/data\n!keep.log\n# comment\ncache/\n");
     ws.percache(["init"]).succeeds();
     let text = ws.read("percache.toml");
-    assert!(text.contains(r#""!**/*.log", "!data", "**/keep.log", "!**/cache"]"#), "{text}");
-    ws.percache(["list"]).succeeds();
+    assert!(text.contains(r#"inputs = ["@default", "!**/__pycache__"]"#), "{text}");
+    for (path, counts) in
+        [("a.log", false), ("keep.log", true), ("data/x", false), ("a.py", true), ("__pycache__/a.pyc", false)]
+    {
+        ws.write(path, "");
+        let known = ws.percache(["graph", "--needed-by", path]);
+        assert_eq!(known.output().contains("test"), counts, "{path}: {}", known.output());
+    }
 }
 
 #[test]
@@ -173,4 +181,198 @@ fn state_that_a_tool_keeps_beside_its_outputs_is_an_output() {
     assert!(named.contains(r#"["dist", "*.tsbuildinfo", ".cache/state"]"#), "{named}");
     ws.percache(["init"]).succeeds();
     ws.percache(["list"]).succeeds().says(["build-prod", "typecheck"]);
+}
+
+/// base ← lib ← app, and raw, which builds nothing, ← app: packages whose scripts are shell commands.
+fn monorepo() -> Sandbox {
+    let ws = Sandbox::empty();
+    ws.shell("git init -q -b main .");
+    ws.write(".gitignore", "node_modules\ndist\n.percache\n");
+    ws.write(
+        "package.json",
+        r#"{ "workspaces": ["packages/*"], "scripts": { "build": "turbo run build", "lint": "x" } }"#,
+    );
+    ws.write("package-lock.json", "{}");
+    ws.write("tsconfig.base.json", "{}");
+    let package = |name: &str, needs: &str, below: &str, test: &str| {
+        let build = format!("mkdir -p dist && cat src/* {below} > dist/all");
+        ws.write(
+            &format!("packages/{name}/package.json"),
+            format!(r#"{{ "name": "@m/{name}", "scripts": {{ "build": "{build}" {test} }}, "dependencies": {{ {needs} }} }}"#),
+        );
+        ws.write(&format!("packages/{name}/src/{name}"), "x\n");
+    };
+    package("base", "", "", "");
+    package("lib", r#""@m/base": "*""#, "../base/dist/all", "");
+    let test = r#", "test": "grep -q good dist/all""#;
+    package("app", r#""@m/lib": "*", "@m/raw": "*""#, "../lib/dist/all ../raw/src/raw", test);
+    ws.write("packages/raw/package.json", r#"{ "name": "@m/raw" }"#);
+    ws.write("packages/raw/src/raw", "x\n");
+    ws.write("packages/base/src/base", "good\n");
+    ws
+}
+
+/// A change at the bottom reaches the test on top, and so does one of a package that builds nothing, or of a lock file.
+fn reaches_the_top(ws: &Sandbox) {
+    ws.build([]).succeeds();
+    assert_eq!(ws.build([]).succeeds().count("ran"), 0, "{}", ws.read("percache.toml"));
+    ws.write("packages/base/src/base", "bad\n");
+    ws.build([]).fails().says(["packages/app:test"]);
+    ws.write("packages/raw/src/raw", "good\n");
+    ws.build([]).succeeds().says(["packages/app:test"]);
+    ws.write("packages/base/src/base", "good\n");
+    ws.write("packages/raw/src/raw", "x\n");
+    assert_eq!(ws.build([]).succeeds().count("ran"), 0, "both results are in the store");
+    ws.write("package-lock.json", "{ }");
+    assert!(ws.build([]).succeeds().count("ran") >= 4, "another version of a package changes everything");
+}
+
+fn has_all<const N: usize>(text: &str, parts: [&str; N]) {
+    for part in parts {
+        assert!(text.contains(part), "there is no `{part}` in:\n{text}");
+    }
+}
+
+#[test]
+fn a_change_at_the_bottom_reaches_the_test_on_top() {
+    let ws = monorepo();
+    ws.percache(["init"]).succeeds().says(["a workspace of packages", "packages/raw/percache.toml"]);
+    has_all(
+        &ws.read("percache.toml"),
+        [
+            "members = \"npm\"",
+            r#"inputs = ["package-lock.json", "tsconfig.base.json"]"#,
+            "tools = [\"node --version\"]",
+            "[task.build]\ndeps = [\"*:build\"]",
+        ],
+    );
+    has_all(&ws.read("packages/app/percache.toml"), [r#"deps = ["build", "^build"]"#]);
+    reaches_the_top(&ws);
+}
+
+#[test]
+fn turbo_json_says_what_depends_on_what() {
+    let ws = monorepo();
+    ws.write(
+        "turbo.json",
+        r#"{ // of Turborepo
+            "globalEnv": ["CI_*"], "globalDependencies": ["settings.txt"],
+            "tasks": {
+                "build": { "dependsOn": ["^build"], "outputs": ["dist/**", "!dist/cache"], "env": ["TOKEN", "!X"] },
+                "test": { "dependsOn": ["build"], "inputs": ["$TURBO_DEFAULT$", "!*.md", "$TURBO_ROOT$/shared.txt"] },
+                "@m/app#extra": { "dependsOn": ["@m/base#build"], "cache": false },
+                "dev": { "cache": false, "persistent": true },
+                "nobody": { "dependsOn": ["^nobody"] }
+            } }"#,
+    );
+    ws.edit("packages/app/package.json", r#""test":"#, r#""dev": "x", "other": "x", "extra": "x", "test":"#);
+    ws.percache(["init"]).succeeds().says(["with its turbo.json"]);
+    let (root, app) = (ws.read("percache.toml"), ws.read("packages/app/percache.toml"));
+    has_all(
+        &root,
+        [
+            r#"env_from = ["CI_*"]"#,
+            r#""settings.txt"]"#,
+            "[template.build]\ncommand = [\"npm\", \"run\", \"build\"]\ndeps = [\"^build\"]\nenv_from = [\"TOKEN\"]\n",
+            r#"outputs = ["dist/**", "!dist/cache"]"#,
+        ],
+    );
+    has_all(
+        &app,
+        [
+            r#"inputs = ["@default", "!*.md", "../../shared.txt"]"#,
+            "[task.extra]\ncommand = [\"npm\", \"run\", \"extra\"]\ndeps = [\"@m/base:build\"]\ncache = false\n",
+            "[task.dev]",
+            "= true\n",
+        ],
+    );
+    assert!(!app.contains("other"), "turbo.json does not name it: {app}");
+    reaches_the_top(&ws);
+    // Without turbo.json, names decide.
+    let plain = ws.percache(["init", "-n", "--from", "npm"]).succeeds().stdout;
+    assert!(plain.contains("other") && !plain.contains("TOKEN"), "{plain}");
+}
+
+#[test]
+fn nx_json_says_what_counts_and_what_is_cached() {
+    let ws = monorepo();
+    ws.write(
+        "nx.json",
+        r#"{ "namedInputs": {
+                 "default": ["{projectRoot}/**/*", "sharedGlobals"],
+                 "production": ["default", "!{projectRoot}/**/*.spec.ts"],
+                 "sharedGlobals": ["{workspaceRoot}/shared.txt"] },
+             "targetDefaults": {
+                 "build": { "dependsOn": ["^build"], "inputs": ["production", "^production", { "env": "MODE" }],
+                            "outputs": ["{projectRoot}/dist"], "cache": true },
+                 "test": { "dependsOn": ["build"], "inputs": ["default", "^production", { "runtime": "uname" }], "cache": true },
+                 "lint": { "inputs": ["default", "^production"], "cache": true } } }"#,
+    );
+    ws.edit("packages/app/package.json", r#""test":"#, r#""lint": "grep -q x ../raw/src/raw", "test":"#);
+    ws.percache(["init", "--from", "nx"]).succeeds().says(["with its nx.json"]);
+    has_all(
+        &ws.read("percache.toml"),
+        [
+            r#"inputs = ["@default", "../../shared.txt", "!**/*.spec.ts"]"#,
+            r#"outputs = ["dist/**"]"#,
+            r#"env_from = ["MODE"]"#,
+        ],
+    );
+    has_all(&ws.read("packages/app/percache.toml"), [r#"tools = ["uname"]"#, r#"deps = ["^sources"]"#]);
+    ws.build(["packages/app:lint"]).succeeds();
+    assert_eq!(ws.build(["packages/app:lint"]).succeeds().count("ran"), 0);
+    ws.write("packages/raw/src/raw", "good\n");
+    ws.build(["packages/app:lint"]).fails();
+    ws.edit("packages/app/package.json", "grep -q x ../raw/src/raw", "true");
+    ws.write("packages/raw/src/raw", "x\n");
+    reaches_the_top(&ws);
+}
+
+#[test]
+fn a_makefile_beside_c_sources_is_offered_both_ways() {
+    let ws = Sandbox::empty();
+    ws.write("Makefile", "all:\n\tcc -o prog main.c\n");
+    ws.write("main.c", "int main(void) { return 0; }\n");
+    ws.percache(["init"]).succeeds().says(["a Makefile", "C sources in this directory: `percache init --from c`"]);
+    ws.percache(["list"]).succeeds().says(["all"]).does_not_say("objects");
+    ws.remove("percache.toml");
+    ws.percache(["init", "--from", "c"]).succeeds().does_not_say("Makefile");
+    ws.percache(["list"]).succeeds().says(["objects"]).does_not_say("all ");
+    ws.remove("percache.toml");
+    ws.percache(["init", "--from", "make"]).succeeds().says(["1 task"]);
+}
+
+#[test]
+fn what_is_named_must_be_there_and_readable() {
+    let ws = Sandbox::empty();
+    ws.percache(["init", "--from", "turbo"]).exits(2).says(["there is no turbo.json with tasks here", "hint:"]);
+    ws.percache(["init", "--from", "makefile"]).exits(2).says(["make"]);
+    ws.write("package.json", r#"{ "scripts": { "build": "x" } }"#);
+    ws.percache(["init", "--from", "turbo"]).exits(2).says(["there is no turbo.json"]);
+    ws.write("turbo.json", "{\n\"tasks\" }");
+    ws.percache(["init", "--from", "turbo"]).exits(2).says(["turbo.json: line 2", "hint:"]);
+    ws.write("package.json", "{");
+    ws.percache(["init"]).exits(2).says(["package.json: line 1"]);
+    assert!(!ws.exists("percache.toml"));
+}
+
+#[test]
+fn stages_of_dvc_and_recipes_of_just_become_tasks() {
+    let ws = Sandbox::empty();
+    ws.write("params.yaml", "train:\n  lr: 0.1\nother: 1\n");
+    ws.write(
+        "dvc.yaml",
+        "stages:\n  prepare:\n    cmd: cp raw.csv data.csv\n    deps: [raw.csv]\n    outs: [data.csv]\n  \
+         train:\n    cmd: 'echo ${train.lr} > model; cat data.csv >> model'\n    deps: [data.csv]\n    params: [train.lr]\n    outs: [model]\n",
+    );
+    ws.write("raw.csv", "1\n");
+    ws.write("justfile", "# Tell\nhello:\n    echo hello\n");
+    ws.percache(["init"]).succeeds().says(["dvc.yaml", "a justfile"]);
+    ws.build(["prepare", "train"]).succeeds();
+    assert_eq!(ws.read("model"), "0.1\n1\n");
+    ws.write("params.yaml", "other: 2\ntrain: { lr: 0.1 }\n");
+    assert_eq!(ws.build(["train"]).succeeds().count("ran"), 0, "another parameter is not read");
+    ws.write("raw.csv", "2\n");
+    assert_eq!(ws.build(["train"]).succeeds().count("ran"), 2);
+    ws.percache(["list"]).succeeds().says(["hello", "Tell"]);
 }

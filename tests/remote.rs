@@ -310,3 +310,17 @@ fn mistakes_in_the_settings_are_errors_with_a_hint() {
         assert!(run.stderr.contains(message) && run.stderr.contains("hint:"), "{line}: {}", run.output());
     }
 }
+
+/// A result without the contents of its outputs is of no use to others.
+#[test]
+fn outputs_that_are_not_kept_stay_here() {
+    let ws = clones();
+    let url = bucket(&ws);
+    for clone in CLONES {
+        ws.config_in(clone, &CONFIG.replace("outputs = [\"joined\"", "store = false\noutputs = [\"joined\""));
+    }
+    writes(&ws, "one", &url).ran(["a", "b", "join"]);
+    ws.run(command(&ws, "one", &url, &["remote", "push"]).env("CACHE_WRITE", "true")).succeeds();
+    reads(&ws, "two", &url).ran(["join"]).restored(2);
+    reads(&ws, "one", &url).ran([]).up_to_date(3);
+}

@@ -45,6 +45,57 @@ fn at_most_as_many_tasks_of_a_pool_as_it_says() {
 }
 
 #[test]
+fn tasks_take_no_more_of_a_pool_than_it_has() {
+    for (keys, most) in [
+        ("[pools]\nram = \"8GiB\"\n[task.crowd]\nuses = { ram = \"3GiB\" }", 2),
+        ("[pools]\ngpu = 3\n[task.crowd]\nuses = { gpu = 2 }", 1),
+        // Of the machine, each takes all that there is.
+        ("[task.crowd]\nuses = { mem = \"1000000TiB\" }", 1),
+        ("[task.crowd]\nuses = { cpu = 1000000 }", 1),
+    ] {
+        let ws = crowd(keys);
+        ws.build(["-j", "4"]).succeeds();
+        assert_eq!(most_at_once(&ws), most, "{keys}: {}", ws.read("counts"));
+        ws.build(["-j", "4"]).ran([]).up_to_date(4);
+    }
+}
+
+/// What a task uses is no part of what it does.
+#[test]
+fn another_use_of_pools_runs_nothing() {
+    let ws = Sandbox::new("[pools]\ngpu = 3\n[task.a]\ncommand = '@ran(a)'\ninputs = []\nuses = { gpu = 2 }\n");
+    ws.build([]).ran(["a"]);
+    ws.edit_config("gpu = 2 }", "gpu = 1, mem = \"1GiB\" }");
+    ws.build([]).ran([]).up_to_date(1);
+    ws.edit_config("uses = { gpu = 1, mem = \"1GiB\" }", "pool = \"gpu\"");
+    ws.build([]).ran([]).up_to_date(1);
+}
+
+/// The heavy task needs the whole pool, of which something is always taken as long as light tasks may go first.
+#[test]
+fn a_heavy_task_starts_before_all_light_ones_are_done() {
+    let ws = Sandbox::new(
+        r#"
+            [pools]
+            mem = "2GiB"
+            [task.light]
+            matrix = { number = ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "20", "21", "22", "23", "24", "25", "26", "27", "28", "29", "30"] }
+            command = "case {number} in *[13579]) sleep 0.05;; *) sleep 0.02;; esac; @ran(light)"
+            inputs = []
+            uses = { mem = "1GiB" }
+            [task.zz-heavy]
+            command = "@ran(heavy)"
+            inputs = []
+            uses = { mem = "2GiB" }
+        "#,
+    );
+    ws.build(["-j", "8"]).succeeds();
+    let tally = std::fs::read_to_string(ws.outside("tally")).unwrap();
+    let position = tally.lines().position(|line| line == "heavy").unwrap();
+    assert!(position <= 12, "the heavy task came after {position} others");
+}
+
+#[test]
 fn a_full_pool_does_not_hold_up_other_tasks() {
     let ws = Sandbox::new(
         r#"

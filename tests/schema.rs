@@ -46,7 +46,7 @@ fn it_accepts_the_example_and_every_configuration_of_the_documentation() {
 }
 
 /// Each of these is a mistake in the eyes of percache too.
-const MISTAKES: [&str; 32] = [
+const MISTAKES: [&str; 37] = [
     "tasks = 1",
     "[workspce]\nmembers = []",
     "[workspace]\nmember = []",
@@ -61,6 +61,11 @@ const MISTAKES: [&str; 32] = [
     "[cache]\ncheck_rate = \"all\"",
     "[pools]\nheavy = 0",
     "[pools]\nheavy = \"1\"",
+    "[pools]\nram = \"lots\"",
+    "[task.a]\ncommand = \"true\"\nuses = [\"heavy\"]",
+    "[task.a]\ncommand = \"true\"\nuses = { cpu = true }",
+    "[task.a]\ncommand = \"true\"\nenv = { A = true }",
+    "[task.a]\ncommand = \"true\"\nstore = \"no\"",
     "[task.a]\ncomand = \"true\"",
     "[task.a]\ncommand = 7",
     "[task.a]\ncommand = \" \"",
@@ -99,12 +104,15 @@ fn it_accepts_every_way_to_write_a_value() {
         check_rate = 0.5
         [pools]
         heavy = 2
+        ram = "1.5 GiB"
         [task."größer/x@1"]
         command = ["sh", "-c", "true"]
         foreach = ["*.none"]
         matrix = { t = ["1m", 2, true, 1.5] }
         timeout = "{t}s"
         retries = 3
+        env = { A = "1" }
+        uses = { heavy = 1, ram = "1GB" }
         [task.group]
         deps = []
     "#;

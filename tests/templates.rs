@@ -225,3 +225,79 @@ fn the_default_inputs_beside_others() {
     ws.remove("a/code");
     ws.build([]).ran(["t"]);
 }
+
+#[test]
+fn a_task_takes_away_dependencies_and_variables() {
+    let ws = Sandbox::new(
+        r#"
+            [workspace]
+            env = { LEVEL = "1", MODE = "fast" }
+            [template.t]
+            deps = ["gen*"]
+            env = { EXTRA = "x" }
+            inputs = []
+
+            [task.gen-a]
+            command = "@ran(gen-a)"
+            inputs = []
+            env = { LEVEL = false }
+            [task.gen-b]
+            command = "@ran(gen-b)"
+            inputs = []
+            env = { LEVEL = false }
+
+            [task.all]
+            extends = ["t"]
+            command = "echo ${LEVEL-none} ${EXTRA-none} > all.txt && @ran(all)"
+            outputs = ["all.txt"]
+            [task.some]
+            extends = ["t"]
+            command = "echo ${LEVEL-none} ${EXTRA-none} ${MODE-none} > some.txt && @ran(some)"
+            outputs = ["some.txt"]
+            deps = ["!gen-b"]
+            env = { LEVEL = false, EXTRA = false }
+        "#,
+    );
+    ws.build(["some"]).ran(["gen-a", "some"]);
+    assert_eq!(ws.read("some.txt"), "none none fast\n");
+    ws.build(["all"]).ran(["all", "gen-b"]).up_to_date(1);
+    assert_eq!(ws.read("all.txt"), "1 x\n");
+    // What was taken away has no part in its result.
+    ws.edit_config("LEVEL = \"1\"", "LEVEL = \"2\"");
+    ws.edit_config("EXTRA = \"x\"", "EXTRA = \"y\"");
+    ws.build(["all", "some"]).ran(["all"]).up_to_date(3);
+}
+
+/// `<<<` and arrays are syntax errors for `sh`, and without `pipefail` the second tool would succeed.
+#[test]
+fn tools_run_in_the_shell_of_the_task() {
+    let ws = Sandbox::new(
+        r#"
+            [workspace]
+            shell = ["bash", "-euo", "pipefail", "-c"]
+            tools = ["read -r version <<< $(cat version); echo $version"]
+            [task.a]
+            command = ["sh", "-c", "@ran(a)"]
+            inputs = []
+            [task.b]
+            command = "@ran(b)"
+            inputs = []
+            tools = ["false | cat"]
+            [task.python]
+            command = "print('python')"
+            shell = ["python3", "-c"]
+            inputs = []
+            tools = ["!read -r version <<< $(cat version); echo $version", "test -n \"$PATH\" && cat version"]
+        "#,
+    );
+    ws.write("version", "1");
+    ws.build(["a"]).ran(["a"]);
+    ws.build(["a"]).ran([]).up_to_date(1);
+    ws.build(["python"]).succeeds();
+    ws.build(["python"]).ran([]).up_to_date(1);
+    ws.write("version", "2");
+    let tool = "`read -r version <<< $(cat version); echo $version` changed";
+    ws.percache(["why", "a"]).succeeds().says(["not run; assumed to answer as the last time"]);
+    ws.build(["a", "--explain"]).ran(["a"]).says([&tool[1..20]]);
+    ws.build(["b"]).fails().says(["its tool `false | cat` failed"]);
+}

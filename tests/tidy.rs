@@ -267,16 +267,19 @@ fn no_crate_depends_on_what_it_must_never_know() {
 /// All that `percache-runner` shows, by group; the first row is what it shows without one. A name more is a decision: a
 /// caller needs it, and nothing that is here already does.
 #[rustfmt::skip]
-const DOOR: [(&str, &str); 12] = [
-    ("", "BuildError Check Force FromRemote HitLogs OpenError Opened Options Project Request Session Stop Summary Target open"),
-    ("configuration", "Diagnostic Diagnostics DiscoverError FILE_NAME File discover is_broken likely_stores propose schema \
-        stated"),
-    ("tasks", "AffectedError CacheSettings Clean Cleaned FailedRun LastLog LastRuns LastState NamedFile NamedFileError \
-        RelPath SelectError Task TaskCommand TaskGraph TaskId Workspace affected last_log name_from named_file"),
+const DOOR: [(&str, &str); 13] = [
+    ("", "Accept BuildError Check Force FromRemote HitLogs OpenError Opened Options Project Request Session Stop Summary \
+        Target open"),
+    ("configuration", "Diagnostic Diagnostics DiscoverError FILE_NAME File InitError Proposal Source discover is_broken \
+        likely_stores propose schema stated"),
+    ("tasks", "AcceptError Acceptable AffectedError CacheSettings Clean Cleaned FailedRun FilterError LastLog LastRuns \
+        LastState NamedFile NamedFileError NotPortable RelPath SelectError Task TaskCommand TaskGraph TaskId Workspace \
+        acceptable affected filtered last_log name_from named_file not_portable"),
     ("events", "Deviation Differs Event Failure Holder Listener LogText Marked Moved NotStored Note Outcome Phase \
-        Provenance Reporter Runner Span SpooledLog StoreTrouble Stream Warning WhyKept"),
+        Provenance RemoteRun RemoteStage Reporter Runner Span SpooledLog StoreTrouble Stream Warning WhyKept"),
     ("exec", "Answer Single"),
     ("sharing", "Feed Fetched Identity Names Offer Remote RemoteKey identify stored_offer"),
+    ("execution", "Client InputKind RemoteCommand RemoteExecuted RemoteInput Workers"),
     ("why", "Answer Behind Cause Chain Change FileState Kind Last LastBuild Line Link Nearest Question Standing Stands \
         State TiedTask Value Why last_build standings tied_tasks why"),
     ("watching", "Activity Blame Blamed Broken Burst Change Configured Events Happened Hearing KnownFiles Noting Run \
@@ -286,7 +289,7 @@ const DOOR: [(&str, &str); 12] = [
     ("displaced", "Amount Item Place delete give_back in_store list measure recorded_outputs"),
     ("history", "Build Ending Retrospect TaskRun critical_path rows"),
     ("text", "AgeError SizeError did_you_mean foreign format_age format_duration format_size nearest parse_age \
-        parse_size read_back reason shown shown_bytes way_out"),
+        parse_size first_few read_back reason shown shown_bytes way_out"),
 ];
 
 /// The names that a `pub use` makes public.

@@ -28,7 +28,8 @@ impl Project {
         let quote = |names: Vec<&str>| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
         let task = |command: String, inputs: Option<String>, rest: String| {
             let inputs = inputs.map_or(String::new(), |inputs| format!("inputs = [{inputs}]\n"));
-            format!("command = '''\n@ran(t{slot})\n{command}\n'''\n{inputs}{rest}\n")
+            let store = self.store_line(slot);
+            format!("command = '''\n@ran(t{slot})\n{command}\n'''\n{inputs}{store}{rest}\n")
         };
         let text_output = format!("outputs = [\"out/t{slot}.txt\"]");
         let joined = |files: String| format!("(echo {salt}; {files}) > out/t{slot}.txt");
@@ -89,6 +90,16 @@ impl Project {
                 let sources = self.existing(sources);
                 task(format!("echo {salt}; cat {} /dev/null", sources.join(" ")), Some(quote(sources)), String::new())
             }
+            Kind::Setup { sources, output } => {
+                let sources = self.existing(sources);
+                let files = format!("cat {} /dev/null", sources.join(" "));
+                let (command, outputs) = if *output {
+                    (joined(files), text_output)
+                } else {
+                    (format!("echo {salt}; {files}"), String::new())
+                };
+                task(command, Some(quote(sources)), format!("cache = false\n{outputs}"))
+            }
             Kind::After { deps } => {
                 let mut files = vec!["true".to_owned()];
                 // What lies beside the exactly named outputs of a `foreach` is nothing that it depends on.
@@ -141,6 +152,10 @@ impl Project {
         }
     }
 
+    fn store_line(&self, slot: u8) -> &'static str {
+        if self.is_not_kept(slot) { "store = false\n" } else { "" }
+    }
+
     pub(super) fn each_definition(&self, slot: u8, salt: u8, kind: &Kind) -> String {
         let pattern = match kind {
             Kind::Each { deep: true } => "src/**/*.txt".to_owned(),
@@ -153,7 +168,8 @@ impl Project {
         };
         format!(
             "foreach = \"{pattern}\"\ncommand = '''\n@ran(t{slot}-{{stem}})\n(echo {salt}; cat {{file}}) > out/t{slot}/{{stem}}.txt\n'''\n\
-             inputs = [\"{{file}}\"]\noutputs = [\"out/t{slot}/{{stem}}.txt\"]\n"
+             inputs = [\"{{file}}\"]\noutputs = [\"out/t{slot}/{{stem}}.txt\"]\n{}",
+            self.store_line(slot)
         )
     }
 }

@@ -64,6 +64,8 @@ pub enum Kind {
     Link { source: u8 },
     /// No output.
     Check { sources: Vec<u8> },
+    /// Always runs; joins sources, or has no output.
+    Setup { sources: Vec<u8>, output: bool },
     /// Joins all outputs of explicit dependencies.
     After { deps: Vec<u8> },
     /// Reads a source that names the next one; tells by a depfile.
@@ -280,6 +282,13 @@ impl Project {
             1 => format!("# comment\nsecond:   {second}\n\nfirst: {first}\n"),
             _ => format!("second: {second}\nfirst:  {first}\nthird: {style}\n"),
         }
+    }
+
+    /// Whether the contents of a task's outputs are not kept. That depends on its number alone, so that no result is there in both forms.
+    pub fn is_not_kept(&self, slot: u8) -> bool {
+        let can_be =
+            !matches!(self.tasks.get(&slot).map(|task| &task.kind), Some(Kind::Check { .. } | Kind::Setup { .. }));
+        slot % 3 == 2 && can_be
     }
 
     /// A task that exists, if there is any.

@@ -42,7 +42,7 @@ pub enum End {
 /// How a task's outputs are read by a shell and matched by a pattern; `None` if it has none that others read.
 fn read_by(slot: u8, kind: &Kind) -> Option<(String, String)> {
     match kind {
-        Kind::Link { .. } | Kind::Check { .. } => None,
+        Kind::Link { .. } | Kind::Check { .. } | Kind::Setup { output: false, .. } => None,
         Kind::Each { .. } | Kind::EachOf { .. } | Kind::EachBehind => {
             Some((format!("find out/t{slot} -name '*.txt' 2>/dev/null"), format!("out/t{slot}/*.txt")))
         }
@@ -273,7 +273,7 @@ impl Project {
             true => self.end(slot, task, &texts).map_or(End::Fails, End::Succeeds),
             false => End::Skipped,
         };
-        stored &= !sees_strays;
+        stored &= !sees_strays && !matches!(task.kind, Kind::Setup { .. });
         Unit { label, slot, stem: None, key, end, needs, stored, sees_strays }
     }
 
@@ -283,7 +283,8 @@ impl Project {
             Kind::Join { sources, .. }
             | Kind::Directory { sources }
             | Kind::Globbed { sources }
-            | Kind::Check { sources } => self.existing(sources).contains(&path),
+            | Kind::Check { sources }
+            | Kind::Setup { sources, .. } => self.existing(sources).contains(&path),
             Kind::Link { source } => self.existing(&[*source]).contains(&path),
             Kind::Glob { pattern } => {
                 path.starts_with("src/")
@@ -366,7 +367,10 @@ impl Project {
             Kind::Link { .. } => {
                 Some([(format!("out/t{slot}.link"), Node::Symlink(format!("to-{}-{salt}", plain.len())))].into())
             }
-            Kind::Check { .. } | Kind::Each { .. } | Kind::EachOf { .. } | Kind::EachBehind => Some(Tree::new()),
+            Kind::Setup { output: true, .. } => text(plain),
+            Kind::Setup { .. } | Kind::Check { .. } | Kind::Each { .. } | Kind::EachOf { .. } | Kind::EachBehind => {
+                Some(Tree::new())
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::drive::Player;
+use super::drive::{Known, Player};
 use super::model::Kind;
 use crate::sandbox::{Node, Sandbox, snapshot};
 
@@ -63,6 +63,9 @@ impl Player {
         }
         self.names += 1;
         how(&mut self.ws, &format!("ws{}", self.names));
+        // Contents that are not kept are known in one place, but a journal that moves along still names them.
+        let mut not_kept = self.results.values_mut().filter(|known| **known == Known::WhileThere);
+        not_kept.by_ref().for_each(|known| *known = Known::Maybe);
         if self.outside {
             // Outputs are known by their contents then.
             self.world.recorded.retain(|path| !self.world.theirs.contains_key(path));

@@ -93,8 +93,8 @@ impl CliError {
             OpenError::Discover(error) => CliError::usage(&error).hint(error.hint()),
             OpenError::Select(error) => {
                 let hint = match &error {
-                    SelectError::Unknown { .. } | SelectError::NoMatch { meant: Some(_), .. } => error.hint(),
-                    SelectError::NoMatch { .. } => None,
+                    SelectError::NoMatch { meant: None, .. } => None,
+                    _ => error.hint(),
                 };
                 CliError::usage(error).hint(Some(hint.unwrap_or_else(|| "`percache list` shows all tasks".to_owned())))
             }

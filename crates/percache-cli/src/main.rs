@@ -60,6 +60,7 @@ fn main() -> ExitCode {
     let done = match &cli.command {
         _ if commands::functions::is_meant(&cli) => commands::functions::run(&cli),
         Command::Build(args) => commands::build::run(&cli, args),
+        Command::Accept(args) => commands::accept::run(&cli, args),
         Command::Exec(args) => commands::exec::run(&cli, args),
         Command::Compdb(args) => commands::compdb::run(&cli, args),
         Command::Completions(args) => commands::completions::run(args),

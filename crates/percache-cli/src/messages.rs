@@ -40,6 +40,7 @@ pub fn warning(warning: &Warning) -> (String, Option<String>) {
             format!("`{task}` succeeded before, with the same inputs"),
             Some("its stored result is not used any more".to_owned()),
         ),
+        Warning::FailedElsewhere { task, missing, here } => failed_elsewhere(task, missing.as_deref(), *here),
         Warning::Spoiled { task, files } => spoiled(task, files),
         Warning::Stuck { path, more, error } => {
             let more = if *more == 0 { String::new() } else { format!(" and {more} more") };
@@ -50,6 +51,26 @@ pub fn warning(warning: &Warning) -> (String, Option<String>) {
         Warning::ManyDisplaced { files, bytes } => (
             format!("{} are kept, which is more than the store may have (`maxsize`)", amount(*files, *bytes)),
             Some("`percache displaced` lists them, and `percache displaced drop PATH` deletes some".to_owned()),
+        ),
+    }
+}
+
+/// Words the warning that a command failed on a worker, which had its declared inputs and nothing else.
+fn failed_elsewhere(task: &str, missing: Option<&str>, here: bool) -> (String, Option<String>) {
+    let only = "ran remotely, with its declared inputs and nothing else";
+    let here_only = "`remote = \"cache\"` has it run here";
+    match missing {
+        Some(path) if here => (
+            format!("`{task}` {only}: `{path}` is not among them"),
+            Some(format!("add `{path}` to its `inputs`, or the task that makes it to its `deps`; {here_only}")),
+        ),
+        Some(path) => (
+            format!("`{task}` {only}; it did not find `{path}`"),
+            Some(format!("declare what it reads, or install it on the workers; {here_only}")),
+        ),
+        None => (
+            format!("`{task}` {only}"),
+            Some(format!("if it fails only there, declare everything that it reads; {here_only}")),
         ),
     }
 }

@@ -1,8 +1,13 @@
 //! The remote of a workspace: from `[remote]`, variables and options to what a build asks of it.
 //!
-//! The only file that knows the crate which connects, and the runner's seam for it.
+//! This and `remote/` alone know the crate that connects, and the runner's seams for it.
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `execution` | workers that execute commands |
 
 pub mod archive;
+pub mod execution;
 mod finish;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +33,7 @@ pub use percache_remote::{Notary, Progress};
 
 /// Where in the store's directory it is remembered what was named, what was not uploaded, and what came.
 const DIR: &str = "remote";
+
 /// A remote, and the uploads to it.
 pub struct Sharing {
     /// The remote.

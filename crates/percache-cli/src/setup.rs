@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use percache::store::Store;
+use percache_runner::OpenError;
 use percache_runner::Project;
 use percache_runner::store;
-use percache_runner::tasks::{AffectedError, CacheSettings, TaskId, affected};
+use percache_runner::tasks::{AffectedError, CacheSettings, FilterError, TaskId, affected, filtered};
 
 use crate::args::Cli;
 use crate::error::CliError;
@@ -29,12 +30,31 @@ pub fn only_affected(
     rev: &str,
     args: &[String],
 ) -> Result<Vec<TaskId>, CliError> {
-    affected(project, tasks, rev, args, &std::env::vars_os().collect()).map_err(|e| {
-        let hint = match &e {
-            AffectedError::Git(e) => Some(e.hint()),
-            AffectedError::Walk(_) => None,
-        };
-        CliError::usage(format!("cannot tell what is affected: {e}")).hint(hint)
+    affected(project, tasks, rev, args, &std::env::vars_os().collect()).map_err(|e| not_compared(&e))
+}
+
+fn not_compared(error: &AffectedError) -> CliError {
+    let hint = match error {
+        AffectedError::Git(e) => Some(e.hint()),
+        AffectedError::Walk(_) => None,
+    };
+    CliError::usage(format!("cannot tell what is affected: {error}")).hint(hint)
+}
+
+/// Returns the tasks of the packages that `filters` select: those that `names` name, or else those of `unnamed`.
+pub fn only_filtered(
+    project: &Project,
+    names: (&[String], Vec<TaskId>),
+    filters: &[String],
+    args: &[String],
+) -> Result<Vec<TaskId>, CliError> {
+    filtered(project, names, filters, args, &std::env::vars_os().collect()).map_err(|error| match error {
+        FilterError::Affected(error) => not_compared(&error),
+        FilterError::Select(error) => CliError::from(OpenError::from(error)),
+        error => {
+            let hint = error.hint().unwrap_or_else(|| "`percache list` shows all tasks".to_owned());
+            CliError::usage(error).hint(Some(hint))
+        }
     })
 }
 

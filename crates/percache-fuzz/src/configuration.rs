@@ -101,7 +101,7 @@ fn can_be_built(workspace: &Workspace) {
     let count = workspace.tasks.len();
     for task in &workspace.tasks {
         assert!(task.deps.iter().chain(&task.inferred).all(|id| id.index() < count));
-        assert!(task.pool.is_none_or(|pool| (pool.0 as usize) < workspace.pools.len()));
+        assert!(task.uses.iter().all(|of| (of.pool.0 as usize) < workspace.pools.len()));
         assert!(!task.name.chars().any(char::is_control), "{:?}", task.name);
     }
     assert!(workspace.default.iter().all(|id| id.index() < count));

@@ -1,7 +1,9 @@
 """percache beside joblib, diskcache, cachier, the original and functools, in one run.
 
-Each figure is the best of several rounds, and all have their turn in each round: what else the machine does falls on
-all of them alike, and the ratios are what counts. `python bench.py DIRECTORY-OF-THE-ORIGINAL [ROUNDS]`.
+All have their turns, one after the other, many times: what else the machine does falls on all of them alike, and the
+ratios are what counts. The table has the median and the best of the turns.
+
+    python bench.py DIRECTORY-OF-THE-ORIGINAL [ROUNDS]
 """
 
 import functools
@@ -11,6 +13,7 @@ import logging
 import os
 import pathlib
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -67,59 +70,92 @@ def timed(call, times):
     return (time.perf_counter() - start) / times
 
 
-def hits_of_small(function):
+fresh = itertools.count(1)
+
+
+def prepare_hits(function):
     function(0)
     if isinstance(getattr(function, "cache", None), percache.Cache):
         # Otherwise it is found among what is still to be written.
         function.cache.sync()
     function(0)
-    times = 2000 if timed(lambda: function(0), 20) < 5e-5 else 200
+
+
+def hits_of_small(function):
+    times = 2000 if timed(lambda: function(0), 20) < 5e-5 else 100
     return timed(lambda: function(0), times)
 
 
-fresh = itertools.count(1)
-
-
 def misses_of_small(function):
-    return timed(lambda: function(next(fresh)), 200)
+    return timed(lambda: function(next(fresh)), 40)
 
 
-def hits_of_large(function):
-    function(0)
-    return min(timed(lambda: function(0), 1) for _ in range(3))
+def hit_of_large(function):
+    return timed(lambda: function(0), 1)
 
 
-def misses_of_large(function):
+def miss_of_large(function):
     return timed(lambda: function(next(fresh)), 1)
 
 
+#: What is measured: name, function, what is done before, one turn, number of turns, unit.
 CASES = [
-    ("hit, 100 bytes", small, hits_of_small, "µs", 1e6),
-    ("miss, 100 bytes", small, misses_of_small, "µs", 1e6),
-    ("hit, 100 MB", large, hits_of_large, "ms", 1e3),
-    ("miss, 100 MB", large, misses_of_large, "ms", 1e3),
+    ("hit, 100 bytes", small, prepare_hits, hits_of_small, 7, "µs", 1e6),
+    ("miss, 100 bytes", small, None, misses_of_small, 7, "µs", 1e6),
+    ("hit, 100 MB", large, prepare_hits, hit_of_large, 9, "ms", 1e3),
+    ("miss, 100 MB", large, None, miss_of_large, 2, "ms", 1e3),
 ]
+BESIDE = "numpy.load"
 
 
 def loading(place):
-    """What numpy itself takes for the same array."""
+    """What numpy itself does for the same array."""
     file = place / "array.npy"
     numpy.save(file, large(0))
-    whole = min(timed(lambda: numpy.load(file), 1) for _ in range(5))
-    mapped = min(timed(lambda: numpy.load(file, mmap_mode="r"), 1) for _ in range(5))
-    return {"numpy.load": whole, "numpy.load, mmap": mapped}
+    yield BESIDE, lambda n: numpy.load(file)
+    yield "numpy.load, mmap", lambda n: numpy.load(file, mmap_mode="r")
 
 
 def imports():
+    """The processor's time, for what else runs is most of the other."""
     found = {}
     for name in ("percache", "joblib", "diskcache", "cachier"):
         command = [
             sys.executable,
             "-c",
-            f"import time; t = time.perf_counter(); import {name}; print(time.perf_counter() - t)",
+            f"import time; t = time.process_time(); import {name}; print(time.process_time() - t)",
         ]
         found[name] = min(float(subprocess.run(command, capture_output=True, text=True).stdout) for _ in range(10))
     return found
+
+
+def functions_of(case, function, with_name, place):
+    """The function with each cache, by name."""
+    for name, memoize in with_name:
+        if function is large and name == "functools.lru_cache":
+            continue
+        named = function
+        if name == "cachier":
+            # It tells functions by their names alone.
+            named = functools.wraps(function)(lambda n: function(n))
+        yield name, memoize(named)
+    if case == "hit, 100 MB":
+        yield from loading(place)
+
+
+def measure(place, directory, found):
+    """One round: in each turn of a case all are measured, one after the other."""
+    with_name = list(memoizers(place, directory))
+    for case, function, prepare, turn, turns, _, _ in CASES:
+        functions = list(functions_of(case, function, with_name, place))
+        for name, memoized in functions:
+            if prepare is not None and not name.startswith(BESIDE):
+                prepare(memoized)
+        # What was written before is not written while something else is measured.
+        os.sync()
+        for _ in range(turns):
+            for name, memoized in functions:
+                found.setdefault((case, name), []).append(turn(memoized))
 
 
 def main(directory, rounds):
@@ -129,22 +165,7 @@ def main(directory, rounds):
         for number in range(rounds):
             place = base / str(number)
             place.mkdir()
-            with_name = list(memoizers(place, directory))
-            for case, function, measure, _, _ in CASES:
-                for name, memoize in with_name:
-                    if function is large and name == "functools.lru_cache":
-                        continue
-                    named = (
-                        functools.wraps(function)(lambda n, function=function: function(n))
-                        if name == "cachier"
-                        else function
-                    )
-                    taken = measure(memoize(named))
-                    key = (case, name)
-                    found[key] = min(taken, found.get(key, taken))
-            for name, taken in loading(base).items():
-                found["hit, 100 MB", name] = min(taken, found.get(("hit, 100 MB", name), taken))
-            del with_name, memoize
+            measure(place, directory, found)
             shutil.rmtree(place, ignore_errors=True)
         show(found)
     finally:
@@ -152,14 +173,26 @@ def main(directory, rounds):
 
 
 def show(found):
-    cases = [(case, unit, factor) for case, _, _, unit, factor in CASES]
+    cases = [(case, unit, factor) for case, _, _, _, _, unit, factor in CASES]
     names = list(dict.fromkeys(name for _, name in found))
-    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} processors; the best of each case")
+    load = ", ".join(f"{load:.1f}" for load in os.getloadavg())
+    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} processors, load {load}; median (best) of all turns")
     print(f"{'':22}" + "".join(f"{case + ' [' + unit + ']':>24}" for case, unit, _ in cases))
     for name in names:
-        cells = [f"{found[case, name] * factor:.1f}" if (case, name) in found else "" for case, _, factor in cases]
-        print(f"{name:22}" + "".join(f"{cell:>24}" for cell in cells))
-    print("import: " + ", ".join(f"{name} {taken * 1e3:.1f} ms" for name, taken in imports().items()))
+        cells = [cell(found.get((case, name)), factor) for case, _, factor in cases]
+        print(f"{name:22}" + "".join(f"{text:>24}" for text in cells))
+    beside = found["hit, 100 MB", BESIDE]
+    print(f"hit, 100 MB, as a multiple of {BESIDE} in the same turn; median of {len(beside)} turns:")
+    for name in names:
+        taken = found.get(("hit, 100 MB", name))
+        if taken and name != BESIDE:
+            ratio = statistics.median(one / other for one, other in zip(taken, beside))
+            print(f"  {name:22}{ratio:8.2f}")
+    print("import, processor time: " + ", ".join(f"{name} {taken * 1e3:.1f} ms" for name, taken in imports().items()))
+
+
+def cell(taken, factor):
+    return f"{statistics.median(taken) * factor:.1f} ({min(taken) * factor:.1f})" if taken else ""
 
 
 if __name__ == "__main__":

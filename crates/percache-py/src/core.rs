@@ -45,6 +45,11 @@ fn has_files(dir: &std::path::Path) -> bool {
     dir.join(percache::backend::files::FILES).is_dir()
 }
 
+/// Whether the cache in a directory keeps its results in a database.
+fn has_database(dir: &std::path::Path) -> bool {
+    percache::db::tail::or_database_exists(dir)
+}
+
 #[cfg(feature = "rocksdb")]
 fn open_database(builder: CacheBuilder, path: PathBuf) -> Result<Cache, percache::Error> {
     builder.open(path)
@@ -52,6 +57,11 @@ fn open_database(builder: CacheBuilder, path: PathBuf) -> Result<Cache, percache
 
 #[cfg(not(feature = "rocksdb"))]
 fn open_database(builder: CacheBuilder, path: PathBuf) -> Result<Cache, percache::Error> {
+    if has_database(&path) {
+        let path = path.display();
+        let why = format!("`{path}` is a database, and this wheel has no RocksDB: install the other wheel of percache");
+        return Err(percache::BackendError::new(why).into());
+    }
     builder.open_files(path)
 }
 
@@ -65,7 +75,8 @@ fn open(py: Python<'_>, builder: CacheBuilder, kind: &str, place: &Bound<'_, PyA
     let path: PathBuf = place.extract()?;
     let opened = py.detach(|| {
         // What is there already is opened as what it is.
-        if kind == "files" || has_files(&path) { builder.open_files(path) } else { open_database(builder, path) }
+        let in_files = has_files(&path) || (kind == "files" && !has_database(&path));
+        if in_files { builder.open_files(path) } else { open_database(builder, path) }
     });
     opened.map_err(failed)
 }
@@ -93,6 +104,7 @@ impl Core {
     ) -> PyResult<Core> {
         // Python has an exit of its own.
         let mut builder = Cache::builder().close_at_exit(false).live_sync(livesync).describe_arguments(describe);
+        builder = builder.write_behind(true);
         if let Some(maxage) = maxage {
             builder = builder.maxage(seconds(maxage));
         }
@@ -163,6 +175,12 @@ impl Core {
         let key = key_of(key)?;
         let found = py.detach(|| self.cache.get_bytes(&Function::new(""), key));
         Ok(found.map(|bytes| PyBytes::new(py, &bytes)))
+    }
+
+    /// Keeps a record under a key, as the result of a function of which nothing but a name is known.
+    fn put(&self, py: Python<'_>, name: String, key: &[u8], record: &[u8]) -> PyResult<()> {
+        let (key, function) = (key_of(key)?, Function::new(name));
+        py.detach(|| self.cache.put_bytes(&function, key, record)).map_err(failed)
     }
 
     /// Returns where a file can be kept beside a result.

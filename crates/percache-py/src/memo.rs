@@ -72,8 +72,10 @@ pub struct Memo {
     key: Option<Py<PyAny>>,
     /// Tells what the function is.
     identify: Py<PyAny>,
-    /// Called on a miss, with the key, `args` and `kwargs`.
+    /// Called on a miss, with the key, `args` and `kwargs`: returns `(None, value)`, or `(lead, None)`.
     miss: Py<PyAny>,
+    /// Called then with the lead and the same: computes.
+    lead: Py<PyAny>,
     /// Called if the arguments make no key, with the error, `args` and `kwargs`.
     unkeyable: Py<PyAny>,
     identity: Mutex<Option<Arc<Identity>>>,
@@ -82,6 +84,9 @@ pub struct Memo {
 
 /// The name of a parameter, and the argument.
 type Named<'py> = (Bound<'py, PyString>, Bound<'py, PyAny>);
+
+/// What is said of a miss: the duty to compute, or a value.
+type Missed<'py> = (Option<Bound<'py, PyAny>>, Bound<'py, PyAny>);
 
 /// How a call stands before anything is computed.
 enum Looked<'py> {
@@ -211,10 +216,15 @@ impl Memo {
                 let path = self.cache.attachment(key);
                 let payload = PyBytes::new(py, payload);
                 let loaded = tools(py)?.load_other.bind(py).call1((*kind, payload, path, self.mmap));
-                match loaded.and_then(|loaded| loaded.extract::<(bool, Bound<'py, PyAny>)>()) {
+                match loaded.and_then(|loaded| loaded.extract::<(Option<bool>, Bound<'py, PyAny>)>()) {
                     // An exception that was kept.
-                    Ok((true, exception)) => return Err(PyErr::from_value(exception)),
-                    Ok((false, value)) => Ok(value),
+                    Ok((Some(true), exception)) => return Err(PyErr::from_value(exception)),
+                    Ok((Some(false), value)) => Ok(value),
+                    // One that is too old.
+                    Ok((None, _)) => {
+                        self.forget(py, key);
+                        return Ok(None);
+                    }
                     Err(error) => Err(error),
                 }
             }
@@ -224,13 +234,17 @@ impl Memo {
             Ok(value) => Ok(Some(value)),
             Err(error) if error.is_instance_of::<PyException>(py) => {
                 log::warn!("percache: a stored result does not load any more, it is computed again: {error}");
-                // Whoever waits must not be given it again.
-                if let Err(error) = py.detach(|| self.cache.remove(key)) {
-                    log::warn!("percache: it cannot be removed: {error}");
-                }
+                self.forget(py, key);
                 Ok(None)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Removes a result that is none: whoever waits must not be given it again.
+    fn forget(&self, py: Python<'_>, key: Key) {
+        if let Err(error) = py.detach(|| self.cache.remove(key)) {
+            log::warn!("percache: a result cannot be removed: {error}");
         }
     }
 }
@@ -243,7 +257,7 @@ fn unkeyable<'py>(py: Python<'py>, error: PyErr) -> PyResult<Looked<'py>> {
 #[pymethods]
 impl Memo {
     #[new]
-    #[pyo3(signature = (core, maxage, mmap, parameters, key, identify, miss, unkeyable))]
+    #[pyo3(signature = (core, maxage, mmap, parameters, key, identify, miss, lead, unkeyable))]
     #[allow(clippy::too_many_arguments, reason = "what the Python half says of a function, once")]
     #[allow(clippy::type_complexity, reason = "as Python has it")]
     fn new(
@@ -254,6 +268,7 @@ impl Memo {
         key: Option<Py<PyAny>>,
         identify: Py<PyAny>,
         miss: Py<PyAny>,
+        lead: Py<PyAny>,
         unkeyable: Py<PyAny>,
     ) -> Memo {
         let parameters = parameters
@@ -261,7 +276,7 @@ impl Memo {
         let maxage = maxage.map(|age| Duration::try_from_secs_f64(age.max(0.0)).unwrap_or(Duration::MAX));
         let cache = core.cache.clone();
         let (identity, hits) = Default::default();
-        Memo { cache, maxage, mmap, parameters, key, identify, miss, unkeyable, identity, hits }
+        Memo { cache, maxage, mmap, parameters, key, identify, miss, lead, unkeyable, identity, hits }
     }
 
     /// Pickles it as what its function makes of it, for those who pickle functions by value.
@@ -280,7 +295,11 @@ impl Memo {
     ) -> PyResult<Bound<'py, PyAny>> {
         match self.looked(py, args, Some(kwargs))? {
             Looked::Found(value) => Ok(value),
-            Looked::Missing(key) => self.miss.bind(py).call1((PyBytes::new(py, key.0.as_bytes()), args, kwargs)),
+            Looked::Missing(key) => {
+                let key = PyBytes::new(py, key.0.as_bytes());
+                let (lead, value) = self.miss.bind(py).call1((&key, args, kwargs))?.extract::<Missed<'py>>()?;
+                lead.map_or(Ok(value), |lead| self.lead.bind(py).call1((lead, key, args, kwargs)))
+            }
             Looked::Unkeyable(error) => self.unkeyable.bind(py).call1((error.into_value(py), args, kwargs)),
         }
     }

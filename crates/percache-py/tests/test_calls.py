@@ -29,6 +29,7 @@ def test_an_object_with_nothing_but_an_address_is_never_a_hit_and_warns_once(cac
         for _ in range(3):
             f(plain)
     assert len(ran) == 3 and len(warned) == 1 and len(cache) == 0
+    assert warned[0].filename == __file__, "it names a line of the user's"
 
 
 def test_methods_key_on_their_object_by_value(cache, ran):

@@ -366,3 +366,64 @@ def test_explain_says_what_has_changed(cache, module):
 
 def test_explain_says_why_a_call_is_never_found(cache):
     assert "no value but its address" in str(percache.explain(cache(lambda x: x), object.__new__(type("T", (), {}))))
+
+
+PARTIAL = """
+    import functools
+
+    ADDED = {added}
+
+    def scaled(k, x):
+        return k * x + ADDED
+
+    doubled = functools.partial(scaled, {factor})
+
+    def f(x):
+        return doubled(x)
+"""
+
+
+def test_the_helper_of_a_partial_counts_and_what_it_is_given(module):
+    before = of(module, PARTIAL.format(added=0, factor=2))
+    assert of(module, PARTIAL.format(added=1, factor=2)) != before
+    assert of(module, PARTIAL.format(added=0, factor=3)) != before
+    assert of(module, PARTIAL.format(added=0, factor=2)) == before
+    # An object without a value is told by its type.
+    assert of(module, PARTIAL.format(added=0, factor="object().__str__"))
+
+
+OBJECT = """
+    class Model:
+        def __init__(self, state):
+            self.state = state
+
+        def predict(self, x):
+            return x + {added}
+
+    model = Model({state})
+
+    def f(x):
+        return model.predict(x)
+"""
+
+
+def test_the_class_of_an_object_of_the_module_counts_and_not_its_state(module):
+    before = of(module, OBJECT.format(added=1, state=1))
+    assert of(module, OBJECT.format(added=2, state=1)) != before
+    assert of(module, OBJECT.format(added=1, state=2)) == before
+
+
+def test_the_values_of_an_enumeration_of_the_module_count(module):
+    text = """
+        import enum
+
+        class Unit(enum.Enum):
+            METRE = {metre}
+            MILE = "mile"
+
+        def f(x):
+            return x * Unit.METRE.value
+    """
+    before = of(module, text.format(metre=1))
+    assert of(module, text.format(metre=100)) != before
+    assert of(module, text.format(metre=1)) == before

@@ -130,6 +130,24 @@ def test_a_cache_of_files_is_found_as_what_it_is(tmp_path, ran):
     assert percache.Cache(tmp_path / "c").stats().results == 1
 
 
+def test_a_database_is_found_as_what_it_is(tmp_path, ran):
+    if not percache._percache.DATABASE:
+        (tmp_path / "c/db").mkdir(parents=True)
+        (tmp_path / "c/db/CURRENT").write_text("MANIFEST-1")
+        with pytest.raises(percache.Error, match="is a database, and this wheel has no RocksDB"):
+            percache.Cache(tmp_path / "c")
+        return
+    for files in (False, True):
+        with percache.Cache(tmp_path / "c", files=files) as cache:
+
+            @cache
+            def f(x):
+                return ran(x)
+
+            f(1)
+    assert len(ran) == 1 and not (tmp_path / "c/files").exists()
+
+
 def test_a_cache_in_memory_lasts_as_long_as_the_process(ran):
     cache = percache.Cache(":memory:")
 

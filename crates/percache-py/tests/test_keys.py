@@ -233,6 +233,52 @@ def test_pydantic_models_count_by_their_fields():
     assert len({key(User(name="a")), key(User(name="b")), key(User(name="a", age=4)), key(Admin(name="a"))}) == 4
 
 
+def test_private_attributes_of_pydantic_models_count():
+    pydantic = pytest.importorskip("pydantic")
+
+    class User(pydantic.BaseModel):
+        name: str
+        _seen: int = pydantic.PrivateAttr(default=0)
+
+    user, seen = User(name="a"), User(name="a")
+    assert key(user) == key(seen)
+    seen._seen = 1
+    assert user != seen and key(user) != key(seen)
+
+
+def test_looking_at_a_masked_array_does_not_change_its_key():
+    numpy = pytest.importorskip("numpy")
+    array = numpy.ma.array([1, 2], mask=[0, 1])
+    before = key(array)
+    # Sets its fill value.
+    repr(array)
+    assert key(array) == before == key(array.copy())
+    other = array.copy()
+    other.fill_value = 7
+    shown = numpy.ma.array([1, 2], mask=[0, 0])
+    assert len({before, key(other), key(shown), key(array.data)}) == 4
+
+
+def test_polars_frames_count_by_columns_types_and_values():
+    polars = pytest.importorskip("polars")
+
+    def frame():
+        kinds = polars.Series(["u", "v", "u"], dtype=polars.Categorical)
+        return polars.DataFrame({"a": [1, 2, None], "b": ["x", "y", None], "c": [[1], [2, 3], None], "d": kinds})
+
+    different = [
+        frame(), frame().rename({"a": "z"}), frame().with_columns(polars.col("a").cast(polars.Int32)), frame()["a"],
+        frame()["a"].rename("z"), frame()[:2], frame().select("b", "a"), frame().select("a", "b"), polars.DataFrame(),
+        frame().with_columns(a=polars.Series([1, 2, 3])), frame().lazy(), polars.col("a") + 1, polars.col("a") + 2,
+    ]  # fmt: skip
+    keys = [key(value) for value in different]
+    assert len(set(keys)) == len(keys)
+    # What is written about several columns at once comes in any order.
+    assert len({key(frame().rename({"a": "z"})) for _ in range(100)}) == 1
+    twice = frame().select("a").vstack(frame().select("a"))
+    assert twice.n_chunks() == 2 and key(twice) == key(twice.rechunk())
+
+
 def test_a_million_elements_are_hashed_at_the_speed_of_memory():
     numpy = pytest.importorskip("numpy")
     array = numpy.random.default_rng(1).random(1_000_000)

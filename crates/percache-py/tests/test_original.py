@@ -96,6 +96,13 @@ def test_what_is_no_mapping_and_no_path_is_refused():
         percache.Cache(3)
 
 
+def test_an_empty_path_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(percache.Error, match="the path of the cache is empty"):
+        percache.Cache("")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_custom_representation_alone_counts(path, ran):
     cache = percache.Cache(path, repr=lambda value: "same")
 
@@ -203,6 +210,13 @@ def test_a_shelve_of_the_original_is_an_error_and_no_cache_is_made_beside_it(tmp
     with pytest.raises(percache.Error, match="a cache of percache 0.4"):
         percache.Cache(str(tmp_path / "old"))
     assert [file.name for file in tmp_path.iterdir()] == [f"old{ending}"]
+
+
+@pytest.mark.parametrize("ending", ["", ".dat"])
+def test_the_command_line_says_what_to_do_with_a_shelve(tmp_path, ending):
+    (tmp_path / f"old{ending}").write_bytes(b"\0" * 100)
+    ran = subprocess.run([sys.executable, "-m", "percache", str(tmp_path / "old")], capture_output=True, text=True)
+    assert ran.returncode == 1 and "percache.import_shelve(" in ran.stderr
 
 
 def test_check_is_the_older_way_to_decorate(cache, ran):

@@ -215,13 +215,48 @@ def test_a_child_that_was_forked_during_a_computation_does_not_hang(program):
     assert program.run(text) == "child 1\nparent 1"
 
 
-def test_joblib_workers_share_results(program):
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading"])
+def test_joblib_workers_share_results(program, backend):
     pytest.importorskip("joblib")
     text = MULTIPROCESSING.replace("with context.Pool(4) as pool:", "import joblib\n        if True:")
     text = text.replace(
         "pool.map(f, [0, 1, 2, 3] * 5, chunksize=1)",
-        "joblib.Parallel(4)(joblib.delayed(f)(x) for x in [0, 1, 2, 3] * 5)",
+        "joblib.Parallel(4, backend=sys.argv[2])(joblib.delayed(f)(x) for x in [0, 1, 2, 3] * 5)",
     )
     text = text.replace("pool.close()", "pass").replace("pool.join()", "pass")
-    assert program.run(text, "spawn").endswith("[0, 1, 4, 9]")
+    assert program.run(text, "spawn", backend).endswith("[0, 1, 4, 9]")
+    assert sorted((program.path / "ran").read_text().split()) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("scheduler", ["distributed", "processes", "threads"])
+def test_dask_workers_share_results(program, scheduler):
+    dask = pytest.importorskip("dask")
+    if scheduler == "distributed":
+        pytest.importorskip("distributed")
+    assert dask.__version__
+    text = f"""
+        import dask, os, sys, time
+        import percache
+
+        cache = percache.Cache({str(program.path / "c")!r})
+
+        @cache
+        def f(x):
+            with open({str(program.path / "ran")!r}, "a") as file:
+                file.write(f"{{x}}\\n")
+            time.sleep(0.05)
+            return x * x
+
+        def main(scheduler):
+            calls = [0, 1, 2, 3] * 5
+            if scheduler == "distributed":
+                from dask.distributed import Client
+                with Client(n_workers=2, threads_per_worker=2, dashboard_address=None) as client:
+                    return client.gather(client.map(f, calls, pure=False))
+            return list(dask.compute(*[dask.delayed(f)(x) for x in calls], scheduler=scheduler))
+
+        if __name__ == "__main__":
+            print(main(sys.argv[1]))
+    """
+    assert program.run(text, scheduler) == f"{[0, 1, 4, 9] * 5}"
     assert sorted((program.path / "ran").read_text().split()) == ["0", "1", "2", "3"]

@@ -66,7 +66,7 @@ def test_what_cannot_be_pickled_is_returned_all_the_same_and_said_once(cache, ra
 
     with pytest.warns(percache.CacheWarning, match="cannot be kept: not this one") as warned:
         assert isinstance(f(1), Unpicklable) and isinstance(f(1), Unpicklable) and isinstance(f(2), Unpicklable)
-    assert len(warned) == 1 and len(ran) == 3
+    assert len(warned) == 1 and len(ran) == 3 and warned[0].filename == __file__
 
 
 def test_a_result_that_does_not_load_any_more_is_a_miss(path, ran):
@@ -95,7 +95,7 @@ def test_exceptions_are_not_kept(cache, ran):
     assert len(ran) == 2
 
 
-def test_exceptions_are_kept_on_request_for_some_time(cache, ran):
+def test_exceptions_are_kept_on_request_for_some_time(cache, ran, caplog):
     @cache(keep_errors=0.5)
     def f(x):
         ran(x)
@@ -110,6 +110,8 @@ def test_exceptions_are_kept_on_request_for_some_time(cache, ran):
     with pytest.raises(ValueError):
         f(1)
     assert len(ran) == 2
+    cache.sync()
+    assert not caplog.records, "that it is over is nothing to be told"
 
 
 def test_only_the_exceptions_that_were_named_are_kept(cache, ran):

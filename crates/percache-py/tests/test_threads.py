@@ -1,10 +1,12 @@
 """Many threads at once: one computes, the others get it; nobody waits for ever."""
 
 import concurrent.futures
+import sys
 import threading
 import time
 
 import percache
+import pytest
 from conftest import at_once
 
 
@@ -74,6 +76,16 @@ def test_recursion_works(cache):
 
     assert fib(90) == 2880067194370816120
     assert cache.stats().misses == 91
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python counts calls of native functions as well")
+def test_a_recursion_may_be_deep(cache):
+    @cache
+    def down(n):
+        return n and down(n - 1) + 1
+
+    assert sys.getrecursionlimit() <= 1000
+    assert down(300) == 300
 
 
 def test_a_call_that_would_wait_for_itself_computes(cache):

@@ -39,6 +39,13 @@ pub enum Notice {
         /// What the server said.
         reason: String,
     },
+    /// A command was not executed on a worker.
+    NotExecuted {
+        /// Where the server is, without secrets.
+        address: String,
+        /// Why.
+        reason: String,
+    },
     /// A record is there that is not used.
     Refused {
         /// Which, in words.
@@ -124,6 +131,36 @@ impl Connection {
         Ok(asked.unwrap_or_else(|_| Err(Fault::new(FaultKind::Unreachable, "its answer was not understood"))))
     }
 
+    /// Calls the remote for something that takes as long as it takes: whether the remote is still there is the business
+    /// of the call. Asks ten times a second whether that was `stopped`; if so, has `end` see to what is under way there.
+    pub fn wait<T>(
+        &self,
+        stopped: &(dyn Fn() -> bool + Sync),
+        call: impl AsyncFnOnce(&Service) -> Result<T, Fault>,
+        end: impl AsyncFnOnce(&Service),
+    ) -> Result<T, Fault> {
+        let opened = self.open()?;
+        let asked = catch_unwind(AssertUnwindSafe(|| {
+            opened.runtime.block_on(async {
+                let stop = async {
+                    while !stopped() && !self.is_cancelled() {
+                        tokio::time::sleep(MARGIN).await;
+                    }
+                };
+                let answer = match select(pin!(call(&opened.service)), pin!(stop)).await {
+                    Either::Left((answer, _)) => return answer,
+                    Either::Right(_) => Err(Fault::new(FaultKind::Local, "interrupted")),
+                };
+                // A build that is stopped does not wait for it.
+                let _ = tokio::time::timeout(SILENT, end(&opened.service)).await;
+                answer
+            })
+        }));
+        let answer = asked.unwrap_or_else(|_| Err(Fault::new(FaultKind::Unreachable, "its answer was not understood")));
+        self.judge(answer.as_ref().err());
+        answer
+    }
+
     /// Ends when the remote has gone silent. It is asked for a sign of life when nothing has come from it for a while:
     /// a slow network is busy with what was asked for before, a dead one is not.
     async fn silence(&self, service: &Service, began: Duration) -> Fault {
@@ -197,7 +234,8 @@ impl Connection {
         }
     }
 
-    fn give_up(&self, reason: &str) {
+    /// Gives the remote up for the rest of the run.
+    pub fn give_up(&self, reason: &str) {
         if self.breaker.trip(reason) {
             self.note_given_up(reason);
         }
@@ -257,6 +295,11 @@ impl Connection {
     /// Takes what the user is to be told.
     pub fn take_notices(&self) -> Vec<Notice> {
         std::mem::take(&mut *self.notices())
+    }
+
+    /// Notes what the user is to be told.
+    pub fn note(&self, notice: Notice) {
+        self.notices().push(notice);
     }
 
     fn note_given_up(&self, reason: &str) {

@@ -23,11 +23,13 @@
 //! | `uploads` | offering, in the background |
 //! | `trial` | whether it can be written to, and how fast |
 //! | `totals` | what came and went in all builds |
+//! | `execution` | executing commands on workers of a server |
 
 mod archive;
 mod breaker;
 mod connection;
 mod digest;
+pub mod execution;
 mod fault;
 mod keys;
 mod reapi;
@@ -52,7 +54,7 @@ pub use keys::{ActionKey, FingerprintKey};
 pub use record::{Notary, RemoteResult};
 pub use remote::{Counts, Fetch, Remote};
 pub use service::About;
-pub use settings::{Address, Scheme, Settings, SettingsError, Table, Tls};
+pub use settings::{Address, ExecutionSettings, ExecutionTable, Scheme, Settings, SettingsError, Table, Tls};
 pub use totals::Totals;
 pub use trial::Trial;
 pub use trust::{KeyError, PublicKey, SigningKey, Trust};

@@ -6,6 +6,7 @@
     missing_docs,
     mismatched_lifetime_syntaxes,
     non_camel_case_types,
+    non_snake_case,
     redundant_semicolons,
     unused_qualifications,
     clippy::all,
@@ -18,6 +19,9 @@ pub(crate) mod codec;
 #[rustfmt::skip]
 #[path = "reapi/generated/bytestream.rs"]
 pub(crate) mod bytestream;
+#[rustfmt::skip]
+#[path = "reapi/generated/longrunning.rs"]
+pub(crate) mod longrunning;
 #[rustfmt::skip]
 #[path = "reapi/generated/protobuf.rs"]
 pub(crate) mod protobuf;

@@ -4,12 +4,14 @@
 //! a variable which is not set counts as not written, so a fork's CI, which has no secrets, builds without a remote.
 
 mod address;
+mod execution;
 mod variables;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use address::{Address, Scheme};
+pub use execution::{ExecutionSettings, ExecutionTable};
 use variables::{Source, expand};
 
 use crate::record::Notary;
@@ -115,7 +117,7 @@ impl Settings {
         root: &Path,
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Notary, SettingsError> {
-        let source = Source { variable };
+        let source = Source { variable, infix: "" };
         let (namespace, trust) = (namespace(&source, table)?, trust(&source, table)?);
         Ok(Notary { namespace, trust, key: signing_key(&source, table, root)? })
     }
@@ -130,7 +132,10 @@ impl Settings {
         root: &Path,
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Option<Settings>, SettingsError> {
-        let source = Source { variable };
+        Settings::read(&Source { variable, infix: "" }, table, root)
+    }
+
+    fn read(source: &Source<'_>, table: &Table, root: &Path) -> Result<Option<Settings>, SettingsError> {
         let Some(url) = source.text("url", "URL", table.url.as_deref())? else { return Ok(None) };
         let read = source.truth("read", "READ", table.read.as_deref(), true)?;
         let write = source.truth("write", "WRITE", table.write.as_deref(), false)?;
@@ -138,19 +143,19 @@ impl Settings {
             return Ok(None);
         }
         let address = Address::parse(&url.value, table.url.as_deref().filter(|_| url.from_table), root)?;
-        let headers = headers(&source, table)?;
+        let headers = headers(source, table)?;
         if !headers.is_empty() && !address.scheme.is_grpc() {
             return Err(SettingsError::new("headers", "only servers of the Remote Execution API take them")
                 .hint("object stores take their credentials from the variables of their own tools"));
         }
         Ok(Some(Settings {
-            namespace: namespace(&source, table)?,
+            namespace: namespace(source, table)?,
             read,
             write,
-            trust: trust(&source, table)?,
-            key: signing_key(&source, table, root)?,
+            trust: trust(source, table)?,
+            key: signing_key(source, table, root)?,
             headers,
-            tls: tls(&source, table, root, &address)?,
+            tls: tls(source, table, root, &address)?,
             address,
         }))
     }

@@ -1,6 +1,8 @@
 //! Tests of whole ways: from one store through a remote to another.
 
 mod damage;
+mod execution;
+mod farm;
 mod misbehaving;
 mod odd;
 mod proxy;

@@ -15,6 +15,7 @@
 //! | `graph` | dependencies between tasks, and the owner of each output |
 //! | `fs` | the state of files on disk, and writing to them |
 //! | `key` | the inputs that determine a result |
+//! | `packages` | the packages of other ecosystems, from their manifests |
 //! | `config` | from the text of `percache.toml` to a checked workspace |
 //! | `init` | a first `percache.toml`, proposed from the project's files |
 //! | `environment` | the environment variables that a command sees |
@@ -37,6 +38,7 @@ mod init;
 mod key;
 mod maintenance;
 mod model;
+mod packages;
 mod process;
 mod report;
 mod schedule;
@@ -45,7 +47,7 @@ mod syntax;
 mod watch;
 mod worktree;
 
-pub use action::context::{Check, Force, HitLogs, Options};
+pub use action::context::{Accept, Check, Force, HitLogs, Options};
 pub use process::Stop;
 pub use schedule::results::{FromRemote, Summary};
 pub use session::{BuildError, OpenError, Opened, Project, Request, Session, Target, open};
@@ -53,14 +55,15 @@ pub use session::{BuildError, OpenError, Opened, Project, Request, Session, Targ
 /// The configuration: finding it, its mistakes, its schema, and a first one.
 pub mod configuration {
     pub use crate::config::{DiscoverError, FILE_NAME, discover, is_broken, likely_stores, schema, stated};
-    pub use crate::init::{File, propose};
+    pub use crate::init::{File, InitError, Proposal, Source, propose};
     pub use crate::model::diagnostic::{Diagnostic, Diagnostics};
 }
 
 /// Tasks, their graph, and how they are named.
 pub mod tasks {
     pub use crate::explain::{
-        AffectedError, LastLog, LastRuns, LastState, NamedFile, NamedFileError, affected, last_log, named_file,
+        AcceptError, Acceptable, AffectedError, FilterError, LastLog, LastRuns, LastState, NamedFile, NamedFileError,
+        NotPortable, acceptable, affected, filtered, last_log, named_file, not_portable,
     };
     pub use crate::graph::{SelectError, TaskGraph, name_from};
     pub use crate::model::path::RelPath;
@@ -72,7 +75,8 @@ pub mod tasks {
 /// What a build tells while it runs, and who is told.
 pub mod events {
     pub use crate::model::event::{
-        Deviation, Differs, Event, Failure, Listener, LogText, Moved, Outcome, Provenance, Reporter, Runner,
+        Deviation, Differs, Event, Failure, Listener, LogText, Moved, Outcome, Provenance, RemoteRun, RemoteStage,
+        Reporter, Runner,
     };
     pub use crate::model::notice::{NotStored, Note, StoreTrouble, Warning, WhyKept};
     pub use crate::model::span::{Phase, Span};
@@ -88,6 +92,11 @@ pub mod exec {
 pub mod sharing {
     pub use crate::action::identity::{Identity, identify};
     pub use crate::action::remote::{Feed, Fetched, Names, Offer, Remote, RemoteKey, stored_offer};
+}
+
+/// Workers elsewhere that execute commands.
+pub mod execution {
+    pub use crate::action::workers::{Client, InputKind, RemoteCommand, RemoteExecuted, RemoteInput, Workers};
 }
 
 /// Why a task ran, or would run.
@@ -137,7 +146,7 @@ pub mod history {
 pub mod text {
     pub use crate::model::pattern::foreign;
     pub use crate::model::problem::{reason, way_out};
-    pub use crate::syntax::shown::{read_back, shown, shown_bytes};
+    pub use crate::syntax::shown::{first_few, read_back, shown, shown_bytes};
     pub use crate::syntax::suggest::{did_you_mean, nearest};
     pub use crate::syntax::units::{
         AgeError, SizeError, format_age, format_duration, format_size, parse_age, parse_size,

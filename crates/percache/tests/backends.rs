@@ -15,10 +15,12 @@ mod common;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use common::Calls;
 use percache::backend::{
-    Backend, BackendError, DatabaseBackend, FileBackend, MemoryBackend, Table, Visit, conformance,
+    Backend, BackendError, Behind, DatabaseBackend, FileBackend, MemoryBackend, Table, Visit, conformance,
 };
 use percache::db::engine::{Engine, EngineError, Session, SharedView};
 use percache::db::memory::MemoryEngine;
@@ -37,6 +39,67 @@ fn on_files() {
     conformance::serves_many_threads(&FileBackend::open(dir.path()).unwrap());
     let dir = tempfile::tempdir().unwrap();
     conformance::outlives(&|| FileBackend::open(dir.path()).unwrap());
+}
+
+#[test]
+fn on_files_that_are_written_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Behind::new(FileBackend::open(dir.path()).unwrap());
+    conformance::keeps(&open());
+    conformance::serves_many_threads(&Behind::new(MemoryBackend::new()));
+    let dir = tempfile::tempdir().unwrap();
+    conformance::outlives(&|| Behind::new(FileBackend::open(dir.path()).unwrap()));
+}
+
+#[test]
+fn what_is_written_behind_is_found_at_once_and_seen_by_others_within_a_second() {
+    let dir = tempfile::tempdir().unwrap();
+    let behind = Behind::new(FileBackend::open(dir.path()).unwrap());
+    let other = FileBackend::open(dir.path()).unwrap();
+    let key = Digest::of(b"key");
+    let [of_behind, of_other] = [&behind as &dyn Backend, &other]
+        .map(|backend| move || backend.get(Table::Results, &key).unwrap().map(|bytes| bytes.len()));
+    behind.put_result(&key, b"entry", b"result").unwrap();
+    assert_eq!((of_behind(), of_other()), (Some(6), None));
+    let begin = Instant::now();
+    while of_other().is_none() {
+        assert!(begin.elapsed() < Duration::from_secs(30), "nobody writes it");
+        thread::sleep(Duration::from_millis(20));
+    }
+    // An entry that is written again for itself leaves the result alone.
+    behind.put(Table::Entries, &key, b"another").unwrap();
+    behind.flush().unwrap();
+    assert_eq!(other.get(Table::Entries, &key).unwrap().as_deref(), Some(&b"another"[..]));
+    behind.remove_result(&key).unwrap();
+    assert_eq!((of_behind(), of_other()), (None, Some(6)));
+    behind.flush().unwrap();
+    assert_eq!(of_other(), None);
+    behind.put_result(&key, b"entry", b"longer result").unwrap();
+    let child = behind.after_fork().unwrap();
+    assert_eq!(child.get(Table::Results, &key).unwrap(), None, "it is the parent's to write");
+    child.close().unwrap();
+    behind.close().unwrap();
+    assert_eq!(of_other(), Some(13));
+}
+
+#[test]
+fn what_cannot_be_written_behind_waits_and_takes_nothing_else_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let behind = Behind::new(FileBackend::open(dir.path()).unwrap());
+    let [good, bad] = [b"good", b"evil"].map(|name| Digest::of(name));
+    // A file where the directory of one of them is to be.
+    let in_the_way = dir.path().join("files").join(&bad.to_string()[..2]);
+    std::fs::write(&in_the_way, "").unwrap();
+    for key in [good, bad] {
+        behind.put_result(&key, b"entry", b"result").unwrap();
+    }
+    assert!(behind.flush().is_err());
+    let there = |key| FileBackend::open(dir.path()).unwrap().get(Table::Results, &key);
+    assert_eq!(there(good).unwrap().as_deref(), Some(&b"result"[..]));
+    assert!(behind.get(Table::Results, &bad).unwrap().is_some(), "it waits");
+    std::fs::remove_file(&in_the_way).unwrap();
+    behind.close().unwrap();
+    assert_eq!(there(bad).unwrap().as_deref(), Some(&b"result"[..]));
 }
 
 /// A database in memory that several back-ends share, as processes share one on disk.

@@ -80,6 +80,25 @@ fn a_result_is_one_file_that_only_its_owner_can_read() {
 }
 
 #[test]
+fn results_that_are_written_behind_are_files_after_sync_and_found_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::builder().hot_bytes(0).write_behind(true).open_files(dir.path()).unwrap();
+    let is_result = |path: &PathBuf| path.file_name().is_some_and(|name| name.len() == 38);
+    let results = || files(dir.path()).into_iter().filter(is_result).count();
+    // On a machine that stands still for a second, one of them may be written already.
+    let mut waits = false;
+    for number in 0..20 {
+        let before = results();
+        assert_eq!(cache.call("f", &number, || number), number);
+        waits |= results() == before;
+        assert_eq!(cache.call("f", &number, || -1), number);
+    }
+    assert!(waits, "each was written at once");
+    cache.sync().unwrap();
+    assert_eq!(results(), 20);
+}
+
+#[test]
 fn a_torn_or_changed_file_is_a_miss_and_is_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::builder().hot_bytes(0).open_files(dir.path()).unwrap();

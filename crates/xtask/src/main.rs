@@ -23,7 +23,8 @@ usage: cargo xtask COMMAND
   setup   installs the system packages that building percache needs, where they are missing
   demo    builds percache and shows it at work on a real project
   test    checks formatting, lints, and runs all tests
-  python  makes the wheel of the Python package, and tests it with the oldest and the newest Python
+  python  makes the wheel of the Python package, and tests it with the oldest and the newest Python; with --light,
+          the wheel without RocksDB
   bench   measures percache beside other build tools and the machine itself; --tasks N, --files N, --runs N
   bench python  measures the Python package beside joblib, diskcache, cachier and the original
   bench remote  measures what a remote costs and brings; --tasks N, --files N, --runs N; PERCACHE_BENCH_LARGE=1: 3 GiB, too
@@ -38,7 +39,8 @@ fn main() -> ExitCode {
         ["setup"] => setup::setup(),
         ["demo"] => demo::demo(),
         ["test"] => test::test(),
-        ["python"] => python::python(),
+        ["python"] => python::python(python::Wheel::Whole),
+        ["python", "--light"] => python::python(python::Wheel::Light),
         ["bench", "python"] => python::bench(),
         ["dist"] => dist::dist(false),
         ["dist", "--check"] => dist::dist(true),

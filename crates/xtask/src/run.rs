@@ -46,7 +46,20 @@ pub fn run(command: &mut Command) -> Result<()> {
 pub fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(repository());
+    forget_own_package(&mut command);
     command
+}
+
+/// Removes what cargo tells this program of its own package: build scripts that ask for such a variable (that of
+/// `ring`) would run again, and much would be compiled again, each time that cargo is started from here and by hand
+/// in turn.
+pub fn forget_own_package(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
 }
 
 /// The root of the repository.

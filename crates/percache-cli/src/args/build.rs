@@ -1,4 +1,4 @@
-//! Commands that run tasks: `build`, `watch`, `exec`.
+//! Commands that make results: `build`, `watch`, `exec`, `accept`.
 
 use std::path::PathBuf;
 
@@ -13,6 +13,10 @@ pub struct Build {
     /// Tasks to build: names, or globs over names (`pkgs/app:*`) [default: `default` of percache.toml, or all tasks]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
+    /// Only tasks of these packages: a name or a directory, or a glob over them; `X...` with what X needs, `...X` with
+    /// what needs X, `[REV]` what changed since REV, `!X` without X. May be given several times
+    #[arg(long, value_name = "PACKAGES")]
+    pub filter: Vec<String>,
     /// Only tasks whose inputs, definition or dependencies differ from the git commit REV [default: the last common
     /// ancestor of HEAD and the default branch]
     #[arg(long, value_name = "REV", num_args = 0..=1, require_equals = true, default_missing_value = "")]
@@ -36,6 +40,10 @@ pub struct Build {
     /// with these
     #[arg(long, conflicts_with_all = ["force", "dry_run", "no_cache"])]
     pub check: bool,
+    /// After the build, name the tasks whose outputs contain the path of the workspace, so that their results are used
+    /// nowhere else. Exit with 1 if there are any
+    #[arg(long, conflicts_with_all = ["dry_run", "no_cache"])]
+    pub check_portable: bool,
     /// Only show what would run, and why
     #[arg(short = 'n', long)]
     pub dry_run: bool,
@@ -83,6 +91,9 @@ pub struct Watch {
     /// Tasks to build: names, or globs over names [default: `default` of percache.toml, or all tasks]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
+    /// Only tasks of these packages, as for `build`. May be given several times
+    #[arg(long, value_name = "PACKAGES")]
+    pub filter: Vec<String>,
     /// What to do with a running build when something changes: restart it, or finish it first
     #[arg(long, value_name = "WHAT", default_value = "restart", hide_possible_values = true)]
     pub on_change: OnChange,
@@ -111,6 +122,23 @@ pub enum OnChange {
     Restart,
     /// Let it finish, then build again
     Finish,
+}
+
+/// `percache accept`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What lies at the outputs of the task counts as what its command makes of the present inputs. Everything that the task \
+depends on must be up to date.")]
+pub struct Accept {
+    /// The tasks: names, or globs over names
+    #[arg(value_name = "TASK", required = true, add = ArgValueCompleter::new(completion::tasks))]
+    pub tasks: Vec<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Arguments that replace `{args}` in commands
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
 }
 
 /// `percache exec`.

@@ -10,9 +10,39 @@ use crate::completion;
 /// `percache init`.
 #[derive(Debug, Args)]
 pub struct Init {
+    /// Use only this, whatever else is found: make, c, npm (also pnpm, yarn and bun), turbo, nx, cargo, python,
+    /// taskfile, justfile, dvc [default: all that is found]
+    #[arg(long, value_name = "WHAT", hide_possible_values = true)]
+    pub from: Option<From>,
     /// Print it instead of writing it
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+}
+
+/// What a configuration is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum From {
+    /// Targets of a Makefile
+    Make,
+    /// C and C++ sources
+    C,
+    /// Scripts of package.json
+    #[value(aliases = ["pnpm", "yarn", "bun"])]
+    Npm,
+    /// Scripts of package.json, as turbo.json describes them
+    Turbo,
+    /// Scripts of package.json, as nx.json describes them
+    Nx,
+    /// Cargo.toml
+    Cargo,
+    /// A Python project
+    Python,
+    /// Tasks of a Taskfile
+    Taskfile,
+    /// Recipes of a justfile
+    Justfile,
+    /// Stages of dvc.yaml
+    Dvc,
 }
 
 /// `percache completions`.

@@ -14,6 +14,10 @@ pub struct Why {
     /// first causes]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub task: Option<String>,
+    /// Only tasks whose inputs, definition or dependencies differ from the git commit REV [default: the last common
+    /// ancestor of HEAD and the default branch]
+    #[arg(long, value_name = "REV", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub affected: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -28,6 +32,10 @@ pub struct List {
     /// Tasks to list: names, or globs over names [default: all]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
+    /// Only tasks of these packages: a name or a directory, or a glob over them; `X...` with what X needs, `...X` with
+    /// what needs X, `[REV]` what changed since REV, `!X` without X. May be given several times
+    #[arg(long, value_name = "PACKAGES")]
+    pub filter: Vec<String>,
     /// Only tasks whose inputs, definition or dependencies differ from the git commit REV [default: the last common
     /// ancestor of HEAD and the default branch]
     #[arg(long, value_name = "REV", num_args = 0..=1, require_equals = true, default_missing_value = "")]
@@ -46,6 +54,10 @@ pub struct Graph {
     /// Tasks to show, with their dependencies [default: all]
     #[arg(value_name = "TASK", add = ArgValueCompleter::new(completion::tasks))]
     pub tasks: Vec<String>,
+    /// Only tasks of these packages: a name or a directory, or a glob over them; `X...` with what X needs, `...X` with
+    /// what needs X, `[REV]` what changed since REV, `!X` without X. May be given several times
+    #[arg(long, value_name = "PACKAGES")]
+    pub filter: Vec<String>,
     /// Only tasks whose inputs, definition or dependencies differ from the git commit REV [default: the last common
     /// ancestor of HEAD and the default branch]
     #[arg(long, value_name = "REV", num_args = 0..=1, require_equals = true, default_missing_value = "")]

@@ -2,7 +2,7 @@
 //!
 //! | file | its commands |
 //! | --- | --- |
-//! | `build` | `build`, `watch`, `exec` |
+//! | `build` | `build`, `watch`, `exec`, `accept` |
 //! | `inspect` | `why`, `list`, `graph`, `report`, `log`, `compdb` |
 //! | `remote` | `remote` and its subcommands, the options of builds for it, `export`, `import` |
 //! | `store` | `gc`, `clear`, `clean`, `stats`, `verify` |
@@ -24,9 +24,9 @@ use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 use crate::completion;
 use crate::topics;
 
-pub use build::{Build, Exec, Logs, OnChange, Output, Watch};
+pub use build::{Accept, Build, Exec, Logs, OnChange, Output, Watch};
 pub use displaced::{Displaced, DisplacedAction, DisplacedDrop, DisplacedRestore};
-pub use help::{Completions, Help, Init, Man, Shell};
+pub use help::{Completions, From, Help, Init, Man, Shell};
 pub use inspect::{Compdb, Graph, GraphFormat, List, Log, Report, Why};
 #[cfg(feature = "remote")]
 pub use remote::{Export, Import, Remote, RemoteAction, RemoteOptions, RemotePull, RemotePush};
@@ -81,6 +81,8 @@ pub enum Command {
     Watch(Watch),
     /// Run a single command, without a percache.toml, or replay its stored output
     Exec(Exec),
+    /// Take what lies in the tree as the results of tasks, without running them
+    Accept(Accept),
     /// Explain why a task last ran, or why it would run now; without a task, why the last build ran what it ran
     Why(Why),
     /// Write a percache.toml that suits the files in the directory

@@ -13,7 +13,7 @@ pub struct RemoteOptions {
     /// Share results with the remote at URL, whatever `[remote]` says
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, conflicts_with = "no_remote")]
     pub remote: Option<String>,
-    /// Neither look up results on the remote nor write them there
+    /// Neither look up results on the remote nor write them there, and execute no command remotely
     #[arg(long)]
     pub no_remote: bool,
 }

@@ -7,34 +7,46 @@ use std::time::Instant;
 #[cfg(feature = "remote")]
 use percache_runner::Session;
 use percache_runner::tasks::{LastRuns, LastState, TaskId};
-use percache_runner::{Check, Force, HitLogs, Opened, Options, Project, Request, Stop, Summary, Target, open};
+use percache_runner::{Accept, Check, Force, HitLogs, Opened, Options, Project, Request, Stop, Summary, Target, open};
 
 use crate::args::{Build, Cli, Logs};
+use crate::commands::portable;
 use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};
+#[cfg(feature = "remote")]
+use crate::remote::execution::{self, Farm};
 #[cfg(feature = "remote")]
 use crate::remote::{self, Ending, Sharing};
 use crate::report::{self, Manner, Place, Report, Wanted};
-use crate::setup::{directory, holder, load, only_affected, open_store};
+use crate::setup::{directory, holder, load, only_affected, only_filtered, open_store};
 use crate::terminal::style::{self, Paint};
 
 /// Runs `percache build`.
 pub fn run(cli: &Cli, args: &Build) -> Result<u8, CliError> {
-    if args.affected.is_none() && !args.failed {
+    if args.affected.is_none() && !args.failed && args.filter.is_empty() {
         return build(cli, args);
     }
     let project = load(cli, &args.args)?;
     let chosen = choose(&project, args)?;
     if chosen.is_empty() {
-        let why = if args.failed { "no task has failed" } else { "no task is affected" };
+        let why = match (args.failed, &args.affected) {
+            (true, _) => "no task has failed",
+            (false, Some(_)) => "no task is affected",
+            (false, None) => "no task is selected",
+        };
         return report::nothing(&project.workspace, manner(cli, args), &wanted(args), why).map(|()| SUCCESS);
     }
     let names = chosen.iter().map(|id| project.name_from_here(&project.workspace.task(*id).name));
-    build(cli, &Build { tasks: names.collect(), affected: None, failed: false, ..args.clone() })
+    build(cli, &Build { tasks: names.collect(), affected: None, failed: false, filter: Vec::new(), ..args.clone() })
 }
 
-/// Returns the tasks that `--failed` and `--affected` leave of the named ones, or of all.
+/// Returns the tasks that `--filter`, `--failed` and `--affected` leave of the named ones, or of all.
 fn choose(project: &Project, args: &Build) -> Result<Vec<TaskId>, CliError> {
     let mut chosen = match args.failed {
+        failed if !args.filter.is_empty() => {
+            let default = project.workspace.default.clone();
+            let chosen = only_filtered(project, (&args.tasks, default), &args.filter, &args.args)?;
+            if failed { project.graph.closure(&chosen) } else { chosen }
+        }
         true if args.tasks.is_empty() => project.workspace.ids().collect(),
         // A dependency that failed is the reason why a named task was not built.
         true => project.graph.closure(&project.select(&args.tasks)?),
@@ -69,15 +81,15 @@ fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     let mut session = match open(request)? {
         Opened::Unchanged(tasks) => {
             report::idle(&tasks, manner(cli, args), start.elapsed());
-            return Ok(SUCCESS);
+            return if args.check_portable { portable::check(cli, args, None, SUCCESS) } else { Ok(SUCCESS) };
         }
         Opened::Session(session) => session,
     };
     let project = session.project().clone();
     #[cfg(feature = "remote")]
-    let sharing = share(&mut session, args)?;
+    let (sharing, farm) = share(&mut session, args)?;
     #[cfg(not(feature = "remote"))]
-    if project.workspace.remote.url.is_some() {
+    if project.workspace.remote.url.is_some() || project.workspace.remote.execution.url.is_some() {
         crate::aside!("[remote] is not used: this percache was built without the feature `remote`");
     }
     let stop = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
@@ -91,28 +103,45 @@ fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     let traced = report.trace(&project.graph, session.store().map(|store| &**store));
     let finished = report.finish(&summary).and(traced);
     #[cfg(feature = "remote")]
-    if let Some(sharing) = sharing {
-        let quiet = cli.quiet || args.json;
-        let live = style::can_redraw() && !quiet;
-        let came = (!args.dry_run).then_some(summary.remote);
-        sharing.finish(&Ending { stop: &stop, quiet, live, paint: stderr, came });
-        std::mem::forget(sharing);
+    {
+        farm.iter().for_each(|farm| farm.finish(stderr));
+        if let Some(sharing) = &sharing {
+            let quiet = cli.quiet || args.json;
+            let live = style::can_redraw() && !quiet;
+            let came = (!args.dry_run).then_some(summary.shared);
+            sharing.finish(&Ending { stop: &stop, quiet, live, paint: stderr, came });
+        }
+        std::mem::forget((sharing, farm));
     }
     finished?;
+    let mut status = status(&summary);
+    if args.check_portable {
+        status = portable::check(cli, args, session.store().map(|store| (&*project, &**store)), status)?;
+    }
     // The process ends now, so destructors are skipped.
     std::mem::forget((session, project));
-    Ok(status(&summary))
+    Ok(status)
 }
 
-/// Shares results with the remote of the workspace, if there is one.
+/// What a build uses besides this machine.
 #[cfg(feature = "remote")]
-fn share(session: &mut Session<'_>, args: &Build) -> Result<Option<Arc<Sharing>>, CliError> {
+type Elsewhere = (Option<Arc<Sharing>>, Option<Arc<Farm>>);
+
+/// Shares results with the remote of the workspace, and has commands executed by workers, if there are any.
+#[cfg(feature = "remote")]
+fn share(session: &mut Session<'_>, args: &Build) -> Result<Elsewhere, CliError> {
     let project = session.project().clone();
-    let Some(store) = session.store().cloned() else { return Ok(None) };
-    let Some(settings) = remote::settings(&project.workspace, &args.remote)? else { return Ok(None) };
-    let sharing = Arc::new(Sharing::new(settings, store, &project.store_dir));
-    session.share(sharing.clone());
-    Ok(Some(sharing))
+    let Some(store) = session.store().cloned() else { return Ok((None, None)) };
+    let settings = remote::settings(&project.workspace, &args.remote)?;
+    let farm = match args.dry_run {
+        false => execution::settings(&project.workspace, &args.remote, settings.as_ref())?,
+        true => None,
+    };
+    let sharing = settings.map(|settings| Arc::new(Sharing::new(settings, store, &project.store_dir)));
+    let farm = farm.map(|settings| Arc::new(Farm::new(settings)));
+    sharing.iter().for_each(|sharing| session.share(sharing.clone()));
+    farm.iter().for_each(|farm| session.execute_on(farm.clone()));
+    Ok((sharing, farm))
 }
 
 /// Returns the files that the build is to write beside what it prints.
@@ -143,7 +172,7 @@ fn options(cli: &Cli, args: &Build) -> Options {
             true if args.tasks.is_empty() => Force::All,
             true => Force::Selected,
         },
-        accept: args.accept,
+        accept: if args.accept { Accept::Unknown } else { Accept::No },
         check: match args.check {
             false => Check::Sample,
             true if args.tasks.is_empty() => Check::All,

@@ -2,7 +2,7 @@
 
 use percache_runner::Stop;
 use percache_runner::tasks::{Clean, Cleaned, RelPath};
-use percache_runner::text::{reason, way_out};
+use percache_runner::text::{first_few, reason, way_out};
 
 use crate::args::{self, Cli};
 use crate::commands::gc::count;
@@ -37,6 +37,10 @@ fn tell(cli: &Cli, args: &args::Clean, cleaned: &Cleaned) {
     for path in &cleaned.edited {
         crate::say!("kept {path}: it was edited after it was made");
     }
+    if !cleaned.unknown.is_empty() {
+        let (names, them) = (first_few(&cleaned.unknown), if cleaned.unknown.len() == 1 { "it" } else { "them" });
+        crate::say!("kept {names}: no successful run made {them}");
+    }
     for path in &cleaned.sources {
         crate::say!("kept {path}: it is a source now");
     }
@@ -47,6 +51,10 @@ fn tell(cli: &Cli, args: &args::Clean, cleaned: &Cleaned) {
     if !cli.quiet {
         let verb = if args.dry_run { "would remove" } else { "removed" };
         crate::say!("{verb} {}", count(cleaned.removed.len() as u64, "output"));
+        if !cleaned.not_kept.is_empty() {
+            let names = first_few(&cleaned.not_kept);
+            crate::say!("the store does not keep the outputs of {names}: the next build runs what makes them");
+        }
     }
 }
 

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use percache_runner::Project;
-use percache_runner::configuration::{FILE_NAME, File, propose};
+use percache_runner::configuration::{FILE_NAME, File, InitError, Proposal, Source, propose};
 
-use crate::args::{Cli, Init};
+use crate::args::{Cli, From, Init};
 use crate::commands::gc::count;
 use crate::error::{CliError, SUCCESS};
 
@@ -17,7 +17,7 @@ use crate::terminal::style::{Paint, Style};
 pub fn run(cli: &Cli, args: &Init) -> Result<u8, CliError> {
     let dir = cli.directory.as_deref().unwrap_or(Path::new("."));
     let dir = dir.canonicalize().map_err(|e| CliError::directory(dir, &e))?;
-    let files = propose(&dir);
+    let Proposal { files, others } = propose(&dir, args.from.map(source)).map_err(refused)?;
     if args.dry_run {
         for file in &files {
             if !file.dir.is_empty() {
@@ -43,6 +43,9 @@ pub fn run(cli: &Cli, args: &Init) -> Result<u8, CliError> {
         }
         root = false;
     }
+    for other in others {
+        crate::say!("{} {other}", paint.apply(Style::Hint, "or     "));
+    }
     // What was written must be valid; if it is not, the mistake is shown with its place.
     let project = Project::load(&dir, &[])?;
     let tasks = project.workspace.tasks.len();
@@ -50,6 +53,29 @@ pub fn run(cli: &Cli, args: &Init) -> Result<u8, CliError> {
     let tasks = count(tasks as u64, "task");
     crate::say!("\n{tasks}; `percache list` shows {all}, `percache build` builds");
     Ok(SUCCESS)
+}
+
+fn source(from: From) -> Source {
+    match from {
+        From::Make => Source::Make,
+        From::C => Source::C,
+        From::Npm => Source::Npm,
+        From::Turbo => Source::Turbo,
+        From::Nx => Source::Nx,
+        From::Cargo => Source::Cargo,
+        From::Python => Source::Python,
+        From::Taskfile => Source::Taskfile,
+        From::Justfile => Source::Justfile,
+        From::Dvc => Source::Dvc,
+    }
+}
+
+fn refused(error: InitError) -> CliError {
+    let hint = match &error {
+        InitError::NotThere(_) => "without `--from`, init proposes tasks for whatever it finds",
+        InitError::Broken(_) => "correct that file; init reads it to propose tasks",
+    };
+    CliError::usage(error).hint(Some(hint))
 }
 
 fn path(file: &File) -> String {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Cli, List};
 use crate::error::{CliError, SUCCESS};
-use crate::setup::{load, only_affected};
+use crate::setup::{load, only_affected, only_filtered};
 use crate::terminal::style::{Paint, Style};
 
 /// The width above which names do not widen their column.
@@ -23,7 +23,12 @@ const STALE: &str = "stale?";
 pub fn run(cli: &Cli, args: &List) -> Result<u8, CliError> {
     let project = load(cli, &[])?;
     let all = args.tasks.is_empty();
-    let ids: Vec<TaskId> = if all { project.workspace.ids().collect() } else { project.select(&args.tasks)? };
+    let every = || project.workspace.ids().collect::<Vec<TaskId>>();
+    let ids: Vec<TaskId> = match args.filter.as_slice() {
+        [] if all => every(),
+        [] => project.select(&args.tasks)?,
+        filters => only_filtered(&project, (&args.tasks, every()), filters, &[])?,
+    };
     let ids = match &args.affected {
         Some(rev) => only_affected(&project, ids, rev, &[])?,
         None => ids,

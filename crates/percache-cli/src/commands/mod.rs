@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod accept;
 pub mod build;
 pub mod clean;
 pub mod clear;
@@ -17,6 +18,7 @@ pub mod init;
 pub mod list;
 pub mod log;
 pub mod man;
+pub mod portable;
 #[cfg(feature = "remote")]
 pub mod remote;
 pub mod report;

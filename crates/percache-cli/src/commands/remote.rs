@@ -54,7 +54,8 @@ fn push(cli: &Cli, args: &RemotePush) -> Result<u8, CliError> {
     let store = Arc::new(open_store(&project.store_dir, Paint::stderr(cli.color)));
     let sharing = Sharing::new(settings, store, &project.store_dir);
     let stop = Stop::install().map_err(|e| CliError::failure(format!("cannot handle signals: {e}")))?;
-    let shared = selected.into_iter().map(|id| project.workspace.task(id)).filter(|task| task.remote && task.cache);
+    let shared =
+        selected.into_iter().map(|id| project.workspace.task(id)).filter(|task| task.remote.shares() && task.cache);
     let names: HashSet<&str> = shared.map(|task| task.name.as_str()).collect();
     let offered = sharing.offer_stored(&|name| names.contains(name));
     offered.map_err(|e| CliError::store(&e, &project.store_dir))?;

@@ -10,14 +10,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use percache_runner::configuration;
+use percache_runner::tasks::TaskId;
 use percache_runner::text::shown_bytes;
 use percache_runner::watching::{Blame, Blamed, Broken, Change, Configured, Events, Happened, KnownFiles, Run, Target};
-use percache_runner::{Check, Force, HitLogs, OpenError, Options, Stop};
+use percache_runner::{Accept, Check, Force, HitLogs, OpenError, Options, Project, Stop};
 
 use crate::args::{Cli, Logs, Output, Watch};
 use crate::error::{CliError, INTERRUPTED};
 use crate::report::Manner;
-use crate::setup::{directory, load};
+use crate::setup::{directory, load, only_filtered};
 use crate::terminal::style::{self, Paint, Style};
 
 use round::Round;
@@ -112,8 +113,31 @@ impl Watching<'_> {
     /// Loads the configured tasks, and selects the requested ones.
     fn configure(&self) -> Result<Configured, CliError> {
         let project = load(self.cli, &self.args.args)?;
-        let selected = project.requested(&self.args.tasks, &self.args.args)?;
+        let selected = self.selected(&project)?;
         Ok((Arc::new(project), selected))
+    }
+
+    fn selected(&self, project: &Project) -> Result<Vec<TaskId>, CliError> {
+        let Watch { tasks, filter, args, .. } = self.args;
+        if filter.is_empty() {
+            return Ok(project.requested(tasks, args)?);
+        }
+        let selected = only_filtered(project, (tasks, project.workspace.default.clone()), filter, args)?;
+        if selected.is_empty() {
+            let hint = "`percache list --filter …` shows what a filter leaves".to_owned();
+            return Err(CliError::usage("no task is selected").hint(Some(hint)));
+        }
+        project.check_args(&selected, args)?;
+        Ok(selected)
+    }
+
+    /// Returns the names of the tasks to build, as they are written here; none for the default ones.
+    fn names(&self, project: &Project) -> Result<Vec<String>, CliError> {
+        if self.args.filter.is_empty() {
+            return Ok(self.args.tasks.clone());
+        }
+        let selected = self.selected(project)?.into_iter();
+        Ok(selected.map(|id| project.name_from_here(&project.workspace.task(id).name)).collect())
     }
 
     /// Shows the mistakes of the configuration, and waits for their correction. Returns `None` if the user ends it.
@@ -285,7 +309,7 @@ impl Watching<'_> {
         Options {
             keep_going: self.args.keep_going,
             force: Force::No,
-            accept: false,
+            accept: Accept::No,
             check: Check::Sample,
             dry_run: false,
             pull: false,

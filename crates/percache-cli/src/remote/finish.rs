@@ -78,12 +78,7 @@ impl Sharing {
 
     fn tell(&self, paint: Paint) {
         for notice in self.remote.take_notices() {
-            let (message, hint) = worded(notice);
-            crate::aside!(
-                "{} {message}\n  {} {hint}",
-                paint.apply(Style::Warning, "warning:"),
-                paint.apply(Style::Hint, "hint:")
-            );
+            tell(worded(notice), paint);
         }
     }
 
@@ -115,6 +110,12 @@ fn results(count: usize) -> String {
     if count == 1 { "1 result".to_owned() } else { format!("{count} results") }
 }
 
+/// Prints a warning.
+pub(super) fn tell((message, hint): (String, &str), paint: Paint) {
+    let (warning, hint_word) = (paint.apply(Style::Warning, "warning:"), paint.apply(Style::Hint, "hint:"));
+    crate::aside!("{warning} {message}\n  {hint_word} {hint}");
+}
+
 /// Words a notice: what happened, and what to do about it.
 fn worded(notice: Notice) -> (String, &'static str) {
     match notice {
@@ -126,6 +127,9 @@ fn worded(notice: Notice) -> (String, &'static str) {
             format!("nothing is written to the remote {address}: {reason}"),
             "let `write` of [remote] be true only where the credentials allow it",
         ),
+        Notice::NotExecuted { address, reason } => {
+            (format!("{address} executes nothing: {reason}"), "the commands ran here instead")
+        }
         Notice::Refused { what, reason } => (
             format!("{what} on the remote is not used: {reason}"),
             "the command runs instead; others of this kind are not reported",

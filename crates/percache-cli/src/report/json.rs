@@ -2,7 +2,7 @@
 
 use percache::store::origin::{Origin, Place};
 use percache_runner::Summary;
-use percache_runner::events::{Deviation, Differs, Event, Outcome};
+use percache_runner::events::{Deviation, Differs, Event, Outcome, RemoteRun, RemoteStage};
 use percache_runner::tasks::{RelPath, Workspace};
 use percache_runner::text::shown;
 use serde_json::{Value, json};
@@ -18,7 +18,8 @@ pub fn event(workspace: &Workspace, event: &Event) -> String {
         Event::Started { task, usual } => {
             json!({ "event": "started", "task": name(*task), "usual_seconds": usual.map(|usual| usual.as_secs_f64()) })
         }
-        Event::Finished { task, outcome, provenance, log, took, saved, reason, unseen, .. } => {
+        Event::Remote { task, stage } => json!({ "event": "remote", "task": name(*task), "stage": stage_word(*stage) }),
+        Event::Finished { task, outcome, provenance, log, took, saved, reason, unseen, remote, .. } => {
             let (word, _) = words::outcome(outcome);
             let deviations = match outcome {
                 Outcome::Unstable(deviations) => deviations.iter().map(deviation).collect(),
@@ -40,6 +41,7 @@ pub fn event(workspace: &Workspace, event: &Event) -> String {
                 "origin": provenance.origin.as_ref().map(origin),
                 "fetched_bytes": provenance.fetched,
                 "refused": provenance.refused,
+                "remote": remote.as_ref().map(run),
                 "reason": reason,
                 "unseen_variables": unseen,
                 "log": String::from_utf8_lossy(&log.bytes),
@@ -75,6 +77,21 @@ pub fn origin(origin: &Origin) -> Value {
     json!({ "kind": kind, "from": from, "came": origin.came.as_millis() as f64 / 1e3 })
 }
 
+fn stage_word(stage: RemoteStage) -> &'static str {
+    match stage {
+        RemoteStage::Sent => "sent",
+        RemoteStage::Asked => "asked",
+        RemoteStage::Queued => "queued",
+        RemoteStage::Running => "running",
+        RemoteStage::Back => "back",
+    }
+}
+
+/// Returns where a command ran that did not run here.
+pub fn run(run: &RemoteRun) -> Value {
+    json!({ "worker": run.worker, "queued_seconds": run.queued.as_secs_f64(), "cached": run.cached })
+}
+
 /// Returns a path unchanged, or as it is shown in messages if it is not UTF-8.
 fn as_text(path: &RelPath) -> String {
     path.to_str().map_or_else(|| path.to_string(), str::to_owned)
@@ -107,10 +124,11 @@ pub fn summary(summary: &Summary) -> String {
         "interrupted": summary.interrupted,
         "seconds": summary.took.as_secs_f64(),
         "saved_seconds": summary.saved.as_secs_f64(),
-        "from_remote": summary.remote.fetched,
-        "fetched_bytes": summary.remote.bytes,
-        "fetched_saved_seconds": summary.remote.saved.as_secs_f64(),
-        "refused": summary.remote.refused,
+        "from_remote": summary.shared.fetched,
+        "fetched_bytes": summary.shared.bytes,
+        "fetched_saved_seconds": summary.shared.saved.as_secs_f64(),
+        "refused": summary.shared.refused,
+        "executed_remotely": summary.remote,
     }))
 }
 

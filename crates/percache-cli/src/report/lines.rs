@@ -68,6 +68,8 @@ struct Detail<'a> {
     reason: Option<&'a str>,
     provenance: &'a Provenance,
     hint: Option<String>,
+    /// Where the command ran, if not here.
+    remote: String,
 }
 
 impl<'a> Lines<'a> {
@@ -99,10 +101,14 @@ impl<'a> Lines<'a> {
                 let name = &self.workspace.task(task).name;
                 self.live.iter_mut().for_each(|live| live.started(task, name, usual));
             }
-            Event::Finished { task, outcome, provenance, log, took, saved, reason, unseen, .. } => {
+            Event::Remote { task, stage } => {
+                self.live.iter_mut().for_each(|live| live.elsewhere(task, words::stage(stage)));
+            }
+            Event::Finished { task, outcome, provenance, log, took, saved, reason, unseen, remote, .. } => {
                 self.live.iter_mut().for_each(|live| live.finished(task, &outcome));
+                let remote = remote.as_ref().map(words::remotely).unwrap_or_default();
                 let (reason, hint) = (reason.as_deref(), words::unseen(&unseen));
-                let detail = Detail { took, saved, reason, provenance: &provenance, hint };
+                let detail = Detail { took, saved, reason, provenance: &provenance, hint, remote };
                 self.finished(task, &outcome, &log, &detail);
             }
             Event::Warning(warning) => {
@@ -198,14 +204,16 @@ impl<'a> Lines<'a> {
     }
 
     fn line(&self, name: &str, outcome: &Outcome, detail: &Detail<'_>) -> String {
-        let Detail { took, saved, reason, provenance, .. } = *detail;
+        let Detail { took, saved, reason, provenance, ref remote, .. } = *detail;
         let paint = self.manner.paint;
         let mut line = format!("{} {name}", words::column(paint, outcome, self.manner.dry_run));
         let detail = match outcome {
-            Outcome::Ran | Outcome::Checked | Outcome::Unstable(_) => Some(format_duration(took)),
+            Outcome::Ran | Outcome::Checked | Outcome::Unstable(_) => {
+                Some(format!("{}{remote}", format_duration(took)))
+            }
             Outcome::Restored if !saved.is_zero() => Some(format!("saved {}", format_duration(saved))),
             Outcome::Failed(Failure::Interrupted) => Some(format_duration(took)),
-            Outcome::Failed(failure) => Some(format!("{failure}, {}", format_duration(took))),
+            Outcome::Failed(failure) => Some(format!("{failure}, {}{remote}", format_duration(took))),
             _ => None,
         };
         if let Some(detail) = detail {

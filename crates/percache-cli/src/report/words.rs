@@ -1,12 +1,13 @@
 //! The wording of outcomes and failures, shared by all forms of output.
 
 use std::path::Path;
+use std::time::Duration;
 
 use percache::base::clock::Time;
 use percache::store;
 use percache::store::origin::Origin;
 use percache_runner::configuration::FILE_NAME;
-use percache_runner::events::{Differs, Failure, Holder, Moved, Outcome, Provenance};
+use percache_runner::events::{Differs, Failure, Holder, Moved, Outcome, Provenance, RemoteRun, RemoteStage};
 use percache_runner::tasks::{RelPath, Task, TaskCommand, Workspace, name_from};
 use percache_runner::text::{foreign, format_age, format_duration, format_size, shown};
 use percache_runner::{FromRemote, Summary};
@@ -79,6 +80,29 @@ fn holder(holder: &Holder) -> String {
 /// Reports that a command has exited while other processes still hold its output.
 pub fn background(task: &str, processes: &[Holder]) -> String {
     format!("`{task}` has exited, and waits for {}, which holds its output", holders(processes))
+}
+
+/// The shortest wait for a worker that is worth a word.
+const QUEUED: Duration = Duration::from_millis(500);
+
+/// Says that a command ran on a worker, to follow how long it took.
+pub fn remotely(run: &RemoteRun) -> String {
+    let more = match () {
+        () if run.cached => ", known there".to_owned(),
+        () if run.queued >= QUEUED => format!(", queued for {}", format_duration(run.queued)),
+        () => String::new(),
+    };
+    format!(", remote{more}")
+}
+
+/// Describes how far a command is that a worker is to run; `None` once it runs here.
+pub fn stage(stage: RemoteStage) -> Option<&'static str> {
+    match stage {
+        RemoteStage::Sent => Some("remote: sending what it needs"),
+        RemoteStage::Queued => Some("remote: waiting for a worker"),
+        RemoteStage::Asked | RemoteStage::Running => Some("remote"),
+        RemoteStage::Back => None,
+    }
 }
 
 /// Suggests what to do about variables that a command may have missed.
@@ -190,7 +214,8 @@ pub fn summary(summary: &Summary) -> String {
         (summary.skipped, "skipped"),
     ];
     let counted: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
-    let counted: Vec<_> = counted.into_iter().chain(fetched(&summary.remote)).collect();
+    let remote = Some(summary.remote).filter(|count| *count > 0).map(|count| format!("{count} executed remotely"));
+    let counted: Vec<_> = counted.into_iter().chain(fetched(&summary.shared)).chain(remote).collect();
     let counted = if counted.is_empty() { "0 up to date".to_owned() } else { counted.join(", ") };
     format!("{counted} in {:.2}s", summary.took.as_secs_f64())
 }

@@ -13,6 +13,7 @@ from . import _percache, _result, key
 from ._cache import Cache, Entry, FunctionStats, Stats
 from ._explain import Explanation, explain
 from ._function import CacheInfo, CacheWarning
+from ._old import import_shelve
 from ._percache import Error, __version__
 from .key import Unkeyable
 
@@ -30,5 +31,6 @@ __all__ = [
     "Unkeyable",
     "__version__",
     "explain",
+    "import_shelve",
     "key",
 ]

@@ -3,13 +3,17 @@
 import os
 import sys
 
-from . import Error, _percache
+from . import Error, _old, _percache
 
 
 def main(arguments):
     if len(arguments) != 1 or arguments[0].startswith("-"):
         print("usage: python -m percache FILE", file=sys.stderr)
         return 2
+    old = _old.files(arguments[0])
+    if old:
+        print(f"error: {_old.message(arguments[0], old)}", file=sys.stderr)
+        return 1
     if not os.path.exists(arguments[0]):
         print(f"there is no cache at {arguments[0]}", file=sys.stderr)
         return 1

@@ -5,7 +5,7 @@ import os
 import time
 import weakref
 
-from . import _code, _function, _old, _percache
+from . import _function, _home, _old, _percache
 from ._mapping import Mapping
 from ._units import seconds, size
 
@@ -90,6 +90,7 @@ class Cache:
         # The original had it as its default.
         self._repr = None if repr is _builtin_repr else repr
         self._names = {}
+        self._function_names = set()
         self._mmap = bool(mmap)
         self._describe = bool(describe)
         self._maxage = seconds(maxage)
@@ -104,6 +105,8 @@ class Cache:
             seconds(wait_timeout, "wait_timeout"),
             bool(describe),
         )
+        #: What percache 0.4 has left here.
+        self._imported = _old.imported(self.path) if kind in ("database", "files") else None
         options = dict(
             livesync=bool(livesync), maxage=self._maxage, maxsize=size(maxsize), memory=size(memory, "memory")
         )
@@ -154,7 +157,7 @@ class Cache:
         qualified = getattr(function, "__module__", None), getattr(function, "__qualname__", repr(function))
         if options.name is None and "<lambda>" in qualified[1]:
             raise ValueError('depends="none": a lambda has nothing then to tell it from others; give it a name=')
-        name = options.name or _code.full_name(function)
+        name = options.name or _home.full_name(function)
         other = self._names.setdefault(name, qualified)
         if other != qualified:
             raise ValueError(
@@ -251,6 +254,8 @@ def _place_of(backend, files):
     if isinstance(backend, str) and backend == ":memory:":
         return "memory", None, ":memory:"
     if isinstance(backend, (str, os.PathLike)):
+        if not os.fspath(backend):
+            raise _percache.Error("the path of the cache is empty: give that of a directory")
         path = os.path.abspath(os.fspath(backend))
         found = _old.files(path)
         if found:

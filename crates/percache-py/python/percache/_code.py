@@ -6,13 +6,13 @@ package, and theirs. Constants of its module (numbers, text, tuples of such) cou
 """
 
 import builtins
-import os
 import sys
 import threading
 import types
 import weakref
 
 from . import _bytecode, _percache
+from ._home import Home, full_name, is_installed, module_of, short_name
 from .key import Unkeyable, module_name, name_of
 
 _VERSION = (sys.implementation.name,) + tuple(sys.version_info[:2])
@@ -41,32 +41,6 @@ class Identity:
         self.parts = parts
 
 
-def module_of(function):
-    """Returns the name of a function's module: of a script its path, since every script is called `__main__`."""
-    module = getattr(function, "__module__", None) or "?"
-    if module not in ("__main__", "__mp_main__"):
-        return module
-    names = getattr(function, "__globals__", {})
-    spec = names.get("__spec__")
-    # In a child that was spawned, the script has another name.
-    if getattr(spec, "name", None) and spec.name != "__mp_main__":
-        return spec.name
-    file = names.get("__vsc_ipynb_file__") or names.get("__file__")
-    return os.path.realpath(file) if file else "__main__"
-
-
-def short_name(function):
-    """Returns the name of a function without the functions that it is defined in."""
-    name = getattr(function, "__qualname__", None) or getattr(function, "__name__", None) or type(function).__qualname__
-    return name.rpartition("<locals>.")[2]
-
-
-def full_name(function):
-    """Returns how people find a function: `package.module.name`, or `/path/of/script.py:name`."""
-    module = module_of(function)
-    return f"{module}{':' if os.sep in module else '.'}{short_name(function)}"
-
-
 def identify(function, name=None, version=None, depends="auto"):
     """Returns the `Identity` of a function; raises `Unkeyable` if it has captured something without a value."""
     module = None if name else module_of(function)
@@ -91,7 +65,7 @@ class _Collector:
     def __init__(self, root, depends):
         self.root = root
         self.follows = depends == "auto"
-        self.home = _Home(root)
+        self.home = Home(root)
         #: Functions and classes in the order in which they were found.
         self.units = []
         self.places = {}
@@ -168,7 +142,21 @@ class _Collector:
             return self.module(value, used)
         if _is_constant(value):
             self.constants.append((names, name, _percache.digest(value)))
+        elif _is_partial(value):
+            arguments = [*value.args, *sorted(value.keywords.items())]
+            called = self.variable(value.func, names, name, used)
+            return ("partial", called, [self.part_or_type(each, "an argument") for each in arguments])
+        elif self.home.has(type(value).__module__):
+            # What it can do, and not what is in it.
+            return ("object", self.place_of(type(value)))
         return ("variable",)
+
+    def part_or_type(self, value, what):
+        """The same as `part`; of an object without a value, its type."""
+        try:
+            return self.part(value, what)
+        except Unkeyable:
+            return ("of type",) + name_of(type(value))
 
     def module(self, module, used):
         if not self.home.has(module.__name__):
@@ -206,8 +194,10 @@ class _Function:
         variables = []
         if collector.follows:
             variables = [(name, collector.look_up(names, name, used)) for name in sorted(read - stored)]
-        defaults = [self.default(collector, value) for value in function.__defaults__ or ()]
-        by_name = {name: self.default(collector, value) for name, value in (function.__kwdefaults__ or {}).items()}
+        # One without a value is named by its place; whoever passes another object is told that it has no value.
+        defaults = [collector.part_or_type(value, "a default") for value in function.__defaults__ or ()]
+        by_name = function.__kwdefaults__ or {}
+        by_name = {name: collector.part_or_type(value, "a default") for name, value in by_name.items()}
         self.described = [(f"the code of {self.label}", _bytecode.describe(code, function.__doc__))]
         self.described.append((f"the defaults of {self.label}", (defaults, by_name)))
         self.described.append((f"what names mean in {self.label}", variables))
@@ -216,13 +206,6 @@ class _Function:
 
     def cells(self):
         return zip(self.function.__code__.co_freevars, self.function.__closure__ or ())
-
-    def default(self, collector, value):
-        try:
-            return collector.part(value, "a default")
-        except Unkeyable:
-            # It is named by its place; whoever passes another object is told that it has no value.
-            return ("default",) + name_of(type(value))
 
     def captured(self, collector, name, cell):
         uses = _bytecode.captured_uses(self.function.__code__, name)
@@ -271,60 +254,14 @@ class _Class:
                     members.append((name, type(member).__name__, collector.place_of(function)))
                 elif _is_constant(each):
                     members.append((name, "constant", _percache.digest(each)))
+        for name, member in getattr(class_, "_member_map_", {}).items():
+            # Of an enumeration.
+            if _is_constant(member._value_):
+                members.append((name, "member", _percache.digest(member._value_)))
         self.described = [(f"the class {self.label}", (name_of(class_)[1], bases, members))]
 
 
-class _Home:
-    """Which modules belong together: those of one package; or, for a script, those that lie beside it."""
-
-    def __init__(self, function):
-        self.module = getattr(function, "__module__", None) or "?"
-        self.top = self.module.partition(".")[0]
-        names = getattr(function, "__globals__", {})
-        self.directory = None
-        module = sys.modules.get(self.top)
-        if self.top in ("__main__", "__mp_main__") or (self.module == self.top and not hasattr(module, "__path__")):
-            file = names.get("__file__")
-            self.directory = os.path.dirname(os.path.realpath(file)) if file else os.getcwd()
-        self.known = {}
-
-    def has(self, module):
-        if module is None:
-            return False
-        known = self.known.get(module)
-        if known is None:
-            known = self.known[module] = self.look(module)
-        return known
-
-    def look(self, module):
-        if module == self.module or module.partition(".")[0] == self.top:
-            return True
-        if self.directory is None or is_installed(module):
-            return False
-        file = getattr(sys.modules.get(module), "__file__", None)
-        return bool(file) and os.path.realpath(file).startswith(self.directory.rstrip(os.sep) + os.sep)
-
-
 _MISSING = object()
-_installed = {}
-
-
-def is_installed(module):
-    """Returns whether a module is one of Python's or lies where packages are installed."""
-    known = _installed.get(module)
-    if known is None:
-        file = getattr(sys.modules.get(module), "__file__", None)
-        if module in ("__main__", "__mp_main__"):
-            known = False
-        elif not file:
-            # Built in, or made by hand in a notebook.
-            known = module in sys.builtin_module_names or module in sys.modules
-        else:
-            parts = os.path.realpath(file).split(os.sep)
-            library = os.path.dirname(os.path.realpath(os.__file__)) + os.sep
-            known = "site-packages" in parts or "dist-packages" in parts or file.startswith(library)
-        _installed[module] = known
-    return known
 
 
 def function_of(value):
@@ -349,6 +286,10 @@ def _is_constant(value, depth=0):
     if value is None or value is Ellipsis or type(value) in (bool, int, float, complex, str, bytes):
         return True
     return type(value) in (tuple, frozenset) and depth < 20 and all(_is_constant(each, depth + 1) for each in value)
+
+
+def _is_partial(value):
+    return type(value).__module__ == "functools" and type(value).__name__ == "partial"
 
 
 def _as_list(depends):
@@ -410,7 +351,7 @@ def digest_of_class(class_):
 def _digest_of_class(class_):
     """Of a class that is an argument, its own methods count and those of its bases, without their helpers."""
     collector = object.__new__(_Collector)
-    collector.root, collector.follows, collector.home = class_, False, _Home(class_)
+    collector.root, collector.follows, collector.home = class_, False, Home(class_)
     collector.units, collector.places, collector.watched = [], {}, []
     collector.stored, collector.constants, collector.extra = set(), [], []
     collector.place_of(class_)

@@ -73,6 +73,9 @@ def explain(function, /, *args, **kwargs):
         key = memoized.memo.key(args, kwargs)
     except (TypeError, ValueError) as error:
         return Explanation(False, memoized.name, [f"it is computed each time: {error}"])
+    imported = memoized.cache._imported
+    if imported is not None and imported.result(memoized, args, kwargs, claim=False) is not None:
+        return Explanation(True, memoized.name, ["percache 0.4 has stored it"])
     from ._cache import Entry
 
     entries = [Entry(values) for values in memoized.core.entries() if values["function"] == memoized.name]

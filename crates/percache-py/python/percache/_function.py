@@ -1,11 +1,12 @@
 """A function that remembers: what the decorator makes of a function, and what a call does that is not a hit."""
 
 import functools
+import sys
 import time
 import types
 import warnings
 
-from . import _code, _explain, _forks, _percache, _result
+from . import _code, _explain, _forks, _home, _percache, _result
 from ._units import seconds
 from .key import Unkeyable
 
@@ -62,10 +63,11 @@ class Memoized:
         self.core = cache._core
         self.function = function
         self.options = options
-        self.name = options.name or _code.full_name(function)
+        self.name = options.name or _home.full_name(function)
         self.misses = 0
         self.identity = None
         self._warned = set()
+        cache._function_names.add(getattr(function, "__name__", ""))
         self.memo = _percache.Memo(
             self.core,
             options.maxage,
@@ -74,6 +76,7 @@ class Memoized:
             self._key_function(),
             self._identify,
             self._miss,
+            self._lead,
             self._unkeyable,
         )
 
@@ -154,20 +157,25 @@ class Memoized:
     # Calls.
 
     def _miss(self, key, args, kwargs):
+        """Returns `(None, value)`, of another one who computed it, or `(lead, None)`.
+
+        Whoever called has `_lead` called then, and not this: a recursion is as deep as Python allows frames.
+        """
         tell()
         answer = self.core.begin(self.memo, key)
         for _ in range(_ATTEMPTS):
             while isinstance(answer, _percache.Wait):
                 answer = answer.block(tell)
             if isinstance(answer, _percache.Lead):
-                return self._lead(answer, key, args, kwargs)
+                loaded = None if self.cache._imported is None else self._take_over(answer, key, args, kwargs)
+                return (answer, None) if loaded is None else (None, loaded[0])
             if answer is None:
                 break
             loaded = self.memo.load(key, answer)
             if loaded is not None:
-                return loaded[0]
+                return None, loaded[0]
             answer = self.core.begin(self.memo, key)
-        return self._lead(self.core.lead_anyway(self.memo, key), key, args, kwargs)
+        return self.core.lead_anyway(self.memo, key), None
 
     def _lead(self, lead, key, args, kwargs):
         self.misses += 1
@@ -179,6 +187,19 @@ class Memoized:
             raise
         self.keep(lead, key, value, time.perf_counter() - start, args, kwargs)
         return value
+
+    def _take_over(self, lead, key, args, kwargs):
+        """Keeps what percache 0.4 has stored of this call as its result, and returns it in a tuple; or None."""
+        found = self.cache._imported.result(self, args, kwargs)
+        loaded = None if found is None else self.memo.load(found[0], found[1])
+        if loaded is None:
+            return None
+        try:
+            lead.finish(found[1], self._summary(args, kwargs), 0, 0.0)
+            self.core.remove(found[0])
+        except _percache.Error as error:
+            self.warn(("old", found[0]), f"an old result of {self.name} cannot be taken over: {_told(error)}")
+        return loaded
 
     def keep(self, lead, key, value, cost, args, kwargs):
         """Keeps a result, if it is one to be kept."""
@@ -235,7 +256,7 @@ class Memoized:
         """Warns once."""
         if about not in self._warned:
             self._warned.add(about)
-            warnings.warn(message, CacheWarning, stacklevel=4)
+            warnings.warn(message, CacheWarning, stacklevel=_level_of_user())
 
     # What else can be done with a call.
 
@@ -249,6 +270,14 @@ class Memoized:
         rows = [row for row in self.core.functions() if row[0] == self.name]
         results, size, saved = (rows[0][2], rows[0][3], rows[0][5]) if rows else (0, 0, 0.0)
         return CacheInfo(self.memo.hits(), self.misses, None, results, size, saved)
+
+
+def _level_of_user():
+    """Returns the `stacklevel` for a warning of whoever calls this, so that it names a line of the user's."""
+    frame, level = sys._getframe(1), 1
+    while frame is not None and frame.f_globals.get("__package__") == __package__:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _told(error):

@@ -100,7 +100,10 @@ def _write(file, data):
 
 
 def load_other(kind, payload, path, mmap):
-    """Makes a value of a record that is more than a pickle. Returns whether it is an exception, and the value."""
+    """Makes a value of a record that is more than a pickle. Returns whether it is an exception, and the value.
+
+    `(None, None)`: it is an exception that was not to be kept for longer.
+    """
     kind = chr(kind)
     if kind == "i":
         return False, _load_inline(payload)
@@ -109,7 +112,7 @@ def load_other(kind, payload, path, mmap):
     if kind == "e":
         (until,) = struct.unpack_from("<d", payload)
         if time.time() >= until:
-            raise Unloadable("the exception was not to be kept for longer")
+            return None, None
         return True, pickle.loads(memoryview(payload)[8:])
     raise Unloadable("it is of a later version of percache")
 

@@ -1,5 +1,6 @@
-"""What an object is, for keys: what its value consists of, in terms of simpler objects. The native half makes the key of
-a call from that (``src/memo.rs``).
+"""What an object is, for keys: what its value consists of, in terms of simpler objects.
+
+The native half makes the key of a call from that (``src/memo.rs``).
 
 Numbers, text, bytes, None, tuples, lists, dicts and sets are known to the native half. All other types come here. For a
 type of your own, say what counts::
@@ -75,6 +76,9 @@ def _kind(type_):
 
 
 def _resolve(type_):
+    # Has them register themselves.
+    from . import _others  # noqa: F401
+
     for base in type_.__mro__:
         function = _registered.get(base)
         if function is not None:
@@ -162,8 +166,8 @@ def _attrs(value):
 
 
 def _pydantic(value):
-    extra = getattr(value, "__pydantic_extra__", None)
-    return ("pydantic", _kind(type(value)), dict(value.__dict__), extra)
+    more = [getattr(value, name, None) for name in ("__pydantic_extra__", "__pydantic_private__")]
+    return ("pydantic", _kind(type(value)), dict(value.__dict__), more)
 
 
 def _path(value):
@@ -252,127 +256,3 @@ def _by_pickling_or_text(value):
     if hex(id(value))[2:].lstrip("0") in text.lower() or "..." in text or type(value).__repr__ is object.__repr__:
         _without_value(value)
     return ("text", _kind(type(value)), text)
-
-
-# Other people's types, which are known by name: importing them here would take long.
-
-
-def _of(module, *names):
-    def decorate(function):
-        for name in names:
-            _by_name[module, name] = function
-        return function
-
-    return decorate
-
-
-@_of("numpy", "ndarray")
-def _array(value):
-    import numpy
-
-    if type(value) not in (numpy.ndarray, numpy.memmap):
-        return _by_pickling(value)
-    dtype = value.dtype
-    if dtype.hasobject:
-        return ("ndarray of objects", dtype.str, value.shape, value.reshape(-1).tolist())
-    flat = numpy.ascontiguousarray(value).reshape(-1).view(numpy.uint8)
-    data = flat.tobytes() if flat.nbytes <= 4096 else _sum(flat.data)
-    return ("ndarray", dtype.str if dtype.names is None else dtype.descr, value.shape, data)
-
-
-@_of("numpy", "generic")
-def _scalar(value):
-    dtype = value.dtype
-    return ("scalar", dtype.str if dtype.names is None else dtype.descr, value.tobytes())
-
-
-@_of("numpy", "dtype")
-def _dtype(value):
-    return ("dtype", value.str if value.names is None else value.descr)
-
-
-@_of("numpy", "ufunc")
-def _ufunc(value):
-    return ("ufunc", value.__name__)
-
-
-def _sum(buffer):
-    import hashlib
-
-    # Without the interpreter's lock.
-    return hashlib.sha1(buffer).digest()
-
-
-@_of("pandas", "DataFrame")
-def _frame(value):
-    columns = [value.iloc[:, place].array for place in range(value.shape[1])]
-    return ("frame", name_of(type(value)), value.columns, value.index, columns, value.attrs)
-
-
-@_of("pandas", "Series")
-def _series(value):
-    return ("series", name_of(type(value)), value.name, value.index, value.array, value.attrs)
-
-
-@_of("pandas", "RangeIndex")
-def _range_index(value):
-    return ("range index", value.start, value.stop, value.step, list(value.names))
-
-
-@_of("pandas", "MultiIndex")
-def _multi_index(value):
-    return ("multi-index", list(value.names), list(value.levels), [codes for codes in value.codes])
-
-
-@_of("pandas", "Index")
-def _index(value):
-    return ("index", name_of(type(value)), list(value.names), value.array)
-
-
-@_of("pandas", "Categorical")
-def _categorical(value):
-    return ("categorical", value.ordered, value.categories, value.codes)
-
-
-@_of("pandas", "ExtensionArray")
-def _extension_array(value):
-    dtype = str(value.dtype)
-    if hasattr(value, "asi8"):
-        return ("times", dtype, value.asi8)
-    if hasattr(value, "_mask") and hasattr(value, "_data"):
-        # What lies under the mask may be anything.
-        return ("masked", dtype, value._mask, value._data[~value._mask])
-    if type(value).__name__ in ("NumpyExtensionArray", "PandasArray"):
-        return ("column", dtype, value.to_numpy())
-    return ("values", dtype, value.astype(object).tolist())
-
-
-@_of("polars", "DataFrame")
-def _polars_frame(value):
-    return ("polars frame", _polars_bytes(value))
-
-
-@_of("polars", "Series")
-def _polars_series(value):
-    return ("polars series", value.name, _polars_bytes(value.to_frame("")))
-
-
-def _polars_bytes(frame):
-    import io
-
-    buffer = io.BytesIO()
-    frame.rechunk().write_ipc(buffer, compression="uncompressed")
-    return buffer.getvalue()
-
-
-@_of("torch", "Tensor")
-def _tensor(value):
-    data = value.detach().cpu().resolve_conj().resolve_neg()
-    try:
-        data = data.numpy()
-    except TypeError:
-        # Types that numpy does not have, such as bfloat16.
-        import torch
-
-        data = data.contiguous().reshape(-1).view(torch.uint8).numpy()
-    return ("tensor", str(value.dtype), str(value.device), tuple(value.shape), value.requires_grad, data)

@@ -6,47 +6,55 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The files that have the services which are used; what they import is found below the same directory.
-const FILES: [&str; 2] =
-    ["build/bazel/remote/execution/v2/remote_execution.proto", "google/bytestream/bytestream.proto"];
+const FILES: [&str; 4] = [
+    "build/bazel/remote/execution/v2/remote_execution.proto",
+    "google/bytestream/bytestream.proto",
+    "google/longrunning/operations.proto",
+    "google/rpc/error_details.proto",
+];
 /// The packages that are used, and the module of `crate::reapi` that each becomes.
-const PACKAGES: [(&str, &str); 5] = [
+const PACKAGES: [(&str, &str); 6] = [
     ("build.bazel.remote.execution.v2", "v2"),
     ("build.bazel.semver", "semver"),
     ("google.bytestream", "bytestream"),
+    ("google.longrunning", "longrunning"),
     ("google.protobuf", "protobuf"),
     ("google.rpc", "rpc"),
 ];
 /// The services that are used.
-const SERVICES: [&str; 4] = ["ActionCache", "ContentAddressableStorage", "Capabilities", "ByteStream"];
+const SERVICES: [&str; 6] =
+    ["ActionCache", "ContentAddressableStorage", "Capabilities", "ByteStream", "Execution", "Operations"];
+/// The methods of these services that are not used.
+const UNUSED_METHODS: [&str; 4] = ["GetTree", "ListOperations", "GetOperation", "DeleteOperation"];
 
 /// The messages that only other services need.
 const UNUSED: [&str; 21] = [
-    "Command",
-    "Directory",
-    "DirectoryNode",
-    "ExecuteOperationMetadata",
-    "ExecuteRequest",
-    "ExecuteResponse",
-    "ExecutionPolicy",
-    "ExecutionStage",
-    "FileNode",
+    "BadRequest",
+    "ErrorInfo",
+    "DebugInfo",
+    "DeleteOperationRequest",
+    "GetOperationRequest",
     "GetTreeRequest",
     "GetTreeResponse",
-    "LogFile",
-    "RequestMetadata",
+    "Help",
+    "ListOperationsRequest",
+    "ListOperationsResponse",
+    "LocalizedMessage",
+    "OperationInfo",
+    "QuotaFailure",
+    "RequestInfo",
+    "ResourceInfo",
+    "RetryInfo",
     "SplitBlobRequest",
     "SplitBlobResponse",
     "SpliceBlobRequest",
     "SpliceBlobResponse",
-    "SymlinkNode",
-    "ToolDetails",
-    "Tree",
-    "WaitExecutionRequest",
+    "WaitOperationRequest",
 ];
 
 /// Returns whether nothing that is used is in a file.
 fn is_unused(file: &str) -> bool {
-    let used = ["any", "duration", "timestamp", "wrappers"].map(|name| format!("google/protobuf/{name}.proto"));
+    let used = ["any", "duration", "empty", "timestamp", "wrappers"].map(|name| format!("google/protobuf/{name}.proto"));
     file.starts_with("google/protobuf/") && !used.contains(&file.to_owned())
 }
 
@@ -78,10 +86,9 @@ fn generate(root: &Path) -> Vec<(String, String)> {
         // Comments, which are found by the places of what they belong to.
         file.source_code_info = None;
         file.service.retain(|service| SERVICES.contains(&service.name()));
-        if file.package() == "build.bazel.remote.execution.v2" {
-            file.message_type.retain(|message| !UNUSED.contains(&message.name()));
-            file.service.iter_mut().for_each(|service| service.method.retain(|method| method.name() != "GetTree"));
-        }
+        file.message_type.retain(|message| !UNUSED.contains(&message.name()));
+        let is_used = |name: &str| !UNUSED_METHODS.contains(&name);
+        file.service.iter_mut().for_each(|service| service.method.retain(|method| is_used(method.name())));
     }
     files.file.retain(|file| PACKAGES.iter().any(|(package, _)| *package == file.package()) && !is_unused(file.name()));
     let out = tempfile::tempdir().expect("a directory");
@@ -92,6 +99,8 @@ fn generate(root: &Path) -> Vec<(String, String)> {
         let text = fs::read_to_string(out.path().join(format!("{package}.rs"))).expect("a generated file");
         // Packages are modules side by side here, not modules within modules.
         let text = text.replace("super::super::super::super::super::google::rpc::", "super::rpc::");
+        let longrunning = "super::longrunning::";
+        let text = text.replace("super::super::super::super::super::google::longrunning::", longrunning);
         let text = text.replace("super::super::super::semver::", "super::semver::");
         let text = text.replace("super::super::super::super::super::google::protobuf::", "super::protobuf::");
         let text = text.replace("super::super::google::protobuf::", "super::protobuf::");
@@ -154,6 +163,9 @@ fn expand(text: &str) -> String {
     let first = text.split("#[doc =\n").next().unwrap_or_default();
     let others: String = parts.by_ref().skip(1).map(|part| format!("#[doc = {part}")).collect();
     let text = format!("{first}{others}");
+    // Only the standard library may call what its macros become; the parentheses are closed where they were.
+    let unreachable = "::core::panicking::panic_fmt(format_args!(\"internal error: entered unreachable code: {0}\",";
+    let text = text.replace(unreachable, "::core::unreachable!(\"{0}\", (");
     let undone = |line: &str| match line.trim_start().strip_prefix("#[doc = \"derive(") {
         Some(derived) => format!("#[derive({}", derived.replace("\"]", "]")),
         None => line.replace("#[automatically_derived]", ""),

@@ -7,11 +7,15 @@
 //! | file | its one idea |
 //! | --- | --- |
 //! | `capabilities` | what the server can, and how much at a time |
+//! | `execute` | commands on workers of the server |
 //! | `channel` | from an address to a connection, and from a status to a fault |
+//! | `logs` | what a command writes while a worker runs it |
 //! | `streams` | contents too large for one message |
 
 mod capabilities;
 mod channel;
+pub(crate) mod execute;
+mod logs;
 mod streams;
 
 use std::collections::HashMap;
@@ -151,11 +155,21 @@ impl Reapi {
         retried(ask).await.map(drop)
     }
 
-    /// Returns those contents that are not there.
+    /// Returns those contents of results that are not there.
     pub async fn missing(&self, blobs: &[Blob]) -> Result<Vec<Blob>, Fault> {
         if !self.capabilities().await?.update {
             return Err(Fault::new(FaultKind::Denied, "the server takes no results (update_enabled = false)"));
         }
+        self.absent(blobs).await
+    }
+
+    /// Returns whether the server executes actions.
+    pub async fn executes(&self) -> Result<bool, Fault> {
+        Ok(self.capabilities().await?.executes)
+    }
+
+    /// Returns those contents that are not there, whether results are taken or not.
+    pub async fn absent(&self, blobs: &[Blob]) -> Result<Vec<Blob>, Fault> {
         let request = v2::FindMissingBlobsRequest {
             instance_name: self.instance.clone(),
             blob_digests: blobs.iter().map(digest).collect(),
@@ -345,11 +359,11 @@ fn ok(status: Option<&crate::reapi::rpc::Status>, what: &str) -> Result<(), Faul
     }
 }
 
-fn digest(blob: &Blob) -> v2::Digest {
+pub(crate) fn digest(blob: &Blob) -> v2::Digest {
     v2::Digest { hash: blob.digest.to_string(), size_bytes: blob.length as i64 }
 }
 
-fn blob(digest: &v2::Digest) -> Option<Blob> {
+pub(crate) fn blob(digest: &v2::Digest) -> Option<Blob> {
     let digits = digest.hash.as_bytes();
     let digit = |digit: &u8| (*digit as char).to_digit(16);
     let byte = |pair: &[u8]| Some((digit(pair.first()?)? * 16 + digit(pair.get(1)?)?) as u8);

@@ -84,6 +84,12 @@ impl fmt::Debug for Address {
 }
 
 impl Address {
+    /// Returns whether both are the same server, whatever else is in their URLs.
+    pub fn is_same_server(&self, other: &Address) -> bool {
+        let port = |of: &Address| of.url.port().unwrap_or(if of.scheme == Scheme::Grpcs { 443 } else { 80 });
+        self.scheme == other.scheme && self.url.host_str() == other.url.host_str() && port(self) == port(other)
+    }
+
     /// Reads an address. As it is `written` in a file, it may have no password in it.
     pub(super) fn parse(text: &str, written: Option<&str>, root: &Path) -> Result<Address, SettingsError> {
         let wrong = |message: String| SettingsError::new("url", message);

@@ -6,6 +6,8 @@ use super::{SettingsError, VARIABLES};
 pub(super) struct Source<'a> {
     /// Looks up a variable.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// What the names of variables that replace a key of this table have between [`VARIABLES`] and the key's name.
+    pub infix: &'static str,
 }
 
 /// A value, and how it came about.
@@ -21,7 +23,7 @@ pub(super) struct Text {
 impl Source<'_> {
     /// Returns the variable that replaces a key. An empty one counts as not set.
     pub fn variable(&self, name: &str) -> Option<String> {
-        (self.variable)(&format!("{VARIABLES}{name}")).filter(|value| !value.trim().is_empty())
+        (self.variable)(&format!("{VARIABLES}{}{name}", self.infix)).filter(|value| !value.trim().is_empty())
     }
 
     /// Returns the value of a key: the variable's, else the table's.

@@ -17,6 +17,7 @@ use percache::store::manifest::Manifest;
 use percache::store::record::{Content, Entry, Node};
 use rustix::fs::CWD;
 
+use crate::action::search::Search;
 use crate::fs::hash_file;
 use crate::fs::parallel::fan_out;
 use crate::fs::rights;
@@ -83,14 +84,14 @@ pub fn capture(
     // In a workspace at `/`, every text that names a path would count.
     let own = (own.len() > 1).then(|| Finder::new(own));
     let entries = fan_out(threads, found, |found| {
-        let mut search = own.as_ref().map(|finder| Search { finder, tail: Vec::new(), found: false });
+        let mut search = own.as_ref().map(Search::new);
         let (node, withheld) = node(observer, store, found, &mut |bytes| {
             search.iter_mut().for_each(|search| search.see(bytes));
         })?;
-        if search.is_some_and(|search| search.found) {
+        if search.is_some_and(|search| search.has_found()) {
             tied.store(true, Ordering::Relaxed);
         }
-        Ok::<_, CaptureError>(Entry { path: found.path.as_bytes().to_vec(), node, withheld })
+        Ok::<_, CaptureError>(Entry { path: found.path.as_bytes().to_vec(), node, withheld, kept: true })
     })?;
     let entries = Manifest::from_sorted_entries(entries)?;
     tell_of_others(observer, &entries);
@@ -169,29 +170,6 @@ fn hash(file: &mut File) -> io::Result<Content> {
     Digest::of_reader(file).map(|(digest, length)| Content { digest, length })
 }
 
-/// Searches a stream for the workspace's path, including matches that span two pieces.
-struct Search<'a> {
-    finder: &'a Finder<'a>,
-    tail: Vec<u8>,
-    found: bool,
-}
-
-impl Search<'_> {
-    fn see(&mut self, bytes: &[u8]) {
-        let reach = self.finder.needle().len() - 1;
-        if self.found {
-            return;
-        }
-        self.tail.extend_from_slice(&bytes[..reach.min(bytes.len())]);
-        self.found = self.finder.find(&self.tail).is_some() || self.finder.find(bytes).is_some();
-        if bytes.len() >= reach {
-            self.tail = bytes[bytes.len() - reach..].to_vec();
-        } else {
-            self.tail.drain(..self.tail.len().saturating_sub(reach));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,18 +233,5 @@ mod tests {
         fs::remove_file(root.join("named")).unwrap();
         symlink(root.join("plain"), root.join("named")).unwrap();
         assert!(captured(root, &["named"]).unwrap().tied);
-    }
-
-    #[test]
-    fn a_path_across_pieces_is_found() {
-        let finder = Finder::new("/home/me");
-        for size in 1..10 {
-            let mut search = Search { finder: &finder, tail: Vec::new(), found: false };
-            b"xx/home/mexx".chunks(size).for_each(|piece| search.see(piece));
-            assert!(search.found, "in pieces of {size}");
-            let mut search = Search { finder: &finder, tail: Vec::new(), found: false };
-            b"xx/home/mxexx".chunks(size).for_each(|piece| search.see(piece));
-            assert!(!search.found, "in pieces of {size}");
-        }
     }
 }

@@ -85,7 +85,7 @@ fn compare(
     hit: &Hit,
     stored: &StoredResult,
 ) -> Result<Done, Failure> {
-    let Stock { captured, changed, uncertain, unknown, further, .. } = take_stock(ctx, job, prepared, run, None)?;
+    let Stock { mut captured, changed, uncertain, unknown, further, .. } = take_stock(ctx, job, prepared, run, None)?;
     let outcome = match &changed {
         Some(_) => Outcome::Ran,
         // Files that the run left untouched may be missing elsewhere, or may not belong there.
@@ -97,6 +97,10 @@ fn compare(
         }
     };
     let holds = outcome == Outcome::Checked;
+    if holds {
+        // The result stays as it is, whether its contents are kept or not.
+        captured.entries = hit.outputs.clone();
+    }
     let mut done = Done::new(job.id, outcome);
     done.status = run.executed.status;
     if let Some(changed) = changed {

@@ -11,6 +11,7 @@ use percache::base::claim::Claimant;
 use percache::store::id::WorkspaceId;
 use percache::store::interface::Storage;
 
+use crate::action::away::Away;
 use crate::action::budget::Budget;
 use crate::action::directories::{Directories, needed};
 use crate::action::executor::Executor;
@@ -70,6 +71,17 @@ pub enum Force {
     All,
 }
 
+/// Which files of unknown origin a build takes for outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accept {
+    /// None.
+    No,
+    /// Those below the output patterns of a task that has run.
+    Unknown,
+    /// All that lies below the output patterns of the selected tasks, instead of running these. No other task runs.
+    InsteadOfRunning,
+}
+
 /// The options of a build.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -77,8 +89,8 @@ pub struct Options {
     pub keep_going: bool,
     /// Which tasks run regardless of stored results.
     pub force: Force,
-    /// Whether files of unknown origin below the output patterns are accepted as outputs.
-    pub accept: bool,
+    /// Which files of unknown origin are accepted as outputs.
+    pub accept: Accept,
     /// Which results to check.
     pub check: Check,
     /// Whether to run and change nothing, and only report what would happen.
@@ -155,8 +167,10 @@ pub struct Context<'a> {
     pub sources: OnceLock<Result<Arc<Sources>, String>>,
     /// The places of outputs, computed on first use.
     pub places: OnceLock<Places>,
-    /// Where commands run; `None` means here.
+    /// Where all commands run; `None` means here, or on workers.
     pub executor: Option<&'a dyn Executor>,
+    /// Workers elsewhere; `None` if there are none.
+    pub away: Option<Away<'a>>,
     /// The remote; `None` if there is none.
     pub remote: Option<&'a dyn Remote>,
     /// In a dry run, the results that the remote has and the store does not.
@@ -282,15 +296,16 @@ impl Tools {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    /// Returns the digest of what `command` prints, run by the shell with this environment; or what is wrong with it.
+    /// Returns the digest of what a tool prints, run with this environment; or what is wrong with it. See
+    /// [`Task::invocation`](crate::model::Task::invocation).
     pub fn version(
         &self,
-        command: &str,
+        invocation: &str,
         cwd: PathBuf,
         env: Vec<(OsString, OsString)>,
         stop: &Stop,
     ) -> Result<Digest, Trouble> {
-        let key = (command.to_owned(), cwd, env);
+        let key = (invocation.to_owned(), cwd, env);
         let answer =
             self.answers.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default().clone();
         let said = answer.get_or_init(|| ask(key.clone(), stop)).clone();
@@ -302,9 +317,12 @@ impl Tools {
     }
 }
 
-fn ask((command, cwd, env): ToolKey, stop: &Stop) -> Result<Digest, Trouble> {
-    let args = vec!["-e".into(), "-c".into(), OsString::from(&command)];
-    let spec = Spec { program: "sh".into(), args, cwd, env, timeout: None, stdio: Stdio::Captured };
+fn ask((invocation, cwd, env): ToolKey, stop: &Stop) -> Result<Digest, Trouble> {
+    let mut words: Vec<&str> = invocation.split('\0').collect();
+    let command = words.pop().unwrap_or_default();
+    let shell = if words.is_empty() { &["sh", "-e", "-c"] } else { &words[..] };
+    let args = shell[1..].iter().copied().chain([command]).map(OsString::from).collect();
+    let spec = Spec { program: shell[0].into(), args, cwd, env, timeout: None, stdio: Stdio::Captured };
     let mut output = Vec::new();
     let finished = run(&spec, stop, &mut |_, bytes| output.extend_from_slice(bytes))
         .map_err(|e| Trouble { message: e.to_string(), hint: e.hint() })?;

@@ -17,7 +17,7 @@ use crate::action::logs::stored_log;
 use crate::fs::clearing::find_left;
 use crate::key::fingerprint::Parts;
 use crate::model::TaskId;
-use crate::model::event::{Failure, LogText, Moved, Outcome};
+use crate::model::event::{Failure, LogText, Moved, Outcome, RemoteRun};
 use crate::model::notice::{Note, Warning};
 use crate::model::path::RelPath;
 use crate::model::problem::Trouble;
@@ -61,6 +61,8 @@ pub struct Done {
     pub moved: Option<Moved>,
     /// Variables that the command may have missed.
     pub unseen: Vec<String>,
+    /// If its command ran now, and not here: where.
+    pub remote: Option<RemoteRun>,
 }
 
 impl Done {
@@ -85,6 +87,7 @@ impl Done {
             notes: Vec::new(),
             moved: None,
             unseen: Vec::new(),
+            remote: None,
         }
     }
 

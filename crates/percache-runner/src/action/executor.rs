@@ -11,14 +11,16 @@ use std::time::Duration;
 use percache::base::claim::Claim;
 use percache::store::manifest::Manifest;
 
+use crate::action::accept::accept;
+use crate::action::away::{self, Attempt};
 use crate::action::before::Before;
-use crate::action::context::Context;
+use crate::action::context::{Accept, Context};
 use crate::action::inputs::Prepared;
 use crate::action::job::Say;
 use crate::action::local::Local;
 use crate::action::shared_log::{Feed, piece};
 use crate::fs::stamp::Moment;
-use crate::model::event::{Failure, Listener, Runner};
+use crate::model::event::{Failure, Listener, RemoteRun, Runner};
 use crate::model::problem::Trouble;
 use crate::model::{Task, TaskId};
 use crate::process::{SpooledLog, Stop, Stream};
@@ -31,6 +33,8 @@ pub struct Action<'a> {
     pub task: &'a Task,
     /// Its command, its environment, and its inputs with their digests.
     pub prepared: &'a Prepared,
+    /// Whether a result that somebody knows already is of no use.
+    pub fresh: bool,
 }
 
 /// Executes actions. Shared by all jobs of a build.
@@ -52,6 +56,22 @@ pub struct Executed {
     pub began: Moment,
     /// What it left.
     pub left: Left,
+    /// Where it ran, if not here.
+    pub remote: Option<RemoteRun>,
+}
+
+impl Executed {
+    /// Creates that of a command that was not started, because the build was stopped.
+    fn stopped() -> Executed {
+        Executed {
+            failure: Some(Failure::Interrupted),
+            status: 0,
+            took: Duration::ZERO,
+            began: Moment::now(),
+            left: Left::Stored(Manifest::default()),
+            remote: None,
+        }
+    }
 }
 
 /// Where the outputs of a finished command are.
@@ -120,9 +140,16 @@ impl<'a> Output<'a> {
 
 /// Executes an action where the build wants it.
 pub fn execute(ctx: &Context<'_>, action: &Action<'_>, output: &mut Output<'_>) -> Result<Executed, Trouble> {
-    match ctx.executor {
-        Some(executor) => executor.execute(action, ctx.stop, output),
-        None => Local { ctx }.execute(action, ctx.stop, output),
+    if ctx.options.accept == Accept::InsteadOfRunning {
+        return accept(ctx, action, output);
+    }
+    if let Some(executor) = ctx.executor {
+        return executor.execute(action, ctx.stop, output);
+    }
+    match away::execute(ctx, action, ctx.stop, output) {
+        Attempt::Executed(executed) => Ok(*executed),
+        Attempt::Stopped => Ok(Executed::stopped()),
+        Attempt::Here(_slot) => Local { ctx }.execute(action, ctx.stop, output),
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use percache::base::clock::Time;
-use percache::store::record::ResultKey;
+use percache::store::record::{ResultKey, StoredResult};
 
 use crate::action::changes::{Change, compare, locate, settle, summary};
 use crate::action::context::Context;
@@ -15,11 +15,12 @@ use crate::action::inputs::{Dependencies, Prepared, prepare};
 use crate::action::lookup::{is_valid, observe_all};
 use crate::action::remembered::{last, parts};
 use crate::action::tied::{Tied, tied};
+use crate::fs::outputs::is_right;
 use crate::fs::stat_cache::FileState;
 use crate::key::fingerprint::{Discovered, Kind, Parts};
 use crate::model::event::Outcome;
 use crate::model::{Task, TaskId};
-use crate::syntax::shown::first_few;
+use crate::syntax::shown::{first_few, shown_bytes};
 use crate::syntax::units::format_age;
 
 /// The reason why a task runs.
@@ -52,6 +53,13 @@ pub enum Why {
     ResultGone,
     /// Nothing differs, and the store has the result, but not all of its contents.
     ResultBroken,
+    /// Nothing differs, but the contents of its outputs are not kept, and this one is not as it was left.
+    NotKept {
+        /// The path of the first such output.
+        output: Vec<u8>,
+        /// Whether nothing is there any more.
+        gone: bool,
+    },
     /// The store cannot be read.
     StoreUnreadable,
     /// The reason is unknown.
@@ -124,8 +132,17 @@ fn unused(ctx: &Context<'_>, task: &Task, key: &ResultKey) -> Why {
         (Some(Some(result)), Some(valid_for)) if !is_valid(task, result.created) => {
             Why::TooOld { age: Time::now().checked_since(result.created), valid_for }
         }
-        (Some(Some(_)), _) => Why::ResultBroken,
+        (Some(Some(result)), _) => not_kept(ctx, &result).unwrap_or(Why::ResultBroken),
     }
+}
+
+/// Returns the first output of a result that is not as it was left and whose content is not kept, as a reason.
+fn not_kept(ctx: &Context<'_>, result: &StoredResult) -> Option<Why> {
+    result.outputs.iter().filter(|entry| !entry.kept).find_map(|entry| {
+        let state = ctx.observer.observe(&entry.path).unwrap_or(FileState::Special);
+        let gone = state == FileState::Absent;
+        (!is_right(&entry.node, &state)).then(|| Why::NotKept { output: entry.path.clone(), gone })
+    })
 }
 
 /// Returns the differences between an old result and now. Looks at the files that the old run discovered, because it is
@@ -205,6 +222,10 @@ impl std::fmt::Display for Why {
                 return write!(f, "the last answer of {} is not in the store any more", first_few(tools));
             }
             Why::ResultGone => "its result is not in the store",
+            Why::NotKept { output, gone } => {
+                let what = if *gone { "is gone" } else { "has changed" };
+                return write!(f, "its output {} {what}, and the store does not keep it", shown_bytes(output));
+            }
             Why::ResultBroken => "its result is in the store, but not all that belongs to it",
             Why::StoreUnreadable => "the store cannot be read",
             Why::Unknown => "the reason is not known",

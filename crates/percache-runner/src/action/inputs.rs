@@ -138,7 +138,7 @@ fn tools(
             answer
         } else {
             let cwd = task.cwd.to_path(ctx.observer.root());
-            let answer = ctx.tools.version(tool, cwd, variables(environment), ctx.stop);
+            let answer = ctx.tools.version(&task.invocation(tool), cwd, variables(environment), ctx.stop);
             if ctx.options.dry_run { answer.ok() } else { Some(answer?) }
         };
         match answer {

@@ -22,7 +22,7 @@ use crate::action::record::record;
 use crate::action::restore::RestoreError;
 use crate::action::run_command::run_command;
 use crate::config::FILE_NAME;
-use crate::model::event::{Failure, Outcome};
+use crate::model::event::{Failure, Outcome, RemoteStage};
 use crate::model::notice::{Note, Warning, WhyKept};
 use crate::model::path::RelPath;
 use crate::model::pattern::Pattern;
@@ -60,6 +60,8 @@ pub enum Word {
     Started,
     /// The named process runs the same action.
     Waiting(String),
+    /// A worker elsewhere is to run the command, or does; or it has come back.
+    Remote(RemoteStage),
     /// The command has exited, but these processes still hold its output open.
     Background(Vec<Holder>),
 }
@@ -169,9 +171,9 @@ fn find(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<
     let Some(hit) = hit.or_else(|| promised().filter(|_| ctx.options.dry_run)) else { return Ok(None) };
     match use_hit(ctx, job, prepared, hit)? {
         Ok(done) => Ok(Some(done)),
-        // The store has lost what it promised. Nothing was touched, so the command can still run.
-        Err(trouble) => {
-            ctx.note_trouble(trouble);
+        // Nothing was touched, so the command can still run.
+        Err(e) => {
+            e.note(ctx);
             Ok(None)
         }
     }

@@ -8,7 +8,7 @@ use percache::store::manifest::Manifest;
 use percache::store::record::Node;
 
 use crate::action::before::{Before, is_named, outputs_present, stamp};
-use crate::action::context::Context;
+use crate::action::context::{Accept, Context};
 use crate::action::directories::output_directories;
 use crate::fs::walk::{Found, Kind};
 use crate::model::path::RelPath;
@@ -30,6 +30,7 @@ pub struct Outcome {
 
 /// Sorts out the files `found` after a run.
 pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Found>) -> Outcome {
+    let accepts = ctx.options.accept != Accept::No;
     if before.others.is_empty() {
         return Outcome { made: found, unknown: Vec::new(), uncertain: Vec::new(), added_to: None };
     }
@@ -42,7 +43,7 @@ pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Fo
             Some(_) if found.kind == Kind::DirectoryLink => made.push(found),
             Some(other) if other.directory && found.kind == Kind::Directory => directories.push(found),
             Some(other) if other.stamp.is_none() || stamp(ctx, &found.path) != other.stamp => made.push(found),
-            Some(_) if is_named(task, &found.path) || ctx.options.accept => made.push(found),
+            Some(_) if is_named(task, &found.path) || accepts => made.push(found),
             Some(_) if ctx.git.tracks(&found.path) => {}
             Some(_) => unknown.push(found.path),
         }
@@ -55,7 +56,7 @@ pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Fo
     let is_made = |directory: &RelPath| output_directories(task).any(|made| made.starts_with(directory));
     let (outputs, others): (Vec<_>, Vec<_>) = directories
         .into_iter()
-        .partition(|Found { path, .. }| ctx.options.accept || names(path) || holds_made(path) || is_made(path));
+        .partition(|Found { path, .. }| accepts || names(path) || holds_made(path) || is_made(path));
     let others = others.into_iter().map(|found| found.path);
     unknown.extend(others.filter(|directory| !is_above_one_of(directory, &all, |path| path)));
     unknown.sort_unstable();
@@ -67,7 +68,7 @@ pub fn tell_apart(ctx: &Context<'_>, task: &Task, before: &Before, found: Vec<Fo
         let ends = before.other(path).and_then(|other| other.ends.as_ref());
         ends.is_some_and(|ends| ends.were_added_to(&path.to_path(ctx.observer.root())))
     };
-    let added_to = uncertain.iter().find(was_added_to).filter(|_| !ctx.options.accept).cloned();
+    let added_to = uncertain.iter().find(was_added_to).filter(|_| !accepts).cloned();
     Outcome { made, unknown, uncertain, added_to }
 }
 

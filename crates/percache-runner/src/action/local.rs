@@ -38,7 +38,7 @@ impl Executor for Local<'_, '_> {
             let Attempt { failure, status, took, began } = attempt(ctx, action, stop, output)?;
             let is_final = matches!(failure, None | Some(Failure::Interrupted)) || attempts_left == 0;
             if is_final {
-                return Ok(Executed { failure, status, took, began, left: Left::InTree(before) });
+                return Ok(Executed { failure, status, took, began, left: Left::InTree(before), remote: None });
             }
             clear_attempt(ctx, &mut clearing, &before)?;
             attempts_left -= 1;
@@ -132,7 +132,8 @@ fn outcome(task: &Task, status: Status) -> (Option<Failure>, i32) {
     (failure, code)
 }
 
-fn argv(command: &TaskCommand) -> (OsString, Vec<OsString>) {
+/// Returns the program and its arguments.
+pub fn argv(command: &TaskCommand) -> (OsString, Vec<OsString>) {
     match command {
         TaskCommand::Shell(text) => ("sh".into(), vec!["-e".into(), "-c".into(), text.into()]),
         TaskCommand::Argv(arguments) => {

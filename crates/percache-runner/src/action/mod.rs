@@ -2,7 +2,9 @@
 //!
 //! | file | its one idea |
 //! | --- | --- |
+//! | `accept` | what lies in the tree as the result of a task, without a run |
 //! | `added_to` | files that a command only appended to |
+//! | `away` | executing a command on a worker elsewhere, or coming back |
 //! | `basis` | the paths that a task's outcome rests on |
 //! | `before` | what lies at the places of outputs before a command runs |
 //! | `budget` | the make jobserver that commands share |
@@ -19,6 +21,7 @@
 //! | `explain` | the reason why a task runs |
 //! | `further` | declared inputs that are parts of files, or outside of the workspace |
 //! | `identity` | what a stored result is the result of |
+//! | `input_root` | what a command finds that is executed elsewhere |
 //! | `input_links` | symlinks among the inputs |
 //! | `inputs` | the fingerprint of a task, from its inputs and environment |
 //! | `job` | the steps of one task, from fingerprint to record |
@@ -36,11 +39,17 @@
 //! | `remembered` | the inputs of a task's last result |
 //! | `restore` | from an output manifest to files in the tree |
 //! | `run_command` | one run of a command, from its start to a report |
+//! | `search` | the workspace's own path in outputs |
 //! | `shared_log` | the live output of a command, for other processes |
+//! | `slots` | a number of slots that threads wait for |
 //! | `spoils` | undeclared files that a failed run wrote |
 //! | `tied` | results that only another directory can use |
+//! | `undeclared` | the file that a command missed elsewhere, as its log shows |
+//! | `workers` | the seam to workers elsewhere |
 
+pub mod accept;
 pub mod added_to;
+pub mod away;
 pub mod basis;
 pub mod before;
 pub mod budget;
@@ -58,6 +67,7 @@ pub mod explain;
 pub mod further;
 pub mod identity;
 pub mod input_links;
+pub mod input_root;
 pub mod inputs;
 pub mod job;
 pub mod left_alone;
@@ -74,6 +84,10 @@ pub mod remembered;
 pub mod remote;
 pub mod restore;
 pub mod run_command;
+pub mod search;
 pub mod shared_log;
+pub mod slots;
 pub mod spoils;
 pub mod tied;
+pub mod undeclared;
+pub mod workers;

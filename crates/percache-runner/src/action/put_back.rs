@@ -51,6 +51,9 @@ pub fn put_back(
     if plan.is_empty() {
         return Ok(Ok(Outcome::UpToDate));
     }
+    if let Some(entry) = plan.not_kept() {
+        return Ok(Err(RestoreError::NotKept(entry.path.clone())));
+    }
     if ctx.options.dry_run {
         pretend(ctx, &plan);
         return Ok(Ok(Outcome::WouldRestore));
@@ -68,10 +71,19 @@ pub fn put_back(
             prune(ctx, &plan);
             Ok(Ok(Outcome::Restored))
         }
-        Err(e @ RestoreError::Store(_)) => Ok(Err(e)),
+        Err(e @ (RestoreError::Store(_) | RestoreError::NotKept(_))) => Ok(Err(e)),
         Err(RestoreError::Tree(path, e)) => {
             let message = format!("cannot restore `{path}`: {}", reason(&e));
             Err(Trouble { message, hint: way_out(&e) })
+        }
+    }
+}
+
+impl RestoreError {
+    /// Notes trouble with the store, if this is any: it has lost what it promised.
+    pub fn note(&self, ctx: &Context<'_>) {
+        if !matches!(self, RestoreError::NotKept(_)) {
+            ctx.note_trouble(self);
         }
     }
 }

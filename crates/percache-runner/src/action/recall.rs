@@ -18,9 +18,9 @@ pub fn recall(ctx: &Context<'_>, job: &Job<'_>) -> Result<Option<Done>, Trouble>
     let Some(key) = record.key.filter(|_| may_stand(record) && stands(ctx, record)) else { return Ok(None) };
     let outcome = match put_back(ctx, job, &record.outputs)? {
         Ok(outcome) => outcome,
-        // The store has lost what it promised. Nothing was touched, so the command can still run.
-        Err(trouble) => {
-            ctx.note_trouble(trouble);
+        // Nothing was touched, so the command can still run.
+        Err(e) => {
+            e.note(ctx);
             return Ok(None);
         }
     };

@@ -11,7 +11,7 @@ use percache::store::writer::{Guard, NewResult};
 use crate::action::basis::Basis;
 use crate::action::before::Before;
 use crate::action::capture::{Captured, capture, missing};
-use crate::action::context::Context;
+use crate::action::context::{Accept, Context};
 use crate::action::discover::discover;
 use crate::action::done::{Done, before_that, uncertain, visible};
 use crate::action::executor::Left;
@@ -66,7 +66,14 @@ pub fn take_stock(
         Left::InTree(before) => outputs_in_tree(ctx, job, before, store),
         Left::Stored(manifest) => outputs_in_store(ctx, job, manifest),
     })?;
-    let Outputs { captured, unknown, further, uncertain, added_to } = outputs;
+    let Outputs { mut captured, unknown, further, mut uncertain, added_to } = outputs;
+    if !job.task.store {
+        captured.entries.do_not_keep();
+        // What was accepted may exist nowhere else: it gives way to a run, but is never removed.
+        if ctx.options.accept == Accept::InsteadOfRunning {
+            uncertain = captured.entries.iter().map(|entry| entry.path.clone()).collect();
+        }
+    }
     let recheck = || {
         timed(ctx.listener, Phase::Recheck, Some(job.id), || unchanged(ctx, job, prepared, &discovered, &run.inputs))
     };
@@ -172,7 +179,8 @@ fn keeps(job: &Job<'_>) -> bool {
 /// Records a successful run: stores the result unless something forbids it.
 pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, run: &mut Run) -> Result<Done, Failure> {
     let store = ctx.store.filter(|_| keeps(job));
-    let stock = take_stock(ctx, job, prepared, run, store.map(|store| store as &dyn Contents))?;
+    let contents = store.filter(|_| job.task.store).map(|store| store as &dyn Contents);
+    let stock = take_stock(ctx, job, prepared, run, contents)?;
     let obstacle = obstacle(job, run.cut.take(), &stock);
     let fit = keeps(job) && obstacle.is_none();
     let Stock { discovered: states, captured, uncertain, further, .. } = stock;
@@ -186,7 +194,9 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, run: &mut R
     let unmatched = job.task.outputs.unmatched(matched);
     done.notes.extend(unmatched.iter().map(|pattern| unmatched_note(job.task, true, pattern)));
     let action = states.action(&prepared.fingerprint);
-    let key = ResultKey { action, place: captured.tied.then_some(ctx.place) };
+    // Contents that are not kept lie in this directory alone.
+    let is_only_here = captured.tied || !captured.entries.is_kept();
+    let key = ResultKey { action, place: is_only_here.then_some(ctx.place) };
     let created = Time::now();
     if let Some(store) = store.filter(|_| fit) {
         let new = new_result(ctx, job, prepared, run, store, &captured, &states, key, created);

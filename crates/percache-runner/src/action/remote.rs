@@ -92,7 +92,7 @@ pub struct Offer {
 
 /// Returns whether a result for the task may be looked up on a remote.
 pub fn may_fetch(ctx: &Context<'_>, task: &Task) -> bool {
-    let stored = task.command.is_some() && task.cache && !task.interactive && task.remote;
+    let stored = task.command.is_some() && task.cache && !task.interactive && task.remote.shares();
     stored && ctx.store.is_some() && ctx.remote.is_some_and(Remote::is_readable)
 }
 
@@ -178,7 +178,7 @@ impl Asked<'_> {
 
 /// Offers a new result to the remote.
 pub fn offer(ctx: &Context<'_>, task: &Task, parts: &Parts, discovered: &Discovered, new: &NewResult) {
-    let remote = ctx.remote.filter(|remote| task.remote && remote.is_writable());
+    let remote = ctx.remote.filter(|remote| task.remote.shares() && remote.is_writable());
     // Another exit status than 0 is an answer to somebody here, and a failure to everybody else.
     let shared = new.key.place.is_none() && new.result.status == 0;
     if let Some(remote) = remote.filter(|_| shared) {

@@ -27,6 +27,7 @@ use crate::fs::staging::{Staging, device};
 use crate::fs::stat_cache::{FileState, Observer};
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
+use crate::syntax::shown::shown_bytes;
 
 /// A reason why outputs could not be put back.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,9 @@ pub enum RestoreError {
     /// The store does not have all of them. Nothing in the tree was touched.
     #[error("{0}")]
     Store(ReadError),
+    /// This output is wrong, and its content was never kept. Nothing in the tree was touched.
+    #[error("`{}` is not as it was left, and is not kept", shown_bytes(.0))]
+    NotKept(Vec<u8>),
     /// The tree could not be changed at this path.
     #[error("cannot restore `{0}`: {1}")]
     Tree(RelPath, io::Error),
@@ -65,6 +69,11 @@ impl Plan<'_> {
     /// Returns whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.wrong.is_empty() && self.stale.is_empty()
+    }
+
+    /// Returns the first wrong file whose content the store does not keep.
+    pub fn not_kept(&self) -> Option<&Entry> {
+        self.wrong.iter().map(|wrong| wrong.entry).find(|entry| !entry.kept)
     }
 
     /// Returns whether the file or directory at `path` is replaced or removed, so that nothing was meant to be reached

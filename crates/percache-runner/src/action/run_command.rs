@@ -7,7 +7,7 @@ use percache::store::record::{Content, Entry, Node};
 
 use crate::action::basis::Basis;
 use crate::action::before::{Before, outputs_present, stamp};
-use crate::action::context::Context;
+use crate::action::context::{Accept, Context};
 use crate::action::discover;
 use crate::action::done::Done;
 use crate::action::executor::{Action, Executed, Left, Output, execute};
@@ -15,12 +15,14 @@ use crate::action::inputs::Prepared;
 use crate::action::job::{Job, Word};
 use crate::action::logs::SHOWN;
 use crate::action::spoils::spoils;
+use crate::action::undeclared::undeclared;
 use crate::environment::unseen::unseen;
 use crate::fs::stamp::Stamp;
 use crate::fs::stat_cache::FileState;
 use crate::fs::walk::Found;
 use crate::model::Task;
 use crate::model::event::{Failure, LogText, Outcome};
+use crate::model::notice::Warning;
 use crate::model::path::RelPath;
 use crate::model::problem::Trouble;
 use crate::model::span::{Phase, timed};
@@ -61,6 +63,10 @@ pub fn run_command(
     if matches!(done.outcome, Outcome::Failed(Failure::Exit(_) | Failure::Signal(_))) {
         done.unseen = unseen(&prepared.command, &log.bytes, ctx.caller, &prepared.environment.variables);
     }
+    if run.executed.remote.is_some() && matches!(done.outcome, Outcome::Failed(Failure::Exit(_))) {
+        done.warnings.push(missed_elsewhere(ctx, job.task, prepared, &log.bytes));
+    }
+    done.remote = run.executed.remote.take();
     done.log = log;
     Ok(done)
 }
@@ -71,15 +77,29 @@ fn run(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, claim: Option<Clai
     // under which the input was hashed.
     let inputs = prepared.inputs.iter().map(|(path, _)| ctx.observer.last_stamp(path.as_bytes())).collect();
     let mut output = Output::new(ctx, job.id, claim.as_ref(), job.tell);
-    let action = Action { id: job.id, task: job.task, prepared };
+    let fresh = job.force || job.check;
+    let action = Action { id: job.id, task: job.task, prepared, fresh };
     let executed = execute(ctx, &action, &mut output)?;
     let (log, cut) = output.into_log();
     Ok(Run { executed, log, cut, inputs, claim })
 }
 
+/// Returns the warning that a failed command had its declared inputs and nothing else, and what it may have missed.
+fn missed_elsewhere(ctx: &Context<'_>, task: &Task, prepared: &Prepared, log: &[u8]) -> Warning {
+    let is_input = |path: &RelPath| prepared.inputs.binary_search_by(|(other, _)| other.cmp(path)).is_ok();
+    let is_here = |path: &RelPath| !is_input(path) && path.to_path(ctx.observer.root()).exists();
+    let missing = undeclared(log, &task.cwd, &is_here);
+    let here = missing.as_ref().is_some_and(|path| RelPath::new(path).is_ok_and(|path| is_here(&path)));
+    Warning::FailedElsewhere { task: task.name.clone(), missing, here }
+}
+
 /// Reports a failed command.
 fn failed(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, executed: &Executed, failure: Failure) -> Done {
     let mut done = Done::new(job.id, Outcome::Failed(failure));
+    if ctx.options.accept == Accept::InsteadOfRunning {
+        // Nothing has run: what lies there is what lay there.
+        return done;
+    }
     let before = ctx.journal.tasks.get(&job.task.name);
     done.record = Some(match (&executed.left, before) {
         (Left::InTree(in_tree), _) => failed_record(before, prepared, leftovers(ctx, job.task, in_tree)),

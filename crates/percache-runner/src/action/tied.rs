@@ -53,7 +53,9 @@ pub fn elsewhere(
 ) -> Option<Tied> {
     // Trouble with the store is reported where its results are looked up.
     let results = store.tied_results(action).ok()?;
-    let others = results.into_iter().filter(|(place, result)| place != here && wanted(result));
+    // One whose contents are not kept would be of no use here, whatever is in them.
+    let others =
+        results.into_iter().filter(|(place, result)| place != here && result.outputs.is_kept() && wanted(result));
     let (place, result) = others.max_by_key(|(_, result)| result.created)?;
     let directory = Worktree::root_of(store_dir, &place);
     let output = directory.as_ref().and_then(|directory| mentioning(store, &result, directory));

@@ -10,18 +10,19 @@ use super::expand::Instance;
 use super::inputs::{check_first, external, inputs};
 use super::keys::{RawCommand, check_variable, expect_age};
 use super::late::{check_lists, late};
+use super::pools::{StatedPool, uses};
 use super::report::{At, Report};
 use super::shell::is_shell;
 use super::stated::{Stated, Text};
 use crate::model::path::RelPath;
-use crate::model::{LateCommand, Origin, Pool, PoolId, Task, TaskCommand};
+use crate::model::{LateCommand, Origin, Task, TaskCommand};
 use crate::syntax::name_globs;
 use crate::syntax::suggest::did_you_mean;
 
 /// The settings that all tasks of a workspace share.
 pub(super) struct Common<'c> {
     pub args: &'c [String],
-    pub pools: &'c [Pool],
+    pub pools: &'c [StatedPool],
     /// `env` of `[workspace]`.
     pub env: &'c BTreeMap<String, String>,
     /// `follow` of `[workspace]`.
@@ -39,8 +40,7 @@ pub(super) fn build(
     check_first(stated.outputs(), report);
     let bind = Bindings { base: &stated.dir, file: instance.file.as_ref(), axes: &axes, args: common.args };
     let cwd = keys.cwd.as_ref().and_then(|cwd| bind.path(cwd, report)).unwrap_or_else(|| stated.dir.clone());
-    let mut env = common.env.clone();
-    env.extend(keys.env.iter().flatten().map(|(name, value)| (name.value.clone(), bind.text_for(value, &cwd))));
+    let env = set_variables(common, stated, &bind, &cwd, report);
     let mut tools = tools(&bind, stated, &cwd, report);
     tools.sort_unstable();
     tools.dedup();
@@ -57,6 +57,7 @@ pub(super) fn build(
         external: external(stated, &bind, report),
         discovery: instance.depfile.clone().into(),
         tools,
+        tool_shell: tool_shell(stated, &bind, &cwd),
         env,
         env_from: variables(&bind, keys.env_from.as_deref(), report),
         env_pass: variables(&bind, keys.env_pass.as_deref(), report),
@@ -66,12 +67,13 @@ pub(super) fn build(
         timeout: age("timeout", &bind, keys.timeout.as_ref(), report),
         retries: keys.retries.unwrap_or_default(),
         cache: keys.cache.as_ref().is_none_or(|cache| cache.value),
-        remote: keys.remote.unwrap_or(true),
+        store: keys.store.as_ref().is_none_or(|store| store.value),
+        remote: keys.remote.unwrap_or_default(),
         valid_for: age("valid_for", &bind, keys.valid_for.as_ref(), report),
         answers: Vec::new(),
         apart: false,
         interactive: keys.interactive.as_ref().is_some_and(|interactive| interactive.value),
-        pool: keys.pool.as_ref().and_then(|pool| find_pool(common.pools, &bind, pool, report)),
+        uses: uses(common.pools, keys, &bind, report),
         origin: Origin { file: stated.at.file, span: stated.at.span.clone() },
         cwd,
         outputs: instance.outputs.following(common.follow),
@@ -80,6 +82,37 @@ pub(super) fn build(
         check_lists(stated, &task, report);
     }
     (task, bind.texts(stated.deps()))
+}
+
+/// Returns the variables that are set for the command: those of `[workspace]` and of the task.
+fn set_variables(
+    common: &Common<'_>,
+    stated: &Stated,
+    bind: &Bindings<'_>,
+    cwd: &RelPath,
+    report: &mut Report,
+) -> BTreeMap<String, String> {
+    let mut env = common.env.clone();
+    for (name, value) in stated.keys.env.iter().flatten() {
+        match value {
+            Some(value) => drop(env.insert(name.value.clone(), bind.text_for(value, cwd))),
+            None if env.remove(&name.value).is_some() => {}
+            None => {
+                let hint = did_you_mean(&name.value, env.keys().map(String::as_str));
+                let hint = hint.unwrap_or_else(|| "leave it out, or name what a template or [workspace] sets".into());
+                let title = format!("`{} = false` takes nothing away", name.value);
+                report.error(title, name.at.clone(), "is set by nothing before it").hint(hint);
+            }
+        }
+    }
+    env
+}
+
+/// Returns the shell of a task's tools: the task's own, if it is one that reads such commands.
+fn tool_shell(stated: &Stated, bind: &Bindings<'_>, cwd: &RelPath) -> Vec<String> {
+    let shell = stated.keys.shell.iter().flatten().map(|word| bind.text_for(word, cwd));
+    let shell: Vec<String> = shell.filter(|_| stated.keys.tools.is_some()).collect();
+    if shell.iter().any(|word| is_shell(word)) { shell } else { Vec::new() }
 }
 
 /// Returns the name of an instance, with files as seen from the file that defines the task: `objects[src/a.c]`,
@@ -159,15 +192,4 @@ fn command(
 fn age(key: &str, bind: &Bindings<'_>, text: Option<&Text>, report: &mut Report) -> Option<Duration> {
     let text = text?;
     expect_age(report, key, &At { value: bind.text(text), at: text.at.clone() })
-}
-
-fn find_pool(pools: &[Pool], bind: &Bindings<'_>, text: &Text, report: &mut Report) -> Option<PoolId> {
-    let name = bind.text(text);
-    if let Some(position) = pools.iter().position(|pool| pool.name == name) {
-        return Some(PoolId(position as u32));
-    }
-    let hint = did_you_mean(&name, pools.iter().map(|pool| &pool.name[..]));
-    let hint = hint.unwrap_or_else(|| "state it in [pools] of the root file".to_owned());
-    report.error(format!("there is no pool `{name}`"), text.at.clone(), "is not in [pools]").hint(hint);
-    None
 }

@@ -5,18 +5,19 @@
 use super::load::Tasks;
 use super::report::{Place, Report};
 use crate::graph::{Names, cycles, feeds, needs};
-use crate::model::TaskId;
 use crate::model::path::RelPath;
 use crate::model::pattern::Pattern;
+use crate::model::{Package, TaskId};
 
 /// Reports one shortest cycle of every group of tasks that need each other.
-pub(super) fn report_cycles(tasks: &Tasks, report: &mut Report) {
+pub(super) fn report_cycles(tasks: &Tasks, packages: &[Package], report: &mut Report) {
     let needs: Vec<Vec<TaskId>> = tasks.tasks.iter().map(needs).collect();
     let cycles = cycles(&needs);
     if cycles.is_empty() {
         return;
     }
     let names = Names::new(tasks.tasks.iter().map(|task| (&task.name[..], &task.template[..])), &[]);
+    let names = names.with_packages(packages);
     for cycle in cycles {
         report_cycle(tasks, &names, &cycle, report);
     }
@@ -37,7 +38,13 @@ fn report_cycle(tasks: &Tasks, names: &Names<'_>, cycle: &[TaskId], report: &mut
         mistake = mistake.also(&step.at, &step.says);
     }
     let excluded = steps.iter().find_map(|step| step.exclude.as_ref());
+    let between_packages = steps.iter().all(|step| step.above);
     mistake.hint(match excluded {
+        None if between_packages => {
+            "these packages depend on each other: take one out of the dependencies of another, or name tasks instead \
+             of using `^`"
+                .to_owned()
+        }
         Some(output) => format!("if `{output}` is not meant as an input, add `\"!{output}\"` to `inputs`"),
         None => "one of these steps has to go: take the name out of `deps`".to_owned(),
     });
@@ -46,6 +53,8 @@ fn report_cycle(tasks: &Tasks, names: &Names<'_>, cycle: &[TaskId], report: &mut
 struct Step {
     at: Place,
     says: String,
+    /// Whether it was written with `^`, so that packages depend on each other.
+    above: bool,
     /// The pattern to exclude from `inputs` so that no dependency is inferred.
     exclude: Option<String>,
 }
@@ -57,8 +66,11 @@ fn step(tasks: &Tasks, names: &Names<'_>, from: TaskId, to: TaskId) -> Step {
     if task.deps.binary_search(&to).is_ok() {
         let mut written = stated.deps().iter().zip(&tasks.deps[from.index()]);
         let named = written.find(|(_, name)| names.resolve(&stated.dir, name).is_ok_and(|ids| ids.contains(&to)));
-        let at = named.map_or(&stated.at, |(text, _)| &text.at);
-        return Step { at: at.clone(), says: format!("`{}` depends on `{}`", task.name, other.name), exclude: None };
+        let (at, written) = named.map_or((&stated.at, ""), |(text, name)| (&text.at, name.as_str()));
+        let above = written.starts_with('^');
+        let why = if above { format!(" (`{written}`)") } else { String::new() };
+        let says = format!("`{}` depends on `{}`{why}", task.name, other.name);
+        return Step { at: at.clone(), says, above, exclude: None };
     }
     let feed = feeds(other, task);
     let input = feed.and_then(|feed| stated.keys.inputs.as_ref()?.get(feed.input));
@@ -68,7 +80,7 @@ fn step(tasks: &Tasks, names: &Names<'_>, from: TaskId, to: TaskId) -> Step {
         Some(output) => format!("`{}` reads `{output}`, an output of `{}`", task.name, other.name),
         None => format!("`{}` reads outputs of `{}`", task.name, other.name),
     };
-    Step { at: input.map_or(&stated.at, |text| &text.at).clone(), says, exclude: output }
+    Step { at: input.map_or(&stated.at, |text| &text.at).clone(), says, above: false, exclude: output }
 }
 
 /// Returns a pattern as it is written in a file of the directory `dir`.

@@ -1,6 +1,7 @@
 //! Finds the workspace that a directory belongs to, and its store.
 //!
-//! Reads only `members` and `[cache] dir` of a configuration file.
+//! Reads only `members` and `[cache] dir` of a configuration file, and the manifests of packages if `members` means
+//! these.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,11 +9,11 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use toml::de::DeTable;
 
-use super::files::{FILE_NAME, member_files};
+use super::files::FILE_NAME;
+use super::members::is_member;
 use super::raw::{cache_dir_of, members_of};
 use crate::model::CacheSettings;
 use crate::model::path::RelPath;
-use crate::model::pattern::PatternSet;
 use crate::syntax::shown::shown;
 
 /// The variable that names the directory of the store, whatever the configuration says.
@@ -73,8 +74,7 @@ fn has_member(root: &Path, dir: &Path) -> bool {
     let Ok(text) = std::fs::read_to_string(root.join(FILE_NAME)) else { return false };
     let Some(dir) = RelPath::from_native(root, dir) else { return false };
     let members = members_of(DeTable::parse_recoverable(&text).0.into_inner());
-    let patterns = member_files(members.iter().map(|member| &member.value[..]));
-    PatternSet::parse(&RelPath::root(), &patterns).is_ok_and(|set| set.matches(&dir.child(FILE_NAME.as_bytes())))
+    is_member(root, &members, &dir)
 }
 
 /// Returns the store of the workspace in `root`: the directory that the variable [`STORE`] names, or `dir` of `[cache]`,

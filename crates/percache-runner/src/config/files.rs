@@ -1,16 +1,17 @@
 //! Reads the root file and the files of its members.
 //!
-//! Knows where files are and how members are named. Does not know what tasks mean.
+//! Knows where files are. Does not know which directories are members, and what tasks mean.
 
 use std::path::Path;
 
+use super::members::{Members, members};
 use super::raw::{RawFile, Role, read_file};
 use super::report::{At, Place, Report};
 use crate::fs::walk::{Want, expand_noting};
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::problem::reason;
-use crate::model::{Task, Workspace};
+use crate::model::{Package, Task, Workspace};
 
 /// The name of every configuration file.
 pub const FILE_NAME: &str = "percache.toml";
@@ -23,13 +24,14 @@ pub(super) struct File {
     pub raw: RawFile,
 }
 
-/// Reads all files, root first. Calls `note` with the paths that the list of members depends on.
-pub(super) fn read_all(root: &Path, report: &mut Report, note: &mut dyn FnMut(&RelPath)) -> Vec<File> {
+/// Reads all files, root first. Returns them with the packages of the ecosystems that `members` names. Calls `note`
+/// with the paths that the list of members depends on.
+pub(super) fn read_all(root: &Path, report: &mut Report, note: &mut dyn FnMut(&RelPath)) -> (Vec<File>, Vec<Package>) {
     let top = read(root, report, RelPath::root(), Role::Root);
     let stated = top.raw.keys.workspace.as_ref().and_then(|workspace| workspace.members.as_deref());
-    let members = member_dirs(root, report, stated.unwrap_or_default(), note);
+    let Members { dirs, packages } = members(root, report, stated.unwrap_or_default(), note);
     let mut files = vec![top];
-    files.extend(members.into_iter().map(|dir| read(root, report, dir, Role::Member)));
+    files.extend(dirs.into_iter().map(|dir| read(root, report, dir, Role::Member)));
     for position in 0..files.len() {
         let include = files[position].raw.keys.include.take().unwrap_or_default();
         if !include.is_empty() {
@@ -39,7 +41,7 @@ pub(super) fn read_all(root: &Path, report: &mut Report, note: &mut dyn FnMut(&R
             }
         }
     }
-    files
+    (files, packages)
 }
 
 /// Returns the files that a percache.toml includes, sorted. A file that is named without wildcards must be there.
@@ -90,11 +92,6 @@ fn included(
     }
 }
 
-/// Appends the file that a member directory must contain to each pattern of `members`.
-pub(super) fn member_files<'t>(members: impl IntoIterator<Item = &'t str>) -> Vec<String> {
-    members.into_iter().map(|pattern| format!("{}/{FILE_NAME}", pattern.trim_end_matches('/'))).collect()
-}
-
 /// Replaces `\r\n` by `\n`, whatever the editor writes: TOML leaves open which of the two a multi-line string contains,
 /// and a shell takes a carriage return for a part of the last word.
 fn with_newlines(text: String) -> String {
@@ -133,72 +130,4 @@ fn read_at(root: &Path, report: &mut Report, dir: RelPath, path: &RelPath, role:
         return File { dir, raw: RawFile { broken: true, ..RawFile::default() } };
     }
     File { dir, raw: read_file(report, file, &text, role) }
-}
-
-/// Returns the directories of the members, sorted. A glob finds those that have a file; a directory named without
-/// wildcards must have one.
-fn member_dirs(
-    root: &Path,
-    report: &mut Report,
-    members: &[At<String>],
-    note: &mut dyn FnMut(&RelPath),
-) -> Vec<RelPath> {
-    let valid: Vec<&At<String>> = members.iter().filter(|member| check(root, report, member)).collect();
-    let patterns = member_files(valid.iter().map(|member| &member.value[..]));
-    let Ok(set) = PatternSet::parse(&RelPath::root(), &patterns) else { return Vec::new() };
-    let found = match expand_noting(root, &set, &[], Want::Files, note) {
-        Ok(found) => found,
-        Err(error) => {
-            let at = place(members.first());
-            let title = format!("cannot look for members: {error}");
-            report.error(title, at, reason(&error.source));
-            return Vec::new();
-        }
-    };
-    let dirs = found.into_iter().filter_map(|found| found.path.parent()).filter(|dir| !dir.is_root());
-    dirs.filter(|dir| check_dir(report, members, dir)).collect()
-}
-
-/// Returns whether `member` is a usable pattern. Reports mistakes.
-fn check(root: &Path, report: &mut Report, member: &At<String>) -> bool {
-    let at = place(Some(member));
-    let set = match PatternSet::parse(&RelPath::root(), &[&member.value]) {
-        Ok(set) => set,
-        Err(error) => {
-            report.error("this is not a pattern for members", at, error.kind.to_string()).hint(error.kind.hint());
-            return false;
-        }
-    };
-    let named = set.patterns().iter().filter(|pattern| !pattern.negated).filter_map(|pattern| pattern.literal());
-    for dir in named {
-        let file = dir.child(FILE_NAME.as_bytes());
-        if dir.is_root() {
-            let hint = "leave it out: tasks of the root file are tasks of the workspace".to_owned();
-            report.error("the workspace root is not a member of itself", at, "names the root").hint(hint);
-            return false;
-        }
-        if !file.to_path(root).is_file() {
-            let hint = format!("create {file}, or leave the directory out");
-            report.error(format!("member `{dir}` has no {FILE_NAME}"), at, "names no member").hint(hint);
-            return false;
-        }
-    }
-    true
-}
-
-/// Checks a member's directory, which becomes part of its tasks' names.
-fn check_dir(report: &mut Report, members: &[At<String>], dir: &RelPath) -> bool {
-    let fits = dir.to_str().is_some_and(|dir| !dir.contains(|c: char| ":[]*?!,".contains(c) || c.is_control()));
-    if !fits {
-        let title = format!("directory `{dir}` cannot be a member");
-        let label = "its name has a character that has a meaning in names of tasks";
-        let hint = "rename it, or take it away with a `!` pattern".to_owned();
-        report.error(title, place(members.first()), label).hint(hint);
-    }
-    fits
-}
-
-/// Returns the place of a member, which is always in the root file.
-fn place(member: Option<&At<String>>) -> Place {
-    member.map_or(Place { file: 0, span: 0..0 }, |member| member.at.clone())
 }

@@ -21,7 +21,7 @@ use super::templates::complete;
 use crate::graph::{Names, inferred};
 use crate::model::diagnostic::Diagnostics;
 use crate::model::path::RelPath;
-use crate::model::{Task, TaskId, Workspace};
+use crate::model::{Package, Task, TaskId, Workspace};
 
 /// The parameters of loading.
 #[derive(Clone, Debug, Default)]
@@ -75,7 +75,7 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
     let mut note = |path: &RelPath| {
         noted.insert(path.clone());
     };
-    let mut files = read_all(root, &mut report, &mut note);
+    let (mut files, packages) = read_all(root, &mut report, &mut note);
     let broken = files.iter().any(|file| file.raw.broken);
     let settings = Settings::take(&mut files[0].raw.keys, &mut report);
     let store = request.store.clone().unwrap_or_else(|| store_dir(root, &settings.cache));
@@ -91,15 +91,30 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
     // If a file is not valid TOML, tasks may be missing, and names that do exist would be reported.
     if !broken {
         check_outputs(&tasks, &files, &skip, &mut report);
-        default = connect(&mut tasks, &empty, settings.default.as_deref(), &mut report);
+        default = connect(&mut tasks, (&empty, &packages), settings.default.as_deref(), &mut report);
     }
     if report.len() > 0 {
         return Err(report.finish());
     }
     let listed = noted.into_iter().collect();
     let Settings { cache, remote, pools, jobserver, follow, .. } = settings;
+    let pools = pools.into_iter().map(|stated| stated.pool).collect();
     let (root, tasks) = (root.to_owned(), tasks.tasks);
-    Ok(Workspace { root, files, listed, cache, remote, pools, jobserver, follow, tasks, empty, unused, default })
+    Ok(Workspace {
+        root,
+        files,
+        listed,
+        packages,
+        cache,
+        remote,
+        pools,
+        jobserver,
+        follow,
+        tasks,
+        empty,
+        unused,
+        default,
+    })
 }
 
 /// Returns the test whether a file was made by an earlier build. Only `foreach` asks for it.
@@ -144,9 +159,15 @@ fn make_tasks(tree: &mut Tree<'_>, common: &Common<'_>, files: Vec<File>, report
 }
 
 /// Resolves all dependencies, and returns the tasks of a bare build.
-fn connect(tasks: &mut Tasks, empty: &[String], default: Option<&[At<String>]>, report: &mut Report) -> Vec<TaskId> {
+fn connect(
+    tasks: &mut Tasks,
+    (empty, packages): (&[String], &[Package]),
+    default: Option<&[At<String>]>,
+    report: &mut Report,
+) -> Vec<TaskId> {
     let (deps, default) = {
         let names = Names::new(tasks.tasks.iter().map(|task| (&task.name[..], &task.template[..])), empty);
+        let names = names.with_packages(packages);
         (resolve_deps(tasks, &names, report), resolve_default(tasks, &names, default, report))
     };
     for (task, deps) in tasks.tasks.iter_mut().zip(deps) {
@@ -156,6 +177,6 @@ fn connect(tasks: &mut Tasks, empty: &[String], default: Option<&[At<String>]>, 
     for (task, inferred) in tasks.tasks.iter_mut().zip(inferred) {
         task.inferred = inferred;
     }
-    report_cycles(tasks, report);
+    report_cycles(tasks, packages, report);
     default
 }

@@ -8,6 +8,7 @@
 //! | `load` | The order of the steps |
 //! | `discover` | Finding the root and the store |
 //! | `files` | Reading the root file and its members |
+//! | `members` | Which directories are members |
 //! | `keys` | The keys of every table, each stated once |
 //! | `raw`, `reader` | Types and keys of the TOML text |
 //! | `settings` | What the root file says for all tasks |
@@ -16,6 +17,7 @@
 //! | `stated`, `placeholder`, `stray` | Placeholders, located in every text |
 //! | `expand` | Instances of `foreach` and `matrix` |
 //! | `inputs` | What `inputs` and `external` name |
+//! | `pools` | What tasks take of pools |
 //! | `late` | Paths in a command that are known only when it runs |
 //! | `build`, `bind`, `shell` | Tasks, with placeholders filled in and quoted |
 //! | `resolve` | Names in `deps` and `default` |
@@ -36,7 +38,9 @@ mod kept;
 mod keys;
 mod late;
 mod load;
+mod members;
 mod placeholder;
+mod pools;
 mod raw;
 mod reader;
 mod report;
@@ -52,6 +56,7 @@ mod templates;
 pub use discover::{DiscoverError, Location, discover, is_broken, likely_stores, store_dir, usual_store};
 pub use files::{FILE_NAME, stated};
 pub use kept::{keep, kept};
+pub use keys::has_task_key;
 pub use late::fill_in;
 pub use load::{Request, load};
 pub use schema::schema;

@@ -7,8 +7,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{FILE, FileKeys, Files, Section};
+use super::members::Member;
 use super::reader::Fields;
-use super::report::{At, Place, Report};
+use super::report::{Place, Report};
+use crate::model::Ecosystem;
 
 /// One file.
 #[derive(Debug, Default)]
@@ -44,18 +46,17 @@ pub(super) fn read_file(report: &mut Report, file: usize, text: &str, role: Role
 }
 
 /// Returns the `members` of a root file, as far as it can be parsed.
-pub(super) fn members_of(mut document: DeTable<'_>) -> Vec<At<String>> {
+pub(super) fn members_of(mut document: DeTable<'_>) -> Vec<Member> {
     let Some(DeValue::Table(mut workspace)) = document.remove("workspace").map(Spanned::into_inner) else {
         return Vec::new();
     };
-    let Some(DeValue::Array(members)) = workspace.remove("members").map(Spanned::into_inner) else {
-        return Vec::new();
-    };
-    let strings = members.into_iter().filter_map(|item| {
-        let span = item.span();
-        item.get_ref().as_str().map(|text| At { value: text.to_owned(), at: Place { file: 0, span } })
-    });
-    strings.collect()
+    match workspace.remove("members").map(Spanned::into_inner) {
+        Some(DeValue::String(name)) => Ecosystem::named(&name).map(Member::alone).into_iter().collect(),
+        Some(DeValue::Array(members)) => {
+            members.iter().filter_map(|item| item.get_ref().as_str()).map(Member::listed).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Returns the store's directory that a root file names, as far as it can be parsed.

@@ -54,6 +54,11 @@ impl<'r, 'i> Fields<'r, 'i> {
         self.taken.iter().find(|taken| taken.value == key).map(|taken| taken.at.clone())
     }
 
+    /// Returns whether the value of `key` is an array.
+    pub fn is_list(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| matches!(value.get_ref(), DeValue::Array(_)))
+    }
+
     pub fn string(&mut self, key: &'static str) -> Option<At<String>> {
         let value = self.take(key)?;
         self.expect_string(key, value)
@@ -209,7 +214,7 @@ impl<'r, 'i> Fields<'r, 'i> {
         self.error(format!("`{key}` has the wrong type"), &span, label)
     }
 
-    fn text(&self, span: &Range<usize>) -> String {
+    pub fn text(&self, span: &Range<usize>) -> String {
         self.report.text(&self.place(span)).to_owned()
     }
 

@@ -20,10 +20,16 @@ pub(super) fn resolve_deps(tasks: &Tasks, names: &Names<'_>, report: &mut Report
         let mut ids = Vec::new();
         for (number, (text, name)) in stated.deps().iter().zip(deps).enumerate() {
             let shared = text.template.fixed().is_some();
+            let taken_away = name.strip_prefix('!');
             if !shared || !known.contains_key(&(of, number)) {
                 let title = || format!("task `{}` depends on a task that does not exist", stated.name);
+                let name = taken_away.unwrap_or(name);
                 let found = find(names, &stated.dir, name, title, text.at.clone(), report);
                 known.insert((of, number), found);
+            }
+            if taken_away.is_some() {
+                take_away(&mut ids, &known[&(of, number)], name, &text.at, report);
+                continue;
             }
             let glob = text.template.written().any(|part| part.contains(['*', '?']));
             // A glob that matches the task itself means the other tasks.
@@ -34,6 +40,18 @@ pub(super) fn resolve_deps(tasks: &Tasks, names: &Names<'_>, report: &mut Report
         all.push(ids);
     }
     all
+}
+
+/// Removes tasks from the dependencies that were named before. Reports a name that takes nothing away.
+fn take_away(ids: &mut Vec<TaskId>, found: &[TaskId], name: &str, at: &Place, report: &mut Report) {
+    let before = ids.len();
+    ids.retain(|id| !found.contains(id));
+    // A name that means no task was reported.
+    if ids.len() == before && !found.is_empty() {
+        let hint = "leave it out, or name what a template, or a glob before it, states".to_owned();
+        let label = "none of these is a dependency before it";
+        report.error(format!("`{name}` takes nothing away"), at.clone(), label).hint(hint);
+    }
 }
 
 /// Returns the tasks of a bare build: those that `default` names, or every task without it.
@@ -66,6 +84,9 @@ fn find(
         let title = match &error {
             SelectError::Unknown { .. } => title(),
             SelectError::NoMatch { .. } => "this glob matches no task".to_owned(),
+            SelectError::NoPackages { .. } | SelectError::NoPackage { .. } | SelectError::Above { .. } => {
+                format!("`{name}` has no meaning here")
+            }
         };
         let stated =
             || "tasks are the tables [task.NAME] of this file; those of a member are named `directory:task`".to_owned();

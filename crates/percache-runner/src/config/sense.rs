@@ -10,6 +10,7 @@ use crate::syntax::suggest::nearest;
 /// the part that could not be parsed.
 pub(super) fn check_sense(report: &mut Report, task: &RawTask, broken: bool) {
     check_never_stored(report, task);
+    check_not_kept(report, task);
     check_shell(report, task);
     if !broken {
         check_has_something_to_do(report, task);
@@ -30,6 +31,21 @@ fn check_never_stored(report: &mut Report, task: &RawTask) {
         let title = format!("task `{name}` is never stored, so `valid_for` has no effect");
         report.error(title, at.clone(), "speaks of stored results").hint("leave it out".to_owned());
     }
+}
+
+fn check_not_kept(report: &mut Report, task: &RawTask) {
+    let (name, keys) = (&task.name.value, &task.keys);
+    let Some(store) = keys.store.as_ref().filter(|store| !store.value) else { return };
+    let never_stored =
+        keys.cache.as_ref().is_some_and(|at| !at.value) || keys.interactive.as_ref().is_some_and(|at| at.value);
+    let (title, label) = if never_stored {
+        (format!("task `{name}` is never stored, so `store` has no effect"), "speaks of the contents of stored results")
+    } else if keys.outputs.as_ref().is_none_or(Vec::is_empty) && task.written.place("store").is_some() {
+        (format!("task `{name}` has no outputs, so `store` has no effect"), "speaks of the contents of outputs")
+    } else {
+        return;
+    };
+    report.error(title, store.at.clone(), label).hint("leave it out".to_owned());
 }
 
 fn check_shell(report: &mut Report, task: &RawTask) {

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use super::build::Common;
 use super::inputs::DEFAULT_INPUTS;
-use super::keys::{FileKeys, RemoteKeys, TaskKeys, WorkspaceKeys};
+use super::keys::{ExecutionKeys, FileKeys, RemoteKeys, TaskKeys, WorkspaceKeys};
+use super::pools::{self, StatedPool};
 use super::report::{At, Report};
 use crate::model::path::RelPath;
-use crate::model::remote::RemoteSettings;
-use crate::model::{CacheSettings, Jobserver, Pool};
+use crate::model::remote::{ExecutionSettings, RemoteSettings};
+use crate::model::{CacheSettings, Jobserver};
 
 /// The settings of a workspace.
 pub(super) struct Settings {
@@ -19,7 +20,7 @@ pub(super) struct Settings {
     /// `dir` of `[cache]`, with its place.
     dir: Option<At<String>>,
     pub remote: RemoteSettings,
-    pub pools: Vec<Pool>,
+    pub pools: Vec<StatedPool>,
     env: BTreeMap<String, String>,
     pub jobserver: Option<Jobserver>,
     pub follow: Vec<RelPath>,
@@ -34,7 +35,6 @@ impl Settings {
         let mut workspace = keys.workspace.take().unwrap_or_default();
         let defaults = defaults(&mut workspace, report);
         let cache = keys.cache.take().unwrap_or_default();
-        let pools = keys.pools.take().into_iter().flatten();
         Settings {
             cache: CacheSettings {
                 dir: cache.dir.as_ref().map(|dir| PathBuf::from(&dir.value)),
@@ -44,8 +44,8 @@ impl Settings {
             },
             dir: cache.dir,
             remote: remote(keys.remote.take().unwrap_or_default()),
-            pools: pools.map(|(name, capacity)| Pool { name: name.value, capacity }).collect(),
-            env: workspace.env.into_iter().flatten().map(|(name, value)| (name.value, value.value)).collect(),
+            pools: pools::all(keys.pools.take().unwrap_or_default()),
+            env: variables(workspace.env.take().unwrap_or_default(), report),
             jobserver: workspace.jobserver.flatten(),
             follow: follow(&workspace.follow.unwrap_or_default(), report),
             default: workspace.default,
@@ -70,6 +70,22 @@ impl Settings {
     }
 }
 
+/// Returns the variables that `[workspace]` sets. Reports one that it would take away.
+fn variables(stated: Vec<(At<String>, Option<At<String>>)>, report: &mut Report) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
+    for (name, value) in stated {
+        match value {
+            Some(value) => drop(variables.insert(name.value, value.value)),
+            None => {
+                let title = format!("`{} = false` takes nothing away", name.value);
+                let hint = "leave it out; in a task, it takes away what a template or [workspace] sets".to_owned();
+                report.error(title, name.at, "is set by nothing before it").hint(hint);
+            }
+        }
+    }
+    variables
+}
+
 fn remote(keys: RemoteKeys) -> RemoteSettings {
     let text = |text: Option<At<String>>| text.map(|text| text.value);
     let tls = keys.tls.unwrap_or_default();
@@ -81,6 +97,25 @@ fn remote(keys: RemoteKeys) -> RemoteSettings {
         trust: keys.trust.map(|keys| keys.into_iter().map(|key| key.value).collect()),
         sign_with: text(keys.sign_with),
         headers: keys.headers.into_iter().flatten().map(|(name, value)| (name.value, value.value)).collect(),
+        ca: text(tls.ca),
+        cert: text(tls.cert),
+        key: text(tls.key),
+        execution: execution(keys.execution.unwrap_or_default()),
+    }
+}
+
+fn execution(keys: ExecutionKeys) -> ExecutionSettings {
+    let text = |text: Option<At<String>>| text.map(|text| text.value);
+    let texts = |table: Option<Vec<(At<String>, At<String>)>>| {
+        table.into_iter().flatten().map(|(name, value)| (name.value, value.value)).collect()
+    };
+    let tls = keys.tls.unwrap_or_default();
+    ExecutionSettings {
+        url: text(keys.url),
+        instance: text(keys.instance),
+        platform: texts(keys.platform),
+        jobs: keys.jobs,
+        headers: texts(keys.headers),
         ca: text(tls.ca),
         cert: text(tls.cert),
         key: text(tls.key),

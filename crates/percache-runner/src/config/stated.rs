@@ -52,7 +52,8 @@ impl Stated {
             Some(RawCommand::Argv(items)) => items.iter().any(|item| item.template.uses(Slot::Args)),
             None => false,
         };
-        in_command || self.keys.env.iter().flatten().any(|(_, value)| value.template.uses(Slot::Args))
+        in_command
+            || self.keys.env.iter().flatten().any(|(_, value)| value.iter().any(|text| text.template.uses(Slot::Args)))
     }
 
     /// Returns the axes of `matrix`, sorted by name.

@@ -14,6 +14,7 @@ use crate::graph::TaskGraph;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::{Caller, Origin, Task, TaskId, Workspace};
+use crate::packages;
 use crate::session::Project;
 use crate::syntax::glob::escape;
 use crate::worktree::journal::Journal;
@@ -41,21 +42,43 @@ pub fn affected(
     args: &[String],
     caller: &Caller,
 ) -> Result<Vec<TaskId>, AffectedError> {
+    let changed = changed(project, rev, args, caller)?;
+    let affected = project.graph.dependents(&changed.tasks);
+    Ok(tasks.into_iter().filter(|id| affected.binary_search(id).is_ok()).collect())
+}
+
+/// What differs from a commit.
+pub(super) struct Changed {
+    /// The tasks whose own inputs or definition differ.
+    pub tasks: Vec<TaskId>,
+    /// The paths of the workspace that differ.
+    pub paths: Vec<RelPath>,
+}
+
+/// Returns what differs from the git commit `rev`, as [`affected`] means it.
+///
+/// # Errors
+/// Fails if git cannot compare the tree, or if the tree cannot be listed.
+pub(super) fn changed(
+    project: &Project,
+    rev: &str,
+    args: &[String],
+    caller: &Caller,
+) -> Result<Changed, AffectedError> {
     let Project { workspace, graph, store_dir, .. } = project;
     let skip: Vec<_> = RelPath::from_native(&workspace.root, store_dir).into_iter().collect();
     let journal = Journal::load(&project.worktree().journal());
     let readers = Readers { workspace, graph, journal: &journal, skip: &skip, caller };
-    let affected = readers.affected(Some(rev).filter(|rev| !rev.is_empty()), args)?;
-    Ok(tasks.into_iter().filter(|id| affected.binary_search(id).is_ok()).collect())
+    readers.changed(Some(rev).filter(|rev| !rev.is_empty()), args)
 }
 
 impl Readers<'_> {
-    /// Returns the tasks that are affected by what differs between the tree and `rev`, sorted. Without `rev`, the tree
-    /// is compared with the last common ancestor of HEAD and the default branch.
+    /// Returns what differs between the tree and `rev`. Without `rev`, the tree is compared with the last common ancestor
+    /// of HEAD and the default branch.
     ///
     /// # Errors
     /// Fails if git cannot compare the tree, or if the tree cannot be listed.
-    fn affected(&self, rev: Option<&str>, args: &[String]) -> Result<Vec<TaskId>, AffectedError> {
+    fn changed(&self, rev: Option<&str>, args: &[String]) -> Result<Changed, AffectedError> {
         let git = Git::at(&self.workspace.root)?;
         let commit = git.base(rev)?;
         let changes = git.changes(&commit)?;
@@ -68,8 +91,7 @@ impl Readers<'_> {
                 None => affected.extend(self.workspace.ids()),
             }
         }
-        let affected: Vec<_> = affected.into_iter().collect();
-        Ok(self.graph.dependents(&affected))
+        Ok(Changed { tasks: affected.into_iter().collect(), paths: changes.paths })
     }
 
     /// Returns the paths that differ, without the configuration. A submodule stands for all files in it.
@@ -126,7 +148,8 @@ fn definition<'a>(workspace: &'a Workspace, task: &Task) -> (Task, Vec<&'a str>)
         timeout: None,
         retries: 0,
         valid_for: None,
-        pool: None,
+        store: true,
+        uses: Vec::new(),
         origin: Origin { file: 0, span: 0..0 },
         ..task.clone()
     };
@@ -145,6 +168,5 @@ fn before(git: &Git<'_>, commit: &str, args: &[String]) -> Result<Option<Workspa
 
 /// Returns whether the configuration may consist of the file, or be derived from it.
 fn may_be_configuration(path: &RelPath) -> bool {
-    const OF_PACKAGES: [&[u8]; 4] = [b"package.json", b"pnpm-workspace.yaml", b"go.mod", b"go.work"];
-    path.extension() == b"toml" || OF_PACKAGES.contains(&path.file_name())
+    path.extension() == b"toml" || packages::is_manifest(path.file_name())
 }

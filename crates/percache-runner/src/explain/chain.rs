@@ -141,7 +141,7 @@ impl Past<'_> {
             chain
         });
         let origin = origin(self.asked, record);
-        Some(Last { created: record.created, took: record.took.into(), chain, origin, reason: None })
+        Some(Last { created: record.created, took: record.took.into(), chain, origin, reason: None, remote: false })
     }
 
     /// Returns what differs between the task's result in this worktree and the one before.

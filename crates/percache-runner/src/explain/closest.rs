@@ -39,6 +39,9 @@ pub(super) fn find(past: &Past<'_>, id: TaskId, now: &Parts) -> Option<Nearest> 
     let workspace = &past.asked.project.workspace;
     let task = workspace.task(id);
     let mut results = past.asked.store.results_of(&task.name).ok()?;
+    // Contents that are not kept are of no use in another directory.
+    let here = Worktree::place(&workspace.root);
+    results.retain(|(key, result)| result.outputs.is_kept() || key.place == Some(here));
     results.sort_by_key(|(_, result)| std::cmp::Reverse(result.created));
     let observer = Observer::new(&workspace.root, &past.journal.files);
     let difference = |(key, result): &(ResultKey, StoredResult)| {
@@ -54,7 +57,7 @@ pub(super) fn find(past: &Past<'_>, id: TaskId, now: &Parts) -> Option<Nearest> 
     };
     let compared = results.iter().take(COMPARED).filter_map(difference);
     let (key, created, mut changes) = compared.min_by_key(|(.., changes)| changes.len())?;
-    let here = past.journal.tasks.get(&task.name).and_then(|record| record.key.or(record.previous));
+    let last = past.journal.tasks.get(&task.name).and_then(|record| record.key.or(record.previous));
     // The output of tools that were not asked is not known.
     let unknown = |change: &Change| {
         change.new.is_none()
@@ -62,8 +65,8 @@ pub(super) fn find(past: &Past<'_>, id: TaskId, now: &Parts) -> Option<Nearest> 
             && task.tools.iter().any(|tool| tool.as_bytes() == change.name)
     };
     changes.retain(|change| !unknown(change));
-    let tied_elsewhere = key.place.is_some_and(|place| place != Worktree::place(&workspace.root));
-    if here == Some(key) || (changes.is_empty() && !tied_elsewhere) {
+    let tied_elsewhere = key.place.is_some_and(|place| place != here);
+    if last == Some(key) || (changes.is_empty() && !tied_elsewhere) {
         return None;
     }
     let is_there = |path: &[u8]| observer.observe(path).is_ok_and(|state| state != FileState::Absent);

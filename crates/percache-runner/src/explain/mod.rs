@@ -9,26 +9,33 @@
 //! | `causes` | The first causes of the last build |
 //! | `chain` | Chains of reasons down to a first cause |
 //! | `closest` | The stored result that fits with the fewest changes |
+//! | `filter` | The tasks of selected packages |
 //! | `last_runs` | What the last builds left of each task |
 //! | `named_file` | Who makes and who reads a path |
 //! | `readers` | The tasks that read a path |
 //! | `tied_tasks` | The tasks whose results nobody else can use |
 
+mod acceptable;
 mod affected;
 mod causes;
 mod chain;
 mod closest;
+mod filter;
 mod last_runs;
 mod named_file;
+mod portable;
 mod readers;
 mod tied_tasks;
 
+pub use acceptable::{AcceptError, Acceptable, acceptable};
 pub use affected::{AffectedError, affected};
 pub use causes::{Cause, LastBuild, last_build};
 pub use chain::{Chain, Link, Stands};
 pub use closest::Nearest;
+pub use filter::{FilterError, filtered};
 pub use last_runs::{LastLog, LastRuns, LastState, last_log};
 pub use named_file::{NamedFile, NamedFileError, named_file};
+pub use portable::{NotPortable, not_portable};
 pub use tied_tasks::{TiedTask, tied_tasks};
 
 use std::collections::HashMap;
@@ -40,7 +47,7 @@ use percache::base::clock::Time;
 use percache::store::Store;
 use percache::store::origin::Origin;
 
-use crate::action::context::{Check, Force, HitLogs, Options};
+use crate::action::context::{Accept, Check, Force, HitLogs, Options};
 use crate::action::explain::Why;
 use crate::model::Caller;
 use crate::model::TaskId;
@@ -119,6 +126,8 @@ pub struct Last {
     pub origin: Option<Origin>,
     /// Why the last build ran it, if it did so for another reason than the difference from the result before.
     pub reason: Option<String>,
+    /// Whether the last build made it on a worker elsewhere.
+    pub remote: bool,
 }
 
 /// How one of several tasks stands.
@@ -159,7 +168,7 @@ fn dry_run(asked: &Question, ids: Vec<TaskId>) -> Result<(Seen, Outcomes), Build
         options: Options {
             keep_going: true,
             force: Force::No,
-            accept: false,
+            accept: Accept::No,
             check: Check::Sample,
             dry_run: true,
             pull: false,
@@ -196,10 +205,10 @@ fn answer(asked: &Question, id: TaskId, seen: &Seen, outcomes: Outcomes) -> Answ
     // A result that would be restored is not the task's current one.
     let last = match (&state, outcomes.records.get(name)) {
         (State::WouldRestore, Some(record)) => {
-            let origin = origin(asked, record);
-            Some(Last { created: record.created, took: record.took.into(), chain: None, origin, reason: None })
+            let (created, took) = (record.created, record.took.into());
+            Some(Last { created, took, chain: None, origin: origin(asked, record), reason: None, remote: false })
         }
-        _ => past.last(id).map(|last| Last { reason: reason_of_last_build(&worktree, name, &last), ..last }),
+        _ => past.last(id).map(|last| of_last_build(&worktree, name, last)),
     };
     let refused = refused_in_last_build(&worktree, name);
     Answer { state, chains, causes, last, nearest, failed, remembered: outcomes.remembered, refused }
@@ -211,13 +220,18 @@ fn refused_in_last_build(worktree: &Worktree, name: &str) -> Option<String> {
     tasks.into_iter().find(|run| run.name == name)?.refused
 }
 
-/// Returns why the last build ran a task, if that build made the result for another reason than the difference from the
-/// one before.
-fn reason_of_last_build(worktree: &Worktree, name: &str, last: &Last) -> Option<String> {
+/// Adds to a result what is known of it if the last build made it.
+fn of_last_build(worktree: &Worktree, name: &str, last: Last) -> Last {
     let History { builds, tasks } = History::load(&worktree.builds());
-    builds.last().filter(|build| build.began <= last.created)?;
-    let ran = |run: &TaskRun| run.name == name && matches!(run.ending, Ending::Ran | Ending::Same);
-    let reason = tasks.into_iter().find(ran)?.reason?;
+    let is_new = builds.last().is_some_and(|build| build.began <= last.created);
+    let ran = |run: &TaskRun| is_new && run.name == name && matches!(run.ending, Ending::Ran | Ending::Same);
+    let Some(run) = tasks.into_iter().find(ran) else { return last };
+    let remote = run.queued.is_some();
+    Last { reason: run.reason.and_then(|reason| other_reason(reason, &last)), remote, ..last }
+}
+
+/// Returns why the last build ran a task, if that was for another reason than the difference from the result before.
+fn other_reason(reason: String, last: &Last) -> Option<String> {
     let told = last.chain.as_ref().and_then(|chain| chain.first()).map(|link| &link.why);
     let is_told = match told {
         // These were the reasons at that time, and are no longer so now.

@@ -10,6 +10,7 @@
 //! | `explicit` | Explicit dependencies, with groups expanded |
 //! | `infer` | Dependencies inferred from inputs and outputs |
 //! | `names` | Resolution of task names |
+//! | `packages` | Packages by name, and which are above another |
 //! | `outputs` | An index of which task owns which path |
 
 mod cycles;
@@ -17,11 +18,12 @@ mod explicit;
 mod infer;
 mod names;
 mod outputs;
+mod packages;
 
 pub use cycles::cycles;
 pub use explicit::explicit;
 pub use infer::{feeds, inferred};
-pub use names::{Names, SelectError, full_name, name_from, select};
+pub use names::{Names, SelectError, full_name, matches, name_from, select};
 pub use outputs::OutputIndex;
 
 use std::cmp::Reverse;

@@ -1,15 +1,17 @@
 //! Resolves names of tasks, in `deps` and `default` and on the command line.
 //!
 //! `name` is a task of the current file (or directory), `:name` one of the root file, `dir:name` one of the member
-//! `dir`. The name of a task with `foreach` or `matrix` means all its instances, `name[instance]` one of them. `*` and
+//! `dir`, or of the package of that name. `^name` means the tasks `name` of the packages that the current one depends
+//! on. The name of a task with `foreach` or `matrix` means all its instances, `name[instance]` one of them. `*` and
 //! `?` match over names; brackets are literal. Knows nothing of where a name is written.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use thiserror::Error;
 
+use super::packages::PackageIndex;
 use crate::model::path::RelPath;
-use crate::model::{TaskId, Workspace};
+use crate::model::{Ecosystem, Package, TaskId, Workspace};
 use crate::syntax::suggest::nearest;
 
 /// A name that refers to no task.
@@ -22,6 +24,26 @@ pub enum SelectError {
         name: String,
         /// What was probably meant, as it must be written; the likeliest first.
         meant: Vec<String>,
+    },
+    /// `^name` where no packages are known.
+    #[error("`{name}` means tasks of packages, and no packages are known")]
+    NoPackages {
+        /// The name as given.
+        name: String,
+    },
+    /// `^name` in a directory that is no package.
+    #[error("`{name}` means tasks of the packages that this one depends on, and `{dir}` is no package")]
+    NoPackage {
+        /// The name as given.
+        name: String,
+        /// The directory.
+        dir: String,
+    },
+    /// `^` before something else than the name of a task.
+    #[error("`{name}` is no name: behind `^` stands a task without a directory")]
+    Above {
+        /// The name as given.
+        name: String,
     },
     /// No task matches this glob.
     #[error("no task matches `{glob}`")]
@@ -45,6 +67,14 @@ impl SelectError {
             SelectError::Unknown { meant, .. } => {
                 Some(format!("did you mean {}?", meant.iter().map(quoted).collect::<Vec<_>>().join(" or ")))
             }
+            SelectError::NoPackages { .. } => {
+                let names = Ecosystem::ALL.map(|ecosystem| format!("`\"{}\"`", ecosystem.name())).join(", ");
+                Some(format!("say in [workspace] of the root file who knows them: `members` is one of {names}"))
+            }
+            SelectError::NoPackage { .. } => {
+                Some("name the tasks with their directories or packages: `pkgs/app:build`".to_owned())
+            }
+            SelectError::Above { .. } => Some("write `^build`, or name one task: `pkgs/app:build`".to_owned()),
             SelectError::NoMatch { meant: Some(meant), .. } => Some(format!("did you mean `{meant}`?")),
             SelectError::NoMatch { .. } => {
                 Some("`*` is any text on its side of the `:`, as in `pkgs/*:test`".to_owned())
@@ -59,6 +89,7 @@ pub struct Names<'w> {
     by_name: HashMap<&'w str, TaskId>,
     /// The instances of each template; none for a `foreach` that matches no file.
     by_template: BTreeMap<&'w str, Vec<TaskId>>,
+    packages: PackageIndex<'w>,
 }
 
 /// Resolves `names`, given in the directory `cwd`, to tasks: sorted, without duplicates. Names without `:` belong to
@@ -68,6 +99,7 @@ pub struct Names<'w> {
 /// Returns the first name that refers to no task.
 pub fn select(workspace: &Workspace, cwd: &RelPath, names: &[String]) -> Result<Vec<TaskId>, SelectError> {
     let index = Names::new(workspace.tasks.iter().map(|task| (&task.name[..], &task.template[..])), &workspace.empty);
+    let index = index.with_packages(&workspace.packages);
     let scope = scope(workspace, cwd);
     let mut selected = Vec::new();
     for name in names {
@@ -104,19 +136,30 @@ impl<'w> Names<'w> {
         names
     }
 
+    /// Adds the packages whose names stand for their directories.
+    pub fn with_packages(self, packages: &'w [Package]) -> Self {
+        Names { packages: PackageIndex::new(packages), ..self }
+    }
+
     /// Resolves `text`, written in a file of the directory `scope`.
     ///
     /// # Errors
     /// Fails if there is no such task. A template without instances is not an error.
     pub fn resolve(&self, scope: &RelPath, text: &str) -> Result<Vec<TaskId>, SelectError> {
-        let (dir, local) = split(text);
         let scope_dir = scope.to_str().unwrap_or_default();
-        let full = full_name(dir.unwrap_or(scope_dir), local);
-        if let Some(ids) = self.by_template.get(&full[..]) {
-            return Ok(ids.clone());
+        if let Some(local) = text.strip_prefix('^') {
+            return self.above(scope_dir, text, local);
         }
-        if let Some(id) = self.by_name.get(&full[..]) {
-            return Ok(vec![*id]);
+        let (dir, local) = split(text);
+        let full = full_name(dir.unwrap_or(scope_dir), local);
+        if let Some(ids) = self.named(&full) {
+            return Ok(ids);
+        }
+        let of_package = dir.map(|name| self.packages.dirs_of(name)).unwrap_or_default();
+        let in_packages: Vec<Vec<TaskId>> =
+            of_package.iter().filter_map(|dir| self.named_or_matching(&full_name(dir, local))).collect();
+        if !in_packages.is_empty() {
+            return Ok(in_packages.concat());
         }
         if text.contains(['*', '?']) {
             return self.matching(&full).ok_or_else(|| {
@@ -127,6 +170,53 @@ impl<'w> Names<'w> {
         Err(SelectError::Unknown { name: text.to_owned(), meant: self.meant(scope_dir, text, local) })
     }
 
+    /// Returns the tasks of exactly this full name.
+    fn named(&self, full: &str) -> Option<Vec<TaskId>> {
+        let one = || self.by_name.get(full).map(|id| vec![*id]);
+        self.by_template.get(full).cloned().or_else(one)
+    }
+
+    fn named_or_matching(&self, full: &str) -> Option<Vec<TaskId>> {
+        let matching = || if full.contains(['*', '?']) { self.matching(full) } else { None };
+        self.named(full).or_else(matching)
+    }
+
+    /// Returns the tasks `local` of the packages that the one in `dir` depends on, directly or not. There may be none, but
+    /// some package must have such a task.
+    fn above(&self, dir: &str, text: &str, local: &str) -> Result<Vec<TaskId>, SelectError> {
+        let name = || text.to_owned();
+        if local.is_empty() || split(local).0.is_some() || local.starts_with('^') {
+            return Err(SelectError::Above { name: name() });
+        }
+        if self.packages.is_empty() {
+            return Err(SelectError::NoPackages { name: name() });
+        }
+        if !self.packages.has_dir(dir) {
+            let dir = if dir.is_empty() { "." } else { dir };
+            return Err(SelectError::NoPackage { name: name(), dir: dir.to_owned() });
+        }
+        let dirs = self.packages.above(dir);
+        let found = dirs.iter().filter_map(|dir| self.named_or_matching(&full_name(dir, local)));
+        let above: Vec<TaskId> = found.flatten().collect();
+        if above.is_empty() {
+            self.check_known(text, local)?;
+        }
+        Ok(above)
+    }
+
+    /// Checks that some package has a task of this name.
+    fn check_known(&self, text: &str, local: &str) -> Result<(), SelectError> {
+        let of_packages = self.by_template.keys().map(|name| split(name));
+        let locals = of_packages.filter(|(dir, _)| self.packages.has_dir(dir.unwrap_or_default()));
+        let locals: BTreeSet<&str> = locals.map(|(_, local)| local).collect();
+        let template = local.split('[').next().unwrap_or(local);
+        if locals.iter().any(|known| matches(template, known)) {
+            return Ok(());
+        }
+        let meant = nearest(local, locals).map(|near| format!("^{near}"));
+        Err(SelectError::Unknown { name: text.to_owned(), meant: meant.into_iter().collect() })
+    }
+
     /// Returns the tasks whose full name matches a glob; with brackets in the glob, it matches over instances,
     /// otherwise over templates.
     fn matching(&self, glob: &str) -> Option<Vec<TaskId>> {
@@ -134,7 +224,10 @@ impl<'w> Names<'w> {
         let fits = |name: &str| {
             let (its_dir, its_local) = split(name);
             let same_depth = dir.is_some() == its_dir.is_some();
-            same_depth && matches(dir.unwrap_or(""), its_dir.unwrap_or("")) && matches(local, its_local)
+            let is_meant = |dir: &str, its_dir: &str| {
+                matches(dir, its_dir) || self.packages.names_at(its_dir).any(|name| matches(dir, name))
+            };
+            same_depth && matches(local, its_local) && is_meant(dir.unwrap_or(""), its_dir.unwrap_or(""))
         };
         if local.contains('[') {
             let mut ids: Vec<TaskId> = self.by_name.iter().filter(|(name, _)| fits(name)).map(|(_, id)| *id).collect();
@@ -160,7 +253,10 @@ impl<'w> Names<'w> {
             Some(_) => of_directory.filter_map(full).collect(),
             None => of_directory.map(|dir| self.all_of(dir)).collect(),
         };
-        let candidates: Vec<String> = self.by_template.keys().map(|name| seen_from(scope, name)).collect();
+        let mut candidates: Vec<String> = self.by_template.keys().map(|name| seen_from(scope, name)).collect();
+        if dir.is_some() {
+            candidates.extend(self.by_template.keys().flat_map(|name| self.by_package(name)));
+        }
         let same: Vec<&str> = candidates.iter().map(String::as_str).filter(|name| split(name).1 == local).collect();
         let near = |among: &[&str]| nearest(text, among.iter().copied()).into_iter().map(str::to_owned).collect();
         let everywhere: Vec<&str> = candidates.iter().map(String::as_str).collect();
@@ -174,6 +270,12 @@ impl<'w> Names<'w> {
         let mut meant = ways.iter().map(|way| way()).find(|meant| !meant.is_empty()).unwrap_or_default();
         meant.truncate(SUGGESTED);
         meant
+    }
+
+    /// Yields a full name with the names of the packages in its directory instead of that.
+    fn by_package(&self, name: &str) -> impl Iterator<Item = String> {
+        let (dir, local) = split(name);
+        self.packages.names_at(dir.unwrap_or_default()).map(move |package| full_name(package, local))
     }
 
     /// Returns the tasks with the name nearest to `local`, in the directories that `dir` may mean, or else in all.
@@ -243,7 +345,7 @@ fn split(text: &str) -> (Option<&str>, &str) {
 
 /// Matches a glob: `*` is any text, `?` is one character. Backtracks to the last `*` only: an earlier one could not do
 /// better.
-fn matches(glob: &str, text: &str) -> bool {
+pub fn matches(glob: &str, text: &str) -> bool {
     let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
     let (mut g, mut t) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
@@ -265,85 +367,4 @@ fn matches(glob: &str, text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TASKS: [(&str, &str); 8] = [
-        ("app", "app"),
-        ("objects[src/a.c]", "objects"),
-        ("objects[src/b*.c]", "objects"),
-        ("pkgs/app:build", "pkgs/app:build"),
-        ("pkgs/app:test", "pkgs/app:test"),
-        ("pkgs/lib:build", "pkgs/lib:build"),
-        ("pkgs/lib:t[x:y]", "pkgs/lib:t"),
-        ("test", "test"),
-    ];
-
-    fn resolve(scope: &str, text: &str) -> Result<Vec<&'static str>, SelectError> {
-        let empty = ["none".to_owned()];
-        let names = Names::new(TASKS.iter().copied(), &empty);
-        let ids = names.resolve(&RelPath::new(scope).unwrap(), text)?;
-        Ok(ids.into_iter().map(|id| TASKS[id.index()].0).collect())
-    }
-
-    fn meant(scope: &str, text: &str) -> Option<String> {
-        resolve(scope, text).unwrap_err().hint()
-    }
-
-    #[test]
-    fn a_name_is_looked_up_in_its_own_file() {
-        assert_eq!(resolve("", "test").unwrap(), ["test"]);
-        assert_eq!(resolve("pkgs/app", "test").unwrap(), ["pkgs/app:test"]);
-        assert_eq!(resolve("pkgs/app", ":test").unwrap(), ["test"]);
-        assert_eq!(resolve("", ":test").unwrap(), ["test"]);
-        assert_eq!(resolve("pkgs/app", "pkgs/lib:build").unwrap(), ["pkgs/lib:build"]);
-    }
-
-    #[test]
-    fn a_task_with_instances_stands_for_all_of_them() {
-        assert_eq!(resolve("", "objects").unwrap(), ["objects[src/a.c]", "objects[src/b*.c]"]);
-        assert_eq!(resolve("", "objects[src/a.c]").unwrap(), ["objects[src/a.c]"]);
-        assert_eq!(
-            resolve("", "objects[src/b*.c]").unwrap(),
-            ["objects[src/b*.c]"],
-            "the name itself comes before the glob"
-        );
-        assert_eq!(resolve("", "pkgs/lib:t[x:y]").unwrap(), ["pkgs/lib:t[x:y]"]);
-        assert_eq!(resolve("", "none").unwrap(), [""; 0]);
-    }
-
-    #[test]
-    fn globs_stay_on_their_side_of_the_colon() {
-        assert_eq!(resolve("", "*").unwrap(), ["app", "objects[src/a.c]", "objects[src/b*.c]", "test"]);
-        assert_eq!(resolve("pkgs/app", "*").unwrap(), ["pkgs/app:build", "pkgs/app:test"]);
-        assert_eq!(resolve("", "*:build").unwrap(), ["pkgs/app:build", "pkgs/lib:build"]);
-        assert_eq!(resolve("", "pkgs/*:?est").unwrap(), ["pkgs/app:test"]);
-        assert_eq!(resolve("", "objects[*a.c]").unwrap(), ["objects[src/a.c]"]);
-        assert_eq!(resolve("pkgs/app", ":a*").unwrap(), ["app"]);
-        assert_eq!(resolve("", "x*"), Err(SelectError::NoMatch { glob: "x*".to_owned(), meant: None }));
-    }
-
-    #[test]
-    fn an_unknown_name_finds_what_was_meant() {
-        assert_eq!(meant("", "objcts").as_deref(), Some("did you mean `objects`?"));
-        assert_eq!(meant("pkgs/app", "app").as_deref(), Some("did you mean `:app`?"));
-        assert_eq!(meant("", "build").as_deref(), Some("did you mean `pkgs/app:build` or `pkgs/lib:build`?"));
-        assert_eq!(meant("", "objects[src/c.c]").as_deref(), Some("did you mean `objects[src/a.c]`?"));
-        assert_eq!(meant("pkgs/app", "tets").as_deref(), Some("did you mean `test`?"));
-        assert_eq!(meant("", "pkgs/ap:build").as_deref(), Some("did you mean `pkgs/app:build`?"));
-        assert_eq!(meant("", "zzz"), None);
-    }
-
-    #[test]
-    fn a_directory_is_known_by_its_last_components() {
-        assert_eq!(meant("", "lib:build").as_deref(), Some("did you mean `pkgs/lib:build`?"));
-        assert_eq!(meant("pkgs/app", "lib:build").as_deref(), Some("did you mean `pkgs/lib:build`?"));
-        assert_eq!(meant("", "lib:biuld").as_deref(), Some("did you mean `pkgs/lib:build`?"));
-        assert_eq!(meant("", "biuld").as_deref(), Some("did you mean `pkgs/app:build` or `pkgs/lib:build`?"));
-        assert_eq!(meant("", "./pkgs/lib").as_deref(), Some("did you mean `pkgs/lib:*`?"));
-        assert_eq!(meant("", "pkgs/lib").as_deref(), Some("did you mean `pkgs/lib:*`?"));
-        assert_eq!(meant("", "lib/").as_deref(), Some("did you mean `pkgs/lib:*`?"));
-        assert_eq!(meant("", "lib:*").as_deref(), Some("did you mean `pkgs/lib:*`?"));
-        assert_eq!(meant("", "kgs/lib").as_deref(), None);
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::ignored::ignores;
 use super::{Part, Proposed, list, string};
 
 struct Language {
@@ -17,14 +18,13 @@ const LANGUAGES: [Language; 2] = [
     Language { extensions: &["cpp", "cc", "cxx"], compiler: "c++", name: "C++" },
 ];
 
+/// Returns whether the project has a build system of its own.
+pub(super) fn is_built_otherwise(dir: &Path) -> bool {
+    let files = ["Makefile", "makefile", "GNUmakefile", "CMakeLists.txt", "meson.build", "configure"];
+    files.iter().any(|file| dir.join(file).exists())
+}
+
 pub(super) fn look(dir: &Path) -> Option<Part> {
-    // A project with one of these is built by it.
-    if ["Makefile", "makefile", "GNUmakefile", "CMakeLists.txt", "meson.build", "configure"]
-        .iter()
-        .any(|f| dir.join(f).exists())
-    {
-        return None;
-    }
     let has = |place: &str, language: &Language| !sources(dir, place, language.extensions).is_empty();
     let place = ["src", "."].into_iter().find(|place| LANGUAGES.iter().any(|language| has(place, language)))?;
     // Each language has its own compiler, because valid C need not be valid C++.
@@ -45,7 +45,7 @@ pub(super) fn look(dir: &Path) -> Option<Part> {
     }
     let names: Vec<&str> = languages.iter().map(|language| language.name).collect();
     let place = if place == "." { "this directory" } else { place };
-    Some(Part { found: format!("{} sources in {place}", names.join(" and ")), prefix: "c", members: Vec::new(), tasks })
+    Some(Part { found: format!("{} sources in {place}", names.join(" and ")), prefix: "c", tasks, ..Part::default() })
 }
 
 /// Proposes the task that compiles the files of a language.
@@ -104,6 +104,11 @@ fn sources(dir: &Path, place: &str, extensions: &[&str]) -> Vec<PathBuf> {
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             let Ok(kind) = entry.file_type() else { continue };
             let path = entry.path();
+            let name = entry.file_name();
+            // What git ignores was generated, or belongs to somebody else.
+            if name.to_str().is_none_or(|name| ignores(path.parent().unwrap_or(dir), name)) {
+                continue;
+            }
             if kind.is_dir() && place != "." {
                 open.push(path);
             } else if kind.is_file() && path.extension().is_some_and(|e| extensions.iter().any(|known| e == *known)) {

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{Part, Proposed, inputs_without, list, read, string};
+use super::ignored::inputs_without;
+use super::{Part, Proposed, list, read, string};
 
 pub(super) fn look(dir: &Path) -> Option<Part> {
     let manifest = read(dir, "Cargo.toml")?;
@@ -27,5 +28,5 @@ pub(super) fn look(dir: &Path) -> Option<Part> {
         task("test", "Runs when a file of the project changed, and not otherwise.", format!("cargo test{all}")),
     ];
     let found = if workspace { "a Cargo workspace" } else { "a Cargo package" };
-    Some(Part { found: found.to_owned(), prefix: "cargo", members: Vec::new(), tasks })
+    Some(Part { found: found.to_owned(), prefix: "cargo", tasks, ..Part::default() })
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{Nature, Part, Proposed, nature, read, string};
+use super::nature::{Nature, endless, nature};
+use super::{Part, Proposed, read, string};
 
 pub(super) fn look(dir: &Path) -> Option<Part> {
     let text = ["GNUmakefile", "makefile", "Makefile"].iter().find_map(|name| read(dir, name))?;
@@ -16,11 +17,14 @@ pub(super) fn look(dir: &Path) -> Option<Part> {
         } else {
             ""
         };
-        let flag = if kind == Nature::Interactive { "interactive" } else { "cache" };
-        let keys = vec![("command", string(format!("make {target}"))), (flag, (flag == "interactive").to_string())];
+        let flag = match kind {
+            Nature::Interactive | Nature::Server => endless(kind),
+            _ => ("cache", "false".to_owned()),
+        };
+        let keys = vec![("command", string(format!("make {target}"))), flag];
         tasks.push(Proposed { name: target.clone(), comment: comment.to_owned(), keys, default: position == 0 });
     }
-    (!tasks.is_empty()).then(|| Part { found: "a Makefile".to_owned(), prefix: "make", members: Vec::new(), tasks })
+    (!tasks.is_empty()).then(|| Part { found: "a Makefile".to_owned(), prefix: "make", tasks, ..Part::default() })
 }
 
 /// Returns the first target, then those that a person calls by name: the phony ones.

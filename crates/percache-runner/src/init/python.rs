@@ -2,29 +2,17 @@
 
 use std::path::Path;
 
-use super::{Part, Proposed, everything_but, ignores, list, read, string};
+use super::ignored::inputs_without;
+use super::{Part, Proposed, list, read, string};
 
-/// Paths that are never sources, whatever git ignores.
-const WITHOUT: [&str; 9] = [
-    "!**/__pycache__",
-    "!**/*.pyc",
-    "!**/.pytest_cache",
-    "!**/.mypy_cache",
-    "!**/.ruff_cache",
-    "!.venv",
-    "!venv",
-    "!dist",
-    "!.git",
-];
+/// Directories that are never sources, whatever git ignores. Linters hide their caches from git themselves.
+const WITHOUT: [&str; 4] = ["__pycache__", ".venv", "venv", "dist"];
 
-/// Returns the key `inputs` if the default would include what is not a source. Linters hide their caches from git
-/// themselves.
+/// Returns the key `inputs` if the default would include what is not a source.
 fn inputs(dir: &Path) -> Option<(&'static str, String)> {
-    let kept_out = |name: &&str| ignores(dir, name) || !dir.join(name).exists();
-    if ignores(dir, "__pycache__") && [".venv", "venv", "dist"].iter().all(kept_out) {
-        return None;
-    }
-    Some(("inputs", list(&everything_but(dir, WITHOUT.map(str::to_owned).into()))))
+    // Bytecode appears by itself; the others count only if they are there.
+    let there = |name: &&&str| **name == "__pycache__" || dir.join(name).exists();
+    inputs_without(dir, &WITHOUT.iter().filter(there).copied().collect::<Vec<_>>())
 }
 
 pub(super) fn look(dir: &Path) -> Option<Part> {
@@ -73,5 +61,5 @@ pub(super) fn look(dir: &Path) -> Option<Part> {
     if tasks.is_empty() {
         tasks.push(task("compile", "Whether all files are Python at all.", "python3 -c 'import ast, pathlib\nfor p in pathlib.Path().rglob(\"*.py\"): ast.parse(p.read_bytes(), str(p))'"));
     }
-    Some(Part { found: "a Python project".to_owned(), prefix: "python", members: Vec::new(), tasks })
+    Some(Part { found: "a Python project".to_owned(), prefix: "python", tasks, ..Part::default() })
 }

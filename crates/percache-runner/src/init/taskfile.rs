@@ -1,44 +1,62 @@
-//! Tasks of a Taskfile. Parses only the names in its YAML: the keys one level below `tasks:`.
+//! Tasks of a Taskfile (go-task). One with `sources` says what it reads, and with `generates` what it writes: then it
+//! is cached.
 
 use std::path::Path;
 
-use super::{Nature, Part, Proposed, nature, read, string};
+use super::nature::{Nature, endless, nature};
+use super::write::task_name;
+use super::{InitError, Part, Proposed, list, read, string};
+use crate::syntax::data::{Data, Format};
 
-pub(super) fn look(dir: &Path) -> Option<Part> {
-    let text = ["Taskfile.yml", "Taskfile.yaml", "taskfile.yml"].iter().find_map(|name| read(dir, name))?;
-    let tasks: Vec<Proposed> = names(&text)
-        .into_iter()
-        .map(|name| {
-            let kind = nature(&name);
-            let flag = if kind == Nature::Interactive { "interactive" } else { "cache" };
-            Proposed {
-                keys: vec![("command", string(format!("task {name}"))), (flag, (flag == "interactive").to_string())],
-                comment: "Always runs. State `inputs` and `outputs` and take `cache` away to have it cached."
-                    .to_owned(),
-                default: name == "default" || matches!(kind, Nature::Build | Nature::Check),
-                // The own name of a percache task cannot contain a colon.
-                name: name.replace(':', "-"),
-            }
-        })
-        .collect();
-    (!tasks.is_empty()).then(|| Part { found: "a Taskfile".to_owned(), prefix: "task", members: Vec::new(), tasks })
+pub(super) fn look(dir: &Path) -> Result<Option<Part>, InitError> {
+    let names = ["Taskfile.yml", "Taskfile.yaml", "taskfile.yml", "taskfile.yaml"];
+    let Some((file, text)) = names.iter().find_map(|name| Some((*name, read(dir, name)?))) else { return Ok(None) };
+    let data = Format::Yaml.parse(&text).map_err(|problem| InitError::Broken(format!("{file}: {problem}")))?;
+    let tasks = data.get("tasks").into_iter().flat_map(Data::entries);
+    let tasks: Vec<Proposed> = tasks.filter(|(name, task)| is_called(name, task)).map(proposed).collect();
+    let part = Part { found: "a Taskfile".to_owned(), prefix: "task", tasks, ..Part::default() };
+    Ok(Some(part).filter(|part| !part.tasks.is_empty()))
 }
 
-fn names(text: &str) -> Vec<String> {
-    let below = text.lines().skip_while(|line| line.trim_end() != "tasks:").skip(1);
-    let below: Vec<&str> = below.take_while(|line| line.is_empty() || line.starts_with([' ', '\t', '#'])).collect();
-    let indent = |line: &str| line.len() - line.trim_start().len();
-    let is_key = |line: &&&str| !line.trim().is_empty() && !line.trim().starts_with('#');
-    let Some(level) = below.iter().find(is_key).map(|line| indent(line)) else { return Vec::new() };
-    let keys = below.iter().filter(is_key).filter(|line| indent(line) == level);
-    let name = |line: &&str| {
-        let line = line.trim();
-        let name = line.split_once(": ").map(|(name, _)| name).or_else(|| line.strip_suffix(':'))?;
-        Some(name.trim_matches(['\'', '"']).to_owned())
+/// Returns whether people call a task by its name.
+fn is_called(name: &str, task: &Data) -> bool {
+    !name.contains('*') && task.get("internal") != Some(&Data::Bool(true)) && task.get("requires").is_none()
+}
+
+fn proposed((name, task): (&str, &Data)) -> Proposed {
+    let kind = nature(name);
+    let texts = |key: &str| -> Vec<String> {
+        let texts = task.get(key).into_iter().flat_map(Data::items);
+        // `exclude: PATTERN` takes away.
+        let pattern = |item: &Data| match item.get("exclude").and_then(Data::text) {
+            Some(excluded) => Some(format!("!{excluded}")),
+            None => item.text().map(str::to_owned),
+        };
+        texts.filter_map(pattern).collect()
     };
-    let plain =
-        |name: &String| !name.contains('*') && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-:.".contains(c));
-    keys.filter_map(name).filter(plain).collect()
+    let (sources, generates) = (texts("sources"), texts("generates"));
+    // Values that only go-task knows.
+    let is_known = |texts: &[String]| !texts.is_empty() && !texts.iter().any(|text| text.contains("{{"));
+    let cached = is_known(&sources) && (generates.is_empty() || is_known(&generates)) && task.get("dir").is_none();
+    let description = task.get("desc").and_then(Data::text);
+    let mut keys: Vec<(&'static str, String)> = description.iter().map(|text| ("description", string(text))).collect();
+    keys.push(("command", list(&["task", name])));
+    let mut comment = "";
+    match kind {
+        Nature::Interactive | Nature::Server => keys.push(endless(kind)),
+        _ if cached => {
+            keys.push(("inputs", list(&sources)));
+            if !generates.is_empty() {
+                keys.push(("outputs", list(&generates)));
+            }
+        }
+        _ => {
+            comment = "Always runs. State `inputs` and `outputs` and take `cache` away to have it cached.";
+            keys.push(("cache", "false".to_owned()));
+        }
+    }
+    let default = name == "default" || matches!(kind, Nature::Build | Nature::Check);
+    Proposed { name: task_name(name), comment: comment.to_owned(), keys, default }
 }
 
 #[cfg(test)]
@@ -46,8 +64,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_the_keys_one_level_below_tasks() {
-        let text = "version: '3'\nvars:\n  a: b\ntasks:\n  # comment\n  default:\n    cmds: [x]\n\n  'db:reset':\n    desc: y\n  short: echo\n\nincludes:\n  x: y\n";
-        assert_eq!(names(text), ["default", "db:reset", "short"]);
+    fn sources_and_generates_are_inputs_and_outputs() {
+        let text = "version: '3'\nvars:\n  a: b\ntasks:\n  default:\n    cmds: [x]\n  'db:reset':\n    desc: y\n  short: echo\n  \
+                    gen:\n    sources: [a.txt, exclude: b.txt]\n    generates: [out]\n  hidden:\n    internal: true\n";
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("Taskfile.yml"), text).unwrap();
+        let part = look(dir.path()).unwrap().unwrap();
+        let names: Vec<&str> = part.tasks.iter().map(|task| task.name.as_str()).collect();
+        assert_eq!(names, ["db-reset", "default", "gen", "short"]);
+        let keys: Vec<String> = part.tasks[2].keys.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        assert_eq!(keys, [r#"command = ["task", "gen"]"#, r#"inputs = ["a.txt", "!b.txt"]"#, r#"outputs = ["out"]"#]);
     }
 }

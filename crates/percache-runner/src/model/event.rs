@@ -147,6 +147,32 @@ pub struct Moved {
     pub single: bool,
 }
 
+/// How far a command is that a worker elsewhere is to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemoteStage {
+    /// It is being sent there, with what it needs.
+    Sent,
+    /// The server has it, and says nothing yet.
+    Asked,
+    /// It waits for a worker.
+    Queued,
+    /// A worker runs it.
+    Running,
+    /// It could not be run there, and runs here.
+    Back,
+}
+
+/// A run of a command on a worker elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RemoteRun {
+    /// The worker, if it is named.
+    pub worker: String,
+    /// How long the command waited for it.
+    pub queued: Duration,
+    /// Whether the result was known there, so that nothing ran now.
+    pub cached: bool,
+}
+
 /// One event of a build.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -184,6 +210,15 @@ pub enum Event {
         reason: Option<String>,
         /// If the command failed: variables of the caller that the command did not see and may have missed.
         unseen: Vec<String>,
+        /// If its command ran now, and not here: where.
+        remote: Option<RemoteRun>,
+    },
+    /// A task's command is elsewhere, or has come back.
+    Remote {
+        /// The task.
+        task: TaskId,
+        /// How far it is.
+        stage: RemoteStage,
     },
     /// Something that the user should know and can do something about; shown once.
     Warning(Warning),

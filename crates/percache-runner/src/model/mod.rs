@@ -8,6 +8,7 @@
 //! | `diagnostic` | A mistake in a configuration file |
 //! | `event` | The events of a build, and who receives them |
 //! | `notice` | Warnings and notes of a build |
+//! | `package` | The packages of a workspace, as their ecosystem states them |
 //! | `path` | Paths relative to the workspace root |
 //! | `pattern` | Glob patterns over workspace paths: `inputs`, `outputs`, `foreach`, `members` |
 //! | `problem` | An error at run time: one line, and a remedy |
@@ -19,6 +20,7 @@ mod caller;
 pub mod diagnostic;
 pub mod event;
 pub mod notice;
+mod package;
 pub mod path;
 pub mod pattern;
 pub mod problem;
@@ -27,4 +29,5 @@ pub mod span;
 pub mod task;
 
 pub use caller::Caller;
+pub use package::{Ecosystem, Package};
 pub use task::*;

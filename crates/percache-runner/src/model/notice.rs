@@ -60,6 +60,15 @@ pub enum Warning {
         /// The task.
         task: String,
     },
+    /// A command failed on a worker elsewhere, where it had its declared inputs and nothing else.
+    FailedElsewhere {
+        /// The task.
+        task: String,
+        /// The file that its log says is missing.
+        missing: Option<String>,
+        /// Whether that file is here, and no declared input.
+        here: bool,
+    },
     /// A failed task wrote files that git ignores and no task declares. They may spoil its next result.
     Spoiled {
         /// The task.

@@ -1,4 +1,4 @@
-//! `[remote]` as it is written. What it means is the business of whoever connects.
+//! `[remote]` as it is written, and what tasks say about it. What the settings mean is the business of whoever connects.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,4 +25,53 @@ pub struct RemoteSettings {
     pub cert: Option<String>,
     /// The file with its key.
     pub key: Option<String>,
+    /// `[remote.execution]`.
+    pub execution: ExecutionSettings,
+}
+
+/// `[remote.execution]`: texts with variables in them, too.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutionSettings {
+    /// Where the server is.
+    pub url: Option<String>,
+    /// Its instance.
+    pub instance: Option<String>,
+    /// The properties that workers must have.
+    pub platform: Vec<(String, String)>,
+    /// How many commands may be executed at a time.
+    pub jobs: Option<u32>,
+    /// The headers of every call.
+    pub headers: Vec<(String, String)>,
+    /// The file with the certificates that are believed.
+    pub ca: Option<String>,
+    /// The file with the certificate that is shown.
+    pub cert: Option<String>,
+    /// The file with its key.
+    pub key: Option<String>,
+}
+
+/// What a task has to do with a remote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sharing {
+    /// Nothing is said: its results are shared, and its command is executed remotely if its results are stored.
+    #[default]
+    Usual,
+    /// Its command is executed remotely, whether results are stored or not.
+    Execute,
+    /// Its results are shared, and its command runs here.
+    Cache,
+    /// Nothing: its results stay here, and its command runs here.
+    No,
+}
+
+impl Sharing {
+    /// Returns whether results are shared.
+    pub fn shares(self) -> bool {
+        self != Sharing::No
+    }
+
+    /// Returns whether the command is executed remotely, if that is possible. `cache`: whether results are stored.
+    pub fn executes(self, cache: bool) -> bool {
+        self == Sharing::Execute || (self == Sharing::Usual && cache)
+    }
 }

@@ -5,16 +5,16 @@
 //! Knows nothing of TOML, of the store, or of how a task is run.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::package::Package;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
-use crate::model::remote::RemoteSettings;
+use crate::model::remote::{RemoteSettings, Sharing};
 
 /// The position of a task in [`Workspace::tasks`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ impl TaskId {
 }
 
 /// The position of a pool in [`Workspace::pools`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PoolId(pub u32);
 
 /// How a command is told about the jobserver (GNU make manual, "Sharing Job Slots with GNU make").
@@ -47,14 +47,16 @@ pub struct Workspace {
     pub root: PathBuf,
     /// The configuration files that were read, root first, relative to `root`.
     pub files: Vec<RelPath>,
-    /// The other paths whose state the tasks depend on, sorted: directories listed for `foreach` and `members`, and the
-    /// places where their patterns begin, whether they exist or not.
+    /// The other paths whose state the tasks depend on, sorted: directories listed for `foreach` and `members`, the
+    /// places where their patterns begin, whether they exist or not, and the manifests of packages.
     pub listed: Vec<RelPath>,
+    /// The packages of the ecosystems that `members` names, sorted by directory within each.
+    pub packages: Vec<Package>,
     /// The location of the store, and its limits of size and age.
     pub cache: CacheSettings,
     /// `[remote]`, as it is written.
     pub remote: RemoteSettings,
-    /// The pools by name, with how many of their tasks may run at a time.
+    /// The pools: those of the file, and those of the machine.
     pub pools: Vec<Pool>,
     /// `jobserver`: how commands that support it share the budget of parallel work; `None` if they do not.
     pub jobserver: Option<Jobserver>,
@@ -89,8 +91,37 @@ pub struct CacheSettings {
 pub struct Pool {
     /// Its name.
     pub name: String,
-    /// How many of its tasks may run at a time.
-    pub capacity: NonZeroUsize,
+    /// What its tasks may take of it together.
+    pub capacity: Capacity,
+}
+
+/// The capacity of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Capacity {
+    /// This many, which is at least 1.
+    Count(u64),
+    /// This many bytes, which is at least 1.
+    Bytes(u64),
+    /// The processors that this process may use: a number.
+    Cpus,
+    /// The memory that this process may use: a size.
+    Memory,
+}
+
+impl Capacity {
+    /// Returns whether it is a size, in bytes.
+    pub fn is_size(self) -> bool {
+        matches!(self, Capacity::Bytes(_) | Capacity::Memory)
+    }
+}
+
+/// What a task takes of a pool while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Use {
+    /// The pool.
+    pub pool: PoolId,
+    /// How much of it, at least 1: a number or bytes, whichever the pool has.
+    pub amount: u64,
 }
 
 /// A template that no task extends.
@@ -141,6 +172,8 @@ pub struct Task {
     pub discovery: Discovery,
     /// Commands whose output is part of the fingerprint, sorted, without duplicates.
     pub tools: Vec<String>,
+    /// The shell that runs them: a program and its arguments. Empty for `sh -e -c`.
+    pub tool_shell: Vec<String>,
     /// Variables set for the command: the workspace's, overridden by the task's.
     pub env: BTreeMap<String, String>,
     /// Names of variables, or globs over names, that are taken from the caller and fingerprinted.
@@ -159,8 +192,10 @@ pub struct Task {
     pub retries: u32,
     /// If `false`, the command always runs and its result is never stored.
     pub cache: bool,
-    /// Whether its results are shared through a remote.
-    pub remote: bool,
+    /// If `false`, the store keeps its results without the contents of their outputs.
+    pub store: bool,
+    /// What it has to do with a remote.
+    pub remote: Sharing,
     /// The age from which on a result is not used.
     pub valid_for: Option<Duration>,
     /// Exit statuses besides 0 that count as a result and not as a failure.
@@ -169,10 +204,19 @@ pub struct Task {
     pub apart: bool,
     /// Whether it owns the terminal while it runs; its result is then never stored.
     pub interactive: bool,
-    /// The pool that it belongs to.
-    pub pool: Option<PoolId>,
+    /// What it takes of pools while it runs, sorted, each pool once.
+    pub uses: Vec<Use>,
     /// The place where it is defined.
     pub origin: Origin,
+}
+
+impl Task {
+    /// Returns how a tool is run, as one text: its command alone under `sh -e -c`, or else the words of the shell and
+    /// then the command, each ended by a NUL, which no word contains.
+    pub fn invocation(&self, tool: &str) -> String {
+        let words = self.tool_shell.iter().map(|word| format!("{word}\0"));
+        words.chain([tool.to_owned()]).collect()
+    }
 }
 
 /// How a run of a task reports its discovered inputs.

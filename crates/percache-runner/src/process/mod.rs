@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | `descriptors` | The limit on open files |
 //! | `family` | All processes that a command started |
+//! | `machine` | What the machine, or a container, gives to this process |
 //! | `nesting` | percache inside percache |
 //! | `orphans` | Commands that outlived a killed percache |
 //! | `run` | Waiting for a command; ending it on a timeout or a stop |
@@ -17,6 +18,7 @@
 
 pub mod descriptors;
 pub(crate) mod family;
+pub mod machine;
 pub mod nesting;
 pub mod orphans;
 mod run;

@@ -114,6 +114,9 @@ pub struct TaskRun {
     /// Why a result that the remote has was not used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// If its command ran on a worker elsewhere: how long it waited for the worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -206,6 +209,7 @@ mod tests {
             results: None,
             fetched: None,
             refused: None,
+            queued: None,
         }
     }
 

@@ -11,7 +11,7 @@ use percache::store::record::{Entry, Node, ResultKey};
 
 use crate::action::explain::Why;
 use crate::graph::TaskGraph;
-use crate::model::event::{Event, Failure, Outcome, Provenance, Reporter};
+use crate::model::event::{Event, Failure, Outcome, Provenance, RemoteRun, Reporter};
 use crate::model::{Task, TaskId, Workspace};
 use crate::report::history::{Build, Ending, TaskRun};
 use crate::schedule::results::{Outcomes, Summary};
@@ -37,6 +37,7 @@ struct Note {
     took: Duration,
     saved: Duration,
     provenance: Provenance,
+    remote: Option<RemoteRun>,
 }
 
 /// The build that the notes are about.
@@ -86,8 +87,8 @@ impl Notes {
             skipped: summary.skipped,
             interrupted: summary.interrupted,
             saved: micros(summary.saved),
-            fetched: summary.remote.fetched,
-            fetched_bytes: summary.remote.bytes,
+            fetched: summary.shared.fetched,
+            fetched_bytes: summary.shared.bytes,
         }
     }
 
@@ -159,6 +160,7 @@ impl Notes {
             results,
             fetched: note.and_then(|note| fetched(&note.provenance)),
             refused: note.and_then(|note| note.provenance.refused.clone()),
+            queued: note.and_then(|note| note.remote.as_ref()).map(|remote| micros(remote.queued)),
         }
     }
 }
@@ -240,9 +242,10 @@ pub fn key_from(text: &str) -> Option<ResultKey> {
 
 impl Reporter for Recorder<'_> {
     fn event(&mut self, event: Event) {
-        if let Event::Finished { task, outcome, provenance, took, saved, .. } = &event {
-            let (outcome, provenance, end) = (outcome.clone(), provenance.clone(), self.notes.start.elapsed());
-            self.notes.tasks.insert(*task, Note { outcome, end, took: *took, saved: *saved, provenance });
+        if let Event::Finished { task, outcome, provenance, took, saved, remote, .. } = &event {
+            let (outcome, remote, end) = (outcome.clone(), remote.clone(), self.notes.start.elapsed());
+            let provenance = provenance.clone();
+            self.notes.tasks.insert(*task, Note { outcome, end, took: *took, saved: *saved, provenance, remote });
         }
         self.reporter.event(event);
     }

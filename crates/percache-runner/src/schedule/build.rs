@@ -15,6 +15,7 @@ use rayon::{Scope, ThreadPool};
 
 use crate::action::context::Context;
 use crate::action::job::Word;
+use crate::action::workers::Workers;
 use crate::model::TaskId;
 use crate::model::event::{Event, Provenance, Reporter, Usual};
 use crate::schedule::ready_queue::ReadyQueue;
@@ -66,6 +67,7 @@ pub fn build(
         asking: 0,
         asked: VecDeque::new(),
         came: HashMap::new(),
+        away: HashSet::new(),
         estimate: Estimate::default(),
         refreshed: start,
         outcomes: Outcomes::default(),
@@ -122,6 +124,8 @@ struct Build<'a, 'b> {
     asked: VecDeque<TaskId>,
     /// What came of it when the remote was asked for a task, unless that was nothing.
     came: HashMap<TaskId, Provenance>,
+    /// Running tasks whose commands are executed elsewhere. They hold no slot here.
+    away: HashSet<TaskId>,
     estimate: Estimate,
     /// When the report was last refreshed.
     refreshed: Instant,
@@ -150,7 +154,7 @@ impl<'a> Build<'a, '_> {
         'a: 'ahead,
     {
         loop {
-            while !self.stopping && !self.ctx.stop.requested() && self.states.running() < self.ctx.jobs {
+            while !self.stopping && !self.ctx.stop.requested() && self.has_room() {
                 let Some(id) = self.queue.next(self.states.running()) else { break };
                 self.start(id, scope, sender);
             }
@@ -170,6 +174,10 @@ impl<'a> Build<'a, '_> {
                 Ok(Message::Word(task, Word::Waiting(holder))) => {
                     self.reporter.event(Event::Waiting { task: Some(task), holder });
                 }
+                Ok(Message::Word(task, Word::Remote(stage))) => {
+                    self.away.insert(task);
+                    self.reporter.event(Event::Remote { task, stage });
+                }
                 Ok(Message::Word(task, Word::Background(holders))) => {
                     self.reporter.event(Event::Background { task, holders });
                 }
@@ -179,6 +187,18 @@ impl<'a> Build<'a, '_> {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    /// Returns whether a further task may start. One that turns out to be executed elsewhere makes room for another.
+    fn has_room(&self) -> bool {
+        let running = self.states.running();
+        running - self.away.len() < self.ctx.jobs && running < self.most()
+    }
+
+    /// Returns how many tasks may run at a time, here and elsewhere: each has a thread.
+    fn most(&self) -> usize {
+        let away = self.ctx.away.as_ref().map(|away| away.workers).filter(|workers| workers.is_usable());
+        self.ctx.jobs + away.map_or(0, Workers::jobs)
     }
 
     /// Receives the next message. Refreshes the report when that is due, even without a message.
@@ -193,7 +213,7 @@ impl<'a> Build<'a, '_> {
                 usual: self.usual,
                 states: self.states.all(),
                 takes_time: &|id| !self.idle[id.index()] && self.ctx.workspace.task(id).command.is_some(),
-                jobs: self.ctx.jobs,
+                jobs: self.most(),
                 hits: self.outcomes.summary.up_to_date + self.outcomes.summary.restored,
             });
             self.reporter.refresh(left);

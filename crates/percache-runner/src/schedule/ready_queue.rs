@@ -4,11 +4,12 @@
 //! Pure bookkeeping. Knows nothing about threads or about what a task does.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use crate::graph::TaskGraph;
-use crate::model::{PoolId, TaskId, Workspace};
+use crate::model::{TaskId, Workspace};
+use crate::schedule::pools::Pools;
 
 /// The assumed duration of a task without a history.
 const UNKNOWN: Duration = Duration::from_millis(100);
@@ -24,9 +25,8 @@ pub struct ReadyQueue<'a> {
     ready: BinaryHeap<Urgency>,
     /// Ready tasks that must run while nothing else does.
     alone: VecDeque<TaskId>,
-    /// Ready tasks that wait for room in their pool.
-    queued: HashMap<u32, BinaryHeap<Urgency>>,
-    room: Vec<usize>,
+    /// Ready tasks that take something of pools.
+    pools: Pools<Urgency>,
 }
 
 impl<'a> ReadyQueue<'a> {
@@ -43,44 +43,37 @@ impl<'a> ReadyQueue<'a> {
             urgency: urgency(workspace, graph, tasks, usual),
             ready: BinaryHeap::new(),
             alone: VecDeque::new(),
-            queued: HashMap::new(),
-            room: workspace.pools.iter().map(|pool| pool.capacity.get()).collect(),
+            pools: Pools::new(workspace, tasks),
         }
     }
 
     /// Adds a task whose dependencies are done.
     pub fn push(&mut self, id: TaskId) {
-        if self.workspace.task(id).interactive {
+        let task = self.workspace.task(id);
+        let urgency = (self.urgency[id.index()], Reverse(id));
+        if task.interactive {
             self.alone.push_back(id);
+        } else if task.uses.is_empty() {
+            self.ready.push(urgency);
         } else {
-            self.ready.push((self.urgency[id.index()], Reverse(id)));
+            self.pools.push(&task.uses, urgency);
         }
     }
 
     /// Returns the next task to start while `running` tasks run. One that owns the terminal is returned only while none
     /// runs.
     pub fn next(&mut self, running: usize) -> Option<TaskId> {
-        while let Some((urgency, Reverse(id))) = self.ready.pop() {
-            match self.workspace.task(id).pool {
-                Some(PoolId(pool)) if self.room[pool as usize] == 0 => {
-                    self.queued.entry(pool).or_default().push((urgency, Reverse(id)));
-                }
-                Some(PoolId(pool)) => {
-                    self.room[pool as usize] -= 1;
-                    return Some(id);
-                }
-                None => return Some(id),
-            }
+        if let Some((_, Reverse(id))) = self.pools.take(self.ready.peek()).or_else(|| self.ready.pop()) {
+            return Some(id);
         }
         if running == 0 { self.alone.pop_front() } else { None }
     }
 
-    /// Notes that a started task has ended, which makes room in its pool.
+    /// Notes that a started task has ended, which gives back what it took of pools.
     pub fn ended(&mut self, id: TaskId) {
         let task = self.workspace.task(id);
-        if let Some(PoolId(pool)) = task.pool.filter(|_| !task.interactive) {
-            self.room[pool as usize] += 1;
-            self.ready.extend(self.queued.get_mut(&pool).and_then(BinaryHeap::pop));
+        if !task.interactive {
+            self.pools.give_back(&task.uses);
         }
     }
 }

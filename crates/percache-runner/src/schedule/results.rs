@@ -31,7 +31,9 @@ pub struct Summary {
     /// Tasks that were restored.
     pub restored: usize,
     /// What the remote had of them; these tasks are counted by their outcome as well.
-    pub remote: FromRemote,
+    pub shared: FromRemote,
+    /// Tasks whose commands ran on workers elsewhere; they are counted by their outcome as well.
+    pub remote: usize,
     /// Names of tasks that failed.
     pub failed: Vec<String>,
     /// Tasks that were running when the user stopped the build.

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use percache::base::lock::LockError;
+use percache::store::record::Entry;
 
 use crate::action::directories::{Directories, needed};
 use crate::fs::clearing::{Clearing, Left};
@@ -46,8 +47,13 @@ pub struct Cleaned {
     pub removed: Vec<RelPath>,
     /// The outputs that stay because somebody has edited them; sorted.
     pub edited: Vec<RelPath>,
+    /// The files at outputs that stay because it is unknown whose they are: a failed run left them, they were accepted,
+    /// or they were there before a run; sorted.
+    pub unknown: Vec<RelPath>,
     /// The outputs that stay because they are sources: git tracks them, or a task names them as an input; sorted.
     pub sources: Vec<RelPath>,
+    /// Names of tasks that have to run again, because the store does not have what was removed; sorted.
+    pub not_kept: Vec<String>,
     /// The paths that could not be removed, and why.
     pub stuck: Vec<(RelPath, Arc<io::Error>)>,
 }
@@ -98,14 +104,14 @@ impl Clean<'_> {
             owned.extend(left.iter().cloned());
         }
         owned.sort_by(|a, b| a.path.cmp(&b.path));
-        let (owned, edited) = sort_out(&observer, owned);
+        let (owned, edited, unknown) = sort_out(&observer, owned);
         let dead = if self.tasks.is_none() { ownership.dead } else { Vec::new() };
 
         let git = GitIndex::open(root);
         // That a task names an output of another task as an input does not make it a source.
         let whole =
             [(owned, Sources { git: &git, tasks: &[] }), (dead, Sources { git: &git, tasks: &self.workspace.tasks })];
-        let mut cleaned = Cleaned { edited, ..Cleaned::default() };
+        let mut cleaned = Cleaned { edited, unknown, ..Cleaned::default() };
         if self.dry_run {
             whole.iter().for_each(|(left, sources)| look(&observer, left, sources, &mut cleaned));
         } else {
@@ -121,6 +127,7 @@ impl Clean<'_> {
             self.prune(journal, &mut clearing, &observer, gone)?;
         }
         cleaned.removed.sort_unstable();
+        cleaned.not_kept = not_kept(journal, &cleaned.removed);
         cleaned.sources.sort_unstable();
         Ok(cleaned)
     }
@@ -142,18 +149,28 @@ impl Clean<'_> {
     }
 }
 
-/// Separates the paths that are as they were left from files and symlinks that somebody has edited since.
-fn sort_out<'a>(observer: &Observer<'_>, mine: Vec<Left<'a>>) -> (Vec<Left<'a>>, Vec<RelPath>) {
-    let (mut right, mut edited) = (Vec::new(), Vec::new());
+/// Returns the names of the tasks of whose outputs something is removed that the store does not keep.
+fn not_kept(journal: &Journal, removed: &[RelPath]) -> Vec<String> {
+    let is_removed = |entry: &Entry| removed.binary_search_by(|path| path.as_bytes().cmp(&entry.path)).is_ok();
+    let tasks = journal.tasks.iter().filter(|(_, record)| record.key.is_some());
+    let lost = tasks.filter(|(_, record)| record.outputs.iter().any(|entry| !entry.kept && is_removed(entry)));
+    lost.map(|(name, _)| name.clone()).collect()
+}
+
+/// Separates the paths that are as they were left from files and symlinks that somebody has edited since, and from those
+/// that may be anybody's.
+fn sort_out<'a>(observer: &Observer<'_>, mine: Vec<Left<'a>>) -> (Vec<Left<'a>>, Vec<RelPath>, Vec<RelPath>) {
+    let (mut right, mut edited, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     for left in mine {
         match observer.observe(left.path.as_bytes()) {
             Ok(FileState::Absent) => {}
             Ok(FileState::Directory) => right.push(left),
             Ok(state) if left.held.is_some_and(|held| is_right(held, &state)) => right.push(left),
+            _ if left.held.is_none() => unknown.push(left.path),
             _ => edited.push(left.path),
         }
     }
-    (right, edited)
+    (right, edited, unknown)
 }
 
 /// Adds what would be removed.

@@ -55,9 +55,10 @@ impl Build<'_> {
                 let wishes = Wishes::of(task);
                 let variables = environment::resolve(wishes, self.caller, &[]).variables;
                 let cwd = task.cwd.to_path(&self.workspace.root);
-                let answer = asked.version(command, cwd, variables.into_iter().collect(), self.stop).ok()?;
+                let answer =
+                    asked.version(&task.invocation(command), cwd, variables.into_iter().collect(), self.stop).ok()?;
                 let tool = Tool {
-                    command: command.clone(),
+                    command: task.invocation(command),
                     cwd: task.cwd.as_bytes().to_vec(),
                     pass: wishes.pass.to_vec(),
                     from: wishes.from.to_vec(),

@@ -16,7 +16,7 @@ use crate::graph::TaskGraph;
 use crate::model::Caller;
 use crate::model::path::{PathError, RelPath};
 use crate::model::pattern::{PatternError, PatternSet};
-use crate::model::remote::RemoteSettings;
+use crate::model::remote::{RemoteSettings, Sharing};
 use crate::model::{CacheSettings, Discovery, Inputs, Origin, Task, TaskCommand, TaskId, Workspace};
 use crate::process::SpooledLog;
 use crate::syntax::glob::escape;
@@ -114,6 +114,7 @@ impl Single {
             root: root.to_owned(),
             files: Vec::new(),
             listed: Vec::new(),
+            packages: Vec::new(),
             cache: CacheSettings::default(),
             remote: RemoteSettings::default(),
             pools: Vec::new(),
@@ -142,6 +143,7 @@ impl Single {
             outputs,
             discovery: Discovery::None,
             tools: Vec::new(),
+            tool_shell: Vec::new(),
             env: Default::default(),
             env_from: self.env_from.iter().cloned().chain([PWD.to_owned()]).collect(),
             env_pass: self.env_pass.clone(),
@@ -151,12 +153,13 @@ impl Single {
             timeout: None,
             retries: 0,
             cache: true,
-            remote: false,
+            store: true,
+            remote: Sharing::No,
             valid_for: self.valid_for,
             answers: self.answers.clone(),
             apart: true,
             interactive: false,
-            pool: None,
+            uses: Vec::new(),
             origin: Origin { file: 0, span: 0..0 },
         }
     }

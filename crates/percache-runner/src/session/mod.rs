@@ -40,6 +40,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::action::check;
 use crate::action::context::{Force, Options};
 use crate::action::remote::Remote;
+use crate::action::workers::Workers;
 use crate::fs::stamp::moment;
 use crate::graph::TaskGraph;
 use crate::model::Caller;
@@ -71,6 +72,8 @@ pub struct Session<'a> {
     store: Option<Arc<Store>>,
     /// Where results are shared with others, if anywhere.
     remote: Option<Arc<dyn Remote>>,
+    /// Where commands are executed besides here, if anywhere.
+    workers: Option<Arc<dyn Workers>>,
     /// What the caller asks for, as digests; `None` when the next build must check everything from scratch.
     asked: Option<Asked>,
     /// The digest of the saved copy of the configuration, if the tasks were read from that copy.
@@ -91,6 +94,7 @@ struct Build<'a> {
     single: Option<Digest>,
     store: Option<&'a Store>,
     remote: Option<&'a dyn Remote>,
+    workers: Option<&'a dyn Workers>,
     options: &'a Options,
     /// How many tasks run at a time.
     jobs: usize,
@@ -159,6 +163,11 @@ impl<'a> Session<'a> {
         self.remote = Some(remote);
     }
 
+    /// Has commands executed on workers from now on, where that is possible.
+    pub fn execute_on(&mut self, workers: Arc<dyn Workers>) {
+        self.workers = Some(workers);
+    }
+
     /// Creates a session that always looks at the selected tasks and at what they need.
     pub(crate) fn from_scratch(request: Request<'a>, project: Arc<Project>, selected: Vec<TaskId>) -> Session<'a> {
         let store = request.store.map(|open| open(&project.store_dir));
@@ -168,6 +177,7 @@ impl<'a> Session<'a> {
             selected,
             store,
             remote: None,
+            workers: None,
             asked: None,
             kept: None,
             began: moment(),
@@ -202,7 +212,7 @@ impl<'a> Session<'a> {
         let build = self.shared(self.jobs(tasks.len(), reporter), stop, listener);
         let (opened, fresh) = timed(listener, Phase::Begin, None, || build.begin(last_build, reporter))?;
         let threads = Threads {
-            tasks: threads(build.jobs.min(tasks.len()).max(1))?,
+            tasks: threads((build.jobs + build.away()).min(tasks.len()).max(1))?,
             remote: build.remote.map(|_| threads(schedule::AT_A_TIME.min(tasks.len()).max(1))).transpose()?,
         };
         let ctx = timed(listener, Phase::Survey, None, || build.survey(&opened, fresh, reporter))?;
@@ -248,6 +258,7 @@ impl<'a> Session<'a> {
             single: self.project.single,
             store: self.store.as_deref(),
             remote: self.remote.as_deref(),
+            workers: self.workers.as_deref(),
             options: &self.request.options,
             jobs,
             caller: &self.request.caller,
@@ -263,6 +274,11 @@ impl<'a> Session<'a> {
 }
 
 impl Build<'_> {
+    /// Returns how many commands may be executed elsewhere at a time.
+    fn away(&self) -> usize {
+        self.workers.map_or(0, Workers::jobs)
+    }
+
     /// Ends the threads of a build.
     fn end(&self, threads: Threads) {
         if self.last {

@@ -58,6 +58,7 @@ pub fn open(request: Request<'_>) -> Result<Opened<'_>, OpenError> {
         selected,
         store,
         remote: None,
+        workers: None,
         asked,
         kept,
         began,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use percache::store::Store;
 
 use super::project::{Project, usual_store};
-use crate::action::context::{Check, Force, HitLogs, Options};
+use crate::action::context::{Accept, Check, Force, HitLogs, Options};
 use crate::config::{DiscoverError, Location, discover};
 use crate::model::Caller;
 use crate::worktree::conditions::Asked;
@@ -80,7 +80,7 @@ impl Request<'_> {
     /// Returns whether it asks for nothing but up-to-date tasks. Then there is nothing to tell if all of them are.
     pub(super) fn is_plain(&self) -> bool {
         let Options { keep_going: _, force, accept, check, dry_run, pull: _, explain, hit_logs } = self.options;
-        let more = accept || dry_run || explain || self.every_event || hit_logs == HitLogs::All;
+        let more = accept != Accept::No || dry_run || explain || self.every_event || hit_logs == HitLogs::All;
         !more && force == Force::No && check == Check::Sample
     }
 

@@ -8,6 +8,7 @@ use percache::store::interface::Storage;
 
 use super::begin::OpenWorktree;
 use super::{Build, BuildError};
+use crate::action::away::Away;
 use crate::action::budget::Budget;
 use crate::action::context::{Context, Tools};
 use crate::action::directories::{Directories, needed};
@@ -93,6 +94,7 @@ impl<'a> Build<'a> {
             untouched,
             places: OnceLock::new(),
             executor: None,
+            away: self.workers.map(|workers| Away::new(workers, self.jobs)),
             remote: self.remote,
             budget: None,
             sources: OnceLock::new(),

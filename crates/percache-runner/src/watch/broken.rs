@@ -1,12 +1,14 @@
 //! What to watch while the configuration has a mistake, so that it is not known what the tasks read.
 
 use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::{FILE_NAME, store_dir};
 use crate::fs::git_files::{Area, SourceTree};
 use crate::model::CacheSettings;
 use crate::model::path::RelPath;
+use crate::packages;
 use crate::session::Project;
 
 use super::{Concern, Events};
@@ -43,7 +45,8 @@ impl Broken {
     /// Returns how much a path matters.
     pub fn concern(&self, root: &Path, path: &Path) -> Concern {
         let is_configuration =
-            path.file_name().is_some_and(|name| name == FILE_NAME) || self.paths.iter().any(|other| other == path);
+            path.file_name().is_some_and(|name| name == FILE_NAME || packages::is_manifest(name.as_bytes()))
+                || self.paths.iter().any(|other| other == path);
         let is_listed = || path.parent().is_some_and(|parent| self.paths.iter().any(|other| other == parent));
         let is_store = || {
             RelPath::from_native(root, path).is_some_and(|path| store(root).iter().any(|store| path.starts_with(store)))

@@ -67,7 +67,7 @@ impl Asked {
 /// A tool that tasks name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tool {
-    /// The command.
+    /// The command, see [`Task::invocation`](crate::model::Task::invocation).
     pub command: String,
     /// The directory that it runs in, relative to the workspace.
     pub cwd: Vec<u8>,

@@ -6,7 +6,6 @@
 
 mod write;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,7 +13,7 @@ use std::sync::{PoisonError, RwLock, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::overlay::{Change, Changes};
+use super::overlay::{Change, unwritten};
 use super::{Backend, BackendError, Table, Visit};
 use crate::base::digest::Digest;
 #[cfg(feature = "rocksdb")]
@@ -115,20 +114,6 @@ impl DatabaseBackend {
 
     fn add(&self, table: Table, key: &Digest, change: Change) -> Result<(), BackendError> {
         Ok(self.changes.add(|changes| changes.add(table, *key, change))?)
-    }
-
-    /// What is not in the database yet of one table.
-    fn unwritten(&self, table: Table) -> HashMap<Digest, Change> {
-        let mut unwritten = HashMap::new();
-        let mut note = |changes: &Changes| {
-            for ((_, key), change) in changes.all().filter(|((of, _), _)| *of == table) {
-                // The newest comes first.
-                unwritten.entry(*key).or_insert_with(|| change.clone());
-            }
-            None::<()>
-        };
-        self.changes.find(&mut note);
-        unwritten
     }
 }
 
@@ -234,7 +219,7 @@ impl Backend for DatabaseBackend {
 
     fn for_each(&self, table: Table, visit: &mut Visit<'_>) -> Result<(), BackendError> {
         // First: what is written in between is then seen here and skipped in the picture.
-        let changes = self.unwritten(table);
+        let changes = unwritten(&self.changes, table);
         let database = self.database();
         let scan = database.scan();
         let (_, view) = database.renewed_view()?;

@@ -2,6 +2,7 @@
 //!
 //! A back-end is a few small tables from digests to bytes. It knows nothing of what it holds.
 
+pub mod behind;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod database;
@@ -13,6 +14,7 @@ use std::ops::ControlFlow;
 
 use crate::base::digest::Digest;
 
+pub use behind::Behind;
 pub use database::DatabaseBackend;
 pub use files::FileBackend;
 pub use memory::MemoryBackend;

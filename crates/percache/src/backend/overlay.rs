@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Table;
 use crate::base::digest::Digest;
-use crate::db::write_behind::Batch;
+use crate::db::write_behind::{Batch, Sink, WriteBehind};
 
 /// Bytes of a value, or that it is removed.
 pub type Change = Option<Arc<[u8]>>;
@@ -62,4 +62,18 @@ impl Changes {
         }
         rest
     }
+}
+
+/// Returns what is not written yet of one table.
+pub fn unwritten<S: Sink<Batch = Changes>>(behind: &WriteBehind<S>, table: Table) -> HashMap<Digest, Change> {
+    let mut unwritten = HashMap::new();
+    let mut note = |changes: &Changes| {
+        for ((_, key), change) in changes.all().filter(|((of, _), _)| *of == table) {
+            // The newest comes first.
+            unwritten.entry(*key).or_insert_with(|| change.clone());
+        }
+        None::<()>
+    };
+    behind.find(&mut note);
+    unwritten
 }

@@ -35,6 +35,7 @@ pub struct CacheBuilder {
     pub(crate) claims: Option<PathBuf>,
     /// The directory of the cache, if it has one that other processes share.
     pub(crate) dir: Option<PathBuf>,
+    pub(crate) write_behind: bool,
     compress_above: Option<usize>,
     describes: bool,
     spawn: Option<Spawn>,
@@ -51,6 +52,7 @@ impl fmt::Debug for CacheBuilder {
             .field("close_at_exit", &self.close_at_exit)
             .field("claims", &self.claims)
             .field("dir", &self.dir)
+            .field("write_behind", &self.write_behind)
             .field("compress_above", &self.compress_above)
             .field("describe_arguments", &self.describes)
             .finish_non_exhaustive()
@@ -70,6 +72,7 @@ impl Cache {
             close_at_exit: true,
             claims: None,
             dir: None,
+            write_behind: false,
             compress_above: None,
             describes: true,
             spawn: None,
@@ -82,6 +85,15 @@ impl CacheBuilder {
     /// permanent within a second or so, and in any case on `sync`, `close`, drop and exit.
     pub fn live_sync(mut self, live_sync: bool) -> CacheBuilder {
         self.live_sync = live_sync;
+        self
+    }
+
+    /// Whether results in files ([`Cache::open_files`]) are written behind, as those in a database are: within a second
+    /// or so, and in any case on `sync`, `close`, drop and exit; a process that is killed loses the last second.
+    /// Otherwise each is written before its function returns, which takes as long as some twenty lookups, and longer on
+    /// a network.
+    pub fn write_behind(mut self, write_behind: bool) -> CacheBuilder {
+        self.write_behind = write_behind;
         self
     }
 

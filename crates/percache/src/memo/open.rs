@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 #[cfg(feature = "rocksdb")]
 use crate::backend::DatabaseBackend;
-use crate::backend::{BackendError, FileBackend};
+use crate::backend::{BackendError, Behind, FileBackend};
 use crate::memo::builder::CacheBuilder;
 use crate::memo::cache::{Cache, Error};
 
@@ -29,7 +29,10 @@ impl CacheBuilder {
             return Err(other_kind(&dir, "a database", "Cache::open"));
         }
         let backend = FileBackend::open(&dir)?;
-        Ok(self.in_directory(dir).backend(backend))
+        Ok(match self.write_behind {
+            true => self.in_directory(dir).backend(Behind::new(backend)),
+            false => self.in_directory(dir).backend(backend),
+        })
     }
 
     /// Keeps beside the results what processes that share them need.

@@ -79,6 +79,8 @@ struct Held {
     last: Time,
     contents: Vec<Content>,
     fingerprint: Fingerprint,
+    /// Whether it keeps the contents of its outputs. One that does not takes next to no space.
+    keeps: bool,
     stays: bool,
 }
 
@@ -140,6 +142,9 @@ impl Plan {
         for key in candidates {
             if live <= maxsize {
                 return;
+            }
+            if self.results.get(&key).is_some_and(|held| !held.keeps) {
+                continue;
             }
             for digest in self.pieces_of(&key) {
                 if let Some(piece) = self.pieces.get_mut(&digest) {
@@ -215,7 +220,8 @@ fn results(view: &dyn View, policy: &Policy<'_>) -> Result<HashMap<ResultKey, He
             let unused = policy.unused_since.is_some_and(|since| last <= since);
             let goes = !spared && (unused || (policy.unused_since.is_none() && policy.only.is_some()));
             let contents = result.contents().collect();
-            results.insert(key, Held { last, contents, fingerprint: result.fingerprint, stays: !goes });
+            let keeps = result.outputs.is_kept();
+            results.insert(key, Held { last, contents, fingerprint: result.fingerprint, keeps, stays: !goes });
         }
         ControlFlow::Continue(())
     })?;

@@ -71,6 +71,17 @@ impl Manifest {
         self.0.iter_mut().for_each(|entry| entry.path = [dir, b"/", &entry.path].concat());
     }
 
+    /// Says of every file that the store does not keep its content.
+    pub fn do_not_keep(&mut self) {
+        let files = self.0.iter_mut().filter(|entry| matches!(entry.node, Node::File { .. }));
+        files.for_each(|entry| entry.kept = false);
+    }
+
+    /// Returns whether the store keeps the contents of all files.
+    pub fn is_kept(&self) -> bool {
+        self.0.iter().all(|entry| entry.kept)
+    }
+
     /// Adds the entries of another manifest, except those that contradict one of this.
     pub fn merge(&mut self, other: Manifest) {
         let mut entries = std::mem::take(&mut self.0);

@@ -82,6 +82,8 @@ pub struct Entry {
     /// Rights that it lacks although the umask of the run would have left them, as bits of a mode: of a private key,
     /// those of all others.
     pub withheld: u16,
+    /// Whether the store keeps the content of a file. If not, the store only knows it by its digest (`store = false`).
+    pub kept: bool,
 }
 
 /// What a run left.
@@ -105,6 +107,8 @@ pub struct StoredResult {
 
 /// Stands before the kind of an entry.
 const LACKS_RIGHTS: u8 = 3;
+/// The kind of a file whose content is not kept.
+const NOT_KEPT: u8 = 4;
 
 impl Content {
     fn encode(&self, to: &mut Vec<u8>) {
@@ -118,12 +122,12 @@ impl Content {
 }
 
 impl Entry {
-    /// An entry that has all rights that the umask leaves.
+    /// An entry that has all rights that the umask leaves, and whose content is kept.
     pub fn new(path: impl Into<Vec<u8>>, node: Node) -> Entry {
-        Entry { path: path.into(), node, withheld: 0 }
+        Entry { path: path.into(), node, withheld: 0, kept: true }
     }
 
-    /// Appends the encoding. That of an entry which lacks nothing is the one from before there were rights in it.
+    /// Appends the encoding. That of an entry which lacks nothing and is kept is the one from before there was either.
     pub fn encode(&self, to: &mut Vec<u8>) {
         to.bytes(&self.path);
         if self.withheld != 0 {
@@ -132,7 +136,7 @@ impl Entry {
         }
         match &self.node {
             Node::File { content, executable } => {
-                to.u8(0);
+                to.u8(if self.kept { 0 } else { NOT_KEPT });
                 content.encode(to);
                 to.bool(*executable);
             }
@@ -154,12 +158,12 @@ impl Entry {
             kind = from.u8()?;
         }
         let node = match kind {
-            0 => Node::File { content: Content::decode(from)?, executable: from.bool()? },
+            0 | NOT_KEPT => Node::File { content: Content::decode(from)?, executable: from.bool()? },
             1 => Node::Symlink(from.bytes()?.to_vec()),
             2 => Node::Directory,
             _ => return Err(DecodeError("an output is of an unknown kind")),
         };
-        Ok(Entry { path, node, withheld })
+        Ok(Entry { path, node, withheld, kept: kind != NOT_KEPT })
     }
 }
 
@@ -198,10 +202,10 @@ impl StoredResult {
         Decoder::new(bytes).text().ok()
     }
 
-    /// Every content that it refers to, the log and the files; of nothing there is nothing to be kept.
+    /// Every content that the store keeps for it, the log and the files; of nothing there is nothing to be kept.
     pub fn contents(&self) -> impl Iterator<Item = Content> + '_ {
         let files = self.outputs.iter().filter_map(|entry| match &entry.node {
-            Node::File { content, .. } => Some(*content),
+            Node::File { content, .. } if entry.kept => Some(*content),
             _ => None,
         });
         std::iter::once(self.log).chain(files).filter(|content| !content.is_nothing())
@@ -250,6 +254,18 @@ mod tests {
         let encoded = private.encode();
         assert_eq!(Digest::of(&encoded).to_string(), "a3ee996c593d461996636d1455bc365679b7729b");
         assert_eq!(StoredResult::decode(&encoded), Ok(private));
+    }
+
+    #[test]
+    fn a_file_that_is_not_kept_is_known_by_its_digest_and_no_content_of_the_result() {
+        let mut known = example();
+        known.outputs.do_not_keep();
+        let encoded = known.encode();
+        assert_eq!(Digest::of(&encoded).to_string(), "aecf56a46381b01b29abfb962f8db5ced1f7a457");
+        assert_eq!(StoredResult::decode(&encoded), Ok(known.clone()));
+        assert_eq!((known.contents().count(), example().contents().count()), (1, 2), "the log is kept");
+        let kept: Vec<bool> = known.outputs.iter().map(|entry| entry.kept).collect();
+        assert_eq!(kept, [true, false, true], "the manifest has all of a directory and of a symlink");
     }
 
     #[test]

@@ -236,6 +236,27 @@ fn above_the_size_the_least_recently_used_goes_first() {
 }
 
 #[test]
+fn a_result_without_contents_does_not_go_to_make_room() {
+    on_every_engine(|open| {
+        let store = open();
+        let mut known = record(&store, "known", b"its content is in the tree alone");
+        known.result.outputs.do_not_keep();
+        store.record(known.clone(), None);
+        std::thread::sleep(Duration::from_millis(2));
+        record(&store, "large", &noise(1, 200_000));
+        store.flush().unwrap();
+        let used = HashMap::new();
+        let collected = collect(store.engine(), &Policy { maxsize: Some(0), ..policy(&used) }, PATIENCE).unwrap();
+        assert_eq!((collected.results, collected.results_left), (1, 1));
+        let store = open();
+        assert_eq!(store.result(&known.key).unwrap(), Some(known.result.clone()), "though it is the older one");
+        assert_eq!(verify(&*store.engine().view().unwrap()).unwrap().results, 1, "nothing is missing");
+        let old = Policy { unused_since: Some(Time::MAX), ..policy(&used) };
+        assert_eq!(collect(store.engine(), &old, PATIENCE).unwrap().results, 1);
+    });
+}
+
+#[test]
 fn shared_blobs_stay_with_the_last_result_that_refers_to_them() {
     on_every_engine(|open| {
         let store = open();
@@ -285,11 +306,11 @@ fn a_damaged_blob_is_an_error_and_verify_finds_and_repair_removes_it() {
 
         let store = open();
         assert!(matches!(read(&store, &content), Err(ReadError::Damaged(_))));
-        let findings = super::verify::verify(&*store.engine().view().unwrap()).unwrap();
+        let findings = verify(&*store.engine().view().unwrap()).unwrap();
         assert_eq!((findings.broken_blobs.as_slice(), findings.results), (&[content.digest][..], 1));
         assert_eq!(super::verify::repair(store.engine(), PATIENCE).unwrap(), findings);
         let store = open();
-        assert!(super::verify::verify(&*store.engine().view().unwrap()).unwrap().is_sound());
+        assert!(verify(&*store.engine().view().unwrap()).unwrap().is_sound());
         assert_eq!(store.result(&broken.key).unwrap(), None);
         assert_eq!(store.result(&whole.key).unwrap(), Some(whole.result));
     });

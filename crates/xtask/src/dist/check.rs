@@ -28,7 +28,8 @@ fn attempts(packages: &Packages, place: &Path) -> Result<()> {
     };
     use_percache(&from_archive(packages, &fresh("archive")?)?, &fresh("of-archive")?)?;
     if has_program("python3") {
-        use_percache(&from_wheel(packages, &fresh("wheel")?)?, &fresh("of-wheel")?)?;
+        use_percache(&from_wheel(&packages.wheel, &fresh("wheel")?)?, &fresh("of-wheel")?)?;
+        from_any_wheel(&packages.light_wheel, &fresh("light-wheel")?)?;
     } else {
         println!("The wheel is not tried: there is no python3.");
     }
@@ -49,14 +50,18 @@ fn from_archive(packages: &Packages, place: &Path) -> Result<PathBuf> {
     Ok(place.join("bin/percache"))
 }
 
-fn from_wheel(packages: &Packages, place: &Path) -> Result<PathBuf> {
-    run(Command::new("python3").args(["-m", "venv"]).arg(place))?;
-    let pip = place.join("bin/pip");
-    run(Command::new(&pip).args(["install", "--quiet", "--no-index", "--no-deps"]).arg(&packages.wheel))?;
-    run(Command::new(&pip).args(["show", "percache"]))?;
-    run(Command::new(place.join("bin/python")).args(["-c", TRY_PACKAGE]).current_dir(place))?;
+fn from_wheel(wheel: &Path, place: &Path) -> Result<PathBuf> {
+    from_any_wheel(wheel, place)?;
     has(place, &["share/man/man1/percache.1"])?;
     Ok(place.join("bin/percache"))
+}
+
+fn from_any_wheel(wheel: &Path, place: &Path) -> Result<()> {
+    run(Command::new("python3").args(["-m", "venv"]).arg(place))?;
+    let pip = place.join("bin/pip");
+    run(Command::new(&pip).args(["install", "--quiet", "--no-index", "--no-deps"]).arg(wheel))?;
+    run(Command::new(&pip).args(["show", "percache"]))?;
+    run(Command::new(place.join("bin/python")).args(["-c", TRY_PACKAGE]).current_dir(place))
 }
 
 fn from_npm(packages: &Packages, place: &Path) -> Result<PathBuf> {

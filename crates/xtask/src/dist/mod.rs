@@ -1,4 +1,5 @@
-//! `cargo xtask dist`: packages that carry the binary, in `dist` of the target directory: an archive, a wheel for pip, packages for npm.
+//! `cargo xtask dist`: packages that carry the binary, in `dist` of the target directory: an archive, a wheel for pip, packages for npm;
+//! and a light wheel, which has the Python package alone and no RocksDB.
 //! With `--check`, each is installed into an empty directory and used.
 //!
 //! Knows the order; each kind of package is a file.
@@ -49,6 +50,7 @@ impl File {
 struct Packages {
     archive: PathBuf,
     wheel: PathBuf,
+    light_wheel: PathBuf,
     /// The one with the command, then the one with the binary.
     npm: [PathBuf; 2],
 }
@@ -62,10 +64,11 @@ pub fn dist(check: bool) -> Result<()> {
     let packages = Packages {
         archive: archive::make(&binary, &directory)?,
         wheel: wheel::make(&binary, &directory)?,
+        light_wheel: wheel::make_light(&directory)?,
         npm: npm::make(&binary, &directory)?,
     };
     println!("binary: {}, stripped", size(binary.bytes.len()));
-    for path in [&packages.archive, &packages.wheel].into_iter().chain(&packages.npm) {
+    for path in [&packages.archive, &packages.wheel, &packages.light_wheel].into_iter().chain(&packages.npm) {
         let length = path.metadata().map_err(|error| path_failure("find", path, error))?.len();
         println!("{} ({})", path.display(), size(length as usize));
     }

@@ -14,20 +14,32 @@ use crate::run::{Failure, Result, check, path_failure};
 use crate::setup;
 
 pub use bench::bench;
-pub use interpreter::all;
-pub use wheel::{Carried, build_environment, make, make_with};
+pub use interpreter::{Interpreter, all};
+pub use wheel::{Carried, build_environment, make, make_light, make_with};
 
 /// What is asked of PyPI, to see whether it can be asked.
 const REACHABLE: &str = "pytest";
 
+/// Which wheel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wheel {
+    /// With RocksDB, and with the command.
+    Whole,
+    /// Without both.
+    Light,
+}
+
 /// Makes the wheel, and runs the tests with the oldest and the newest Python.
-pub fn python() -> Result<()> {
+pub fn python(which: Wheel) -> Result<()> {
     setup::ensure()?;
     let found = all();
     let (Some(oldest), Some(newest)) = (found.first(), found.last()) else {
         return Err(Failure(format!("there is no Python from {} on with pip and venv", interpreter::LEAST)));
     };
-    let wheel = make(newest)?;
+    let wheel = match which {
+        Wheel::Whole => make(newest)?,
+        Wheel::Light => make_light(newest, &place("wheels")?)?,
+    };
     let mut interpreters = vec![oldest];
     if oldest.version != newest.version {
         interpreters.push(newest);

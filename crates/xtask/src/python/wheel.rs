@@ -8,7 +8,7 @@ use std::process::Command;
 
 use super::interpreter::Interpreter;
 use super::place;
-use crate::run::{Failure, Result, cargo, path_failure, repository, run};
+use crate::run::{Failure, Result, cargo, forget_own_package, path_failure, repository, run};
 
 /// The version is fixed: what it tells cargo decides what is compiled again.
 const MATURIN: &str = "maturin==1.16.0";
@@ -48,8 +48,16 @@ pub fn make_with(python: &Interpreter, out: &Path, files: &[Carried]) -> Result<
     make_of(python, out, &[])
 }
 
+/// Makes the light wheel, in `light` of a directory, and returns its path: the package alone, without RocksDB and without
+/// the command. It keeps results in files, and has the name of the other one, whose place it takes.
+pub fn make_light(python: &Interpreter, out: &Path) -> Result<PathBuf> {
+    let out = out.join("light");
+    fs::create_dir_all(&out).map_err(|error| path_failure("create", &out, error))?;
+    make_of(python, &out, &["--no-default-features"])
+}
+
 /// Makes a wheel of what is there, with these arguments for maturin.
-pub fn make_of(python: &Interpreter, out: &Path, arguments: &[&str]) -> Result<PathBuf> {
+fn make_of(python: &Interpreter, out: &Path, arguments: &[&str]) -> Result<PathBuf> {
     let tools = python.environment("tools", &[MATURIN])?;
     // What an earlier version has left there would be taken for this one.
     for old in wheels(out)? {
@@ -59,6 +67,7 @@ pub fn make_of(python: &Interpreter, out: &Path, arguments: &[&str]) -> Result<P
     maturin.args(["build", "--release", "--manifest-path"]).arg(package().join("Cargo.toml"));
     maturin.arg("--out").arg(out).arg("--interpreter").arg(&python.path).args(arguments);
     maturin.envs(build_environment(python)).env("CARGO_TARGET_DIR", place("")?);
+    forget_own_package(&mut maturin);
     run(&mut maturin)?;
     wheels(out)?.pop().ok_or_else(|| Failure(format!("maturin left no wheel in {}", out.display())))
 }

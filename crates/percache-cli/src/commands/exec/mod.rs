@@ -12,7 +12,7 @@ use percache::store::Store;
 use percache_runner::events::{Event, Failure, Outcome, Reporter};
 use percache_runner::exec::{Answer, Single};
 use percache_runner::text::{format_age, format_duration, parse_age};
-use percache_runner::{Check, Force, HitLogs, Opened, Options, Project, Request, Stop, Target, open};
+use percache_runner::{Accept, Check, Force, HitLogs, Opened, Options, Project, Request, Stop, Target, open};
 
 use crate::args::{Cli, Exec};
 use crate::commands::exec::relay::Relay;
@@ -86,7 +86,7 @@ impl Execution<'_> {
             options: Options {
                 keep_going: false,
                 force: if force { Force::All } else { Force::No },
-                accept: false,
+                accept: Accept::No,
                 check: Check::Sample,
                 dry_run: false,
                 pull: false,

@@ -8,7 +8,7 @@ use percache_runner::text::{reason, shown};
 
 use crate::args::{Cli, Graph, GraphFormat};
 use crate::error::{CliError, SUCCESS};
-use crate::setup::{load, only_affected};
+use crate::setup::{load, only_affected, only_filtered};
 
 /// A part of the graph.
 struct Picture<'a> {
@@ -60,10 +60,24 @@ pub fn run(cli: &Cli, args: &Graph) -> Result<u8, CliError> {
 fn picture<'a>(project: &'a Project, args: &Graph) -> Result<Picture<'a>, CliError> {
     let wanted: Vec<String> = args.tasks.iter().chain(&args.needs).cloned().collect();
     let tops = || project.workspace.ids().filter(|id| project.graph.needed_by[id.index()].is_empty()).collect();
-    let roots: Vec<TaskId> = if wanted.is_empty() { tops() } else { project.select(&wanted)? };
-    let mut shown = project.graph.closure(&roots);
-    if let Some(rev) = &args.affected {
-        shown = only_affected(project, shown, rev, &[])?;
+    let filters = args.filter.as_slice();
+    let mut shown = match filters {
+        [] => Vec::new(),
+        // Only tasks of these packages, without what they need of others.
+        filters => only_filtered(project, (&wanted, project.workspace.ids().collect()), filters, &[])?,
+    };
+    let roots: Vec<TaskId> = match wanted.is_empty() {
+        _ if !filters.is_empty() => shown.clone(),
+        true => tops(),
+        false => project.select(&wanted)?,
+    };
+    if filters.is_empty() {
+        shown = project.graph.closure(&roots);
+    }
+    if args.affected.is_some() || !filters.is_empty() {
+        if let Some(rev) = &args.affected {
+            shown = only_affected(project, shown, rev, &[])?;
+        }
         let is_top =
             |id: &TaskId| project.graph.needed_by[id.index()].iter().all(|by| shown.binary_search(by).is_err());
         let roots = shown.iter().copied().filter(is_top).collect();

@@ -8,10 +8,10 @@ use percache_runner::text::format_size;
 use percache_runner::why::{TiedTask, tied_tasks};
 
 use super::sharing;
-use crate::args::Cli;
+use crate::args::{Cli, RemoteOptions};
 use crate::commands::gc::count;
 use crate::error::{CliError, FAILURE, SUCCESS};
-use crate::remote::Sharing;
+use crate::remote::{Sharing, execution, settings};
 use crate::setup::load;
 
 /// Round trips that are measured; the shortest counts.
@@ -25,7 +25,22 @@ const LISTED: usize = 10;
 /// Connects, and shows what there is to know.
 pub fn check(cli: &Cli, url: &Option<String>) -> Result<u8, CliError> {
     let project = load(cli, &[])?;
-    let sharing = sharing(cli, &project, url)?;
+    let options = RemoteOptions { remote: url.clone(), no_remote: false };
+    let settings = settings(&project.workspace, &options)?;
+    let execution = execution::settings(&project.workspace, &options, settings.as_ref())?;
+    let status = match settings.is_some() || execution.is_none() {
+        true => check_sharing(cli, &project, url)?,
+        false => SUCCESS,
+    };
+    for (name, value) in execution.map(execution::contact).transpose()?.unwrap_or_default() {
+        crate::say!("{name:<18} {value}");
+    }
+    Ok(status)
+}
+
+/// Tries out where results are shared.
+fn check_sharing(cli: &Cli, project: &Project, url: &Option<String>) -> Result<u8, CliError> {
+    let sharing = sharing(cli, project, url)?;
     let remote = &sharing.remote;
     crate::say!("remote             {}", remote.address());
     let trip = connect(remote)?;
@@ -46,7 +61,7 @@ pub fn check(cli: &Cli, url: &Option<String>) -> Result<u8, CliError> {
         let odd = !trusted.is_empty() && !trusted.contains(&key);
         crate::say!("signs as           {key}{}", if odd { ", which `trust` does not name" } else { "" });
     }
-    tell_tied(cli, &project, &sharing);
+    tell_tied(cli, project, &sharing);
     Ok(status)
 }
 

@@ -11,7 +11,7 @@ use percache_remote::Settings;
 use percache_runner::events::{Event, Failure, Outcome, Reporter};
 use percache_runner::tasks::Workspace;
 use percache_runner::text::format_size;
-use percache_runner::{Check, Force, FromRemote, HitLogs, Opened, Options, Request, Stop, Target, open};
+use percache_runner::{Accept, Check, Force, FromRemote, HitLogs, Opened, Options, Request, Stop, Target, open};
 
 use super::{ending, wanted};
 use crate::args::{Cli, RemotePull};
@@ -56,7 +56,7 @@ pub fn pull(cli: &Cli, args: &RemotePull) -> Result<u8, CliError> {
     let mut came = FromRemote::default();
     if let Opened::Session(mut session) = open(request)? {
         session.share(sharing.clone());
-        came = session.build(&stop, &(), &mut seen).map_err(CliError::session)?.remote;
+        came = session.build(&stop, &(), &mut seen).map_err(CliError::session)?.shared;
     }
     seen.line = None;
     store.flush().map_err(|e| CliError::store(&e, &project.store_dir))?;
@@ -74,7 +74,7 @@ fn options() -> Options {
     Options {
         keep_going: true,
         force: Force::No,
-        accept: false,
+        accept: Accept::No,
         check: Check::Sample,
         dry_run: true,
         pull: true,
@@ -144,7 +144,7 @@ impl Reporter for Seen<'_> {
                 self.bytes += bytes;
             }
             (None, Outcome::UpToDate | Outcome::WouldRestore) => self.here += 1,
-            (None, Outcome::WouldRun) if !task.cache || task.interactive || !task.remote => self.unshared += 1,
+            (None, Outcome::WouldRun) if !task.cache || task.interactive || !task.remote.shares() => self.unshared += 1,
             (None, Outcome::WouldRun) => self.nowhere.push(task.name.clone()),
             (None, Outcome::MayRun) => self.unknown += 1,
             (None, _) => {}

@@ -92,6 +92,7 @@ fn task(task: &TaskRun, row: Option<usize>, critical: bool, failures: &Failures<
         "fetched_from": task.fetched.as_ref().map(|(from, _)| from),
         "fetched_bytes": task.fetched.as_ref().map(|(_, bytes)| bytes),
         "refused": task.refused,
+        "remote_queued_seconds": task.queued.map(seconds),
     })
 }
 

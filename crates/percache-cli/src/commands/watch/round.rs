@@ -39,9 +39,10 @@ impl Round {
     pub fn run(watching: &mut Watching<'_>, target: &Watched) -> Result<Round, CliError> {
         let (stderr, began) = (Paint::stderr(watching.cli.color), moment());
         let store = |dir: &Path| Arc::new(open_store(dir, stderr));
+        let names = watching.names(&target.project)?;
         let request = Request {
             target: Target::Project(target.project.clone()),
-            tasks: &watching.args.tasks,
+            tasks: &names,
             args: &watching.args.args,
             options: watching.options(),
             jobs: watching.args.jobs,
@@ -94,7 +95,7 @@ impl Round {
         let summary = built.map_err(CliError::session)?;
         #[cfg(feature = "remote")]
         if let Some(shared) = shared {
-            watching.shares.go_on(shared, summary.remote, &watching.user, watching.cli)?;
+            watching.shares.go_on(shared, summary.shared, &watching.user, watching.cli)?;
         }
         watching.finish(report, &summary, stopped.is_some());
         Ok(Round { began, stopped, failed: summary.failed, runs: activity.runs() })

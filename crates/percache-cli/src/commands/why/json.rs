@@ -55,6 +55,7 @@ fn last(workspace: &Workspace, last: &Last) -> Value {
     json!({
         "made": seconds(last.created),
         "seconds": last.took.as_secs_f64(),
+        "remote": last.remote,
         "chain": last.chain.as_ref().map(|links| chain(workspace, links)),
         "reason": last.reason,
         "origin": last.origin.as_ref().map(origin),

@@ -14,13 +14,22 @@ use percache_runner::why;
 
 use crate::args::{Cli, Why};
 use crate::error::{CliError, SUCCESS};
-use crate::setup::{load, open_store};
+use crate::setup::{load, only_affected, open_store};
 use crate::terminal::style::Paint;
 
 /// Explains why a task ran, or would run; of several tasks, or of the last build, in few words.
 pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {
     let project = Arc::new(load(cli, &args.args)?);
-    let ids = args.task.as_deref().map(|name| project.select_some(name)).transpose()?;
+    let mut ids = args.task.as_deref().map(|name| project.select_some(name)).transpose()?;
+    if let Some(rev) = &args.affected {
+        let all = ids.unwrap_or_else(|| project.workspace.ids().collect());
+        let affected = only_affected(&project, all, rev, &args.args)?;
+        if affected.is_empty() {
+            crate::say!("{}", if args.json { "[]" } else { "no task is affected" });
+            return Ok(SUCCESS);
+        }
+        ids = Some(affected);
+    }
     project.check_args(ids.as_deref().unwrap_or_default(), &args.args)?;
     let paint = Paint::stdout(cli.color);
     let store = Arc::new(open_store(&project.store_dir, Paint::stderr(cli.color)));
@@ -29,7 +38,7 @@ pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {
         Some([id]) => one(&asked, *id, args, paint)?,
         Some(ids) => {
             let all = why::standings(&asked, ids).map_err(CliError::failure)?;
-            let name = args.task.as_deref().unwrap_or_default();
+            let name = args.task.as_deref().unwrap_or("what is affected");
             match args.json {
                 true => format!("{:#}", json::standings(&project.workspace, &all)),
                 false => summary::standings(&project, name, &all, cli.verbose, paint),

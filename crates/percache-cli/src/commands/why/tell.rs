@@ -22,9 +22,10 @@ pub fn answer(project: &Project, id: TaskId, answer: &Answer, paint: Paint) -> S
     let mut text = String::new();
     let name = paint.apply(Style::Strong, &workspace.task(id).name);
     let made = answer.last.as_ref().map(|last| {
+        let remotely = if last.remote { ", remotely" } else { "" };
         let origin = last.origin.as_ref().map(|origin| format!(", {}", said::origin(origin))).unwrap_or_default();
         let (age, took) = (format_age(age(last.created)), format_duration(last.took));
-        format!(" {}", paint.apply(Style::Faint, format!("(made {age} ago, in {took}{origin})")))
+        format!(" {}", paint.apply(Style::Faint, format!("(made {age} ago{remotely}, in {took}{origin})")))
     });
     let made = made.unwrap_or_default();
     let _ = match &answer.state {

@@ -46,6 +46,8 @@ pub struct Running {
     pub waits_for: Option<String>,
     /// The processes that hold its output although its command has exited.
     pub held_by: Option<String>,
+    /// How far it is, if a worker elsewhere is to run it.
+    pub elsewhere: Option<&'static str>,
 }
 
 /// The state of the build.
@@ -66,7 +68,7 @@ impl Board {
     pub fn started(&mut self, task: TaskId, name: &str, usual: Option<Duration>) {
         self.remove(task);
         let (name, since) = (name.to_owned(), Instant::now());
-        self.running.push(Running { task, name, since, usual, waits_for: None, held_by: None });
+        self.running.push(Running { task, name, since, usual, waits_for: None, held_by: None, elsewhere: None });
     }
 
     /// Notes that a task waits for another process.
@@ -79,6 +81,15 @@ impl Board {
     pub fn holds(&mut self, task: TaskId, holders: &str) {
         let rows = self.running.iter_mut().filter(|row| row.task == task);
         rows.for_each(|row| row.held_by = Some(holders.to_owned()));
+    }
+
+    /// Notes how far a command is that a worker elsewhere is to run. Its time begins anew with each step, so that it
+    /// compares with the usual one.
+    pub fn elsewhere(&mut self, task: TaskId, stage: Option<&'static str>) {
+        for row in self.running.iter_mut().filter(|row| row.task == task) {
+            row.elsewhere = stage;
+            row.since = Instant::now();
+        }
     }
 
     /// Counts a task that has ended.

@@ -124,7 +124,11 @@ impl Row {
         let latest = match (&running.held_by, &running.waits_for) {
             (Some(holders), _) => format!("has exited; its output is held by {holders}"),
             (None, Some(holder)) if wrote.is_empty() => format!("waiting for {holder}"),
-            _ => wrote,
+            _ => match running.elsewhere {
+                Some(stage) if wrote.is_empty() => stage.to_owned(),
+                Some(_) => format!("remote: {wrote}"),
+                None => wrote,
+            },
         };
         Row { name: running.name.clone(), time, late, latest }
     }
@@ -196,6 +200,16 @@ mod tests {
             "  objects[src/file1.c]  2.1s        ",
         ];
         assert_eq!(lines(&board(2), 80, 24), expected);
+    }
+
+    #[test]
+    fn a_command_on_a_worker_says_so() {
+        let mut board = board(2);
+        (0..2).for_each(|task| board.elsewhere(TaskId(task), Some("remote: waiting for a worker")));
+        assert!(lines(&board, 100, 24)[1].ends_with("remote: src/file0.c:12: warning"));
+        assert!(lines(&board, 100, 24)[2].ends_with("remote: waiting for a worker"));
+        board.elsewhere(TaskId(1), None);
+        assert!(!lines(&board, 100, 24)[2].contains("remote"), "it has come back");
     }
 
     #[test]

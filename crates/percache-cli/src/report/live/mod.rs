@@ -80,6 +80,11 @@ impl Live {
         self.board.holds(task, &holders);
     }
 
+    /// Shows how far a command is that a worker elsewhere is to run; `None` once it runs here.
+    pub fn elsewhere(&mut self, task: TaskId, stage: Option<&'static str>) {
+        self.board.elsewhere(task, stage);
+    }
+
     /// Removes a task that has ended.
     pub fn finished(&mut self, task: TaskId, outcome: &Outcome) {
         self.board.finished(task, outcome);

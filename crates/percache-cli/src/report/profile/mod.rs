@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::error::CliError;
 use crate::report::profile::critical::critical_path;
-use crate::report::words;
+use crate::report::{json, words};
 
 /// The row of the build as a whole. The rows of workers follow it.
 const BUILD: usize = 0;
@@ -38,6 +38,8 @@ pub struct Profile {
 struct Ended {
     outcome: &'static str,
     reason: Option<String>,
+    /// Where the command ran, if not here.
+    remote: Option<Value>,
 }
 
 /// The data that is available when the build is over.
@@ -64,9 +66,10 @@ impl Profile {
 
     /// Records an event.
     pub fn event(&mut self, event: &Event) {
-        if let Event::Finished { task, outcome, reason, .. } = event {
+        if let Event::Finished { task, outcome, reason, remote, .. } = event {
             let (outcome, _) = words::outcome(outcome);
-            self.ended.insert(*task, Ended { outcome, reason: reason.clone() });
+            let remote = remote.as_ref().map(json::run);
+            self.ended.insert(*task, Ended { outcome, reason: reason.clone(), remote });
         }
     }
 
@@ -111,6 +114,7 @@ impl Profile {
             "outcome": ended.map(|ended| ended.outcome.replace(' ', "_")),
             "reason": ended.and_then(|ended| ended.reason.as_ref()),
             "critical": critical,
+            "remote": ended.and_then(|ended| ended.remote.as_ref()),
         });
         Some(self.complete(row, name.unwrap_or_default(), "task", time, args))
     }

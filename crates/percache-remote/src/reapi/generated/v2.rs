@@ -181,6 +181,526 @@ impl ::core::fmt::Debug for Action {
     }
 }
 #[derive(Clone, PartialEq)]
+pub struct Command {
+    pub arguments: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    pub environment_variables: ::prost::alloc::vec::Vec<command::EnvironmentVariable>,
+    #[deprecated]
+    pub output_files: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[deprecated]
+    pub output_directories: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    pub output_paths: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[deprecated]
+    pub platform: ::core::option::Option<Platform>,
+    pub working_directory: ::prost::alloc::string::String,
+    pub output_node_properties: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    pub output_directory_format: i32,
+}
+impl ::prost::Message for Command {
+    #[allow(unused_variables)]
+    fn encode_raw(&self, buf: &mut impl ::prost::bytes::BufMut) {
+        ::prost::encoding::string::encode_repeated(1u32, &self.arguments,
+            buf);
+        for msg in &self.environment_variables {
+            ::prost::encoding::message::encode(2u32, msg, buf);
+        }
+        ::prost::encoding::string::encode_repeated(3u32,
+            &self.output_files, buf);
+        ::prost::encoding::string::encode_repeated(4u32,
+            &self.output_directories, buf);
+        if let Some(ref msg) = self.platform {
+            ::prost::encoding::message::encode(5u32, msg, buf);
+        }
+        if self.working_directory != "" {
+            ::prost::encoding::string::encode(6u32,
+                &self.working_directory, buf);
+        }
+        ::prost::encoding::string::encode_repeated(7u32,
+            &self.output_paths, buf);
+        ::prost::encoding::string::encode_repeated(8u32,
+            &self.output_node_properties, buf);
+        if self.output_directory_format !=
+                command::OutputDirectoryFormat::default() as i32 {
+            ::prost::encoding::int32::encode(9u32,
+                &self.output_directory_format, buf);
+        }
+    }
+    #[allow(unused_variables)]
+    fn merge_field(&mut self, tag: u32,
+        wire_type: ::prost::encoding::wire_type::WireType,
+        buf: &mut impl ::prost::bytes::Buf,
+        ctx: ::prost::encoding::DecodeContext)
+        -> ::core::result::Result<(), ::prost::DecodeError> {
+        const STRUCT_NAME: &'static str = "Command";
+        match tag {
+            1u32 => {
+                let mut value = &mut self.arguments;
+                ::prost::encoding::string::merge_repeated(wire_type, value,
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "arguments"); error })
+            }
+            2u32 => {
+                let mut value = &mut self.environment_variables;
+                ::prost::encoding::message::merge_repeated(wire_type, value,
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "environment_variables"); error })
+            }
+            3u32 => {
+                let mut value = &mut self.output_files;
+                ::prost::encoding::string::merge_repeated(wire_type, value,
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "output_files"); error })
+            }
+            4u32 => {
+                let mut value = &mut self.output_directories;
+                ::prost::encoding::string::merge_repeated(wire_type, value,
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "output_directories"); error })
+            }
+            5u32 => {
+                let mut value = &mut self.platform;
+                ::prost::encoding::message::merge(wire_type,
+                        value.get_or_insert_with(::core::default::Default::default),
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "platform"); error })
+            }
+            6u32 => {
+                let mut value = &mut self.working_directory;
+                ::prost::encoding::string::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "working_directory"); error })
+            }
+            7u32 => {
+                let mut value = &mut self.output_paths;
+                ::prost::encoding::string::merge_repeated(wire_type, value,
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "output_paths"); error })
+            }
+            8u32 => {
+                let mut value = &mut self.output_node_properties;
+                ::prost::encoding::string::merge_repeated(wire_type, value,
+                        buf,
+                        ctx).map_err(|mut error|
+                        {
+                            error.push(STRUCT_NAME, "output_node_properties");
+                            error
+                        })
+            }
+            9u32 => {
+                let mut value = &mut self.output_directory_format;
+                ::prost::encoding::int32::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        {
+                            error.push(STRUCT_NAME, "output_directory_format");
+                            error
+                        })
+            }
+            _ => ::prost::encoding::skip_field(wire_type, tag, buf, ctx),
+        }
+    }
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        0 +
+                                            ::prost::encoding::string::encoded_len_repeated(1u32,
+                                                &self.arguments) +
+                                        ::prost::encoding::message::encoded_len_repeated(2u32,
+                                            &self.environment_variables) +
+                                    ::prost::encoding::string::encoded_len_repeated(3u32,
+                                        &self.output_files) +
+                                ::prost::encoding::string::encoded_len_repeated(4u32,
+                                    &self.output_directories) +
+                            self.platform.as_ref().map_or(0,
+                                |msg| ::prost::encoding::message::encoded_len(5u32, msg)) +
+                        if self.working_directory != "" {
+                            ::prost::encoding::string::encoded_len(6u32,
+                                &self.working_directory)
+                        } else { 0 } +
+                    ::prost::encoding::string::encoded_len_repeated(7u32,
+                        &self.output_paths) +
+                ::prost::encoding::string::encoded_len_repeated(8u32,
+                    &self.output_node_properties) +
+            if self.output_directory_format !=
+                    command::OutputDirectoryFormat::default() as i32 {
+                ::prost::encoding::int32::encoded_len(9u32,
+                    &self.output_directory_format)
+            } else { 0 }
+    }
+    fn clear(&mut self) {
+        self.arguments.clear();
+        self.environment_variables.clear();
+        self.output_files.clear();
+        self.output_directories.clear();
+        self.platform = ::core::option::Option::None;
+        self.working_directory.clear();
+        self.output_paths.clear();
+        self.output_node_properties.clear();
+        self.output_directory_format =
+            command::OutputDirectoryFormat::default() as i32;
+    }
+}
+impl ::core::default::Default for Command {
+    fn default() -> Self {
+        Command {
+            arguments: ::prost::alloc::vec::Vec::new(),
+            environment_variables: ::core::default::Default::default(),
+            output_files: ::prost::alloc::vec::Vec::new(),
+            output_directories: ::prost::alloc::vec::Vec::new(),
+            platform: ::core::default::Default::default(),
+            working_directory: ::prost::alloc::string::String::new(),
+            output_paths: ::prost::alloc::vec::Vec::new(),
+            output_node_properties: ::prost::alloc::vec::Vec::new(),
+            output_directory_format: command::OutputDirectoryFormat::default()
+                as i32,
+        }
+    }
+}
+impl ::core::fmt::Debug for Command {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+        let mut builder = f.debug_struct("Command");
+        let builder =
+            {
+                let wrapper =
+                    {
+                        struct ScalarWrapper<'a>(&'a ::prost::alloc::vec::Vec<::prost::alloc::string::String>);
+                        impl<'a> ::core::fmt::Debug for ScalarWrapper<'a> {
+                            fn fmt(&self, f: &mut ::core::fmt::Formatter)
+                                -> ::core::fmt::Result {
+                                let mut vec_builder = f.debug_list();
+                                for v in self.0 {
+                                    #[allow(non_snake_case)]
+                                    fn Inner<T>(v: T) -> T { v }
+                                    vec_builder.entry(&Inner(v));
+                                }
+                                vec_builder.finish()
+                            }
+                        }
+                        ScalarWrapper(&self.arguments)
+                    };
+                builder.field("arguments", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper = &self.environment_variables;
+                builder.field("environment_variables", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        struct ScalarWrapper<'a>(&'a ::prost::alloc::vec::Vec<::prost::alloc::string::String>);
+                        impl<'a> ::core::fmt::Debug for ScalarWrapper<'a> {
+                            fn fmt(&self, f: &mut ::core::fmt::Formatter)
+                                -> ::core::fmt::Result {
+                                let mut vec_builder = f.debug_list();
+                                for v in self.0 {
+                                    #[allow(non_snake_case)]
+                                    fn Inner<T>(v: T) -> T { v }
+                                    vec_builder.entry(&Inner(v));
+                                }
+                                vec_builder.finish()
+                            }
+                        }
+                        ScalarWrapper(&self.output_files)
+                    };
+                builder.field("output_files", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        struct ScalarWrapper<'a>(&'a ::prost::alloc::vec::Vec<::prost::alloc::string::String>);
+                        impl<'a> ::core::fmt::Debug for ScalarWrapper<'a> {
+                            fn fmt(&self, f: &mut ::core::fmt::Formatter)
+                                -> ::core::fmt::Result {
+                                let mut vec_builder = f.debug_list();
+                                for v in self.0 {
+                                    #[allow(non_snake_case)]
+                                    fn Inner<T>(v: T) -> T { v }
+                                    vec_builder.entry(&Inner(v));
+                                }
+                                vec_builder.finish()
+                            }
+                        }
+                        ScalarWrapper(&self.output_directories)
+                    };
+                builder.field("output_directories", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        struct ScalarWrapper<'a>(&'a ::prost::alloc::vec::Vec<::prost::alloc::string::String>);
+                        impl<'a> ::core::fmt::Debug for ScalarWrapper<'a> {
+                            fn fmt(&self, f: &mut ::core::fmt::Formatter)
+                                -> ::core::fmt::Result {
+                                let mut vec_builder = f.debug_list();
+                                for v in self.0 {
+                                    #[allow(non_snake_case)]
+                                    fn Inner<T>(v: T) -> T { v }
+                                    vec_builder.entry(&Inner(v));
+                                }
+                                vec_builder.finish()
+                            }
+                        }
+                        ScalarWrapper(&self.output_paths)
+                    };
+                builder.field("output_paths", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper = &self.platform;
+                builder.field("platform", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.working_directory)
+                    };
+                builder.field("working_directory", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        struct ScalarWrapper<'a>(&'a ::prost::alloc::vec::Vec<::prost::alloc::string::String>);
+                        impl<'a> ::core::fmt::Debug for ScalarWrapper<'a> {
+                            fn fmt(&self, f: &mut ::core::fmt::Formatter)
+                                -> ::core::fmt::Result {
+                                let mut vec_builder = f.debug_list();
+                                for v in self.0 {
+                                    #[allow(non_snake_case)]
+                                    fn Inner<T>(v: T) -> T { v }
+                                    vec_builder.entry(&Inner(v));
+                                }
+                                vec_builder.finish()
+                            }
+                        }
+                        ScalarWrapper(&self.output_node_properties)
+                    };
+                builder.field("output_node_properties", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        struct ScalarWrapper<'a>(&'a i32);
+                        impl<'a> ::core::fmt::Debug for ScalarWrapper<'a> {
+                            fn fmt(&self, f: &mut ::core::fmt::Formatter)
+                                -> ::core::fmt::Result {
+                                let res:
+                                        ::core::result::Result<command::OutputDirectoryFormat, _> =
+                                    ::core::convert::TryFrom::try_from(*self.0);
+                                match res {
+                                    Err(_) => ::core::fmt::Debug::fmt(&self.0, f),
+                                    Ok(en) => ::core::fmt::Debug::fmt(&en, f),
+                                }
+                            }
+                        }
+                        ScalarWrapper(&self.output_directory_format)
+                    };
+                builder.field("output_directory_format", &wrapper)
+            };
+        ;
+        builder.finish()
+    }
+}
+#[allow(dead_code)]
+impl Command {
+    #[doc = "Returns the enum value of `output_directory_format`, or the default if the field is set to an invalid enum value."]
+    pub fn output_directory_format(&self)
+        -> command::OutputDirectoryFormat {
+        ::core::convert::TryFrom::try_from(self.output_directory_format).unwrap_or(command::OutputDirectoryFormat::default())
+    }
+    #[doc = "Sets `output_directory_format` to the provided enum value."]
+    pub fn set_output_directory_format(&mut self,
+        value: command::OutputDirectoryFormat) {
+        self.output_directory_format = value as i32;
+    }
+}
+/// Nested message and enum types in `Command`.
+pub mod command {
+#[derive(Clone, PartialEq, Eq, Hash)]
+    pub struct EnvironmentVariable {
+        pub name: ::prost::alloc::string::String,
+        pub value: ::prost::alloc::string::String,
+    }
+    impl ::prost::Message for EnvironmentVariable {
+        #[allow(unused_variables)]
+        fn encode_raw(&self, buf: &mut impl ::prost::bytes::BufMut) {
+            if self.name != "" {
+                ::prost::encoding::string::encode(1u32, &self.name, buf);
+            }
+            if self.value != "" {
+                ::prost::encoding::string::encode(2u32, &self.value, buf);
+            }
+        }
+        #[allow(unused_variables)]
+        fn merge_field(&mut self, tag: u32,
+            wire_type: ::prost::encoding::wire_type::WireType,
+            buf: &mut impl ::prost::bytes::Buf,
+            ctx: ::prost::encoding::DecodeContext)
+            -> ::core::result::Result<(), ::prost::DecodeError> {
+            const STRUCT_NAME: &'static str = "EnvironmentVariable";
+            match tag {
+                1u32 => {
+                    let mut value = &mut self.name;
+                    ::prost::encoding::string::merge(wire_type, value, buf,
+                            ctx).map_err(|mut error|
+                            { error.push(STRUCT_NAME, "name"); error })
+                }
+                2u32 => {
+                    let mut value = &mut self.value;
+                    ::prost::encoding::string::merge(wire_type, value, buf,
+                            ctx).map_err(|mut error|
+                            { error.push(STRUCT_NAME, "value"); error })
+                }
+                _ =>
+                    ::prost::encoding::skip_field(wire_type, tag, buf, ctx),
+            }
+        }
+        #[inline]
+        fn encoded_len(&self) -> usize {
+            0 +
+                    if self.name != "" {
+                        ::prost::encoding::string::encoded_len(1u32, &self.name)
+                    } else { 0 } +
+                if self.value != "" {
+                    ::prost::encoding::string::encoded_len(2u32, &self.value)
+                } else { 0 }
+        }
+        fn clear(&mut self) { self.name.clear(); self.value.clear(); }
+    }
+    impl ::core::default::Default for EnvironmentVariable {
+        fn default() -> Self {
+            EnvironmentVariable {
+                name: ::prost::alloc::string::String::new(),
+                value: ::prost::alloc::string::String::new(),
+            }
+        }
+    }
+    impl ::core::fmt::Debug for EnvironmentVariable {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter)
+            -> ::core::fmt::Result {
+            let mut builder = f.debug_struct("EnvironmentVariable");
+            let builder =
+                {
+                    let wrapper =
+                        {
+                            #[allow(non_snake_case)]
+                            fn ScalarWrapper<T>(v: T) -> T { v }
+                            ScalarWrapper(&self.name)
+                        };
+                    builder.field("name", &wrapper)
+                };
+            ;
+            let builder =
+                {
+                    let wrapper =
+                        {
+                            #[allow(non_snake_case)]
+                            fn ScalarWrapper<T>(v: T) -> T { v }
+                            ScalarWrapper(&self.value)
+                        };
+                    builder.field("value", &wrapper)
+                };
+            ;
+            builder.finish()
+        }
+    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    #[repr(i32)]
+    pub enum OutputDirectoryFormat {
+        TreeOnly = 0,
+        DirectoryOnly = 1,
+        TreeAndDirectory = 2,
+    }
+    impl OutputDirectoryFormat {
+        #[doc = "Returns `true` if `value` is a variant of `OutputDirectoryFormat`."]
+        pub const fn is_valid(value: i32) -> bool {
+            match value { 0 => true, 1 => true, 2 => true, _ => false, }
+        }
+        #[deprecated = "Use the TryFrom<i32> implementation instead"]
+        #[doc = "Converts an `i32` to a `OutputDirectoryFormat`, or `None` if `value` is not a valid variant."]
+        pub fn from_i32(value: i32)
+            -> ::core::option::Option<OutputDirectoryFormat> {
+            match value {
+                0 =>
+                    ::core::option::Option::Some(OutputDirectoryFormat::TreeOnly),
+                1 =>
+                    ::core::option::Option::Some(OutputDirectoryFormat::DirectoryOnly),
+                2 =>
+                    ::core::option::Option::Some(OutputDirectoryFormat::TreeAndDirectory),
+                _ => ::core::option::Option::None,
+            }
+        }
+    }
+    impl ::core::default::Default for OutputDirectoryFormat {
+        fn default() -> OutputDirectoryFormat {
+            OutputDirectoryFormat::TreeOnly
+        }
+    }
+    impl ::core::convert::From<OutputDirectoryFormat> for i32 {
+        fn from(value: OutputDirectoryFormat) -> i32 { value as i32 }
+    }
+    impl ::core::convert::TryFrom<i32> for OutputDirectoryFormat {
+        type Error = ::prost::UnknownEnumValue;
+        fn try_from(value: i32)
+            ->
+                ::core::result::Result<OutputDirectoryFormat,
+                ::prost::UnknownEnumValue> {
+            match value {
+                0 =>
+                    ::core::result::Result::Ok(OutputDirectoryFormat::TreeOnly),
+                1 =>
+                    ::core::result::Result::Ok(OutputDirectoryFormat::DirectoryOnly),
+                2 =>
+                    ::core::result::Result::Ok(OutputDirectoryFormat::TreeAndDirectory),
+                _ =>
+                    ::core::result::Result::Err(::prost::UnknownEnumValue(value)),
+            }
+        }
+    }
+    impl OutputDirectoryFormat {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::TreeOnly => "TREE_ONLY",
+                Self::DirectoryOnly => "DIRECTORY_ONLY",
+                Self::TreeAndDirectory => "TREE_AND_DIRECTORY",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str)
+            -> ::core::option::Option<Self> {
+            match value {
+                "TREE_ONLY" => Some(Self::TreeOnly),
+                "DIRECTORY_ONLY" => Some(Self::DirectoryOnly),
+                "TREE_AND_DIRECTORY" => Some(Self::TreeAndDirectory),
+                _ => None,
+            }
+        }
+    }
+}
+#[derive(Clone, PartialEq)]
 pub struct Platform {
     pub properties: ::prost::alloc::vec::Vec<platform::Property>,
 }
@@ -323,6 +843,128 @@ pub mod platform {
             ;
             builder.finish()
         }
+    }
+}
+#[derive(Clone, PartialEq)]
+pub struct Directory {
+    pub files: ::prost::alloc::vec::Vec<FileNode>,
+    pub directories: ::prost::alloc::vec::Vec<DirectoryNode>,
+    pub symlinks: ::prost::alloc::vec::Vec<SymlinkNode>,
+    pub node_properties: ::core::option::Option<NodeProperties>,
+}
+impl ::prost::Message for Directory {
+    #[allow(unused_variables)]
+    fn encode_raw(&self, buf: &mut impl ::prost::bytes::BufMut) {
+        for msg in &self.files {
+            ::prost::encoding::message::encode(1u32, msg, buf);
+        }
+        for msg in &self.directories {
+            ::prost::encoding::message::encode(2u32, msg, buf);
+        }
+        for msg in &self.symlinks {
+            ::prost::encoding::message::encode(3u32, msg, buf);
+        }
+        if let Some(ref msg) = self.node_properties {
+            ::prost::encoding::message::encode(5u32, msg, buf);
+        }
+    }
+    #[allow(unused_variables)]
+    fn merge_field(&mut self, tag: u32,
+        wire_type: ::prost::encoding::wire_type::WireType,
+        buf: &mut impl ::prost::bytes::Buf,
+        ctx: ::prost::encoding::DecodeContext)
+        -> ::core::result::Result<(), ::prost::DecodeError> {
+        const STRUCT_NAME: &'static str = "Directory";
+        match tag {
+            1u32 => {
+                let mut value = &mut self.files;
+                ::prost::encoding::message::merge_repeated(wire_type, value,
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "files"); error })
+            }
+            2u32 => {
+                let mut value = &mut self.directories;
+                ::prost::encoding::message::merge_repeated(wire_type, value,
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "directories"); error })
+            }
+            3u32 => {
+                let mut value = &mut self.symlinks;
+                ::prost::encoding::message::merge_repeated(wire_type, value,
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "symlinks"); error })
+            }
+            5u32 => {
+                let mut value = &mut self.node_properties;
+                ::prost::encoding::message::merge(wire_type,
+                        value.get_or_insert_with(::core::default::Default::default),
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "node_properties"); error })
+            }
+            _ => ::prost::encoding::skip_field(wire_type, tag, buf, ctx),
+        }
+    }
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        0 +
+                        ::prost::encoding::message::encoded_len_repeated(1u32,
+                            &self.files) +
+                    ::prost::encoding::message::encoded_len_repeated(2u32,
+                        &self.directories) +
+                ::prost::encoding::message::encoded_len_repeated(3u32,
+                    &self.symlinks) +
+            self.node_properties.as_ref().map_or(0,
+                |msg| ::prost::encoding::message::encoded_len(5u32, msg))
+    }
+    fn clear(&mut self) {
+        self.files.clear();
+        self.directories.clear();
+        self.symlinks.clear();
+        self.node_properties = ::core::option::Option::None;
+    }
+}
+impl ::core::default::Default for Directory {
+    fn default() -> Self {
+        Directory {
+            files: ::core::default::Default::default(),
+            directories: ::core::default::Default::default(),
+            symlinks: ::core::default::Default::default(),
+            node_properties: ::core::default::Default::default(),
+        }
+    }
+}
+impl ::core::fmt::Debug for Directory {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+        let mut builder = f.debug_struct("Directory");
+        let builder =
+            {
+                let wrapper = &self.files;
+                builder.field("files", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper = &self.directories;
+                builder.field("directories", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper = &self.symlinks;
+                builder.field("symlinks", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper = &self.node_properties;
+                builder.field("node_properties", &wrapper)
+            };
+        ;
+        builder.finish()
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -508,6 +1150,337 @@ impl ::core::fmt::Debug for NodeProperties {
             {
                 let wrapper = &self.unix_mode;
                 builder.field("unix_mode", &wrapper)
+            };
+        ;
+        builder.finish()
+    }
+}
+#[derive(Clone, PartialEq)]
+pub struct FileNode {
+    pub name: ::prost::alloc::string::String,
+    pub digest: ::core::option::Option<Digest>,
+    pub is_executable: bool,
+    pub node_properties: ::core::option::Option<NodeProperties>,
+}
+impl ::prost::Message for FileNode {
+    #[allow(unused_variables)]
+    fn encode_raw(&self, buf: &mut impl ::prost::bytes::BufMut) {
+        if self.name != "" {
+            ::prost::encoding::string::encode(1u32, &self.name, buf);
+        }
+        if let Some(ref msg) = self.digest {
+            ::prost::encoding::message::encode(2u32, msg, buf);
+        }
+        if self.is_executable != false {
+            ::prost::encoding::bool::encode(4u32, &self.is_executable,
+                buf);
+        }
+        if let Some(ref msg) = self.node_properties {
+            ::prost::encoding::message::encode(6u32, msg, buf);
+        }
+    }
+    #[allow(unused_variables)]
+    fn merge_field(&mut self, tag: u32,
+        wire_type: ::prost::encoding::wire_type::WireType,
+        buf: &mut impl ::prost::bytes::Buf,
+        ctx: ::prost::encoding::DecodeContext)
+        -> ::core::result::Result<(), ::prost::DecodeError> {
+        const STRUCT_NAME: &'static str = "FileNode";
+        match tag {
+            1u32 => {
+                let mut value = &mut self.name;
+                ::prost::encoding::string::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "name"); error })
+            }
+            2u32 => {
+                let mut value = &mut self.digest;
+                ::prost::encoding::message::merge(wire_type,
+                        value.get_or_insert_with(::core::default::Default::default),
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "digest"); error })
+            }
+            4u32 => {
+                let mut value = &mut self.is_executable;
+                ::prost::encoding::bool::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "is_executable"); error })
+            }
+            6u32 => {
+                let mut value = &mut self.node_properties;
+                ::prost::encoding::message::merge(wire_type,
+                        value.get_or_insert_with(::core::default::Default::default),
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "node_properties"); error })
+            }
+            _ => ::prost::encoding::skip_field(wire_type, tag, buf, ctx),
+        }
+    }
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        0 +
+                        if self.name != "" {
+                            ::prost::encoding::string::encoded_len(1u32, &self.name)
+                        } else { 0 } +
+                    self.digest.as_ref().map_or(0,
+                        |msg| ::prost::encoding::message::encoded_len(2u32, msg)) +
+                if self.is_executable != false {
+                    ::prost::encoding::bool::encoded_len(4u32,
+                        &self.is_executable)
+                } else { 0 } +
+            self.node_properties.as_ref().map_or(0,
+                |msg| ::prost::encoding::message::encoded_len(6u32, msg))
+    }
+    fn clear(&mut self) {
+        self.name.clear();
+        self.digest = ::core::option::Option::None;
+        self.is_executable = false;
+        self.node_properties = ::core::option::Option::None;
+    }
+}
+impl ::core::default::Default for FileNode {
+    fn default() -> Self {
+        FileNode {
+            name: ::prost::alloc::string::String::new(),
+            digest: ::core::default::Default::default(),
+            is_executable: false,
+            node_properties: ::core::default::Default::default(),
+        }
+    }
+}
+impl ::core::fmt::Debug for FileNode {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+        let mut builder = f.debug_struct("FileNode");
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.name)
+                    };
+                builder.field("name", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper = &self.digest;
+                builder.field("digest", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.is_executable)
+                    };
+                builder.field("is_executable", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper = &self.node_properties;
+                builder.field("node_properties", &wrapper)
+            };
+        ;
+        builder.finish()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct DirectoryNode {
+    pub name: ::prost::alloc::string::String,
+    pub digest: ::core::option::Option<Digest>,
+}
+impl ::prost::Message for DirectoryNode {
+    #[allow(unused_variables)]
+    fn encode_raw(&self, buf: &mut impl ::prost::bytes::BufMut) {
+        if self.name != "" {
+            ::prost::encoding::string::encode(1u32, &self.name, buf);
+        }
+        if let Some(ref msg) = self.digest {
+            ::prost::encoding::message::encode(2u32, msg, buf);
+        }
+    }
+    #[allow(unused_variables)]
+    fn merge_field(&mut self, tag: u32,
+        wire_type: ::prost::encoding::wire_type::WireType,
+        buf: &mut impl ::prost::bytes::Buf,
+        ctx: ::prost::encoding::DecodeContext)
+        -> ::core::result::Result<(), ::prost::DecodeError> {
+        const STRUCT_NAME: &'static str = "DirectoryNode";
+        match tag {
+            1u32 => {
+                let mut value = &mut self.name;
+                ::prost::encoding::string::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "name"); error })
+            }
+            2u32 => {
+                let mut value = &mut self.digest;
+                ::prost::encoding::message::merge(wire_type,
+                        value.get_or_insert_with(::core::default::Default::default),
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "digest"); error })
+            }
+            _ => ::prost::encoding::skip_field(wire_type, tag, buf, ctx),
+        }
+    }
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        0 +
+                if self.name != "" {
+                    ::prost::encoding::string::encoded_len(1u32, &self.name)
+                } else { 0 } +
+            self.digest.as_ref().map_or(0,
+                |msg| ::prost::encoding::message::encoded_len(2u32, msg))
+    }
+    fn clear(&mut self) {
+        self.name.clear();
+        self.digest = ::core::option::Option::None;
+    }
+}
+impl ::core::default::Default for DirectoryNode {
+    fn default() -> Self {
+        DirectoryNode {
+            name: ::prost::alloc::string::String::new(),
+            digest: ::core::default::Default::default(),
+        }
+    }
+}
+impl ::core::fmt::Debug for DirectoryNode {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+        let mut builder = f.debug_struct("DirectoryNode");
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.name)
+                    };
+                builder.field("name", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper = &self.digest;
+                builder.field("digest", &wrapper)
+            };
+        ;
+        builder.finish()
+    }
+}
+#[derive(Clone, PartialEq)]
+pub struct SymlinkNode {
+    pub name: ::prost::alloc::string::String,
+    pub target: ::prost::alloc::string::String,
+    pub node_properties: ::core::option::Option<NodeProperties>,
+}
+impl ::prost::Message for SymlinkNode {
+    #[allow(unused_variables)]
+    fn encode_raw(&self, buf: &mut impl ::prost::bytes::BufMut) {
+        if self.name != "" {
+            ::prost::encoding::string::encode(1u32, &self.name, buf);
+        }
+        if self.target != "" {
+            ::prost::encoding::string::encode(2u32, &self.target, buf);
+        }
+        if let Some(ref msg) = self.node_properties {
+            ::prost::encoding::message::encode(4u32, msg, buf);
+        }
+    }
+    #[allow(unused_variables)]
+    fn merge_field(&mut self, tag: u32,
+        wire_type: ::prost::encoding::wire_type::WireType,
+        buf: &mut impl ::prost::bytes::Buf,
+        ctx: ::prost::encoding::DecodeContext)
+        -> ::core::result::Result<(), ::prost::DecodeError> {
+        const STRUCT_NAME: &'static str = "SymlinkNode";
+        match tag {
+            1u32 => {
+                let mut value = &mut self.name;
+                ::prost::encoding::string::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "name"); error })
+            }
+            2u32 => {
+                let mut value = &mut self.target;
+                ::prost::encoding::string::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "target"); error })
+            }
+            4u32 => {
+                let mut value = &mut self.node_properties;
+                ::prost::encoding::message::merge(wire_type,
+                        value.get_or_insert_with(::core::default::Default::default),
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "node_properties"); error })
+            }
+            _ => ::prost::encoding::skip_field(wire_type, tag, buf, ctx),
+        }
+    }
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        0 +
+                    if self.name != "" {
+                        ::prost::encoding::string::encoded_len(1u32, &self.name)
+                    } else { 0 } +
+                if self.target != "" {
+                    ::prost::encoding::string::encoded_len(2u32, &self.target)
+                } else { 0 } +
+            self.node_properties.as_ref().map_or(0,
+                |msg| ::prost::encoding::message::encoded_len(4u32, msg))
+    }
+    fn clear(&mut self) {
+        self.name.clear();
+        self.target.clear();
+        self.node_properties = ::core::option::Option::None;
+    }
+}
+impl ::core::default::Default for SymlinkNode {
+    fn default() -> Self {
+        SymlinkNode {
+            name: ::prost::alloc::string::String::new(),
+            target: ::prost::alloc::string::String::new(),
+            node_properties: ::core::default::Default::default(),
+        }
+    }
+}
+impl ::core::fmt::Debug for SymlinkNode {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+        let mut builder = f.debug_struct("SymlinkNode");
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.name)
+                    };
+                builder.field("name", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.target)
+                    };
+                builder.field("target", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper = &self.node_properties;
+                builder.field("node_properties", &wrapper)
             };
         ;
         builder.finish()
@@ -1388,6 +2361,83 @@ impl ::core::fmt::Debug for OutputFile {
         builder.finish()
     }
 }
+#[derive(Clone, PartialEq)]
+pub struct Tree {
+    pub root: ::core::option::Option<Directory>,
+    pub children: ::prost::alloc::vec::Vec<Directory>,
+}
+impl ::prost::Message for Tree {
+    #[allow(unused_variables)]
+    fn encode_raw(&self, buf: &mut impl ::prost::bytes::BufMut) {
+        if let Some(ref msg) = self.root {
+            ::prost::encoding::message::encode(1u32, msg, buf);
+        }
+        for msg in &self.children {
+            ::prost::encoding::message::encode(2u32, msg, buf);
+        }
+    }
+    #[allow(unused_variables)]
+    fn merge_field(&mut self, tag: u32,
+        wire_type: ::prost::encoding::wire_type::WireType,
+        buf: &mut impl ::prost::bytes::Buf,
+        ctx: ::prost::encoding::DecodeContext)
+        -> ::core::result::Result<(), ::prost::DecodeError> {
+        const STRUCT_NAME: &'static str = "Tree";
+        match tag {
+            1u32 => {
+                let mut value = &mut self.root;
+                ::prost::encoding::message::merge(wire_type,
+                        value.get_or_insert_with(::core::default::Default::default),
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "root"); error })
+            }
+            2u32 => {
+                let mut value = &mut self.children;
+                ::prost::encoding::message::merge_repeated(wire_type, value,
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "children"); error })
+            }
+            _ => ::prost::encoding::skip_field(wire_type, tag, buf, ctx),
+        }
+    }
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        0 +
+                self.root.as_ref().map_or(0,
+                    |msg| ::prost::encoding::message::encoded_len(1u32, msg)) +
+            ::prost::encoding::message::encoded_len_repeated(2u32,
+                &self.children)
+    }
+    fn clear(&mut self) {
+        self.root = ::core::option::Option::None;
+        self.children.clear();
+    }
+}
+impl ::core::default::Default for Tree {
+    fn default() -> Self {
+        Tree {
+            root: ::core::default::Default::default(),
+            children: ::core::default::Default::default(),
+        }
+    }
+}
+impl ::core::fmt::Debug for Tree {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+        let mut builder = f.debug_struct("Tree");
+        let builder =
+            { let wrapper = &self.root; builder.field("root", &wrapper) };
+        ;
+        let builder =
+            {
+                let wrapper = &self.children;
+                builder.field("children", &wrapper)
+            };
+        ;
+        builder.finish()
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct OutputDirectory {
     pub path: ::prost::alloc::string::String,
@@ -1638,6 +2688,63 @@ impl ::core::fmt::Debug for OutputSymlink {
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ExecutionPolicy {
+    pub priority: i32,
+}
+impl ::prost::Message for ExecutionPolicy {
+    #[allow(unused_variables)]
+    fn encode_raw(&self, buf: &mut impl ::prost::bytes::BufMut) {
+        if self.priority != 0i32 {
+            ::prost::encoding::int32::encode(1u32, &self.priority, buf);
+        }
+    }
+    #[allow(unused_variables)]
+    fn merge_field(&mut self, tag: u32,
+        wire_type: ::prost::encoding::wire_type::WireType,
+        buf: &mut impl ::prost::bytes::Buf,
+        ctx: ::prost::encoding::DecodeContext)
+        -> ::core::result::Result<(), ::prost::DecodeError> {
+        const STRUCT_NAME: &'static str = "ExecutionPolicy";
+        match tag {
+            1u32 => {
+                let mut value = &mut self.priority;
+                ::prost::encoding::int32::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "priority"); error })
+            }
+            _ => ::prost::encoding::skip_field(wire_type, tag, buf, ctx),
+        }
+    }
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        0 +
+            if self.priority != 0i32 {
+                ::prost::encoding::int32::encoded_len(1u32, &self.priority)
+            } else { 0 }
+    }
+    fn clear(&mut self) { self.priority = 0i32; }
+}
+impl ::core::default::Default for ExecutionPolicy {
+    fn default() -> Self { ExecutionPolicy { priority: 0i32 } }
+}
+impl ::core::fmt::Debug for ExecutionPolicy {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+        let mut builder = f.debug_struct("ExecutionPolicy");
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.priority)
+                    };
+                builder.field("priority", &wrapper)
+            };
+        ;
+        builder.finish()
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ResultsCachePolicy {
     pub priority: i32,
 }
@@ -1689,6 +2796,938 @@ impl ::core::fmt::Debug for ResultsCachePolicy {
                         ScalarWrapper(&self.priority)
                     };
                 builder.field("priority", &wrapper)
+            };
+        ;
+        builder.finish()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ExecuteRequest {
+    pub instance_name: ::prost::alloc::string::String,
+    pub skip_cache_lookup: bool,
+    pub action_digest: ::core::option::Option<Digest>,
+    pub execution_policy: ::core::option::Option<ExecutionPolicy>,
+    pub results_cache_policy: ::core::option::Option<ResultsCachePolicy>,
+    pub digest_function: i32,
+    pub inline_stdout: bool,
+    pub inline_stderr: bool,
+    pub inline_output_files: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+impl ::prost::Message for ExecuteRequest {
+    #[allow(unused_variables)]
+    fn encode_raw(&self, buf: &mut impl ::prost::bytes::BufMut) {
+        if self.instance_name != "" {
+            ::prost::encoding::string::encode(1u32, &self.instance_name,
+                buf);
+        }
+        if self.skip_cache_lookup != false {
+            ::prost::encoding::bool::encode(3u32, &self.skip_cache_lookup,
+                buf);
+        }
+        if let Some(ref msg) = self.action_digest {
+            ::prost::encoding::message::encode(6u32, msg, buf);
+        }
+        if let Some(ref msg) = self.execution_policy {
+            ::prost::encoding::message::encode(7u32, msg, buf);
+        }
+        if let Some(ref msg) = self.results_cache_policy {
+            ::prost::encoding::message::encode(8u32, msg, buf);
+        }
+        if self.digest_function !=
+                digest_function::Value::default() as i32 {
+            ::prost::encoding::int32::encode(9u32, &self.digest_function,
+                buf);
+        }
+        if self.inline_stdout != false {
+            ::prost::encoding::bool::encode(10u32, &self.inline_stdout,
+                buf);
+        }
+        if self.inline_stderr != false {
+            ::prost::encoding::bool::encode(11u32, &self.inline_stderr,
+                buf);
+        }
+        ::prost::encoding::string::encode_repeated(12u32,
+            &self.inline_output_files, buf);
+    }
+    #[allow(unused_variables)]
+    fn merge_field(&mut self, tag: u32,
+        wire_type: ::prost::encoding::wire_type::WireType,
+        buf: &mut impl ::prost::bytes::Buf,
+        ctx: ::prost::encoding::DecodeContext)
+        -> ::core::result::Result<(), ::prost::DecodeError> {
+        const STRUCT_NAME: &'static str = "ExecuteRequest";
+        match tag {
+            1u32 => {
+                let mut value = &mut self.instance_name;
+                ::prost::encoding::string::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "instance_name"); error })
+            }
+            3u32 => {
+                let mut value = &mut self.skip_cache_lookup;
+                ::prost::encoding::bool::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "skip_cache_lookup"); error })
+            }
+            6u32 => {
+                let mut value = &mut self.action_digest;
+                ::prost::encoding::message::merge(wire_type,
+                        value.get_or_insert_with(::core::default::Default::default),
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "action_digest"); error })
+            }
+            7u32 => {
+                let mut value = &mut self.execution_policy;
+                ::prost::encoding::message::merge(wire_type,
+                        value.get_or_insert_with(::core::default::Default::default),
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "execution_policy"); error })
+            }
+            8u32 => {
+                let mut value = &mut self.results_cache_policy;
+                ::prost::encoding::message::merge(wire_type,
+                        value.get_or_insert_with(::core::default::Default::default),
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "results_cache_policy"); error })
+            }
+            9u32 => {
+                let mut value = &mut self.digest_function;
+                ::prost::encoding::int32::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "digest_function"); error })
+            }
+            10u32 => {
+                let mut value = &mut self.inline_stdout;
+                ::prost::encoding::bool::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "inline_stdout"); error })
+            }
+            11u32 => {
+                let mut value = &mut self.inline_stderr;
+                ::prost::encoding::bool::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "inline_stderr"); error })
+            }
+            12u32 => {
+                let mut value = &mut self.inline_output_files;
+                ::prost::encoding::string::merge_repeated(wire_type, value,
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "inline_output_files"); error })
+            }
+            _ => ::prost::encoding::skip_field(wire_type, tag, buf, ctx),
+        }
+    }
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        0 +
+                                            if self.instance_name != "" {
+                                                ::prost::encoding::string::encoded_len(1u32,
+                                                    &self.instance_name)
+                                            } else { 0 } +
+                                        if self.skip_cache_lookup != false {
+                                            ::prost::encoding::bool::encoded_len(3u32,
+                                                &self.skip_cache_lookup)
+                                        } else { 0 } +
+                                    self.action_digest.as_ref().map_or(0,
+                                        |msg| ::prost::encoding::message::encoded_len(6u32, msg)) +
+                                self.execution_policy.as_ref().map_or(0,
+                                    |msg| ::prost::encoding::message::encoded_len(7u32, msg)) +
+                            self.results_cache_policy.as_ref().map_or(0,
+                                |msg| ::prost::encoding::message::encoded_len(8u32, msg)) +
+                        if self.digest_function !=
+                                digest_function::Value::default() as i32 {
+                            ::prost::encoding::int32::encoded_len(9u32,
+                                &self.digest_function)
+                        } else { 0 } +
+                    if self.inline_stdout != false {
+                        ::prost::encoding::bool::encoded_len(10u32,
+                            &self.inline_stdout)
+                    } else { 0 } +
+                if self.inline_stderr != false {
+                    ::prost::encoding::bool::encoded_len(11u32,
+                        &self.inline_stderr)
+                } else { 0 } +
+            ::prost::encoding::string::encoded_len_repeated(12u32,
+                &self.inline_output_files)
+    }
+    fn clear(&mut self) {
+        self.instance_name.clear();
+        self.skip_cache_lookup = false;
+        self.action_digest = ::core::option::Option::None;
+        self.execution_policy = ::core::option::Option::None;
+        self.results_cache_policy = ::core::option::Option::None;
+        self.digest_function = digest_function::Value::default() as i32;
+        self.inline_stdout = false;
+        self.inline_stderr = false;
+        self.inline_output_files.clear();
+    }
+}
+impl ::core::default::Default for ExecuteRequest {
+    fn default() -> Self {
+        ExecuteRequest {
+            instance_name: ::prost::alloc::string::String::new(),
+            skip_cache_lookup: false,
+            action_digest: ::core::default::Default::default(),
+            execution_policy: ::core::default::Default::default(),
+            results_cache_policy: ::core::default::Default::default(),
+            digest_function: digest_function::Value::default() as i32,
+            inline_stdout: false,
+            inline_stderr: false,
+            inline_output_files: ::prost::alloc::vec::Vec::new(),
+        }
+    }
+}
+impl ::core::fmt::Debug for ExecuteRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+        let mut builder = f.debug_struct("ExecuteRequest");
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.instance_name)
+                    };
+                builder.field("instance_name", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.skip_cache_lookup)
+                    };
+                builder.field("skip_cache_lookup", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper = &self.action_digest;
+                builder.field("action_digest", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper = &self.execution_policy;
+                builder.field("execution_policy", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper = &self.results_cache_policy;
+                builder.field("results_cache_policy", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        struct ScalarWrapper<'a>(&'a i32);
+                        impl<'a> ::core::fmt::Debug for ScalarWrapper<'a> {
+                            fn fmt(&self, f: &mut ::core::fmt::Formatter)
+                                -> ::core::fmt::Result {
+                                let res: ::core::result::Result<digest_function::Value, _> =
+                                    ::core::convert::TryFrom::try_from(*self.0);
+                                match res {
+                                    Err(_) => ::core::fmt::Debug::fmt(&self.0, f),
+                                    Ok(en) => ::core::fmt::Debug::fmt(&en, f),
+                                }
+                            }
+                        }
+                        ScalarWrapper(&self.digest_function)
+                    };
+                builder.field("digest_function", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.inline_stdout)
+                    };
+                builder.field("inline_stdout", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.inline_stderr)
+                    };
+                builder.field("inline_stderr", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        struct ScalarWrapper<'a>(&'a ::prost::alloc::vec::Vec<::prost::alloc::string::String>);
+                        impl<'a> ::core::fmt::Debug for ScalarWrapper<'a> {
+                            fn fmt(&self, f: &mut ::core::fmt::Formatter)
+                                -> ::core::fmt::Result {
+                                let mut vec_builder = f.debug_list();
+                                for v in self.0 {
+                                    #[allow(non_snake_case)]
+                                    fn Inner<T>(v: T) -> T { v }
+                                    vec_builder.entry(&Inner(v));
+                                }
+                                vec_builder.finish()
+                            }
+                        }
+                        ScalarWrapper(&self.inline_output_files)
+                    };
+                builder.field("inline_output_files", &wrapper)
+            };
+        ;
+        builder.finish()
+    }
+}
+#[allow(dead_code)]
+impl ExecuteRequest {
+    #[doc = "Returns the enum value of `digest_function`, or the default if the field is set to an invalid enum value."]
+    pub fn digest_function(&self) -> digest_function::Value {
+        ::core::convert::TryFrom::try_from(self.digest_function).unwrap_or(digest_function::Value::default())
+    }
+    #[doc = "Sets `digest_function` to the provided enum value."]
+    pub fn set_digest_function(&mut self, value: digest_function::Value) {
+        self.digest_function = value as i32;
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct LogFile {
+    pub digest: ::core::option::Option<Digest>,
+    pub human_readable: bool,
+}
+impl ::prost::Message for LogFile {
+    #[allow(unused_variables)]
+    fn encode_raw(&self, buf: &mut impl ::prost::bytes::BufMut) {
+        if let Some(ref msg) = self.digest {
+            ::prost::encoding::message::encode(1u32, msg, buf);
+        }
+        if self.human_readable != false {
+            ::prost::encoding::bool::encode(2u32, &self.human_readable,
+                buf);
+        }
+    }
+    #[allow(unused_variables)]
+    fn merge_field(&mut self, tag: u32,
+        wire_type: ::prost::encoding::wire_type::WireType,
+        buf: &mut impl ::prost::bytes::Buf,
+        ctx: ::prost::encoding::DecodeContext)
+        -> ::core::result::Result<(), ::prost::DecodeError> {
+        const STRUCT_NAME: &'static str = "LogFile";
+        match tag {
+            1u32 => {
+                let mut value = &mut self.digest;
+                ::prost::encoding::message::merge(wire_type,
+                        value.get_or_insert_with(::core::default::Default::default),
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "digest"); error })
+            }
+            2u32 => {
+                let mut value = &mut self.human_readable;
+                ::prost::encoding::bool::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "human_readable"); error })
+            }
+            _ => ::prost::encoding::skip_field(wire_type, tag, buf, ctx),
+        }
+    }
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        0 +
+                self.digest.as_ref().map_or(0,
+                    |msg| ::prost::encoding::message::encoded_len(1u32, msg)) +
+            if self.human_readable != false {
+                ::prost::encoding::bool::encoded_len(2u32,
+                    &self.human_readable)
+            } else { 0 }
+    }
+    fn clear(&mut self) {
+        self.digest = ::core::option::Option::None;
+        self.human_readable = false;
+    }
+}
+impl ::core::default::Default for LogFile {
+    fn default() -> Self {
+        LogFile {
+            digest: ::core::default::Default::default(),
+            human_readable: false,
+        }
+    }
+}
+impl ::core::fmt::Debug for LogFile {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+        let mut builder = f.debug_struct("LogFile");
+        let builder =
+            {
+                let wrapper = &self.digest;
+                builder.field("digest", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.human_readable)
+                    };
+                builder.field("human_readable", &wrapper)
+            };
+        ;
+        builder.finish()
+    }
+}
+#[derive(Clone, PartialEq)]
+pub struct ExecuteResponse {
+    pub result: ::core::option::Option<ActionResult>,
+    pub cached_result: bool,
+    pub status: ::core::option::Option<super::rpc::Status>,
+    pub server_logs: ::std::collections::HashMap<::prost::alloc::string::String,
+    LogFile>,
+    pub message: ::prost::alloc::string::String,
+}
+impl ::prost::Message for ExecuteResponse {
+    #[allow(unused_variables)]
+    fn encode_raw(&self, buf: &mut impl ::prost::bytes::BufMut) {
+        if let Some(ref msg) = self.result {
+            ::prost::encoding::message::encode(1u32, msg, buf);
+        }
+        if self.cached_result != false {
+            ::prost::encoding::bool::encode(2u32, &self.cached_result,
+                buf);
+        }
+        if let Some(ref msg) = self.status {
+            ::prost::encoding::message::encode(3u32, msg, buf);
+        }
+        ::prost::encoding::hash_map::encode(::prost::encoding::string::encode,
+            ::prost::encoding::string::encoded_len,
+            ::prost::encoding::message::encode,
+            ::prost::encoding::message::encoded_len, 4u32,
+            &self.server_logs, buf);
+        if self.message != "" {
+            ::prost::encoding::string::encode(5u32, &self.message, buf);
+        }
+    }
+    #[allow(unused_variables)]
+    fn merge_field(&mut self, tag: u32,
+        wire_type: ::prost::encoding::wire_type::WireType,
+        buf: &mut impl ::prost::bytes::Buf,
+        ctx: ::prost::encoding::DecodeContext)
+        -> ::core::result::Result<(), ::prost::DecodeError> {
+        const STRUCT_NAME: &'static str = "ExecuteResponse";
+        match tag {
+            1u32 => {
+                let mut value = &mut self.result;
+                ::prost::encoding::message::merge(wire_type,
+                        value.get_or_insert_with(::core::default::Default::default),
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "result"); error })
+            }
+            2u32 => {
+                let mut value = &mut self.cached_result;
+                ::prost::encoding::bool::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "cached_result"); error })
+            }
+            3u32 => {
+                let mut value = &mut self.status;
+                ::prost::encoding::message::merge(wire_type,
+                        value.get_or_insert_with(::core::default::Default::default),
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "status"); error })
+            }
+            4u32 => {
+                let mut value = &mut self.server_logs;
+                ::prost::encoding::check_wire_type(::prost::encoding::WireType::LengthDelimited,
+                            wire_type).and_then(|()|
+                            ::prost::encoding::hash_map::merge(::prost::encoding::string::merge,
+                                ::prost::encoding::message::merge, &mut value, buf,
+                                ctx)).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "server_logs"); error })
+            }
+            5u32 => {
+                let mut value = &mut self.message;
+                ::prost::encoding::string::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "message"); error })
+            }
+            _ => ::prost::encoding::skip_field(wire_type, tag, buf, ctx),
+        }
+    }
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        0 +
+                            self.result.as_ref().map_or(0,
+                                |msg| ::prost::encoding::message::encoded_len(1u32, msg)) +
+                        if self.cached_result != false {
+                            ::prost::encoding::bool::encoded_len(2u32,
+                                &self.cached_result)
+                        } else { 0 } +
+                    self.status.as_ref().map_or(0,
+                        |msg| ::prost::encoding::message::encoded_len(3u32, msg)) +
+                ::prost::encoding::hash_map::encoded_len(::prost::encoding::string::encoded_len,
+                    ::prost::encoding::message::encoded_len, 4u32,
+                    &self.server_logs) +
+            if self.message != "" {
+                ::prost::encoding::string::encoded_len(5u32, &self.message)
+            } else { 0 }
+    }
+    fn clear(&mut self) {
+        self.result = ::core::option::Option::None;
+        self.cached_result = false;
+        self.status = ::core::option::Option::None;
+        self.server_logs.clear();
+        self.message.clear();
+    }
+}
+impl ::core::default::Default for ExecuteResponse {
+    fn default() -> Self {
+        ExecuteResponse {
+            result: ::core::default::Default::default(),
+            cached_result: false,
+            status: ::core::default::Default::default(),
+            server_logs: ::core::default::Default::default(),
+            message: ::prost::alloc::string::String::new(),
+        }
+    }
+}
+impl ::core::fmt::Debug for ExecuteResponse {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+        let mut builder = f.debug_struct("ExecuteResponse");
+        let builder =
+            {
+                let wrapper = &self.result;
+                builder.field("result", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.cached_result)
+                    };
+                builder.field("cached_result", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper = &self.status;
+                builder.field("status", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        struct MapWrapper<'a,
+                            V: 'a>(&'a ::std::collections::HashMap<::prost::alloc::string::String,
+                            V>);
+                        impl<'a, V> ::core::fmt::Debug for MapWrapper<'a, V> where
+                            V: ::core::fmt::Debug + 'a {
+                            fn fmt(&self, f: &mut ::core::fmt::Formatter)
+                                -> ::core::fmt::Result {
+                                #[allow(non_snake_case)]
+                                fn KeyWrapper<T>(v: T) -> T { v }
+                                fn ValueWrapper<T>(v: T) -> T { v }
+                                let mut builder = f.debug_map();
+                                for (k, v) in self.0 {
+                                    builder.entry(&KeyWrapper(k), &ValueWrapper(v));
+                                }
+                                builder.finish()
+                            }
+                        }
+                        MapWrapper(&self.server_logs)
+                    };
+                builder.field("server_logs", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.message)
+                    };
+                builder.field("message", &wrapper)
+            };
+        ;
+        builder.finish()
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ExecutionStage {}
+impl ::prost::Message for ExecutionStage {
+    #[allow(unused_variables)]
+    fn encode_raw(&self, buf: &mut impl ::prost::bytes::BufMut) {}
+    #[allow(unused_variables)]
+    fn merge_field(&mut self, tag: u32,
+        wire_type: ::prost::encoding::wire_type::WireType,
+        buf: &mut impl ::prost::bytes::Buf,
+        ctx: ::prost::encoding::DecodeContext)
+        -> ::core::result::Result<(), ::prost::DecodeError> {
+        match tag {
+            _ => ::prost::encoding::skip_field(wire_type, tag, buf, ctx),
+        }
+    }
+    #[inline]
+    fn encoded_len(&self) -> usize { 0 }
+    fn clear(&mut self) {}
+}
+impl ::core::default::Default for ExecutionStage {
+    fn default() -> Self { ExecutionStage {} }
+}
+impl ::core::fmt::Debug for ExecutionStage {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+        let mut builder = f.debug_struct("ExecutionStage");
+        builder.finish()
+    }
+}
+/// Nested message and enum types in `ExecutionStage`.
+pub mod execution_stage {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    #[repr(i32)]
+    pub enum Value {
+        Unknown = 0,
+        CacheCheck = 1,
+        Queued = 2,
+        Executing = 3,
+        Completed = 4,
+    }
+    impl Value {
+        #[doc = "Returns `true` if `value` is a variant of `Value`."]
+        pub const fn is_valid(value: i32) -> bool {
+            match value {
+                0 => true,
+                1 => true,
+                2 => true,
+                3 => true,
+                4 => true,
+                _ => false,
+            }
+        }
+        #[deprecated = "Use the TryFrom<i32> implementation instead"]
+        #[doc = "Converts an `i32` to a `Value`, or `None` if `value` is not a valid variant."]
+        pub fn from_i32(value: i32) -> ::core::option::Option<Value> {
+            match value {
+                0 => ::core::option::Option::Some(Value::Unknown),
+                1 => ::core::option::Option::Some(Value::CacheCheck),
+                2 => ::core::option::Option::Some(Value::Queued),
+                3 => ::core::option::Option::Some(Value::Executing),
+                4 => ::core::option::Option::Some(Value::Completed),
+                _ => ::core::option::Option::None,
+            }
+        }
+    }
+    impl ::core::default::Default for Value {
+        fn default() -> Value { Value::Unknown }
+    }
+    impl ::core::convert::From<Value> for i32 {
+        fn from(value: Value) -> i32 { value as i32 }
+    }
+    impl ::core::convert::TryFrom<i32> for Value {
+        type Error = ::prost::UnknownEnumValue;
+        fn try_from(value: i32)
+            -> ::core::result::Result<Value, ::prost::UnknownEnumValue> {
+            match value {
+                0 => ::core::result::Result::Ok(Value::Unknown),
+                1 => ::core::result::Result::Ok(Value::CacheCheck),
+                2 => ::core::result::Result::Ok(Value::Queued),
+                3 => ::core::result::Result::Ok(Value::Executing),
+                4 => ::core::result::Result::Ok(Value::Completed),
+                _ =>
+                    ::core::result::Result::Err(::prost::UnknownEnumValue(value)),
+            }
+        }
+    }
+    impl Value {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unknown => "UNKNOWN",
+                Self::CacheCheck => "CACHE_CHECK",
+                Self::Queued => "QUEUED",
+                Self::Executing => "EXECUTING",
+                Self::Completed => "COMPLETED",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str)
+            -> ::core::option::Option<Self> {
+            match value {
+                "UNKNOWN" => Some(Self::Unknown),
+                "CACHE_CHECK" => Some(Self::CacheCheck),
+                "QUEUED" => Some(Self::Queued),
+                "EXECUTING" => Some(Self::Executing),
+                "COMPLETED" => Some(Self::Completed),
+                _ => None,
+            }
+        }
+    }
+}
+#[derive(Clone, PartialEq)]
+pub struct ExecuteOperationMetadata {
+    pub stage: i32,
+    pub action_digest: ::core::option::Option<Digest>,
+    pub stdout_stream_name: ::prost::alloc::string::String,
+    pub stderr_stream_name: ::prost::alloc::string::String,
+    pub partial_execution_metadata: ::core::option::Option<ExecutedActionMetadata>,
+}
+impl ::prost::Message for ExecuteOperationMetadata {
+    #[allow(unused_variables)]
+    fn encode_raw(&self, buf: &mut impl ::prost::bytes::BufMut) {
+        if self.stage != execution_stage::Value::default() as i32 {
+            ::prost::encoding::int32::encode(1u32, &self.stage, buf);
+        }
+        if let Some(ref msg) = self.action_digest {
+            ::prost::encoding::message::encode(2u32, msg, buf);
+        }
+        if self.stdout_stream_name != "" {
+            ::prost::encoding::string::encode(3u32,
+                &self.stdout_stream_name, buf);
+        }
+        if self.stderr_stream_name != "" {
+            ::prost::encoding::string::encode(4u32,
+                &self.stderr_stream_name, buf);
+        }
+        if let Some(ref msg) = self.partial_execution_metadata {
+            ::prost::encoding::message::encode(5u32, msg, buf);
+        }
+    }
+    #[allow(unused_variables)]
+    fn merge_field(&mut self, tag: u32,
+        wire_type: ::prost::encoding::wire_type::WireType,
+        buf: &mut impl ::prost::bytes::Buf,
+        ctx: ::prost::encoding::DecodeContext)
+        -> ::core::result::Result<(), ::prost::DecodeError> {
+        const STRUCT_NAME: &'static str = "ExecuteOperationMetadata";
+        match tag {
+            1u32 => {
+                let mut value = &mut self.stage;
+                ::prost::encoding::int32::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "stage"); error })
+            }
+            2u32 => {
+                let mut value = &mut self.action_digest;
+                ::prost::encoding::message::merge(wire_type,
+                        value.get_or_insert_with(::core::default::Default::default),
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "action_digest"); error })
+            }
+            3u32 => {
+                let mut value = &mut self.stdout_stream_name;
+                ::prost::encoding::string::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "stdout_stream_name"); error })
+            }
+            4u32 => {
+                let mut value = &mut self.stderr_stream_name;
+                ::prost::encoding::string::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "stderr_stream_name"); error })
+            }
+            5u32 => {
+                let mut value = &mut self.partial_execution_metadata;
+                ::prost::encoding::message::merge(wire_type,
+                        value.get_or_insert_with(::core::default::Default::default),
+                        buf,
+                        ctx).map_err(|mut error|
+                        {
+                            error.push(STRUCT_NAME, "partial_execution_metadata");
+                            error
+                        })
+            }
+            _ => ::prost::encoding::skip_field(wire_type, tag, buf, ctx),
+        }
+    }
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        0 +
+                            if self.stage != execution_stage::Value::default() as i32 {
+                                ::prost::encoding::int32::encoded_len(1u32, &self.stage)
+                            } else { 0 } +
+                        self.action_digest.as_ref().map_or(0,
+                            |msg| ::prost::encoding::message::encoded_len(2u32, msg)) +
+                    if self.stdout_stream_name != "" {
+                        ::prost::encoding::string::encoded_len(3u32,
+                            &self.stdout_stream_name)
+                    } else { 0 } +
+                if self.stderr_stream_name != "" {
+                    ::prost::encoding::string::encoded_len(4u32,
+                        &self.stderr_stream_name)
+                } else { 0 } +
+            self.partial_execution_metadata.as_ref().map_or(0,
+                |msg| ::prost::encoding::message::encoded_len(5u32, msg))
+    }
+    fn clear(&mut self) {
+        self.stage = execution_stage::Value::default() as i32;
+        self.action_digest = ::core::option::Option::None;
+        self.stdout_stream_name.clear();
+        self.stderr_stream_name.clear();
+        self.partial_execution_metadata = ::core::option::Option::None;
+    }
+}
+impl ::core::default::Default for ExecuteOperationMetadata {
+    fn default() -> Self {
+        ExecuteOperationMetadata {
+            stage: execution_stage::Value::default() as i32,
+            action_digest: ::core::default::Default::default(),
+            stdout_stream_name: ::prost::alloc::string::String::new(),
+            stderr_stream_name: ::prost::alloc::string::String::new(),
+            partial_execution_metadata: ::core::default::Default::default(),
+        }
+    }
+}
+impl ::core::fmt::Debug for ExecuteOperationMetadata {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+        let mut builder = f.debug_struct("ExecuteOperationMetadata");
+        let builder =
+            {
+                let wrapper =
+                    {
+                        struct ScalarWrapper<'a>(&'a i32);
+                        impl<'a> ::core::fmt::Debug for ScalarWrapper<'a> {
+                            fn fmt(&self, f: &mut ::core::fmt::Formatter)
+                                -> ::core::fmt::Result {
+                                let res: ::core::result::Result<execution_stage::Value, _> =
+                                    ::core::convert::TryFrom::try_from(*self.0);
+                                match res {
+                                    Err(_) => ::core::fmt::Debug::fmt(&self.0, f),
+                                    Ok(en) => ::core::fmt::Debug::fmt(&en, f),
+                                }
+                            }
+                        }
+                        ScalarWrapper(&self.stage)
+                    };
+                builder.field("stage", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper = &self.action_digest;
+                builder.field("action_digest", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.stdout_stream_name)
+                    };
+                builder.field("stdout_stream_name", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.stderr_stream_name)
+                    };
+                builder.field("stderr_stream_name", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper = &self.partial_execution_metadata;
+                builder.field("partial_execution_metadata", &wrapper)
+            };
+        ;
+        builder.finish()
+    }
+}
+#[allow(dead_code)]
+impl ExecuteOperationMetadata {
+    #[doc = "Returns the enum value of `stage`, or the default if the field is set to an invalid enum value."]
+    pub fn stage(&self) -> execution_stage::Value {
+        ::core::convert::TryFrom::try_from(self.stage).unwrap_or(execution_stage::Value::default())
+    }
+    #[doc = "Sets `stage` to the provided enum value."]
+    pub fn set_stage(&mut self, value: execution_stage::Value) {
+        self.stage = value as i32;
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct WaitExecutionRequest {
+    pub name: ::prost::alloc::string::String,
+}
+impl ::prost::Message for WaitExecutionRequest {
+    #[allow(unused_variables)]
+    fn encode_raw(&self, buf: &mut impl ::prost::bytes::BufMut) {
+        if self.name != "" {
+            ::prost::encoding::string::encode(1u32, &self.name, buf);
+        }
+    }
+    #[allow(unused_variables)]
+    fn merge_field(&mut self, tag: u32,
+        wire_type: ::prost::encoding::wire_type::WireType,
+        buf: &mut impl ::prost::bytes::Buf,
+        ctx: ::prost::encoding::DecodeContext)
+        -> ::core::result::Result<(), ::prost::DecodeError> {
+        const STRUCT_NAME: &'static str = "WaitExecutionRequest";
+        match tag {
+            1u32 => {
+                let mut value = &mut self.name;
+                ::prost::encoding::string::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "name"); error })
+            }
+            _ => ::prost::encoding::skip_field(wire_type, tag, buf, ctx),
+        }
+    }
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        0 +
+            if self.name != "" {
+                ::prost::encoding::string::encoded_len(1u32, &self.name)
+            } else { 0 }
+    }
+    fn clear(&mut self) { self.name.clear(); }
+}
+impl ::core::default::Default for WaitExecutionRequest {
+    fn default() -> Self {
+        WaitExecutionRequest {
+            name: ::prost::alloc::string::String::new(),
+        }
+    }
+}
+impl ::core::fmt::Debug for WaitExecutionRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+        let mut builder = f.debug_struct("WaitExecutionRequest");
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.name)
+                    };
+                builder.field("name", &wrapper)
             };
         ;
         builder.finish()
@@ -4527,6 +6566,474 @@ impl ExecutionCapabilities {
     pub fn push_digest_functions(&mut self,
         value: digest_function::Value) {
         self.digest_functions.push(value as i32);
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ToolDetails {
+    pub tool_name: ::prost::alloc::string::String,
+    pub tool_version: ::prost::alloc::string::String,
+}
+impl ::prost::Message for ToolDetails {
+    #[allow(unused_variables)]
+    fn encode_raw(&self, buf: &mut impl ::prost::bytes::BufMut) {
+        if self.tool_name != "" {
+            ::prost::encoding::string::encode(1u32, &self.tool_name, buf);
+        }
+        if self.tool_version != "" {
+            ::prost::encoding::string::encode(2u32, &self.tool_version,
+                buf);
+        }
+    }
+    #[allow(unused_variables)]
+    fn merge_field(&mut self, tag: u32,
+        wire_type: ::prost::encoding::wire_type::WireType,
+        buf: &mut impl ::prost::bytes::Buf,
+        ctx: ::prost::encoding::DecodeContext)
+        -> ::core::result::Result<(), ::prost::DecodeError> {
+        const STRUCT_NAME: &'static str = "ToolDetails";
+        match tag {
+            1u32 => {
+                let mut value = &mut self.tool_name;
+                ::prost::encoding::string::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "tool_name"); error })
+            }
+            2u32 => {
+                let mut value = &mut self.tool_version;
+                ::prost::encoding::string::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "tool_version"); error })
+            }
+            _ => ::prost::encoding::skip_field(wire_type, tag, buf, ctx),
+        }
+    }
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        0 +
+                if self.tool_name != "" {
+                    ::prost::encoding::string::encoded_len(1u32,
+                        &self.tool_name)
+                } else { 0 } +
+            if self.tool_version != "" {
+                ::prost::encoding::string::encoded_len(2u32,
+                    &self.tool_version)
+            } else { 0 }
+    }
+    fn clear(&mut self) {
+        self.tool_name.clear();
+        self.tool_version.clear();
+    }
+}
+impl ::core::default::Default for ToolDetails {
+    fn default() -> Self {
+        ToolDetails {
+            tool_name: ::prost::alloc::string::String::new(),
+            tool_version: ::prost::alloc::string::String::new(),
+        }
+    }
+}
+impl ::core::fmt::Debug for ToolDetails {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+        let mut builder = f.debug_struct("ToolDetails");
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.tool_name)
+                    };
+                builder.field("tool_name", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.tool_version)
+                    };
+                builder.field("tool_version", &wrapper)
+            };
+        ;
+        builder.finish()
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RequestMetadata {
+    pub tool_details: ::core::option::Option<ToolDetails>,
+    pub action_id: ::prost::alloc::string::String,
+    pub tool_invocation_id: ::prost::alloc::string::String,
+    pub correlated_invocations_id: ::prost::alloc::string::String,
+    pub action_mnemonic: ::prost::alloc::string::String,
+    pub target_id: ::prost::alloc::string::String,
+    pub configuration_id: ::prost::alloc::string::String,
+}
+impl ::prost::Message for RequestMetadata {
+    #[allow(unused_variables)]
+    fn encode_raw(&self, buf: &mut impl ::prost::bytes::BufMut) {
+        if let Some(ref msg) = self.tool_details {
+            ::prost::encoding::message::encode(1u32, msg, buf);
+        }
+        if self.action_id != "" {
+            ::prost::encoding::string::encode(2u32, &self.action_id, buf);
+        }
+        if self.tool_invocation_id != "" {
+            ::prost::encoding::string::encode(3u32,
+                &self.tool_invocation_id, buf);
+        }
+        if self.correlated_invocations_id != "" {
+            ::prost::encoding::string::encode(4u32,
+                &self.correlated_invocations_id, buf);
+        }
+        if self.action_mnemonic != "" {
+            ::prost::encoding::string::encode(5u32, &self.action_mnemonic,
+                buf);
+        }
+        if self.target_id != "" {
+            ::prost::encoding::string::encode(6u32, &self.target_id, buf);
+        }
+        if self.configuration_id != "" {
+            ::prost::encoding::string::encode(7u32,
+                &self.configuration_id, buf);
+        }
+    }
+    #[allow(unused_variables)]
+    fn merge_field(&mut self, tag: u32,
+        wire_type: ::prost::encoding::wire_type::WireType,
+        buf: &mut impl ::prost::bytes::Buf,
+        ctx: ::prost::encoding::DecodeContext)
+        -> ::core::result::Result<(), ::prost::DecodeError> {
+        const STRUCT_NAME: &'static str = "RequestMetadata";
+        match tag {
+            1u32 => {
+                let mut value = &mut self.tool_details;
+                ::prost::encoding::message::merge(wire_type,
+                        value.get_or_insert_with(::core::default::Default::default),
+                        buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "tool_details"); error })
+            }
+            2u32 => {
+                let mut value = &mut self.action_id;
+                ::prost::encoding::string::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "action_id"); error })
+            }
+            3u32 => {
+                let mut value = &mut self.tool_invocation_id;
+                ::prost::encoding::string::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "tool_invocation_id"); error })
+            }
+            4u32 => {
+                let mut value = &mut self.correlated_invocations_id;
+                ::prost::encoding::string::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        {
+                            error.push(STRUCT_NAME, "correlated_invocations_id");
+                            error
+                        })
+            }
+            5u32 => {
+                let mut value = &mut self.action_mnemonic;
+                ::prost::encoding::string::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "action_mnemonic"); error })
+            }
+            6u32 => {
+                let mut value = &mut self.target_id;
+                ::prost::encoding::string::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "target_id"); error })
+            }
+            7u32 => {
+                let mut value = &mut self.configuration_id;
+                ::prost::encoding::string::merge(wire_type, value, buf,
+                        ctx).map_err(|mut error|
+                        { error.push(STRUCT_NAME, "configuration_id"); error })
+            }
+            _ => ::prost::encoding::skip_field(wire_type, tag, buf, ctx),
+        }
+    }
+    #[inline]
+    fn encoded_len(&self) -> usize {
+        0 +
+                                    self.tool_details.as_ref().map_or(0,
+                                        |msg| ::prost::encoding::message::encoded_len(1u32, msg)) +
+                                if self.action_id != "" {
+                                    ::prost::encoding::string::encoded_len(2u32,
+                                        &self.action_id)
+                                } else { 0 } +
+                            if self.tool_invocation_id != "" {
+                                ::prost::encoding::string::encoded_len(3u32,
+                                    &self.tool_invocation_id)
+                            } else { 0 } +
+                        if self.correlated_invocations_id != "" {
+                            ::prost::encoding::string::encoded_len(4u32,
+                                &self.correlated_invocations_id)
+                        } else { 0 } +
+                    if self.action_mnemonic != "" {
+                        ::prost::encoding::string::encoded_len(5u32,
+                            &self.action_mnemonic)
+                    } else { 0 } +
+                if self.target_id != "" {
+                    ::prost::encoding::string::encoded_len(6u32,
+                        &self.target_id)
+                } else { 0 } +
+            if self.configuration_id != "" {
+                ::prost::encoding::string::encoded_len(7u32,
+                    &self.configuration_id)
+            } else { 0 }
+    }
+    fn clear(&mut self) {
+        self.tool_details = ::core::option::Option::None;
+        self.action_id.clear();
+        self.tool_invocation_id.clear();
+        self.correlated_invocations_id.clear();
+        self.action_mnemonic.clear();
+        self.target_id.clear();
+        self.configuration_id.clear();
+    }
+}
+impl ::core::default::Default for RequestMetadata {
+    fn default() -> Self {
+        RequestMetadata {
+            tool_details: ::core::default::Default::default(),
+            action_id: ::prost::alloc::string::String::new(),
+            tool_invocation_id: ::prost::alloc::string::String::new(),
+            correlated_invocations_id: ::prost::alloc::string::String::new(),
+            action_mnemonic: ::prost::alloc::string::String::new(),
+            target_id: ::prost::alloc::string::String::new(),
+            configuration_id: ::prost::alloc::string::String::new(),
+        }
+    }
+}
+impl ::core::fmt::Debug for RequestMetadata {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter) -> ::core::fmt::Result {
+        let mut builder = f.debug_struct("RequestMetadata");
+        let builder =
+            {
+                let wrapper = &self.tool_details;
+                builder.field("tool_details", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.action_id)
+                    };
+                builder.field("action_id", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.tool_invocation_id)
+                    };
+                builder.field("tool_invocation_id", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.correlated_invocations_id)
+                    };
+                builder.field("correlated_invocations_id", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.action_mnemonic)
+                    };
+                builder.field("action_mnemonic", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.target_id)
+                    };
+                builder.field("target_id", &wrapper)
+            };
+        ;
+        let builder =
+            {
+                let wrapper =
+                    {
+                        #[allow(non_snake_case)]
+                        fn ScalarWrapper<T>(v: T) -> T { v }
+                        ScalarWrapper(&self.configuration_id)
+                    };
+                builder.field("configuration_id", &wrapper)
+            };
+        ;
+        builder.finish()
+    }
+}
+/// Generated client implementations.
+pub mod execution_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    #[derive(Debug, Clone)]
+    pub struct ExecutionClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> ExecutionClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ExecutionClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ExecutionClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        pub async fn execute(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExecuteRequest>,
+        ) -> std::result::Result<
+            tonic::Response<
+                tonic::codec::Streaming<
+                    super::super::longrunning::Operation,
+                >,
+            >,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::reapi::codec::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/build.bazel.remote.execution.v2.Execution/Execute",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "build.bazel.remote.execution.v2.Execution",
+                        "Execute",
+                    ),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        pub async fn wait_execution(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WaitExecutionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<
+                tonic::codec::Streaming<
+                    super::super::longrunning::Operation,
+                >,
+            >,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::reapi::codec::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/build.bazel.remote.execution.v2.Execution/WaitExecution",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "build.bazel.remote.execution.v2.Execution",
+                        "WaitExecution",
+                    ),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
     }
 }
 /// Generated client implementations.

@@ -22,6 +22,8 @@ pub(super) struct Capabilities {
     pub zstd_updates: bool,
     /// Whether it takes results.
     pub update: bool,
+    /// Whether it executes actions.
+    pub executes: bool,
     version: String,
     advertised: i64,
 }
@@ -59,6 +61,7 @@ impl Capabilities {
             zstd_batches: reads,
             zstd_updates: cache.supported_batch_update_compressors.contains(&zstd),
             update: cache.action_cache_update_capabilities.as_ref().is_none_or(|update| update.update_enabled),
+            executes: answer.execution_capabilities.as_ref().is_some_and(|execution| execution.exec_enabled),
             version: high.map(|(major, minor)| format!("{major}.{minor}")).unwrap_or_else(|| "2".into()),
             advertised,
         })
@@ -71,6 +74,7 @@ impl Capabilities {
             ("kind", "Remote Execution API".to_owned()),
             ("version", self.version.clone()),
             ("takes results", yes(self.update)),
+            ("executes", yes(self.executes)),
             ("batch limit", self.advertised.to_string()),
             ("zstd", yes(self.zstd_streams)),
         ];

@@ -10,9 +10,11 @@ use tonic::{Code, Request, Status};
 
 use crate::fault::{Fault, FaultKind};
 use crate::reapi::bytestream::byte_stream_client::ByteStreamClient;
+use crate::reapi::longrunning::operations_client::OperationsClient;
 use crate::reapi::v2::action_cache_client::ActionCacheClient;
 use crate::reapi::v2::capabilities_client::CapabilitiesClient;
 use crate::reapi::v2::content_addressable_storage_client::ContentAddressableStorageClient;
+use crate::reapi::v2::execution_client::ExecutionClient;
 use crate::settings::{Scheme, Settings};
 
 /// How long a connection may take to come about.
@@ -47,6 +49,14 @@ impl Client {
 
     pub fn contents(&self) -> ContentAddressableStorageClient<Service> {
         ContentAddressableStorageClient::new(self.0.clone()).max_decoding_message_size(MESSAGE)
+    }
+
+    pub fn executions(&self) -> ExecutionClient<Service> {
+        ExecutionClient::new(self.0.clone()).max_decoding_message_size(MESSAGE)
+    }
+
+    pub fn operations(&self) -> OperationsClient<Service> {
+        OperationsClient::new(self.0.clone())
     }
 
     pub fn streams(&self) -> ByteStreamClient<Service> {

@@ -14,7 +14,7 @@ use percache::store::id::WorkspaceId;
 use percache::store::record::{Content, Entry, Node};
 
 use super::*;
-use crate::action::context::{Check, Force, HitLogs, Options, Tools};
+use crate::action::context::{Accept, Check, Force, HitLogs, Options, Tools};
 use crate::action::directories::Directories;
 use crate::action::done::Done;
 use crate::action::explain::Why;
@@ -80,6 +80,7 @@ impl Executor for Elsewhere<'_> {
             took: Duration::from_secs(3),
             began: Moment::now(),
             left: Left::Stored(Manifest::from_found(entries)),
+            remote: None,
         })
     }
 }
@@ -107,7 +108,7 @@ impl World {
         let options = Options {
             keep_going: false,
             force: Force::No,
-            accept: false,
+            accept: Accept::No,
             check: Check::Sample,
             dry_run: false,
             pull: false,
@@ -186,6 +187,7 @@ impl World {
             places: OnceLock::new(),
             remote: None,
             executor: Some(executor),
+            away: None,
             budget: None,
             sources: OnceLock::new(),
             promised: Mutex::default(),
@@ -272,7 +274,7 @@ fn what_the_executor_did_not_hand_over_is_a_failure_and_the_tree_stays_as_it_was
     impl Executor for Empty {
         fn execute(&self, _: &Action<'_>, _: &Stop, _: &mut Output<'_>) -> Result<Executed, Trouble> {
             let left = Left::Stored(Manifest::from_found(self.0.clone()));
-            Ok(Executed { failure: None, status: 0, took: Duration::ZERO, began: Moment::now(), left })
+            Ok(Executed { failure: None, status: 0, took: Duration::ZERO, began: Moment::now(), left, remote: None })
         }
     }
     let mut world = World::new(CONFIG);

@@ -24,9 +24,9 @@ mod workspace;
 
 pub(super) use command::RawCommand;
 pub(super) use matrix::Axis;
-pub(super) use remote::RemoteKeys;
 #[cfg(test)]
-pub(super) use remote::{REMOTE, TLS};
+pub(super) use remote::{EXECUTION, REMOTE, TLS};
+pub(super) use remote::{ExecutionKeys, RemoteKeys};
 pub(super) use sections::RawTask;
 pub(super) use table::{Files, Table};
 pub(super) use task::{TASK, TaskKeys};
@@ -34,3 +34,8 @@ pub(super) use types::{Section, check_variable, expect_age};
 #[cfg(test)]
 pub(super) use workspace::{CACHE, WORKSPACE};
 pub(super) use workspace::{FILE, FileKeys, WorkspaceKeys};
+
+/// Returns whether tasks have a key of this name.
+pub fn has_task_key(name: &str) -> bool {
+    TASK.key(name).is_some()
+}

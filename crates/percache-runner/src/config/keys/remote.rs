@@ -12,6 +12,7 @@ use super::types::{TaskType, Text, Texts, Type};
 use crate::config::keys::table::Traits;
 use crate::config::reader::Fields;
 use crate::config::report::At;
+use crate::model::remote;
 
 keys! {
     /// `[remote]`.
@@ -36,6 +37,26 @@ keys! {
         "Headers sent to a server with every call. A secret is named as a variable: `\"Bearer $CACHE_TOKEN\"`.";
     tls: Subtable<TlsKeys>, SETTING,
         "Certificates for `grpcs://`, in PEM: `ca` instead of the system's, `cert` and `key` to show one's own.";
+    execution: Subtable<ExecutionKeys>, SETTING,
+        "A server of the Remote Execution API whose workers execute commands.";
+}
+
+keys! {
+    /// `execution` of `[remote]`.
+    ExecutionKeys, EXECUTION:
+    url: Text, SETTING,
+        "Where the server is: `grpcs://host`, or `grpc://host` without encryption. `$NAME` stands for a variable; \
+         commands run here if it is not set.";
+    instance: Text, SETTING,
+        "The instance name of the server. Default: that of `[remote]`, if it is the same server.";
+    platform: Headers, SETTING,
+        "The properties that workers must have, like `OSFamily = \"linux\"`. Servers say which they know.";
+    jobs: PlainCount, SETTING.default("100"),
+        "How many commands may be executed remotely at a time, apart from `-j`. Default: 100.";
+    headers: Headers, SETTING,
+        "Headers sent with every call. Default: those of `[remote]`, if it is the same server.";
+    tls: Subtable<TlsKeys>, SETTING,
+        "Certificates for `grpcs://`, as in `[remote]`. Default: those of `[remote]`, if it is the same server.";
 }
 
 keys! {
@@ -74,7 +95,22 @@ impl Type for Switch {
     }
 }
 
-/// A table of texts by the names of headers.
+/// An integer from 1.
+pub(in crate::config) struct PlainCount;
+
+impl Type for PlainCount {
+    type Value = u32;
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<u32> {
+        fields.count(key, 1).map(|count| count.value)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "integer", "format": "uint32", "minimum": 1 })
+    }
+}
+
+/// A table of texts by the names of headers, or of other things that the server knows.
 pub(in crate::config) struct Headers;
 
 impl Type for Headers {
@@ -89,30 +125,31 @@ impl Type for Headers {
     }
 }
 
-/// Whether a task's results are shared.
+/// What a task has to do with the remote.
 pub(in crate::config) struct Sharing;
 
 impl TaskType for Sharing {
-    type Of<T> = bool;
+    type Of<T> = remote::Sharing;
 
-    fn read(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<bool> {
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<remote::Sharing> {
         let value = fields.take(key)?;
         let span = value.span();
         match value.get_ref() {
-            DeValue::Boolean(false) => Some(false),
-            DeValue::String(text) if text == "cache" => Some(true),
+            DeValue::Boolean(false) => Some(remote::Sharing::No),
+            DeValue::String(text) if text == "cache" => Some(remote::Sharing::Cache),
+            DeValue::String(text) if text == "execute" => Some(remote::Sharing::Execute),
             other => {
-                fields.wrong_type(key, span, "`\"cache\"` or `false`", other);
+                fields.wrong_type(key, span, "`\"cache\"`, `\"execute\"` or `false`", other);
                 None
             }
         }
     }
 
     fn schema() -> Value {
-        json!({ "type": ["boolean", "string"], "enum": ["cache", false] })
+        json!({ "type": ["boolean", "string"], "enum": ["cache", "execute", false] })
     }
 
-    fn map<T, U>(value: bool, _: Traits, _: &mut impl FnMut(Traits, T) -> U) -> bool {
+    fn map<T, U>(value: remote::Sharing, _: Traits, _: &mut impl FnMut(Traits, T) -> U) -> remote::Sharing {
         value
     }
 }

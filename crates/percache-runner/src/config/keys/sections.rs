@@ -2,15 +2,17 @@
 //! names.
 
 use std::marker::PhantomData;
-use std::num::NonZeroUsize;
 
 use serde_json::{Map, Value, json};
+use toml::Spanned;
 use toml::de::DeValue;
 
 use super::task::{TASK, TaskKeys};
 use super::types::{Section, Type};
 use crate::config::reader::{Fields, Written, entries};
 use crate::config::report::{At, Place, Report};
+use crate::model::Capacity;
+use crate::syntax::units::parse_size;
 
 /// A table whose keys are known.
 pub(in crate::config) struct Subtable<S>(PhantomData<S>);
@@ -31,25 +33,44 @@ impl<S: Section + std::fmt::Debug> Type for Subtable<S> {
     }
 }
 
-/// The table of pools, each with how many of its tasks may run at a time.
+/// The table of pools, each with what its tasks may take of it together.
 pub(in crate::config) struct Pools;
 
 impl Type for Pools {
-    type Value = Vec<(At<String>, NonZeroUsize)>;
+    type Value = Vec<(At<String>, Capacity)>;
 
     fn read(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Self::Value> {
         let table = fields.bare_table(key)?;
         let read = entries(fields.file, table).into_iter().filter_map(|(name, value)| {
-            let capacity = fields.expect_count(&format!("{key}.{}", name.value), value, 1)?;
-            Some((name, NonZeroUsize::new(capacity.value as usize)?))
+            let what = format!("{key}.{}", name.value);
+            let capacity = match value.get_ref() {
+                DeValue::String(_) => Capacity::Bytes(read_bytes(fields, &what, value)?),
+                _ => Capacity::Count(fields.expect_count(&what, value, 1)?.value.into()),
+            };
+            Some((name, capacity))
         });
         Some(read.collect())
     }
 
     fn schema() -> Value {
-        let count = json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX });
-        json!({ "type": "object", "additionalProperties": count })
+        let size = r"^[0-9]+(\.[0-9]{1,18})? *([kmgtKMGT][iI]?[bB]?|[bB])$";
+        let capacity = json!({
+            "type": ["integer", "string"], "minimum": 1, "maximum": u32::MAX, "pattern": size
+        });
+        json!({ "type": "object", "additionalProperties": capacity })
     }
+}
+
+fn read_bytes<'i>(fields: &mut Fields<'_, 'i>, what: &str, value: Spanned<DeValue<'i>>) -> Option<u64> {
+    let size = fields.expect_string(what, value)?;
+    // Without a unit, it may be meant as a number of tasks.
+    let has_unit = size.value.ends_with(|char: char| char.is_ascii_alphabetic());
+    let bytes = parse_size(&size.value).ok().filter(|bytes| *bytes > 0 && has_unit);
+    if bytes.is_none() {
+        let hint = "write how many tasks may run at a time, or a size with a unit: `4`, `\"32GiB\"`".to_owned();
+        fields.report.error(format!("`{what}` is no size"), size.at, "is not a size above 0").hint(hint);
+    }
+    bytes
 }
 
 /// One `[task.NAME]` or `[template.NAME]` as written: every value with its place, types checked, nothing resolved.

@@ -6,7 +6,7 @@ use super::command::Command;
 use super::matrix::Matrix;
 use super::remote::Sharing;
 use super::table::{ANY, RUN, task_keys};
-use super::types::{Age, Count, Flag, OneOrMore, Path, Shell, Text, Texts, Variables};
+use super::types::{Age, Amounts, Count, Flag, OneOrMore, Path, Shell, Text, Texts, Variables};
 use crate::config::stray::Form;
 
 task_keys! {
@@ -40,13 +40,16 @@ task_keys! {
         "Patterns for what the command makes: stored, and restored when missing or changed. A pattern without a \
          wildcard must exist after success. End a directory with `/`.";
     deps: Texts, ANY,
-        "Tasks that must be done first: names, or globs over names. Their outputs are inputs, by content.";
+        "Tasks that must be done first: names, or globs over names. Their outputs are inputs, by content. `!NAME` takes \
+         away what a template states.";
     depfile: Path, RUN.form(Form::Path),
         "A make-style depfile that the command writes (`cc -MD`): the files that it names become inputs.";
     tools: Texts, RUN.form(Form::Shell),
-        "Commands whose output is part of the fingerprint, like `cc --version`. Each runs once per build.";
+        "Commands whose output is part of the fingerprint, like `cc --version`. Each runs once per build, in the \
+         task's `shell`.";
     env: Variables, RUN.form(Form::Argument).args(),
-        "Variables set for the command, part of the fingerprint. Override all others.";
+        "Variables set for the command, part of the fingerprint. Override all others. `NAME = false` takes away what a \
+         template or `[workspace]` sets.";
     env_from: Texts, RUN,
         "Variables taken from the caller's environment, part of the fingerprint. Globs over names are allowed.";
     env_pass: Texts, RUN.not_hashed(),
@@ -62,10 +65,14 @@ task_keys! {
     retries: Count, RUN.not_hashed().default("0"),
         "How many times the command is retried before the task counts as failed. Default: 0.";
     cache: Flag, RUN.not_hashed().default("true"),
-        "`false`: the task always runs and is never stored. Default: `true`.";
-    remote: Sharing, RUN.not_hashed().default(r#""cache""#),
-        "`\"cache\"`: results are shared through the remote, if there is one. `false`: they stay on this machine. \
-         Default: `\"cache\"`.";
+        "`false`: the task always runs and is never stored. What depends on it goes by its outputs. Default: `true`.";
+    store: Flag, RUN.not_hashed().default("true"),
+        "`false`: the contents of the outputs are not kept in the store. The task is up to date while they lie there \
+         unchanged, and runs again when they do not. Default: `true`.";
+    remote: Sharing, RUN.not_hashed(),
+        "`\"execute\"`: the command is executed remotely if `[remote.execution]` names a server. `\"cache\"`: it runs \
+         here, and its results are shared through the remote. `false`: it runs here, and its results stay here. \
+         Default: like `\"execute\"`, or like `\"cache\"` with `cache = false`.";
     interactive: Flag, RUN.not_hashed().default("false"),
         "`true`: the task owns the terminal while it runs, and is never stored. Default: `false`.";
     cwd: Text, RUN.form(Form::Path).default(r#"".""#),
@@ -73,4 +80,7 @@ task_keys! {
          relative to the file.";
     pool: Text, RUN.not_hashed(),
         "The pool that the task belongs to, a key of `[pools]` in the root file.";
+    uses: Amounts, RUN.not_hashed(),
+        "How much the task takes of pools while it runs: a number, or a size such as `\"8GiB\"`. `mem` and `cpu` are \
+         pools of the machine unless `[pools]` states them.";
 }

@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 use toml::de::DeValue;
 
 use super::table::{Table, Traits};
+use crate::config::members::Member;
 use crate::config::reader::Fields;
 use crate::config::report::{At, Report};
-use crate::model::Jobserver;
+use crate::model::{Ecosystem, Jobserver};
+use crate::syntax::suggest::did_you_mean;
 use crate::syntax::units;
 
 /// The type of a key.
@@ -188,26 +190,92 @@ plain! {
     MaxSize: u64, read_size, {
         "type": ["string", "integer"], "pattern": r"^[0-9]+(\.[0-9]{1,18})? *([kmgtKMGT][iI]?)?[bB]?$", "minimum": 0
     };
+    /// The name of an ecosystem, or patterns and such names.
+    Members: Vec<At<Member>>, read_members, {
+        "type": ["string", "array"], "pattern": "^(npm|pnpm|yarn|bun|cargo|uv|go)$", "items": { "type": "string" }
+    };
     /// The form of the jobserver, `None` if there is none.
     JobserverForm: Option<Jobserver>, read_jobserver,
         { "type": ["boolean", "string"], "enum": [false, true, "pipe", "fifo"] };
 }
 
-/// A table of strings by the names of variables.
+/// A table of strings by the names of variables. `None` stands for `false`, which takes a variable away.
 pub(in crate::config) struct Variables;
 
 impl TaskType for Variables {
-    type Of<T> = Vec<(At<String>, T)>;
+    type Of<T> = Vec<(At<String>, Option<T>)>;
 
-    fn read(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Vec<(At<String>, At<String>)>> {
-        let variables = fields.string_table(key)?;
-        variables.iter().for_each(|(name, _)| check_variable(fields.report, name));
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Vec<(At<String>, Option<At<String>>)>> {
+        let mut variables = Vec::new();
+        for (name, value) in fields.table(key)? {
+            let what = format!("{key}.{}", name.value);
+            let value = match value.get_ref() {
+                DeValue::Boolean(false) => None,
+                DeValue::String(_) => Some(fields.expect_string(&what, value)?),
+                other => {
+                    let scalar = !matches!(other, DeValue::Array(_) | DeValue::Table(_) | DeValue::Boolean(_));
+                    let hint = scalar.then(|| format!("write `\"{}\"`", fields.text(&value.span())));
+                    fields.wrong_type(&what, value.span(), "a string, or `false` to take it away", other).hint(hint);
+                    continue;
+                }
+            };
+            check_variable(fields.report, &name);
+            variables.push((name, value));
+        }
         Some(variables)
     }
 
     fn schema() -> Value {
-        let value = json!({ "type": "string" });
+        let value = json!({ "anyOf": [{ "type": "string" }, { "const": false }] });
         json!({ "type": "object", "additionalProperties": false, "patternProperties": { "^[^=]+$": value } })
+    }
+
+    fn map<T, U>(
+        value: Vec<(At<String>, Option<T>)>,
+        traits: Traits,
+        to: &mut impl FnMut(Traits, T) -> U,
+    ) -> Vec<(At<String>, Option<U>)> {
+        value.into_iter().map(|(name, text)| (name, text.map(|text| to(traits, text)))).collect()
+    }
+
+    /// What takes a variable away stays behind what it takes away, so that one that takes nothing away is noticed.
+    fn merge<T>(under: &mut Vec<(At<String>, Option<T>)>, over: Vec<(At<String>, Option<T>)>) {
+        under.retain(|(name, value)| {
+            let replaces = |other: &Option<T>| other.is_some() || value.is_none();
+            !over.iter().any(|(other, new)| other.value == name.value && replaces(new))
+        });
+        under.extend(over);
+    }
+}
+
+/// A table of amounts, by the names of pools: numbers, or sizes.
+pub(in crate::config) struct Amounts;
+
+impl TaskType for Amounts {
+    type Of<T> = Vec<(At<String>, T)>;
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Vec<(At<String>, At<String>)>> {
+        let entries = fields.table(key)?;
+        let amounts = entries.into_iter().filter_map(|(pool, value)| {
+            let what = format!("{key}.{}", pool.value);
+            match value.get_ref() {
+                DeValue::Integer(number) => {
+                    let value = At { value: number.to_string(), at: fields.place(&value.span()) };
+                    Some((pool, value))
+                }
+                DeValue::String(_) => Some((pool, fields.expect_string(&what, value)?)),
+                other => {
+                    fields.wrong_type(&what, value.span(), "an integer, or a size as a string", other);
+                    None
+                }
+            }
+        });
+        Some(amounts.collect())
+    }
+
+    fn schema() -> Value {
+        let amount = json!({ "type": ["integer", "string"], "minimum": 1 });
+        json!({ "type": "object", "additionalProperties": amount })
     }
 
     fn map<T, U>(
@@ -215,11 +283,11 @@ impl TaskType for Variables {
         traits: Traits,
         to: &mut impl FnMut(Traits, T) -> U,
     ) -> Vec<(At<String>, U)> {
-        value.into_iter().map(|(name, text)| (name, to(traits, text))).collect()
+        value.into_iter().map(|(pool, text)| (pool, to(traits, text))).collect()
     }
 
     fn merge<T>(under: &mut Vec<(At<String>, T)>, over: Vec<(At<String>, T)>) {
-        under.retain(|(name, _)| !over.iter().any(|(other, _)| other.value == name.value));
+        under.retain(|(pool, _)| !over.iter().any(|(other, _)| other.value == pool.value));
         under.extend(over);
     }
 }
@@ -278,6 +346,26 @@ fn read_size(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<u64> {
         fields.report.error(format!("`{key}` is not a size"), size.at.clone(), "is not a size").hint(hint);
     }
     parsed
+}
+
+fn read_members(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Vec<At<Member>>> {
+    let is_list = fields.is_list(key);
+    let stated = fields.one_or_more(key)?;
+    let mut members = Vec::with_capacity(stated.len());
+    for At { value, at } in stated {
+        match Ecosystem::named(&value) {
+            Some(ecosystem) if !is_list => members.push(At { value: Member::alone(ecosystem), at }),
+            None if !is_list => {
+                let hint = did_you_mean(&value, Ecosystem::ALL.map(Ecosystem::name));
+                let hint = hint.unwrap_or_else(|| format!("directories are a list: `{key} = [\"{value}\"]`"));
+                let names = Ecosystem::ALL.map(|ecosystem| format!("`{}`", ecosystem.name())).join(", ");
+                let title = format!("`{value}` is not an ecosystem");
+                fields.report.error(title, at, format!("must be one of {names}")).hint(hint);
+            }
+            _ => members.push(At { value: Member::listed(&value), at }),
+        }
+    }
+    Some(members)
 }
 
 fn read_jobserver(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Option<Jobserver>> {

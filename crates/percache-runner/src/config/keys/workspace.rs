@@ -3,7 +3,7 @@
 use super::remote::RemoteKeys;
 use super::sections::{Pools, Subtable, Tasks, Templates};
 use super::table::{ANY, Files, SETTING, keys};
-use super::types::{Directory, Fraction, JobserverForm, MaxAge, MaxSize, Shell, Texts, Variables};
+use super::types::{Directory, Fraction, JobserverForm, MaxAge, MaxSize, Members, Shell, Texts, Variables};
 
 keys! {
     /// The tables of a file.
@@ -19,8 +19,8 @@ keys! {
         "Where results are shared with others: an object store, or a server of the Remote Execution API. Only in the \
          root file.";
     pools: Pools, SETTING.files(Files::Root),
-        "Every key is the name of a pool, and its value how many of the pool's tasks may run at a time. Only in the \
-         root file.";
+        "Every key is the name of a pool, and its value what the pool's tasks may take of it together: how many of \
+         them may run at a time, or a size such as `\"32GiB\"`. Only in the root file.";
     template: Templates, SETTING,
         "[template.NAME]: keys that tasks take over with `extends`. Those of the root file are known in members, too.";
     task: Tasks, SETTING,
@@ -30,9 +30,10 @@ keys! {
 keys! {
     /// `[workspace]`.
     WorkspaceKeys, WORKSPACE:
-    members: Texts, SETTING,
+    members: Members, SETTING,
         "Directories with a percache.toml of their own, as patterns; `!` excludes. Their tasks are named \
-         `directory:task`.";
+         `directory:task`. `\"npm\"`, `\"pnpm\"`, `\"yarn\"`, `\"bun\"`, `\"cargo\"`, `\"uv\"` or `\"go\"`, alone or in the \
+         list: the packages of that ecosystem's workspace; then `deps` may name `^task`.";
     default: Texts, SETTING,
         "The tasks that a bare `percache build` builds: names, or globs over names. Default: all tasks.";
     env: Variables, ANY,

@@ -4,19 +4,21 @@
 use serde_json::Value;
 
 use super::{mistakes, workspace};
-use crate::config::keys::{CACHE, FILE, REMOTE, TASK, TLS, Table, WORKSPACE};
+use crate::config::keys::{CACHE, EXECUTION, FILE, REMOTE, TASK, TLS, Table, WORKSPACE};
 use crate::config::schema;
 
 const REFERENCE: &str = include_str!("../../../../../docs/configuration.md");
 const EXAMPLE: &str = include_str!("../../../../../percache.toml.example");
 
 /// Each table, the beginning of a file that has it, and the place of its schema.
-const TABLES: [(&Table, &str, &str); 6] = [
+const TABLES: [(&Table, &str, &str); 8] = [
     (&FILE, "", ""),
     (&WORKSPACE, "[workspace]\n", "/properties/workspace"),
     (&CACHE, "[cache]\n", "/properties/cache"),
     (&REMOTE, "[remote]\n", "/properties/remote"),
     (&TLS, "[remote.tls]\n", "/properties/remote/properties/tls"),
+    (&EXECUTION, "[remote.execution]\n", "/properties/remote/properties/execution"),
+    (&TLS, "[remote.execution.tls]\n", "/properties/remote/properties/execution/properties/tls"),
     (&TASK, "[task.a]\ncommand = \"true\"\n", "/properties/task/patternProperties/*"),
 ];
 
@@ -77,9 +79,13 @@ fn rows(heading: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn every_key_is_in_the_reference_with_its_default() {
-    for (table, heading) in
-        [(&WORKSPACE, "[workspace]"), (&CACHE, "[cache]"), (&REMOTE, "[remote]"), (&TASK, "[task.NAME]")]
-    {
+    for (table, heading) in [
+        (&WORKSPACE, "[workspace]"),
+        (&CACHE, "[cache]"),
+        (&REMOTE, "[remote]"),
+        (&EXECUTION, "[remote.execution]"),
+        (&TASK, "[task.NAME]"),
+    ] {
         let rows = rows(heading);
         for key in table.keys {
             let row = rows.iter().find(|row| row[1] == format!("`{}`", key.name));
@@ -122,6 +128,7 @@ fn every_key_is_in_the_example() {
         (&CACHE, vec![&example["cache"]]),
         (&REMOTE, vec![&example["remote"]]),
         (&TLS, vec![&example["remote"]["tls"]]),
+        (&EXECUTION, vec![&example["remote"]["execution"]]),
         (&TASK, tasks),
     ];
     for (table, written) in tables {

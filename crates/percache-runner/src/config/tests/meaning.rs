@@ -114,7 +114,8 @@ fn every_key_reaches_its_task() {
     let test = task(&workspace, "test[python=3.12]");
     assert_eq!((test.timeout, test.valid_for), (Some(Duration::from_secs(600)), Some(Duration::from_secs(86400))));
     assert_eq!((test.retries, test.cache, test.interactive, &test.cwd), (0, true, false, &RelPath::root()));
-    assert_eq!(test.pool.map(|pool| &workspace.pools[pool.0 as usize].name[..]), Some("heavy"));
+    let uses: Vec<_> = test.uses.iter().map(|of| (&workspace.pools[of.pool.0 as usize].name[..], of.amount)).collect();
+    assert_eq!(uses, [("heavy", 1)]);
     assert_eq!(inputs(test), ["default"]);
 }
 

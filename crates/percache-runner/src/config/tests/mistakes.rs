@@ -63,7 +63,7 @@ hint: write `"3"`
 error: `cache` has the wrong type
   percache.toml:6:9 <1> expected `true` or `false`, found an integer
 error: `env.A` has the wrong type
-  percache.toml:7:13 <1> expected a string, found an integer
+  percache.toml:7:13 <1> expected a string, or `false` to take it away, found an integer
 hint: write `"1"`
 error: `timeout` has the wrong type
   percache.toml:8:11 <1.5> expected a string, found a float
@@ -128,8 +128,9 @@ error: `dir` is not a path
 hint: leave it out for `.percache`
 error: `pools.a` is out of range
   percache.toml:7:5 <0> must be an integer from 1 to 4294967295
-error: `pools.b` has the wrong type
-  percache.toml:8:5 <"x"> expected an integer, found a string"#;
+error: `pools.b` is no size
+  percache.toml:8:5 <"x"> is not a size above 0
+hint: write how many tasks may run at a time, or a size with a unit: `4`, `"32GiB"`"#;
     assert_eq!(found, said);
 }
 

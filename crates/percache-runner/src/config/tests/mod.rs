@@ -7,6 +7,7 @@ mod meaning;
 mod mistakes;
 mod mistakes_between;
 mod mistakes_in_values;
+mod pools;
 mod schema;
 mod templates;
 

@@ -39,6 +39,72 @@ matrix = { os = ["m"] }
 }
 
 #[test]
+fn variables_and_dependencies_are_taken_away() {
+    let made = workspace(
+        r#"[workspace]
+env = { A = "w", W = "w" }
+[template.t]
+env = { A = "t", B = "t", C = "t" }
+deps = ["x", "y"]
+[template.u]
+extends = ["t"]
+env = { B = false }
+[task.x]
+command = "x"
+[task.y]
+command = "y"
+[task.a]
+extends = ["u"]
+command = "a"
+env = { A = false, B = "again", W = false }
+deps = ["!x"]
+[task.b]
+command = "b"
+deps = ["*", "!y", "!a"]
+"#,
+        &[],
+    );
+    let env: Vec<_> = task(&made, "a").env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(env, ["B=again", "C=t"]);
+    let deps = |name: &str| task(&made, name).deps.iter().map(|id| &made.task(*id).name[..]).collect::<Vec<_>>();
+    assert_eq!((deps("a"), deps("b")), (vec!["y"], vec!["x"]));
+}
+
+#[test]
+fn taking_away_what_is_not_there_is_a_mistake() {
+    let found = mistakes(
+        r#"[workspace]
+env = { A = "1", B = false }
+[template.t]
+env = { C = "1" }
+[task.x]
+command = "x"
+[task.a]
+command = "a"
+extends = ["t"]
+env = { C = false, CC = false, D = true }
+deps = ["!x", "!nobody"]
+"#,
+        &[],
+    );
+    let said = r#"error: `B = false` takes nothing away
+  percache.toml:2:18 <B> is set by nothing before it
+hint: leave it out; in a task, it takes away what a template or [workspace] sets
+error: `CC = false` takes nothing away
+  percache.toml:10:20 <CC> is set by nothing before it
+hint: leave it out, or name what a template or [workspace] sets
+error: `env.D` has the wrong type
+  percache.toml:10:36 <true> expected a string, or `false` to take it away, found a boolean
+error: `!x` takes nothing away
+  percache.toml:11:9 <"!x"> none of these is a dependency before it
+hint: leave it out, or name what a template, or a glob before it, states
+error: task `a` depends on a task that does not exist
+  percache.toml:11:15 <"!nobody"> no task is named `nobody`
+hint: tasks are the tables [task.NAME] of this file; those of a member are named `directory:task`"#;
+    assert_eq!(found, said);
+}
+
+#[test]
 fn templates_extend_templates_and_paths_belong_to_the_task() {
     let made = workspace(
         r#"[workspace]

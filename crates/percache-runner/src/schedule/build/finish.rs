@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::action::changes::Change;
+use crate::action::context::Accept;
 use crate::action::done::Done;
 use crate::action::explain::Why;
 use crate::key::fingerprint::Kind;
@@ -23,19 +24,21 @@ impl Build<'_, '_> {
         let succeeded = matches!(state, TaskState::Done { .. });
         self.states.set(done.task, state);
         self.queue.ended(done.task);
+        self.away.remove(&done.task);
+        self.outcomes.summary.remote += usize::from(done.remote.is_some());
         if task.interactive && !self.ctx.options.dry_run {
             self.reporter.yield_terminal(false);
         }
         self.outcomes.summary.count(&done, &task.name);
         if let Some(came) = self.came.get(&done.task).filter(|_| succeeded) {
-            self.outcomes.summary.remote.count(came, done.saved);
+            self.outcomes.summary.shared.count(came, done.saved);
         }
         if succeeded {
             self.release_dependents(done.task);
         }
         if let Outcome::Failed(failure) = &done.outcome {
             self.stopping |= !self.ctx.options.keep_going;
-            if !self.ctx.options.dry_run {
+            if !self.ctx.options.dry_run && self.ctx.options.accept != Accept::InsteadOfRunning {
                 self.outcomes.note_failure(&task.name, failure, &done.log);
             }
         }
@@ -132,6 +135,18 @@ impl Build<'_, '_> {
         let (task, status, took, saved) = (done.task, done.status, done.took, done.saved);
         let mut provenance = self.came.remove(&task).unwrap_or_default();
         provenance.origin = provenance.origin.or(done.origin);
-        self.reporter.event(Event::Finished { task, outcome, provenance, status, log, took, saved, reason, unseen });
+        let remote = done.remote;
+        self.reporter.event(Event::Finished {
+            task,
+            outcome,
+            provenance,
+            status,
+            log,
+            took,
+            saved,
+            reason,
+            unseen,
+            remote,
+        });
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use percache::db::memory::MemoryEngine;
 
 use super::*;
-use crate::action::context::{Check, Force, HitLogs, Options};
+use crate::action::context::{Accept, Check, Force, HitLogs, Options};
 use crate::config::DiscoverError;
 use crate::process::Stop;
 
@@ -24,7 +24,7 @@ fn plain() -> Options {
     Options {
         keep_going: false,
         force: Force::No,
-        accept: false,
+        accept: Accept::No,
         check: Check::Sample,
         dry_run: false,
         pull: false,
@@ -109,7 +109,7 @@ fn whoever_asks_for_more_gets_a_session() {
     let more: [fn(&mut Request<'_>); 9] = [
         |request| request.options.force = Force::All,
         |request| request.options.check = Check::All,
-        |request| request.options.accept = true,
+        |request| request.options.accept = Accept::Unknown,
         |request| request.options.dry_run = true,
         |request| request.options.explain = true,
         |request| request.options.hit_logs = HitLogs::All,

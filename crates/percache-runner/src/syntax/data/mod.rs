@@ -82,6 +82,51 @@ impl Format {
     }
 }
 
+impl Data {
+    /// Returns the value of a key, if this is a table that has it.
+    pub fn get(&self, key: &str) -> Option<&Data> {
+        match self {
+            Data::Table(entries) => entries.get(key),
+            _ => None,
+        }
+    }
+
+    /// Returns the value behind several keys.
+    pub fn at(&self, keys: &[&str]) -> Option<&Data> {
+        keys.iter().try_fold(self, |data, key| data.get(key))
+    }
+
+    /// Returns the text, if this is one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Data::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns the items; none if this is no list.
+    pub fn items(&self) -> &[Data] {
+        match self {
+            Data::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// Yields the entries; none if this is no table.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &Data)> {
+        let entries = match self {
+            Data::Table(entries) => Some(entries),
+            _ => None,
+        };
+        entries.into_iter().flatten().map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// Yields the texts of a list.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.items().iter().filter_map(Data::text)
+    }
+}
+
 /// The deepest nesting that is read: destroying a deeper tree could exhaust the stack.
 const DEEPEST: usize = 200;
 

@@ -35,6 +35,7 @@ function aboutTask(i) {
       ["first cause", task.cause && task.cause !== task.reason ? task.cause : ""],
       ["began", took ? `after ${seconds(task.began)}` : ""],
       ["took", took ? seconds(task.seconds) : ""],
+      ["executed", task.remote_queued_seconds !== null ? `remotely, after ${seconds(task.remote_queued_seconds)} in the queue` : ""],
       ["saved", task.saved_seconds > 0 ? seconds(task.saved_seconds) : ""],
       ["outputs", task.bytes ? bytes(task.bytes) : ""],
       ["fetched from", task.fetched_from ? `${task.fetched_from} (${bytes(task.fetched_bytes)})` : ""],

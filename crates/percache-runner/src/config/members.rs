@@ -1,0 +1,207 @@
+//! Which directories are members: those that patterns name, and the packages of ecosystems that have a file of their
+//! own.
+//!
+//! Does not read the files of members.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::files::FILE_NAME;
+use super::report::{At, Place, Report};
+use crate::fs::walk::{Want, expand_noting};
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
+use crate::model::problem::reason;
+use crate::model::{Ecosystem, Package};
+use crate::packages;
+
+/// One of `members`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Member {
+    /// Directories, as a pattern.
+    Pattern(String),
+    /// The packages of an ecosystem.
+    Packages {
+        ecosystem: Ecosystem,
+        /// Whether it stands in a list, where a pattern could stand as well.
+        listed: bool,
+    },
+}
+
+impl Member {
+    /// Returns what an item of a list means.
+    pub fn listed(text: &str) -> Member {
+        match Ecosystem::named(text) {
+            Some(ecosystem) => Member::Packages { ecosystem, listed: true },
+            None => Member::Pattern(text.to_owned()),
+        }
+    }
+
+    /// Returns what a value that is no list means.
+    pub fn alone(ecosystem: Ecosystem) -> Member {
+        Member::Packages { ecosystem, listed: false }
+    }
+
+    fn pattern(&self) -> Option<&str> {
+        match self {
+            Member::Pattern(text) => Some(text),
+            Member::Packages { .. } => None,
+        }
+    }
+}
+
+/// What `members` stands for.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    /// The directories of the members, sorted.
+    pub dirs: Vec<RelPath>,
+    pub packages: Vec<Package>,
+}
+
+/// Returns the members, and the packages of the ecosystems. A glob finds directories that have a file; a directory
+/// named without wildcards must have one. Calls `note` with the paths that the answer depends on. Reports mistakes.
+pub(super) fn members(
+    root: &Path,
+    report: &mut Report,
+    stated: &[At<Member>],
+    note: &mut dyn FnMut(&RelPath),
+) -> Members {
+    let mut packages = Vec::new();
+    for member in stated {
+        if let Member::Packages { ecosystem, listed } = member.value {
+            if listed {
+                check_ambiguous(root, report, ecosystem, &member.at);
+            }
+            add_packages(&mut packages, root, report, (ecosystem, &member.at), note);
+        }
+    }
+    let valid: Vec<&At<Member>> = stated.iter().filter(|member| check(root, report, member)).collect();
+    let patterns = member_files(valid.iter().filter_map(|member| member.value.pattern()));
+    let Ok(set) = PatternSet::parse(&RelPath::root(), &patterns) else { return Members::default() };
+    let found = match expand_noting(root, &set, &[], Want::Files, note) {
+        Ok(found) => found,
+        Err(error) => {
+            let at = place(stated.first());
+            let title = format!("cannot look for members: {error}");
+            report.error(title, at, reason(&error.source));
+            return Members::default();
+        }
+    };
+    let mut dirs: BTreeSet<RelPath> = found.into_iter().filter_map(|found| found.path.parent()).collect();
+    for package in &packages {
+        let file = package.dir.child(FILE_NAME.as_bytes());
+        // A `!` in the list takes packages away, too.
+        if set.decision(&file) == Some(false) {
+            continue;
+        }
+        if file.to_path(root).is_file() {
+            dirs.insert(package.dir.clone());
+        } else {
+            note(&file);
+        }
+    }
+    dirs.remove(&RelPath::root());
+    let dirs = dirs.into_iter().filter(|dir| check_dir(report, stated, dir)).collect();
+    Members { dirs, packages }
+}
+
+/// Returns whether the directory `dir` is a member, as far as the files can be read.
+pub(super) fn is_member(root: &Path, stated: &[Member], dir: &RelPath) -> bool {
+    let file = dir.child(FILE_NAME.as_bytes());
+    let patterns = member_files(stated.iter().filter_map(Member::pattern));
+    let decision = PatternSet::parse(&RelPath::root(), &patterns).ok().and_then(|set| set.decision(&file));
+    decision.unwrap_or_else(|| {
+        let ecosystems = stated.iter().filter_map(|member| match member {
+            Member::Packages { ecosystem, .. } => Some(*ecosystem),
+            Member::Pattern(_) => None,
+        });
+        let has_it = |packages: Vec<Package>| packages.iter().any(|package| package.dir == *dir);
+        ecosystems.into_iter().any(|of| packages::read(root, of, &mut |_| {}).is_ok_and(has_it))
+    })
+}
+
+/// Appends the file that a member directory must contain to each pattern of `members`.
+fn member_files<'t>(members: impl IntoIterator<Item = &'t str>) -> Vec<String> {
+    members.into_iter().map(|pattern| format!("{}/{FILE_NAME}", pattern.trim_end_matches('/'))).collect()
+}
+
+/// Adds the packages of an ecosystem. Reports a file that does not say which they are.
+fn add_packages(
+    packages: &mut Vec<Package>,
+    root: &Path,
+    report: &mut Report,
+    (ecosystem, at): (Ecosystem, &Place),
+    note: &mut dyn FnMut(&RelPath),
+) {
+    match packages::read(root, ecosystem, note) {
+        Ok(found) => {
+            let before = packages.len() as u32;
+            packages.extend(
+                found.into_iter().map(|package| Package {
+                    needs: package.needs.iter().map(|need| need + before).collect(),
+                    ..package
+                }),
+            );
+        }
+        Err(packages::Mistake { file, problem, hint }) => {
+            let title = format!("the packages of {} are not known: {file}: {problem}", ecosystem.name());
+            let hint = hint.unwrap_or_else(|| "correct that file, or list the members as patterns".to_owned());
+            report.error(title, at.clone(), format!("means what {file} says")).hint(hint);
+        }
+    }
+}
+
+/// Reports a name that may mean an ecosystem or a directory.
+fn check_ambiguous(root: &Path, report: &mut Report, ecosystem: Ecosystem, at: &Place) {
+    let name = ecosystem.name();
+    if root.join(name).join(FILE_NAME).is_file() {
+        let title = format!("`{name}` in `members` may mean two things");
+        let hint = format!("write `./{name}` for the directory; `members = \"{name}\"` means the packages alone");
+        report.error(title, at.clone(), format!("is an ecosystem, and a directory with a {FILE_NAME}")).hint(hint);
+    }
+}
+
+/// Returns whether `member` is usable. Reports mistakes.
+fn check(root: &Path, report: &mut Report, member: &At<Member>) -> bool {
+    let Some(pattern) = member.value.pattern() else { return true };
+    let at = place(Some(member));
+    let set = match PatternSet::parse(&RelPath::root(), &[pattern]) {
+        Ok(set) => set,
+        Err(error) => {
+            report.error("this is not a pattern for members", at, error.kind.to_string()).hint(error.kind.hint());
+            return false;
+        }
+    };
+    let named = set.patterns().iter().filter(|pattern| !pattern.negated).filter_map(|pattern| pattern.literal());
+    for dir in named {
+        let file = dir.child(FILE_NAME.as_bytes());
+        if dir.is_root() {
+            let hint = "leave it out: tasks of the root file are tasks of the workspace".to_owned();
+            report.error("the workspace root is not a member of itself", at, "names the root").hint(hint);
+            return false;
+        }
+        if !file.to_path(root).is_file() {
+            let hint = format!("create {file}, or leave the directory out");
+            report.error(format!("member `{dir}` has no {FILE_NAME}"), at, "names no member").hint(hint);
+            return false;
+        }
+    }
+    true
+}
+
+/// Checks a member's directory, which becomes part of its tasks' names.
+fn check_dir(report: &mut Report, members: &[At<Member>], dir: &RelPath) -> bool {
+    let fits = dir.to_str().is_some_and(|dir| !dir.contains(|c: char| ":[]*?!,".contains(c) || c.is_control()));
+    if !fits {
+        let title = format!("directory `{dir}` cannot be a member");
+        let label = "its name has a character that has a meaning in names of tasks";
+        let hint = "rename it, or take it away with a `!` pattern".to_owned();
+        report.error(title, place(members.first()), label).hint(hint);
+    }
+    fits
+}
+
+/// Returns the place of a member, which is always in the root file.
+fn place(member: Option<&At<Member>>) -> Place {
+    member.map_or(Place { file: 0, span: 0..0 }, |member| member.at.clone())
+}

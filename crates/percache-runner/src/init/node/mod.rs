@@ -1,0 +1,130 @@
+//! Scripts of package.json, and the packages of a workspace of npm, pnpm, yarn or bun.
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `project` | The packages, and what they share |
+//! | `script` | A script becomes a task |
+//! | `state` | Files in which tools note what they have done |
+//! | `root` | Scripts of the root that run those of the packages |
+//! | `rules` | What turbo.json and nx.json say of a script |
+//! | `turbo`, `nx` | Reading these files |
+
+mod nx;
+mod project;
+mod root;
+mod rules;
+mod script;
+mod state;
+mod turbo;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::{InitError, Part, Proposed, list};
+use project::{Member, Project};
+use rules::Rules;
+
+/// Who may describe the scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Describing {
+    /// Turborepo or Nx, if one of them is used.
+    Any,
+    Nobody,
+    Turbo,
+    Nx,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub root: Option<Part>,
+    /// The packages of a workspace that get a file, each with its directory.
+    pub members: Vec<(String, Part)>,
+}
+
+/// Proposes tasks for the package in `dir`, and for those of its workspace.
+pub(super) fn look(dir: &Path, describing: Describing) -> Result<Found, InitError> {
+    let Some(project) = Project::read(dir)? else { return Ok(Found::default()) };
+    let rules = Rules::read(dir, describing)?;
+    let needed = matches!(describing, Describing::Turbo | Describing::Nx);
+    if needed && matches!(rules, Rules::None) {
+        return Ok(Found::default());
+    }
+    let mut members: Vec<(String, Part)> = Vec::new();
+    for member in project.members.iter().filter(|member| !member.dir.is_empty()) {
+        let tasks = script::tasks(&project, member, &rules);
+        if !tasks.is_empty() {
+            let part = Part { found: "a package.json".to_owned(), prefix: project.manager, tasks, ..Part::default() };
+            members.push((member.dir.clone(), part));
+        }
+    }
+    add_sources(&project, &rules, &mut members);
+    let root = root_part(&project, &rules, &members);
+    Ok(Found { root, members })
+}
+
+/// Proposes the part of the root's file: the settings of the workspace, and scripts of the root.
+fn root_part(project: &Project, rules: &Rules, members: &[(String, Part)]) -> Option<Part> {
+    let own = project.members.iter().find(|member| member.dir.is_empty())?;
+    let is_workspace = project.members.len() > 1;
+    let mut tasks = if is_workspace {
+        let known: BTreeSet<&str> =
+            members.iter().flat_map(|(_, part)| &part.tasks).map(|task| task.name.as_str()).collect();
+        root::tasks(project, own, rules, &known)
+    } else {
+        script::tasks(project, own, rules)
+    };
+    if is_workspace {
+        tasks.iter_mut().for_each(|task| task.default = false);
+    }
+    if tasks.is_empty() && members.is_empty() {
+        return None;
+    }
+    let found = if is_workspace { "a workspace of packages" } else { "a package.json" };
+    let found = format!("{found}{}", rules.found());
+    let settings = if is_workspace { project.settings(rules) } else { Vec::new() };
+    Some(Part { found, prefix: project.manager, settings, notes: rules.notes(), tasks })
+}
+
+/// Adds a task to packages that others need and that do not build anything: their sources count as they are.
+fn add_sources(project: &Project, rules: &Rules, members: &mut Vec<(String, Part)>) {
+    let above: BTreeSet<String> = members
+        .iter()
+        .flat_map(|(_, part)| &part.tasks)
+        .flat_map(|task| task.keys.iter().filter(|(key, _)| *key == "deps"))
+        .flat_map(|(_, value)| value.split('"').filter_map(|name| name.strip_prefix('^')).map(str::to_owned))
+        .collect();
+    for member in project.members.iter().filter(|member| !member.dir.is_empty() && member.is_needed) {
+        let own = members.iter().find(|(dir, _)| *dir == member.dir).map(|(_, part)| part);
+        let has = |name: &str| own.is_some_and(|part| part.tasks.iter().any(|task| task.name == name));
+        let missing: Vec<Proposed> =
+            above.iter().filter(|name| !has(name)).map(|name| sources(project, member, rules, name)).collect();
+        if missing.is_empty() {
+            continue;
+        }
+        match members.iter_mut().find(|(dir, _)| *dir == member.dir) {
+            Some((_, part)) => part.tasks.extend(missing),
+            None => {
+                let found = "a package without scripts".to_owned();
+                let part = Part { found, prefix: project.manager, tasks: missing, ..Part::default() };
+                members.push((member.dir.clone(), part));
+            }
+        }
+    }
+    members.sort_by(|(a, _), (b, _)| a.cmp(b));
+}
+
+fn sources(project: &Project, member: &Member, rules: &Rules, name: &str) -> Proposed {
+    let comment = if name == rules::SOURCES {
+        "What other packages read of this one."
+    } else {
+        "Nothing is built here: other packages use the files as they are, and so depend on all of them."
+    };
+    let mut keys = vec![("command", list(&["true"]))];
+    keys.extend(rules.sources(name, member).map(|inputs| ("inputs", list(&inputs))));
+    if keys.len() == 1 {
+        keys.extend(script::default_inputs(project, member));
+    }
+    keys.push(("deps", list(&[format!("^{name}")])));
+    Proposed { name: name.to_owned(), comment: comment.to_owned(), keys, default: false }
+}

@@ -1,0 +1,163 @@
+//! The packages of a project in JavaScript, and what all of them depend on.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::super::{InitError, list, read, string};
+use super::rules::Rules;
+use crate::model::Ecosystem;
+use crate::packages;
+use crate::syntax::data::{Data, Format};
+
+/// A package.
+pub(super) struct Member {
+    /// Its directory, relative to the workspace; empty for the root.
+    pub dir: String,
+    /// Its name, if it has one.
+    pub name: String,
+    pub manifest: Data,
+    /// Whether another package depends on it.
+    pub is_needed: bool,
+}
+
+/// A project: one package, or a workspace of packages.
+pub(super) struct Project {
+    pub root: PathBuf,
+    /// The package manager, by the lock file beside the root's package.json.
+    pub manager: &'static str,
+    /// All packages, the root's first.
+    pub members: Vec<Member>,
+}
+
+/// The files that say which versions are installed.
+const LOCKS: [(&str, &str); 7] = [
+    ("pnpm-lock.yaml", "pnpm"),
+    ("pnpm-workspace.yaml", "pnpm"),
+    ("yarn.lock", "yarn"),
+    ("bun.lock", "bun"),
+    ("bun.lockb", "bun"),
+    ("package-lock.json", "npm"),
+    ("npm-shrinkwrap.json", "npm"),
+];
+
+/// How the names of configurations begin that the tools of packages look for in the root.
+const SHARED: [&str; 13] = [
+    "tsconfig",
+    "babel.config.",
+    ".babelrc",
+    ".eslintrc",
+    "eslint.config.",
+    "jest.config.",
+    "jest.preset.",
+    "vitest.config.",
+    "vitest.workspace.",
+    "vite.config.",
+    ".browserslistrc",
+    "postcss.config.",
+    "tailwind.config.",
+];
+
+impl Member {
+    /// Returns the names and texts of its scripts, without those that run before and after others.
+    pub fn scripts(&self) -> Vec<(&str, &str)> {
+        let all = || self.manifest.get("scripts").into_iter().flat_map(Data::entries);
+        let is_hook = |name: &str| {
+            let base = name.strip_prefix("pre").or_else(|| name.strip_prefix("post"));
+            base.is_some_and(|base| all().any(|(other, _)| other == base))
+        };
+        all().filter(|(name, _)| !is_hook(name)).filter_map(|(name, text)| Some((name, text.text()?))).collect()
+    }
+
+    /// Returns whether it has a script of this name.
+    pub fn has(&self, script: &str) -> bool {
+        self.manifest.at(&["scripts", script]).is_some()
+    }
+
+    /// Returns whether it depends on a package from elsewhere.
+    pub fn uses(&self, name: &str) -> bool {
+        ["dependencies", "devDependencies"].iter().any(|field| self.manifest.at(&[field, name]).is_some())
+    }
+}
+
+impl Project {
+    /// Reads the package in `dir`, and those of its workspace.
+    pub fn read(dir: &Path) -> Result<Option<Project>, InitError> {
+        let Some(text) = read(dir, "package.json") else { return Ok(None) };
+        let parse = |file: &str, text: &str| {
+            Format::Json.parse(text).map_err(|problem| InitError::Broken(format!("{file}: {problem}")))
+        };
+        let own = parse("package.json", &text)?;
+        let manager = LOCKS.into_iter().find(|(lock, _)| dir.join(lock).exists()).map_or("npm", |(_, manager)| manager);
+        let name = |manifest: &Data| manifest.get("name").and_then(Data::text).unwrap_or_default().to_owned();
+        let root = Member { dir: String::new(), name: name(&own), manifest: own, is_needed: false };
+        let lists = |name: &str| dir.join(name).exists();
+        // pnpm looks into its own file alone.
+        let is_workspace =
+            lists("pnpm-workspace.yaml") || manager != "pnpm" && root.manifest.get("workspaces").is_some();
+        let mut members = vec![root];
+        if is_workspace {
+            let ecosystem = Ecosystem::named(manager).unwrap_or(Ecosystem::Npm);
+            let packages = packages::read(dir, ecosystem, &mut |_| {})
+                .map_err(|mistake| InitError::Broken(format!("{}: {}", mistake.file, mistake.problem)))?;
+            let needed: BTreeSet<u32> = packages.iter().flat_map(|package| package.needs.iter().copied()).collect();
+            for (position, package) in (0u32..).zip(&packages).filter(|(_, package)| !package.dir.is_root()) {
+                let Some(at) = package.dir.to_str() else { continue };
+                let file = format!("{at}/package.json");
+                let Some(text) = read(dir, &file) else { continue };
+                let (name, is_needed) = (package.name.clone(), needed.contains(&position));
+                members.push(Member { dir: at.to_owned(), name, manifest: parse(&file, &text)?, is_needed });
+            }
+        }
+        Ok(Some(Project { root: dir.to_owned(), manager, members }))
+    }
+
+    /// Returns the directory of a package in the file system.
+    pub fn at(&self, member: &Member) -> PathBuf {
+        self.root.join(&member.dir)
+    }
+
+    /// Returns the keys of `[workspace]`: who lists the members, and what all of them depend on.
+    pub fn settings(&self, rules: &Rules) -> Vec<(String, &'static str, String)> {
+        let mut settings = vec![(
+            "The packages with a percache.toml are members; `^task` in `deps` means tasks of those that one depends on."
+                .to_owned(),
+            "members",
+            string(self.manager),
+        )];
+        let mut inputs: Vec<String> =
+            LOCKS.iter().map(|(lock, _)| (*lock).to_owned()).filter(|lock| self.root.join(lock).is_file()).collect();
+        inputs.extend(self.shared_files());
+        inputs.extend(rules.global_inputs());
+        let mut seen = BTreeSet::new();
+        inputs.retain(|input| seen.insert(input.clone()));
+        if !inputs.is_empty() {
+            let comment = "Inputs of every task: which versions are installed, and what configurations build on.";
+            settings.push((comment.to_owned(), "inputs", list(&inputs)));
+        }
+        settings.push((
+            "Another version of Node.js runs every task again.".to_owned(),
+            "tools",
+            list(&["node --version"]),
+        ));
+        let (from, pass) = rules.global_variables();
+        let variables = [("env_from", from, "part of every fingerprint"), ("env_pass", pass, "part of none")];
+        for (key, names, meaning) in variables.into_iter().filter(|(_, names, _)| !names.is_empty()) {
+            settings.push((format!("Variables that every command sees, {meaning}."), key, list(&names)));
+        }
+        settings
+    }
+
+    /// Returns the files in the root that configurations of packages build on, or that tools find by themselves.
+    fn shared_files(&self) -> Vec<String> {
+        let names = fs::read_dir(&self.root).into_iter().flatten().flatten();
+        let names = names.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+        let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+        let is_state = |name: &str| name.ends_with(".tsbuildinfo");
+        let mut shared: Vec<String> = names
+            .filter(|name| !is_state(name) && SHARED.iter().any(|beginning| name.starts_with(beginning)))
+            .collect();
+        shared.sort_unstable();
+        shared
+    }
+}

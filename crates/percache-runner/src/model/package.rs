@@ -1,0 +1,90 @@
+//! The packages of a workspace, as the files of their ecosystem state them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::path::RelPath;
+
+/// Whose files list the packages of a workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ecosystem {
+    /// `workspaces` of package.json, or else `packages` of pnpm-workspace.yaml.
+    Npm,
+    /// `packages` of pnpm-workspace.yaml.
+    Pnpm,
+    /// As npm.
+    Yarn,
+    /// As npm.
+    Bun,
+    /// `[workspace]` of Cargo.toml.
+    Cargo,
+    /// `[tool.uv.workspace]` of pyproject.toml.
+    Uv,
+    /// `use` of go.work.
+    Go,
+}
+
+impl Ecosystem {
+    /// All of them.
+    pub const ALL: [Ecosystem; 7] = [
+        Ecosystem::Npm,
+        Ecosystem::Pnpm,
+        Ecosystem::Yarn,
+        Ecosystem::Bun,
+        Ecosystem::Cargo,
+        Ecosystem::Uv,
+        Ecosystem::Go,
+    ];
+
+    /// Returns its name in percache.toml.
+    pub fn name(self) -> &'static str {
+        match self {
+            Ecosystem::Npm => "npm",
+            Ecosystem::Pnpm => "pnpm",
+            Ecosystem::Yarn => "yarn",
+            Ecosystem::Bun => "bun",
+            Ecosystem::Cargo => "cargo",
+            Ecosystem::Uv => "uv",
+            Ecosystem::Go => "go",
+        }
+    }
+
+    /// Returns the ecosystem of this name.
+    pub fn named(name: &str) -> Option<Ecosystem> {
+        Ecosystem::ALL.into_iter().find(|ecosystem| ecosystem.name() == name)
+    }
+
+    /// Returns the name of the file that every package has.
+    pub fn manifest(self) -> &'static str {
+        match self {
+            Ecosystem::Npm | Ecosystem::Pnpm | Ecosystem::Yarn | Ecosystem::Bun => "package.json",
+            Ecosystem::Cargo => "Cargo.toml",
+            Ecosystem::Uv => "pyproject.toml",
+            Ecosystem::Go => "go.mod",
+        }
+    }
+}
+
+/// A package of the workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// Its name in its manifest; empty if that has none.
+    pub name: String,
+    /// The directory of its manifest.
+    pub dir: RelPath,
+    /// Whose package it is.
+    pub ecosystem: Ecosystem,
+    /// The packages of the workspace that it depends on directly, as positions among all packages, sorted.
+    pub needs: Vec<u32>,
+}
+
+impl Package {
+    /// Returns the path of its manifest.
+    pub fn manifest(&self) -> RelPath {
+        self.dir.child(self.ecosystem.manifest().as_bytes())
+    }
+
+    /// Returns how people know it: its name, or else its directory.
+    pub fn shown(&self) -> String {
+        if self.name.is_empty() { self.dir.to_text().into_owned() } else { self.name.clone() }
+    }
+}

@@ -1,0 +1,127 @@
+//! The packages of a workspace, read from the files of npm, pnpm, yarn, bun, Cargo, uv and Go: their names, their
+//! directories, and which of them depend on which.
+//!
+//! Knows nothing of tasks. Whatever the answer depends on is noted, so that it can be kept while nothing changes.
+//!
+//! | file | its one idea |
+//! | --- | --- |
+//! | `manifests` | Reading manifests, and finding them by patterns |
+//! | `node` | package.json, with the workspaces of npm, pnpm, yarn and bun |
+//! | `cargo` | Cargo.toml |
+//! | `uv` | pyproject.toml |
+//! | `go` | go.work and go.mod |
+
+mod cargo;
+mod go;
+mod manifests;
+mod node;
+mod uv;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::model::path::RelPath;
+use crate::model::{Ecosystem, Package};
+
+use manifests::Manifests;
+
+/// Why the packages are not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The file.
+    pub file: RelPath,
+    /// What is wrong with it.
+    pub problem: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// Returns the packages of an ecosystem in the workspace in `root`, sorted by directory; its own package, if it has
+/// one, comes first. Calls `note` with every path that the answer depends on.
+///
+/// # Errors
+/// Returns the first file that cannot be read, or does not state what it should.
+pub fn read(root: &Path, ecosystem: Ecosystem, note: &mut dyn FnMut(&RelPath)) -> Result<Vec<Package>, Mistake> {
+    let mut manifests = Manifests { root, note };
+    let mut found = match ecosystem {
+        Ecosystem::Npm | Ecosystem::Pnpm | Ecosystem::Yarn | Ecosystem::Bun => node::read(&mut manifests, ecosystem)?,
+        Ecosystem::Cargo => cargo::read(&mut manifests)?,
+        Ecosystem::Uv => uv::read(&mut manifests)?,
+        Ecosystem::Go => go::read(&mut manifests)?,
+    };
+    found.sort_by(|a, b| a.dir.cmp(&b.dir));
+    found.dedup_by(|a, b| a.dir == b.dir);
+    Ok(connected(found, ecosystem))
+}
+
+/// Returns whether packages may be read from files of this name.
+pub fn is_manifest(name: &[u8]) -> bool {
+    let manifests = Ecosystem::ALL.map(Ecosystem::manifest);
+    let lists = ["pnpm-workspace.yaml", "go.work"];
+    manifests.iter().chain(&lists).any(|known| known.as_bytes() == name)
+}
+
+/// A package whose dependencies are directories.
+#[derive(Debug)]
+struct Found {
+    name: String,
+    dir: RelPath,
+    /// The directories of the packages that it depends on.
+    needs: Vec<RelPath>,
+    /// Those that only its tests and examples depend on, where these may form cycles.
+    lenient: Vec<RelPath>,
+}
+
+/// Replaces directories by positions. Directories that are no packages are left out.
+fn connected(found: Vec<Found>, ecosystem: Ecosystem) -> Vec<Package> {
+    let positions: HashMap<RelPath, u32> =
+        (0u32..).zip(&found).map(|(position, of)| (of.dir.clone(), position)).collect();
+    let resolve = |own: &RelPath, dirs: &[RelPath]| -> Vec<u32> {
+        let others = dirs.iter().filter(|dir| *dir != own);
+        let mut needs: Vec<u32> = others.filter_map(|dir| positions.get(dir).copied()).collect();
+        needs.sort_unstable();
+        needs.dedup();
+        needs
+    };
+    let strict: Vec<Vec<u32>> = found.iter().map(|of| resolve(&of.dir, &of.needs)).collect();
+    let lenient: Vec<Vec<u32>> = found.iter().map(|of| resolve(&of.dir, &of.lenient)).collect();
+    let needs = with_lenient(strict, lenient);
+    let packages = found.into_iter().zip(needs);
+    packages.map(|(Found { name, dir, .. }, needs)| Package { name, dir, ecosystem, needs }).collect()
+}
+
+/// Adds those of the lenient dependencies that close no circle.
+fn with_lenient(strict: Vec<Vec<u32>>, lenient: Vec<Vec<u32>>) -> Vec<Vec<u32>> {
+    let mut all = strict.clone();
+    for (needs, more) in all.iter_mut().zip(&lenient) {
+        needs.extend(more);
+        needs.sort_unstable();
+        needs.dedup();
+    }
+    let mut kept = all.clone();
+    for (position, more) in (0u32..).zip(&lenient) {
+        let own = &strict[position as usize];
+        let circular: Vec<u32> =
+            more.iter().copied().filter(|need| !own.contains(need) && reaches(&all, *need, position)).collect();
+        kept[position as usize].retain(|need| !circular.contains(need));
+    }
+    kept
+}
+
+/// Returns whether one package depends on another, directly or not.
+fn reaches(needs: &[Vec<u32>], from: u32, to: u32) -> bool {
+    let mut seen = vec![false; needs.len()];
+    let mut open = vec![from];
+    while let Some(next) = open.pop() {
+        if next == to {
+            return true;
+        }
+        if !std::mem::replace(&mut seen[next as usize], true) {
+            open.extend(&needs[next as usize]);
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! Packages of npm, pnpm, yarn and bun: package.json, and pnpm-workspace.yaml.
+//!
+//! Which dependencies mean packages of the workspace is what Turborepo takes for it: those of `dependencies`,
+//! `devDependencies` and `optionalDependencies` whose name and version fit; `peerDependencies` are somebody else's.
+
+use std::collections::HashMap;
+
+use super::manifests::{Manifests, at_root, mistake};
+use super::{Found, Mistake};
+use crate::model::Ecosystem;
+use crate::model::path::RelPath;
+use crate::syntax::data::{Data, Format};
+use crate::syntax::npm_range;
+
+const MANIFEST: &str = "package.json";
+const OF_PNPM: &str = "pnpm-workspace.yaml";
+
+/// Where a package says what it depends on.
+const FIELDS: [&str; 3] = ["dependencies", "devDependencies", "optionalDependencies"];
+
+pub(super) fn read(manifests: &mut Manifests<'_>, ecosystem: Ecosystem) -> Result<Vec<Found>, Mistake> {
+    let root = at_root(MANIFEST);
+    let own = manifests.data(&root, Format::Json)?;
+    let (stated_in, mut patterns) = patterns(manifests, own.as_ref(), ecosystem)?;
+    patterns.push("!**/node_modules/**".to_owned());
+    let mut packages: Vec<(RelPath, Data)> = own.into_iter().map(|own| (RelPath::root(), own)).collect();
+    for dir in manifests.dirs(&stated_in, &patterns, MANIFEST)? {
+        if let Some(manifest) = manifests.data(&dir.child(MANIFEST.as_bytes()), Format::Json)? {
+            packages.push((dir, manifest));
+        }
+    }
+    let mut by_name: HashMap<&str, &(RelPath, Data)> = HashMap::new();
+    for package in &packages {
+        let Some(name) = name(&package.1) else { continue };
+        if let Some(other) = by_name.insert(name, package).filter(|(dir, _)| *dir != package.0) {
+            let hint = Some("rename one of them: that is what dependencies mean".to_owned());
+            let path = package.0.child(MANIFEST.as_bytes());
+            let problem = format!("its name `{name}` is that of {}", other.0.child(MANIFEST.as_bytes()));
+            return Err(mistake(&path, &problem, hint));
+        }
+    }
+    let found = packages.iter().map(|(dir, manifest)| {
+        let stated = FIELDS.iter().filter_map(|field| manifest.get(field)).flat_map(Data::entries);
+        let needs = stated.filter_map(|(name, version)| meant(dir, name, version.text()?, &by_name));
+        Found {
+            name: name(manifest).unwrap_or_default().to_owned(),
+            dir: dir.clone(),
+            needs: needs.collect(),
+            lenient: Vec::new(),
+        }
+    });
+    Ok(found.collect())
+}
+
+fn name(manifest: &Data) -> Option<&str> {
+    manifest.get("name").and_then(Data::text).filter(|name| !name.is_empty())
+}
+
+/// Returns the patterns that list the packages, and the file that has them.
+fn patterns(
+    manifests: &mut Manifests<'_>,
+    own: Option<&Data>,
+    ecosystem: Ecosystem,
+) -> Result<(RelPath, Vec<String>), Mistake> {
+    let stated = own.and_then(|own| own.get("workspaces"));
+    let stated = stated.map(|stated| stated.get("packages").unwrap_or(stated));
+    if let Some(stated) = stated.filter(|_| ecosystem != Ecosystem::Pnpm) {
+        return Ok((at_root(MANIFEST), stated.texts().map(str::to_owned).collect()));
+    }
+    let of_pnpm = at_root(OF_PNPM);
+    if let Some(stated) = manifests.data(&of_pnpm, Format::Yaml)? {
+        let packages = stated.get("packages").into_iter().flat_map(Data::texts);
+        return Ok((of_pnpm, packages.map(str::to_owned).collect()));
+    }
+    let (file, problem, hint) = match (ecosystem, own) {
+        (Ecosystem::Pnpm, _) => (OF_PNPM, "it is not there", "write one: `packages: [\"packages/*\"]`"),
+        (_, None) => (MANIFEST, "it is not there", "`members` means the packages that it lists as `workspaces`"),
+        (_, Some(_)) => (MANIFEST, "it has no `workspaces`", "list the packages: `\"workspaces\": [\"packages/*\"]`"),
+    };
+    Err(mistake(&at_root(file), problem, Some(hint.to_owned())))
+}
+
+/// Returns the directory of the package of the workspace that a dependency means.
+fn meant(dir: &RelPath, name: &str, version: &str, packages: &HashMap<&str, &(RelPath, Data)>) -> Option<RelPath> {
+    let at = |name: &str| packages.get(name).map(|(dir, _)| dir.clone());
+    let beside = |path: &str| dir.join(path).ok();
+    match version.split_once(':') {
+        Some(("workspace", path)) if path.starts_with('.') => beside(path),
+        // `workspace:other@^` is another package under this name.
+        Some(("workspace", other)) => match other.char_indices().skip(1).find(|(_, char)| *char == '@') {
+            Some((end, _)) => at(&other[..end]),
+            None => at(name),
+        },
+        Some(("file" | "link" | "portal", path)) => beside(path),
+        // The catalog names a version, and that may be the one of the workspace.
+        Some(("catalog", _)) => at(name),
+        Some(_) => None,
+        None if version.contains('/') => None,
+        None => {
+            let (dir, manifest) = packages.get(name)?;
+            let own = manifest.get("version").and_then(Data::text);
+            let fits = own.and_then(|own| npm_range::contains(version, own)).unwrap_or(true);
+            fits.then(|| dir.clone())
+        }
+    }
+}

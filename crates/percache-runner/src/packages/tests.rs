@@ -1,0 +1,224 @@
+//! What each ecosystem's files are taken for.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use super::*;
+
+/// Reads the packages of a tree. Returns them as `name dir -> names of what it needs`.
+fn read_all(ecosystem: Ecosystem, files: &[(&str, &str)]) -> Result<Vec<String>, Mistake> {
+    let dir = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let packages = read(dir.path(), ecosystem, &mut |_| {})?;
+    let shown = packages.iter().map(|package| {
+        let needs = package.needs.iter().map(|need| packages[*need as usize].shown());
+        format!("{} {} -> {}", package.name, package.dir.to_text(), needs.collect::<Vec<_>>().join(" "))
+    });
+    Ok(shown.map(|line| line.trim_end().to_owned()).collect())
+}
+
+#[test]
+fn npm_knows_dependencies_by_name_and_version() {
+    let found = read_all(
+        Ecosystem::Npm,
+        &[
+            (
+                "package.json",
+                r#"{ "name": "root", "workspaces": ["packages/*", "!packages/old"], "devDependencies": { "@x/tool": "*" } }"#,
+            ),
+            ("packages/old/package.json", r#"{ "name": "old" }"#),
+            ("packages/not-a-package/readme", ""),
+            ("packages/app/node_modules/left-pad/package.json", r#"{ "name": "left-pad" }"#),
+            (
+                "packages/app/package.json",
+                r#"{ "name": "@x/app",
+                     "dependencies": { "@x/lib": "^1.0.0", "left-pad": "*", "@x/new": "npm:@x/new@1", "old": "*" },
+                     "devDependencies": { "@x/tool": "workspace:^" },
+                     "peerDependencies": { "@x/peer": "*" },
+                     "optionalDependencies": { "by-path": "file:../path" } }"#,
+            ),
+            (
+                "packages/lib/package.json",
+                r#"{ "name": "@x/lib", "version": "1.2.0", "dependencies": { "@x/tool": "^1.0.0" } }"#,
+            ),
+            (
+                "packages/tool/package.json",
+                r#"{ "name": "@x/tool", "version": "2.0.0", "dependencies": { "a": "workspace:@x/lib@*" } }"#,
+            ),
+            ("packages/new/package.json", r#"{ "name": "@x/new" }"#),
+            ("packages/path/package.json", "{}"),
+            (
+                "packages/peer/package.json",
+                r#"{ "name": "@x/peer", "dependencies": { "@x/app": "workspace:../app" } }"#,
+            ),
+        ],
+    );
+    assert_eq!(
+        found.unwrap(),
+        [
+            "root . -> @x/tool",
+            "@x/app packages/app -> @x/lib packages/path @x/tool",
+            "@x/lib packages/lib ->",
+            "@x/new packages/new ->",
+            " packages/path ->",
+            "@x/peer packages/peer -> @x/app",
+            "@x/tool packages/tool -> @x/lib",
+        ]
+    );
+}
+
+#[test]
+fn pnpm_lists_its_packages_in_a_file_of_its_own() {
+    let files = [
+        ("package.json", "{}"),
+        ("pnpm-workspace.yaml", "packages:\n  - '.'\n  - 'libs/**'\n  - '!**/fixtures/**'\ncatalog:\n  lib: ^1.0.0\n"),
+        ("libs/a/package.json", r#"{ "name": "a", "dependencies": { "lib": "catalog:" } }"#),
+        ("libs/deep/lib/package.json", r#"{ "name": "lib" }"#),
+        ("libs/a/fixtures/f/package.json", r#"{ "name": "f" }"#),
+    ];
+    let expected = [" . ->", "a libs/a -> lib", "lib libs/deep/lib ->"];
+    assert_eq!(read_all(Ecosystem::Pnpm, &files).unwrap(), expected);
+    assert_eq!(read_all(Ecosystem::Npm, &files).unwrap(), expected, "a package.json without `workspaces`");
+}
+
+#[test]
+fn cargo_follows_paths_and_leaves_out_cycles_of_tests() {
+    let found = read_all(
+        Ecosystem::Cargo,
+        &[
+            (
+                "Cargo.toml",
+                "[workspace]\nmembers = ['crates/*']\nexclude = ['crates/out']\n[workspace.dependencies]\nb = { path = 'crates/b' }\n\
+                 [patch.crates-io]\nd = { path = 'vendor/d' }\n",
+            ),
+            (
+                "crates/a/Cargo.toml",
+                "[package]\nname = 'a'\n[dependencies]\nb.workspace = true\nserde = '1'\n[target.'cfg(unix)'.dependencies]\nc = { path = '../../extra/c' }\n",
+            ),
+            ("crates/b/Cargo.toml", "[package]\nname = 'b'\n[dev-dependencies]\na = { path = '../a' }\nd = '1'\n"),
+            ("crates/out/Cargo.toml", "[package]\nname = 'out'\n"),
+            (
+                "extra/c/Cargo.toml",
+                "[package]\nname = 'c'\n[build-dependencies]\nrenamed = { package = 'd', version = '1' }\n",
+            ),
+            ("vendor/d/Cargo.toml", "[package]\nname = 'd'\n"),
+        ],
+    );
+    assert_eq!(found.unwrap(), ["a crates/a -> b c", "b crates/b -> d", "c extra/c -> d", "d vendor/d ->"]);
+}
+
+#[test]
+fn uv_asks_sources_and_compares_names_in_their_normal_form() {
+    let found = read_all(
+        Ecosystem::Uv,
+        &[
+            (
+                "pyproject.toml",
+                "[project]\nname = 'root'\ndependencies = ['Lib.A>=1']\n[tool.uv.workspace]\nmembers = ['packages/*']\nexclude = ['packages/old']\n\
+                 [tool.uv.sources]\nlib-a = { workspace = true }\n",
+            ),
+            (
+                "packages/a/pyproject.toml",
+                "[project]\nname = 'lib_a'\n[dependency-groups]\ntest = ['lib-b[x] ; python_version > \"3\"', { include-group = 'g' }]\n",
+            ),
+            (
+                "packages/b/pyproject.toml",
+                "[project]\nname = 'lib-b'\ndependencies = ['lib-a', 'lib-c']\n[tool.uv.sources]\nlib-a = { git = 'https://x' }\nlib-c = { path = '../c' }\n",
+            ),
+            ("packages/c/pyproject.toml", "[project]\nname = 'lib-c'\n[build-system]\nrequires = ['hatchling']\n"),
+            ("packages/old/pyproject.toml", "[project]\nname = 'old'\n"),
+        ],
+    );
+    assert_eq!(
+        found.unwrap(),
+        ["root . -> lib_a", "lib_a packages/a -> lib-b", "lib-b packages/b -> lib-c", "lib-c packages/c ->"]
+    );
+}
+
+#[test]
+fn go_takes_modules_from_go_work() {
+    let found = read_all(
+        Ecosystem::Go,
+        &[
+            ("go.work", "go 1.22\nuse (\n\t./a\n\t./b // the library\n)\nuse ./c\n"),
+            ("a/go.mod", "module example.com/a\nrequire (\n\texample.com/b v1.0.0\n\texample.com/away v1.0.0\n)\n"),
+            ("b/go.mod", "module example.com/b\nrequire example.com/old v0.0.0\nreplace example.com/old => ../c\n"),
+            ("c/go.mod", "module example.com/c\n"),
+            ("d/go.mod", "module example.com/d\n"),
+        ],
+    );
+    assert_eq!(
+        found.unwrap(),
+        ["example.com/a a -> example.com/b", "example.com/b b -> example.com/c", "example.com/c c ->"]
+    );
+}
+
+#[test]
+fn what_is_missing_or_broken_is_named() {
+    let problem = |ecosystem, files: &[(&str, &str)]| {
+        let mistake = read_all(ecosystem, files).unwrap_err();
+        format!("{}: {}", mistake.file, mistake.problem)
+    };
+    assert_eq!(problem(Ecosystem::Npm, &[]), "package.json: it is not there");
+    assert_eq!(problem(Ecosystem::Yarn, &[("package.json", "{}")]), "package.json: it has no `workspaces`");
+    assert_eq!(problem(Ecosystem::Pnpm, &[("package.json", "{}")]), "pnpm-workspace.yaml: it is not there");
+    assert_eq!(problem(Ecosystem::Cargo, &[("Cargo.toml", "")]), "Cargo.toml: it has no [workspace]");
+    assert_eq!(problem(Ecosystem::Uv, &[("pyproject.toml", "")]), "pyproject.toml: it has no [tool.uv.workspace]");
+    assert_eq!(problem(Ecosystem::Go, &[]), "go.work: it is not there");
+    let broken = [("package.json", r#"{ "workspaces": ["p"] }"#), ("p/package.json", "{\n\n]")];
+    assert!(problem(Ecosystem::Npm, &broken).starts_with("p/package.json: line 3: "));
+    let twice = [
+        ("package.json", r#"{ "workspaces": ["*"] }"#),
+        ("a/package.json", r#"{ "name": "x" }"#),
+        ("b/package.json", r#"{ "name": "x" }"#),
+    ];
+    assert_eq!(problem(Ecosystem::Npm, &twice), "b/package.json: its name `x` is that of a/package.json");
+}
+
+/// The answer is kept while none of these paths has changed.
+#[test]
+fn everything_that_was_read_is_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    for (path, text) in [("package.json", r#"{ "workspaces": ["p/*"] }"#), ("p/a/package.json", "{}")] {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let noted = |root: &Path| {
+        let mut noted = BTreeSet::new();
+        read(root, Ecosystem::Npm, &mut |path| noted.extend([path.to_string()])).unwrap();
+        noted
+    };
+    assert_eq!(noted(dir.path()), ["p", "p/a", "p/a/package.json", "package.json"].map(str::to_owned).into());
+}
+
+/// Of the dependencies of tests, those that close a circle are left out, and no others.
+#[test]
+fn lenient_dependencies_close_no_circle() {
+    const COUNT: u32 = 6;
+    let mut random = fastrand::Rng::with_seed(1);
+    for _ in 0..2_000 {
+        let (mut strict, mut lenient) = (Vec::new(), Vec::new());
+        for position in 0..COUNT {
+            // Strict ones lead to smaller numbers only, so they have no circles.
+            strict.push((0..position).filter(|_| random.u8(0..4) == 0).collect::<Vec<u32>>());
+            lenient.push((0..COUNT).filter(|other| *other != position && random.u8(0..6) == 0).collect::<Vec<u32>>());
+        }
+        let all: Vec<Vec<u32>> = strict.iter().zip(&lenient).map(|(a, b)| [&a[..], b].concat()).collect();
+        let kept = with_lenient(strict.clone(), lenient.clone());
+        for position in 0..COUNT {
+            let (own, kept_here) = (&strict[position as usize], &kept[position as usize]);
+            assert!(own.iter().all(|need| kept_here.contains(need)), "strict ones stay");
+            for need in &lenient[position as usize] {
+                let circle = reaches(&all, *need, position);
+                assert_eq!(kept_here.contains(need), own.contains(need) || !circle, "{strict:?} {lenient:?}");
+            }
+            assert!(!kept_here.iter().any(|need| reaches(&kept, *need, position)), "{strict:?} {lenient:?}");
+        }
+    }
+}

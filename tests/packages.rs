@@ -1,0 +1,206 @@
+//! Packages of other ecosystems: members from their files, names of packages, and `^task`.
+
+use crate::sandbox::Sandbox;
+use crate::watch::{Watch, until_it_reads};
+
+const ROOT: &str = r#"
+    [workspace]
+    members = "npm"
+
+    [template.package]
+    command = '''@ran("${PWD##*/}"); cat src > out; cat {deps} >> out'''
+    inputs = ["src"]
+    outputs = ["out"]
+    deps = ["^build"]
+"#;
+
+const BUILD: &str = "[task.build]\nextends = [\"package\"]\n";
+
+/// app → lib → base, in three packages of npm. One more has no percache.toml.
+fn project() -> Sandbox {
+    let ws = Sandbox::new(ROOT);
+    ws.write("package.json", r#"{ "name": "shop", "workspaces": ["packages/*"] }"#);
+    let package = |dir: &str, name: &str, needs: &str| {
+        let manifest = format!(r#"{{ "name": "@shop/{name}", "dependencies": {{ {needs} }} }}"#);
+        ws.write(&format!("packages/{dir}/package.json"), manifest);
+        ws.write(&format!("packages/{dir}/src"), format!("{dir}\n"));
+    };
+    package("app", "web", r#""@shop/lib": "*", "left-pad": "^1.0.0""#);
+    package("lib", "lib", r#""@shop/through": "workspace:*""#);
+    package("through", "through", r#""@shop/base": "workspace:*""#);
+    package("base", "base", "");
+    for dir in ["app", "lib", "base"] {
+        ws.write(&format!("packages/{dir}/percache.toml"), BUILD);
+    }
+    ws
+}
+
+#[test]
+fn the_tasks_of_the_packages_below_come_first_and_count() {
+    let ws = project();
+    ws.build([]).ran(["base", "lib", "app"]);
+    assert_eq!(ws.read("packages/app/out"), "app\nbase\nlib\nbase\n");
+    ws.build([]).up_to_date(3);
+    ws.write("packages/base/src", "changed\n");
+    ws.build(["packages/app:build"]).ran(["base", "lib", "app"]);
+    assert_eq!(ws.read("packages/app/out"), "app\nchanged\nlib\nchanged\n");
+}
+
+/// What a program runs may lie further below than what its own package names, and what lies between may stay the same.
+#[test]
+fn what_lies_further_below_counts_although_nothing_between_changes() {
+    let ws = project();
+    ws.edit_config("cat {deps} >> out", "true {deps}");
+    ws.build([]).ran(["base", "lib", "app"]);
+    ws.write("packages/base/src", "changed\n");
+    ws.build([]).ran(["base", "lib", "app"]);
+    assert_eq!(ws.read("packages/lib/out"), "lib\n");
+}
+
+#[test]
+fn names_of_packages_stand_for_their_directories() {
+    let ws = project();
+    ws.build(["@shop/lib:build"]).ran(["base", "lib"]);
+    ws.build(["@shop/*:build"]).ran(["app"]).up_to_date(2);
+    ws.percache(["why", "@shop/web:build"]).succeeds().says(["packages/app:build"]);
+    ws.percache(["list", "@shop/b*:build"]).succeeds().says(["packages/base:build"]).does_not_say("packages/lib");
+    ws.percache(["build", "@shop/wbe:build"]).exits(2).says(["did you mean `@shop/web:build`"]);
+    ws.percache(["build", "@shop/web:biuld"]).exits(2).says(["did you mean `@shop/web:build"]);
+    // In `deps` and `default`, too; the root's package stands for the root.
+    ws.edit_config("[workspace]", "[task.all]\ndeps = [\"@shop/base:*\"]\n[workspace]\ndefault = [\"shop:all\"]");
+    ws.write("packages/base/package.json", r#"{ "name": "@shop/base" }"#);
+    ws.build([]).succeeds().ran([]).up_to_date(1);
+    ws.percache(["graph", "all"]).succeeds().says(["packages/base:build"]);
+}
+
+/// What the files of the ecosystem say is part of the configuration, which is kept while nothing changes.
+#[test]
+fn a_changed_manifest_is_noticed() {
+    let ws = project();
+    ws.build([]).ran(["base", "lib", "app"]);
+    ws.build([]).up_to_date(3);
+    // A dependency more, and one less.
+    ws.write("packages/app/package.json", r#"{ "name": "@shop/web", "dependencies": { "@shop/base": "*" } }"#);
+    ws.build([]).ran(["app"]);
+    assert_eq!(ws.read("packages/app/out"), "app\nbase\n");
+    // In a package without tasks, too.
+    ws.write("packages/through/package.json", r#"{ "name": "@shop/through" }"#);
+    ws.build([]).ran(["lib"]);
+    assert_eq!(ws.read("packages/lib/out"), "lib\n");
+    // A file of its own makes a package a member, and another pattern takes it away.
+    ws.write("packages/through/percache.toml", BUILD);
+    ws.write("packages/through/src", "through\n");
+    ws.build([]).ran(["through", "lib"]);
+    ws.write("package.json", r#"{ "workspaces": ["packages/*", "!packages/through"] }"#);
+    ws.build([]).ran([]).up_to_date(2).restored(1);
+    ws.write("package.json", r#"{ "workspaces": ["packages/*", "extra"] }"#);
+    ws.write("extra/package.json", r#"{ "name": "extra" }"#);
+    ws.write("extra/percache.toml", "[task.build]\ncommand = \"true\"\ninputs = []\n");
+    ws.percache(["list"]).succeeds().says(["extra:build"]);
+    ws.build([]).succeeds();
+    ws.same_as_clean();
+}
+
+#[test]
+fn a_command_in_a_package_belongs_to_the_workspace() {
+    let ws = project();
+    ws.run(ws.command("packages/lib").args(["build", "build"])).ran(["base", "lib"]);
+    ws.run(ws.command("packages/through").args(["build", "@shop/web:build"])).ran(["app"]);
+}
+
+#[test]
+fn a_change_of_a_manifest_is_watched() {
+    let ws = project();
+    let watch = Watch::start(&ws, &[]);
+    until_it_reads(&ws, "packages/app/out", "app\nbase\nlib\nbase\n");
+    ws.write("packages/app/package.json", r#"{ "name": "@shop/web" }"#);
+    until_it_reads(&ws, "packages/app/out", "app\n");
+    ws.write("packages/app/package.json", "{ broken");
+    ws.write("packages/app/package.json", r#"{ "name": "@shop/web", "dependencies": { "@shop/base": "*" } }"#);
+    until_it_reads(&ws, "packages/app/out", "app\nbase\n");
+    drop(watch);
+}
+
+#[test]
+fn a_new_dependency_affects_the_package() {
+    let ws = project();
+    ws.write(".gitignore", ".percache\nout\n");
+    ws.shell("git init -q -b main . && git config user.name n && git config user.email e@example.com");
+    ws.shell("git add . && git commit -qm first");
+    let affected = || ws.percache(["list", "--affected=HEAD"]).succeeds();
+    ws.write("packages/through/package.json", r#"{ "name": "@shop/through" }"#);
+    affected().says(["packages/lib:build", "packages/app:build"]).does_not_say("base");
+}
+
+#[test]
+fn packages_that_depend_on_each_other_are_told() {
+    let ws = project();
+    ws.write("packages/base/package.json", r#"{ "name": "@shop/base", "devDependencies": { "@shop/web": "*" } }"#);
+    ws.percache(["list"]).exits(2).says([
+        "dependency cycle: `packages/app:build",
+        "(`^build`)",
+        "percache.toml:9",
+        "these packages depend on each other",
+    ]);
+}
+
+#[test]
+fn wrong_uses_are_told_with_their_place() {
+    let ws = Sandbox::new("[task.a]\ncommand = \"true\"\ndeps = [\"^build\"]");
+    ws.percache(["list"]).exits(2).says([
+        "`^build` has no meaning here",
+        "percache.toml:3",
+        "no packages are known",
+        "\"npm\"",
+    ]);
+    let ws = project();
+    ws.write("tools/percache.toml", "[task.x]\ndeps = [\"^build\"]\n");
+    ws.edit_config("members = \"npm\"", "members = [\"npm\", \"tools\"]");
+    ws.percache(["list"]).exits(2).says(["tools/percache.toml:2", "`tools` is no package"]);
+    ws.write("tools/percache.toml", "[task.x]\ndeps = [\"packages/lib:build\"]\n");
+    ws.percache(["list"]).succeeds().says(["tools:x", "packages/app:build"]);
+    ws.edit_config("[\"^build\"]", "[\"^biuld\"]");
+    ws.percache(["list"]).exits(2).says(["percache.toml:9", "did you mean `^build`?"]);
+    ws.edit_config("[\"^biuld\"]", "[\"^packages/lib:build\"]");
+    ws.percache(["list"]).exits(2).says(["behind `^` stands a task without a directory"]);
+    ws.edit_config("[\"^packages/lib:build\"]", "[\"^build\"]");
+    ws.edit_config("[\"npm\", \"tools\"]", "[\"npm\", \"go\"]");
+    ws.percache(["list"])
+        .exits(2)
+        .says(["the packages of go are not known: go.work: it is not there", "percache.toml:3"]);
+    ws.write("go/percache.toml", "");
+    ws.percache(["list"]).exits(2).says(["`go` in `members` may mean two things", "`./go`"]);
+    ws.edit_config("[\"npm\", \"go\"]", "[\"npm\", \"./go\", \"!packages/app\"]");
+    ws.percache(["list"]).succeeds().does_not_say("packages/app");
+    ws.edit_config("[\"npm\", \"./go\", \"!packages/app\"]", "\"nmp\"");
+    ws.percache(["list"]).exits(2).says(["`nmp` is not an ecosystem", "did you mean `npm`?"]);
+    ws.edit_config("\"nmp\"", "\"pkgs/*\"");
+    ws.percache(["list"]).exits(2).says(["members = [\"pkgs/*\"]"]);
+    ws.edit_config("\"pkgs/*\"", "\"npm\"");
+    ws.write("packages/lib/package.json", "{\n \"name\" }");
+    ws.percache(["list"]).exits(2).says(["packages/lib/package.json: line 2", "percache.toml:3"]);
+}
+
+#[test]
+fn cargo_uv_and_go_have_packages_too() {
+    let task = |ws: &Sandbox, dir: &str| {
+        ws.config_in(dir, &format!("[task.build]\ncommand = \"@ran({dir})\"\ninputs = []\ndeps = [\"^build\"]\n"));
+    };
+    let ws = Sandbox::new("[workspace]\nmembers = [\"cargo\", \"uv\", \"go\"]\n");
+    ws.write("Cargo.toml", "[workspace]\nmembers = [\"a\", \"b\"]\n");
+    ws.write("a/Cargo.toml", "[package]\nname = \"crate-a\"\n[dependencies]\ncrate-b = { path = \"../b\" }\n");
+    ws.write("b/Cargo.toml", "[package]\nname = \"crate-b\"\n");
+    ws.write("pyproject.toml", "[tool.uv.workspace]\nmembers = [\"p\", \"q\"]\n");
+    ws.write(
+        "p/pyproject.toml",
+        "[project]\nname = \"py-p\"\ndependencies = [\"py_q\"]\n[tool.uv.sources]\npy-q = { workspace = true }\n",
+    );
+    ws.write("q/pyproject.toml", "[project]\nname = \"py-q\"\n");
+    ws.write("go.work", "use ./g\nuse ./h\n");
+    ws.write("g/go.mod", "module example.com/g\nrequire example.com/h v0.0.0\n");
+    ws.write("h/go.mod", "module example.com/h\n");
+    ["a", "b", "p", "q", "g", "h"].iter().for_each(|dir| task(&ws, dir));
+    ws.build(["crate-a:build", "-j1"]).ran(["b", "a"]);
+    ws.build(["py-p:build", "-j1"]).ran(["q", "p"]);
+    ws.build(["example.com/g:build", "-j1"]).ran(["h", "g"]);
+}

@@ -6,12 +6,14 @@
 //!
 //! | file | its one idea |
 //! | --- | --- |
+//! | `batches` | as many contents as fit into one message |
 //! | `capabilities` | what the server can, and how much at a time |
 //! | `execute` | commands on workers of the server |
 //! | `channel` | from an address to a connection, and from a status to a fault |
 //! | `logs` | what a command writes while a worker runs it |
 //! | `streams` | contents too large for one message |
 
+mod batches;
 mod capabilities;
 mod channel;
 pub(crate) mod execute;
@@ -27,6 +29,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use tonic::{Response, Status};
 
+use self::batches::{OVERHEAD, batches};
 use self::capabilities::Capabilities;
 use self::channel::{Client, fault};
 use super::stream::{Receiver, Sender};
@@ -39,10 +42,6 @@ use crate::settings::Settings;
 
 /// Batches that are under way at a time.
 const CALLS: usize = 8;
-/// Contents of one batch: the answer to more takes servers long.
-const TOGETHER: usize = 1_000;
-/// What a message has for each content besides its bytes, at the most.
-const OVERHEAD: u64 = 256;
 /// Good enough, and faster than most networks.
 const LEVEL: i32 = 3;
 /// A record of up to so many bytes lies in the action result as well, as its output.
@@ -327,22 +326,6 @@ impl Reapi {
     }
 }
 
-/// Divides contents into batches of at most `most` bytes.
-fn batches<T>(all: impl Iterator<Item = T>, most: u64, length: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
-    let (mut batches, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0u64);
-    for one in all {
-        let size = length(&one) + OVERHEAD;
-        if !batch.is_empty() && (batch.len() == TOGETHER || bytes.saturating_add(size) > most) {
-            batches.push(std::mem::take(&mut batch));
-            bytes = 0;
-        }
-        bytes += size;
-        batch.push(one);
-    }
-    batches.extend(Some(batch).filter(|batch| !batch.is_empty()));
-    batches
-}
-
 /// Waits for an answer, and not for ever.
 async fn within<T>(what: &str, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Fault> {
     match timeout(IDLE, call).await {
@@ -382,15 +365,6 @@ fn action(key: &Key) -> v2::Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn batches_are_full_and_never_too_full() {
-        let lengths = [100, 200, 700, 5_000, 1, 1];
-        let divided = batches(lengths.into_iter(), 1_000 + 2 * OVERHEAD, |length| *length);
-        assert_eq!(divided, [vec![100, 200], vec![700], vec![5_000], vec![1, 1]]);
-        assert_eq!(batches(std::iter::repeat_n(0, 2_001), u64::MAX, |length| *length).len(), 3);
-        assert!(batches(std::iter::empty::<u64>(), 10, |length| *length).is_empty());
-    }
 
     #[test]
     fn a_digest_is_read_as_written_and_nonsense_is_none() {

@@ -1,5 +1,7 @@
 //! The live display, as a person sees it: on a real pseudo-terminal.
 
+mod servers;
+
 use std::process::Stdio;
 use std::time::Duration;
 

@@ -82,6 +82,7 @@ mod report;
 mod robust;
 mod scheduling;
 mod schema;
+mod servers;
 mod six_cases;
 mod status;
 mod stress;

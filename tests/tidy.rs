@@ -276,14 +276,14 @@ const DOOR: [(&str, &str); 13] = [
         LastState NamedFile NamedFileError NotPortable RelPath SelectError Task TaskCommand TaskGraph TaskId Workspace \
         acceptable affected filtered last_log name_from named_file not_portable"),
     ("events", "Deviation Differs Event Failure Holder Listener LogText Marked Moved NotStored Note Outcome Phase \
-        Provenance RemoteRun RemoteStage Reporter Runner Span SpooledLog StoreTrouble Stream Warning WhyKept"),
+        Provenance RemoteRun RemoteStage Reporter Runner Served Span SpooledLog StoreTrouble Stream Warning WhyKept"),
     ("exec", "Answer Single"),
     ("sharing", "Feed Fetched Identity Names Offer Remote RemoteKey identify stored_offer"),
     ("execution", "Client InputKind RemoteCommand RemoteExecuted RemoteInput Workers"),
     ("why", "Answer Behind Cause Chain Change FileState Kind Last LastBuild Line Link Nearest Question Standing Stands \
         State TiedTask Value Why last_build standings tied_tasks why"),
     ("watching", "Activity Blame Blamed Broken Burst Change Configured Events Happened Hearing KnownFiles Noting Run \
-        Target moment"),
+        Servers Target attend end moment"),
     ("store", "DEFAULT_MAXAGE DEFAULT_MAXSIZE MaintenanceError Report Request Unstable advance_epoch disk_usage \
         displaced gc last_uses statistics unstable_tasks"),
     ("displaced", "Amount Item Place delete give_back in_store list measure recorded_outputs"),

@@ -76,7 +76,7 @@ pub mod tasks {
 pub mod events {
     pub use crate::model::event::{
         Deviation, Differs, Event, Failure, Listener, LogText, Moved, Outcome, Provenance, RemoteRun, RemoteStage,
-        Reporter, Runner,
+        Reporter, Runner, Served,
     };
     pub use crate::model::notice::{NotStored, Note, StoreTrouble, Warning, WhyKept};
     pub use crate::model::span::{Phase, Span};
@@ -114,8 +114,10 @@ pub mod why {
 
 /// Building again whenever something changes.
 pub mod watching {
+    pub use crate::action::servers::Servers;
     pub use crate::fs::stamp::moment;
     pub use crate::fs::stat_table::KnownFiles;
+    pub use crate::schedule::servers::{attend, end};
     pub use crate::watch::{
         Activity, Blame, Blamed, Broken, Burst, Change, Configured, Events, Happened, Hearing, Noting, Run, Target,
     };

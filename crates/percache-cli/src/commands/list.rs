@@ -186,6 +186,7 @@ pub fn word(state: LastState) -> &'static str {
         LastState::Failed => "failed",
         LastState::NeverBuilt => "never built",
         LastState::Built => "built",
+        LastState::Server => "server",
         LastState::AlwaysRuns => "always runs",
         LastState::NotStored => "not stored",
     }
@@ -197,7 +198,7 @@ pub fn style(state: LastState) -> Style {
         LastState::Built => Style::Good,
         LastState::Failed => Style::Bad,
         LastState::Stopped | LastState::NotStored => Style::Warning,
-        LastState::AlwaysRuns => Style::Active,
+        LastState::AlwaysRuns | LastState::Server => Style::Active,
         LastState::Group | LastState::NeverBuilt => Style::Faint,
     }
 }

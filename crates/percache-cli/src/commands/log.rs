@@ -31,6 +31,7 @@ pub fn run(cli: &Cli, args: &Log) -> Result<u8, CliError> {
         LastLog::Nothing => {
             let hint = match task {
                 Task { command: None, .. } => "it is a group: it runs nothing itself".to_owned(),
+                Task { server: Some(_), .. } => "it is a server, whose output is not stored".to_owned(),
                 Task { cache: false, .. } | Task { interactive: true, .. } => "it is never stored".to_owned(),
                 _ => format!("only successful runs are stored; `percache build {here}` runs it"),
             };

@@ -2,6 +2,7 @@
 //! it.
 
 mod round;
+mod servers;
 #[cfg(feature = "remote")]
 mod sharing;
 
@@ -12,7 +13,9 @@ use std::time::Duration;
 use percache_runner::configuration;
 use percache_runner::tasks::TaskId;
 use percache_runner::text::shown_bytes;
-use percache_runner::watching::{Blame, Blamed, Broken, Change, Configured, Events, Happened, KnownFiles, Run, Target};
+use percache_runner::watching::{
+    Blame, Blamed, Broken, Change, Configured, Events, Happened, KnownFiles, Run, Servers, Target,
+};
 use percache_runner::{Accept, Check, Force, HitLogs, OpenError, Options, Project, Stop};
 
 use crate::args::{Cli, Logs, Output, Watch};
@@ -42,11 +45,15 @@ pub fn run(cli: &Cli, args: &Watch) -> Result<u8, CliError> {
         awaited: true,
         left_alone: false,
         told_of_limit: false,
+        servers: Servers::default(),
+        serving: Vec::new(),
+        last: None,
         ended: None,
         #[cfg(feature = "remote")]
         shares: Default::default(),
     };
     watching.run();
+    watching.end_servers();
     #[cfg(feature = "remote")]
     watching.shares.settle(true, &watching.user, cli);
     if let Some(error) = watching.ended.take() {
@@ -74,6 +81,12 @@ struct Watching<'a> {
     /// Whether the build itself changed the tasks again and again, so that this is now ignored.
     left_alone: bool,
     told_of_limit: bool,
+    /// The servers that run from one build to the next.
+    servers: Servers,
+    /// When they began.
+    serving: Vec<Run>,
+    /// The tasks that were watched last.
+    last: Option<Arc<Project>>,
     /// The error that ends it, if the user did not.
     ended: Option<CliError>,
     #[cfg(feature = "remote")]
@@ -85,6 +98,7 @@ impl Watching<'_> {
         let mut next = self.configure();
         let mut known = KnownFiles::new();
         while let Some(configured) = self.mended(next) {
+            self.last = Some(configured.0.clone());
             let mut target = Target::new(configured, &self.events, &known, Vec::new());
             self.tell_of_limit();
             let mut builds = !std::mem::take(&mut self.left_alone);
@@ -182,6 +196,7 @@ impl Watching<'_> {
                 return Happened::Nothing;
             }
         };
+        self.note_servers(&runs);
         if self.user.requested() {
             return Happened::Nothing;
         }
@@ -226,11 +241,18 @@ impl Watching<'_> {
 
     /// Waits for a change after a build. Returns `Happened::Nothing` only if the user wants to end it.
     fn idle(&mut self, target: &mut Target) -> Happened<CliError> {
+        let project = target.project.clone();
+        let mut report = self.idle_report(&project);
         while !self.user.requested() {
             let burst = self.events.wait(&|path| target.concern(path), TURN, &|| self.user.requested());
+            self.attend(&project, &mut report);
             let Some(burst) = burst else { continue };
             match target.update(burst, &self.events, || self.configure()) {
                 Happened::Nothing => {}
+                Happened::Inputs(changes) => match self.caused_by_servers(target, changes) {
+                    changes if changes.is_empty() => {}
+                    changes => return Happened::Inputs(changes),
+                },
                 happened => return happened,
             }
         }

@@ -2,7 +2,7 @@
 
 use percache::store::origin::{Origin, Place};
 use percache_runner::Summary;
-use percache_runner::events::{Deviation, Differs, Event, Outcome, RemoteRun, RemoteStage};
+use percache_runner::events::{Deviation, Differs, Event, Outcome, RemoteRun, RemoteStage, Served};
 use percache_runner::tasks::{RelPath, Workspace};
 use percache_runner::text::shown;
 use serde_json::{Value, json};
@@ -48,6 +48,10 @@ pub fn event(workspace: &Workspace, event: &Event) -> String {
                 "log_bytes_omitted": log.omitted,
             })
         }
+        Event::Server { task, what } => server(name(*task), what),
+        Event::Serving { tasks } => {
+            json!({ "event": "serving", "tasks": tasks.iter().map(|id| name(*id)).collect::<Vec<_>>() })
+        }
         Event::Warning(warning) => {
             let (message, hint) = messages::warning(warning);
             json!({ "event": "warning", "message": message, "hint": hint })
@@ -75,6 +79,16 @@ pub fn origin(origin: &Origin) -> Value {
         Place::File(path) => ("file", path),
     };
     json!({ "kind": kind, "from": from, "came": origin.came.as_millis() as f64 / 1e3 })
+}
+
+/// Returns what a server did.
+fn server(name: &str, what: &Served) -> Value {
+    match what {
+        Served::Started => json!({ "event": "started", "task": name, "usual_seconds": null }),
+        Served::Output(bytes) => json!({ "event": "output", "task": name, "text": String::from_utf8_lossy(bytes) }),
+        Served::Ready(took) => json!({ "event": "ready", "task": name, "seconds": took.as_secs_f64() }),
+        Served::Stopped(took) => json!({ "event": "stopped", "task": name, "seconds": took.as_secs_f64() }),
+    }
 }
 
 fn stage_word(stage: RemoteStage) -> &'static str {
@@ -121,6 +135,7 @@ pub fn summary(summary: &Summary) -> String {
         "would_run": summary.would_run,
         "would_restore": summary.would_restore,
         "may_run": summary.may_run,
+        "would_start": summary.would_start,
         "interrupted": summary.interrupted,
         "seconds": summary.took.as_secs_f64(),
         "saved_seconds": summary.saved.as_secs_f64(),

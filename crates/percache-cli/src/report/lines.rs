@@ -1,6 +1,8 @@
 //! The reporter for people: a line for each task that was not up to date, logs where requested, details of failures,
 //! and the summary; on a terminal above the live display.
 
+mod servers;
+
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -11,12 +13,14 @@ use percache_runner::events::{Event, Failure, Holder, LogText, Outcome, Provenan
 use percache_runner::tasks::{TaskId, Workspace};
 use percache_runner::text::{format_duration, format_size};
 
+use self::servers::end_of_log;
 use crate::args::{Logs, Output};
 use crate::messages;
 use crate::report::ci::Ci;
 use crate::report::dots::Dots;
 use crate::report::failure::{self, About};
 use crate::report::live::Live;
+use crate::report::servers::Streams;
 use crate::report::settled::settled;
 use crate::report::tap::Tap;
 use crate::report::text::clean;
@@ -44,6 +48,12 @@ pub struct Lines<'a> {
     /// The live display, if lines go to a terminal that has one.
     live: Option<Live>,
     out: io::BufWriter<Stdout>,
+    /// The output of servers.
+    streams: Streams,
+    /// What servers print while a command owns the terminal.
+    held: Option<String>,
+    /// Whether only servers are left, which run until the user ends them.
+    serving: bool,
 }
 
 /// A failure with so many lines after its first one is named again at the end.
@@ -87,6 +97,9 @@ impl<'a> Lines<'a> {
             awaited: None,
             live: manner.is_live().then(|| Live::new(manner.paint, tap.clone())),
             out: io::BufWriter::new(Stdout),
+            streams: Streams::default(),
+            held: None,
+            serving: false,
         }
     }
 
@@ -111,6 +124,8 @@ impl<'a> Lines<'a> {
                 let detail = Detail { took, saved, reason, provenance: &provenance, hint, remote };
                 self.finished(task, &outcome, &log, &detail);
             }
+            Event::Server { task, what } => self.server(task, what),
+            Event::Serving { tasks } => self.serving(&tasks),
             Event::Warning(warning) => {
                 let (message, hint) = messages::warning(&warning);
                 self.warn(&message, hint.as_deref());
@@ -126,6 +141,11 @@ impl<'a> Lines<'a> {
     pub fn yield_terminal(&mut self, owned: bool) {
         let _ = self.out.flush();
         self.live.iter_mut().for_each(|live| live.hide(owned));
+        self.held = owned.then(String::new).or_else(|| {
+            let held = self.held.take().unwrap_or_default();
+            self.put(&held, true);
+            None
+        });
     }
 
     /// Redraws the display, if there is one.
@@ -161,6 +181,13 @@ impl<'a> Lines<'a> {
         if !failed && (self.manner.quiet || *outcome == Outcome::Group) {
             return;
         }
+        if *outcome == Outcome::NotStarted && !self.manner.verbose {
+            return;
+        }
+        let rest = self.streams.end(id, self.manner.paint);
+        if self.streams_output() {
+            self.put(&rest, false);
+        }
         match self.output {
             Output::Dots if !failed => {
                 let dot = self.dots.next(outcome);
@@ -181,7 +208,9 @@ impl<'a> Lines<'a> {
         if shows_log {
             let task = self.workspace.task(id);
             let is_kept = !failed && task.cache && !task.interactive;
-            self.add_log(&mut text, id, log, Shown { is_kept, folds: !failed });
+            let printed = task.server.is_some() && self.streams_output();
+            let last = printed.then(|| end_of_log(log));
+            self.add_log(&mut text, id, last.as_ref().unwrap_or(log), Shown { is_kept, folds: !failed });
         }
         if failed {
             text.push_str(&clean(&self.failure(id, outcome, detail), true));

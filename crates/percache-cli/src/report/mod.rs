@@ -12,6 +12,7 @@ mod lines;
 mod live;
 mod located;
 mod profile;
+mod servers;
 mod settled;
 mod tap;
 pub mod text;

@@ -30,6 +30,8 @@ pub fn outcome(outcome: &Outcome) -> (&'static str, Style) {
         Outcome::WouldRestore => ("would restore", Style::Good),
         Outcome::MayRun => ("may run", Style::Warning),
         Outcome::Skipped => ("skipped", Style::Faint),
+        Outcome::NotStarted => ("not started", Style::Faint),
+        Outcome::WouldStart => ("would start", Style::Active),
     }
 }
 
@@ -211,6 +213,7 @@ pub fn summary(summary: &Summary) -> String {
         (summary.would_run, "would run"),
         (summary.may_run, "may run"),
         (summary.would_restore, "would be restored"),
+        (summary.would_start, "would start"),
         (summary.skipped, "skipped"),
     ];
     let counted: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();

@@ -22,11 +22,22 @@ pub enum Style {
     Hint,
     /// A name, or the most important part of a line.
     Strong,
+    /// One of several that are told apart by their colours, by position.
+    Series(usize),
 }
+
+/// The colours of a series. Red is left out, because it looks like a failure.
+const SERIES: [&str; 10] = ["36", "33", "35", "32", "34", "96", "93", "95", "92", "94"];
 
 /// Returns whether stdout is a terminal on which lines can be redrawn.
 pub fn can_redraw() -> bool {
     std::io::stdout().is_terminal() && !is_dumb()
+}
+
+/// Returns the width of the terminal that stdout is; `None` if it is none.
+pub fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_col > 0).then_some(size.ws_col.into())
 }
 
 /// Returns whether the terminal can only print.
@@ -89,6 +100,7 @@ impl Paint {
             Style::Faint => "2",
             Style::Hint => "1;36",
             Style::Strong => "1",
+            Style::Series(position) => SERIES[position % SERIES.len()],
         };
         if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
     }

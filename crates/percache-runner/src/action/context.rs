@@ -19,6 +19,7 @@ use crate::action::further::Documents;
 use crate::action::lookup::Hit;
 use crate::action::places::Places;
 use crate::action::remote::Remote;
+use crate::action::servers::Servers;
 use crate::fs::beneath::Tree;
 use crate::fs::clearing::Left;
 use crate::fs::displaced::Displaced;
@@ -175,6 +176,8 @@ pub struct Context<'a> {
     pub remote: Option<&'a dyn Remote>,
     /// In a dry run, the results that the remote has and the store does not.
     pub promised: Mutex<HashMap<TaskId, Hit>>,
+    /// The servers that run.
+    pub servers: &'a Servers,
     /// The jobserver; `None` if the configuration does not ask for one.
     pub budget: Option<Budget>,
     /// Whether the journal's evidence counts: the configuration and the environment are unchanged.

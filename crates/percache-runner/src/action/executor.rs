@@ -138,18 +138,27 @@ impl<'a> Output<'a> {
     }
 }
 
-/// Executes an action where the build wants it.
-pub fn execute(ctx: &Context<'_>, action: &Action<'_>, output: &mut Output<'_>) -> Result<Executed, Trouble> {
+/// Executes an action where the build wants it, until its end or that of `stop`. One that uses `servers` runs where these
+/// do.
+pub fn execute(
+    ctx: &Context<'_>,
+    action: &Action<'_>,
+    (stop, servers): (&Stop, bool),
+    output: &mut Output<'_>,
+) -> Result<Executed, Trouble> {
     if ctx.options.accept == Accept::InsteadOfRunning {
         return accept(ctx, action, output);
     }
     if let Some(executor) = ctx.executor {
-        return executor.execute(action, ctx.stop, output);
+        return executor.execute(action, stop, output);
     }
-    match away::execute(ctx, action, ctx.stop, output) {
+    if servers {
+        return Local { ctx }.execute(action, stop, output);
+    }
+    match away::execute(ctx, action, stop, output) {
         Attempt::Executed(executed) => Ok(*executed),
         Attempt::Stopped => Ok(Executed::stopped()),
-        Attempt::Here(_slot) => Local { ctx }.execute(action, ctx.stop, output),
+        Attempt::Here(_slot) => Local { ctx }.execute(action, stop, output),
     }
 }
 

@@ -170,7 +170,7 @@ fn changes_since(ctx: &Context<'_>, old: &Parts, prepared: &Prepared) -> Vec<Cha
 /// every change, including those that may follow from what these tasks make.
 pub fn may_run(ctx: &Context<'_>, id: TaskId, deps: &Dependencies, needs: Vec<String>, forced: bool) -> Done {
     let task = ctx.workspace.task(id);
-    if let Some(why) = in_any_case(ctx, task, forced) {
+    if let Some(why) = in_any_case(ctx, task, forced).filter(|_| task.server.is_none()) {
         let mut done = Done::new(id, Outcome::WouldRun);
         done.reason = Some(why);
         return done;

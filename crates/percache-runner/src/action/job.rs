@@ -21,6 +21,7 @@ use crate::action::recall::recall;
 use crate::action::record::record;
 use crate::action::restore::RestoreError;
 use crate::action::run_command::run_command;
+use crate::action::serve::{Needed, serve};
 use crate::config::FILE_NAME;
 use crate::model::event::{Failure, Outcome, RemoteStage};
 use crate::model::notice::{Note, Warning, WhyKept};
@@ -40,6 +41,11 @@ pub struct Job<'a> {
     pub task: &'a Task,
     /// The explicit dependencies, all done, with what they show.
     pub deps: Dependencies,
+    /// The servers that it needs while its command runs, each after those that it needs itself; a server that is to be
+    /// started comes last.
+    pub servers: Vec<Needed>,
+    /// Whether it is a server that is started even if nothing needs it.
+    pub foreground: bool,
     /// Whether to run regardless of stored results.
     pub force: bool,
     /// Whether the definition, the environment and the visible outputs of dependencies are as the journal says.
@@ -85,11 +91,15 @@ pub fn run(ctx: &Context<'_>, job: &Job<'_>) -> Done {
 fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
     let Some(command) = &job.task.command else { return Ok(Done::new(job.id, Outcome::Group)) };
     if job.as_before
+        && job.task.server.is_none()
         && let Some(done) = recall(ctx, job)?
     {
         return Ok(done);
     }
     let prepared = timed(ctx.listener, Phase::Inputs, Some(job.id), || prepare(ctx, job.task, command, &job.deps))?;
+    if job.task.server.is_some() {
+        return Ok(serve(ctx, job, &prepared));
+    }
     let missing = || {
         let missing = prepared.missing.iter().map(|path| missing_input(job.task, path));
         missing.chain(prepared.warnings.iter().cloned())

@@ -102,7 +102,7 @@ fn attempt(ctx: &Context<'_>, action: &Action<'_>, stop: &Stop, output: &mut Out
 }
 
 /// Returns the process to start: the command, with the environment that it sees.
-fn spec(ctx: &Context<'_>, Action { task, prepared, .. }: &Action<'_>) -> Spec {
+pub(super) fn spec(ctx: &Context<'_>, Action { task, prepared, .. }: &Action<'_>) -> Spec {
     let (program, args) = argv(&prepared.command);
     let stdio = match task {
         Task { interactive: true, .. } => Stdio::Inherited,
@@ -113,7 +113,8 @@ fn spec(ctx: &Context<'_>, Action { task, prepared, .. }: &Action<'_>) -> Spec {
     let told = colours::told(task, &prepared.command, &prepared.environment);
     env.extend(told.iter().map(|(name, value)| (name.into(), value.into())));
     env.push((process::MARK.into(), nesting::mark(ctx.worktree, &task.name).into()));
-    if let Some(budget) = &ctx.budget {
+    // A server outlives the build that the job budget belongs to.
+    if let Some(budget) = ctx.budget.as_ref().filter(|_| task.server.is_none()) {
         env.extend(budget.variables().iter().cloned());
     }
     Spec { program, args, cwd: task.cwd.to_path(ctx.observer.root()), env, timeout: task.timeout, stdio }

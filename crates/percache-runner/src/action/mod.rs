@@ -40,6 +40,8 @@
 //! | `restore` | from an output manifest to files in the tree |
 //! | `run_command` | one run of a command, from its start to a report |
 //! | `search` | the workspace's own path in outputs |
+//! | `serve` | servers as jobs see them: started when a command needs them |
+//! | `servers` | the servers that run |
 //! | `shared_log` | the live output of a command, for other processes |
 //! | `slots` | a number of slots that threads wait for |
 //! | `spoils` | undeclared files that a failed run wrote |
@@ -85,6 +87,8 @@ pub mod remote;
 pub mod restore;
 pub mod run_command;
 pub mod search;
+pub mod serve;
+pub mod servers;
 pub mod shared_log;
 pub mod slots;
 pub mod spoils;

@@ -77,7 +77,7 @@ pub fn take_stock(
     let recheck = || {
         timed(ctx.listener, Phase::Recheck, Some(job.id), || unchanged(ctx, job, prepared, &discovered, &run.inputs))
     };
-    let changed = if keeps(job) { recheck().err() } else { None };
+    let changed = if keeps(job) { run.changed.clone().or_else(|| recheck().err()) } else { None };
     let not_there = discovered.not_there;
     let discovered = Discovered(discovered.states);
     Ok(Stock { discovered, captured, uncertain, unknown, further, added_to, changed, not_there })

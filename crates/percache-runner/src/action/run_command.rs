@@ -14,6 +14,7 @@ use crate::action::executor::{Action, Executed, Left, Output, execute};
 use crate::action::inputs::Prepared;
 use crate::action::job::{Job, Word};
 use crate::action::logs::SHOWN;
+use crate::action::serve::{Lease, lease};
 use crate::action::spoils::spoils;
 use crate::action::undeclared::undeclared;
 use crate::environment::unseen::unseen;
@@ -39,6 +40,8 @@ pub struct Run {
     pub cut: Option<String>,
     /// The stamps under which the inputs were hashed, in the order of [`Prepared::inputs`].
     pub inputs: Vec<Option<Stamp>>,
+    /// What has changed meanwhile of a server that the command used.
+    pub changed: Option<String>,
     /// Keeps other processes from running the same action.
     pub claim: Option<Claim>,
 }
@@ -51,8 +54,12 @@ pub fn run_command(
     claim: Option<Claim>,
     conclude: impl FnOnce(&mut Run) -> Result<Done, Failure>,
 ) -> Result<Done, Trouble> {
+    let lease = match lease(ctx, job) {
+        Ok(lease) => lease,
+        Err(done) => return Ok(*done),
+    };
     (job.tell)(Word::Started);
-    let mut run = timed(ctx.listener, Phase::Command, Some(job.id), || run(ctx, job, prepared, claim))?;
+    let mut run = timed(ctx.listener, Phase::Command, Some(job.id), || run(ctx, job, prepared, claim, lease.as_ref()))?;
     let log = run.log.tail(SHOWN).map_err(|e| format!("its log cannot be read: {e}"))?;
     let log = LogText { omitted: run.log.len() - log.len() as u64, bytes: log };
     let concluded = match run.executed.failure.take() {
@@ -71,7 +78,13 @@ pub fn run_command(
     Ok(done)
 }
 
-fn run(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, claim: Option<Claim>) -> Result<Run, Trouble> {
+fn run(
+    ctx: &Context<'_>,
+    job: &Job<'_>,
+    prepared: &Prepared,
+    claim: Option<Claim>,
+    lease: Option<&Lease<'_, '_>>,
+) -> Result<Run, Trouble> {
     ctx.observer.expect_changes();
     // A process that writes to an input before the command starts may do so afterwards, too: what counts is the stamp
     // under which the input was hashed.
@@ -79,9 +92,16 @@ fn run(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, claim: Option<Clai
     let mut output = Output::new(ctx, job.id, claim.as_ref(), job.tell);
     let fresh = job.force || job.check;
     let action = Action { id: job.id, task: job.task, prepared, fresh };
-    let executed = execute(ctx, &action, &mut output)?;
+    let stop = (lease.map_or(ctx.stop, Lease::stop), lease.is_some());
+    let mut executed = execute(ctx, &action, stop, &mut output)?;
     let (log, cut) = output.into_log();
-    Ok(Run { executed, log, cut, inputs, claim })
+    let mut changed = None;
+    if let Some(lease) = lease.filter(|_| !ctx.stop.requested()) {
+        // Whatever the command has made of it.
+        executed.failure = lease.lost().map(|name| Failure::Server(name.to_owned())).or(executed.failure);
+        changed = if executed.failure.is_none() { lease.changed(job) } else { None };
+    }
+    Ok(Run { executed, log, cut, inputs, changed, claim })
 }
 
 /// Returns the warning that a failed command had its declared inputs and nothing else, and what it may have missed.

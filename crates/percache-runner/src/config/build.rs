@@ -12,6 +12,7 @@ use super::keys::{RawCommand, check_variable, expect_age};
 use super::late::{check_lists, late};
 use super::pools::{StatedPool, uses};
 use super::report::{At, Report};
+use super::server::server;
 use super::shell::is_shell;
 use super::stated::{Stated, Text};
 use crate::model::path::RelPath;
@@ -45,6 +46,8 @@ pub(super) fn build(
     tools.sort_unstable();
     tools.dedup();
     let (command, late) = command(&bind, stated, &cwd, report);
+    let server = server(stated, &bind, &cwd, report);
+    let ends = server.is_none();
     let task = Task {
         name: instance_name(stated, &instance, &axes),
         template: stated.name.clone(),
@@ -64,16 +67,18 @@ pub(super) fn build(
         env_file: keys.env_file.iter().flatten().filter_map(|path| bind.path(path, report)).collect(),
         deps: Vec::new(),
         inferred: Vec::new(),
-        timeout: age("timeout", &bind, keys.timeout.as_ref(), report),
-        retries: keys.retries.unwrap_or_default(),
-        cache: keys.cache.as_ref().is_none_or(|cache| cache.value),
+        // A template may state these for the tasks that end by themselves.
+        timeout: age("timeout", &bind, keys.timeout.as_ref(), report).filter(|_| ends),
+        retries: keys.retries.filter(|_| ends).unwrap_or_default(),
+        cache: keys.cache.as_ref().is_none_or(|cache| cache.value) && ends,
         store: keys.store.as_ref().is_none_or(|store| store.value),
         remote: keys.remote.unwrap_or_default(),
         valid_for: age("valid_for", &bind, keys.valid_for.as_ref(), report),
         answers: Vec::new(),
         apart: false,
         interactive: keys.interactive.as_ref().is_some_and(|interactive| interactive.value),
-        uses: uses(common.pools, keys, &bind, report),
+        server,
+        uses: if ends { uses(common.pools, keys, &bind, report) } else { Vec::new() },
         origin: Origin { file: stated.at.file, span: stated.at.span.clone() },
         cwd,
         outputs: instance.outputs.following(common.follow),

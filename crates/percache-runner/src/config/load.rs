@@ -18,7 +18,7 @@ use super::sense::check_sense;
 use super::settings::Settings;
 use super::stated::{Stated, state};
 use super::templates::complete;
-use crate::graph::{Names, inferred};
+use crate::graph::{Names, inferred, serves};
 use crate::model::diagnostic::Diagnostics;
 use crate::model::path::RelPath;
 use crate::model::{Package, Task, TaskId, Workspace};
@@ -97,10 +97,10 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
         return Err(report.finish());
     }
     let listed = noted.into_iter().collect();
-    let Settings { cache, remote, pools, jobserver, follow, .. } = settings;
+    let Settings { cache, remote, pools, jobserver, follow, default: stated_default, .. } = settings;
     let pools = pools.into_iter().map(|stated| stated.pool).collect();
     let (root, tasks) = (root.to_owned(), tasks.tasks);
-    Ok(Workspace {
+    let mut workspace = Workspace {
         root,
         files,
         listed,
@@ -114,7 +114,13 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
         empty,
         unused,
         default,
-    })
+    };
+    if stated_default.is_none() && workspace.tasks.iter().any(|task| task.server.is_some()) {
+        // A bare build comes to an end: it starts the servers that a task needs, and no others.
+        let ends = workspace.default.iter().copied().filter(|id| serves(&workspace, *id).is_empty());
+        workspace.default = ends.collect();
+    }
+    Ok(workspace)
 }
 
 /// Returns the test whether a file was made by an earlier build. Only `foreach` asks for it.

@@ -17,6 +17,7 @@
 //! | `stated`, `placeholder`, `stray` | Placeholders, located in every text |
 //! | `expand` | Instances of `foreach` and `matrix` |
 //! | `inputs` | What `inputs` and `external` name |
+//! | `server` | Servers, and when they are ready |
 //! | `pools` | What tasks take of pools |
 //! | `late` | Paths in a command that are known only when it runs |
 //! | `build`, `bind`, `shell` | Tasks, with placeholders filled in and quoted |
@@ -47,6 +48,7 @@ mod report;
 mod resolve;
 mod schema;
 mod sense;
+mod server;
 mod settings;
 mod shell;
 mod stated;

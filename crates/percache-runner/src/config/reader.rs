@@ -67,6 +67,11 @@ impl<'r, 'i> Fields<'r, 'i> {
     /// Takes a string, or an integer as its text: `90` and `"90"` are the same age.
     pub fn string_or_integer(&mut self, key: &'static str) -> Option<At<String>> {
         let value = self.take(key)?;
+        self.expect_string_or_integer(key, value)
+    }
+
+    /// Returns a string, or an integer as its text. Reports anything else.
+    pub fn expect_string_or_integer(&mut self, key: &str, value: Spanned<DeValue<'i>>) -> Option<At<String>> {
         match value.get_ref() {
             DeValue::Integer(number) => Some(At { value: number.to_string(), at: self.place(&value.span()) }),
             _ => self.expect_string(key, value),

@@ -54,7 +54,7 @@ fn take_away(ids: &mut Vec<TaskId>, found: &[TaskId], name: &str, at: &Place, re
     }
 }
 
-/// Returns the tasks of a bare build: those that `default` names, or every task without it.
+/// Returns the tasks of a bare build: those that `default` names, or without it every task that ends by itself.
 pub(super) fn resolve_default(
     tasks: &Tasks,
     names: &Names<'_>,

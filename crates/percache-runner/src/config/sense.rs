@@ -10,6 +10,7 @@ use crate::syntax::suggest::nearest;
 /// the part that could not be parsed.
 pub(super) fn check_sense(report: &mut Report, task: &RawTask, broken: bool) {
     check_never_stored(report, task);
+    check_server(report, task);
     check_not_kept(report, task);
     check_shell(report, task);
     if !broken {
@@ -26,10 +27,60 @@ fn check_never_stored(report: &mut Report, task: &RawTask) {
         let hint = "leave `cache` out".to_owned();
         report.error(title, at.at.clone(), "an interactive task is never stored").hint(hint);
     }
-    let stored = !interactive && cache.is_none_or(|at| at.value);
+    let persistent = is_server(task);
+    if let Some(at) = cache.filter(|cache| cache.value && persistent) {
+        let title = format!("task `{name}` is persistent and cannot be cached");
+        let hint = "leave `cache` out; what depends on it is cached".to_owned();
+        report.error(title, at.at.clone(), "a server is never stored").hint(hint);
+    }
+    let stored = !interactive && !persistent && cache.is_none_or(|at| at.value);
     if let Some(at) = task.place("valid_for").filter(|_| !stored) {
         let title = format!("task `{name}` is never stored, so `valid_for` has no effect");
         report.error(title, at.clone(), "speaks of stored results").hint("leave it out".to_owned());
+    }
+}
+
+fn is_server(task: &RawTask) -> bool {
+    task.keys.persistent.as_ref().is_some_and(|at| at.value)
+}
+
+/// The keys that contradict `persistent` wherever they are stated: the label of the error, and its hint.
+const NOT_OF_SERVERS: [(&str, &str, &str); 3] = [
+    (
+        "interactive",
+        "owns the terminal",
+        "leave one of the two out: a server prints, and reads nothing from the terminal",
+    ),
+    ("outputs", "are taken when a command has ended", "let another task make them, and name it in `deps`"),
+    ("depfile", "is read when a command has ended", "declare `inputs`"),
+];
+
+/// The same for keys that a template may state for other tasks.
+const NOT_IN_SERVERS: [(&str, &str, &str); 4] = [
+    ("timeout", "ends a command that takes too long", "a server has `ready = { …, timeout = \"1m\" }`"),
+    ("retries", "runs a command again that failed", "leave it out: a server that ends by itself has failed"),
+    ("uses", "is given back when a command has ended", "leave it out: a server takes nothing of pools"),
+    ("pool", "has room for commands that end", "leave it out: a server takes no place of `-j` and of pools"),
+];
+
+/// Reports what contradicts a server, and `ready` in a task that is none.
+fn check_server(report: &mut Report, task: &RawTask) {
+    let name = &task.name.value;
+    if !is_server(task) {
+        if let Some(at) = task.place("ready") {
+            let title = format!("task `{name}` has `ready` but is not `persistent`");
+            let hint = "add `persistent = true`; a task that ends is ready when it has ended".to_owned();
+            report.error(title, at.clone(), "speaks of servers").hint(hint);
+        }
+        return;
+    }
+    let is_interactive = task.keys.interactive.as_ref().is_some_and(|at| at.value);
+    let everywhere = NOT_OF_SERVERS.iter().map(|it| (task.place(it.0), it));
+    let here = NOT_IN_SERVERS.iter().map(|it| (task.written.place(it.0), it));
+    for (place, (key, label, hint)) in everywhere.chain(here) {
+        let Some(at) = place.filter(|_| *key != "interactive" || is_interactive) else { continue };
+        let title = format!("task `{name}` is persistent and cannot have `{key}`");
+        report.error(title, at.clone(), *label).hint((*hint).to_owned());
     }
 }
 

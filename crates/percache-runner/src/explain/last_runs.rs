@@ -37,6 +37,8 @@ pub enum LastState {
     NeverBuilt,
     /// Its result is stored.
     Built,
+    /// It is a server, which runs when something needs it.
+    Server,
     /// Its results are never stored.
     AlwaysRuns,
     /// It succeeded, but its result is not stored.
@@ -81,6 +83,7 @@ impl LastRuns {
             _ if task.command.is_none() => LastState::Group,
             (Some(run), _) if run.stopped => LastState::Stopped,
             (Some(_), _) => LastState::Failed,
+            _ if task.server.is_some() => LastState::Server,
             (None, None) => LastState::NeverBuilt,
             (None, Some(record)) if record.key.is_some() => LastState::Built,
             (None, Some(_)) if !task.cache || task.interactive => LastState::AlwaysRuns,
@@ -117,7 +120,7 @@ impl LastRuns {
             let task = project.workspace.task(*id);
             let own = match self.state(task) {
                 LastState::Group => Some(true),
-                LastState::Built => stamps.get(&task.name).copied().flatten(),
+                LastState::Built | LastState::Server => stamps.get(&task.name).copied().flatten(),
                 LastState::AlwaysRuns => None,
                 LastState::Stopped | LastState::Failed | LastState::NeverBuilt | LastState::NotStored => Some(false),
             };

@@ -82,6 +82,8 @@ pub enum State {
     WouldRestore,
     /// It is a group, and none of its members would run.
     Group,
+    /// It is a server, which runs when something needs it.
+    Server,
     /// It would run.
     WouldRun,
     /// One of its dependencies would run, or the output of a tool is not known.
@@ -247,6 +249,7 @@ fn state(asked: &Question, id: TaskId, seen: &Seen) -> State {
     let group = asked.project.workspace.task(id).command.is_none();
     let waits = |task: &TaskId| matches!(seen.of(*task), Some(Outcome::WouldRun | Outcome::MayRun));
     match seen.of(id) {
+        Some(Outcome::NotStarted | Outcome::WouldStart) => State::Server,
         Some(Outcome::UpToDate) => State::UpToDate,
         Some(Outcome::WouldRestore) => State::WouldRestore,
         Some(Outcome::WouldRun) => State::WouldRun,

@@ -19,3 +19,9 @@ pub fn explicit(workspace: &Workspace, id: TaskId) -> Vec<TaskId> {
     ids.sort_unstable();
     ids
 }
+
+/// Returns the servers that a task stands for: itself, or the members of a group.
+pub fn serves(workspace: &Workspace, id: TaskId) -> Vec<TaskId> {
+    let meant = if workspace.task(id).command.is_some() { vec![id] } else { explicit(workspace, id) };
+    meant.into_iter().filter(|id| workspace.task(*id).server.is_some()).collect()
+}

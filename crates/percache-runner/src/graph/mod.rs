@@ -21,7 +21,7 @@ mod outputs;
 mod packages;
 
 pub use cycles::cycles;
-pub use explicit::explicit;
+pub use explicit::{explicit, serves};
 pub use infer::{feeds, inferred};
 pub use names::{Names, SelectError, full_name, matches, name_from, select};
 pub use outputs::OutputIndex;

@@ -48,6 +48,10 @@ pub enum Outcome {
     MayRun,
     /// One of its dependencies failed, or the build was stopped before the task started.
     Skipped,
+    /// It is a server, and nothing that ran needed it.
+    NotStarted,
+    /// In a dry run: it is a server, and would be started.
+    WouldStart,
 }
 
 /// Why a task failed.
@@ -65,6 +69,8 @@ pub enum Failure {
     Error(Trouble),
     /// The command succeeded, but these declared outputs are missing.
     MissingOutputs(Vec<String>),
+    /// This server, which the command needs, ended while it ran.
+    Server(String),
 }
 
 /// Says in a few words why a task failed.
@@ -76,6 +82,7 @@ impl fmt::Display for Failure {
             Failure::TimedOut(limit) => write!(f, "ended after its timeout of {}", format_duration(*limit)),
             Failure::Interrupted => f.write_str("interrupted"),
             Failure::Error(trouble) => f.write_str(&trouble.message),
+            Failure::Server(name) => write!(f, "its server `{name}` ended while it ran"),
             Failure::MissingOutputs(paths) => {
                 let paths: Vec<_> = paths.iter().map(|path| format!("`{path}`")).collect();
                 write!(f, "its command succeeded but did not make {}", paths.join(", "))
@@ -234,6 +241,18 @@ pub enum Event {
         /// The process id and command of the other process.
         holder: String,
     },
+    /// A server did something.
+    Server {
+        /// The task.
+        task: TaskId,
+        /// What it did.
+        what: Served,
+    },
+    /// All tasks are done, and these servers run until they are ended.
+    Serving {
+        /// The servers; at least one.
+        tasks: Vec<TaskId>,
+    },
     /// A task's command has exited, and the task waits for processes that the command left in the background.
     Background {
         /// The task.
@@ -241,6 +260,39 @@ pub enum Event {
         /// The processes that hold the command's output open; empty if they cannot be determined.
         holders: Vec<Holder>,
     },
+}
+
+/// What a server did. That it failed is the end of its task, see [`Event::Finished`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// It was started.
+    Started,
+    /// It printed this: a piece of its output.
+    Output(Vec<u8>),
+    /// It is ready, after this time.
+    Ready(Duration),
+    /// It was ended, or ended by itself when nothing needed it, after this time.
+    Stopped(Duration),
+}
+
+impl Event {
+    /// Returns the event of a task that has ended without running.
+    pub fn ended(task: TaskId, outcome: Outcome) -> Event {
+        let (took, saved) = (Duration::ZERO, Duration::ZERO);
+        let (log, unseen) = (Arc::default(), Vec::new());
+        Event::Finished {
+            task,
+            outcome,
+            provenance: Provenance::default(),
+            remote: None,
+            status: 0,
+            log,
+            took,
+            saved,
+            reason: None,
+            unseen,
+        }
+    }
 }
 
 /// A captured log.

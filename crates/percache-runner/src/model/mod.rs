@@ -13,6 +13,7 @@
 //! | `pattern` | Glob patterns over workspace paths: `inputs`, `outputs`, `foreach`, `members` |
 //! | `problem` | An error at run time: one line, and a remedy |
 //! | `remote` | `[remote]`, as it is written |
+//! | `server` | Tasks that run until they are ended, and when they are ready |
 //! | `span` | Timed spans for profiling a build |
 //! | `task` | The workspace and its tasks, fully resolved |
 
@@ -25,6 +26,7 @@ pub mod path;
 pub mod pattern;
 pub mod problem;
 pub mod remote;
+pub mod server;
 pub mod span;
 pub mod task;
 

@@ -15,6 +15,7 @@ use crate::model::package::Package;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::remote::{RemoteSettings, Sharing};
+use crate::model::server::Server;
 
 /// The position of a task in [`Workspace::tasks`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -204,6 +205,8 @@ pub struct Task {
     pub apart: bool,
     /// Whether it owns the terminal while it runs; its result is then never stored.
     pub interactive: bool,
+    /// What makes it a server, which runs until it is ended and is never stored; `None` for a task that ends by itself.
+    pub server: Option<Server>,
     /// What it takes of pools while it runs, sorted, each pool once.
     pub uses: Vec<Use>,
     /// The place where it is defined.

@@ -6,10 +6,14 @@
 //! | --- | --- |
 //! | `descriptors` | The limit on open files |
 //! | `family` | All processes that a command started |
+//! | `guard` | Ends a server when percache is killed |
 //! | `machine` | What the machine, or a container, gives to this process |
 //! | `nesting` | percache inside percache |
 //! | `orphans` | Commands that outlived a killed percache |
+//! | `port` | Who listens on a port |
+//! | `ready` | What shows that a server is ready |
 //! | `run` | Waiting for a command; ending it on a timeout or a stop |
+//! | `server` | A command that runs until it is ended |
 //! | `spawn` | Starting a command |
 //! | `spool` | A log of any length |
 //! | `stop` | The request to stop, from a signal or a caller; ends nothing itself |
@@ -18,10 +22,14 @@
 
 pub mod descriptors;
 pub(crate) mod family;
+mod guard;
 pub mod machine;
 pub mod nesting;
 pub mod orphans;
+mod port;
+mod ready;
 mod run;
+mod server;
 mod spawn;
 mod spool;
 mod stop;
@@ -34,7 +42,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use family::MARK;
+pub use ready::{Address, Ready, Sign};
 pub use run::{OnMark, run, run_marked};
+pub use server::{End, Progress, Server};
 #[cfg(test)]
 pub(crate) use spawn::pipe_number;
 #[cfg(test)]

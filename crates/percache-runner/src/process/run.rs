@@ -5,12 +5,13 @@
 //! ([`super::family`]) get SIGTERM, and SIGKILL after a grace period or as soon as the leader has exited. The leader is
 //! reaped last: until then its id, which is also the group's, cannot be reused.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::io::{self, PipeReader, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
+use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -69,38 +70,79 @@ pub(super) fn run_with_grace(
     if stop.requested() {
         return Ok(Finished { status: Status::Interrupted, took: Duration::ZERO });
     }
+    launch(Cow::Borrowed(spec), on_mark)?.wait_with_grace(stop, grace, on_mark, on_output)
+}
+
+/// A command that was started and is not waited for yet.
+pub(super) struct Launched<'s> {
+    spec: Cow<'s, Spec>,
+    started: Instant,
+    child: Child,
+    outputs: Outputs,
+}
+
+/// Starts a command.
+pub(super) fn launch<'s>(spec: Cow<'s, Spec>, on_mark: OnMark<'_>) -> Result<Launched<'s>, SpawnError> {
     let started = Instant::now();
-    let (mut child, outputs) = spawn(spec, on_mark)?;
-    let leader = Pid::from_child(&child);
-    let mut run = Run {
-        leader,
-        leader_end: watch_end(leader),
-        exited: None,
-        told: false,
-        outputs,
-        env: &spec.env,
-        family: None,
-        interactive: spec.stdio == Stdio::Inherited,
-        stop,
-        deadline: spec.timeout.and_then(|timeout| started.checked_add(timeout)),
-        grace,
-        ending: None,
-    };
-    while !run.is_over() {
-        run.wait(on_output);
-        run.decide(Instant::now());
-        run.tell(on_mark);
+    let (child, outputs) = spawn(&spec, on_mark)?;
+    Ok(Launched { spec, started, child, outputs })
+}
+
+impl Launched<'_> {
+    /// Returns the id of its process, which is that of its group, too.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
     }
-    let ending = run.ending.map(|ending| ending.cause);
-    if ending.is_some() {
-        run.kill();
+
+    /// Waits for its end.
+    pub(super) fn wait(
+        self,
+        stop: &Stop,
+        on_mark: OnMark<'_>,
+        on_output: OnOutput<'_>,
+    ) -> Result<Finished, SpawnError> {
+        self.wait_with_grace(stop, GRACE, on_mark, on_output)
     }
-    let exit = child.wait().map_err(|error| SpawnError {
-        program: spec.program.clone(),
-        cwd: spec.cwd.clone(),
-        kind: SpawnErrorKind::Os(error),
-    })?;
-    Ok(Finished { status: ending.unwrap_or_else(|| status_of(exit)), took: started.elapsed() })
+
+    fn wait_with_grace(
+        mut self,
+        stop: &Stop,
+        grace: Duration,
+        on_mark: OnMark<'_>,
+        on_output: OnOutput<'_>,
+    ) -> Result<Finished, SpawnError> {
+        let (spec, started) = (&*self.spec, self.started);
+        let leader = Pid::from_child(&self.child);
+        let mut run = Run {
+            leader,
+            leader_end: watch_end(leader),
+            exited: None,
+            told: false,
+            outputs: self.outputs,
+            env: &spec.env,
+            family: None,
+            interactive: spec.stdio == Stdio::Inherited,
+            stop,
+            deadline: spec.timeout.and_then(|timeout| started.checked_add(timeout)),
+            grace,
+            ending: None,
+        };
+        while !run.is_over() {
+            run.wait(on_output);
+            run.decide(Instant::now());
+            run.tell(on_mark);
+        }
+        let ending = run.ending.map(|ending| ending.cause);
+        if ending.is_some() {
+            run.kill();
+        }
+        let exit = self.child.wait().map_err(|error| SpawnError {
+            program: spec.program.clone(),
+            cwd: spec.cwd.clone(),
+            kind: SpawnErrorKind::Os(error),
+        })?;
+        Ok(Finished { status: ending.unwrap_or_else(|| status_of(exit)), took: started.elapsed() })
+    }
 }
 
 fn status_of(exit: ExitStatus) -> Status {

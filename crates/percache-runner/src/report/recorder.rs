@@ -121,10 +121,10 @@ impl Notes {
             Some(Outcome::Checked) => Ending::Same,
             Some(Outcome::Restored) => Ending::Restored,
             Some(Outcome::UpToDate) => Ending::UpToDate,
-            Some(Outcome::Group) => Ending::Group,
+            Some(Outcome::Group | Outcome::NotStarted) => Ending::Group,
             Some(Outcome::Failed(Failure::Interrupted)) => Ending::Stopped,
             Some(Outcome::Failed(_)) => Ending::Failed,
-            _ if task.command.is_none() => Ending::Group,
+            _ if task.command.is_none() || task.server.is_some() => Ending::Group,
             _ => Ending::Skipped,
         };
         let (reason, results) = match ending {

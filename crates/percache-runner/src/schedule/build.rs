@@ -4,6 +4,7 @@
 mod ahead;
 mod finish;
 mod messages;
+mod servers;
 mod start;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -16,10 +17,11 @@ use rayon::{Scope, ThreadPool};
 use crate::action::context::Context;
 use crate::action::job::Word;
 use crate::action::workers::Workers;
-use crate::model::TaskId;
-use crate::model::event::{Event, Provenance, Reporter, Usual};
+use crate::model::event::{Event, Provenance, RemoteStage, Reporter, Usual};
+use crate::model::{Task, TaskId};
 use crate::schedule::ready_queue::ReadyQueue;
 use crate::schedule::results::Outcomes;
+use crate::schedule::servers::{Attended, TICK};
 use crate::schedule::state::{Standing, States, TaskState};
 use crate::schedule::time_left::{Estimate, Progress};
 use percache::base::clock::Micros;
@@ -49,11 +51,12 @@ pub fn build(
     threads: &Threads,
     tasks: &[TaskId],
     demands: &Demands,
+    attended: &Attended,
     reporter: &mut dyn Reporter,
 ) -> Outcomes {
     let start = Instant::now();
     let usual = Arc::new(usual(ctx, tasks));
-    let commands = tasks.iter().filter(|id| ctx.workspace.task(**id).command.is_some()).count();
+    let commands = tasks.iter().filter(|id| is_work(ctx.workspace.task(**id))).count();
     reporter.event(Event::Begin { tasks: commands, usual: usual.clone() });
     let (sender, receiver) = channel();
     let mut build = Build {
@@ -67,10 +70,12 @@ pub fn build(
         asking: 0,
         asked: VecDeque::new(),
         came: HashMap::new(),
-        away: HashSet::new(),
+        away: HashMap::new(),
         estimate: Estimate::default(),
         refreshed: start,
         outcomes: Outcomes::default(),
+        attended,
+        failed_servers: 0,
         stopping: false,
         reporter,
     };
@@ -79,13 +84,20 @@ pub fn build(
         Some(remote) => remote.in_place_scope(|ahead| build.run(scope, Some(ahead), &sender, &receiver)),
         None => build.run(scope, None, &sender, &receiver),
     });
+    build.close_servers();
+    let failed_servers = build.failed_servers;
     let mut outcomes = build.outcomes;
     let summary = &mut outcomes.summary;
-    summary.skipped = commands.saturating_sub(summary.counted());
+    summary.skipped = commands.saturating_sub(summary.counted() - failed_servers);
     summary.interrupted = ctx.stop.requested();
     summary.took = start.elapsed();
     outcomes.remembered = ctx.tools.remembered();
     outcomes
+}
+
+/// Returns whether a task is work to be done, which a group and a server are not.
+fn is_work(task: &Task) -> bool {
+    task.command.is_some() && task.server.is_none()
 }
 
 /// Returns how long the tasks took last time.
@@ -124,12 +136,17 @@ struct Build<'a, 'b> {
     asked: VecDeque<TaskId>,
     /// What came of it when the remote was asked for a task, unless that was nothing.
     came: HashMap<TaskId, Provenance>,
-    /// Running tasks whose commands are executed elsewhere. They hold no slot here.
-    away: HashSet<TaskId>,
+    /// Running tasks whose commands are executed elsewhere, and whether they have come back from there. They hold no
+    /// slot here.
+    away: HashMap<TaskId, bool>,
     estimate: Estimate,
     /// When the report was last refreshed.
     refreshed: Instant,
     outcomes: Outcomes,
+    /// The servers of the build.
+    attended: &'a Attended,
+    /// How many of them have failed.
+    failed_servers: usize,
     stopping: bool,
     reporter: &'a mut dyn Reporter,
 }
@@ -162,7 +179,8 @@ impl<'a> Build<'a, '_> {
             if let Some(ahead) = ahead {
                 self.ask_ahead(ahead, sender);
             }
-            if self.states.running() == 0 && self.asking == 0 {
+            self.tend_servers();
+            if self.is_idle() && self.servers_are_done() {
                 return;
             }
             match self.next_message(receiver) {
@@ -175,17 +193,31 @@ impl<'a> Build<'a, '_> {
                     self.reporter.event(Event::Waiting { task: Some(task), holder });
                 }
                 Ok(Message::Word(task, Word::Remote(stage))) => {
-                    self.away.insert(task);
+                    self.note_stage(task, stage);
                     self.reporter.event(Event::Remote { task, stage });
                 }
                 Ok(Message::Word(task, Word::Background(holders))) => {
                     self.reporter.event(Event::Background { task, holders });
                 }
-                Ok(Message::Done(done)) => self.finish(*done),
+                Ok(Message::Done(done)) => {
+                    // A server that ended while the task ran failed it.
+                    self.tend_servers();
+                    self.finish(*done);
+                }
                 Ok(Message::Asked(task, came)) => self.was_asked(task, *came),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+        }
+    }
+
+    /// Notes how far a command is that is to be executed elsewhere.
+    fn note_stage(&mut self, id: TaskId, stage: RemoteStage) {
+        let is_back = stage == RemoteStage::Back;
+        match self.away.insert(id, is_back) {
+            None => self.queue.left(id),
+            Some(false) if is_back => self.queue.came_back(id),
+            Some(_) => {}
         }
     }
 
@@ -204,15 +236,17 @@ impl<'a> Build<'a, '_> {
     /// Receives the next message. Refreshes the report when that is due, even without a message.
     fn next_message(&mut self, receiver: &Receiver<Message>) -> Result<Message, RecvTimeoutError> {
         let intents = self.ctx.intents.as_ref();
-        let Some(period) = self.reporter.period() else { return receive(receiver, intents, None) };
-        let message = receive(receiver, intents, Some(period.saturating_sub(self.refreshed.elapsed())));
+        let tick = (!self.attended.ids.is_empty()).then_some(TICK);
+        let Some(period) = self.reporter.period() else { return receive(receiver, intents, tick) };
+        let patience = period.saturating_sub(self.refreshed.elapsed());
+        let message = receive(receiver, intents, Some(tick.map_or(patience, |tick| tick.min(patience))));
         if self.refreshed.elapsed() >= period {
             let left = self.estimate.left(&Progress {
                 graph: self.ctx.graph,
                 tasks: self.tasks,
                 usual: self.usual,
                 states: self.states.all(),
-                takes_time: &|id| !self.idle[id.index()] && self.ctx.workspace.task(id).command.is_some(),
+                takes_time: &|id| !self.idle[id.index()] && is_work(self.ctx.workspace.task(id)),
                 jobs: self.most(),
                 hits: self.outcomes.summary.up_to_date + self.outcomes.summary.restored,
             });

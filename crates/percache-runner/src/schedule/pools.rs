@@ -8,6 +8,9 @@
 //! its pools start while its own task does not fit. After [`PATIENCE`] of them it is due: until its task has started,
 //! nothing else takes anything of its pools. Lines that are due follow each other in the order in which they became so.
 //!
+//! A task whose command is executed elsewhere gives back what it took of this machine, and keeps the rest. When it comes
+//! back, it takes that again, whether it is there or not: what is missing is owed, and others wait until it is paid.
+//!
 //! Pure bookkeeping. Knows nothing about what a task does.
 
 use std::collections::{BinaryHeap, HashMap};
@@ -23,6 +26,10 @@ pub struct Pools<U> {
     capacity: Vec<u64>,
     /// What is left of each.
     room: Vec<u64>,
+    /// What was taken of each although it was not there.
+    owed: Vec<u64>,
+    /// Whether each is a part of this machine.
+    of_machine: Vec<bool>,
     lines: Vec<Line<U>>,
     /// The position of the line of tasks with these uses.
     line_of: HashMap<Vec<Use>, usize>,
@@ -52,11 +59,22 @@ impl<U: Ord + Copy> Pools<U> {
             Capacity::Memory if used => machine::memory(),
             Capacity::Cpus | Capacity::Memory => 0,
         };
-        Pools::with(workspace.pools.iter().zip(used).map(amount).collect())
+        let of_machine = |pool: &Pool| matches!(pool.capacity, Capacity::Cpus | Capacity::Memory);
+        let of_machine = workspace.pools.iter().map(of_machine).collect();
+        Pools::with(workspace.pools.iter().zip(used).map(amount).collect(), of_machine)
     }
 
-    fn with(capacity: Vec<u64>) -> Pools<U> {
-        Pools { room: capacity.clone(), capacity, lines: Vec::new(), line_of: HashMap::new(), came_due: 0 }
+    fn with(capacity: Vec<u64>, of_machine: Vec<bool>) -> Pools<U> {
+        let owed = vec![0; capacity.len()];
+        Pools {
+            room: capacity.clone(),
+            capacity,
+            owed,
+            of_machine,
+            lines: Vec::new(),
+            line_of: HashMap::new(),
+            came_due: 0,
+        }
     }
 
     /// Adds a task with these uses.
@@ -90,7 +108,33 @@ impl<U: Ord + Copy> Pools<U> {
 
     /// Gives back what a task took when it started.
     pub fn give_back(&mut self, uses: &[Use]) {
-        uses.iter().for_each(|of| self.room[of.pool.0 as usize] += amount(&self.capacity, of));
+        uses.iter().for_each(|of| self.return_to(of));
+    }
+
+    fn return_to(&mut self, of: &Use) {
+        let (pool, amount) = (of.pool.0 as usize, amount(&self.capacity, of));
+        let paid = self.owed[pool].min(amount);
+        self.owed[pool] -= paid;
+        self.room[pool] += amount - paid;
+    }
+
+    /// Gives back what a task took of this machine, because it runs elsewhere.
+    pub fn leave(&mut self, uses: &[Use]) {
+        for of in uses {
+            if self.of_machine[of.pool.0 as usize] {
+                self.return_to(of);
+            }
+        }
+    }
+
+    /// Takes again what a task gave back when it left.
+    pub fn come_back(&mut self, uses: &[Use]) {
+        for of in uses.iter().filter(|of| self.of_machine[of.pool.0 as usize]) {
+            let (pool, amount) = (of.pool.0 as usize, amount(&self.capacity, of));
+            let taken = self.room[pool].min(amount);
+            self.room[pool] -= taken;
+            self.owed[pool] += amount - taken;
+        }
     }
 
     /// Returns whether the first task of a line fits, and takes nothing that another line is due for.
@@ -153,7 +197,9 @@ mod tests {
 
     /// The first of these tasks is the most urgent one.
     fn pools(capacity: &[u64], tasks: &[Vec<Use>]) -> Pools<Reverse<usize>> {
-        let mut pools = Pools::with(capacity.to_vec());
+        // The last one is of this machine.
+        let of_machine = (1..=capacity.len()).map(|pool| pool == capacity.len()).collect();
+        let mut pools = Pools::with(capacity.to_vec(), of_machine);
         tasks.iter().enumerate().for_each(|(task, uses)| pools.push(uses, Reverse(task)));
         pools
     }
@@ -169,6 +215,25 @@ mod tests {
         assert_eq!(pools.take(None), None, "one of the first pool is left");
         pools.give_back(&tasks[0]);
         assert_eq!(pools.take(None), Some(Reverse(1)));
+    }
+
+    #[test]
+    fn what_runs_elsewhere_uses_nothing_of_this_machine_until_it_is_back() {
+        let tasks = [uses(&[(0, 1), (1, 3)]), uses(&[(1, 2)]), uses(&[(0, 1)]), uses(&[(1, 1)])];
+        let mut pools = pools(&[1, 4], &tasks);
+        assert_eq!(pools.take(None), Some(Reverse(0)));
+        assert_eq!(pools.take(None), Some(Reverse(3)));
+        assert_eq!(pools.take(None), None);
+        pools.leave(&tasks[0]);
+        assert_eq!(pools.take(None), Some(Reverse(1)), "the machine is free, the pool is not");
+        assert_eq!(pools.take(None), None);
+        pools.come_back(&tasks[0]);
+        assert_eq!((pools.room.clone(), pools.owed.clone()), (vec![0, 0], vec![0, 2]));
+        pools.give_back(&tasks[1]);
+        assert_eq!((pools.room.clone(), pools.owed.clone()), (vec![0, 0], vec![0, 0]), "what was owed");
+        pools.give_back(&tasks[0]);
+        pools.give_back(&tasks[3]);
+        assert_eq!(pools.room, [1, 4]);
     }
 
     #[test]
@@ -192,7 +257,7 @@ mod tests {
     #[test]
     fn a_heavy_task_does_not_wait_for_ever() {
         let (heavy, small) = (uses(&[(0, 4)]), uses(&[(0, 1)]));
-        let mut pools = Pools::with(vec![4]);
+        let mut pools = Pools::with(vec![4], vec![false]);
         pools.push(&heavy, 0);
         let (mut running, mut before) = (0, 0);
         for next in 1..100 {

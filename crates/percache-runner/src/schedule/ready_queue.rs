@@ -69,6 +69,16 @@ impl<'a> ReadyQueue<'a> {
         if running == 0 { self.alone.pop_front() } else { None }
     }
 
+    /// Notes that the command of a started task is executed elsewhere.
+    pub fn left(&mut self, id: TaskId) {
+        self.pools.leave(&self.workspace.task(id).uses);
+    }
+
+    /// Notes that a task which had left is back.
+    pub fn came_back(&mut self, id: TaskId) {
+        self.pools.come_back(&self.workspace.task(id).uses);
+    }
+
     /// Notes that a started task has ended, which gives back what it took of pools.
     pub fn ended(&mut self, id: TaskId) {
         let task = self.workspace.task(id);

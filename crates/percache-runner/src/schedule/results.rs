@@ -46,6 +46,8 @@ pub struct Summary {
     pub would_restore: usize,
     /// Tasks that may run, in a dry run.
     pub may_run: usize,
+    /// Servers that would be started, in a dry run.
+    pub would_start: usize,
     /// Whether the user stopped the build.
     pub interrupted: bool,
     /// How long the build took.
@@ -121,7 +123,7 @@ impl Summary {
             Outcome::WouldRun => self.would_run += 1,
             Outcome::WouldRestore => self.would_restore += 1,
             Outcome::MayRun => self.may_run += 1,
-            Outcome::Group | Outcome::Skipped => {}
+            Outcome::Group | Outcome::Skipped | Outcome::NotStarted | Outcome::WouldStart => {}
         }
     }
 

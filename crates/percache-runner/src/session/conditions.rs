@@ -39,9 +39,10 @@ impl Build<'_> {
             configuration,
             // If it cannot be saved, the next build only spends time on reading the configuration again.
             kept: self.kept.or_else(|| keep(self.workspace, &opened.worktree.kept()).ok()),
-            // With a check rate, each build chooses anew which tasks to check.
+            // With a check rate, each build chooses anew which tasks to check. A server is to run even if nothing has
+            // changed.
             request: positions
-                .filter(|_| self.workspace.cache.check_rate == 0.0)
+                .filter(|_| self.workspace.cache.check_rate == 0.0 && !self.serves)
                 .map(|positions| (request.tasks, positions)),
         })
     }

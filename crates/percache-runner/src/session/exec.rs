@@ -159,6 +159,7 @@ impl Single {
             answers: self.answers.clone(),
             apart: true,
             interactive: false,
+            server: None,
             uses: Vec::new(),
             origin: Origin { file: 0, span: 0..0 },
         }

@@ -139,7 +139,9 @@ pub fn check(bytes: &Arc<Image>, asked: &Asked, around: Surroundings<'_>, thread
         journal.tasks.iter().map(|task| task.sure && now < task.expiry && task.lists().all(holds)).collect();
     let name = |position: usize| journal.tasks[position].name.to_owned();
     let idle = request.filter(|positions| positions.iter().all(|i| untouched.get(*i as usize) == Some(&true)));
-    let idle = idle.map(|positions| positions.iter().map(|i| name(*i as usize)).collect());
+    // A server that nothing needs is unchanged, and nothing that anybody would count.
+    let counts = |position: &usize| journal.tasks[*position].has_result();
+    let idle = idle.map(|positions| positions.iter().map(|i| *i as usize).filter(counts).map(name).collect());
     let untouched = match idle {
         Some(_) => HashSet::new(),
         None => (0..untouched.len()).filter(|i| untouched[*i]).map(name).collect(),

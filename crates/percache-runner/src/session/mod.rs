@@ -32,6 +32,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use percache::Digest;
 use percache::store::Store;
@@ -40,9 +41,10 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::action::check;
 use crate::action::context::{Force, Options};
 use crate::action::remote::Remote;
+use crate::action::servers::Servers;
 use crate::action::workers::Workers;
 use crate::fs::stamp::moment;
-use crate::graph::TaskGraph;
+use crate::graph::{TaskGraph, serves};
 use crate::model::Caller;
 use crate::model::event::{Event, Listener, Reporter};
 use crate::model::notice::Note;
@@ -53,6 +55,7 @@ use crate::process::descriptors;
 use crate::process::nesting::Enclosing;
 use crate::report::recorder::Recorder;
 use crate::schedule::results::{Outcomes, Summary};
+use crate::schedule::servers::Attended;
 use crate::schedule::{self, Demands, Threads};
 use crate::worktree::conditions::Asked;
 
@@ -80,6 +83,8 @@ pub struct Session<'a> {
     kept: Option<Digest>,
     /// A moment before any file was looked at for this build, configuration included; see [`crate::fs::stamp::moment`].
     began: i64,
+    /// The servers that run, and whether the caller keeps them after a build.
+    servers: (Servers, bool),
     /// What still holds of the last build's findings; used up by the first build.
     last_build: Option<LastBuild>,
 }
@@ -98,6 +103,9 @@ struct Build<'a> {
     options: &'a Options,
     /// How many tasks run at a time.
     jobs: usize,
+    servers: &'a Servers,
+    /// Whether servers are to run that nothing needs.
+    serves: bool,
     caller: &'a Caller,
     stop: &'a Stop,
     listener: &'a dyn Listener,
@@ -163,6 +171,12 @@ impl<'a> Session<'a> {
         self.remote = Some(remote);
     }
 
+    /// Uses these servers, which stay when a build is over: one that runs as it is configured is not started again.
+    pub fn keep_servers(&mut self, servers: &Servers) {
+        servers.forget();
+        self.servers = (servers.clone(), true);
+    }
+
     /// Has commands executed on workers from now on, where that is possible.
     pub fn execute_on(&mut self, workers: Arc<dyn Workers>) {
         self.workers = Some(workers);
@@ -181,6 +195,7 @@ impl<'a> Session<'a> {
             asked: None,
             kept: None,
             began: moment(),
+            servers: Default::default(),
             last_build: None,
         }
     }
@@ -209,7 +224,15 @@ impl<'a> Session<'a> {
         let last_build = self.last_build.take();
         let tasks = self.project.graph.closure(&self.selected);
         self.tell_of_unused_templates(reporter);
-        let build = self.shared(self.jobs(tasks.len(), reporter), stop, listener);
+        let (servers, kept) = (&self.servers.0, self.servers.1);
+        let workspace = &self.project.workspace;
+        let foreground = self.selected.iter().flat_map(|id| serves(workspace, *id)).collect();
+        let attended = Attended::new(workspace, &tasks, &foreground, kept);
+        // Those of tasks that are gone, or not watched any more.
+        let is_known = |name: &String| attended.ids.iter().any(|id| workspace.task(*id).name == *name);
+        servers.running().iter().filter(|name| !is_known(name)).for_each(|name| servers.end(name));
+        let mut build = self.shared(self.jobs(tasks.len(), reporter), stop, listener);
+        build.serves = !foreground.is_empty();
         let (opened, fresh) = timed(listener, Phase::Begin, None, || build.begin(last_build, reporter))?;
         let threads = Threads {
             tasks: threads((build.jobs + build.away()).min(tasks.len()).max(1))?,
@@ -218,7 +241,7 @@ impl<'a> Session<'a> {
         let ctx = timed(listener, Phase::Survey, None, || build.survey(&opened, fresh, reporter))?;
         let demands = build.demands(&self.selected, &tasks);
         let mut recorder = Recorder::new(reporter);
-        let outcomes = schedule::build(&ctx, &threads, &tasks, &demands, &mut recorder);
+        let mut outcomes = schedule::build(&ctx, &threads, &tasks, &demands, &attended, &mut recorder);
         let built =
             Built { tasks: &tasks, forced: &demands.forced, outcomes: &outcomes, notes: &recorder.into_notes() };
         if !outcomes.remembered.is_empty() {
@@ -226,6 +249,12 @@ impl<'a> Session<'a> {
         }
         let learned = build.learned(ctx);
         build.commit(opened, learned, &built, reporter);
+        if !kept {
+            let how = (stop, build.options.keep_going);
+            let begun = Instant::now();
+            schedule::servers::serve(servers, workspace, &attended, how, &mut outcomes.summary, reporter);
+            outcomes.summary.took += begun.elapsed();
+        }
         build.end(threads);
         Ok(outcomes)
     }
@@ -261,6 +290,8 @@ impl<'a> Session<'a> {
             workers: self.workers.as_deref(),
             options: &self.request.options,
             jobs,
+            servers: &self.servers.0,
+            serves: false,
             caller: &self.request.caller,
             stop,
             listener,

@@ -62,6 +62,7 @@ pub fn open(request: Request<'_>) -> Result<Opened<'_>, OpenError> {
         asked,
         kept,
         began,
+        servers: Default::default(),
         last_build,
     })))
 }

@@ -96,6 +96,7 @@ impl<'a> Build<'a> {
             executor: None,
             away: self.workers.map(|workers| Away::new(workers, self.jobs)),
             remote: self.remote,
+            servers: self.servers,
             budget: None,
             sources: OnceLock::new(),
             trouble: Mutex::new(opened.trouble.clone().or(untold)),

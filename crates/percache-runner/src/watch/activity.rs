@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::fs::stamp::moment;
-use crate::model::event::{Event, Listener, Reporter, Runner};
+use crate::model::event::{Event, Listener, Reporter, Runner, Served};
 use crate::model::span::{Phase, Span};
 use crate::model::{TaskId, Workspace};
 use crate::process::Stream;
@@ -38,7 +38,7 @@ impl<'a> Activity<'a> {
 
     /// Returns whether a task that owns the terminal is running.
     pub fn is_interactive(&self) -> bool {
-        self.lock().running.values().any(|run| run.interactive)
+        self.lock().running.keys().any(|id| self.workspace.task(*id).interactive)
     }
 
     fn run(&self, id: TaskId, began: i64, ended: Option<i64>) -> Run {
@@ -102,8 +102,14 @@ impl Reporter for Noting<'_> {
                     return;
                 }
             }
+            Event::Server { task, what: Served::Started } => {
+                let run = Run { interactive: true, ..self.activity.run(*task, moment(), None) };
+                self.activity.lock().running.insert(*task, run);
+            }
             // The command may have ended before its start was reported.
-            Event::Finished { task, .. } => drop(self.activity.lock().running.remove(task)),
+            Event::Server { task, what: Served::Stopped(_) } | Event::Finished { task, .. } => {
+                drop(self.activity.lock().running.remove(task))
+            }
             _ => {}
         }
         self.reporter.event(event);

@@ -38,7 +38,7 @@ const WHOLE: usize = 3;
 pub struct Run {
     /// The task.
     pub task: String,
-    /// Whether it owns the terminal, so that it may run for as long as somebody uses it.
+    /// Whether it owns the terminal or is a server, so that it may run for as long as somebody uses it.
     pub interactive: bool,
     /// When it began.
     pub began: i64,

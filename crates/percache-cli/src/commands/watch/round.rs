@@ -74,6 +74,7 @@ impl Round {
             watching.shares.settle(false, &watching.user, watching.cli);
             watching.shares.share(&mut session, &watching.args.remote)?
         };
+        session.keep_servers(&watching.servers);
         let stop = Stop::manual().map_err(|e| CliError::failure(format!("cannot make a pipe: {e}")))?;
         let project = &target.project;
         let directory = watching.cli.directory.as_deref();

@@ -41,6 +41,7 @@ fn state(state: &State) -> (&'static str, Option<&String>) {
         State::UpToDate => ("up_to_date", None),
         State::WouldRestore => ("would_restore", None),
         State::Group => ("group", None),
+        State::Server => ("server", None),
         State::WouldRun => ("would_run", None),
         State::MayRun => ("may_run", None),
         State::Broken(message) => ("would_fail", Some(message)),

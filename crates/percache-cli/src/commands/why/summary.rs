@@ -96,6 +96,7 @@ fn words(state: &State, reason: Option<&str>) -> String {
         State::UpToDate => "up to date",
         State::WouldRestore => "would be restored",
         State::Group => "nothing to run",
+        State::Server => "server",
         State::WouldRun => "would run",
         State::MayRun => "may run",
         State::Broken(message) => return format!("would fail: {message}"),

@@ -10,8 +10,9 @@ use percache_runner::text::{format_age, format_duration, shown, shown_bytes};
 use percache_runner::why::{Answer, Chain, Link, Nearest, Stands, State, Why};
 
 use super::{changes, place};
+use crate::report::text::width;
 use crate::report::{quoted, words as said};
-use crate::terminal::style::{Paint, Style};
+use crate::terminal::style::{Paint, Style, columns};
 
 /// The largest number of first causes of a kind that are shown.
 const CAUSES: usize = 5;
@@ -38,6 +39,7 @@ pub fn answer(project: &Project, id: TaskId, answer: &Answer, paint: Paint) -> S
             )
         }
         State::Group => writeln!(text, "{name} is a group: it runs nothing itself"),
+        State::Server => writeln!(text, "{name} is a server: it runs while a task that depends on it runs"),
         State::Broken(message) => writeln!(text, "{name} would fail: {message}"),
         State::WouldRun | State::MayRun => {
             tell_chains(workspace, id, answer, paint, &mut text);
@@ -65,7 +67,8 @@ pub fn answer(project: &Project, id: TaskId, answer: &Answer, paint: Paint) -> S
             _ => {
                 text.push_str("\nits result differs from the one before in this:\n");
                 if chain.len() > 1 {
-                    let _ = writeln!(text, "  {}", line(workspace, chain));
+                    let columns = columns().map(|columns| columns.saturating_sub(2));
+                    let _ = writeln!(text, "  {}", wrapped(&line(workspace, chain), columns, "    "));
                 }
                 tell_links(workspace, chain, paint, &mut text);
             }
@@ -94,6 +97,7 @@ fn tell_chains(workspace: &Workspace, id: TaskId, answer: &Answer, paint: Paint,
         [Link { stands, why: Why::Changed(_), .. }] => format!("{name} {}", words(*stands)),
         _ => line(workspace, chain),
     };
+    let whole = wrapped(&whole, columns(), "  ");
     let _ =
         writeln!(text, "{}{}", paint.apply(Style::Strong, name), whole.strip_prefix(name.as_str()).unwrap_or(&whole));
     tell_links(workspace, chain, paint, text);
@@ -149,6 +153,26 @@ pub fn line(workspace: &Workspace, chain: &Chain) -> String {
     line
 }
 
+/// Breaks a chain that is wider than the terminal before its arrows, and indents the lines that follow.
+fn wrapped(line: &str, columns: Option<usize>, indent: &str) -> String {
+    let Some(columns) = columns.filter(|columns| width(line) > *columns) else { return line.to_owned() };
+    let (mut text, mut used) = (String::new(), 0);
+    for (position, link) in line.split(" ← ").enumerate() {
+        let arrow = if position > 0 { " ← " } else { "" };
+        if position > 0 && used + width(arrow) + width(link) > columns {
+            let start = format!("\n{indent}← ");
+            used = width(indent) + 2;
+            text.push_str(&start);
+        } else {
+            text.push_str(arrow);
+            used += width(arrow);
+        }
+        text.push_str(link);
+        used += width(link);
+    }
+    text
+}
+
 /// Describes the end of a chain: `would run: include/a.h changed, line 12`.
 fn ending(link: &Link) -> String {
     format!("{}: {}", words(link.stands), link.why)
@@ -196,4 +220,20 @@ fn tell_nearest(nearest: &Nearest, paint: Paint, text: &mut String) {
 
 fn age(time: Time) -> Duration {
     Time::now().since(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_that_does_not_fit_is_broken_at_its_arrows() {
+        let line = "app may run: a may change ← objects[a] would run: a.h changed ← gen ran";
+        assert_eq!(wrapped(line, None, "  "), line);
+        assert_eq!(wrapped(line, Some(200), "  "), line);
+        let expected = "app may run: a may change\n  ← objects[a] would run: a.h changed\n  ← gen ran";
+        assert_eq!(wrapped(line, Some(40), "  "), expected);
+        let expected = "app may run: a may change\n  ← objects[a] would run: a.h changed ← gen ran";
+        assert_eq!(wrapped(line, Some(48), "  "), expected);
+    }
 }

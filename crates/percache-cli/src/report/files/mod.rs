@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use percache_runner::Summary;
 use percache_runner::events::{Event, Outcome};
-use percache_runner::tasks::{TaskId, Workspace};
+use percache_runner::tasks::{Task, TaskId, Workspace};
 use percache_runner::text::{reason, shown, way_out};
 
 use crate::error::CliError;
@@ -131,7 +131,7 @@ impl Files {
             json.write(&json::event(workspace, event));
         }
         let Event::Finished { task, outcome, log, took, saved, .. } = event else { return };
-        if *outcome == Outcome::Group || (self.junit.is_none() && self.summary.is_none()) {
+        if matches!(outcome, Outcome::Group | Outcome::NotStarted) || (self.junit.is_none() && self.summary.is_none()) {
             return;
         }
         let fails = matches!(outcome, Outcome::Failed(_));
@@ -143,7 +143,13 @@ impl Files {
     /// Completes the files.
     pub fn finish(mut self, workspace: &Workspace, summary: &Summary) -> Result<(), CliError> {
         let (json, junit, markdown) = (self.json.take(), self.junit.take(), self.summary.take());
-        let tasks = self.planned.iter().filter(|id| workspace.task(**id).command.is_some());
+        // A server is no work to be done, and is worth mentioning only if it failed.
+        let counts = |id: &&TaskId| match workspace.task(**id) {
+            Task { command: None, .. } => false,
+            Task { server: Some(_), .. } => self.ended.contains_key(id),
+            _ => true,
+        };
+        let tasks = self.planned.iter().filter(counts);
         let tasks = tasks.map(|id| (*id, self.ended.get(id))).collect();
         let known = Known { workspace, tasks, summary };
         let write = |destination: Option<Destination>, text: &dyn Fn() -> String| {

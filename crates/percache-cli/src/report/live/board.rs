@@ -44,6 +44,8 @@ pub struct Running {
     pub usual: Option<Duration>,
     /// The process that runs the same action, whose result the task waits for.
     pub waits_for: Option<String>,
+    /// What a server does: it starts, or is ready.
+    pub serves: Option<&'static str>,
     /// The processes that hold its output although its command has exited.
     pub held_by: Option<String>,
     /// How far it is, if a worker elsewhere is to run it.
@@ -68,13 +70,35 @@ impl Board {
     pub fn started(&mut self, task: TaskId, name: &str, usual: Option<Duration>) {
         self.remove(task);
         let (name, since) = (name.to_owned(), Instant::now());
-        self.running.push(Running { task, name, since, usual, waits_for: None, held_by: None, elsewhere: None });
+        self.running.push(Running {
+            task,
+            name,
+            since,
+            usual,
+            waits_for: None,
+            serves: None,
+            held_by: None,
+            elsewhere: None,
+        });
     }
 
     /// Notes that a task waits for another process.
     pub fn waits(&mut self, task: TaskId, name: &str, holder: String) {
         self.started(task, name, None);
         self.running.iter_mut().filter(|row| row.task == task).for_each(|row| row.waits_for = Some(holder.clone()));
+    }
+
+    /// Shows what a server does.
+    pub fn serves(&mut self, task: TaskId, name: &str, what: &'static str) {
+        if !self.running.iter().any(|row| row.task == task) {
+            self.started(task, name, None);
+        }
+        self.running.iter_mut().filter(|row| row.task == task).for_each(|row| row.serves = Some(what));
+    }
+
+    /// Removes a server that has ended.
+    pub fn stopped(&mut self, task: TaskId) {
+        self.remove(task);
     }
 
     /// Notes that a command has exited, and that these processes hold its output.
@@ -104,7 +128,7 @@ impl Board {
             Outcome::Ran => counts.ran += 1,
             Outcome::UpToDate => counts.up_to_date += 1,
             Outcome::Restored => counts.restored += 1,
-            Outcome::Group => {}
+            Outcome::Group | Outcome::NotStarted | Outcome::WouldStart | Outcome::Skipped => {}
             _ => counts.other += 1,
         }
     }

@@ -122,6 +122,7 @@ impl Row {
         let late = running.usual.is_some_and(|usual| elapsed > usual.mul_f64(1.5) + Duration::from_secs(1));
         let wrote = (look.latest)(running);
         let latest = match (&running.held_by, &running.waits_for) {
+            _ if running.serves.is_some() => running.serves.unwrap_or_default().to_owned(),
             (Some(holders), _) => format!("has exited; its output is held by {holders}"),
             (None, Some(holder)) if wrote.is_empty() => format!("waiting for {holder}"),
             _ => match running.elsewhere {

@@ -75,6 +75,16 @@ impl Live {
         self.board.waits(task, name, holder);
     }
 
+    /// Shows what a server does.
+    pub fn serves(&mut self, task: TaskId, name: &str, what: &'static str) {
+        self.board.serves(task, name, what);
+    }
+
+    /// Removes a server that has ended.
+    pub fn stopped(&mut self, task: TaskId) {
+        self.board.stopped(task);
+    }
+
     /// Shows that a command has exited and these processes hold its output.
     pub fn holds(&mut self, task: TaskId, holders: String) {
         self.board.holds(task, &holders);

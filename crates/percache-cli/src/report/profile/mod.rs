@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use percache::store::writer::Written;
-use percache_runner::events::{Event, Phase, Span};
+use percache_runner::events::{Event, Phase, Served, Span};
 use percache_runner::tasks::{TaskGraph, TaskId, Workspace};
 use percache_runner::text::{reason, shown, way_out};
 use serde_json::{Value, json};
@@ -26,6 +26,7 @@ const BUILD: usize = 0;
 /// The rows after those of the workers, however many there are.
 const STORE: usize = 10_000;
 const CRITICAL: usize = 10_001;
+const SERVERS: usize = 10_002;
 
 /// Collects what the spans do not contain.
 pub struct Profile {
@@ -33,6 +34,8 @@ pub struct Profile {
     file: File,
     start: Instant,
     ended: HashMap<TaskId, Ended>,
+    /// The servers, each with the time in which it ran.
+    servers: Vec<(TaskId, Instant, Option<Instant>)>,
 }
 
 struct Ended {
@@ -61,7 +64,13 @@ impl Profile {
         let file = File::create(path).map_err(|e| {
             CliError::usage(format!("cannot write `{}`: {}", shown(path), reason(&e))).hint(way_out(&e))
         })?;
-        Ok(Profile { path: shown(path).into_owned(), file, start: Instant::now(), ended: HashMap::new() })
+        Ok(Profile {
+            path: shown(path).into_owned(),
+            file,
+            start: Instant::now(),
+            ended: HashMap::new(),
+            servers: Vec::new(),
+        })
     }
 
     /// Records an event.
@@ -71,6 +80,14 @@ impl Profile {
             let remote = remote.as_ref().map(json::run);
             self.ended.insert(*task, Ended { outcome, reason: reason.clone(), remote });
         }
+        match event {
+            Event::Server { task, what: Served::Started } => self.servers.push((*task, Instant::now(), None)),
+            Event::Server { task, what: Served::Stopped(_) } | Event::Finished { task, .. } => {
+                let running = self.servers.iter_mut().filter(|(id, _, end)| id == task && end.is_none());
+                running.for_each(|(_, _, end)| *end = Some(Instant::now()));
+            }
+            _ => {}
+        }
     }
 
     /// Writes the trace.
@@ -79,7 +96,7 @@ impl Profile {
         let ends = known.spans.iter().filter(|span| span.phase == Phase::Task);
         let ends = ends.filter_map(|span| Some((span.task?, span.end))).collect();
         let critical = critical_path(known.graph, &ends);
-        let mut events = names(&known.spans);
+        let mut events = names(&known.spans, !self.servers.is_empty());
         for span in &known.spans {
             let row = span.worker.map_or(BUILD, |worker| worker + 1);
             let on_path = span.phase == Phase::Task && span.task.is_some_and(|id| critical.contains(&id));
@@ -91,6 +108,12 @@ impl Profile {
             let name = format!("write {results} {}", if *results == 1 { "result" } else { "results" });
             let args = json!({ "results": results, "bytes": bytes });
             self.complete(STORE, &name, "store", (written.begin, written.end), args)
+        }));
+        events.extend(self.servers.iter().map(|(id, begin, end)| {
+            let name = &known.workspace.task(*id).name;
+            let outcome = self.ended.get(id).map_or("stopped", |ended| ended.outcome);
+            let time = (*begin, end.unwrap_or_else(Instant::now));
+            self.complete(SERVERS, name, "server", time, json!({ "outcome": outcome }))
         }));
         let trace = json!({ "displayTimeUnit": "ms", "traceEvents": events });
         let mut out = BufWriter::new(&self.file);
@@ -131,11 +154,12 @@ impl Profile {
 }
 
 /// Returns the names of the rows that are used.
-fn names(spans: &[Span]) -> Vec<Value> {
+fn names(spans: &[Span], servers: bool) -> Vec<Value> {
     let workers = spans.iter().filter_map(|span| span.worker).max().map_or(0, |last| last + 1);
     let workers = (1..=workers).map(|n| (n, format!("worker {n}")));
     let others = [(BUILD, "build"), (STORE, "store"), (CRITICAL, "critical path")];
-    let rows = others.map(|(row, name)| (row, name.to_owned())).into_iter().chain(workers);
+    let servers = servers.then(|| (SERVERS, "servers".to_owned()));
+    let rows = others.map(|(row, name)| (row, name.to_owned())).into_iter().chain(workers).chain(servers);
     let meta = |name: &str, row: usize, args: Value| json!({ "ph": "M", "pid": 1, "tid": row + 1, "name": name, "args": args });
     let named = rows.flat_map(|(row, name)| {
         [

@@ -20,6 +20,7 @@ use crate::action::done::Done;
 use crate::action::explain::Why;
 use crate::action::further::Documents;
 use crate::action::job::{self, Job};
+use crate::action::servers::Servers;
 use crate::config::{self, Request};
 use crate::fs::displaced::Displaced;
 use crate::fs::git_index::GitIndex;
@@ -151,7 +152,7 @@ impl World {
         let (root, id) = (&self.workspace.root, TaskId(0));
         let observer = Observer::new(root, &self.journal.files);
         let previous = survey(&observer, &self.graph.outputs, &self.journal, &[], &[]).unwrap().owned;
-        let caller = Caller::new();
+        let (caller, servers) = (Caller::new(), Servers::default());
         let ctx = Context {
             workspace: &self.workspace,
             graph: &self.graph,
@@ -165,6 +166,7 @@ impl World {
             staging: Staging::in_worktree(self.dir.path().join("staging")),
             intents: None,
             claimant: None,
+            servers: &servers,
             holder: "a test",
             caller: &caller,
             stop: &self.stop,
@@ -195,7 +197,18 @@ impl World {
         };
         let task = self.workspace.task(id);
         let tell = |_| ();
-        let job = Job { id, task, deps: Vec::new(), force: false, as_before: false, check: false, tell: &tell };
+        let (deps, servers) = (Vec::new(), Vec::new());
+        let job = Job {
+            id,
+            task,
+            deps,
+            servers,
+            foreground: false,
+            force: false,
+            as_before: false,
+            check: false,
+            tell: &tell,
+        };
         let done = job::run(&ctx, &job);
         assert_eq!(ctx.trouble.into_inner().unwrap(), None);
         self.store.flush().unwrap();

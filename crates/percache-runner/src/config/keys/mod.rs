@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `table` | What is known about a key |
 //! | `types` | How a value is read, described in the schema, and merged |
-//! | `command`, `matrix` | The same for the two keys with a type of their own |
+//! | `command`, `matrix`, `ready` | The same for the keys with a type of their own |
 //! | `remote` | The keys of `[remote]` |
 //! | `sections` | The tables of a file, and the types of their keys |
 //! | `task` | The keys of `[task.NAME]` |
@@ -15,6 +15,7 @@
 
 mod command;
 mod matrix;
+mod ready;
 mod remote;
 mod sections;
 mod table;
@@ -24,6 +25,7 @@ mod workspace;
 
 pub(super) use command::RawCommand;
 pub(super) use matrix::Axis;
+pub(super) use ready::{RawReady, RawSign};
 #[cfg(test)]
 pub(super) use remote::{EXECUTION, REMOTE, TLS};
 pub(super) use remote::{ExecutionKeys, RemoteKeys};

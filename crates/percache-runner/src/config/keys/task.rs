@@ -4,6 +4,7 @@
 
 use super::command::Command;
 use super::matrix::Matrix;
+use super::ready::ReadyWhen;
 use super::remote::Sharing;
 use super::table::{ANY, RUN, task_keys};
 use super::types::{Age, Amounts, Count, Flag, OneOrMore, Path, Shell, Text, Texts, Variables};
@@ -75,6 +76,13 @@ task_keys! {
          Default: like `\"execute\"`, or like `\"cache\"` with `cache = false`.";
     interactive: Flag, RUN.not_hashed().default("false"),
         "`true`: the task owns the terminal while it runs, and is never stored. Default: `false`.";
+    persistent: Flag, RUN.not_hashed().default("false"),
+        "`true`: a server, which runs until it is ended. It is started when a task that depends on it runs, and ended \
+         after the last of them, or with Ctrl-C if it is named on the command line. It is never stored. Default: `false`.";
+    ready: ReadyWhen, RUN.not_hashed(),
+        "When a server is ready, so that what depends on it may start: `{ tcp = 3000 }`, \
+         `{ http = \"http://localhost:3000/health\" }`, `{ log = \"listening\" }` or `{ command = \"…\" }`; \
+         with `timeout`, by default `1m`. Default: as soon as it runs.";
     cwd: Text, RUN.form(Form::Path).default(r#"".""#),
         "The directory that the command runs in. Default: the directory of this file. Other paths of the task stay \
          relative to the file.";

@@ -9,6 +9,7 @@ mod mistakes_between;
 mod mistakes_in_values;
 mod pools;
 mod schema;
+mod servers;
 mod templates;
 
 use std::fs;

@@ -23,8 +23,10 @@ impl Build<'_, '_> {
         let state = self.state_after(&mut done);
         let succeeded = matches!(state, TaskState::Done { .. });
         self.states.set(done.task, state);
+        if self.away.remove(&done.task) == Some(false) {
+            self.queue.came_back(done.task);
+        }
         self.queue.ended(done.task);
-        self.away.remove(&done.task);
         self.outcomes.summary.remote += usize::from(done.remote.is_some());
         if task.interactive && !self.ctx.options.dry_run {
             self.reporter.yield_terminal(false);
@@ -50,7 +52,7 @@ impl Build<'_, '_> {
     fn state_after(&self, done: &mut Done) -> TaskState {
         let ran = self.states.get(done.task).has_started();
         match done.outcome {
-            Outcome::Failed(_) => TaskState::Failed { ran },
+            Outcome::Failed(_) | Outcome::Skipped => TaskState::Failed { ran },
             _ => TaskState::Done { ran, standing: self.standing_after(done), visible: done.visible.take() },
         }
     }
@@ -68,6 +70,10 @@ impl Build<'_, '_> {
                     before.is_some_and(|before| before.key == record.key)
                 }
             },
+            Outcome::NotStarted => done.record.as_ref().is_none_or(|record| {
+                let before = self.ctx.journal.tasks.get(&self.ctx.workspace.task(done.task).name);
+                before.is_some_and(|before| before.fingerprint == record.fingerprint)
+            }),
             Outcome::Restored => done.recalled,
             _ => false,
         };
@@ -132,6 +138,10 @@ impl Build<'_, '_> {
         let (outcome, log, reason) = (done.outcome, Arc::new(done.log), done.reason.as_ref().map(Why::to_string));
         self.outcomes.reasons.extend(done.reason.map(|why| (done.task, why)));
         self.outcomes.parts.extend(done.parts.map(|parts| (done.task, parts)));
+        if outcome == Outcome::NotStarted {
+            // Not yet: that is told at the end.
+            return;
+        }
         let (task, status, took, saved) = (done.task, done.status, done.took, done.saved);
         let mut provenance = self.came.remove(&task).unwrap_or_default();
         provenance.origin = provenance.origin.or(done.origin);

@@ -13,6 +13,7 @@ use crate::action::job::{Job, Word};
 use crate::action::left_alone::strays;
 use crate::action::{done, explain, job};
 use crate::graph::explicit;
+use crate::key::fingerprint::Discovered;
 use crate::model::TaskId;
 use crate::model::event::Outcome;
 use crate::schedule::state::{Standing, TaskState};
@@ -36,11 +37,12 @@ impl<'a> Build<'a, '_> {
             return self.start_uncertain(id, scope, sender);
         }
         let (force, check) = (self.demands.forced.contains(&id), self.demands.checked.contains(&id));
-        if let Some(done) = self.untouched(id).filter(|_| !force && !check) {
+        let foreground = self.attended.foreground.contains(&id);
+        if let Some(done) = self.untouched(id).filter(|_| !force && !check && !foreground) {
             return self.finish(done);
         }
         let as_before = !force && !check && !ctx.options.dry_run && self.is_as_before(id);
-        let (deps, sender) = (self.dependencies(id), sender.clone());
+        let (deps, servers, sender) = (self.dependencies(id), self.servers_of(id), sender.clone());
         let wants_starts = self.reporter.wants_starts();
         scope.spawn(move |_| {
             let note = sender.clone();
@@ -50,7 +52,7 @@ impl<'a> Build<'a, '_> {
                     let _ = note.send(Message::Word(id, word));
                 }
             };
-            let job = Job { id, task, deps, force, as_before, check, tell: &tell };
+            let job = Job { id, task, deps, servers, foreground, force, as_before, check, tell: &tell };
             // A panic must not leave the coordinator waiting forever.
             let done = catch_unwind(AssertUnwindSafe(|| job::run(ctx, &job))).unwrap_or_else(|_| Done::panicked(id));
             let _ = sender.send(Message::Done(Box::new(done)));
@@ -87,6 +89,9 @@ impl<'a> Build<'a, '_> {
         }
         let same = self.ctx.untouched.get(id.index()) == Some(&true) && self.needs_same(id);
         let record = self.ctx.journal.tasks.get(&task.name).filter(|_| same)?;
+        if task.server.is_some() {
+            return Some(Done::new(id, Outcome::NotStarted));
+        }
         let mut done = Done::new(id, Outcome::UpToDate);
         done.saved = record.took.into();
         Some(done)
@@ -123,7 +128,11 @@ impl<'a> Build<'a, '_> {
         let task = self.ctx.workspace.task(id);
         let record = self.ctx.journal.tasks.get(&task.name)?;
         let strays = strays(self.ctx, id, task, &record.outputs);
-        let visible = done::visible(&record.outputs, &strays, record.key?.action);
+        let action = match task.server {
+            Some(_) => Discovered::default().action(&record.fingerprint),
+            None => record.key?.action,
+        };
+        let visible = done::visible(&record.outputs, &strays, action);
         self.states.set(id, TaskState::Done { ran, standing, visible: Some(visible.clone()) });
         Some(visible)
     }

@@ -49,6 +49,13 @@ impl FlatTask<'_> {
     }
 }
 
+impl FlatTask<'_> {
+    /// Returns whether it names a result. A server has none, however sure its evidence is.
+    pub fn has_result(&self) -> bool {
+        self.record.first().is_some_and(|tag| *tag != 0)
+    }
+}
+
 impl<'a> Flat<'a> {
     /// Reads a journal, without verifying its digest: see [`is_whole`].
     pub fn decode(bytes: &'a Arc<Image>) -> Result<Flat<'a>, DecodeError> {

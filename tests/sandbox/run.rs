@@ -110,5 +110,8 @@ impl Run {
 
 /// `12 ran, 8 restored` as numbers and names; `None` if it is something else.
 fn parts(counts: &str) -> Option<Vec<(usize, &str)>> {
-    counts.split(", ").map(|part| part.split_once(' ').and_then(|(n, name)| Some((n.parse().ok()?, name)))).collect()
+    // Of `3 from the remote (1 KiB; saved 2s)`, what stands in parentheses says more of the same.
+    let brief = |part| str::split_once(part, " (").map_or(part, |(brief, _)| brief);
+    let part = |part| brief(part).split_once(' ').and_then(|(n, name)| Some((n.parse().ok()?, name)));
+    counts.split(", ").map(part).collect()
 }

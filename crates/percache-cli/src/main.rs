@@ -81,6 +81,10 @@ fn main() -> ExitCode {
         Command::Verify(args) => commands::verify::run(&cli, args),
         #[cfg(feature = "remote")]
         Command::Remote(args) => commands::remote::run(&cli, args),
+        #[cfg(feature = "remote")]
+        Command::Export(args) => commands::export::export(&cli, args),
+        #[cfg(feature = "remote")]
+        Command::Import(args) => commands::export::import(&cli, args),
         Command::Displaced(args) => commands::displaced::run(&cli, args),
     };
     let paint = Paint::stderr(cli.color);

@@ -6,12 +6,12 @@
 //! | --- | --- |
 //! | `execution` | workers that execute commands |
 
+pub mod archive;
 pub mod execution;
+mod finish;
 
-use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use percache::base::codec::Sink;
 use percache::db::engine::EngineError;
@@ -20,21 +20,19 @@ use percache::store::interface::Storage;
 use percache::store::manifest::PathSet;
 use percache::store::record::StoredResult;
 use percache_remote::{
-    ActionKey, FingerprintKey, Notice, Progress, Remote, Settings, SettingsError, Sha256, Table, Upload, Uploads,
+    ActionKey, Fetch, FingerprintKey, Remote, Settings, SettingsError, Sha256, Table, Totals, Upload, Uploads,
 };
-use percache_runner::Stop;
-use percache_runner::sharing::{Feed, Offer, Remote as Seam, RemoteKey, stored_offer};
+use percache_runner::sharing::{Feed, Fetched, Names, Offer, Remote as Seam, RemoteKey, stored_offer};
 use percache_runner::tasks::Workspace;
-use percache_runner::text::format_size;
 
 use crate::args::RemoteOptions;
 use crate::error::CliError;
-use crate::terminal::style::{Paint, Style};
 
-/// Where in the store's directory it is remembered what was named and what was not uploaded.
+pub use finish::Ending;
+pub use percache_remote::{Notary, Progress};
+
+/// Where in the store's directory it is remembered what was named, what was not uploaded, and what came.
 const DIR: &str = "remote";
-/// Uploads that take no longer after the build are not worth a word.
-const SHORT: Duration = Duration::from_secs(1);
 
 /// A remote, and the uploads to it.
 pub struct Sharing {
@@ -42,6 +40,8 @@ pub struct Sharing {
     pub remote: Remote,
     uploads: Uploads,
     store: Arc<Store>,
+    /// Where it is remembered what was named, what was not uploaded, and what came.
+    dir: PathBuf,
 }
 
 /// Returns what is known about the remote of a workspace. `None` if it has none, or if it is not to be used.
@@ -53,8 +53,18 @@ pub fn settings(workspace: &Workspace, options: &RemoteOptions) -> Result<Option
         ("PERCACHE_REMOTE_URL", Some(url)) => Some(url.clone()),
         _ => std::env::var(name).ok(),
     };
+    Settings::resolve(&table(workspace), &workspace.root, &variable).map_err(wrong)
+}
+
+/// Returns how a workspace's results are signed, and whose are believed.
+pub fn notary(workspace: &Workspace) -> Result<Notary, CliError> {
+    let variable = |name: &str| std::env::var(name).ok();
+    Settings::notary(&table(workspace), &workspace.root, &variable).map_err(wrong)
+}
+
+fn table(workspace: &Workspace) -> Table {
     let written = workspace.remote.clone();
-    let table = Table {
+    Table {
         url: written.url,
         instance: written.instance,
         read: written.read,
@@ -65,8 +75,12 @@ pub fn settings(workspace: &Workspace, options: &RemoteOptions) -> Result<Option
         ca: written.ca,
         cert: written.cert,
         key: written.key,
-    };
-    Settings::resolve(&table, &workspace.root, &variable).map_err(wrong)
+    }
+}
+
+/// Returns what the remotes of a workspace have brought so far, by its store's directory.
+pub fn totals(store_dir: &Path) -> Option<Totals> {
+    Totals::read(&store_dir.join(DIR))
 }
 
 fn wrong(error: SettingsError) -> CliError {
@@ -78,13 +92,19 @@ impl Sharing {
     /// Makes ready. Connects to nothing.
     pub fn new(settings: Settings, store: Arc<Store>, store_dir: &Path) -> Sharing {
         let remote = Remote::new(settings);
-        let uploads = Uploads::new(&remote, store.clone(), store_dir.join(DIR));
-        Sharing { remote, uploads, store }
+        let dir = store_dir.join(DIR);
+        let uploads = Uploads::new(&remote, store.clone(), dir.clone());
+        Sharing { remote, uploads, store, dir }
     }
 
-    /// Offers every stored result of a task.
-    pub fn offer_stored(&self, task: &str) -> Result<(), EngineError> {
-        for (key, _) in self.store.results_of(task)? {
+    /// Returns the local store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Offers every stored result of the tasks that are wanted.
+    pub fn offer_stored(&self, is_wanted: &dyn Fn(&str) -> bool) -> Result<(), EngineError> {
+        for (key, _) in self.store.results_with(is_wanted)? {
             stored_offer(self, &*self.store, &key).into_iter().for_each(|offer| self.offer(offer));
         }
         Ok(())
@@ -100,67 +120,36 @@ impl Sharing {
         self.uploads.forget(&gone.into_iter().map(|(key, _)| key).collect::<Vec<_>>());
         there.into_iter().filter_map(|(_, offer)| offer).for_each(|offer| self.offer(offer));
     }
+}
 
-    /// Waits for the uploads, and tells what the user should know of them.
-    pub fn finish(&self, stop: &Stop, quiet: bool, paint: Paint) -> Progress {
-        if self.uploads.progress().offered > 0 && !self.remote.is_given_up() {
-            self.offer_leftovers();
-        }
-        let began = Instant::now();
-        let mut said = quiet;
-        let progress = self.uploads.finish(&mut |progress| {
-            if !said && began.elapsed() > SHORT {
-                said = true;
-                crate::aside!("uploading {} to {} …", results(progress.left()), self.remote.address());
-            }
-            if stop.requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        if said && !quiet && progress.left() == 0 {
-            let sent = format_size(progress.bytes);
-            crate::aside!("uploaded {}, {sent}, in {:.1}s", results(progress.done), began.elapsed().as_secs_f64());
-        }
-        for notice in self.remote.take_notices() {
-            tell(worded(notice), paint);
-        }
-        if progress.left() > 0 && !quiet {
-            crate::aside!("{} not uploaded; the next upload offers them again", results(progress.left()));
-        }
-        progress
+/// The names of what is shared: SHA-256 over the parts of the keys that the store has.
+pub struct Sha256Names;
+
+impl Names for Sha256Names {
+    fn fingerprint(&self, feed: Feed<'_>) -> RemoteKey {
+        FingerprintKey::of(|sink: &mut dyn Sink| feed(sink)).0.0
+    }
+
+    fn action(&self, fingerprint: &RemoteKey, feed: Feed<'_>) -> RemoteKey {
+        ActionKey::of(&FingerprintKey(Sha256(*fingerprint)), |sink: &mut dyn Sink| feed(sink)).0.0
     }
 }
 
-/// Prints a warning.
-fn tell((message, hint): (String, &str), paint: Paint) {
-    let (warning, hint_word) = (paint.apply(Style::Warning, "warning:"), paint.apply(Style::Hint, "hint:"));
-    crate::aside!("{warning} {message}\n  {hint_word} {hint}");
-}
+impl Names for Sharing {
+    fn fingerprint(&self, feed: Feed<'_>) -> RemoteKey {
+        Sha256Names.fingerprint(feed)
+    }
 
-fn results(count: usize) -> String {
-    if count == 1 { "1 result".to_owned() } else { format!("{count} results") }
-}
-
-/// Words a notice: what happened, and what to do about it.
-fn worded(notice: Notice) -> (String, &'static str) {
-    match notice {
-        Notice::GivenUp { address, reason } => (
-            format!("the remote {address} is not used any more in this run: {reason}"),
-            "`percache remote check` tries it, and says more; `--no-remote` does without it",
-        ),
-        Notice::ReadOnly { address, reason } => (
-            format!("nothing is written to the remote {address}: {reason}"),
-            "let `write` of [remote] be true only where the credentials allow it",
-        ),
-        Notice::NotExecuted { address, reason } => {
-            (format!("{address} executes nothing: {reason}"), "the commands ran here instead")
-        }
-        Notice::Refused { what, reason } => (
-            format!("{what} on the remote is not used: {reason}"),
-            "the command runs instead; others of this kind are not reported",
-        ),
+    fn action(&self, fingerprint: &RemoteKey, feed: Feed<'_>) -> RemoteKey {
+        Sha256Names.action(fingerprint, feed)
     }
 }
 
 impl Seam for Sharing {
+    fn address(&self) -> String {
+        self.remote.address()
+    }
+
     fn is_readable(&self) -> bool {
         self.remote.is_readable()
     }
@@ -169,15 +158,7 @@ impl Seam for Sharing {
         self.remote.is_writable()
     }
 
-    fn fingerprint(&self, feed: Feed<'_>) -> RemoteKey {
-        FingerprintKey::of(|sink: &mut dyn Sink| feed(sink)).0.0
-    }
-
-    fn action(&self, fingerprint: &RemoteKey, feed: Feed<'_>) -> RemoteKey {
-        ActionKey::of(&FingerprintKey(Sha256(*fingerprint)), |sink: &mut dyn Sink| feed(sink)).0.0
-    }
-
-    fn path_sets(&self, fingerprint: &RemoteKey) -> Vec<PathSet> {
+    fn path_sets(&self, fingerprint: &RemoteKey) -> (Vec<PathSet>, Option<String>) {
         self.remote.path_sets(&FingerprintKey(Sha256(*fingerprint)))
     }
 
@@ -185,10 +166,22 @@ impl Seam for Sharing {
         &self,
         action: &RemoteKey,
         accept: &dyn Fn(&StoredResult) -> bool,
-        store: &dyn Storage,
-    ) -> Option<StoredResult> {
-        let found = self.remote.result(&ActionKey(Sha256(*action))).filter(|found| accept(&found.result))?;
-        self.remote.fetch(&found, store).then_some(found.result)
+        store: Option<&dyn Storage>,
+    ) -> Fetched {
+        let found = match self.remote.result(&ActionKey(Sha256(*action))) {
+            Ok(Some(found)) if accept(&found.result) => found,
+            Ok(_) => return Fetched::Nothing,
+            Err(why) => return Fetched::Refused(why),
+        };
+        let Some(store) = store else {
+            let bytes = found.contents().map(|(_, blob)| blob.length).sum();
+            return Fetched::Found { result: found.result, bytes };
+        };
+        match self.remote.fetch(&found, store) {
+            Fetch::Whole { bytes } => Fetched::Found { result: found.result, bytes },
+            Fetch::Refused(why) => Fetched::Refused(why),
+            Fetch::Failed => Fetched::Nothing,
+        }
     }
 
     fn missed(&self) {

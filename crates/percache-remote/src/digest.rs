@@ -4,8 +4,11 @@
 //! What comes from a machine of others is therefore named, and checked, by a function that is.
 
 use std::fmt;
+use std::io;
 
 use percache::base::codec::Sink;
+use percache::store::interface::Contents;
+use percache::store::record::Content;
 use ring::digest::{Context, SHA256};
 
 /// The SHA-256 of some content. Written as 64 hex digits.
@@ -71,6 +74,17 @@ impl Default for Hasher {
     }
 }
 
+impl io::Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Sink for Hasher {
     fn raw(&mut self, bytes: &[u8]) {
         self.update(bytes);
@@ -87,6 +101,13 @@ pub struct Blob {
 }
 
 impl Blob {
+    /// Names a content of the local store; `None` if it cannot be read.
+    pub fn of_content(local: &dyn Contents, content: &Content) -> Option<Blob> {
+        let mut hasher = Hasher::new();
+        local.read(content, &mut hasher).ok()?;
+        Some(Blob { digest: hasher.finish(), length: content.length })
+    }
+
     /// Names `bytes`.
     pub fn of(bytes: &[u8]) -> Blob {
         Blob { digest: Sha256::of(bytes), length: bytes.len() as u64 }

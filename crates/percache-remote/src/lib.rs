@@ -19,9 +19,13 @@
 //! | `connection` | one connection for a run, made when it is first needed |
 //! | `reapi` | messages of the Remote Execution API, generated |
 //! | `remote` | looking up, and fetching |
+//! | `archive` | results in one file, without any server |
 //! | `uploads` | offering, in the background |
+//! | `trial` | whether it can be written to, and how fast |
+//! | `totals` | what came and went in all builds |
 //! | `execution` | executing commands on workers of a server |
 
+mod archive;
 mod breaker;
 mod connection;
 mod digest;
@@ -34,19 +38,24 @@ mod remote;
 mod retry;
 mod service;
 mod settings;
+mod totals;
+mod trial;
 mod trust;
 mod uploads;
 
 #[cfg(test)]
 mod tests;
 
+pub use archive::{ArchiveError, ArchiveReader, ArchiveWriter, Export, Item, Taken, Written};
 pub use connection::Notice;
 pub use digest::{Blob, Sha256};
 pub use fault::{Fault, FaultKind};
 pub use keys::{ActionKey, FingerprintKey};
-pub use record::RemoteResult;
-pub use remote::{Counts, Remote};
+pub use record::{Notary, RemoteResult};
+pub use remote::{Counts, Fetch, Remote};
 pub use service::About;
 pub use settings::{Address, ExecutionSettings, ExecutionTable, Scheme, Settings, SettingsError, Table, Tls};
+pub use totals::Totals;
+pub use trial::Trial;
 pub use trust::{KeyError, PublicKey, SigningKey, Trust};
 pub use uploads::{Progress, Upload, Uploads};

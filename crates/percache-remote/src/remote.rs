@@ -2,6 +2,7 @@
 //!
 //! No function here fails. What goes wrong is a miss, and a [`Notice`] when the user should know.
 
+use std::collections::HashMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +16,7 @@ use crate::connection::{Connection, Notice};
 use crate::digest::{Blob, Hasher};
 use crate::fault::{Fault, FaultKind};
 use crate::keys::{ActionKey, FingerprintKey};
-use crate::record::{Notary, RemoteResult};
+use crate::record::{Notary, Refusal, RemoteResult};
 use crate::service::stream::{PipeReader, pipe};
 use crate::service::{About, Key, Packing};
 use crate::settings::Settings;
@@ -41,6 +42,20 @@ pub struct Counts {
     pub misses: u64,
     /// Bytes of contents that were fetched.
     pub fetched: u64,
+}
+
+/// What came of fetching the contents of a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetch {
+    /// All of them are there.
+    Whole {
+        /// The bytes that came.
+        bytes: u64,
+    },
+    /// The remote does not have all of them, or not as they were; why.
+    Refused(String),
+    /// They could not be fetched, now.
+    Failed,
 }
 
 /// What both directions share.
@@ -109,27 +124,30 @@ impl Remote {
         self.shared.connection.call(async |service| service.contact().await)
     }
 
-    /// Returns the path sets of a fingerprint, the newest first.
-    pub fn path_sets(&self, fingerprint: &FingerprintKey) -> Vec<PathSet> {
-        let Some(bytes) = self.get(&Key::Paths(*fingerprint)) else { return Vec::new() };
-        let refuse = |refusal| self.shared.connection.refuse(|| format!("the path sets {}", fingerprint.0), &refusal);
+    /// Returns the path sets of a fingerprint, the newest first, and why some of them are not used.
+    pub fn path_sets(&self, fingerprint: &FingerprintKey) -> (Vec<PathSet>, Option<String>) {
+        let Some(bytes) = self.get(&Key::Paths(*fingerprint)) else { return Default::default() };
+        let refuse = |refusal: Refusal| {
+            self.shared.connection.refuse(|| format!("the path sets {}", fingerprint.0), &refusal);
+            refusal.to_string()
+        };
         match self.shared.notary.decode_paths(fingerprint, &bytes) {
-            Ok((sets, refused)) => {
-                refused.into_iter().for_each(refuse);
-                sets
-            }
-            Err(refusal) => {
-                refuse(refusal);
-                Vec::new()
-            }
+            Ok((sets, refused)) => (sets, refused.map(refuse)),
+            Err(refusal) => (Vec::new(), Some(refuse(refusal))),
         }
     }
 
     /// Returns the result of an action, checked, without its contents.
-    pub fn result(&self, action: &ActionKey) -> Option<RemoteResult> {
-        let bytes = self.get(&Key::Result(*action))?;
+    ///
+    /// # Errors
+    /// Why what is there is not used.
+    pub fn result(&self, action: &ActionKey) -> Result<Option<RemoteResult>, String> {
+        let Some(bytes) = self.get(&Key::Result(*action)) else { return Ok(None) };
         let decoded = self.shared.notary.decode_result(action, &bytes);
-        decoded.map_err(|refusal| self.shared.connection.refuse(|| format!("the result {}", action.0), &refusal)).ok()
+        decoded.map(Some).map_err(|refusal| {
+            self.shared.connection.refuse(|| format!("the result {}", action.0), &refusal);
+            refusal.to_string()
+        })
     }
 
     fn get(&self, key: &Key) -> Option<Vec<u8>> {
@@ -139,23 +157,24 @@ impl Remote {
         self.shared.connection.call(async |service| service.get(key).await).ok().flatten()
     }
 
-    /// Adds every content of a result to the local ones, each verified before. Returns whether all are there.
-    pub fn fetch(&self, result: &RemoteResult, local: &dyn Contents) -> bool {
+    /// Adds every content of a result to the local ones, each verified before.
+    pub fn fetch(&self, result: &RemoteResult, local: &dyn Contents) -> Fetch {
         let contents: Vec<_> = result.contents().collect();
         let asked: Vec<_> = contents.iter().map(|(content, _)| *content).collect();
-        let Ok(had) = local.has(&asked) else { return false };
+        let Ok(had) = local.has(&asked) else { return Fetch::Failed };
         let wanted: Vec<_> = contents.into_iter().zip(had).filter(|(_, had)| !had).map(|(wanted, _)| wanted).collect();
-        let fetched = self.fetch_all(wanted, local);
-        match &fetched {
-            Ok(()) => self.shared.counters.hits.fetch_add(1, Ordering::Relaxed),
-            Err(fault) => {
-                if matches!(fault.kind, FaultKind::Damaged | FaultKind::Missing) {
-                    self.shared.connection.refuse(|| format!("the result of `{}`", result.result.label), fault);
-                }
-                0
+        let bytes = wanted.iter().map(|(_, blob)| blob.length).sum();
+        match self.fetch_all(wanted, local) {
+            Ok(()) => {
+                self.shared.counters.hits.fetch_add(1, Ordering::Relaxed);
+                Fetch::Whole { bytes }
             }
-        };
-        fetched.is_ok()
+            Err(fault) if matches!(fault.kind, FaultKind::Damaged | FaultKind::Missing) => {
+                self.shared.connection.refuse(|| format!("the result of `{}`", result.result.label), &fault);
+                Fetch::Refused(fault.message)
+            }
+            Err(_) => Fetch::Failed,
+        }
     }
 
     /// Counts an action that is nowhere.
@@ -192,10 +211,11 @@ impl Remote {
     fn fetch_small(&self, wanted: &[(Content, Blob)], local: &dyn Contents) -> Result<(), Fault> {
         for group in groups(wanted) {
             let blobs: Vec<_> = group.iter().map(|(_, blob)| *blob).collect();
+            let asked: HashMap<Blob, Content> = group.iter().map(|(content, blob)| (*blob, *content)).collect();
             let added = Mutex::new(Vec::new());
             // Runs on this thread, between two answers.
             let got = |blob: Blob, bytes: Vec<u8>| {
-                let answer = self.keep(&blob, &bytes, group, local);
+                let answer = self.keep(&blob, &bytes, &asked, local);
                 self.shared.connection.note_answer();
                 added.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
             };
@@ -210,7 +230,13 @@ impl Remote {
     }
 
     /// Adds a content if it is what was asked for.
-    fn keep(&self, blob: &Blob, bytes: &[u8], asked: &[(Content, Blob)], local: &dyn Contents) -> Result<(), Fault> {
+    fn keep(
+        &self,
+        blob: &Blob,
+        bytes: &[u8],
+        asked: &HashMap<Blob, Content>,
+        local: &dyn Contents,
+    ) -> Result<(), Fault> {
         let damaged =
             || Fault::new(FaultKind::Damaged, format!("the content {} is not what its name says", blob.digest));
         if !blob.is(bytes) {
@@ -220,7 +246,7 @@ impl Remote {
             local.add(&mut &bytes[..], &mut |_| ()).map_err(|e| Fault::new(FaultKind::Local, e.to_string()))?;
         self.shared.counters.fetched.fetch_add(blob.length, Ordering::Relaxed);
         // The record claims that two digests are of one content; the local one is used from now on.
-        match asked.iter().any(|(wanted, of)| of == blob && *wanted == content) {
+        match asked.get(blob) == Some(&content) {
             true => Ok(()),
             false => Err(damaged()),
         }

@@ -10,7 +10,7 @@ pub(crate) mod bucket;
 pub(crate) mod reapi;
 pub(crate) mod stream;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::digest::{Blob, Sha256};
 use crate::fault::Fault;
@@ -53,6 +53,15 @@ pub(crate) enum Packing {
     Plain,
     /// Compressed, one frame.
     Zstd,
+}
+
+/// The upload of a large content, over all attempts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LargeUpload {
+    /// Its name; empty for remotes that know no halves.
+    pub name: String,
+    /// The bytes that an attempt before has left there.
+    pub written: u64,
 }
 
 /// What a remote says of itself, for people.
@@ -135,11 +144,37 @@ impl Service {
         }
     }
 
-    /// Writes a content that comes packed as [`Service::packing`] says.
-    pub async fn write_large(&self, blob: &Blob, from: Receiver) -> Result<(), Fault> {
+    /// Begins the upload of a large content.
+    pub fn begin_upload(&self, blob: &Blob) -> LargeUpload {
+        match self {
+            Service::Bucket(_) => LargeUpload::default(),
+            Service::Reapi(server) => server.begin_upload(blob),
+        }
+    }
+
+    /// Writes a content that comes packed as [`Service::packing`] says, from where the upload stands.
+    pub async fn write_large(&self, blob: &Blob, upload: &LargeUpload, from: Receiver) -> Result<(), Fault> {
         match self {
             Service::Bucket(bucket) => bucket.write_large(blob, from).await,
-            Service::Reapi(server) => server.write_large(blob, from).await,
+            Service::Reapi(server) => server.write_large(blob, upload, from).await,
+        }
+    }
+
+    /// Returns how many bytes of an upload that broke off are there, so that the rest suffices; 0 to begin anew.
+    pub async fn written(&self, blob: &Blob, upload: &LargeUpload) -> u64 {
+        match self {
+            Service::Bucket(_) => 0,
+            Service::Reapi(server) => server.written(blob, upload).await,
+        }
+    }
+
+    /// Takes away what a trial has written, where that can be done, and returns the remote's time of the trial if it
+    /// tells it.
+    pub async fn clean_up(&self, key: &Key, blob: &Blob) -> Option<SystemTime> {
+        match self {
+            Service::Bucket(bucket) => bucket.clean_up(key, blob).await,
+            // It has no call for either; what nobody uses goes by itself.
+            Service::Reapi(_) => None,
         }
     }
 

@@ -14,6 +14,7 @@ pub use address::{Address, Scheme};
 pub use execution::{ExecutionSettings, ExecutionTable};
 use variables::{Source, expand};
 
+use crate::record::Notary;
 use crate::trust::{PublicKey, SigningKey, Trust};
 
 /// What stands in front of the key's name in the variable that replaces it.
@@ -107,6 +108,20 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
+    /// Returns how results are signed and whose are believed, whether or not there is a remote.
+    ///
+    /// # Errors
+    /// The first value that cannot be used.
+    pub fn notary(
+        table: &Table,
+        root: &Path,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Notary, SettingsError> {
+        let source = Source { variable, infix: "" };
+        let (namespace, trust) = (namespace(&source, table)?, trust(&source, table)?);
+        Ok(Notary { namespace, trust, key: signing_key(&source, table, root)? })
+    }
+
     /// Combines the table with the environment. `root` is the directory that paths in the table are relative to.
     /// Returns `None` if no remote is named, or it is neither read nor written.
     ///

@@ -3,6 +3,8 @@
 mod damage;
 mod execution;
 mod farm;
+mod misbehaving;
+mod odd;
 mod proxy;
 mod servers;
 
@@ -20,7 +22,7 @@ use percache::store::record::{Content, Entry, Node, ResultKey, StoredResult};
 
 use crate::record::RemoteResult;
 use crate::{
-    ActionKey, FingerprintKey, Notice, Progress, Remote, Settings, Sha256, SigningKey, Table, Upload, Uploads,
+    ActionKey, Fetch, FingerprintKey, Notice, Progress, Remote, Settings, Sha256, SigningKey, Table, Upload, Uploads,
 };
 
 /// One machine: a store and what it knows of the remote.
@@ -76,8 +78,8 @@ impl Machine {
     }
 
     fn pulls(&self, name: &str) -> Option<RemoteResult> {
-        let result = self.remote.result(&action(name))?;
-        self.remote.fetch(&result, &*self.store).then_some(result)
+        let result = self.remote.result(&action(name)).ok().flatten()?;
+        matches!(self.remote.fetch(&result, &*self.store), Fetch::Whole { .. }).then_some(result)
     }
 
     fn bytes(&self, content: &Content) -> Vec<u8> {
@@ -142,8 +144,8 @@ fn path_sets_are_found_under_their_fingerprint(table: &Table) {
     upload.paths = Some(paths.clone());
     here.uploads.offer(upload.clone());
     assert_eq!(here.finish().done, 1);
-    assert_eq!(there.remote.path_sets(&upload.fingerprint), [paths]);
-    assert!(there.remote.path_sets(&fingerprint("other")).is_empty());
+    assert_eq!(there.remote.path_sets(&upload.fingerprint), (vec![paths], None));
+    assert_eq!(there.remote.path_sets(&fingerprint("other")), (vec![], None));
 }
 
 /// Every file below `dir`, but those of unfinished writes.

@@ -49,7 +49,7 @@ mod worktree;
 
 pub use action::context::{Accept, Check, Force, HitLogs, Options};
 pub use process::Stop;
-pub use schedule::results::Summary;
+pub use schedule::results::{FromRemote, Summary};
 pub use session::{BuildError, OpenError, Opened, Project, Request, Session, Target, open};
 
 /// The configuration: finding it, its mistakes, its schema, and a first one.
@@ -75,8 +75,8 @@ pub mod tasks {
 /// What a build tells while it runs, and who is told.
 pub mod events {
     pub use crate::model::event::{
-        Deviation, Differs, Event, Failure, Listener, LogText, Moved, Outcome, RemoteRun, RemoteStage, Reporter,
-        Runner, Served,
+        Deviation, Differs, Event, Failure, Listener, LogText, Moved, Outcome, Provenance, RemoteRun, RemoteStage,
+        Reporter, Runner, Served,
     };
     pub use crate::model::notice::{NotStored, Note, StoreTrouble, Warning, WhyKept};
     pub use crate::model::span::{Phase, Span};
@@ -90,7 +90,8 @@ pub mod exec {
 
 /// A second place for results, behind the store, that others share.
 pub mod sharing {
-    pub use crate::action::remote::{Feed, Offer, Remote, RemoteKey, stored_offer};
+    pub use crate::action::identity::{Identity, identify};
+    pub use crate::action::remote::{Feed, Fetched, Names, Offer, Remote, RemoteKey, stored_offer};
 }
 
 /// Workers elsewhere that execute commands.
@@ -103,8 +104,8 @@ pub mod why {
     pub use crate::action::changes::Change;
     pub use crate::action::explain::Why;
     pub use crate::explain::{
-        Answer, Cause, Chain, Last, LastBuild, Link, Nearest, Question, Standing, Stands, State, last_build, standings,
-        why,
+        Answer, Cause, Chain, Last, LastBuild, Link, Nearest, Question, Standing, Stands, State, TiedTask, last_build,
+        standings, tied_tasks, why,
     };
     pub use crate::fs::stat_cache::{Behind, FileState};
     pub use crate::key::fingerprint::{Kind, Value};
@@ -126,7 +127,7 @@ pub mod watching {
 pub mod store {
     pub use crate::maintenance::{
         DEFAULT_MAXAGE, DEFAULT_MAXSIZE, MaintenanceError, Report, Request, advance_epoch, disk_usage, displaced, gc,
-        statistics,
+        last_uses, statistics,
     };
     pub use crate::worktree::unstable::{Unstable, all as unstable_tasks};
 }

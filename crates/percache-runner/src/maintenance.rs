@@ -1,5 +1,6 @@
 //! Maintenance of the store: `gc`, `clear` and `stats`, including the uses that worktrees have noted.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -12,7 +13,8 @@ use percache::db::engine::EngineError;
 use percache::db::tail;
 use percache::store::Store;
 use percache::store::gc::{Collected, Policy, collect, preview};
-use percache::store::stats::{Stats, stats};
+use percache::store::record::ResultKey;
+use percache::store::stats::{self, Stats};
 use percache::store::writer::PATIENCE;
 
 use crate::fs::displaced::{self, Amount};
@@ -195,7 +197,7 @@ pub fn is_time_for_gc(dir: &Path) -> bool {
 
 /// Returns the store's statistics, and the total number of hits and misses of all worktrees.
 pub fn statistics(store: &Store, dir: &Path) -> Result<(Stats, u64, u64), MaintenanceError> {
-    let stats = stats(&*store.engine().view()?, &last_used::gather(dir)?)?;
+    let stats = stats::stats(&*store.engine().view()?, &last_used::gather(dir)?)?;
     let (mut hits, mut misses) = (0, 0);
     for worktree in Worktree::all(dir)? {
         let journal = Journal::load(&worktree.journal());
@@ -203,6 +205,11 @@ pub fn statistics(store: &Store, dir: &Path) -> Result<(Stats, u64, u64), Mainte
         misses += journal.misses;
     }
     Ok((stats, hits, misses))
+}
+
+/// Returns when each result of a store was last written or read.
+pub fn last_uses(store: &Store, dir: &Path) -> Result<HashMap<ResultKey, Time>, MaintenanceError> {
+    Ok(stats::last_uses(&*store.engine().view()?, &last_used::gather(dir)?)?)
 }
 
 /// Returns the epoch, which changes whenever results are removed: a journal of another epoch must ask the store.

@@ -163,7 +163,13 @@ fn record(store: &Store, number: u32, bytes: &[u8]) {
         outputs: percache::store::manifest::Manifest::from_sorted_entries(vec![Entry::new(*b"out", node)]).unwrap(),
     };
     store.record(
-        NewResult { key: key(number), result, parts: bytes[..100.min(bytes.len())].to_vec(), paths: None },
+        NewResult {
+            key: key(number),
+            result,
+            parts: bytes[..100.min(bytes.len())].to_vec(),
+            paths: None,
+            origin: None,
+        },
         None,
     );
 }

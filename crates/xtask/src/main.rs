@@ -10,6 +10,7 @@ mod packages;
 mod project;
 mod python;
 mod run;
+mod servers;
 mod setup;
 mod summary;
 mod test;
@@ -26,6 +27,7 @@ usage: cargo xtask COMMAND
           the wheel without RocksDB
   bench   measures percache beside other build tools and the machine itself; --tasks N, --files N, --runs N
   bench python  measures the Python package beside joblib, diskcache, cachier and the original
+  bench remote  measures what a remote costs and brings; --tasks N, --files N, --runs N; PERCACHE_BENCH_LARGE=1: 3 GiB, too
   growth  measures percache with more tasks, files and bytes; takes half an hour and 10 GB: [tasks] [files] [bytes]
   instructions  counts percache's instructions with valgrind; --tasks N, --files N
   fuzz    looks for inputs that percache cannot stand, with libFuzzer: [TARGET|all] [SECONDS]; 60 by default
@@ -47,6 +49,9 @@ fn main() -> ExitCode {
         ["fuzz", "all", seconds] => fuzz::fuzz(None, seconds),
         ["fuzz", target, seconds] => fuzz::fuzz(Some(target), seconds),
         ["growth", ref series @ ..] => bench::growth(series),
+        ["bench", "remote", ref rest @ ..] => {
+            bench::Settings::parse(rest).and_then(|settings| bench::remote(&settings))
+        }
         ["bench", ref rest @ ..] => bench::Settings::parse(rest).and_then(|settings| bench::bench(&settings)),
         ["instructions", ref rest @ ..] => {
             bench::Settings::parse(rest).and_then(|settings| bench::instructions(&settings))

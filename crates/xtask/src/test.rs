@@ -4,6 +4,7 @@
 
 use crate::python;
 use crate::run::{Result, cargo, run};
+use crate::servers;
 use crate::setup;
 
 /// Checks formatting and lints, with and without RocksDB, then runs all tests; stops at the first failure.
@@ -23,6 +24,6 @@ pub fn test() -> Result<()> {
     let light = ["clippy", "--release", "-p", "percache-py", "--no-default-features", "--", "-D", "warnings"];
     run(cargo(light).envs(python.clone()))?;
     // The Python package is tested in Python.
-    run(cargo(["test", "--release", "--workspace", "--exclude", "percache-py"]).envs(python))?;
+    run(cargo(["test", "--release", "--workspace", "--exclude", "percache-py"]).envs(python).envs(servers::ensure()))?;
     python::as_a_part_of_all_tests()
 }

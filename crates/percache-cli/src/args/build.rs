@@ -106,6 +106,10 @@ pub struct Watch {
     /// Show why each task runs
     #[arg(long)]
     pub explain: bool,
+    /// Where results are shared
+    #[cfg(feature = "remote")]
+    #[command(flatten)]
+    pub remote: super::RemoteOptions,
     /// Arguments that replace `{args}` in commands
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,

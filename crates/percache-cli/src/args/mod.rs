@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `build` | `build`, `watch`, `exec`, `accept` |
 //! | `inspect` | `why`, `list`, `graph`, `report`, `log`, `compdb` |
-//! | `remote` | `remote` and its subcommands, and the options of builds for it |
+//! | `remote` | `remote` and its subcommands, the options of builds for it, `export`, `import` |
 //! | `store` | `gc`, `clear`, `clean`, `stats`, `verify` |
 //! | `displaced` | `displaced` and its subcommands |
 //! | `help` | `init`, `completions`, `help`, `man` |
@@ -29,7 +29,7 @@ pub use displaced::{Displaced, DisplacedAction, DisplacedDrop, DisplacedRestore}
 pub use help::{Completions, From, Help, Init, Man, Shell};
 pub use inspect::{Compdb, Graph, GraphFormat, List, Log, Report, Why};
 #[cfg(feature = "remote")]
-pub use remote::{Remote, RemoteAction, RemoteOptions, RemotePush};
+pub use remote::{Export, Import, Remote, RemoteAction, RemoteOptions, RemotePull, RemotePush};
 pub use store::{Clean, Clear, Gc, Stats, Verify};
 
 /// The heading above the options that all commands share.
@@ -111,7 +111,13 @@ pub enum Command {
     Verify(Verify),
     /// List files that were moved aside because percache does not hold their content, or restore them
     Displaced(Displaced),
-    /// Look at the remote that results are shared with, or write results there
+    /// Write stored results to a file, for another machine or another store
+    #[cfg(feature = "remote")]
+    Export(Export),
+    /// Take the results of files that `export` has written into the store
+    #[cfg(feature = "remote")]
+    Import(Import),
+    /// Look at the remote that results are shared with, or move results there and from there
     #[cfg(feature = "remote")]
     Remote(Remote),
     /// Print a compile_commands.json of the tasks that compile C, C++ and the like, for clangd

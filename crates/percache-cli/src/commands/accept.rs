@@ -85,6 +85,7 @@ fn accept(asked: Question, args: &args::Accept, wanted: &[Acceptable], paint: Pa
             accept: Accept::InsteadOfRunning,
             check: Check::Sample,
             dry_run: false,
+            pull: false,
             explain: false,
             hit_logs: HitLogs::No,
         },

@@ -15,7 +15,7 @@ use crate::error::{CliError, FAILURE, INTERRUPTED, SUCCESS};
 #[cfg(feature = "remote")]
 use crate::remote::execution::{self, Farm};
 #[cfg(feature = "remote")]
-use crate::remote::{self, Sharing};
+use crate::remote::{self, Ending, Sharing};
 use crate::report::{self, Manner, Place, Report, Wanted};
 use crate::setup::{directory, holder, load, only_affected, only_filtered, open_store};
 use crate::terminal::style::{self, Paint};
@@ -106,7 +106,10 @@ fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
     {
         farm.iter().for_each(|farm| farm.finish(stderr));
         if let Some(sharing) = &sharing {
-            sharing.finish(&stop, cli.quiet || args.json, stderr);
+            let quiet = cli.quiet || args.json;
+            let live = style::can_redraw() && !quiet;
+            let came = (!args.dry_run).then_some(summary.shared);
+            sharing.finish(&Ending { stop: &stop, quiet, live, paint: stderr, came });
         }
         std::mem::forget((sharing, farm));
     }
@@ -128,9 +131,12 @@ type Elsewhere = (Option<Arc<Sharing>>, Option<Arc<Farm>>);
 #[cfg(feature = "remote")]
 fn share(session: &mut Session<'_>, args: &Build) -> Result<Elsewhere, CliError> {
     let project = session.project().clone();
-    let Some(store) = session.store().filter(|_| !args.dry_run).cloned() else { return Ok((None, None)) };
+    let Some(store) = session.store().cloned() else { return Ok((None, None)) };
     let settings = remote::settings(&project.workspace, &args.remote)?;
-    let farm = execution::settings(&project.workspace, &args.remote, settings.as_ref())?;
+    let farm = match args.dry_run {
+        false => execution::settings(&project.workspace, &args.remote, settings.as_ref())?,
+        true => None,
+    };
     let sharing = settings.map(|settings| Arc::new(Sharing::new(settings, store, &project.store_dir)));
     let farm = farm.map(|settings| Arc::new(Farm::new(settings)));
     sharing.iter().for_each(|sharing| session.share(sharing.clone()));
@@ -173,6 +179,7 @@ fn options(cli: &Cli, args: &Build) -> Options {
             true => Check::Selected,
         },
         dry_run: args.dry_run,
+        pull: false,
         explain: args.explain,
         hit_logs: match args.logs {
             Logs::All => HitLogs::All,

@@ -8,6 +8,8 @@ pub mod compdb;
 pub mod completions;
 pub mod displaced;
 pub mod exec;
+#[cfg(feature = "remote")]
+pub mod export;
 pub mod functions;
 pub mod gc;
 pub mod graph;

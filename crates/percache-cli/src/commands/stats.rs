@@ -1,9 +1,11 @@
 //! `percache stats`.
 
+use std::path::Path;
+
 use percache::base::clock::Time;
 use percache_runner::store;
-use percache_runner::text::{format_age, format_size, shown};
-use serde_json::json;
+use percache_runner::text::{format_age, format_duration, format_size, shown};
+use serde_json::{Value, json};
 
 use crate::args::{Cli, Stats};
 use crate::commands::gc::count;
@@ -20,6 +22,7 @@ pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
     let age = |time: Time| Time::now().since(time);
     let disk = store::disk_usage(&dir);
     let displaced = store::displaced(&dir).map_err(|e| CliError::maintenance(&e.into(), &dir))?;
+    let shared = shared(&dir);
     if args.json {
         let value = json!({
             "results": stats.results,
@@ -31,6 +34,7 @@ pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
             "displaced_bytes": displaced.bytes,
             "hits": hits,
             "misses": misses,
+            "remote": shared.as_ref().map(|shared| &shared.1),
             "oldest_use_seconds": stats.used.map(|(oldest, _)| age(oldest).as_secs()),
             "latest_use_seconds": stats.used.map(|(_, latest)| age(latest).as_secs()),
         });
@@ -56,6 +60,9 @@ pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
         count(hits, "hit"),
         if misses == 1 { "miss" } else { "misses" }
     );
+    if let Some((words, _)) = shared {
+        crate::say!("{words}");
+    }
     match stats.used {
         Some((oldest, latest)) => {
             crate::say!("oldest usage age   {}", format_age(age(oldest)));
@@ -64,4 +71,40 @@ pub fn run(cli: &Cli, args: &Stats) -> Result<u8, CliError> {
         None => crate::say!("the store is empty"),
     }
     Ok(SUCCESS)
+}
+
+/// Describes what remotes have brought so far, in words and for programs. `None` if no results are shared.
+#[cfg(feature = "remote")]
+fn shared(dir: &Path) -> Option<(String, Value)> {
+    let totals = crate::remote::totals(dir)?;
+    let (bytes, saved) = (format_size(totals.fetched), format_duration(totals.saved.into()));
+    let mut words = format!(
+        "from the remote    {} ({bytes}, saved {saved}), {} {}",
+        count(totals.hits, "result"),
+        totals.misses,
+        if totals.misses == 1 { "miss" } else { "misses" }
+    );
+    if totals.refused > 0 {
+        words.push_str(&format!(", {} not used", totals.refused));
+    }
+    if totals.uploaded > 0 {
+        let sent = format_size(totals.sent);
+        words.push_str(&format!("\nto the remote      {} ({sent})", count(totals.uploaded, "result")));
+    }
+    let value = json!({
+        "since": totals.since.as_millis() as f64 / 1e3,
+        "hits": totals.hits,
+        "misses": totals.misses,
+        "refused": totals.refused,
+        "fetched_bytes": totals.fetched,
+        "saved_seconds": totals.saved.get() as f64 / 1e6,
+        "uploaded": totals.uploaded,
+        "sent_bytes": totals.sent,
+    });
+    Some((words, value))
+}
+
+#[cfg(not(feature = "remote"))]
+fn shared(_dir: &Path) -> Option<(String, Value)> {
+    None
 }

@@ -3,6 +3,8 @@
 
 mod round;
 mod servers;
+#[cfg(feature = "remote")]
+mod sharing;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,9 +49,13 @@ pub fn run(cli: &Cli, args: &Watch) -> Result<u8, CliError> {
         serving: Vec::new(),
         last: None,
         ended: None,
+        #[cfg(feature = "remote")]
+        shares: Default::default(),
     };
     watching.run();
     watching.end_servers();
+    #[cfg(feature = "remote")]
+    watching.shares.settle(true, &watching.user, cli);
     if let Some(error) = watching.ended.take() {
         return Err(error);
     }
@@ -83,6 +89,8 @@ struct Watching<'a> {
     last: Option<Arc<Project>>,
     /// The error that ends it, if the user did not.
     ended: Option<CliError>,
+    #[cfg(feature = "remote")]
+    shares: sharing::Shares,
 }
 
 impl Watching<'_> {
@@ -326,6 +334,7 @@ impl Watching<'_> {
             accept: Accept::No,
             check: Check::Sample,
             dry_run: false,
+            pull: false,
             explain: self.args.explain,
             hit_logs: HitLogs::Restored,
         }

@@ -11,6 +11,7 @@ use percache_runner::events::{RemoteStage, Stream};
 use percache_runner::execution::{Client, InputKind, RemoteCommand, RemoteExecuted, RemoteInput, Workers};
 use percache_runner::tasks::Workspace;
 
+use super::finish::tell;
 use super::wrong;
 use crate::args::RemoteOptions;
 use crate::error::CliError;
@@ -52,7 +53,7 @@ impl Farm {
 
     /// Tells what the user should know.
     pub fn finish(&self, paint: Paint) {
-        self.0.take_notices().into_iter().for_each(|notice| super::tell(worded(notice), paint));
+        self.0.take_notices().into_iter().for_each(|notice| tell(worded(notice), paint));
     }
 }
 

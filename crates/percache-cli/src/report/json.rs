@@ -1,5 +1,6 @@
 //! Events as JSON, one object per line, for programs. docs/cli.md describes them.
 
+use percache::store::origin::{Origin, Place};
 use percache_runner::Summary;
 use percache_runner::events::{Deviation, Differs, Event, Outcome, RemoteRun, RemoteStage, Served};
 use percache_runner::tasks::{RelPath, Workspace};
@@ -18,7 +19,7 @@ pub fn event(workspace: &Workspace, event: &Event) -> String {
             json!({ "event": "started", "task": name(*task), "usual_seconds": usual.map(|usual| usual.as_secs_f64()) })
         }
         Event::Remote { task, stage } => json!({ "event": "remote", "task": name(*task), "stage": stage_word(*stage) }),
-        Event::Finished { task, outcome, fetched, log, took, saved, reason, unseen, remote, .. } => {
+        Event::Finished { task, outcome, provenance, log, took, saved, reason, unseen, remote, .. } => {
             let (word, _) = words::outcome(outcome);
             let deviations = match outcome {
                 Outcome::Unstable(deviations) => deviations.iter().map(deviation).collect(),
@@ -36,7 +37,10 @@ pub fn event(workspace: &Workspace, event: &Event) -> String {
                 "differences": deviations,
                 "seconds": took.as_secs_f64(),
                 "saved_seconds": saved.as_secs_f64(),
-                "from_remote": fetched,
+                "from_remote": provenance.fetched.is_some(),
+                "origin": provenance.origin.as_ref().map(origin),
+                "fetched_bytes": provenance.fetched,
+                "refused": provenance.refused,
                 "remote": remote.as_ref().map(run),
                 "reason": reason,
                 "unseen_variables": unseen,
@@ -66,6 +70,15 @@ pub fn event(workspace: &Workspace, event: &Event) -> String {
         }
         Event::Waiting { task, holder } => json!({ "event": "waiting", "task": task.map(name), "holder": holder }),
     })
+}
+
+/// Returns where a result came from.
+pub fn origin(origin: &Origin) -> Value {
+    let (kind, from) = match &origin.from {
+        Place::Remote(address) => ("remote", address),
+        Place::File(path) => ("file", path),
+    };
+    json!({ "kind": kind, "from": from, "came": origin.came.as_millis() as f64 / 1e3 })
 }
 
 /// Returns what a server did.
@@ -126,7 +139,10 @@ pub fn summary(summary: &Summary) -> String {
         "interrupted": summary.interrupted,
         "seconds": summary.took.as_secs_f64(),
         "saved_seconds": summary.saved.as_secs_f64(),
-        "from_remote": summary.fetched,
+        "from_remote": summary.shared.fetched,
+        "fetched_bytes": summary.shared.bytes,
+        "fetched_saved_seconds": summary.shared.saved.as_secs_f64(),
+        "refused": summary.shared.refused,
         "executed_remotely": summary.remote,
     }))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use percache_runner::Summary;
-use percache_runner::events::{Event, Failure, Holder, LogText, Outcome};
+use percache_runner::events::{Event, Failure, Holder, LogText, Outcome, Provenance};
 use percache_runner::tasks::{TaskId, Workspace};
 use percache_runner::text::{format_duration, format_size};
 
@@ -76,6 +76,7 @@ struct Detail<'a> {
     took: Duration,
     saved: Duration,
     reason: Option<&'a str>,
+    provenance: &'a Provenance,
     hint: Option<String>,
     /// Where the command ran, if not here.
     remote: String,
@@ -116,10 +117,11 @@ impl<'a> Lines<'a> {
             Event::Remote { task, stage } => {
                 self.live.iter_mut().for_each(|live| live.elsewhere(task, words::stage(stage)));
             }
-            Event::Finished { task, outcome, log, took, saved, reason, unseen, remote, .. } => {
+            Event::Finished { task, outcome, provenance, log, took, saved, reason, unseen, remote, .. } => {
                 self.live.iter_mut().for_each(|live| live.finished(task, &outcome));
                 let remote = remote.as_ref().map(words::remotely).unwrap_or_default();
-                let detail = Detail { took, saved, reason: reason.as_deref(), hint: words::unseen(&unseen), remote };
+                let (reason, hint) = (reason.as_deref(), words::unseen(&unseen));
+                let detail = Detail { took, saved, reason, provenance: &provenance, hint, remote };
                 self.finished(task, &outcome, &log, &detail);
             }
             Event::Server { task, what } => self.server(task, what),
@@ -231,7 +233,7 @@ impl<'a> Lines<'a> {
     }
 
     fn line(&self, name: &str, outcome: &Outcome, detail: &Detail<'_>) -> String {
-        let Detail { took, saved, reason, ref remote, .. } = *detail;
+        let Detail { took, saved, reason, provenance, ref remote, .. } = *detail;
         let paint = self.manner.paint;
         let mut line = format!("{} {name}", words::column(paint, outcome, self.manner.dry_run));
         let detail = match outcome {
@@ -246,8 +248,10 @@ impl<'a> Lines<'a> {
         if let Some(detail) = detail {
             let _ = write!(line, " {}", paint.apply(Style::Faint, format!("({detail})")));
         }
-        if let Some(reason) = reason.filter(|_| self.manner.explain) {
-            let _ = write!(line, ": {reason}");
+        if self.manner.explain {
+            let why = reason.map(str::to_owned).into_iter().chain(words::provenance(provenance));
+            let why: Vec<_> = why.collect();
+            let _ = write!(line, "{}{}", if why.is_empty() { "" } else { ": " }, why.join("; "));
         }
         line.push('\n');
         line

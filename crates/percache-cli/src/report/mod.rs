@@ -7,7 +7,7 @@ mod ci;
 mod dots;
 mod failure;
 mod files;
-mod json;
+pub mod json;
 mod lines;
 mod live;
 mod located;
@@ -19,6 +19,8 @@ pub mod text;
 pub mod words;
 
 pub use files::Wanted;
+#[cfg(feature = "remote")]
+pub use live::StatusLine;
 pub use settled::plain_end;
 pub use words::{Place, quoted};
 

@@ -3,11 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use percache_runner::Summary;
+use percache::base::clock::Time;
+use percache::store;
+use percache::store::origin::Origin;
 use percache_runner::configuration::FILE_NAME;
-use percache_runner::events::{Differs, Failure, Holder, Moved, Outcome, RemoteRun, RemoteStage};
+use percache_runner::events::{Differs, Failure, Holder, Moved, Outcome, Provenance, RemoteRun, RemoteStage};
 use percache_runner::tasks::{RelPath, Task, TaskCommand, Workspace, name_from};
-use percache_runner::text::{foreign, format_duration, shown};
+use percache_runner::text::{foreign, format_age, format_duration, format_size, shown};
+use percache_runner::{FromRemote, Summary};
 
 use crate::report::text;
 use crate::terminal::style::{Paint, Style};
@@ -214,9 +217,37 @@ pub fn summary(summary: &Summary) -> String {
         (summary.skipped, "skipped"),
     ];
     let counted: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
-    let fetched = Some(summary.fetched).filter(|count| *count > 0).map(|count| format!("{count} from the remote"));
     let remote = Some(summary.remote).filter(|count| *count > 0).map(|count| format!("{count} executed remotely"));
-    let counted: Vec<_> = counted.into_iter().chain(fetched).chain(remote).collect();
+    let counted: Vec<_> = counted.into_iter().chain(fetched(&summary.shared)).chain(remote).collect();
     let counted = if counted.is_empty() { "0 up to date".to_owned() } else { counted.join(", ") };
     format!("{counted} in {:.2}s", summary.took.as_secs_f64())
+}
+
+/// Returns what came from the remote: `8 from the remote (12 MiB; saved 3 min)`.
+fn fetched(remote: &FromRemote) -> Option<String> {
+    let FromRemote { fetched, bytes, saved, .. } = remote;
+    let saved = Some(saved).filter(|saved| !saved.is_zero()).map(|saved| format!("saved {}", format_duration(*saved)));
+    let sizes = Some(*bytes).filter(|bytes| *bytes > 0).map(format_size);
+    let detail: Vec<_> = sizes.into_iter().chain(saved).collect();
+    let detail = if detail.is_empty() { String::new() } else { format!(" ({})", detail.join("; ")) };
+    (*fetched > 0).then(|| format!("{fetched} from the remote{detail}"))
+}
+
+/// Says what is worth knowing of where a result came from.
+pub fn provenance(provenance: &Provenance) -> Vec<String> {
+    let came = provenance.origin.as_ref().map(|of| match (&of.from, provenance.fetched) {
+        (store::origin::Place::Remote(address), Some(_)) => format!("from {address}"),
+        _ => origin(of),
+    });
+    let refused = provenance.refused.as_ref().map(|why| format!("the remote's result is not used: {why}"));
+    came.into_iter().chain(refused).collect()
+}
+
+/// Says where a result came from, and when: `fetched from grpc://cache.example.com 5 min ago`.
+pub fn origin(origin: &Origin) -> String {
+    let age = format_age(Time::now().since(origin.came));
+    match &origin.from {
+        store::origin::Place::Remote(address) => format!("fetched from {address} {age} ago"),
+        store::origin::Place::File(path) => format!("imported from {path} {age} ago"),
+    }
 }

@@ -130,7 +130,10 @@ fn upload_large(connection: &Connection, blob: &Blob, parcel: &Parcel<'_>, calle
                 Err(fault) => pipe.fail(fault.message.clone()),
             }
         });
-        let written = connection.call(async |service| service.write_large(blob, from).await);
+        let written = connection.call(async |service| {
+            let upload = service.begin_upload(blob);
+            service.write_large(blob, &upload, from).await
+        });
         // Nobody reads any more, so it ends.
         drop(fed.join());
         written

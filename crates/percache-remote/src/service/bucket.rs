@@ -16,6 +16,7 @@
 mod open;
 
 use std::future::{Future, IntoFuture};
+use std::time::SystemTime;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use opendal::{ErrorKind, Operator};
@@ -156,6 +157,17 @@ impl Bucket {
             }
         }
         within("write", writer.close()).await.map(drop)
+    }
+
+    /// Removes what a trial has written, and returns when that was by the clock of the service.
+    pub async fn clean_up(&self, key: &Key, blob: &Blob) -> Option<SystemTime> {
+        let name = self.record(key);
+        let written = within("stat", self.operator.stat(&name)).await.ok().and_then(|of| of.last_modified());
+        for name in [name, self.blob(blob)] {
+            // Whoever may write need not be allowed to delete.
+            let _ = within("delete", self.operator.delete(&name)).await;
+        }
+        written.map(SystemTime::from)
     }
 
     /// Reads an object of at most `limit` bytes.

@@ -6,12 +6,14 @@
 //!
 //! | file | its one idea |
 //! | --- | --- |
+//! | `batches` | as many contents as fit into one message |
 //! | `capabilities` | what the server can, and how much at a time |
 //! | `execute` | commands on workers of the server |
 //! | `channel` | from an address to a connection, and from a status to a fault |
 //! | `logs` | what a command writes while a worker runs it |
 //! | `streams` | contents too large for one message |
 
+mod batches;
 mod capabilities;
 mod channel;
 pub(crate) mod execute;
@@ -27,10 +29,11 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use tonic::{Response, Status};
 
+use self::batches::{OVERHEAD, batches};
 use self::capabilities::Capabilities;
 use self::channel::{Client, fault};
 use super::stream::{Receiver, Sender};
-use super::{About, IDLE, Key, Packing, RECORD, SMALL};
+use super::{About, IDLE, Key, LargeUpload, Packing, RECORD, SMALL};
 use crate::digest::{Blob, Sha256};
 use crate::fault::{Fault, FaultKind};
 use crate::reapi::v2;
@@ -39,12 +42,12 @@ use crate::settings::Settings;
 
 /// Batches that are under way at a time.
 const CALLS: usize = 8;
-/// Contents of one batch: the answer to more takes servers long.
-const TOGETHER: usize = 1_000;
-/// What a message has for each content besides its bytes, at the most.
-const OVERHEAD: u64 = 256;
 /// Good enough, and faster than most networks.
 const LEVEL: i32 = 3;
+/// A record of up to so many bytes lies in the action result as well, as its output.
+const INLINE: usize = 64 << 10;
+/// Contents that an action result names at the most: more do not fit into a message.
+const NAMED: usize = 20_000;
 /// The output file that is the record.
 const RECORD_NAME: &str = "record";
 const SHA256: i32 = v2::digest_function::Value::Sha256 as i32;
@@ -113,8 +116,8 @@ impl Reapi {
         if blob.length > RECORD {
             return Err(Fault::new(FaultKind::Damaged, "the record is larger than it can be"));
         }
-        if blob.is(&file.contents) {
-            return Ok(Some(file.contents.to_vec()));
+        if let Some(record) = [file.contents, result.stdout_raw].into_iter().find(|bytes| blob.is(bytes)) {
+            return Ok(Some(record.to_vec()));
         }
         match self.whole(&blob).await {
             Err(fault) if fault.kind == FaultKind::Missing => Ok(None),
@@ -127,8 +130,10 @@ impl Reapi {
         let name = Blob::of(&record);
         let file =
             |path: String, blob: &Blob| v2::OutputFile { path, digest: Some(digest(blob)), ..Default::default() };
-        let files = refers_to.iter().map(|blob| file(format!("contents/{}", blob.digest), blob));
+        let files = refers_to.iter().take(NAMED).map(|blob| file(format!("contents/{}", blob.digest), blob));
         let result = v2::ActionResult {
+            // Whoever asks for the result then has the record with the answer, from servers that inline no files.
+            stdout_raw: if record.len() <= INLINE { record.clone().into() } else { Default::default() },
             output_files: std::iter::once(file(RECORD_NAME.into(), &name)).chain(files).collect(),
             ..Default::default()
         };
@@ -257,8 +262,22 @@ impl Reapi {
     }
 
     /// Writes a large content that comes packed as it travels.
-    pub async fn write_large(&self, blob: &Blob, from: Receiver) -> Result<(), Fault> {
-        streams::write(&self.client, &self.instance, self.packing(), blob, from).await
+    pub async fn write_large(&self, blob: &Blob, upload: &LargeUpload, from: Receiver) -> Result<(), Fault> {
+        streams::write(&self.client, self.packing(), blob, upload, from).await
+    }
+
+    /// Begins the upload of a large content.
+    pub fn begin_upload(&self, blob: &Blob) -> LargeUpload {
+        streams::begin(&self.instance, self.packing(), blob)
+    }
+
+    /// Returns how many bytes of an upload are there. What is compressed here differs from what a second attempt would
+    /// send, so that begins anew.
+    pub async fn written(&self, blob: &Blob, upload: &LargeUpload) -> u64 {
+        match self.packing() {
+            Packing::Plain => streams::written(&self.client, upload).await.min(blob.length),
+            Packing::Zstd => 0,
+        }
     }
 
     /// Reads a content of which the length is known to be bearable.
@@ -301,25 +320,10 @@ impl Reapi {
             }
             drop(to);
         };
-        let write = streams::write(&self.client, &self.instance, Packing::Plain, blob, from);
+        let upload = streams::begin(&self.instance, Packing::Plain, blob);
+        let write = streams::write(&self.client, Packing::Plain, blob, &upload, from);
         futures_util::future::join(feed, write).await.1
     }
-}
-
-/// Divides contents into batches of at most `most` bytes.
-fn batches<T>(all: impl Iterator<Item = T>, most: u64, length: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
-    let (mut batches, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0u64);
-    for one in all {
-        let size = length(&one) + OVERHEAD;
-        if !batch.is_empty() && (batch.len() == TOGETHER || bytes.saturating_add(size) > most) {
-            batches.push(std::mem::take(&mut batch));
-            bytes = 0;
-        }
-        bytes += size;
-        batch.push(one);
-    }
-    batches.extend(Some(batch).filter(|batch| !batch.is_empty()));
-    batches
 }
 
 /// Waits for an answer, and not for ever.
@@ -361,15 +365,6 @@ fn action(key: &Key) -> v2::Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn batches_are_full_and_never_too_full() {
-        let lengths = [100, 200, 700, 5_000, 1, 1];
-        let divided = batches(lengths.into_iter(), 1_000 + 2 * OVERHEAD, |length| *length);
-        assert_eq!(divided, [vec![100, 200], vec![700], vec![5_000], vec![1, 1]]);
-        assert_eq!(batches(std::iter::repeat_n(0, 2_001), u64::MAX, |length| *length).len(), 3);
-        assert!(batches(std::iter::empty::<u64>(), 10, |length| *length).is_empty());
-    }
 
     #[test]
     fn a_digest_is_read_as_written_and_nonsense_is_none() {

@@ -8,12 +8,12 @@ use percache::store::record::{Content, ResultKey};
 
 use super::Upload;
 use super::names::Names;
-use crate::digest::{Blob, Hasher};
+use crate::digest::Blob;
 use crate::fault::{Fault, FaultKind};
 use crate::record::{Refusal, RemoteResult};
 use crate::remote::Shared;
 use crate::service::stream::{PipeWriter, pipe};
-use crate::service::{Key, Packing};
+use crate::service::{Key, LargeUpload, Packing, Service};
 
 /// Names that are asked for in one question.
 const ASKED: usize = 1_000;
@@ -84,27 +84,11 @@ fn note(shared: &Shared, fault: &Fault) {
 fn record(local: &dyn Contents, upload: &Upload, names: &mut Names) -> Option<RemoteResult> {
     let mut blobs = BTreeMap::new();
     for content in upload.result.contents() {
-        let blob = names.get(&content).or_else(|| name(local, &content))?;
+        let blob = names.get(&content).or_else(|| Blob::of_content(local, &content))?;
         names.add(content, blob);
         blobs.insert(content.digest, blob);
     }
     Some(RemoteResult { result: upload.result.clone(), blobs, paths: upload.paths.clone() })
-}
-
-fn name(local: &dyn Contents, content: &Content) -> Option<Blob> {
-    struct Naming(Hasher);
-    impl Write for Naming {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.update(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut naming = Naming(Hasher::new());
-    local.read(content, &mut naming).ok()?;
-    Some(Blob { digest: naming.0.finish(), length: content.length })
 }
 
 fn write_contents(
@@ -138,11 +122,32 @@ fn write_contents(
     if !together.is_empty() {
         shared.connection.call_upload(async |service| service.write_small(together, sent).await)?;
     }
-    large.iter().try_for_each(|(content, blob)| match write_large(shared, local, content, blob, sent) {
-        // Once more from the start.
-        Err(fault) if fault.kind == FaultKind::Transient => write_large(shared, local, content, blob, sent),
-        answer => answer,
-    })
+    large.iter().try_for_each(|(content, blob)| write_large(shared, local, content, blob, sent))
+}
+
+/// Writes a large content. What breaks off is tried once more: from where it stood, if the server still knows, else from
+/// the start.
+fn write_large(
+    shared: &Shared,
+    local: &dyn Contents,
+    content: &Content,
+    blob: &Blob,
+    sent: &(dyn Fn(u64) + Sync),
+) -> Result<(), Fault> {
+    let mut upload = shared.connection.service()?.begin_upload(blob);
+    match write_rest(shared, local, content, blob, &upload, sent) {
+        Err(fault) if fault.kind == FaultKind::Transient => {}
+        answer => return answer,
+    }
+    let ask = async |service: &Service| Ok(service.written(blob, &upload).await);
+    let written = shared.connection.call_upload(ask)?;
+    // All of it, and still it failed: that was not the reason.
+    if written > 0 && written < blob.length {
+        upload.written = written;
+    } else {
+        upload = shared.connection.service()?.begin_upload(blob);
+    }
+    write_rest(shared, local, content, blob, &upload, sent)
 }
 
 fn small_content(local: &dyn Contents, content: &Content, blob: &Blob) -> Result<Vec<u8>, Fault> {
@@ -154,11 +159,12 @@ fn small_content(local: &dyn Contents, content: &Content, blob: &Blob) -> Result
     }
 }
 
-fn write_large(
+fn write_rest(
     shared: &Shared,
     local: &dyn Contents,
     content: &Content,
     blob: &Blob,
+    upload: &LargeUpload,
     sent: &(dyn Fn(u64) + Sync),
 ) -> Result<(), Fault> {
     let packing = shared.connection.service()?.packing();
@@ -167,7 +173,10 @@ fn write_large(
         scope.spawn(move || {
             let mut pipe = PipeWriter::new(to);
             let read = match packing {
-                Packing::Plain => local.read(content, &mut Counting(&mut pipe, sent)),
+                Packing::Plain => {
+                    let mut rest = Behind { to: Counting(&mut pipe, sent), skip: upload.written };
+                    local.read(content, &mut rest)
+                }
                 Packing::Zstd => {
                     zstd::stream::write::Encoder::new(&mut pipe, LEVEL).map_err(Into::into).and_then(|mut encoder| {
                         local.read(content, &mut Counting(&mut encoder, sent))?;
@@ -181,8 +190,27 @@ fn write_large(
                 Err(error) => pipe.fail(error.to_string()),
             }
         });
-        shared.connection.call_upload(async |service| service.write_large(blob, from).await)
+        shared.connection.call_upload(async |service| service.write_large(blob, upload, from).await)
     })
+}
+
+/// Lets through what comes behind the first bytes.
+struct Behind<W> {
+    to: W,
+    skip: u64,
+}
+
+impl<W: Write> Write for Behind<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let skipped = self.skip.min(bytes.len() as u64) as usize;
+        self.to.write_all(&bytes[skipped..])?;
+        self.skip -= skipped as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// Tells of every byte that goes through it.

@@ -16,6 +16,7 @@ use crate::action::budget::Budget;
 use crate::action::directories::{Directories, needed};
 use crate::action::executor::Executor;
 use crate::action::further::Documents;
+use crate::action::lookup::Hit;
 use crate::action::places::Places;
 use crate::action::remote::Remote;
 use crate::action::servers::Servers;
@@ -95,6 +96,8 @@ pub struct Options {
     pub check: Check,
     /// Whether to run and change nothing, and only report what would happen.
     pub dry_run: bool,
+    /// In a dry run, whether results that the remote has are added to the store.
+    pub pull: bool,
     /// Whether to find out why tasks run.
     pub explain: bool,
     /// Which logs to fetch.
@@ -171,6 +174,8 @@ pub struct Context<'a> {
     pub away: Option<Away<'a>>,
     /// The remote; `None` if there is none.
     pub remote: Option<&'a dyn Remote>,
+    /// In a dry run, the results that the remote has and the store does not.
+    pub promised: Mutex<HashMap<TaskId, Hit>>,
     /// The servers that run.
     pub servers: &'a Servers,
     /// The jobserver; `None` if the configuration does not ask for one.
@@ -201,6 +206,11 @@ impl<'a> Context<'a> {
     /// Returns the directories that outputs of any task need.
     pub fn needed(&self) -> &HashSet<RelPath> {
         self.needed.get_or_init(|| needed(&self.workspace.tasks))
+    }
+
+    /// Notes, in a dry run, a result that the remote has.
+    pub fn promise(&self, task: TaskId, hit: Hit) {
+        self.promised.lock().unwrap_or_else(PoisonError::into_inner).insert(task, hit);
     }
 
     /// Notes trouble with the store; only the first is reported.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use percache::base::clock::Micros;
+use percache::base::clock::{Micros, Time};
 use percache::store::id::ActionKey;
+use percache::store::origin::Origin;
 use percache::store::record::{Entry, ResultKey};
 
 use crate::action::basis::Basis;
@@ -36,6 +37,8 @@ pub struct Done {
     pub took: Duration,
     /// How long the command took when the result was stored.
     pub saved: Duration,
+    /// Where its result came from if it was not made here, as far as that was looked up.
+    pub origin: Option<Origin>,
     /// Why it ran.
     pub reason: Option<Why>,
     /// For a task that would run, if explanations were requested: the parts of its fingerprint now.
@@ -72,6 +75,7 @@ impl Done {
             log: LogText::default(),
             took: Duration::ZERO,
             saved: Duration::ZERO,
+            origin: None,
             reason: None,
             parts: None,
             visible: None,
@@ -87,10 +91,14 @@ impl Done {
         }
     }
 
-    /// Creates the report of a task whose stored result is used. `took` is in microseconds.
-    pub fn hit(ctx: &Context<'_>, task: TaskId, outcome: Outcome, key: &ResultKey, took: Micros) -> Done {
-        let mut done = Done::new(task, outcome);
+    /// Creates the report of a task whose stored result is used; when that was made, and how long it took.
+    pub fn hit(ctx: &Context<'_>, id: TaskId, outcome: Outcome, key: &ResultKey, (made, took): (Time, Micros)) -> Done {
+        let mut done = Done::new(id, outcome);
         done.saved = took.into();
+        if ctx.options.explain && done.outcome != Outcome::UpToDate {
+            // What is not known of it is not worth a warning.
+            done.origin = ctx.store.and_then(|store| store.origin(key, made).ok().flatten());
+        }
         let wanted = match ctx.options.hit_logs {
             HitLogs::All => true,
             HitLogs::Restored => done.outcome == Outcome::Restored,

@@ -118,7 +118,7 @@ pub fn prepare(
 }
 
 /// Asks the tools for their versions. In a dry run, uses their last answers, and returns the tools for which there is
-/// none.
+/// none; one that fetches results asks those that can be asked without touching the tree.
 fn tools(
     ctx: &Context<'_>,
     task: &Task,
@@ -129,15 +129,17 @@ fn tools(
     if !task.tools.is_empty() && !ctx.options.dry_run {
         make_cwd(ctx, task)?;
     }
-    let remembered = if ctx.options.dry_run { tool_answers(ctx, task) } else { Default::default() };
+    let only_looks = ctx.options.dry_run && !ctx.options.pull;
+    let remembered = if only_looks { tool_answers(ctx, task) } else { Default::default() };
     for tool in &task.tools {
-        let answer = if ctx.options.dry_run {
+        let answer = if only_looks {
             let answer = remembered.get(tool.as_bytes()).copied();
             answer.iter().for_each(|_| ctx.tools.remember(tool));
             answer
         } else {
             let cwd = task.cwd.to_path(ctx.observer.root());
-            Some(ctx.tools.version(&task.invocation(tool), cwd, variables(environment), ctx.stop)?)
+            let answer = ctx.tools.version(&task.invocation(tool), cwd, variables(environment), ctx.stop);
+            if ctx.options.dry_run { answer.ok() } else { Some(answer?) }
         };
         match answer {
             Some(answer) => parts.push(Part::new(Kind::Tool, tool.as_bytes(), Value::Digest(answer))),

@@ -177,7 +177,8 @@ pub fn unmatched_note(task: &Task, output: bool, pattern: &str) -> Note {
 /// Looks for a result and uses it.
 fn find(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<Done>, Trouble> {
     let hit = timed(ctx.listener, Phase::Lookup, Some(job.id), || lookup(ctx, job.task, &prepared.fingerprint));
-    let Some(hit) = hit else { return Ok(None) };
+    let promised = || ctx.promised.lock().unwrap_or_else(PoisonError::into_inner).remove(&job.id);
+    let Some(hit) = hit.or_else(|| promised().filter(|_| ctx.options.dry_run)) else { return Ok(None) };
     match use_hit(ctx, job, prepared, hit)? {
         Ok(done) => Ok(Some(done)),
         // Nothing was touched, so the command can still run.
@@ -200,7 +201,7 @@ fn use_hit(
         Ok(outcome) => outcome,
         Err(e) => return Ok(Err(e)),
     };
-    let mut done = Done::hit(ctx, job.id, outcome, &hit.key, hit.took);
+    let mut done = Done::hit(ctx, job.id, outcome, &hit.key, (hit.created, hit.took));
     let strays = strays(ctx, job.id, job.task, &hit.outputs);
     done.visible = Some(visible(&hit.outputs, &strays, hit.key.action));
     done.basis = Some(Basis::new(ctx, job.task, prepared, &hit.discovered, &hit.outputs, hit.created));

@@ -20,6 +20,7 @@
 //! | `executor` | the seam between a task and the place where its command runs |
 //! | `explain` | the reason why a task runs |
 //! | `further` | declared inputs that are parts of files, or outside of the workspace |
+//! | `identity` | what a stored result is the result of |
 //! | `input_root` | what a command finds that is executed elsewhere |
 //! | `input_links` | symlinks among the inputs |
 //! | `inputs` | the fingerprint of a task, from its inputs and environment |
@@ -66,6 +67,7 @@ pub mod done;
 pub mod executor;
 pub mod explain;
 pub mod further;
+pub mod identity;
 pub mod input_links;
 pub mod input_root;
 pub mod inputs;

@@ -24,7 +24,7 @@ pub fn recall(ctx: &Context<'_>, job: &Job<'_>) -> Result<Option<Done>, Trouble>
             return Ok(None);
         }
     };
-    let mut done = Done::hit(ctx, job.id, outcome, &key, record.took);
+    let mut done = Done::hit(ctx, job.id, outcome, &key, (record.created, record.took));
     done.recalled = true;
     Ok(Some(done))
 }

@@ -267,6 +267,7 @@ fn new_result(
         },
         parts: prepared.parts.record(discovered),
         paths: job.task.discovery.finds_inputs().then(|| discovered.paths()),
+        origin: None,
     };
     remote::offer(ctx, job.task, &prepared.parts, discovered, &new);
     // Processes that wait for this action may continue once they can find its result.

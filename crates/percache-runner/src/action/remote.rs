@@ -7,18 +7,19 @@
 //!
 //! What is tied to this directory stays here, because it is of no use elsewhere.
 
-use std::ops::Not;
-
+use percache::base::clock::Time;
 use percache::base::codec::Sink;
 use percache::store::interface::Storage;
 use percache::store::manifest::PathSet;
+use percache::store::origin::{Origin, Place};
 use percache::store::record::{ResultKey, StoredResult};
 use percache::store::writer::NewResult;
 
 use crate::action::context::Context;
 use crate::action::inputs::{Dependencies, Prepared, prepare};
-use crate::action::lookup::{is_valid, lookup, observe_all};
+use crate::action::lookup::{Hit, is_valid, lookup, observe_all};
 use crate::key::fingerprint::{Discovered, Parts};
+use crate::model::event::Provenance;
 use crate::model::span::{Phase, timed};
 use crate::model::{Task, TaskId};
 
@@ -28,25 +29,44 @@ pub type RemoteKey = [u8; 32];
 /// Feeds a hasher with the encoding of what is to be named.
 pub type Feed<'a> = &'a dyn Fn(&mut dyn Sink);
 
-/// A remote. Shared by all threads of a build; a call may block for as long as a network does.
-pub trait Remote: Send + Sync {
-    /// Returns whether results can be looked up.
-    fn is_readable(&self) -> bool;
-    /// Returns whether results can be offered.
-    fn is_writable(&self) -> bool;
+/// Names what is shared.
+pub trait Names {
     /// Names what is known of a task before it runs.
     fn fingerprint(&self, feed: Feed<'_>) -> RemoteKey;
     /// Names the result for these discovered inputs.
     fn action(&self, fingerprint: &RemoteKey, feed: Feed<'_>) -> RemoteKey;
-    /// Returns the path sets of earlier runs, wherever they were, the newest first.
-    fn path_sets(&self, fingerprint: &RemoteKey) -> Vec<PathSet>;
-    /// Adds the contents of a result to `store` if `accept` wants the result. Returns it when all of them are there.
-    fn fetch(
-        &self,
-        action: &RemoteKey,
-        accept: &dyn Fn(&StoredResult) -> bool,
-        store: &dyn Storage,
-    ) -> Option<StoredResult>;
+}
+
+/// What a remote has under the name of a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// Nothing that is wanted, or it cannot be asked.
+    Nothing,
+    /// Something that is not used, and why.
+    Refused(String),
+    /// This result, whose contents are all in the store now.
+    Found {
+        /// The result.
+        result: StoredResult,
+        /// The bytes that came for it; without a store, those of all its contents.
+        bytes: u64,
+    },
+}
+
+/// A remote. Shared by all threads of a build; a call may block for as long as a network does.
+pub trait Remote: Names + Send + Sync {
+    /// Returns where it is, without secrets.
+    fn address(&self) -> String;
+    /// Returns whether results can be looked up.
+    fn is_readable(&self) -> bool;
+    /// Returns whether results can be offered.
+    fn is_writable(&self) -> bool;
+    /// Returns the path sets of earlier runs, wherever they were, the newest first, and why some are not used.
+    fn path_sets(&self, fingerprint: &RemoteKey) -> (Vec<PathSet>, Option<String>);
+    /// Looks for a result that `accept` wants, and adds its contents to `store`; without a store, tells only what is
+    /// there.
+    fn fetch(&self, action: &RemoteKey, accept: &dyn Fn(&StoredResult) -> bool, store: Option<&dyn Storage>)
+    -> Fetched;
     /// Notes that the remote was asked for a result in vain.
     fn missed(&self);
     /// Takes a result whose contents are in the store, and returns at once.
@@ -73,44 +93,87 @@ pub struct Offer {
 /// Returns whether a result for the task may be looked up on a remote.
 pub fn may_fetch(ctx: &Context<'_>, task: &Task) -> bool {
     let stored = task.command.is_some() && task.cache && !task.interactive && task.remote.shares();
-    stored && !ctx.options.dry_run && ctx.store.is_some() && ctx.remote.is_some_and(Remote::is_readable)
+    stored && ctx.store.is_some() && ctx.remote.is_some_and(Remote::is_readable)
 }
 
-/// Looks for a result of the task on the remote, unless the store has one, and adds it to the store. Returns whether it
-/// did. What goes wrong goes wrong again when the task's turn comes, and is told then.
-pub fn fetch_ahead(ctx: &Context<'_>, id: TaskId, task: &Task, deps: &Dependencies) -> bool {
-    let (Some(remote), Some(store), Some(command)) = (ctx.remote, ctx.store, &task.command) else { return false };
+/// Looks for a result of the task on the remote, unless the store has one, and adds it to the store; a dry run only
+/// notes it. What goes wrong goes wrong again when the task's turn comes, and is told then.
+pub fn fetch_ahead(ctx: &Context<'_>, id: TaskId, task: &Task, deps: &Dependencies) -> Provenance {
+    let (Some(remote), Some(store), Some(command)) = (ctx.remote, ctx.store, &task.command) else {
+        return Provenance::default();
+    };
     let prepared = timed(ctx.listener, Phase::Inputs, Some(id), || prepare(ctx, task, command, deps));
-    let Some(prepared) = prepared.ok().filter(|prepared| prepared.unknown_tools.is_empty()) else { return false };
+    let Some(prepared) = prepared.ok().filter(|prepared| prepared.unknown_tools.is_empty()) else {
+        return Provenance::default();
+    };
     timed(ctx.listener, Phase::Lookup, Some(id), || {
         if lookup(ctx, task, &prepared.fingerprint).is_some() || ctx.stop.requested() {
-            return false;
+            return Provenance::default();
         }
-        let found = find(ctx, task, &prepared, remote, store);
-        found.not().then(|| remote.missed());
+        let asked = Asked { ctx, id, task, prepared: &prepared, remote, store };
+        let found = asked.find();
+        if found.fetched.is_none() {
+            remote.missed();
+        }
         found
     })
 }
 
-fn find(ctx: &Context<'_>, task: &Task, prepared: &Prepared, remote: &dyn Remote, store: &dyn Storage) -> bool {
-    let fingerprint = remote.fingerprint(&|sink| prepared.parts.feed(sink));
-    let sets = match task.discovery.finds_inputs() {
-        true => remote.path_sets(&fingerprint),
-        false => vec![PathSet::default()],
-    };
-    sets.into_iter().any(|set| {
-        let Some(discovered) = observe_all(ctx, set.clone()) else { return false };
-        let action = remote.action(&fingerprint, &|sink| discovered.feed(sink));
+/// A question to the remote.
+struct Asked<'a> {
+    ctx: &'a Context<'a>,
+    id: TaskId,
+    task: &'a Task,
+    prepared: &'a Prepared,
+    remote: &'a dyn Remote,
+    store: &'a dyn Storage,
+}
+
+impl Asked<'_> {
+    fn find(&self) -> Provenance {
+        let fingerprint = self.remote.fingerprint(&|sink| self.prepared.parts.feed(sink));
+        let (sets, mut refused) = match self.task.discovery.finds_inputs() {
+            true => self.remote.path_sets(&fingerprint),
+            false => (vec![PathSet::default()], None),
+        };
+        for set in sets {
+            let Some(discovered) = observe_all(self.ctx, set.clone()) else { continue };
+            match self.fetch(&fingerprint, &discovered) {
+                Fetched::Found { result, bytes } => return self.keep(result, discovered, set, bytes),
+                Fetched::Refused(why) => refused = Some(why),
+                Fetched::Nothing => {}
+            }
+        }
+        Provenance { refused, ..Provenance::default() }
+    }
+
+    fn fetch(&self, fingerprint: &RemoteKey, discovered: &Discovered) -> Fetched {
+        let action = self.remote.action(fingerprint, &|sink| discovered.feed(sink));
         // The remote names it by another function than the store does; both have to agree on what it is.
-        let accept =
-            |result: &StoredResult| result.fingerprint == prepared.fingerprint && is_valid(task, result.created);
-        let Some(mut result) = remote.fetch(&action, &accept, store) else { return false };
+        let accept = |result: &StoredResult| {
+            result.fingerprint == self.prepared.fingerprint && is_valid(self.task, result.created)
+        };
+        let brings = !self.ctx.options.dry_run || self.ctx.options.pull;
+        self.remote.fetch(&action, &accept, brings.then_some(self.store))
+    }
+
+    /// Adds a result to the store. A dry run only remembers it for the task's turn.
+    fn keep(&self, mut result: StoredResult, discovered: Discovered, set: PathSet, bytes: u64) -> Provenance {
+        let Asked { ctx, task, prepared, .. } = self;
         result.label.clone_from(&task.name);
         let key = ResultKey { action: discovered.action(&prepared.fingerprint), place: None };
+        let origin = Origin { from: Place::Remote(self.remote.address()), came: Time::now() };
+        let provenance = Provenance { origin: Some(origin.clone()), fetched: Some(bytes), refused: None };
+        if ctx.options.dry_run && !ctx.options.pull {
+            let (created, took, outputs) = (result.created, result.took, result.outputs);
+            ctx.promise(self.id, Hit { key, discovered, created, took, outputs });
+            return provenance;
+        }
         let paths = task.discovery.finds_inputs().then_some(set);
-        store.record(NewResult { key, result, parts: prepared.parts.record(&discovered), paths }, None);
-        true
-    })
+        let parts = prepared.parts.record(&discovered);
+        self.store.record(NewResult { key, result, parts, paths, origin: Some(origin) }, None);
+        provenance
+    }
 }
 
 /// Offers a new result to the remote.
@@ -136,6 +199,6 @@ pub fn stored_offer(remote: &dyn Remote, store: &dyn Storage, key: &ResultKey) -
     let parts = store.parts(key).ok()??;
     let (known, discovered) = Parts::decode(&parts).ok()?.divide();
     let paths = Some(discovered.paths()).filter(|_| known.finds_inputs());
-    let new = NewResult { key: *key, result, parts, paths };
+    let new = NewResult { key: *key, result, parts, paths, origin: None };
     Some(named(remote, &known, &discovered, &new))
 }

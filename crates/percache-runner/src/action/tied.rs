@@ -63,7 +63,7 @@ pub fn elsewhere(
 }
 
 /// Returns an output that contains a path.
-fn mentioning(store: &dyn Storage, result: &StoredResult, directory: &Path) -> Option<String> {
+pub fn mentioning(store: &dyn Storage, result: &StoredResult, directory: &Path) -> Option<String> {
     let path = directory.as_os_str().as_bytes();
     let entry = result.outputs.iter().find(|entry| match &entry.node {
         Node::File { content, .. } if content.length <= SEARCHED => {

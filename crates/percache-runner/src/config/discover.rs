@@ -16,6 +16,9 @@ use crate::model::CacheSettings;
 use crate::model::path::RelPath;
 use crate::syntax::shown::shown;
 
+/// The variable that names the directory of the store, whatever the configuration says.
+const STORE: &str = "PERCACHE_DIR";
+
 /// The workspace and the current directory in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
@@ -74,10 +77,28 @@ fn has_member(root: &Path, dir: &Path) -> bool {
     is_member(root, &members, &dir)
 }
 
-/// Returns the store of the workspace in `root`: `dir` of `[cache]`, relative to `root`, or else `.percache` in `root`;
-/// if that is in a linked worktree of git, `.percache` in the same directory of the main worktree, so that all
-/// worktrees share a store.
+/// Returns the store of the workspace in `root`: the directory that the variable [`STORE`] names, or `dir` of `[cache]`,
+/// relative to `root`, or else `.percache` in `root`; if that is in a linked worktree of git, `.percache` in the same
+/// directory of the main worktree, so that all worktrees share a store.
 pub fn store_dir(root: &Path, cache: &CacheSettings) -> PathBuf {
+    named_store().unwrap_or_else(|| configured_store(root, cache))
+}
+
+/// Returns the store that the caller's environment names, like every path there relative to the current directory.
+fn named_store() -> Option<PathBuf> {
+    let named = std::env::var_os(STORE).filter(|named| !named.is_empty())?;
+    let path = std::path::absolute(named).ok()?;
+    // It may not be there yet, and a workspace that contains it must recognise it.
+    let whole = || path.parent()?.canonicalize().ok()?.join(path.file_name()?).into();
+    path.canonicalize().ok().or_else(whole).or(Some(path))
+}
+
+/// Returns where the store of the workspace in `root` is if nobody says anything else.
+pub fn usual_store(root: &Path) -> PathBuf {
+    configured_store(root, &CacheSettings::default())
+}
+
+fn configured_store(root: &Path, cache: &CacheSettings) -> PathBuf {
     match &cache.dir {
         Some(dir) => root.join(dir),
         None => main_worktree(root).as_deref().unwrap_or(root).join(".percache"),
@@ -97,10 +118,12 @@ pub fn likely_stores(root: &Path) -> Vec<PathBuf> {
     let text = std::fs::read(root.join(FILE_NAME)).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let dir = cache_dir_of(DeTable::parse_recoverable(&text).0.into_inner()).map(PathBuf::from);
-    let mut stores = vec![store_dir(root, &CacheSettings { dir, ..CacheSettings::default() })];
-    let usual = store_dir(root, &CacheSettings::default());
-    if !stores.contains(&usual) {
-        stores.push(usual);
+    let configured = configured_store(root, &CacheSettings { dir, ..CacheSettings::default() });
+    let mut stores: Vec<PathBuf> = Vec::new();
+    for store in named_store().into_iter().chain([configured, usual_store(root)]) {
+        if !stores.contains(&store) {
+            stores.push(store);
+        }
     }
     stores
 }

@@ -55,7 +55,7 @@ mod stated;
 mod stray;
 mod templates;
 
-pub use discover::{DiscoverError, Location, discover, is_broken, likely_stores, store_dir};
+pub use discover::{DiscoverError, Location, discover, is_broken, likely_stores, store_dir, usual_store};
 pub use files::{FILE_NAME, stated};
 pub use kept::{keep, kept};
 pub use late::fill_in;

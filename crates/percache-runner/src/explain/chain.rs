@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use percache::Digest;
 use percache::store::record::{Node, ResultKey, StoredResult};
 
-use super::{Last, Question, is_first};
+use super::{Last, Question, is_first, origin};
 use crate::action::changes::{Change, between, locate, settle};
 use crate::action::explain::Why;
 use crate::action::tied::elsewhere;
@@ -140,7 +140,8 @@ impl Past<'_> {
             self.follow(&mut chain);
             chain
         });
-        Some(Last { created: record.created, took: record.took.into(), chain, reason: None, remote: false })
+        let origin = origin(self.asked, record);
+        Some(Last { created: record.created, took: record.took.into(), chain, origin, reason: None, remote: false })
     }
 
     /// Returns what differs between the task's result in this worktree and the one before.

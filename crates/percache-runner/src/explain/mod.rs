@@ -13,6 +13,7 @@
 //! | `last_runs` | What the last builds left of each task |
 //! | `named_file` | Who makes and who reads a path |
 //! | `readers` | The tasks that read a path |
+//! | `tied_tasks` | The tasks whose results nobody else can use |
 
 mod acceptable;
 mod affected;
@@ -24,6 +25,7 @@ mod last_runs;
 mod named_file;
 mod portable;
 mod readers;
+mod tied_tasks;
 
 pub use acceptable::{AcceptError, Acceptable, acceptable};
 pub use affected::{AffectedError, affected};
@@ -34,6 +36,7 @@ pub use filter::{FilterError, filtered};
 pub use last_runs::{LastLog, LastRuns, LastState, last_log};
 pub use named_file::{NamedFile, NamedFileError, named_file};
 pub use portable::{NotPortable, not_portable};
+pub use tied_tasks::{TiedTask, tied_tasks};
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -42,6 +45,7 @@ use std::time::Duration;
 
 use percache::base::clock::Time;
 use percache::store::Store;
+use percache::store::origin::Origin;
 
 use crate::action::context::{Accept, Check, Force, HitLogs, Options};
 use crate::action::explain::Why;
@@ -54,7 +58,7 @@ use crate::schedule::results::Outcomes;
 use crate::session::{BuildError, Project, Request, Session, Target};
 use crate::worktree::Worktree;
 use crate::worktree::failed_runs::{self, FailedRun};
-use crate::worktree::journal::Journal;
+use crate::worktree::journal::{Journal, TaskRecord};
 use crate::worktree::old_contents::Contents;
 use crate::worktree::old_texts::Texts;
 use chain::Past;
@@ -106,6 +110,8 @@ pub struct Answer {
     pub failed: Option<FailedRun>,
     /// Tools that were not run; their last output is assumed to be still valid.
     pub remembered: Vec<String>,
+    /// Why the last build did not use a result that the remote has.
+    pub refused: Option<String>,
 }
 
 /// The task's result in this worktree, or the one that would be restored.
@@ -118,6 +124,8 @@ pub struct Last {
     /// What distinguishes it from the result before: the chain from the task to the first cause. `None` if that is no
     /// longer known, or if the result would have to be restored.
     pub chain: Option<Chain>,
+    /// Where it came from, if it was not made here.
+    pub origin: Option<Origin>,
     /// Why the last build ran it, if it did so for another reason than the difference from the result before.
     pub reason: Option<String>,
     /// Whether the last build made it on a worker elsewhere.
@@ -165,6 +173,7 @@ fn dry_run(asked: &Question, ids: Vec<TaskId>) -> Result<(Seen, Outcomes), Build
             accept: Accept::No,
             check: Check::Sample,
             dry_run: true,
+            pull: false,
             explain: true,
             hit_logs: HitLogs::No,
         },
@@ -198,11 +207,19 @@ fn answer(asked: &Question, id: TaskId, seen: &Seen, outcomes: Outcomes) -> Answ
     // A result that would be restored is not the task's current one.
     let last = match (&state, outcomes.records.get(name)) {
         (State::WouldRestore, Some(record)) => {
-            Some(Last { created: record.created, took: record.took.into(), chain: None, reason: None, remote: false })
+            let (created, took) = (record.created, record.took.into());
+            Some(Last { created, took, chain: None, origin: origin(asked, record), reason: None, remote: false })
         }
         _ => past.last(id).map(|last| of_last_build(&worktree, name, last)),
     };
-    Answer { state, chains, causes, last, nearest, failed, remembered: outcomes.remembered }
+    let refused = refused_in_last_build(&worktree, name);
+    Answer { state, chains, causes, last, nearest, failed, remembered: outcomes.remembered, refused }
+}
+
+/// Returns why the last build did not use the result that the remote has of a task.
+fn refused_in_last_build(worktree: &Worktree, name: &str) -> Option<String> {
+    let tasks = History::load(&worktree.builds()).tasks;
+    tasks.into_iter().find(|run| run.name == name)?.refused
 }
 
 /// Adds to a result what is known of it if the last build made it.
@@ -276,6 +293,11 @@ impl Reporter for Seen {
             self.outcomes.push((task, outcome));
         }
     }
+}
+
+/// Returns where the result of a record came from, if it was not made here.
+fn origin(asked: &Question, record: &TaskRecord) -> Option<Origin> {
+    asked.store.origin(&record.key?, record.created).ok().flatten()
 }
 
 /// Returns whether a reason is about the task itself, and not only about its dependencies.

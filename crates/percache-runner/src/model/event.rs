@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use percache::store::origin::Origin;
+
 use crate::model::TaskId;
 use crate::model::notice::{Note, Warning};
 use crate::model::path::RelPath;
@@ -126,6 +128,17 @@ pub enum Differs {
     Content,
 }
 
+/// Where a task's result came from, and what the remote has of it that is not used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// Where the result came from if it was not made here, as far as that was looked up.
+    pub origin: Option<Origin>,
+    /// The bytes that came from the remote for it in this build, or would in a dry run; `None` if the store has it.
+    pub fetched: Option<u64>,
+    /// Why a result that the remote has is not used.
+    pub refused: Option<String>,
+}
+
 /// Files that were moved out of the tree because percache does not hold their content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
@@ -190,8 +203,8 @@ pub enum Event {
         task: TaskId,
         /// How it ended.
         outcome: Outcome,
-        /// Whether the remote had its result.
-        fetched: bool,
+        /// Where its result came from.
+        provenance: Provenance,
         /// The exit status of a command that ran now, if that status counts as success; otherwise 0.
         status: i32,
         /// Its log; empty for groups and skipped tasks.
@@ -270,7 +283,7 @@ impl Event {
         Event::Finished {
             task,
             outcome,
-            fetched: false,
+            provenance: Provenance::default(),
             remote: None,
             status: 0,
             log,

@@ -53,6 +53,12 @@ pub struct Build {
     pub interrupted: bool,
     /// How long the commands of all hits had taken when they ran.
     pub saved: u64,
+    /// The number of tasks whose results were fetched from a remote.
+    #[serde(default)]
+    pub fetched: usize,
+    /// The bytes that came for them.
+    #[serde(default)]
+    pub fetched_bytes: u64,
 }
 
 /// How a task ended.
@@ -102,6 +108,12 @@ pub struct TaskRun {
     /// If there is no reason: the keys, in hexadecimal, of the results before and after, whose comparison gives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub results: Option<(String, String)>,
+    /// If its result was fetched from a remote: which, and how many bytes came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<(String, u64)>,
+    /// Why a result that the remote has was not used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
     /// If its command ran on a worker elsewhere: how long it waited for the worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queued: Option<u64>,
@@ -195,6 +207,8 @@ mod tests {
             needs: needs.into(),
             reason: None,
             results: None,
+            fetched: None,
+            refused: None,
             queued: None,
         }
     }

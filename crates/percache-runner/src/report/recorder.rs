@@ -6,11 +6,12 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use percache::base::clock::Time;
+use percache::store::origin::Place;
 use percache::store::record::{Entry, Node, ResultKey};
 
 use crate::action::explain::Why;
 use crate::graph::TaskGraph;
-use crate::model::event::{Event, Failure, Outcome, RemoteRun, Reporter};
+use crate::model::event::{Event, Failure, Outcome, Provenance, RemoteRun, Reporter};
 use crate::model::{Task, TaskId, Workspace};
 use crate::report::history::{Build, Ending, TaskRun};
 use crate::schedule::results::{Outcomes, Summary};
@@ -35,6 +36,7 @@ struct Note {
     end: Duration,
     took: Duration,
     saved: Duration,
+    provenance: Provenance,
     remote: Option<RemoteRun>,
 }
 
@@ -85,6 +87,8 @@ impl Notes {
             skipped: summary.skipped,
             interrupted: summary.interrupted,
             saved: micros(summary.saved),
+            fetched: summary.shared.fetched,
+            fetched_bytes: summary.shared.bytes,
         }
     }
 
@@ -154,6 +158,8 @@ impl Notes {
             needs: subject.graph.needs[id.index()].iter().filter_map(|need| positions.get(need).copied()).collect(),
             reason,
             results,
+            fetched: note.and_then(|note| fetched(&note.provenance)),
+            refused: note.and_then(|note| note.provenance.refused.clone()),
             queued: note.and_then(|note| note.remote.as_ref()).map(|remote| micros(remote.queued)),
         }
     }
@@ -201,6 +207,14 @@ fn check(note: &Note) -> Option<String> {
     }
 }
 
+/// Returns the remote that a result was fetched from, and how many bytes came.
+fn fetched(provenance: &Provenance) -> Option<(String, u64)> {
+    match &provenance.origin.as_ref()?.from {
+        Place::Remote(address) => Some((address.clone(), provenance.fetched?)),
+        Place::File(_) => None,
+    }
+}
+
 fn failure(note: &Note) -> Option<String> {
     match &note.outcome {
         Outcome::Failed(failure) => Some(failure.to_string()),
@@ -228,9 +242,10 @@ pub fn key_from(text: &str) -> Option<ResultKey> {
 
 impl Reporter for Recorder<'_> {
     fn event(&mut self, event: Event) {
-        if let Event::Finished { task, outcome, took, saved, remote, .. } = &event {
+        if let Event::Finished { task, outcome, provenance, took, saved, remote, .. } = &event {
             let (outcome, remote, end) = (outcome.clone(), remote.clone(), self.notes.start.elapsed());
-            self.notes.tasks.insert(*task, Note { outcome, end, took: *took, saved: *saved, remote });
+            let provenance = provenance.clone();
+            self.notes.tasks.insert(*task, Note { outcome, end, took: *took, saved: *saved, provenance, remote });
         }
         self.reporter.event(event);
     }

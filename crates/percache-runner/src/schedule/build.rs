@@ -17,7 +17,7 @@ use rayon::{Scope, ThreadPool};
 use crate::action::context::Context;
 use crate::action::job::Word;
 use crate::action::workers::Workers;
-use crate::model::event::{Event, RemoteStage, Reporter, Usual};
+use crate::model::event::{Event, Provenance, RemoteStage, Reporter, Usual};
 use crate::model::{Task, TaskId};
 use crate::schedule::ready_queue::ReadyQueue;
 use crate::schedule::results::Outcomes;
@@ -69,7 +69,7 @@ pub fn build(
         idle: idle(ctx, tasks, demands),
         asking: 0,
         asked: VecDeque::new(),
-        fetched: HashSet::new(),
+        came: HashMap::new(),
         away: HashMap::new(),
         estimate: Estimate::default(),
         refreshed: start,
@@ -134,8 +134,8 @@ struct Build<'a, 'b> {
     asking: usize,
     /// Ready tasks that the remote is to be asked for before their turn comes.
     asked: VecDeque<TaskId>,
-    /// Tasks of which the remote had a result.
-    fetched: HashSet<TaskId>,
+    /// What came of it when the remote was asked for a task, unless that was nothing.
+    came: HashMap<TaskId, Provenance>,
     /// Running tasks whose commands are executed elsewhere, and whether they have come back from there. They hold no
     /// slot here.
     away: HashMap<TaskId, bool>,
@@ -204,7 +204,7 @@ impl<'a> Build<'a, '_> {
                     self.tend_servers();
                     self.finish(*done);
                 }
-                Ok(Message::Asked(task, fetched)) => self.was_asked(task, fetched),
+                Ok(Message::Asked(task, came)) => self.was_asked(task, *came),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }

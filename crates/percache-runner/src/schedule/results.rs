@@ -12,7 +12,7 @@ use crate::action::done::Done;
 use crate::action::explain::Why;
 use crate::key::fingerprint::Parts;
 use crate::model::TaskId;
-use crate::model::event::{Failure, LogText, Outcome};
+use crate::model::event::{Failure, LogText, Outcome, Provenance};
 use crate::worktree::failed_runs::{self, FailedRun};
 use crate::worktree::journal::TaskRecord;
 use crate::worktree::unstable::{News, Unstable};
@@ -30,8 +30,8 @@ pub struct Summary {
     pub up_to_date: usize,
     /// Tasks that were restored.
     pub restored: usize,
-    /// Tasks of which the remote had the result; they are counted by their outcome as well.
-    pub fetched: usize,
+    /// What the remote had of them; these tasks are counted by their outcome as well.
+    pub shared: FromRemote,
     /// Tasks whose commands ran on workers elsewhere; they are counted by their outcome as well.
     pub remote: usize,
     /// Names of tasks that failed.
@@ -54,6 +54,31 @@ pub struct Summary {
     pub took: Duration,
     /// How long the commands of hits took when they ran.
     pub saved: Duration,
+}
+
+/// What came from the remote in a build.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FromRemote {
+    /// Tasks of which it had the result.
+    pub fetched: usize,
+    /// The bytes that came for them.
+    pub bytes: u64,
+    /// How long their commands took where they ran.
+    pub saved: Duration,
+    /// Tasks of which it had a result that was not used.
+    pub refused: usize,
+}
+
+impl FromRemote {
+    /// Counts what came for a task whose command took this long where it ran.
+    pub fn count(&mut self, came: &Provenance, took: Duration) {
+        self.refused += usize::from(came.refused.is_some());
+        if let Some(bytes) = came.fetched {
+            self.fetched += 1;
+            self.bytes += bytes;
+            self.saved += took;
+        }
+    }
 }
 
 /// What a build leaves for the journal and for reports.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::action::servers::{News, Servers};
 use crate::graph::explicit;
-use crate::model::event::{Event, Failure, LogText, Outcome, Reporter, Served};
+use crate::model::event::{Event, Failure, LogText, Outcome, Provenance, Reporter, Served};
 use crate::model::problem::Trouble;
 use crate::model::{Task, TaskId, Workspace};
 use crate::process::{End, Status, Stop};
@@ -138,7 +138,7 @@ impl Failed {
         Event::Finished {
             task: self.task,
             outcome: Outcome::Failed(self.failure.clone()),
-            fetched: false,
+            provenance: Provenance::default(),
             remote: None,
             status: 0,
             log: self.log.clone(),

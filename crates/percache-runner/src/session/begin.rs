@@ -16,15 +16,15 @@ use super::{Build, BuildError};
 use crate::action::context::{Force, HitLogs, Options};
 use crate::action::inputs::prepare;
 use crate::action::shared_log::Follower;
-use crate::config::store_dir;
+use crate::config::usual_store;
 use crate::fs::displaced::Displaced;
 use crate::fs::staging::Staging;
 use crate::fs::stamp::Stamp;
 use crate::maintenance;
+use crate::model::TaskId;
 use crate::model::event::{Event, Reporter, Runner};
 use crate::model::notice::{Note, StoreTrouble};
 use crate::model::path::RelPath;
-use crate::model::{CacheSettings, TaskId};
 use crate::process::nesting::{Enclosing, enclosing};
 use crate::process::orphans::{self, Trace};
 use crate::session::freshness::Freshness;
@@ -184,7 +184,7 @@ impl Build<'_> {
             self.take_in_members(&mut journal);
             return journal;
         }
-        let usual = store_dir(root, &CacheSettings::default());
+        let usual = usual_store(root);
         let stores = [self.store_dir, &usual];
         let stores = if usual == self.store_dir { &stores[..1] } else { &stores[..] };
         let mut journal = Journal { epoch: maintenance::epoch(self.store_dir), ..inherited(root, stores) };
@@ -198,7 +198,7 @@ impl Build<'_> {
         let dirs: Vec<RelPath> = members.filter_map(RelPath::parent).filter(|dir| !dir.is_root()).collect();
         for dir in dirs {
             let root = dir.to_path(&self.workspace.root);
-            let store = store_dir(&root, &CacheSettings::default());
+            let store = usual_store(&root);
             if store != self.store_dir && store.is_dir() {
                 journal.take_in(inherited(&root, &[&store]), &dir);
             }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use percache::Digest;
 use percache::store::Store;
+use percache::store::id::WorkspaceId;
 
 use crate::config::{self, DiscoverError, Location};
 use crate::graph::{self, SelectError, TaskGraph};
@@ -131,6 +132,11 @@ impl Project {
     /// Returns what is remembered of the last builds; `None` if nothing is.
     pub fn retrospect(&self, store: &Store) -> Option<Retrospect> {
         retrospect(&self.workspace.root, &self.store_dir, store)
+    }
+
+    /// Returns what results are tied to whose outputs contain the path of this directory.
+    pub fn place(&self) -> WorkspaceId {
+        Worktree::place(&self.workspace.root)
     }
 
     /// Returns where `percache report` writes its page if no other place is named.

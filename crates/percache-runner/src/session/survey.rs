@@ -85,6 +85,7 @@ impl<'a> Build<'a> {
             needed: OnceLock::new(),
             git,
             kept: Mutex::default(),
+            promised: Mutex::default(),
             stuck: stuck.into_iter().map(|(path, _)| path).collect(),
             tools,
             documents: Documents::default(),

@@ -195,6 +195,7 @@ impl Plan {
         };
         delete_unless(session, RESULTS, &[kind::RESULT], &|key| stays(&key[1..]))?;
         delete_unless(session, RESULTS, &[kind::USED], &|key| stays(&key[1..]))?;
+        delete_unless(session, RESULTS, &[kind::ORIGIN], &|key| stays(&key[1..]))?;
         delete_unless(session, PARTS, &[], &stays)?;
         delete_unless(session, RESULTS, &[kind::PATHS], &|key| {
             key.get(1..21).and_then(Fingerprint::from_slice).is_some_and(|digest| self.fingerprints.contains(&digest))

@@ -7,9 +7,11 @@ use std::io::{self, Read, Write};
 
 use super::id::{ActionKey, Fingerprint, WorkspaceId};
 use super::manifest::PathSet;
+use super::origin::Origin;
 use super::record::{Content, ResultKey, StoredResult};
 use super::writer::{Guard, NewResult};
 use super::{ReadError, Store};
+use crate::base::clock::Time;
 use crate::db::engine::EngineError;
 
 /// Finds and records results.
@@ -22,6 +24,9 @@ pub trait Results: Send + Sync {
 
     /// Returns the results of an action that are tied to a directory, each with that directory.
     fn tied_results(&self, action: &ActionKey) -> Result<Vec<(WorkspaceId, StoredResult)>, EngineError>;
+
+    /// Returns where the result came from that was made at `made`; `None` if it was made here.
+    fn origin(&self, key: &ResultKey, made: Time) -> Result<Option<Origin>, EngineError>;
 
     /// Returns what was hashed into the key of a result, for explanations.
     fn parts(&self, key: &ResultKey) -> Result<Option<Vec<u8>>, EngineError>;
@@ -67,6 +72,10 @@ impl Results for Store {
 
     fn tied_results(&self, action: &ActionKey) -> Result<Vec<(WorkspaceId, StoredResult)>, EngineError> {
         Store::tied_results(self, action)
+    }
+
+    fn origin(&self, key: &ResultKey, made: Time) -> Result<Option<Origin>, EngineError> {
+        Store::origin(self, key, made)
     }
 
     fn parts(&self, key: &ResultKey) -> Result<Option<Vec<u8>>, EngineError> {

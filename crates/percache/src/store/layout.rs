@@ -10,6 +10,7 @@
 //! results   'r' action(20) place(20)              StoredResult
 //!           'p' fingerprint(20) path set(20)      time(8) PathSet
 //!           'u' action(20) place(20)              time of last use(8)
+//!           'o' action(20) place(20)              Origin, of a result that was not made here
 //! parts     action(20) place(20)                  what was hashed, for `why`; opaque here
 //! index     's' blob(20)                          length(4) stored length(4)
 //!           'l' content(20)                       the blobs that it consists of, in order: 20 bytes each
@@ -53,6 +54,8 @@ pub mod kind {
     pub const PATHS: u8 = b'p';
     /// A time of use.
     pub const USED: u8 = b'u';
+    /// Where a result came from.
+    pub const ORIGIN: u8 = b'o';
     /// The sizes of a blob.
     pub const SIZES: u8 = b's';
     /// A list of blobs.

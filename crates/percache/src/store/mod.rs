@@ -14,6 +14,7 @@ pub mod layout;
 pub mod manifest;
 #[cfg(feature = "rocksdb")]
 pub mod open;
+pub mod origin;
 pub mod record;
 pub mod stats;
 pub mod verify;
@@ -29,11 +30,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use crate::base::clock::Time;
 use crate::base::digest::Digest;
 use crate::db::engine::{Column, Engine, EngineError, SharedView};
 use crate::store::id::{ActionKey, Fingerprint, WorkspaceId};
 use crate::store::layout::{PARTS, RESULTS, digest_key, kind, result_key, time_from};
 use crate::store::manifest::PathSet;
+use crate::store::origin::Origin;
 use crate::store::record::{ResultKey, StoredResult};
 use crate::store::writer::{Guard, NewResult, PATIENCE, Writer};
 
@@ -120,11 +123,29 @@ impl Store {
         }
     }
 
+    /// Returns where a result came from that was made at `made`; `None` if it was made here.
+    pub fn origin(&self, key: &ResultKey, made: Time) -> Result<Option<Origin>, EngineError> {
+        if let Some(origin) = self.writer.find(|pending| pending.results.get(key).map(|new| new.origin.clone())) {
+            return Ok(origin);
+        }
+        let value = self.get(RESULTS, &result_key(kind::ORIGIN, key))?;
+        let origin = value.map(|bytes| Origin::decode(&bytes, made)).transpose();
+        Ok(origin.map_err(|e| EngineError::Damaged(e.to_string()))?.flatten())
+    }
+
     /// The results with this label that are on the disk, in no order.
     pub fn results_of(&self, label: &str) -> Result<Vec<(ResultKey, StoredResult)>, EngineError> {
+        self.results_with(&|of| of == label)
+    }
+
+    /// Returns the results on the disk whose label is wanted, in the order of their keys.
+    pub fn results_with(
+        &self,
+        is_wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<(ResultKey, StoredResult)>, EngineError> {
         let mut results = Vec::new();
         self.view()?.1.scan(RESULTS, &[kind::RESULT], &mut |key, value| {
-            if StoredResult::has_label(value, label)
+            if StoredResult::label_of(value).is_some_and(is_wanted)
                 && let (Some(key), Ok(result)) = (ResultKey::from_bytes(&key[1..]), StoredResult::decode(value))
             {
                 results.push((key, result));
@@ -183,6 +204,7 @@ impl Store {
         for key in keys {
             session.delete(RESULTS, &result_key(kind::RESULT, key))?;
             session.delete(RESULTS, &result_key(kind::USED, key))?;
+            session.delete(RESULTS, &result_key(kind::ORIGIN, key))?;
         }
         session.commit()
     }

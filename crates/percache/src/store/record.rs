@@ -197,9 +197,9 @@ impl StoredResult {
         Ok(result)
     }
 
-    /// Whether these bytes are the encoding of a result with this label; reads no more of them than that.
-    pub fn has_label(bytes: &[u8], label: &str) -> bool {
-        Decoder::new(bytes).text() == Ok(label)
+    /// Returns the label of the result that these bytes encode; reads no more of them than that.
+    pub fn label_of(bytes: &[u8]) -> Option<&str> {
+        Decoder::new(bytes).text().ok()
     }
 
     /// Every content that the store keeps for it, the log and the files; of nothing there is nothing to be kept.
@@ -237,8 +237,7 @@ mod tests {
     #[test]
     fn a_result_is_read_back_as_written() {
         assert_eq!(StoredResult::decode(&example().encode()), Ok(example()));
-        assert!(StoredResult::has_label(&example().encode(), "pkgs/app:build"));
-        assert!(!StoredResult::has_label(&example().encode(), "pkgs/app:buil"));
+        assert_eq!(StoredResult::label_of(&example().encode()), Some("pkgs/app:build"));
     }
 
     #[test]

@@ -51,6 +51,18 @@ pub fn stats(view: &dyn View, used: &HashMap<ResultKey, Time>) -> Result<Stats, 
     Ok(stats)
 }
 
+/// Returns when each result was last written or read. `used` tells of uses that the store does not know of.
+pub fn last_uses(view: &dyn View, used: &HashMap<ResultKey, Time>) -> Result<HashMap<ResultKey, Time>, EngineError> {
+    let (mut last, recorded) = (HashMap::new(), times_of_use(view)?);
+    view.scan(RESULTS, &[kind::RESULT], &mut |key, value| {
+        if let (Some(key), Ok(result)) = (ResultKey::from_bytes(&key[1..]), StoredResult::decode(value)) {
+            last.insert(key, last_use(&key, &result, &recorded, used));
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(last)
+}
+
 /// The times of use that the store has recorded.
 pub(super) fn times_of_use(view: &dyn View) -> Result<HashMap<ResultKey, Time>, EngineError> {
     let mut times = HashMap::new();

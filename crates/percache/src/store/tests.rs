@@ -1,5 +1,7 @@
 //! What the store promises, on every database that it runs on.
 
+mod origins;
+
 use std::collections::HashMap;
 use std::io;
 #[cfg(feature = "rocksdb")]
@@ -14,6 +16,7 @@ use super::id::{ActionKey, Fingerprint};
 use super::layout::{BLOBS, COLUMNS};
 use super::manifest::{Manifest, PathSet};
 use super::record::{Content, Entry, Node, ResultKey, StoredResult};
+use super::verify::verify;
 use super::writer::NewResult;
 use super::{ReadError, Store};
 use crate::base::clock::{Micros, Time};
@@ -76,6 +79,7 @@ fn record(store: &Store, name: &str, bytes: &[u8]) -> NewResult {
         },
         parts: format!("parts of {name}").into_bytes(),
         paths: Some(PathSet::from_iter([b"include/a.h".into()])),
+        origin: None,
     };
     store.record(new.clone(), None);
     new
@@ -220,7 +224,7 @@ fn a_result_without_contents_does_not_go_to_make_room() {
         assert_eq!((collected.results, collected.results_left), (1, 1));
         let store = open();
         assert_eq!(store.result(&known.key).unwrap(), Some(known.result.clone()), "though it is the older one");
-        assert_eq!(super::verify::verify(&*store.engine().view().unwrap()).unwrap().results, 1, "nothing is missing");
+        assert_eq!(verify(&*store.engine().view().unwrap()).unwrap().results, 1, "nothing is missing");
         let old = Policy { unused_since: Some(Time::MAX), ..policy(&used) };
         assert_eq!(collect(store.engine(), &old, PATIENCE).unwrap().results, 1);
     });
@@ -276,11 +280,11 @@ fn a_damaged_blob_is_an_error_and_verify_finds_and_repair_removes_it() {
 
         let store = open();
         assert!(matches!(read(&store, &content), Err(ReadError::Damaged(_))));
-        let findings = super::verify::verify(&*store.engine().view().unwrap()).unwrap();
+        let findings = verify(&*store.engine().view().unwrap()).unwrap();
         assert_eq!((findings.broken_blobs.as_slice(), findings.results), (&[content.digest][..], 1));
         assert_eq!(super::verify::repair(store.engine(), PATIENCE).unwrap(), findings);
         let store = open();
-        assert!(super::verify::verify(&*store.engine().view().unwrap()).unwrap().is_sound());
+        assert!(verify(&*store.engine().view().unwrap()).unwrap().is_sound());
         assert_eq!(store.result(&broken.key).unwrap(), None);
         assert_eq!(store.result(&whole.key).unwrap(), Some(whole.result));
     });

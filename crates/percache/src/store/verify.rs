@@ -60,7 +60,8 @@ pub fn verify(view: &dyn View) -> Result<Findings, EngineError> {
     let whole = blobs(view, &mut findings)?;
     let lists = lists(view, &whole, &mut findings)?;
     // What stands in these says nothing that could be checked; but it can be read.
-    for (column, prefix) in [(PARTS, &[][..]), (RESULTS, &[kind::PATHS]), (RESULTS, &[kind::USED])] {
+    let beside = [(PARTS, &[][..]), (RESULTS, &[kind::PATHS]), (RESULTS, &[kind::USED]), (RESULTS, &[kind::ORIGIN])];
+    for (column, prefix) in beside {
         view.scan(column, prefix, &mut |_, _| ControlFlow::Continue(()))?;
     }
     view.scan(RESULTS, &[kind::RESULT], &mut |key, value| {
@@ -91,6 +92,7 @@ pub fn repair(engine: &dyn Engine, patience: Duration) -> Result<Findings, Engin
         session.delete(RESULTS, &key)?;
         if let Some(key) = ResultKey::from_bytes(&key[1..]) {
             session.delete(RESULTS, &result_key(kind::USED, &key))?;
+            session.delete(RESULTS, &result_key(kind::ORIGIN, &key))?;
         }
     }
     if findings.is_sound() {

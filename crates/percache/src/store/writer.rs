@@ -14,6 +14,7 @@ use crate::store::layout::{
     BLOBS, INDEX, PARTS, RESULTS, Sizes, digest_key, kind, path_set_key, result_key, time_from,
 };
 use crate::store::manifest::PathSet;
+use crate::store::origin::Origin;
 use crate::store::record::{Content, ResultKey, StoredResult};
 
 /// When a session begins.
@@ -36,6 +37,8 @@ pub struct NewResult {
     pub parts: Vec<u8>,
     /// Its discovered inputs, if it can have any.
     pub paths: Option<PathSet>,
+    /// Where it came from, if it was not made here.
+    pub origin: Option<Origin>,
 }
 
 /// A blob to be written: the length of the piece, and its stored form.
@@ -223,6 +226,9 @@ fn write(engine: &dyn Engine, batch: &Pending) -> Result<(), EngineError> {
 fn put_result(session: &mut dyn Session, new: &NewResult) -> Result<(), EngineError> {
     session.put(RESULTS, &result_key(kind::RESULT, &new.key), &new.result.encode())?;
     session.put(PARTS, &new.key.to_bytes(), &new.parts)?;
+    if let Some(origin) = &new.origin {
+        session.put(RESULTS, &result_key(kind::ORIGIN, &new.key), &origin.encode(new.result.created))?;
+    }
     let Some(paths) = &new.paths else { return Ok(()) };
     let encoded = paths.encode();
     let key = path_set_key(&new.result.fingerprint, &Digest::of(&encoded));

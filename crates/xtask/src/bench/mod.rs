@@ -7,6 +7,7 @@ mod case;
 mod growth;
 mod instructions;
 mod limits;
+mod remote;
 mod rivals;
 mod table;
 mod workload;
@@ -26,6 +27,7 @@ use workload::{USUAL_BYTES, Workload};
 
 pub use growth::growth;
 pub use instructions::instructions;
+pub use remote::remote;
 
 /// What is measured.
 pub struct Settings {

@@ -89,6 +89,7 @@ impl Execution<'_> {
                 accept: Accept::No,
                 check: Check::Sample,
                 dry_run: false,
+                pull: false,
                 explain: false,
                 hit_logs: HitLogs::No,
             },

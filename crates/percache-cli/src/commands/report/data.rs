@@ -60,6 +60,8 @@ fn build(build: &Build) -> Value {
         "skipped": build.skipped,
         "interrupted": build.interrupted,
         "saved_seconds": seconds(build.saved),
+        "from_remote": build.fetched,
+        "fetched_bytes": build.fetched_bytes,
     })
 }
 
@@ -87,6 +89,9 @@ fn task(task: &TaskRun, row: Option<usize>, critical: bool, failures: &Failures<
         "needs": task.needs,
         "reason": task.reason,
         "failure": failures.of(task),
+        "fetched_from": task.fetched.as_ref().map(|(from, _)| from),
+        "fetched_bytes": task.fetched.as_ref().map(|(_, bytes)| bytes),
+        "refused": task.refused,
         "remote_queued_seconds": task.queued.map(seconds),
     })
 }

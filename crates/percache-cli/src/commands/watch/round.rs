@@ -69,6 +69,11 @@ impl Round {
         mut session: Session<'_>,
         began: i64,
     ) -> Result<Round, CliError> {
+        #[cfg(feature = "remote")]
+        let shared = {
+            watching.shares.settle(false, &watching.user, watching.cli);
+            watching.shares.share(&mut session, &watching.args.remote)?
+        };
         session.keep_servers(&watching.servers);
         let stop = Stop::manual().map_err(|e| CliError::failure(format!("cannot make a pipe: {e}")))?;
         let project = &target.project;
@@ -89,6 +94,10 @@ impl Round {
             (built, monitor.join().unwrap_or_default())
         });
         let summary = built.map_err(CliError::session)?;
+        #[cfg(feature = "remote")]
+        if let Some(shared) = shared {
+            watching.shares.go_on(shared, summary.shared, &watching.user, watching.cli)?;
+        }
         watching.finish(report, &summary, stopped.is_some());
         Ok(Round { began, stopped, failed: summary.failed, runs: activity.runs() })
     }

@@ -5,6 +5,7 @@ use percache_runner::why::{Answer, Chain, Change, Kind, Last, Link, Nearest, Sta
 use serde_json::{Value, json};
 
 use super::{changes, place, tell};
+use crate::report::json::origin;
 
 /// Returns the whole answer.
 pub fn answer(workspace: &Workspace, id: TaskId, answer: &Answer) -> Value {
@@ -21,6 +22,7 @@ pub fn answer(workspace: &Workspace, id: TaskId, answer: &Answer) -> Value {
         "nearest": answer.nearest.as_ref().map(nearest),
         "failed": answer.failed.as_ref().map(failed),
         "tools_not_run": answer.remembered,
+        "refused": answer.refused,
     })
 }
 
@@ -57,6 +59,7 @@ fn last(workspace: &Workspace, last: &Last) -> Value {
         "remote": last.remote,
         "chain": last.chain.as_ref().map(|links| chain(workspace, links)),
         "reason": last.reason,
+        "origin": last.origin.as_ref().map(origin),
     })
 }
 

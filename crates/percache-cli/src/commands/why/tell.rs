@@ -10,8 +10,8 @@ use percache_runner::text::{format_age, format_duration, shown, shown_bytes};
 use percache_runner::why::{Answer, Chain, Link, Nearest, Stands, State, Why};
 
 use super::{changes, place};
-use crate::report::quoted;
 use crate::report::text::width;
+use crate::report::{quoted, words as said};
 use crate::terminal::style::{Paint, Style, columns};
 
 /// The largest number of first causes of a kind that are shown.
@@ -24,9 +24,9 @@ pub fn answer(project: &Project, id: TaskId, answer: &Answer, paint: Paint) -> S
     let name = paint.apply(Style::Strong, &workspace.task(id).name);
     let made = answer.last.as_ref().map(|last| {
         let remotely = if last.remote { ", remotely" } else { "" };
+        let origin = last.origin.as_ref().map(|origin| format!(", {}", said::origin(origin))).unwrap_or_default();
         let (age, took) = (format_age(age(last.created)), format_duration(last.took));
-        let detail = format!("(made {age} ago{remotely}, in {took})");
-        format!(" {}", paint.apply(Style::Faint, detail))
+        format!(" {}", paint.apply(Style::Faint, format!("(made {age} ago{remotely}, in {took}{origin})")))
     });
     let made = made.unwrap_or_default();
     let _ = match &answer.state {
@@ -73,6 +73,9 @@ pub fn answer(project: &Project, id: TaskId, answer: &Answer, paint: Paint) -> S
                 tell_links(workspace, chain, paint, &mut text);
             }
         }
+    }
+    if let Some(why) = &answer.refused {
+        let _ = writeln!(text, "\nthe last build did not use the result that the remote has: {why}");
     }
     if !answer.remembered.is_empty() {
         let names: Vec<_> = answer.remembered.iter().map(|tool| format!("`{tool}`")).collect();

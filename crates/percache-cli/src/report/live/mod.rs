@@ -8,6 +8,11 @@ mod bar;
 mod board;
 mod frame;
 mod screen;
+#[cfg(feature = "remote")]
+mod status;
+
+#[cfg(feature = "remote")]
+pub use status::StatusLine;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -17,7 +17,15 @@ pub(super) fn operator(address: &Address) -> Result<Operator> {
     match address.scheme {
         Scheme::S3 => build::<services::S3>(address, vec![root, ("bucket", host)]),
         Scheme::Gcs => build::<services::Gcs>(address, vec![root, ("bucket", host)]),
-        Scheme::Azblob => build::<services::Azblob>(address, vec![root, ("container", host)]),
+        Scheme::Azblob => {
+            let mut options = vec![root, ("container", host)];
+            // The service takes the key from there only together with the account, which the address may name.
+            let key =
+                ["AZBLOB_ACCOUNT_KEY", "AZURE_STORAGE_ACCOUNT_KEY"].iter().find_map(|name| std::env::var(name).ok());
+            let named = url.query_pairs().any(|(name, _)| name == "account_name");
+            options.extend(key.filter(|_| named).map(|key| ("account_key", key)));
+            build::<services::Azblob>(address, options)
+        }
         Scheme::Redis | Scheme::Rediss => {
             let port = url.port().unwrap_or(6379);
             let mut options = vec![("endpoint", format!("{}://{host}:{port}", url.scheme()))];

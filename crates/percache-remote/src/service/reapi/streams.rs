@@ -1,6 +1,9 @@
 //! Contents too large for one message, by the ByteStream service.
 
 use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::stream;
 use tokio::time::timeout;
@@ -8,9 +11,9 @@ use tokio::time::timeout;
 use super::channel::{Client, fault};
 use crate::digest::Blob;
 use crate::fault::{Fault, FaultKind};
-use crate::reapi::bytestream::{ReadRequest, WriteRequest};
+use crate::reapi::bytestream::{QueryWriteStatusRequest, ReadRequest, WriteRequest};
 use crate::service::stream::{Receiver, Sender};
-use crate::service::{IDLE, Packing};
+use crate::service::{IDLE, LargeUpload, Packing};
 
 /// Reads a content into `to`.
 pub(super) async fn read(
@@ -33,20 +36,36 @@ pub(super) async fn read(
     Ok(())
 }
 
-/// Writes a content that comes from `from`.
+/// Begins to write a content: gives the upload a name.
+pub(super) fn begin(instance: &str, packing: Packing, blob: &Blob) -> LargeUpload {
+    let name = format!("{}uploads/{}/{}", prefix(instance), uuid(), name(packing, blob));
+    LargeUpload { name, written: 0 }
+}
+
+/// Returns how many bytes of an upload the server has; 0 if it does not say.
+pub(super) async fn written(client: &Client, upload: &LargeUpload) -> u64 {
+    let request = QueryWriteStatusRequest { resource_name: upload.name.clone() };
+    let status = within("QueryWriteStatus", client.streams().query_write_status(request)).await;
+    status.ok().and_then(|status| u64::try_from(status.into_inner().committed_size).ok()).unwrap_or(0)
+}
+
+/// Writes what is left of a content, which comes from `from`.
 pub(super) async fn write(
     client: &Client,
-    instance: &str,
     packing: Packing,
     blob: &Blob,
+    upload: &LargeUpload,
     from: Receiver,
 ) -> Result<(), Fault> {
-    let name = format!("{}uploads/{}/{}", prefix(instance), uuid(), name(packing, blob));
     let (failed, mut failure) = tokio::sync::mpsc::channel(1);
-    let state = Sending { name, from, next: None, offset: 0, failed, done: false };
+    let offset = upload.written as i64;
+    let moved = Arc::new(AtomicU64::new(0));
+    let name = upload.name.clone();
+    let state = Sending { name, from, next: None, offset, failed, done: false, moved: moved.clone() };
     let pieces =
         stream::unfold(state, |mut state| async move { state.message().await.map(|message| (message, state)) });
-    let answer = match client.streams().write(pieces).await {
+    let mut streams = client.streams();
+    let answer = match unless_idle(&moved, streams.write(pieces)).await? {
         Ok(answer) => answer.into_inner(),
         // The reason is on our side, and the server has only seen that no more came.
         Err(status) => return Err(failure.try_recv().unwrap_or_else(|_| fault("Write", &status))),
@@ -72,6 +91,8 @@ struct Sending {
     offset: i64,
     failed: tokio::sync::mpsc::Sender<Fault>,
     done: bool,
+    /// The bytes that the connection has taken.
+    moved: Arc<AtomicU64>,
 }
 
 impl Sending {
@@ -87,6 +108,7 @@ impl Sending {
         let resource_name = std::mem::take(&mut self.name);
         let write_offset = self.offset;
         self.offset += data.len() as i64;
+        self.moved.fetch_add(data.len() as u64 + 1, Ordering::Relaxed);
         self.done = self.next.is_none();
         Some(WriteRequest { resource_name, write_offset, finish_write: self.done, data: data.into() })
     }
@@ -101,6 +123,19 @@ impl Sending {
                 let _ = self.failed.try_send(fault);
                 None
             }
+        }
+    }
+}
+
+/// Waits for the answer to an upload as long as something of it moves.
+async fn unless_idle<T>(moved: &AtomicU64, call: impl Future<Output = T>) -> Result<T, Fault> {
+    let mut call = pin!(call);
+    loop {
+        let before = moved.load(Ordering::Relaxed);
+        match timeout(IDLE, &mut call).await {
+            Ok(answer) => return Ok(answer),
+            Err(_) if moved.load(Ordering::Relaxed) == before => return Err(Fault::timeout("Write", IDLE)),
+            Err(_) => {}
         }
     }
 }

@@ -112,6 +112,7 @@ impl World {
             accept: Accept::No,
             check: Check::Sample,
             dry_run: false,
+            pull: false,
             explain: true,
             hit_logs: HitLogs::All,
         };
@@ -191,6 +192,7 @@ impl World {
             away: None,
             budget: None,
             sources: OnceLock::new(),
+            promised: Mutex::default(),
             trouble: Mutex::new(None),
         };
         let task = self.workspace.task(id);

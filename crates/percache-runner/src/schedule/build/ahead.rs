@@ -8,6 +8,7 @@ use rayon::Scope;
 
 use crate::action::remote::{fetch_ahead, may_fetch};
 use crate::model::TaskId;
+use crate::model::event::Provenance;
 
 use super::Build;
 use super::messages::Message;
@@ -20,7 +21,8 @@ impl<'a> Build<'a, '_> {
     pub(super) fn ready(&mut self, id: TaskId) {
         let demanded = self.demands.forced.contains(&id) || self.demands.checked.contains(&id);
         let task = self.ctx.workspace.task(id);
-        match self.ctx.remote.is_some() && may_fetch(self.ctx, task) && !demanded && self.untouched(id).is_none() {
+        let is_shared = self.ctx.remote.is_some() && may_fetch(self.ctx, task) && !demanded;
+        match is_shared && !self.is_uncertain(id) && self.untouched(id).is_none() {
             true => self.asked.push_back(id),
             false => self.queue.push(id),
         }
@@ -41,18 +43,18 @@ impl<'a> Build<'a, '_> {
             scope.spawn(move |_| {
                 let fetch = || fetch_ahead(ctx, id, ctx.workspace.task(id), &deps);
                 // What panics here panics again when the task's turn comes, and is told then.
-                let fetched = catch_unwind(AssertUnwindSafe(fetch)).unwrap_or(false);
+                let came = catch_unwind(AssertUnwindSafe(fetch)).unwrap_or_default();
                 // Sending cannot fail: the receiver lives as long as the scope.
-                let _ = sender.send(Message::Asked(id, fetched));
+                let _ = sender.send(Message::Asked(id, Box::new(came)));
             });
         }
     }
 
     /// Takes in that the remote was asked for a task.
-    pub(super) fn was_asked(&mut self, id: TaskId, fetched: bool) {
+    pub(super) fn was_asked(&mut self, id: TaskId, came: Provenance) {
         self.asking -= 1;
-        if fetched {
-            self.fetched.insert(id);
+        if came != Provenance::default() {
+            self.came.insert(id, came);
         }
         self.queue.push(id);
     }

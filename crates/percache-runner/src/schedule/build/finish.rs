@@ -31,9 +31,10 @@ impl Build<'_, '_> {
         if task.interactive && !self.ctx.options.dry_run {
             self.reporter.yield_terminal(false);
         }
-        let fetched = self.fetched.contains(&done.task);
         self.outcomes.summary.count(&done, &task.name);
-        self.outcomes.summary.fetched += usize::from(fetched && succeeded);
+        if let Some(came) = self.came.get(&done.task).filter(|_| succeeded) {
+            self.outcomes.summary.shared.count(came, done.saved);
+        }
         if succeeded {
             self.release_dependents(done.task);
         }
@@ -142,12 +143,13 @@ impl Build<'_, '_> {
             return;
         }
         let (task, status, took, saved) = (done.task, done.status, done.took, done.saved);
-        let fetched = self.fetched.contains(&task);
+        let mut provenance = self.came.remove(&task).unwrap_or_default();
+        provenance.origin = provenance.origin.or(done.origin);
         let remote = done.remote;
         self.reporter.event(Event::Finished {
             task,
             outcome,
-            fetched,
+            provenance,
             status,
             log,
             took,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::action::done::Done;
 use crate::action::job::Word;
 use crate::model::TaskId;
+use crate::model::event::Provenance;
 use crate::worktree::intents::{Intents, SIGN};
 
 /// A message from a job to the coordinator.
@@ -14,8 +15,8 @@ pub(super) enum Message {
     Word(TaskId, Word),
     /// The job is over.
     Done(Box<Done>),
-    /// The remote was asked for a result of this task, and had one or not.
-    Asked(TaskId, bool),
+    /// The remote was asked for a result of this task, and this came of it.
+    Asked(TaskId, Box<Provenance>),
 }
 
 /// Receives the next message, if it arrives within `patience`. Signals that the build is alive while intents are open.

@@ -27,6 +27,7 @@ fn plain() -> Options {
         accept: Accept::No,
         check: Check::Sample,
         dry_run: false,
+        pull: false,
         explain: false,
         hit_logs: HitLogs::No,
     }

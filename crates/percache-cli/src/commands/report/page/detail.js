@@ -38,6 +38,8 @@ function aboutTask(i) {
       ["executed", task.remote_queued_seconds !== null ? `remotely, after ${seconds(task.remote_queued_seconds)} in the queue` : ""],
       ["saved", task.saved_seconds > 0 ? seconds(task.saved_seconds) : ""],
       ["outputs", task.bytes ? bytes(task.bytes) : ""],
+      ["fetched from", task.fetched_from ? `${task.fetched_from} (${bytes(task.fetched_bytes)})` : ""],
+      ["not used", task.refused ? `the remote's result: ${task.refused}` : ""],
       ["", task.critical ? "on the critical path" : ""],
     ]),
     ...(task.failure ? aboutFailure(task.failure) : []),

@@ -17,6 +17,7 @@
   $("summary").append(
     tile(seconds(build.seconds), "the build took"),
     tile(seconds(build.saved_seconds), "saved by the cache"),
+    ...(build.from_remote ? [tile(String(build.from_remote), `from the remote (${bytes(build.fetched_bytes)})`)] : []),
     tile(seconds(path), "on the critical path"),
     tile(`${(busy / Math.max(build.seconds, 1e-6)).toFixed(1)} ×`, "tasks at a time, on average"),
     ...counted.map((outcome) => tile(String(count(outcome)), OUTCOMES[outcome], outcome)));

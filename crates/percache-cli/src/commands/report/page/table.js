@@ -2,6 +2,7 @@
 
 const table = (() => {
   const PAGE = 100;
+  const why = (task) => task.reason ?? (task.fetched_from ? `fetched from ${task.fetched_from}` : "");
   const COLUMNS = [
     { title: "Task", key: (task) => task.name, cell: (task, i) => taskLink(i) },
     { title: "Outcome", key: (task) => task.outcome, className: "outcome",
@@ -9,7 +10,7 @@ const table = (() => {
     { title: "Took", number: true, key: (task) => (task.row === null ? -1 : task.seconds), cell: (task) => (task.row === null ? "" : seconds(task.seconds)) },
     { title: "Saved", number: true, key: (task) => task.saved_seconds, cell: (task) => (task.saved_seconds ? seconds(task.saved_seconds) : "") },
     { title: "Outputs", number: true, key: (task) => task.bytes, cell: (task) => (task.bytes ? bytes(task.bytes) : "") },
-    { title: "Why", key: (task) => task.reason ?? "", cell: (task) => task.reason ?? "" },
+    { title: "Why", key: why, cell: why },
   ];
   const hidden = new Set(["group"]);
   let sort = { column: 2, down: true }, limit = PAGE, rows = [];

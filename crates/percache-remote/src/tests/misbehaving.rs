@@ -1,0 +1,129 @@
+//! Servers that misbehave: what they do wrong costs time, or a result, and nothing else.
+
+use super::odd::{Misdeeds, Odd};
+use super::*;
+
+const LARGE: usize = 6 << 20;
+
+fn large() -> Vec<u8> {
+    noise(LARGE, 9)
+}
+
+/// Uploads a small and a large content, and fetches them from another machine.
+fn goes_there_and_back(server: &Odd) -> (Machine, bool) {
+    let (here, there) = (Machine::new(&server.table()), Machine::new(&server.table()));
+    let large = large();
+    here.uploads.offer(here.made("app", &[("large", &large), ("small", b"small")]));
+    here.finish();
+    let came = there.pulls("app").is_some();
+    (here, came)
+}
+
+#[test]
+fn the_server_itself_does_nothing_wrong() {
+    goes_from_one_machine_to_another(&Odd::start(Misdeeds::default()).table());
+}
+
+#[test]
+fn an_upload_that_is_reset_goes_on_where_it_stood() {
+    let server = Odd::start(Misdeeds { resets_upload_after: Some(LARGE / 2), ..Misdeeds::default() });
+    let (here, came) = goes_there_and_back(&server);
+    assert!(came, "{:?}", here.remote.take_notices());
+    assert_eq!(server.calls("QueryWriteStatus"), 1);
+    let streamed = server.came();
+    assert!((LARGE..LARGE + (1 << 20)).contains(&streamed), "{streamed} of {LARGE} bytes were sent");
+}
+
+#[test]
+fn an_upload_that_the_server_has_forgotten_begins_anew() {
+    let misdeeds = Misdeeds { resets_upload_after: Some(LARGE / 2), forgets_uploads: true, ..Misdeeds::default() };
+    let server = Odd::start(misdeeds);
+    let (here, came) = goes_there_and_back(&server);
+    assert!(came, "{:?}", here.remote.take_notices());
+    assert!(server.came() > LARGE + LARGE / 2);
+}
+
+#[test]
+fn a_server_that_confirms_another_length_is_not_believed() {
+    let server = Odd::start(Misdeeds { miscounts: true, ..Misdeeds::default() });
+    let (here, came) = goes_there_and_back(&server);
+    assert!(!came);
+    assert_eq!(here.uploads.leftovers().len(), 0, "offered in this run");
+    assert_eq!(here.again(&server.table()).uploads.leftovers().len(), 1);
+}
+
+#[test]
+fn what_comes_otherwise_than_it_went_is_a_miss() {
+    let good = Odd::start(Misdeeds::default());
+    assert!(goes_there_and_back(&good).1);
+    for misdeeds in [
+        Misdeeds { halves_streams: true, ..Misdeeds::default() },
+        Misdeeds { flips: true, ..Misdeeds::default() },
+        Misdeeds { lengthens: true, ..Misdeeds::default() },
+    ] {
+        let bad = good.again(misdeeds);
+        let there = Machine::new(&bad.table());
+        assert!(there.pulls("app").is_none(), "{misdeeds:?}");
+        assert!(!there.remote.is_given_up(), "{misdeeds:?}: it answers, after all");
+        assert!(matches!(&there.remote.take_notices()[..], [Notice::Refused { .. }]), "{misdeeds:?}");
+    }
+}
+
+#[test]
+fn what_fails_in_passing_is_tried_again() {
+    let server = Odd::start(Misdeeds { unavailable_at_first: 1, ..Misdeeds::default() });
+    let (here, came) = goes_there_and_back(&server);
+    assert!(came, "{:?}", here.remote.take_notices());
+}
+
+#[test]
+fn a_server_that_takes_nothing_is_read_nevertheless() {
+    let good = Odd::start(Misdeeds::default());
+    assert!(goes_there_and_back(&good).1);
+    let closed = good.again(Misdeeds { denies_writes: true, ..Misdeeds::default() });
+    let here = Machine::new(&closed.table());
+    here.uploads.offer(here.made("new", &[("new", b"new")]));
+    assert_eq!(here.finish().done, 0);
+    assert!(matches!(&here.remote.take_notices()[..], [Notice::ReadOnly { .. }]));
+    assert!(here.pulls("app").is_some());
+    assert!(!here.remote.is_writable());
+}
+
+#[test]
+fn no_request_is_larger_than_the_server_says() {
+    let server = Odd::start(Misdeeds { batch_limit: Some(100_000), ..Misdeeds::default() });
+    let (here, there) = (Machine::new(&server.table()), Machine::new(&server.table()));
+    let many: Vec<_> = (0..500).map(|at| (format!("f{at:03}"), noise(3_000, at))).collect();
+    let many: Vec<_> = many.iter().map(|(path, bytes)| (&path[..], &bytes[..])).collect();
+    here.uploads.offer(here.made("app", &many));
+    assert_eq!(here.finish().done, 1, "{:?}", here.remote.take_notices());
+    assert!(there.pulls("app").is_some());
+    // What is more than the limit, the server has refused.
+    assert!(server.calls("BatchUpdateBlobs") < 30, "{} batches", server.calls("BatchUpdateBlobs"));
+}
+
+#[test]
+fn a_small_result_takes_two_calls_to_fetch() {
+    let server = Odd::start(Misdeeds::default());
+    let (here, there) = (Machine::new(&server.table()), Machine::new(&server.table()));
+    here.uploads.offer(here.made("app", &[("app", b"1"), ("lib", b"2")]));
+    assert_eq!(here.finish().done, 1);
+    let before = server.calls("BatchReadBlobs") + server.calls("GetActionResult");
+    assert!(there.pulls("app").is_some());
+    assert_eq!(server.calls("BatchReadBlobs") + server.calls("GetActionResult") - before, 2);
+}
+
+#[test]
+fn many_small_contents_take_few_round_trips() {
+    let server = Odd::start(Misdeeds { delay: Duration::from_millis(50), ..Misdeeds::default() });
+    let (here, there) = (Machine::new(&server.table()), Machine::new(&server.table()));
+    let many: Vec<_> = (0..4_000).map(|at| (format!("f{at:04}"), format!("content {at}").into_bytes())).collect();
+    let many: Vec<_> = many.iter().map(|(path, bytes)| (&path[..], &bytes[..])).collect();
+    here.uploads.offer(here.made("app", &many));
+    assert_eq!(here.finish().done, 1);
+    let began = Instant::now();
+    assert!(there.pulls("app").is_some());
+    let calls = server.calls("BatchReadBlobs") + server.calls("Read");
+    assert!(calls <= 8, "{calls} calls");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}

@@ -94,6 +94,36 @@ fn an_output_that_names_its_directory_is_not_restored_in_another() {
     ws.run(ws.command("one").arg("build")).ran([]).restored(1);
 }
 
+/// What the tree looks like after a move is not what a clean build would make there.
+#[test]
+fn a_workspace_that_was_moved_runs_what_wrote_down_where_it_was() {
+    let ws = Sandbox::empty();
+    let tasks = r#"
+        [task.place]
+        command = "@ran(place); pwd > place.txt"
+        inputs = []
+        outputs = ["place.txt"]
+
+        [task.plain]
+        command = "@ran(plain); echo plain > plain.txt"
+        inputs = []
+        outputs = ["plain.txt"]
+    "#;
+    ws.config_in("here", tasks);
+    ws.run(ws.command("here").arg("build")).ran(["place", "plain"]);
+    ws.rename("here", "there");
+    ws.run(ws.command("there").arg("build")).ran(["place"]).up_to_date(1);
+    let told = ws.read("there/place.txt");
+    assert!(told.trim_end().ends_with("/there"), "{told}");
+    ws.run(ws.command("there").arg("build")).ran([]).up_to_date(2);
+    // What only lost its outputs is restored without a look at anything else.
+    ws.rename("there", "here");
+    ws.remove("here/place.txt");
+    ws.run(ws.command("here").arg("build")).ran([]).restored(1);
+    let told = ws.read("here/place.txt");
+    assert!(told.trim_end().ends_with("/here"), "{told}");
+}
+
 #[test]
 fn a_workspace_that_was_moved_keeps_its_results() {
     let ws = repository();

@@ -58,7 +58,8 @@ pub fn path_sets(
 }
 
 fn from_journal(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint, record: &TaskRecord) -> Option<Hit> {
-    let key = record.key.filter(|_| record.fingerprint == *fingerprint && is_valid(task, record.created))?;
+    let counts = record.fingerprint == *fingerprint && is_valid(task, record.created);
+    let key = record.key.filter(|key| counts && key.counts_in(&ctx.place))?;
     let discovered = observe_all(ctx, record.discovered.clone())?;
     let holds = discovered.action(fingerprint) == key.action;
     holds.then(|| Hit { key, discovered, created: record.created, took: record.took, outputs: record.outputs.clone() })

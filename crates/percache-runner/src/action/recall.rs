@@ -10,12 +10,14 @@ use crate::action::put_back::put_back;
 use crate::model::problem::Trouble;
 use crate::worktree::journal::TaskRecord;
 use percache::base::clock::Time;
+use percache::store::record::ResultKey;
 
 /// Puts the outputs back that the journal names, if everything else that the record rests on is unchanged. Returns
 /// `None` if the task must be evaluated from scratch.
 pub fn recall(ctx: &Context<'_>, job: &Job<'_>) -> Result<Option<Done>, Trouble> {
     let Some(record) = ctx.journal.tasks.get(&job.task.name) else { return Ok(None) };
-    let Some(key) = record.key.filter(|_| may_stand(record) && stands(ctx, record)) else { return Ok(None) };
+    let counts = |key: &ResultKey| key.counts_in(&ctx.place) && may_stand(record) && stands(ctx, record);
+    let Some(key) = record.key.filter(counts) else { return Ok(None) };
     let outcome = match put_back(ctx, job, &record.outputs)? {
         Ok(outcome) => outcome,
         // Nothing was touched, so the command can still run.

@@ -36,7 +36,8 @@ use crate::fs::stat_table::Seen;
 use crate::model::Caller;
 use crate::process::Stop;
 use crate::worktree::conditions::{Asked, Tool, variables_digest};
-use crate::worktree::journal::{Flat, is_whole};
+use crate::worktree::directory::Worktree;
+use crate::worktree::journal::{Flat, FlatTask, is_whole};
 
 use compare::Doubtful;
 pub use stamps::by_stamps;
@@ -135,8 +136,9 @@ pub fn check(bytes: &Arc<Image>, asked: &Asked, around: Surroundings<'_>, thread
         });
     }
     let now = Time::now();
-    let untouched: Vec<bool> =
-        journal.tasks.iter().map(|task| task.sure && now < task.expiry && task.lists().all(holds)).collect();
+    let here = Worktree::place(around.root);
+    let stands = |task: &FlatTask<'_>| task.sure && now < task.expiry && task.counts_in(&here);
+    let untouched: Vec<bool> = journal.tasks.iter().map(|task| stands(task) && task.lists().all(holds)).collect();
     let name = |position: usize| journal.tasks[position].name.to_owned();
     let idle = request.filter(|positions| positions.iter().all(|i| untouched.get(*i as usize) == Some(&true)));
     // A server that nothing needs is unchanged, and nothing that anybody would count.

@@ -41,7 +41,7 @@ use crate::syntax::shown::shown;
 use crate::worktree::conditions::Finding;
 
 pub use encoded::Encoded;
-pub use flat::{Flat, is_whole};
+pub use flat::{Flat, FlatTask, is_whole};
 pub use lists::PathLists;
 use lists::encode_numbers;
 

@@ -21,6 +21,12 @@ impl ResultKey {
     /// Length of the encoding: action, then place or zeros.
     pub const LEN: usize = 40;
 
+    /// Returns whether the result may be used in the directory `here`: it is tied to none, or to that one. A workspace
+    /// that is moved keeps what it remembers, and may remember results that are tied to where it was.
+    pub fn counts_in(&self, here: &WorkspaceId) -> bool {
+        self.place.is_none_or(|place| place == *here)
+    }
+
     /// The bytes under which the store keeps it.
     pub fn to_bytes(self) -> [u8; ResultKey::LEN] {
         let mut bytes = [0; ResultKey::LEN];

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use percache::Digest;
 use percache::base::clock::Time;
 use percache::base::codec::{DecodeError, Decoder};
+use percache::store::id::WorkspaceId;
+use percache::store::record::ResultKey;
 
 use super::lists::{PathLists, numbers, raw_numbers};
 use super::{DIGEST, Evidence, FILES, Journal, MAGIC, TaskRecord};
@@ -53,6 +55,12 @@ impl FlatTask<'_> {
     /// Returns whether it names a result. A server has none, however sure its evidence is.
     pub fn has_result(&self) -> bool {
         self.record.first().is_some_and(|tag| *tag != 0)
+    }
+
+    /// Returns whether its result counts in the directory `place`: see [`ResultKey::counts_in`].
+    pub fn counts_in(&self, place: &WorkspaceId) -> bool {
+        let key = self.record.get(1..=ResultKey::LEN).filter(|_| self.has_result()).and_then(ResultKey::from_bytes);
+        key.is_none_or(|key| key.counts_in(place))
     }
 }
 

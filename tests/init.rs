@@ -363,16 +363,40 @@ fn stages_of_dvc_and_recipes_of_just_become_tasks() {
     ws.write(
         "dvc.yaml",
         "stages:\n  prepare:\n    cmd: cp raw.csv data.csv\n    deps: [raw.csv]\n    outs: [data.csv]\n  \
-         train:\n    cmd: 'echo ${train.lr} > model; cat data.csv >> model'\n    deps: [data.csv]\n    params: [train.lr]\n    outs: [model]\n",
+         train:\n    cmd: 'grep lr params.yaml > model; cat data.csv >> model'\n    deps: [data.csv]\n    params: [train.lr]\n    outs: [model]\n",
     );
     ws.write("raw.csv", "1\n");
     ws.write("justfile", "# Tell\nhello:\n    echo hello\n");
     ws.percache(["init"]).succeeds().says(["dvc.yaml", "a justfile"]);
     ws.build(["prepare", "train"]).succeeds();
-    assert_eq!(ws.read("model"), "0.1\n1\n");
-    ws.write("params.yaml", "other: 2\ntrain: { lr: 0.1 }\n");
+    assert_eq!(ws.read("model"), "  lr: 0.1\n1\n");
+    ws.write("params.yaml", "other: 2\ntrain:\n  lr: 0.1\n");
     assert_eq!(ws.build(["train"]).succeeds().count("ran"), 0, "another parameter is not read");
     ws.write("raw.csv", "2\n");
     assert_eq!(ws.build(["train"]).succeeds().count("ran"), 2);
     ws.percache(["list"]).succeeds().says(["hello", "Tell"]);
+}
+
+/// A value that init had written down would stay when the parameter changes.
+#[test]
+fn a_stage_that_dvc_fills_in_is_left_out_and_named() {
+    let ws = Sandbox::empty();
+    ws.write("params.yaml", "lr: 0.1\n");
+    ws.write(
+        "dvc.yaml",
+        "stages:\n  t:\n    cmd: 'echo ${lr} > m.txt'\n    outs: [m.txt]\n  plain:\n    cmd: 'echo \\${HOME:+x} > p.txt'\n    \
+         outs: [p.txt]\n",
+    );
+    ws.percache(["init", "--from", "dvc"]).succeeds();
+    let text = ws.read("percache.toml");
+    has_all(&text, ["# The stage `t` of dvc.yaml is left out: DVC fills in `${lr}`", "[task.plain]"]);
+    assert!(!text.contains("[task.t]") && !text.contains("0.1"), "{text}");
+    ws.build([]).succeeds();
+    assert_eq!(ws.read("p.txt"), "x\n");
+    // Where it is all that there is, the comment still says so.
+    ws.remove("percache.toml");
+    ws.write("dvc.yaml", "stages:\n  t:\n    cmd: 'echo ${lr} > m.txt'\n");
+    ws.percache(["init", "--from", "dvc"]).succeeds();
+    has_all(&ws.read("percache.toml"), ["# The stage `t` of dvc.yaml is left out"]);
+    ws.percache(["list"]).succeeds();
 }

@@ -92,7 +92,9 @@ impl Nx {
             None => self.cacheable.iter().any(|name| name == script),
         };
         rule.persistent = value("continuous") == Some(&Data::Bool(true));
-        rule.outputs = layered(&layers, "outputs", SPREAD).map(|outputs| self.outputs(member, &outputs, &mut rule));
+        let options = value("options");
+        rule.outputs =
+            layered(&layers, "outputs", SPREAD).map(|outputs| self.outputs(member, &outputs, options, &mut rule));
         let stated = layered(&layers, "inputs", SPREAD);
         let mut inputs = Inputs { nx: self, member, rule: &mut rule, patterns: Vec::new(), of_others: false };
         match stated {
@@ -118,15 +120,22 @@ impl Nx {
         defaults.get("nx:run-script").or_else(|| defaults.get(script)).or_else(by_glob)
     }
 
-    /// Returns the outputs. What depends on the options of an executor is not known.
-    fn outputs(&self, member: &Member, stated: &[Data], rule: &mut Rule) -> Vec<String> {
+    /// Returns the outputs. Nx leaves out one that names an option which the target does not have; here something has to
+    /// remain.
+    fn outputs(&self, member: &Member, stated: &[Data], options: Option<&Data>, rule: &mut Rule) -> Vec<String> {
         let dir = self.dir.join(&member.dir);
-        let mut outputs = Vec::new();
+        let (mut outputs, mut missing) = (Vec::new(), Vec::new());
         for text in stated.iter().filter_map(Data::text) {
-            match placed(member, text) {
-                Some(path) => outputs.push(output(&dir, &path)),
-                None => rule.unknown.push(format!("the output `{text}`")),
+            match with_options(text, options) {
+                None => missing.push(text),
+                Some(filled) => match placed(member, &filled) {
+                    Some(path) => outputs.push(output(&dir, &path)),
+                    None => rule.unknown.push(format!("the output `{text}`")),
+                },
             }
+        }
+        if outputs.is_empty() {
+            rule.unknown.extend(missing.iter().map(|text| format!("the output `{text}`")));
         }
         outputs
     }
@@ -139,6 +148,20 @@ impl Nx {
         let patterns = with_default(inputs.patterns);
         patterns.filter(|_| rule.unknown.is_empty())
     }
+}
+
+/// Replaces `{options.NAME}` by the value of the option; `None` if there is none.
+fn with_options(text: &str, options: Option<&Data>) -> Option<String> {
+    const OPTION: &str = "{options.";
+    let (mut filled, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once(OPTION) {
+        let (name, after) = after.split_once('}')?;
+        filled.push_str(before);
+        filled.push_str(options?.get(name)?.text()?);
+        rest = after;
+    }
+    filled.push_str(rest);
+    Some(filled)
 }
 
 /// Collects the inputs of a target.

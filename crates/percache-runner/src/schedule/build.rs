@@ -26,7 +26,7 @@ use crate::schedule::state::{Standing, States, TaskState};
 use crate::schedule::time_left::{Estimate, Progress};
 use percache::base::clock::Micros;
 
-pub use ahead::AT_A_TIME;
+pub use ahead::GROUPS;
 use messages::{Message, receive};
 
 /// Tasks that run even if their results are stored.
@@ -130,7 +130,7 @@ struct Build<'a, 'b> {
     queue: ReadyQueue<'a>,
     /// Whether each task is known to be up to date, by position.
     idle: Vec<bool>,
-    /// How many tasks the remote is being asked for.
+    /// How many groups of tasks the remote is being asked for.
     asking: usize,
     /// Ready tasks that the remote is to be asked for before their turn comes.
     asked: VecDeque<TaskId>,
@@ -205,6 +205,7 @@ impl<'a> Build<'a, '_> {
                     self.finish(*done);
                 }
                 Ok(Message::Asked(task, came)) => self.was_asked(task, *came),
+                Ok(Message::GroupAsked) => self.asking -= 1,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }

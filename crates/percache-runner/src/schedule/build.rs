@@ -70,6 +70,7 @@ pub fn build(
         asking: 0,
         asked: VecDeque::new(),
         came: HashMap::new(),
+        unwritten: 0,
         away: HashMap::new(),
         estimate: Estimate::default(),
         refreshed: start,
@@ -136,6 +137,8 @@ struct Build<'a, 'b> {
     asked: VecDeque<TaskId>,
     /// What came of it when the remote was asked for a task, unless that was nothing.
     came: HashMap<TaskId, Provenance>,
+    /// How many results have come that may not be written yet.
+    unwritten: usize,
     /// Running tasks whose commands are executed elsewhere, and whether they have come back from there. They hold no
     /// slot here.
     away: HashMap<TaskId, bool>,
@@ -205,7 +208,7 @@ impl<'a> Build<'a, '_> {
                     self.finish(*done);
                 }
                 Ok(Message::Asked(task, came)) => self.was_asked(task, *came),
-                Ok(Message::GroupAsked) => self.asking -= 1,
+                Ok(Message::GroupAsked) => self.group_was_asked(),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }

@@ -19,6 +19,8 @@ use super::messages::Message;
 pub const GROUPS: usize = 8;
 /// Tasks of one group at the most. Those that become ready while all threads are busy make up the next ones.
 const MOST: usize = 64;
+/// So many results are worth a session of the store before the end of the build.
+const WORTH_WRITING: usize = 32;
 
 impl<'a> Build<'a, '_> {
     /// Takes a task whose dependencies are done.
@@ -64,9 +66,20 @@ impl<'a> Build<'a, '_> {
 
     /// Takes in that the remote was asked for a task.
     pub(super) fn was_asked(&mut self, id: TaskId, came: Provenance) {
+        self.unwritten += usize::from(came.fetched.is_some());
         if came != Provenance::default() {
             self.came.insert(id, came);
         }
         self.queue.push(id);
+    }
+
+    /// Takes in that a thread is free again. When nothing more is on its way, what has come is written while it is
+    /// restored.
+    pub(super) fn group_was_asked(&mut self) {
+        self.asking -= 1;
+        if self.asking == 0 && self.asked.is_empty() && self.unwritten >= WORTH_WRITING {
+            self.unwritten = 0;
+            self.ctx.store.inspect(|store| store.begin_flush());
+        }
     }
 }

@@ -352,11 +352,13 @@ pub(crate) fn digest(blob: &Blob) -> v2::Digest {
 }
 
 pub(crate) fn blob(digest: &v2::Digest) -> Option<Blob> {
-    let digits = digest.hash.as_bytes();
-    let digit = |digit: &u8| (*digit as char).to_digit(16);
-    let byte = |pair: &[u8]| Some((digit(pair.first()?)? * 16 + digit(pair.get(1)?)?) as u8);
-    let bytes = digits.chunks(2).map(byte).collect::<Option<Vec<_>>>()?;
-    Some(Blob { digest: Sha256::from_slice(&bytes)?, length: u64::try_from(digest.size_bytes).ok()? })
+    let digits: &[u8; 2 * Sha256::LEN] = digest.hash.as_bytes().try_into().ok()?;
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    let mut bytes = [0; Sha256::LEN];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = (digit(pair[0])? * 16 + digit(pair[1])?) as u8;
+    }
+    Some(Blob { digest: Sha256(bytes), length: u64::try_from(digest.size_bytes).ok()? })
 }
 
 /// The digest of the action that stands for a key.

@@ -600,7 +600,7 @@ fn what_cannot_be_a_task_is_left_out() {
         &text,
         [
             "# The script `` is left out: no task can have this name.",
-            r#"# `outputs = ["node_modules/", "!node_modules/.cache*/", "!node_modules/.vite*/"]`"#,
+            r#"# `outputs = ["node_modules/", "!node_modules/.cache/", "!node_modules/.vite/"]`"#,
         ],
     );
     has_all(&ws.read("p/b/percache.toml"), ["# The script `` is left out"]);

@@ -518,6 +518,7 @@ fn a_packages_turbo_json_adds_to_what_it_inherits() {
     has_all(&other, ["# Not understood, and left out: `$TURBO_OTHER$/x`.", "cache = false"]);
     let from = proposed(r#"{ "extends": ["//", "shared"], "tasks": { "build": {} } }"#);
     has_all(&from, ["# Not understood, and left out: `extends: shared` of its turbo.json."]);
+    has_all(&proposed("{\n]"), ["# Not understood, and left out: p/a/turbo.json: line 2", "cache = false"]);
     let gone = proposed(&own(r#""extends": false"#));
     assert!(!gone.contains("[task.build]") && gone.contains("[task.gen]"), "{gone}");
 }
@@ -599,7 +600,7 @@ fn what_cannot_be_a_task_is_left_out() {
         &text,
         [
             "# The script `` is left out: no task can have this name.",
-            r#"# `outputs = ["node_modules/", "!node_modules/.cache*/", "!node_modules/.vite*/"]`"#,
+            r#"# `outputs = ["node_modules/", "!node_modules/.cache/", "!node_modules/.vite/"]`"#,
         ],
     );
     has_all(&ws.read("p/b/percache.toml"), ["# The script `` is left out"]);

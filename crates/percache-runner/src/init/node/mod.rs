@@ -106,7 +106,7 @@ fn installing(project: &Project) -> Vec<String> {
     }
     vec![
         "A task that installs packages has `store = false` and leaves out where tools keep their caches:".to_owned(),
-        format!("`outputs = {}`", list(&["node_modules/", "!node_modules/.cache*/", "!node_modules/.vite*/"])),
+        format!("`outputs = {}`", list(&["node_modules/", "!node_modules/.cache/", "!node_modules/.vite/"])),
     ]
 }
 

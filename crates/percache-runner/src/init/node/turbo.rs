@@ -48,7 +48,11 @@ impl Turbo {
 
     /// Returns what is said of a script of a package: what its own turbo.json says comes before what the root's does.
     pub fn rule(&self, member: &Member, script: &str) -> Option<Rule> {
-        let own = if member.dir.is_empty() { None } else { data(&self.dir, &member.dir).ok().flatten() };
+        let own = if member.dir.is_empty() { Ok(None) } else { data(&self.dir, &member.dir) };
+        let (own, broken) = match own {
+            Ok(own) => (own, None),
+            Err(why) => (None, Some(why.to_string())),
+        };
         let of_package = match member.dir.is_empty() {
             true => format!("//#{script}"),
             false => format!("{}#{script}", member.name),
@@ -69,6 +73,7 @@ impl Turbo {
         let bases =
             own.iter().filter_map(|data| data.get("extends")).flat_map(Data::texts).filter(|base| *base != "//");
         rule.unknown.extend(bases.map(|base| format!("`extends: {base}` of its turbo.json")));
+        rule.unknown.extend(broken);
         Some(rule)
     }
 

@@ -144,6 +144,52 @@ fn packages_that_depend_on_each_other_are_told() {
     ]);
 }
 
+/// Cargo allows a circle that only tests close. A test needs what it uses all the same, and the builds stay in order.
+#[test]
+fn tests_need_their_dependencies_although_packages_form_a_circle() {
+    let ws = Sandbox::new(
+        r#"
+        [workspace]
+        members = "cargo"
+        [template.build]
+        command = '''@ran("${PWD##*/}")'''
+        inputs = ["src"]
+        deps = ["^build"]
+        [template.test]
+        command = '''@ran("${PWD##*/}-test")'''
+        inputs = []
+        deps = ["build", "^build", "^test"]
+        "#,
+    );
+    ws.write("Cargo.toml", "[workspace]\nmembers = [\"core\", \"lib\", \"app\"]\n");
+    for (dir, needs) in [
+        ("core", "[dev-dependencies]\nlib = { path = \"../lib\" }"),
+        ("lib", "[dependencies]\ncore = { path = \"../core\" }"),
+        ("app", "[dependencies]\ncore = { path = \"../core\" }"),
+    ] {
+        ws.write(&format!("{dir}/Cargo.toml"), format!("[package]\nname = \"{dir}\"\n{needs}\n"));
+        ws.write(&format!("{dir}/src"), dir);
+        ws.write(&format!("{dir}/percache.toml"), "task.build.extends = [\"build\"]\ntask.test.extends = [\"test\"]\n");
+    }
+    ws.build(["core:test", "-j1"]).ran(["core", "lib", "core-test"]);
+    ws.write("lib/src", "changed");
+    ws.build(["core:test", "-j1"]).ran(["lib", "core-test"]);
+    // Whoever depends on a package does not use what its tests do.
+    ws.build(["app:build"]).ran(["app"]).up_to_date(1);
+    ws.build(["-j1"]).ran(["app-test", "lib-test"]);
+}
+
+/// A plugin has its host as a peer, and the host may have the plugin as a dependency.
+#[test]
+fn peers_come_first_unless_they_close_a_circle() {
+    let ws = project();
+    ws.write("packages/base/package.json", r#"{ "name": "@shop/base", "peerDependencies": { "@shop/web": "*" } }"#);
+    ws.build(["-j1"]).ran(["base", "lib", "app"]);
+    ws.write("packages/app/package.json", r#"{ "name": "@shop/web" }"#);
+    ws.build(["-j1"]).ran(["app", "base", "lib"]);
+    assert_eq!(ws.read("packages/base/out"), "base\napp\n");
+}
+
 #[test]
 fn wrong_uses_are_told_with_their_place() {
     let ws = Sandbox::new("[task.a]\ncommand = \"true\"\ndeps = [\"^build\"]");

@@ -136,12 +136,11 @@ fn add_packages(
     match packages::read(root, ecosystem, note) {
         Ok(found) => {
             let before = packages.len() as u32;
-            packages.extend(
-                found.into_iter().map(|package| Package {
-                    needs: package.needs.iter().map(|need| need + before).collect(),
-                    ..package
-                }),
-            );
+            packages.extend(found.into_iter().map(|package| Package {
+                needs: package.needs.iter().map(|need| need + before).collect(),
+                lenient: package.lenient.iter().map(|need| need + before).collect(),
+                ..package
+            }));
         }
         Err(packages::Mistake { file, problem, hint }) => {
             let title = format!("the packages of {} are not known: {file}: {problem}", ecosystem.name());

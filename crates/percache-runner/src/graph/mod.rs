@@ -20,10 +20,10 @@ mod names;
 mod outputs;
 mod packages;
 
-pub use cycles::cycles;
+pub use cycles::{components, cycles};
 pub use explicit::{explicit, serves};
 pub use infer::{feeds, inferred};
-pub use names::{Names, SelectError, full_name, matches, name_from, select};
+pub use names::{Meant, Names, SelectError, full_name, matches, name_from, select};
 pub use outputs::OutputIndex;
 
 use std::cmp::Reverse;

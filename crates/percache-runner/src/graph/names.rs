@@ -92,6 +92,15 @@ pub struct Names<'w> {
     packages: PackageIndex<'w>,
 }
 
+/// What a name in `deps` means.
+#[derive(Clone, Debug, Default)]
+pub struct Meant {
+    /// The tasks that it means whatever follows from it.
+    pub needs: Vec<TaskId>,
+    /// Tasks of packages that may be depended on in a circle.
+    pub lenient: Vec<TaskId>,
+}
+
 /// Resolves `names`, given in the directory `cwd`, to tasks: sorted, without duplicates. Names without `:` belong to
 /// the nearest file with tasks at or above `cwd`.
 ///
@@ -146,10 +155,23 @@ impl<'w> Names<'w> {
     /// # Errors
     /// Fails if there is no such task. A template without instances is not an error.
     pub fn resolve(&self, scope: &RelPath, text: &str) -> Result<Vec<TaskId>, SelectError> {
+        self.resolve_dependency(scope, text).map(|meant| [meant.needs, meant.lenient].concat())
+    }
+
+    /// Resolves `text` as [`Names::resolve`] does, and tells the tasks apart that are only wanted where they close no
+    /// circle.
+    ///
+    /// # Errors
+    /// Fails if there is no such task.
+    pub fn resolve_dependency(&self, scope: &RelPath, text: &str) -> Result<Meant, SelectError> {
         let scope_dir = scope.to_str().unwrap_or_default();
-        if let Some(local) = text.strip_prefix('^') {
-            return self.above(scope_dir, text, local);
+        match text.strip_prefix('^') {
+            Some(local) => self.above(scope_dir, text, local),
+            None => self.one(scope_dir, text).map(|needs| Meant { needs, lenient: Vec::new() }),
         }
+    }
+
+    fn one(&self, scope_dir: &str, text: &str) -> Result<Vec<TaskId>, SelectError> {
         let (dir, local) = split(text);
         let full = full_name(dir.unwrap_or(scope_dir), local);
         if let Some(ids) = self.named(&full) {
@@ -183,7 +205,7 @@ impl<'w> Names<'w> {
 
     /// Returns the tasks `local` of the packages that the one in `dir` depends on, directly or not. There may be none, but
     /// some package must have such a task.
-    fn above(&self, dir: &str, text: &str, local: &str) -> Result<Vec<TaskId>, SelectError> {
+    fn above(&self, dir: &str, text: &str, local: &str) -> Result<Meant, SelectError> {
         let name = || text.to_owned();
         if local.is_empty() || split(local).0.is_some() || local.starts_with('^') {
             return Err(SelectError::Above { name: name() });
@@ -195,13 +217,15 @@ impl<'w> Names<'w> {
             let dir = if dir.is_empty() { "." } else { dir };
             return Err(SelectError::NoPackage { name: name(), dir: dir.to_owned() });
         }
-        let dirs = self.packages.above(dir);
-        let found = dirs.iter().filter_map(|dir| self.named_or_matching(&full_name(dir, local)));
-        let above: Vec<TaskId> = found.flatten().collect();
-        if above.is_empty() {
+        let above = self.packages.above(dir);
+        let tasks = |dirs: &[&str]| -> Vec<TaskId> {
+            dirs.iter().filter_map(|dir| self.named_or_matching(&full_name(dir, local))).flatten().collect()
+        };
+        let meant = Meant { needs: tasks(&above.needs), lenient: tasks(&above.lenient) };
+        if meant.needs.is_empty() && meant.lenient.is_empty() {
             self.check_known(text, local)?;
         }
-        Ok(above)
+        Ok(meant)
     }
 
     /// Checks that some package has a task of this name.

@@ -56,18 +56,40 @@ impl<'w> PackageIndex<'w> {
 
     /// Returns the directories of the packages that those in `dir` depend on, directly or not: a program reads what all
     /// of these make, and not only what its own package names.
-    pub fn above(&self, dir: &str) -> Vec<&'w str> {
-        let needs = |position: &usize| self.all[*position].needs.iter().map(|need| *need as usize);
-        let own = self.by_dir.get(dir).into_iter().flatten();
-        let mut open: Vec<usize> = own.flat_map(needs).collect();
+    pub fn above(&self, dir: &str) -> Above<'w> {
+        let own = || self.by_dir.get(dir).into_iter().flatten().map(|position| &self.all[*position]);
+        let needs = |package: &Package| package.needs.clone();
+        let strict = self.reached(own().flat_map(needs).collect(), needs);
+        let needs = |package: &Package| match package.passes_lenient_on() {
+            true => package.all_needs().collect(),
+            false => needs(package),
+        };
+        let all = self.reached(own().flat_map(Package::all_needs).collect(), needs);
+        let (mut above, packages) = (Above::default(), self.all.iter().zip(strict.into_iter().zip(all)));
+        for (package, (strict, any)) in packages {
+            // In a circle, the others are told of it.
+            let Some(other) = package.dir.to_str().filter(|other| any && *other != dir) else { continue };
+            if strict { above.needs.push(other) } else { above.lenient.push(other) }
+        }
+        above
+    }
+
+    /// Returns for each package whether it is one of `open`, or reached from there.
+    fn reached(&self, mut open: Vec<u32>, needs: impl Fn(&Package) -> Vec<u32>) -> Vec<bool> {
         let mut seen = vec![false; self.all.len()];
         while let Some(position) = open.pop() {
-            if !std::mem::replace(&mut seen[position], true) {
-                open.extend(needs(&position));
+            if !std::mem::replace(&mut seen[position as usize], true) {
+                open.extend(needs(&self.all[position as usize]));
             }
         }
-        let seen = self.all.iter().zip(seen).filter(|(_, seen)| *seen);
-        // In a circle, the others are told of it.
-        seen.filter_map(|(package, _)| package.dir.to_str()).filter(|other| *other != dir).collect()
+        seen
     }
+}
+
+/// The directories of the packages above another one.
+#[derive(Debug, Default)]
+pub(super) struct Above<'w> {
+    pub needs: Vec<&'w str>,
+    /// Those that are only reached through lenient dependencies.
+    pub lenient: Vec<&'w str>,
 }

@@ -1,7 +1,7 @@
 //! Packages of a Cargo workspace.
 //!
 //! Besides the members that it lists, every path dependency inside of the workspace is one. Dependencies of tests
-//! (`dev-dependencies`) may form cycles; those that do are left out.
+//! (`dev-dependencies`) may form circles.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -68,7 +68,7 @@ struct Found {
     dir: RelPath,
     /// The directories of the packages that it depends on.
     needs: Vec<RelPath>,
-    /// Those that only its tests and examples depend on, where these may form cycles.
+    /// Those that it may depend on in a circle: of its tests and examples, and peers.
     lenient: Vec<RelPath>,
 }
 
@@ -83,44 +83,13 @@ fn connected(found: Vec<Found>, ecosystem: Ecosystem) -> Vec<Package> {
         needs.dedup();
         needs
     };
-    let strict: Vec<Vec<u32>> = found.iter().map(|of| resolve(&of.dir, &of.needs)).collect();
-    let lenient: Vec<Vec<u32>> = found.iter().map(|of| resolve(&of.dir, &of.lenient)).collect();
-    let needs = with_lenient(strict, lenient);
-    let packages = found.into_iter().zip(needs);
-    packages.map(|(Found { name, dir, .. }, needs)| Package { name, dir, ecosystem, needs }).collect()
-}
-
-/// Adds those of the lenient dependencies that close no circle.
-fn with_lenient(strict: Vec<Vec<u32>>, lenient: Vec<Vec<u32>>) -> Vec<Vec<u32>> {
-    let mut all = strict.clone();
-    for (needs, more) in all.iter_mut().zip(&lenient) {
-        needs.extend(more);
-        needs.sort_unstable();
-        needs.dedup();
-    }
-    let mut kept = all.clone();
-    for (position, more) in (0u32..).zip(&lenient) {
-        let own = &strict[position as usize];
-        let circular: Vec<u32> =
-            more.iter().copied().filter(|need| !own.contains(need) && reaches(&all, *need, position)).collect();
-        kept[position as usize].retain(|need| !circular.contains(need));
-    }
-    kept
-}
-
-/// Returns whether one package depends on another, directly or not.
-fn reaches(needs: &[Vec<u32>], from: u32, to: u32) -> bool {
-    let mut seen = vec![false; needs.len()];
-    let mut open = vec![from];
-    while let Some(next) = open.pop() {
-        if next == to {
-            return true;
-        }
-        if !std::mem::replace(&mut seen[next as usize], true) {
-            open.extend(&needs[next as usize]);
-        }
-    }
-    false
+    let packages = found.iter().map(|of| {
+        let needs = resolve(&of.dir, &of.needs);
+        let mut lenient = resolve(&of.dir, &of.lenient);
+        lenient.retain(|need| needs.binary_search(need).is_err());
+        Package { name: of.name.clone(), dir: of.dir.clone(), ecosystem, needs, lenient }
+    });
+    packages.collect()
 }
 
 #[cfg(test)]

@@ -143,7 +143,7 @@ impl Units {
         for package in &workspace.packages {
             let unit = units.entry(package.dir.clone()).or_default();
             unit.names.extend(Some(package.name.clone()).filter(|name| !name.is_empty()));
-            unit.needs.extend(package.needs.iter().map(|need| workspace.packages[*need as usize].dir.clone()));
+            unit.needs.extend(package.all_needs().map(|need| workspace.packages[need as usize].dir.clone()));
         }
         let is_package: BTreeSet<RelPath> = units.keys().cloned().collect();
         for (task, needs) in workspace.tasks.iter().zip(&project.graph.needs) {

@@ -190,6 +190,23 @@ fn peers_come_first_unless_they_close_a_circle() {
     assert_eq!(ws.read("packages/base/out"), "base\napp\n");
 }
 
+/// Names of Python packages have many spellings, wherever they are written.
+#[test]
+fn spellings_of_a_python_package_are_one_name() {
+    let ws = Sandbox::new("[workspace]\nmembers = \"uv\"\n[task.all]\ndeps = [\"b-x:build\"]\n");
+    ws.write("pyproject.toml", "[tool.uv.workspace]\nmembers = [\"p/*\"]\n");
+    for (dir, name) in [("p/one", "A"), ("p/two", "b.x")] {
+        ws.write(&format!("{dir}/pyproject.toml"), format!("[project]\nname = \"{name}\"\n"));
+        ws.config_in(dir, &format!("[task.build]\ncommand = \"@ran({name})\"\ninputs = []\n"));
+    }
+    ws.build(["all"]).ran(["b.x"]);
+    for name in ["b.x:build", "B_X:build", "b-x:b*", "B_*:build"] {
+        ws.build([name]).ran([]).up_to_date(1);
+    }
+    ws.build(["build", "--filter", "b_X"]).ran([]).up_to_date(1);
+    ws.build(["a:build"]).ran(["A"]);
+}
+
 #[test]
 fn wrong_uses_are_told_with_their_place() {
     let ws = Sandbox::new("[task.a]\ncommand = \"true\"\ndeps = [\"^build\"]");

@@ -25,6 +25,7 @@ pub use explicit::{explicit, serves};
 pub use infer::{feeds, inferred};
 pub use names::{Meant, Names, SelectError, full_name, matches, name_from, select};
 pub use outputs::OutputIndex;
+pub use packages::is_called;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

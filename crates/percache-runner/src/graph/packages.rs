@@ -5,7 +5,15 @@
 
 use std::collections::HashMap;
 
-use crate::model::Package;
+use super::names::matches;
+use crate::model::{Ecosystem, Package};
+use crate::syntax::python_name::normal;
+
+/// Returns whether a glob matches the name of a package. That of Python has many spellings.
+pub fn is_called(package: &Package, glob: &str) -> bool {
+    let in_normal_form = || package.ecosystem == Ecosystem::Uv && matches(&normal(glob), &normal(&package.name));
+    !package.name.is_empty() && (matches(glob, &package.name) || in_normal_form())
+}
 
 /// An index of the packages of a workspace.
 #[derive(Debug, Default)]
@@ -13,6 +21,8 @@ pub(super) struct PackageIndex<'w> {
     all: &'w [Package],
     /// The positions of the packages of a name; several only if they are of different ecosystems.
     by_name: HashMap<&'w str, Vec<usize>>,
+    /// Those of Python by the normal form of their names.
+    by_normal: HashMap<String, Vec<usize>>,
     by_dir: HashMap<&'w str, Vec<usize>>,
 }
 
@@ -22,6 +32,9 @@ impl<'w> PackageIndex<'w> {
         for (position, package) in all.iter().enumerate() {
             if !package.name.is_empty() {
                 index.by_name.entry(&package.name).or_default().push(position);
+                if package.ecosystem == Ecosystem::Uv {
+                    index.by_normal.entry(normal(&package.name)).or_default().push(position);
+                }
             }
             let Some(dir) = package.dir.to_str() else { continue };
             index.by_dir.entry(dir).or_default().push(position);
@@ -41,7 +54,8 @@ impl<'w> PackageIndex<'w> {
 
     /// Returns the directories of the packages of this name.
     pub fn dirs_of(&self, name: &str) -> Vec<&'w str> {
-        let positions = self.by_name.get(name).into_iter().flatten();
+        let exact = self.by_name.get(name).into_iter().flatten();
+        let positions = exact.chain(self.by_normal.get(&normal(name)).into_iter().flatten());
         let mut dirs: Vec<&str> = positions.filter_map(|position| self.all[*position].dir.to_str()).collect();
         dirs.sort_unstable();
         dirs.dedup();
@@ -52,6 +66,11 @@ impl<'w> PackageIndex<'w> {
     pub fn names_at(&self, dir: &str) -> impl Iterator<Item = &'w str> {
         let positions = self.by_dir.get(dir).into_iter().flatten();
         positions.map(|position| self.all[*position].name.as_str()).filter(|name| !name.is_empty())
+    }
+
+    /// Returns whether a glob matches the name of a package in this directory.
+    pub fn is_called(&self, dir: &str, glob: &str) -> bool {
+        self.by_dir.get(dir).into_iter().flatten().any(|position| is_called(&self.all[*position], glob))
     }
 
     /// Returns the directories of the packages that those in `dir` depend on, directly or not: a program reads what all

@@ -6,6 +6,7 @@ use super::manifests::{Manifests, at_root, mistake};
 use super::{Found, Mistake};
 use crate::model::path::RelPath;
 use crate::syntax::data::{Data, Format};
+use crate::syntax::python_name::normal;
 
 const MANIFEST: &str = "pyproject.toml";
 
@@ -40,12 +41,6 @@ pub(super) fn read(manifests: &mut Manifests<'_>) -> Result<Vec<Found>, Mistake>
 
 fn name(manifest: &Data) -> Option<&str> {
     manifest.at(&["project", "name"]).and_then(Data::text)
-}
-
-/// Returns the normal form of a package's name: lower case, with one `-` for any run of separators.
-fn normal(name: &str) -> String {
-    let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
-    parts.map(str::to_lowercase).collect::<Vec<_>>().join("-")
 }
 
 /// Returns the normal names of what a package depends on, extras, groups and the build's own needs included.

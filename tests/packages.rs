@@ -207,6 +207,25 @@ fn spellings_of_a_python_package_are_one_name() {
     ws.build(["a:build"]).ran(["A"]);
 }
 
+/// A package that loses its manifest stops being a member; whoever builds is told, also from what is kept.
+#[test]
+fn a_directory_that_looks_like_a_member_and_is_none_is_told() {
+    let ws = project();
+    ws.build([]).succeeds().does_not_say("is no member");
+    ws.write("packages/none/percache.toml", "");
+    for _ in 0..2 {
+        ws.build([]).succeeds().says(["packages/none/percache.toml: `packages/none` is no member", "package.json"]);
+    }
+    ws.edit_config("members = \"npm\"", "members = [\"npm\", \"packages/none\"]");
+    ws.build([]).succeeds().does_not_say("is no member");
+    ws.edit_config("[\"npm\", \"packages/none\"]", "[\"npm\", \"!packages/none\"]");
+    ws.build([]).succeeds().does_not_say("is no member");
+    ws.write("package.json", r#"{ "workspaces": ["packages/*", "nope"] }"#);
+    ws.build([]).succeeds().says(["package.json: `workspaces` names `nope`, which has no package.json"]);
+    ws.edit_config("[\"npm\", \"!packages/none\"]", "[\"!npm\"]");
+    ws.percache(["list"]).exits(2).says(["the first of `members` takes something away", "percache.toml:3"]);
+}
+
 #[test]
 fn wrong_uses_are_told_with_their_place() {
     let ws = Sandbox::new("[task.a]\ncommand = \"true\"\ndeps = [\"^build\"]");

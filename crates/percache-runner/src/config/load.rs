@@ -12,6 +12,7 @@ use super::cycles::report_cycles;
 use super::discover::store_dir;
 use super::expand::{Tree, expand};
 use super::files::{File, read_all};
+use super::members::Members;
 use super::report::{At, Report};
 use super::resolve::{resolve_default, resolve_deps};
 use super::sense::check_sense;
@@ -75,7 +76,7 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
     let mut note = |path: &RelPath| {
         noted.insert(path.clone());
     };
-    let (mut files, packages) = read_all(root, &mut report, &mut note);
+    let (mut files, Members { packages, doubts, .. }) = read_all(root, &mut report, &mut note);
     let broken = files.iter().any(|file| file.raw.broken);
     let settings = Settings::take(&mut files[0].raw.keys, &mut report);
     let store = request.store.clone().unwrap_or_else(|| store_dir(root, &settings.cache));
@@ -105,6 +106,7 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
         files,
         listed,
         packages,
+        doubts,
         cache,
         remote,
         pools,

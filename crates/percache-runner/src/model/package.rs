@@ -102,3 +102,14 @@ impl Package {
         if self.name.is_empty() { self.dir.to_text().into_owned() } else { self.name.clone() }
     }
 }
+
+/// Something about the packages of a workspace that their ecosystem accepts in silence, and that is most likely a slip.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageDoubt {
+    /// The file.
+    pub file: RelPath,
+    /// What is odd about it.
+    pub problem: String,
+    /// What to do about it.
+    pub hint: String,
+}

@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::model::path::RelPath;
-use crate::model::{Ecosystem, Package};
+use crate::model::{Ecosystem, Package, PackageDoubt};
 
 use manifests::Manifests;
 
@@ -36,13 +36,24 @@ pub struct Mistake {
     pub hint: Option<String>,
 }
 
-/// Returns the packages of an ecosystem in the workspace in `root`, sorted by directory; its own package, if it has
-/// one, comes first. Calls `note` with every path that the answer depends on.
+/// What was read.
+#[derive(Debug)]
+pub struct Read {
+    /// The packages, sorted by directory; the workspace's own, if it has one, comes first.
+    pub packages: Vec<Package>,
+    /// What is odd about them.
+    pub doubts: Vec<PackageDoubt>,
+    /// The directories where packages are looked for that have the marker, and no manifest.
+    pub strays: Vec<RelPath>,
+}
+
+/// Returns the packages of an ecosystem in the workspace in `root`. `marker` is the name of a file that shows that a
+/// directory is meant to be one. Calls `note` with every path that the answer depends on.
 ///
 /// # Errors
 /// Returns the first file that cannot be read, or does not state what it should.
-pub fn read(root: &Path, ecosystem: Ecosystem, note: &mut dyn FnMut(&RelPath)) -> Result<Vec<Package>, Mistake> {
-    let mut manifests = Manifests { root, note };
+pub fn read(root: &Path, ecosystem: Ecosystem, marker: &str, note: &mut dyn FnMut(&RelPath)) -> Result<Read, Mistake> {
+    let mut manifests = Manifests { root, marker, note, doubts: Vec::new(), strays: Vec::new() };
     let mut found = match ecosystem {
         Ecosystem::Npm | Ecosystem::Pnpm | Ecosystem::Yarn | Ecosystem::Bun => node::read(&mut manifests, ecosystem)?,
         Ecosystem::Cargo => cargo::read(&mut manifests)?,
@@ -51,7 +62,8 @@ pub fn read(root: &Path, ecosystem: Ecosystem, note: &mut dyn FnMut(&RelPath)) -
     };
     found.sort_by(|a, b| a.dir.cmp(&b.dir));
     found.dedup_by(|a, b| a.dir == b.dir);
-    Ok(connected(found, ecosystem))
+    let Manifests { doubts, strays, .. } = manifests;
+    Ok(Read { packages: connected(found, ecosystem), doubts, strays })
 }
 
 /// Returns whether packages may be read from files of this name.

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::manifests::{Manifests, at_root, mistake};
+use super::manifests::{Manifests, at_root, list, mistake};
 use super::{Found, Mistake};
 use crate::model::Ecosystem;
 use crate::model::path::RelPath;
@@ -26,7 +26,8 @@ const PEERS: &str = "peerDependencies";
 pub(super) fn read(manifests: &mut Manifests<'_>, ecosystem: Ecosystem) -> Result<Vec<Found>, Mistake> {
     let root = at_root(MANIFEST);
     let own = manifests.data(&root, Format::Json)?;
-    let (stated_in, mut patterns) = patterns(manifests, own.as_ref(), ecosystem)?;
+    let (stated_in, key, mut patterns) = patterns(manifests, own.as_ref(), ecosystem)?;
+    manifests.doubt(&stated_in, key, &patterns, MANIFEST);
     patterns.push("!**/node_modules/**".to_owned());
     let mut packages: Vec<(RelPath, Data)> = own.into_iter().map(|own| (RelPath::root(), own)).collect();
     for dir in manifests.dirs(&stated_in, &patterns, MANIFEST)? {
@@ -58,28 +59,38 @@ pub(super) fn read(manifests: &mut Manifests<'_>, ecosystem: Ecosystem) -> Resul
             needs: own.into_iter().filter_map(meant).collect(),
         }
     });
-    Ok(found.collect())
+    let found: Vec<Found> = found.collect();
+    match found.is_empty() {
+        true => Err(mistake(&stated_in, "no package that it lists is there", Some(format!("correct its `{key}`")))),
+        false => Ok(found),
+    }
 }
 
 fn name(manifest: &Data) -> Option<&str> {
     manifest.get("name").and_then(Data::text).filter(|name| !name.is_empty())
 }
 
-/// Returns the patterns that list the packages, and the file that has them.
+/// Returns the patterns that list the packages, with the file and the key that have them.
 fn patterns(
     manifests: &mut Manifests<'_>,
     own: Option<&Data>,
     ecosystem: Ecosystem,
-) -> Result<(RelPath, Vec<String>), Mistake> {
+) -> Result<(RelPath, &'static str, Vec<String>), Mistake> {
     let stated = own.and_then(|own| own.get("workspaces"));
     let stated = stated.map(|stated| stated.get("packages").unwrap_or(stated));
     if let Some(stated) = stated.filter(|_| ecosystem != Ecosystem::Pnpm) {
-        return Ok((at_root(MANIFEST), stated.texts().map(str::to_owned).collect()));
+        let root = at_root(MANIFEST);
+        let patterns = list(&root, "workspaces", Some(stated))?;
+        return Ok((root, "workspaces", patterns));
     }
     let of_pnpm = at_root(OF_PNPM);
     if let Some(stated) = manifests.data(&of_pnpm, Format::Yaml)? {
-        let packages = stated.get("packages").into_iter().flat_map(Data::texts);
-        return Ok((of_pnpm, packages.map(str::to_owned).collect()));
+        let patterns = list(&of_pnpm, "packages", stated.get("packages"))?;
+        if patterns.is_empty() {
+            let hint = "list them: `packages: [\"packages/*\"]`".to_owned();
+            manifests.add_doubt(&of_pnpm, "it lists no `packages`".to_owned(), hint);
+        }
+        return Ok((of_pnpm, "packages", patterns));
     }
     let (file, problem, hint) = match (ecosystem, own) {
         (Ecosystem::Pnpm, _) => (OF_PNPM, "it is not there", "write one: `packages: [\"packages/*\"]`"),

@@ -15,7 +15,7 @@ fn read_all(ecosystem: Ecosystem, files: &[(&str, &str)]) -> Result<Vec<String>,
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-    let packages = read(dir.path(), ecosystem, &mut |_| {})?;
+    let packages = read(dir.path(), ecosystem, "percache.toml", &mut |_| {})?.packages;
     let shown = packages.iter().map(|package| {
         let needs = package.needs.iter().map(|need| packages[*need as usize].shown());
         let lenient = package.lenient.iter().map(|need| format!("({})", packages[*need as usize].shown()));
@@ -108,7 +108,7 @@ fn an_absolute_path_may_lead_to_a_package() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-    let packages = read(&root, Ecosystem::Npm, &mut |_| {}).unwrap();
+    let packages = read(&root, Ecosystem::Npm, "percache.toml", &mut |_| {}).unwrap().packages;
     assert_eq!(packages.iter().map(|package| package.needs.clone()).collect::<Vec<_>>(), [vec![], vec![], vec![1]]);
 }
 
@@ -210,6 +210,24 @@ fn what_is_missing_or_broken_is_named() {
     assert_eq!(problem(Ecosystem::Cargo, &[("Cargo.toml", "")]), "Cargo.toml: it has no [workspace]");
     assert_eq!(problem(Ecosystem::Uv, &[("pyproject.toml", "")]), "pyproject.toml: it has no [tool.uv.workspace]");
     assert_eq!(problem(Ecosystem::Go, &[]), "go.work: it is not there");
+    let workspaces =
+        |value: &str| problem(Ecosystem::Npm, &[("package.json", &format!("{{ \"workspaces\": {value} }}"))]);
+    assert_eq!(workspaces("\"p/*\""), "package.json: `workspaces` is no list");
+    assert_eq!(workspaces("{}"), "package.json: `workspaces` is no list");
+    assert_eq!(workspaces("[1]"), "package.json: `workspaces` has an item that is no text");
+    let nothing = [("pnpm-workspace.yaml", "packages: ['p/*']")];
+    assert_eq!(problem(Ecosystem::Pnpm, &nothing), "pnpm-workspace.yaml: no package that it lists is there");
+    let cargo = |members: &str| {
+        let own = format!("[workspace]\nmembers = {members}\n");
+        problem(Ecosystem::Cargo, &[("Cargo.toml", &own), ("a/Cargo.toml", "[package]\nname = 'a'\n")])
+    };
+    assert_eq!(cargo("['a', 'zz']"), "Cargo.toml: `members` names `zz`, which has no Cargo.toml");
+    assert_eq!(cargo("['b/*']"), "Cargo.toml: no package that its [workspace] lists is there");
+    let uv = [("pyproject.toml", "[tool.uv.workspace]\nmembers = ['p/*']")];
+    assert_eq!(problem(Ecosystem::Uv, &uv), "pyproject.toml: no package that its [tool.uv.workspace] lists is there");
+    let go = |work: &str| problem(Ecosystem::Go, &[("go.work", work)]);
+    assert_eq!(go("go 1.22"), "go.work: it uses no module");
+    assert_eq!(go("use ./nope"), "go.work: `use ./nope` names a directory without a go.mod");
     let broken = [("package.json", r#"{ "workspaces": ["p"] }"#), ("p/package.json", "{\n\n]")];
     assert!(problem(Ecosystem::Npm, &broken).starts_with("p/package.json: line 3: "));
     let twice = [
@@ -218,6 +236,36 @@ fn what_is_missing_or_broken_is_named() {
         ("b/package.json", r#"{ "name": "x" }"#),
     ];
     assert_eq!(problem(Ecosystem::Npm, &twice), "b/package.json: its name `x` is that of a/package.json");
+}
+
+/// What the ecosystem accepts, although it finds nothing.
+#[test]
+fn slips_that_the_ecosystem_accepts_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = r#"{ "workspaces": ["p/*", "nope", "../x", "!p/old", "p/a", "gone/*"] }"#;
+    for (path, text) in [
+        ("package.json", own),
+        ("percache.toml", ""),
+        ("p/a/package.json", "{}"),
+        ("p/a/percache.toml", ""),
+        ("p/stray/percache.toml", ""),
+        ("p/old/percache.toml", ""),
+        ("p/empty/readme", ""),
+    ] {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let read = read(dir.path(), Ecosystem::Npm, "percache.toml", &mut |_| {}).unwrap();
+    assert_eq!(read.strays, [RelPath::new("p/stray").unwrap()]);
+    let doubts: Vec<_> = read.doubts.iter().map(|doubt| format!("{}: {}", doubt.file, doubt.problem)).collect();
+    assert_eq!(
+        doubts,
+        [
+            "package.json: `workspaces` names `nope`, which has no package.json",
+            "package.json: `workspaces` names `../x`, which lies outside of the workspace and is no member",
+        ]
+    );
 }
 
 /// The answer is kept while none of these paths has changed.
@@ -231,7 +279,7 @@ fn everything_that_was_read_is_noted() {
     }
     let noted = |root: &Path| {
         let mut noted = BTreeSet::new();
-        read(root, Ecosystem::Npm, &mut |path| noted.extend([path.to_string()])).unwrap();
+        read(root, Ecosystem::Npm, "percache.toml", &mut |path| noted.extend([path.to_string()])).unwrap();
         noted
     };
     assert_eq!(noted(dir.path()), ["p", "p/a", "p/a/package.json", "package.json"].map(str::to_owned).into());

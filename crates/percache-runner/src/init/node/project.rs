@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::{InitError, list, read, string};
 use super::rules::Rules;
+use crate::config::FILE_NAME;
 use crate::model::{Ecosystem, Package};
 use crate::packages;
 use crate::syntax::data::{Data, Format};
@@ -98,8 +99,9 @@ impl Project {
         let mut members = vec![root];
         if is_workspace {
             let ecosystem = Ecosystem::named(manager).unwrap_or(Ecosystem::Npm);
-            let packages = packages::read(dir, ecosystem, &mut |_| {})
-                .map_err(|mistake| InitError::Broken(format!("{}: {}", mistake.file, mistake.problem)))?;
+            let packages = packages::read(dir, ecosystem, FILE_NAME, &mut |_| {})
+                .map_err(|mistake| InitError::Broken(format!("{}: {}", mistake.file, mistake.problem)))?
+                .packages;
             let needed: BTreeSet<u32> = packages.iter().flat_map(Package::all_needs).collect();
             for (position, package) in (0u32..).zip(&packages).filter(|(_, package)| !package.dir.is_root()) {
                 let Some(at) = package.dir.to_str() else { continue };

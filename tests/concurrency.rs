@@ -97,6 +97,15 @@ fn a_command_with_a_depfile_that_two_worktrees_want_at_once_runs_once() {
 }
 
 #[test]
+fn a_build_does_not_say_that_it_waits_for_itself() {
+    let task = |name: &str| format!("[task.{name}]\ncommand = \"@ran(x); sleep 0.5\"\ninputs = []\n");
+    let ws = Sandbox::new(&(task("one") + &task("two")));
+    let run = ws.build(["-j2"]);
+    run.reported(["x"]).does_not_say("waiting for");
+    ws.build([]).ran([]).up_to_date(2);
+}
+
+#[test]
 fn no_lock_on_the_store_is_held_while_a_command_runs() {
     let ws = Sandbox::empty();
     for (clone, command) in [("one", "@ran(slow); while [ ! -e ../go ]; do sleep 0.01; done"), ("two", "@ran(quick)")] {

@@ -363,16 +363,254 @@ fn stages_of_dvc_and_recipes_of_just_become_tasks() {
     ws.write(
         "dvc.yaml",
         "stages:\n  prepare:\n    cmd: cp raw.csv data.csv\n    deps: [raw.csv]\n    outs: [data.csv]\n  \
-         train:\n    cmd: 'echo ${train.lr} > model; cat data.csv >> model'\n    deps: [data.csv]\n    params: [train.lr]\n    outs: [model]\n",
+         train:\n    cmd: 'grep lr params.yaml > model; cat data.csv >> model'\n    deps: [data.csv]\n    params: [train.lr]\n    outs: [model]\n",
     );
     ws.write("raw.csv", "1\n");
     ws.write("justfile", "# Tell\nhello:\n    echo hello\n");
     ws.percache(["init"]).succeeds().says(["dvc.yaml", "a justfile"]);
     ws.build(["prepare", "train"]).succeeds();
-    assert_eq!(ws.read("model"), "0.1\n1\n");
-    ws.write("params.yaml", "other: 2\ntrain: { lr: 0.1 }\n");
+    assert_eq!(ws.read("model"), "  lr: 0.1\n1\n");
+    ws.write("params.yaml", "other: 2\ntrain:\n  lr: 0.1\n");
     assert_eq!(ws.build(["train"]).succeeds().count("ran"), 0, "another parameter is not read");
     ws.write("raw.csv", "2\n");
     assert_eq!(ws.build(["train"]).succeeds().count("ran"), 2);
     ws.percache(["list"]).succeeds().says(["hello", "Tell"]);
+}
+
+/// A value that init had written down would stay when the parameter changes.
+#[test]
+fn a_stage_that_dvc_fills_in_is_left_out_and_named() {
+    let ws = Sandbox::empty();
+    ws.write("params.yaml", "lr: 0.1\n");
+    ws.write(
+        "dvc.yaml",
+        "stages:\n  t:\n    cmd: 'echo ${lr} > m.txt'\n    outs: [m.txt]\n  plain:\n    cmd: 'echo \\${HOME:+x} > p.txt'\n    \
+         outs: [p.txt]\n",
+    );
+    ws.percache(["init", "--from", "dvc"]).succeeds();
+    let text = ws.read("percache.toml");
+    has_all(&text, ["# The stage `t` of dvc.yaml is left out: DVC fills in `${lr}`", "[task.plain]"]);
+    assert!(!text.contains("[task.t]") && !text.contains("0.1"), "{text}");
+    ws.build([]).succeeds();
+    assert_eq!(ws.read("p.txt"), "x\n");
+    // Where it is all that there is, the comment still says so.
+    ws.remove("percache.toml");
+    ws.write("dvc.yaml", "stages:\n  t:\n    cmd: 'echo ${lr} > m.txt'\n");
+    ws.percache(["init", "--from", "dvc"]).succeeds();
+    has_all(&ws.read("percache.toml"), ["# The stage `t` of dvc.yaml is left out"]);
+    ws.percache(["list"]).succeeds();
+}
+
+/// base ← lib and nothing else in the manifests, as Nx knows it.
+#[test]
+fn a_dependency_that_only_nx_knows_is_one_of_tasks() {
+    let ws = Sandbox::empty();
+    ws.write("package.json", r#"{ "workspaces": ["p/*"] }"#);
+    ws.write(
+        "nx.json",
+        r#"{ "targetDefaults": { "build": { "dependsOn": ["^build"], "outputs": ["{projectRoot}/out.txt"], "cache": true } } }"#,
+    );
+    ws.write("p/a/package.json", r#"{ "name": "a", "scripts": { "build": "cat src > out.txt" } }"#);
+    ws.write("p/a/src", "1\n");
+    let package = |more: &str| {
+        format!(r#"{{ "name": "b", "scripts": {{ "build": "cat ../a/out.txt > out.txt" }}, "nx": {{ {more} }} }}"#)
+    };
+    ws.write("p/b/package.json", package(r#""implicitDependencies": ["a", "gone"]"#));
+    let follows = |case: &str| {
+        ws.percache(["init"]).succeeds();
+        ws.percache(["graph", "p/b:build"]).succeeds().says(["p/a:build"]);
+        ws.write("p/a/src", "1\n");
+        ws.build([]).succeeds();
+        ws.write("p/a/src", "2\n");
+        ws.build([]).succeeds();
+        assert_eq!(ws.read("p/b/out.txt"), "2\n", "{case}: {}", ws.read("p/b/percache.toml"));
+        for file in ["percache.toml", "p/a/percache.toml", "p/b/percache.toml"] {
+            ws.remove(file);
+        }
+    };
+    follows("in package.json");
+    let text = ws.percache(["init", "-n"]).succeeds().stdout;
+    has_all(&text, ["# `gone` in `implicitDependencies` of p/b means no package here."]);
+    ws.write("p/b/package.json", package(r#""implicitDependencies": ["p/[!b]*"]"#));
+    follows("by a glob");
+    ws.write("p/b/package.json", package(""));
+    ws.write("p/b/project.json", r#"{ "implicitDependencies": ["tag:base"] }"#);
+    ws.write("p/a/project.json", r#"{ "tags": ["base"] }"#);
+    follows("by a tag, in project.json");
+}
+
+#[test]
+fn what_cannot_be_translated_of_nx_json_is_named_and_not_cached() {
+    let ws = Sandbox::empty();
+    ws.write("package.json", r#"{ "workspaces": ["p/*"] }"#);
+    ws.write(
+        "nx.json",
+        r#"{ "targetDefaults": {
+            "build": { "outputs": ["{options.outputPath}"], "cache": true },
+            "pack": { "outputs": ["{projectRoot}/dist", "{options.file}", "{options.other}"],
+                      "options": { "file": "{projectRoot}/a.tgz" }, "cache": true },
+            "gen": { "inputs": ["nowhere", { "input": "default", "projects": ["b"] }], "cache": true },
+            "test": { "dependsOn": [{ "target": "gen", "projects": ["a", "b"] }, "b:gen"], "cache": true },
+            "lint": { "dependsOn": [{ "target": "gen", "projects": "tag:x" }, "build-*"], "cache": true } } }"#,
+    );
+    let scripts = r#""scripts": { "build": "true", "gen": "true", "test": "true", "lint": "true", "pack": "true" }"#;
+    ws.write("p/a/package.json", format!(r#"{{ "name": "a", {scripts} }}"#));
+    ws.write("p/b/package.json", r#"{ "name": "b", "scripts": { "gen": "true" } }"#);
+    ws.percache(["init"]).succeeds();
+    let text = ws.read("p/a/percache.toml") + &ws.read("percache.toml");
+    has_all(
+        &text,
+        [
+            "# Not understood, and left out: the output `{options.outputPath}`.",
+            "# Not understood, and left out: the input `nowhere`.",
+            "# Not understood, and left out: the input `{ input: default, projects: [b] }`.",
+            "# Not understood, and left out: `dependsOn: { projects: tag:x, target: gen }`.",
+            "# Not understood, and left out: `dependsOn: build-*`.",
+            r#"deps = ["a:gen", "b:gen"]"#,
+            // Nx leaves out the outputs of options that are not there, too.
+            r#"outputs = ["dist/**", "a.tgz"]"#,
+        ],
+    );
+    ws.build(["p/a:build"]).succeeds();
+    assert_eq!(ws.build(["p/a:build"]).succeeds().count("ran"), 1, "what is not known is not up to date");
+    // Several packages are all dependencies.
+    ws.percache(["graph", "p/a:test"]).succeeds().says(["p/b:gen", "p/a:gen"]);
+}
+
+#[test]
+fn a_packages_turbo_json_adds_to_what_it_inherits() {
+    let ws = Sandbox::empty();
+    ws.write("package.json", r#"{ "workspaces": ["p/*"] }"#);
+    ws.write(
+        "turbo.json",
+        r#"{ "tasks": { "gen": {}, "build": { "dependsOn": ["gen"], "outputs": ["dist/**"], "env": ["A"], "inputs": ["src"] } } }"#,
+    );
+    let build = "mkdir -p dist extra && cp src dist/a && cp src extra/b";
+    ws.write("p/a/package.json", format!(r#"{{ "name": "a", "scripts": {{ "gen": "true", "build": "{build}" }} }}"#));
+    ws.write("p/a/src", "1\n");
+    let own = |task: &str| format!(r#"{{ "extends": ["//"], "tasks": {{ "build": {{ {task} }} }} }}"#);
+    ws.write(
+        "p/a/turbo.json",
+        own(r#""outputs": ["$TURBO_EXTENDS$", "extra/**"], "env": ["$TURBO_EXTENDS$", "B"],
+               "inputs": ["$TURBO_EXTENDS$", "more"], "dependsOn": ["$TURBO_EXTENDS$", "^build"]"#),
+    );
+    ws.percache(["init"]).succeeds();
+    let text = ws.read("p/a/percache.toml");
+    has_all(
+        &text,
+        [
+            r#"outputs = ["dist/**", "extra/**"]"#,
+            r#"env_from = ["A", "B"]"#,
+            r#"inputs = ["package.json", "src", "more"]"#,
+            r#"deps = ["gen", "^build"]"#,
+        ],
+    );
+    ws.build([]).succeeds();
+    ws.shell("rm -r p/a/dist");
+    ws.build([]).succeeds();
+    assert_eq!(ws.read("p/a/dist/a"), "1\n", "what is inherited is an output as well");
+    // What is not known is named, and nothing is called up to date for it.
+    let proposed = |turbo: &str| {
+        ws.write("p/a/turbo.json", turbo);
+        ws.percache(["init", "-n"]).succeeds().stdout
+    };
+    let other = proposed(&own(r#""outputs": ["$TURBO_OTHER$/x"]"#));
+    has_all(&other, ["# Not understood, and left out: `$TURBO_OTHER$/x`.", "cache = false"]);
+    let from = proposed(r#"{ "extends": ["//", "shared"], "tasks": { "build": {} } }"#);
+    has_all(&from, ["# Not understood, and left out: `extends: shared` of its turbo.json."]);
+    let gone = proposed(&own(r#""extends": false"#));
+    assert!(!gone.contains("[task.build]") && gone.contains("[task.gen]"), "{gone}");
+}
+
+/// An output without an extension is a file or a directory, and may be missing.
+#[test]
+fn an_output_may_be_a_file_a_directory_or_missing() {
+    let ws = Sandbox::empty();
+    ws.write("package.json", r#"{ "workspaces": ["p/*"] }"#);
+    ws.write("turbo.json", r#"{ "tasks": { "build": { "outputs": ["bin/tool", "STAMP", "none", "dist"] } } }"#);
+    let package = |name: &str, build: &str| {
+        ws.write(
+            &format!("p/{name}/package.json"),
+            format!(r#"{{ "name": "{name}", "scripts": {{ "build": "{build}" }} }}"#),
+        );
+    };
+    package("file", "mkdir -p bin && echo 1 > bin/tool && touch STAMP");
+    package("dir", "mkdir -p bin/tool/x && echo 1 > bin/tool/x/y && touch STAMP");
+    ws.percache(["init"]).succeeds();
+    has_all(&ws.read("percache.toml"), [r#"outputs = ["bin/[t]ool", "[S]TAMP", "[n]one", "dist/**"]"#]);
+    ws.build([]).succeeds();
+    ws.shell("rm -r p/file/bin p/dir/bin p/*/STAMP");
+    let again = ws.build([]).succeeds();
+    assert_eq!(again.count("ran"), 0, "{}", again.output());
+    assert_eq!(ws.read("p/file/bin/tool"), "1\n");
+    assert_eq!(ws.read("p/dir/bin/tool/x/y"), "1\n");
+    assert!(ws.exists("p/file/STAMP") && ws.exists("p/dir/STAMP"));
+}
+
+#[test]
+fn a_bare_build_makes_what_make_makes_and_never_cleans() {
+    let ws = Sandbox::empty();
+    let proposed = |makefile: &str| {
+        ws.write("Makefile", makefile);
+        if ws.exists("percache.toml") {
+            ws.remove("percache.toml");
+        }
+        ws.percache(["init", "--from", "make"]).succeeds();
+        ws.build([]).succeeds();
+        ws.read("percache.toml")
+    };
+    let rules = ".PHONY: clean\nclean: ; rm -f prog\nprog: prog.in ; cp prog.in prog\n";
+    ws.write("prog.in", "1\n");
+    let text = proposed(&format!(".DEFAULT_GOAL := prog\n{rules}"));
+    has_all(&text, [r#"default = ["prog"]"#, "[task.clean]"]);
+    assert_eq!(ws.read("prog"), "1\n");
+    ws.write("x.mk", "all: prog\n");
+    ws.remove("prog");
+    let text = proposed(&format!("include x.mk\n{rules}"));
+    has_all(&text, [r#"default = ["make"]"#, "[task.clean]", r#"command = ["make"]"#]);
+    assert_eq!(ws.read("prog"), "1\n");
+    let text = proposed(rules);
+    has_all(&text, ["default = []", "[task.clean]"]);
+    assert_eq!(ws.read("prog"), "1\n", "make itself would remove it");
+}
+
+#[test]
+fn a_source_with_a_blank_in_its_name_is_linked() {
+    let ws = Sandbox::empty();
+    ws.write("sp ace.c", "int f(void);\nint main(void) { return f(); }\n");
+    ws.write("b.c", "int f(void) { return 0; }\n");
+    works(&ws, true);
+}
+
+#[test]
+fn what_cannot_be_a_task_is_left_out() {
+    let ws = Sandbox::empty();
+    ws.write(".gitignore", "dist\nnode_modules\n");
+    ws.write("package.json", r#"{ "workspaces": ["p/*"], "scripts": { "all": "true", "": "true" } }"#);
+    ws.shell("mkdir node_modules");
+    ws.write("p/b/package.json", r#"{ "name": "b", "scripts": { "gen": "true", "": "true" } }"#);
+    ws.write(
+        "p/a/package.json",
+        r#"{ "name": "a", "scripts": { "build": "true", "prebuild": "true" }, "dependencies": { "b": "1" } }"#,
+    );
+    ws.percache(["init"]).succeeds();
+    let text = ws.read("percache.toml");
+    has_all(
+        &text,
+        [
+            "# The script `` is left out: no task can have this name.",
+            r#"# `outputs = ["node_modules/", "!node_modules/.cache*/", "!node_modules/.vite*/"]`"#,
+        ],
+    );
+    has_all(&ws.read("p/b/percache.toml"), ["# The script `` is left out"]);
+    assert!(!text.contains(r#"["dist"]"#), "the root builds nothing itself: {text}");
+    ws.build(["all"]).succeeds();
+    ws.shell("rm percache.toml p/*/percache.toml");
+    ws.write("turbo.json", r#"{ "tasks": { "build": { "dependsOn": ["b#gen", "b#none", "a#prebuild"] } } }"#);
+    ws.percache(["init"]).succeeds();
+    has_all(
+        &ws.read("p/a/percache.toml"),
+        ["`dependsOn: b#gen`, which is no task.", "`dependsOn: a#prebuild`, which is no task.", "cache = false"],
+    );
+    ws.percache(["list"]).succeeds().does_not_say("gen");
 }

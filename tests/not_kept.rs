@@ -197,3 +197,69 @@ fn a_failed_run_loses_nothing_of_the_user() {
     ws.build([]).reported(["install"]);
     assert_eq!(ws.read("modules/sub/b"), "b\n");
 }
+
+/// A tool of another task keeps a cache among what is installed. Installing leaves it alone, as `npm install` does.
+const CACHED: &str = r#"
+[task.install]
+command = "mkdir -p modules/a && cp lock modules/a/v && @ran(install)"
+inputs = ["lock"]
+outputs = ["modules/", EXCLUSION]
+store = false
+[task.lint]
+command = "mkdir -p modules/.cache/lint && cat src >> modules/.cache/lint/seen && cat modules/a/v > out && @ran(lint)"
+inputs = ["src"]
+outputs = ["out"]
+deps = ["install"]
+"#;
+
+#[test]
+fn a_cache_that_others_keep_in_it_can_be_excluded() {
+    for exclusion in ["!modules/.cache/", "!modules/.cache/**", "!modules/.cache", "!**/.cache/**"] {
+        let ws = Sandbox::new(&CACHED.replace("EXCLUSION", &format!("{exclusion:?}")));
+        ws.write("lock", "1\n");
+        ws.write("src", "s\n");
+        // The directory of what is installed gets a new entry while `lint` runs.
+        ws.build([]).reported(["install", "lint"]).does_not_say("warning");
+        ws.build([]).ran([]).up_to_date(2);
+        ws.write("src", "t\n");
+        ws.build([]).reported(["lint"]).up_to_date(1).does_not_say("warning");
+        ws.write("lock", "2\n");
+        ws.build([]).reported(["install", "lint"]).does_not_say("warning");
+        assert_eq!(ws.read("modules/.cache/lint/seen"), "s\nt\nt\n", "{exclusion}");
+        ws.build([]).ran([]).up_to_date(2);
+        ws.remove("modules/.cache");
+        ws.build([]).ran([]).up_to_date(2);
+        ws.write("modules/.cache/other", "");
+        ws.build([]).ran([]).up_to_date(2);
+        ws.percache(["clean"]).succeeds();
+        assert_eq!((ws.exists("modules/.cache/other"), ws.exists("modules/a")), (true, false), "{exclusion}");
+    }
+}
+
+#[test]
+fn who_writes_to_an_output_of_a_dependency_learns_what_to_exclude() {
+    let hint = |ws: &Sandbox, pattern: &str| {
+        let hint = format!("if the task itself does, add \"{pattern}\" to the `outputs` of `install`");
+        ws.build([]).says(["`lint` is not stored: ", "while it ran", &hint]);
+    };
+    let with = |made: &str, written: &str| {
+        let ws = Sandbox::new(&CACHED.replace(", EXCLUSION", ""));
+        let made = format!("mkdir -p $(dirname modules/{made}) && echo 1 > modules/{made} && @ran(install)");
+        ws.edit_config("cp lock modules/a/v && @ran(install)", &format!("cp lock modules/a/v && {made}"));
+        ws.edit_config("modules/.cache/lint/seen", &format!("modules/{written}"));
+        ws.write("lock", "1\n");
+        ws.write("src", "s\n");
+        ws
+    };
+    hint(&with(".cache/x/y", ".cache/x/y"), "!modules/.cache/");
+    hint(&with("lib/p/__pycache__/x", "lib/p/__pycache__/x"), "!modules/**/__pycache__/");
+    hint(&with("a/w", "a/w"), "!modules/a/w");
+    // In a member, the pattern is relative to it.
+    let ws = Sandbox::new("[workspace]\nmembers = [\"web\"]\n");
+    let config =
+        CACHED.replace(", EXCLUSION", "").replace("@ran(install)", "mkdir modules/.cache && touch modules/.cache/x");
+    ws.config_in("web", &config.replace(".cache/lint/seen", ".cache/x"));
+    ws.write("web/lock", "1\n");
+    ws.write("web/src", "s\n");
+    ws.build([]).says(["add \"!modules/.cache/\" to the `outputs` of `web:install`"]);
+}

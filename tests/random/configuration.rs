@@ -63,8 +63,9 @@ impl Project {
             Kind::Directory { sources } => {
                 let sources = self.existing(sources);
                 let command = format!(
-                    "d=out/t{slot}.dir; mkdir -p $d/empty\nfor w in $(cat {} /dev/null); do mkdir -p $d/$w; echo {salt} > $d/$w/$w; \
-                     ln -sfn $w/$w $d/link-$w; if [ $w = one ]; then printf x > $d/run; chmod +x $d/run; fi; done",
+                    "d=out/t{slot}.dir; mkdir -p $d/empty\nfor w in $(cat {0} /dev/null); do mkdir -p $d/$w; echo {salt} > $d/$w/$w; \
+                     ln -sfn $w/$w $d/link-$w; if [ $w = one ]; then printf x > $d/run; chmod +x $d/run; fi; done\n\
+                     if cat {0} /dev/null | grep -q fail; then exit 1; fi",
                     sources.join(" ")
                 );
                 task(command, Some(quote(sources)), format!("outputs = [\"out/t{slot}.dir\"]"))

@@ -362,7 +362,7 @@ impl Project {
                 let there = |path: &str| self.sources.contains_key(path);
                 if there("inc/f.txt") && (!next || there("inc/g.txt")) { text(plain) } else { None }
             }
-            Kind::Globbed { .. } if plain.contains("fail") => None,
+            Kind::Directory { .. } | Kind::Globbed { .. } if plain.contains("fail") => None,
             Kind::Directory { .. } | Kind::Globbed { .. } => Some(self.written(slot)),
             Kind::Link { .. } => {
                 Some([(format!("out/t{slot}.link"), Node::Symlink(format!("to-{}-{salt}", plain.len())))].into())

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use percache_runner::displaced::Amount;
-use percache_runner::events::{NotStored, Note, PackageDoubt, StoreTrouble, Warning, WhyKept};
+use percache_runner::events::{Exclusion, NotStored, Note, PackageDoubt, StoreTrouble, Warning, WhyKept};
 use percache_runner::tasks::RelPath;
 use percache_runner::text::{foreign, format_age, shown, shown_bytes, way_out};
 
@@ -124,10 +124,14 @@ fn not_stored(task: &str, why: &NotStored) -> (String, Option<String>) {
         NotStored::Log(cut) => {
             (format!("its log cannot be kept: {cut}"), "make room on the disk of the store".to_owned())
         }
-        NotStored::Changed(changed) => (
-            format!("{changed} while it ran"),
-            "build again when nobody writes to it; if the task itself does, it is no input".to_owned(),
-        ),
+        NotStored::Changed { changed, from } => {
+            let remedy = match from {
+                Some(Exclusion { task, pattern }) => format!("add {pattern:?} to the `outputs` of `{task}`"),
+                None => "it is no input".to_owned(),
+            };
+            let hint = format!("build again when nobody writes to it; if the task itself does, {remedy}");
+            (format!("{changed} while it ran"), hint)
+        }
         NotStored::NotThere(path) => (
             format!("its depfile names `{}`, which does not exist", shown_bytes(path)),
             "paths in a depfile are relative to `cwd`: set `cwd` to the directory that the command goes to by `cd`"

@@ -79,7 +79,7 @@ pub mod events {
         Deviation, Differs, Event, Failure, Listener, LogText, Moved, Outcome, Provenance, RemoteRun, RemoteStage,
         Reporter, Runner, Served,
     };
-    pub use crate::model::notice::{NotStored, Note, StoreTrouble, Warning, WhyKept};
+    pub use crate::model::notice::{Exclusion, NotStored, Note, StoreTrouble, Warning, WhyKept};
     pub use crate::model::span::{Phase, Span};
     pub use crate::process::{Holder, Marked, SpooledLog, Stream};
 }

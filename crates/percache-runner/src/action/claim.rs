@@ -21,8 +21,8 @@ use crate::process::nesting;
 /// How often to check whether the holder is done.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Claims the fingerprint, waiting for the process that holds it. `waiting` is called once with the holder's name, and
-/// the listener receives the holder's output. Returns `None` if there is no store, if a claim cannot be made, or if the
+/// Claims the fingerprint, waiting for the process that holds it. `waiting` is called once with the holder's name,
+/// unless this process itself holds it for another task with the same action, and the listener receives the holder's output. Returns `None` if there is no store, if a claim cannot be made, or if the
 /// build is stopped: the command then runs unclaimed, as it would without a store, or not at all.
 pub fn acquire(ctx: &Context<'_>, task: TaskId, fingerprint: &Fingerprint, waiting: &dyn Fn(&str)) -> Option<Claim> {
     let claimant = ctx.claimant.as_ref()?;
@@ -35,7 +35,8 @@ pub fn acquire(ctx: &Context<'_>, task: TaskId, fingerprint: &Fingerprint, waiti
             // The holder waits for the command that this process runs in.
             Err(LockError::Held(holder)) if !told && nesting::is_within(&holder) => return None,
             Err(LockError::Held(holder)) => {
-                if !std::mem::replace(&mut told, true) {
+                // Another task of this build has the same action: nobody else is in the way.
+                if !std::mem::replace(&mut told, true) && !nesting::is_self(&holder) {
                     waiting(&holder);
                 }
                 follower.follow(&mut |stream, bytes| ctx.listener.wrote(task, Runner::Other, stream, bytes));

@@ -19,18 +19,21 @@ use crate::action::inputs::Prepared;
 use crate::action::job::{Job, unmatched_note};
 use crate::action::left_alone::{claimed_twice, strays, tell_apart, twice};
 use crate::action::put_back::put_back;
-use crate::action::recheck::unchanged;
+use crate::action::recheck::{Changed, unchanged};
 use crate::action::remote;
 use crate::action::run_command::Run;
 use crate::fs::outputs::present_with_links;
 use crate::fs::walk::{Found, Kind};
 use crate::key::fingerprint::Discovered;
+use crate::model::TaskId;
 use crate::model::event::{Failure, Outcome};
-use crate::model::notice::{NotStored, Warning};
+use crate::model::notice::{Exclusion, NotStored, Warning};
 use crate::model::path::RelPath;
 use crate::model::pattern::Pattern;
 use crate::model::problem::Trouble;
 use crate::model::span::{Phase, timed};
+use crate::syntax::glob::escape;
+use crate::syntax::shown::shown_bytes;
 use crate::worktree::journal::{Evidence, TaskRecord};
 
 /// What a successful command has left.
@@ -48,7 +51,7 @@ pub struct Stock {
     /// A file that existed before and to which the command only appended.
     pub added_to: Option<RelPath>,
     /// The input that changed since the command started, if one did.
-    pub changed: Option<String>,
+    pub changed: Option<Changed>,
     /// The warning about a path that the depfile names and that does not exist.
     pub not_there: Option<Vec<u8>>,
 }
@@ -181,7 +184,7 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, run: &mut R
     let store = ctx.store.filter(|_| keeps(job));
     let contents = store.filter(|_| job.task.store).map(|store| store as &dyn Contents);
     let stock = take_stock(ctx, job, prepared, run, contents)?;
-    let obstacle = obstacle(job, run.cut.take(), &stock);
+    let obstacle = obstacle(ctx, job, run.cut.take(), &stock);
     let fit = keeps(job) && obstacle.is_none();
     let Stock { discovered: states, captured, uncertain, further, .. } = stock;
     let mut done = Done::new(job.id, Outcome::Ran);
@@ -225,13 +228,14 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, run: &mut R
 
 /// Returns the warning about what keeps the result of a successful run from being stored, if anything does. `cut` is the
 /// reason why its log is incomplete.
-fn obstacle(job: &Job<'_>, cut: Option<String>, stock: &Stock) -> Option<NotStored> {
+fn obstacle(ctx: &Context<'_>, job: &Job<'_>, cut: Option<String>, stock: &Stock) -> Option<NotStored> {
     if !keeps(job) {
         None
     } else if let Some(cut) = cut {
         Some(NotStored::Log(cut))
     } else if let Some(changed) = &stock.changed {
-        Some(NotStored::Changed(changed.clone()))
+        let from = changed.path.as_ref().and_then(|path| exclusion(ctx, job, path));
+        Some(NotStored::Changed { changed: changed.what.clone(), from })
     } else if let Some(not_there) = &stock.not_there {
         Some(NotStored::NotThere(not_there.clone()))
     } else if !stock.unknown.is_empty() {
@@ -239,6 +243,28 @@ fn obstacle(job: &Job<'_>, cut: Option<String>, stock: &Stock) -> Option<NotStor
     } else {
         stock.added_to.clone().map(NotStored::AddedTo)
     }
+}
+
+/// Returns what to exclude from the outputs of which dependency if the command itself writes the input at `path`, which
+/// is one of them: the file, or each directory of the name if the file is in one that a tool keeps for itself
+/// (`.cache`, `__pycache__`).
+fn exclusion(ctx: &Context<'_>, job: &Job<'_>, path: &RelPath) -> Option<Exclusion> {
+    let makes = |id: &TaskId| ctx.workspace.task(*id).outputs.matches(path);
+    let task = ctx.workspace.task(job.deps.iter().map(|(id, _)| *id).find(makes)?);
+    let from = task.outputs.patterns().iter().rev().find(|pattern| pattern.matches(path))?.prefix();
+    let above = std::iter::successors(path.parent(), RelPath::parent).take_while(|above| above != from);
+    let is_cache = |above: &RelPath| memchr::memmem::find(above.file_name(), b"cache").is_some();
+    let cache = above.filter(is_cache).filter(|above| above.starts_with(from)).last();
+    let here = |path: &RelPath| Some(shown_bytes(path.below(&task.dir)?).to_string()).map(|here| escape(&here));
+    let pattern = match cache {
+        None => here(path)?,
+        Some(cache) if cache.parent().as_ref() == Some(from) => here(&cache)? + "/",
+        Some(cache) => {
+            let from = here(from).map(|from| if from.is_empty() { from } else { from + "/" })?;
+            format!("{from}**/{}/", escape(&shown_bytes(cache.file_name()).to_string()))
+        }
+    };
+    Some(Exclusion { task: task.name.clone(), pattern: format!("!{pattern}") })
 }
 
 #[allow(clippy::too_many_arguments, reason = "everything that a result consists of, once")]

@@ -14,6 +14,7 @@ use crate::action::executor::{Action, Executed, Left, Output, execute};
 use crate::action::inputs::Prepared;
 use crate::action::job::{Job, Word};
 use crate::action::logs::SHOWN;
+use crate::action::recheck::Changed;
 use crate::action::serve::{Lease, lease};
 use crate::action::spoils::spoils;
 use crate::action::undeclared::undeclared;
@@ -41,7 +42,7 @@ pub struct Run {
     /// The stamps under which the inputs were hashed, in the order of [`Prepared::inputs`].
     pub inputs: Vec<Option<Stamp>>,
     /// What has changed meanwhile of a server that the command used.
-    pub changed: Option<String>,
+    pub changed: Option<Changed>,
     /// Keeps other processes from running the same action.
     pub claim: Option<Claim>,
 }

@@ -16,7 +16,7 @@ use crate::action::executor::Action;
 use crate::action::inputs::{Dependencies, Prepared, prepare};
 use crate::action::job::Job;
 use crate::action::local::spec;
-use crate::action::recheck::unchanged;
+use crate::action::recheck::{Changed, unchanged};
 use crate::action::servers::has_ended;
 use crate::fs::stamp::Stamp;
 use crate::key::fingerprint::Discovered;
@@ -167,12 +167,12 @@ impl Lease<'_, '_> {
 
     /// Returns what has changed of a server's inputs since the dependents' fingerprint was computed: what it has served
     /// is then unknown. `job` is that of the command.
-    pub fn changed(&self, job: &Job<'_>) -> Option<String> {
+    pub fn changed(&self, job: &Job<'_>) -> Option<Changed> {
         self.held.iter().find_map(|held| {
             let task = self.ctx.workspace.task(held.id);
             let known = job.deps.iter().find(|(id, _)| *id == held.id).map(|(_, visible)| visible.action);
             let changed = match known.is_none_or(|known| known == action_key(&held.prepared)) {
-                false => "its inputs changed".to_owned(),
+                false => Changed::other("its inputs changed"),
                 true => {
                     let own = Job {
                         id: held.id,
@@ -188,7 +188,7 @@ impl Lease<'_, '_> {
                     unchanged(self.ctx, &own, &held.prepared, &Discoveries::default(), &held.stamps).err()?
                 }
             };
-            Some(format!("of its server `{}`, {changed}", task.name))
+            Some(Changed { what: format!("of its server `{}`, {}", task.name, changed.what), ..changed })
         })
     }
 }

@@ -90,11 +90,20 @@ impl<'a, 'b> Clearing<'a, 'b> {
         if self.is_held(path, held, &state) {
             let stamp = self.observer.last_stamp(path.as_bytes());
             if self.tree.remove_unchanged(path, stamp)? {
+                self.observer.take_away(path.as_bytes(), &state);
                 return Ok(Cleared::Removed);
             }
         }
+        Ok(if self.displace(path, &state)? { Cleared::Displaced } else { Cleared::Nothing })
+    }
+
+    /// Moves what is at `path` out of the tree. Returns whether anything was there.
+    fn displace(&mut self, path: &RelPath, state: &FileState) -> io::Result<bool> {
         let displaced = self.tree.displace(path, self.displaced)?;
-        Ok(if displaced { Cleared::Displaced } else { Cleared::Nothing })
+        if displaced {
+            self.observer.take_away(path.as_bytes(), state);
+        }
+        Ok(displaced)
     }
 
     /// Clears everything that earlier builds left. `left` is sorted, so going backwards, the entries of a directory go
@@ -136,7 +145,7 @@ impl<'a, 'b> Clearing<'a, 'b> {
             _ if self.is_held(path, held, &state) => {
                 return Ok(self.observer.last_stamp(path.as_bytes()));
             }
-            _ => drop(self.tree.displace(path, self.displaced)?),
+            _ => drop(self.displace(path, &state)?),
         }
         Ok(None)
     }
@@ -259,6 +268,28 @@ mod tests {
         fs::create_dir_all(place.at("out/deep")).unwrap();
         fs::write(place.at("out/deep/file"), "theirs").unwrap();
         assert_eq!(put(FileState::Directory, None), ["out", "out/deep/file"]);
+    }
+
+    #[test]
+    fn what_a_symlink_led_to_and_is_made_again_was_not_changed_by_somebody_else() {
+        // The file goes first, as in `take_all`: what percache holds of it, and what it does not.
+        for held in [Some(file("one")), None] {
+            let place = Place::new();
+            let (known, root) = (KnownFiles::new(), place.at(""));
+            let observer = Observer::new(&root, &known);
+            let displaced = Displaced::at(place.dir.path().join("displaced"), &root);
+            let make = |text: &str| {
+                fs::write(place.at("file"), text).unwrap();
+                symlink("file", place.at("link")).unwrap();
+            };
+            make("one");
+            let mut clearing = Clearing::open(&observer, &displaced).unwrap();
+            let paths = ["file", "link"].map(|path| RelPath::new(path).unwrap());
+            paths.iter().for_each(|path| assert_ne!(clearing.take(path, held.as_ref()).unwrap(), Cleared::Nothing));
+            make("two");
+            paths.iter().for_each(|path| observer.put_other(path.as_bytes()));
+            assert!(!observer.has_flipped(b"file"), "{held:?}");
+        }
     }
 
     #[test]

@@ -75,6 +75,11 @@ impl Stamp {
         FileType::from_raw_mode(self.mode as rustix::fs::RawMode)
     }
 
+    /// Returns whether it is a directory.
+    pub fn is_directory(&self) -> bool {
+        self.file_type() == FileType::Directory
+    }
+
     /// Returns whether the owner may execute it.
     pub fn executable(&self) -> bool {
         self.mode & 0o100 != 0

@@ -203,7 +203,12 @@ fn take(
     if kind == Kind::Directory && patterns.enters(&path) {
         pending.push(path.clone());
     }
-    if meant && (matches!(kind, Kind::File | Kind::Symlink) || want == Want::Directories) {
+    let counts = match kind {
+        Kind::File | Kind::Symlink => true,
+        Kind::Directory => want == Want::Directories && !patterns.excludes_all_below(&path),
+        Kind::DirectoryLink | Kind::Special => want == Want::Directories,
+    };
+    if meant && counts {
         found.push(Found { path, kind });
     }
 }

@@ -83,12 +83,11 @@ fn link(dir: &Path, language: &Language) -> Proposed {
     let output = format!("build/{}", name.unwrap_or("program"));
     Proposed {
         name: "program".to_owned(),
-        comment:
-            "The inputs are outputs of the tasks above: the dependency is found by itself. Add libraries behind the \
-                  objects: `-lm`."
-                .to_owned(),
+        comment: "The inputs are outputs of the tasks above: the dependency is found by itself. Add libraries behind \
+                  `{inputs}`: `-lm`."
+            .to_owned(),
         keys: vec![
-            ("command", string(format!("{} $(find build -name '*.o' | sort) -o {output}", language.compiler))),
+            ("command", list(&[language.compiler, "{inputs}", "-o", &output])),
             ("inputs", list(&["build/**/*.o"])),
             ("outputs", list(&[output])),
         ],

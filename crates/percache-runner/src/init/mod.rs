@@ -35,7 +35,7 @@ use std::path::Path;
 use thiserror::Error;
 
 use node::Describing;
-use write::{list, root_text, string, tasks_text};
+use write::{list, member_text, root_text, string};
 
 /// The keys of a task, each with its TOML value.
 type Keys = Vec<(&'static str, String)>;
@@ -185,7 +185,7 @@ pub fn propose(dir: &Path, from: Option<Source>) -> Result<Proposal, InitError> 
     let mut files = vec![File { dir: String::new(), text, found }];
     files.extend(members.into_iter().map(|(dir, part)| {
         let found = vec![part.found.clone()];
-        File { dir, text: tasks_text(&[part]).trim_start().to_owned(), found }
+        File { dir, text: member_text(&part), found }
     }));
     Ok(Proposal { files, others })
 }

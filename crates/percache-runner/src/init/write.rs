@@ -30,15 +30,17 @@ pub(super) fn root_text(parts: &[Part], members: &mut [(String, Part)]) -> Strin
     }
     let settings: Vec<_> = parts.iter().flat_map(|part| &part.settings).collect();
     let default = default_tasks(parts, members);
-    if !settings.is_empty() || !default.is_empty() {
+    let has_tasks = parts.iter().chain(members.iter().map(|(_, part)| part)).any(|part| !part.tasks.is_empty());
+    if !settings.is_empty() || has_tasks {
         text.push_str("\n[workspace]\n");
     }
     for (comment, key, value) in settings {
         text.push_str(&format!("# {comment}\n{key} = {value}\n"));
     }
-    if !default.is_empty() {
-        text.push_str("# What a bare `percache build` builds.\n");
-        text.push_str(&format!("default = {}\n", list(&default)));
+    if has_tasks {
+        // Without this key it would build everything, `clean` and `deploy` as well.
+        let comment = if default.is_empty() { "builds: nothing, name what you want" } else { "builds" };
+        text.push_str(&format!("# What a bare `percache build` {comment}.\ndefault = {}\n", list(&default)));
     }
     let templates = factored(members);
     if !templates.is_empty() {
@@ -111,7 +113,14 @@ pub(super) fn named(parts: &[Part]) -> Vec<(String, &Proposed)> {
     named
 }
 
-pub(super) fn tasks_text(parts: &[Part]) -> String {
+/// Returns the text of a member's file.
+pub(super) fn member_text(part: &Part) -> String {
+    let notes: String = part.notes.iter().map(|note| format!("# {note}\n")).collect();
+    let tasks = tasks_text(std::slice::from_ref(part));
+    if notes.is_empty() { tasks.trim_start().to_owned() } else { format!("{notes}{tasks}") }
+}
+
+fn tasks_text(parts: &[Part]) -> String {
     named(parts).into_iter().map(|(name, task)| table("task", &name, task)).collect()
 }
 

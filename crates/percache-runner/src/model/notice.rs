@@ -109,14 +109,28 @@ pub enum Warning {
 pub enum NotStored {
     /// Its log cannot be kept: the system's message.
     Log(String),
-    /// An input changed while it ran: the change, as `why` words it.
-    Changed(String),
+    /// An input changed while it ran.
+    Changed {
+        /// The change, as `why` words it.
+        changed: String,
+        /// If the input is an output of a dependency, what excludes it there.
+        from: Option<Exclusion>,
+    },
     /// Its depfile names a path that does not exist.
     NotThere(Vec<u8>),
     /// These files were among its outputs before, and the command left them alone: it is unknown who made them.
     UnknownOrigin(Vec<RelPath>),
     /// The file was there before, and the command added to it.
     AddedTo(RelPath),
+}
+
+/// A pattern that takes something out of the outputs of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exclusion {
+    /// The task.
+    pub task: String,
+    /// The pattern, as its `outputs` would have it.
+    pub pattern: String,
 }
 
 /// What does not work about the store.

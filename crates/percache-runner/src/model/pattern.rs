@@ -146,6 +146,17 @@ impl PatternSet {
         self.patterns.iter().rev().find(|pattern| pattern.matches(path)).map(|pattern| !pattern.negated)
     }
 
+    /// Returns whether the last word on the directory `dir` is an exclusion of everything in it (`!dir/**`): nothing of
+    /// it is meant then, and so it is not meant itself, although the exclusion does not match it.
+    pub fn excludes_all_below(&self, dir: &RelPath) -> bool {
+        let takes_all = |pattern: &Pattern| {
+            let whole = pattern.rest.last().is_some_and(|last| *last == Segment::Name(NameGlob::any()));
+            pattern.negated && pattern.directory && whole && pattern.matches(&dir.child(b"x"))
+        };
+        let last = self.patterns.iter().rev().find(|pattern| pattern.matches(dir) || takes_all(pattern));
+        last.is_some_and(|last| last.negated)
+    }
+
     /// Returns whether something below the directory `dir` may be included. A walk can skip directories for which this
     /// is false.
     pub fn enters(&self, dir: &RelPath) -> bool {

@@ -55,6 +55,11 @@ pub fn is_within(holder: &str) -> bool {
     process_id(holder).is_some_and(|holder| table::ancestors().contains(&holder))
 }
 
+/// Returns whether `holder` is this process.
+pub fn is_self(holder: &str) -> bool {
+    process_id(holder) == Some(std::process::id())
+}
+
 /// Parses the process id in `process 4711 (percache build)`.
 fn process_id(holder: &str) -> Option<u32> {
     holder.strip_prefix("process ")?.split(' ').next()?.parse().ok()

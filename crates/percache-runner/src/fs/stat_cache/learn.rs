@@ -8,8 +8,8 @@ use rustix::fs::FileType;
 use crate::fs::stamp::{Stamp, moment};
 use crate::fs::stat_table::Seen;
 
-use super::Observer;
 use super::look::Change;
+use super::{FileState, Observer};
 
 impl Observer<'_> {
     /// Takes over a digest that was made of the file after it had this stamp, which was after the moment `looked`.
@@ -47,6 +47,16 @@ impl Observer<'_> {
             self.expect_changes();
         }
         self.replace(path, seen);
+    }
+
+    /// Takes over that percache has just removed a file or symlink, or moved it away. Whoever finds nothing there has not
+    /// seen somebody else's change.
+    pub fn take_away(&self, path: &[u8], was: &FileState) {
+        self.plain.forget(path);
+        if matches!(was, FileState::Symlink { .. }) {
+            self.expect_changes();
+        }
+        self.replace(path, Seen { stamp: None, digest: None, settled: true });
     }
 
     fn replace(&self, path: &[u8], seen: Seen) {

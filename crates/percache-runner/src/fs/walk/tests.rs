@@ -40,6 +40,20 @@ fn directories_are_found_when_asked_for() {
 }
 
 #[test]
+fn a_directory_of_which_everything_is_excluded_is_excluded() {
+    let dir = tree(&["out/a/f", "out/b/c/f", "out/f"]);
+    let without = ["out", "out/b", "out/b/c", "out/b/c/f", "out/f"];
+    for exclusion in ["!out/a/**", "!out/a/", "!out/a", "!**/a/**", "!out/[a]/**"] {
+        assert_eq!(found(&dir, &["out", exclusion], Want::Directories), without, "{exclusion}");
+    }
+    // One of which something is meant all the same is only on the way.
+    assert_eq!(found(&dir, &["out/b", "!out/b/**", "out/b/c"], Want::Directories), ["out/b/c", "out/b/c/f"]);
+    assert_eq!(found(&dir, &["out/a", "!out/a/*"], Want::Directories), ["out/a"]);
+    // A file of the name is no directory.
+    assert_eq!(found(&dir, &["out", "!out/b/", "!out/f/**", "!out/a"], Want::Directories), ["out", "out/f"]);
+}
+
+#[test]
 fn the_store_and_git_are_not_entered() {
     let dir = tree(&[".percache/x", "sub/.git/x", ".git/HEAD", "a"]);
     assert_eq!(found(&dir, &["**"], Want::Files), ["a"]);

@@ -20,6 +20,7 @@ mod turbo;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::write::task_name;
 use super::{InitError, Part, Proposed, list};
 use project::{Member, Project};
 use rules::Rules;
@@ -44,22 +45,26 @@ pub(super) struct Found {
 
 /// Proposes tasks for the package in `dir`, and for those of its workspace.
 pub(super) fn look(dir: &Path, describing: Describing) -> Result<Found, InitError> {
-    let Some(project) = Project::read(dir)? else { return Ok(Found::default()) };
+    let Some(mut project) = Project::read(dir)? else { return Ok(Found::default()) };
     let rules = Rules::read(dir, describing)?;
     let needed = matches!(describing, Describing::Turbo | Describing::Nx);
     if needed && matches!(rules, Rules::None) {
         return Ok(Found::default());
     }
+    let unknown = if let Rules::Nx(nx) = &rules { project.imply(nx) } else { Vec::new() };
     let mut members: Vec<(String, Part)> = Vec::new();
     for member in project.members.iter().filter(|member| !member.dir.is_empty()) {
         let tasks = script::tasks(&project, member, &rules);
-        if !tasks.is_empty() {
-            let part = Part { found: "a package.json".to_owned(), prefix: project.manager, tasks, ..Part::default() };
+        let notes = nameless(member);
+        if !tasks.is_empty() || !notes.is_empty() {
+            let found = "a package.json".to_owned();
+            let part = Part { found, prefix: project.manager, notes, tasks, ..Part::default() };
             members.push((member.dir.clone(), part));
         }
     }
     add_sources(&project, &rules, &mut members);
-    let root = root_part(&project, &rules, &members);
+    let mut root = root_part(&project, &rules, &members);
+    root.iter_mut().for_each(|part| part.notes.extend(unknown.iter().cloned()));
     Ok(Found { root, members })
 }
 
@@ -83,7 +88,26 @@ fn root_part(project: &Project, rules: &Rules, members: &[(String, Part)]) -> Op
     let found = if is_workspace { "a workspace of packages" } else { "a package.json" };
     let found = format!("{found}{}", rules.found());
     let settings = if is_workspace { project.settings(rules) } else { Vec::new() };
-    Some(Part { found, prefix: project.manager, settings, notes: rules.notes(), tasks })
+    let notes = [rules.notes(), nameless(own), installing(project)].concat();
+    Some(Part { found, prefix: project.manager, settings, notes, tasks })
+}
+
+/// Returns comments on the scripts that cannot be tasks because of their names.
+fn nameless(member: &Member) -> Vec<String> {
+    let scripts = member.scripts();
+    let names = scripts.iter().map(|(name, _)| *name).filter(|name| task_name(name).is_empty());
+    names.map(|name| format!("The script `{name}` is left out: no task can have this name.")).collect()
+}
+
+/// Returns comments on how a task can install packages: it must not own what other tasks write while they run.
+fn installing(project: &Project) -> Vec<String> {
+    if !project.root.join("node_modules").is_dir() {
+        return Vec::new();
+    }
+    vec![
+        "A task that installs packages has `store = false` and leaves out where tools keep their caches:".to_owned(),
+        format!("`outputs = {}`", list(&["node_modules/", "!node_modules/.cache*/", "!node_modules/.vite*/"])),
+    ]
 }
 
 /// Adds a task to packages that others need and that do not build anything: their sources count as they are.
@@ -125,6 +149,6 @@ fn sources(project: &Project, member: &Member, rules: &Rules, name: &str) -> Pro
     if keys.len() == 1 {
         keys.extend(script::default_inputs(project, member));
     }
-    keys.push(("deps", list(&[format!("^{name}")])));
+    keys.push(("deps", list(&member.above(name))));
     Proposed { name: name.to_owned(), comment: comment.to_owned(), keys, default: false }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::super::{InitError, list, read, string};
+use super::nx::Nx;
 use super::rules::Rules;
 use crate::config::FILE_NAME;
 use crate::model::{Ecosystem, Package};
@@ -18,6 +19,10 @@ pub(super) struct Member {
     /// Its name, if it has one.
     pub name: String,
     pub manifest: Data,
+    /// The project.json of Nx beside it; nothing if there is none.
+    pub of_nx: Data,
+    /// Packages that it depends on although its manifest does not say so; as they are named in `deps`.
+    pub implied: Vec<String>,
     /// Whether another package depends on it.
     pub is_needed: bool,
 }
@@ -75,6 +80,17 @@ impl Member {
         self.manifest.at(&["scripts", script]).is_some()
     }
 
+    /// Returns the names in `deps` of a task of all packages that it depends on.
+    pub fn above(&self, task: &str) -> Vec<String> {
+        let implied = self.implied.iter().map(|package| format!("{package}:{task}"));
+        std::iter::once(format!("^{task}")).chain(implied).collect()
+    }
+
+    /// Returns its name in `deps`.
+    fn prefix(&self) -> &str {
+        if self.name.is_empty() { &self.dir } else { &self.name }
+    }
+
     /// Returns whether it depends on a package from elsewhere.
     pub fn uses(&self, name: &str) -> bool {
         ["dependencies", "devDependencies"].iter().any(|field| self.manifest.at(&[field, name]).is_some())
@@ -90,8 +106,20 @@ impl Project {
         };
         let own = parse("package.json", &text)?;
         let manager = LOCKS.into_iter().find(|(lock, _)| dir.join(lock).exists()).map_or("npm", |(_, manager)| manager);
+        let of_nx = |at: &str| {
+            let file = Path::new(at).join("project.json");
+            let text = if dir.join("nx.json").is_file() { read(&dir.join(at), "project.json") } else { None };
+            text.map_or(Ok(Data::Null), |text| parse(&file.display().to_string(), &text))
+        };
         let name = |manifest: &Data| manifest.get("name").and_then(Data::text).unwrap_or_default().to_owned();
-        let root = Member { dir: String::new(), name: name(&own), manifest: own, is_needed: false };
+        let root = Member {
+            dir: String::new(),
+            name: name(&own),
+            manifest: own,
+            of_nx: of_nx("")?,
+            implied: Vec::new(),
+            is_needed: false,
+        };
         let lists = |name: &str| dir.join(name).exists();
         // pnpm looks into its own file alone.
         let is_workspace =
@@ -108,10 +136,25 @@ impl Project {
                 let file = format!("{at}/package.json");
                 let Some(text) = read(dir, &file) else { continue };
                 let (name, is_needed) = (package.name.clone(), needed.contains(&position));
-                members.push(Member { dir: at.to_owned(), name, manifest: parse(&file, &text)?, is_needed });
+                let (manifest, of_nx) = (parse(&file, &text)?, of_nx(at)?);
+                members.push(Member { dir: at.to_owned(), name, manifest, of_nx, implied: Vec::new(), is_needed });
             }
         }
         Ok(Some(Project { root: dir.to_owned(), manager, members }))
+    }
+
+    /// Adds the dependencies between packages that only Nx knows. Returns those that mean no package here, as sentences.
+    pub fn imply(&mut self, nx: &Nx) -> Vec<String> {
+        let mut unknown = Vec::new();
+        for position in 1..self.members.len() {
+            let (found, others) = nx.implied(&self.members, position);
+            unknown.extend(others.iter().map(|other| {
+                format!("`{other}` in `implicitDependencies` of {} means no package here.", self.members[position].dir)
+            }));
+            self.members[position].implied = found.iter().map(|at| self.members[*at].prefix().to_owned()).collect();
+            found.into_iter().for_each(|at| self.members[at].is_needed = true);
+        }
+        unknown
     }
 
     /// Returns the directory of a package in the file system.

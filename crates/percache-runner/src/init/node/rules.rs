@@ -8,6 +8,7 @@ use super::Describing;
 use super::nx::Nx;
 use super::project::Member;
 use super::turbo::Turbo;
+use crate::syntax::data::Data;
 
 /// The name of the task that stands for the sources of a package.
 pub(super) const SOURCES: &str = "sources";
@@ -26,6 +27,8 @@ pub(super) struct Rule {
     pub cache: bool,
     pub persistent: bool,
     pub interactive: bool,
+    /// What is said and cannot be translated.
+    pub unknown: Vec<String>,
 }
 
 /// A task that must be done before.
@@ -79,6 +82,12 @@ impl Rules {
         matches!(self, Rules::Turbo(_))
     }
 
+    /// Returns whether a script of a package becomes a task.
+    pub fn has_task(&self, member: &Member, script: &str) -> bool {
+        let is_script = member.scripts().iter().any(|(name, _)| *name == script);
+        is_script && !task_name(script).is_empty() && (!self.is_complete() || self.of(member, script).is_some())
+    }
+
     /// Returns what was found, for messages.
     pub fn found(&self) -> &'static str {
         match self {
@@ -93,7 +102,7 @@ impl Rules {
         match self {
             Rules::None => Vec::new(),
             Rules::Turbo(_) => vec!["Dependencies, inputs, outputs and variables are those of turbo.json.".to_owned()],
-            Rules::Nx(nx) => nx.notes(),
+            Rules::Nx(_) => Nx::notes(),
         }
     }
 
@@ -101,7 +110,8 @@ impl Rules {
     pub fn global_inputs(&self) -> Vec<String> {
         match self {
             Rules::Turbo(turbo) => turbo.global_inputs.clone(),
-            Rules::None | Rules::Nx(_) => Vec::new(),
+            Rules::Nx(nx) => nx.global_inputs(),
+            Rules::None => Vec::new(),
         }
     }
 
@@ -125,33 +135,77 @@ impl Rules {
     /// what the script would depend on.
     pub fn resolve(&self, member: &Member, dep: &Dep, depth: usize) -> Vec<String> {
         match dep {
-            Dep::Above(name) => vec![format!("^{}", task_name(name))],
+            Dep::Above(name) => member.above(&task_name(name)),
             Dep::Of(package, name) => vec![format!("{package}:{}", task_name(name))],
             Dep::Root(name) => vec![format!(":{}", task_name(name))],
             Dep::Own(name) => {
-                let mut names: Vec<String> = member.has(name).then(|| task_name(name)).into_iter().collect();
+                let mut names: Vec<String> = self.has_task(member, name).then(|| task_name(name)).into_iter().collect();
                 let rule = if depth < 10 { self.of(member, name).unwrap_or_default() } else { Rule::default() };
                 let further = rule.deps.iter().flat_map(|dep| self.resolve(member, dep, depth + 1));
                 // What a task of the same package makes may stay the same although what it needs of others changed.
-                names.extend(further.filter(|dep| !member.has(name) || dep.starts_with('^')));
+                names.extend(further.filter(|dep| !member.has(name) || is_above(member, dep)));
                 names
             }
         }
     }
 }
 
-/// Writes an output without a wildcard as what lies in it, if it looks like a directory: the tools do not mind if it is
-/// not there.
-pub(super) fn output(pattern: &str) -> String {
-    let last = pattern.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+/// Returns whether a dependency is on packages that a package depends on.
+fn is_above(member: &Member, dep: &str) -> bool {
+    let implied = |dep: &str| {
+        member.implied.iter().any(|package| dep.strip_prefix(package).is_some_and(|rest| rest.starts_with(':')))
+    };
+    dep.starts_with('^') || implied(dep)
+}
+
+/// Returns the items of a list in the first of several layers that has it, with those of the next one in the place of
+/// `marker`.
+pub(super) fn layered(layers: &[&Data], key: &str, marker: &str) -> Option<Vec<Data>> {
+    let (first, rest) = layers.split_first()?;
+    let Some(stated) = first.get(key) else { return layered(rest, key, marker) };
+    let inherited = || layered(rest, key, marker).unwrap_or_default();
+    let expand = |item: &Data| if item.text() == Some(marker) { inherited() } else { vec![item.clone()] };
+    Some(stated.items().iter().flat_map(expand).collect())
+}
+
+/// Writes an output without a wildcard so that it may be missing, as the tools allow it. What is a directory, or has a
+/// usual name of one, becomes what lies in it. What may be a directory or a file becomes a pattern that matches
+/// nothing else: `bin/[t]ool`. `dir` is the directory of the package.
+pub(super) fn output(dir: &Path, pattern: &str) -> String {
+    let path = pattern.trim_end_matches('/');
+    let last = path.rsplit('/').next().unwrap_or_default();
     let is_glob = pattern.contains(['*', '?', '[', '{']);
-    let is_file = last.trim_start_matches('.').contains('.');
-    if is_glob || is_file || pattern.starts_with('!') {
-        pattern.to_owned()
-    } else {
-        format!("{}/**", pattern.trim_end_matches('/'))
+    if is_glob || pattern.starts_with('!') {
+        return pattern.to_owned();
+    }
+    let at = dir.join(path);
+    if path.len() < pattern.len() || at.is_dir() || (USUAL.contains(&last) && !at.is_file()) {
+        return format!("{path}/**");
+    }
+    let start = path.len() - last.len();
+    match last.char_indices().find(|(_, c)| c.is_ascii_alphanumeric()) {
+        Some((position, c)) if !last.trim_start_matches('.').contains('.') => {
+            format!("{}[{c}]{}", &path[..start + position], &path[start + position + 1..])
+        }
+        _ => pattern.to_owned(),
     }
 }
+
+/// The usual names of directories that tools make.
+const USUAL: [&str; 12] = [
+    "dist",
+    "build",
+    "lib",
+    "out",
+    "coverage",
+    "es",
+    "storybook-static",
+    ".next",
+    ".nuxt",
+    ".output",
+    ".svelte-kit",
+    "test-results",
+];
 
 /// Returns the way from a package to the root: `../../`.
 pub(super) fn up(member: &Member) -> String {

@@ -70,7 +70,7 @@ pub(super) fn task(
     let (command, state) = command(project, member, (name, text), taken);
     let mut keys = vec![("command", list(&command))];
     let rule = rules.of(member, name);
-    if rule.is_none() && rules.is_complete() {
+    if rule.is_none() && rules.is_complete() || task_name(name).is_empty() {
         return None;
     }
     let (further, comment, ends) = match rule {
@@ -111,14 +111,22 @@ fn command(
 }
 
 /// Returns the keys that say under which conditions a task runs: after which others, and with which variables and
-/// tools.
-fn conditions(project: &Project, member: &Member, rules: &Rules, rule: &Rule) -> Keys {
+/// tools. Adds dependencies on scripts that are no tasks to what is not known.
+fn conditions(project: &Project, member: &Member, rules: &Rules, rule: &mut Rule) -> Keys {
     let mut keys = Keys::new();
     let mut deps: Vec<String> = Vec::new();
-    for dep in rule.deps.iter().filter(|dep| exists(project, dep)) {
+    for dep in &rule.deps {
+        match exists(project, rules, dep) {
+            Existence::Task => {}
+            Existence::Nothing => continue,
+            Existence::NoTask(name) => {
+                rule.unknown.push(format!("`dependsOn: {name}`, which is no task"));
+                continue;
+            }
+        }
         for name in rules.resolve(member, dep, 0) {
-            let known = name.strip_prefix('^').is_none_or(|above| exists(project, &Dep::Above(above.to_owned())));
-            if known && !deps.contains(&name) {
+            let is_task = |above: &str| exists(project, rules, &Dep::Above(above.to_owned())) == Existence::Task;
+            if name.strip_prefix('^').is_none_or(is_task) && !deps.contains(&name) {
                 deps.push(name);
             }
         }
@@ -140,10 +148,10 @@ fn by_rule(
     member: &Member,
     rules: &Rules,
     (name, state): (&str, Vec<String>),
-    rule: Rule,
+    mut rule: Rule,
     taken: &mut Taken,
 ) -> (Keys, String, bool) {
-    let mut keys = conditions(project, member, rules, &rule);
+    let mut keys = conditions(project, member, rules, &mut rule);
     if rule.persistent || rule.interactive {
         let kind = if rule.persistent { Nature::Server } else { Nature::Interactive };
         keys.push(endless(kind));
@@ -153,9 +161,9 @@ fn by_rule(
         Some(inputs) => keys.push(("inputs", list(&inputs))),
         None => keys.extend(default_inputs(project, member)),
     }
-    if !rule.cache {
+    if !rule.cache || !rule.unknown.is_empty() {
         keys.push(("cache", "false".to_owned()));
-        return (keys, String::new(), true);
+        return (keys, untranslated(&rule.unknown), true);
     }
     let guessed = || if nature(name) == Nature::Build { built(project, member) } else { Vec::new() };
     let mut outputs = rule.outputs.unwrap_or_else(guessed);
@@ -174,6 +182,16 @@ fn by_rule(
         keys.push(("outputs", list(&outputs)));
     }
     (keys, String::new(), true)
+}
+
+/// Returns the comment on what is said of a task and cannot be translated.
+fn untranslated(unknown: &[String]) -> String {
+    let lines = unknown.iter().map(|what| format!("Not understood, and left out: {what}."));
+    let mut lines: Vec<String> = lines.collect();
+    if !lines.is_empty() {
+        lines.push("So it always runs. State what is missing and take `cache` away to have it cached.".to_owned());
+    }
+    lines.join("\n")
 }
 
 const SHARED_OUTPUTS: &str = "Another task has its outputs, and every file has one owner; so it always runs.";
@@ -238,28 +256,51 @@ fn before(project: &Project, member: &Member, name: &str, taken: &Taken) -> Vec<
     let builds = |member: &Member| member.has("build");
     let any = project.members.iter().skip(1).any(|member| member.is_needed || builds(member));
     if !member.dir.is_empty() && any {
-        deps.push("^build".to_owned());
+        deps.extend(member.above("build"));
     }
     deps
 }
 
+/// What a dependency means.
+#[derive(PartialEq, Eq)]
+enum Existence {
+    Task,
+    /// Nothing: a package need not have a script.
+    Nothing,
+    /// Something that is there, or ought to be, and is no task; as it is named.
+    NoTask(String),
+}
+
 /// Returns whether a dependency means any task at all.
-fn exists(project: &Project, dep: &Dep) -> bool {
+fn exists(project: &Project, rules: &Rules, dep: &Dep) -> Existence {
     let mut members = project.members.iter();
-    match dep {
+    let of = |member: Option<&Member>, script: &str, shown: String| match member {
+        Some(member) if rules.has_task(member, script) => Existence::Task,
+        Some(member) if !member.has(script) => Existence::Nothing,
+        _ => Existence::NoTask(shown),
+    };
+    let is_task = match dep {
         Dep::Above(name) if name == SOURCES => members.any(|member| member.is_needed),
         Dep::Above(name) => members.skip(1).any(|member| {
-            member.is_needed || member.scripts().iter().any(|(script, _)| task_name(script) == task_name(name))
+            let is_it = |script: &str| task_name(script) == task_name(name) && rules.has_task(member, script);
+            member.is_needed || member.scripts().iter().any(|(script, _)| is_it(script))
         }),
-        Dep::Of(package, name) => members.any(|member| member.name == *package && member.has(name)),
-        Dep::Root(name) => project.members.first().is_some_and(|root| root.has(name)),
+        Dep::Of(package, name) => {
+            return of(members.find(|member| member.name == *package), name, format!("{package}#{name}"));
+        }
+        Dep::Root(name) => return of(members.next(), name, format!("//#{name}")),
         Dep::Own(_) => true,
-    }
+    };
+    if is_task { Existence::Task } else { Existence::Nothing }
 }
 
 /// Returns the directories that a build probably makes: those with usual names, those where package.json finds what was
 /// built, and those that tsconfig.json names, as far as git ignores them.
+/// The root of a workspace builds its packages, and nothing itself.
 fn built(project: &Project, member: &Member) -> Vec<String> {
+    if member.dir.is_empty() && project.members.len() > 1 {
+        return Vec::new();
+    }
     const USUAL: [&str; 10] =
         ["dist", "build", "lib", "out", ".next", ".nuxt", ".output", ".svelte-kit", "storybook-static", "es"];
     let dir = project.at(member);

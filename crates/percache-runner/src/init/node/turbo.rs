@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 
 use super::super::{InitError, read};
 use super::project::Member;
-use super::rules::{Dep, Rule, output, up};
+use super::rules::{Dep, Rule, layered, output, up};
 use crate::syntax::data::{Data, Format};
 
 const NAMES: [&str; 2] = ["turbo.json", "turbo.jsonc"];
 const DEFAULT: &str = "$TURBO_DEFAULT$";
 const ROOT: &str = "$TURBO_ROOT$/";
+/// In a package's own list: what it would inherit otherwise.
+const EXTENDS: &str = "$TURBO_EXTENDS$";
+/// How the words begin that Turborepo replaces.
+const WORDS: &str = "$TURBO_";
 
 /// What turbo.json says.
 #[derive(Debug, Default)]
@@ -30,7 +34,12 @@ impl Turbo {
         let variables = |key: &str| variables(texts(key));
         Ok(Some(Turbo {
             dir: dir.to_owned(),
-            global_inputs: texts("globalDependencies"),
+            // `$TURBO_ROOT$/` is where they begin anyway.
+            global_inputs: [texts("globalDependencies"), texts("globalDotEnv")]
+                .concat()
+                .iter()
+                .map(|text| text.replacen(ROOT, "", 1))
+                .collect(),
             global_env: variables("globalEnv"),
             global_pass: variables("globalPassThroughEnv"),
             tasks: tasks(&data),
@@ -39,10 +48,7 @@ impl Turbo {
 
     /// Returns what is said of a script of a package: what its own turbo.json says comes before what the root's does.
     pub fn rule(&self, member: &Member, script: &str) -> Option<Rule> {
-        let own = match member.dir.is_empty() {
-            true => BTreeMap::new(),
-            false => data(&self.dir, &member.dir).ok().flatten().map(|data| tasks(&data)).unwrap_or_default(),
-        };
+        let own = if member.dir.is_empty() { None } else { data(&self.dir, &member.dir).ok().flatten() };
         let of_package = match member.dir.is_empty() {
             true => format!("//#{script}"),
             false => format!("{}#{script}", member.name),
@@ -50,31 +56,65 @@ impl Turbo {
         // The root's scripts are tasks only if they are named.
         let general = self.tasks.get(script).filter(|_| !member.dir.is_empty());
         let root = self.tasks.get(&of_package).or(general);
-        let layers: Vec<&Data> = own.get(script).into_iter().chain(root).collect();
-        if layers.is_empty() {
+        let own_tasks = own.as_ref().map(tasks).unwrap_or_default();
+        let own_task = own_tasks.get(script);
+        let inherits = own_task.is_none_or(|task| task.get("extends") != Some(&Data::Bool(false)));
+        let layers: Vec<&Data> = own_task.into_iter().chain(root.filter(|_| inherits)).collect();
+        // `extends: false` and nothing else takes the task away.
+        let is_nothing = |task: &Data| !inherits && task.entries().count() == 1;
+        if layers.is_empty() || own_task.is_some_and(is_nothing) {
             return None;
         }
+        let mut rule = self.translated(member, &layers);
+        let bases =
+            own.iter().filter_map(|data| data.get("extends")).flat_map(Data::texts).filter(|base| *base != "//");
+        rule.unknown.extend(bases.map(|base| format!("`extends: {base}` of its turbo.json")));
+        Some(rule)
+    }
+
+    fn translated(&self, member: &Member, layers: &[&Data]) -> Rule {
         let value = |key: &str| layers.iter().find_map(|layer| layer.get(key));
-        let texts = |key: &str| value(key).map(|list| list.texts().map(str::to_owned).collect::<Vec<_>>());
+        let texts = |key: &str| {
+            let items = layered(layers, key, EXTENDS)?;
+            Some(items.iter().filter_map(Data::text).map(str::to_owned).collect::<Vec<_>>())
+        };
         let is = |key: &str| value(key) == Some(&Data::Bool(true));
         let deps = texts("dependsOn").unwrap_or_default();
         // Before `env` there was `$NAME` in `dependsOn`.
         let mut env = texts("env").unwrap_or_default();
         env.extend(deps.iter().filter_map(|dep| dep.strip_prefix('$')).map(str::to_owned));
-        Some(Rule {
+        let mut unknown = Vec::new();
+        let mut inputs = texts("inputs").map(|inputs| inputs_of(member, &known(inputs, &mut unknown)));
+        // Git may ignore such a file, and it counts all the same.
+        if let Some(files) = texts("dotEnv") {
+            inputs.get_or_insert_with(|| vec!["@default".to_owned()]).extend(files);
+        }
+        let outputs = known(texts("outputs").unwrap_or_default(), &mut unknown);
+        let dir = self.dir.join(&member.dir);
+        Rule {
             deps: deps.iter().filter(|dep| !dep.starts_with('$')).map(|dep| parse(dep)).collect(),
-            inputs: texts("inputs").map(|inputs| inputs_of(member, &inputs)),
-            outputs: Some(
-                texts("outputs").unwrap_or_default().iter().map(|text| output(&placed(member, text))).collect(),
-            ),
+            inputs,
+            outputs: Some(outputs.iter().map(|text| output(&dir, &placed(member, text))).collect()),
             env_from: variables(env),
             env_pass: variables(texts("passThroughEnv").unwrap_or_default()),
             tools: Vec::new(),
             cache: value("cache") != Some(&Data::Bool(false)),
             persistent: is("persistent"),
             interactive: is("interactive"),
-        })
+            unknown,
+        }
     }
+}
+
+/// Returns the patterns without those in which Turborepo would replace a word that is not known here.
+fn known(patterns: Vec<String>, unknown: &mut Vec<String>) -> Vec<String> {
+    let is_known = |pattern: &String| {
+        let plain = pattern.strip_prefix('!').unwrap_or(pattern);
+        !plain.strip_prefix(ROOT).unwrap_or(plain).contains(WORDS) || plain == DEFAULT
+    };
+    let (known, others): (Vec<String>, Vec<String>) = patterns.into_iter().partition(is_known);
+    unknown.extend(others.into_iter().map(|pattern| format!("`{pattern}`")));
+    known
 }
 
 /// Reads turbo.json in a directory.

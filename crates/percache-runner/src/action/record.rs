@@ -261,7 +261,7 @@ fn exclusion(ctx: &Context<'_>, job: &Job<'_>, path: &RelPath) -> Option<Exclusi
         Some(cache) if cache.parent().as_ref() == Some(from) => here(&cache)? + "/",
         Some(cache) => {
             let from = here(from).map(|from| if from.is_empty() { from } else { from + "/" })?;
-            format!("{from}**/{}/", escape(&shown_bytes(cache.file_name()).to_string()))
+            format!("{from}**/{}/", escape(&shown_bytes(cache.file_name())))
         }
     };
     Some(Exclusion { task: task.name.clone(), pattern: format!("!{pattern}") })

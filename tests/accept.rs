@@ -98,6 +98,16 @@ fn several_are_accepted_in_order() {
 }
 
 #[test]
+fn a_group_stands_for_its_tasks() {
+    let ws = with_data();
+    ws.edit_config("[task.test]", "[task.all]\ndeps = [\"fetch\", \"model\"]\n[task.test]");
+    ws.percache(["accept", "--yes", "all"]).fails().says(["`model`: its output `model` is missing"]);
+    ws.write("model", "from elsewhere\n");
+    ws.percache(["accept", "--yes", "all"]).succeeds().says(["accepted fetch: ", "accepted model: "]);
+    ws.build(["all"]).ran([]).up_to_date(2);
+}
+
+#[test]
 fn nothing_is_accepted_that_cannot_be_right() {
     let ws = unbuilt();
     let refused = |task: &str, why: &str, hint: &str| {

@@ -20,7 +20,8 @@ use percache::store::interface::Storage;
 use percache::store::manifest::PathSet;
 use percache::store::record::StoredResult;
 use percache_remote::{
-    ActionKey, Fetch, FingerprintKey, Remote, Settings, SettingsError, Sha256, Table, Totals, Upload, Uploads,
+    ActionKey, Fetch, FingerprintKey, Remote, RemoteResult, Settings, SettingsError, Sha256, Table, Totals, Upload,
+    Uploads,
 };
 use percache_runner::sharing::{Feed, Fetched, Names, Offer, Remote as Seam, RemoteKey, stored_offer};
 use percache_runner::tasks::Workspace;
@@ -158,30 +159,46 @@ impl Seam for Sharing {
         self.remote.is_writable()
     }
 
-    fn path_sets(&self, fingerprint: &RemoteKey) -> (Vec<PathSet>, Option<String>) {
-        self.remote.path_sets(&FingerprintKey(Sha256(*fingerprint)))
+    fn path_sets(&self, fingerprints: &[RemoteKey]) -> Vec<(Vec<PathSet>, Option<String>)> {
+        let keys: Vec<_> = fingerprints.iter().map(|key| FingerprintKey(Sha256(*key))).collect();
+        self.remote.path_sets(&keys)
     }
 
     fn fetch(
         &self,
-        action: &RemoteKey,
-        accept: &dyn Fn(&StoredResult) -> bool,
+        actions: &[RemoteKey],
+        accept: &dyn Fn(usize, &StoredResult) -> bool,
         store: Option<&dyn Storage>,
-    ) -> Fetched {
-        let found = match self.remote.result(&ActionKey(Sha256(*action))) {
-            Ok(Some(found)) if accept(&found.result) => found,
-            Ok(_) => return Fetched::Nothing,
-            Err(why) => return Fetched::Refused(why),
-        };
-        let Some(store) = store else {
-            let bytes = found.contents().map(|(_, blob)| blob.length).sum();
-            return Fetched::Found { result: found.result, bytes };
-        };
-        match self.remote.fetch(&found, store) {
-            Fetch::Whole { bytes } => Fetched::Found { result: found.result, bytes },
-            Fetch::Refused(why) => Fetched::Refused(why),
-            Fetch::Failed => Fetched::Nothing,
+        came: &mut dyn FnMut(usize, Fetched),
+    ) {
+        let keys: Vec<_> = actions.iter().map(|key| ActionKey(Sha256(*key))).collect();
+        let (mut places, mut found) = (Vec::new(), Vec::new());
+        for (at, result) in self.remote.results(&keys).into_iter().enumerate() {
+            match result {
+                Ok(Some(result)) if accept(at, &result.result) => {
+                    places.push(at);
+                    found.push(result);
+                }
+                Ok(_) => came(at, Fetched::Nothing),
+                Err(why) => came(at, Fetched::Refused(why)),
+            }
         }
+        let Some(store) = store else {
+            let bytes = |found: &RemoteResult| found.contents().map(|(_, blob)| blob.length).sum();
+            let all = places.into_iter().zip(found);
+            return all.for_each(|(at, found)| {
+                let bytes = bytes(&found);
+                came(at, Fetched::Found { result: found.result, bytes });
+            });
+        };
+        self.remote.fetch(&found, store, &mut |at, fetch| {
+            let fetched = match fetch {
+                Fetch::Whole { bytes } => Fetched::Found { result: found[at].result.clone(), bytes },
+                Fetch::Refused(why) => Fetched::Refused(why),
+                Fetch::Failed => Fetched::Nothing,
+            };
+            came(places[at], fetched);
+        });
     }
 
     fn missed(&self) {

@@ -99,6 +99,19 @@ impl Connection {
         answer
     }
 
+    /// Calls the remote for several things at a time. What comes of each decides whether it will be given up.
+    pub fn call_each<T>(
+        &self,
+        call: impl AsyncFnOnce(&Service) -> Vec<Result<T, Fault>>,
+    ) -> Result<Vec<Result<T, Fault>>, Fault> {
+        let answers = self.ask(async |service| Ok(call(service).await))?;
+        match &answers {
+            Ok(answers) => answers.iter().for_each(|answer| self.judge(answer.as_ref().err())),
+            Err(fault) => self.judge(Some(fault)),
+        }
+        answers
+    }
+
     /// Calls the remote for an upload. That this is not allowed says nothing about reading.
     pub fn call_upload<T>(&self, call: impl AsyncFnOnce(&Service) -> Result<T, Fault>) -> Result<T, Fault> {
         let answer = self.ask(call)?;

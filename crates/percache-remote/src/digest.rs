@@ -11,6 +11,8 @@ use percache::store::interface::Contents;
 use percache::store::record::Content;
 use ring::digest::{Context, SHA256};
 
+const DIGITS: [u8; 16] = *b"0123456789abcdef";
+
 /// The SHA-256 of some content. Written as 64 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sha256(pub [u8; 32]);
@@ -34,7 +36,12 @@ impl Sha256 {
 
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        // Each content is named several times on its way: by one write, not by 32.
+        let mut hex = [0; 2 * Sha256::LEN];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        f.write_str(std::str::from_utf8(&hex).unwrap_or_default())
     }
 }
 

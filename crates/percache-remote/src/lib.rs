@@ -18,7 +18,8 @@
 //! | `service` | what every kind of remote can do, and the kinds there are |
 //! | `connection` | one connection for a run, made when it is first needed |
 //! | `reapi` | messages of the Remote Execution API, generated |
-//! | `remote` | looking up, and fetching |
+//! | `remote` | looking up |
+//! | `fetch` | fetching contents, those of many results together |
 //! | `archive` | results in one file, without any server |
 //! | `uploads` | offering, in the background |
 //! | `trial` | whether it can be written to, and how fast |
@@ -31,6 +32,7 @@ mod connection;
 mod digest;
 pub mod execution;
 mod fault;
+mod fetch;
 mod keys;
 mod reapi;
 mod record;
@@ -50,9 +52,10 @@ pub use archive::{ArchiveError, ArchiveReader, ArchiveWriter, Export, Item, Take
 pub use connection::Notice;
 pub use digest::{Blob, Sha256};
 pub use fault::{Fault, FaultKind};
+pub use fetch::Fetch;
 pub use keys::{ActionKey, FingerprintKey};
 pub use record::{Notary, RemoteResult};
-pub use remote::{Counts, Fetch, Remote};
+pub use remote::{Counts, Remote};
 pub use service::About;
 pub use settings::{Address, ExecutionSettings, ExecutionTable, Scheme, Settings, SettingsError, Table, Tls};
 pub use totals::Totals;

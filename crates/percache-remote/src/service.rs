@@ -120,7 +120,8 @@ impl Service {
         }
     }
 
-    /// Reads contents of at most [`Service::small`] bytes each, unverified, and hands over each as it comes.
+    /// Reads contents of at most [`Service::small`] bytes each, unverified, and hands over each as it comes. One that
+    /// is not there is not handed over; that is no reason to do without the others.
     pub async fn read_small(&self, blobs: &[Blob], got: &(dyn Fn(Blob, Vec<u8>) + Sync)) -> Result<(), Fault> {
         match self {
             Service::Bucket(bucket) => bucket.read_small(blobs, got).await,

@@ -78,8 +78,10 @@ impl Machine {
     }
 
     fn pulls(&self, name: &str) -> Option<RemoteResult> {
-        let result = self.remote.result(&action(name)).ok().flatten()?;
-        matches!(self.remote.fetch(&result, &*self.store), Fetch::Whole { .. }).then_some(result)
+        let result = self.remote.results(&[action(name)]).pop()?.ok().flatten()?;
+        let mut fetched = Vec::new();
+        self.remote.fetch(std::slice::from_ref(&result), &*self.store, &mut |_, fetch| fetched.push(fetch));
+        matches!(fetched[..], [Fetch::Whole { .. }]).then_some(result)
     }
 
     fn bytes(&self, content: &Content) -> Vec<u8> {
@@ -144,8 +146,8 @@ fn path_sets_are_found_under_their_fingerprint(table: &Table) {
     upload.paths = Some(paths.clone());
     here.uploads.offer(upload.clone());
     assert_eq!(here.finish().done, 1);
-    assert_eq!(there.remote.path_sets(&upload.fingerprint), (vec![paths], None));
-    assert_eq!(there.remote.path_sets(&fingerprint("other")), (vec![], None));
+    assert_eq!(there.remote.path_sets(&[upload.fingerprint]), [(vec![paths], None)]);
+    assert_eq!(there.remote.path_sets(&[fingerprint("other")]), [(vec![], None)]);
 }
 
 /// Every file below `dir`, but those of unfinished writes.

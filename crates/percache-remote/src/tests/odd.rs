@@ -11,7 +11,7 @@ use h2::{Reason, RecvStream};
 use http::{HeaderMap, HeaderValue, Response};
 use prost::Message;
 
-use crate::reapi::{bytestream, v2};
+use crate::reapi::{bytestream, rpc, v2};
 
 /// What is wrong with the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,6 +90,18 @@ impl Odd {
 
     pub fn table(&self) -> crate::Table {
         super::table(&format!("grpc://127.0.0.1:{}", self.port))
+    }
+
+    /// Loses a content.
+    pub fn loses(&self, bytes: &[u8]) {
+        assert!(self.state().blobs.remove(&crate::Sha256::of(bytes).to_string()).is_some());
+    }
+
+    /// Has other bytes under the name of a content.
+    pub fn damages(&self, bytes: &[u8]) {
+        let mut state = self.state();
+        let blob = state.blobs.get_mut(&crate::Sha256::of(bytes).to_string()).unwrap();
+        blob[0] ^= 1;
     }
 
     /// Returns how often a method was called.
@@ -230,7 +242,11 @@ impl Odd {
     fn batch(&self, request: v2::BatchReadBlobsRequest) -> v2::BatchReadBlobsResponse {
         let state = self.state();
         let responses = request.digests.into_iter().map(|digest| {
-            let mut data = state.blobs.get(&digest.hash).cloned().unwrap_or_default();
+            let Some(mut data) = state.blobs.get(&digest.hash).cloned() else {
+                let status = rpc::Status { code: NOT_FOUND, message: "no such content".into(), details: vec![] };
+                let (digest, status) = (Some(digest), Some(status));
+                return v2::batch_read_blobs_response::Response { digest, status, ..Default::default() };
+            };
             if let Some(first) = data.first_mut().filter(|_| self.misdeeds.flips) {
                 *first ^= 1;
             }

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `accept` | what lies in the tree as the result of a task, without a run |
 //! | `added_to` | files that a command only appended to |
+//! | `ahead` | asking a remote for results of tasks whose turn has not come, for many together |
 //! | `away` | executing a command on a worker elsewhere, or coming back |
 //! | `basis` | the paths that a task's outcome rests on |
 //! | `before` | what lies at the places of outputs before a command runs |
@@ -51,6 +52,7 @@
 
 pub mod accept;
 pub mod added_to;
+pub mod ahead;
 pub mod away;
 pub mod basis;
 pub mod before;

@@ -1,27 +1,21 @@
 //! The seam to a remote: a second place for results, behind the store, that others share.
 //!
 //! A remote is asked before a task's turn comes, for many tasks at a time, so that the way there and back is not paid
-//! for each ([`fetch_ahead`]). What it has is added to the store, and is a result like any other from then on. A result
+//! for each ([`fetch_ahead`](super::ahead::fetch_ahead)). What it has is added to the store, and is a result like any other from then on. A result
 //! that was made here is offered to it ([`offer`]). Nothing here fails: what a remote cannot do costs time, and what is
 //! wrong with it is told by whoever owns it.
 //!
 //! What is tied to this directory stays here, because it is of no use elsewhere.
 
-use percache::base::clock::Time;
 use percache::base::codec::Sink;
 use percache::store::interface::Storage;
 use percache::store::manifest::PathSet;
-use percache::store::origin::{Origin, Place};
 use percache::store::record::{ResultKey, StoredResult};
 use percache::store::writer::NewResult;
 
 use crate::action::context::Context;
-use crate::action::inputs::{Dependencies, Prepared, prepare};
-use crate::action::lookup::{Hit, is_valid, lookup, observe_all};
 use crate::key::fingerprint::{Discovered, Parts};
-use crate::model::event::Provenance;
-use crate::model::span::{Phase, timed};
-use crate::model::{Task, TaskId};
+use crate::model::Task;
 
 /// The name of something on a remote. The remote chooses how it is computed.
 pub type RemoteKey = [u8; 32];
@@ -61,12 +55,18 @@ pub trait Remote: Names + Send + Sync {
     fn is_readable(&self) -> bool;
     /// Returns whether results can be offered.
     fn is_writable(&self) -> bool;
-    /// Returns the path sets of earlier runs, wherever they were, the newest first, and why some are not used.
-    fn path_sets(&self, fingerprint: &RemoteKey) -> (Vec<PathSet>, Option<String>);
-    /// Looks for a result that `accept` wants, and adds its contents to `store`; without a store, tells only what is
-    /// there.
-    fn fetch(&self, action: &RemoteKey, accept: &dyn Fn(&StoredResult) -> bool, store: Option<&dyn Storage>)
-    -> Fetched;
+    /// Returns for each fingerprint the path sets of earlier runs, wherever they were, the newest first, and why some
+    /// are not used.
+    fn path_sets(&self, fingerprints: &[RemoteKey]) -> Vec<(Vec<PathSet>, Option<String>)>;
+    /// Looks for the results of several actions together, and adds to `store` the contents of those that `accept`
+    /// wants; without a store, tells only what is there. Tells `came` once of each, by its position, as soon as it can.
+    fn fetch(
+        &self,
+        actions: &[RemoteKey],
+        accept: &dyn Fn(usize, &StoredResult) -> bool,
+        store: Option<&dyn Storage>,
+        came: &mut dyn FnMut(usize, Fetched),
+    );
     /// Notes that the remote was asked for a result in vain.
     fn missed(&self);
     /// Takes a result whose contents are in the store, and returns at once.
@@ -94,86 +94,6 @@ pub struct Offer {
 pub fn may_fetch(ctx: &Context<'_>, task: &Task) -> bool {
     let stored = task.command.is_some() && task.cache && !task.interactive && task.remote.shares();
     stored && ctx.store.is_some() && ctx.remote.is_some_and(Remote::is_readable)
-}
-
-/// Looks for a result of the task on the remote, unless the store has one, and adds it to the store; a dry run only
-/// notes it. What goes wrong goes wrong again when the task's turn comes, and is told then.
-pub fn fetch_ahead(ctx: &Context<'_>, id: TaskId, task: &Task, deps: &Dependencies) -> Provenance {
-    let (Some(remote), Some(store), Some(command)) = (ctx.remote, ctx.store, &task.command) else {
-        return Provenance::default();
-    };
-    let prepared = timed(ctx.listener, Phase::Inputs, Some(id), || prepare(ctx, task, command, deps));
-    let Some(prepared) = prepared.ok().filter(|prepared| prepared.unknown_tools.is_empty()) else {
-        return Provenance::default();
-    };
-    timed(ctx.listener, Phase::Lookup, Some(id), || {
-        if lookup(ctx, task, &prepared.fingerprint).is_some() || ctx.stop.requested() {
-            return Provenance::default();
-        }
-        let asked = Asked { ctx, id, task, prepared: &prepared, remote, store };
-        let found = asked.find();
-        if found.fetched.is_none() {
-            remote.missed();
-        }
-        found
-    })
-}
-
-/// A question to the remote.
-struct Asked<'a> {
-    ctx: &'a Context<'a>,
-    id: TaskId,
-    task: &'a Task,
-    prepared: &'a Prepared,
-    remote: &'a dyn Remote,
-    store: &'a dyn Storage,
-}
-
-impl Asked<'_> {
-    fn find(&self) -> Provenance {
-        let fingerprint = self.remote.fingerprint(&|sink| self.prepared.parts.feed(sink));
-        let (sets, mut refused) = match self.task.discovery.finds_inputs() {
-            true => self.remote.path_sets(&fingerprint),
-            false => (vec![PathSet::default()], None),
-        };
-        for set in sets {
-            let Some(discovered) = observe_all(self.ctx, set.clone()) else { continue };
-            match self.fetch(&fingerprint, &discovered) {
-                Fetched::Found { result, bytes } => return self.keep(result, discovered, set, bytes),
-                Fetched::Refused(why) => refused = Some(why),
-                Fetched::Nothing => {}
-            }
-        }
-        Provenance { refused, ..Provenance::default() }
-    }
-
-    fn fetch(&self, fingerprint: &RemoteKey, discovered: &Discovered) -> Fetched {
-        let action = self.remote.action(fingerprint, &|sink| discovered.feed(sink));
-        // The remote names it by another function than the store does; both have to agree on what it is.
-        let accept = |result: &StoredResult| {
-            result.fingerprint == self.prepared.fingerprint && is_valid(self.task, result.created)
-        };
-        let brings = !self.ctx.options.dry_run || self.ctx.options.pull;
-        self.remote.fetch(&action, &accept, brings.then_some(self.store))
-    }
-
-    /// Adds a result to the store. A dry run only remembers it for the task's turn.
-    fn keep(&self, mut result: StoredResult, discovered: Discovered, set: PathSet, bytes: u64) -> Provenance {
-        let Asked { ctx, task, prepared, .. } = self;
-        result.label.clone_from(&task.name);
-        let key = ResultKey { action: discovered.action(&prepared.fingerprint), place: None };
-        let origin = Origin { from: Place::Remote(self.remote.address()), came: Time::now() };
-        let provenance = Provenance { origin: Some(origin.clone()), fetched: Some(bytes), refused: None };
-        if ctx.options.dry_run && !ctx.options.pull {
-            let (created, took, outputs) = (result.created, result.took, result.outputs);
-            ctx.promise(self.id, Hit { key, discovered, created, took, outputs });
-            return provenance;
-        }
-        let paths = task.discovery.finds_inputs().then_some(set);
-        let parts = prepared.parts.record(&discovered);
-        self.store.record(NewResult { key, result, parts, paths, origin: Some(origin) }, None);
-        provenance
-    }
 }
 
 /// Offers a new result to the remote.

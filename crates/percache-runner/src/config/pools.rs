@@ -87,6 +87,12 @@ fn parse(stated: &StatedPool, amount: &At<String>, report: &mut Report) -> Optio
     let (title, label, hint) = match (stated.pool.capacity.is_size(), count, size) {
         (false, Some(count), _) if count > 0 => return Some(count),
         (true, _, Some(size)) if size > 0 => return Some(size),
+        // Nothing can be taken of it in any unit.
+        (true, Some(0), _) => (
+            format!("`{text}` is no amount of the pool `{name}`"),
+            "is nothing",
+            format!("`{name} = \"8GiB\"`, or leave it out"),
+        ),
         (false, None, Some(_)) => {
             (format!("`{text}` is a size, and the pool `{name}` is a number"), "is a size", format!("`{name} = 1`"))
         }

@@ -92,9 +92,7 @@ fn refused(task: &Task, message: String, hint: String) -> AcceptError {
 
 /// Checks that a task can have a result with outputs.
 fn check_definition(task: &Task) -> Result<(), AcceptError> {
-    let (message, hint) = if task.command.is_none() {
-        ("it is a group", "name the tasks that make something")
-    } else if !task.cache || task.interactive {
+    let (message, hint) = if !task.cache || task.interactive {
         ("it always runs, and has no result", "only a task without `cache = false` and `interactive` has one")
     } else if task.outputs.is_empty() {
         ("it has no outputs", "state what it makes as `outputs`; what makes nothing has to run")

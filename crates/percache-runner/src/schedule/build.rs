@@ -26,7 +26,7 @@ use crate::schedule::state::{Standing, States, TaskState};
 use crate::schedule::time_left::{Estimate, Progress};
 use percache::base::clock::Micros;
 
-pub use ahead::AT_A_TIME;
+pub use ahead::GROUPS;
 use messages::{Message, receive};
 
 /// Tasks that run even if their results are stored.
@@ -70,6 +70,7 @@ pub fn build(
         asking: 0,
         asked: VecDeque::new(),
         came: HashMap::new(),
+        unwritten: 0,
         away: HashMap::new(),
         estimate: Estimate::default(),
         refreshed: start,
@@ -130,12 +131,14 @@ struct Build<'a, 'b> {
     queue: ReadyQueue<'a>,
     /// Whether each task is known to be up to date, by position.
     idle: Vec<bool>,
-    /// How many tasks the remote is being asked for.
+    /// How many groups of tasks the remote is being asked for.
     asking: usize,
     /// Ready tasks that the remote is to be asked for before their turn comes.
     asked: VecDeque<TaskId>,
     /// What came of it when the remote was asked for a task, unless that was nothing.
     came: HashMap<TaskId, Provenance>,
+    /// How many results have come that may not be written yet.
+    unwritten: usize,
     /// Running tasks whose commands are executed elsewhere, and whether they have come back from there. They hold no
     /// slot here.
     away: HashMap<TaskId, bool>,
@@ -205,6 +208,7 @@ impl<'a> Build<'a, '_> {
                     self.finish(*done);
                 }
                 Ok(Message::Asked(task, came)) => self.was_asked(task, *came),
+                Ok(Message::GroupAsked) => self.group_was_asked(),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }

@@ -23,4 +23,4 @@ pub mod servers;
 mod state;
 mod time_left;
 
-pub use build::{AT_A_TIME, Demands, Threads, build};
+pub use build::{Demands, GROUPS, Threads, build};

@@ -236,7 +236,7 @@ impl<'a> Session<'a> {
         let (opened, fresh) = timed(listener, Phase::Begin, None, || build.begin(last_build, reporter))?;
         let threads = Threads {
             tasks: threads((build.jobs + build.away()).min(tasks.len()).max(1))?,
-            remote: build.remote.map(|_| threads(schedule::AT_A_TIME.min(tasks.len()).max(1))).transpose()?,
+            remote: build.remote.map(|_| threads(schedule::GROUPS.min(tasks.len()).max(1))).transpose()?,
         };
         let ctx = timed(listener, Phase::Survey, None, || build.survey(&opened, fresh, reporter))?;
         let demands = build.demands(&self.selected, &tasks);

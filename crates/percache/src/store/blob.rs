@@ -84,16 +84,12 @@ fn fill(buffer: &mut [u8], reader: &mut dyn Read) -> io::Result<usize> {
 
 /// The stored form of a piece.
 pub fn pack(piece: &[u8]) -> Vec<u8> {
-    let mut packed = Vec::with_capacity(piece.len() + 1);
-    if let Some(compressed) = compress(piece)
-        && compressed.len() < piece.len()
-    {
-        packed.push(ZSTD);
-        packed.extend_from_slice(&compressed);
-    } else {
-        packed.push(RAW);
-        packed.extend_from_slice(piece);
-    }
+    let compressed = compress(piece).filter(|compressed| compressed.len() < piece.len());
+    let (form, bytes) = compressed.as_deref().map_or((RAW, piece), |compressed| (ZSTD, compressed));
+    // No more than it needs: it may wait in memory to be written.
+    let mut packed = Vec::with_capacity(bytes.len() + 1);
+    packed.push(form);
+    packed.extend_from_slice(bytes);
     packed
 }
 

@@ -34,6 +34,9 @@ pub trait Results: Send + Sync {
     /// Records a result whose contents were added. `guard` is dropped as soon as other processes can find it.
     fn record(&self, new: NewResult, guard: Option<Guard>);
 
+    /// Has everything that was recorded so far written, without waiting for it.
+    fn begin_flush(&self);
+
     /// Returns a number that grows whenever a process of this machine writes.
     fn generation(&self) -> u64;
 
@@ -84,6 +87,10 @@ impl Results for Store {
 
     fn record(&self, new: NewResult, guard: Option<Guard>) {
         Store::record(self, new, guard);
+    }
+
+    fn begin_flush(&self) {
+        Store::begin_flush(self);
     }
 
     fn generation(&self) -> u64 {

@@ -71,6 +71,7 @@ fn what_cannot_be_taken_is_refused() {
         ("uses = { heavy = '1MB' }", "`1MB` is a size, and the pool `heavy` is a number"),
         ("uses = { heavy = 0 }", "`0` is no amount of the pool `heavy`"),
         ("uses = { heavy = -1 }", "`-1` is no amount of the pool `heavy`"),
+        ("uses = { ram = '0' }", "`0` is no amount of the pool `ram`"),
         ("uses = { ram = '0kB' }", "`0kB` is no amount of the pool `ram`"),
         ("uses = { ram = '1.5' }", "`1.5` is no amount of the pool `ram`"),
         ("uses = { ram = 'lots' }", "`lots` is no amount of the pool `ram`"),

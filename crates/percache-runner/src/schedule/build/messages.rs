@@ -17,6 +17,8 @@ pub(super) enum Message {
     Done(Box<Done>),
     /// The remote was asked for a result of this task, and this came of it.
     Asked(TaskId, Box<Provenance>),
+    /// The remote was asked for all tasks of a group, each of which has a message of its own.
+    GroupAsked,
 }
 
 /// Receives the next message, if it arrives within `patience`. Signals that the build is alive while intents are open.

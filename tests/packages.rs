@@ -144,6 +144,88 @@ fn packages_that_depend_on_each_other_are_told() {
     ]);
 }
 
+/// Cargo allows a circle that only tests close. A test needs what it uses all the same, and the builds stay in order.
+#[test]
+fn tests_need_their_dependencies_although_packages_form_a_circle() {
+    let ws = Sandbox::new(
+        r#"
+        [workspace]
+        members = "cargo"
+        [template.build]
+        command = '''@ran("${PWD##*/}")'''
+        inputs = ["src"]
+        deps = ["^build"]
+        [template.test]
+        command = '''@ran("${PWD##*/}-test")'''
+        inputs = []
+        deps = ["build", "^build", "^test"]
+        "#,
+    );
+    ws.write("Cargo.toml", "[workspace]\nmembers = [\"core\", \"lib\", \"app\"]\n");
+    for (dir, needs) in [
+        ("core", "[dev-dependencies]\nlib = { path = \"../lib\" }"),
+        ("lib", "[dependencies]\ncore = { path = \"../core\" }"),
+        ("app", "[dependencies]\ncore = { path = \"../core\" }"),
+    ] {
+        ws.write(&format!("{dir}/Cargo.toml"), format!("[package]\nname = \"{dir}\"\n{needs}\n"));
+        ws.write(&format!("{dir}/src"), dir);
+        ws.write(&format!("{dir}/percache.toml"), "task.build.extends = [\"build\"]\ntask.test.extends = [\"test\"]\n");
+    }
+    ws.build(["core:test", "-j1"]).ran(["core", "lib", "core-test"]);
+    ws.write("lib/src", "changed");
+    ws.build(["core:test", "-j1"]).ran(["lib", "core-test"]);
+    // Whoever depends on a package does not use what its tests do.
+    ws.build(["app:build"]).ran(["app"]).up_to_date(1);
+    ws.build(["-j1"]).ran(["app-test", "lib-test"]);
+}
+
+/// A plugin has its host as a peer, and the host may have the plugin as a dependency.
+#[test]
+fn peers_come_first_unless_they_close_a_circle() {
+    let ws = project();
+    ws.write("packages/base/package.json", r#"{ "name": "@shop/base", "peerDependencies": { "@shop/web": "*" } }"#);
+    ws.build(["-j1"]).ran(["base", "lib", "app"]);
+    ws.write("packages/app/package.json", r#"{ "name": "@shop/web" }"#);
+    ws.build(["-j1"]).ran(["app", "base", "lib"]);
+    assert_eq!(ws.read("packages/base/out"), "base\napp\n");
+}
+
+/// Names of Python packages have many spellings, wherever they are written.
+#[test]
+fn spellings_of_a_python_package_are_one_name() {
+    let ws = Sandbox::new("[workspace]\nmembers = \"uv\"\n[task.all]\ndeps = [\"b-x:build\"]\n");
+    ws.write("pyproject.toml", "[tool.uv.workspace]\nmembers = [\"p/*\"]\n");
+    for (dir, name) in [("p/one", "A"), ("p/two", "b.x")] {
+        ws.write(&format!("{dir}/pyproject.toml"), format!("[project]\nname = \"{name}\"\n"));
+        ws.config_in(dir, &format!("[task.build]\ncommand = \"@ran({name})\"\ninputs = []\n"));
+    }
+    ws.build(["all"]).ran(["b.x"]);
+    for name in ["b.x:build", "B_X:build", "b-x:b*", "B_*:build"] {
+        ws.build([name]).ran([]).up_to_date(1);
+    }
+    ws.build(["build", "--filter", "b_X"]).ran([]).up_to_date(1);
+    ws.build(["a:build"]).ran(["A"]);
+}
+
+/// A package that loses its manifest stops being a member; whoever builds is told, also from what is kept.
+#[test]
+fn a_directory_that_looks_like_a_member_and_is_none_is_told() {
+    let ws = project();
+    ws.build([]).succeeds().does_not_say("is no member");
+    ws.write("packages/none/percache.toml", "");
+    for _ in 0..2 {
+        ws.build([]).succeeds().says(["packages/none/percache.toml: `packages/none` is no member", "package.json"]);
+    }
+    ws.edit_config("members = \"npm\"", "members = [\"npm\", \"packages/none\"]");
+    ws.build([]).succeeds().does_not_say("is no member");
+    ws.edit_config("[\"npm\", \"packages/none\"]", "[\"npm\", \"!packages/none\"]");
+    ws.build([]).succeeds().does_not_say("is no member");
+    ws.write("package.json", r#"{ "workspaces": ["packages/*", "nope"] }"#);
+    ws.build([]).succeeds().says(["package.json: `workspaces` names `nope`, which has no package.json"]);
+    ws.edit_config("[\"npm\", \"!packages/none\"]", "[\"!npm\"]");
+    ws.percache(["list"]).exits(2).says(["the first of `members` takes something away", "percache.toml:3"]);
+}
+
 #[test]
 fn wrong_uses_are_told_with_their_place() {
     let ws = Sandbox::new("[task.a]\ncommand = \"true\"\ndeps = [\"^build\"]");

@@ -275,9 +275,9 @@ const DOOR: [(&str, &str); 13] = [
     ("tasks", "AcceptError Acceptable AffectedError CacheSettings Clean Cleaned FailedRun FilterError LastLog LastRuns \
         LastState NamedFile NamedFileError NotPortable RelPath SelectError Task TaskCommand TaskGraph TaskId Workspace \
         acceptable affected filtered last_log name_from named_file not_portable"),
-    ("events", "Deviation Differs Event Exclusion Failure Holder Listener LogText Marked Moved NotStored Note Outcome \
-        Phase Provenance RemoteRun RemoteStage Reporter Runner Served Span SpooledLog StoreTrouble Stream Warning \
-        WhyKept"),
+    ("events", "Deviation Differs Event Exclusion Failure Holder Listener LogText Marked Moved NotStored Note \
+        Outcome PackageDoubt Phase Provenance RemoteRun RemoteStage Reporter Runner Served Span SpooledLog \
+        StoreTrouble Stream Warning WhyKept"),
     ("exec", "Answer Single"),
     ("sharing", "Feed Fetched Identity Names Offer Remote RemoteKey identify stored_offer"),
     ("execution", "Client InputKind RemoteCommand RemoteExecuted RemoteInput Workers"),

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use percache_runner::displaced::Amount;
-use percache_runner::events::{Exclusion, NotStored, Note, StoreTrouble, Warning, WhyKept};
+use percache_runner::events::{Exclusion, NotStored, Note, PackageDoubt, StoreTrouble, Warning, WhyKept};
 use percache_runner::tasks::RelPath;
 use percache_runner::text::{foreign, format_age, shown, shown_bytes, way_out};
 
@@ -110,6 +110,7 @@ pub fn note(note: &Note) -> String {
             format!("removed {}: moved aside more than {} ago", amount(*files, *bytes), format_age(*age))
         }
         Note::UnusedTemplate { name, place } => format!("no task extends the template `{name}` ({place})"),
+        Note::Packages(PackageDoubt { file, problem, hint }) => format!("{file}: {problem}; {hint}"),
         Note::Unmatched { task, output, pattern } => {
             let what = if *output { "output" } else { "input" };
             let hint = foreign(pattern).map(|hint| format!("; {hint}")).unwrap_or_default();

@@ -74,6 +74,7 @@ pub mod tasks {
 
 /// What a build tells while it runs, and who is told.
 pub mod events {
+    pub use crate::model::PackageDoubt;
     pub use crate::model::event::{
         Deviation, Differs, Event, Failure, Listener, LogText, Moved, Outcome, Provenance, RemoteRun, RemoteStage,
         Reporter, Runner, Served,

@@ -11,7 +11,7 @@ use crate::fs::walk::{Want, expand_noting};
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::problem::reason;
-use crate::model::{Package, Task, Workspace};
+use crate::model::{Task, Workspace};
 
 /// The name of every configuration file.
 pub const FILE_NAME: &str = "percache.toml";
@@ -24,14 +24,14 @@ pub(super) struct File {
     pub raw: RawFile,
 }
 
-/// Reads all files, root first. Returns them with the packages of the ecosystems that `members` names. Calls `note`
+/// Reads all files, root first. Returns them with what `members` says of packages. Calls `note`
 /// with the paths that the list of members depends on.
-pub(super) fn read_all(root: &Path, report: &mut Report, note: &mut dyn FnMut(&RelPath)) -> (Vec<File>, Vec<Package>) {
+pub(super) fn read_all(root: &Path, report: &mut Report, note: &mut dyn FnMut(&RelPath)) -> (Vec<File>, Members) {
     let top = read(root, report, RelPath::root(), Role::Root);
     let stated = top.raw.keys.workspace.as_ref().and_then(|workspace| workspace.members.as_deref());
-    let Members { dirs, packages } = members(root, report, stated.unwrap_or_default(), note);
+    let mut members = members(root, report, stated.unwrap_or_default(), note);
     let mut files = vec![top];
-    files.extend(dirs.into_iter().map(|dir| read(root, report, dir, Role::Member)));
+    files.extend(std::mem::take(&mut members.dirs).into_iter().map(|dir| read(root, report, dir, Role::Member)));
     for position in 0..files.len() {
         let include = files[position].raw.keys.include.take().unwrap_or_default();
         if !include.is_empty() {
@@ -41,7 +41,7 @@ pub(super) fn read_all(root: &Path, report: &mut Report, note: &mut dyn FnMut(&R
             }
         }
     }
-    (files, packages)
+    (files, members)
 }
 
 /// Returns the files that a percache.toml includes, sorted. A file that is named without wildcards must be there.

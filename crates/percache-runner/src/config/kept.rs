@@ -13,7 +13,7 @@ use percache::base::files::{self, Durability};
 use crate::model::Workspace;
 
 /// Must be incremented with every change of the [model](crate::model).
-const MAGIC: &[u8] = b"percache workspace 6\n";
+const MAGIC: &[u8] = b"percache workspace 7\n";
 
 /// Writes `workspace` to the file at `path`, and returns its digest.
 ///

@@ -12,13 +12,14 @@ use super::cycles::report_cycles;
 use super::discover::store_dir;
 use super::expand::{Tree, expand};
 use super::files::{File, read_all};
+use super::members::Members;
 use super::report::{At, Report};
 use super::resolve::{resolve_default, resolve_deps};
 use super::sense::check_sense;
 use super::settings::Settings;
 use super::stated::{Stated, state};
 use super::templates::complete;
-use crate::graph::{Names, inferred, serves};
+use crate::graph::{Names, components, inferred, needs, serves};
 use crate::model::diagnostic::Diagnostics;
 use crate::model::path::RelPath;
 use crate::model::{Package, Task, TaskId, Workspace};
@@ -75,7 +76,7 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
     let mut note = |path: &RelPath| {
         noted.insert(path.clone());
     };
-    let (mut files, packages) = read_all(root, &mut report, &mut note);
+    let (mut files, Members { packages, doubts, .. }) = read_all(root, &mut report, &mut note);
     let broken = files.iter().any(|file| file.raw.broken);
     let settings = Settings::take(&mut files[0].raw.keys, &mut report);
     let store = request.store.clone().unwrap_or_else(|| store_dir(root, &settings.cache));
@@ -105,6 +106,7 @@ pub fn load(root: &Path, request: &Request) -> Result<Workspace, Diagnostics> {
         files,
         listed,
         packages,
+        doubts,
         cache,
         remote,
         pools,
@@ -176,13 +178,32 @@ fn connect(
         let names = names.with_packages(packages);
         (resolve_deps(tasks, &names, report), resolve_default(tasks, &names, default, report))
     };
+    let mut lenient = Vec::with_capacity(deps.len());
     for (task, deps) in tasks.tasks.iter_mut().zip(deps) {
-        task.deps = deps;
+        task.deps = deps.needs;
+        lenient.push(deps.lenient);
     }
     let inferred = inferred(&tasks.tasks);
     for (task, inferred) in tasks.tasks.iter_mut().zip(inferred) {
         task.inferred = inferred;
     }
+    if lenient.iter().any(|lenient| !lenient.is_empty()) {
+        add_lenient(&mut tasks.tasks, lenient);
+    }
     report_cycles(tasks, packages, report);
     default
+}
+
+/// Adds those of the lenient dependencies that close no circle. A circle that remains has none of them.
+fn add_lenient(tasks: &mut [Task], lenient: Vec<Vec<TaskId>>) {
+    let all = tasks.iter().zip(&lenient).map(|(task, lenient)| [needs(task), lenient.clone()].concat());
+    let component = components(&all.collect::<Vec<_>>());
+    for ((task, lenient), own) in tasks.iter_mut().zip(lenient).zip(&component) {
+        let closes_none = |id: &TaskId| component[id.index()] != *own;
+        let is_there = |id: &TaskId| task.inferred.binary_search(id).is_ok();
+        let added: Vec<TaskId> = lenient.into_iter().filter(|id| closes_none(id) || is_there(id)).collect();
+        task.inferred.retain(|id| added.binary_search(id).is_err());
+        task.deps.extend(added);
+        task.deps.sort_unstable();
+    }
 }

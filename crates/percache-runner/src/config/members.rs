@@ -12,7 +12,7 @@ use crate::fs::walk::{Want, expand_noting};
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::problem::reason;
-use crate::model::{Ecosystem, Package};
+use crate::model::{Ecosystem, Package, PackageDoubt};
 use crate::packages;
 
 /// One of `members`.
@@ -56,6 +56,8 @@ pub(super) struct Members {
     /// The directories of the members, sorted.
     pub dirs: Vec<RelPath>,
     pub packages: Vec<Package>,
+    /// What is odd about these.
+    pub doubts: Vec<PackageDoubt>,
 }
 
 /// Returns the members, and the packages of the ecosystems. A glob finds directories that have a file; a directory
@@ -66,13 +68,17 @@ pub(super) fn members(
     stated: &[At<Member>],
     note: &mut dyn FnMut(&RelPath),
 ) -> Members {
-    let mut packages = Vec::new();
+    check_first(report, stated);
+    let (mut packages, mut doubts, mut strays) = (Vec::new(), Vec::new(), Vec::new());
     for member in stated {
         if let Member::Packages { ecosystem, listed } = member.value {
             if listed {
                 check_ambiguous(root, report, ecosystem, &member.at);
             }
-            add_packages(&mut packages, root, report, (ecosystem, &member.at), note);
+            let Some(found) = packages_of(root, report, (ecosystem, &member.at), note) else { continue };
+            add_packages(&mut packages, found.packages);
+            doubts.extend(found.doubts);
+            strays.extend(found.strays.into_iter().map(|dir| (dir, ecosystem)));
         }
     }
     let valid: Vec<&At<Member>> = stated.iter().filter(|member| check(root, report, member)).collect();
@@ -101,8 +107,10 @@ pub(super) fn members(
         }
     }
     dirs.remove(&RelPath::root());
+    strays.retain(|(dir, _)| !dirs.contains(dir) && set.decision(&dir.child(FILE_NAME.as_bytes())) != Some(false));
+    doubts.extend(strays.into_iter().map(|(dir, ecosystem)| stray(&dir, ecosystem)));
     let dirs = dirs.into_iter().filter(|dir| check_dir(report, stated, dir)).collect();
-    Members { dirs, packages }
+    Members { dirs, packages, doubts }
 }
 
 /// Returns whether the directory `dir` is a member, as far as the files can be read.
@@ -115,8 +123,8 @@ pub(super) fn is_member(root: &Path, stated: &[Member], dir: &RelPath) -> bool {
             Member::Packages { ecosystem, .. } => Some(*ecosystem),
             Member::Pattern(_) => None,
         });
-        let has_it = |packages: Vec<Package>| packages.iter().any(|package| package.dir == *dir);
-        ecosystems.into_iter().any(|of| packages::read(root, of, &mut |_| {}).is_ok_and(has_it))
+        let has_it = |found: packages::Read| found.packages.iter().any(|package| package.dir == *dir);
+        ecosystems.into_iter().any(|of| packages::read(root, of, FILE_NAME, &mut |_| {}).is_ok_and(has_it))
     })
 }
 
@@ -125,29 +133,53 @@ fn member_files<'t>(members: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     members.into_iter().map(|pattern| format!("{}/{FILE_NAME}", pattern.trim_end_matches('/'))).collect()
 }
 
-/// Adds the packages of an ecosystem. Reports a file that does not say which they are.
-fn add_packages(
-    packages: &mut Vec<Package>,
+/// Returns the packages of an ecosystem. Reports a file that does not say which they are.
+fn packages_of(
     root: &Path,
     report: &mut Report,
     (ecosystem, at): (Ecosystem, &Place),
     note: &mut dyn FnMut(&RelPath),
-) {
-    match packages::read(root, ecosystem, note) {
-        Ok(found) => {
-            let before = packages.len() as u32;
-            packages.extend(
-                found.into_iter().map(|package| Package {
-                    needs: package.needs.iter().map(|need| need + before).collect(),
-                    ..package
-                }),
-            );
-        }
+) -> Option<packages::Read> {
+    match packages::read(root, ecosystem, FILE_NAME, note) {
+        Ok(found) => Some(found),
         Err(packages::Mistake { file, problem, hint }) => {
             let title = format!("the packages of {} are not known: {file}: {problem}", ecosystem.name());
             let hint = hint.unwrap_or_else(|| "correct that file, or list the members as patterns".to_owned());
             report.error(title, at.clone(), format!("means what {file} says")).hint(hint);
+            None
         }
+    }
+}
+
+/// Adds the packages of an ecosystem to those of others.
+fn add_packages(packages: &mut Vec<Package>, found: Vec<Package>) {
+    let before = packages.len() as u32;
+    let shifted = |needs: Vec<u32>| needs.into_iter().map(|need| need + before).collect();
+    packages.extend(found.into_iter().map(|package| Package {
+        needs: shifted(package.needs),
+        lenient: shifted(package.lenient),
+        ..package
+    }));
+}
+
+/// Tells of a directory that looks like a member, and is none.
+fn stray(dir: &RelPath, ecosystem: Ecosystem) -> PackageDoubt {
+    let (name, manifest) = (ecosystem.name(), ecosystem.manifest());
+    PackageDoubt {
+        file: dir.child(FILE_NAME.as_bytes()),
+        problem: format!("`{dir}` is no member, because {name} takes no directory without a {manifest} for a package"),
+        hint: format!("write one, add `\"{dir}\"` to `members`, or take it away there: `\"!{dir}\"`"),
+    }
+}
+
+/// Reports a list that begins with a `!`, which has nothing to take away from.
+fn check_first(report: &mut Report, stated: &[At<Member>]) {
+    let Some(first) = stated.first() else { return };
+    if first.value.pattern().is_some_and(|pattern| pattern.starts_with('!')) {
+        let hint = "name members before it: `members = [\"npm\", \"!pkgs/old\"]`".to_owned();
+        report
+            .error("the first of `members` takes something away", first.at.clone(), "nothing stands before it")
+            .hint(hint);
     }
 }
 

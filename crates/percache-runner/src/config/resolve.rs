@@ -6,18 +6,18 @@ use std::collections::HashMap;
 
 use super::load::Tasks;
 use super::report::{At, Place, Report};
-use crate::graph::{Names, SelectError};
+use crate::graph::{Meant, Names, SelectError};
 use crate::model::TaskId;
 use crate::model::path::RelPath;
 
 /// Returns the explicit dependencies of each task, sorted, without duplicates. Reports unknown names.
-pub(super) fn resolve_deps(tasks: &Tasks, names: &Names<'_>, report: &mut Report) -> Vec<Vec<TaskId>> {
+pub(super) fn resolve_deps(tasks: &Tasks, names: &Names<'_>, report: &mut Report) -> Vec<Meant> {
     // Most names have no placeholder, so that all instances of a task mean the same.
-    let mut known: HashMap<(usize, usize), Vec<TaskId>> = HashMap::new();
+    let mut known: HashMap<(usize, usize), Meant> = HashMap::new();
     let mut all = Vec::with_capacity(tasks.tasks.len());
     for (position, (id, deps)) in (0u32..).map(TaskId).zip(&tasks.deps).enumerate() {
         let (of, stated) = (tasks.of[position], tasks.stated(position));
-        let mut ids = Vec::new();
+        let mut all_of = Meant::default();
         for (number, (text, name)) in stated.deps().iter().zip(deps).enumerate() {
             let shared = text.template.fixed().is_some();
             let taken_away = name.strip_prefix('!');
@@ -28,26 +28,34 @@ pub(super) fn resolve_deps(tasks: &Tasks, names: &Names<'_>, report: &mut Report
                 known.insert((of, number), found);
             }
             if taken_away.is_some() {
-                take_away(&mut ids, &known[&(of, number)], name, &text.at, report);
+                take_away(&mut all_of, &known[&(of, number)], name, &text.at, report);
                 continue;
             }
             let glob = text.template.written().any(|part| part.contains(['*', '?']));
             // A glob that matches the task itself means the other tasks.
-            ids.extend(known[&(of, number)].iter().filter(|found| !(glob && **found == id)));
+            let meant = &known[&(of, number)];
+            all_of.needs.extend(meant.needs.iter().filter(|found| !(glob && **found == id)));
+            all_of.lenient.extend(&meant.lenient);
         }
-        ids.sort_unstable();
-        ids.dedup();
-        all.push(ids);
+        all_of.needs.sort_unstable();
+        all_of.needs.dedup();
+        all_of.lenient.sort_unstable();
+        all_of.lenient.dedup();
+        all_of.lenient.retain(|id| all_of.needs.binary_search(id).is_err());
+        all.push(all_of);
     }
     all
 }
 
 /// Removes tasks from the dependencies that were named before. Reports a name that takes nothing away.
-fn take_away(ids: &mut Vec<TaskId>, found: &[TaskId], name: &str, at: &Place, report: &mut Report) {
-    let before = ids.len();
-    ids.retain(|id| !found.contains(id));
+fn take_away(ids: &mut Meant, found: &Meant, name: &str, at: &Place, report: &mut Report) {
+    let count = |of: &Meant| of.needs.len() + of.lenient.len();
+    let before = count(ids);
+    let remains = |id: &TaskId| !found.needs.contains(id) && !found.lenient.contains(id);
+    ids.needs.retain(remains);
+    ids.lenient.retain(remains);
     // A name that means no task was reported.
-    if ids.len() == before && !found.is_empty() {
+    if count(ids) == before && count(found) > 0 {
         let hint = "leave it out, or name what a template, or a glob before it, states".to_owned();
         let label = "none of these is a dependency before it";
         report.error(format!("`{name}` takes nothing away"), at.clone(), label).hint(hint);
@@ -65,7 +73,8 @@ pub(super) fn resolve_default(
     let mut ids = Vec::new();
     for name in default {
         let title = || "`default` names a task that does not exist".to_owned();
-        ids.extend(find(names, &RelPath::root(), &name.value, title, name.at.clone(), report));
+        let meant = find(names, &RelPath::root(), &name.value, title, name.at.clone(), report);
+        ids.extend(meant.needs.into_iter().chain(meant.lenient));
     }
     ids.sort_unstable();
     ids.dedup();
@@ -79,8 +88,8 @@ fn find(
     title: impl Fn() -> String,
     at: Place,
     report: &mut Report,
-) -> Vec<TaskId> {
-    names.resolve(scope, name).unwrap_or_else(|error| {
+) -> Meant {
+    names.resolve_dependency(scope, name).unwrap_or_else(|error| {
         let title = match &error {
             SelectError::Unknown { .. } => title(),
             SelectError::NoMatch { .. } => "this glob matches no task".to_owned(),
@@ -91,6 +100,6 @@ fn find(
         let stated =
             || "tasks are the tables [task.NAME] of this file; those of a member are named `directory:task`".to_owned();
         report.error(title, at, error.to_string()).hint(error.hint().unwrap_or_else(stated));
-        Vec::new()
+        Meant::default()
     })
 }

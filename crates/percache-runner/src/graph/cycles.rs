@@ -49,8 +49,9 @@ fn shortest(needs: &[Vec<TaskId>], component: &[u32], start: TaskId) -> Option<V
     None
 }
 
-/// Returns the number of each task's strongly connected component.
-fn components(needs: &[Vec<TaskId>]) -> Vec<u32> {
+/// Returns the number of each task's strongly connected component: two tasks need each other, directly or not, if they
+/// are in the same one.
+pub fn components(needs: &[Vec<TaskId>]) -> Vec<u32> {
     const NEW: u32 = u32::MAX;
     let count = needs.len();
     let (mut index, mut low, mut component) = (vec![NEW; count], vec![0u32; count], vec![NEW; count]);

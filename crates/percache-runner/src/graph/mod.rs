@@ -20,11 +20,12 @@ mod names;
 mod outputs;
 mod packages;
 
-pub use cycles::cycles;
+pub use cycles::{components, cycles};
 pub use explicit::{explicit, serves};
 pub use infer::{feeds, inferred};
-pub use names::{Names, SelectError, full_name, matches, name_from, select};
+pub use names::{Meant, Names, SelectError, full_name, matches, name_from, select};
 pub use outputs::OutputIndex;
+pub use packages::is_called;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -5,83 +5,19 @@
 //! on. The name of a task with `foreach` or `matrix` means all its instances, `name[instance]` one of them. `*` and
 //! `?` match over names; brackets are literal. Knows nothing of where a name is written.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod error;
 
-use thiserror::Error;
+pub use error::SelectError;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::packages::PackageIndex;
 use crate::model::path::RelPath;
-use crate::model::{Ecosystem, Package, TaskId, Workspace};
+use crate::model::{Package, TaskId, Workspace};
 use crate::syntax::suggest::nearest;
-
-/// A name that refers to no task.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum SelectError {
-    /// No task has this name.
-    #[error("no task is named `{name}`")]
-    Unknown {
-        /// The name as given.
-        name: String,
-        /// What was probably meant, as it must be written; the likeliest first.
-        meant: Vec<String>,
-    },
-    /// `^name` where no packages are known.
-    #[error("`{name}` means tasks of packages, and no packages are known")]
-    NoPackages {
-        /// The name as given.
-        name: String,
-    },
-    /// `^name` in a directory that is no package.
-    #[error("`{name}` means tasks of the packages that this one depends on, and `{dir}` is no package")]
-    NoPackage {
-        /// The name as given.
-        name: String,
-        /// The directory.
-        dir: String,
-    },
-    /// `^` before something else than the name of a task.
-    #[error("`{name}` is no name: behind `^` stands a task without a directory")]
-    Above {
-        /// The name as given.
-        name: String,
-    },
-    /// No task matches this glob.
-    #[error("no task matches `{glob}`")]
-    NoMatch {
-        /// The glob as given.
-        glob: String,
-        /// What was probably meant.
-        meant: Option<String>,
-    },
-}
 
 /// The largest number of suggestions.
 const SUGGESTED: usize = 3;
-
-impl SelectError {
-    /// Returns what to do about it, if there is a suggestion.
-    pub fn hint(&self) -> Option<String> {
-        let quoted = |name: &String| format!("`{name}`");
-        match self {
-            SelectError::Unknown { meant, .. } if meant.is_empty() => None,
-            SelectError::Unknown { meant, .. } => {
-                Some(format!("did you mean {}?", meant.iter().map(quoted).collect::<Vec<_>>().join(" or ")))
-            }
-            SelectError::NoPackages { .. } => {
-                let names = Ecosystem::ALL.map(|ecosystem| format!("`\"{}\"`", ecosystem.name())).join(", ");
-                Some(format!("say in [workspace] of the root file who knows them: `members` is one of {names}"))
-            }
-            SelectError::NoPackage { .. } => {
-                Some("name the tasks with their directories or packages: `pkgs/app:build`".to_owned())
-            }
-            SelectError::Above { .. } => Some("write `^build`, or name one task: `pkgs/app:build`".to_owned()),
-            SelectError::NoMatch { meant: Some(meant), .. } => Some(format!("did you mean `{meant}`?")),
-            SelectError::NoMatch { .. } => {
-                Some("`*` is any text on its side of the `:`, as in `pkgs/*:test`".to_owned())
-            }
-        }
-    }
-}
 
 /// All names of a workspace.
 #[derive(Debug, Default)]
@@ -92,14 +28,22 @@ pub struct Names<'w> {
     packages: PackageIndex<'w>,
 }
 
+/// What a name in `deps` means.
+#[derive(Clone, Debug, Default)]
+pub struct Meant {
+    /// The tasks that it means whatever follows from it.
+    pub needs: Vec<TaskId>,
+    /// Tasks of packages that may be depended on in a circle.
+    pub lenient: Vec<TaskId>,
+}
+
 /// Resolves `names`, given in the directory `cwd`, to tasks: sorted, without duplicates. Names without `:` belong to
 /// the nearest file with tasks at or above `cwd`.
 ///
 /// # Errors
 /// Returns the first name that refers to no task.
 pub fn select(workspace: &Workspace, cwd: &RelPath, names: &[String]) -> Result<Vec<TaskId>, SelectError> {
-    let index = Names::new(workspace.tasks.iter().map(|task| (&task.name[..], &task.template[..])), &workspace.empty);
-    let index = index.with_packages(&workspace.packages);
+    let index = Names::of(workspace);
     let scope = scope(workspace, cwd);
     let mut selected = Vec::new();
     for name in names {
@@ -136,6 +80,30 @@ impl<'w> Names<'w> {
         names
     }
 
+    /// Collects the names of a workspace.
+    pub fn of(workspace: &'w Workspace) -> Self {
+        let tasks = workspace.tasks.iter().map(|task| (&task.name[..], &task.template[..]));
+        Names::new(tasks, &workspace.empty).with_packages(&workspace.packages)
+    }
+
+    /// Returns the tasks that `local` names in each of the directories, in one pass however many these are; `None` if it
+    /// names none in any of them.
+    pub fn in_dirs(&self, dirs: &BTreeSet<&str>, local: &str) -> Option<Vec<TaskId>> {
+        let named = dirs.iter().filter_map(|dir| self.named(&full_name(dir, local)));
+        let fits = |name: &str| {
+            let (dir, its_local) = split(name);
+            dirs.contains(dir.unwrap_or_default()) && matches(local, its_local)
+        };
+        let found: Vec<Vec<TaskId>> = match (local.contains(['*', '?']), local.contains('[')) {
+            (false, _) => named.collect(),
+            (true, false) => {
+                self.by_template.iter().filter(|(name, _)| fits(name)).map(|(_, ids)| ids.clone()).collect()
+            }
+            (true, true) => self.by_name.iter().filter(|(name, _)| fits(name)).map(|(_, id)| vec![*id]).collect(),
+        };
+        (!found.is_empty()).then(|| found.concat())
+    }
+
     /// Adds the packages whose names stand for their directories.
     pub fn with_packages(self, packages: &'w [Package]) -> Self {
         Names { packages: PackageIndex::new(packages), ..self }
@@ -146,10 +114,23 @@ impl<'w> Names<'w> {
     /// # Errors
     /// Fails if there is no such task. A template without instances is not an error.
     pub fn resolve(&self, scope: &RelPath, text: &str) -> Result<Vec<TaskId>, SelectError> {
+        self.resolve_dependency(scope, text).map(|meant| [meant.needs, meant.lenient].concat())
+    }
+
+    /// Resolves `text` as [`Names::resolve`] does, and tells the tasks apart that are only wanted where they close no
+    /// circle.
+    ///
+    /// # Errors
+    /// Fails if there is no such task.
+    pub fn resolve_dependency(&self, scope: &RelPath, text: &str) -> Result<Meant, SelectError> {
         let scope_dir = scope.to_str().unwrap_or_default();
-        if let Some(local) = text.strip_prefix('^') {
-            return self.above(scope_dir, text, local);
+        match text.strip_prefix('^') {
+            Some(local) => self.above(scope_dir, text, local),
+            None => self.one(scope_dir, text).map(|needs| Meant { needs, lenient: Vec::new() }),
         }
+    }
+
+    fn one(&self, scope_dir: &str, text: &str) -> Result<Vec<TaskId>, SelectError> {
         let (dir, local) = split(text);
         let full = full_name(dir.unwrap_or(scope_dir), local);
         if let Some(ids) = self.named(&full) {
@@ -183,7 +164,7 @@ impl<'w> Names<'w> {
 
     /// Returns the tasks `local` of the packages that the one in `dir` depends on, directly or not. There may be none, but
     /// some package must have such a task.
-    fn above(&self, dir: &str, text: &str, local: &str) -> Result<Vec<TaskId>, SelectError> {
+    fn above(&self, dir: &str, text: &str, local: &str) -> Result<Meant, SelectError> {
         let name = || text.to_owned();
         if local.is_empty() || split(local).0.is_some() || local.starts_with('^') {
             return Err(SelectError::Above { name: name() });
@@ -195,13 +176,15 @@ impl<'w> Names<'w> {
             let dir = if dir.is_empty() { "." } else { dir };
             return Err(SelectError::NoPackage { name: name(), dir: dir.to_owned() });
         }
-        let dirs = self.packages.above(dir);
-        let found = dirs.iter().filter_map(|dir| self.named_or_matching(&full_name(dir, local)));
-        let above: Vec<TaskId> = found.flatten().collect();
-        if above.is_empty() {
+        let above = self.packages.above(dir);
+        let tasks = |dirs: &[&str]| -> Vec<TaskId> {
+            dirs.iter().filter_map(|dir| self.named_or_matching(&full_name(dir, local))).flatten().collect()
+        };
+        let meant = Meant { needs: tasks(&above.needs), lenient: tasks(&above.lenient) };
+        if meant.needs.is_empty() && meant.lenient.is_empty() {
             self.check_known(text, local)?;
         }
-        Ok(above)
+        Ok(meant)
     }
 
     /// Checks that some package has a task of this name.
@@ -224,9 +207,7 @@ impl<'w> Names<'w> {
         let fits = |name: &str| {
             let (its_dir, its_local) = split(name);
             let same_depth = dir.is_some() == its_dir.is_some();
-            let is_meant = |dir: &str, its_dir: &str| {
-                matches(dir, its_dir) || self.packages.names_at(its_dir).any(|name| matches(dir, name))
-            };
+            let is_meant = |dir: &str, its_dir: &str| matches(dir, its_dir) || self.packages.is_called(its_dir, dir);
             same_depth && matches(local, its_local) && is_meant(dir.unwrap_or(""), its_dir.unwrap_or(""))
         };
         if local.contains('[') {

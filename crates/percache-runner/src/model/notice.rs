@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::PackageDoubt;
 use crate::model::path::RelPath;
 
 /// Something that the user should know, and can do something about.
@@ -174,6 +175,8 @@ pub enum Note {
         /// The place where it is stated: `percache.toml:14`.
         place: String,
     },
+    /// Something about the packages of the workspace is most likely a slip.
+    Packages(PackageDoubt),
     /// A pattern matches nothing, which may be intended or a slip.
     Unmatched {
         /// The task.

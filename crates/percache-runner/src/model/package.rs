@@ -75,6 +75,9 @@ pub struct Package {
     pub ecosystem: Ecosystem,
     /// The packages of the workspace that it depends on directly, as positions among all packages, sorted.
     pub needs: Vec<u32>,
+    /// Further ones that it may depend on in a circle, sorted: `dev-dependencies` of Cargo and `peerDependencies`. One
+    /// of its tasks depends on theirs unless that closes a circle of tasks.
+    pub lenient: Vec<u32>,
 }
 
 impl Package {
@@ -83,8 +86,30 @@ impl Package {
         self.dir.child(self.ecosystem.manifest().as_bytes())
     }
 
+    /// Returns whether those who depend on it depend on its lenient dependencies as well: a peer is imported by whoever
+    /// imports the package, but only the package's own tests use `dev-dependencies`.
+    pub fn passes_lenient_on(&self) -> bool {
+        self.ecosystem != Ecosystem::Cargo
+    }
+
+    /// Yields all packages that it depends on directly.
+    pub fn all_needs(&self) -> impl Iterator<Item = u32> + '_ {
+        self.needs.iter().chain(&self.lenient).copied()
+    }
+
     /// Returns how people know it: its name, or else its directory.
     pub fn shown(&self) -> String {
         if self.name.is_empty() { self.dir.to_text().into_owned() } else { self.name.clone() }
     }
+}
+
+/// Something about the packages of a workspace that their ecosystem accepts in silence, and that is most likely a slip.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageDoubt {
+    /// The file.
+    pub file: RelPath,
+    /// What is odd about it.
+    pub problem: String,
+    /// What to do about it.
+    pub hint: String,
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::package::Package;
+use crate::model::package::{Package, PackageDoubt};
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
 use crate::model::remote::{RemoteSettings, Sharing};
@@ -53,6 +53,8 @@ pub struct Workspace {
     pub listed: Vec<RelPath>,
     /// The packages of the ecosystems that `members` names, sorted by directory within each.
     pub packages: Vec<Package>,
+    /// What is odd about these.
+    pub doubts: Vec<PackageDoubt>,
     /// The location of the store, and its limits of size and age.
     pub cache: CacheSettings,
     /// `[remote]`, as it is written.

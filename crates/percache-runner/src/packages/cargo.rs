@@ -1,11 +1,11 @@
 //! Packages of a Cargo workspace.
 //!
 //! Besides the members that it lists, every path dependency inside of the workspace is one. Dependencies of tests
-//! (`dev-dependencies`) may form cycles; those that do are left out.
+//! (`dev-dependencies`) may form circles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::manifests::{Manifests, at_root, mistake};
+use super::manifests::{Manifests, at_root, list, mistake};
 use super::{Found, Mistake};
 use crate::model::path::RelPath;
 use crate::syntax::data::{Data, Format};
@@ -23,11 +23,16 @@ pub(super) fn read(manifests: &mut Manifests<'_>) -> Result<Vec<Found>, Mistake>
     };
     let own = manifests.data(&root, Format::Toml)?.ok_or_else(|| missing("it is not there"))?;
     let workspace = own.get("workspace").ok_or_else(|| missing("it has no [workspace]"))?.clone();
-    let texts = |key: &str| workspace.get(key).into_iter().flat_map(Data::texts).map(str::to_owned).collect::<Vec<_>>();
-    let excluded: Vec<RelPath> = texts("exclude").iter().filter_map(|dir| RelPath::new(dir).ok()).collect();
+    let listed = list(&root, "members", workspace.get("members"))?;
+    let excluded = list(&root, "exclude", workspace.get("exclude"))?;
+    let excluded: Vec<RelPath> = excluded.iter().filter_map(|dir| RelPath::new(dir).ok()).collect();
     let is_excluded = |dir: &RelPath| excluded.iter().any(|excluded| dir.starts_with(excluded));
     let shared = Shared::of(&own);
-    let mut open = manifests.dirs(&root, &texts("members"), MANIFEST)?;
+    if let Some(dir) = manifests.missing(&listed, MANIFEST).into_iter().find(|dir| !is_excluded(dir)) {
+        let hint = format!("write one, or take `{dir}` out of `members`; Cargo refuses it, too");
+        return Err(mistake(&root, &format!("`members` names `{dir}`, which has no {MANIFEST}"), Some(hint)));
+    }
+    let mut open = manifests.dirs(&root, &listed, MANIFEST)?;
     open.retain(|dir| !is_excluded(dir));
     open.insert(0, RelPath::root());
     let mut seen: BTreeSet<RelPath> = open.iter().cloned().collect();
@@ -45,7 +50,10 @@ pub(super) fn read(manifests: &mut Manifests<'_>) -> Result<Vec<Found>, Mistake>
         open.extend(further.filter(|dir| seen.insert((*dir).clone())).cloned());
         found.push(Found { name: name.to_owned(), dir, needs, lenient });
     }
-    Ok(found)
+    match found.is_empty() {
+        true => Err(missing("no package that its [workspace] lists is there")),
+        false => Ok(found),
+    }
 }
 
 /// What packages take over from the root.

@@ -18,10 +18,19 @@ pub(super) fn read(manifests: &mut Manifests<'_>) -> Result<Vec<Found>, Mistake>
     let work = directives(&work);
     let mut modules = Vec::new();
     for dir in work.iter().filter(|directive| directive.keyword == "use").filter_map(|used| used.words.first()) {
-        let Ok(dir) = RelPath::new(dir) else { continue };
-        if let Some(text) = manifests.text(&dir.child(MANIFEST.as_bytes()))? {
-            modules.push((dir, directives(&text)));
-        }
+        let Ok(inside) = RelPath::new(dir) else {
+            let problem = format!("`use {dir}` lies outside of the workspace and is no member");
+            manifests.add_doubt(&root, problem, "a percache.toml further up can have it as a member".to_owned());
+            continue;
+        };
+        let Some(text) = manifests.text(&inside.child(MANIFEST.as_bytes()))? else {
+            let hint = format!("`go work edit -dropuse={dir}` takes it out, and `go mod init` there writes one");
+            return Err(mistake(&root, &format!("`use {dir}` names a directory without a {MANIFEST}"), Some(hint)));
+        };
+        modules.push((inside, directives(&text)));
+    }
+    if modules.is_empty() {
+        return Err(mistake(&root, "it uses no module", Some("`go work use ./a ./b` adds some".to_owned())));
     }
     let by_path: HashMap<&str, &RelPath> =
         modules.iter().filter_map(|(dir, module)| Some((path(module)?, dir))).collect();

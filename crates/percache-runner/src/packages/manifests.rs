@@ -1,20 +1,27 @@
 //! Reads the manifests of packages, and finds them by the patterns of a workspace.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use super::Mistake;
 use crate::fs::walk::{Want, expand_noting};
+use crate::model::PackageDoubt;
 use crate::model::path::RelPath;
-use crate::model::pattern::PatternSet;
+use crate::model::pattern::{Pattern, PatternSet};
 use crate::model::problem::reason;
 use crate::syntax::data::{Data, Format};
 
 /// Access to the manifests of a workspace.
 pub(super) struct Manifests<'m> {
     pub root: &'m Path,
+    /// The name of a file that shows that a directory is meant to be a package.
+    pub marker: &'m str,
     /// Called with every path that was looked at.
     pub note: &'m mut dyn FnMut(&RelPath),
+    pub doubts: Vec<PackageDoubt>,
+    /// The directories with the marker that have no manifest.
+    pub strays: Vec<RelPath>,
 }
 
 impl Manifests<'_> {
@@ -40,20 +47,74 @@ impl Manifests<'_> {
     /// Returns the directories that match the patterns and have a manifest of this name, sorted. Patterns that lead out
     /// of the workspace find nothing: what lies there is no member.
     pub fn dirs(&mut self, stated_in: &RelPath, patterns: &[String], manifest: &str) -> Result<Vec<RelPath>, Mistake> {
-        let inside = patterns.iter().filter(|pattern| !leads_out(pattern));
-        let files: Vec<String> =
-            inside.map(|pattern| format!("{}/{manifest}", pattern.trim_end_matches('/'))).collect();
-        let set = PatternSet::parse(&RelPath::root(), &files).map_err(|error| {
+        let inside: Vec<&str> = patterns
+            .iter()
+            .filter(|pattern| !leads_out(pattern))
+            .map(|pattern| pattern.trim_end_matches('/'))
+            .collect();
+        let files = |name: &str| inside.iter().map(|pattern| format!("{pattern}/{name}")).collect::<Vec<_>>();
+        let parse = |files: &[String]| PatternSet::parse(&RelPath::root(), files);
+        // A `!` takes the same directories from both.
+        let set = parse(&files(manifest)).and_then(|_| parse(&[files(manifest), files(self.marker)].concat()));
+        let set = set.map_err(|error| {
             let pattern = error.pattern.trim_end_matches(manifest).trim_end_matches('/').to_owned();
             mistake(stated_in, &format!("`{pattern}`: {}", error.kind), error.kind.hint())
         })?;
         let found = expand_noting(self.root, &set, &[], Want::Files, self.note)
             .map_err(|error| mistake(stated_in, &format!("{error}: {}", reason(&error.source)), None))?;
-        Ok(found.into_iter().filter_map(|found| found.path.parent()).collect())
+        let (with_manifest, marked): (Vec<RelPath>, Vec<RelPath>) =
+            found.into_iter().map(|found| found.path).partition(|path| path.file_name() == manifest.as_bytes());
+        let dirs: BTreeSet<RelPath> = with_manifest.iter().filter_map(RelPath::parent).collect();
+        let marked = marked.iter().filter_map(RelPath::parent).filter(|dir| !dir.is_root() && !dirs.contains(dir));
+        self.strays.extend(marked);
+        Ok(dirs.into_iter().collect())
+    }
+
+    /// Returns the directories that are named without wildcards and have no manifest of this name.
+    pub fn missing(&self, patterns: &[String], manifest: &str) -> Vec<RelPath> {
+        let inside = patterns.iter().filter(|pattern| !leads_out(pattern) && !pattern.starts_with('!'));
+        let sets = inside.filter_map(|pattern| PatternSet::parse(&RelPath::root(), &[pattern]).ok());
+        let named: Vec<RelPath> = sets
+            .flat_map(|set| set.patterns().iter().filter_map(Pattern::literal).cloned().collect::<Vec<_>>())
+            .collect();
+        let has_none = |dir: &RelPath| !dir.child(manifest.as_bytes()).to_path(self.root).is_file();
+        named.into_iter().filter(|dir| !dir.is_root() && has_none(dir)).collect()
+    }
+
+    /// Tells of patterns that can find no package, although the ecosystem accepts them.
+    pub fn doubt(&mut self, stated_in: &RelPath, key: &str, patterns: &[String], manifest: &str) {
+        for dir in self.missing(patterns, manifest) {
+            let hint = format!("write one, or take `{dir}` out of `{key}`");
+            self.add_doubt(stated_in, format!("`{key}` names `{dir}`, which has no {manifest}"), hint);
+        }
+        for pattern in patterns.iter().filter(|pattern| leads_out(pattern) && !pattern.starts_with('!')) {
+            let hint = "a percache.toml further up can have it as a member".to_owned();
+            let problem = format!("`{key}` names `{pattern}`, which lies outside of the workspace and is no member");
+            self.add_doubt(stated_in, problem, hint);
+        }
+    }
+
+    pub fn add_doubt(&mut self, file: &RelPath, problem: String, hint: String) {
+        self.doubts.push(PackageDoubt { file: file.clone(), problem, hint });
     }
 }
 
-fn leads_out(pattern: &str) -> bool {
+/// Returns the texts of a list of directories, which may be missing.
+pub(super) fn list(file: &RelPath, key: &str, value: Option<&Data>) -> Result<Vec<String>, Mistake> {
+    let wrong = |problem: String| {
+        mistake(file, &problem, Some(format!("`{key}` is a list of directories and patterns: `[\"packages/*\"]`")))
+    };
+    match value {
+        None => Ok(Vec::new()),
+        Some(Data::List(items)) => {
+            let texts = items.iter().map(|item| item.text().map(str::to_owned));
+            texts.collect::<Option<_>>().ok_or_else(|| wrong(format!("`{key}` has an item that is no text")))
+        }
+        Some(_) => Err(wrong(format!("`{key}` is no list"))),
+    }
+}
+
+pub(super) fn leads_out(pattern: &str) -> bool {
     let pattern = pattern.trim_start_matches('!');
     pattern.starts_with('/') || pattern.split('/').find(|part| *part != ".") == Some("..")
 }

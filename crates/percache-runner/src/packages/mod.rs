@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::model::path::RelPath;
-use crate::model::{Ecosystem, Package};
+use crate::model::{Ecosystem, Package, PackageDoubt};
 
 use manifests::Manifests;
 
@@ -36,13 +36,24 @@ pub struct Mistake {
     pub hint: Option<String>,
 }
 
-/// Returns the packages of an ecosystem in the workspace in `root`, sorted by directory; its own package, if it has
-/// one, comes first. Calls `note` with every path that the answer depends on.
+/// What was read.
+#[derive(Debug)]
+pub struct Read {
+    /// The packages, sorted by directory; the workspace's own, if it has one, comes first.
+    pub packages: Vec<Package>,
+    /// What is odd about them.
+    pub doubts: Vec<PackageDoubt>,
+    /// The directories where packages are looked for that have the marker, and no manifest.
+    pub strays: Vec<RelPath>,
+}
+
+/// Returns the packages of an ecosystem in the workspace in `root`. `marker` is the name of a file that shows that a
+/// directory is meant to be one. Calls `note` with every path that the answer depends on.
 ///
 /// # Errors
 /// Returns the first file that cannot be read, or does not state what it should.
-pub fn read(root: &Path, ecosystem: Ecosystem, note: &mut dyn FnMut(&RelPath)) -> Result<Vec<Package>, Mistake> {
-    let mut manifests = Manifests { root, note };
+pub fn read(root: &Path, ecosystem: Ecosystem, marker: &str, note: &mut dyn FnMut(&RelPath)) -> Result<Read, Mistake> {
+    let mut manifests = Manifests { root, marker, note, doubts: Vec::new(), strays: Vec::new() };
     let mut found = match ecosystem {
         Ecosystem::Npm | Ecosystem::Pnpm | Ecosystem::Yarn | Ecosystem::Bun => node::read(&mut manifests, ecosystem)?,
         Ecosystem::Cargo => cargo::read(&mut manifests)?,
@@ -51,7 +62,8 @@ pub fn read(root: &Path, ecosystem: Ecosystem, note: &mut dyn FnMut(&RelPath)) -
     };
     found.sort_by(|a, b| a.dir.cmp(&b.dir));
     found.dedup_by(|a, b| a.dir == b.dir);
-    Ok(connected(found, ecosystem))
+    let Manifests { doubts, strays, .. } = manifests;
+    Ok(Read { packages: connected(found, ecosystem), doubts, strays })
 }
 
 /// Returns whether packages may be read from files of this name.
@@ -68,7 +80,7 @@ struct Found {
     dir: RelPath,
     /// The directories of the packages that it depends on.
     needs: Vec<RelPath>,
-    /// Those that only its tests and examples depend on, where these may form cycles.
+    /// Those that it may depend on in a circle: of its tests and examples, and peers.
     lenient: Vec<RelPath>,
 }
 
@@ -83,44 +95,13 @@ fn connected(found: Vec<Found>, ecosystem: Ecosystem) -> Vec<Package> {
         needs.dedup();
         needs
     };
-    let strict: Vec<Vec<u32>> = found.iter().map(|of| resolve(&of.dir, &of.needs)).collect();
-    let lenient: Vec<Vec<u32>> = found.iter().map(|of| resolve(&of.dir, &of.lenient)).collect();
-    let needs = with_lenient(strict, lenient);
-    let packages = found.into_iter().zip(needs);
-    packages.map(|(Found { name, dir, .. }, needs)| Package { name, dir, ecosystem, needs }).collect()
-}
-
-/// Adds those of the lenient dependencies that close no circle.
-fn with_lenient(strict: Vec<Vec<u32>>, lenient: Vec<Vec<u32>>) -> Vec<Vec<u32>> {
-    let mut all = strict.clone();
-    for (needs, more) in all.iter_mut().zip(&lenient) {
-        needs.extend(more);
-        needs.sort_unstable();
-        needs.dedup();
-    }
-    let mut kept = all.clone();
-    for (position, more) in (0u32..).zip(&lenient) {
-        let own = &strict[position as usize];
-        let circular: Vec<u32> =
-            more.iter().copied().filter(|need| !own.contains(need) && reaches(&all, *need, position)).collect();
-        kept[position as usize].retain(|need| !circular.contains(need));
-    }
-    kept
-}
-
-/// Returns whether one package depends on another, directly or not.
-fn reaches(needs: &[Vec<u32>], from: u32, to: u32) -> bool {
-    let mut seen = vec![false; needs.len()];
-    let mut open = vec![from];
-    while let Some(next) = open.pop() {
-        if next == to {
-            return true;
-        }
-        if !std::mem::replace(&mut seen[next as usize], true) {
-            open.extend(&needs[next as usize]);
-        }
-    }
-    false
+    let packages = found.iter().map(|of| {
+        let needs = resolve(&of.dir, &of.needs);
+        let mut lenient = resolve(&of.dir, &of.lenient);
+        lenient.retain(|need| needs.binary_search(need).is_err());
+        Package { name: of.name.clone(), dir: of.dir.clone(), ecosystem, needs, lenient }
+    });
+    packages.collect()
 }
 
 #[cfg(test)]

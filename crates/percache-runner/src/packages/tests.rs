@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::*;
 
-/// Reads the packages of a tree. Returns them as `name dir -> names of what it needs`.
+/// Reads the packages of a tree. Returns them as `name dir -> names of what it needs`; what it may need in a circle is
+/// in parentheses.
 fn read_all(ecosystem: Ecosystem, files: &[(&str, &str)]) -> Result<Vec<String>, Mistake> {
     let dir = tempfile::tempdir().unwrap();
     for (path, text) in files {
@@ -14,10 +15,12 @@ fn read_all(ecosystem: Ecosystem, files: &[(&str, &str)]) -> Result<Vec<String>,
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-    let packages = read(dir.path(), ecosystem, &mut |_| {})?;
+    let packages = read(dir.path(), ecosystem, "percache.toml", &mut |_| {})?.packages;
     let shown = packages.iter().map(|package| {
         let needs = package.needs.iter().map(|need| packages[*need as usize].shown());
-        format!("{} {} -> {}", package.name, package.dir.to_text(), needs.collect::<Vec<_>>().join(" "))
+        let lenient = package.lenient.iter().map(|need| format!("({})", packages[*need as usize].shown()));
+        let all: Vec<String> = needs.chain(lenient).collect();
+        format!("{} {} -> {}", package.name, package.dir.to_text(), all.join(" "))
     });
     Ok(shown.map(|line| line.trim_end().to_owned()).collect())
 }
@@ -62,7 +65,7 @@ fn npm_knows_dependencies_by_name_and_version() {
         found.unwrap(),
         [
             "root . -> @x/tool",
-            "@x/app packages/app -> @x/lib packages/path @x/tool",
+            "@x/app packages/app -> @x/lib packages/path @x/tool (@x/peer)",
             "@x/lib packages/lib ->",
             "@x/new packages/new ->",
             " packages/path ->",
@@ -70,6 +73,43 @@ fn npm_knows_dependencies_by_name_and_version() {
             "@x/tool packages/tool -> @x/lib",
         ]
     );
+}
+
+/// What npm links: `*` takes a prerelease, and a path needs no `file:`.
+#[test]
+fn npm_links_paths_prereleases_and_peers() {
+    let found = read_all(
+        Ecosystem::Npm,
+        &[
+            ("package.json", r#"{ "workspaces": ["p/*"] }"#),
+            ("p/a/package.json", r#"{ "name": "a", "version": "1.0.0-alpha.1" }"#),
+            ("p/b/package.json", r#"{ "name": "b", "dependencies": { "a": "*" } }"#),
+            ("p/c/package.json", r#"{ "name": "c", "dependencies": { "x": "../b", "y": "file://../a" } }"#),
+            ("p/d/package.json", r#"{ "name": "d", "dependencies": { "a": "~/p/a", "z": "./../c/", "b": "u/b" } }"#),
+            (
+                "p/e/package.json",
+                r#"{ "name": "e", "peerDependencies": { "a": "*", "b": "*" },
+                                      "devDependencies": { "a": "1.0.0" } }"#,
+            ),
+        ],
+    );
+    let expected = [" . ->", "a p/a ->", "b p/b -> a", "c p/c -> a b", "d p/d -> a c", "e p/e -> (b)"];
+    assert_eq!(found.unwrap(), expected);
+}
+
+#[test]
+fn an_absolute_path_may_lead_to_a_package() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    let needs = format!(r#"{{ "dependencies": {{ "x": "{}", "y": "/elsewhere" }} }}"#, root.join("p/a").display());
+    let own = r#"{ "workspaces": ["p/*"] }"#;
+    for (path, text) in [("package.json", own), ("p/a/package.json", "{}"), ("p/b/package.json", &needs)] {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let packages = read(&root, Ecosystem::Npm, "percache.toml", &mut |_| {}).unwrap().packages;
+    assert_eq!(packages.iter().map(|package| package.needs.clone()).collect::<Vec<_>>(), [vec![], vec![], vec![1]]);
 }
 
 #[test]
@@ -87,7 +127,7 @@ fn pnpm_lists_its_packages_in_a_file_of_its_own() {
 }
 
 #[test]
-fn cargo_follows_paths_and_leaves_out_cycles_of_tests() {
+fn cargo_follows_paths_and_tells_what_only_tests_need() {
     let found = read_all(
         Ecosystem::Cargo,
         &[
@@ -109,7 +149,7 @@ fn cargo_follows_paths_and_leaves_out_cycles_of_tests() {
             ("vendor/d/Cargo.toml", "[package]\nname = 'd'\n"),
         ],
     );
-    assert_eq!(found.unwrap(), ["a crates/a -> b c", "b crates/b -> d", "c extra/c -> d", "d vendor/d ->"]);
+    assert_eq!(found.unwrap(), ["a crates/a -> b c", "b crates/b -> (a) (d)", "c extra/c -> d", "d vendor/d ->"]);
 }
 
 #[test]
@@ -170,6 +210,24 @@ fn what_is_missing_or_broken_is_named() {
     assert_eq!(problem(Ecosystem::Cargo, &[("Cargo.toml", "")]), "Cargo.toml: it has no [workspace]");
     assert_eq!(problem(Ecosystem::Uv, &[("pyproject.toml", "")]), "pyproject.toml: it has no [tool.uv.workspace]");
     assert_eq!(problem(Ecosystem::Go, &[]), "go.work: it is not there");
+    let workspaces =
+        |value: &str| problem(Ecosystem::Npm, &[("package.json", &format!("{{ \"workspaces\": {value} }}"))]);
+    assert_eq!(workspaces("\"p/*\""), "package.json: `workspaces` is no list");
+    assert_eq!(workspaces("{}"), "package.json: `workspaces` is no list");
+    assert_eq!(workspaces("[1]"), "package.json: `workspaces` has an item that is no text");
+    let nothing = [("pnpm-workspace.yaml", "packages: ['p/*']")];
+    assert_eq!(problem(Ecosystem::Pnpm, &nothing), "pnpm-workspace.yaml: no package that it lists is there");
+    let cargo = |members: &str| {
+        let own = format!("[workspace]\nmembers = {members}\n");
+        problem(Ecosystem::Cargo, &[("Cargo.toml", &own), ("a/Cargo.toml", "[package]\nname = 'a'\n")])
+    };
+    assert_eq!(cargo("['a', 'zz']"), "Cargo.toml: `members` names `zz`, which has no Cargo.toml");
+    assert_eq!(cargo("['b/*']"), "Cargo.toml: no package that its [workspace] lists is there");
+    let uv = [("pyproject.toml", "[tool.uv.workspace]\nmembers = ['p/*']")];
+    assert_eq!(problem(Ecosystem::Uv, &uv), "pyproject.toml: no package that its [tool.uv.workspace] lists is there");
+    let go = |work: &str| problem(Ecosystem::Go, &[("go.work", work)]);
+    assert_eq!(go("go 1.22"), "go.work: it uses no module");
+    assert_eq!(go("use ./nope"), "go.work: `use ./nope` names a directory without a go.mod");
     let broken = [("package.json", r#"{ "workspaces": ["p"] }"#), ("p/package.json", "{\n\n]")];
     assert!(problem(Ecosystem::Npm, &broken).starts_with("p/package.json: line 3: "));
     let twice = [
@@ -178,6 +236,36 @@ fn what_is_missing_or_broken_is_named() {
         ("b/package.json", r#"{ "name": "x" }"#),
     ];
     assert_eq!(problem(Ecosystem::Npm, &twice), "b/package.json: its name `x` is that of a/package.json");
+}
+
+/// What the ecosystem accepts, although it finds nothing.
+#[test]
+fn slips_that_the_ecosystem_accepts_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = r#"{ "workspaces": ["p/*", "nope", "../x", "!p/old", "p/a", "gone/*"] }"#;
+    for (path, text) in [
+        ("package.json", own),
+        ("percache.toml", ""),
+        ("p/a/package.json", "{}"),
+        ("p/a/percache.toml", ""),
+        ("p/stray/percache.toml", ""),
+        ("p/old/percache.toml", ""),
+        ("p/empty/readme", ""),
+    ] {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let read = read(dir.path(), Ecosystem::Npm, "percache.toml", &mut |_| {}).unwrap();
+    assert_eq!(read.strays, [RelPath::new("p/stray").unwrap()]);
+    let doubts: Vec<_> = read.doubts.iter().map(|doubt| format!("{}: {}", doubt.file, doubt.problem)).collect();
+    assert_eq!(
+        doubts,
+        [
+            "package.json: `workspaces` names `nope`, which has no package.json",
+            "package.json: `workspaces` names `../x`, which lies outside of the workspace and is no member",
+        ]
+    );
 }
 
 /// The answer is kept while none of these paths has changed.
@@ -191,34 +279,8 @@ fn everything_that_was_read_is_noted() {
     }
     let noted = |root: &Path| {
         let mut noted = BTreeSet::new();
-        read(root, Ecosystem::Npm, &mut |path| noted.extend([path.to_string()])).unwrap();
+        read(root, Ecosystem::Npm, "percache.toml", &mut |path| noted.extend([path.to_string()])).unwrap();
         noted
     };
     assert_eq!(noted(dir.path()), ["p", "p/a", "p/a/package.json", "package.json"].map(str::to_owned).into());
-}
-
-/// Of the dependencies of tests, those that close a circle are left out, and no others.
-#[test]
-fn lenient_dependencies_close_no_circle() {
-    const COUNT: u32 = 6;
-    let mut random = fastrand::Rng::with_seed(1);
-    for _ in 0..2_000 {
-        let (mut strict, mut lenient) = (Vec::new(), Vec::new());
-        for position in 0..COUNT {
-            // Strict ones lead to smaller numbers only, so they have no circles.
-            strict.push((0..position).filter(|_| random.u8(0..4) == 0).collect::<Vec<u32>>());
-            lenient.push((0..COUNT).filter(|other| *other != position && random.u8(0..6) == 0).collect::<Vec<u32>>());
-        }
-        let all: Vec<Vec<u32>> = strict.iter().zip(&lenient).map(|(a, b)| [&a[..], b].concat()).collect();
-        let kept = with_lenient(strict.clone(), lenient.clone());
-        for position in 0..COUNT {
-            let (own, kept_here) = (&strict[position as usize], &kept[position as usize]);
-            assert!(own.iter().all(|need| kept_here.contains(need)), "strict ones stay");
-            for need in &lenient[position as usize] {
-                let circle = reaches(&all, *need, position);
-                assert_eq!(kept_here.contains(need), own.contains(need) || !circle, "{strict:?} {lenient:?}");
-            }
-            assert!(!kept_here.iter().any(|need| reaches(&kept, *need, position)), "{strict:?} {lenient:?}");
-        }
-    }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::manifests::{Manifests, at_root, mistake};
+use super::manifests::{Manifests, at_root, list, mistake};
 use super::{Found, Mistake};
 use crate::model::path::RelPath;
 use crate::syntax::data::{Data, Format};
+use crate::syntax::python_name::normal;
 
 const MANIFEST: &str = "pyproject.toml";
 
@@ -17,9 +18,10 @@ pub(super) fn read(manifests: &mut Manifests<'_>) -> Result<Vec<Found>, Mistake>
     };
     let own = manifests.data(&root, Format::Toml)?.ok_or_else(|| missing("it is not there"))?;
     let workspace = own.at(&["tool", "uv", "workspace"]).ok_or_else(|| missing("it has no [tool.uv.workspace]"))?;
-    let texts = |key: &str| workspace.get(key).into_iter().flat_map(Data::texts);
-    let mut patterns: Vec<String> = texts("members").map(str::to_owned).collect();
-    patterns.extend(texts("exclude").map(|pattern| format!("!{pattern}")));
+    let mut patterns = list(&root, "members", workspace.get("members"))?;
+    manifests.doubt(&root, "members", &patterns, MANIFEST);
+    let excluded = list(&root, "exclude", workspace.get("exclude"))?;
+    patterns.extend(excluded.iter().map(|pattern| format!("!{pattern}")));
     let mut packages = vec![(RelPath::root(), own.clone())];
     for dir in manifests.dirs(&root, &patterns, MANIFEST)? {
         if let Some(manifest) = manifests.data(&dir.child(MANIFEST.as_bytes()), Format::Toml)? {
@@ -27,6 +29,9 @@ pub(super) fn read(manifests: &mut Manifests<'_>) -> Result<Vec<Found>, Mistake>
         }
     }
     packages.retain(|(_, manifest)| name(manifest).is_some());
+    if packages.is_empty() {
+        return Err(missing("no package that its [tool.uv.workspace] lists is there"));
+    }
     let by_name: HashMap<String, RelPath> =
         packages.iter().filter_map(|(dir, manifest)| Some((normal(name(manifest)?), dir.clone()))).collect();
     let found = packages.iter().map(|(dir, manifest)| {
@@ -40,12 +45,6 @@ pub(super) fn read(manifests: &mut Manifests<'_>) -> Result<Vec<Found>, Mistake>
 
 fn name(manifest: &Data) -> Option<&str> {
     manifest.at(&["project", "name"]).and_then(Data::text)
-}
-
-/// Returns the normal form of a package's name: lower case, with one `-` for any run of separators.
-fn normal(name: &str) -> String {
-    let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
-    parts.map(str::to_lowercase).collect::<Vec<_>>().join("-")
 }
 
 /// Returns the normal names of what a package depends on, extras, groups and the build's own needs included.

@@ -115,6 +115,7 @@ impl Single {
             files: Vec::new(),
             listed: Vec::new(),
             packages: Vec::new(),
+            doubts: Vec::new(),
             cache: CacheSettings::default(),
             remote: RemoteSettings::default(),
             pools: Vec::new(),

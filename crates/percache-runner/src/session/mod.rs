@@ -223,7 +223,7 @@ impl<'a> Session<'a> {
     ) -> Result<Outcomes, BuildError> {
         let last_build = self.last_build.take();
         let tasks = self.project.graph.closure(&self.selected);
-        self.tell_of_unused_templates(reporter);
+        self.tell_of_slips(reporter);
         let (servers, kept) = (&self.servers.0, self.servers.1);
         let workspace = &self.project.workspace;
         let foreground = self.selected.iter().flat_map(|id| serves(workspace, *id)).collect();
@@ -259,10 +259,13 @@ impl<'a> Session<'a> {
         Ok(outcomes)
     }
 
-    fn tell_of_unused_templates(&self, reporter: &mut dyn Reporter) {
+    fn tell_of_slips(&self, reporter: &mut dyn Reporter) {
         for UnusedTemplate { name, place } in &self.project.workspace.unused {
             let (name, place) = (name.clone(), place.clone());
             reporter.event(Event::Note(Note::UnusedTemplate { name, place }));
+        }
+        for doubt in &self.project.workspace.doubts {
+            reporter.event(Event::Note(Note::Packages(doubt.clone())));
         }
     }
 

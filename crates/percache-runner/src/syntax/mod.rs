@@ -10,6 +10,7 @@
 //! | `line_diff` | Line-by-line difference of two texts |
 //! | `name_globs` | Globs over names of variables |
 //! | `npm_range` | Ranges of versions as npm writes them |
+//! | `python_name` | Spellings of the names of Python packages |
 //! | `shown` | Paths escaped for messages, and back |
 //! | `suggest` | "Did you mean": the nearest name |
 //! | `units` | Durations, ages and sizes, parsed and formatted |
@@ -22,6 +23,7 @@ pub mod go_mod;
 pub mod line_diff;
 pub mod name_globs;
 pub mod npm_range;
+pub mod python_name;
 pub mod shown;
 pub mod suggest;
 pub mod units;

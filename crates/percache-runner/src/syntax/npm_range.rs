@@ -4,12 +4,14 @@
 
 use semver::{Version, VersionReq};
 
-/// Returns whether the version is in the range; `None` if one of them cannot be understood.
+/// Returns whether the version is in the range; `None` if one of them cannot be understood. `*` contains prereleases,
+/// too: npm and pnpm link a package of the workspace for it whatever its version is.
 pub fn contains(range: &str, version: &str) -> Option<bool> {
     let version = Version::parse(version.trim().trim_start_matches(['v', '='])).ok()?;
     let mut within = false;
     for alternative in range.split("||") {
-        within |= requirement(alternative)?.matches(&version);
+        let requirement = requirement(alternative)?;
+        within |= requirement == VersionReq::STAR || requirement.matches(&version);
     }
     Some(within)
 }
@@ -75,5 +77,9 @@ mod tests {
         assert_eq!(contains("^1.0.0", "one"), None);
         assert_eq!(contains("^1.0.0-beta.1", "1.0.0-beta.2"), Some(true));
         assert_eq!(contains("^0.2.0", "0.3.0"), Some(false));
+        for any in ["*", "", " ", "x", "X.x", ">=*", "^2.0.0 || *"] {
+            assert_eq!(contains(any, "1.0.0-alpha.1"), Some(true), "{any}");
+        }
+        assert_eq!(contains(">=0.0.1", "1.0.0-alpha.1"), Some(false));
     }
 }

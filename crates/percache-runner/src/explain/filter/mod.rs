@@ -10,13 +10,13 @@
 
 mod selector;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::explain::affected::{AffectedError, changed};
-use crate::graph::{SelectError, matches, select};
+use crate::graph::{Names, SelectError, is_called, matches, select};
 use crate::model::path::RelPath;
 use crate::model::pattern::{PatternError, PatternSet};
-use crate::model::{Caller, TaskId};
+use crate::model::{Caller, Package, TaskId};
 use crate::session::Project;
 use crate::syntax::suggest::did_you_mean;
 
@@ -105,52 +105,48 @@ pub fn filtered(
 /// Returns the task of this name of every directory that has one.
 fn in_each(project: &Project, dirs: &BTreeSet<RelPath>, name: &str) -> Result<Vec<TaskId>, FilterError> {
     let workspace = &project.workspace;
-    let of: BTreeSet<&RelPath> =
-        workspace.tasks.iter().map(|task| &task.dir).filter(|dir| dirs.contains(*dir)).collect();
-    let (mut tasks, mut any) = (Vec::new(), false);
-    for dir in &of {
-        match select(workspace, dir, &[name.to_owned()]) {
-            Ok(found) => {
-                any = true;
-                tasks.extend(found);
-            }
-            Err(SelectError::Unknown { .. } | SelectError::NoMatch { .. }) => {}
-            Err(error) => return Err(FilterError::Select(error)),
+    let with_tasks = workspace.tasks.iter().filter(|task| dirs.contains(&task.dir));
+    let of: BTreeSet<&str> = with_tasks.clone().filter_map(|task| task.dir.to_str()).collect();
+    match Names::of(workspace).in_dirs(&of, name) {
+        Some(tasks) => Ok(tasks),
+        None if of.is_empty() => Ok(Vec::new()),
+        None => {
+            let locals = with_tasks.map(|task| task.template.rsplit(':').next().unwrap_or(&task.template));
+            Err(FilterError::NoTask { name: name.to_owned(), hint: did_you_mean(name, locals) })
         }
     }
-    if any || of.is_empty() {
-        return Ok(tasks);
-    }
-    let locals = workspace.tasks.iter().filter(|task| of.contains(&task.dir));
-    let locals = locals.map(|task| task.template.rsplit(':').next().unwrap_or(&task.template));
-    let hint = did_you_mean(name, locals);
-    Err(FilterError::NoTask { name: name.to_owned(), hint })
 }
 
 /// A directory that a selector can mean.
 #[derive(Default)]
-struct Unit {
-    names: Vec<String>,
-    needs: BTreeSet<RelPath>,
+struct Unit<'p> {
+    packages: Vec<&'p Package>,
+    needs: BTreeSet<&'p RelPath>,
 }
 
-struct Units(BTreeMap<RelPath, Unit>);
+impl<'p> Unit<'p> {
+    fn names(&self) -> impl Iterator<Item = &'p str> {
+        self.packages.iter().map(|package| package.name.as_str()).filter(|name| !name.is_empty())
+    }
+}
 
-impl Units {
-    fn of(project: &Project) -> Units {
+struct Units<'p>(BTreeMap<RelPath, Unit<'p>>);
+
+impl<'p> Units<'p> {
+    fn of(project: &'p Project) -> Units<'p> {
         let workspace = &project.workspace;
-        let mut units: BTreeMap<RelPath, Unit> = BTreeMap::new();
+        let mut units: BTreeMap<RelPath, Unit<'p>> = BTreeMap::new();
         for package in &workspace.packages {
             let unit = units.entry(package.dir.clone()).or_default();
-            unit.names.extend(Some(package.name.clone()).filter(|name| !name.is_empty()));
-            unit.needs.extend(package.needs.iter().map(|need| workspace.packages[*need as usize].dir.clone()));
+            unit.packages.push(package);
+            unit.needs.extend(package.all_needs().map(|need| &workspace.packages[need as usize].dir));
         }
         let is_package: BTreeSet<RelPath> = units.keys().cloned().collect();
         for (task, needs) in workspace.tasks.iter().zip(&project.graph.needs) {
             let unit = units.entry(task.dir.clone()).or_default();
             if !is_package.contains(&task.dir) {
                 let others = needs.iter().map(|need| &workspace.task(*need).dir).filter(|dir| **dir != task.dir);
-                unit.needs.extend(others.cloned());
+                unit.needs.extend(others);
             }
         }
         Units(units)
@@ -190,10 +186,10 @@ impl Units {
     fn named(&self, project: &Project, selector: &Selector) -> Result<BTreeSet<RelPath>, String> {
         let path = selector.path.as_deref().map(|path| directories(project, path)).transpose();
         let path = path.map_err(|error| error.kind.to_string())?;
-        let fits = |(dir, unit): &(&RelPath, &Unit)| {
+        let fits = |(dir, unit): &(&RelPath, &Unit<'_>)| {
             let by_name = selector.name.as_deref().is_none_or(|name| {
-                let names = unit.names.iter().map(String::as_str);
-                dir.to_str().into_iter().chain(names).any(|known| matches(name, known))
+                let by_dir = dir.to_str().is_some_and(|dir| matches(name, dir));
+                by_dir || unit.packages.iter().any(|package| is_called(package, name))
             });
             by_name && path.as_ref().is_none_or(|set| set.matches(dir))
         };
@@ -202,16 +198,17 @@ impl Units {
 
     /// Adds what the named packages need, and what needs them.
     fn extended(&self, selector: &Selector, named: BTreeSet<RelPath>) -> BTreeSet<RelPath> {
-        let needs = |dir: &RelPath| self.0.get(dir).map(|unit| unit.needs.clone()).unwrap_or_default();
-        let needed_by = |dir: &RelPath| {
-            self.0.iter().filter(|(_, unit)| unit.needs.contains(dir)).map(|(other, _)| other.clone()).collect()
-        };
         let mut found = BTreeSet::new();
         if selector.with_dependencies {
-            found.extend(reached(&named, &needs));
+            let edges = self.0.iter().map(|(dir, unit)| (dir, unit.needs.iter().copied().collect()));
+            found.extend(reached(&named, &edges.collect()));
         }
         if selector.with_dependents {
-            found.extend(reached(&named, &needed_by));
+            let mut edges: HashMap<&RelPath, Vec<&RelPath>> = HashMap::new();
+            for (dir, need) in self.0.iter().flat_map(|(dir, unit)| unit.needs.iter().map(move |need| (dir, *need))) {
+                edges.entry(need).or_default().push(dir);
+            }
+            found.extend(reached(&named, &edges));
         }
         match selector.without_itself {
             true => found.retain(|dir| !named.contains(dir)),
@@ -230,16 +227,17 @@ impl Units {
     ) -> Result<BTreeSet<RelPath>, AffectedError> {
         let changed = changed(project, since, args, caller)?;
         let tasks = changed.tasks.iter().map(|id| project.workspace.task(*id).dir.clone());
-        let nearest =
-            |path: &RelPath| self.0.keys().filter(|dir| path.starts_with(dir)).max_by_key(|dir| dir.as_bytes().len());
-        Ok(changed.paths.iter().filter_map(nearest).cloned().chain(tasks).collect())
+        let nearest = |path: &RelPath| {
+            let mut dirs = std::iter::once(path.as_bytes()).chain(path.ancestors());
+            dirs.find_map(|dir| self.0.get_key_value(dir)).map(|(dir, _)| dir.clone())
+        };
+        Ok(changed.paths.iter().filter_map(nearest).chain(tasks).collect())
     }
 
     fn hint(&self, selector: &Selector) -> String {
         let wanted = selector.name.as_deref().or(selector.path.as_deref()).unwrap_or_default();
         let wanted = wanted.trim_start_matches("./");
-        let names =
-            self.0.iter().flat_map(|(dir, unit)| dir.to_str().into_iter().chain(unit.names.iter().map(String::as_str)));
+        let names = self.0.iter().flat_map(|(dir, unit)| dir.to_str().into_iter().chain(unit.names()));
         let names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
         // The last part of a name is what people remember.
         let short = names.iter().copied().find(|name| name.rsplit('/').next() == Some(wanted) && *name != wanted);
@@ -253,13 +251,14 @@ impl Units {
 }
 
 /// Returns everything that is reached, the start excluded unless it is reached itself.
-fn reached(from: &BTreeSet<RelPath>, next: &dyn Fn(&RelPath) -> BTreeSet<RelPath>) -> BTreeSet<RelPath> {
-    let mut reached = BTreeSet::new();
-    let mut open: Vec<RelPath> = from.iter().cloned().collect();
+fn reached(from: &BTreeSet<RelPath>, edges: &HashMap<&RelPath, Vec<&RelPath>>) -> BTreeSet<RelPath> {
+    let mut reached: HashSet<&RelPath> = HashSet::new();
+    let mut open: Vec<&RelPath> = from.iter().collect();
     while let Some(dir) = open.pop() {
-        open.extend(next(&dir).into_iter().filter(|dir| reached.insert(dir.clone())));
+        let next = edges.get(dir).into_iter().flatten().copied();
+        open.extend(next.filter(|dir| reached.insert(dir)));
     }
-    reached
+    reached.into_iter().cloned().collect()
 }
 
 /// Parses a pattern for directories: relative to the current one if it begins with a dot, else to the root.

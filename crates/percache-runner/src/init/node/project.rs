@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::super::{InitError, list, read, string};
 use super::nx::Nx;
 use super::rules::Rules;
-use crate::model::Ecosystem;
+use crate::config::FILE_NAME;
+use crate::model::{Ecosystem, Package};
 use crate::packages;
 use crate::syntax::data::{Data, Format};
 
@@ -126,9 +127,10 @@ impl Project {
         let mut members = vec![root];
         if is_workspace {
             let ecosystem = Ecosystem::named(manager).unwrap_or(Ecosystem::Npm);
-            let packages = packages::read(dir, ecosystem, &mut |_| {})
-                .map_err(|mistake| InitError::Broken(format!("{}: {}", mistake.file, mistake.problem)))?;
-            let needed: BTreeSet<u32> = packages.iter().flat_map(|package| package.needs.iter().copied()).collect();
+            let packages = packages::read(dir, ecosystem, FILE_NAME, &mut |_| {})
+                .map_err(|mistake| InitError::Broken(format!("{}: {}", mistake.file, mistake.problem)))?
+                .packages;
+            let needed: BTreeSet<u32> = packages.iter().flat_map(Package::all_needs).collect();
             for (position, package) in (0u32..).zip(&packages).filter(|(_, package)| !package.dir.is_root()) {
                 let Some(at) = package.dir.to_str() else { continue };
                 let file = format!("{at}/package.json");

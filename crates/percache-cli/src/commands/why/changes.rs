@@ -13,14 +13,18 @@ const CHANGES: usize = 20;
 /// The largest number of changed lines of one text that are shown.
 const LINES: usize = 12;
 
-/// Describes each change with its old and new value. `place` is where the task is defined.
-pub fn tell(changes: &[Change], place: Option<&str>, indent: &str, paint: Paint) -> String {
+/// Describes each change with its old and new value. `place` is where the task is defined. The digests of a text whose
+/// changed lines are shown are told if `verbose` is set.
+pub fn tell(changes: &[Change], place: Option<&str>, indent: &str, verbose: bool, paint: Paint) -> String {
     let mut text = String::new();
     for change in changes.iter().take(CHANGES) {
         let stated = matches!(change.kind, Kind::Command | Kind::Outputs | Kind::Cwd | Kind::Depfile);
         let place = place.filter(|_| stated).map(|place| format!(" ({place})")).unwrap_or_default();
         let _ = writeln!(text, "{indent}{change}{place}");
-        let (old, new) = old_and_new(change);
+        let (old, new) = match says_enough(change) && !verbose {
+            true => (Vec::new(), Vec::new()),
+            false => old_and_new(change),
+        };
         let told = old.iter().map(|line| (false, line)).chain(new.iter().map(|line| (true, line)));
         told.for_each(|(new, line)| {
             let _ = writeln!(text, "{indent}  {} {line}", sign(new, paint));
@@ -38,6 +42,17 @@ pub fn tell(changes: &[Change], place: Option<&str>, indent: &str, paint: Paint)
         let _ = writeln!(text, "{indent}and {} more changes; --json names all", changes.len() - CHANGES);
     }
     text
+}
+
+/// Returns whether the changed lines of a file say all that its states do: that its content is another one.
+fn says_enough(change: &Change) -> bool {
+    let executable = |value: &Option<Value>| match value {
+        Some(Value::File(FileState::File { executable, .. })) => Some(*executable),
+        _ => None,
+    };
+    let has_lines = change.lines.as_ref().is_some_and(|difference| !difference.lines.is_empty());
+    let (old, new) = (executable(&change.old), executable(&change.new));
+    has_lines && old.is_some() && old == new
 }
 
 fn tell_line(line: &Line, indent: &str, paint: Paint, text: &mut String) {

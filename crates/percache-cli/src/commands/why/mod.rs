@@ -35,7 +35,7 @@ pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {
     let store = Arc::new(open_store(&project.store_dir, Paint::stderr(cli.color)));
     let asked = why::Question { project: project.clone(), store, caller: std::env::vars_os().collect() };
     let text = match ids.as_deref() {
-        Some([id]) => one(&asked, *id, args, paint)?,
+        Some([id]) => one(&asked, *id, args, cli.verbose, paint)?,
         Some(ids) => {
             let all = why::standings(&asked, ids).map_err(CliError::failure)?;
             let name = args.task.as_deref().unwrap_or("what is affected");
@@ -56,11 +56,11 @@ pub fn run(cli: &Cli, args: &Why) -> Result<u8, CliError> {
     Ok(SUCCESS)
 }
 
-fn one(asked: &why::Question, id: TaskId, args: &Why, paint: Paint) -> Result<String, CliError> {
+fn one(asked: &why::Question, id: TaskId, args: &Why, verbose: bool, paint: Paint) -> Result<String, CliError> {
     let answer = why::why(asked, id).map_err(CliError::failure)?;
     Ok(match args.json {
         true => format!("{:#}", json::answer(&asked.project.workspace, id, &answer)),
-        false => tell::answer(&asked.project, id, &answer, paint),
+        false => tell::answer(&asked.project, id, &answer, verbose, paint),
     })
 }
 

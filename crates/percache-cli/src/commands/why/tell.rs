@@ -18,7 +18,7 @@ use crate::terminal::style::{Paint, Style, columns};
 const CAUSES: usize = 5;
 
 /// Describes the whole answer.
-pub fn answer(project: &Project, id: TaskId, answer: &Answer, paint: Paint) -> String {
+pub fn answer(project: &Project, id: TaskId, answer: &Answer, verbose: bool, paint: Paint) -> String {
     let workspace = &project.workspace;
     let mut text = String::new();
     let name = paint.apply(Style::Strong, &workspace.task(id).name);
@@ -42,7 +42,7 @@ pub fn answer(project: &Project, id: TaskId, answer: &Answer, paint: Paint) -> S
         State::Server => writeln!(text, "{name} is a server: it runs while a task that depends on it runs"),
         State::Broken(message) => writeln!(text, "{name} would fail: {message}"),
         State::WouldRun | State::MayRun => {
-            tell_chains(workspace, id, answer, paint, &mut text);
+            tell_chains(workspace, id, answer, verbose, paint, &mut text);
             Ok(())
         }
     };
@@ -54,7 +54,7 @@ pub fn answer(project: &Project, id: TaskId, answer: &Answer, paint: Paint) -> S
     }
     let is_reason = |link: &Link| matches!(link.why, Why::Tied(_));
     let told = answer.chains.first().is_some_and(|chain| chain.len() == 1 && chain.iter().any(is_reason));
-    answer.nearest.iter().filter(|_| !told).for_each(|nearest| tell_nearest(nearest, paint, &mut text));
+    answer.nearest.iter().filter(|_| !told).for_each(|nearest| tell_nearest(nearest, verbose, paint, &mut text));
     if let Some(reason) = answer.last.as_ref().and_then(|last| last.reason.as_ref()) {
         let _ = writeln!(text, "\nwhy it ran the last time: {reason}");
     }
@@ -70,7 +70,7 @@ pub fn answer(project: &Project, id: TaskId, answer: &Answer, paint: Paint) -> S
                     let columns = columns().map(|columns| columns.saturating_sub(2));
                     let _ = writeln!(text, "  {}", wrapped(&line(workspace, chain), columns, "    "));
                 }
-                tell_links(workspace, chain, paint, &mut text);
+                tell_links(workspace, chain, verbose, paint, &mut text);
             }
         }
     }
@@ -86,7 +86,7 @@ pub fn answer(project: &Project, id: TaskId, answer: &Answer, paint: Paint) -> S
 }
 
 /// Describes what would run, and why.
-fn tell_chains(workspace: &Workspace, id: TaskId, answer: &Answer, paint: Paint, text: &mut String) {
+fn tell_chains(workspace: &Workspace, id: TaskId, answer: &Answer, verbose: bool, paint: Paint, text: &mut String) {
     let name = &workspace.task(id).name;
     let Some((chain, others)) = answer.chains.split_first() else {
         let _ = writeln!(text, "{} may run", paint.apply(Style::Strong, name));
@@ -100,7 +100,7 @@ fn tell_chains(workspace: &Workspace, id: TaskId, answer: &Answer, paint: Paint,
     let whole = wrapped(&whole, columns(), "  ");
     let _ =
         writeln!(text, "{}{}", paint.apply(Style::Strong, name), whole.strip_prefix(name.as_str()).unwrap_or(&whole));
-    tell_links(workspace, chain, paint, text);
+    tell_links(workspace, chain, verbose, paint, text);
     let cause = |chain: &Chain| chain.iter().rfind(|link| link.stands != Stands::Renewed).cloned();
     let reason = |link: &Link| ending(link);
     let first = cause(chain).map(|link| reason(&link));
@@ -187,7 +187,7 @@ fn words(stands: Stands) -> &'static str {
 }
 
 /// Describes what changed for each task in the chain.
-fn tell_links(workspace: &Workspace, chain: &Chain, paint: Paint, text: &mut String) {
+fn tell_links(workspace: &Workspace, chain: &Chain, verbose: bool, paint: Paint, text: &mut String) {
     for link in chain {
         let changed = link.why.changes();
         if changed.is_empty() {
@@ -195,15 +195,15 @@ fn tell_links(workspace: &Workspace, chain: &Chain, paint: Paint, text: &mut Str
         }
         let place = place(workspace, link.task);
         if chain.len() == 1 {
-            text.push_str(&changes::tell(changed, place.as_deref(), "  ", paint));
+            text.push_str(&changes::tell(changed, place.as_deref(), "  ", verbose, paint));
         } else {
             let _ = writeln!(text, "  {}", workspace.task(link.task).name);
-            text.push_str(&changes::tell(changed, place.as_deref(), "    ", paint));
+            text.push_str(&changes::tell(changed, place.as_deref(), "    ", verbose, paint));
         }
     }
 }
 
-fn tell_nearest(nearest: &Nearest, paint: Paint, text: &mut String) {
+fn tell_nearest(nearest: &Nearest, verbose: bool, paint: Paint, text: &mut String) {
     let age = format_age(age(nearest.created));
     let place = nearest.directory.as_ref().map(|directory| format!("`{}`", shown(directory)));
     let tied = format!("tied to {}, whose path is in its outputs", place.as_deref().unwrap_or("another directory"));
@@ -215,7 +215,7 @@ fn tell_nearest(nearest: &Nearest, paint: Paint, text: &mut String) {
         (true, false) => writeln!(text, "\nthe nearest stored result, made {age} ago, is {tied}, and differs in this:"),
         (false, _) => writeln!(text, "\nthe nearest stored result, made {age} ago, differs in this:"),
     };
-    text.push_str(&changes::tell(&nearest.changes, None, "  ", paint));
+    text.push_str(&changes::tell(&nearest.changes, None, "  ", verbose, paint));
 }
 
 fn age(time: Time) -> Duration {

@@ -2,10 +2,15 @@
 //!
 //! Knows nothing of single tests: cargo's own output is shown as it comes.
 
+use std::ffi::OsString;
+
 use crate::python;
 use crate::run::{Result, cargo, run};
 use crate::servers;
 use crate::setup;
+
+/// The variable by which the harness of Rust's tests is told how many run at a time.
+const THREADS: &str = "RUST_TEST_THREADS";
 
 /// Checks formatting and lints, with and without RocksDB, then runs all tests; stops at the first failure.
 pub fn test() -> Result<()> {
@@ -24,6 +29,14 @@ pub fn test() -> Result<()> {
     let light = ["clippy", "--release", "-p", "percache-py", "--no-default-features", "--", "-D", "warnings"];
     run(cargo(light).envs(python.clone()))?;
     // The Python package is tested in Python.
-    run(cargo(["test", "--release", "--workspace", "--exclude", "percache-py"]).envs(python).envs(servers::ensure()))?;
+    let mut tests = cargo(["test", "--release", "--workspace", "--exclude", "percache-py"]);
+    run(tests.envs(python).envs(servers::ensure()).env(THREADS, threads()))?;
     python::as_a_part_of_all_tests()
+}
+
+/// Returns how many tests run at a time: one more than there are processors, unless the caller says otherwise. Many of
+/// them wait for a command or for a clock.
+fn threads() -> OsString {
+    let processors = std::thread::available_parallelism().map_or(1, Into::<usize>::into);
+    std::env::var_os(THREADS).unwrap_or_else(|| (processors + 1).to_string().into())
 }

@@ -5,7 +5,6 @@
 //! record claims as well. What is wrong with one result is no reason to do without the others.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Mutex, PoisonError};
@@ -13,13 +12,11 @@ use std::sync::{Mutex, PoisonError};
 use percache::store::interface::Contents;
 use percache::store::record::Content;
 
-use crate::connection::Connection;
-use crate::digest::{Blob, Hasher};
+use crate::digest::Blob;
 use crate::fault::{Fault, FaultKind};
 use crate::record::RemoteResult;
-use crate::remote::{Counters, Remote};
-use crate::service::Packing;
-use crate::service::stream::{PipeReader, pipe};
+use crate::remote::Remote;
+use crate::verified::{self, damaged};
 
 /// Small contents that are asked for together, in bytes: what is held in memory at a time.
 const TOGETHER: u64 = 16 << 20;
@@ -101,33 +98,10 @@ impl Remote {
     }
 
     fn stream(&self, blob: &Blob, local: &dyn Contents) -> Result<Content, Fault> {
-        let connection = &self.shared.connection;
-        let packing = connection.service()?.packing();
-        let mut checked = Checked::new(connection, &self.shared.counters, blob.length);
-        let (read, added) = std::thread::scope(|scope| {
-            let (to, from) = pipe();
-            let read = scope.spawn(move || {
-                let read = connection.call(async |service| service.read_large(blob, &to).await);
-                if let Err(fault) = &read {
-                    // Whoever reads it may have seen enough.
-                    let _ = to.blocking_send(Err(fault.clone()));
-                }
-                read
-            });
-            let mut pipe = PipeReader::new(from);
-            let added = match packing {
-                Packing::Plain => checked.add(&mut pipe, local),
-                Packing::Zstd => zstd::stream::read::Decoder::new(&mut pipe)
-                    .and_then(|unpacked| checked.add(&mut unpacked.single_frame(), local)),
-            };
-            drop(pipe);
-            (read.join(), added)
-        });
-        read.unwrap_or_else(|_| Err(Fault::new(FaultKind::Local, "reading it failed")))?;
-        match added {
-            Ok(added) if checked.finish() == *blob => Ok(added),
-            _ => Err(damaged(blob)),
-        }
+        let counted = |count| {
+            self.shared.counters.fetched.fetch_add(count, Ordering::Relaxed);
+        };
+        verified::read(&self.shared.connection, blob, &counted, &mut |from| local.add(from, &mut |_| ()))
     }
 }
 
@@ -256,48 +230,6 @@ impl Fetching<'_> {
             };
             (self.came)(at, fetch);
         }
-    }
-}
-
-fn damaged(blob: &Blob) -> Fault {
-    Fault::new(FaultKind::Damaged, format!("the content {} is not what its name says", blob.digest))
-}
-
-/// A reader that knows what came through it, and ends when it is too much.
-struct Checked<'a> {
-    connection: &'a Connection,
-    counters: &'a Counters,
-    hasher: Hasher,
-    length: u64,
-    most: u64,
-}
-
-impl<'a> Checked<'a> {
-    fn new(connection: &'a Connection, counters: &'a Counters, most: u64) -> Checked<'a> {
-        Checked { connection, counters, hasher: Hasher::new(), length: 0, most }
-    }
-
-    fn add(&mut self, from: &mut dyn Read, local: &dyn Contents) -> io::Result<Content> {
-        struct Through<'c, 'a>(&'c mut Checked<'a>, &'c mut dyn Read);
-        impl Read for Through<'_, '_> {
-            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                let count = self.1.read(buffer)?;
-                let checked = &mut *self.0;
-                checked.hasher.update(&buffer[..count]);
-                checked.length += count as u64;
-                checked.counters.fetched.fetch_add(count as u64, Ordering::Relaxed);
-                checked.connection.note_answer();
-                match checked.length > checked.most {
-                    true => Err(io::Error::other("it is longer than it should be")),
-                    false => Ok(count),
-                }
-            }
-        }
-        local.add(&mut Through(self, from), &mut |_| ())
-    }
-
-    fn finish(self) -> Blob {
-        Blob { digest: self.hasher.finish(), length: self.length }
     }
 }
 

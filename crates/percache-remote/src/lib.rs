@@ -18,6 +18,7 @@
 //! | `service` | what every kind of remote can do, and the kinds there are |
 //! | `connection` | one connection for a run, made when it is first needed |
 //! | `reapi` | messages of the Remote Execution API, generated |
+//! | `verified` | one large content, checked while it is read |
 //! | `remote` | looking up |
 //! | `fetch` | fetching contents, those of many results together |
 //! | `archive` | results in one file, without any server |
@@ -44,6 +45,7 @@ mod totals;
 mod trial;
 mod trust;
 mod uploads;
+mod verified;
 
 #[cfg(test)]
 mod tests;

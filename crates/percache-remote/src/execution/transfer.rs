@@ -13,7 +13,8 @@ use crate::connection::Connection;
 use crate::digest::{Blob, Hasher};
 use crate::fault::{Fault, FaultKind};
 use crate::service::Packing;
-use crate::service::stream::{PIECE, PipeReader, PipeWriter, pipe};
+use crate::service::stream::{PIECE, PipeWriter, pipe};
+use crate::verified::{self, damaged};
 
 /// Names that are asked for in one question.
 const ASKED: usize = 1_000;
@@ -243,7 +244,7 @@ pub(super) fn fetch_into(connection: &Connection, blob: &Blob, take: &mut dyn Fn
             Ok(())
         });
     }
-    stream(connection, blob, &mut |from| {
+    verified::read(connection, blob, &|_| (), &mut |from| {
         let mut buffer = vec![0; 128 << 10];
         loop {
             match from.read(&mut buffer)? {
@@ -255,81 +256,12 @@ pub(super) fn fetch_into(connection: &Connection, blob: &Blob, take: &mut dyn Fn
 }
 
 fn fetch_large(connection: &Connection, blob: &Blob, local: &dyn Contents) -> Result<Content, Fault> {
-    let mut content = None;
-    let mut fetched = || {
-        stream(connection, blob, &mut |from| {
-            content = Some(local.add(from, &mut |_| ())?);
-            Ok(())
-        })
-    };
+    let fetched = || verified::read(connection, blob, &|_| (), &mut |from| local.add(from, &mut |_| ()));
     match fetched() {
         // Once more from the start.
-        Err(fault) if fault.kind == FaultKind::Transient => fetched()?,
-        answer => answer?,
+        Err(fault) if fault.kind == FaultKind::Transient => fetched(),
+        answer => answer,
     }
-    content.ok_or_else(|| lacks(blob))
-}
-
-/// Has a large content read by `take`, and checks that it was what its name says.
-fn stream(
-    connection: &Connection,
-    blob: &Blob,
-    take: &mut dyn FnMut(&mut dyn Read) -> io::Result<()>,
-) -> Result<(), Fault> {
-    let packing = connection.service()?.packing();
-    let mut checked = Checked { hasher: Hasher::new(), length: 0, most: blob.length };
-    let (read, taken) = std::thread::scope(|scope| {
-        let (to, from) = pipe();
-        let read = scope.spawn(move || {
-            let read = connection.call(async |service| service.read_large(blob, &to).await);
-            if let Err(fault) = &read {
-                // Whoever reads it may have seen enough.
-                let _ = to.blocking_send(Err(fault.clone()));
-            }
-            read
-        });
-        let mut pipe = PipeReader::new(from);
-        let taken = match packing {
-            Packing::Plain => take(&mut Through(&mut checked, connection, &mut pipe)),
-            Packing::Zstd => zstd::stream::read::Decoder::new(&mut pipe)
-                .and_then(|unpacked| take(&mut Through(&mut checked, connection, &mut unpacked.single_frame()))),
-        };
-        drop(pipe);
-        (read.join(), taken)
-    });
-    read.unwrap_or_else(|_| Err(Fault::new(FaultKind::Local, "reading it failed")))?;
-    let came = Blob { digest: checked.hasher.finish(), length: checked.length };
-    match taken {
-        Ok(()) if came == *blob => Ok(()),
-        _ => Err(damaged(blob)),
-    }
-}
-
-/// What came through a [`Through`].
-struct Checked {
-    hasher: Hasher,
-    length: u64,
-    most: u64,
-}
-
-/// A reader that notes what comes through it, and ends when it is too much.
-struct Through<'a>(&'a mut Checked, &'a Connection, &'a mut dyn Read);
-
-impl Read for Through<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.2.read(buffer)?;
-        self.0.hasher.update(&buffer[..count]);
-        self.0.length += count as u64;
-        self.1.note_answer();
-        match self.0.length > self.0.most {
-            true => Err(io::Error::other("it is longer than it should be")),
-            false => Ok(count),
-        }
-    }
-}
-
-fn damaged(blob: &Blob) -> Fault {
-    Fault::new(FaultKind::Damaged, format!("the content {} is not what its name says", blob.digest))
 }
 
 /// Returns the fault that a content is not there.

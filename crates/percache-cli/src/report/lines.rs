@@ -2,6 +2,7 @@
 //! and the summary; on a terminal above the live display.
 
 mod servers;
+mod waits;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use percache_runner::Summary;
-use percache_runner::events::{Event, Failure, Holder, LogText, Outcome, Provenance};
+use percache_runner::events::{Event, Failure, LogText, Outcome, Provenance};
 use percache_runner::tasks::{TaskId, Workspace};
 use percache_runner::text::{format_duration, format_size};
 
@@ -151,28 +152,6 @@ impl<'a> Lines<'a> {
     /// Redraws the display, if there is one.
     pub fn refresh(&mut self, left: Option<Duration>) {
         self.live.iter_mut().for_each(|live| live.refresh(left));
-    }
-
-    /// Reports that a task waits. The live display shows it on the task's own line. Elsewhere one line reports it,
-    /// however many tasks wait for the same process.
-    fn waiting(&mut self, task: Option<TaskId>, holder: String) {
-        match (task, &mut self.live) {
-            (Some(task), Some(live)) => live.waits(task, &self.workspace.task(task).name, holder),
-            _ if self.awaited.as_ref() == Some(&holder) => {}
-            _ => {
-                self.note(&format!("waiting for {holder}"));
-                self.awaited = Some(holder);
-            }
-        }
-    }
-
-    /// Reports processes in the background. The live display shows them on the task's own line.
-    fn background(&mut self, task: TaskId, holders: &[Holder]) {
-        let name = &self.workspace.task(task).name;
-        match &mut self.live {
-            Some(live) => live.holds(task, words::holders(holders)),
-            None => self.note(&words::background(name, holders)),
-        }
     }
 
     fn finished(&mut self, id: TaskId, outcome: &Outcome, log: &Arc<LogText>, detail: &Detail<'_>) {

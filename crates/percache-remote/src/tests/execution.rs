@@ -257,6 +257,13 @@ fn what_comes_back_damaged_is_refused() {
     let short = farm(&[Answer::Result(left("out", &wrong))]);
     short.add_as(wrong, b"what it");
     assert_eq!(World::new(short.port).is_refused().kind, FaultKind::Damaged);
+    // Too large for a batch: it comes as a stream, which nothing else checks.
+    let mut large = vec![7; 8 << 20];
+    let whole = Blob::of(&large);
+    let streamed = farm(&[Answer::Result(left("out", &whole))]);
+    large[5 << 20] ^= 1;
+    streamed.add_as(whole, &large);
+    assert_eq!(World::new(streamed.port).is_refused().kind, FaultKind::Damaged);
     let gone = farm(&[Answer::Result(left("out", &wrong))]);
     assert_eq!(World::new(gone.port).is_refused().kind, FaultKind::Missing);
     for path in ["../out", "/out", "a/../../out", ""] {

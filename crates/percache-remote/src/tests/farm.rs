@@ -11,7 +11,7 @@ use prost::Message;
 use tokio::net::TcpListener;
 
 use crate::digest::Blob;
-use crate::reapi::bytestream::ReadResponse;
+use crate::reapi::bytestream::{ReadRequest, ReadResponse};
 use crate::reapi::longrunning::{Operation, operation};
 use crate::reapi::protobuf::{Any, Empty};
 use crate::reapi::rpc::{PreconditionFailure, Status, precondition_failure::Violation};
@@ -218,11 +218,21 @@ fn answer(state: &State, method: &str, message: &[u8]) -> Vec<Part> {
             Answer::Streamed(log, _) => {
                 one(ReadResponse { data: Bytes::from(log.clone().into_bytes()) }.encode_to_vec())
             }
-            _ => vec![Part::End(5, None)],
+            _ => content(state, &ReadRequest::decode(message).unwrap().resource_name),
         },
         "WaitExecution" => executed(next(state)),
         _ => one(Empty {}.encode_to_vec()),
     }
+}
+
+/// Returns the pieces of the content that the name of a resource means.
+fn content(state: &State, resource: &str) -> Vec<Part> {
+    let blobs = lock(&state.blobs);
+    let Some((_, bytes)) = blobs.iter().find(|(blob, _)| resource.contains(&blob.digest.to_string())) else {
+        return vec![Part::End(5, None)];
+    };
+    let pieces = bytes.chunks(1 << 20).map(|piece| ReadResponse { data: piece.to_vec().into() }.encode_to_vec());
+    pieces.map(Part::Message).collect()
 }
 
 fn next(state: &State) -> Answer {

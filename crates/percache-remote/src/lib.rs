@@ -15,6 +15,7 @@
 //! | `record` | what lies on a remote for a result |
 //! | `settings` | from `[remote]` and the environment to what a connection needs |
 //! | `fault`, `retry`, `breaker` | what goes wrong, when to try again, and when to give up |
+//! | `invocation` | which tool, build and task a call is for |
 //! | `service` | what every kind of remote can do, and the kinds there are |
 //! | `connection` | one connection for a run, made when it is first needed |
 //! | `reapi` | messages of the Remote Execution API, generated |
@@ -34,6 +35,7 @@ mod digest;
 pub mod execution;
 mod fault;
 mod fetch;
+mod invocation;
 mod keys;
 mod reapi;
 mod record;

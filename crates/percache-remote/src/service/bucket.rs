@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use super::stream::{PIECE, Receiver, Sender};
 use super::{About, IDLE, Key, RECORD};
 use crate::digest::Blob;
-use crate::fault::{Fault, FaultKind};
+use crate::fault::{self, Fault, FaultKind};
 use crate::retry::retried;
 use crate::settings::{Scheme, Settings};
 
@@ -48,7 +48,7 @@ pub(crate) struct Bucket {
 impl Bucket {
     /// Makes ready for the first call.
     pub fn open(settings: &Settings) -> Result<Bucket, Fault> {
-        let operator = open::operator(&settings.address).map_err(|e| fault("the remote's address", e))?;
+        let operator = open::operator(settings).map_err(|e| fault("the remote's address", e))?;
         let namespace = Some(settings.namespace.as_str()).filter(|name| !name.is_empty()).unwrap_or("default");
         let prefix = format!("percache/v1/{namespace}/sha256");
         Ok(Bucket { operator, scheme: settings.address.scheme, shown: settings.address.to_string(), prefix })
@@ -220,6 +220,9 @@ async fn within<T>(what: &str, call: impl Future<Output = Result<T, opendal::Err
 }
 
 fn fault(what: &str, error: opendal::Error) -> Fault {
+    if let Some(why) = fault::tls(&error) {
+        return Fault::new(FaultKind::Tls, why);
+    }
     let kind = match error.kind() {
         ErrorKind::NotFound => FaultKind::Missing,
         ErrorKind::PermissionDenied => FaultKind::Denied,
@@ -228,5 +231,8 @@ fn fault(what: &str, error: opendal::Error) -> Fault {
         _ => FaultKind::Transient,
     };
     // Without the context, which may have the whole request in it.
-    Fault::new(kind, format!("{what}: {}", error.message()))
+    match fault::root(&error) {
+        Some(cause) => Fault::new(kind, format!("{what}: {}: {cause}", error.message())),
+        None => Fault::new(kind, format!("{what}: {}", error.message())),
+    }
 }

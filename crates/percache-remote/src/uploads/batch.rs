@@ -10,6 +10,7 @@ use super::Upload;
 use super::names::Names;
 use crate::digest::Blob;
 use crate::fault::{Fault, FaultKind};
+use crate::invocation::for_task;
 use crate::record::{Refusal, RemoteResult};
 use crate::remote::Shared;
 use crate::service::stream::{PipeWriter, pipe};
@@ -53,7 +54,7 @@ pub(super) fn write(
         return outcome;
     }
     for (upload, record) in &records {
-        match write_record(shared, upload, record) {
+        match for_task(&upload.result.label, || write_record(shared, upload, record)) {
             Ok(true) => outcome.done.push(upload.key),
             Ok(false) => outcome.passed_over.push(upload.key),
             Err(fault) => {

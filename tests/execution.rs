@@ -12,9 +12,10 @@ use crate::sandbox::{Run, Sandbox, snapshot};
 const SEEN: [&str; 5] = ["/usr", "/bin", "/lib", "/lib64", "/etc/alternatives"];
 
 /// A server whose commands run in a sandbox of their own.
-struct Farm {
+pub struct Farm {
     child: Child,
-    url: String,
+    /// Its address.
+    pub url: String,
 }
 
 impl Drop for Farm {
@@ -26,7 +27,7 @@ impl Drop for Farm {
 
 /// Starts buildbox-casd with the runner beside it, which needs bubblewrap. Without them, the test is skipped, or fails
 /// where servers are required.
-fn farm(ws: &Sandbox) -> Option<Farm> {
+pub fn farm(ws: &Sandbox) -> Option<Farm> {
     let casd = std::env::var("PERCACHE_TEST_CASD").unwrap_or_else(|_| "buildbox-casd".into());
     let runner = Path::new(&casd).with_file_name("buildbox-run");
     let works =

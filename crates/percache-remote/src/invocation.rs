@@ -26,7 +26,7 @@ const RUNS: [(&str, &str); 6] = [
 
 /// One build: what is the same for all of its calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Invocation {
+pub struct Invocation {
     id: String,
     /// What this build has in common with others: the run of the CI system that they belong to.
     correlated: String,
@@ -47,7 +47,7 @@ tokio::task_local! {
 
 impl Invocation {
     /// Begins a build.
-    pub fn new(variable: &dyn Fn(&str) -> Option<String>) -> Invocation {
+    pub(crate) fn new(variable: &dyn Fn(&str) -> Option<String>) -> Invocation {
         let run = |(name, front): &(&str, &str)| {
             let id = variable(name).filter(|id| !id.is_empty() && id.len() <= NAME)?;
             Some(format!("{front}{id}"))
@@ -56,7 +56,7 @@ impl Invocation {
     }
 
     /// Returns the value of the header for a call that is made now.
-    pub fn header(&self) -> Vec<u8> {
+    pub(crate) fn header(&self) -> Vec<u8> {
         let Purpose { action, task } = purpose();
         let mnemonic = task.split('[').next().unwrap_or_default();
         let metadata = RequestMetadata {
@@ -113,8 +113,9 @@ mod tests {
     use super::*;
 
     fn told(invocation: &Invocation) -> RequestMetadata {
-        let value = MetadataValue::<tonic::metadata::Binary>::try_from(invocation.header());
-        RequestMetadata::decode(value.unwrap().to_bytes().unwrap()).unwrap()
+        let headers = [(HEADER.parse().unwrap(), invocation.header().try_into().unwrap())];
+        let headers = tonic::metadata::MetadataMap::from_headers(headers.into_iter().collect());
+        RequestMetadata::decode(headers.get_bin(HEADER).unwrap().to_bytes().unwrap()).unwrap()
     }
 
     #[test]

@@ -57,6 +57,7 @@ pub use connection::Notice;
 pub use digest::{Blob, Sha256};
 pub use fault::{Fault, FaultKind};
 pub use fetch::Fetch;
+pub use invocation::Invocation;
 pub use keys::{ActionKey, FingerprintKey};
 pub use record::{Notary, RemoteResult};
 pub use remote::{Counts, Remote};

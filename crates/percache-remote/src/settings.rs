@@ -89,7 +89,7 @@ pub struct Settings {
     /// Certificates.
     pub tls: Tls,
     /// The build that it is for.
-    pub(crate) invocation: Invocation,
+    pub invocation: Invocation,
 }
 
 impl fmt::Debug for Settings {

@@ -7,6 +7,7 @@ mod misbehaving;
 mod odd;
 mod proxy;
 mod servers;
+mod told;
 
 use std::ops::ControlFlow;
 use std::path::Path;

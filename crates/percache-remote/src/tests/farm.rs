@@ -9,6 +9,7 @@ use h2::server::SendResponse;
 use http::{HeaderMap, Request, Response};
 use prost::Message;
 use tokio::net::TcpListener;
+use tonic::metadata::MetadataMap;
 
 use crate::digest::Blob;
 use crate::reapi::bytestream::{ReadRequest, ReadResponse};
@@ -49,6 +50,7 @@ struct State {
     blobs: Mutex<HashMap<Blob, Vec<u8>>>,
     answers: Mutex<Vec<Answer>>,
     calls: Mutex<Vec<String>>,
+    told: Mutex<Vec<(String, v2::RequestMetadata)>>,
     actions: Mutex<Vec<(v2::ExecuteRequest, v2::Action)>>,
 }
 
@@ -106,6 +108,11 @@ impl Farm {
         lock(&self.state.calls).iter().filter(|called| *called == method).count()
     }
 
+    /// Returns what was told of each call: the method, and what it is for.
+    pub fn told(&self) -> Vec<(String, v2::RequestMetadata)> {
+        lock(&self.state.told).clone()
+    }
+
     /// Returns what was to be executed.
     pub fn actions(&self) -> Vec<(v2::ExecuteRequest, v2::Action)> {
         lock(&self.state.actions).clone()
@@ -122,6 +129,10 @@ pub(super) fn lacks(blob: &Blob) -> Any {
 
 async fn call(state: Arc<State>, request: Request<h2::RecvStream>, mut respond: SendResponse<Bytes>) {
     let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+    let metadata = MetadataMap::from_headers(request.headers().clone());
+    let metadata = metadata.get_bin(crate::invocation::HEADER).and_then(|value| value.to_bytes().ok());
+    let metadata = metadata.and_then(|bytes| v2::RequestMetadata::decode(bytes).ok());
+    lock(&state.told).extend(metadata.map(|metadata| (method.clone(), metadata)));
     let mut body = request.into_body();
     let mut bytes = Vec::new();
     while let Some(Ok(piece)) = body.data().await {

@@ -49,10 +49,15 @@ pub(super) fn write(
             _ => outcome.passed_over.push(upload.key),
         }
     }
-    if let Err(fault) = write_contents(shared, local, &records, sent) {
-        note(shared, &fault);
-        return outcome;
-    }
+    let lost = match write_contents(shared, local, &records, sent) {
+        Ok(lost) => lost,
+        Err(fault) => {
+            note(shared, &fault);
+            return outcome;
+        }
+    };
+    // The others of the batch have nothing to do with a content that the remote does not take.
+    records.retain(|(_, record)| !record.contents().any(|(_, blob)| lost.contains(&blob)));
     for (upload, record) in &records {
         match for_task(&upload.result.label, || write_record(shared, upload, record)) {
             Ok(true) => outcome.done.push(upload.key),
@@ -92,12 +97,13 @@ fn record(local: &dyn Contents, upload: &Upload, names: &mut Names) -> Option<Re
     Some(RemoteResult { result: upload.result.clone(), blobs, paths: upload.paths.clone() })
 }
 
+/// Writes what the remote lacks. Returns the large contents that it does not take.
 fn write_contents(
     shared: &Shared,
     local: &dyn Contents,
     records: &[(&Upload, RemoteResult)],
     sent: &(dyn Fn(u64) + Sync),
-) -> Result<(), Fault> {
+) -> Result<HashSet<Blob>, Fault> {
     let mut seen = HashSet::new();
     let all = records.iter().flat_map(|(_, record)| record.contents());
     let all: Vec<_> = all.filter(|(_, blob)| seen.insert(*blob)).collect();
@@ -123,7 +129,18 @@ fn write_contents(
     if !together.is_empty() {
         shared.connection.call_upload(async |service| service.write_small(together, sent).await)?;
     }
-    large.iter().try_for_each(|(content, blob)| write_large(shared, local, content, blob, sent))
+    let mut lost = HashSet::new();
+    for (content, blob) in &large {
+        if let Err(fault) = write_large(shared, local, content, blob, sent) {
+            let passes = !matches!(fault.kind, FaultKind::Denied | FaultKind::Unsupported);
+            if !passes || !shared.connection.may_write() || shared.connection.is_cancelled() {
+                return Err(fault);
+            }
+            note(shared, &fault);
+            lost.insert(*blob);
+        }
+    }
+    Ok(lost)
 }
 
 /// Writes a large content. What breaks off is tried once more: from where it stood, if the server still knows, else from

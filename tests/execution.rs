@@ -99,6 +99,28 @@ fn the_example_project_is_executed_remotely_and_comes_out_the_same() {
 }
 
 #[test]
+fn it_stays_known_that_a_worker_made_a_result() {
+    let ws = project("[task.a]\ncommand = 'cat src/a.txt > out'\ninputs = ['src/*']\noutputs = ['out']\n");
+    let Some(farm) = farm(&ws) else { return };
+    assert_eq!(build(&ws, &farm, &[]).succeeds().count("executed remotely"), 1);
+    let said = format!("executed remotely at {}", farm.url);
+    let why = || ws.percache(["why", "a"]).succeeds().says([&*said]);
+    why();
+    // Later builds have other things to do.
+    build(&ws, &farm, &[]).up_to_date(1);
+    ws.remove("out");
+    let run = build(&ws, &farm, &["--explain"]).restored(1).says([&*said]);
+    assert_eq!(run.count("from the remote"), 0);
+    why();
+    let why: serde_json::Value = serde_json::from_str(&ws.percache(["why", "a", "--json"]).succeeds().stdout).unwrap();
+    assert_eq!((&why["last"]["origin"]["kind"], &why["last"]["remote"]), (&"worker".into(), &true.into()), "{why}");
+    assert_eq!(why["last"]["origin"]["from"], farm.url.as_str());
+    // The same result, made here: the origin is that of the other.
+    ws.run(ws.command(".").args(["build", "-f"])).succeeds();
+    ws.percache(["why", "a"]).succeeds().does_not_say("executed remotely");
+}
+
+#[test]
 fn outputs_may_lie_anywhere() {
     let ws = project(
         "[task.a]\ncommand = 'mkdir -p d/e; cat src/a.txt > x.gen; cp sub/own.txt d/e/y.gen; pwd'\n\

@@ -151,6 +151,21 @@ fn azurite() {
 }
 
 #[test]
+fn gcs_of_an_emulator() {
+    let port = free_port();
+    let arguments = ["start", "--host", "127.0.0.1", "--in-memory", "--default-bucket", "cache", "--port"];
+    let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).chain([port.to_string()]).collect();
+    let Some(_server) = server("PERCACHE_TEST_GCS", "gcp-storage-emulator", &arguments, port) else { return };
+    let url = format!("gcs://cache/team?endpoint=http://127.0.0.1:{port}&allow_anonymous=true");
+    share(&url, &[]);
+    // With a signature, it would need credentials, and there are none.
+    let ws = Sandbox::new("[remote]\nurl = '$CACHE'\n[task.t]\ncommand = '@ran(t)'\ninputs = []\n");
+    let (url, _) = url.split_once('&').unwrap();
+    let run = ws.run(ws.command(".").arg("build").env("CACHE", url)).ran(["t"]);
+    assert!(run.stderr.contains("check the credentials"), "{}", run.output());
+}
+
+#[test]
 fn webdav_of_nginx() {
     let module = "/usr/lib/nginx/modules/ngx_http_dav_ext_module.so";
     let (dir, port) = (tempfile::tempdir().unwrap(), free_port());

@@ -100,7 +100,7 @@ fn are_told(certificates: &Certificates, scheme: &str, ports: &[u16], mistakes: 
         assert_eq!(ws.read("one/out"), "in\n");
         assert_eq!(run.stderr.matches("warning:").count(), 1, "{context}");
         assert!(run.stderr.contains(said) && run.stderr.contains(to_check), "{said}, {to_check}: {context}");
-        let json = percache(&ws, "one", &url, &variables, &["build", "-f", "--json"]).ran(["one"]);
+        let json = percache(&ws, "one", &url, &variables, &["build", "-f", "--json"]).succeeds().reported(["one"]);
         let check = percache(&ws, "one", &url, &variables, &["remote", "check"]).exits(1);
         assert!(check.stderr.contains(said) && check.stderr.contains(to_check), "{}", check.output());
         for run in [run, json, check] {
@@ -125,8 +125,8 @@ fn every_mistake_with_an_encrypted_server_costs_nothing_but_time() {
         "grpcs",
         &ports,
         &[
-            (0, &[("CA", "")], "nobody who is believed here has signed the server's certificate", TLS),
-            (0, &[("CA", "other.pem")], "nobody who is believed here has signed the server's certificate", TLS),
+            (0, &[("CA", "")], "the server's certificate is not signed by a trusted authority", TLS),
+            (0, &[("CA", "other.pem")], "the server's certificate is not signed by a trusted authority", TLS),
             (0, none, "No required SSL certificate was sent", RIGHTS),
             (0, &[("CERT", "other.pem"), ("KEY", "other.key")], "SSL certificate error", RIGHTS),
             (0, &[("TOKEN", "")], "HTTP status 401", RIGHTS),
@@ -184,8 +184,8 @@ fn webdav_takes_certificates() {
         "webdavs",
         &ports,
         &[
-            (0, &[("CA", "")], "the server's certificate is not accepted", TLS),
-            (0, &[("CA", "other.pem")], "nobody who is believed here has signed the server's certificate", TLS),
+            (0, &[("CA", "")], "the server's certificate is not signed by a trusted authority", TLS),
+            (0, &[("CA", "other.pem")], "the server's certificate is not signed by a trusted authority", TLS),
             (0, none, "No required SSL certificate was sent", RIGHTS),
             (1, &[], "the server's certificate has expired", TLS),
             (2, &[], "the server's certificate is that of another host", TLS),
@@ -235,7 +235,8 @@ fn commands_are_executed_at_a_server_that_wants_certificates_and_headers() {
         variables
     };
     let table = |check: &str| check.replace("[remote]", "[remote.execution]");
-    for (variables, to_check) in [(wrong("TOKEN", "hunter2"), RIGHTS), (wrong("CA", &certificates.text("other.pem")), TLS)]
+    for (variables, to_check) in
+        [(wrong("TOKEN", "hunter2"), RIGHTS), (wrong("CA", &certificates.text("other.pem")), TLS)]
     {
         let run = percache(&ws, ".", &url, &variables, &["build", "-f"]).succeeds();
         assert_eq!((run.count("ran"), run.count("executed remotely")), (1, 0), "{}", run.output());

@@ -104,8 +104,7 @@ pub fn nginx(certificates: &Certificates, doors: &[Door], behind: &Behind) -> Op
     let ports: Vec<u16> = doors.iter().map(|_| free_port()).collect();
     let of_door = |(door, port): (&Door, &u16)| {
         let (name, http2) = (door.certificate, if matches!(behind, Behind::Grpc(_)) { "http2" } else { "" });
-        let client =
-            if door.wants_certificate { "ssl_client_certificate ca.pem; ssl_verify_client on;" } else { "" };
+        let client = if door.wants_certificate { "ssl_client_certificate ca.pem; ssl_verify_client on;" } else { "" };
         let refuse = door.refuses_with.map_or_else(String::new, |status| {
             format!("if ($http_authorization != \"Bearer good\") {{ return {status}; }}")
         });

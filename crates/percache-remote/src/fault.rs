@@ -76,7 +76,7 @@ pub(crate) fn tls(error: &(dyn Error + 'static)) -> Option<String> {
     let error = causes(error).into_iter().find_map(|cause| cause.downcast_ref::<rustls::Error>())?;
     Some(match error {
         rustls::Error::InvalidCertificate(why) => match why {
-            CertificateError::UnknownIssuer => "nobody who is believed here has signed the server's certificate".into(),
+            CertificateError::UnknownIssuer => "the server's certificate is not signed by a trusted authority".into(),
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 "the server's certificate has expired".into()
             }

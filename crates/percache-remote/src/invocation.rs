@@ -133,7 +133,8 @@ mod tests {
         let tool = plain.tool_details.unwrap();
         assert_eq!((&*tool.tool_name, &*tool.tool_version), ("percache", env!("CARGO_PKG_VERSION")));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let within = for_task("objects[src/ä.c]", || runtime.block_on(for_action("ab12", async { told(&invocation) })));
+        let within =
+            for_task("objects[src/ä.c]", || runtime.block_on(for_action("ab12", async { told(&invocation) })));
         assert_eq!((&*within.action_mnemonic, &*within.target_id), ("objects", "objects[src/ä.c]"));
         assert_eq!((within.action_id.as_str(), &within.tool_invocation_id), ("ab12", &plain.tool_invocation_id));
         assert_eq!(told(&invocation).target_id, "");

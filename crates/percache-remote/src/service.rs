@@ -3,10 +3,12 @@
 //! | file | its one idea |
 //! | --- | --- |
 //! | `bucket` | object stores, Redis, WebDAV and shared directories |
+//! | `page` | what a page of HTTP says is wrong |
 //! | `reapi` | servers of the Remote Execution API |
 //! | `stream` | large contents, a piece at a time, between threads that block and tasks that do not |
 
 pub(crate) mod bucket;
+mod page;
 pub(crate) mod reapi;
 pub(crate) mod stream;
 

@@ -67,7 +67,9 @@ fn worded(notice: Notice) -> (String, String) {
         ),
         Notice::GivenUp { address, kind, reason } => {
             let check = check(kind, "[remote.execution]");
-            let hint = format!("they ran here instead; {check}; `percache remote check` tries the server, and `--no-remote` does without it");
+            let hint = format!(
+                "they ran here instead; {check}; `percache remote check` tries the server, and `--no-remote` does without it"
+            );
             return (format!("no more commands are executed at {address} in this run: {reason}"), hint);
         }
         Notice::ReadOnly { address, reason } => {

@@ -121,7 +121,8 @@ pub(super) fn tell((message, hint): (String, String), paint: Paint) {
 fn worded(notice: Notice) -> (String, String) {
     let (message, hint) = match notice {
         Notice::GivenUp { address, kind, reason } => {
-            let hint = format!("{}; `percache remote check` tries it, `--no-remote` does without it", check(kind, "[remote]"));
+            let hint =
+                format!("{}; `percache remote check` tries it, `--no-remote` does without it", check(kind, "[remote]"));
             return (format!("the remote {address} is not used any more in this run: {reason}"), hint);
         }
         Notice::ReadOnly { address, reason } => (

@@ -96,7 +96,9 @@ impl Address {
         match self.scheme {
             Scheme::Grpcs | Scheme::Webdavs => true,
             // Without an endpoint, it is that of the service itself.
-            Scheme::S3 | Scheme::Gcs | Scheme::Azblob => endpoints.all(|(_, endpoint)| endpoint.starts_with("https://")),
+            Scheme::S3 | Scheme::Gcs | Scheme::Azblob => {
+                endpoints.all(|(_, endpoint)| endpoint.starts_with("https://"))
+            }
             Scheme::Grpc | Scheme::Redis | Scheme::Rediss | Scheme::Webdav | Scheme::File => false,
         }
     }

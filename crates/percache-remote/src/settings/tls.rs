@@ -47,9 +47,9 @@ impl File {
             true => self
                 .wrong("is encrypted with a passphrase, which percache cannot ask for")
                 .hint("`openssl pkey -in KEY -out PLAIN_KEY` writes it without one; keep that file private"),
-            false => {
-                self.wrong("has no private key in PEM").hint("one begins with a line like `-----BEGIN PRIVATE KEY-----`")
-            }
+            false => self
+                .wrong("has no private key in PEM")
+                .hint("one begins with a line like `-----BEGIN PRIVATE KEY-----`"),
         })
     }
 }
@@ -88,7 +88,9 @@ fn identity(cert: &File, key: &File) -> Result<(Vec<u8>, Vec<u8>), SettingsError
         Err(rustls::Error::InconsistentKeys(_)) => {
             Err(key.wrong(&format!("is not the key of the certificate in `{}`", cert.path)))
         }
-        Err(rustls::Error::InvalidCertificate(e)) => Err(cert.wrong(&format!("has no certificate that can be used: {e}"))),
+        Err(rustls::Error::InvalidCertificate(e)) => {
+            Err(cert.wrong(&format!("has no certificate that can be used: {e}")))
+        }
         Err(e) => Err(key.wrong(&format!("cannot be used: {e}"))),
     }
 }

@@ -12,10 +12,14 @@ const UNFINISHED: &str = "percache/v1/unfinished";
 /// Makes the operator. Connects to nothing.
 pub(super) fn operator(settings: &Settings) -> Result<Operator> {
     let operator = service(&settings.address)?;
-    Ok(match client(&settings.tls).map_err(|e| Error::new(ErrorKind::ConfigInvalid, "`tls` of [remote]").set_source(e))? {
-        Some(client) => operator.layer(HttpClientLayer::new(HttpClient::with(client))),
-        None => operator,
-    })
+    Ok(
+        match client(&settings.tls)
+            .map_err(|e| Error::new(ErrorKind::ConfigInvalid, "`tls` of [remote]").set_source(e))?
+        {
+            Some(client) => operator.layer(HttpClientLayer::new(HttpClient::with(client))),
+            None => operator,
+        },
+    )
 }
 
 /// Makes what speaks HTTP with certificates of the user's; the usual one will do without any.

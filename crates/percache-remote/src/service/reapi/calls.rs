@@ -16,15 +16,13 @@ use tonic::transport::{Channel, Error};
 use tonic::{Code, Status};
 
 use crate::invocation::{HEADER, Invocation};
-use crate::service;
+use crate::service::{self, page};
 use crate::settings::Settings;
 
 /// Bytes that are read of a page which says what is wrong.
 const PAGE: usize = 2 << 10;
 /// How long a page may take that says what is wrong.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// Characters of it that are shown.
-const SHOWN: usize = 100;
 
 /// A connection to a server, and what all calls have in common.
 #[derive(Clone)]
@@ -104,15 +102,12 @@ fn is_grpc(answer: &Response<Body>) -> bool {
 
 /// Makes an answer of one that is no gRPC: its status as one of gRPC, with what its page says is wrong.
 async fn refusal(answer: Response<Body>) -> Response<Body> {
-    let (status, html) = (answer.status(), is_html(&answer));
-    let page = tokio::time::timeout(PATIENCE, page(answer.into_body())).await.unwrap_or_default();
-    let said = if html { title(&page) } else { shown(&page) };
-    // A proxy that wants a client certificate has no status of its own for that.
-    let wants_certificate = status == StatusCode::BAD_REQUEST && said.to_ascii_lowercase().contains("certificate");
+    let status = answer.status();
+    let said = page::said(&tokio::time::timeout(PATIENCE, text(answer.into_body())).await.unwrap_or_default());
     let code = match status {
         StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => Code::Unauthenticated,
         StatusCode::FORBIDDEN => Code::PermissionDenied,
-        _ if wants_certificate => Code::Unauthenticated,
+        StatusCode::BAD_REQUEST if page::wants_certificate(&said) => Code::Unauthenticated,
         StatusCode::TOO_MANY_REQUESTS => Code::Unavailable,
         status if status.is_server_error() => Code::Unavailable,
         // A web server, or another kind of service: there is no use in asking it again.
@@ -128,11 +123,7 @@ async fn refusal(answer: Response<Body>) -> Response<Body> {
     Status::new(code, message).into_http()
 }
 
-fn is_html(answer: &Response<Body>) -> bool {
-    answer.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html"))
-}
-
-async fn page(body: Body) -> String {
+async fn text(body: Body) -> String {
     let mut body = std::pin::pin!(body);
     let mut bytes = Vec::new();
     while bytes.len() < PAGE
@@ -142,18 +133,6 @@ async fn page(body: Body) -> String {
     }
     bytes.truncate(PAGE);
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// Returns the title of a page.
-fn title(page: &str) -> String {
-    let within = page.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
-    within.map(|(title, _)| shown(title)).unwrap_or_default()
-}
-
-/// Returns text as it may be shown on a terminal.
-fn shown(text: &str) -> String {
-    let printable: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    printable.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(SHOWN).collect()
 }
 
 /// Returns how far a date is ahead of this machine's clock, in seconds.
@@ -175,7 +154,8 @@ mod tests {
 
     #[test]
     fn what_a_proxy_refuses_is_told_from_what_it_cannot_reach() {
-        let page = |title: &str| format!("<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>");
+        let page =
+            |title: &str| format!("<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>");
         let of = |status, title: &str| {
             let status = refused(status, "text/html", &page(title));
             (status.code(), status.message().to_owned())

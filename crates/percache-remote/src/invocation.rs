@@ -6,7 +6,6 @@
 use std::future::Future;
 
 use prost::Message;
-use tonic::metadata::MetadataValue;
 
 use crate::reapi::v2::{RequestMetadata, ToolDetails};
 
@@ -55,8 +54,8 @@ impl Invocation {
         Invocation { id: uuid(), correlated: RUNS.iter().find_map(run).unwrap_or_default() }
     }
 
-    /// Returns the value of the header for a call that is made now.
-    pub(crate) fn header(&self) -> Vec<u8> {
+    /// Returns the message that goes along with a call which is made now.
+    pub(crate) fn message(&self) -> Vec<u8> {
         let Purpose { action, task } = purpose();
         let mnemonic = task.split('[').next().unwrap_or_default();
         let metadata = RequestMetadata {
@@ -71,7 +70,7 @@ impl Invocation {
             target_id: start_of(&task),
             configuration_id: String::new(),
         };
-        MetadataValue::from_bytes(&metadata.encode_to_vec()).as_encoded_bytes().to_vec()
+        metadata.encode_to_vec()
     }
 }
 
@@ -113,9 +112,7 @@ mod tests {
     use super::*;
 
     fn told(invocation: &Invocation) -> RequestMetadata {
-        let headers = [(HEADER.parse().unwrap(), invocation.header().try_into().unwrap())];
-        let headers = tonic::metadata::MetadataMap::from_headers(headers.into_iter().collect());
-        RequestMetadata::decode(headers.get_bin(HEADER).unwrap().to_bytes().unwrap()).unwrap()
+        RequestMetadata::decode(&invocation.message()[..]).unwrap()
     }
 
     #[test]

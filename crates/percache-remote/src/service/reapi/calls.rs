@@ -12,6 +12,7 @@ use tonic::body::Body;
 use tonic::codegen::http::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use tonic::codegen::http::{Request, Response, StatusCode};
 use tonic::codegen::{Body as _, Service};
+use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Error};
 use tonic::{Code, Status};
 
@@ -79,7 +80,8 @@ impl Service<Request<Body>> for Calls {
         for (name, value) in &self.shared.headers {
             headers.insert(name, value.clone());
         }
-        if let Ok(value) = HeaderValue::from_bytes(&self.shared.invocation.header()) {
+        let metadata = MetadataValue::from_bytes(&self.shared.invocation.message());
+        if let Ok(value) = HeaderValue::from_bytes(metadata.as_encoded_bytes()) {
             headers.insert(HEADER, value);
         }
         let (answer, shared) = (self.channel.call(request), self.shared.clone());

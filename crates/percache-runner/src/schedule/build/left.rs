@@ -59,7 +59,8 @@ impl Build<'_, '_> {
     /// Returns whether the tree has everything that a ready task depends on, or is not going to have it.
     pub(super) fn is_complete(&self, id: TaskId) -> bool {
         let only_looks = self.ctx.options.download == Download::AsItIs;
-        only_looks || self.left.done.is_empty() || self.left.complete.contains(&id)
+        let nothing_is_left = self.left.done.is_empty() && self.left.coming.is_empty();
+        only_looks || nothing_is_left || self.left.complete.contains(&id)
     }
 
     /// Notes what inputs are that the tree does not have, because this untouched task has left its outputs.

@@ -54,7 +54,8 @@ impl<'a> Build<'a, '_> {
                     let _ = note.send(Message::Word(id, word));
                 }
             };
-            let job = Job { id, task, deps, servers, foreground, force, as_before, check, leave, complete, tell: &tell };
+            let job =
+                Job { id, task, deps, servers, foreground, force, as_before, check, leave, complete, tell: &tell };
             // A panic must not leave the coordinator waiting forever.
             let ended = catch_unwind(AssertUnwindSafe(|| job::run(ctx, &job)));
             let _ = sender.send(match ended.unwrap_or_else(|_| Ok(Done::panicked(id))) {

@@ -79,6 +79,7 @@ mod remote_bars;
 mod remote_origin;
 mod remote_servers;
 mod remote_tls;
+mod remote_wanted;
 mod report;
 mod robust;
 mod scheduling;

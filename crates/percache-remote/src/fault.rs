@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::{fmt, io};
 
-use rustls::{AlertDescription, CertificateError};
+use rustls::CertificateError;
 
 /// What kind of failure it is, which decides what follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +71,35 @@ fn below<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'stati
     }
 }
 
+/// An encrypted connection that ended before the server had answered anything: the server has said why only to those
+/// who were still listening.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the server ended the encrypted connection without an answer; it may want a client certificate, or another one"
+)]
+pub(crate) struct ClosedEarly;
+
+impl ClosedEarly {
+    /// Returns whether the connection was closed, whatever for.
+    pub fn is(error: &(dyn Error + 'static)) -> bool {
+        causes(error).iter().any(|cause| cause.to_string().contains("connection closed"))
+    }
+}
+
 /// Returns what is wrong with the encrypted connection, if that is why a call failed.
 pub(crate) fn tls(error: &(dyn Error + 'static)) -> Option<String> {
-    let error = causes(error).into_iter().find_map(|cause| cause.downcast_ref::<rustls::Error>())?;
+    let all = causes(error);
+    if let Some(closed) = all.iter().find_map(|cause| cause.downcast_ref::<ClosedEarly>()) {
+        return Some(closed.to_string());
+    }
+    let Some(error) = all.iter().find_map(|cause| cause.downcast_ref::<rustls::Error>()) else {
+        // HTTP/2 keeps only the words of what breaks its connection.
+        let said = all.iter().map(|cause| cause.to_string()).find_map(|text| {
+            let (_, alert) = text.split_once("received fatal alert: ")?;
+            Some(alert.split(|c: char| !c.is_ascii_alphanumeric()).next()?.to_owned())
+        });
+        return said.map(|alert| refused(&alert));
+    };
     Some(match error {
         rustls::Error::InvalidCertificate(why) => match why {
             CertificateError::UnknownIssuer => "the server's certificate is not signed by a trusted authority".into(),
@@ -88,13 +114,27 @@ pub(crate) fn tls(error: &(dyn Error + 'static)) -> Option<String> {
             }
             other => format!("the server's certificate is not accepted: {other}"),
         },
-        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
-            "the server wants a client certificate".into()
-        }
-        rustls::Error::AlertReceived(alert) => format!("the server refused the encrypted connection ({alert:?})"),
+        rustls::Error::AlertReceived(alert) => refused(&format!("{alert:?}")),
         rustls::Error::InvalidMessage(_) => "the server does not speak TLS at this port".into(),
         other => format!("the encrypted connection failed: {other}"),
     })
+}
+
+/// Says what an alert of the server's means.
+fn refused(alert: &str) -> String {
+    match alert {
+        "CertificateRequired" => "the server wants a client certificate".to_owned(),
+        "BadCertificate"
+        | "UnsupportedCertificate"
+        | "CertificateRevoked"
+        | "CertificateExpired"
+        | "CertificateUnknown"
+        | "UnknownCA"
+        | "AccessDenied" => {
+            format!("the server does not accept the client certificate ({alert})")
+        }
+        alert => format!("the server refused the encrypted connection ({alert})"),
+    }
 }
 
 /// Returns what the deepest cause of an error says, unless that could have an address with secrets in it.

@@ -3,6 +3,7 @@
 mod damage;
 mod execution;
 mod farm;
+mod handshake;
 mod misbehaving;
 mod odd;
 mod proxy;

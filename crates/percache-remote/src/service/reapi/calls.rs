@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,14 +12,15 @@ use percache::base::clock;
 use tonic::body::Body;
 use tonic::codegen::http::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use tonic::codegen::http::{Request, Response, StatusCode};
-use tonic::codegen::{Body as _, Service};
+use tonic::codegen::{Body as _, Service, StdError};
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Error};
 use tonic::{Code, Status};
 
+use crate::fault::{self, ClosedEarly};
 use crate::invocation::{HEADER, Invocation};
 use crate::service::{self, page};
-use crate::settings::Settings;
+use crate::settings::{Scheme, Settings};
 
 /// Bytes that are read of a page which says what is wrong.
 const PAGE: usize = 2 << 10;
@@ -36,6 +38,9 @@ struct Shared {
     /// The user's headers.
     headers: HeaderMap,
     invocation: Invocation,
+    encrypted: bool,
+    /// Whether the server has answered anything.
+    answered: AtomicBool,
     /// How far the server's clock was ahead when it last told its time, in seconds.
     ahead: Mutex<Option<f64>>,
 }
@@ -44,13 +49,27 @@ impl Calls {
     /// Makes ready.
     pub fn new(channel: Channel, settings: &Settings) -> Result<Calls, String> {
         let headers = headers(&settings.headers)?;
-        let shared = Shared { headers, invocation: settings.invocation.clone(), ahead: Mutex::default() };
+        let shared = Shared {
+            headers,
+            invocation: settings.invocation.clone(),
+            encrypted: settings.address.scheme == Scheme::Grpcs,
+            answered: AtomicBool::new(false),
+            ahead: Mutex::default(),
+        };
         Ok(Calls { channel, shared: Arc::new(shared) })
     }
 
     /// Returns how far the server's clock is ahead of this machine's, in seconds, if it tells its time.
     pub fn ahead(&self) -> Option<f64> {
         *self.shared.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// Returns why a call had no answer, as far as that can be told.
+    fn error(&self, error: Error) -> StdError {
+        let early = self.encrypted && !self.answered.load(Ordering::Relaxed);
+        if early && fault::tls(&error).is_none() && ClosedEarly::is(&error) { ClosedEarly.into() } else { error.into() }
     }
 }
 
@@ -68,11 +87,11 @@ fn headers(written: &[(String, String)]) -> Result<HeaderMap, String> {
 
 impl Service<Request<Body>> for Calls {
     type Response = Response<Body>;
-    type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send>>;
+    type Error = StdError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, StdError>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.channel.poll_ready(context)
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), StdError>> {
+        self.channel.poll_ready(context).map_err(Into::into)
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
@@ -86,7 +105,11 @@ impl Service<Request<Body>> for Calls {
         }
         let (answer, shared) = (self.channel.call(request), self.shared.clone());
         Box::pin(async move {
-            let answer = answer.await?;
+            let answer = match answer.await {
+                Ok(answer) => answer,
+                Err(e) => return Err(shared.error(e)),
+            };
+            shared.answered.store(true, Ordering::Relaxed);
             if let Some(ahead) = answer.headers().get(DATE).and_then(|date| ahead(date.to_str().ok()?)) {
                 *shared.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
             }

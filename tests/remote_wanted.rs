@@ -294,6 +294,37 @@ fn a_dependency_that_fails_to_be_made_again_fails_the_build() {
     equals_clean(&ws);
 }
 
+/// To accept a file as an output, nobody has to see the inputs.
+#[test]
+fn an_output_is_accepted_without_what_was_left() {
+    let ws = shared(CONFIG);
+    build(&ws).ran([]).restored(2);
+    ws.write("two/src/b", "new\n");
+    ws.write("two/app", "from elsewhere\n");
+    ws.run(ws.command("two").args(["accept", "app", "--yes"])).succeeds();
+    assert_eq!(made(&ws), ["app", "other"]);
+    build(&ws).ran([]);
+    assert_eq!(ws.read("two/app"), "from elsewhere\n");
+}
+
+/// A worktree keeps nothing of a task that is gone, and takes nobody's file for an output that was left.
+#[test]
+fn what_was_left_belongs_to_nobody_here() {
+    let ws = shared(CONFIG);
+    build(&ws).ran([]).restored(2);
+    ws.write("two/mid", "A\na\na\n");
+    ws.run(ws.command("two").args(["clean", "mid"]));
+    assert_eq!(ws.read("two/mid"), "A\na\na\n", "it was never percache's");
+    ws.edit("two/percache.toml", "[task.mid]", "[task.middle]");
+    build(&ws).ran([]);
+    ws.edit("two/percache.toml", "outputs = [\"mid\"]", "outputs = [\"middle\"]");
+    ws.edit("two/percache.toml", "> mid\"", "> middle\"");
+    ws.edit("two/percache.toml", "inputs = [\"mid\",", "inputs = [\"middle\",");
+    ws.edit("two/percache.toml", "cat mid src/b", "cat middle src/b");
+    build(&ws).ran(["app", "mid"]);
+    assert_eq!(ws.read("two/mid"), "A\na\na\n");
+}
+
 #[test]
 fn a_value_that_is_none_is_an_error() {
     let ws = Sandbox::new("[remote]\ndownload = 'some'\n[task.t]\ncommand = '@ran(t)'\n");

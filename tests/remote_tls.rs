@@ -213,6 +213,25 @@ fn s3_takes_certificates() {
 }
 
 #[test]
+fn redis_takes_the_systems_certificates() {
+    let (certificates, port) = (Certificates::new(), free_port());
+    let options = [("--port", "0".to_owned()), ("--tls-port", port.to_string()), ("--save", String::new())];
+    let files = [("--tls-cert-file", "server.pem"), ("--tls-key-file", "server.key"), ("--tls-ca-cert-file", "ca.pem")];
+    let files = files.into_iter().map(|(name, file)| (name, certificates.text(file)));
+    let more = [("--tls-auth-clients", "no".to_owned()), ("--dir", certificates.text(""))];
+    let arguments = options.into_iter().chain(files).chain(more);
+    let arguments: Vec<_> = arguments.flat_map(|(name, value)| [name.to_owned(), value]).collect();
+    let Some(_server) = server("PERCACHE_TEST_REDIS", "redis-server", &arguments, port) else { return };
+    let url = format!("rediss://localhost:{port}/0");
+    share(&url, &[("SSL_CERT_FILE", &certificates.text("ca.pem"))]);
+    let ws = Sandbox::empty();
+    ws.config_in("one", &CONFIG.replace("headers", "# headers").replace("tls", "# tls"));
+    ws.write("one/in", "in\n");
+    let run = percache(&ws, "one", &url, &[("SSL_CERT_FILE", certificates.text("other.pem"))], &["build"]).ran(["one"]);
+    assert_eq!(run.stderr.matches("warning:").count(), 1, "{}", run.output());
+}
+
+#[test]
 fn commands_are_executed_at_a_server_that_wants_certificates_and_headers() {
     let (certificates, ws) = (Certificates::new(), Sandbox::empty());
     let Some(farm) = farm(&ws) else { return };

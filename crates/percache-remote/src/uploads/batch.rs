@@ -10,6 +10,7 @@ use super::Upload;
 use super::names::Names;
 use crate::digest::Blob;
 use crate::fault::{Fault, FaultKind};
+use crate::inlined::Inlined;
 use crate::record::{Refusal, RemoteResult};
 use crate::remote::Shared;
 use crate::service::stream::{PipeWriter, pipe};
@@ -53,7 +54,7 @@ pub(super) fn write(
         return outcome;
     }
     for (upload, record) in &records {
-        match write_record(shared, upload, record) {
+        match write_record(shared, upload, record, sent) {
             Ok(true) => outcome.done.push(upload.key),
             Ok(false) => outcome.passed_over.push(upload.key),
             Err(fault) => {
@@ -88,7 +89,14 @@ fn record(local: &dyn Contents, upload: &Upload, names: &mut Names) -> Option<Re
         names.add(content, blob);
         blobs.insert(content.digest, blob);
     }
-    Some(RemoteResult { result: upload.result.clone(), blobs, paths: upload.paths.clone() })
+    let mut record = RemoteResult {
+        result: upload.result.clone(),
+        blobs,
+        paths: upload.paths.clone(),
+        inlined: Inlined::default(),
+    };
+    record.inlined = Inlined::of(local, &record.contents().collect::<Vec<_>>());
+    Some(record)
 }
 
 fn write_contents(
@@ -98,7 +106,7 @@ fn write_contents(
     sent: &(dyn Fn(u64) + Sync),
 ) -> Result<(), Fault> {
     let mut seen = HashSet::new();
-    let all = records.iter().flat_map(|(_, record)| record.contents());
+    let all = records.iter().flat_map(|(_, record)| record.separate());
     let all: Vec<_> = all.filter(|(_, blob)| seen.insert(*blob)).collect();
     let blobs: Vec<_> = all.iter().map(|(_, blob)| *blob).collect();
     let mut missing = HashSet::new();
@@ -229,7 +237,12 @@ impl<W: Write> Write for Counting<'_, W> {
 }
 
 /// Writes path set and result, unless they are there. Returns whether the result is there now.
-fn write_record(shared: &Shared, upload: &Upload, record: &RemoteResult) -> Result<bool, Fault> {
+fn write_record(
+    shared: &Shared,
+    upload: &Upload,
+    record: &RemoteResult,
+    sent: &(dyn Fn(u64) + Sync),
+) -> Result<bool, Fault> {
     let (connection, notary) = (&shared.connection, &shared.notary);
     let key = Key::Result(upload.action);
     let there = connection.call_upload(async |service| service.get(&key).await)?;
@@ -252,8 +265,9 @@ fn write_record(shared: &Shared, upload: &Upload, record: &RemoteResult) -> Resu
     if is_there {
         return Ok(true);
     }
-    let blobs: Vec<_> = record.blobs.values().copied().collect();
+    let blobs: Vec<_> = record.separate().map(|(_, blob)| blob).collect();
     let bytes = notary.encode_result(&upload.action, record);
     connection.call_upload(async |service| service.put(&key, bytes, &blobs).await)?;
+    sent(record.inlined_bytes());
     Ok(true)
 }

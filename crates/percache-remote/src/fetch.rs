@@ -92,8 +92,7 @@ impl Remote {
         if !blob.is(bytes) {
             return Err(damaged(blob));
         }
-        let content =
-            local.add(&mut &bytes[..], &mut |_| ()).map_err(|e| Fault::new(FaultKind::Local, e.to_string()))?;
+        let content = local.add_to_read(bytes).map_err(|e| Fault::new(FaultKind::Local, e.to_string()))?;
         self.shared.counters.fetched.fetch_add(blob.length, Ordering::Relaxed);
         Ok(content)
     }

@@ -14,6 +14,7 @@ use percache::store::record::Content;
 
 use crate::digest::Blob;
 use crate::fault::{Fault, FaultKind};
+use crate::inlined::Unpacker;
 use crate::record::RemoteResult;
 use crate::remote::Remote;
 use crate::verified::{self, damaged};
@@ -131,7 +132,7 @@ impl Fetching<'_> {
     /// Adds what came with the records, as far as it is wanted. It is verified like what comes by itself; what is damaged
     /// is no reason for other results to do without that content.
     fn take_inlined(&mut self, wanted: &mut BTreeMap<Blob, Waiting>, local: &dyn Contents) {
-        let remote = self.remote;
+        let (remote, mut unpacker) = (self.remote, Unpacker::default());
         for (at, result) in self.results.iter().enumerate().filter(|(_, result)| !result.inlined.is_empty()) {
             let contents: Vec<_> = result.contents().collect();
             let lacks = |(position, (_, blob)): (usize, &(Content, Blob))| {
@@ -140,7 +141,7 @@ impl Fetching<'_> {
             if !contents.iter().enumerate().any(lacks) {
                 continue;
             }
-            let Some(unpacked) = result.inlined.unpack(&contents) else {
+            let Some(unpacked) = unpacker.unpack(&result.inlined, &contents) else {
                 self.tallies[at].fault.get_or_insert_with(|| {
                     Fault::new(FaultKind::Damaged, "the contents in its record cannot be unpacked")
                 });
@@ -149,7 +150,7 @@ impl Fetching<'_> {
             for (position, bytes) in unpacked {
                 let blob = contents[position].1;
                 let Some(mut waiting) = wanted.remove(&blob) else { continue };
-                let answer = remote.keep(&blob, &bytes, local);
+                let answer = remote.keep(&blob, bytes, local);
                 if answer.is_err() {
                     let (own, others) = waiting.into_iter().partition(|(waits, _)| *waits == at);
                     waiting = own;

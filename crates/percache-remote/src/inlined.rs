@@ -13,6 +13,7 @@
 use percache::base::codec::{DecodeError, Decoder, Encode};
 use percache::store::interface::Contents;
 use percache::store::record::Content;
+use zstd::bulk::Decompressor;
 
 use crate::digest::Blob;
 
@@ -63,20 +64,6 @@ impl Inlined {
         u32::try_from(at).is_ok_and(|at| self.positions.binary_search(&at).is_ok())
     }
 
-    /// Returns these contents, unverified, each with its position; `None` if they cannot be unpacked to their lengths.
-    pub fn unpack(&self, contents: &[(Content, Blob)]) -> Option<Vec<(usize, Vec<u8>)>> {
-        let length = self.length(|at| contents.get(at).map(|(content, _)| content.length))?;
-        let bytes = zstd::bulk::decompress(&self.packed, length as usize).ok()?;
-        let mut rest = &bytes[..];
-        let mut all = Vec::with_capacity(self.positions.len());
-        for at in self.positions.iter().map(|at| *at as usize) {
-            let (one, after) = rest.split_at_checked(contents.get(at)?.0.length as usize)?;
-            all.push((at, one.to_vec()));
-            rest = after;
-        }
-        rest.is_empty().then_some(all)
-    }
-
     /// Writes it.
     pub fn encode(&self, to: &mut Vec<u8>) {
         to.count(self.positions.len());
@@ -104,6 +91,37 @@ impl Inlined {
     fn length(&self, of: impl Fn(usize) -> Option<u64>) -> Option<u64> {
         let sum = self.positions.iter().try_fold(0u64, |sum, at| sum.checked_add(of(*at as usize)?));
         sum.filter(|sum| *sum <= TOGETHER)
+    }
+}
+
+/// Unpacks what records have in them, one after the other, with the same memory.
+#[derive(Default)]
+pub(crate) struct Unpacker {
+    /// Made when it is needed: it is large.
+    frames: Option<Decompressor<'static>>,
+    bytes: Vec<u8>,
+}
+
+impl Unpacker {
+    /// Returns the inlined ones of a record's contents, unverified, each with its position; `None` if they cannot be
+    /// unpacked to their lengths.
+    pub fn unpack(&mut self, inlined: &Inlined, contents: &[(Content, Blob)]) -> Option<Vec<(usize, &[u8])>> {
+        let length = inlined.length(|at| contents.get(at).map(|(content, _)| content.length))?;
+        if self.frames.is_none() {
+            self.frames = Decompressor::new().ok();
+        }
+        self.bytes.clear();
+        self.bytes.reserve(length as usize);
+        // No more than there is room for.
+        self.frames.as_mut()?.decompress_to_buffer(&inlined.packed, &mut self.bytes).ok()?;
+        let mut rest = &self.bytes[..];
+        let mut all = Vec::with_capacity(inlined.positions.len());
+        for at in inlined.positions.iter().map(|at| *at as usize) {
+            let (one, after) = rest.split_at_checked(contents.get(at)?.0.length as usize)?;
+            all.push((at, one));
+            rest = after;
+        }
+        rest.is_empty().then_some(all)
     }
 }
 
@@ -162,7 +180,10 @@ mod tests {
         assert_eq!((inlined.has(0), inlined.has(1), inlined.has(2), inlined.has(3)), (true, false, true, false));
         let read = reread(&inlined, &contents.map(|(content, _)| content.length)).unwrap();
         assert_eq!(read, inlined);
-        assert_eq!(read.unpack(&contents), Some(vec![(0, b"two".to_vec()), (2, b"one".to_vec())]));
+        let mut unpacker = Unpacker::default();
+        for _ in 0..2 {
+            assert_eq!(unpacker.unpack(&read, &contents), Some(vec![(0, &b"two"[..]), (2, &b"one"[..])]));
+        }
     }
 
     #[test]
@@ -189,11 +210,15 @@ mod tests {
     #[test]
     fn a_frame_of_another_length_is_damaged() {
         let content = |length| (Content { digest: percache::Digest::of(b""), length }, Blob::of(b""));
-        for length in [0, 2, 4] {
+        // There may be room for more.
+        let mut unpacker = Unpacker { frames: None, bytes: Vec::with_capacity(100) };
+        for (length, is_right) in [(0, false), (2, false), (3, true), (4, false)] {
             let packed = zstd::bulk::compress(b"one", LEVEL).unwrap();
             let inlined = Inlined { positions: vec![0], packed };
-            assert_eq!(inlined.unpack(&[content(length)]), None, "{length}");
+            assert_eq!(unpacker.unpack(&inlined, &[content(length)]).is_some(), is_right, "{length}");
+            assert_eq!(Unpacker::default().unpack(&inlined, &[content(length)]).is_some(), is_right, "{length}");
         }
-        assert_eq!(Inlined { positions: vec![0], packed: b"no frame".to_vec() }.unpack(&[content(3)]), None);
+        let inlined = Inlined { positions: vec![0], packed: b"no frame".to_vec() };
+        assert_eq!(unpacker.unpack(&inlined, &[content(3)]), None);
     }
 }

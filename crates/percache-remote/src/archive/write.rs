@@ -9,8 +9,8 @@ use percache::store::record::{Content, StoredResult};
 
 use super::{CONTENT, END, HEAD, RESULT, recorded_under};
 use crate::digest::{Blob, Hasher, Sha256};
-use crate::keys::ActionKey;
 use crate::inlined::Inlined;
+use crate::keys::ActionKey;
 use crate::record::{Notary, RemoteResult};
 
 /// Good enough, and faster than most disks.

@@ -89,12 +89,8 @@ fn record(local: &dyn Contents, upload: &Upload, names: &mut Names) -> Option<Re
         names.add(content, blob);
         blobs.insert(content.digest, blob);
     }
-    let mut record = RemoteResult {
-        result: upload.result.clone(),
-        blobs,
-        paths: upload.paths.clone(),
-        inlined: Inlined::default(),
-    };
+    let mut record =
+        RemoteResult { result: upload.result.clone(), blobs, paths: upload.paths.clone(), inlined: Inlined::default() };
     record.inlined = Inlined::of(local, &record.contents().collect::<Vec<_>>());
     Some(record)
 }

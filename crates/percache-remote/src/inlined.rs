@@ -16,6 +16,7 @@ use percache::store::record::Content;
 use zstd::bulk::Decompressor;
 
 use crate::digest::Blob;
+use crate::fault::{Fault, FaultKind};
 
 /// A content up to this size may be inlined.
 const SMALL: u64 = 16 << 10;
@@ -34,24 +35,27 @@ pub struct Inlined {
 }
 
 impl Inlined {
-    /// Packs the smallest of these contents. Without any that is small, or if one cannot be had, there is nothing in it.
-    pub fn of(local: &dyn Contents, contents: &[(Content, Blob)]) -> Inlined {
-        let pack = |positions: Vec<u32>| {
-            let mut bytes = Vec::new();
-            for at in &positions {
-                let (content, blob) = &contents[*at as usize];
-                let start = bytes.len();
-                local.read(content, &mut bytes).ok()?;
-                // The name is a remembered one.
-                if !blob.is(&bytes[start..]) {
-                    return None;
-                }
+    /// Chooses the smallest of contents of these lengths. They are still to be packed.
+    pub fn choose(lengths: impl Iterator<Item = u64>) -> Inlined {
+        Inlined { positions: smallest(lengths), packed: Vec::new() }
+    }
+
+    /// Packs the chosen ones of a record's contents.
+    ///
+    /// # Errors
+    /// One cannot be had, or is not what its name says.
+    pub fn pack(&mut self, local: &dyn Contents, contents: &[(Content, Blob)]) -> Result<(), Fault> {
+        let failed = |why: String| Fault::new(FaultKind::Local, why);
+        let mut bytes = Vec::new();
+        for (content, blob) in self.positions.iter().filter_map(|at| contents.get(*at as usize)) {
+            let start = bytes.len();
+            local.read(content, &mut bytes).map_err(|e| failed(e.to_string()))?;
+            if !blob.is(&bytes[start..]) {
+                return Err(failed(format!("the remembered name of {} is wrong", content.digest)));
             }
-            let packed = zstd::bulk::compress(&bytes, LEVEL).ok()?;
-            Some(Inlined { positions, packed })
-        };
-        let positions = smallest(contents.iter().map(|(content, _)| content.length));
-        if positions.is_empty() { Inlined::default() } else { pack(positions).unwrap_or_default() }
+        }
+        self.packed = zstd::bulk::compress(&bytes, LEVEL).map_err(|e| failed(e.to_string()))?;
+        Ok(())
     }
 
     /// Returns whether there is nothing in it.
@@ -62,6 +66,15 @@ impl Inlined {
     /// Returns whether the content at this position of the record is in it.
     pub fn has(&self, at: usize) -> bool {
         u32::try_from(at).is_ok_and(|at| self.positions.binary_search(&at).is_ok())
+    }
+
+    /// Returns whether it has all contents that would be chosen of these, each as its name says.
+    pub fn is_whole(&self, contents: &[(Content, Blob)]) -> bool {
+        let chosen = smallest(contents.iter().map(|(content, _)| content.length));
+        let is_right = |(at, bytes): &(usize, &[u8])| contents[*at].1.is(bytes);
+        chosen.iter().all(|at| self.positions.contains(at))
+            && (self.is_empty()
+                || Unpacker::default().unpack(self, contents).is_some_and(|all| all.iter().all(is_right)))
     }
 
     /// Writes it.
@@ -176,9 +189,11 @@ mod tests {
     fn contents_come_back_in_their_places() {
         let store = Store::new(Arc::new(MemoryEngine::default()));
         let contents = [add(&store, b"two"), add(&store, &vec![7; 100_000]), add(&store, b"one")];
-        let inlined = Inlined::of(&store, &contents);
+        let lengths = contents.map(|(content, _)| content.length);
+        let mut inlined = Inlined::choose(lengths.into_iter());
+        inlined.pack(&store, &contents).unwrap();
         assert_eq!((inlined.has(0), inlined.has(1), inlined.has(2), inlined.has(3)), (true, false, true, false));
-        let read = reread(&inlined, &contents.map(|(content, _)| content.length)).unwrap();
+        let read = reread(&inlined, &lengths).unwrap();
         assert_eq!(read, inlined);
         let mut unpacker = Unpacker::default();
         for _ in 0..2 {
@@ -187,13 +202,13 @@ mod tests {
     }
 
     #[test]
-    fn what_the_store_lacks_or_names_wrongly_is_not_inlined() {
+    fn what_the_store_lacks_or_names_wrongly_is_not_packed() {
         let store = Store::new(Arc::new(MemoryEngine::default()));
         let (content, blob) = add(&store, b"one");
-        let other = Blob::of(b"two");
-        assert!(Inlined::of(&store, &[(content, other)]).is_empty());
-        assert!(!Inlined::of(&store, &[(content, blob)]).is_empty());
-        assert!(Inlined::of(&Store::new(Arc::new(MemoryEngine::default())), &[(content, blob)]).is_empty());
+        let pack = |store: &Store, blob| Inlined::choose([3].into_iter()).pack(store, &[(content, blob)]);
+        assert!(pack(&store, blob).is_ok());
+        assert!(pack(&store, Blob::of(b"two")).is_err());
+        assert!(pack(&Store::new(Arc::new(MemoryEngine::default())), blob).is_err());
     }
 
     #[test]

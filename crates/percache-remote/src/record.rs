@@ -105,6 +105,22 @@ impl Notary {
         to
     }
 
+    /// Returns the encoding of a result, as it is and signed by whoever has signed it, with these contents in it.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn encode_with(bytes: &[u8], inlined: &Inlined) -> Result<Vec<u8>, DecodeError> {
+        let mut from = Decoder::new(bytes);
+        from.text()?;
+        let (body, signature) = (from.bytes()?, signature(&mut from)?);
+        let mut to = Vec::with_capacity(bytes.len() + 160);
+        to.text(RESULT_INLINING);
+        to.bytes(body);
+        put_signature(&mut to, signature.as_ref());
+        inlined.encode(&mut to);
+        Ok(to)
+    }
+
     /// Reads a result that was found under `action`.
     ///
     /// # Errors

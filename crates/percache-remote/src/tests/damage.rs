@@ -56,19 +56,57 @@ fn a_record_that_is_damaged_anywhere_is_a_miss_or_whole() {
 }
 
 #[test]
+fn a_result_without_its_small_contents_is_given_them_and_stays_as_it_was_signed() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("key");
+    let (text, public) = SigningKey::generate().unwrap();
+    std::fs::write(&key, text).unwrap();
+    let bucket = dir.path().join("bucket");
+    let signing = Table { sign_with: Some(key.display().to_string()), ..file_table(&bucket) };
+    let here = Machine::new(&signing);
+    let outputs: [(&str, &[u8]); 2] = [("one", b"one"), ("two", b"two two two")];
+    here.uploads.offer(here.made("app", &outputs));
+    assert_eq!(here.finish().done, 1);
+    let [path] = &files(&bucket)[..] else { panic!("contents lie beside the record") };
+    let sound = std::fs::read(path).unwrap();
+    let trusting = Table { trust: Some(vec![public.to_string()]), ..file_table(&bucket) };
+
+    // As an older version has written it: the contents lie beside it, or did.
+    let contents = sound.windows(4).position(|bytes| bytes == b"\x28\xb5\x2f\xfd").unwrap() - 4 - 2 * 4 - 4;
+    let mut older = sound[..contents].to_vec();
+    let version = older.iter().position(|byte| *byte == b'2').unwrap();
+    older[version] = b'1';
+    let mut damaged = sound.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    for unsound in [older, damaged] {
+        std::fs::write(path, unsound).unwrap();
+        assert!(Machine::new(&trusting).pulls("app").is_none());
+        // It has other contents, so it cannot help.
+        let other = Machine::new(&file_table(&bucket));
+        other.uploads.offer(other.made("app", &[("one", b"1"), ("two", b"2")]));
+        assert_eq!(other.finish().done, 1);
+        assert!(Machine::new(&trusting).pulls("app").is_none());
+        // It has no key of its own.
+        let third = Machine::new(&file_table(&bucket));
+        third.uploads.offer(third.made("app", &outputs));
+        assert_eq!(third.finish().done, 1);
+        assert!(std::fs::read(path).unwrap() == sound);
+        assert!(Machine::new(&trusting).pulls("app").is_some());
+    }
+}
+
+#[test]
 fn what_one_record_has_damaged_another_may_have() {
     let here = Machine::new(&file_table(tempfile::tempdir().unwrap().path()));
     let [mut one, two] = ["one", "two"].map(|name| {
         let upload = here.made(name, &[("own", name.as_bytes()), ("shared", b"shared")]);
         let contents = upload.result.contents().filter(|content| content.length > 0);
         let blobs = contents.map(|content| (content.digest, crate::Blob::of_content(&*here.store, &content).unwrap()));
-        let mut result = RemoteResult {
-            result: upload.result.clone(),
-            blobs: blobs.collect(),
-            paths: None,
-            inlined: crate::Inlined::default(),
-        };
-        result.inlined = crate::Inlined::of(&*here.store, &result.contents().collect::<Vec<_>>());
+        let blobs: std::collections::BTreeMap<_, _> = blobs.collect();
+        let inlined = crate::Inlined::choose(blobs.values().map(|blob| blob.length));
+        let mut result = RemoteResult { result: upload.result.clone(), blobs, paths: None, inlined };
+        let contents: Vec<_> = result.contents().collect();
+        result.inlined.pack(&*here.store, &contents).unwrap();
         result
     });
     // Of the same lengths, and not the same.

@@ -101,7 +101,8 @@ impl<'a> Build<'a, '_> {
         if record.on_remote && !self.may_leave(id) {
             return None;
         }
-        let mut done = Done::new(id, if record.on_remote { Outcome::Left } else { Outcome::UpToDate });
+        let is_left = record.on_remote && !record.outputs.is_empty();
+        let mut done = Done::new(id, if is_left { Outcome::Left } else { Outcome::UpToDate });
         done.saved = record.took.into();
         Some(done)
     }

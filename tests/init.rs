@@ -350,9 +350,13 @@ fn what_is_named_must_be_there_and_readable() {
     ws.write("package.json", r#"{ "scripts": { "build": "x" } }"#);
     ws.percache(["init", "--from", "turbo"]).exits(2).says(["there is no turbo.json"]);
     ws.write("turbo.json", "{\n\"tasks\" }");
-    ws.percache(["init", "--from", "turbo"]).exits(2).says(["turbo.json: line 2", "hint:"]);
+    ws.percache(["init", "--from", "turbo"]).exits(2).says([
+        "turbo.json cannot be read",
+        "--> turbo.json:2:9\n",
+        "hint:",
+    ]);
     ws.write("package.json", "{");
-    ws.percache(["init"]).exits(2).says(["package.json: line 1"]);
+    ws.percache(["init"]).exits(2).says(["package.json cannot be read", "--> package.json:1:1\n", "1 | {\n"]);
     assert!(!ws.exists("percache.toml"));
 }
 

@@ -259,7 +259,39 @@ fn wrong_uses_are_told_with_their_place() {
     ws.percache(["list"]).exits(2).says(["members = [\"pkgs/*\"]"]);
     ws.edit_config("\"pkgs/*\"", "\"npm\"");
     ws.write("packages/lib/package.json", "{\n \"name\" }");
-    ws.percache(["list"]).exits(2).says(["packages/lib/package.json: line 2", "percache.toml:3"]);
+    ws.percache(["list"]).exits(2).says(["packages/lib/package.json:2:9", "expected colon", "percache.toml:3"]);
+}
+
+/// The file with the mistake comes first, with the place; percache.toml only says why it is read.
+#[test]
+fn a_mistake_in_another_file_is_shown_there() {
+    let ws = Sandbox::new("");
+    let shown = |ecosystem: &str, files: &[(&str, &str)], expected: &[&str]| {
+        ws.write("percache.toml", format!("workspace.members = [\"{ecosystem}\"]\n"));
+        files.iter().for_each(|(file, text)| ws.write(file, text));
+        let said = expected.iter().fold(ws.percache(["list"]).exits(2), |said, text| said.says([text]));
+        let reason = format!("\n ::: percache.toml:1:22\n  |\n1 | workspace.members = [\"{ecosystem}\"]\n");
+        said.says([&reason]);
+    };
+    let npm = [("package.json", "{ \"workspaces\": [\"é\"] }\n"), ("é/package.json", "{\n  \"é\": é\n}\n")];
+    shown("npm", &npm, &["--> é/package.json:2:8\n", "2 |   \"é\": é\n", "é/package.json: it cannot be read as JSON"]);
+    ws.write("é/package.json", "{}");
+    shown(
+        "npm",
+        &[("package.json", "\u{feff}{\n \"workspaces\" [] }\n")],
+        &["--> package.json:2:15\n", "expected colon"],
+    );
+    let pnpm = [("package.json", "{}"), ("pnpm-workspace.yaml", "# é\npackages:\n  - 'a'\n b: [\n")];
+    shown("pnpm", &pnpm, &["--> pnpm-workspace.yaml:4:", "cannot be read as YAML"]);
+    shown(
+        "cargo",
+        &[("Cargo.toml", "[workspace]\nmembers = [a]\n")],
+        &["--> Cargo.toml:2:12\n", "2 | members = [a]\n"],
+    );
+    shown("uv", &[("pyproject.toml", "[tool\n")], &["--> pyproject.toml:1:6\n"]);
+    shown("go", &[("go.work", "go 1.22\nuse (\n\t./gone\n)\n")], &["--> go.work:3:", "has no go.mod", "go mod init"]);
+    std::fs::write(ws.path("package.json"), b"{\n\"a\": \"\xff\" }").unwrap();
+    shown("npm", &[], &["--> package.json:2:7\n", "is not UTF-8"]);
 }
 
 #[test]

@@ -85,10 +85,7 @@ impl CliError {
     /// Converts a reason why there is nothing to build.
     pub fn open(error: OpenError) -> CliError {
         match error {
-            OpenError::Config(mistakes) => {
-                let message = diagnostic::render(&mistakes, false);
-                CliError { form: Form::Mistakes(mistakes), ..CliError::usage(message) }
-            }
+            OpenError::Config(mistakes) => CliError::mistakes(mistakes),
             OpenError::Discover(DiscoverError::Unreadable { path, source }) => CliError::directory(&path, &source),
             OpenError::Discover(error) => CliError::usage(&error).hint(error.hint()),
             OpenError::Select(error) => {
@@ -112,6 +109,12 @@ impl CliError {
                 CliError::usage(message).hint(Some(hint))
             }
         }
+    }
+
+    /// Wraps mistakes in files, each with its place.
+    pub fn mistakes(mistakes: Diagnostics) -> CliError {
+        let message = diagnostic::render(&mistakes, false);
+        CliError { form: Form::Mistakes(mistakes), ..CliError::usage(message) }
     }
 
     /// Converts the error of a build that cannot begin.

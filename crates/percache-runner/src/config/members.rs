@@ -142,10 +142,14 @@ fn packages_of(
 ) -> Option<packages::Read> {
     match packages::read(root, ecosystem, FILE_NAME, note) {
         Ok(found) => Some(found),
-        Err(packages::Mistake { file, problem, hint }) => {
+        Err(packages::Mistake { file, problem, hint, excerpt }) => {
             let title = format!("the packages of {} are not known: {file}: {problem}", ecosystem.name());
             let hint = hint.unwrap_or_else(|| "correct that file, or list the members as patterns".to_owned());
-            report.error(title, at.clone(), format!("means what {file} says")).hint(hint);
+            let label = format!("means what {file} says");
+            match excerpt {
+                Some(excerpt) => report.error_elsewhere(title, *excerpt, (at, label)).hint(hint),
+                None => report.error(title, at.clone(), label).hint(hint),
+            };
             None
         }
     }

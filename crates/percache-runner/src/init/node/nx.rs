@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::super::{InitError, read};
+use super::super::{InitError, parsed, read};
 use super::project::Member;
 use super::rules::{Dep, Rule, SOURCES, layered, output, up};
 use crate::syntax::data::{Data, Format};
@@ -27,7 +27,7 @@ pub(super) struct Nx {
 impl Nx {
     pub fn read(dir: &Path) -> Result<Option<Nx>, InitError> {
         let Some(text) = read(dir, "nx.json") else { return Ok(None) };
-        let data = Format::Json.parse(&text).map_err(|problem| InitError::Broken(format!("nx.json: {problem}")))?;
+        let data = parsed("nx.json", Format::Json, &text)?;
         let cacheable = data.at(&["tasksRunnerOptions", "default", "options", "cacheableOperations"]);
         let cacheable = cacheable.into_iter().flat_map(Data::texts).map(str::to_owned).collect();
         Ok(Some(Nx { dir: dir.to_owned(), data, cacheable }))

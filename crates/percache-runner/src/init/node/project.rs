@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::super::{InitError, list, read, string};
+use super::super::{InitError, list, parsed, read, string};
 use super::nx::Nx;
 use super::rules::Rules;
 use crate::config::FILE_NAME;
@@ -101,9 +101,7 @@ impl Project {
     /// Reads the package in `dir`, and those of its workspace.
     pub fn read(dir: &Path) -> Result<Option<Project>, InitError> {
         let Some(text) = read(dir, "package.json") else { return Ok(None) };
-        let parse = |file: &str, text: &str| {
-            Format::Json.parse(text).map_err(|problem| InitError::Broken(format!("{file}: {problem}")))
-        };
+        let parse = |file: &str, text: &str| parsed(file, Format::Json, text);
         let own = parse("package.json", &text)?;
         let manager = LOCKS.into_iter().find(|(lock, _)| dir.join(lock).exists()).map_or("npm", |(_, manager)| manager);
         let of_nx = |at: &str| {
@@ -128,7 +126,10 @@ impl Project {
         if is_workspace {
             let ecosystem = Ecosystem::named(manager).unwrap_or(Ecosystem::Npm);
             let packages = packages::read(dir, ecosystem, FILE_NAME, &mut |_| {})
-                .map_err(|mistake| InitError::Broken(format!("{}: {}", mistake.file, mistake.problem)))?
+                .map_err(|mistake| match mistake.excerpt {
+                    Some(excerpt) => InitError::Malformed(excerpt),
+                    None => InitError::Broken(format!("{}: {}", mistake.file, mistake.problem)),
+                })?
                 .packages;
             let needed: BTreeSet<u32> = packages.iter().flat_map(Package::all_needs).collect();
             for (position, package) in (0u32..).zip(&packages).filter(|(_, package)| !package.dir.is_root()) {

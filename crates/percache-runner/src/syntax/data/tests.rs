@@ -130,7 +130,7 @@ fn broken_files_are_errors_with_their_line() {
         let alias = format!("*a{},", i - 1).repeat(9);
         format!("{text}a{i}: &a{i} [{alias}]\n")
     });
-    assert!(Format::Yaml.parse(&bomb).unwrap_err().contains("aliases"));
+    assert!(Format::Yaml.parse(&bomb).unwrap_err().problem.contains("aliases"));
 }
 
 #[test]

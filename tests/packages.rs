@@ -317,3 +317,23 @@ fn cargo_uv_and_go_have_packages_too() {
     ws.build(["py-p:build", "-j1"]).ran(["q", "p"]);
     ws.build(["example.com/g:build", "-j1"]).ran(["h", "g"]);
 }
+
+/// A note is as true in a build with nothing to do as in the one that read the configuration.
+#[test]
+fn every_build_tells_what_is_odd_about_packages() {
+    let ws = project();
+    ws.edit("package.json", "\"packages/*\"", "\"packages/*\", \"gone\"");
+    ws.edit_config("[template.package]", "[template.spare]\n[template.package]");
+    let odd = ["`workspaces` names `gone`, which has no package.json", "no task extends the template `spare`"];
+    ws.build([]).succeeds().says(odd);
+    ws.build([]).up_to_date(3).says(odd);
+    ws.build(["-q"]).up_to_date(3).does_not_say("gone");
+    ws.write("packages/lib/src", "changed\n");
+    ws.build([]).ran(["lib", "app"]).says(odd);
+    ws.build([]).up_to_date(3).says(odd);
+    ws.write("gone/package.json", "{}");
+    ws.build([]).up_to_date(3).does_not_say("gone");
+    ws.edit_config("[template.spare]", "");
+    ws.build([]).up_to_date(3).does_not_say("spare");
+    ws.build([]).up_to_date(3).does_not_say("spare");
+}

@@ -43,13 +43,14 @@ use crate::action::context::{Force, Options};
 use crate::action::remote::Remote;
 use crate::action::servers::Servers;
 use crate::action::workers::Workers;
+use crate::config::Slips;
 use crate::fs::stamp::moment;
 use crate::graph::{TaskGraph, serves};
 use crate::model::Caller;
 use crate::model::event::{Event, Listener, Reporter};
 use crate::model::notice::Note;
 use crate::model::span::{Phase, timed};
-use crate::model::{TaskId, UnusedTemplate, Workspace};
+use crate::model::{TaskId, Workspace};
 use crate::process::Stop;
 use crate::process::descriptors;
 use crate::process::nesting::Enclosing;
@@ -260,13 +261,7 @@ impl<'a> Session<'a> {
     }
 
     fn tell_of_slips(&self, reporter: &mut dyn Reporter) {
-        for UnusedTemplate { name, place } in &self.project.workspace.unused {
-            let (name, place) = (name.clone(), place.clone());
-            reporter.event(Event::Note(Note::UnusedTemplate { name, place }));
-        }
-        for doubt in &self.project.workspace.doubts {
-            reporter.event(Event::Note(Note::Packages(doubt.clone())));
-        }
+        Slips::of(&self.project.workspace).notes().for_each(|note| reporter.event(Event::Note(note)));
     }
 
     /// Returns how many tasks run at a time: no more than the limit on open files allows.

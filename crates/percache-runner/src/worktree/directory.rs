@@ -7,6 +7,7 @@
 //! STORE/worktrees/ID/lock       held while a build runs here
 //! STORE/worktrees/ID/journal    see crate::worktree::journal
 //! STORE/worktrees/ID/workspace  the workspace as last loaded, a cache, see crate::config
+//! STORE/worktrees/ID/slips      what every build says about the configuration, if anything, see crate::config
 //! STORE/worktrees/ID/intents    see crate::worktree::intents
 //! STORE/worktrees/ID/builds     the last builds, see crate::report::history
 //! STORE/worktrees/ID/texts      small text inputs, see crate::worktree::old_texts
@@ -151,6 +152,11 @@ impl Worktree {
     /// Returns the path of the cached workspace, see `crate::config`.
     pub fn kept(&self) -> PathBuf {
         self.dir.join("workspace")
+    }
+
+    /// Returns the path of what every build says about the configuration, see `crate::config`.
+    pub fn slips(&self) -> PathBuf {
+        self.dir.join("slips")
     }
 
     /// Returns the directory where all worktrees claim actions.

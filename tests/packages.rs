@@ -337,3 +337,36 @@ fn every_build_tells_what_is_odd_about_packages() {
     ws.build([]).up_to_date(3).does_not_say("spare");
     ws.build([]).up_to_date(3).does_not_say("spare");
 }
+
+/// A file of its own makes a directory a workspace when it is no member; a lost manifest must not do that in silence.
+#[test]
+fn a_package_without_its_manifest_says_that_it_builds_alone() {
+    let ws = project();
+    let root = ws.path("").canonicalize().unwrap().display().to_string();
+    let inside = |more: &str| ws.percache(["-C", "packages/base", "build", more]);
+    inside("-j1").succeeds().does_not_say("workspace of its own").says(["packages/base:build"]);
+    std::fs::rename(ws.path("packages/base/package.json"), ws.path("packages/base/saved")).unwrap();
+    ws.write("packages/base/percache.toml", "[task.build]\ncommand = \"true\"\ninputs = [\"src\"]\n");
+    let expected = [
+        "percache.toml: `packages/base` builds as a workspace of its own",
+        &format!("`members` in `{root}` names the packages of npm, and there is no package.json here"),
+        "add `\"packages/base\"` to `members` there, or take it away: `\"!packages/base\"`",
+    ];
+    inside("-j1").succeeds().says(expected);
+    // Whether there is anything to do or not.
+    inside("-j1").up_to_date(1).says(expected);
+    inside("-q").succeeds().does_not_say("workspace of its own");
+    inside("--json").succeeds().says(["\"event\":\"note\"", "builds as a workspace of its own"]);
+    ws.percache(["-C", "packages/base", "list"]).succeeds();
+    // Whoever wants it so says so.
+    ws.edit_config("members = \"npm\"", "members = [\"npm\", \"!packages/base\"]");
+    inside("-j1").up_to_date(1).does_not_say("workspace of its own");
+    // A pattern takes it with or without a manifest.
+    ws.edit_config("\"!packages/base\"", "\"packages/b*\"");
+    inside("-j1").succeeds().says(["packages/base:build"]).does_not_say("workspace of its own");
+    ws.edit_config(", \"packages/b*\"", "");
+    ws.write("package.json", "{\n \"name\" }");
+    inside("-j1")
+        .succeeds()
+        .says(["it is not known which packages are members of", "package.json: line 2: expected colon"]);
+}

@@ -38,7 +38,7 @@ impl LastBuild {
         let digest = self.freshness.kept?;
         let path = Worktree::new(&self.store_dir, &place.root).kept();
         let workspace = kept(&place.root, &path, &digest)?;
-        Some((Project::of(place.cwd.clone(), workspace), digest))
+        Some((Project::of(place.clone(), workspace), digest))
     }
 
     /// Returns what every build says about the configuration, which is unchanged.

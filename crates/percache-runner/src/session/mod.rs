@@ -261,7 +261,8 @@ impl<'a> Session<'a> {
     }
 
     fn tell_of_slips(&self, reporter: &mut dyn Reporter) {
-        Slips::of(&self.project.workspace).notes().for_each(|note| reporter.event(Event::Note(note)));
+        let doubt = self.project.doubt.clone().map(Note::Packages).into_iter();
+        doubt.chain(Slips::of(&self.project.workspace).notes()).for_each(|note| reporter.event(Event::Note(note)));
     }
 
     /// Returns how many tasks run at a time: no more than the limit on open files allows.

@@ -45,7 +45,8 @@ pub fn open(request: Request<'_>) -> Result<Opened<'_>, OpenError> {
     if let Some(last_build) = last_build.as_ref().filter(|_| request.is_plain())
         && let Some(tasks) = last_build.idle()
     {
-        return Ok(Opened::Unchanged { tasks: tasks.to_vec(), notes: last_build.notes(&place.root) });
+        let notes = place.doubt.clone().map(Note::Packages).into_iter().chain(last_build.notes(&place.root));
+        return Ok(Opened::Unchanged { tasks: tasks.to_vec(), notes: notes.collect() });
     }
     // Results will be looked up, so the store is opened while the rest is read.
     let early = last_build.as_ref().zip(request.store).map(|(_, open)| open_early(open, &likely));

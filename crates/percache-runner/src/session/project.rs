@@ -10,7 +10,7 @@ use crate::config::{self, DiscoverError, Location};
 use crate::graph::{self, SelectError, TaskGraph};
 use crate::model::diagnostic::Diagnostics;
 use crate::model::path::RelPath;
-use crate::model::{CacheSettings, TaskId, Workspace};
+use crate::model::{CacheSettings, PackageDoubt, TaskId, Workspace};
 use crate::report::retrospect::{Retrospect, retrospect};
 use crate::worktree::{Worktree, ownership};
 
@@ -24,6 +24,8 @@ pub struct Project {
     pub graph: TaskGraph,
     /// The store's directory.
     pub store_dir: PathBuf,
+    /// Why it is perhaps a slip that this is a workspace, and no member of one further up.
+    pub(super) doubt: Option<PackageDoubt>,
     /// Tells a single command from others that run in the same directory; `None` when the workspace has a
     /// configuration.
     pub(super) single: Option<Digest>,
@@ -69,13 +71,14 @@ impl Project {
     pub(super) fn at(place: Location, args: &[String]) -> Result<Project, OpenError> {
         let request = config::Request { args: args.to_vec(), store: None, made: Some(ownership::made) };
         let workspace = config::load(&place.root, &request).map_err(OpenError::Config)?;
-        Ok(Project::of(place.cwd, workspace))
+        Ok(Project::of(place, workspace))
     }
 
     /// Completes a workspace that is already loaded.
-    pub(super) fn of(cwd: RelPath, workspace: Workspace) -> Project {
+    pub(super) fn of(place: Location, workspace: Workspace) -> Project {
         let store_dir = config::store_dir(&workspace.root, &workspace.cache);
-        Project { cwd, graph: TaskGraph::new(&workspace), workspace, store_dir, single: None }
+        let (Location { cwd, doubt, .. }, graph) = (place, TaskGraph::new(&workspace));
+        Project { cwd, graph, workspace, store_dir, doubt, single: None }
     }
 
     /// Returns what the store keeps about this directory.

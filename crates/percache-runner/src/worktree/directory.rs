@@ -11,6 +11,7 @@
 //! STORE/worktrees/ID/intents    see crate::worktree::intents
 //! STORE/worktrees/ID/builds     the last builds, see crate::report::history
 //! STORE/worktrees/ID/texts      small text inputs, see crate::worktree::old_texts
+//! STORE/worktrees/ID/servers    see crate::worktree::server_parts
 //! STORE/worktrees/ID/unstable   see crate::worktree::unstable
 //! STORE/worktrees/ID/failed/    logs of failed runs, see crate::worktree::failed_runs
 //! STORE/worktrees/ID/used       uses of results since the last gc, see crate::worktree::last_used
@@ -197,6 +198,11 @@ impl Worktree {
     /// Returns the path of the texts of inputs.
     pub fn texts(&self) -> PathBuf {
         self.dir.join("texts")
+    }
+
+    /// Returns the path of what was hashed for servers.
+    pub fn servers(&self) -> PathBuf {
+        self.dir.join("servers")
     }
 
     /// Returns the directory for files on their way into the tree.

@@ -318,6 +318,27 @@ fn cargo_uv_and_go_have_packages_too() {
     ws.build(["example.com/g:build", "-j1"]).ran(["h", "g"]);
 }
 
+/// `^build` may find nothing without being a mistake; whoever asks for nothing else learns why nothing happens.
+#[test]
+fn a_name_that_finds_no_task_above_is_told() {
+    let ws = project();
+    let in_base = |name: &str| ws.percache(["-C", "packages/base", "build", name]);
+    let alone = "`^build` means no task here: `@shop/base` depends on no other package of the workspace";
+    in_base("^build").up_to_date(0).says([alone]);
+    in_base("^build").up_to_date(0).says([alone]);
+    ws.write("packages/app/percache.toml", [BUILD, "[task.pack]\ncommand = \"true\"\ninputs = []\n"].concat());
+    let in_lib = |arguments: [&str; 2]| ws.percache(["-C", "packages/lib", "build", arguments[0], arguments[1]]);
+    let none = "`^pack` means no task here: no package that `@shop/lib` depends on has a task `pack`";
+    in_lib(["^pack", "-j1"]).up_to_date(0).says([none]);
+    // Beside others, too, and again when there is nothing to do.
+    in_lib(["^pack", "^build"]).ran(["base"]).says([none]);
+    in_lib(["^pack", "^build"]).up_to_date(1).says([none]);
+    in_lib(["^build", "-j1"]).up_to_date(1).does_not_say("means no task");
+    ws.percache(["-C", "packages/base", "why", "^build"]).exits(2).says([alone, "hint:"]).does_not_say("foreach");
+    // In `deps` it is no more than what packages at the bottom have.
+    ws.build([]).succeeds().does_not_say("means no task");
+}
+
 /// A note is as true in a build with nothing to do as in the one that read the configuration.
 #[test]
 fn every_build_tells_what_is_odd_about_packages() {

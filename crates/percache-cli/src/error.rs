@@ -99,6 +99,10 @@ impl CliError {
                 let hint = "create a file that it matches, or correct `foreach`";
                 CliError::usage(format!("`{name}` has no instances: its `foreach` matches no file")).hint(Some(hint))
             }
+            OpenError::NoneAbove(none) => {
+                let hint = "name the task of another package with its directory: `pkgs/app:build`";
+                CliError::usage(none).hint(Some(hint))
+            }
             OpenError::NoArguments(only) => {
                 let message = match only {
                     Some(name) => format!("`{name}` takes no arguments"),

@@ -44,7 +44,7 @@ impl Build<'_> {
             // With a check rate, each build chooses anew which tasks to check. A server is to run even if nothing has
             // changed.
             request: positions
-                .filter(|_| self.workspace.cache.check_rate == 0.0 && !self.serves)
+                .filter(|_| self.workspace.cache.check_rate == 0.0 && !self.serves && self.finds_all)
                 .map(|positions| (request.tasks, positions)),
         })
     }

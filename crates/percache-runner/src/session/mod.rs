@@ -45,7 +45,7 @@ use crate::action::servers::Servers;
 use crate::action::workers::Workers;
 use crate::config::Slips;
 use crate::fs::stamp::moment;
-use crate::graph::{TaskGraph, serves};
+use crate::graph::{TaskGraph, none_above, serves};
 use crate::model::Caller;
 use crate::model::event::{Event, Listener, Reporter};
 use crate::model::notice::Note;
@@ -107,6 +107,8 @@ struct Build<'a> {
     servers: &'a Servers,
     /// Whether servers are to run that nothing needs.
     serves: bool,
+    /// Whether every name that was asked for means a task. If not, the next build has to say so again.
+    finds_all: bool,
     caller: &'a Caller,
     stop: &'a Stop,
     listener: &'a dyn Listener,
@@ -225,6 +227,7 @@ impl<'a> Session<'a> {
         let last_build = self.last_build.take();
         let tasks = self.project.graph.closure(&self.selected);
         self.tell_of_slips(reporter);
+        let none_above = none_above(&self.project.workspace, &self.project.cwd, self.request.tasks);
         let (servers, kept) = (&self.servers.0, self.servers.1);
         let workspace = &self.project.workspace;
         let foreground = self.selected.iter().flat_map(|id| serves(workspace, *id)).collect();
@@ -234,6 +237,8 @@ impl<'a> Session<'a> {
         servers.running().iter().filter(|name| !is_known(name)).for_each(|name| servers.end(name));
         let mut build = self.shared(self.jobs(tasks.len(), reporter), stop, listener);
         build.serves = !foreground.is_empty();
+        build.finds_all = none_above.is_empty();
+        none_above.into_iter().for_each(|none| reporter.event(Event::Note(Note::NoneAbove(none))));
         let (opened, fresh) = timed(listener, Phase::Begin, None, || build.begin(last_build, reporter))?;
         let threads = Threads {
             tasks: threads((build.jobs + build.away()).min(tasks.len()).max(1))?,
@@ -291,6 +296,7 @@ impl<'a> Session<'a> {
             jobs,
             servers: &self.servers.0,
             serves: false,
+            finds_all: true,
             caller: &self.request.caller,
             stop,
             listener,

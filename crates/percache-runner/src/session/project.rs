@@ -10,7 +10,7 @@ use crate::config::{self, DiscoverError, Location};
 use crate::graph::{self, SelectError, TaskGraph};
 use crate::model::diagnostic::Diagnostics;
 use crate::model::path::RelPath;
-use crate::model::{CacheSettings, PackageDoubt, TaskId, Workspace};
+use crate::model::{CacheSettings, NoneAbove, PackageDoubt, TaskId, Workspace};
 use crate::report::retrospect::{Retrospect, retrospect};
 use crate::worktree::{Worktree, ownership};
 
@@ -42,6 +42,8 @@ pub enum OpenError {
     Select(SelectError),
     /// A name that is to mean a task means none, because its `foreach` matches no file.
     NoInstance(String),
+    /// A name that is to mean a task means none, because no package that this one depends on has such a task.
+    NoneAbove(NoneAbove),
     /// There are arguments, and no task takes any. Holds the name of the task if only one was requested.
     NoArguments(Option<String>),
 }
@@ -103,7 +105,11 @@ impl Project {
     /// Fails if it means none.
     pub fn select_some(&self, name: &str) -> Result<Vec<TaskId>, OpenError> {
         let tasks = self.select(&[name.to_owned()])?;
-        if tasks.is_empty() { Err(OpenError::NoInstance(name.to_owned())) } else { Ok(tasks) }
+        if !tasks.is_empty() {
+            return Ok(tasks);
+        }
+        let none_above = graph::none_above(&self.workspace, &self.cwd, &[name.to_owned()]).pop();
+        Err(none_above.map_or_else(|| OpenError::NoInstance(name.to_owned()), OpenError::NoneAbove))
     }
 
     /// Returns the tasks of a request: those named, or else the default ones. Checks that the arguments are used.

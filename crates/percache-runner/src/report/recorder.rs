@@ -80,7 +80,7 @@ impl Notes {
             command: command.to_owned(),
             jobs,
             ran: summary.ran + summary.checked + summary.unstable.len(),
-            up_to_date: summary.up_to_date,
+            up_to_date: summary.up_to_date + summary.left,
             restored: summary.restored,
             failed: summary.failed.len(),
             stopped: summary.stopped,
@@ -120,7 +120,7 @@ impl Notes {
             Some(Outcome::Ran | Outcome::Unstable(_)) => Ending::Ran,
             Some(Outcome::Checked) => Ending::Same,
             Some(Outcome::Restored) => Ending::Restored,
-            Some(Outcome::UpToDate) => Ending::UpToDate,
+            Some(Outcome::UpToDate | Outcome::Left) => Ending::UpToDate,
             Some(Outcome::Group | Outcome::NotStarted) => Ending::Group,
             Some(Outcome::Failed(Failure::Interrupted)) => Ending::Stopped,
             Some(Outcome::Failed(_)) => Ending::Failed,
@@ -258,8 +258,8 @@ impl Reporter for Recorder<'_> {
         self.reporter.period()
     }
 
-    fn refresh(&mut self, left: Option<Duration>) {
-        self.reporter.refresh(left);
+    fn refresh(&mut self, left: Option<Duration>, on_remote: usize) {
+        self.reporter.refresh(left, on_remote);
     }
 
     fn yield_terminal(&mut self, owned: bool) {

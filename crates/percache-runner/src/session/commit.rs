@@ -303,7 +303,8 @@ impl Build<'_> {
             journal.tasks.values_mut().for_each(TaskRecord::distrust);
         }
         journal.epoch = epoch;
-        journal.hits += (outcomes.summary.up_to_date + outcomes.summary.restored) as u64;
+        let summary = &outcomes.summary;
+        journal.hits += (summary.up_to_date + summary.restored + summary.left) as u64;
         journal.misses += (outcomes.summary.ran + outcomes.summary.failed.len()) as u64;
         // The outputs of deleted tasks have been removed, or belong to other tasks now; until those are built, only
         // this record knows about them.
@@ -315,7 +316,9 @@ impl Build<'_> {
             let heir = RelPath::new(&entry.path).ok().and_then(|path| self.graph.outputs.owner(&path));
             heir.is_some_and(|heir| !outcomes.records.contains_key(&self.workspace.task(heir).name))
         };
-        journal.tasks.retain(|name, record| names.contains(name.as_str()) || record.outputs.iter().any(inherited));
+        journal
+            .tasks
+            .retain(|name, record| names.contains(name.as_str()) || record.left().any(|(entry, _)| inherited(entry)));
         journal.tasks.extend(outcomes.records.iter().map(|(name, record)| (name.clone(), record.clone())));
         journal
     }

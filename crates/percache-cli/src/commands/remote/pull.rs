@@ -11,7 +11,9 @@ use percache_remote::Settings;
 use percache_runner::events::{Event, Failure, Outcome, Reporter};
 use percache_runner::tasks::Workspace;
 use percache_runner::text::format_size;
-use percache_runner::{Accept, Check, Force, FromRemote, HitLogs, Opened, Options, Request, Stop, Target, open};
+use percache_runner::{
+    Accept, Check, Download, Force, FromRemote, HitLogs, Opened, Options, Request, Stop, Target, open,
+};
 
 use super::{ending, wanted};
 use crate::args::{Cli, RemotePull};
@@ -78,6 +80,7 @@ fn options() -> Options {
         check: Check::Sample,
         dry_run: true,
         pull: true,
+        download: Download::All,
         explain: false,
         hit_logs: HitLogs::No,
     }
@@ -155,7 +158,7 @@ impl Reporter for Seen<'_> {
         self.line.is_some().then_some(PERIOD)
     }
 
-    fn refresh(&mut self, _left: Option<Duration>) {
+    fn refresh(&mut self, _left: Option<Duration>, _on_remote: usize) {
         let text = format!("fetching: {} results, {}; Ctrl-C ends it", self.fetched, format_size(self.bytes));
         self.line.iter_mut().for_each(|line| line.show(&text));
     }

@@ -56,6 +56,8 @@ pub(super) enum Change {
     Write(Seen),
     /// A digest that was made when the file was too young must be made again.
     Doubt,
+    /// Something was judged by another state, which was never there.
+    Contradict,
 }
 
 impl Sight {
@@ -65,11 +67,16 @@ impl Sight {
             return match change {
                 Change::See(seen) | Change::Write(seen) => Some(Sight { seen, doubted: false, flipped: false }),
                 Change::Doubt => None,
+                Change::Contradict => {
+                    let seen = Seen { stamp: None, digest: None, settled: false };
+                    Some(Sight { seen, doubted: false, flipped: true })
+                }
             };
         };
         Some(match change {
             Change::Write(seen) => Sight { seen, doubted: false, flipped: before.flipped },
             Change::Doubt => Sight { doubted: before.doubted || !before.seen.settled, ..before },
+            Change::Contradict => Sight { flipped: true, ..before },
             Change::See(seen) if before.seen.stamp != seen.stamp => Sight { seen, doubted: false, flipped: true },
             Change::See(seen) => {
                 let digest = seen.digest.or(before.seen.digest);
@@ -217,6 +224,8 @@ mod tests {
         assert!(!flipped(&[See(seen(one, Some("x"), true)), Write(seen(other, Some("y"), true))]));
         let flips = [See(seen(one, None, true)), See(seen(other, None, true)), Write(seen(one, None, true))];
         assert!(flipped(&flips), "and it stays so");
+        assert!(flipped(&[Change::Contradict]), "it was never looked at");
+        assert!(flipped(&[Write(seen(one, None, true)), Change::Contradict, Write(seen(other, None, true))]));
     }
 
     #[test]

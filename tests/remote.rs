@@ -172,7 +172,8 @@ fn whatever_the_remote_has_lost_or_damaged_the_build_is_right() {
     writes(&ws, "one", &url).ran(["a", "b", "join"]);
     let objects = ws.shell("find ../bucket -type f");
     let objects: Vec<_> = objects.lines().collect();
-    assert!(objects.len() >= 9, "{objects:?}");
+    // The contents are in the records; `remote_bars` has some beside them.
+    assert!(objects.len() >= 4, "{objects:?}");
     for object in objects {
         let sound = std::fs::read(ws.path(object)).unwrap();
         let mut flipped = sound.clone();

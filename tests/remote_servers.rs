@@ -28,7 +28,7 @@ const CONFIG: &str = r#"
 "#;
 
 /// A server that runs until it is dropped.
-struct Server(Child);
+pub struct Server(Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -37,12 +37,12 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Starts a program, which `variable` may name, and waits until it listens.
-fn server(variable: &str, name: &str, arguments: &[String], port: u16) -> Option<Server> {
+pub fn server(variable: &str, name: &str, arguments: &[String], port: u16) -> Option<Server> {
     let program = std::env::var(variable).unwrap_or_else(|_| name.to_owned());
     let child = Command::new(&program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let Ok(child) = child else {

@@ -3,10 +3,12 @@
 mod damage;
 mod execution;
 mod farm;
+mod handshake;
 mod misbehaving;
 mod odd;
 mod proxy;
 mod servers;
+mod told;
 
 use std::ops::ControlFlow;
 use std::path::Path;

@@ -9,7 +9,7 @@ use percache::Digest;
 use percache::store::id::ActionKey;
 use percache::store::record::{Node, ResultKey, StoredResult};
 
-use super::{Last, Question, is_first, origin};
+use super::{Last, Question, is_first, on_worker, origin};
 use crate::action::changes::{Change, between, locate, settle};
 use crate::action::explain::Why;
 use crate::action::tied::elsewhere;
@@ -156,7 +156,8 @@ impl Past<'_> {
             chain
         });
         let origin = origin(self.asked, record);
-        Some(Last { created: record.created, took: record.took.into(), chain, origin, reason: None, remote: false })
+        let (created, took, remote) = (record.created, record.took.into(), on_worker(&origin));
+        Some(Last { created, took, chain, origin, reason: None, remote })
     }
 
     /// Returns what differs between the task's result in this worktree and the one before.

@@ -45,7 +45,7 @@ use std::time::Duration;
 
 use percache::base::clock::Time;
 use percache::store::Store;
-use percache::store::origin::Origin;
+use percache::store::origin::{Origin, Place};
 
 use crate::action::context::{Accept, Check, Download, Force, HitLogs, Options};
 use crate::action::explain::Why;
@@ -131,7 +131,7 @@ pub struct Last {
     pub origin: Option<Origin>,
     /// Why the last build ran it, if it did so for another reason than the difference from the result before.
     pub reason: Option<String>,
-    /// Whether the last build made it on a worker elsewhere.
+    /// Whether it was made on a worker elsewhere.
     pub remote: bool,
 }
 
@@ -216,7 +216,8 @@ fn answer(asked: &Question, id: TaskId, seen: &Seen, outcomes: Outcomes) -> Answ
     let last = match (&state, outcomes.records.get(name)) {
         (State::WouldRestore, Some(record)) => {
             let (created, took) = (record.created, record.took.into());
-            Some(Last { created, took, chain: None, origin: origin(asked, record), reason: None, remote: false })
+            let origin = origin(asked, record);
+            Some(Last { created, took, chain: None, remote: on_worker(&origin), origin, reason: None })
         }
         _ => past.last(id).map(|last| of_last_build(&worktree, name, last)),
     };
@@ -236,7 +237,7 @@ fn of_last_build(worktree: &Worktree, name: &str, last: Last) -> Last {
     let is_new = builds.last().is_some_and(|build| build.began <= last.created);
     let ran = |run: &TaskRun| is_new && run.name == name && matches!(run.ending, Ending::Ran | Ending::Same);
     let Some(run) = tasks.into_iter().find(ran) else { return last };
-    let remote = run.queued.is_some();
+    let remote = run.queued.is_some() || last.remote;
     Last { reason: run.reason.and_then(|reason| other_reason(reason, &last)), remote, ..last }
 }
 
@@ -305,6 +306,11 @@ impl Reporter for Seen {
 }
 
 /// Returns where the result of a record came from, if it was not made here.
+/// Returns whether a result of this origin was made on a worker.
+fn on_worker(origin: &Option<Origin>) -> bool {
+    origin.as_ref().is_some_and(|origin| matches!(origin.from, Place::Worker { .. }))
+}
+
 fn origin(asked: &Question, record: &TaskRecord) -> Option<Origin> {
     asked.store.origin(&record.key?, record.created).ok().flatten()
 }

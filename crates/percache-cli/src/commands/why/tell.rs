@@ -23,7 +23,8 @@ pub fn answer(project: &Project, id: TaskId, answer: &Answer, verbose: bool, pai
     let mut text = String::new();
     let name = paint.apply(Style::Strong, &workspace.task(id).name);
     let made = answer.last.as_ref().map(|last| {
-        let remotely = if last.remote { ", remotely" } else { "" };
+        // The origin of a stored result says it, with the place.
+        let remotely = if last.remote && last.origin.is_none() { ", remotely" } else { "" };
         let origin = last.origin.as_ref().map(|origin| format!(", {}", said::origin(origin))).unwrap_or_default();
         let (age, took) = (format_age(age(last.created)), format_duration(last.took));
         format!(" {}", paint.apply(Style::Faint, format!("(made {age} ago{remotely}, in {took}{origin})")))

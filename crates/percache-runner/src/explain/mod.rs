@@ -61,6 +61,7 @@ use crate::worktree::failed_runs::{self, FailedRun};
 use crate::worktree::journal::{Journal, TaskRecord};
 use crate::worktree::old_contents::Contents;
 use crate::worktree::old_texts::Texts;
+use crate::worktree::server_parts::ServerParts;
 use chain::Past;
 
 /// The subject of a question.
@@ -100,7 +101,7 @@ pub struct Answer {
     /// The task's state.
     pub state: State,
     /// If the task would or may run: the chains from the task to each first cause, the nearest cause first; at most
-    /// `chain::CAUSES`.
+    /// `chain::CAUSES`. If it is a server: how it differs from that of the last build.
     pub chains: Vec<Chain>,
     /// The number of first causes.
     pub causes: usize,
@@ -197,13 +198,17 @@ fn answer(asked: &Question, id: TaskId, seen: &Seen, outcomes: Outcomes) -> Answ
     let worktree = asked.project.worktree();
     let journal = Journal::load(&worktree.journal());
     let contents = Contents::new(&asked.project.workspace.root, Some(&asked.store), Texts::at(worktree.texts()));
-    let past = Past { asked, journal: &journal, contents: &contents };
+    let is_server = |id: &TaskId| asked.project.workspace.task(*id).server.is_some();
+    let now = outcomes.parts.iter().filter(|(id, _)| is_server(id)).map(|(_, parts)| parts);
+    let servers = ServerParts::new(worktree.servers(), now);
+    let past = Past { asked, journal: &journal, contents: &contents, servers: &servers };
     let state = state(asked, id, seen);
     let (chains, causes) = match state {
         State::WouldRun | State::MayRun => chain::to_causes(&past, id, &seen.outcomes, &outcomes.reasons),
+        State::Server => chain::of_server(&past, id, outcomes.parts.get(&id)),
         _ => (Vec::new(), 0),
     };
-    let nearest = outcomes.parts.get(&id).and_then(|now| closest::find(&past, id, now));
+    let nearest = outcomes.parts.get(&id).filter(|_| !is_server(&id)).and_then(|now| closest::find(&past, id, now));
     let name = &asked.project.workspace.task(id).name;
     let failed = failed_runs::of(&worktree.failed(), name).map(|(run, _)| run);
     let failed = failed.filter(|run| run.is_last(journal.tasks.get(name)));

@@ -4,21 +4,20 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use proptest::test_runner::{TestCaseError, TestCaseResult};
+use proptest::test_runner::TestCaseResult;
 
-use super::model::{Build, Edit, History, Project, Round, content, source};
+use super::model::{Build, Edit, History, Project, content, source};
 use super::oracle::{End, Unit};
-use super::remote::{Errand, Remote, Way};
+use super::remote::{Remote, Way};
 use super::theirs::some;
 use super::world::{Owner, World};
-use crate::sandbox::{Node, Sandbox, Tree};
+use crate::sandbox::{Node, Run, Sandbox, Tree};
 
 /// What is younger than the file system's clock can tell is looked at again in any case; this much older, its stamp stands for it.
-const PAUSE: Duration = Duration::from_millis(25);
+pub const PAUSE: Duration = Duration::from_millis(25);
 
 /// Whether the store holds the result of a key. After a kill that is not known.
 #[derive(Clone, Copy, PartialEq)]
@@ -58,55 +57,9 @@ pub struct Player {
     pub texts: usize,
 }
 
-/// What the histories came to.
-#[derive(Default)]
-pub struct Counts {
-    pub builds: AtomicUsize,
-    /// Results that came from a remote.
-    pub came: AtomicUsize,
-}
-
-pub fn play(history: &History, counts: &Counts) -> TestCaseResult {
-    let remote = history.sharing.map(|_| Rc::new(RefCell::new(Remote::new())));
-    let clones = history.sharing.map_or(1, |sharing| sharing.clones);
-    let start = || Player::new(history, &remote, Project::new(history));
-    let mut players: Vec<Player> = (0..clones).map(|_| start()).collect();
-    let mut earlier = Vec::new();
-    for (number, round) in history.rounds.iter().enumerate() {
-        counts.builds.fetch_add(if matches!(round.build, Build::Repeated) { 3 } else { 1 }, Ordering::Relaxed);
-        if round.pause {
-            std::thread::sleep(PAUSE);
-        }
-        let at = usize::from(round.clone) % players.len();
-        if let (Some(Errand::Renew), Some(_)) = (round.errand, &remote) {
-            players[at] = Player::new(history, &remote, players[at].project.clone());
-        }
-        let other = (at + 1) % players.len();
-        let played = match players.get_disjoint_mut([at, other]) {
-            Ok([player, other]) => player.round(history, round, &earlier, Some(other)),
-            Err(_) => players[at].round(history, round, &earlier, None),
-        };
-        let player = &players[at];
-        played.map_err(|error| match error {
-            TestCaseError::Fail(why) => TestCaseError::fail(format!(
-                "in round {number}, clone {at}, {:?} {:?}: {why}\n{}",
-                round.way,
-                round.errand,
-                player.ws.read("percache.toml")
-            )),
-            reject => reject,
-        })?;
-        earlier.push(player.project.clone());
-    }
-    if let Some(remote) = remote {
-        counts.came.fetch_add(remote.borrow().came, Ordering::Relaxed);
-    }
-    Ok(())
-}
-
 impl Player {
     /// A new clone of a project.
-    fn new(history: &History, remote: &Option<Rc<RefCell<Remote>>>, project: Project) -> Player {
+    pub fn new(history: &History, remote: &Option<Rc<RefCell<Remote>>>, project: Project) -> Player {
         let ws = Sandbox::empty();
         // Not ignored, both would be inputs of a task that declares none.
         ws.write(".gitignore", "dep/\nforeign*\nparams.yaml\n");
@@ -140,46 +93,11 @@ impl Player {
         player
     }
 
-    fn round(
-        &mut self,
-        history: &History,
-        round: &Round,
-        earlier: &[Project],
-        other: Option<&Player>,
-    ) -> TestCaseResult {
-        self.way = round.way;
-        match earlier.last().filter(|_| round.follows && self.remote.is_some()) {
-            _ if matches!(round.build, Build::Tampered { .. }) => {}
-            Some(last) => {
-                self.become_project(last.clone());
-                self.settled = None;
-            }
-            None => round.edits.iter().for_each(|edit| self.edit(edit, earlier)),
-        }
-        let Some(remote) = self.remote.clone() else { return self.build(&round.build) };
-        let is_faulty = history.sharing.is_some_and(|sharing| sharing.faulty);
-        round.faults.iter().filter(|_| is_faulty).for_each(|(at, fault)| remote.borrow_mut().suffer(*at, *fault));
-        match (round.errand, other) {
-            (Some(Errand::Export), Some(other)) => self.import_from(other)?,
-            (Some(errand), _) => self.run_errand(errand)?,
-            (None, _) => {}
-        }
-        let Some(seed) = round.meanwhile.filter(|_| is_faulty) else { return self.build(&round.build) };
-        let suffer = remote.borrow_mut().suffer_until(seed);
-        let done = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| suffer(&done));
-            let built = self.build(&round.build);
-            done.store(true, Ordering::Relaxed);
-            built
-        })
-    }
-
     pub fn note_root(&mut self) {
         self.world.root = self.ws.root().display().to_string();
     }
 
-    fn edit(&mut self, edit: &Edit, earlier: &[Project]) {
+    pub fn edit(&mut self, edit: &Edit, earlier: &[Project]) {
         self.settled = None;
         match edit {
             Edit::Rename { from, to } if self.project.sources.contains_key(source(*from)) => {
@@ -226,7 +144,7 @@ impl Player {
     }
 
     /// Writes what differs, as a switch of branches does.
-    fn become_project(&mut self, project: Project) {
+    pub fn become_project(&mut self, project: Project) {
         for path in self.project.sources.keys().filter(|path| !project.sources.contains_key(*path)) {
             self.ws.remove(path);
         }
@@ -263,7 +181,7 @@ impl Player {
         }
     }
 
-    fn build(&mut self, build: &Build) -> TestCaseResult {
+    pub fn build(&mut self, build: &Build) -> TestCaseResult {
         self.look_again();
         let units = self.project.units(&self.world);
         let all: BTreeSet<usize> = (0..units.len()).collect();
@@ -332,7 +250,7 @@ impl Player {
         self.look_again();
     }
 
-    fn build_command(&self) -> Command {
+    pub fn build_command(&self) -> Command {
         let mut command = self.ws.command("");
         command.args(["build", "-k"]);
         if let Some(remote) = &self.remote {
@@ -347,6 +265,18 @@ impl Player {
         self.kept.retain(|path| outputs.contains_key(path));
         let was_linked = self.linked.is_some();
         let run = self.ws.run(self.build_command().args(&name));
+        self.check(wanted, name.is_none(), run, &outputs, was_linked)
+    }
+
+    /// Compares what a build of these has done with what it had to do.
+    pub fn check(
+        &mut self,
+        wanted: &BTreeSet<usize>,
+        of_everything: bool,
+        run: Run,
+        before: &Tree,
+        was_linked: bool,
+    ) -> TestCaseResult {
         self.take_back(&run.output())?;
         self.world.ran = run.commands.iter().cloned().collect();
         self.find_empty_directories();
@@ -354,16 +284,16 @@ impl Player {
         let wanted_units: Vec<&Unit> = wanted.iter().map(|index| &units[*index]).collect();
         let succeeds = wanted_units.iter().all(|unit| matches!(unit.end, End::Succeeds(_)));
         prop_assert_eq!(run.status, i32::from(!succeeds), "{}", run.output());
-        self.check_minimal(&wanted_units, &run, &outputs, was_linked)?;
+        self.check_minimal(&wanted_units, &run, before, was_linked)?;
         self.check_shared(&wanted_units, &run)?;
         self.check_nothing_lost(&run.output())?;
         self.settle(&wanted_units);
-        let outputs = self.check_outputs(&wanted_units, &run, succeeds && name.is_none())?;
+        let outputs = self.check_outputs(&wanted_units, &run, succeeds && of_everything)?;
         self.learn(&wanted_units);
-        if name.is_none() {
+        if of_everything {
             self.killed = None;
         }
-        self.whole = succeeds && name.is_none();
+        self.whole = succeeds && of_everything;
         self.settled = Some(outputs).filter(|_| self.whole && wanted_units.iter().all(|unit| unit.stored));
         Ok(())
     }

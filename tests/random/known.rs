@@ -55,13 +55,15 @@ impl Player {
                 _ if unit.sees_strays => Known::Maybe,
                 true if self.lacks_contents(unit) => Known::WhileThere,
                 true => Known::Surely,
+                // An earlier result may fit what lies there now.
+                false if self.lacks_contents(unit) && self.results.contains_key(&unit.key) => Known::Maybe,
                 false => {
                     self.results.remove(&unit.key);
                     continue;
                 }
             };
             self.results.insert(unit.key.clone(), known);
-            if ran {
+            if ran && unit.stored {
                 self.add_to_remote(unit, known);
             }
         }

@@ -1,7 +1,7 @@
 //! Random graphs, random edits, random kills. After every build its outputs are those of a clean build, and no command ran that need not.
 //!
 //! `PERCACHE_PROPTEST_BUILDS` is the number of builds; `PERCACHE_PROPTEST_SEED` repeats one history, whose seed a failure prints together
-//! with the shrunk history.
+//! with the shrunk history. With `PERCACHE_PROPTEST_SHARED`, all histories have a remote that clones share.
 
 mod check;
 mod configuration;
@@ -11,6 +11,7 @@ mod known;
 mod model;
 mod oracle;
 mod remote;
+mod rounds;
 mod strategy;
 mod tampering;
 mod theirs;
@@ -19,8 +20,9 @@ mod world;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use drive::Counts;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use self::rounds::Counts;
 
 const DEFAULT_BUILDS: usize = 1000;
 const THREADS: u64 = 2;
@@ -56,7 +58,9 @@ fn history(seed: u64, counts: &Counts) {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let outcome = runner.run(&strategy::histories(), |history| drive::play(&history, counts));
+    // Without a remote, a build costs a third.
+    let shared = if std::env::var_os("PERCACHE_PROPTEST_SHARED").is_some() { 0.999 } else { 0.3 };
+    let outcome = runner.run(&strategy::histories(shared), |history| rounds::play(&history, counts));
     if let Err(error) = outcome {
         panic!("PERCACHE_PROPTEST_SEED={seed}\n{error}");
     }

@@ -227,6 +227,8 @@ pub struct Round {
     /// What happens to objects of the remote before, and, if there is a number, while it is built.
     pub faults: Vec<(u16, Fault)>,
     pub meanwhile: Option<u16>,
+    /// Whether the next clone builds the same at the same time.
+    pub beside: bool,
     /// What else is done with the clone before the build.
     pub errand: Option<Errand>,
     /// Whether everything has become old enough before to be known by its stamp.

@@ -117,6 +117,17 @@ impl Remote {
         }
     }
 
+    /// The results that are there.
+    pub fn sure(&self) -> BTreeSet<String> {
+        let sure = self.has.iter().filter(|(_, known)| **known == Known::Surely);
+        sure.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Nobody knows whether these are there.
+    pub fn doubt(&mut self, keys: &BTreeSet<String>) {
+        self.has.iter_mut().filter(|(key, _)| keys.contains(*key)).for_each(|(_, known)| *known = Known::Maybe);
+    }
+
     /// Something happens to one of its objects, or to all of them.
     pub fn suffer(&mut self, number: u16, fault: Fault) {
         self.is_faulty = true;

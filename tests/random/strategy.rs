@@ -6,11 +6,12 @@ use proptest::prelude::*;
 use super::model::{Build, CONTENTS, Edit, History, Kind, Round, SLOTS, SOURCES, Shared, Tamper, Task};
 use super::remote::{Errand, Fault, Sharing, Way};
 
-pub fn histories() -> impl Strategy<Value = History> {
+/// Makes histories, this share of them with a remote.
+pub fn histories(shared: f64) -> impl Strategy<Value = History> {
     let sources = vec((source(), content()), 1..=SOURCES.len());
     // What is shared is worth more tasks.
     let tasks = vec((slot(), task()), 1..=3 * usize::from(SLOTS));
-    let flags = (prop::bool::weighted(0.3), prop::bool::weighted(0.4), sharing());
+    let flags = (prop::bool::weighted(0.3), prop::bool::weighted(0.4), sharing(shared));
     let all = (sources, tasks, vec(round(), 5..=25), flags);
     all.prop_map(|(sources, mut tasks, rounds, (outside, git, sharing))| {
         tasks.truncate(if sharing.is_some() { tasks.len() } else { tasks.len().div_ceil(3) });
@@ -18,21 +19,23 @@ pub fn histories() -> impl Strategy<Value = History> {
     })
 }
 
-fn sharing() -> impl Strategy<Value = Option<Sharing>> {
+fn sharing(shared: f64) -> impl Strategy<Value = Option<Sharing>> {
     let sharing = (2..=3u8, prop::bool::weighted(0.4)).prop_map(|(clones, faulty)| Sharing { clones, faulty });
-    prop::option::weighted(0.4, sharing)
+    prop::option::weighted(shared, sharing)
 }
 
 fn round() -> impl Strategy<Value = Round> {
     let remote = (0..3u8, way(), prop::bool::weighted(0.4), vec((any::<u16>(), fault()), 0..3));
-    let rare = (prop::option::weighted(0.1, any::<u16>()), prop::option::weighted(0.4, errand()));
+    let rare =
+        (prop::option::weighted(0.1, any::<u16>()), prop::option::weighted(0.4, errand()), prop::bool::weighted(0.15));
     let all = (remote, rare, prop::bool::weighted(0.6), vec(edit(), 0..4), build());
-    all.prop_map(|((clone, way, follows, faults), (meanwhile, errand), pause, edits, build)| Round {
+    all.prop_map(|((clone, way, follows, faults), (meanwhile, errand, beside), pause, edits, build)| Round {
         clone,
         way,
         follows,
         faults,
         meanwhile,
+        beside,
         errand,
         pause,
         edits,

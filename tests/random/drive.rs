@@ -35,7 +35,7 @@ pub struct Player {
     pub way: Way,
     pub project: Project,
     /// As it was last written.
-    pub config: String,
+    pub config: Option<String>,
     pub results: BTreeMap<String, Known>,
     pub world: World,
     /// What the user wrote among the outputs, and where: each text is there once, and must be somewhere as long as nobody
@@ -74,7 +74,7 @@ impl Player {
             remote: remote.clone(),
             way: Way::Apart,
             project: Project::default(),
-            config: String::new(),
+            config: None,
             results: BTreeMap::new(),
             world: World::default(),
             owed: BTreeMap::new(),
@@ -152,14 +152,14 @@ impl Player {
         {
             self.ws.write(path, text);
         }
-        let before = if self.config.is_empty() { BTreeMap::new() } else { self.project.links() };
+        let before = if self.config.is_none() { BTreeMap::new() } else { self.project.links() };
         for (path, target) in project.links().into_iter().filter(|(path, target)| before.get(path) != Some(target)) {
             if self.ws.exists(path) {
                 self.ws.remove(path);
             }
             self.ws.symlink(target, path);
         }
-        let first = self.config.is_empty();
+        let first = self.config.is_none();
         if first || self.project.params != project.params {
             self.ws.write("params.yaml", project.params());
         }
@@ -175,9 +175,9 @@ impl Player {
         // Rewritten, it would have every task judged anew.
         let store = if self.outside { "cache.dir = \"../store\"\n" } else { "" };
         let text = format!("{store}{}", self.project.config());
-        if self.config != text {
+        if self.config.as_ref() != Some(&text) {
             self.ws.config(&text);
-            self.config = text;
+            self.config = Some(text);
         }
     }
 

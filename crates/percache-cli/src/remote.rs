@@ -23,6 +23,7 @@ use percache_remote::{
     ActionKey, Fetch, FingerprintKey, Remote, RemoteResult, Settings, SettingsError, Sha256, Table, Totals, Upload,
     Uploads,
 };
+use percache_runner::Download;
 use percache_runner::sharing::{Feed, Fetched, Names, Offer, Remote as Seam, RemoteKey, stored_offer};
 use percache_runner::tasks::Workspace;
 
@@ -57,6 +58,13 @@ pub fn settings(workspace: &Workspace, options: &RemoteOptions) -> Result<Option
     Settings::resolve(&table(workspace), &workspace.root, &variable).map_err(wrong)
 }
 
+/// Returns which results of the remote have their outputs brought here.
+pub fn download(workspace: &Workspace) -> Result<Download, CliError> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let leaves = Settings::leaves(&table(workspace), &variable).map_err(wrong)?;
+    Ok(if leaves { Download::Wanted } else { Download::All })
+}
+
 /// Returns how a workspace's results are signed, and whose are believed.
 pub fn notary(workspace: &Workspace) -> Result<Notary, CliError> {
     let variable = |name: &str| std::env::var(name).ok();
@@ -72,6 +80,7 @@ fn table(workspace: &Workspace) -> Table {
         write: written.write,
         trust: written.trust,
         sign_with: written.sign_with,
+        download: written.download,
         headers: written.headers,
         ca: written.ca,
         cert: written.cert,

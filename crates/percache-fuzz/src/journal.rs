@@ -112,6 +112,7 @@ fn example(with_tools: bool) -> Journal {
         discovered: PathSet::from_iter([b"include/a.h".to_vec()]),
         outputs: record::example().outputs,
         failed: true,
+        on_remote: false,
         uncertain: vec![b"d".to_vec()],
         evidence: Evidence { sure: true, expiry: Time::MAX, lists: vec![2, 0] },
     };

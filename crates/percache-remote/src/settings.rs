@@ -35,6 +35,8 @@ pub struct Table {
     pub trust: Option<Vec<String>>,
     /// The key that results are signed with, or the file that has it.
     pub sign_with: Option<String>,
+    /// Which results have their outputs brought here: `all` or `wanted`; without a value, all.
+    pub download: Option<String>,
     /// What is sent along with every call.
     pub headers: Vec<(String, String)>,
     /// The file with the certificates that are believed.
@@ -120,6 +122,22 @@ impl Settings {
         let source = Source { variable, infix: "" };
         let (namespace, trust) = (namespace(&source, table)?, trust(&source, table)?);
         Ok(Notary { namespace, trust, key: signing_key(&source, table, root)? })
+    }
+
+    /// Returns whether outputs stay on the remote that nothing needs, whether or not there is a remote.
+    ///
+    /// # Errors
+    /// The value is none.
+    pub fn leaves(table: &Table, variable: &dyn Fn(&str) -> Option<String>) -> Result<bool, SettingsError> {
+        let source = Source { variable, infix: "" };
+        let value = source.variable("DOWNLOAD").or_else(|| table.download.clone());
+        match value.as_deref().map(str::trim) {
+            None | Some("all") => Ok(false),
+            Some("wanted") => Ok(true),
+            Some(other) => {
+                Err(SettingsError::new("download", format!("`{other}` is neither `all` nor `wanted`")))
+            }
+        }
     }
 
     /// Combines the table with the environment. `root` is the directory that paths in the table are relative to.

@@ -47,7 +47,7 @@ mod syntax;
 mod watch;
 mod worktree;
 
-pub use action::context::{Accept, Check, Force, HitLogs, Options};
+pub use action::context::{Accept, Check, Download, Force, HitLogs, Options};
 pub use process::Stop;
 pub use schedule::results::{FromRemote, Summary};
 pub use session::{BuildError, OpenError, Opened, Project, Request, Session, Target, open};

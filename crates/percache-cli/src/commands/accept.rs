@@ -8,7 +8,7 @@ use percache_runner::events::{Event, Failure, Outcome, Reporter};
 use percache_runner::tasks::{AcceptError, Acceptable, LastRuns, LastState, acceptable};
 use percache_runner::text::{first_few, format_size};
 use percache_runner::why::Question;
-use percache_runner::{Accept, Check, Force, HitLogs, Opened, Options, Project, Request, Stop, Target, open};
+use percache_runner::{Accept, Check, Download, Force, HitLogs, Opened, Options, Project, Request, Stop, Target, open};
 
 use crate::args::{self, Cli};
 use crate::commands::gc::count;
@@ -86,6 +86,7 @@ fn accept(asked: Question, args: &args::Accept, wanted: &[Acceptable], paint: Pa
             check: Check::Sample,
             dry_run: false,
             pull: false,
+            download: Download::All,
             explain: false,
             hit_logs: HitLogs::No,
         },

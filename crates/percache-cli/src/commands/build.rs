@@ -7,7 +7,7 @@ use std::time::Instant;
 #[cfg(feature = "remote")]
 use percache_runner::Session;
 use percache_runner::tasks::{LastRuns, LastState, TaskId};
-use percache_runner::{Accept, Check, Force, HitLogs, Opened, Options, Project, Request, Stop, Summary, Target, open};
+use percache_runner::{Accept, Check, Download, Force, HitLogs, Opened, Options, Project, Request, Stop, Summary, Target, open};
 
 use crate::args::{Build, Cli, Logs};
 use crate::commands::portable;
@@ -132,6 +132,7 @@ type Elsewhere = (Option<Arc<Sharing>>, Option<Arc<Farm>>);
 fn share(session: &mut Session<'_>, args: &Build) -> Result<Elsewhere, CliError> {
     let project = session.project().clone();
     let Some(store) = session.store().cloned() else { return Ok((None, None)) };
+    session.download(remote::download(&project.workspace)?);
     let settings = remote::settings(&project.workspace, &args.remote)?;
     let farm = match args.dry_run {
         false => execution::settings(&project.workspace, &args.remote, settings.as_ref())?,
@@ -180,6 +181,7 @@ fn options(cli: &Cli, args: &Build) -> Options {
         },
         dry_run: args.dry_run,
         pull: false,
+        download: Download::All,
         explain: args.explain,
         hit_logs: match args.logs {
             Logs::All => HitLogs::All,

@@ -87,7 +87,7 @@ impl Known<'_> {
     /// Returns the word for the state, and its style: what may be stale is not green.
     fn state(&self) -> (&'static str, Style) {
         match (self.state, self.fresh) {
-            (LastState::Built, Some(false)) => (STALE, Style::Warning),
+            (LastState::Built | LastState::OnRemote, Some(false)) => (STALE, Style::Warning),
             (LastState::Built, None) => (word(LastState::Built), Style::Faint),
             (state, _) => (word(state), style(state)),
         }
@@ -186,6 +186,7 @@ pub fn word(state: LastState) -> &'static str {
         LastState::Failed => "failed",
         LastState::NeverBuilt => "never built",
         LastState::Built => "built",
+        LastState::OnRemote => "on remote",
         LastState::Server => "server",
         LastState::AlwaysRuns => "always runs",
         LastState::NotStored => "not stored",
@@ -195,7 +196,7 @@ pub fn word(state: LastState) -> &'static str {
 /// Returns the style of a state.
 pub fn style(state: LastState) -> Style {
     match state {
-        LastState::Built => Style::Good,
+        LastState::Built | LastState::OnRemote => Style::Good,
         LastState::Failed => Style::Bad,
         LastState::Stopped | LastState::NotStored => Style::Warning,
         LastState::AlwaysRuns | LastState::Server => Style::Active,

@@ -16,7 +16,7 @@ use percache_runner::text::shown_bytes;
 use percache_runner::watching::{
     Blame, Blamed, Broken, Change, Configured, Events, Happened, KnownFiles, Run, Servers, Target,
 };
-use percache_runner::{Accept, Check, Force, HitLogs, OpenError, Options, Project, Stop};
+use percache_runner::{Accept, Check, Download, Force, HitLogs, OpenError, Options, Project, Stop};
 
 use crate::args::{Cli, Logs, Output, Watch};
 use crate::error::{CliError, INTERRUPTED};
@@ -335,6 +335,7 @@ impl Watching<'_> {
             check: Check::Sample,
             dry_run: false,
             pull: false,
+            download: Download::All,
             explain: self.args.explain,
             hit_logs: HitLogs::Restored,
         }

@@ -129,6 +129,7 @@ pub fn summary(summary: &Summary) -> String {
         "unstable": summary.unstable,
         "up_to_date": summary.up_to_date,
         "restored": summary.restored,
+        "on_remote": summary.left,
         "failed": summary.failed,
         "stopped": summary.stopped,
         "skipped": summary.skipped,

@@ -180,7 +180,8 @@ impl<'a> Lines<'a> {
         }
         let shows_log = !log.bytes.is_empty() && self.wants_log(outcome);
         // Hundreds of lines of tasks that are up to date would hide the others; the summary counts them.
-        if *outcome == Outcome::UpToDate && !self.manner.verbose && !shows_log {
+        let is_quiet = matches!(outcome, Outcome::UpToDate | Outcome::Left);
+        if is_quiet && !self.manner.verbose && !shows_log {
             return;
         }
         let mut text = clean(&self.line(name, outcome, detail), true);
@@ -197,7 +198,7 @@ impl<'a> Lines<'a> {
         }
         // The live display is redrawn ten times a second anyway: a thousand quick tasks must not redraw it a thousand
         // times.
-        let urgent = if self.live.is_some() { failed } else { *outcome != Outcome::UpToDate };
+        let urgent = if self.live.is_some() { failed } else { !is_quiet };
         self.put(&text, urgent);
     }
 

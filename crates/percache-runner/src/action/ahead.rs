@@ -22,18 +22,28 @@ use crate::model::{Task, TaskId};
 /// Tells what came of asking for a task.
 pub type Tell<'a> = &'a mut dyn FnMut(TaskId, Provenance);
 
-/// Looks for results of these tasks on the remote, unless the store has one, and adds them to the store; a dry run only
-/// notes them. Tells of each task once, as soon as it can. What goes wrong goes wrong again when the task's turn comes,
+/// A task for which a remote is to be asked.
+pub struct Ask {
+    /// The task.
+    pub id: TaskId,
+    /// Its explicit dependencies, all done, with what they show.
+    pub deps: Dependencies,
+    /// Whether the outputs may stay there.
+    pub leave: bool,
+}
+
+/// Looks for results of these tasks on the remote, unless the store has one, and adds them to the store. Those that may
+/// stay there are only noted, as are all in a dry run. Tells of each task once, as soon as it can. What goes wrong goes wrong again when the task's turn comes,
 /// and is told then.
-pub fn fetch_ahead(ctx: &Context<'_>, tasks: &[(TaskId, Dependencies)], tell: Tell<'_>) {
+pub fn fetch_ahead(ctx: &Context<'_>, tasks: &[Ask], tell: Tell<'_>) {
     let Some(asking) = Asking::new(ctx) else {
-        return tasks.iter().for_each(|(id, _)| tell(*id, Provenance::default()));
+        return tasks.iter().for_each(|ask| tell(ask.id, Provenance::default()));
     };
     let mut unknown = Vec::new();
-    for (id, deps) in tasks {
-        match asking.unknown(*id, deps) {
+    for ask in tasks {
+        match asking.unknown(ask) {
             Some(task) => unknown.push(task),
-            None => tell(*id, Provenance::default()),
+            None => tell(ask.id, Provenance::default()),
         }
     }
     asking.learn_path_sets(&mut unknown);
@@ -52,6 +62,8 @@ struct Unknown<'a> {
     sets: VecDeque<PathSet>,
     /// Why something that was found is not used.
     refused: Option<String>,
+    /// Whether its contents are brought here.
+    brings: bool,
 }
 
 /// A result that may be there.
@@ -75,19 +87,22 @@ impl<'a> Asking<'a> {
     }
 
     /// Returns the task if the remote is to be asked for it.
-    fn unknown(&self, id: TaskId, deps: &Dependencies) -> Option<Unknown<'a>> {
-        let ctx = self.ctx;
+    fn unknown(&self, Ask { id, deps, leave }: &Ask) -> Option<Unknown<'a>> {
+        let (ctx, id) = (self.ctx, *id);
         let task = ctx.workspace.task(id);
         let command = task.command.as_ref().filter(|_| !ctx.stop.requested())?;
         let prepared = timed(ctx.listener, Phase::Inputs, Some(id), || prepare(ctx, task, command, deps));
         let prepared = prepared.ok().filter(|prepared| prepared.unknown_tools.is_empty())?;
-        let found = timed(ctx.listener, Phase::Lookup, Some(id), || lookup(ctx, task, &prepared.fingerprint));
+        let found = timed(ctx.listener, Phase::Lookup, Some(id), || {
+            lookup(ctx, task, &prepared.fingerprint, *leave)
+        });
         if found.is_some() {
             return None;
         }
         let fingerprint = self.remote.fingerprint(&|sink| prepared.parts.feed(sink));
         let sets = VecDeque::from([PathSet::default()]);
-        Some(Unknown { id, task, prepared, fingerprint, sets, refused: None })
+        let brings = !leave && (!ctx.options.dry_run || ctx.options.pull);
+        Some(Unknown { id, task, prepared, fingerprint, sets, refused: None, brings })
     }
 
     /// Asks which inputs earlier runs discovered, for those that may have any.
@@ -126,6 +141,21 @@ impl<'a> Asking<'a> {
 
     /// Asks for these results. Returns the tasks for which none came.
     fn ask(&self, candidates: Vec<Candidate<'a>>, tell: Tell<'_>) -> Vec<Unknown<'a>> {
+        let (bring, look): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|candidate| candidate.of.brings);
+        let mut none = self.ask_for(look, None, tell);
+        none.extend(self.ask_for(bring, Some(self.store), tell));
+        none
+    }
+
+    fn ask_for(
+        &self,
+        candidates: Vec<Candidate<'a>>,
+        store: Option<&dyn Storage>,
+        tell: Tell<'_>,
+    ) -> Vec<Unknown<'a>> {
+        if candidates.is_empty() {
+            return Vec::new();
+        }
         let actions: Vec<_> = candidates.iter().map(|candidate| candidate.action).collect();
         let wanted: Vec<_> = candidates.iter().map(|one| (one.of.prepared.fingerprint, one.of.task)).collect();
         // The remote names it by another function than the store does; both have to agree on what it is.
@@ -133,7 +163,6 @@ impl<'a> Asking<'a> {
             let (fingerprint, task) = wanted[at];
             result.fingerprint == fingerprint && is_valid(task, result.created)
         };
-        let brings = !self.ctx.options.dry_run || self.ctx.options.pull;
         let mut candidates: Vec<_> = candidates.into_iter().map(Some).collect();
         let mut came = |at: usize, fetched: Fetched| match fetched {
             Fetched::Found { result, bytes } => {
@@ -149,20 +178,22 @@ impl<'a> Asking<'a> {
             }
             Fetched::Nothing => {}
         };
-        self.remote.fetch(&actions, &accept, brings.then_some(self.store), &mut came);
+        self.remote.fetch(&actions, &accept, store, &mut came);
         candidates.into_iter().flatten().map(|candidate| candidate.of).collect()
     }
 
-    /// Adds a result to the store. A dry run only remembers it for the task's turn.
+    /// Adds a result to the store, or only remembers it for the task's turn.
     fn keep(&self, candidate: Candidate<'_>, mut result: StoredResult, bytes: u64) -> Provenance {
         let Candidate { of, set, discovered, .. } = candidate;
         result.label.clone_from(&of.task.name);
         let key = ResultKey { action: discovered.action(&of.prepared.fingerprint), place: None };
         let origin = Origin { from: Place::Remote(self.remote.address()), came: Time::now() };
-        let provenance = Provenance { origin: Some(origin.clone()), fetched: Some(bytes), refused: None };
-        if self.ctx.options.dry_run && !self.ctx.options.pull {
+        // In a dry run, they would come.
+        let fetched = (of.brings || self.ctx.options.dry_run).then_some(bytes);
+        let provenance = Provenance { origin: Some(origin.clone()), fetched, refused: None };
+        if !of.brings {
             let (created, took, outputs) = (result.created, result.took, result.outputs);
-            self.ctx.promise(of.id, Hit { key, discovered, created, took, outputs });
+            self.ctx.promise(of.id, Hit { key, discovered, created, took, outputs, on_remote: true });
             return provenance;
         }
         let paths = of.task.discovery.finds_inputs().then_some(set);

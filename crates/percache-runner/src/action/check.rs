@@ -50,7 +50,7 @@ fn is_checkable(task: &Task) -> bool {
 
 /// Checks a task. Returns `None` if there is no result to compare with.
 pub fn check(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<Done>, Trouble> {
-    let hit = timed(ctx.listener, Phase::Lookup, Some(job.id), || lookup(ctx, job.task, &prepared.fingerprint));
+    let hit = timed(ctx.listener, Phase::Lookup, Some(job.id), || lookup(ctx, job.task, &prepared.fingerprint, false));
     let stored = |hit: &Hit| ctx.or_trouble(ctx.store?.result(&hit.key))?;
     let Some((hit, stored)) = hit.and_then(|hit| stored(&hit).map(|stored| (hit, stored))) else { return Ok(None) };
     let mut done = run_command(ctx, job, prepared, None, |run| compare(ctx, job, prepared, run, &hit, &stored))?;
@@ -123,6 +123,7 @@ fn compare(
         previous: if holds { before.and_then(|record| before_that(record, &hit.key)) } else { Some(hit.key) },
         discovered: hit.discovered.paths(),
         failed: false,
+        on_remote: false,
         uncertain,
         outputs: captured.entries,
         evidence: Evidence::default(),

@@ -83,6 +83,17 @@ pub enum Accept {
     InsteadOfRunning,
 }
 
+/// Which results of the remote have their outputs brought here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Download {
+    /// All that the build finds there.
+    All,
+    /// Those that are wanted here: of tasks that the caller asks for, and of everything that a command needs which runs.
+    Wanted,
+    /// None: whoever only looks takes what was left on the remote as it is.
+    AsItIs,
+}
+
 /// The options of a build.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -98,6 +109,8 @@ pub struct Options {
     pub dry_run: bool,
     /// In a dry run, whether results that the remote has are added to the store.
     pub pull: bool,
+    /// Which results of the remote have their outputs brought here.
+    pub download: Download,
     /// Whether to find out why tasks run.
     pub explain: bool,
     /// Which logs to fetch.
@@ -292,6 +305,11 @@ impl Tools {
         if !remembered.contains(command) {
             remembered.insert(command.to_owned());
         }
+    }
+
+    /// Forgets all answers.
+    pub fn forget(&self) {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Returns the tools that were not run, sorted.

@@ -71,7 +71,7 @@ pub fn look(
 /// Returns the state of a file. `name` is how it is declared.
 fn state(ctx: &Context<'_>, path: &[u8], name: &str, watched: &mut Vec<Vec<u8>>) -> Result<FileState, Trouble> {
     ctx.observer.watch(path, watched);
-    let state = ctx.observer.observe(path);
+    let state = ctx.observer.observe_input(path);
     let state = state.map_err(|e| format!("its input `{name}` cannot be read: {}", reason(&e)))?;
     match state {
         FileState::Directory | FileState::Symlink { behind: Behind::Directory, .. } => {

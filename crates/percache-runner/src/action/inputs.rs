@@ -213,7 +213,7 @@ fn inputs(ctx: &Context<'_>, task: &Task, deps: &Dependencies, watched: &mut Vec
         paths.dedup();
     }
     let states = fan_out(threads(ctx, paths.len()), &paths, |path| {
-        let state = ctx.observer.observe(path.as_bytes());
+        let state = ctx.observer.observe_input(path.as_bytes());
         state.map_err(|e| format!("its input `{path}` cannot be read: {}", reason(&e)))
     })?;
     let mut looked: Vec<_> = paths.into_iter().zip(states).collect();
@@ -277,8 +277,8 @@ fn matching(
     let found = walk::expand_noting(ctx.observer.root(), patterns, &ctx.skip, Want::Files, watch);
     let found = found.map_err(|e| format!("{e}: {}", e.source))?;
     let mut found: Vec<_> = found.into_iter().map(|found| found.path).collect();
-    let pretended = ctx.observer.pretended().into_iter().filter_map(|path| RelPath::new(path).ok());
-    found.extend(pretended.filter(|path| patterns.matches(path)));
+    let unseen = ctx.observer.unseen_inputs().into_iter().filter_map(|path| RelPath::new(path).ok());
+    found.extend(unseen.filter(|path| patterns.matches(path)));
     // The list is sorted except for what was added last, which this sort handles fast.
     found.sort();
     found.dedup();

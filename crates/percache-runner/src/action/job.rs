@@ -14,6 +14,7 @@ use crate::action::context::Context;
 use crate::action::done::{Done, before_that, uncertain, visible};
 use crate::action::explain;
 use crate::action::inputs::{Dependencies, Prepared, prepare};
+use crate::action::leave::{Pending, leave, needs_the_tree};
 use crate::action::left_alone::strays;
 use crate::action::lookup::{Hit, lookup};
 use crate::action::put_back::put_back;
@@ -52,6 +53,10 @@ pub struct Job<'a> {
     pub as_before: bool,
     /// Whether to run and compare, if the store has a result.
     pub check: bool,
+    /// Whether the outputs of a result that the remote has may stay there.
+    pub leave: bool,
+    /// Whether the tree has everything that the task depends on.
+    pub complete: bool,
     /// Receives progress while the job runs.
     pub tell: Say<'a>,
 }
@@ -72,23 +77,40 @@ pub enum Word {
     Background(Vec<Holder>),
 }
 
+/// Why an attempt at a task has ended without a report.
+enum Halt {
+    Pending(Pending),
+    Trouble(Trouble),
+}
+
+impl From<Trouble> for Halt {
+    fn from(trouble: Trouble) -> Halt {
+        Halt::Trouble(trouble)
+    }
+}
+
 /// Does whatever a task needs.
-pub fn run(ctx: &Context<'_>, job: &Job<'_>) -> Done {
+///
+/// # Errors
+/// What has to come into the tree before.
+pub fn run(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Pending> {
     let start = Instant::now();
     let attempt = timed(ctx.listener, Phase::Task, Some(job.id), || attempt(ctx, job));
-    let mut done = attempt.unwrap_or_else(|trouble| match ctx.stop.requested() {
+    let mut done = match attempt {
+        Ok(done) => done,
+        Err(Halt::Pending(pending)) => return Err(pending),
         // For example, a tool that is being asked ends when the build is stopped; nothing is wrong with it.
-        true => Done::new(job.id, Outcome::Failed(Failure::Interrupted)),
-        false => Done::failed(job.id, trouble),
-    });
+        Err(Halt::Trouble(_)) if ctx.stop.requested() => Done::new(job.id, Outcome::Failed(Failure::Interrupted)),
+        Err(Halt::Trouble(trouble)) => Done::failed(job.id, trouble),
+    };
     done.took = start.elapsed();
     done.moved = ctx.displaced.take_moved();
     let kept = std::mem::take(&mut *ctx.kept.lock().unwrap_or_else(PoisonError::into_inner));
     done.notes.extend(kept.into_iter().map(|path| Note::Kept(vec![path], WhyKept::Tracked)));
-    done
+    Ok(done)
 }
 
-fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
+fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Halt> {
     let Some(command) = &job.task.command else { return Ok(Done::new(job.id, Outcome::Group)) };
     if job.as_before
         && job.task.server.is_none()
@@ -96,7 +118,16 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
     {
         return Ok(done);
     }
-    let prepared = timed(ctx.listener, Phase::Inputs, Some(job.id), || prepare(ctx, job.task, command, &job.deps))?;
+    let prepared = timed(ctx.listener, Phase::Inputs, Some(job.id), || prepare(ctx, job.task, command, &job.deps));
+    let prepared = match prepared {
+        Ok(prepared) if job.complete || !needs_the_tree(&prepared) => prepared,
+        Err(trouble) if job.complete => return Err(trouble.into()),
+        Ok(_) | Err(_) => return Err(Halt::Pending(Pending::Judgement)),
+    };
+    let may_hit = job.task.cache && !job.task.interactive && !job.force;
+    if !job.complete && (job.check || job.foreground || (!may_hit && job.task.server.is_none())) {
+        return Err(Halt::Pending(Pending::Command));
+    }
     if job.task.server.is_some() {
         return Ok(serve(ctx, job, &prepared));
     }
@@ -110,7 +141,6 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
         done.warnings.extend(missing());
         return Ok(done);
     }
-    let may_hit = job.task.cache && !job.task.interactive && !job.force;
     if may_hit && ctx.store.is_some() && !prepared.unknown_tools.is_empty() {
         let mut done = Done::new(job.id, Outcome::MayRun);
         done.reason = Some(explain::unknown_tools(ctx, job.task, &prepared));
@@ -122,6 +152,9 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Trouble> {
     let known = ctx.store.filter(|_| may_hit).map(|store| store.known_generation());
     if may_hit && let Some(done) = find(ctx, job, &prepared)? {
         return Ok(done);
+    }
+    if !job.complete {
+        return Err(Halt::Pending(Pending::Command));
     }
     let mut claim = None;
     if may_hit && !ctx.options.dry_run {
@@ -175,10 +208,12 @@ pub fn unmatched_note(task: &Task, output: bool, pattern: &str) -> Note {
 }
 
 /// Looks for a result and uses it.
-fn find(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<Done>, Trouble> {
-    let hit = timed(ctx.listener, Phase::Lookup, Some(job.id), || lookup(ctx, job.task, &prepared.fingerprint));
+fn find(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<Done>, Halt> {
+    let hit = timed(ctx.listener, Phase::Lookup, Some(job.id), || {
+        lookup(ctx, job.task, &prepared.fingerprint, job.leave)
+    });
     let promised = || ctx.promised.lock().unwrap_or_else(PoisonError::into_inner).remove(&job.id);
-    let Some(hit) = hit.or_else(|| promised().filter(|_| ctx.options.dry_run)) else { return Ok(None) };
+    let Some(hit) = hit.or_else(|| promised().filter(|_| job.leave || ctx.options.dry_run)) else { return Ok(None) };
     match use_hit(ctx, job, prepared, hit)? {
         Ok(done) => Ok(Some(done)),
         // Nothing was touched, so the command can still run.
@@ -189,17 +224,21 @@ fn find(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<
     }
 }
 
-/// Makes the tree match the result, and prepares the journal entry. `Ok(Err)` means that the store does not have all of
-/// the result.
+/// Makes the tree match the result, unless its outputs stay on the remote, and prepares the journal entry. `Ok(Err)`
+/// means that the store does not have all of the result.
 fn use_hit(
     ctx: &Context<'_>,
     job: &Job<'_>,
     prepared: &Prepared,
     hit: Hit,
-) -> Result<Result<Done, RestoreError>, Trouble> {
-    let outcome = match put_back(ctx, job, &hit.outputs)? {
-        Ok(outcome) => outcome,
-        Err(e) => return Ok(Err(e)),
+) -> Result<Result<Done, RestoreError>, Halt> {
+    let outcome = if hit.on_remote && job.leave {
+        leave(ctx, job, &hit.outputs)?.ok_or(Halt::Pending(Pending::Outputs))?
+    } else {
+        match put_back(ctx, job, &hit.outputs)? {
+            Ok(outcome) => outcome,
+            Err(e) => return Ok(Err(e)),
+        }
     };
     let mut done = Done::hit(ctx, job.id, outcome, &hit.key, (hit.created, hit.took));
     let strays = strays(ctx, job.id, job.task, &hit.outputs);
@@ -215,6 +254,7 @@ fn use_hit(
         previous,
         discovered: hit.discovered.paths(),
         failed: false,
+        on_remote: hit.on_remote,
         uncertain,
         outputs: hit.outputs,
         evidence: Evidence::default(),

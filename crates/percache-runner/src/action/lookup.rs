@@ -29,11 +29,15 @@ pub struct Hit {
     pub took: Micros,
     /// The output manifest.
     pub outputs: Manifest,
+    /// Whether only the remote has it.
+    pub on_remote: bool,
 }
 
-/// Looks for a result of `task` under its fingerprint.
-pub fn lookup(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint) -> Option<Hit> {
-    if let Some(record) = ctx.journal.tasks.get(&task.name).filter(|_| ctx.trusted)
+/// Looks for a result of `task` under its fingerprint. One whose outputs were left on the remote counts if these may
+/// stay there (`leave`).
+pub fn lookup(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint, leave: bool) -> Option<Hit> {
+    let counts = |record: &&TaskRecord| ctx.trusted && (leave || !record.on_remote);
+    if let Some(record) = ctx.journal.tasks.get(&task.name).filter(counts)
         && let Some(hit) = from_journal(ctx, task, fingerprint, record)
     {
         return Some(hit);
@@ -62,7 +66,8 @@ fn from_journal(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint, recor
     let key = record.key.filter(|key| counts && key.counts_in(&ctx.place))?;
     let discovered = observe_all(ctx, record.discovered.clone())?;
     let holds = discovered.action(fingerprint) == key.action;
-    holds.then(|| Hit { key, discovered, created: record.created, took: record.took, outputs: record.outputs.clone() })
+    let (created, took, outputs, on_remote) = (record.created, record.took, record.outputs.clone(), record.on_remote);
+    holds.then_some(Hit { key, discovered, created, took, outputs, on_remote })
 }
 
 fn from_store(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint, paths: PathSet) -> Option<Hit> {
@@ -75,7 +80,7 @@ fn from_store(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint, paths: 
         let result = ctx.or_trouble(store.result(&key)).flatten();
         if let Some(result) = result.filter(|result| is_valid(task, result.created)) {
             let (created, took, outputs) = (result.created, result.took, result.outputs);
-            return Some(Hit { key, discovered, created, took, outputs });
+            return Some(Hit { key, discovered, created, took, outputs, on_remote: false });
         }
     }
     None
@@ -84,7 +89,7 @@ fn from_store(ctx: &Context<'_>, task: &Task, fingerprint: &Fingerprint, paths: 
 /// Returns the current states of these paths. Returns `None` if one cannot be read, which is a reason to run, not to
 /// fail.
 pub fn observe_all(ctx: &Context<'_>, paths: PathSet) -> Option<Discovered> {
-    let look = |path: Vec<u8>| ctx.observer.observe(&path).ok().map(|state| (path, state));
+    let look = |path: Vec<u8>| ctx.observer.observe_input(&path).ok().map(|state| (path, state));
     paths.into_paths().into_iter().map(look).collect::<Option<Vec<_>>>().map(Discovered)
 }
 

@@ -74,6 +74,7 @@ pub mod input_links;
 pub mod input_root;
 pub mod inputs;
 pub mod job;
+pub mod leave;
 pub mod left_alone;
 pub mod local;
 pub mod logs;

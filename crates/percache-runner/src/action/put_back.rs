@@ -90,7 +90,7 @@ impl RestoreError {
 
 /// Returns the task's output patterns, adapted to the tree: a directory of `manifest` may be a symlink that the user
 /// put in its place.
-fn places<'j>(ctx: &Context<'_>, job: &Job<'j>, manifest: &Manifest) -> Cow<'j, PatternSet> {
+pub fn places<'j>(ctx: &Context<'_>, job: &Job<'j>, manifest: &Manifest) -> Cow<'j, PatternSet> {
     let own = |path: &RelPath| find_left(ctx.previous(job.id), path.as_bytes()).and_then(|left| left.held);
     job.task.outputs.with_directories(&|path| {
         manifest.get(path.as_bytes()).is_some_and(|entry| entry.node == Node::Directory)
@@ -107,7 +107,8 @@ fn prune(ctx: &Context<'_>, plan: &Plan<'_>) {
     pruned.unwrap_or_else(|e| log::info!("empty directories stay: {e}"));
 }
 
-fn is_output(task: &Task, path: &[u8]) -> bool {
+/// Returns whether a path of a manifest is an output of the task.
+pub fn is_output(task: &Task, path: &[u8]) -> bool {
     RelPath::new(path).is_ok_and(|known| known.as_bytes() == path && task.outputs.matches(&known))
 }
 
@@ -148,7 +149,8 @@ fn pretend(ctx: &Context<'_>, plan: &Plan<'_>) {
     }
 }
 
-fn state_of(entry: &Entry) -> FileState {
+/// Returns the state that an output has once it is in the tree.
+pub fn state_of(entry: &Entry) -> FileState {
     match &entry.node {
         Node::File { content, executable } => FileState::File { digest: content.digest, executable: *executable },
         Node::Symlink(target) => FileState::Symlink { target: target.clone(), behind: Behind::Nothing },

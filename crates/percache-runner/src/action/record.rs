@@ -219,6 +219,7 @@ pub fn record(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared, run: &mut R
         previous: before.and_then(|record| before_that(record, &key)),
         discovered: states.paths(),
         failed: false,
+        on_remote: false,
         uncertain,
         outputs: captured.entries,
         evidence: Evidence::default(),

@@ -147,6 +147,7 @@ fn failed_record(before: Option<&TaskRecord>, prepared: &Prepared, left: Manifes
         // Once the task is fixed, it will most likely read what the last successful run read.
         discovered: before.map(|record| record.discovered.clone()).unwrap_or_default(),
         failed: true,
+        on_remote: false,
         uncertain: Vec::new(),
         outputs: left,
         evidence: Evidence::default(),

@@ -59,6 +59,7 @@ pub fn serve(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Done {
         previous: None,
         discovered: nothing.paths(),
         failed: false,
+        on_remote: false,
         uncertain: Vec::new(),
         outputs: Default::default(),
         evidence: Evidence::default(),
@@ -183,6 +184,8 @@ impl Lease<'_, '_> {
                         force: false,
                         as_before: false,
                         check: false,
+                        leave: false,
+                        complete: true,
                         tell: job.tell,
                     };
                     unchanged(self.ctx, &own, &held.prepared, &Discoveries::default(), &held.stamps).err()?

@@ -96,6 +96,7 @@ fn remote(keys: RemoteKeys) -> RemoteSettings {
         write: text(keys.write),
         trust: keys.trust.map(|keys| keys.into_iter().map(|key| key.value).collect()),
         sign_with: text(keys.sign_with),
+        download: text(keys.download),
         headers: keys.headers.into_iter().flatten().map(|(name, value)| (name.value, value.value)).collect(),
         ca: text(tls.ca),
         cert: text(tls.cert),

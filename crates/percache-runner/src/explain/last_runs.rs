@@ -37,6 +37,8 @@ pub enum LastState {
     NeverBuilt,
     /// Its result is stored.
     Built,
+    /// The remote has its result, and its outputs were left there.
+    OnRemote,
     /// It is a server, which runs when something needs it.
     Server,
     /// Its results are never stored.
@@ -85,6 +87,7 @@ impl LastRuns {
             (Some(_), _) => LastState::Failed,
             _ if task.server.is_some() => LastState::Server,
             (None, None) => LastState::NeverBuilt,
+            (None, Some(record)) if record.on_remote => LastState::OnRemote,
             (None, Some(record)) if record.key.is_some() => LastState::Built,
             (None, Some(_)) if !task.cache || task.interactive => LastState::AlwaysRuns,
             (None, Some(_)) => LastState::NotStored,
@@ -120,7 +123,7 @@ impl LastRuns {
             let task = project.workspace.task(*id);
             let own = match self.state(task) {
                 LastState::Group => Some(true),
-                LastState::Built | LastState::Server => stamps.get(&task.name).copied().flatten(),
+                LastState::Built | LastState::OnRemote | LastState::Server => stamps.get(&task.name).copied().flatten(),
                 LastState::AlwaysRuns => None,
                 LastState::Stopped | LastState::Failed | LastState::NeverBuilt | LastState::NotStored => Some(false),
             };

@@ -47,7 +47,7 @@ use percache::base::clock::Time;
 use percache::store::Store;
 use percache::store::origin::Origin;
 
-use crate::action::context::{Accept, Check, Force, HitLogs, Options};
+use crate::action::context::{Accept, Check, Download, Force, HitLogs, Options};
 use crate::action::explain::Why;
 use crate::model::Caller;
 use crate::model::TaskId;
@@ -78,6 +78,8 @@ pub struct Question {
 pub enum State {
     /// There is nothing to do.
     UpToDate,
+    /// Its outputs were left on the remote.
+    OnRemote,
     /// Its outputs would be restored.
     WouldRestore,
     /// It is a group, and none of its members would run.
@@ -174,6 +176,7 @@ fn dry_run(asked: &Question, ids: Vec<TaskId>) -> Result<(Seen, Outcomes), Build
             check: Check::Sample,
             dry_run: true,
             pull: false,
+            download: Download::AsItIs,
             explain: true,
             hit_logs: HitLogs::No,
         },
@@ -251,6 +254,7 @@ fn state(asked: &Question, id: TaskId, seen: &Seen) -> State {
     match seen.of(id) {
         Some(Outcome::NotStarted | Outcome::WouldStart) => State::Server,
         Some(Outcome::UpToDate) => State::UpToDate,
+        Some(Outcome::Left) => State::OnRemote,
         Some(Outcome::WouldRestore) => State::WouldRestore,
         Some(Outcome::WouldRun) => State::WouldRun,
         Some(Outcome::MayRun) => State::MayRun,

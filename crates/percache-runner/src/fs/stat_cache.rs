@@ -8,6 +8,7 @@
 //!
 //! Knows nothing about tasks or the store.
 
+mod expected;
 mod learn;
 mod look;
 mod rare;
@@ -51,6 +52,8 @@ pub struct Observer<'a> {
     looks: Looks<'a>,
     /// In a dry run, the states that restored outputs would have: they are claimed, and not seen.
     pretended: Rare<HashMap<Vec<u8>, FileState>>,
+    /// What outputs are that were left on the remote.
+    expected: Rare<HashMap<Vec<u8>, FileState>>,
     /// Directories with no symlink on the way to them.
     plain: Plain,
     /// Where the observed symlinks lead.
@@ -95,6 +98,7 @@ impl<'a> Observer<'a> {
             before,
             looks: Looks::new(before),
             pretended: Rare::default(),
+            expected: Rare::default(),
             plain: Plain::default(),
             trails: Rare::default(),
             follow: &[],
@@ -186,12 +190,6 @@ impl<'a> Observer<'a> {
     /// From now on claims this state for `path`: used in a dry run.
     pub fn pretend(&self, path: Vec<u8>, state: FileState) {
         self.pretended.get_mut().insert(path, state);
-    }
-
-    /// Returns the paths that are claimed to exist.
-    pub fn pretended(&self) -> Vec<Vec<u8>> {
-        let Some(pretended) = self.pretended.get() else { return Vec::new() };
-        pretended.iter().filter(|(_, state)| **state != FileState::Absent).map(|(path, _)| path.clone()).collect()
     }
 
     /// Makes the digest of a file be computed again, if the file was so young when it was read that a change may have

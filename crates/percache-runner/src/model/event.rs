@@ -36,6 +36,8 @@ pub enum Outcome {
     UpToDate,
     /// A stored result is valid and its outputs were restored.
     Restored,
+    /// The remote has a valid result, and its outputs were left there: nothing here needs them.
+    Left,
     /// A group, which has nothing to run.
     Group,
     /// It failed.

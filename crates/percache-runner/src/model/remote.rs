@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The variable that replaces the key `download`. It decides whether a build has anything to do, so it is known here.
+pub const DOWNLOAD: &str = "PERCACHE_REMOTE_DOWNLOAD";
+
 /// `[remote]`: texts with variables in them, so that no secret is ever in the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteSettings {
@@ -17,6 +20,8 @@ pub struct RemoteSettings {
     pub trust: Option<Vec<String>>,
     /// The key that results are signed with, or the file that has it.
     pub sign_with: Option<String>,
+    /// Which results have their outputs brought here.
+    pub download: Option<String>,
     /// The headers of every call.
     pub headers: Vec<(String, String)>,
     /// The file with the certificates that are believed.

@@ -3,6 +3,7 @@
 
 mod ahead;
 mod finish;
+mod left;
 mod messages;
 mod servers;
 mod start;
@@ -27,14 +28,17 @@ use crate::schedule::time_left::{Estimate, Progress};
 use percache::base::clock::Micros;
 
 pub use ahead::GROUPS;
+use left::Left;
 use messages::{Message, receive};
 
-/// Tasks that run even if their results are stored.
+/// What is demanded of tasks besides that they are up to date.
 pub struct Demands {
-    /// Tasks whose results are stored again.
+    /// Tasks that run even if their results are stored, which are stored again.
     pub forced: HashSet<TaskId>,
     /// Tasks whose outputs are compared with the stored results.
     pub checked: HashSet<TaskId>,
+    /// Tasks whose outputs are wanted here, if not all are.
+    pub wanted: HashSet<TaskId>,
 }
 
 /// The threads of a build.
@@ -71,6 +75,7 @@ pub fn build(
         asked: VecDeque::new(),
         came: HashMap::new(),
         unwritten: 0,
+        left: Left::default(),
         away: HashMap::new(),
         estimate: Estimate::default(),
         refreshed: start,
@@ -86,6 +91,7 @@ pub fn build(
         None => build.run(scope, None, &sender, &receiver),
     });
     build.close_servers();
+    build.tell_of_left();
     let failed_servers = build.failed_servers;
     let mut outcomes = build.outcomes;
     let summary = &mut outcomes.summary;
@@ -139,6 +145,8 @@ struct Build<'a, 'b> {
     came: HashMap<TaskId, Provenance>,
     /// How many results have come that may not be written yet.
     unwritten: usize,
+    /// What is left on the remote.
+    left: Left,
     /// Running tasks whose commands are executed elsewhere, and whether they have come back from there. They hold no
     /// slot here.
     away: HashMap<TaskId, bool>,
@@ -207,6 +215,7 @@ impl<'a> Build<'a, '_> {
                     self.tend_servers();
                     self.finish(*done);
                 }
+                Ok(Message::Pending(task, why)) => self.wait_for_tree(task, why),
                 Ok(Message::Asked(task, came)) => self.was_asked(task, *came),
                 Ok(Message::GroupAsked) => self.group_was_asked(),
                 Err(RecvTimeoutError::Timeout) => {}

@@ -5,6 +5,9 @@
 //!                              └─► Failed
 //! ```
 //!
+//! Where outputs are left on a remote, there are ways back: a task whose command has to run waits for what it depends on
+//! to come, and a task that was done with its outputs left is ready again when they have to.
+//!
 //! A task that is never started, because the build ends before, stays waiting or ready. Owned by the coordinating thread
 //! alone. Knows nothing about jobs, about the order of ready tasks, or about the journal.
 
@@ -95,6 +98,10 @@ impl TaskState {
             (Waiting { needs }, Ready) => *needs == 1,
             (Ready, Running { command: None }) | (Running { command: None }, Running { command: Some(_) }) => true,
             (Running { command }, Done { ran, .. } | Failed { ran }) => *ran == command.is_some(),
+            // More has to be in the tree first.
+            (Running { command: None }, Waiting { needs }) => *needs > 0,
+            // The outputs that were left on the remote have to come.
+            (Running { command: None }, Ready) | (Done { ran: false, .. }, Ready) => true,
             // A dependent was the first to ask what it sees.
             (
                 Done { ran, standing, visible: None },
@@ -236,13 +243,18 @@ mod tests {
             "two one",
             "one ready",
             "ready started",
+            "started two",
+            "started one",
+            "started ready",
             "started running",
             "started done",
             "started shown",
             "started failed",
             "running ran",
             "running broken",
+            "done ready",
             "done shown",
+            "shown ready",
         ];
         assert_eq!(legal, expected);
     }

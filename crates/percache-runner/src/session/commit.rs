@@ -293,7 +293,8 @@ impl Build<'_> {
             journal.tasks.values_mut().for_each(TaskRecord::distrust);
         }
         journal.epoch = epoch;
-        journal.hits += (outcomes.summary.up_to_date + outcomes.summary.restored) as u64;
+        let summary = &outcomes.summary;
+        journal.hits += (summary.up_to_date + summary.restored + summary.left) as u64;
         journal.misses += (outcomes.summary.ran + outcomes.summary.failed.len()) as u64;
         // The outputs of deleted tasks have been removed, or belong to other tasks now; until those are built, only
         // this record knows about them.

@@ -39,7 +39,7 @@ use percache::store::Store;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::action::check;
-use crate::action::context::{Force, Options};
+use crate::action::context::{Download, Force, Options};
 use crate::action::remote::Remote;
 use crate::action::servers::Servers;
 use crate::action::workers::Workers;
@@ -106,6 +106,8 @@ struct Build<'a> {
     servers: &'a Servers,
     /// Whether servers are to run that nothing needs.
     serves: bool,
+    /// Whether the caller names the tasks.
+    names_tasks: bool,
     caller: &'a Caller,
     stop: &'a Stop,
     listener: &'a dyn Listener,
@@ -169,6 +171,11 @@ impl<'a> Session<'a> {
     /// Shares results with others from now on.
     pub fn share(&mut self, remote: Arc<dyn Remote>) {
         self.remote = Some(remote);
+    }
+
+    /// Brings the outputs of only these results of the remote from now on; in the beginning, it is as the request says.
+    pub fn download(&mut self, download: Download) {
+        self.request.options.download = download;
     }
 
     /// Uses these servers, which stay when a build is over: one that runs as it is configured is not started again.
@@ -295,6 +302,7 @@ impl<'a> Session<'a> {
             jobs,
             servers: &self.servers.0,
             serves: false,
+            names_tasks: !self.request.tasks.is_empty(),
             caller: &self.request.caller,
             stop,
             listener,
@@ -329,7 +337,21 @@ impl Build<'_> {
             Force::All => tasks.iter().copied().collect(),
         };
         let checked = self.checked(selected, tasks, &forced);
-        Demands { forced, checked }
+        Demands { forced, checked, wanted: self.wanted(selected, tasks) }
+    }
+
+    /// Returns the tasks whose outputs are wanted here: those that the caller names; else those of the default ones on
+    /// which no other task of the build depends.
+    fn wanted(&self, selected: &[TaskId], tasks: &[TaskId]) -> HashSet<TaskId> {
+        if self.options.download != Download::Wanted {
+            return HashSet::new();
+        }
+        let is_last = |id: &&TaskId| {
+            let dependents = &self.graph.needed_by[id.index()];
+            dependents.iter().all(|dependent| tasks.binary_search(dependent).is_err())
+        };
+        let wanted = selected.iter().filter(|id| self.names_tasks || is_last(id));
+        wanted.flat_map(|id| check::meant_by(self.workspace, *id)).collect()
     }
 
     /// Returns the tasks to check.

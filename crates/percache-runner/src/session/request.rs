@@ -1,5 +1,7 @@
 //! What a caller asks for.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use super::project::{Project, usual_store};
 use crate::action::context::{Accept, Check, Force, HitLogs, Options};
 use crate::config::{DiscoverError, Location, discover};
 use crate::model::Caller;
+use crate::model::remote::DOWNLOAD;
 use crate::worktree::conditions::Asked;
 
 /// Opens the store in a directory. The runner does not know which database it is.
@@ -79,13 +82,14 @@ impl Request<'_> {
 
     /// Returns whether it asks for nothing but up-to-date tasks. Then there is nothing to tell if all of them are.
     pub(super) fn is_plain(&self) -> bool {
-        let Options { keep_going: _, force, accept, check, dry_run, pull: _, explain, hit_logs } = self.options;
+        let Options { keep_going: _, force, accept, check, dry_run, pull: _, download: _, explain, hit_logs } = self.options;
         let more = accept != Accept::No || dry_run || explain || self.every_event || hit_logs == HitLogs::All;
         !more && force == Force::No && check == Check::Sample
     }
 
     /// Returns what the evidence of a build in this place depends on.
     pub(super) fn asked(&self, place: &Location) -> Asked {
-        Asked::new(place.cwd.as_bytes(), self.tasks, self.args)
+        let download = self.caller.get(OsStr::new(DOWNLOAD)).map(|value| value.as_bytes());
+        Asked::new(place.cwd.as_bytes(), self.tasks, self.args, download)
     }
 }

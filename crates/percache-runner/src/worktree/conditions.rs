@@ -51,16 +51,16 @@ pub struct Asked {
 
 impl Asked {
     /// Creates the request for the tasks of these names, as seen from the directory `cwd` of the workspace, with these
-    /// arguments.
-    pub fn new(cwd: &[u8], tasks: &[String], args: &[String]) -> Asked {
-        let digest = |first: &[u8], list: &[String]| {
+    /// arguments. `download`: which outputs are wanted here, as far as the caller says.
+    pub fn new(cwd: &[u8], tasks: &[String], args: &[String], download: Option<&[u8]>) -> Asked {
+        let digest = |first: &[&[u8]], list: &[String]| {
             let mut hasher = Hasher::new();
-            hasher.bytes(first);
+            first.iter().for_each(|first| hasher.bytes(first));
             hasher.count(list.len());
             list.iter().for_each(|text| hasher.text(text));
             hasher.finish()
         };
-        Asked { args: digest(b"", args), tasks: digest(cwd, tasks) }
+        Asked { args: digest(&[b""], args), tasks: digest(&[cwd, download.unwrap_or_default()], tasks) }
     }
 }
 

@@ -7,14 +7,14 @@
 //! decoding the tasks, see [`crate::worktree::conditions`].
 //!
 //! ```text
-//! "percache journal 4\n"  epoch(8) hits(8) misses(8)
+//! "percache journal 5\n"  epoch(8) hits(8) misses(8)
 //! files:    see crate::fs::stat_table
 //! lists:    count, then of each: count, positions in files (4 each), in order
 //! finding:  flag [see crate::worktree::conditions]
 //! made:     count, then paths of directories
 //! tasks:    count, then of each, sorted by name: name; sure(1) expiry(8) numbers of lists (count, 4 each);
 //!           record (length in front): key flag [key(40)] fingerprint(20) created(8) took(8) previous flag [key(40)],
-//!           failed(1), discovered paths, output manifest, uncertain paths
+//!           failed(1), on_remote(1), discovered paths, output manifest, uncertain paths
 //! digest of all of the above
 //! ```
 
@@ -45,7 +45,7 @@ pub use flat::{Flat, FlatTask, is_whole};
 pub use lists::PathLists;
 use lists::encode_numbers;
 
-const MAGIC: &[u8] = b"percache journal 4\n";
+const MAGIC: &[u8] = b"percache journal 5\n";
 const DIGEST: usize = 20;
 /// The offset of the files.
 const FILES: usize = MAGIC.len() + 24;
@@ -89,8 +89,10 @@ pub struct TaskRecord {
     pub discovered: PathSet,
     /// Whether the last run failed. Then `outputs` is what that run left, and the store does not have it.
     pub failed: bool,
-    /// The outputs that percache put into the tree or saw a run make.
+    /// The outputs that percache put into the tree or saw a run make; or those that are `on_remote`.
     pub outputs: Manifest,
+    /// Whether the outputs were left on the remote: neither the tree nor the store has them.
+    pub on_remote: bool,
     /// Paths of outputs of unknown origin that existed before a run, and that the run changed or accepted: part of the
     /// result, but perhaps the user's own, and so never removed. Sorted.
     pub uncertain: Vec<Vec<u8>>,
@@ -203,7 +205,8 @@ impl Journal {
     /// Forgets all results that the store no longer has, that is, all but `stored`.
     pub fn distrust_all_but(&mut self, stored: &[ResultKey]) {
         let stored: HashSet<&ResultKey> = stored.iter().collect();
-        for record in self.tasks.values_mut().filter(|record| record.key.is_some_and(|key| !stored.contains(&key))) {
+        let is_gone = |record: &&mut TaskRecord| record.key.is_some_and(|key| !record.on_remote && !stored.contains(&key));
+        for record in self.tasks.values_mut().filter(is_gone) {
             record.distrust();
         }
     }
@@ -228,6 +231,7 @@ impl TaskRecord {
         to.micros(self.took);
         encode_key(self.previous, to);
         to.bool(self.failed);
+        to.bool(self.on_remote);
         self.discovered.encode_to(to);
         self.outputs.encode(to);
         to.count(self.uncertain.len());
@@ -243,6 +247,7 @@ impl TaskRecord {
             took: from.micros()?,
             previous: decode_key(from)?,
             failed: from.bool()?,
+            on_remote: from.bool()?,
             discovered: PathSet::decode_from(from)?,
             outputs: Manifest::decode(from)?,
             uncertain: (0..from.count(4)?).map(|_| from.bytes().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?,
@@ -259,7 +264,8 @@ impl TaskRecord {
     /// Yields the task's outputs in the tree, each with its content if the store or a successful run vouches for it.
     pub fn left(&self) -> impl Iterator<Item = (&Entry, Option<&Node>)> {
         let is_certain = |entry: &Entry| !self.failed && self.uncertain.binary_search(&entry.path).is_err();
-        self.outputs.iter().map(move |entry| (entry, is_certain(entry).then_some(&entry.node)))
+        let here = self.outputs.iter().filter(|_| !self.on_remote);
+        here.map(move |entry| (entry, is_certain(entry).then_some(&entry.node)))
     }
 }
 
@@ -295,6 +301,7 @@ mod tests {
             discovered: PathSet::from_iter([b"include/a.h".to_vec()]),
             outputs: Manifest::from_found(vec![Entry::new(*b"out", Node::Directory)]),
             failed: true,
+            on_remote: false,
             uncertain: vec![b"out".to_vec()],
             evidence: Evidence { sure: true, expiry: Time::from_millis(9), lists: vec![1, 0] },
         };

@@ -12,7 +12,7 @@ use percache::store::Store;
 use percache_runner::events::{Event, Failure, Outcome, Reporter};
 use percache_runner::exec::{Answer, Single};
 use percache_runner::text::{format_age, format_duration, parse_age};
-use percache_runner::{Accept, Check, Force, HitLogs, Opened, Options, Project, Request, Stop, Target, open};
+use percache_runner::{Accept, Check, Download, Force, HitLogs, Opened, Options, Project, Request, Stop, Target, open};
 
 use crate::args::{Cli, Exec};
 use crate::commands::exec::relay::Relay;
@@ -90,6 +90,7 @@ impl Execution<'_> {
                 check: Check::Sample,
                 dry_run: false,
                 pull: false,
+                download: Download::All,
                 explain: false,
                 hit_logs: HitLogs::No,
             },

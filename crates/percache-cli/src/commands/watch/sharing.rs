@@ -31,6 +31,7 @@ struct Uploading {
 impl Shares {
     /// Shares the results of a build, if there is a remote that is worth asking.
     pub fn share(&self, session: &mut Session<'_>, options: &RemoteOptions) -> Result<Option<Arc<Sharing>>, CliError> {
+        session.download(remote::download(&session.project().workspace)?);
         if self.given_up.is_some_and(|since| since.elapsed() < AGAIN) {
             return Ok(None);
         }

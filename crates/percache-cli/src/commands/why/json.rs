@@ -39,6 +39,7 @@ pub fn standings(workspace: &Workspace, all: &[Standing]) -> Value {
 fn state(state: &State) -> (&'static str, Option<&String>) {
     match state {
         State::UpToDate => ("up_to_date", None),
+        State::OnRemote => ("on_remote", None),
         State::WouldRestore => ("would_restore", None),
         State::Group => ("group", None),
         State::Server => ("server", None),

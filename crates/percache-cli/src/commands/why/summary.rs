@@ -94,6 +94,7 @@ pub fn standings(project: &Project, name: &str, all: &[Standing], verbose: bool,
 fn words(state: &State, reason: Option<&str>) -> String {
     let word = match state {
         State::UpToDate => "up to date",
+        State::OnRemote => "on the remote",
         State::WouldRestore => "would be restored",
         State::Group => "nothing to run",
         State::Server => "server",

@@ -31,6 +31,9 @@ pub fn answer(project: &Project, id: TaskId, answer: &Answer, verbose: bool, pai
     let made = made.unwrap_or_default();
     let _ = match &answer.state {
         State::UpToDate => writeln!(text, "{name} is up to date{made}"),
+        State::OnRemote => {
+            writeln!(text, "{name} is up to date{made}; nothing here needs its outputs, which were left on the remote")
+        }
         State::WouldRestore => {
             writeln!(
                 text,

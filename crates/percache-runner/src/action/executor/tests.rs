@@ -14,7 +14,7 @@ use percache::store::id::WorkspaceId;
 use percache::store::record::{Content, Entry, Node};
 
 use super::*;
-use crate::action::context::{Accept, Check, Force, HitLogs, Options, Tools};
+use crate::action::context::{Accept, Check, Download, Force, HitLogs, Options, Tools};
 use crate::action::directories::Directories;
 use crate::action::done::Done;
 use crate::action::explain::Why;
@@ -113,6 +113,7 @@ impl World {
             check: Check::Sample,
             dry_run: false,
             pull: false,
+            download: Download::All,
             explain: true,
             hit_logs: HitLogs::All,
         };
@@ -207,9 +208,11 @@ impl World {
             force: false,
             as_before: false,
             check: false,
+            leave: false,
+            complete: true,
             tell: &tell,
         };
-        let done = job::run(&ctx, &job);
+        let done = job::run(&ctx, &job).unwrap_or_else(|pending| panic!("{pending:?}"));
         assert_eq!(ctx.trouble.into_inner().unwrap(), None);
         self.store.flush().unwrap();
         done

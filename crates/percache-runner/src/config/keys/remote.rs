@@ -33,6 +33,9 @@ keys! {
          write to the remote are used.";
     sign_with: Text, SETTING,
         "A variable, as `$NAME`, that has the key which results are signed with; or a file that has it.";
+    download: Download, SETTING.default("\"all\""),
+        "Which results have their outputs brought here: `\"all\"`, or `\"wanted\"`: those of the tasks that one names, and \
+         those that a command needs which runs. Default: `\"all\"`.";
     headers: Headers, SETTING,
         "Headers sent to a server with every call. A secret is named as a variable: `\"Bearer $CACHE_TOKEN\"`.";
     tls: Subtable<TlsKeys>, SETTING,
@@ -92,6 +95,30 @@ impl Type for Switch {
 
     fn schema() -> Value {
         json!({ "type": ["boolean", "string"], "pattern": r"\$" })
+    }
+}
+
+/// Which results have their outputs brought here. No variable, because a build with nothing to do asks for none.
+pub(in crate::config) struct Download;
+
+impl Type for Download {
+    type Value = At<String>;
+
+    fn read(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<At<String>> {
+        let value = fields.take(key)?;
+        let span = value.span();
+        let at = fields.place(&span);
+        match value.get_ref() {
+            DeValue::String(text) if matches!(&**text, "all" | "wanted") => Some(At { value: text.to_string(), at }),
+            other => {
+                fields.wrong_type(key, span, "`\"all\"` or `\"wanted\"`", other);
+                None
+            }
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "enum": ["all", "wanted"] })
     }
 }
 

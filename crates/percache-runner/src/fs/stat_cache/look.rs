@@ -56,6 +56,8 @@ pub(super) enum Change {
     Write(Seen),
     /// A digest that was made when the file was too young must be made again.
     Doubt,
+    /// Something was judged by another state, which was never there.
+    Contradict,
 }
 
 impl Sight {
@@ -65,11 +67,16 @@ impl Sight {
             return match change {
                 Change::See(seen) | Change::Write(seen) => Some(Sight { seen, doubted: false, flipped: false }),
                 Change::Doubt => None,
+                Change::Contradict => {
+                    let seen = Seen { stamp: None, digest: None, settled: false };
+                    Some(Sight { seen, doubted: false, flipped: true })
+                }
             };
         };
         Some(match change {
             Change::Write(seen) => Sight { seen, doubted: false, flipped: before.flipped },
             Change::Doubt => Sight { doubted: before.doubted || !before.seen.settled, ..before },
+            Change::Contradict => Sight { flipped: true, ..before },
             Change::See(seen) if before.seen.stamp != seen.stamp => Sight { seen, doubted: false, flipped: true },
             Change::See(seen) => {
                 let digest = seen.digest.or(before.seen.digest);

@@ -7,7 +7,7 @@ use std::sync::mpsc::Sender;
 
 use rayon::Scope;
 
-use crate::action::ahead::fetch_ahead;
+use crate::action::ahead::{Ask, fetch_ahead};
 use crate::action::remote::may_fetch;
 use crate::model::TaskId;
 use crate::model::event::Provenance;
@@ -46,11 +46,12 @@ impl<'a> Build<'a, '_> {
             // Hashing the inputs of many tasks is worth several threads, even if the network is not.
             let count = self.asked.len().div_ceil(GROUPS - self.asking).min(MOST);
             let ids: Vec<_> = self.asked.drain(..count).collect();
-            let group: Vec<_> = ids.into_iter().map(|id| (id, self.dependencies(id))).collect();
+            let ask = |id| Ask { id, deps: self.dependencies(id), leave: self.may_leave(id) };
+            let group: Vec<_> = ids.into_iter().map(ask).collect();
             let (ctx, sender) = (self.ctx, sender.clone());
             self.asking += 1;
             scope.spawn(move |_| {
-                let mut left: HashSet<_> = group.iter().map(|(id, _)| *id).collect();
+                let mut left: HashSet<_> = group.iter().map(|ask| ask.id).collect();
                 // Sending cannot fail: the receiver lives as long as the scope.
                 let mut tell = |id, came| {
                     left.remove(&id);

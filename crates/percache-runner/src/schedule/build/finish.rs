@@ -31,11 +31,7 @@ impl Build<'_, '_> {
         if task.interactive && !self.ctx.options.dry_run {
             self.reporter.yield_terminal(false);
         }
-        self.outcomes.summary.count(&done, &task.name);
-        if let Some(came) = self.came.get(&done.task).filter(|_| succeeded) {
-            self.outcomes.summary.shared.count(came, done.saved);
-        }
-        if succeeded {
+        if succeeded && !self.has_come(done.task) {
             self.release_dependents(done.task);
         }
         if let Outcome::Failed(failure) = &done.outcome {
@@ -45,6 +41,20 @@ impl Build<'_, '_> {
             }
         }
         self.keep(&mut done);
+        if done.outcome == Outcome::Left {
+            self.keep_left(done);
+        } else {
+            self.count_and_tell(done);
+        }
+    }
+
+    /// Counts a task that has ended, and tells the reporter.
+    pub(super) fn count_and_tell(&mut self, done: Done) {
+        self.outcomes.summary.count(&done, &self.ctx.workspace.task(done.task).name);
+        let succeeded = matches!(self.states.get(done.task), TaskState::Done { .. });
+        if let Some(came) = self.came.get(&done.task).filter(|_| succeeded) {
+            self.outcomes.summary.shared.count(came, done.saved);
+        }
         self.tell(done);
     }
 
@@ -63,7 +73,7 @@ impl Build<'_, '_> {
             Outcome::WouldRun | Outcome::MayRun => return Standing::Unknown,
             Outcome::Group if self.is_uncertain(done.task) => return Standing::Unknown,
             Outcome::Group => self.needs_same(done.task),
-            Outcome::UpToDate | Outcome::Checked => match &done.record {
+            Outcome::UpToDate | Outcome::Checked | Outcome::Left => match &done.record {
                 None => true,
                 Some(record) => {
                     let before = self.ctx.journal.tasks.get(&self.ctx.workspace.task(done.task).name);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::action::done::Done;
 use crate::action::job::Word;
+use crate::action::leave::Pending;
 use crate::model::TaskId;
 use crate::model::event::Provenance;
 use crate::worktree::intents::{Intents, SIGN};
@@ -15,6 +16,8 @@ pub(super) enum Message {
     Word(TaskId, Word),
     /// The job is over.
     Done(Box<Done>),
+    /// The job has ended, and the task is not done.
+    Pending(TaskId, Pending),
     /// The remote was asked for a result of this task, and this came of it.
     Asked(TaskId, Box<Provenance>),
     /// The remote was asked for all tasks of a group, each of which has a message of its own.

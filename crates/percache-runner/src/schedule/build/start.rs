@@ -39,9 +39,11 @@ impl<'a> Build<'a, '_> {
         let (force, check) = (self.demands.forced.contains(&id), self.demands.checked.contains(&id));
         let foreground = self.attended.foreground.contains(&id);
         if let Some(done) = self.untouched(id).filter(|_| !force && !check && !foreground) {
+            self.leave_again(&done);
             return self.finish(done);
         }
         let as_before = !force && !check && !ctx.options.dry_run && self.is_as_before(id);
+        let (leave, complete) = (self.may_leave(id), self.is_complete(id));
         let (deps, servers, sender) = (self.dependencies(id), self.servers_of(id), sender.clone());
         let wants_starts = self.reporter.wants_starts();
         scope.spawn(move |_| {
@@ -52,10 +54,13 @@ impl<'a> Build<'a, '_> {
                     let _ = note.send(Message::Word(id, word));
                 }
             };
-            let job = Job { id, task, deps, servers, foreground, force, as_before, check, tell: &tell };
+            let job = Job { id, task, deps, servers, foreground, force, as_before, check, leave, complete, tell: &tell };
             // A panic must not leave the coordinator waiting forever.
-            let done = catch_unwind(AssertUnwindSafe(|| job::run(ctx, &job))).unwrap_or_else(|_| Done::panicked(id));
-            let _ = sender.send(Message::Done(Box::new(done)));
+            let ended = catch_unwind(AssertUnwindSafe(|| job::run(ctx, &job)));
+            let _ = sender.send(match ended.unwrap_or_else(|_| Ok(Done::panicked(id))) {
+                Ok(done) => Message::Done(Box::new(done)),
+                Err(pending) => Message::Pending(id, pending),
+            });
         });
     }
 
@@ -92,7 +97,10 @@ impl<'a> Build<'a, '_> {
         if task.server.is_some() {
             return Some(Done::new(id, Outcome::NotStarted));
         }
-        let mut done = Done::new(id, Outcome::UpToDate);
+        if record.on_remote && !self.may_leave(id) {
+            return None;
+        }
+        let mut done = Done::new(id, if record.on_remote { Outcome::Left } else { Outcome::UpToDate });
         done.saved = record.took.into();
         Some(done)
     }

@@ -43,6 +43,7 @@ impl Place {
             discovered: Default::default(),
             outputs: Default::default(),
             failed: false,
+            on_remote: false,
             uncertain: Vec::new(),
             evidence: Evidence { sure: true, expiry: Time::MAX, lists: vec![list] },
         };

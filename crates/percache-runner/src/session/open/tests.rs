@@ -7,7 +7,7 @@ use std::time::Duration;
 use percache::db::memory::MemoryEngine;
 
 use super::*;
-use crate::action::context::{Accept, Check, Force, HitLogs, Options};
+use crate::action::context::{Accept, Check, Download, Force, HitLogs, Options};
 use crate::config::DiscoverError;
 use crate::process::Stop;
 
@@ -28,6 +28,7 @@ fn plain() -> Options {
         check: Check::Sample,
         dry_run: false,
         pull: false,
+        download: Download::All,
         explain: false,
         hit_logs: HitLogs::No,
     }

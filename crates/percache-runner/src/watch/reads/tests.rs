@@ -174,6 +174,7 @@ fn record(discovered: Vec<Vec<u8>>) -> TaskRecord {
         discovered: discovered.into_iter().collect(),
         outputs: Default::default(),
         failed: false,
+        on_remote: false,
         uncertain: Vec::new(),
         evidence: Default::default(),
     }

@@ -1,0 +1,151 @@
+//! Outputs that are left on the remote until something needs them, and tasks that wait for such outputs.
+//!
+//! A task whose outputs are left is done, and its dependents are judged by digests. A job that finds out that digests are
+//! not enough ends, and its task waits here until everything that it depends on has come. A result that the remote has
+//! lost meanwhile is made again, for which the same holds.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::action::context::Download;
+use crate::action::done::Done;
+use crate::action::leave::{self, Pending};
+use crate::model::TaskId;
+use crate::model::event::Outcome;
+use crate::schedule::state::TaskState;
+
+use super::Build;
+
+/// What is left on the remote, and who waits for it.
+#[derive(Default)]
+pub(super) struct Left {
+    /// The tasks that are done with their outputs left, and their reports: these are counted and told at the end.
+    done: HashMap<TaskId, Done>,
+    /// The tasks that were done in this way, and whose outputs come now.
+    coming: HashMap<TaskId, Coming>,
+    /// The tasks whose outputs must not be left any more.
+    needed: HashSet<TaskId>,
+    /// The tasks that have waited for everything that they depend on.
+    complete: HashSet<TaskId>,
+}
+
+/// Outputs that come.
+struct Coming {
+    /// Their paths.
+    outputs: Vec<Vec<u8>>,
+    waiters: Vec<Waiter>,
+}
+
+/// A task that waits until everything that it depends on is in the tree.
+#[derive(Clone, Copy)]
+struct Waiter {
+    id: TaskId,
+    why: Pending,
+}
+
+impl Build<'_, '_> {
+    /// Returns whether the outputs of the task may stay on the remote, as far as is known by now.
+    pub(super) fn may_leave(&self, id: TaskId) -> bool {
+        let may = match self.ctx.options.download {
+            Download::All => false,
+            Download::Wanted => !self.demands.wanted.contains(&id),
+            Download::AsItIs => {
+                let record = self.ctx.journal.tasks.get(&self.ctx.workspace.task(id).name);
+                record.is_some_and(|record| record.on_remote)
+            }
+        };
+        may && !self.left.needed.contains(&id)
+    }
+
+    /// Returns whether the tree has everything that a ready task depends on, or is not going to have it.
+    pub(super) fn is_complete(&self, id: TaskId) -> bool {
+        let only_looks = self.ctx.options.download == Download::AsItIs;
+        let nothing_is_left = self.left.done.is_empty() && self.left.coming.is_empty();
+        only_looks || nothing_is_left || self.left.complete.contains(&id)
+    }
+
+    /// Notes what inputs are that the tree does not have, because this untouched task has left its outputs.
+    pub(super) fn leave_again(&self, done: &Done) {
+        let name = &self.ctx.workspace.task(done.task).name;
+        if let Some(record) = self.ctx.journal.tasks.get(name).filter(|_| done.outcome == Outcome::Left) {
+            leave::leave_again(self.ctx, record);
+        }
+    }
+
+    /// Keeps the report of a task whose outputs are left: they may yet be needed.
+    pub(super) fn keep_left(&mut self, done: Done) {
+        self.left.done.insert(done.task, done);
+    }
+
+    /// Takes in that a job has ended because more has to be in the tree.
+    pub(super) fn wait_for_tree(&mut self, id: TaskId, why: Pending) {
+        self.queue.ended(id);
+        if self.ctx.workspace.task(id).interactive && !self.ctx.options.dry_run {
+            self.reporter.yield_terminal(false);
+        }
+        if why == Pending::Outputs {
+            self.left.needed.insert(id);
+            self.states.set(id, TaskState::Ready);
+            return self.again(Waiter { id, why });
+        }
+        self.left.complete.insert(id);
+        let below = self.ctx.graph.closure(&self.ctx.graph.needs[id.index()]);
+        let (left, others): (Vec<_>, Vec<_>) = below.into_iter().partition(|need| self.left.done.contains_key(need));
+        left.iter().for_each(|need| self.bring(*need));
+        // Some come already. For one that has failed since, the task waits in vain.
+        let is_open = |need: &TaskId| !matches!(self.states.get(*need), TaskState::Done { .. });
+        let open: Vec<_> = left.into_iter().chain(others).filter(is_open).collect();
+        if open.is_empty() {
+            self.states.set(id, TaskState::Ready);
+            return self.again(Waiter { id, why });
+        }
+        self.states.set(id, TaskState::Waiting { needs: open.len() });
+        for need in open {
+            if let Some(coming) = self.left.coming.get_mut(&need) {
+                coming.waiters.push(Waiter { id, why });
+            }
+        }
+    }
+
+    /// Has the outputs of a task come that were left.
+    fn bring(&mut self, id: TaskId) {
+        let name = &self.ctx.workspace.task(id).name;
+        let record = self.outcomes.records.get(name).or_else(|| self.ctx.journal.tasks.get(name));
+        let outputs = record.iter().flat_map(|record| &record.outputs).map(|entry| entry.path.clone()).collect();
+        self.left.done.remove(&id);
+        self.left.needed.insert(id);
+        self.left.coming.insert(id, Coming { outputs, waiters: Vec::new() });
+        self.came.remove(&id);
+        self.states.set(id, TaskState::Ready);
+        self.ready(id);
+    }
+
+    /// Has a job try again for a task that is ready.
+    fn again(&mut self, Waiter { id, why }: Waiter) {
+        match why {
+            // The remote was asked for it, and does not have it.
+            Pending::Command => self.queue.push(id),
+            Pending::Judgement | Pending::Outputs => self.ready(id),
+        }
+    }
+
+    /// Takes in that a task has succeeded. Returns whether that was known before, when its outputs were left.
+    pub(super) fn has_come(&mut self, id: TaskId) -> bool {
+        let Some(Coming { outputs, waiters }) = self.left.coming.remove(&id) else { return false };
+        outputs.iter().for_each(|path| self.ctx.observer.arrived(path));
+        // Some of them may be programs, or what these read.
+        self.ctx.tools.forget();
+        for waiter in waiters {
+            if self.states.need_done(waiter.id) {
+                self.again(waiter);
+            }
+        }
+        true
+    }
+
+    /// Counts and tells of the tasks whose outputs were left to the end.
+    pub(super) fn tell_of_left(&mut self) {
+        let mut left: Vec<_> = std::mem::take(&mut self.left.done).into_values().collect();
+        left.sort_by_key(|done| done.task);
+        left.into_iter().for_each(|done| self.count_and_tell(done));
+    }
+}

@@ -151,7 +151,9 @@ fn what_was_left_comes_when_all_is_wanted_or_the_key_is_gone() {
 
 #[test]
 fn what_the_remote_has_lost_meanwhile_is_made_again() {
-    for lost in ["find ../bucket -type f -delete", "rm -rf ../bucket", "find ../bucket -type f -exec truncate -s 1 {} +"] {
+    for lost in
+        ["find ../bucket -type f -delete", "rm -rf ../bucket", "find ../bucket -type f -exec truncate -s 1 {} +"]
+    {
         let ws = shared(CONFIG);
         build(&ws).ran([]).restored(2);
         ws.shell(lost);
@@ -230,7 +232,12 @@ fn digests_are_not_enough_for_links_parts_and_tools() {
         }
         ws.run(command(&ws, "one").env("CACHE_WRITE", "true")).ran(["app", "gen"]);
         let run = build(&ws).succeeds();
-        assert_eq!(run.commands.contains(&"app".to_owned()), task.contains("cache = false"), "{task}: {}", run.output());
+        assert_eq!(
+            run.commands.contains(&"app".to_owned()),
+            task.contains("cache = false"),
+            "{task}: {}",
+            run.output()
+        );
         assert_eq!(run.stderr, "", "{task}");
         // The other clone's next result is another one.
         ws.write("one/src/a", "changed\n");
@@ -332,7 +339,8 @@ fn whatever_happens_what_is_wanted_is_right() {
         let [a, b, c] = ["a", "b", "c"].map(|name| ws.read(&format!("two/src/{name}")));
         let (upper, double) = (a.to_uppercase(), format!("{a}{a}"));
         let mid = format!("{upper}{double}");
-        let right = [("app", format!("{mid}{b}")), ("other", c), ("mid", mid), ("gen/a", upper), ("gen/deep/b", double)];
+        let right =
+            [("app", format!("{mid}{b}")), ("other", c), ("mid", mid), ("gen/a", upper), ("gen/deep/b", double)];
         for (at, (name, right)) in right.into_iter().enumerate() {
             let path = format!("two/{name}");
             // What is not wanted may be missing, and is never wrong.

@@ -92,27 +92,42 @@ impl Player {
         };
         let least = |unit: &&&Unit| {
             let is_sure = self.on_remote(unit) == Some(Known::Surely) && !unit.sees_strays;
-            is_sure && !self.results.contains_key(&unit.key)
+            is_sure && !self.wanted && !self.results.contains_key(&unit.key)
         };
         let most = units.iter().filter(can_come).count();
         let least = units.iter().filter(can_come).filter(least).count();
         let came = if units.is_empty() { 0 } else { run.count("from the remote") };
         prop_assert!((least..=most).contains(&came), "{came} came, not {least} to {most}\n{}", run.output());
-        remote.borrow_mut().came += came;
+        let left = if units.is_empty() { 0 } else { run.count("left on the remote") };
+        prop_assert!(self.wanted || left == 0, "{left} were left\n{}", run.output());
+        let mut counting = remote.borrow_mut();
+        (counting.came, counting.left) = (counting.came + came, counting.left + left);
+        drop(counting);
         let said = run.stderr.lines().find(|line| line.contains("remote"));
         let is_expected = |line: &str| remote.borrow().is_faulty() && line.contains("is not used: ");
         prop_assert!(said.is_none_or(is_expected), "{:?}\n{}", said, run.output());
         Ok(())
     }
 
-    /// The outputs are those of a clean build, and what is the user's lies there untouched. Returns the outputs.
-    pub(super) fn check_outputs(&self, units: &[&Unit], run: &Run, nothing_else: bool) -> Result<Tree, TestCaseError> {
+    /// The outputs are those of a clean build, and what is the user's lies there untouched. Those of the units in
+    /// `may_stay` may lack. Returns the outputs.
+    pub(super) fn check_outputs(
+        &self,
+        units: &[&Unit],
+        may_stay: &BTreeSet<String>,
+        run: &Run,
+        nothing_else: bool,
+    ) -> Result<Tree, TestCaseError> {
         let actual = self.ws.outputs();
         for (path, node) in &self.world.theirs {
             prop_assert_eq!(actual.get(path), Some(node), "the user's {} is not as it was\n{}", path, run.output());
         }
-        let made =
-            units.iter().filter_map(|unit| if let End::Succeeds(made) = &unit.end { Some(made.clone()) } else { None });
+        let made = units.iter().filter_map(|unit| {
+            let End::Succeeds(made) = &unit.end else { return None };
+            let mut made = made.clone();
+            made.retain(|path, _| !may_stay.contains(&unit.label) || actual.contains_key(path));
+            Some(made)
+        });
         let expected: Tree = made.flatten().collect();
         let is_kept = |path: &String| self.world.theirs.contains_key(path) || self.kept.contains(path);
         let counts = |path: &String| expected.contains_key(path) || nothing_else && !is_kept(path);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
-use super::model::{Build, Edit, History, Project, content, source};
+use super::model::{Build, Edit, History, Kind, Project, content, source};
 use super::oracle::{End, Unit};
 use super::remote::{Remote, Way};
 use super::theirs::some;
@@ -33,6 +33,8 @@ pub struct Player {
     /// The remote that all clones share, and what the next build does with it.
     pub remote: Option<Rc<RefCell<Remote>>>,
     pub way: Way,
+    /// Whether it takes only the outputs that are wanted.
+    pub wanted: bool,
     pub project: Project,
     /// As it was last written.
     pub config: Option<String>,
@@ -73,6 +75,7 @@ impl Player {
             ws,
             remote: remote.clone(),
             way: Way::Apart,
+            wanted: false,
             project: Project::default(),
             config: None,
             results: BTreeMap::new(),
@@ -167,8 +170,23 @@ impl Player {
             let text = content(project.external);
             std::fs::write(self.ws.outside("external.txt"), text).expect("writing beside the workspace");
         }
+        self.forget_globs_of_a_kill(&project);
         self.project = project;
         self.write_config();
+    }
+
+    /// What a killed build left at a glob of a task that is gone could as well be the user's: it stays until they remove it.
+    fn forget_globs_of_a_kill(&mut self, project: &Project) {
+        let is_globbed = |project: &Project, slot: u8| {
+            project.tasks.get(&slot).is_some_and(|task| matches!(task.kind, Kind::Globbed { .. }))
+        };
+        let gone = self.project.tasks.keys().filter(|slot| is_globbed(&self.project, **slot));
+        for slot in gone.filter(|slot| self.killed.is_some() && !is_globbed(project, **slot)) {
+            let place = format!("out/t{slot}.globs");
+            if self.ws.exists(&place) {
+                self.ws.remove(&place);
+            }
+        }
     }
 
     fn write_config(&mut self) {
@@ -254,7 +272,7 @@ impl Player {
         let mut command = self.ws.command("");
         command.args(["build", "-k"]);
         if let Some(remote) = &self.remote {
-            remote.borrow().give_to(&mut command, self.way);
+            remote.borrow().give_to(&mut command, self.way, self.wanted);
         }
         command
     }
@@ -288,15 +306,23 @@ impl Player {
         self.check_shared(&wanted_units, &run)?;
         self.check_nothing_lost(&run.output())?;
         self.settle(&wanted_units);
-        let outputs = self.check_outputs(&wanted_units, &run, succeeds && of_everything)?;
-        self.learn(&wanted_units);
+        let may_stay = if self.wanted { needed(&units, wanted) } else { BTreeSet::new() };
+        let outputs = self.check_outputs(&wanted_units, &may_stay, &run, succeeds && of_everything)?;
+        self.learn(&wanted_units, &may_stay);
         if of_everything {
             self.killed = None;
         }
         self.whole = succeeds && of_everything;
-        self.settled = Some(outputs).filter(|_| self.whole && wanted_units.iter().all(|unit| unit.stored));
+        self.settled =
+            Some(outputs).filter(|_| self.whole && !self.wanted && wanted_units.iter().all(|unit| unit.stored));
         Ok(())
     }
+}
+
+/// What some of these units need: its outputs are not wanted for their own sake.
+fn needed(units: &[Unit], built: &BTreeSet<usize>) -> BTreeSet<String> {
+    let needs = built.iter().flat_map(|index| &units[*index].needs);
+    needs.map(|need| units[*need].label.clone()).collect()
 }
 
 /// A task's units and what they need.

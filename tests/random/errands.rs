@@ -35,7 +35,7 @@ impl Player {
         let mut command = self.ws.command("");
         command.args(arguments);
         if let Some(remote) = &self.remote {
-            remote.borrow().give_to(&mut command, Way::Reads);
+            remote.borrow().give_to(&mut command, Way::Reads, self.wanted);
         }
         let run = self.ws.run(&mut command);
         prop_assert_eq!(run.status, 0, "{:?}\n{}", arguments, run.output());

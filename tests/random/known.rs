@@ -1,5 +1,7 @@
 //! What is known of the results in a clone's store and on the remote.
 
+use std::collections::BTreeSet;
+
 use super::drive::{Known, Player};
 use super::oracle::{End, Unit};
 use super::remote::Way;
@@ -47,13 +49,17 @@ impl Player {
         }
     }
 
-    /// Takes in what a build of these has stored, and written to the remote.
-    pub fn learn(&mut self, units: &[&Unit]) {
+    /// Takes in what a build of these has stored, and written to the remote. What the store does not have of those in
+    /// `may_stay` may have stayed on the remote.
+    pub fn learn(&mut self, units: &[&Unit], may_stay: &BTreeSet<String>) {
         for unit in units.iter().filter(|unit| matches!(unit.end, End::Succeeds(_))) {
             let ran = self.world.ran.contains(&unit.label);
             let known = match unit.stored || !ran {
                 _ if unit.sees_strays => Known::Maybe,
                 true if self.lacks_contents(unit) => Known::WhileThere,
+                true if !ran && may_stay.contains(&unit.label) => {
+                    self.results.get(&unit.key).copied().unwrap_or(Known::Maybe)
+                }
                 true => Known::Surely,
                 // An earlier result may fit what lies there now.
                 false if self.lacks_contents(unit) && self.results.contains_key(&unit.key) => Known::Maybe,

@@ -49,7 +49,9 @@ fn incremental_equals_clean_and_is_minimal() {
             });
         }
     });
-    println!("{} builds, {} results came from remotes", done.builds.into_inner(), done.came.into_inner());
+    let Counts { builds, came, left } = done;
+    let (builds, came, left) = (builds.into_inner(), came.into_inner(), left.into_inner());
+    println!("{builds} builds, {came} results came from remotes, {left} were left there");
 }
 
 /// Builds one history, and looks for a shorter one if something is wrong with it.

@@ -222,6 +222,8 @@ pub struct Round {
     /// Which of the clones it happens in, and what that one does with the remote.
     pub clone: u8,
     pub way: Way,
+    /// Whether outputs that nothing needs may stay on the remote.
+    pub wanted: bool,
     /// Whether the clone takes over the project that was built last, wherever that was, instead of being edited.
     pub follows: bool,
     /// What happens to objects of the remote before, and, if there is a number, while it is built.

@@ -63,8 +63,9 @@ pub enum Errand {
 /// What is on the remote, as far as that is known.
 pub struct Remote {
     dir: tempfile::TempDir,
-    /// How many results came from it.
+    /// How many results came from it, and how often outputs of one were left there.
     pub came: usize,
+    pub left: usize,
     has: BTreeMap<String, Known>,
     /// The names of the tasks under which each result was stored, wherever that was.
     names: BTreeMap<String, BTreeSet<String>>,
@@ -78,13 +79,15 @@ impl Remote {
     pub fn new() -> Remote {
         let dir = tempfile::Builder::new().prefix("percache-bucket-").tempdir().expect("a temporary directory");
         let (has, names) = (BTreeMap::new(), BTreeMap::new());
-        Remote { dir, came: 0, has, names, is_faulty: false, is_spoilt: false }
+        Remote { dir, came: 0, left: 0, has, names, is_faulty: false, is_spoilt: false }
     }
 
     /// Has a command use it in this way.
-    pub fn give_to(&self, command: &mut Command, way: Way) {
+    /// `wanted`: outputs that nothing needs may stay there.
+    pub fn give_to(&self, command: &mut Command, way: Way, wanted: bool) {
         command.env("PERCACHE_REMOTE_URL", format!("file://{}", self.dir.path().display()));
         command.env("PERCACHE_REMOTE_WRITE", if way == Way::Writes { "true" } else { "false" });
+        command.env("PERCACHE_REMOTE_DOWNLOAD", if wanted { "wanted" } else { "all" });
         if way == Way::Apart {
             command.arg("--no-remote");
         }

@@ -18,6 +18,8 @@ pub struct Counts {
     pub builds: AtomicUsize,
     /// Results that came from a remote.
     pub came: AtomicUsize,
+    /// How often outputs were left there.
+    pub left: AtomicUsize,
 }
 
 pub fn play(history: &History, counts: &Counts) -> TestCaseResult {
@@ -43,8 +45,9 @@ pub fn play(history: &History, counts: &Counts) -> TestCaseResult {
         let player = &players[at];
         played.map_err(|error| match error {
             TestCaseError::Fail(why) => TestCaseError::fail(format!(
-                "in round {number}, clone {at}, {:?} {:?}: {why}\n{}",
+                "in round {number}, clone {at}, {:?} {} {:?}: {why}\n{}",
                 round.way,
+                if round.wanted { "wanted" } else { "all" },
                 round.errand,
                 player.ws.read("percache.toml")
             )),
@@ -54,6 +57,7 @@ pub fn play(history: &History, counts: &Counts) -> TestCaseResult {
     }
     if let Some(remote) = remote {
         counts.came.fetch_add(remote.borrow().came, Ordering::Relaxed);
+        counts.left.fetch_add(remote.borrow().left, Ordering::Relaxed);
     }
     Ok(())
 }
@@ -66,7 +70,7 @@ impl Player {
         earlier: &[Project],
         other: Option<&mut Player>,
     ) -> TestCaseResult {
-        self.way = round.way;
+        (self.way, self.wanted) = (round.way, round.wanted && self.remote.is_some());
         match earlier.last().filter(|_| round.follows && self.remote.is_some()) {
             _ if matches!(round.build, Build::Tampered { .. }) => {}
             Some(last) => {
@@ -99,7 +103,7 @@ impl Player {
     fn build_beside(&mut self, round: &Round, other: Option<&mut Player>) -> TestCaseResult {
         let (Some(other), Some(remote)) = (other, self.remote.clone()) else { return self.build(&round.build) };
         other.become_project(self.project.clone());
-        (other.way, other.settled) = (Way::Writes, None);
+        (other.way, other.wanted, other.settled) = (Way::Writes, false, None);
         other.look_again();
         let before = remote.borrow().sure();
         for player in [&*other, &*self] {

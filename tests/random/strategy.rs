@@ -25,13 +25,15 @@ fn sharing(shared: f64) -> impl Strategy<Value = Option<Sharing>> {
 }
 
 fn round() -> impl Strategy<Value = Round> {
-    let remote = (0..3u8, way(), prop::bool::weighted(0.4), vec((any::<u16>(), fault()), 0..3));
+    let remote =
+        (0..3u8, way(), prop::bool::weighted(0.3), prop::bool::weighted(0.4), vec((any::<u16>(), fault()), 0..3));
     let rare =
         (prop::option::weighted(0.1, any::<u16>()), prop::option::weighted(0.4, errand()), prop::bool::weighted(0.15));
     let all = (remote, rare, prop::bool::weighted(0.6), vec(edit(), 0..4), build());
-    all.prop_map(|((clone, way, follows, faults), (meanwhile, errand, beside), pause, edits, build)| Round {
+    all.prop_map(|((clone, way, wanted, follows, faults), (meanwhile, errand, beside), pause, edits, build)| Round {
         clone,
         way,
+        wanted,
         follows,
         faults,
         meanwhile,

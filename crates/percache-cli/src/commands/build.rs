@@ -7,7 +7,9 @@ use std::time::Instant;
 #[cfg(feature = "remote")]
 use percache_runner::Session;
 use percache_runner::tasks::{LastRuns, LastState, TaskId};
-use percache_runner::{Accept, Check, Download, Force, HitLogs, Opened, Options, Project, Request, Stop, Summary, Target, open};
+use percache_runner::{
+    Accept, Check, Download, Force, HitLogs, Opened, Options, Project, Request, Stop, Summary, Target, open,
+};
 
 use crate::args::{Build, Cli, Logs};
 use crate::commands::portable;

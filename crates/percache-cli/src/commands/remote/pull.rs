@@ -11,7 +11,9 @@ use percache_remote::Settings;
 use percache_runner::events::{Event, Failure, Outcome, Reporter};
 use percache_runner::tasks::Workspace;
 use percache_runner::text::format_size;
-use percache_runner::{Accept, Check, Download, Force, FromRemote, HitLogs, Opened, Options, Request, Stop, Target, open};
+use percache_runner::{
+    Accept, Check, Download, Force, FromRemote, HitLogs, Opened, Options, Request, Stop, Target, open,
+};
 
 use super::{ending, wanted};
 use crate::args::{Cli, RemotePull};

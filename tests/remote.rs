@@ -255,6 +255,22 @@ fn whatever_the_remote_has_lost_or_damaged_the_build_is_right() {
     }
 }
 
+/// A damaged content costs one command, and not one in each clone for ever.
+#[test]
+fn who_finds_a_damaged_content_and_makes_it_again_writes_it_again() {
+    let ws = clones();
+    let url = bucket(&ws);
+    writes(&ws, "one", &url).ran(["a", "b", "join"]);
+    for object in ws.shell("find ../bucket -name '*.zst'").lines() {
+        let sound = std::fs::read(ws.path(object)).unwrap();
+        ws.write(object, &sound[..sound.len() / 2]);
+    }
+    writes(&ws, "two", &url).ran(["a", "b", "join"]);
+    ws.shell("cd one && rm -rf .percache out joined link tool *.d");
+    assert_eq!(reads(&ws, "one", &url).ran([]).restored(3).stderr, "");
+    is_whole(&ws, "one");
+}
+
 #[test]
 fn only_signed_results_count_where_signers_are_named() {
     let ws = clones();

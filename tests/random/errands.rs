@@ -99,7 +99,9 @@ impl Player {
         let file = other.ws.outside("results.percache").display().to_string();
         other.asked(["export", &file])?;
         self.asked(["import", &file])?;
-        for (key, known) in other.results.iter().filter(|(_, known)| **known != Known::WhileThere) {
+        let base = other.ws.outside("").display().to_string();
+        let is_of_use = |(key, known): &(&String, &Known)| **known != Known::WhileThere && !key.contains(&base);
+        for (key, known) in other.results.iter().filter(is_of_use) {
             let mine = self.results.entry(key.clone()).or_insert(*known);
             if *known == Known::Surely {
                 *mine = Known::Surely;

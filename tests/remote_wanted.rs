@@ -149,6 +149,18 @@ fn what_was_left_comes_when_all_is_wanted_or_the_key_is_gone() {
     assert_eq!(made(&ws).len(), 5);
 }
 
+/// What the tree has, the store has, too: otherwise nobody could tell an edited output from one that is held.
+#[test]
+fn the_store_has_what_the_tree_has() {
+    let ws = shared(CONFIG);
+    everything(&ws).ran([]).restored(4);
+    ws.run(ws.command("two").args(["gc", "--maxage", "0s"])).succeeds();
+    build(&ws).ran([]);
+    assert_eq!(ws.run(ws.command("two").arg("list")).stdout.matches("built").count(), 4);
+    ws.shell("cd two && rm -rf gen mid");
+    build(&ws).ran([]).restored(2);
+}
+
 #[test]
 fn what_the_remote_has_lost_meanwhile_is_made_again() {
     for lost in
@@ -292,6 +304,43 @@ fn a_dependency_that_fails_to_be_made_again_fails_the_build() {
     build(&ws).succeeds();
     assert_eq!(ws.read("two/app"), "A\na\na\nnew\n");
     equals_clean(&ws);
+}
+
+/// To accept a file as an output, nobody has to see the inputs.
+#[test]
+fn an_output_is_accepted_without_what_was_left() {
+    let ws = shared(CONFIG);
+    build(&ws).ran([]).restored(2);
+    ws.write("two/src/b", "new\n");
+    ws.write("two/app", "from elsewhere\n");
+    ws.run(ws.command("two").args(["accept", "app", "--yes"])).succeeds();
+    assert_eq!(made(&ws), ["app", "other"]);
+    build(&ws).ran([]);
+    assert_eq!(ws.read("two/app"), "from elsewhere\n");
+}
+
+/// A worktree keeps nothing of a task that is gone, and takes nobody's file for an output that was left.
+#[test]
+fn what_was_left_belongs_to_nobody_here() {
+    let ws = shared(CONFIG);
+    build(&ws).ran([]).restored(2);
+    ws.write("two/mid", "A\na\na\n");
+    ws.run(ws.command("two").args(["clean", "mid"]));
+    assert_eq!(ws.read("two/mid"), "A\na\na\n", "it was never percache's");
+    ws.remove("two/mid");
+    ws.edit("two/percache.toml", "[task.mid]", "[task.middle]");
+    build(&ws).ran([]);
+    ws.write("two/mid", "mine\n");
+    for (old, new) in [
+        ("outputs = [\"mid\"]", "outputs = [\"middle\"]"),
+        ("> mid\"", "> middle\""),
+        ("inputs = [\"mid\",", "inputs = [\"middle\","),
+        ("cat mid src/b", "cat middle src/b"),
+    ] {
+        ws.edit("two/percache.toml", old, new);
+    }
+    build(&ws).ran(["app", "mid"]);
+    assert_eq!(ws.read("two/mid"), "mine\n");
 }
 
 #[test]

@@ -268,7 +268,7 @@ fn no_crate_depends_on_what_it_must_never_know() {
 /// caller needs it, and nothing that is here already does.
 #[rustfmt::skip]
 const DOOR: [(&str, &str); 13] = [
-    ("", "Accept BuildError Check Force FromRemote HitLogs OpenError Opened Options Project Request Session Stop Summary \
+    ("", "Accept BuildError Check Download Force FromRemote HitLogs OpenError Opened Options Project Request Session Stop Summary \
         Target open"),
     ("configuration", "Diagnostic Diagnostics DiscoverError FILE_NAME File InitError Proposal Source discover is_broken \
         likely_stores propose schema stated"),

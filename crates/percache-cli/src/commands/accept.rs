@@ -86,7 +86,7 @@ fn accept(asked: Question, args: &args::Accept, wanted: &[Acceptable], paint: Pa
             check: Check::Sample,
             dry_run: false,
             pull: false,
-            download: Download::All,
+            download: Download::AsItIs,
             explain: false,
             hit_logs: HitLogs::No,
         },

@@ -150,8 +150,8 @@ impl<'a> Lines<'a> {
     }
 
     /// Redraws the display, if there is one.
-    pub fn refresh(&mut self, left: Option<Duration>) {
-        self.live.iter_mut().for_each(|live| live.refresh(left));
+    pub fn refresh(&mut self, left: Option<Duration>, on_remote: usize) {
+        self.live.iter_mut().for_each(|live| live.refresh(left, on_remote));
     }
 
     fn finished(&mut self, id: TaskId, outcome: &Outcome, log: &Arc<LogText>, detail: &Detail<'_>) {

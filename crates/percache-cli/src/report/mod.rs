@@ -199,8 +199,8 @@ impl Reporter for Report<'_> {
         self.live.then_some(live::PERIOD)
     }
 
-    fn refresh(&mut self, left: Option<Duration>) {
-        self.lines.refresh(left);
+    fn refresh(&mut self, left: Option<Duration>, on_remote: usize) {
+        self.lines.refresh(left, on_remote);
     }
 
     fn yield_terminal(&mut self, owned: bool) {

@@ -93,9 +93,7 @@ impl<'a> Asking<'a> {
         let command = task.command.as_ref().filter(|_| !ctx.stop.requested())?;
         let prepared = timed(ctx.listener, Phase::Inputs, Some(id), || prepare(ctx, task, command, deps));
         let prepared = prepared.ok().filter(|prepared| prepared.unknown_tools.is_empty())?;
-        let found = timed(ctx.listener, Phase::Lookup, Some(id), || {
-            lookup(ctx, task, &prepared.fingerprint, *leave)
-        });
+        let found = timed(ctx.listener, Phase::Lookup, Some(id), || lookup(ctx, task, &prepared.fingerprint, *leave));
         if found.is_some() {
             return None;
         }
@@ -147,12 +145,7 @@ impl<'a> Asking<'a> {
         none
     }
 
-    fn ask_for(
-        &self,
-        candidates: Vec<Candidate<'a>>,
-        store: Option<&dyn Storage>,
-        tell: Tell<'_>,
-    ) -> Vec<Unknown<'a>> {
+    fn ask_for(&self, candidates: Vec<Candidate<'a>>, store: Option<&dyn Storage>, tell: Tell<'_>) -> Vec<Unknown<'a>> {
         if candidates.is_empty() {
             return Vec::new();
         }

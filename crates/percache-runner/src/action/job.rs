@@ -209,9 +209,8 @@ pub fn unmatched_note(task: &Task, output: bool, pattern: &str) -> Note {
 
 /// Looks for a result and uses it.
 fn find(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<Done>, Halt> {
-    let hit = timed(ctx.listener, Phase::Lookup, Some(job.id), || {
-        lookup(ctx, job.task, &prepared.fingerprint, job.leave)
-    });
+    let hit =
+        timed(ctx.listener, Phase::Lookup, Some(job.id), || lookup(ctx, job.task, &prepared.fingerprint, job.leave));
     let promised = || ctx.promised.lock().unwrap_or_else(PoisonError::into_inner).remove(&job.id);
     let Some(hit) = hit.or_else(|| promised().filter(|_| job.leave || ctx.options.dry_run)) else { return Ok(None) };
     match use_hit(ctx, job, prepared, hit)? {

@@ -28,8 +28,8 @@ pub enum Pending {
     Outputs,
 }
 
-/// Takes a result of the remote without its outputs. Returns `None` if these have to come: something is in their place,
-/// or they are more than files and directories.
+/// Takes a result of the remote without its outputs. Returns `None` if these have to come: the tree has some of them, or
+/// something is in their place, or they are more than files and directories.
 pub fn leave(ctx: &Context<'_>, job: &Job<'_>, outputs: &Manifest) -> Result<Option<Outcome>, Trouble> {
     if outputs.iter().any(|entry| !is_output(job.task, &entry.path)) {
         return Ok(None);
@@ -37,7 +37,7 @@ pub fn leave(ctx: &Context<'_>, job: &Job<'_>, outputs: &Manifest) -> Result<Opt
     let places = places(ctx, job, outputs);
     // What cannot be looked at is told when the outputs come.
     let Ok(plan) = restore::plan(&ctx.observer, &places, outputs, ctx.previous(job.id)) else { return Ok(None) };
-    if plan.is_empty() {
+    if outputs.is_empty() && plan.is_empty() {
         return Ok(Some(Outcome::UpToDate));
     }
     if !may_stay(ctx, &plan) {
@@ -53,6 +53,7 @@ pub fn leave(ctx: &Context<'_>, job: &Job<'_>, outputs: &Manifest) -> Result<Opt
 fn may_stay(ctx: &Context<'_>, plan: &Plan<'_>) -> bool {
     let is_plain = |node: &Node| matches!(node, Node::File { .. } | Node::Directory);
     plan.stale.is_empty()
+        && !plan.wrong.is_empty()
         && !plan.keeps_files
         && plan.wrong.iter().all(|wrong| {
             let path = &wrong.entry.path;

@@ -16,7 +16,8 @@ use percache::store::record::ResultKey;
 /// `None` if the task must be evaluated from scratch.
 pub fn recall(ctx: &Context<'_>, job: &Job<'_>) -> Result<Option<Done>, Trouble> {
     let Some(record) = ctx.journal.tasks.get(&job.task.name) else { return Ok(None) };
-    let counts = |key: &ResultKey| !record.on_remote && key.counts_in(&ctx.place) && may_stand(record) && stands(ctx, record);
+    let counts =
+        |key: &ResultKey| !record.on_remote && key.counts_in(&ctx.place) && may_stand(record) && stands(ctx, record);
     let Some(key) = record.key.filter(counts) else { return Ok(None) };
     let outcome = match put_back(ctx, job, &record.outputs)? {
         Ok(outcome) => outcome,

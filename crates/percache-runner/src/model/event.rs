@@ -320,8 +320,9 @@ pub trait Reporter {
     fn period(&self) -> Option<Duration> {
         None
     }
-    /// Updates the display. `left` is the estimated remaining time of the build, if past durations allow an estimate.
-    fn refresh(&mut self, _left: Option<Duration>) {}
+    /// Updates the display. `left` is the estimated remaining time of the build, if past durations allow an estimate;
+    /// `on_remote` is how many tasks are done with their outputs on the remote, which is told at the end.
+    fn refresh(&mut self, _left: Option<Duration>, _on_remote: usize) {}
     /// Tells that an interactive task is about to own the terminal (`true`) or has given it back (`false`).
     fn yield_terminal(&mut self, _owned: bool) {}
 }

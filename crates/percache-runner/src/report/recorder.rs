@@ -258,8 +258,8 @@ impl Reporter for Recorder<'_> {
         self.reporter.period()
     }
 
-    fn refresh(&mut self, left: Option<Duration>) {
-        self.reporter.refresh(left);
+    fn refresh(&mut self, left: Option<Duration>, on_remote: usize) {
+        self.reporter.refresh(left, on_remote);
     }
 
     fn yield_terminal(&mut self, owned: bool) {

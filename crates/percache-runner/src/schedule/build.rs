@@ -263,7 +263,7 @@ impl<'a> Build<'a, '_> {
                 jobs: self.most(),
                 hits: self.outcomes.summary.up_to_date + self.outcomes.summary.restored,
             });
-            self.reporter.refresh(left);
+            self.reporter.refresh(left, self.left.count());
             self.refreshed = Instant::now();
         }
         message

@@ -306,7 +306,9 @@ impl Build<'_> {
             let heir = RelPath::new(&entry.path).ok().and_then(|path| self.graph.outputs.owner(&path));
             heir.is_some_and(|heir| !outcomes.records.contains_key(&self.workspace.task(heir).name))
         };
-        journal.tasks.retain(|name, record| names.contains(name.as_str()) || record.outputs.iter().any(inherited));
+        journal
+            .tasks
+            .retain(|name, record| names.contains(name.as_str()) || record.left().any(|(entry, _)| inherited(entry)));
         journal.tasks.extend(outcomes.records.iter().map(|(name, record)| (name.clone(), record.clone())));
         journal
     }

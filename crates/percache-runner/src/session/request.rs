@@ -82,7 +82,8 @@ impl Request<'_> {
 
     /// Returns whether it asks for nothing but up-to-date tasks. Then there is nothing to tell if all of them are.
     pub(super) fn is_plain(&self) -> bool {
-        let Options { keep_going: _, force, accept, check, dry_run, pull: _, download: _, explain, hit_logs } = self.options;
+        let Options { keep_going: _, force, accept, check, dry_run, pull: _, download: _, explain, hit_logs } =
+            self.options;
         let more = accept != Accept::No || dry_run || explain || self.every_event || hit_logs == HitLogs::All;
         !more && force == Force::No && check == Check::Sample
     }

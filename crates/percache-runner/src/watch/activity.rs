@@ -119,8 +119,8 @@ impl Reporter for Noting<'_> {
         self.reporter.period()
     }
 
-    fn refresh(&mut self, left: Option<Duration>) {
-        self.reporter.refresh(left);
+    fn refresh(&mut self, left: Option<Duration>, on_remote: usize) {
+        self.reporter.refresh(left, on_remote);
     }
 
     fn yield_terminal(&mut self, owned: bool) {

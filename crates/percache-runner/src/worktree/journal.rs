@@ -205,7 +205,8 @@ impl Journal {
     /// Forgets all results that the store no longer has, that is, all but `stored`.
     pub fn distrust_all_but(&mut self, stored: &[ResultKey]) {
         let stored: HashSet<&ResultKey> = stored.iter().collect();
-        let is_gone = |record: &&mut TaskRecord| record.key.is_some_and(|key| !record.on_remote && !stored.contains(&key));
+        let is_gone =
+            |record: &&mut TaskRecord| record.key.is_some_and(|key| !record.on_remote && !stored.contains(&key));
         for record in self.tasks.values_mut().filter(is_gone) {
             record.distrust();
         }

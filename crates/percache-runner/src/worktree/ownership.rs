@@ -241,7 +241,7 @@ pub fn inherited(root: &Path, stores: &[&Path]) -> Journal {
         let mut other = Journal::load(&worktree.journal());
         let tasks = std::mem::take(&mut other.tasks);
         let known = journal.tasks.len();
-        for (name, mut record) in tasks.into_iter().filter(|(_, record)| !record.failed) {
+        for (name, mut record) in tasks.into_iter().filter(|(_, record)| !record.failed && !record.on_remote) {
             let modified = |path: &[u8]| other.files.find(path).and_then(|at| other.files.seen(at).stamp);
             let lies_here = |path: &[u8], node: &Node| {
                 let now = observer.stamp(path).ok().flatten();

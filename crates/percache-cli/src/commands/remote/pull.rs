@@ -158,7 +158,7 @@ impl Reporter for Seen<'_> {
         self.line.is_some().then_some(PERIOD)
     }
 
-    fn refresh(&mut self, _left: Option<Duration>) {
+    fn refresh(&mut self, _left: Option<Duration>, _on_remote: usize) {
         let text = format!("fetching: {} results, {}; Ctrl-C ends it", self.fetched, format_size(self.bytes));
         self.line.iter_mut().for_each(|line| line.show(&text));
     }

@@ -20,6 +20,8 @@ pub struct Counts {
     pub up_to_date: usize,
     /// Restored.
     pub restored: usize,
+    /// Up to date, with their outputs left on the remote.
+    pub on_remote: usize,
     /// Ended in another way: in a dry run, or stopped.
     pub other: usize,
 }
@@ -27,7 +29,8 @@ pub struct Counts {
 impl Counts {
     /// Returns the number of all finished tasks.
     pub fn all(&self) -> usize {
-        self.failed + self.unstable + self.ran + self.checked + self.up_to_date + self.restored + self.other
+        let well = self.ran + self.checked + self.up_to_date + self.restored + self.on_remote;
+        self.failed + self.unstable + well + self.other
     }
 }
 
@@ -128,6 +131,8 @@ impl Board {
             Outcome::Ran => counts.ran += 1,
             Outcome::UpToDate => counts.up_to_date += 1,
             Outcome::Restored => counts.restored += 1,
+            // They are known by their number.
+            Outcome::Left => {}
             Outcome::Group | Outcome::NotStarted | Outcome::WouldStart | Outcome::Skipped => {}
             _ => counts.other += 1,
         }

@@ -76,7 +76,8 @@ fn overall(board: &Board, look: &Look<'_>, columns: usize) -> String {
         parts.join(", ")
     };
     let (ran, checked) = ((counts.ran, "ran"), (counts.checked, "checked"));
-    let succeeded = [ran, checked, (counts.up_to_date, "up to date"), (counts.restored, "restored")];
+    let here = [(counts.up_to_date, "up to date"), (counts.restored, "restored")];
+    let succeeded = [ran, checked, here[0], here[1], (counts.on_remote, "on the remote")];
     let left = board.left.filter(|left| !left.is_zero()).map(|left| format!("{} left", whole(left)));
     // In order of position: the rank when room is short, the text, its style.
     let parts = [

@@ -102,8 +102,9 @@ impl Live {
     }
 
     /// Redraws the display.
-    pub fn refresh(&mut self, left: Option<Duration>) {
+    pub fn refresh(&mut self, left: Option<Duration>, on_remote: usize) {
         self.board.left = left;
+        self.board.counts.on_remote = on_remote;
         self.screen.heed_suspend();
         self.shown |= self.board.is_busy();
         self.draw();

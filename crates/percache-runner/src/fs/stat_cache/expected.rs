@@ -55,3 +55,50 @@ impl Observer<'_> {
         self.is_plain(parent(path))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use percache::Digest;
+
+    use super::*;
+    use crate::fs::stat_table::KnownFiles;
+
+    fn file(text: &str) -> FileState {
+        FileState::File { digest: Digest::of(text.as_bytes()), executable: false }
+    }
+
+    #[test]
+    fn what_is_expected_is_an_input_and_not_in_the_tree() {
+        let dir = tempfile::tempdir().unwrap();
+        let known = KnownFiles::default();
+        let observer = Observer::new(dir.path(), &known);
+        fs::create_dir(dir.path().join("gen")).unwrap();
+        observer.expect(b"gen/deep/er/a", file("a"));
+        assert_eq!(observer.observe_input(b"gen/deep/er/a").unwrap(), file("a"));
+        assert_eq!(observer.observe_input(b"gen/deep").unwrap(), FileState::Directory);
+        assert_eq!(observer.observe(b"gen/deep/er/a").unwrap(), FileState::Absent);
+        assert_eq!(observer.observe(b"gen/deep").unwrap(), FileState::Absent);
+        assert_eq!(observer.unseen_inputs(), [b"gen/deep/er/a".to_vec()], "directories are no inputs");
+        assert!(observer.stands(b"gen/deep/er/a", None), "what rests on it can be judged by stamps");
+    }
+
+    #[test]
+    fn what_comes_is_what_it_is_and_what_comes_otherwise_is_judged_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let known = KnownFiles::default();
+        let observer = Observer::new(dir.path(), &known);
+        for (name, text) in [("same", "x"), ("other", "y")] {
+            observer.expect(name.as_bytes(), file("x"));
+            fs::write(dir.path().join(name), text).unwrap();
+            observer.put_other(name.as_bytes());
+            observer.arrived(name.as_bytes());
+            assert_eq!(observer.observe_input(name.as_bytes()).unwrap(), file(text));
+            assert_eq!(observer.has_flipped(name.as_bytes()), text != "x");
+        }
+        assert!(observer.unseen_inputs().is_empty());
+        observer.arrived(b"never expected");
+        assert!(!observer.has_flipped(b"never expected"));
+    }
+}

@@ -224,6 +224,8 @@ mod tests {
         assert!(!flipped(&[See(seen(one, Some("x"), true)), Write(seen(other, Some("y"), true))]));
         let flips = [See(seen(one, None, true)), See(seen(other, None, true)), Write(seen(one, None, true))];
         assert!(flipped(&flips), "and it stays so");
+        assert!(flipped(&[Change::Contradict]), "it was never looked at");
+        assert!(flipped(&[Write(seen(one, None, true)), Change::Contradict, Write(seen(other, None, true))]));
     }
 
     #[test]

@@ -28,6 +28,13 @@ pub(super) struct Left {
     complete: HashSet<TaskId>,
 }
 
+impl Left {
+    /// Returns how many tasks have their outputs left, as it is now.
+    pub(super) fn count(&self) -> usize {
+        self.done.len()
+    }
+}
+
 /// Outputs that come.
 struct Coming {
     /// Their paths.

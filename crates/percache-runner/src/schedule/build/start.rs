@@ -54,7 +54,8 @@ impl<'a> Build<'a, '_> {
                     let _ = note.send(Message::Word(id, word));
                 }
             };
-            let job = Job { id, task, deps, servers, foreground, force, as_before, check, leave, complete, tell: &tell };
+            let job =
+                Job { id, task, deps, servers, foreground, force, as_before, check, leave, complete, tell: &tell };
             // A panic must not leave the coordinator waiting forever.
             let ended = catch_unwind(AssertUnwindSafe(|| job::run(ctx, &job)));
             let _ = sender.send(match ended.unwrap_or_else(|_| Ok(Done::panicked(id))) {
@@ -100,7 +101,8 @@ impl<'a> Build<'a, '_> {
         if record.on_remote && !self.may_leave(id) {
             return None;
         }
-        let mut done = Done::new(id, if record.on_remote { Outcome::Left } else { Outcome::UpToDate });
+        let is_left = record.on_remote && !record.outputs.is_empty();
+        let mut done = Done::new(id, if is_left { Outcome::Left } else { Outcome::UpToDate });
         done.saved = record.took.into();
         Some(done)
     }

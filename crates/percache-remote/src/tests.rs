@@ -6,7 +6,9 @@ mod farm;
 mod misbehaving;
 mod odd;
 mod proxy;
+mod random;
 mod servers;
+mod worker;
 
 use std::ops::ControlFlow;
 use std::path::Path;

@@ -26,7 +26,7 @@ fn sharing(shared: f64) -> impl Strategy<Value = Option<Sharing>> {
 
 fn round() -> impl Strategy<Value = Round> {
     let remote =
-        (0..3u8, way(), prop::bool::weighted(0.3), prop::bool::weighted(0.4), vec((any::<u16>(), fault()), 0..3));
+        (0..3u8, way(), prop::bool::weighted(0.4), prop::bool::weighted(0.4), vec((any::<u16>(), fault()), 0..3));
     let rare =
         (prop::option::weighted(0.1, any::<u16>()), prop::option::weighted(0.4, errand()), prop::bool::weighted(0.15));
     let all = (remote, rare, prop::bool::weighted(0.6), vec(edit(), 0..4), build());
@@ -67,7 +67,7 @@ fn errand() -> impl Strategy<Value = Errand> {
         1 => Just(Errand::Export),
         1 => any::<bool>().prop_map(|all| Errand::Collect { all }),
         1 => Just(Errand::Verify),
-        4 => Just(Errand::Renew),
+        6 => Just(Errand::Renew),
     ]
 }
 

@@ -1,5 +1,5 @@
-//! Fetching the contents of results: those of many results in the same calls, small ones in batches, large ones as
-//! streams.
+//! Fetching the contents of results: the smallest come with the record, others for many results in the same calls, small
+//! ones in batches, large ones as streams.
 //!
 //! A content is verified before it is added: by its SHA-256, which the record claims, and by the local digest, which the
 //! record claims as well. What is wrong with one result is no reason to do without the others.
@@ -14,6 +14,7 @@ use percache::store::record::Content;
 
 use crate::digest::Blob;
 use crate::fault::{Fault, FaultKind};
+use crate::inlined::Unpacker;
 use crate::record::RemoteResult;
 use crate::remote::Remote;
 use crate::verified::{self, damaged};
@@ -67,7 +68,8 @@ impl Remote {
     pub fn fetch(&self, results: &[RemoteResult], local: &dyn Contents, came: &mut dyn FnMut(usize, Fetch)) {
         let tallies = results.iter().map(|_| Tally::default()).collect();
         let mut fetching = Fetching { remote: self, results, tallies, came };
-        let wanted = fetching.wanted(local);
+        let mut wanted = fetching.wanted(local);
+        fetching.take_inlined(&mut wanted, local);
         fetching.tell();
         if wanted.is_empty() {
             return;
@@ -91,8 +93,7 @@ impl Remote {
         if !blob.is(bytes) {
             return Err(damaged(blob));
         }
-        let content =
-            local.add(&mut &bytes[..], &mut |_| ()).map_err(|e| Fault::new(FaultKind::Local, e.to_string()))?;
+        let content = local.add_to_read(bytes).map_err(|e| Fault::new(FaultKind::Local, e.to_string()))?;
         self.shared.counters.fetched.fetch_add(blob.length, Ordering::Relaxed);
         Ok(content)
     }
@@ -126,6 +127,40 @@ impl Fetching<'_> {
             }
         }
         wanted
+    }
+
+    /// Adds what came with the records, as far as it is wanted. It is verified like what comes by itself; what is damaged
+    /// is no reason for other results to do without that content.
+    fn take_inlined(&mut self, wanted: &mut BTreeMap<Blob, Waiting>, local: &dyn Contents) {
+        let (remote, mut unpacker) = (self.remote, Unpacker::default());
+        for (at, result) in self.results.iter().enumerate().filter(|(_, result)| !result.inlined.is_empty()) {
+            let contents: Vec<_> = result.contents().collect();
+            let lacks = |(position, (_, blob)): (usize, &(Content, Blob))| {
+                result.inlined.has(position) && wanted.contains_key(blob)
+            };
+            if !contents.iter().enumerate().any(lacks) {
+                continue;
+            }
+            let Some(unpacked) = unpacker.unpack(&result.inlined, &contents) else {
+                self.tallies[at].fault.get_or_insert_with(|| {
+                    Fault::new(FaultKind::Damaged, "the contents in its record cannot be unpacked")
+                });
+                continue;
+            };
+            for (position, bytes) in unpacked {
+                let blob = contents[position].1;
+                let Some(mut waiting) = wanted.remove(&blob) else { continue };
+                let answer = remote.keep(&blob, bytes, local);
+                if answer.is_err() {
+                    let (own, others) = waiting.into_iter().partition(|(waits, _)| *waits == at);
+                    waiting = own;
+                    wanted.extend(Some((blob, others)).filter(|(_, others)| !others.is_empty()));
+                }
+                self.settle(&blob, &waiting, &answer);
+            }
+        }
+        // Nobody needs what only results wait for that lack something else.
+        wanted.retain(|_, waiting| waiting.iter().any(|(at, _)| self.tallies[*at].fault.is_none()));
     }
 
     fn fetch_small(&mut self, blobs: &[Blob], waiting: &BTreeMap<Blob, Waiting>, local: &dyn Contents) {

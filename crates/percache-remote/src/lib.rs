@@ -13,6 +13,7 @@
 //! | `keys` | the names of results and path sets |
 //! | `trust` | signatures, and whose count |
 //! | `record` | what lies on a remote for a result |
+//! | `inlined` | the small contents that lie in the record itself |
 //! | `settings` | from `[remote]` and the environment to what a connection needs |
 //! | `fault`, `retry`, `breaker` | what goes wrong, when to try again, and when to give up |
 //! | `service` | what every kind of remote can do, and the kinds there are |
@@ -34,6 +35,7 @@ mod digest;
 pub mod execution;
 mod fault;
 mod fetch;
+mod inlined;
 mod keys;
 mod reapi;
 mod record;
@@ -55,6 +57,7 @@ pub use connection::Notice;
 pub use digest::{Blob, Sha256};
 pub use fault::{Fault, FaultKind};
 pub use fetch::Fetch;
+pub use inlined::Inlined;
 pub use keys::{ActionKey, FingerprintKey};
 pub use record::{Notary, RemoteResult};
 pub use remote::{Counts, Remote};

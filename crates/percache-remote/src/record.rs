@@ -3,7 +3,8 @@
 //! # Encoding
 //!
 //! [`percache::base::codec`]. A result is the text `percache remote result 1`, its body as bytes, and an optional
-//! signature (public key and signature, 96 bytes). The body is:
+//! signature (public key and signature, 96 bytes). One that has contents in it (`inlined`) begins with
+//! `percache remote result 2` instead, and has these behind the signature. The body is in both:
 //!
 //! | field | encoding |
 //! | --- | --- |
@@ -26,10 +27,13 @@ use percache::store::manifest::PathSet;
 use percache::store::record::{Content, StoredResult};
 
 use crate::digest::{Blob, Sha256};
+use crate::inlined::Inlined;
 use crate::keys::{ActionKey, FingerprintKey};
 use crate::trust::{Distrust, Signature, SigningKey, Statement, Trust};
 
+/// What a result without inlined contents begins with, and the domain of the signatures of both.
 const RESULT: &str = "percache remote result 1";
+const RESULT_INLINING: &str = "percache remote result 2";
 const PATHS: &str = "percache remote paths 1";
 /// Path sets that are kept for one fingerprint: as many as the local store keeps.
 const PATH_SETS: usize = 16;
@@ -43,6 +47,8 @@ pub struct RemoteResult {
     pub blobs: BTreeMap<percache::Digest, Blob>,
     /// Its discovered inputs, if it can have any.
     pub paths: Option<PathSet>,
+    /// Those of its contents that are in the record, and not beside it.
+    pub inlined: Inlined,
 }
 
 /// Why a record that was found is not used.
@@ -90,10 +96,29 @@ impl Notary {
             body.bytes(&paths.encode());
         }
         let mut to = Vec::with_capacity(body.len() + 160);
-        to.text(RESULT);
+        to.text(if record.inlined.is_empty() { RESULT } else { RESULT_INLINING });
         to.bytes(&body);
         put_signature(&mut to, self.sign(RESULT, &action.0, &body).as_ref());
+        if !record.inlined.is_empty() {
+            record.inlined.encode(&mut to);
+        }
         to
+    }
+
+    /// Returns the encoding of a result, as it is and signed by whoever has signed it, with these contents in it.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn encode_with(bytes: &[u8], inlined: &Inlined) -> Result<Vec<u8>, DecodeError> {
+        let mut from = Decoder::new(bytes);
+        from.text()?;
+        let (body, signature) = (from.bytes()?, signature(&mut from)?);
+        let mut to = Vec::with_capacity(bytes.len() + 160);
+        to.text(RESULT_INLINING);
+        to.bytes(body);
+        put_signature(&mut to, signature.as_ref());
+        inlined.encode(&mut to);
+        Ok(to)
     }
 
     /// Reads a result that was found under `action`.
@@ -102,13 +127,20 @@ impl Notary {
     /// Why it is not used.
     pub fn decode_result(&self, action: &ActionKey, bytes: &[u8]) -> Result<RemoteResult, Refusal> {
         let mut from = Decoder::new(bytes);
-        if from.text()? != RESULT {
-            return Err(DecodeError("it is of another version").into());
-        }
+        let inlines = match from.text()? {
+            RESULT => false,
+            RESULT_INLINING => true,
+            _ => return Err(DecodeError("it is of another version").into()),
+        };
         let (body, signature) = (from.bytes()?, signature(&mut from)?);
-        from.finish()?;
         self.check(RESULT, &action.0, body, signature.as_ref())?;
-        decode_body(action, body)
+        let mut record = decode_body(action, body)?;
+        if inlines {
+            let lengths: Vec<_> = record.blobs.values().map(|blob| blob.length).collect();
+            record.inlined = Inlined::decode(&mut from, &lengths)?;
+        }
+        from.finish()?;
+        Ok(record)
     }
 
     /// Encodes path sets: `new`, and behind it what is there already.
@@ -172,6 +204,17 @@ impl RemoteResult {
     pub fn contents(&self) -> impl Iterator<Item = (Content, Blob)> + '_ {
         self.blobs.iter().map(|(digest, blob)| (Content { digest: *digest, length: blob.length }, *blob))
     }
+
+    /// Returns the length of all contents that are in the record.
+    pub fn inlined_bytes(&self) -> u64 {
+        let inlined = self.contents().enumerate().filter(|(at, _)| self.inlined.has(*at));
+        inlined.map(|(_, (content, _))| content.length).sum()
+    }
+
+    /// Returns the contents that lie beside the record on the remote.
+    pub fn separate(&self) -> impl Iterator<Item = (Content, Blob)> + '_ {
+        self.contents().enumerate().filter(|(at, _)| !self.inlined.has(*at)).map(|(_, content)| content)
+    }
 }
 
 fn decode_body(action: &ActionKey, body: &[u8]) -> Result<RemoteResult, Refusal> {
@@ -192,7 +235,7 @@ fn decode_body(action: &ActionKey, body: &[u8]) -> Result<RemoteResult, Refusal>
     }
     let paths = if from.bool()? { Some(PathSet::decode(from.bytes()?)?) } else { None };
     from.finish()?;
-    let record = RemoteResult { result, blobs, paths };
+    let record = RemoteResult { result, blobs, paths, inlined: Inlined::default() };
     let names: BTreeSet<_> = record.blobs.values().map(|blob| blob.digest).collect();
     if names.len() < record.blobs.len() {
         return Err(DecodeError("two of its contents have one name").into());

@@ -201,7 +201,9 @@ fn what_a_server_has_lost_or_damaged_is_a_miss() {
     let Some(server) = servers::casd(&[]) else { return };
     let here = Machine::new(&table(&server.url));
     let large = noise(2 << 20, 3);
-    let outputs: [(&str, &[u8]); 3] = [("large", &large), ("one", b"one"), ("two", b"two")];
+    let middle = [noise(20_000, 6), noise(20_000, 7)];
+    let outputs: [(&str, &[u8]); 4] =
+        [("large", &large), ("one", &middle[0]), ("small", b"small"), ("two", &middle[1])];
     here.uploads.offer(here.made("app", &outputs));
     assert_eq!(here.finish().done, 1, "{:?}", here.remote.take_notices());
     let objects = server.dir.path().join("casd/cas/objects");

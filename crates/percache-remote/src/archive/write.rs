@@ -9,6 +9,7 @@ use percache::store::record::{Content, StoredResult};
 
 use super::{CONTENT, END, HEAD, RESULT, recorded_under};
 use crate::digest::{Blob, Hasher, Sha256};
+use crate::inlined::Inlined;
 use crate::keys::ActionKey;
 use crate::record::{Notary, RemoteResult};
 
@@ -74,7 +75,7 @@ impl<'a, W: Write> ArchiveWriter<'a, W> {
             self.written.incomplete += 1;
             return Ok(());
         };
-        let record = RemoteResult { result: export.result.clone(), blobs, paths: None };
+        let record = RemoteResult { result: export.result.clone(), blobs, paths: None, inlined: Inlined::default() };
         let mut body = Vec::new();
         let key = recorded_under(&export.action, export.place.as_ref());
         body.bytes(&self.notary.encode_result(&key, &record));

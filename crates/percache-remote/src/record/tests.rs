@@ -24,7 +24,17 @@ fn example() -> RemoteResult {
         outputs: Manifest::from_sorted_entries(entries).unwrap(),
     };
     let blobs = ["one", "two", "log"].map(|text| (content(text).digest, Blob::of(text.as_bytes()))).into();
-    RemoteResult { result, blobs, paths: Some(paths(&["a.h"])) }
+    RemoteResult { result, blobs, paths: Some(paths(&["a.h"])), inlined: Inlined::default() }
+}
+
+/// The same with two of its contents inlined: those of sorted SHA-1.
+fn inlining() -> RemoteResult {
+    let mut inlined = Vec::new();
+    inlined.count(2);
+    [0, 2].iter().for_each(|at| inlined.u32(*at));
+    inlined.bytes(b"frame");
+    let inlined = Inlined::decode(&mut Decoder::new(&inlined), &[3, 3, 3]).unwrap();
+    RemoteResult { inlined, ..example() }
 }
 
 fn paths(paths: &[&str]) -> PathSet {
@@ -60,6 +70,28 @@ fn a_result_is_read_back_as_written() {
 fn the_encoding_is_pinned() {
     let bytes = notary("team", Some(1), &[]).encode_result(&action("a"), &example());
     assert_eq!(Sha256::of(&bytes).to_string(), "8b871985f069facf509da943af064e6695e0dd595d65508c4ab42a0adc588cdd");
+}
+
+#[test]
+fn a_result_with_contents_in_it_is_read_back_as_written() {
+    let notary = notary("team", Some(1), &[1]);
+    let bytes = notary.encode_result(&action("a"), &inlining());
+    assert_eq!(notary.decode_result(&action("a"), &bytes), Ok(inlining()));
+    for end in 0..bytes.len() {
+        assert!(notary.decode_result(&action("a"), &bytes[..end]).is_err());
+    }
+    assert!(notary.decode_result(&action("a"), &[&bytes[..], b"x"].concat()).is_err());
+    // Nor does one without them say that it has some.
+    let mut without = notary.encode_result(&action("a"), &example());
+    let version = without.iter().position(|byte| *byte == b'1').unwrap();
+    without[version] = b'2';
+    assert!(notary.decode_result(&action("a"), &without).is_err());
+}
+
+#[test]
+fn the_encoding_with_contents_is_pinned() {
+    let bytes = notary("team", Some(1), &[]).encode_result(&action("a"), &inlining());
+    assert_eq!(Sha256::of(&bytes).to_string(), "f8bb6c6b1d490c95911c9792c996b729c23543535ae05e3e5e98390ac4afeb0a");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //!
 //! | name | object |
 //! | --- | --- |
-//! | `results/ab/abcd…` | the record of a result, under the action key |
+//! | `results/ab/abcd…` | the record of a result with the smallest of its contents, under the action key |
 //! | `paths/ab/abcd…` | the path sets of a fingerprint, under its key |
 //! | `blobs/ab/abcd….zst` | a content under its SHA-256, as one zstd frame |
 //!

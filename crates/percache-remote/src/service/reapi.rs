@@ -1,8 +1,8 @@
 //! Servers of the Remote Execution API: their content store, and their action cache.
 //!
 //! A record is a content like any other. The action result under its key names it, as the output file `record`, and all
-//! contents that it refers to, so that servers which look after whole results know what belongs together. The key is the
-//! digest of an action that has nothing but our key as its salt.
+//! contents beside it that it refers to, so that servers which look after whole results know what belongs together. The
+//! key is the digest of an action that has nothing but our key as its salt.
 //!
 //! | file | its one idea |
 //! | --- | --- |

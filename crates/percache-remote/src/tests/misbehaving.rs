@@ -13,7 +13,7 @@ fn large() -> Vec<u8> {
 fn goes_there_and_back(server: &Odd) -> (Machine, bool) {
     let (here, there) = (Machine::new(&server.table()), Machine::new(&server.table()));
     let large = large();
-    here.uploads.offer(here.made("app", &[("large", &large), ("small", b"small")]));
+    here.uploads.offer(here.made("app", &[("large", &large), ("least", b"least"), ("small", &beside("small"))]));
     here.finish();
     let came = there.pulls("app").is_some();
     (here, came)
@@ -103,21 +103,24 @@ fn no_request_is_larger_than_the_server_says() {
 }
 
 #[test]
-fn a_small_result_takes_two_calls_to_fetch() {
+fn a_small_result_takes_one_call_to_fetch() {
     let server = Odd::start(Misdeeds::default());
     let (here, there) = (Machine::new(&server.table()), Machine::new(&server.table()));
     here.uploads.offer(here.made("app", &[("app", b"1"), ("lib", b"2")]));
     assert_eq!(here.finish().done, 1);
     let before = server.calls("BatchReadBlobs") + server.calls("GetActionResult");
     assert!(there.pulls("app").is_some());
-    assert_eq!(server.calls("BatchReadBlobs") + server.calls("GetActionResult") - before, 2);
+    assert_eq!(server.calls("BatchReadBlobs") + server.calls("GetActionResult") - before, 1);
+    // Nothing but the record was uploaded.
+    assert_eq!(server.calls("BatchUpdateBlobs"), 1);
 }
 
 #[test]
 fn many_small_contents_take_few_round_trips() {
     let server = Odd::start(Misdeeds { delay: Duration::from_millis(50), ..Misdeeds::default() });
     let (here, there) = (Machine::new(&server.table()), Machine::new(&server.table()));
-    let many: Vec<_> = (0..4_000).map(|at| (format!("f{at:04}"), format!("content {at}").into_bytes())).collect();
+    // Only some of them fit into the record.
+    let many: Vec<_> = (0..4_000).map(|at| (format!("f{at:04}"), noise(100, at))).collect();
     let many: Vec<_> = many.iter().map(|(path, bytes)| (&path[..], &bytes[..])).collect();
     here.uploads.offer(here.made("app", &many));
     assert_eq!(here.finish().done, 1);
@@ -128,13 +131,18 @@ fn many_small_contents_take_few_round_trips() {
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
-/// Uploads results of three small contents each, one of which all of them share.
+/// Returns a content that is small, and yet too large to be in a record.
+fn beside(text: &str) -> Vec<u8> {
+    format!("{text:>20000}").into_bytes()
+}
+
+/// Uploads results of three such contents each, one of which all of them share, and a smaller one.
 fn uploads_many(server: &Odd, count: usize) -> Vec<ActionKey> {
     let here = Machine::new(&server.table());
     let names: Vec<_> = (0..count).map(|at| format!("app {at}")).collect();
     for name in &names {
-        let (own, other) = (format!("{name} 1"), format!("{name} 2"));
-        let outputs: [(&str, &[u8]); 3] = [("a", own.as_bytes()), ("b", other.as_bytes()), ("c", b"shared")];
+        let [own, other, shared] = [&format!("{name} 1"), &format!("{name} 2"), "shared"].map(beside);
+        let outputs: [(&str, &[u8]); 4] = [("a", &own), ("b", &other), ("c", &shared), ("d", name.as_bytes())];
         here.uploads.offer(here.made(name, &outputs));
     }
     assert_eq!(here.finish().done, count, "{:?}", here.remote.take_notices());
@@ -170,8 +178,8 @@ fn the_contents_of_many_results_come_in_one_call() {
 fn what_one_result_lacks_is_no_matter_to_the_others() {
     let server = Odd::start(Misdeeds::default());
     let actions = uploads_many(&server, 20);
-    server.loses(b"app 7 2");
-    server.damages(b"app 9 1");
+    server.loses(&beside("app 7 2"));
+    server.damages(&beside("app 9 1"));
     let there = Machine::new(&server.table());
     for (at, fetch) in fetches(&there, &actions).iter().enumerate() {
         match (at, fetch) {

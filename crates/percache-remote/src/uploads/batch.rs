@@ -10,7 +10,8 @@ use super::Upload;
 use super::names::Names;
 use crate::digest::Blob;
 use crate::fault::{Fault, FaultKind};
-use crate::record::{Refusal, RemoteResult};
+use crate::inlined::Inlined;
+use crate::record::{Notary, Refusal, RemoteResult};
 use crate::remote::Shared;
 use crate::service::stream::{PipeWriter, pipe};
 use crate::service::{Key, LargeUpload, Packing, Service};
@@ -52,8 +53,8 @@ pub(super) fn write(
         note(shared, &fault);
         return outcome;
     }
-    for (upload, record) in &records {
-        match write_record(shared, upload, record) {
+    for (upload, record) in &mut records {
+        match write_record(shared, local, upload, record, sent) {
             Ok(true) => outcome.done.push(upload.key),
             Ok(false) => outcome.passed_over.push(upload.key),
             Err(fault) => {
@@ -88,7 +89,8 @@ fn record(local: &dyn Contents, upload: &Upload, names: &mut Names) -> Option<Re
         names.add(content, blob);
         blobs.insert(content.digest, blob);
     }
-    Some(RemoteResult { result: upload.result.clone(), blobs, paths: upload.paths.clone() })
+    let inlined = Inlined::choose(blobs.values().map(|blob| blob.length));
+    Some(RemoteResult { result: upload.result.clone(), blobs, paths: upload.paths.clone(), inlined })
 }
 
 fn write_contents(
@@ -98,7 +100,7 @@ fn write_contents(
     sent: &(dyn Fn(u64) + Sync),
 ) -> Result<(), Fault> {
     let mut seen = HashSet::new();
-    let all = records.iter().flat_map(|(_, record)| record.contents());
+    let all = records.iter().flat_map(|(_, record)| record.separate());
     let all: Vec<_> = all.filter(|(_, blob)| seen.insert(*blob)).collect();
     let blobs: Vec<_> = all.iter().map(|(_, blob)| *blob).collect();
     let mut missing = HashSet::new();
@@ -231,18 +233,28 @@ impl<W: Write> Write for Counting<'_, W> {
 }
 
 /// Writes path set and result, unless they are there. Returns whether the result is there now.
-fn write_record(shared: &Shared, upload: &Upload, record: &RemoteResult) -> Result<bool, Fault> {
+fn write_record(
+    shared: &Shared,
+    local: &dyn Contents,
+    upload: &Upload,
+    record: &mut RemoteResult,
+    sent: &(dyn Fn(u64) + Sync),
+) -> Result<bool, Fault> {
     let (connection, notary) = (&shared.connection, &shared.notary);
     let key = Key::Result(upload.action);
     let there = connection.call_upload(async |service| service.get(&key).await)?;
-    let is_there = match there.map(|bytes| notary.decode_result(&upload.action, &bytes)) {
-        Some(Ok(_)) => true,
+    let there = there.map(|bytes| (notary.decode_result(&upload.action, &bytes), bytes));
+    let is_there = match there {
+        Some((Ok(there), bytes)) => {
+            mend(shared, local, &key, &there, &bytes)?;
+            true
+        }
         // It is another's, who is not believed here and may be elsewhere: not ours to replace.
-        Some(Err(refusal @ Refusal::Distrust(_))) => {
+        Some((Err(refusal @ Refusal::Distrust(_)), _)) => {
             connection.refuse(|| format!("the result of `{}`", upload.result.label), &refusal);
             return Ok(false);
         }
-        Some(Err(_)) | None => false,
+        Some((Err(_), _)) | None => false,
     };
     if let Some(paths) = &record.paths {
         let key = Key::Paths(upload.fingerprint);
@@ -254,8 +266,30 @@ fn write_record(shared: &Shared, upload: &Upload, record: &RemoteResult) -> Resu
     if is_there {
         return Ok(true);
     }
-    let blobs: Vec<_> = record.blobs.values().copied().collect();
+    // Not before: what is there already need not be read.
+    let contents: Vec<_> = record.contents().collect();
+    record.inlined.pack(local, &contents)?;
+    let blobs: Vec<_> = record.separate().map(|(_, blob)| blob).collect();
     let bytes = notary.encode_result(&upload.action, record);
     connection.call_upload(async |service| service.put(&key, bytes, &blobs).await)?;
+    sent(record.inlined_bytes());
     Ok(true)
+}
+
+/// Puts the small contents into a result that is there without them, or with others, if they are here: nobody writes
+/// them beside it.
+fn mend(shared: &Shared, local: &dyn Contents, key: &Key, there: &RemoteResult, bytes: &[u8]) -> Result<(), Fault> {
+    let contents: Vec<_> = there.contents().collect();
+    if there.inlined.is_whole(&contents) {
+        return Ok(());
+    }
+    let mut mended = there.clone();
+    mended.inlined = Inlined::choose(contents.iter().map(|(content, _)| content.length));
+    if mended.inlined.pack(local, &contents).is_err() {
+        // It has other contents than ours.
+        return Ok(());
+    }
+    let Ok(bytes) = Notary::encode_with(bytes, &mended.inlined) else { return Ok(()) };
+    let blobs: Vec<_> = mended.separate().map(|(_, blob)| blob).collect();
+    shared.connection.call_upload(async |service| service.put(key, bytes, &blobs).await)
 }

@@ -17,6 +17,9 @@ impl Store {
         if content.is_nothing() {
             return Ok(());
         }
+        if let Some(bytes) = self.fresh.take(content) {
+            return Ok(to.write_all(&bytes)?);
+        }
         if content.length <= CHUNKED_ABOVE {
             return Ok(to.write_all(&self.sound_piece(&content.digest)?)?);
         }
@@ -106,6 +109,14 @@ impl Store {
         if !list.is_empty() {
             self.writer.add_list(content.digest, list);
         }
+        Ok(content)
+    }
+
+    /// Adds a content that will soon be read, once: what was hashed a moment ago, by this process and in its own memory, need be
+    /// neither unpacked nor hashed again then.
+    pub fn add_to_read(&self, bytes: &[u8]) -> io::Result<Content> {
+        let content = self.add(&mut &bytes[..], &mut |_| ())?;
+        self.fresh.put(content, bytes);
         Ok(content)
     }
 

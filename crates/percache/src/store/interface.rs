@@ -57,6 +57,9 @@ pub trait Contents: Send + Sync {
 
     /// Adds what `reader` gives; `seen` is shown the bytes in order.
     fn add(&self, reader: &mut dyn Read, seen: &mut dyn FnMut(&[u8])) -> io::Result<Content>;
+
+    /// Adds a content that will soon be read, once. It need not be unpacked and verified then.
+    fn add_to_read(&self, bytes: &[u8]) -> io::Result<Content>;
 }
 
 /// Keeps both: what a build looks up in, restores from and records to.
@@ -117,5 +120,9 @@ impl Contents for Store {
 
     fn add(&self, reader: &mut dyn Read, seen: &mut dyn FnMut(&[u8])) -> io::Result<Content> {
         Store::add(self, reader, seen)
+    }
+
+    fn add_to_read(&self, bytes: &[u8]) -> io::Result<Content> {
+        Store::add_to_read(self, bytes)
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod blob;
 mod contents;
+mod fresh;
 pub mod gc;
 pub mod growth;
 pub mod id;
@@ -33,6 +34,7 @@ use std::thread::JoinHandle;
 use crate::base::clock::Time;
 use crate::base::digest::Digest;
 use crate::db::engine::{Column, Engine, EngineError, SharedView};
+use crate::store::fresh::Fresh;
 use crate::store::id::{ActionKey, Fingerprint, WorkspaceId};
 use crate::store::layout::{PARTS, RESULTS, digest_key, kind, result_key, time_from};
 use crate::store::manifest::PathSet;
@@ -85,6 +87,8 @@ pub struct Store {
     opening: Mutex<Option<JoinHandle<()>>>,
     /// Blobs that turned out to be missing or damaged: written again when they are added, whatever the index says.
     broken: Mutex<HashSet<Digest>>,
+    /// Contents that were added to be read soon.
+    fresh: Fresh,
     renewals: AtomicUsize,
 }
 
@@ -97,6 +101,7 @@ impl Store {
             view: Arc::default(),
             opening: Mutex::new(None),
             broken: Mutex::default(),
+            fresh: Fresh::default(),
             renewals: AtomicUsize::new(0),
         }
     }

@@ -1,5 +1,6 @@
 //! What the store promises, on every database that it runs on.
 
+mod fresh;
 mod origins;
 
 use std::collections::HashMap;

@@ -46,10 +46,7 @@ struct Bench {
 impl Bench {
     fn all(&self, [one, two]: &[PathBuf; 2], server: &Server) -> Result<()> {
         let plain = self.median(|_| self.afresh(one, None, false))?;
-        let uploads = self.median(|round| {
-            // Each time to a namespace that has nothing yet.
-            self.afresh_in(one, &format!("round{round}"), server)
-        })?;
+        let uploads = self.median(|round| self.upload(one, round))?;
         self.afresh(one, Some(&server.url), true)?;
         let local = self.median(|_| self.restore(one, None))?;
         let fetched = self.median(|_| self.afresh(two, Some(&server.url), false))?;
@@ -89,10 +86,15 @@ impl Bench {
         self.build(clone, url, writes)
     }
 
-    fn afresh_in(&self, clone: &Path, namespace: &str, server: &Server) -> Result<Spent> {
-        clean(clone, true)?;
-        let mut command = self.command(clone, Some(&server.url), true);
-        self.measure(command.env("PERCACHE_REMOTE_INSTANCE", namespace))
+    /// The same, and uploads everything to a server that has nothing yet.
+    fn upload(&self, clone: &Path, round: usize) -> Result<Spent> {
+        let dir = self.dir.join(format!("round{round}"));
+        fs::create_dir_all(&dir).map_err(|e| path_failure("create", &dir, e))?;
+        let server = Server::start(&dir)?;
+        let spent = self.afresh(clone, Some(&server.url), true)?;
+        let said = fs::read_to_string(self.dir.join("said")).unwrap_or_default();
+        check(!said.contains("not uploaded"), || format!("percache did not upload:\n{said}"))?;
+        Ok(spent)
     }
 
     /// Builds with nothing in the tree.

@@ -4,33 +4,12 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use crate::sandbox::sharing::{self, TASKS};
 use crate::sandbox::{Run, Sandbox};
-
-const CONFIG: &str = r#"
-    [task.each]
-    foreach = "src/*.txt"
-    command = "@ran({stem}); cat {file} include/h > out/{stem}; echo out/{stem}: {file} include/h > {stem}.d"
-    inputs = ["{file}"]
-    outputs = ["out/{stem}"]
-    depfile = "{stem}.d"
-
-    [task.join]
-    command = "@ran(join); cat out/* > joined; ln -sf joined link; printf '#!/bin/sh\n' > tool; chmod +x tool"
-    inputs = ["out/*"]
-    outputs = ["joined", "link", "tool"]
-"#;
 
 /// Clones without a store.
 fn clones(names: &[&str]) -> Sandbox {
-    let ws = Sandbox::empty();
-    for clone in names {
-        ws.config_in(clone, CONFIG);
-        for name in ["a", "b", "c"] {
-            ws.write(&format!("{clone}/src/{name}.txt"), format!("{name}\n"));
-        }
-        ws.write(&format!("{clone}/include/h"), "h\n");
-    }
-    ws
+    sharing::clones(names, TASKS, &["src/a.txt", "src/b.txt", "src/c.txt", "include/h"])
 }
 
 fn percache(ws: &Sandbox, clone: &str, arguments: &[&str]) -> Run {

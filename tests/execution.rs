@@ -12,9 +12,10 @@ use crate::sandbox::{Run, Sandbox, snapshot};
 const SEEN: [&str; 5] = ["/usr", "/bin", "/lib", "/lib64", "/etc/alternatives"];
 
 /// A server whose commands run in a sandbox of their own.
-struct Farm {
+pub struct Farm {
     child: Child,
-    url: String,
+    /// Its address.
+    pub url: String,
 }
 
 impl Drop for Farm {
@@ -26,7 +27,7 @@ impl Drop for Farm {
 
 /// Starts buildbox-casd with the runner beside it, which needs bubblewrap. Without them, the test is skipped, or fails
 /// where servers are required.
-fn farm(ws: &Sandbox) -> Option<Farm> {
+pub fn farm(ws: &Sandbox) -> Option<Farm> {
     let casd = std::env::var("PERCACHE_TEST_CASD").unwrap_or_else(|_| "buildbox-casd".into());
     let runner = Path::new(&casd).with_file_name("buildbox-run");
     let works =
@@ -95,6 +96,28 @@ fn the_example_project_is_executed_remotely_and_comes_out_the_same() {
     ws.edit("src/value.c", "#include", "#include \"new.h\"\n#include");
     let run = build(&ws, &farm, &["library"]).succeeds();
     assert_eq!((run.count("ran"), run.count("executed remotely")), (1, 1), "{}", run.output());
+}
+
+#[test]
+fn it_stays_known_that_a_worker_made_a_result() {
+    let ws = project("[task.a]\ncommand = 'cat src/a.txt > out'\ninputs = ['src/*']\noutputs = ['out']\n");
+    let Some(farm) = farm(&ws) else { return };
+    assert_eq!(build(&ws, &farm, &[]).succeeds().count("executed remotely"), 1);
+    let said = format!("executed remotely at {}", farm.url);
+    let why = || ws.percache(["why", "a"]).succeeds().says([&*said]);
+    why();
+    // Later builds have other things to do.
+    build(&ws, &farm, &[]).up_to_date(1);
+    ws.remove("out");
+    let run = build(&ws, &farm, &["--explain"]).restored(1).says([&*said]);
+    assert_eq!(run.count("from the remote"), 0);
+    why();
+    let why: serde_json::Value = serde_json::from_str(&ws.percache(["why", "a", "--json"]).succeeds().stdout).unwrap();
+    assert_eq!((&why["last"]["origin"]["kind"], &why["last"]["remote"]), (&"worker".into(), &true.into()), "{why}");
+    assert_eq!(why["last"]["origin"]["from"], farm.url.as_str());
+    // The same result, made here: the origin is that of the other.
+    ws.run(ws.command(".").args(["build", "-f"])).succeeds();
+    ws.percache(["why", "a"]).succeeds().does_not_say("executed remotely");
 }
 
 #[test]

@@ -350,9 +350,13 @@ fn what_is_named_must_be_there_and_readable() {
     ws.write("package.json", r#"{ "scripts": { "build": "x" } }"#);
     ws.percache(["init", "--from", "turbo"]).exits(2).says(["there is no turbo.json"]);
     ws.write("turbo.json", "{\n\"tasks\" }");
-    ws.percache(["init", "--from", "turbo"]).exits(2).says(["turbo.json: line 2", "hint:"]);
+    ws.percache(["init", "--from", "turbo"]).exits(2).says([
+        "turbo.json cannot be read",
+        "--> turbo.json:2:9\n",
+        "hint:",
+    ]);
     ws.write("package.json", "{");
-    ws.percache(["init"]).exits(2).says(["package.json: line 1"]);
+    ws.percache(["init"]).exits(2).says(["package.json cannot be read", "--> package.json:1:1\n", "1 | {\n"]);
     assert!(!ws.exists("percache.toml"));
 }
 
@@ -437,6 +441,81 @@ fn a_dependency_that_only_nx_knows_is_one_of_tasks() {
     ws.write("p/b/project.json", r#"{ "implicitDependencies": ["tag:base"] }"#);
     ws.write("p/a/project.json", r#"{ "tags": ["base"] }"#);
     follows("by a tag, in project.json");
+}
+
+/// Targets of project.json run commands from the root, find the programs of packages, and come before scripts.
+#[test]
+fn targets_of_project_json_that_run_commands_are_tasks() {
+    let ws = Sandbox::empty();
+    ws.write("package.json", r#"{ "workspaces": ["p/*"] }"#);
+    ws.write(
+        "nx.json",
+        r#"{ "targetDefaults": {
+            "build": { "dependsOn": ["^build"], "cache": true },
+            "nx:run-commands": { "dependsOn": ["^build"], "outputs": ["{options.outputPath}"], "cache": true } } }"#,
+    );
+    let tool = ws.path("node_modules/.bin/stamp");
+    ws.write("node_modules/.bin/stamp", "#!/bin/sh\necho \"stamped: $*, $MODE\"\n");
+    std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    ws.write("p/a/package.json", r#"{ "name": "@x/a", "scripts": { "build": "exit 1", "say": "echo said" } }"#);
+    ws.write("p/a/src", "one\n");
+    ws.write(
+        "p/a/project.json",
+        r#"{ "name": "a", "targets": {
+            "build": { "executor": "nx:run-commands", "outputs": ["{projectRoot}/out.txt"],
+                       "options": { "command": "stamp {projectName} > {projectRoot}/out.txt && cat p/a/src >> p/a/out.txt",
+                                    "env": { "MODE": "plain" } },
+                       "defaultConfiguration": "quick",
+                       "configurations": { "quick": { "env": { "MODE": "quick" } } } },
+            "both": { "executor": "nx:run-commands", "cache": false, "options": {
+                       "commands": ["cd .. && pwd > a/up", { "command": "pwd > here" }], "cwd": "p/a", "parallel": false } },
+            "beside": { "executor": "@nrwl/workspace:run-commands", "cache": false, "options": {
+                       "commands": ["exit 3", "echo two > {projectRoot}/two"] } },
+            "short": { "command": "echo ${HOME:+short} > p/a/short.txt", "outputs": ["{projectRoot}/short.txt"] },
+            "other": { "executor": "nx:run-script", "options": { "script": "say" } },
+            "serve": { "executor": "nx:run-commands", "continuous": true, "options": { "command": "sleep 100" } },
+            "tsc": { "executor": "@nx/js:tsc", "options": {} },
+            "args": { "command": "echo {args.name}" },
+            "extra": { "executor": "nx:run-commands", "options": { "command": "x", "readyWhen": "up" } },
+            "out": { "executor": "nx:run-commands", "options": { "command": "x", "cwd": "../.." } } } }"#,
+    );
+    ws.write("p/b/package.json", r#"{ "name": "@x/b", "dependencies": { "@x/a": "*" } }"#);
+    ws.write(
+        "p/b/project.json",
+        r#"{ "name": "b", "targets": {
+            "build": { "command": "cat p/a/out.txt > p/b/out.txt", "outputs": ["{projectRoot}/out.txt"] },
+            "last": { "command": "true", "dependsOn": ["a:short"] } } }"#,
+    );
+    ws.percache(["init"]).succeeds().says(["with its nx.json"]);
+    let text = ws.read("p/a/percache.toml");
+    has_all(
+        &text,
+        [
+            "# The target `tsc` is left out: `@nx/js:tsc` is an executor of Nx, and no command.",
+            "# The target `args` is left out: Nx fills in `{args.name}`.",
+            "# The target `extra` is left out: percache does not know its option `readyWhen`.",
+            "# The target `out` is left out: its `cwd` is `../..`, outside of the workspace.",
+            r#"outputs = ["out.txt"]"#,
+            r#"env = { "MODE" = "quick" }"#,
+            "persistent = true",
+            r#"command = ["npm", "run", "say"]"#,
+        ],
+    );
+    ws.build(["@x/b:build"]).succeeds();
+    assert_eq!(ws.read("p/b/out.txt"), "stamped: a, quick\none\n", "{text}");
+    ws.build(["@x/b:build"]).up_to_date(2);
+    ws.write("p/a/src", "two\n");
+    assert_eq!(ws.build(["@x/b:build"]).succeeds().count("ran"), 2);
+    assert_eq!(ws.read("p/b/out.txt"), "stamped: a, quick\ntwo\n");
+    ws.build(["p/a:both"]).succeeds();
+    let root = ws.path("p").canonicalize().unwrap().display().to_string();
+    assert_eq!((ws.read("p/a/up"), ws.read("p/a/here")), (format!("{root}\n"), format!("{root}/a\n")));
+    // Commands beside each other all run to their end, and each may fail.
+    ws.build(["p/a:beside"]).fails().says(["exit status 3"]);
+    assert_eq!(ws.read("p/a/two"), "two\n");
+    ws.build(["@x/b:last"]).succeeds();
+    assert_eq!(ws.read("p/a/short.txt"), "short\n");
+    ws.percache(["graph", "@x/b:last"]).succeeds().says(["p/a:short"]);
 }
 
 #[test]

@@ -78,6 +78,7 @@ mod remote;
 mod remote_bars;
 mod remote_origin;
 mod remote_servers;
+mod remote_tls;
 mod remote_wanted;
 mod report;
 mod robust;

@@ -262,7 +262,39 @@ fn wrong_uses_are_told_with_their_place() {
     ws.percache(["list"]).exits(2).says(["members = [\"pkgs/*\"]"]);
     ws.edit_config("\"pkgs/*\"", "\"npm\"");
     ws.write("packages/lib/package.json", "{\n \"name\" }");
-    ws.percache(["list"]).exits(2).says(["packages/lib/package.json: line 2", "percache.toml:3"]);
+    ws.percache(["list"]).exits(2).says(["packages/lib/package.json:2:9", "expected colon", "percache.toml:3"]);
+}
+
+/// The file with the mistake comes first, with the place; percache.toml only says why it is read.
+#[test]
+fn a_mistake_in_another_file_is_shown_there() {
+    let ws = Sandbox::new("");
+    let shown = |ecosystem: &str, files: &[(&str, &str)], expected: &[&str]| {
+        ws.write("percache.toml", format!("workspace.members = [\"{ecosystem}\"]\n"));
+        files.iter().for_each(|(file, text)| ws.write(file, text));
+        let said = expected.iter().fold(ws.percache(["list"]).exits(2), |said, text| said.says([text]));
+        let reason = format!("\n ::: percache.toml:1:22\n  |\n1 | workspace.members = [\"{ecosystem}\"]\n");
+        said.says([&reason]);
+    };
+    let npm = [("package.json", "{ \"workspaces\": [\"é\"] }\n"), ("é/package.json", "{\n  \"é\": é\n}\n")];
+    shown("npm", &npm, &["--> é/package.json:2:8\n", "2 |   \"é\": é\n", "é/package.json: it cannot be read as JSON"]);
+    ws.write("é/package.json", "{}");
+    shown(
+        "npm",
+        &[("package.json", "\u{feff}{\n \"workspaces\" [] }\n")],
+        &["--> package.json:2:15\n", "expected colon"],
+    );
+    let pnpm = [("package.json", "{}"), ("pnpm-workspace.yaml", "# é\npackages:\n  - 'a'\n b: [\n")];
+    shown("pnpm", &pnpm, &["--> pnpm-workspace.yaml:4:", "cannot be read as YAML"]);
+    shown(
+        "cargo",
+        &[("Cargo.toml", "[workspace]\nmembers = [a]\n")],
+        &["--> Cargo.toml:2:12\n", "2 | members = [a]\n"],
+    );
+    shown("uv", &[("pyproject.toml", "[tool\n")], &["--> pyproject.toml:1:6\n"]);
+    shown("go", &[("go.work", "go 1.22\nuse (\n\t./gone\n)\n")], &["--> go.work:3:", "has no go.mod", "go mod init"]);
+    std::fs::write(ws.path("package.json"), b"{\n\"a\": \"\xff\" }").unwrap();
+    shown("npm", &[], &["--> package.json:2:7\n", "is not UTF-8"]);
 }
 
 #[test]
@@ -287,4 +319,78 @@ fn cargo_uv_and_go_have_packages_too() {
     ws.build(["crate-a:build", "-j1"]).ran(["b", "a"]);
     ws.build(["py-p:build", "-j1"]).ran(["q", "p"]);
     ws.build(["example.com/g:build", "-j1"]).ran(["h", "g"]);
+}
+
+/// `^build` may find nothing without being a mistake; whoever asks for nothing else learns why nothing happens.
+#[test]
+fn a_name_that_finds_no_task_above_is_told() {
+    let ws = project();
+    let in_base = |name: &str| ws.percache(["-C", "packages/base", "build", name]);
+    let alone = "`^build` means no task here: `@shop/base` depends on no other package of the workspace";
+    in_base("^build").up_to_date(0).says([alone]);
+    in_base("^build").up_to_date(0).says([alone]);
+    ws.write("packages/app/percache.toml", [BUILD, "[task.pack]\ncommand = \"true\"\ninputs = []\n"].concat());
+    let in_lib = |arguments: [&str; 2]| ws.percache(["-C", "packages/lib", "build", arguments[0], arguments[1]]);
+    let none = "`^pack` means no task here: no package that `@shop/lib` depends on has a task `pack`";
+    in_lib(["^pack", "-j1"]).up_to_date(0).says([none]);
+    // Beside others, too, and again when there is nothing to do.
+    in_lib(["^pack", "^build"]).ran(["base"]).says([none]);
+    in_lib(["^pack", "^build"]).up_to_date(1).says([none]);
+    in_lib(["^build", "-j1"]).up_to_date(1).does_not_say("means no task");
+    ws.percache(["-C", "packages/base", "why", "^build"]).exits(2).says([alone, "hint:"]).does_not_say("foreach");
+    // In `deps` it is no more than what packages at the bottom have.
+    ws.build([]).succeeds().does_not_say("means no task");
+}
+
+/// A note is as true in a build with nothing to do as in the one that read the configuration.
+#[test]
+fn every_build_tells_what_is_odd_about_packages() {
+    let ws = project();
+    ws.edit("package.json", "\"packages/*\"", "\"packages/*\", \"gone\"");
+    ws.edit_config("[template.package]", "[template.spare]\n[template.package]");
+    let odd = ["`workspaces` names `gone`, which has no package.json", "no task extends the template `spare`"];
+    ws.build([]).succeeds().says(odd);
+    ws.build([]).up_to_date(3).says(odd);
+    ws.build(["-q"]).up_to_date(3).does_not_say("gone");
+    ws.write("packages/lib/src", "changed\n");
+    ws.build([]).ran(["lib", "app"]).says(odd);
+    ws.build([]).up_to_date(3).says(odd);
+    ws.write("gone/package.json", "{}");
+    ws.build([]).up_to_date(3).does_not_say("gone");
+    ws.edit_config("[template.spare]", "");
+    ws.build([]).up_to_date(3).does_not_say("spare");
+    ws.build([]).up_to_date(3).does_not_say("spare");
+}
+
+/// A file of its own makes a directory a workspace when it is no member; a lost manifest must not do that in silence.
+#[test]
+fn a_package_without_its_manifest_says_that_it_builds_alone() {
+    let ws = project();
+    let root = ws.path("").canonicalize().unwrap().display().to_string();
+    let inside = |more: &str| ws.percache(["-C", "packages/base", "build", more]);
+    inside("-j1").succeeds().does_not_say("workspace of its own").says(["packages/base:build"]);
+    std::fs::rename(ws.path("packages/base/package.json"), ws.path("packages/base/saved")).unwrap();
+    ws.write("packages/base/percache.toml", "[task.build]\ncommand = \"true\"\ninputs = [\"src\"]\n");
+    let expected = [
+        "percache.toml: `packages/base` builds as a workspace of its own",
+        &format!("`members` in `{root}` names the packages of npm, and there is no package.json here"),
+        "add `\"packages/base\"` to `members` there, or take it away: `\"!packages/base\"`",
+    ];
+    inside("-j1").succeeds().says(expected);
+    // Whether there is anything to do or not.
+    inside("-j1").up_to_date(1).says(expected);
+    inside("-q").succeeds().does_not_say("workspace of its own");
+    inside("--json").succeeds().says(["\"event\":\"note\"", "builds as a workspace of its own"]);
+    ws.percache(["-C", "packages/base", "list"]).succeeds();
+    // Whoever wants it so says so.
+    ws.edit_config("members = \"npm\"", "members = [\"npm\", \"!packages/base\"]");
+    inside("-j1").up_to_date(1).does_not_say("workspace of its own");
+    // A pattern takes it with or without a manifest.
+    ws.edit_config("\"!packages/base\"", "\"packages/b*\"");
+    inside("-j1").succeeds().says(["packages/base:build"]).does_not_say("workspace of its own");
+    ws.edit_config(", \"packages/b*\"", "");
+    ws.write("package.json", "{\n \"name\" }");
+    inside("-j1")
+        .succeeds()
+        .says(["it is not known which packages are members of", "package.json: line 2: expected colon"]);
 }

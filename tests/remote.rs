@@ -1,52 +1,17 @@
 //! A remote, from outside: clones share what one of them has built, and nothing that is wrong with a remote breaks a build.
 
 use std::net::TcpListener;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::remote_servers::{free_port, server};
+use crate::sandbox::sharing::{self, REMOTE, TASKS, bucket, command};
 use crate::sandbox::{Run, Sandbox};
-
-const CONFIG: &str = r#"
-    [remote]
-    url = "$CACHE"
-    write = "$CACHE_WRITE"
-
-    [task.each]
-    foreach = "src/*.txt"
-    command = "@ran({stem}); cat {file} include/h > out/{stem}; echo out/{stem}: {file} include/h > {stem}.d"
-    inputs = ["{file}"]
-    outputs = ["out/{stem}"]
-    depfile = "{stem}.d"
-
-    [task.join]
-    command = "@ran(join); cat out/a out/b > joined; ln -sf joined link; printf '#!/bin/sh\n' > tool; chmod +x tool"
-    inputs = ["out/*"]
-    outputs = ["joined", "link", "tool"]
-"#;
 
 const CLONES: [&str; 2] = ["one", "two"];
 
-/// Two clones without a store, and a directory for a bucket.
+/// Two clones without a store.
 fn clones() -> Sandbox {
-    let ws = Sandbox::empty();
-    for clone in CLONES {
-        ws.config_in(clone, CONFIG);
-        ws.write(&format!("{clone}/src/a.txt"), "a\n");
-        ws.write(&format!("{clone}/src/b.txt"), "b\n");
-        ws.write(&format!("{clone}/include/h"), "h\n");
-    }
-    ws
-}
-
-fn bucket(ws: &Sandbox) -> String {
-    format!("file://{}", ws.outside("bucket").display())
-}
-
-/// `percache` in a clone, with a remote that is read.
-fn command(ws: &Sandbox, clone: &str, url: &str, arguments: &[&str]) -> Command {
-    let mut command = ws.command(clone);
-    command.args(arguments).env("CACHE", url);
-    command
+    sharing::clones(&CLONES, &[REMOTE, TASKS].concat(), &["src/a.txt", "src/b.txt", "include/h"])
 }
 
 fn reads(ws: &Sandbox, clone: &str, url: &str) -> Run {
@@ -81,51 +46,21 @@ fn a_clone_runs_nothing_that_another_has_run() {
     share(&ws, &bucket(&ws));
 }
 
-/// A server that is installed runs until it is dropped; one that is not is skipped, or fails where it is required.
-struct Server(std::process::Child, String);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn server(program: &str, arguments: &dyn Fn(u16) -> Vec<String>, scheme: &str) -> Option<Server> {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let Ok(child) = Command::new(program).args(arguments(port)).stdout(std::process::Stdio::null()).spawn() else {
-        let required = std::env::var("PERCACHE_TEST_SERVERS").is_ok_and(|value| value == "required");
-        assert!(!required, "{program} is not installed");
-        eprintln!("SKIPPED: {program} is not installed");
-        return None;
-    };
-    let server = Server(child, format!("{scheme}://127.0.0.1:{port}"));
-    let began = Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(began.elapsed() < Duration::from_secs(20), "{program} does not listen");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Some(server)
-}
-
 #[test]
 fn through_redis() {
-    let ws = clones();
-    let arguments =
-        |port: u16| ["--bind", "127.0.0.1", "--save", "", "--port", &port.to_string()].map(str::to_owned).to_vec();
-    if let Some(server) = server("redis-server", &arguments, "redis") {
-        share(&ws, &server.1);
+    let (ws, port) = (clones(), free_port());
+    let arguments = ["--bind", "127.0.0.1", "--save", "", "--port", &port.to_string()].map(str::to_owned);
+    if let Some(_server) = server("PERCACHE_TEST_REDIS", "redis-server", &arguments, port) {
+        share(&ws, &format!("redis://127.0.0.1:{port}"));
     }
 }
 
 #[test]
 fn through_a_server_of_the_remote_execution_api() {
-    let ws = clones();
-    let program = std::env::var("PERCACHE_TEST_CASD").unwrap_or_else(|_| "buildbox-casd".into());
-    let dir = ws.outside("casd").display().to_string();
-    let arguments = |port: u16| vec![format!("--bind=127.0.0.1:{port}"), dir.clone()];
-    if let Some(server) = server(&program, &arguments, "grpc") {
-        share(&ws, &server.1);
+    let (ws, port) = (clones(), free_port());
+    let arguments = [format!("--bind=127.0.0.1:{port}"), ws.outside("casd").display().to_string()];
+    if let Some(_server) = server("PERCACHE_TEST_CASD", "buildbox-casd", &arguments, port) {
+        share(&ws, &format!("grpc://127.0.0.1:{port}"));
     }
 }
 
@@ -341,7 +276,10 @@ fn outputs_that_are_not_kept_stay_here() {
     let ws = clones();
     let url = bucket(&ws);
     for clone in CLONES {
-        ws.config_in(clone, &CONFIG.replace("outputs = [\"joined\"", "store = false\noutputs = [\"joined\""));
+        ws.config_in(
+            clone,
+            &[REMOTE, TASKS].concat().replace("outputs = [\"joined\"", "store = false\noutputs = [\"joined\""),
+        );
     }
     writes(&ws, "one", &url).ran(["a", "b", "join"]);
     ws.run(command(&ws, "one", &url, &["remote", "push"]).env("CACHE_WRITE", "true")).succeeds();

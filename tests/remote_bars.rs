@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::sandbox::sharing::{self, REMOTE, bucket, command};
 use crate::sandbox::{Chance, Run, Sandbox};
 
 const TASKS: usize = 50;
 
 /// Tasks of which each reads a file of its own, and one that reads what all of them make.
 fn config() -> String {
-    let mut text = "[remote]\nurl = '$CACHE'\nwrite = '$CACHE_WRITE'\n".to_owned();
+    let mut text = REMOTE.to_owned();
     for at in 0..TASKS {
         text += &format!(
             "[task.t{at}]\ncommand = '@ran(t{at}); cat in/{at} > out/{at}'\ninputs = ['in/{at}']\noutputs = ['out/{at}']\n"
@@ -22,9 +23,8 @@ fn config() -> String {
 }
 
 fn clones() -> Sandbox {
-    let ws = Sandbox::empty();
+    let ws = sharing::clones(&["one", "two"], &config(), &[]);
     for clone in ["one", "two"] {
-        ws.config_in(clone, &config());
         (0..TASKS).for_each(|at| ws.write(&format!("{clone}/in/{at}"), content(at)));
     }
     ws
@@ -36,8 +36,7 @@ fn content(at: usize) -> String {
 }
 
 fn build(ws: &Sandbox, clone: &str, writes: bool) -> Run {
-    let mut command = ws.command(clone);
-    command.arg("build").env("CACHE", format!("file://{}", ws.outside("bucket").display()));
+    let mut command = command(ws, clone, &bucket(ws), &["build"]);
     ws.run(command.env("CACHE_WRITE", if writes { "true" } else { "false" }))
 }
 
@@ -186,7 +185,7 @@ fn uploads_are_shown_and_ctrl_c_ends_them_and_they_are_offered_again() {
     assert!(lines.iter().any(|line| line.contains("1 result not uploaded")), "{lines:?}");
     assert!(!lines.iter().any(|line| line.contains("uploading:")), "the line stayed: {lines:?}");
     let mut push: Command = ws.command(".");
-    push.args(["build", "t2"]).env("CACHE", format!("file://{}", ws.outside("bucket").display()));
+    push.args(["build", "t2"]).env("CACHE", bucket(&ws));
     ws.run(push.env("CACHE_WRITE", "true")).succeeds();
     let records =
         objects(&ws.outside("bucket")).into_iter().filter(|path| path.to_string_lossy().contains("/results/"));
@@ -197,7 +196,7 @@ fn uploads_are_shown_and_ctrl_c_ends_them_and_they_are_offered_again() {
 fn watch_takes_results_from_the_remote_and_gives_its_own() {
     let ws = clones();
     build(&ws, "one", true).succeeds();
-    let url = format!("file://{}", ws.outside("bucket").display());
+    let url = bucket(&ws);
     let mut command = ws.command("two");
     command.arg("watch").env("CACHE", &url).env("CACHE_WRITE", "true");
     let mut watch = crate::sandbox::Background::start(&mut command, ws.outside("watch"));

@@ -2,13 +2,10 @@
 
 use std::process::Command;
 
+use crate::sandbox::sharing::{self, REMOTE, bucket};
 use crate::sandbox::{Run, Sandbox};
 
 const CONFIG: &str = r#"
-    [remote]
-    url = "$CACHE"
-    write = "$CACHE_WRITE"
-
     [task.one]
     command = "@ran(one); cat in > mid"
     inputs = ["in"]
@@ -21,22 +18,11 @@ const CONFIG: &str = r#"
 "#;
 
 fn clones() -> Sandbox {
-    let ws = Sandbox::empty();
-    for clone in ["here", "there"] {
-        ws.config_in(clone, CONFIG);
-        ws.write(&format!("{clone}/in"), "in\n");
-    }
-    ws
-}
-
-fn bucket(ws: &Sandbox) -> String {
-    format!("file://{}", ws.outside("bucket").display())
+    sharing::clones(&["here", "there"], &[REMOTE, CONFIG].concat(), &["in"])
 }
 
 fn command(ws: &Sandbox, clone: &str, arguments: &[&str]) -> Command {
-    let mut command = ws.command(clone);
-    command.args(arguments).env("CACHE", bucket(ws));
-    command
+    sharing::command(ws, clone, &bucket(ws), arguments)
 }
 
 fn percache(ws: &Sandbox, clone: &str, arguments: &[&str]) -> Run {

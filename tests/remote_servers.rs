@@ -28,7 +28,7 @@ const CONFIG: &str = r#"
 "#;
 
 /// A server that runs until it is dropped.
-struct Server(Child);
+pub struct Server(Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -37,12 +37,12 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Starts a program, which `variable` may name, and waits until it listens.
-fn server(variable: &str, name: &str, arguments: &[String], port: u16) -> Option<Server> {
+pub fn server(variable: &str, name: &str, arguments: &[String], port: u16) -> Option<Server> {
     let program = std::env::var(variable).unwrap_or_else(|_| name.to_owned());
     let child = Command::new(&program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let Ok(child) = child else {
@@ -61,7 +61,7 @@ fn server(variable: &str, name: &str, arguments: &[String], port: u16) -> Option
 }
 
 /// Clones share through a server, with these variables.
-fn share(url: &str, variables: &[(&str, &str)]) {
+pub fn share(url: &str, variables: &[(&str, &str)]) {
     let ws = Sandbox::empty();
     for clone in ["one", "two"] {
         ws.config_in(clone, CONFIG);
@@ -93,23 +93,29 @@ fn request(port: u16, head: &str) -> String {
     answer.lines().next().unwrap_or_default().to_owned()
 }
 
-#[test]
-fn s3_of_seaweedfs() {
-    let dir = tempfile::tempdir().unwrap();
+/// Starts SeaweedFS with an S3 bucket `cache`, and returns its port.
+pub fn seaweedfs(dir: &Path) -> Option<(Server, u16)> {
     let ports: Vec<u16> = (0..8).map(|_| free_port()).collect();
-    let mut arguments = vec!["server".to_owned(), format!("-dir={}", dir.path().display()), "-ip=127.0.0.1".to_owned()];
+    let mut arguments = vec!["server".to_owned(), format!("-dir={}", dir.display()), "-ip=127.0.0.1".to_owned()];
     arguments.extend(["-filer", "-s3", "-master.telemetry=false", "-master.volumeSizeLimitMB=64"].map(str::to_owned));
     let names = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc"];
     let names = names.into_iter().chain(["s3.port", "s3.port.grpc"]);
     arguments.extend(names.zip(&ports).map(|(name, port)| format!("-{name}={port}")));
     let port = ports[6];
-    let Some(_server) = server("PERCACHE_TEST_WEED", "weed", &arguments, port) else { return };
+    let server = server("PERCACHE_TEST_WEED", "weed", &arguments, port)?;
     let began = Instant::now();
     // It listens before it can do anything.
     while !request(port, "PUT /cache HTTP/1.1").contains(" 200") {
         assert!(began.elapsed() < Duration::from_secs(40), "{}", request(port, "PUT /cache HTTP/1.1"));
         std::thread::sleep(Duration::from_millis(200));
     }
+    Some((server, port))
+}
+
+#[test]
+fn s3_of_seaweedfs() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some((_server, port)) = seaweedfs(dir.path()) else { return };
     let url = format!("s3://cache/team?endpoint=http://127.0.0.1:{port}&region=us-east-1");
     share(&url, &[("AWS_ACCESS_KEY_ID", "any"), ("AWS_SECRET_ACCESS_KEY", "any")]);
 }
@@ -142,6 +148,21 @@ fn azurite() {
     assert_eq!(String::from_utf8_lossy(&made.stdout).trim(), "201", "{}", String::from_utf8_lossy(&made.stderr));
     let url = format!("azblob://cache/team?endpoint=http://127.0.0.1:{port}/{ACCOUNT}&account_name={ACCOUNT}");
     share(&url, &[("AZBLOB_ACCOUNT_KEY", KEY)]);
+}
+
+#[test]
+fn gcs_of_an_emulator() {
+    let port = free_port();
+    let arguments = ["start", "--host", "127.0.0.1", "--in-memory", "--default-bucket", "cache", "--port"];
+    let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).chain([port.to_string()]).collect();
+    let Some(_server) = server("PERCACHE_TEST_GCS", "gcp-storage-emulator", &arguments, port) else { return };
+    let url = format!("gcs://cache/team?endpoint=http://127.0.0.1:{port}&allow_anonymous=true");
+    share(&url, &[]);
+    // With a signature, it would need credentials, and there are none.
+    let ws = Sandbox::new("[remote]\nurl = '$CACHE'\n[task.t]\ncommand = '@ran(t)'\ninputs = []\n");
+    let (url, _) = url.split_once('&').unwrap();
+    let run = ws.run(ws.command(".").arg("build").env("CACHE", url)).ran(["t"]);
+    assert!(run.stderr.contains("check the credentials"), "{}", run.output());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::process::Command;
 
+use crate::sandbox::sharing::{self, bucket};
 use crate::sandbox::{Chance, Run, Sandbox, number};
 
 const CONFIG: &str = r#"
@@ -35,22 +36,14 @@ const CONFIG: &str = r#"
 
 /// Two clones of `config`, of which the first has built and shared everything.
 fn shared(config: &str) -> Sandbox {
-    let ws = Sandbox::empty();
-    for clone in ["one", "two"] {
-        ws.config_in(clone, config);
-        for name in ["a", "b", "c"] {
-            ws.write(&format!("{clone}/src/{name}"), format!("{name}\n"));
-        }
-    }
+    let ws = sharing::clones(&["one", "two"], config, &["src/a", "src/b", "src/c"]);
     let run = ws.run(command(&ws, "one").env("CACHE_WRITE", "true")).succeeds();
     assert_eq!(run.stderr, "");
     ws
 }
 
 fn command(ws: &Sandbox, clone: &str) -> Command {
-    let mut command = ws.command(clone);
-    command.arg("build").env("CACHE", format!("file://{}", ws.outside("bucket").display()));
-    command
+    sharing::command(ws, clone, &bucket(ws), &["build"])
 }
 
 fn build(ws: &Sandbox) -> Run {

@@ -180,6 +180,62 @@ fn a_bare_build_does_not_stay() {
     ws.percache(["log", "server"]).exits(1).says(["it is a server"]);
 }
 
+/// There are no results of servers to compare, and all the same there is more to say than that a key is another one.
+#[test]
+fn why_says_how_a_server_changed() {
+    let ws = Sandbox::new(
+        r#"
+        [task.server]
+        command = "echo ready; exec sleep 100"
+        inputs = ["conf", "made"]
+        env = { MODE = "one" }
+        persistent = true
+        ready = { log = "ready" }
+        [task.made]
+        command = "@ran(made); cp from made"
+        inputs = ["from"]
+        outputs = ["made"]
+        [task.test]
+        command = "@ran(test)"
+        inputs = []
+        deps = ["server"]
+        "#,
+    );
+    ws.write("conf", "one\n");
+    ws.write("from", "one\n");
+    ws.build(["test"]).ran(["made", "test"]);
+    ws.percache(["why", "server"]).says(["server is a server"]).does_not_say("differs");
+    ws.edit_config("exec sleep 100", "exec sleep 101");
+    ws.edit_config("MODE = \"one\"", "MODE = \"two\"");
+    ws.write("conf", "two\n");
+    let differs = [
+        "its command changed (percache.toml:2)\n",
+        "- echo ready; exec sleep 100\n",
+        "+ echo ready; exec sleep 101\n",
+        "variable MODE changed\n",
+        "conf changed, line 1\n",
+    ];
+    let of_server = ws.percache(["why", "server"]).succeeds().says(differs);
+    of_server.says(["it differs from what it was in the last build in this:"]);
+    let chain = "dependency `server` changed ← server changed: its command changed, and 2 more";
+    ws.percache(["why", "test"]).succeeds().says(differs).says([&format!("test would run: {chain}\n")]);
+    // A key says nothing to people.
+    let key = "dependency `server` changed\n      - ";
+    ws.percache(["why", "test"]).does_not_say(key);
+    ws.percache(["why", "-v", "test"]).says([key]);
+    ws.build(["test"]).ran(["test"]);
+    ws.percache(["why", "test"]).succeeds().says(differs).says([&format!("test was made anew: {chain}\n")]);
+    ws.percache(["why"]).says(["of the server `server`, its command changed, and 2 more: 1 task"]);
+    ws.percache(["why", "--json", "test"]).says(["\"state\": \"changed\"", "exec sleep 101"]);
+    ws.percache(["why", "server"]).does_not_say("differs");
+    // Behind an input that a task makes is that task.
+    ws.write("from", "two\n");
+    ws.build(["test"]).ran(["made", "test"]);
+    let chain = "dependency `server` changed ← server changed: made changed, line 1 ← made was made anew: from changed";
+    ws.percache(["why", "test"]).says([chain]);
+    ws.percache(["why"]).says(["from changed, line 1: 2 tasks"]);
+}
+
 #[test]
 fn a_killed_percache_leaves_no_server_behind() {
     let port = free_port();

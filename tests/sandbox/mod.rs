@@ -6,6 +6,7 @@
 mod background;
 mod chance;
 mod run;
+pub mod sharing;
 mod terminal;
 mod tree;
 

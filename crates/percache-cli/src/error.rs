@@ -85,10 +85,7 @@ impl CliError {
     /// Converts a reason why there is nothing to build.
     pub fn open(error: OpenError) -> CliError {
         match error {
-            OpenError::Config(mistakes) => {
-                let message = diagnostic::render(&mistakes, false);
-                CliError { form: Form::Mistakes(mistakes), ..CliError::usage(message) }
-            }
+            OpenError::Config(mistakes) => CliError::mistakes(mistakes),
             OpenError::Discover(DiscoverError::Unreadable { path, source }) => CliError::directory(&path, &source),
             OpenError::Discover(error) => CliError::usage(&error).hint(error.hint()),
             OpenError::Select(error) => {
@@ -102,6 +99,10 @@ impl CliError {
                 let hint = "create a file that it matches, or correct `foreach`";
                 CliError::usage(format!("`{name}` has no instances: its `foreach` matches no file")).hint(Some(hint))
             }
+            OpenError::NoneAbove(none) => {
+                let hint = "name the task of another package with its directory: `pkgs/app:build`";
+                CliError::usage(none).hint(Some(hint))
+            }
             OpenError::NoArguments(only) => {
                 let message = match only {
                     Some(name) => format!("`{name}` takes no arguments"),
@@ -112,6 +113,12 @@ impl CliError {
                 CliError::usage(message).hint(Some(hint))
             }
         }
+    }
+
+    /// Wraps mistakes in files, each with its place.
+    pub fn mistakes(mistakes: Diagnostics) -> CliError {
+        let message = diagnostic::render(&mistakes, false);
+        CliError { form: Form::Mistakes(mistakes), ..CliError::usage(message) }
     }
 
     /// Converts the error of a build that cannot begin.

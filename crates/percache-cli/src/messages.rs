@@ -110,6 +110,7 @@ pub fn note(note: &Note) -> String {
             format!("removed {}: moved aside more than {} ago", amount(*files, *bytes), format_age(*age))
         }
         Note::UnusedTemplate { name, place } => format!("no task extends the template `{name}` ({place})"),
+        Note::NoneAbove(none) => none.to_string(),
         Note::Packages(PackageDoubt { file, problem, hint }) => format!("{file}: {problem}; {hint}"),
         Note::Unmatched { task, output, pattern } => {
             let what = if *output { "output" } else { "input" };

@@ -4,8 +4,10 @@
 //!
 //! | file | its one idea |
 //! | --- | --- |
+//! | `advice` | what to check when a server cannot be used |
 //! | `execution` | workers that execute commands |
 
+pub mod advice;
 pub mod archive;
 pub mod execution;
 mod finish;

@@ -29,6 +29,8 @@ pub enum Notice {
     GivenUp {
         /// Where it is, without secrets.
         address: String,
+        /// What kind of failure it was, for what to check.
+        kind: FaultKind,
         /// What failed.
         reason: String,
     },
@@ -222,7 +224,7 @@ impl Connection {
             Ok(Opened { runtime, service })
         });
         opened.as_ref().map_err(|fault| {
-            self.give_up(&fault.message);
+            self.give_up(fault);
             fault.clone()
         })
     }
@@ -237,20 +239,20 @@ impl Connection {
                 false
             }
             Some((FaultKind::Local, _)) => false,
-            Some((FaultKind::Unreachable, fault)) => self.breaker.trip(&fault.message),
+            Some((FaultKind::Unreachable | FaultKind::Tls, fault)) => self.breaker.trip(&fault.message),
             Some((FaultKind::Transient, fault)) if answered.is_zero() => self.breaker.trip(&fault.message),
             Some((FaultKind::Denied, fault)) => self.breaker.trip(&fault.message),
             Some((_, fault)) => self.breaker.failure(&fault.message),
         };
         if let (true, Some(fault)) = (opens, fault) {
-            self.note_given_up(&fault.message);
+            self.note_given_up(fault);
         }
     }
 
     /// Gives the remote up for the rest of the run.
-    pub fn give_up(&self, reason: &str) {
-        if self.breaker.trip(reason) {
-            self.note_given_up(reason);
+    pub fn give_up(&self, fault: &Fault) {
+        if self.breaker.trip(&fault.message) {
+            self.note_given_up(fault);
         }
     }
 
@@ -315,10 +317,10 @@ impl Connection {
         self.notices().push(notice);
     }
 
-    fn note_given_up(&self, reason: &str) {
-        let (address, reason) = (self.settings.address.to_string(), reason.to_owned());
+    fn note_given_up(&self, fault: &Fault) {
+        let (address, reason) = (self.settings.address.to_string(), fault.message.clone());
         log::debug!("remote {address}: given up: {reason}");
-        self.notices().push(Notice::GivenUp { address, reason });
+        self.notices().push(Notice::GivenUp { address, kind: fault.kind, reason });
     }
 
     fn notices(&self) -> MutexGuard<'_, Vec<Notice>> {

@@ -32,10 +32,12 @@ use percache::store::record::Node as StoredNode;
 pub use command::{Command, Input, InputKind, OutputPath};
 use live::Live;
 use outcome::{Node, Outputs};
+use transfer::Parcel;
 
 use crate::connection::{Connection, Notice};
 use crate::digest::Blob;
 use crate::fault::{Fault, FaultKind};
+use crate::invocation::{for_its_action, for_task};
 use crate::reapi::v2;
 use crate::service::reapi::blob;
 use crate::service::reapi::execute::{Answer, Ask};
@@ -94,18 +96,6 @@ pub struct Execution {
     said: AtomicBool,
 }
 
-/// What is uploaded: the messages, and the files by their names.
-struct Parcel<'a> {
-    messages: BTreeMap<Blob, Vec<u8>>,
-    files: BTreeMap<Blob, &'a str>,
-}
-
-impl Parcel<'_> {
-    fn names(&self) -> Vec<Blob> {
-        self.messages.keys().chain(self.files.keys()).copied().collect()
-    }
-}
-
 impl Execution {
     /// Makes ready; connects to nothing.
     pub fn new(settings: ExecutionSettings) -> Execution {
@@ -158,10 +148,10 @@ impl Execution {
     /// # Errors
     /// Why it was not executed, or what it left cannot be had. The command is as good as not run.
     pub fn execute(&self, command: &Command, local: &dyn Contents, caller: &dyn Caller) -> Result<Executed, Fault> {
-        let executed = match nested::nested(command) {
+        let executed = for_task(&command.task, || match nested::nested(command) {
             Some(nested) => self.try_execute(&nested, local, &nested::Outer(caller)).map(nested::unnested),
             None => self.try_execute(command, local, caller),
-        };
+        });
         if let Err(fault) = &executed
             && !caller.stopped()
             && !self.connection.is_given_up()
@@ -175,7 +165,7 @@ impl Execution {
     fn try_execute(&self, command: &Command, local: &dyn Contents, caller: &dyn Caller) -> Result<Executed, Fault> {
         if !self.connection.call(async |service| reapi(service)?.executes().await)? {
             let fault = Fault::new(FaultKind::Unreachable, "the server executes nothing (exec_enabled = false)");
-            self.connection.give_up(&fault.message);
+            self.connection.give_up(&fault);
             return Err(fault);
         }
         let began = Instant::now();
@@ -187,12 +177,23 @@ impl Execution {
         }
         let root = root.encode(&mut parcel.messages);
         let action = command::encode(command, &root, &self.platform, &mut parcel.messages);
-        self.upload(&parcel, caller)?;
+        let sent = (command, &action, &parcel, &inputs);
+        for_its_action(&action.action.digest.to_string(), || self.execute_action(sent, began, local, caller))
+    }
+
+    fn execute_action(
+        &self,
+        (command, action, parcel, inputs): (&Command, &command::Messages, &Parcel<'_>, &Inputs<'_>),
+        began: Instant,
+        local: &dyn Contents,
+        caller: &dyn Caller,
+    ) -> Result<Executed, Fault> {
+        self.upload(parcel, caller)?;
         let (mut fresh, live) = (command.fresh, Live::default());
         let (result, timed_out, cached, outputs) = loop {
-            let (result, timed_out, cached) = self.answer(command, fresh, (&action.action, &parcel), &live, caller)?;
+            let (result, timed_out, cached) = self.answer(command, fresh, (&action.action, parcel), &live, caller)?;
             let taken = outcome::outputs(&result, &action.base).and_then(|(outputs, trees)| {
-                let outputs = self.outputs(outputs, &trees, &inputs, local, caller)?;
+                let outputs = self.outputs(outputs, &trees, inputs, local, caller)?;
                 self.log(&result, &live, caller)?;
                 Ok(outputs)
             });

@@ -16,6 +16,7 @@
 //! | `inlined` | the small contents that lie in the record itself |
 //! | `settings` | from `[remote]` and the environment to what a connection needs |
 //! | `fault`, `retry`, `breaker` | what goes wrong, when to try again, and when to give up |
+//! | `invocation` | which tool, build and task a call is for |
 //! | `service` | what every kind of remote can do, and the kinds there are |
 //! | `connection` | one connection for a run, made when it is first needed |
 //! | `reapi` | messages of the Remote Execution API, generated |
@@ -36,6 +37,7 @@ pub mod execution;
 mod fault;
 mod fetch;
 mod inlined;
+mod invocation;
 mod keys;
 mod reapi;
 mod record;
@@ -58,6 +60,7 @@ pub use digest::{Blob, Sha256};
 pub use fault::{Fault, FaultKind};
 pub use fetch::Fetch;
 pub use inlined::Inlined;
+pub use invocation::Invocation;
 pub use keys::{ActionKey, FingerprintKey};
 pub use record::{Notary, RemoteResult};
 pub use remote::{Counts, Remote};

@@ -3,10 +3,12 @@
 //! | file | its one idea |
 //! | --- | --- |
 //! | `bucket` | object stores, Redis, WebDAV and shared directories |
+//! | `page` | what a page of HTTP says is wrong |
 //! | `reapi` | servers of the Remote Execution API |
 //! | `stream` | large contents, a piece at a time, between threads that block and tasks that do not |
 
 pub(crate) mod bucket;
+mod page;
 pub(crate) mod reapi;
 pub(crate) mod stream;
 
@@ -169,13 +171,13 @@ impl Service {
         }
     }
 
-    /// Takes away what a trial has written, where that can be done, and returns the remote's time of the trial if it
-    /// tells it.
-    pub async fn clean_up(&self, key: &Key, blob: &Blob) -> Option<SystemTime> {
+    /// Takes away what a trial has written `at` a time of this machine, where that can be done. Returns how far the
+    /// remote's clock is ahead, in seconds, if it tells its time.
+    pub async fn clean_up(&self, key: &Key, blob: &Blob, at: SystemTime) -> Option<f64> {
         match self {
-            Service::Bucket(bucket) => bucket.clean_up(key, blob).await,
-            // It has no call for either; what nobody uses goes by itself.
-            Service::Reapi(_) => None,
+            Service::Bucket(bucket) => bucket.clean_up(key, blob).await.map(|written| ahead(written, at)),
+            // It has no call for that; what nobody uses goes by itself.
+            Service::Reapi(server) => server.ahead(),
         }
     }
 
@@ -201,5 +203,13 @@ impl Service {
             Service::Bucket(bucket) => bucket.largest(),
             Service::Reapi(_) => u64::MAX,
         }
+    }
+}
+
+/// Returns how far one time is ahead of another, in seconds.
+pub(crate) fn ahead(of: SystemTime, other: SystemTime) -> f64 {
+    match of.duration_since(other) {
+        Ok(ahead) => ahead.as_secs_f64(),
+        Err(behind) => -behind.duration().as_secs_f64(),
     }
 }

@@ -5,6 +5,7 @@
 
 mod address;
 mod execution;
+mod tls;
 mod variables;
 
 use std::fmt;
@@ -12,8 +13,10 @@ use std::path::{Path, PathBuf};
 
 pub use address::{Address, Scheme};
 pub use execution::{ExecutionSettings, ExecutionTable};
+pub use tls::Tls;
 use variables::{Source, expand};
 
+use crate::invocation::Invocation;
 use crate::record::Notary;
 use crate::trust::{PublicKey, SigningKey, Trust};
 
@@ -69,15 +72,6 @@ impl SettingsError {
     }
 }
 
-/// Certificates and keys in PEM.
-#[derive(Clone, Default)]
-pub struct Tls {
-    /// The certificates that are believed, instead of the system's.
-    pub ca: Option<Vec<u8>>,
-    /// The certificate that is shown, and its key.
-    pub identity: Option<(Vec<u8>, Vec<u8>)>,
-}
-
 /// What a connection needs.
 pub struct Settings {
     /// Where the remote is.
@@ -96,6 +90,8 @@ pub struct Settings {
     pub headers: Vec<(String, String)>,
     /// Certificates.
     pub tls: Tls,
+    /// The build that it is for.
+    pub invocation: Invocation,
 }
 
 impl fmt::Debug for Settings {
@@ -171,7 +167,8 @@ impl Settings {
             trust: trust(source, table)?,
             key: signing_key(source, table, root)?,
             headers,
-            tls: tls(source, table, root, &address)?,
+            tls: tls::tls(source, table, root, &address)?,
+            invocation: Invocation::new(source.variable),
             address,
         }))
     }
@@ -243,25 +240,6 @@ fn headers(source: &Source<'_>, table: &Table) -> Result<Vec<(String, String)>, 
         }
     }
     Ok(headers)
-}
-
-fn tls(source: &Source<'_>, table: &Table, root: &Path, address: &Address) -> Result<Tls, SettingsError> {
-    let file =
-        |key: &'static str, name: &str, written: &Option<String>| match source.text(key, name, written.as_deref())? {
-            Some(text) => read(key, root, &text.value).map(Some),
-            None => Ok(None),
-        };
-    let ca = file("tls.ca", "TLS_CA", &table.ca)?;
-    let cert = file("tls.cert", "TLS_CERT", &table.cert)?;
-    let key = file("tls.key", "TLS_KEY", &table.key)?;
-    if (ca.is_some() || cert.is_some() || key.is_some()) && address.scheme != Scheme::Grpcs {
-        return Err(SettingsError::new("tls", "only `grpcs://` takes certificates"));
-    }
-    match (cert, key) {
-        (Some(cert), Some(key)) => Ok(Tls { ca, identity: Some((cert, key)) }),
-        (None, None) => Ok(Tls { ca, identity: None }),
-        _ => Err(SettingsError::new("tls", "`cert` and `key` go together")),
-    }
 }
 
 fn read(key: &'static str, root: &Path, path: &str) -> Result<Vec<u8>, SettingsError> {

@@ -3,11 +3,13 @@
 mod damage;
 mod execution;
 mod farm;
+mod handshake;
 mod misbehaving;
 mod odd;
 mod proxy;
 mod random;
 mod servers;
+mod told;
 mod worker;
 
 use std::ops::ControlFlow;

@@ -2,7 +2,7 @@
 //! under a random name, and taken away again where that can be done.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use percache::base::clock;
 
@@ -52,15 +52,15 @@ impl Remote {
         let now = clock::now();
         let read = self.read_back(&blobs)?;
         let found = connection.call(async |service| service.get(&key).await)?;
-        let mut written = None;
+        let mut ahead = None;
         for blob in &blobs {
-            written = connection.call(async |service| Ok(service.clean_up(&key, blob).await))?.or(written);
+            ahead = connection.call(async |service| Ok(service.clean_up(&key, blob, now).await))?.or(ahead);
         }
         if found != Some(record) {
             return Err(Fault::new(FaultKind::Damaged, "what was written is not what is read"));
         }
         let bytes = blobs.iter().map(|blob| blob.length).sum();
-        Ok(Trial { bytes, wrote, read, clock: written.map(|written| ahead(written, now)) })
+        Ok(Trial { bytes, wrote, read, clock: ahead })
     }
 
     fn read_back(&self, blobs: &[Blob]) -> Result<Duration, Fault> {
@@ -75,13 +75,5 @@ impl Remote {
             true => Ok(took),
             false => Err(Fault::new(FaultKind::Damaged, "what was written is not what is read")),
         }
-    }
-}
-
-/// Returns how far one time is ahead of another, in seconds.
-fn ahead(of: SystemTime, other: SystemTime) -> f64 {
-    match of.duration_since(other) {
-        Ok(ahead) => ahead.as_secs_f64(),
-        Err(behind) => -behind.duration().as_secs_f64(),
     }
 }

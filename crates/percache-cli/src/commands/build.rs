@@ -81,8 +81,8 @@ fn build(cli: &Cli, args: &Build) -> Result<u8, CliError> {
         last: true,
     };
     let mut session = match open(request)? {
-        Opened::Unchanged(tasks) => {
-            report::idle(&tasks, manner(cli, args), start.elapsed());
+        Opened::Unchanged { tasks, notes } => {
+            report::idle((&tasks, &notes), manner(cli, args), start.elapsed());
             return if args.check_portable { portable::check(cli, args, None, SUCCESS) } else { Ok(SUCCESS) };
         }
         Opened::Session(session) => session,

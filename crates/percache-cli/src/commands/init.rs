@@ -71,11 +71,17 @@ fn source(from: From) -> Source {
 }
 
 fn refused(error: InitError) -> CliError {
-    let hint = match &error {
-        InitError::NotThere(_) => "without `--from`, init proposes tasks for whatever it finds",
-        InitError::Broken(_) => "correct that file; init reads it to propose tasks",
-    };
-    CliError::usage(error).hint(Some(hint))
+    let correct = "correct that file; init reads it to propose tasks";
+    match &error {
+        InitError::NotThere(_) => {
+            CliError::usage(error).hint(Some("without `--from`, init proposes tasks for whatever it finds"))
+        }
+        InitError::Broken(_) => CliError::usage(error).hint(Some(correct)),
+        InitError::Malformed(excerpt) => {
+            let title = format!("{} cannot be read", excerpt.file);
+            CliError::mistakes(excerpt.diagnostics(title, correct))
+        }
+    }
 }
 
 fn path(file: &File) -> String {

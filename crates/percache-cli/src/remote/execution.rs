@@ -11,6 +11,7 @@ use percache_runner::events::{RemoteStage, Stream};
 use percache_runner::execution::{Client, InputKind, RemoteCommand, RemoteExecuted, RemoteInput, Workers};
 use percache_runner::tasks::Workspace;
 
+use super::advice::check;
 use super::finish::tell;
 use super::wrong;
 use crate::args::RemoteOptions;
@@ -58,24 +59,32 @@ impl Farm {
 }
 
 /// Words a notice: what happened, and what to do about it.
-fn worded(notice: Notice) -> (String, &'static str) {
-    match notice {
+fn worded(notice: Notice) -> (String, String) {
+    let (message, hint) = match notice {
         Notice::NotExecuted { address, reason } => (
             format!("not every command could be executed at {address}: {reason}"),
             "these ran here instead; `percache remote check` tries the server",
         ),
-        Notice::GivenUp { address, reason } => (
-            format!("no more commands are executed at {address} in this run: {reason}"),
-            "they ran here instead; `percache remote check` tries the server, and `--no-remote` does without it",
-        ),
+        Notice::GivenUp { address, kind, reason } => {
+            let check = check(kind, "[remote.execution]");
+            let hint = format!(
+                "they ran here instead; {check}; `percache remote check` tries the server, and `--no-remote` does without it"
+            );
+            return (format!("no more commands are executed at {address} in this run: {reason}"), hint);
+        }
         Notice::ReadOnly { address, reason } => {
             (format!("{address} takes nothing: {reason}"), "the credentials have to allow that inputs are uploaded")
         }
         Notice::Refused { what, reason } => (format!("{what} is not used: {reason}"), "the command ran here instead"),
-    }
+    };
+    (message, hint.to_owned())
 }
 
 impl Workers for Farm {
+    fn address(&self) -> String {
+        self.0.address()
+    }
+
     fn jobs(&self) -> usize {
         self.0.jobs()
     }
@@ -90,10 +99,11 @@ impl Workers for Farm {
         store: &dyn Contents,
         client: &dyn Client,
     ) -> Result<RemoteExecuted, String> {
-        let RemoteCommand { arguments, environment, directory, inputs, outputs, timeout, fresh, cacheable } = command;
+        let RemoteCommand { task, arguments, environment, directory, inputs, outputs, timeout, fresh, cacheable } =
+            command;
         let outputs = outputs.into_iter().map(|(path, directory)| OutputPath { path, directory }).collect();
         let inputs = inputs.into_iter().map(input).collect();
-        let command = Command { arguments, environment, directory, inputs, outputs, timeout, fresh, cacheable };
+        let command = Command { task, arguments, environment, directory, inputs, outputs, timeout, fresh, cacheable };
         let executed = self.0.execute(&command, store, &Asking(client)).map_err(|fault| fault.message)?;
         Ok(RemoteExecuted {
             status: executed.status,
@@ -153,8 +163,8 @@ impl Caller for Asking<'_> {
 pub fn contact(settings: ExecutionSettings) -> Result<Vec<(&'static str, String)>, CliError> {
     let farm = Farm::new(settings);
     let about = farm.0.contact().map_err(|fault| {
-        let hint = "check `url` of [remote.execution], the network, and the credentials";
-        CliError::failure(format!("the server of [remote.execution] cannot be used: {fault}")).hint(Some(hint))
+        let hint = check(fault.kind, "[remote.execution]");
+        CliError::failure(format!("the server of [remote.execution] cannot be used: {fault}")).hint(Some(&hint))
     })?;
     let executes = about.facts.iter().find(|(name, _)| *name == "executes").map(|(_, is)| is.clone());
     let platform: Vec<_> = farm.0.platform().iter().map(|(name, value)| format!("{name}={value}")).collect();

@@ -9,6 +9,7 @@ use percache_runner::text::format_size;
 use percache_runner::{FromRemote, Stop};
 
 use super::Sharing;
+use super::advice::check;
 use crate::report::StatusLine;
 use crate::terminal::style::{Paint, Style};
 
@@ -111,18 +112,19 @@ fn results(count: usize) -> String {
 }
 
 /// Prints a warning.
-pub(super) fn tell((message, hint): (String, &str), paint: Paint) {
+pub(super) fn tell((message, hint): (String, String), paint: Paint) {
     let (warning, hint_word) = (paint.apply(Style::Warning, "warning:"), paint.apply(Style::Hint, "hint:"));
     crate::aside!("{warning} {message}\n  {hint_word} {hint}");
 }
 
 /// Words a notice: what happened, and what to do about it.
-fn worded(notice: Notice) -> (String, &'static str) {
-    match notice {
-        Notice::GivenUp { address, reason } => (
-            format!("the remote {address} is not used any more in this run: {reason}"),
-            "`percache remote check` tries it, and says more; `--no-remote` does without it",
-        ),
+fn worded(notice: Notice) -> (String, String) {
+    let (message, hint) = match notice {
+        Notice::GivenUp { address, kind, reason } => {
+            let hint =
+                format!("{}; `percache remote check` tries it, `--no-remote` does without it", check(kind, "[remote]"));
+            return (format!("the remote {address} is not used any more in this run: {reason}"), hint);
+        }
         Notice::ReadOnly { address, reason } => (
             format!("nothing is written to the remote {address}: {reason}"),
             "let `write` of [remote] be true only where the credentials allow it",
@@ -134,5 +136,6 @@ fn worded(notice: Notice) -> (String, &'static str) {
             format!("{what} on the remote is not used: {reason}"),
             "the command runs instead; others of this kind are not reported",
         ),
-    }
+    };
+    (message, hint.to_owned())
 }

@@ -74,11 +74,12 @@ pub fn event(workspace: &Workspace, event: &Event) -> String {
 
 /// Returns where a result came from.
 pub fn origin(origin: &Origin) -> Value {
-    let (kind, from) = match &origin.from {
-        Place::Remote(address) => ("remote", address),
-        Place::File(path) => ("file", path),
+    let (kind, from, worker) = match &origin.from {
+        Place::Remote(address) => ("remote", address, None),
+        Place::File(path) => ("file", path, None),
+        Place::Worker { server, worker } => ("worker", server, Some(worker).filter(|name| !name.is_empty())),
     };
-    json!({ "kind": kind, "from": from, "came": origin.came.as_millis() as f64 / 1e3 })
+    json!({ "kind": kind, "from": from, "worker": worker, "came": origin.came.as_millis() as f64 / 1e3 })
 }
 
 /// Returns what a server did.

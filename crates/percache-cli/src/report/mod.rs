@@ -32,11 +32,12 @@ use std::time::Duration;
 
 use percache::store::Store;
 use percache_runner::Summary;
-use percache_runner::events::{Event, Listener, Outcome, Reporter};
+use percache_runner::events::{Event, Listener, Note, Outcome, Reporter};
 use percache_runner::tasks::{TaskGraph, TaskId, Workspace};
 
 use crate::args::{Logs, Output};
 use crate::error::CliError;
+use crate::messages;
 use crate::registry;
 use crate::report::files::Files;
 use crate::report::lines::Lines;
@@ -145,9 +146,12 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Reports a build that had nothing to do, in the same words as any other build.
-pub fn idle(tasks: &[String], manner: Manner, took: Duration) {
+/// Reports a build that had nothing to do, in the same words as any other build, and what there is to say all the same.
+pub fn idle((tasks, notes): (&[String], &[Note]), manner: Manner, took: Duration) {
     let mut text = String::new();
+    for note in notes.iter().filter(|_| !manner.quiet) {
+        let _ = writeln!(text, "{}", manner.paint.apply(Style::Faint, messages::note(note)));
+    }
     if manner.verbose {
         tasks.iter().for_each(|task| text.push_str(&words::line(manner.paint, &Outcome::UpToDate, task)));
     }

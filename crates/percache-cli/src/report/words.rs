@@ -251,5 +251,9 @@ pub fn origin(origin: &Origin) -> String {
     match &origin.from {
         store::origin::Place::Remote(address) => format!("fetched from {address} {age} ago"),
         store::origin::Place::File(path) => format!("imported from {path} {age} ago"),
+        store::origin::Place::Worker { server, worker } if worker.is_empty() => {
+            format!("executed remotely at {server}")
+        }
+        store::origin::Place::Worker { server, worker } => format!("executed remotely at {server} by {worker}"),
     }
 }

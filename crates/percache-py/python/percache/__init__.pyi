@@ -13,6 +13,7 @@ from .key import Unkeyable as Unkeyable
 _P = ParamSpec("_P")
 _R = TypeVar("_R", covariant=True)
 _S = TypeVar("_S")
+_C = TypeVar("_C", bound=type)
 _F = TypeVar("_F", bound=Union[classmethod[Any, Any, Any], staticmethod[Any, Any], property])
 _Age = Union[float, str, datetime.timedelta, None]
 _Size = Union[int, str, None]
@@ -80,17 +81,21 @@ class _Memoized(Generic[_P, _R]):
     __qualname__: str
     cache: Cache
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
+    # Nothing here tells a method from a static one. So an object is bound only if the first parameter takes it, and a
+    # class only if that takes classes. `self` is a `Callable` because mypy does not connect that parameter of
+    # `_Memoized[Concatenate[_S, _P2], _R]` with `instance`, and binds everything.
     # Of a class method; type checkers see no `refresh` and the like there.
     @overload
-    def __get__(
-        self: _Memoized[Concatenate[type[_S], _P2], _R], instance: _S | None, owner: type[_S]
-    ) -> Callable[_P2, _R]: ...
+    def __get__(self: Callable[Concatenate[_C, _P2], _R], instance: object, owner: _C) -> Callable[_P2, _R]: ...
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
     def __get__(
-        self: _Memoized[Concatenate[_S, _P2], _R], instance: _S, owner: type | None = None
+        self: Callable[Concatenate[_S, _P2], _R], instance: _S, owner: type | None = None
     ) -> Callable[_P2, _R]: ...
+    # Of a static method.
+    @overload
+    def __get__(self, instance: object, owner: type | None = None) -> Self: ...
     def refresh(self, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
     def uncached(self, *args: _P.args, **kwargs: _P.kwargs) -> _R: ...
     def remove(self, *args: _P.args, **kwargs: _P.kwargs) -> None: ...

@@ -12,6 +12,8 @@ use crate::service::reapi::digest;
 /// A command with everything that it needs. Paths are relative to the root of the inputs, and have no `..`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Command {
+    /// The name of the task, for people who look at the server.
+    pub task: String,
     /// The program and its arguments.
     pub arguments: Vec<String>,
     /// Its environment: all of it, sorted by name.

@@ -1,6 +1,6 @@
 //! Contents on their way to a server and back. What comes from there is checked against its name.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 
@@ -8,7 +8,7 @@ use percache::base::digest::Hasher as LocalHasher;
 use percache::store::interface::Contents;
 use percache::store::record::Content;
 
-use super::{Caller, Parcel, reapi};
+use super::{Caller, reapi};
 use crate::connection::Connection;
 use crate::digest::{Blob, Hasher};
 use crate::fault::{Fault, FaultKind};
@@ -56,6 +56,19 @@ fn read(path: &str, caller: &dyn Caller, take: &mut dyn FnMut(&[u8]) -> bool) ->
 
 fn changed(path: &str) -> Fault {
     Fault::new(FaultKind::Local, format!("its input `{path}` changed while it was uploaded"))
+}
+
+/// What is uploaded: the messages, and the files by their names.
+pub(super) struct Parcel<'a> {
+    pub messages: BTreeMap<Blob, Vec<u8>>,
+    pub files: BTreeMap<Blob, &'a str>,
+}
+
+impl Parcel<'_> {
+    /// Returns the names of all of it.
+    pub fn names(&self) -> Vec<Blob> {
+        self.messages.keys().chain(self.files.keys()).copied().collect()
+    }
 }
 
 /// Uploads those of `blobs`, which are in the parcel, that the server lacks.

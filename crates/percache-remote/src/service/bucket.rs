@@ -15,17 +15,18 @@
 
 mod open;
 
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::time::SystemTime;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use opendal::options::WriteOptions;
 use opendal::{ErrorKind, Operator};
 use tokio::time::timeout;
 
 use super::stream::{PIECE, Receiver, Sender};
-use super::{About, IDLE, Key, RECORD};
+use super::{About, IDLE, Key, RECORD, page};
 use crate::digest::Blob;
-use crate::fault::{Fault, FaultKind};
+use crate::fault::{self, Fault, FaultKind};
 use crate::retry::retried;
 use crate::settings::{Scheme, Settings};
 
@@ -48,7 +49,7 @@ pub(crate) struct Bucket {
 impl Bucket {
     /// Makes ready for the first call.
     pub fn open(settings: &Settings) -> Result<Bucket, Fault> {
-        let operator = open::operator(&settings.address).map_err(|e| fault("the remote's address", e))?;
+        let operator = open::operator(settings).map_err(|e| fault("the remote's address", e))?;
         let namespace = Some(settings.namespace.as_str()).filter(|name| !name.is_empty()).unwrap_or("default");
         let prefix = format!("percache/v1/{namespace}/sha256");
         Ok(Bucket { operator, scheme: settings.address.scheme, shown: settings.address.to_string(), prefix })
@@ -79,7 +80,10 @@ impl Bucket {
     /// Writes a record.
     pub async fn put(&self, key: &Key, record: Vec<u8>) -> Result<(), Fault> {
         let (name, record) = (self.record(key), opendal::Buffer::from(record));
-        retried(|| async { within("write", self.operator.write(&name, record.clone())).await.map(drop) }).await
+        retried(|| async {
+            within("write", self.operator.write_options(&name, record.clone(), self.options())).await.map(drop)
+        })
+        .await
     }
 
     /// Returns those contents that are not there.
@@ -135,7 +139,7 @@ impl Bucket {
             let packed =
                 zstd::bulk::compress(&bytes, LEVEL).map_err(|e| Fault::new(FaultKind::Local, e.to_string()))?;
             let packed = opendal::Buffer::from(packed);
-            retried(|| within("write", self.operator.write(&name, packed.clone()))).await?;
+            retried(|| within("write", self.operator.write_options(&name, packed.clone(), self.options()))).await?;
             done(blob.length);
             Ok(())
         };
@@ -145,7 +149,11 @@ impl Bucket {
     /// Writes a large content that comes packed.
     pub async fn write_large(&self, blob: &Blob, mut from: Receiver) -> Result<(), Fault> {
         let name = self.blob(blob);
-        let mut writer = within("write", self.operator.writer_with(&name).chunk(8 * PIECE).into_future()).await?;
+        let mut writer = within(
+            "write",
+            self.operator.writer_options(&name, WriteOptions { chunk: Some(8 * PIECE), ..self.options() }),
+        )
+        .await?;
         while let Some(piece) = from.recv().await {
             let sent = match piece {
                 Ok(piece) => within("write", writer.write(piece)).await,
@@ -192,6 +200,13 @@ impl Bucket {
         }
     }
 
+    /// Returns how objects are written.
+    fn options(&self) -> WriteOptions {
+        // OpenDAL cannot read the answer of a server that says what kind of object it is, and that there is none.
+        let kind = (self.scheme == Scheme::Gcs).then(|| "application/octet-stream".to_owned());
+        WriteOptions { content_type: kind, ..WriteOptions::default() }
+    }
+
     fn record(&self, key: &Key) -> String {
         let kind = match key {
             Key::Paths(_) => "paths",
@@ -219,14 +234,29 @@ async fn within<T>(what: &str, call: impl Future<Output = Result<T, opendal::Err
     }
 }
 
+/// Returns whether the service does not know who asks, or there are no credentials to ask with. OpenDAL has no kind of
+/// error for either, but the status of the answer is in what it says for programmers.
+fn is_unauthorized(error: &opendal::Error) -> bool {
+    let is_401 = || error.kind() == ErrorKind::Unexpected && error.to_string().contains("status: 401");
+    error.message().starts_with("signing http request") || is_401()
+}
+
 fn fault(what: &str, error: opendal::Error) -> Fault {
+    if let Some(why) = fault::tls(&error) {
+        return Fault::new(FaultKind::Tls, why);
+    }
+    // Without the context, which may have the whole request in it.
+    let said = page::said(error.message());
     let kind = match error.kind() {
+        _ if page::wants_certificate(&said) || is_unauthorized(&error) => FaultKind::Denied,
         ErrorKind::NotFound => FaultKind::Missing,
         ErrorKind::PermissionDenied => FaultKind::Denied,
         ErrorKind::Unsupported => FaultKind::Unsupported,
         ErrorKind::ConfigInvalid => FaultKind::Unreachable,
         _ => FaultKind::Transient,
     };
-    // Without the context, which may have the whole request in it.
-    Fault::new(kind, format!("{what}: {}", error.message()))
+    match fault::root(&error) {
+        Some(cause) => Fault::new(kind, format!("{what}: {said}: {cause}")),
+        None => Fault::new(kind, format!("{what}: {said}")),
+    }
 }

@@ -7,24 +7,27 @@
 //! | file | its one idea |
 //! | --- | --- |
 //! | `batches` | as many contents as fit into one message |
+//! | `calls` | what goes along with every call, and answers that are none |
 //! | `capabilities` | what the server can, and how much at a time |
 //! | `execute` | commands on workers of the server |
 //! | `channel` | from an address to a connection, and from a status to a fault |
 //! | `logs` | what a command writes while a worker runs it |
+//! | `names` | digests as messages |
 //! | `streams` | contents too large for one message |
 
 mod batches;
+mod calls;
 mod capabilities;
 mod channel;
 pub(crate) mod execute;
 mod logs;
+mod names;
 mod streams;
 
 use std::collections::HashMap;
 use std::future::Future;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use prost::Message;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 use tonic::{Response, Status};
@@ -32,10 +35,13 @@ use tonic::{Response, Status};
 use self::batches::{OVERHEAD, batches};
 use self::capabilities::Capabilities;
 use self::channel::{Client, fault};
+use self::names::action;
+pub(crate) use self::names::{blob, digest};
 use super::stream::{Receiver, Sender};
 use super::{About, IDLE, Key, LargeUpload, Packing, RECORD, SMALL};
-use crate::digest::{Blob, Sha256};
+use crate::digest::Blob;
 use crate::fault::{Fault, FaultKind};
+use crate::invocation::for_action;
 use crate::reapi::v2;
 use crate::retry::retried;
 use crate::settings::Settings;
@@ -70,18 +76,26 @@ impl Reapi {
 
     /// Asks the server what it can.
     pub async fn contact(&self) -> Result<About, Fault> {
-        let request = v2::GetCapabilitiesRequest { instance_name: self.instance.clone() };
-        let answer = within("GetCapabilities", self.client.capabilities().get_capabilities(request)).await?;
-        Capabilities::of(&answer).map(|capabilities| capabilities.about())
+        self.ask_capabilities().await.map(|capabilities| capabilities.about())
     }
 
     async fn capabilities(&self) -> Result<&Capabilities, Fault> {
-        let ask = || async {
-            let request = v2::GetCapabilitiesRequest { instance_name: self.instance.clone() };
-            let answer = within("GetCapabilities", self.client.capabilities().get_capabilities(request)).await?;
-            Capabilities::of(&answer)
-        };
-        self.capabilities.get_or_try_init(ask).await
+        self.capabilities.get_or_try_init(|| self.ask_capabilities()).await
+    }
+
+    async fn ask_capabilities(&self) -> Result<Capabilities, Fault> {
+        let request = v2::GetCapabilitiesRequest { instance_name: self.instance.clone() };
+        let answer = within("GetCapabilities", self.client.capabilities().get_capabilities(request)).await;
+        match answer {
+            // Whoever does not even know that is something else, and nothing else will go better.
+            Err(fault) if fault.kind == FaultKind::Unsupported => Err(Fault { kind: FaultKind::Unreachable, ..fault }),
+            answer => Capabilities::of(&answer?),
+        }
+    }
+
+    /// Returns how far the server's clock is ahead of this machine's, in seconds, if it tells its time.
+    pub fn ahead(&self) -> Option<f64> {
+        self.client.ahead()
     }
 
     /// Returns up to which size contents go into batches.
@@ -97,10 +111,15 @@ impl Reapi {
 
     /// Reads a record.
     pub async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, Fault> {
+        let action = action(key);
+        for_action(&action.hash.clone(), self.get_of(action)).await
+    }
+
+    async fn get_of(&self, action: v2::Digest) -> Result<Option<Vec<u8>>, Fault> {
         self.capabilities().await?;
         let request = v2::GetActionResultRequest {
             instance_name: self.instance.clone(),
-            action_digest: Some(action(key)),
+            action_digest: Some(action),
             inline_output_files: vec![RECORD_NAME.into()],
             digest_function: SHA256,
             ..Default::default()
@@ -127,6 +146,11 @@ impl Reapi {
 
     /// Writes a record.
     pub async fn put(&self, key: &Key, record: Vec<u8>, refers_to: &[Blob]) -> Result<(), Fault> {
+        let action = action(key);
+        for_action(&action.hash.clone(), self.put_of(action, record, refers_to)).await
+    }
+
+    async fn put_of(&self, action: v2::Digest, record: Vec<u8>, refers_to: &[Blob]) -> Result<(), Fault> {
         let name = Blob::of(&record);
         let file =
             |path: String, blob: &Blob| v2::OutputFile { path, digest: Some(digest(blob)), ..Default::default() };
@@ -144,7 +168,7 @@ impl Reapi {
         }
         let request = v2::UpdateActionResultRequest {
             instance_name: self.instance.clone(),
-            action_digest: Some(action(key)),
+            action_digest: Some(action),
             action_result: Some(result),
             digest_function: SHA256,
             ..Default::default()
@@ -344,47 +368,5 @@ fn ok(status: Option<&crate::reapi::rpc::Status>, what: &str) -> Result<(), Faul
     match status.map(|status| (status.code, &status.message)) {
         None | Some((0, _)) => Ok(()),
         Some((code, message)) => Err(fault(what, &Status::new(code.into(), message.clone()))),
-    }
-}
-
-pub(crate) fn digest(blob: &Blob) -> v2::Digest {
-    v2::Digest { hash: blob.digest.to_string(), size_bytes: blob.length as i64 }
-}
-
-pub(crate) fn blob(digest: &v2::Digest) -> Option<Blob> {
-    let digits: &[u8; 2 * Sha256::LEN] = digest.hash.as_bytes().try_into().ok()?;
-    let digit = |digit: u8| char::from(digit).to_digit(16);
-    let mut bytes = [0; Sha256::LEN];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = (digit(pair[0])? * 16 + digit(pair[1])?) as u8;
-    }
-    Some(Blob { digest: Sha256(bytes), length: u64::try_from(digest.size_bytes).ok()? })
-}
-
-/// The digest of the action that stands for a key.
-fn action(key: &Key) -> v2::Digest {
-    let nothing = Some(digest(&Blob::of(b"")));
-    let salt = key.digest().0.to_vec().into();
-    let action = v2::Action { command_digest: nothing.clone(), input_root_digest: nothing, salt, ..Default::default() };
-    digest(&Blob::of(&action.encode_to_vec()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_digest_is_read_as_written_and_nonsense_is_none() {
-        let name = Blob::of(b"abc");
-        assert_eq!(blob(&digest(&name)), Some(name));
-        for (hash, size_bytes) in [("", 0), ("zz", 1), (&"ab".repeat(31), 1), (&"ab".repeat(32), -1), ("abc", 1)] {
-            assert_eq!(blob(&v2::Digest { hash: hash.into(), size_bytes }), None);
-        }
-    }
-
-    #[test]
-    fn the_action_of_a_key_is_pinned() {
-        let key = Key::Result(crate::ActionKey(Sha256::of(b"a")));
-        assert_eq!(action(&key).hash, "1250c1e15734a394b0a1c85fb37f3adbfa25ba2dae0424a63beee624726c969c");
     }
 }

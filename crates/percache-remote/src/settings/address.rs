@@ -90,6 +90,19 @@ impl Address {
         self.scheme == other.scheme && self.url.host_str() == other.url.host_str() && port(self) == port(other)
     }
 
+    /// Returns whether there is an encrypted connection to it whose certificates can be chosen.
+    pub(super) fn takes_certificates(&self) -> bool {
+        let mut endpoints = self.url.query_pairs().filter(|(name, _)| name == "endpoint");
+        match self.scheme {
+            Scheme::Grpcs | Scheme::Webdavs => true,
+            // Without an endpoint, it is that of the service itself.
+            Scheme::S3 | Scheme::Gcs | Scheme::Azblob => {
+                endpoints.all(|(_, endpoint)| endpoint.starts_with("https://"))
+            }
+            Scheme::Grpc | Scheme::Redis | Scheme::Rediss | Scheme::Webdav | Scheme::File => false,
+        }
+    }
+
     /// Reads an address. As it is `written` in a file, it may have no password in it.
     pub(super) fn parse(text: &str, written: Option<&str>, root: &Path) -> Result<Address, SettingsError> {
         let wrong = |message: String| SettingsError::new("url", message);

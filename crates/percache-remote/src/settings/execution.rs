@@ -84,6 +84,9 @@ impl ExecutionSettings {
         if let Some(remote) = remote.filter(|remote| remote.address.is_same_server(&server.address)) {
             inherit(&mut server, remote);
         }
+        if let Some(remote) = remote {
+            server.invocation.clone_from(&remote.invocation);
+        }
         let platform = platform(&source, table)?;
         Ok(Some(ExecutionSettings { server, platform, jobs: jobs(&source, table)? }))
     }

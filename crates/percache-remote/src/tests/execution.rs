@@ -331,3 +331,18 @@ fn a_server_that_is_down_or_silent_costs_its_patience_once() {
         assert!(!world.execution.is_usable());
     }
 }
+
+#[test]
+fn the_calls_of_an_execution_say_for_which_task_and_action_they_are() {
+    let farm = farm(&[good()]);
+    let mut world = World::new(farm.port);
+    world.command.task = "make[x]".into();
+    world.execute().unwrap();
+    let action = farm.actions()[0].0.action_digest.clone().unwrap().hash;
+    let told = farm.told();
+    for method in ["FindMissingBlobs", "BatchUpdateBlobs", "Execute", "BatchReadBlobs"] {
+        let (_, told) = told.iter().find(|(called, _)| called == method).unwrap_or_else(|| panic!("{method}"));
+        assert_eq!((&told.target_id, &told.action_id), (&"make[x]".to_owned(), &action), "{method}");
+    }
+    assert_eq!(told[0].1.action_mnemonic, "make");
+}

@@ -53,6 +53,7 @@ struct State {
     blobs: Mutex<HashMap<Blob, Vec<u8>>>,
     answers: Mutex<Vec<Answer>>,
     calls: Mutex<Vec<String>>,
+    told: Mutex<Vec<(String, v2::RequestMetadata)>>,
     actions: Mutex<Vec<(v2::ExecuteRequest, v2::Action)>>,
 }
 
@@ -115,6 +116,11 @@ impl Farm {
         lock(&self.state.calls).iter().filter(|called| *called == method).count()
     }
 
+    /// Returns what was told of each call: the method, and what it is for.
+    pub fn told(&self) -> Vec<(String, v2::RequestMetadata)> {
+        lock(&self.state.told).clone()
+    }
+
     /// Returns what was to be executed.
     pub fn actions(&self) -> Vec<(v2::ExecuteRequest, v2::Action)> {
         lock(&self.state.actions).clone()
@@ -131,6 +137,9 @@ pub(super) fn lacks(blob: &Blob) -> Any {
 
 async fn call(state: Arc<State>, request: Request<h2::RecvStream>, mut respond: SendResponse<Bytes>) {
     let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+    let metadata = request.headers().get(crate::invocation::HEADER).map(|value| unbase64(value.as_bytes()));
+    let metadata = metadata.map(|bytes| v2::RequestMetadata::decode(&bytes[..]).unwrap());
+    lock(&state.told).extend(metadata.map(|metadata| (method.clone(), metadata)));
     let mut body = request.into_body();
     let mut bytes = Vec::new();
     while let Some(Ok(piece)) = body.data().await {
@@ -321,4 +330,22 @@ fn base64(bytes: &[u8]) -> String {
         (0..=group.len()).for_each(|at| text.push(DIGITS[(all >> (18 - 6 * at) & 63) as usize] as char));
     }
     text
+}
+
+/// Undoes [`base64`].
+fn unbase64(text: &[u8]) -> Vec<u8> {
+    let digit = |digit: &u8| match digit {
+        b'A'..=b'Z' => digit - b'A',
+        b'a'..=b'z' => digit - b'a' + 26,
+        b'0'..=b'9' => digit - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        other => panic!("{other} is no digit"),
+    };
+    let mut bytes = Vec::new();
+    for group in text.chunks(4) {
+        let all = group.iter().fold(0u32, |all, one| all << 6 | u32::from(digit(one))) << (6 * (4 - group.len()));
+        bytes.extend_from_slice(&all.to_be_bytes()[1..group.len()]);
+    }
+    bytes
 }

@@ -1,5 +1,6 @@
 //! Servers that misbehave: what they do wrong costs time, or a result, and nothing else.
 
+use super::farm::{Answer, Farm};
 use super::odd::{Misdeeds, Odd};
 use super::*;
 
@@ -189,4 +190,19 @@ fn what_one_result_lacks_is_no_matter_to_the_others() {
         }
     }
     assert!(matches!(&there.remote.take_notices()[..], [Notice::Refused { .. }]));
+}
+
+#[test]
+fn a_content_that_a_server_does_not_take_keeps_no_other_result_away() {
+    // It takes no streams.
+    let farm = Farm::start(&[Answer::Lost]);
+    let table = table(&format!("grpc://127.0.0.1:{}", farm.port));
+    let machine = Machine::new(&table);
+    let large = noise(6 << 20, 7);
+    machine.uploads.offer(machine.made("large", &[("out", &large)]));
+    machine.uploads.offer(machine.made("small", &[("out", b"1")]));
+    machine.uploads.offer(machine.made("other", &[("out", b"2")]));
+    let progress = machine.finish();
+    assert_eq!((progress.done, progress.left()), (2, 1), "{:?}", machine.remote.take_notices());
+    assert_eq!(machine.again(&table).uploads.leftovers().len(), 1, "the next run offers it again");
 }

@@ -11,6 +11,7 @@ use super::names::Names;
 use crate::digest::Blob;
 use crate::fault::{Fault, FaultKind};
 use crate::inlined::Inlined;
+use crate::invocation::for_task;
 use crate::record::{Notary, Refusal, RemoteResult};
 use crate::remote::Shared;
 use crate::service::stream::{PipeWriter, pipe};
@@ -49,12 +50,17 @@ pub(super) fn write(
             _ => outcome.passed_over.push(upload.key),
         }
     }
-    if let Err(fault) = write_contents(shared, local, &records, sent) {
-        note(shared, &fault);
-        return outcome;
-    }
+    let lost = match write_contents(shared, local, &records, sent) {
+        Ok(lost) => lost,
+        Err(fault) => {
+            note(shared, &fault);
+            return outcome;
+        }
+    };
+    // The others of the batch have nothing to do with a content that the remote does not take.
+    records.retain(|(_, record)| !record.contents().any(|(_, blob)| lost.contains(&blob)));
     for (upload, record) in &mut records {
-        match write_record(shared, local, upload, record, sent) {
+        match for_task(&upload.result.label, || write_record(shared, local, upload, record, sent)) {
             Ok(true) => outcome.done.push(upload.key),
             Ok(false) => outcome.passed_over.push(upload.key),
             Err(fault) => {
@@ -93,12 +99,13 @@ fn record(local: &dyn Contents, upload: &Upload, names: &mut Names) -> Option<Re
     Some(RemoteResult { result: upload.result.clone(), blobs, paths: upload.paths.clone(), inlined })
 }
 
+/// Writes what the remote lacks. Returns the large contents that it does not take.
 fn write_contents(
     shared: &Shared,
     local: &dyn Contents,
     records: &[(&Upload, RemoteResult)],
     sent: &(dyn Fn(u64) + Sync),
-) -> Result<(), Fault> {
+) -> Result<HashSet<Blob>, Fault> {
     let mut seen = HashSet::new();
     let all = records.iter().flat_map(|(_, record)| record.separate());
     let all: Vec<_> = all.filter(|(_, blob)| seen.insert(*blob)).collect();
@@ -126,7 +133,18 @@ fn write_contents(
     if !together.is_empty() {
         shared.connection.call_upload(async |service| service.write_small(together, sent).await)?;
     }
-    large.iter().try_for_each(|(content, blob)| write_large(shared, local, content, blob, sent))
+    let mut lost = HashSet::new();
+    for (content, blob) in &large {
+        if let Err(fault) = write_large(shared, local, content, blob, sent) {
+            let passes = !matches!(fault.kind, FaultKind::Denied | FaultKind::Unsupported);
+            if !passes || !shared.connection.may_write() || shared.connection.is_cancelled() {
+                return Err(fault);
+            }
+            note(shared, &fault);
+            lost.insert(*blob);
+        }
+    }
+    Ok(lost)
 }
 
 /// Writes a large content. What breaks off is tried once more: from where it stood, if the server still knows, else from

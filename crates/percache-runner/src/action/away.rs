@@ -134,7 +134,7 @@ fn attempts(
             continue;
         }
         if failure.is_none() || attempts_left == 0 || stop.requested() {
-            return concluded(executed, failure, began);
+            return concluded(executed, failure, began, away.workers.address());
         }
         attempts_left -= 1;
         command.fresh = true;
@@ -155,7 +155,7 @@ fn failure(task: &Task, executed: &RemoteExecuted) -> Option<Failure> {
     }
 }
 
-fn concluded(executed: RemoteExecuted, failure: Option<Failure>, began: Moment) -> Option<Executed> {
+fn concluded(executed: RemoteExecuted, failure: Option<Failure>, began: Moment, server: String) -> Option<Executed> {
     let RemoteExecuted { status, outputs, queued, took, worker, cached, .. } = executed;
     let entries = outputs.into_iter().map(|(path, node)| Entry::new(path, node)).collect::<Vec<_>>();
     let left = match sorted(entries) {
@@ -163,7 +163,7 @@ fn concluded(executed: RemoteExecuted, failure: Option<Failure>, began: Moment) 
         // What is no manifest was made by nobody who can be believed.
         Err(_) => return None,
     };
-    let remote = Some(RemoteRun { worker, queued, cached });
+    let remote = Some(RemoteRun { server, worker, queued, cached });
     Some(Executed { failure, status, took, began, left, remote })
 }
 
@@ -190,6 +190,7 @@ fn command(ctx: &Context<'_>, action: &Action<'_>, reads: Reads) -> Result<Remot
     environment.sort();
     environment.dedup_by(|one, before| one.0 == before.0);
     Ok(RemoteCommand {
+        task: task.name.clone(),
         arguments,
         environment,
         directory: utf8(&task.cwd)?,

@@ -41,7 +41,8 @@ pub struct Done {
     pub origin: Option<Origin>,
     /// Why it ran.
     pub reason: Option<Why>,
-    /// For a task that would run, if explanations were requested: the parts of its fingerprint now.
+    /// The parts of its fingerprint now: of a task that would run, if explanations were requested, and of a server that
+    /// is another one than in the last build.
     pub parts: Option<Parts>,
     /// What its dependents see; `None` stands for what the journal says.
     pub visible: Option<Arc<Visible>>,

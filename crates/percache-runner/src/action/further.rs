@@ -151,7 +151,7 @@ fn document(ctx: &Context<'_>, path: &RelPath, digest: Digest) -> Result<Documen
     } else {
         return Err(Trouble::new(format!("its input `{path}` changes while it is read"), "build again"));
     };
-    let document = Arc::new(text.and_then(|text| format.parse(&text)));
+    let document = Arc::new(text.and_then(|text| format.parse(&text).map_err(|problem| problem.to_string())));
     known().insert((digest, format), document.clone());
     Ok(document)
 }

@@ -277,8 +277,7 @@ fn matching(
     let found = walk::expand_noting(ctx.observer.root(), patterns, &ctx.skip, Want::Files, watch);
     let found = found.map_err(|e| format!("{e}: {}", e.source))?;
     let mut found: Vec<_> = found.into_iter().map(|found| found.path).collect();
-    let unseen = ctx.observer.unseen_inputs().into_iter().filter_map(|path| RelPath::new(path).ok());
-    found.extend(unseen.filter(|path| patterns.matches(path)));
+    found.extend(ctx.observer.unseen_inputs(patterns));
     // The list is sorted except for what was added last, which this sort handles fast.
     found.sort();
     found.dedup();

@@ -5,6 +5,7 @@ use std::io;
 use percache::base::clock::Time;
 use percache::store::interface::{Contents, Storage};
 use percache::store::manifest::Manifest;
+use percache::store::origin::{Origin, Place};
 use percache::store::record::{Node, ResultKey, StoredResult};
 use percache::store::writer::{Guard, NewResult};
 
@@ -26,7 +27,7 @@ use crate::fs::outputs::present_with_links;
 use crate::fs::walk::{Found, Kind};
 use crate::key::fingerprint::Discovered;
 use crate::model::TaskId;
-use crate::model::event::{Failure, Outcome};
+use crate::model::event::{Failure, Outcome, RemoteRun};
 use crate::model::notice::{Exclusion, NotStored, Warning};
 use crate::model::path::RelPath;
 use crate::model::pattern::Pattern;
@@ -294,10 +295,16 @@ fn new_result(
         },
         parts: prepared.parts.record(discovered),
         paths: job.task.discovery.finds_inputs().then(|| discovered.paths()),
-        origin: None,
+        origin: run.executed.remote.as_ref().map(worker),
     };
     remote::offer(ctx, job.task, &prepared.parts, discovered, &new);
     // Processes that wait for this action may continue once they can find its result.
     store.record(new, run.claim.take().map(|claim| Box::new(claim) as Guard));
     Ok(())
+}
+
+/// Returns the origin of a result that was made on a worker.
+fn worker(run: &RemoteRun) -> Origin {
+    let (server, worker) = (run.server.clone(), run.worker.clone());
+    Origin { from: Place::Worker { server, worker }, came: Time::now() }
 }

@@ -26,6 +26,7 @@ use crate::model::{Task, TaskId};
 use crate::process::orphans::Trace;
 use crate::process::{Mark, Progress, Server, Stop};
 use crate::worktree::journal::{Evidence, TaskRecord};
+use crate::worktree::server_parts::action_key;
 
 /// A server that a command needs while it runs.
 #[derive(Clone)]
@@ -43,11 +44,14 @@ pub fn serve(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Done {
         done.reason = Some(crate::action::explain::unknown_tools(ctx, job.task, prepared));
         return done;
     }
-    let key = action_key(prepared);
+    let key = action_key(&prepared.parts);
     if job.foreground && !ctx.options.dry_run {
         start_all(ctx, job, false);
     }
     let mut done = Done::new(job.id, Outcome::NotStarted);
+    let last = ctx.journal.tasks.get(&job.task.name);
+    let is_new = last.is_none_or(|last| last.fingerprint != prepared.fingerprint);
+    done.parts = (is_new || ctx.options.explain).then(|| prepared.parts.clone());
     let nothing = Discovered::default();
     done.visible = Some(visible(&[], &[], key));
     done.basis = Some(Basis::new(ctx, job.task, prepared, &nothing, &[], Time::MAX));
@@ -65,11 +69,6 @@ pub fn serve(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Done {
         evidence: Evidence::default(),
     });
     done
-}
-
-/// Returns the action key of a server: it discovers no inputs.
-fn action_key(prepared: &Prepared) -> ActionKey {
-    Discovered::default().action(&prepared.fingerprint)
 }
 
 /// Servers that run and are ready, for a command.
@@ -138,7 +137,8 @@ fn start(ctx: &Context<'_>, needed: &Needed) -> Option<Held> {
     };
     let stamps = prepared.inputs.iter().map(|(path, _)| ctx.observer.last_stamp(path.as_bytes())).collect();
     ctx.observer.expect_changes();
-    let server = ctx.servers.get(&task.name, action_key(&prepared), || launch(ctx, needed.id, task, &prepared))?;
+    let server =
+        ctx.servers.get(&task.name, action_key(&prepared.parts), || launch(ctx, needed.id, task, &prepared))?;
     Some(Held { id: needed.id, server, deps: needed.deps.clone(), prepared, stamps })
 }
 
@@ -172,7 +172,7 @@ impl Lease<'_, '_> {
         self.held.iter().find_map(|held| {
             let task = self.ctx.workspace.task(held.id);
             let known = job.deps.iter().find(|(id, _)| *id == held.id).map(|(_, visible)| visible.action);
-            let changed = match known.is_none_or(|known| known == action_key(&held.prepared)) {
+            let changed = match known.is_none_or(|known| known == action_key(&held.prepared.parts)) {
                 false => Changed::other("its inputs changed"),
                 true => {
                     let own = Job {

@@ -16,6 +16,8 @@ use crate::process::Stream;
 
 /// Workers that execute commands. Shared by all threads of a build; a call takes as long as the command.
 pub trait Workers: Send + Sync {
+    /// Returns where they are, without secrets.
+    fn address(&self) -> String;
     /// Returns how many commands may be executed at a time.
     fn jobs(&self) -> usize;
     /// Returns whether it is worth asking.
@@ -33,6 +35,8 @@ pub trait Workers: Send + Sync {
 /// A command with everything that it needs. Paths are relative to the workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteCommand {
+    /// The name of the task, for people who look at the server.
+    pub task: String,
     /// The program and its arguments.
     pub arguments: Vec<String>,
     /// The whole environment, sorted by name.

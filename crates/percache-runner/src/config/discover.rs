@@ -10,10 +10,10 @@ use thiserror::Error;
 use toml::de::DeTable;
 
 use super::files::FILE_NAME;
-use super::members::is_member;
+use super::members::{Membership, membership};
 use super::raw::{cache_dir_of, members_of};
-use crate::model::CacheSettings;
 use crate::model::path::RelPath;
+use crate::model::{CacheSettings, PackageDoubt};
 use crate::syntax::shown::shown;
 
 /// The variable that names the directory of the store, whatever the configuration says.
@@ -26,6 +26,8 @@ pub struct Location {
     pub root: PathBuf,
     /// The directory where the search began, relative to `root`.
     pub cwd: RelPath,
+    /// Why it is perhaps a slip that this is no member of a workspace further up.
+    pub doubt: Option<PackageDoubt>,
 }
 
 /// Why no workspace was found.
@@ -64,17 +66,27 @@ pub fn discover(start: &Path) -> Result<Location, DiscoverError> {
     let start = start.canonicalize().map_err(unreadable)?;
     let mut with_file = start.ancestors().filter(|dir| dir.join(FILE_NAME).is_file());
     let Some(nearest) = with_file.next() else { return Err(DiscoverError::NotFound(start)) };
-    let root = with_file.find(|above| has_member(above, nearest)).unwrap_or(nearest);
+    let mut doubt = None;
+    let above = with_file.find(|above| match membership_in(above, nearest) {
+        Membership::Member => true,
+        Membership::Stranger => false,
+        Membership::Doubtful { problem, hint } => {
+            let file = RelPath::root().child(FILE_NAME.as_bytes());
+            doubt.get_or_insert(PackageDoubt { file, problem, hint });
+            false
+        }
+    });
+    let root = above.unwrap_or(nearest);
     let cwd = RelPath::from_native(root, &start).unwrap_or_else(RelPath::root);
-    Ok(Location { root: root.to_owned(), cwd })
+    Ok(Location { root: root.to_owned(), cwd, doubt: doubt.filter(|_| above.is_none()) })
 }
 
-/// Returns whether the file in `root` names the directory `dir` as a member, as far as the file can be parsed.
-fn has_member(root: &Path, dir: &Path) -> bool {
-    let Ok(text) = std::fs::read_to_string(root.join(FILE_NAME)) else { return false };
-    let Some(dir) = RelPath::from_native(root, dir) else { return false };
+/// Returns what the directory `dir` is to the workspace in `root`, as far as the file there can be parsed.
+fn membership_in(root: &Path, dir: &Path) -> Membership {
+    let Ok(text) = std::fs::read_to_string(root.join(FILE_NAME)) else { return Membership::Stranger };
+    let Some(dir) = RelPath::from_native(root, dir) else { return Membership::Stranger };
     let members = members_of(DeTable::parse_recoverable(&text).0.into_inner());
-    is_member(root, &members, &dir)
+    membership(root, &members, &dir)
 }
 
 /// Returns the store of the workspace in `root`: the directory that the variable [`STORE`] names, or `dir` of `[cache]`,

@@ -1,4 +1,5 @@
-//! A cache of the loaded workspace: while the configuration is unchanged, it is not read again.
+//! A cache of the loaded workspace: while the configuration is unchanged, it is not read again. What every build has to
+//! say about the configuration is in a file of its own, so that a build with nothing to do need not read the rest.
 //!
 //! The journal says whether it is unchanged (see [`crate::session::freshness`]), and identifies the cached workspace by
 //! its digest. A cache that cannot be read, or that another version of percache wrote, is ignored.
@@ -9,11 +10,58 @@ use std::path::Path;
 
 use percache::Digest;
 use percache::base::files::{self, Durability};
+use serde::{Deserialize, Serialize};
 
-use crate::model::Workspace;
+use crate::model::notice::Note;
+use crate::model::{PackageDoubt, UnusedTemplate, Workspace};
 
 /// Must be incremented with every change of the [model](crate::model).
 const MAGIC: &[u8] = b"percache workspace 7\n";
+
+const SLIPS: &[u8] = b"percache slips 1\n";
+
+/// What is most likely a slip in a configuration without mistakes. Every build tells it, because it is still true.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slips {
+    unused: Vec<UnusedTemplate>,
+    doubts: Vec<PackageDoubt>,
+}
+
+impl Slips {
+    /// Returns those of a workspace.
+    pub fn of(workspace: &Workspace) -> Slips {
+        Slips { unused: workspace.unused.clone(), doubts: workspace.doubts.clone() }
+    }
+
+    /// Returns what users are told.
+    pub fn notes(self) -> impl Iterator<Item = Note> {
+        let unused = self.unused.into_iter().map(|UnusedTemplate { name, place }| Note::UnusedTemplate { name, place });
+        unused.chain(self.doubts.into_iter().map(Note::Packages))
+    }
+
+    /// Writes them to the file at `path`, for the configuration whose copy has this digest. Writes nothing if there are
+    /// none.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be written.
+    pub fn keep(&self, configuration: &Digest, path: &Path) -> io::Result<()> {
+        if *self == Slips::default() {
+            // A file that is there belongs to another configuration.
+            return Ok(());
+        }
+        let head = [SLIPS, configuration.as_bytes()].concat();
+        let bytes = postcard::to_extend(self, head).map_err(io::Error::other)?;
+        files::replace(path, &bytes, Durability::Volatile)
+    }
+
+    /// Returns those in the file at `path`; none if it belongs to another configuration than the one whose copy has
+    /// this digest.
+    pub fn kept(path: &Path, configuration: &Digest) -> Slips {
+        let bytes = fs::read(path).unwrap_or_default();
+        let own = bytes.strip_prefix(SLIPS).and_then(|rest| rest.strip_prefix(configuration.as_bytes()));
+        own.and_then(|own| postcard::from_bytes(own).ok()).unwrap_or_default()
+    }
+}
 
 /// Writes `workspace` to the file at `path`, and returns its digest.
 ///
@@ -41,6 +89,8 @@ mod tests {
     use super::*;
     use crate::config::{Request, load};
 
+    const GOLDEN: &str = "706572636163686520736c69707320310a23137b7dc7fb3dc23fb016be6aead54c6f8d73c3\
+                          0101740f70657263616368652e746f6d6c3a3101016101700168";
     const EXAMPLE: &str = include_str!("../../../../percache.toml.example");
 
     #[test]
@@ -61,5 +111,27 @@ mod tests {
         assert_eq!(kept(Path::new("/elsewhere"), &path, &digest), None);
         fs::write(&path, &fs::read(&path).unwrap()[1..]).unwrap();
         assert_eq!(kept(&root, &path, &digest), None);
+    }
+
+    #[test]
+    fn slips_belong_to_one_configuration() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("slips");
+        let unused = UnusedTemplate { name: "t".to_owned(), place: "percache.toml:1".to_owned() };
+        let file = crate::model::path::RelPath::new("a").unwrap();
+        let doubt = PackageDoubt { file, problem: "p".to_owned(), hint: "h".to_owned() };
+        let slips = Slips { unused: vec![unused], doubts: vec![doubt] };
+        let digest = Digest::of(b"a configuration");
+        slips.keep(&digest, &path).unwrap();
+        let hex: String = fs::read(&path).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, GOLDEN, "a change of the format needs a new version");
+        assert_eq!(Slips::kept(&path, &digest), slips);
+        assert_eq!(slips.notes().count(), 2);
+        assert_eq!(Slips::kept(&path, &Digest::of(b"another one")), Slips::default());
+        fs::write(&path, &fs::read(&path).unwrap()[..45]).unwrap();
+        assert_eq!(Slips::kept(&path, &digest), Slips::default());
+        fs::remove_file(&path).unwrap();
+        Slips::default().keep(&digest, &path).unwrap();
+        assert!(!path.exists());
     }
 }

@@ -14,6 +14,7 @@ use crate::model::pattern::PatternSet;
 use crate::model::problem::reason;
 use crate::model::{Ecosystem, Package, PackageDoubt};
 use crate::packages;
+use crate::syntax::shown::shown;
 
 /// One of `members`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,19 +114,65 @@ pub(super) fn members(
     Members { dirs, packages, doubts }
 }
 
-/// Returns whether the directory `dir` is a member, as far as the files can be read.
-pub(super) fn is_member(root: &Path, stated: &[Member], dir: &RelPath) -> bool {
+/// What a directory with a file of its own is to a workspace further up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Membership {
+    Member,
+    Stranger,
+    /// No member, because it has no manifest, or because nobody knows which directories are packages.
+    Doubtful {
+        /// What is odd about it, and what to do about it.
+        problem: String,
+        hint: String,
+    },
+}
+
+/// Returns what the directory `dir` is to the workspace in `root`, as far as the files can be read.
+pub(super) fn membership(root: &Path, stated: &[Member], dir: &RelPath) -> Membership {
     let file = dir.child(FILE_NAME.as_bytes());
     let patterns = member_files(stated.iter().filter_map(Member::pattern));
-    let decision = PatternSet::parse(&RelPath::root(), &patterns).ok().and_then(|set| set.decision(&file));
-    decision.unwrap_or_else(|| {
-        let ecosystems = stated.iter().filter_map(|member| match member {
-            Member::Packages { ecosystem, .. } => Some(*ecosystem),
-            Member::Pattern(_) => None,
-        });
-        let has_it = |found: packages::Read| found.packages.iter().any(|package| package.dir == *dir);
-        ecosystems.into_iter().any(|of| packages::read(root, of, FILE_NAME, &mut |_| {}).is_ok_and(has_it))
-    })
+    match PatternSet::parse(&RelPath::root(), &patterns).ok().and_then(|set| set.decision(&file)) {
+        Some(true) => return Membership::Member,
+        Some(false) => return Membership::Stranger,
+        None => {}
+    }
+    let mut answer = Membership::Stranger;
+    for member in stated {
+        let Member::Packages { ecosystem, .. } = member else { continue };
+        match packages::read(root, *ecosystem, FILE_NAME, &mut |_| {}) {
+            Ok(found) if found.packages.iter().any(|package| package.dir == *dir) => return Membership::Member,
+            Ok(found) if found.strays.contains(dir) => answer = without_manifest(root, dir, *ecosystem),
+            Ok(_) => {}
+            Err(mistake) => answer = unknown(root, dir, mistake),
+        }
+    }
+    answer
+}
+
+/// Returns what a directory is that would be a package if it had a manifest.
+fn without_manifest(root: &Path, dir: &RelPath, ecosystem: Ecosystem) -> Membership {
+    let (name, manifest, root) = (ecosystem.name(), ecosystem.manifest(), shown(root));
+    Membership::Doubtful {
+        problem: format!(
+            "`{dir}` builds as a workspace of its own, because `members` in `{root}` names the packages of {name}, and \
+             there is no {manifest} here"
+        ),
+        hint: format!("write one, or add `\"{dir}\"` to `members` there, or take it away: `\"!{dir}\"`"),
+    }
+}
+
+/// Returns what a directory is if the files that list the packages cannot be read.
+fn unknown(root: &Path, dir: &RelPath, mistake: packages::Mistake) -> Membership {
+    let packages::Mistake { file, problem, hint, excerpt } = mistake;
+    let problem = excerpt.map_or_else(|| format!("{file}: {problem}"), |excerpt| excerpt.to_string());
+    Membership::Doubtful {
+        problem: format!(
+            "`{dir}` builds as a workspace of its own, because it is not known which packages are members of `{}`: \
+             {problem}",
+            shown(root)
+        ),
+        hint: hint.unwrap_or_else(|| "correct that file".to_owned()),
+    }
 }
 
 /// Appends the file that a member directory must contain to each pattern of `members`.
@@ -142,10 +189,14 @@ fn packages_of(
 ) -> Option<packages::Read> {
     match packages::read(root, ecosystem, FILE_NAME, note) {
         Ok(found) => Some(found),
-        Err(packages::Mistake { file, problem, hint }) => {
+        Err(packages::Mistake { file, problem, hint, excerpt }) => {
             let title = format!("the packages of {} are not known: {file}: {problem}", ecosystem.name());
             let hint = hint.unwrap_or_else(|| "correct that file, or list the members as patterns".to_owned());
-            report.error(title, at.clone(), format!("means what {file} says")).hint(hint);
+            let label = format!("means what {file} says");
+            match excerpt {
+                Some(excerpt) => report.error_elsewhere(title, *excerpt, (at, label)).hint(hint),
+                None => report.error(title, at.clone(), label).hint(hint),
+            };
             None
         }
     }

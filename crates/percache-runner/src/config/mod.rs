@@ -25,7 +25,7 @@
 //! | `check_outputs`, `cycles` | Checks between tasks |
 //! | `report` | Collected mistakes, each with its place |
 //! | `schema` | The JSON Schema of the same format, for editors |
-//! | `kept` | A cache of the loaded workspace |
+//! | `kept` | A cache of the loaded workspace, and of what every build says about it |
 
 mod bind;
 mod build;
@@ -57,7 +57,7 @@ mod templates;
 
 pub use discover::{DiscoverError, Location, discover, is_broken, likely_stores, store_dir, usual_store};
 pub use files::{FILE_NAME, stated};
-pub use kept::{keep, kept};
+pub use kept::{Slips, keep, kept};
 pub use late::fill_in;
 pub use load::{Request, load};
 pub use schema::schema;

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use crate::model::diagnostic::{Diagnostic, Diagnostics, Label};
+use crate::model::diagnostic::{Diagnostic, Diagnostics, Excerpt, Label};
 use crate::model::path::RelPath;
 
 /// A value as written, with its place.
@@ -27,6 +27,8 @@ pub(super) struct Place {
 #[derive(Debug, Default)]
 pub(super) struct Report {
     sources: Vec<(RelPath, String)>,
+    /// Files that are no configuration and have mistakes all the same.
+    others: Vec<(RelPath, String)>,
     errors: Vec<(Place, Diagnostic)>,
     /// Lines (by file and the position of their first byte) that are broken, so that further mistakes on them are not
     /// reported.
@@ -90,6 +92,18 @@ impl Report {
         Mistake { report: self, diagnostic: new.then_some((at, diagnostic)) }
     }
 
+    /// Adds a mistake in a file of another program, which is read because of what stands at `reason`.
+    pub fn error_elsewhere(&mut self, title: String, of: Excerpt, (reason, label): (&Place, String)) -> Mistake<'_> {
+        let new = !self.others.iter().any(|(file, _)| *file == of.file);
+        let Excerpt { file, text, span, label: wrong } = of;
+        let labels = vec![Label { file: file.clone(), span, text: wrong }, self.label(reason, label)];
+        if new {
+            self.others.push((file, text));
+        }
+        let diagnostic = Diagnostic { title: one_line(&title), labels, hint: None };
+        Mistake { report: self, diagnostic: new.then(|| (reason.clone(), diagnostic)) }
+    }
+
     fn label(&self, at: &Place, text: String) -> Label {
         Label { file: self.path(at.file).clone(), span: at.span.clone(), text }
     }
@@ -97,6 +111,7 @@ impl Report {
     /// Returns all mistakes, ordered by file and position.
     pub fn finish(mut self) -> Diagnostics {
         self.errors.sort_by_key(|(at, _)| (at.file, at.span.start));
+        self.sources.extend(self.others);
         Diagnostics { errors: self.errors.into_iter().map(|(_, error)| error).collect(), sources: self.sources }
     }
 }

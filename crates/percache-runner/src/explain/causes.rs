@@ -4,13 +4,15 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Question;
-use super::chain::Past;
+use super::chain::{Past, Stands};
+use crate::action::changes::Change;
 use crate::action::explain::Why;
 use crate::model::TaskId;
 use crate::report::history::{Build, Ending, History, TaskRun};
 use crate::worktree::journal::Journal;
 use crate::worktree::old_contents::Contents;
 use crate::worktree::old_texts::Texts;
+use crate::worktree::server_parts::ServerParts;
 
 /// What is known of the last build that did something.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,8 +41,9 @@ pub fn last_build(asked: &Question) -> Option<LastBuild> {
     let build = builds.last()?.clone();
     let journal = Journal::load(&worktree.journal());
     let contents = Contents::new(&asked.project.workspace.root, Some(&asked.store), Texts::at(worktree.texts()));
-    let mut found =
-        Finding { past: Past { asked, journal: &journal, contents: &contents }, build: &build, known: HashMap::new() };
+    let servers = ServerParts::new(worktree.servers(), std::iter::empty());
+    let past = Past { asked, journal: &journal, contents: &contents, servers: &servers };
+    let mut found = Finding { past, build: &build, known: HashMap::new() };
     let mut causes: Vec<Cause> = Vec::new();
     let mut positions: HashMap<Option<String>, usize> = HashMap::new();
     for run in tasks.iter().filter(|run| matches!(run.ending, Ending::Ran | Ending::Same)) {
@@ -91,7 +94,7 @@ impl Finding<'_> {
 
     /// Follows what a task's last result was made of, back to what no task made.
     fn first(&mut self, id: TaskId) -> Option<String> {
-        let (mut way, mut at, mut reason) = (Vec::new(), id, None);
+        let (mut way, mut at, mut reason, mut change) = (Vec::new(), id, None, None);
         let mut seen = HashSet::new();
         while seen.insert(at) {
             if let Some(known) = self.known.get(&at) {
@@ -99,11 +102,21 @@ impl Finding<'_> {
                 break;
             }
             // What is no change says something about its own task alone.
-            let Some(why @ Why::Changed(_)) = self.past.renewed(at) else { break };
+            let why = match &change {
+                None => self.past.renewed(at).map(|why| (Stands::Renewed, why)),
+                Some(change) => self.past.behind(at, change),
+            };
+            let Some((stands, why @ Why::Changed(_))) = why else { break };
             way.push(at);
-            reason = Some(why.to_string());
-            let Some((maker, _)) = why.changes().iter().find_map(|change| self.past.maker(at, change)) else { break };
-            at = maker;
+            reason = Some(match stands {
+                Stands::Server => {
+                    format!("of the server `{}`, {why}", self.past.asked.project.workspace.task(at).name)
+                }
+                _ => why.to_string(),
+            });
+            let made = |change: &Change| Some((self.past.maker(at, change)?.0, change.clone()));
+            let Some((maker, next)) = why.changes().iter().find_map(made) else { break };
+            (at, change) = (maker, Some(next));
         }
         self.known.extend(way.into_iter().map(|task| (task, reason.clone())));
         reason

@@ -6,14 +6,15 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use percache::Digest;
+use percache::store::id::ActionKey;
 use percache::store::record::{Node, ResultKey, StoredResult};
 
-use super::{Last, Question, is_first, origin};
+use super::{Last, Question, is_first, on_worker, origin};
 use crate::action::changes::{Change, between, locate, settle};
 use crate::action::explain::Why;
 use crate::action::tied::elsewhere;
 use crate::fs::stat_cache::FileState;
-use crate::key::fingerprint::{Kind, Parts, Value};
+use crate::key::fingerprint::{Discovered, Kind, Parts, Value};
 use crate::model::event::Outcome;
 use crate::model::path::RelPath;
 use crate::model::pattern::PatternSet;
@@ -22,6 +23,7 @@ use crate::worktree::Worktree;
 use crate::worktree::journal::Journal;
 use crate::worktree::old_contents::Contents;
 use crate::worktree::old_texts::as_path;
+use crate::worktree::server_parts::{ServerParts, action_key};
 
 /// The largest number of chains that are returned.
 pub const CAUSES: usize = 100;
@@ -52,6 +54,8 @@ pub enum Stands {
     MayRun,
     /// An earlier build made its outputs anew: its command ran, or another result was restored.
     Renewed,
+    /// It is a server, and another one than it was.
+    Server,
 }
 
 /// Access to the records of earlier builds.
@@ -59,6 +63,7 @@ pub(super) struct Past<'a> {
     pub asked: &'a Question,
     pub journal: &'a Journal,
     pub contents: &'a Contents<'a>,
+    pub servers: &'a ServerParts,
 }
 
 /// Returns the chains from `id` to each first cause, the nearest first, and the number of causes.
@@ -96,6 +101,16 @@ pub(super) fn to_causes(
         }
     }
     (chains, causes)
+}
+
+/// Returns how a server differs from that of the last build, as the chain to the first cause.
+pub(super) fn of_server(past: &Past<'_>, id: TaskId, now: Option<&Parts>) -> (Vec<Chain>, usize) {
+    let last = past.journal.tasks.get(&past.asked.project.workspace.task(id).name);
+    let keys = last.map(|last| Discovered::default().action(&last.fingerprint)).zip(now.map(action_key));
+    let Some(why) = keys.and_then(|(old, new)| past.other_server(id, &old, &new)) else { return (Vec::new(), 0) };
+    let mut chain = vec![Link { task: id, stands: Stands::Server, via: None, why }];
+    past.follow(&mut chain);
+    (vec![chain], 1)
 }
 
 /// Returns the chain from `id` to `cause`, extended back in time if the cause is an output that an earlier build made
@@ -141,7 +156,8 @@ impl Past<'_> {
             chain
         });
         let origin = origin(self.asked, record);
-        Some(Last { created: record.created, took: record.took.into(), chain, origin, reason: None, remote: false })
+        let (created, took, remote) = (record.created, record.took.into(), on_worker(&origin));
+        Some(Last { created, took, chain, origin, reason: None, remote })
     }
 
     /// Returns what differs between the task's result in this worktree and the one before.
@@ -154,7 +170,33 @@ impl Past<'_> {
             let tied = elsewhere(&*self.asked.store, &self.asked.project.store_dir, &key.action, &here, &before);
             return Some(tied.map_or(Why::FirstResult, Why::Tied));
         };
-        let mut changes = between(&self.parts(&previous)?, &self.parts(&key)?);
+        self.difference(id, &self.parts(&previous)?, &self.parts(&key)?)
+    }
+
+    /// Returns why a task is what a change says, with what became of it: a server is another one, and others were made
+    /// anew.
+    pub fn behind(&self, maker: TaskId, change: &Change) -> Option<(Stands, Why)> {
+        match (&change.old, &change.new) {
+            (Some(Value::Digest(old)), Some(Value::Digest(new))) if self.is_server(maker) => {
+                let why = self.other_server(maker, &ActionKey::new(*old), &ActionKey::new(*new))?;
+                Some((Stands::Server, why))
+            }
+            _ => Some((Stands::Renewed, self.renewed(maker)?)),
+        }
+    }
+
+    fn is_server(&self, id: TaskId) -> bool {
+        self.asked.project.workspace.task(id).server.is_some()
+    }
+
+    /// Returns what differs between two servers of a name, as far as that is still known.
+    pub fn other_server(&self, id: TaskId, old: &ActionKey, new: &ActionKey) -> Option<Why> {
+        self.difference(id, self.servers.get(old)?, self.servers.get(new)?)
+    }
+
+    /// Returns what differs between what was hashed for a task at two times.
+    fn difference(&self, id: TaskId, old: &Parts, new: &Parts) -> Option<Why> {
+        let mut changes = between(old, new);
         let task = self.asked.project.workspace.task(id);
         settle(&mut changes, &|change| self.remained(task, change));
         locate(&mut changes, self.contents);
@@ -186,9 +228,10 @@ impl Past<'_> {
         let mut seen: HashSet<TaskId> = chain.iter().map(|link| link.task).collect();
         while let Some(Link { task, why: Why::Changed(changes), .. }) = chain.last() {
             let task = *task;
-            let Some((maker, via)) = changes.iter().find_map(|change| self.maker(task, change)) else { return };
-            let Some(why) = self.renewed(maker).filter(|_| seen.insert(maker)) else { return };
-            chain.push(Link { task: maker, stands: Stands::Renewed, via, why });
+            let made = |change: &'_ Change| Some((self.maker(task, change)?, change.clone()));
+            let Some(((maker, via), change)) = changes.iter().find_map(made) else { return };
+            let Some((stands, why)) = self.behind(maker, &change).filter(|_| seen.insert(maker)) else { return };
+            chain.push(Link { task: maker, stands, via, why });
         }
     }
 

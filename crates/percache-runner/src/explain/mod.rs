@@ -45,7 +45,7 @@ use std::time::Duration;
 
 use percache::base::clock::Time;
 use percache::store::Store;
-use percache::store::origin::Origin;
+use percache::store::origin::{Origin, Place};
 
 use crate::action::context::{Accept, Check, Download, Force, HitLogs, Options};
 use crate::action::explain::Why;
@@ -61,6 +61,7 @@ use crate::worktree::failed_runs::{self, FailedRun};
 use crate::worktree::journal::{Journal, TaskRecord};
 use crate::worktree::old_contents::Contents;
 use crate::worktree::old_texts::Texts;
+use crate::worktree::server_parts::ServerParts;
 use chain::Past;
 
 /// The subject of a question.
@@ -100,7 +101,7 @@ pub struct Answer {
     /// The task's state.
     pub state: State,
     /// If the task would or may run: the chains from the task to each first cause, the nearest cause first; at most
-    /// `chain::CAUSES`.
+    /// `chain::CAUSES`. If it is a server: how it differs from that of the last build.
     pub chains: Vec<Chain>,
     /// The number of first causes.
     pub causes: usize,
@@ -130,7 +131,7 @@ pub struct Last {
     pub origin: Option<Origin>,
     /// Why the last build ran it, if it did so for another reason than the difference from the result before.
     pub reason: Option<String>,
-    /// Whether the last build made it on a worker elsewhere.
+    /// Whether it was made on a worker elsewhere.
     pub remote: bool,
 }
 
@@ -197,13 +198,17 @@ fn answer(asked: &Question, id: TaskId, seen: &Seen, outcomes: Outcomes) -> Answ
     let worktree = asked.project.worktree();
     let journal = Journal::load(&worktree.journal());
     let contents = Contents::new(&asked.project.workspace.root, Some(&asked.store), Texts::at(worktree.texts()));
-    let past = Past { asked, journal: &journal, contents: &contents };
+    let is_server = |id: &TaskId| asked.project.workspace.task(*id).server.is_some();
+    let now = outcomes.parts.iter().filter(|(id, _)| is_server(id)).map(|(_, parts)| parts);
+    let servers = ServerParts::new(worktree.servers(), now);
+    let past = Past { asked, journal: &journal, contents: &contents, servers: &servers };
     let state = state(asked, id, seen);
     let (chains, causes) = match state {
         State::WouldRun | State::MayRun => chain::to_causes(&past, id, &seen.outcomes, &outcomes.reasons),
+        State::Server => chain::of_server(&past, id, outcomes.parts.get(&id)),
         _ => (Vec::new(), 0),
     };
-    let nearest = outcomes.parts.get(&id).and_then(|now| closest::find(&past, id, now));
+    let nearest = outcomes.parts.get(&id).filter(|_| !is_server(&id)).and_then(|now| closest::find(&past, id, now));
     let name = &asked.project.workspace.task(id).name;
     let failed = failed_runs::of(&worktree.failed(), name).map(|(run, _)| run);
     let failed = failed.filter(|run| run.is_last(journal.tasks.get(name)));
@@ -211,7 +216,8 @@ fn answer(asked: &Question, id: TaskId, seen: &Seen, outcomes: Outcomes) -> Answ
     let last = match (&state, outcomes.records.get(name)) {
         (State::WouldRestore, Some(record)) => {
             let (created, took) = (record.created, record.took.into());
-            Some(Last { created, took, chain: None, origin: origin(asked, record), reason: None, remote: false })
+            let origin = origin(asked, record);
+            Some(Last { created, took, chain: None, remote: on_worker(&origin), origin, reason: None })
         }
         _ => past.last(id).map(|last| of_last_build(&worktree, name, last)),
     };
@@ -231,7 +237,7 @@ fn of_last_build(worktree: &Worktree, name: &str, last: Last) -> Last {
     let is_new = builds.last().is_some_and(|build| build.began <= last.created);
     let ran = |run: &TaskRun| is_new && run.name == name && matches!(run.ending, Ending::Ran | Ending::Same);
     let Some(run) = tasks.into_iter().find(ran) else { return last };
-    let remote = run.queued.is_some();
+    let remote = run.queued.is_some() || last.remote;
     Last { reason: run.reason.and_then(|reason| other_reason(reason, &last)), remote, ..last }
 }
 
@@ -300,6 +306,11 @@ impl Reporter for Seen {
 }
 
 /// Returns where the result of a record came from, if it was not made here.
+/// Returns whether a result of this origin was made on a worker.
+fn on_worker(origin: &Option<Origin>) -> bool {
+    origin.as_ref().is_some_and(|origin| matches!(origin.from, Place::Worker { .. }))
+}
+
 fn origin(asked: &Question, record: &TaskRecord) -> Option<Origin> {
     asked.store.origin(&record.key?, record.created).ok().flatten()
 }

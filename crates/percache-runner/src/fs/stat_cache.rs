@@ -16,7 +16,7 @@ mod state;
 mod way;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -51,9 +51,9 @@ pub struct Observer<'a> {
     /// What this build knows of each path.
     looks: Looks<'a>,
     /// In a dry run, the states that restored outputs would have: they are claimed, and not seen.
-    pretended: Rare<HashMap<Vec<u8>, FileState>>,
+    pretended: Rare<BTreeMap<Vec<u8>, FileState>>,
     /// What outputs are that were left on the remote.
-    expected: Rare<HashMap<Vec<u8>, FileState>>,
+    expected: Rare<BTreeMap<Vec<u8>, FileState>>,
     /// Directories with no symlink on the way to them.
     plain: Plain,
     /// Where the observed symlinks lead.

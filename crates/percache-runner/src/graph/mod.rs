@@ -23,7 +23,7 @@ mod packages;
 pub use cycles::{components, cycles};
 pub use explicit::{explicit, serves};
 pub use infer::{feeds, inferred};
-pub use names::{Meant, Names, SelectError, full_name, matches, name_from, select};
+pub use names::{Meant, Names, SelectError, full_name, matches, name_from, none_above, select};
 pub use outputs::OutputIndex;
 pub use packages::is_called;
 

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::packages::PackageIndex;
 use crate::model::path::RelPath;
-use crate::model::{Package, TaskId, Workspace};
+use crate::model::{NoneAbove, Package, TaskId, Workspace};
 use crate::syntax::suggest::nearest;
 
 /// The largest number of suggestions.
@@ -52,6 +52,19 @@ pub fn select(workspace: &Workspace, cwd: &RelPath, names: &[String]) -> Result<
     selected.sort_unstable();
     selected.dedup();
     Ok(selected)
+}
+
+/// Returns those of `names`, given in the directory `cwd`, that mean tasks of other packages and find none.
+pub fn none_above(workspace: &Workspace, cwd: &RelPath, names: &[String]) -> Vec<NoneAbove> {
+    if !names.iter().any(|name| name.starts_with('^')) {
+        return Vec::new();
+    }
+    let index = Names::of(workspace);
+    let scope = scope(workspace, cwd);
+    let is_empty =
+        |name: &&String| name.starts_with('^') && index.resolve(&scope, name).is_ok_and(|ids| ids.is_empty());
+    let void = names.iter().filter(is_empty);
+    void.map(|name| index.none_above(&scope, name)).collect()
 }
 
 /// Returns the directory of the nearest file with tasks at or above `cwd`.
@@ -185,6 +198,15 @@ impl<'w> Names<'w> {
             self.check_known(text, local)?;
         }
         Ok(meant)
+    }
+
+    /// Describes a name that means tasks of other packages and finds none.
+    fn none_above(&self, scope: &RelPath, name: &str) -> NoneAbove {
+        let dir = scope.to_str().unwrap_or_default();
+        let above = self.packages.above(dir);
+        let package = self.packages.names_at(dir).next().map_or_else(|| scope.to_string(), str::to_owned);
+        let has_dependencies = !(above.needs.is_empty() && above.lenient.is_empty());
+        NoneAbove { name: name.to_owned(), package, has_dependencies }
     }
 
     /// Checks that some package has a task of this name.

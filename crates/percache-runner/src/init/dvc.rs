@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::write::task_name;
-use super::{InitError, Part, Proposed, list, read, string};
+use super::{InitError, Part, Proposed, list, parsed, read, string};
 use crate::syntax::data::{Data, Format};
 
 const FILE: &str = "dvc.yaml";
@@ -13,10 +13,7 @@ const PARAMETERS: &str = "params.yaml";
 
 pub(super) fn look(dir: &Path) -> Result<Option<Part>, InitError> {
     let Some(text) = read(dir, FILE) else { return Ok(None) };
-    let parse = |file: &str, text: &str| {
-        Format::Yaml.parse(text).map_err(|problem| InitError::Broken(format!("{file}: {problem}")))
-    };
-    let data = parse(FILE, &text)?;
+    let data = parsed(FILE, Format::Yaml, &text)?;
     let (mut tasks, mut notes) = (Vec::new(), Vec::new());
     for (name, stage) in data.get("stages").into_iter().flat_map(Data::entries) {
         match proposed(name, stage) {

@@ -34,6 +34,9 @@ use std::path::Path;
 
 use thiserror::Error;
 
+use crate::model::diagnostic::Excerpt;
+use crate::model::path::RelPath;
+use crate::syntax::data::{Data, Format, Malformed};
 use node::Describing;
 use write::{list, member_text, root_text, string};
 
@@ -140,6 +143,9 @@ pub enum InitError {
     /// A file of the project cannot be understood.
     #[error("{0}")]
     Broken(String),
+    /// A file of the project cannot be read because of what is at one place of it.
+    #[error("{0}")]
+    Malformed(Box<Excerpt>),
 }
 
 /// Proposes files for `dir`: from everything that is found there, or from one source alone.
@@ -199,6 +205,17 @@ fn describing(from: Option<Source>) -> Option<Describing> {
         Some(Source::Nx) => Some(Describing::Nx),
         Some(_) => None,
     }
+}
+
+/// Returns the data of a file, which is named as seen from the directory that is examined.
+fn parsed(file: &str, format: Format, text: &str) -> Result<Data, InitError> {
+    format.parse(text).map_err(|malformed| match RelPath::new(file) {
+        Ok(file) => {
+            let (text, Malformed { span, problem: label, .. }) = (text.to_owned(), malformed);
+            InitError::Malformed(Box::new(Excerpt { file, text, span, label }))
+        }
+        Err(_) => InitError::Broken(format!("{file}: {malformed}")),
+    })
 }
 
 fn read(dir: &Path, name: &str) -> Option<String> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::nature::{Nature, endless, nature};
 use super::write::task_name;
-use super::{InitError, Part, Proposed, list, read, string};
+use super::{InitError, Part, Proposed, list, parsed, read, string};
 use crate::syntax::data::{Data, Format};
 
 const NAMES: [&str; 4] = ["Taskfile.yml", "Taskfile.yaml", "taskfile.yml", "taskfile.yaml"];
@@ -13,7 +13,7 @@ const UNSTATED: &str = "Always runs. State `inputs` and `outputs` and take `cach
 
 pub(super) fn look(dir: &Path) -> Result<Option<Part>, InitError> {
     let Some((file, text)) = NAMES.iter().find_map(|name| Some((*name, read(dir, name)?))) else { return Ok(None) };
-    let data = Format::Yaml.parse(&text).map_err(|problem| InitError::Broken(format!("{file}: {problem}")))?;
+    let data = parsed(file, Format::Yaml, &text)?;
     let files = files(dir, file, &data);
     let tasks = data.get("tasks").into_iter().flat_map(Data::entries).filter(|(name, task)| is_called(name, task));
     let tasks: Vec<Proposed> = tasks.map(|(name, task)| proposed(name, task, &data, &files)).collect();

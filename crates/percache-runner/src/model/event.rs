@@ -174,6 +174,8 @@ pub enum RemoteStage {
 /// A run of a command on a worker elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RemoteRun {
+    /// The server whose worker it is, without secrets.
+    pub server: String,
     /// The worker, if it is named.
     pub worker: String,
     /// How long the command waited for it.

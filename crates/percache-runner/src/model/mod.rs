@@ -31,5 +31,5 @@ pub mod span;
 pub mod task;
 
 pub use caller::Caller;
-pub use package::{Ecosystem, Package, PackageDoubt};
+pub use package::{Ecosystem, NoneAbove, Package, PackageDoubt};
 pub use task::*;

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::PackageDoubt;
 use crate::model::path::RelPath;
+use crate::model::{NoneAbove, PackageDoubt};
 
 /// Something that the user should know, and can do something about.
 #[derive(Clone, Debug)]
@@ -175,6 +175,8 @@ pub enum Note {
         /// The place where it is stated: `percache.toml:14`.
         place: String,
     },
+    /// A name that was asked for means no task, because no package that this one depends on has such a task.
+    NoneAbove(NoneAbove),
     /// Something about the packages of the workspace is most likely a slip.
     Packages(PackageDoubt),
     /// A pattern matches nothing, which may be intended or a slip.

@@ -1,5 +1,7 @@
 //! The packages of a workspace, as the files of their ecosystem state them.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::path::RelPath;
@@ -112,4 +114,28 @@ pub struct PackageDoubt {
     pub problem: String,
     /// What to do about it.
     pub hint: String,
+}
+
+/// A name like `^build` that means tasks of other packages and finds none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoneAbove {
+    /// The name as given.
+    pub name: String,
+    /// The package whose dependencies it is about.
+    pub package: String,
+    /// Whether that depends on other packages at all.
+    pub has_dependencies: bool,
+}
+
+impl fmt::Display for NoneAbove {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let NoneAbove { name, package, has_dependencies } = self;
+        let task = name.trim_start_matches('^');
+        match has_dependencies {
+            false => write!(f, "`{name}` means no task here: `{package}` depends on no other package of the workspace"),
+            true => {
+                write!(f, "`{name}` means no task here: no package that `{package}` depends on has a task `{task}`")
+            }
+        }
+    }
 }

@@ -15,19 +15,23 @@ pub(super) fn read(manifests: &mut Manifests<'_>) -> Result<Vec<Found>, Mistake>
         let hint = "`members = \"go\"` means the modules that it uses: `go work init ./a ./b` writes it".to_owned();
         mistake(&root, "it is not there", Some(hint))
     })?;
-    let work = directives(&work);
+    let text = work;
+    let work = directives(&text);
     let mut modules = Vec::new();
-    for dir in work.iter().filter(|directive| directive.keyword == "use").filter_map(|used| used.words.first()) {
+    for used in work.iter().filter(|directive| directive.keyword == "use") {
+        let Some(dir) = used.words.first() else { continue };
         let Ok(inside) = RelPath::new(dir) else {
             let problem = format!("`use {dir}` lies outside of the workspace and is no member");
             manifests.add_doubt(&root, problem, "a percache.toml further up can have it as a member".to_owned());
             continue;
         };
-        let Some(text) = manifests.text(&inside.child(MANIFEST.as_bytes()))? else {
+        let Some(own) = manifests.text(&inside.child(MANIFEST.as_bytes()))? else {
             let hint = format!("`go work edit -dropuse={dir}` takes it out, and `go mod init` there writes one");
-            return Err(mistake(&root, &format!("`use {dir}` names a directory without a {MANIFEST}"), Some(hint)));
+            let problem = format!("`use {dir}` names a directory without a {MANIFEST}");
+            let label = format!("has no {MANIFEST}");
+            return Err(mistake(&root, &problem, Some(hint)).at(&text, used.span.clone(), label));
         };
-        modules.push((inside, directives(&text)));
+        modules.push((inside, directives(&own)));
     }
     if modules.is_empty() {
         return Err(mistake(&root, "it uses no module", Some("`go work use ./a ./b` adds some".to_owned())));

@@ -10,7 +10,7 @@ use crate::model::PackageDoubt;
 use crate::model::path::RelPath;
 use crate::model::pattern::{Pattern, PatternSet};
 use crate::model::problem::reason;
-use crate::syntax::data::{Data, Format};
+use crate::syntax::data::{Data, Format, Malformed};
 
 /// Access to the manifests of a workspace.
 pub(super) struct Manifests<'m> {
@@ -31,7 +31,11 @@ impl Manifests<'_> {
         match std::fs::read(path.to_path(self.root)) {
             Ok(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => Ok(Some(text)),
-                Err(_) => Err(mistake(path, "it is not UTF-8", None)),
+                Err(error) => {
+                    let at = error.utf8_error().valid_up_to();
+                    let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                    Err(mistake(path, "it is not UTF-8", None).at(&text, at..at, "is not UTF-8".to_owned()))
+                }
             },
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
             Err(error) => Err(mistake(path, &reason(&error), None)),
@@ -41,7 +45,9 @@ impl Manifests<'_> {
     /// Returns the content of a file, if it is there.
     pub fn data(&mut self, path: &RelPath, format: Format) -> Result<Option<Data>, Mistake> {
         let Some(text) = self.text(path)? else { return Ok(None) };
-        format.parse(&text).map(Some).map_err(|problem| mistake(path, &problem, None))
+        format.parse(&text).map(Some).map_err(|Malformed { span, problem, .. }| {
+            mistake(path, &format!("it cannot be read as {}", format.name()), None).at(&text, span, problem)
+        })
     }
 
     /// Returns the directories that match the patterns and have a manifest of this name, sorted. Patterns that lead out
@@ -120,7 +126,7 @@ pub(super) fn leads_out(pattern: &str) -> bool {
 }
 
 pub(super) fn mistake(file: &RelPath, problem: &str, hint: Option<String>) -> Mistake {
-    Mistake { file: file.clone(), problem: problem.to_owned(), hint }
+    Mistake { file: file.clone(), problem: problem.to_owned(), hint, excerpt: None }
 }
 
 /// Returns the path of a file in the root.

@@ -18,8 +18,10 @@ mod node;
 mod uv;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 
+use crate::model::diagnostic::Excerpt;
 use crate::model::path::RelPath;
 use crate::model::{Ecosystem, Package, PackageDoubt};
 
@@ -34,6 +36,16 @@ pub struct Mistake {
     pub problem: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Where it is wrong, if that is one place.
+    pub excerpt: Option<Box<Excerpt>>,
+}
+
+impl Mistake {
+    /// Adds where the file is wrong, and a remark about that place.
+    fn at(self, text: &str, span: Range<usize>, label: String) -> Mistake {
+        let excerpt = Excerpt { file: self.file.clone(), text: text.to_owned(), span, label };
+        Mistake { excerpt: Some(Box::new(excerpt)), ..self }
+    }
 }
 
 /// What was read.

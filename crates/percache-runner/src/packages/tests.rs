@@ -229,7 +229,9 @@ fn what_is_missing_or_broken_is_named() {
     assert_eq!(go("go 1.22"), "go.work: it uses no module");
     assert_eq!(go("use ./nope"), "go.work: `use ./nope` names a directory without a go.mod");
     let broken = [("package.json", r#"{ "workspaces": ["p"] }"#), ("p/package.json", "{\n\n]")];
-    assert!(problem(Ecosystem::Npm, &broken).starts_with("p/package.json: line 3: "));
+    assert_eq!(problem(Ecosystem::Npm, &broken), "p/package.json: it cannot be read as JSON");
+    let excerpt = read_all(Ecosystem::Npm, &broken).unwrap_err().excerpt.unwrap();
+    assert!(excerpt.to_string().starts_with("p/package.json: line 3: "), "{excerpt}");
     let twice = [
         ("package.json", r#"{ "workspaces": ["*"] }"#),
         ("a/package.json", r#"{ "name": "x" }"#),

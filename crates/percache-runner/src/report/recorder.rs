@@ -211,7 +211,7 @@ fn check(note: &Note) -> Option<String> {
 fn fetched(provenance: &Provenance) -> Option<(String, u64)> {
     match &provenance.origin.as_ref()?.from {
         Place::Remote(address) => Some((address.clone(), provenance.fetched?)),
-        Place::File(_) => None,
+        Place::File(_) | Place::Worker { .. } => None,
     }
 }
 

@@ -104,7 +104,8 @@ pub struct Outcomes {
     pub failed_runs: Vec<(FailedRun, Vec<u8>)>,
     /// Why tasks ran or would run, if that was asked.
     pub reasons: HashMap<TaskId, Why>,
-    /// The current fingerprint parts of tasks that would run, if that was asked.
+    /// The current fingerprint parts of tasks that would run, if that was asked, and of servers that are other ones
+    /// than in the last build.
     pub parts: HashMap<TaskId, Parts>,
     /// In a dry run, the tools that were not run because their last answers are known.
     pub remembered: Vec<String>,

@@ -28,6 +28,7 @@ use crate::worktree::failed_runs;
 use crate::worktree::intents::{Intent, Intents, LeftBehind};
 use crate::worktree::journal::{Journal, TaskRecord};
 use crate::worktree::old_texts;
+use crate::worktree::server_parts;
 use crate::worktree::unstable;
 
 /// What a build has done.
@@ -105,6 +106,7 @@ impl Build<'_> {
                 scope.spawn(|| self.keep_for_later(&opened.worktree, keeps_texts.then_some(&observed.now), remembered));
             }
             self.keep_failed_runs(&opened, built);
+            self.keep_servers(&opened, outcomes);
             let list = timed(self.listener, Phase::Journal, None, || renew(&mut journal, &observed, &judged));
             let list = list.filter(|_| learned.is_read && trouble.is_none());
             journal.finding = list.and_then(|list| self.finding(&opened, list, &journal, built.tasks, &learned.tools));
@@ -171,6 +173,14 @@ impl Build<'_> {
         };
         if let Err(e) = failed_runs::keep(&opened.worktree.failed(), &built.outcomes.failed_runs, &is_done) {
             log::info!("the logs of failed runs cannot be kept: {e}");
+        }
+    }
+
+    /// Keeps what was hashed for servers that are other ones than in the last build.
+    fn keep_servers(&self, opened: &OpenWorktree, outcomes: &Outcomes) {
+        let servers = outcomes.parts.iter().filter(|(id, _)| self.workspace.task(**id).server.is_some());
+        if let Err(e) = server_parts::keep(&opened.worktree.servers(), servers.map(|(_, parts)| parts)) {
+            log::info!("what was hashed for servers cannot be kept: {e}");
         }
     }
 

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
+use percache::Digest;
+
 use super::Build;
 use super::begin::OpenWorktree;
 use crate::action::context::Tools;
-use crate::config::keep;
+use crate::config::{Slips, keep};
 use crate::environment::{self, Wishes};
 use crate::model::{Task, TaskId};
+use crate::worktree::Worktree;
 use crate::worktree::conditions::{Finding, Tool, variables_digest};
 use crate::worktree::journal::Journal;
 
@@ -37,14 +40,20 @@ impl Build<'_> {
             variables,
             tools: self.tools(journal, asked)?,
             configuration,
-            // If it cannot be saved, the next build only spends time on reading the configuration again.
-            kept: self.kept.or_else(|| keep(self.workspace, &opened.worktree.kept()).ok()),
+            kept: self.kept.or_else(|| self.keep_configuration(&opened.worktree)),
             // With a check rate, each build chooses anew which tasks to check. A server is to run even if nothing has
             // changed.
             request: positions
-                .filter(|_| self.workspace.cache.check_rate == 0.0 && !self.serves)
+                .filter(|_| self.workspace.cache.check_rate == 0.0 && !self.serves && self.finds_all)
                 .map(|positions| (request.tasks, positions)),
         })
+    }
+
+    /// Saves the configuration, and returns the digest of the copy. If it cannot be saved, the next build only spends
+    /// time on reading it again.
+    fn keep_configuration(&self, worktree: &Worktree) -> Option<Digest> {
+        let digest = keep(self.workspace, &worktree.kept()).ok()?;
+        Slips::of(self.workspace).keep(&digest, &worktree.slips()).ok().map(|()| digest)
     }
 
     /// Returns each distinct tool of the tasks with evidence once, with its current answer.

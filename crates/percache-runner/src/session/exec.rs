@@ -88,7 +88,8 @@ impl Single {
     pub fn project(&self, cwd: &Path, store_dir: &Path) -> Result<Project, SingleError> {
         let workspace = self.workspace(cwd)?;
         let (graph, identity) = (TaskGraph::new(&workspace), self.identity(cwd));
-        Ok(Project { cwd: RelPath::root(), graph, workspace, store_dir: store_dir.to_owned(), single: Some(identity) })
+        let (cwd, store_dir, single) = (RelPath::root(), store_dir.to_owned(), Some(identity));
+        Ok(Project { cwd, graph, workspace, store_dir, doubt: None, single })
     }
 
     /// Makes a workspace whose only task is this command, run in the absolute directory `cwd`. Its root is the nearest

@@ -7,10 +7,11 @@ use std::thread::JoinHandle;
 use percache::Digest;
 
 use super::project::Project;
-use crate::config::{Location, kept};
+use crate::config::{Location, Slips, kept};
 use crate::fs::mapped_file::Image;
 use crate::maintenance;
 use crate::model::Caller;
+use crate::model::notice::Note;
 use crate::session::freshness::{self, Freshness, Surroundings};
 use crate::worktree::conditions::Asked;
 use crate::worktree::intents::Intents;
@@ -37,7 +38,13 @@ impl LastBuild {
         let digest = self.freshness.kept?;
         let path = Worktree::new(&self.store_dir, &place.root).kept();
         let workspace = kept(&place.root, &path, &digest)?;
-        Some((Project::of(place.cwd.clone(), workspace), digest))
+        Some((Project::of(place.clone(), workspace), digest))
+    }
+
+    /// Returns what every build says about the configuration, which is unchanged.
+    pub(super) fn notes(&self, root: &Path) -> Vec<Note> {
+        let path = Worktree::new(&self.store_dir, root).slips();
+        self.freshness.kept.map_or_else(Vec::new, |digest| Slips::kept(&path, &digest).notes().collect())
     }
 
     /// Returns the names of the requested tasks if all of them are up to date. Marks their results as used, and keeps

@@ -43,13 +43,14 @@ use crate::action::context::{Download, Force, Options};
 use crate::action::remote::Remote;
 use crate::action::servers::Servers;
 use crate::action::workers::Workers;
+use crate::config::Slips;
 use crate::fs::stamp::moment;
-use crate::graph::{TaskGraph, serves};
+use crate::graph::{TaskGraph, none_above, serves};
 use crate::model::Caller;
 use crate::model::event::{Event, Listener, Reporter};
 use crate::model::notice::Note;
 use crate::model::span::{Phase, timed};
-use crate::model::{TaskId, UnusedTemplate, Workspace};
+use crate::model::{TaskId, Workspace};
 use crate::process::Stop;
 use crate::process::descriptors;
 use crate::process::nesting::Enclosing;
@@ -106,6 +107,8 @@ struct Build<'a> {
     servers: &'a Servers,
     /// Whether servers are to run that nothing needs.
     serves: bool,
+    /// Whether every name that was asked for means a task. If not, the next build has to say so again.
+    finds_all: bool,
     /// Whether the caller names the tasks.
     names_tasks: bool,
     caller: &'a Caller,
@@ -231,6 +234,7 @@ impl<'a> Session<'a> {
         let last_build = self.last_build.take();
         let tasks = self.project.graph.closure(&self.selected);
         self.tell_of_slips(reporter);
+        let none_above = none_above(&self.project.workspace, &self.project.cwd, self.request.tasks);
         let (servers, kept) = (&self.servers.0, self.servers.1);
         let workspace = &self.project.workspace;
         let foreground = self.selected.iter().flat_map(|id| serves(workspace, *id)).collect();
@@ -240,6 +244,8 @@ impl<'a> Session<'a> {
         servers.running().iter().filter(|name| !is_known(name)).for_each(|name| servers.end(name));
         let mut build = self.shared(self.jobs(tasks.len(), reporter), stop, listener);
         build.serves = !foreground.is_empty();
+        build.finds_all = none_above.is_empty();
+        none_above.into_iter().for_each(|none| reporter.event(Event::Note(Note::NoneAbove(none))));
         let (opened, fresh) = timed(listener, Phase::Begin, None, || build.begin(last_build, reporter))?;
         let threads = Threads {
             tasks: threads((build.jobs + build.away()).min(tasks.len()).max(1))?,
@@ -267,13 +273,8 @@ impl<'a> Session<'a> {
     }
 
     fn tell_of_slips(&self, reporter: &mut dyn Reporter) {
-        for UnusedTemplate { name, place } in &self.project.workspace.unused {
-            let (name, place) = (name.clone(), place.clone());
-            reporter.event(Event::Note(Note::UnusedTemplate { name, place }));
-        }
-        for doubt in &self.project.workspace.doubts {
-            reporter.event(Event::Note(Note::Packages(doubt.clone())));
-        }
+        let doubt = self.project.doubt.clone().map(Note::Packages).into_iter();
+        doubt.chain(Slips::of(&self.project.workspace).notes()).for_each(|note| reporter.event(Event::Note(note)));
     }
 
     /// Returns how many tasks run at a time: no more than the limit on open files allows.
@@ -302,6 +303,7 @@ impl<'a> Session<'a> {
             jobs,
             servers: &self.servers.0,
             serves: false,
+            finds_all: true,
             names_tasks: !self.request.tasks.is_empty(),
             caller: &self.request.caller,
             stop,

@@ -16,13 +16,18 @@ use super::project::{OpenError, Project};
 use super::request::{OpenStore, Request, Target};
 use crate::config::Location;
 use crate::fs::stamp::moment;
+use crate::model::notice::Note;
 use crate::worktree::conditions::Asked;
 
 /// The answer to a [`Request`].
 pub enum Opened<'a> {
-    /// Nothing has changed since the last build: these are the requested tasks and their dependencies, without groups,
-    /// and all of them are up to date.
-    Unchanged(Vec<String>),
+    /// Nothing has changed since the last build.
+    Unchanged {
+        /// The requested tasks and their dependencies, without groups; all of them are up to date.
+        tasks: Vec<String>,
+        /// What there is to say about the configuration all the same.
+        notes: Vec<Note>,
+    },
     /// Something may have to be done.
     Session(Box<Session<'a>>),
 }
@@ -37,8 +42,11 @@ pub fn open(request: Request<'_>) -> Result<Opened<'_>, OpenError> {
     let asked = request.asked(&place);
     let likely = request.target.store_dir(&place.root);
     let last_build = last_build(&request, &likely, &place.root, &asked);
-    if let Some(tasks) = last_build.as_ref().filter(|_| request.is_plain()).and_then(LastBuild::idle) {
-        return Ok(Opened::Unchanged(tasks.to_vec()));
+    if let Some(last_build) = last_build.as_ref().filter(|_| request.is_plain())
+        && let Some(tasks) = last_build.idle()
+    {
+        let notes = place.doubt.clone().map(Note::Packages).into_iter().chain(last_build.notes(&place.root));
+        return Ok(Opened::Unchanged { tasks: tasks.to_vec(), notes: notes.collect() });
     }
     // Results will be looked up, so the store is opened while the rest is read.
     let early = last_build.as_ref().zip(request.store).map(|(_, open)| open_early(open, &likely));

@@ -10,7 +10,7 @@ use crate::config::{self, DiscoverError, Location};
 use crate::graph::{self, SelectError, TaskGraph};
 use crate::model::diagnostic::Diagnostics;
 use crate::model::path::RelPath;
-use crate::model::{CacheSettings, TaskId, Workspace};
+use crate::model::{CacheSettings, NoneAbove, PackageDoubt, TaskId, Workspace};
 use crate::report::retrospect::{Retrospect, retrospect};
 use crate::worktree::{Worktree, ownership};
 
@@ -24,6 +24,8 @@ pub struct Project {
     pub graph: TaskGraph,
     /// The store's directory.
     pub store_dir: PathBuf,
+    /// Why it is perhaps a slip that this is a workspace, and no member of one further up.
+    pub(super) doubt: Option<PackageDoubt>,
     /// Tells a single command from others that run in the same directory; `None` when the workspace has a
     /// configuration.
     pub(super) single: Option<Digest>,
@@ -40,6 +42,8 @@ pub enum OpenError {
     Select(SelectError),
     /// A name that is to mean a task means none, because its `foreach` matches no file.
     NoInstance(String),
+    /// A name that is to mean a task means none, because no package that this one depends on has such a task.
+    NoneAbove(NoneAbove),
     /// There are arguments, and no task takes any. Holds the name of the task if only one was requested.
     NoArguments(Option<String>),
 }
@@ -69,13 +73,14 @@ impl Project {
     pub(super) fn at(place: Location, args: &[String]) -> Result<Project, OpenError> {
         let request = config::Request { args: args.to_vec(), store: None, made: Some(ownership::made) };
         let workspace = config::load(&place.root, &request).map_err(OpenError::Config)?;
-        Ok(Project::of(place.cwd, workspace))
+        Ok(Project::of(place, workspace))
     }
 
     /// Completes a workspace that is already loaded.
-    pub(super) fn of(cwd: RelPath, workspace: Workspace) -> Project {
+    pub(super) fn of(place: Location, workspace: Workspace) -> Project {
         let store_dir = config::store_dir(&workspace.root, &workspace.cache);
-        Project { cwd, graph: TaskGraph::new(&workspace), workspace, store_dir, single: None }
+        let (Location { cwd, doubt, .. }, graph) = (place, TaskGraph::new(&workspace));
+        Project { cwd, graph, workspace, store_dir, doubt, single: None }
     }
 
     /// Returns what the store keeps about this directory.
@@ -100,7 +105,11 @@ impl Project {
     /// Fails if it means none.
     pub fn select_some(&self, name: &str) -> Result<Vec<TaskId>, OpenError> {
         let tasks = self.select(&[name.to_owned()])?;
-        if tasks.is_empty() { Err(OpenError::NoInstance(name.to_owned())) } else { Ok(tasks) }
+        if !tasks.is_empty() {
+            return Ok(tasks);
+        }
+        let none_above = graph::none_above(&self.workspace, &self.cwd, &[name.to_owned()]).pop();
+        Err(none_above.map_or_else(|| OpenError::NoInstance(name.to_owned()), OpenError::NoneAbove))
     }
 
     /// Returns the tasks of a request: those named, or else the default ones. Checks that the arguments are used.

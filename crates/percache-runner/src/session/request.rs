@@ -56,7 +56,10 @@ impl Target<'_> {
     pub(super) fn place(&self) -> Result<Location, DiscoverError> {
         match self {
             Target::Directory(start) => discover(start),
-            Target::Project(project) => Ok(Location { root: project.workspace.root.clone(), cwd: project.cwd.clone() }),
+            Target::Project(project) => {
+                let (root, cwd) = (project.workspace.root.clone(), project.cwd.clone());
+                Ok(Location { root, cwd, doubt: project.doubt.clone() })
+            }
         }
     }
 

@@ -7,9 +7,11 @@
 //! STORE/worktrees/ID/lock       held while a build runs here
 //! STORE/worktrees/ID/journal    see crate::worktree::journal
 //! STORE/worktrees/ID/workspace  the workspace as last loaded, a cache, see crate::config
+//! STORE/worktrees/ID/slips      what every build says about the configuration, if anything, see crate::config
 //! STORE/worktrees/ID/intents    see crate::worktree::intents
 //! STORE/worktrees/ID/builds     the last builds, see crate::report::history
 //! STORE/worktrees/ID/texts      small text inputs, see crate::worktree::old_texts
+//! STORE/worktrees/ID/servers    see crate::worktree::server_parts
 //! STORE/worktrees/ID/unstable   see crate::worktree::unstable
 //! STORE/worktrees/ID/failed/    logs of failed runs, see crate::worktree::failed_runs
 //! STORE/worktrees/ID/used       uses of results since the last gc, see crate::worktree::last_used
@@ -153,6 +155,11 @@ impl Worktree {
         self.dir.join("workspace")
     }
 
+    /// Returns the path of what every build says about the configuration, see `crate::config`.
+    pub fn slips(&self) -> PathBuf {
+        self.dir.join("slips")
+    }
+
     /// Returns the directory where all worktrees claim actions.
     pub fn claims(&self) -> PathBuf {
         self.claims.clone()
@@ -191,6 +198,11 @@ impl Worktree {
     /// Returns the path of the texts of inputs.
     pub fn texts(&self) -> PathBuf {
         self.dir.join("texts")
+    }
+
+    /// Returns the path of what was hashed for servers.
+    pub fn servers(&self) -> PathBuf {
+        self.dir.join("servers")
     }
 
     /// Returns the directory for files on their way into the tree.

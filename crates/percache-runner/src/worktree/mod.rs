@@ -13,6 +13,7 @@
 //! | `old_contents` | Former contents of files, for explanations |
 //! | `old_texts` | Copies of small text inputs, so that `why` can show changed lines |
 //! | `ownership` | Ownership of what earlier builds left in the tree |
+//! | `server_parts` | What was hashed for servers, so that `why` can say how they changed |
 //! | `unstable` | Tasks that a check found to be unstable |
 
 pub mod conditions;
@@ -26,6 +27,7 @@ pub mod neighbours;
 pub mod old_contents;
 pub mod old_texts;
 pub mod ownership;
+pub mod server_parts;
 pub mod unstable;
 
 pub use directory::*;

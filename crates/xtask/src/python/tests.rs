@@ -9,7 +9,7 @@ use super::wheel::package;
 use crate::run::{Failure, Result, path_failure, run as run_command};
 
 /// What the tests use beside the package.
-const NEEDED: [&str; 7] = ["pytest", "numpy", "pandas", "polars", "pydantic", "joblib", "dask[distributed]"];
+const NEEDED: [&str; 8] = ["pytest", "mypy", "numpy", "pandas", "polars", "pydantic", "joblib", "dask[distributed]"];
 /// The original, as it is on PyPI.
 const ORIGINAL: &str =
     "percache==0.4.4 --hash=sha256:04b08b9d775b0e88666c14cfd6627691cc056ec526a4608f620595d68d1e31a2\n";

@@ -11,7 +11,7 @@ use super::sharing;
 use crate::args::{Cli, RemoteOptions};
 use crate::commands::gc::count;
 use crate::error::{CliError, FAILURE, SUCCESS};
-use crate::remote::{Sharing, execution, settings};
+use crate::remote::{Sharing, advice, execution, settings};
 use crate::setup::load;
 
 /// Round trips that are measured; the shortest counts.
@@ -71,8 +71,8 @@ fn connect(remote: &Remote) -> Result<Duration, CliError> {
     for trip in 0..=TRIPS {
         let began = Instant::now();
         let about = remote.contact().map_err(|fault| {
-            let hint = "check the address, the network, and the credentials";
-            CliError::failure(format!("the remote cannot be used: {fault}")).hint(Some(hint))
+            let hint = advice::check(fault.kind, "[remote]");
+            CliError::failure(format!("the remote cannot be used: {fault}")).hint(Some(&hint))
         })?;
         if trip == 0 {
             about.facts.iter().for_each(|(name, value)| crate::say!("{name:<18} {value}"));
@@ -97,7 +97,7 @@ fn try_out(remote: &Remote) -> u8 {
     let speed = |took: Duration| format_size((trial.bytes as f64 / took.as_secs_f64().max(1e-9)) as u64);
     crate::say!("throughput         {}/s up, {}/s down", speed(trial.wrote), speed(trial.read));
     match trial.clock {
-        None => crate::say!("clock              not told by this kind of remote"),
+        None => crate::say!("clock              unknown: the remote does not tell its time"),
         Some(ahead) if ahead.abs() < ODD => crate::say!("clock              the same, within {ODD} s"),
         Some(ahead) => {
             let way = if ahead > 0.0 { "ahead of" } else { "behind" };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use percache_runner::events::Note;
 use percache_runner::watching::{Activity, Burst, Change, Happened, Hearing, Noting, Run, Target as Watched, moment};
 use percache_runner::{Opened, Request, Session, Stop, Summary, Target, open};
 
@@ -54,8 +55,8 @@ impl Round {
         };
         let start = Instant::now();
         match open(request)? {
-            Opened::Unchanged(tasks) => {
-                watching.finish_unchanged(&tasks, start.elapsed());
+            Opened::Unchanged { tasks, notes } => {
+                watching.finish_unchanged(&tasks, &notes, start.elapsed());
                 Ok(Round { began, stopped: None, failed: Vec::new(), runs: Vec::new() })
             }
             Opened::Session(session) => Round::build(watching, target, *session, began),
@@ -115,9 +116,9 @@ impl Watching<'_> {
         self.go_on(restarted);
     }
 
-    fn finish_unchanged(&mut self, tasks: &[String], took: Duration) {
+    fn finish_unchanged(&mut self, tasks: &[String], notes: &[Note], took: Duration) {
         if self.awaited {
-            report::idle(tasks, self.manner(), took);
+            report::idle((tasks, notes), self.manner(), took);
         }
         self.go_on(false);
     }

@@ -14,14 +14,16 @@ const CHANGES: usize = 20;
 const LINES: usize = 12;
 
 /// Describes each change with its old and new value. `place` is where the task is defined. The digests of a text whose
-/// changed lines are shown are told if `verbose` is set.
+/// changed lines are shown, and the keys of dependencies, are told if `verbose` is set.
 pub fn tell(changes: &[Change], place: Option<&str>, indent: &str, verbose: bool, paint: Paint) -> String {
     let mut text = String::new();
     for change in changes.iter().take(CHANGES) {
         let stated = matches!(change.kind, Kind::Command | Kind::Outputs | Kind::Cwd | Kind::Depfile);
         let place = place.filter(|_| stated).map(|place| format!(" ({place})")).unwrap_or_default();
         let _ = writeln!(text, "{indent}{change}{place}");
-        let (old, new) = match says_enough(change) && !verbose {
+        // Nobody knows what the key of a dependency stands for.
+        let is_enough = change.kind == Kind::Dependency || says_enough(change);
+        let (old, new) = match is_enough && !verbose {
             true => (Vec::new(), Vec::new()),
             false => old_and_new(change),
         };

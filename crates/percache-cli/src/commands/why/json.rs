@@ -83,6 +83,7 @@ fn link(workspace: &Workspace, link: &Link) -> Value {
         Stands::WouldRun => "would_run",
         Stands::MayRun => "may_run",
         Stands::Renewed => "made_anew",
+        Stands::Server => "changed",
     };
     json!({
         "task": workspace.task(link.task).name,

@@ -23,7 +23,8 @@ pub fn answer(project: &Project, id: TaskId, answer: &Answer, verbose: bool, pai
     let mut text = String::new();
     let name = paint.apply(Style::Strong, &workspace.task(id).name);
     let made = answer.last.as_ref().map(|last| {
-        let remotely = if last.remote { ", remotely" } else { "" };
+        // The origin of a stored result says it, with the place.
+        let remotely = if last.remote && last.origin.is_none() { ", remotely" } else { "" };
         let origin = last.origin.as_ref().map(|origin| format!(", {}", said::origin(origin))).unwrap_or_default();
         let (age, took) = (format_age(age(last.created)), format_duration(last.took));
         format!(" {}", paint.apply(Style::Faint, format!("(made {age} ago{remotely}, in {took}{origin})")))
@@ -42,7 +43,14 @@ pub fn answer(project: &Project, id: TaskId, answer: &Answer, verbose: bool, pai
             )
         }
         State::Group => writeln!(text, "{name} is a group: it runs nothing itself"),
-        State::Server => writeln!(text, "{name} is a server: it runs while a task that depends on it runs"),
+        State::Server => {
+            let _ = writeln!(text, "{name} is a server: it runs while a task that depends on it runs");
+            if let Some(chain) = answer.chains.first() {
+                text.push_str("\nit differs from what it was in the last build in this:\n");
+                tell_chain(workspace, chain, verbose, paint, &mut text);
+            }
+            Ok(())
+        }
         State::Broken(message) => writeln!(text, "{name} would fail: {message}"),
         State::WouldRun | State::MayRun => {
             tell_chains(workspace, id, answer, verbose, paint, &mut text);
@@ -69,11 +77,7 @@ pub fn answer(project: &Project, id: TaskId, answer: &Answer, verbose: bool, pai
             }
             _ => {
                 text.push_str("\nits result differs from the one before in this:\n");
-                if chain.len() > 1 {
-                    let columns = columns().map(|columns| columns.saturating_sub(2));
-                    let _ = writeln!(text, "  {}", wrapped(&line(workspace, chain), columns, "    "));
-                }
-                tell_links(workspace, chain, verbose, paint, &mut text);
+                tell_chain(workspace, chain, verbose, paint, &mut text);
             }
         }
     }
@@ -104,7 +108,8 @@ fn tell_chains(workspace: &Workspace, id: TaskId, answer: &Answer, verbose: bool
     let _ =
         writeln!(text, "{}{}", paint.apply(Style::Strong, name), whole.strip_prefix(name.as_str()).unwrap_or(&whole));
     tell_links(workspace, chain, verbose, paint, text);
-    let cause = |chain: &Chain| chain.iter().rfind(|link| link.stands != Stands::Renewed).cloned();
+    let cause =
+        |chain: &Chain| chain.iter().rfind(|link| matches!(link.stands, Stands::WouldRun | Stands::MayRun)).cloned();
     let reason = |link: &Link| ending(link);
     let first = cause(chain).map(|link| reason(&link));
     let (same, different): (Vec<Link>, Vec<Link>) =
@@ -186,7 +191,17 @@ fn words(stands: Stands) -> &'static str {
         Stands::WouldRun => "would run",
         Stands::MayRun => "may run",
         Stands::Renewed => "was made anew",
+        Stands::Server => "changed",
     }
+}
+
+/// Describes a chain that begins in the past, and what changed for each task in it.
+fn tell_chain(workspace: &Workspace, chain: &Chain, verbose: bool, paint: Paint, text: &mut String) {
+    if chain.len() > 1 {
+        let columns = columns().map(|columns| columns.saturating_sub(2));
+        let _ = writeln!(text, "  {}", wrapped(&line(workspace, chain), columns, "    "));
+    }
+    tell_links(workspace, chain, verbose, paint, text);
 }
 
 /// Describes what changed for each task in the chain.

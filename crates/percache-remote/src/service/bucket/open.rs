@@ -1,14 +1,43 @@
 //! From an address to an operator of OpenDAL.
 
-use opendal::{Builder, Operator, Result, services};
+use opendal::layers::HttpClientLayer;
+use opendal::raw::HttpClient;
+use opendal::{Builder, Error, ErrorKind, Operator, Result, services};
 
-use crate::settings::{Address, Scheme};
+use crate::settings::{Address, Scheme, Settings, Tls};
 
 /// Where files are collected until they are whole: beside those that are, so that a rename suffices.
 const UNFINISHED: &str = "percache/v1/unfinished";
 
 /// Makes the operator. Connects to nothing.
-pub(super) fn operator(address: &Address) -> Result<Operator> {
+pub(super) fn operator(settings: &Settings) -> Result<Operator> {
+    let operator = service(&settings.address)?;
+    Ok(
+        match client(&settings.tls)
+            .map_err(|e| Error::new(ErrorKind::ConfigInvalid, "`tls` of [remote]").set_source(e))?
+        {
+            Some(client) => operator.layer(HttpClientLayer::new(HttpClient::with(client))),
+            None => operator,
+        },
+    )
+}
+
+/// Makes what speaks HTTP with certificates of the user's; the usual one will do without any.
+fn client(tls: &Tls) -> reqwest::Result<Option<reqwest::Client>> {
+    let mut client = reqwest::Client::builder();
+    if let Some(ca) = &tls.ca {
+        client = client.tls_certs_only(reqwest::Certificate::from_pem_bundle(ca)?);
+    }
+    if let Some((cert, key)) = &tls.identity {
+        client = client.identity(reqwest::Identity::from_pem(&[&cert[..], b"\n", key].concat())?);
+    }
+    match tls.ca.is_some() || tls.identity.is_some() {
+        true => client.build().map(Some),
+        false => Ok(None),
+    }
+}
+
+fn service(address: &Address) -> Result<Operator> {
     let url = &address.url;
     let text = |part: &str| decoded(part);
     let path = text(url.path());
@@ -45,7 +74,7 @@ pub(super) fn operator(address: &Address) -> Result<Operator> {
             build::<services::Fs>(address, vec![root, ("atomic_write_dir", unfinished)])
         }
         Scheme::Grpc | Scheme::Grpcs => {
-            Err(opendal::Error::new(opendal::ErrorKind::ConfigInvalid, "this address is not one of an object store"))
+            Err(Error::new(ErrorKind::ConfigInvalid, "this address is not one of an object store"))
         }
     }
 }

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use tonic::metadata::{Ascii, MetadataKey, MetadataValue};
-use tonic::service::Interceptor;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
-use tonic::{Code, Request, Status};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
+use tonic::{Code, Status};
 
-use crate::fault::{Fault, FaultKind};
+use super::calls::Calls;
+use crate::fault::{self, Fault, FaultKind};
 use crate::reapi::bytestream::byte_stream_client::ByteStreamClient;
 use crate::reapi::longrunning::operations_client::OperationsClient;
 use crate::reapi::v2::action_cache_client::ActionCacheClient;
@@ -24,42 +22,47 @@ const ALIVE: Duration = Duration::from_secs(10);
 /// The largest message that is taken: the usual limit, and what a server may be off by.
 const MESSAGE: usize = 8 << 20;
 
-type Service = InterceptedService<Channel, Headers>;
-
 /// Makes the clients of all services of one server.
 #[derive(Clone)]
-pub(super) struct Client(Service);
+pub(super) struct Client(Calls);
 
 impl Client {
     /// Connects when the first call is made.
     pub fn new(settings: &Settings) -> Result<Client, Fault> {
         let wrong = |message: String| Fault::new(FaultKind::Unreachable, message);
-        let headers = Headers::new(&settings.headers).map_err(wrong)?;
-        let endpoint = endpoint(settings).map_err(|e| wrong(format!("{}: {e}", settings.address)))?;
-        Ok(Client(InterceptedService::new(endpoint.connect_lazy(), headers)))
+        let endpoint = endpoint(settings).map_err(|e| match fault::root(&e) {
+            Some(cause) => wrong(format!("{}: {cause}", settings.address)),
+            None => wrong(format!("{}: {e}", settings.address)),
+        })?;
+        Calls::new(endpoint.connect_lazy(), settings).map(Client).map_err(wrong)
     }
 
-    pub fn capabilities(&self) -> CapabilitiesClient<Service> {
+    /// Returns how far the server's clock is ahead of this machine's, in seconds, if it tells its time.
+    pub fn ahead(&self) -> Option<f64> {
+        self.0.ahead()
+    }
+
+    pub fn capabilities(&self) -> CapabilitiesClient<Calls> {
         CapabilitiesClient::new(self.0.clone())
     }
 
-    pub fn actions(&self) -> ActionCacheClient<Service> {
+    pub fn actions(&self) -> ActionCacheClient<Calls> {
         ActionCacheClient::new(self.0.clone()).max_decoding_message_size(MESSAGE)
     }
 
-    pub fn contents(&self) -> ContentAddressableStorageClient<Service> {
+    pub fn contents(&self) -> ContentAddressableStorageClient<Calls> {
         ContentAddressableStorageClient::new(self.0.clone()).max_decoding_message_size(MESSAGE)
     }
 
-    pub fn executions(&self) -> ExecutionClient<Service> {
+    pub fn executions(&self) -> ExecutionClient<Calls> {
         ExecutionClient::new(self.0.clone()).max_decoding_message_size(MESSAGE)
     }
 
-    pub fn operations(&self) -> OperationsClient<Service> {
+    pub fn operations(&self) -> OperationsClient<Calls> {
         OperationsClient::new(self.0.clone())
     }
 
-    pub fn streams(&self) -> ByteStreamClient<Service> {
+    pub fn streams(&self) -> ByteStreamClient<Calls> {
         ByteStreamClient::new(self.0.clone()).max_decoding_message_size(MESSAGE)
     }
 }
@@ -91,36 +94,11 @@ fn endpoint(settings: &Settings) -> Result<Endpoint, tonic::transport::Error> {
     Ok(endpoint)
 }
 
-/// Sends the user's headers along with every call.
-#[derive(Clone)]
-pub(super) struct Headers(Vec<(MetadataKey<Ascii>, MetadataValue<Ascii>)>);
-
-impl Headers {
-    fn new(headers: &[(String, String)]) -> Result<Headers, String> {
-        let parse = |(name, value): &(String, String)| {
-            let key = name.parse().map_err(|_| format!("`{name}` is no name of a header"))?;
-            // Not the value: it may be a secret.
-            let mut value: MetadataValue<Ascii> = value
-                .parse()
-                .map_err(|_| format!("the value of the header `{name}` has characters that none may have"))?;
-            value.set_sensitive(true);
-            Ok((key, value))
-        };
-        headers.iter().map(parse).collect::<Result<_, String>>().map(Headers)
-    }
-}
-
-impl Interceptor for Headers {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        for (key, value) in &self.0 {
-            request.metadata_mut().insert(key.clone(), value.clone());
-        }
-        Ok(request)
-    }
-}
-
 /// Returns what a status means.
 pub(super) fn fault(what: &str, status: &Status) -> Fault {
+    if let Some(why) = fault::tls(status) {
+        return Fault::new(FaultKind::Tls, why);
+    }
     let kind = match status.code() {
         Code::NotFound => FaultKind::Missing,
         Code::Unauthenticated | Code::PermissionDenied => FaultKind::Denied,

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::channel::{Client, fault};
 use crate::digest::Blob;
 use crate::fault::{Fault, FaultKind};
+use crate::invocation::uuid;
 use crate::reapi::bytestream::{QueryWriteStatusRequest, ReadRequest, WriteRequest};
 use crate::service::stream::{Receiver, Sender};
 use crate::service::{IDLE, LargeUpload, Packing};
@@ -151,15 +152,6 @@ fn name(packing: Packing, blob: &Blob) -> String {
     }
 }
 
-/// Makes a random UUID of version 4.
-fn uuid() -> String {
-    let mut bytes = fastrand::u128(..).to_be_bytes();
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
-}
-
 /// Waits for an answer, and not for ever.
 async fn within<T>(what: &str, call: impl Future<Output = Result<T, tonic::Status>>) -> Result<T, Fault> {
     match timeout(IDLE, call).await {
@@ -171,13 +163,6 @@ async fn within<T>(what: &str, call: impl Future<Output = Result<T, tonic::Statu
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_uuid_is_one_of_version_4() {
-        let uuid = uuid();
-        assert_eq!((uuid.len(), &uuid[14..15]), (36, "4"));
-        assert!("89ab".contains(&uuid[19..20]) && uuid != super::uuid());
-    }
 
     #[test]
     fn names_have_the_instance_in_front_if_there_is_one() {

@@ -39,7 +39,7 @@ keys! {
     headers: Headers, SETTING,
         "Headers sent to a server with every call. A secret is named as a variable: `\"Bearer $CACHE_TOKEN\"`.";
     tls: Subtable<TlsKeys>, SETTING,
-        "Certificates for `grpcs://`, in PEM: `ca` instead of the system's, `cert` and `key` to show one's own.";
+        "Certificates for encrypted connections, in PEM: `ca` instead of the system's, `cert` and `key` to show one's own.";
     execution: Subtable<ExecutionKeys>, SETTING,
         "A server of the Remote Execution API whose workers execute commands.";
 }

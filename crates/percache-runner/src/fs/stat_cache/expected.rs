@@ -8,6 +8,8 @@ use std::io;
 use super::look::Change;
 use super::{FileState, Observer};
 use crate::fs::links::parent;
+use crate::model::path::RelPath;
+use crate::model::pattern::PatternSet;
 
 impl Observer<'_> {
     /// Returns the current state of `path` as an input.
@@ -38,14 +40,19 @@ impl Observer<'_> {
         self.expected.get_mut().remove(path);
     }
 
-    /// Returns the files that are inputs without being in the tree: those that are expected, and in a dry run those that
-    /// are claimed to exist.
-    pub fn unseen_inputs(&self) -> Vec<Vec<u8>> {
+    /// Returns the files that these patterns match and that are inputs without being in the tree: those that are
+    /// expected, and in a dry run those that are claimed to exist. Some may be named twice.
+    pub fn unseen_inputs(&self, patterns: &PatternSet) -> Vec<RelPath> {
         let mut files = Vec::new();
         for states in [&self.expected, &self.pretended] {
             let Some(states) = states.get() else { continue };
             let is_file = |state: &FileState| !matches!(state, FileState::Absent | FileState::Directory);
-            files.extend(states.iter().filter(|(_, state)| is_file(state)).map(|(path, _)| path.clone()));
+            for root in patterns.roots() {
+                let alike = states.range(root.as_bytes().to_vec()..);
+                let alike = alike.take_while(|(path, _)| path.starts_with(root.as_bytes()));
+                let paths = alike.filter(|(_, state)| is_file(state)).filter_map(|(path, _)| RelPath::new(path).ok());
+                files.extend(paths.filter(|path| patterns.matches(path)));
+            }
         }
         files
     }
@@ -80,7 +87,14 @@ mod tests {
         assert_eq!(observer.observe_input(b"gen/deep").unwrap(), FileState::Directory);
         assert_eq!(observer.observe(b"gen/deep/er/a").unwrap(), FileState::Absent);
         assert_eq!(observer.observe(b"gen/deep").unwrap(), FileState::Absent);
-        assert_eq!(observer.unseen_inputs(), [b"gen/deep/er/a".to_vec()], "directories are no inputs");
+        observer.expect(b"gen-er/b", file("b"));
+        let unseen = |pattern| {
+            let found = observer.unseen_inputs(&PatternSet::parse(&RelPath::root(), &[pattern]).unwrap());
+            found.iter().map(RelPath::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(unseen("gen"), ["gen/deep/er/a"], "directories are no inputs");
+        assert_eq!((unseen("gen-er/*"), unseen("ge*/b")), (vec!["gen-er/b".to_owned()], vec!["gen-er/b".to_owned()]));
+        assert!(unseen("ge").is_empty());
         assert!(observer.stands(b"gen/deep/er/a", None), "what rests on it can be judged by stamps");
     }
 
@@ -97,7 +111,7 @@ mod tests {
             assert_eq!(observer.observe_input(name.as_bytes()).unwrap(), file(text));
             assert_eq!(observer.has_flipped(name.as_bytes()), text != "x");
         }
-        assert!(observer.unseen_inputs().is_empty());
+        assert!(observer.unseen_inputs(&PatternSet::parse(&RelPath::root(), &["**"]).unwrap()).is_empty());
         observer.arrived(b"never expected");
         assert!(!observer.has_flipped(b"never expected"));
     }

@@ -8,6 +8,7 @@
 //! | `root` | Scripts of the root that run those of the packages |
 //! | `rules` | What turbo.json and nx.json say of a script |
 //! | `turbo`, `nx` | Reading these files |
+//! | `target` | Targets of Nx that run commands |
 
 mod nx;
 mod project;
@@ -15,6 +16,7 @@ mod root;
 mod rules;
 mod script;
 mod state;
+mod target;
 mod turbo;
 
 use std::collections::BTreeSet;
@@ -46,16 +48,22 @@ pub(super) struct Found {
 /// Proposes tasks for the package in `dir`, and for those of its workspace.
 pub(super) fn look(dir: &Path, describing: Describing) -> Result<Found, InitError> {
     let Some(mut project) = Project::read(dir)? else { return Ok(Found::default()) };
-    let rules = Rules::read(dir, describing)?;
+    let mut rules = Rules::read(dir, describing)?;
     let needed = matches!(describing, Describing::Turbo | Describing::Nx);
     if needed && matches!(rules, Rules::None) {
         return Ok(Found::default());
     }
-    let unknown = if let Rules::Nx(nx) = &rules { project.imply(nx) } else { Vec::new() };
+    let unknown = if let Rules::Nx(nx) = &mut rules {
+        nx.learn_names(&project.members);
+        project.add_targets(nx);
+        project.imply(nx)
+    } else {
+        Vec::new()
+    };
     let mut members: Vec<(String, Part)> = Vec::new();
     for member in project.members.iter().filter(|member| !member.dir.is_empty()) {
         let tasks = script::tasks(&project, member, &rules);
-        let notes = nameless(member);
+        let notes = left_out(member);
         if !tasks.is_empty() || !notes.is_empty() {
             let found = "a package.json".to_owned();
             let part = Part { found, prefix: project.manager, notes, tasks, ..Part::default() };
@@ -88,15 +96,16 @@ fn root_part(project: &Project, rules: &Rules, members: &[(String, Part)]) -> Op
     let found = if is_workspace { "a workspace of packages" } else { "a package.json" };
     let found = format!("{found}{}", rules.found());
     let settings = if is_workspace { project.settings(rules) } else { Vec::new() };
-    let notes = [rules.notes(), nameless(own), installing(project)].concat();
+    let notes = [rules.notes(), left_out(own), installing(project)].concat();
     Some(Part { found, prefix: project.manager, settings, notes, tasks })
 }
 
-/// Returns comments on the scripts that cannot be tasks because of their names.
-fn nameless(member: &Member) -> Vec<String> {
+/// Returns comments on the scripts that cannot be tasks because of their names, and on targets that are none.
+fn left_out(member: &Member) -> Vec<String> {
     let scripts = member.scripts();
     let names = scripts.iter().map(|(name, _)| *name).filter(|name| task_name(name).is_empty());
-    names.map(|name| format!("The script `{name}` is left out: no task can have this name.")).collect()
+    let nameless = names.map(|name| format!("The script `{name}` is left out: no task can have this name."));
+    nameless.chain(member.targets.unknown.iter().cloned()).collect()
 }
 
 /// Returns comments on how a task can install packages: it must not own what other tasks write while they run.

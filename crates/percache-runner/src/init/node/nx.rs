@@ -1,12 +1,14 @@
-//! nx.json of Nx: the defaults of targets, and named inputs. Scripts of package.json are targets; `nx` in it says more
-//! about them.
+//! nx.json of Nx: the defaults of targets, and named inputs. Scripts of package.json are targets; `nx` in it and
+//! project.json say more about them.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::super::{InitError, read};
+use super::super::{InitError, parsed, read};
 use super::project::Member;
 use super::rules::{Dep, Rule, SOURCES, layered, output, up};
+use super::target::{RUN_COMMANDS, RUN_SCRIPT, executor};
 use crate::syntax::data::{Data, Format};
 use crate::syntax::name_globs::NameGlobs;
 
@@ -22,22 +24,39 @@ pub(super) struct Nx {
     data: Data,
     /// The operations that are cached, in old versions.
     cacheable: Vec<String>,
+    /// The names of packages in `deps`, by the names that Nx knows them by.
+    names: BTreeMap<String, String>,
 }
 
 impl Nx {
     pub fn read(dir: &Path) -> Result<Option<Nx>, InitError> {
         let Some(text) = read(dir, "nx.json") else { return Ok(None) };
-        let data = Format::Json.parse(&text).map_err(|problem| InitError::Broken(format!("nx.json: {problem}")))?;
+        let data = parsed("nx.json", Format::Json, &text)?;
         let cacheable = data.at(&["tasksRunnerOptions", "default", "options", "cacheableOperations"]);
         let cacheable = cacheable.into_iter().flat_map(Data::texts).map(str::to_owned).collect();
-        Ok(Some(Nx { dir: dir.to_owned(), data, cacheable }))
+        Ok(Some(Nx { dir: dir.to_owned(), data, cacheable, names: BTreeMap::new() }))
+    }
+
+    /// Learns the names of packages that are other ones in project.json than in package.json.
+    pub fn learn_names(&mut self, members: &[Member]) {
+        let named =
+            members.iter().filter_map(|member| Some((own_name(member)?.to_owned(), member.prefix().to_owned())));
+        self.names = named.collect();
+    }
+
+    /// Returns a dependency on a package by its name in `deps`.
+    fn renamed(&self, dep: Dep) -> Dep {
+        match dep {
+            Dep::Of(package, task) => Dep::Of(self.names.get(&package).cloned().unwrap_or(package), task),
+            other => other,
+        }
     }
 
     /// Returns comments for the head of the file.
     pub fn notes() -> Vec<String> {
         vec![
             "Dependencies, inputs, outputs and what is cached are those of nx.json.".to_owned(),
-            "Targets of project.json files and of plugins are not scripts, and not here.".to_owned(),
+            "Targets that plugins infer, and directories without a package.json, are not here.".to_owned(),
         ]
     }
 
@@ -70,20 +89,20 @@ impl Nx {
     /// Returns what is said of a script of a package: what its project.json or package.json says comes before the
     /// defaults.
     pub fn rule(&self, member: &Member, script: &str) -> Option<Rule> {
-        let own = member.of_nx.at(&["targets", script]).into_iter();
-        let own = own.chain(member.manifest.at(&["nx", "targets", script]));
-        let layers: Vec<&Data> = own.chain(self.default(script)).collect();
+        let layers = self.layers(member, script);
         if layers.is_empty() && !self.cacheable.iter().any(|name| name == script) {
             return None;
         }
         let value = |key: &str| layers.iter().find_map(|layer| layer.get(key));
         let mut rule = Rule::default();
-        let runs = |key: &str| value(key).and_then(Data::text).filter(|text| *text != "nx:run-script");
-        let others = ["executor", "command"].into_iter().filter(|key| runs(key).is_some());
-        rule.unknown.extend(others.map(|key| format!("`{key}` of its target")));
+        if !member.targets.known.contains_key(script) {
+            let runs = |key: &str| value(key).and_then(Data::text).filter(|text| executor(text) != RUN_SCRIPT);
+            let others = ["executor", "command"].into_iter().filter(|key| runs(key).is_some());
+            rule.unknown.extend(others.map(|key| format!("`{key}` of its target")));
+        }
         for dep in layered(&layers, "dependsOn", SPREAD).unwrap_or_default() {
             match parse(member, &dep) {
-                Some(deps) => rule.deps.extend(deps),
+                Some(deps) => rule.deps.extend(deps.into_iter().map(|dep| self.renamed(dep))),
                 None => rule.unknown.push(format!("`dependsOn: {}`", shown(&dep))),
             }
         }
@@ -110,14 +129,28 @@ impl Nx {
         Some(rule)
     }
 
-    /// Returns the default of a script: that of whatever runs scripts, or of its name, which may be a glob.
-    fn default(&self, script: &str) -> Option<&Data> {
+    /// Returns what is said of a script or target, the nearest first: in project.json, in package.json, and by default.
+    pub fn layers<'d>(&'d self, member: &'d Member, name: &str) -> Vec<&'d Data> {
+        let own = member.of_nx.at(&["targets", name]).into_iter();
+        let own: Vec<&Data> = own.chain(member.manifest.at(&["nx", "targets", name])).collect();
+        let value = |key: &str| own.iter().find_map(|layer| layer.get(key)).and_then(Data::text);
+        let runs = match (value("executor"), value("command")) {
+            (Some(stated), _) => executor(stated),
+            (None, Some(_)) => RUN_COMMANDS,
+            (None, None) => RUN_SCRIPT,
+        };
+        let default = self.default(runs, name);
+        own.into_iter().chain(default).collect()
+    }
+
+    /// Returns the default of a target: that of what runs it, or of its name, which may be a glob.
+    fn default(&self, executor: &str, script: &str) -> Option<&Data> {
         let defaults = self.data.get("targetDefaults")?;
         let by_glob = || {
             let mut entries = defaults.entries();
             entries.find(|(name, _)| NameGlobs::of(&[name]).matches(OsStr::new(script))).map(|(_, default)| default)
         };
-        defaults.get("nx:run-script").or_else(|| defaults.get(script)).or_else(by_glob)
+        defaults.get(executor).or_else(|| defaults.get(script)).or_else(by_glob)
     }
 
     /// Returns the outputs. Nx leaves out one that names an option which the target does not have; here something has to
@@ -275,9 +308,14 @@ fn of_projects(project: &str, target: &str) -> Option<Dep> {
     }
 }
 
+/// Returns the name that only Nx knows a package by.
+pub(super) fn own_name(member: &Member) -> Option<&str> {
+    member.of_nx.get("name").or_else(|| member.manifest.at(&["nx", "name"])).and_then(Data::text)
+}
+
 /// Returns whether a name, a glob over names or directories, or a tag means a package.
 fn means(text: &str, member: &Member) -> bool {
-    let own_name = member.of_nx.get("name").or_else(|| member.manifest.at(&["nx", "name"])).and_then(Data::text);
+    let own_name = own_name(member);
     if let Some(tag) = text.strip_prefix("tag:") {
         let tags = member.of_nx.get("tags").into_iter().chain(member.manifest.at(&["nx", "tags"]));
         return tags.flat_map(Data::texts).any(|known| known == tag);
@@ -304,7 +342,7 @@ fn shown(data: &Data) -> String {
 /// Returns a path as seen from its package; `None` if Nx replaces more in it than is known here.
 fn placed(member: &Member, pattern: &str) -> Option<String> {
     let (sign, pattern) = pattern.strip_prefix('!').map_or(("", pattern), |rest| ("!", rest));
-    let pattern = pattern.replace("{projectName}", &member.name);
+    let pattern = pattern.replace("{projectName}", own_name(member).unwrap_or(&member.name));
     let path = match pattern.strip_prefix(OF_PROJECT) {
         Some(rest) => rest.to_owned(),
         None => {

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::super::{InitError, list, read, string};
+use super::super::{InitError, list, parsed, read, string};
 use super::nx::Nx;
 use super::rules::Rules;
+use super::target::Targets;
 use crate::config::FILE_NAME;
 use crate::model::{Ecosystem, Package};
 use crate::packages;
@@ -21,6 +22,8 @@ pub(super) struct Member {
     pub manifest: Data,
     /// The project.json of Nx beside it; nothing if there is none.
     pub of_nx: Data,
+    /// The targets that run commands, in a workspace of Nx.
+    pub targets: Targets,
     /// Packages that it depends on although its manifest does not say so; as they are named in `deps`.
     pub implied: Vec<String>,
     /// Whether another package depends on it.
@@ -65,19 +68,21 @@ const SHARED: [&str; 13] = [
 ];
 
 impl Member {
-    /// Returns the names and texts of its scripts, without those that run before and after others.
+    /// Returns the names and texts of its scripts and targets, without scripts that run before and after others.
     pub fn scripts(&self) -> Vec<(&str, &str)> {
         let all = || self.manifest.get("scripts").into_iter().flat_map(Data::entries);
         let is_hook = |name: &str| {
             let base = name.strip_prefix("pre").or_else(|| name.strip_prefix("post"));
             base.is_some_and(|base| all().any(|(other, _)| other == base))
         };
-        all().filter(|(name, _)| !is_hook(name)).filter_map(|(name, text)| Some((name, text.text()?))).collect()
+        let targets = self.targets.known.iter().map(|(name, target)| (name.as_str(), target.text.as_str()));
+        let scripts = all().filter(|(name, _)| !is_hook(name) && !self.targets.known.contains_key(*name));
+        scripts.filter_map(|(name, text)| Some((name, text.text()?))).chain(targets).collect()
     }
 
-    /// Returns whether it has a script of this name.
+    /// Returns whether it has a script or a target of this name.
     pub fn has(&self, script: &str) -> bool {
-        self.manifest.at(&["scripts", script]).is_some()
+        self.manifest.at(&["scripts", script]).is_some() || self.targets.known.contains_key(script)
     }
 
     /// Returns the names in `deps` of a task of all packages that it depends on.
@@ -87,7 +92,7 @@ impl Member {
     }
 
     /// Returns its name in `deps`.
-    fn prefix(&self) -> &str {
+    pub fn prefix(&self) -> &str {
         if self.name.is_empty() { &self.dir } else { &self.name }
     }
 
@@ -101,9 +106,7 @@ impl Project {
     /// Reads the package in `dir`, and those of its workspace.
     pub fn read(dir: &Path) -> Result<Option<Project>, InitError> {
         let Some(text) = read(dir, "package.json") else { return Ok(None) };
-        let parse = |file: &str, text: &str| {
-            Format::Json.parse(text).map_err(|problem| InitError::Broken(format!("{file}: {problem}")))
-        };
+        let parse = |file: &str, text: &str| parsed(file, Format::Json, text);
         let own = parse("package.json", &text)?;
         let manager = LOCKS.into_iter().find(|(lock, _)| dir.join(lock).exists()).map_or("npm", |(_, manager)| manager);
         let of_nx = |at: &str| {
@@ -117,6 +120,7 @@ impl Project {
             name: name(&own),
             manifest: own,
             of_nx: of_nx("")?,
+            targets: Targets::default(),
             implied: Vec::new(),
             is_needed: false,
         };
@@ -128,7 +132,10 @@ impl Project {
         if is_workspace {
             let ecosystem = Ecosystem::named(manager).unwrap_or(Ecosystem::Npm);
             let packages = packages::read(dir, ecosystem, FILE_NAME, &mut |_| {})
-                .map_err(|mistake| InitError::Broken(format!("{}: {}", mistake.file, mistake.problem)))?
+                .map_err(|mistake| match mistake.excerpt {
+                    Some(excerpt) => InitError::Malformed(excerpt),
+                    None => InitError::Broken(format!("{}: {}", mistake.file, mistake.problem)),
+                })?
                 .packages;
             let needed: BTreeSet<u32> = packages.iter().flat_map(Package::all_needs).collect();
             for (position, package) in (0u32..).zip(&packages).filter(|(_, package)| !package.dir.is_root()) {
@@ -137,10 +144,18 @@ impl Project {
                 let Some(text) = read(dir, &file) else { continue };
                 let (name, is_needed) = (package.name.clone(), needed.contains(&position));
                 let (manifest, of_nx) = (parse(&file, &text)?, of_nx(at)?);
-                members.push(Member { dir: at.to_owned(), name, manifest, of_nx, implied: Vec::new(), is_needed });
+                let (dir, targets) = (at.to_owned(), Targets::default());
+                members.push(Member { dir, name, manifest, of_nx, targets, implied: Vec::new(), is_needed });
             }
         }
         Ok(Some(Project { root: dir.to_owned(), manager, members }))
+    }
+
+    /// Adds the targets that run commands.
+    pub fn add_targets(&mut self, nx: &Nx) {
+        for position in 0..self.members.len() {
+            self.members[position].targets = Targets::of(nx, &self.members[position]);
+        }
     }
 
     /// Adds the dependencies between packages that only Nx knows. Returns those that mean no package here, as sentences.

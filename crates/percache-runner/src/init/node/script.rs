@@ -67,8 +67,13 @@ pub(super) fn task(
     (name, text): (&str, &str),
     taken: &mut Taken,
 ) -> Option<Proposed> {
-    let (command, state) = command(project, member, (name, text), taken);
-    let mut keys = vec![("command", list(&command))];
+    let (mut keys, state) = match member.targets.known.get(name) {
+        Some(target) => (target.keys(project.manager, member), state_files(&project.at(member), text)),
+        None => {
+            let (command, state) = command(project, member, (name, text), taken);
+            (vec![("command", list(&command))], state)
+        }
+    };
     let rule = rules.of(member, name);
     if rule.is_none() && rules.is_complete() || task_name(name).is_empty() {
         return None;
@@ -286,7 +291,7 @@ fn exists(project: &Project, rules: &Rules, dep: &Dep) -> Existence {
             member.is_needed || member.scripts().iter().any(|(script, _)| is_it(script))
         }),
         Dep::Of(package, name) => {
-            return of(members.find(|member| member.name == *package), name, format!("{package}#{name}"));
+            return of(members.find(|member| member.prefix() == package), name, format!("{package}#{name}"));
         }
         Dep::Root(name) => return of(members.next(), name, format!("//#{name}")),
         Dep::Own(_) => true,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::super::{InitError, read};
+use super::super::{InitError, parsed, read};
 use super::project::Member;
 use super::rules::{Dep, Rule, layered, output, up};
 use crate::syntax::data::{Data, Format};
@@ -127,7 +127,7 @@ fn data(root: &Path, dir: &str) -> Result<Option<Data>, InitError> {
     let at = root.join(dir);
     let Some((name, text)) = NAMES.iter().find_map(|name| Some((*name, read(&at, name)?))) else { return Ok(None) };
     let file = if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
-    Format::Json.parse(&text).map(Some).map_err(|problem| InitError::Broken(format!("{file}: {problem}")))
+    parsed(&file, Format::Json, &text).map(Some)
 }
 
 /// Returns the tasks of a turbo.json; before version 2 they were called a pipeline.

@@ -78,7 +78,7 @@ impl Site {
         };
         change(&mut request);
         match open(request)? {
-            Opened::Unchanged(tasks) => Ok(Some(tasks)),
+            Opened::Unchanged { tasks, .. } => Ok(Some(tasks)),
             Opened::Session(mut session) => {
                 let summary = session.build(&Stop::manual().unwrap(), &(), &mut ()).unwrap();
                 assert!(summary.failed.is_empty());

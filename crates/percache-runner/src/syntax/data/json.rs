@@ -1,14 +1,17 @@
 //! Reads JSON, with what the configuration files of JavaScript tools add to it: comments, and commas at the end.
 
 use jsonc_parser::ast::Value;
-use jsonc_parser::common::Ranged;
+use jsonc_parser::common::{Range, Ranged};
 use jsonc_parser::{CollectOptions, CommentCollectionStrategy, ParseOptions, parse_to_ast};
 
-use super::{DEEPEST, Data, line};
+use super::{DEEPEST, Data, Malformed};
 
 /// Returns the tree of a text.
-pub(super) fn parse(text: &str) -> Result<Data, String> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+pub(super) fn parse(whole: &str) -> Result<Data, Malformed> {
+    let text = whole.strip_prefix('\u{feff}').unwrap_or(whole);
+    let before = whole.len() - text.len();
+    let wrong =
+        |range: Range, problem: String| Malformed::new(whole, before + range.start..before + range.end, problem);
     let collect = CollectOptions { comments: CommentCollectionStrategy::Off, tokens: false };
     let options = ParseOptions {
         allow_comments: true,
@@ -25,14 +28,17 @@ pub(super) fn parse(text: &str) -> Result<Data, String> {
     let parsed = parse_to_ast(text, &collect, &options).map_err(|error| {
         let kind = error.kind().to_string();
         let lower = kind.chars().next().map(|first| first.to_lowercase().to_string() + &kind[first.len_utf8()..]);
-        format!("line {}: {}", line(text, error.range().start), lower.unwrap_or_default())
+        wrong(error.range(), lower.unwrap_or_default())
     })?;
-    parsed.value.map_or_else(|| Err("line 1: it is empty".to_owned()), |value| tree(text, &value, 0))
+    let empty = || wrong(Range::new(0, 0), "it is empty".to_owned());
+    let value = parsed.value.ok_or_else(empty)?;
+    tree(&value, 0).map_err(|at| wrong(at, format!("it is nested more than {DEEPEST} deep")))
 }
 
-fn tree(text: &str, value: &Value<'_>, depth: usize) -> Result<Data, String> {
+/// Returns the tree of a value; fails with the place that is nested too deep.
+fn tree(value: &Value<'_>, depth: usize) -> Result<Data, Range> {
     if depth > DEEPEST {
-        return Err(format!("line {}: it is nested more than {DEEPEST} deep", line(text, value.range().start)));
+        return Err(Range::new(value.range().start, value.range().start + 1));
     }
     Ok(match value {
         Value::NullKeyword(_) => Data::Null,
@@ -40,15 +46,14 @@ fn tree(text: &str, value: &Value<'_>, depth: usize) -> Result<Data, String> {
         Value::NumberLit(literal) => Data::Plain(literal.value.to_owned()),
         Value::StringLit(literal) => Data::Text(literal.value.to_string()),
         Value::Array(array) => {
-            let items = array.elements.iter().map(|item| tree(text, item, depth + 1));
+            let items = array.elements.iter().map(|item| tree(item, depth + 1));
             Data::List(items.collect::<Result<_, _>>()?)
         }
         // Of a key that stands twice, programs take the last value.
         Value::Object(object) => {
             let entries = object.properties.iter();
-            let entries =
-                entries.map(|entry| Ok((entry.name.as_str().to_owned(), tree(text, &entry.value, depth + 1)?)));
-            Data::Table(entries.collect::<Result<_, String>>()?)
+            let entries = entries.map(|entry| Ok((entry.name.as_str().to_owned(), tree(&entry.value, depth + 1)?)));
+            Data::Table(entries.collect::<Result<_, Range>>()?)
         }
     })
 }

@@ -17,6 +17,8 @@ mod toml;
 mod yaml;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
 
 pub use canonical::differences;
 pub use path::{KeyPath, split};
@@ -72,8 +74,8 @@ impl Format {
     /// Parses the text of a file.
     ///
     /// # Errors
-    /// Returns what is wrong, with the line.
-    pub fn parse(self, text: &str) -> Result<Data, String> {
+    /// Returns what is wrong, with its place.
+    pub fn parse(self, text: &str) -> Result<Data, Malformed> {
         match self {
             Format::Json => json::parse(text),
             Format::Toml => toml::parse(text),
@@ -130,9 +132,30 @@ impl Data {
 /// The deepest nesting that is read: destroying a deeper tree could exhaust the stack.
 const DEEPEST: usize = 200;
 
-/// Returns the line of a position, from 1.
-fn line(text: &str, position: usize) -> usize {
-    text.as_bytes().iter().take(position).filter(|byte| **byte == b'\n').count() + 1
+/// Why a text cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// The bytes of the text that are wrong; never outside of it.
+    pub span: Range<usize>,
+    /// The line where they begin, from 1.
+    pub line: usize,
+    /// What is wrong with them.
+    pub problem: String,
+}
+
+impl Malformed {
+    fn new(text: &str, span: Range<usize>, problem: impl Into<String>) -> Malformed {
+        let boundary = |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        let (start, end) = (boundary(span.start), boundary(span.end));
+        let line = text[..start].matches('\n').count() + 1;
+        Malformed { span: start..end.max(start), line, problem: problem.into() }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.problem)
+    }
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Data, line};
+use super::{Data, Malformed};
 
 /// Returns the tree of a text.
-pub(super) fn parse(text: &str) -> Result<Data, String> {
+pub(super) fn parse(text: &str) -> Result<Data, Malformed> {
     let table = DeTable::parse(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        format!("line {}: {}", line(text, at), error.message())
+        let span = error.span().unwrap_or(text.len()..text.len());
+        Malformed::new(text, span, error.message())
     })?;
     Ok(tree(DeValue::Table(table.into_inner())))
 }

@@ -5,21 +5,28 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
-use super::{DEEPEST, Data};
+use super::{DEEPEST, Data, Malformed};
 
 /// The most values that a document may stand for: a few aliases of aliases stand for billions.
 const MOST: usize = 1_000_000;
 
 /// Returns the tree of a text.
-pub(super) fn parse(text: &str) -> Result<Data, String> {
+pub(super) fn parse(text: &str) -> Result<Data, Malformed> {
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| format!("line {}: {}", error.marker().line(), error.info()))?;
-        builder.take(event).map_err(|problem| format!("line {}: {problem}", span.start.line()))?;
+        let (event, span) = event.map_err(|error| wrong(text, error.marker(), error.info()))?;
+        builder.take(event).map_err(|problem| wrong(text, &span.start, &problem))?;
     }
     Ok(builder.root.unwrap_or(Data::Null))
+}
+
+/// Creates the error for one place; the parser counts in characters.
+fn wrong(text: &str, at: &Marker, problem: &str) -> Malformed {
+    let mut characters = text.char_indices().skip(at.index());
+    let start = characters.next().map_or(text.len(), |(start, _)| start);
+    Malformed::new(text, start..start, problem)
 }
 
 /// A list or table in the making.

@@ -1,9 +1,12 @@
 //! What is done with a clone besides building it: its results go to the remote and come from there, are moved in files, and go.
 
+use std::process::Command;
+
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
 
 use super::drive::{Known, Player};
+use super::oracle::Unit;
 use super::remote::{Errand, Way};
 use crate::sandbox::{Run, snapshot};
 
@@ -31,16 +34,20 @@ impl Player {
 
     /// Runs a command that has to succeed, leaves the tree alone and runs no task.
     fn asked<const N: usize>(&self, arguments: [&str; N]) -> Result<Run, TestCaseError> {
-        let before = snapshot(self.ws.root());
         let mut command = self.ws.command("");
         command.args(arguments);
         if let Some(remote) = &self.remote {
             remote.borrow().give_to(&mut command, Way::Reads, self.wanted);
         }
+        self.only_looks(command)
+    }
+
+    fn only_looks(&self, mut command: Command) -> Result<Run, TestCaseError> {
+        let before = snapshot(self.ws.root());
         let run = self.ws.run(&mut command);
-        prop_assert_eq!(run.status, 0, "{:?}\n{}", arguments, run.output());
-        prop_assert!(run.commands.is_empty(), "{:?} ran {:?}\n{}", arguments, run.commands, run.output());
-        prop_assert_eq!(snapshot(self.ws.root()), before, "{:?} changed the tree (left)", arguments);
+        prop_assert_eq!(run.status, 0, "{:?}\n{}", command, run.output());
+        prop_assert!(run.commands.is_empty(), "{:?} ran {:?}\n{}", command, run.commands, run.output());
+        prop_assert_eq!(snapshot(self.ws.root()), before, "{:?} changed the tree (left)", command);
         Ok(run)
     }
 
@@ -88,8 +95,19 @@ impl Player {
     fn dry_run(&mut self) -> TestCaseResult {
         let objects = |player: &Player| player.remote.as_ref().map(|remote| remote.borrow().objects());
         let before = objects(self);
-        self.asked(["build", "-n", "-k"])?;
+        let mut command = self.build_command();
+        command.arg("-n");
+        let run = self.only_looks(command)?;
         prop_assert!(objects(self) == before, "`-n` has changed the remote");
+        self.look_again();
+        let units = self.project.units(&self.world);
+        let known: Vec<_> = units.iter().map(|unit| self.known(unit).filter(|_| !unit.sees_strays)).collect();
+        let is_unknown = |(unit, known): &(&Unit, &Option<Known>)| known.is_none() && !unit.sees_strays;
+        let is_seen = |(unit, _): &(&Unit, _)| unit.needs.iter().all(|need| known[*need] == Some(Known::Surely));
+        let least = units.iter().zip(&known).filter(is_unknown).filter(is_seen).count();
+        let most = known.iter().filter(|known| **known != Some(Known::Surely)).count();
+        let said = if units.is_empty() { 0 } else { run.count("would run") };
+        prop_assert!((least..=most).contains(&said), "{said} would run, not {least} to {most}\n{}", run.output());
         Ok(())
     }
 

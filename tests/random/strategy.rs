@@ -121,7 +121,7 @@ fn task() -> impl Strategy<Value = Task> {
 
 fn kind() -> impl Strategy<Value = Kind> {
     prop_oneof![
-        4 => (vec(source(), 0..3), vec(slot(), 0..3)).prop_map(|(sources, upstream)| Kind::Join { sources, upstream }),
+        8 => (vec(source(), 0..3), vec(slot(), 0..4)).prop_map(|(sources, upstream)| Kind::Join { sources, upstream }),
         2 => (0..3u8).prop_map(|pattern| Kind::Glob { pattern }),
         1 => Just(Kind::All),
         2 => any::<bool>().prop_map(|deep| Kind::Each { deep }),
@@ -131,7 +131,7 @@ fn kind() -> impl Strategy<Value = Kind> {
         1 => source().prop_map(|source| Kind::Link { source }),
         2 => vec(source(), 1..3).prop_map(|sources| Kind::Check { sources }),
         2 => (vec(source(), 1..3), any::<bool>()).prop_map(|(sources, output)| Kind::Setup { sources, output }),
-        3 => vec(slot(), 1..3).prop_map(|deps| Kind::After { deps }),
+        5 => vec(slot(), 1..4).prop_map(|deps| Kind::After { deps }),
         2 => Just(Kind::Discover),
         2 => any::<bool>().prop_map(|literal| Kind::Behind { literal }),
         1 => Just(Kind::EachBehind),

@@ -69,13 +69,14 @@ fn tasks() -> impl Strategy<Value = Vec<Task>> {
     let flags = (any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.3));
     let files = vec((0..FILES.len() as u8, 0..TEXTS.len() as u8, any::<bool>()), 1..6);
     let task = (files, vec((0..10u8, any::<u8>()), 0..8), flags, answers);
-    let task = task.prop_map(|(files, steps, (below, whole, lost), answers)| Task {
-        files,
-        steps,
-        below,
-        whole,
-        lost,
-        answers,
+    let task = task.prop_map(|(files, steps, (below, whole, lost), mut answers)| {
+        // A server that says a second time what was not wanted the first time has executed it, for all that is known.
+        let mut kept = 0;
+        answers.retain(|fault| {
+            kept += usize::from(*fault == Fault::CachedFailure);
+            *fault != Fault::CachedFailure || kept == 1
+        });
+        Task { files, steps, below, whole, lost, answers }
     });
     vec(task, 1..5)
 }

@@ -203,6 +203,23 @@ fn directories_that_percache_made_go_with_the_last_output_in_them() {
     assert!(!ws.exists("out"));
 }
 
+/// Directories hold nothing that could be lost, so it does not matter whether a run that failed had made them.
+#[test]
+fn directories_that_a_failed_run_left_go_with_the_task() {
+    let ws = Sandbox::new(
+        "[task.t]\ncommand = 'mkdir -p out/t.dir/empty; ! grep -q no in'\ninputs = ['in']\noutputs = ['out/t.dir']\n",
+    );
+    ws.write("in", "yes\n");
+    ws.build([]).succeeds();
+    ws.write("in", "no\n");
+    ws.build([]).fails();
+    ws.write("in", "yes\n");
+    ws.build([]).up_to_date(1);
+    ws.config("");
+    ws.build([]);
+    assert!(!ws.exists("out"), "{:?}", ws.outputs());
+}
+
 #[test]
 fn a_named_output_takes_the_place_of_a_directory_that_percache_made() {
     let ws = Sandbox::new("[task.a]\ncommand = \"echo 1 > out/m/g1\"\ninputs = []\noutputs = [\"out/m/g*\"]\n");

@@ -1,5 +1,8 @@
 //! Packages of other ecosystems: members from their files, names of packages, and `^task`.
 
+mod project;
+mod random;
+
 use crate::sandbox::Sandbox;
 use crate::watch::{Watch, until_it_reads};
 

@@ -191,6 +191,32 @@ fn whatever_the_remote_has_lost_or_damaged_the_build_is_right() {
     }
 }
 
+/// A damaged content costs one command, and not one in each clone for ever.
+#[test]
+fn who_finds_a_damaged_content_and_makes_it_again_writes_it_again() {
+    let ws = clones();
+    let url = bucket(&ws);
+    // What is large lies beside the record, and what is small in it.
+    CLONES.iter().for_each(|clone| ws.write(&format!("{clone}/src/a.txt"), "large\n".repeat(10_000)));
+    writes(&ws, "one", &url).ran(["a", "b", "join"]);
+    let right = ws.read("one/joined");
+    for (objects, count) in [("-name '*.zst'", 2), ("-path '*/results/*' -type f", 3)] {
+        let objects = ws.shell(&format!("find ../bucket {objects}"));
+        assert_eq!(objects.lines().count(), count, "{objects}");
+        for object in objects.lines() {
+            let mut bytes = std::fs::read(ws.path(object)).unwrap();
+            *bytes.last_mut().unwrap() ^= 1;
+            ws.write(object, bytes);
+        }
+        ws.shell("cd two && rm -rf .percache out joined link tool *.d");
+        let run = writes(&ws, "two", &url).succeeds();
+        assert!(run.stderr.contains("is not used"), "{}", run.output());
+        ws.shell("cd one && rm -rf .percache out joined link tool *.d");
+        assert_eq!(reads(&ws, "one", &url).ran([]).restored(3).stderr, "");
+        assert_eq!(ws.read("one/joined"), right);
+    }
+}
+
 #[test]
 fn only_signed_results_count_where_signers_are_named() {
     let ws = clones();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::model::{Kind, Project, Task};
+use super::model::{Kind, Project, Shared, Task};
 
 impl Project {
     /// The whole `percache.toml`.
@@ -17,19 +17,25 @@ impl Project {
         }
         for slot in slots {
             let description = format!("description = \"{}\"\n", self.tasks[&slot].alias);
-            let _ = write!(text, "[task.{}]\n{description}{}\n", self.name(slot), self.definition(slot));
+            let remote = match self.tasks[&slot].shared {
+                Shared::Unsaid => "",
+                Shared::Cache => "remote = \"cache\"\n",
+                Shared::No => "remote = false\n",
+            };
+            let _ = write!(text, "[task.{}]\n{description}{remote}{}\n", self.name(slot), self.definition(slot));
         }
         text
     }
 
-    /// A task's table without its name and description; so two tasks whose definitions are equal do the same.
+    /// A task's table without its name, its description and what it says about the remote; so two tasks whose definitions are equal do the same.
     pub(super) fn definition(&self, slot: u8) -> String {
         let Task { salt, kind, .. } = &self.tasks[&slot];
         let quote = |names: Vec<&str>| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
         let task = |command: String, inputs: Option<String>, rest: String| {
             let inputs = inputs.map_or(String::new(), |inputs| format!("inputs = [{inputs}]\n"));
             let store = self.store_line(slot);
-            format!("command = '''\n@ran(t{slot})\n{command}\n'''\n{inputs}{store}{rest}\n")
+            // What the command is must not depend on where the clone is.
+            format!("command = '''\necho t{slot} >> ../tally\n{command}\n'''\n{inputs}{store}{rest}\n")
         };
         let text_output = format!("outputs = [\"out/t{slot}.txt\"]");
         let joined = |files: String| format!("(echo {salt}; {files}) > out/t{slot}.txt");
@@ -143,6 +149,11 @@ impl Project {
                 let rest = format!("{text_output}\n{own}extends = [\"level\"]");
                 task(joined("echo $LEVEL".into()), Some(String::new()), rest)
             }
+            Kind::Tied { sources } => {
+                let sources = self.existing(sources);
+                let files = format!("cat {} /dev/null; pwd", sources.join(" "));
+                task(joined(files), Some(quote(sources)), text_output)
+            }
             Kind::Up => {
                 let command = format!(
                     "cat dir.lnk/../up.txt > /dev/null\n{}\necho 'out/t{slot}.txt: dir.lnk/../up.txt' > dep/t{slot}.d",
@@ -168,7 +179,7 @@ impl Project {
             _ => "src/*.txt".to_owned(),
         };
         format!(
-            "foreach = \"{pattern}\"\ncommand = '''\n@ran(t{slot}-{{stem}})\n(echo {salt}; cat {{file}}) > out/t{slot}/{{stem}}.txt\n'''\n\
+            "foreach = \"{pattern}\"\ncommand = '''\necho t{slot}-{{stem}} >> ../tally\n(echo {salt}; cat {{file}}) > out/t{slot}/{{stem}}.txt\n'''\n\
              inputs = [\"{{file}}\"]\noutputs = [\"out/t{slot}/{{stem}}.txt\"]\n{}",
             self.store_line(slot)
         )

@@ -1,21 +1,23 @@
 //! Plays a history with the real binary and compares each build with the oracle.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Stdio;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::process::{Command, Stdio};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use proptest::test_runner::{TestCaseError, TestCaseResult};
+use proptest::test_runner::TestCaseResult;
 
-use super::model::{Build, Edit, History, Project, content, source};
+use super::model::{Build, Edit, History, Kind, Project, content, source};
 use super::oracle::{End, Unit};
+use super::remote::{Remote, Way};
 use super::theirs::some;
 use super::world::{Owner, World};
 use crate::sandbox::{Node, Run, Sandbox, Tree};
 
 /// What is younger than the file system's clock can tell is looked at again in any case; this much older, its stamp stands for it.
-const PAUSE: Duration = Duration::from_millis(25);
+pub const PAUSE: Duration = Duration::from_millis(25);
 
 /// Whether the store holds the result of a key. After a kill that is not known.
 #[derive(Clone, Copy, PartialEq)]
@@ -28,10 +30,14 @@ pub enum Known {
 
 pub struct Player {
     pub ws: Sandbox,
+    /// The remote that all clones share, and what the next build does with it.
+    pub remote: Option<Rc<RefCell<Remote>>>,
+    pub way: Way,
+    /// Whether it takes only the outputs that are wanted.
+    pub wanted: bool,
     pub project: Project,
     /// As it was last written.
-    pub config: String,
-    pub earlier: Vec<Project>,
+    pub config: Option<String>,
     pub results: BTreeMap<String, Known>,
     pub world: World,
     /// What the user wrote among the outputs, and where: each text is there once, and must be somewhere as long as nobody
@@ -53,55 +59,48 @@ pub struct Player {
     pub texts: usize,
 }
 
-pub fn play(history: &History, builds: &AtomicUsize) -> TestCaseResult {
-    let ws = Sandbox::empty();
-    // Not ignored, both would be inputs of a task that declares none.
-    ws.write(".gitignore", "dep/\nforeign*\nparams.yaml\n");
-    for directory in ["pool/one", "well/two"] {
-        std::fs::create_dir_all(ws.path(directory)).expect("creating a directory");
-    }
-    if history.git {
-        ws.shell("git init -q .");
-    }
-    let mut player = Player {
-        ws,
-        project: Project::default(),
-        config: String::new(),
-        earlier: Vec::new(),
-        results: BTreeMap::new(),
-        world: World::default(),
-        owed: BTreeMap::new(),
-        kept: BTreeSet::new(),
-        settled: None,
-        whole: false,
-        killed: None,
-        linked: None,
-        outside: history.outside,
-        git: history.git,
-        names: 0,
-        texts: 0,
-    };
-    player.become_project(Project::new(history));
-    for (number, round) in history.rounds.iter().enumerate() {
-        builds.fetch_add(if matches!(round.build, Build::Repeated) { 3 } else { 1 }, Ordering::Relaxed);
-        if round.pause {
-            std::thread::sleep(PAUSE);
-        }
-        let tampered = matches!(round.build, Build::Tampered { .. });
-        round.edits.iter().filter(|_| !tampered).for_each(|edit| player.edit(edit));
-        player.build(&round.build).map_err(|error| match error {
-            TestCaseError::Fail(why) => {
-                TestCaseError::fail(format!("in round {number}: {why}\n{}", player.ws.read("percache.toml")))
-            }
-            reject => reject,
-        })?;
-        player.earlier.push(player.project.clone());
-    }
-    Ok(())
-}
-
 impl Player {
-    fn edit(&mut self, edit: &Edit) {
+    /// A new clone of a project.
+    pub fn new(history: &History, remote: &Option<Rc<RefCell<Remote>>>, project: Project) -> Player {
+        let ws = Sandbox::empty();
+        // Not ignored, both would be inputs of a task that declares none.
+        ws.write(".gitignore", "dep/\nforeign*\nparams.yaml\n");
+        for directory in ["pool/one", "well/two"] {
+            std::fs::create_dir_all(ws.path(directory)).expect("creating a directory");
+        }
+        if history.git {
+            ws.shell("git init -q .");
+        }
+        let mut player = Player {
+            ws,
+            remote: remote.clone(),
+            way: Way::Apart,
+            wanted: false,
+            project: Project::default(),
+            config: None,
+            results: BTreeMap::new(),
+            world: World::default(),
+            owed: BTreeMap::new(),
+            kept: BTreeSet::new(),
+            settled: None,
+            whole: false,
+            killed: None,
+            linked: None,
+            outside: history.outside,
+            git: history.git,
+            names: 0,
+            texts: 0,
+        };
+        player.note_root();
+        player.become_project(project);
+        player
+    }
+
+    pub fn note_root(&mut self) {
+        self.world.root = self.ws.root().display().to_string();
+    }
+
+    pub fn edit(&mut self, edit: &Edit, earlier: &[Project]) {
         self.settled = None;
         match edit {
             Edit::Rename { from, to } if self.project.sources.contains_key(source(*from)) => {
@@ -141,14 +140,14 @@ impl Player {
             Edit::RemoveStore => self.remove_store(),
             _ => {
                 let mut project = self.project.clone();
-                project.edit(edit, &self.earlier);
+                project.edit(edit, earlier);
                 self.become_project(project);
             }
         }
     }
 
     /// Writes what differs, as a switch of branches does.
-    fn become_project(&mut self, project: Project) {
+    pub fn become_project(&mut self, project: Project) {
         for path in self.project.sources.keys().filter(|path| !project.sources.contains_key(*path)) {
             self.ws.remove(path);
         }
@@ -156,14 +155,14 @@ impl Player {
         {
             self.ws.write(path, text);
         }
-        let before = if self.config.is_empty() { BTreeMap::new() } else { self.project.links() };
+        let before = if self.config.is_none() { BTreeMap::new() } else { self.project.links() };
         for (path, target) in project.links().into_iter().filter(|(path, target)| before.get(path) != Some(target)) {
             if self.ws.exists(path) {
                 self.ws.remove(path);
             }
             self.ws.symlink(target, path);
         }
-        let first = self.config.is_empty();
+        let first = self.config.is_none();
         if first || self.project.params != project.params {
             self.ws.write("params.yaml", project.params());
         }
@@ -171,21 +170,36 @@ impl Player {
             let text = content(project.external);
             std::fs::write(self.ws.outside("external.txt"), text).expect("writing beside the workspace");
         }
+        self.forget_globs_of_a_kill(&project);
         self.project = project;
         self.write_config();
+    }
+
+    /// What a killed build left at a glob of a task that is gone could as well be the user's: it stays until they remove it.
+    fn forget_globs_of_a_kill(&mut self, project: &Project) {
+        let is_globbed = |project: &Project, slot: u8| {
+            project.tasks.get(&slot).is_some_and(|task| matches!(task.kind, Kind::Globbed { .. }))
+        };
+        let gone = self.project.tasks.keys().filter(|slot| is_globbed(&self.project, **slot));
+        for slot in gone.filter(|slot| self.killed.is_some() && !is_globbed(project, **slot)) {
+            let place = format!("out/t{slot}.globs");
+            if self.ws.exists(&place) {
+                self.ws.remove(&place);
+            }
+        }
     }
 
     fn write_config(&mut self) {
         // Rewritten, it would have every task judged anew.
         let store = if self.outside { "cache.dir = \"../store\"\n" } else { "" };
         let text = format!("{store}{}", self.project.config());
-        if self.config != text {
+        if self.config.as_ref() != Some(&text) {
             self.ws.config(&text);
-            self.config = text;
+            self.config = Some(text);
         }
     }
 
-    fn build(&mut self, build: &Build) -> TestCaseResult {
+    pub fn build(&mut self, build: &Build) -> TestCaseResult {
         self.look_again();
         let units = self.project.units(&self.world);
         let all: BTreeSet<usize> = (0..units.len()).collect();
@@ -215,8 +229,8 @@ impl Player {
 
     fn build_and_kill(&mut self, after: Duration) -> TestCaseResult {
         (self.settled, self.whole) = (None, false);
-        let mut command = self.ws.command("");
-        command.args(["build", "-k"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut command = self.build_command();
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().expect("starting percache");
         std::thread::sleep(after);
         child.kill().expect("killing percache");
@@ -227,6 +241,11 @@ impl Player {
         let units = self.project.units(&self.world);
         let succeeds = |unit: &&Unit| unit.stored && matches!(unit.end, End::Succeeds(_));
         for unit in units.iter().filter(|unit| self.world.ran.contains(&unit.label)).filter(succeeds) {
+            self.results.entry(unit.key.clone()).or_insert(Known::Maybe);
+            self.add_to_remote(unit, Known::Maybe);
+        }
+        let may_have_come: Vec<&Unit> = units.iter().filter(|unit| self.on_remote(unit).is_some()).collect();
+        for unit in may_have_come {
             self.results.entry(unit.key.clone()).or_insert(Known::Maybe);
         }
         self.check_nothing_lost("after a kill")?;
@@ -249,14 +268,33 @@ impl Player {
         self.look_again();
     }
 
+    pub fn build_command(&self) -> Command {
+        let mut command = self.ws.command("");
+        command.args(["build", "-k"]);
+        if let Some(remote) = &self.remote {
+            remote.borrow().give_to(&mut command, self.way, self.wanted);
+        }
+        command
+    }
+
     fn build_and_check(&mut self, wanted: &BTreeSet<usize>, name: Option<String>) -> TestCaseResult {
         // What is gone is made anew by whoever makes it.
         let outputs = self.ws.outputs();
         self.kept.retain(|path| outputs.contains_key(path));
         let was_linked = self.linked.is_some();
-        let mut command = self.ws.command("");
-        command.args(["build", "-k"]).args(&name);
-        let run = self.ws.run(&mut command);
+        let run = self.ws.run(self.build_command().args(&name));
+        self.check(wanted, name.is_none(), run, &outputs, was_linked)
+    }
+
+    /// Compares what a build of these has done with what it had to do.
+    pub fn check(
+        &mut self,
+        wanted: &BTreeSet<usize>,
+        of_everything: bool,
+        run: Run,
+        before: &Tree,
+        was_linked: bool,
+    ) -> TestCaseResult {
         self.take_back(&run.output())?;
         self.world.ran = run.commands.iter().cloned().collect();
         self.find_empty_directories();
@@ -264,125 +302,27 @@ impl Player {
         let wanted_units: Vec<&Unit> = wanted.iter().map(|index| &units[*index]).collect();
         let succeeds = wanted_units.iter().all(|unit| matches!(unit.end, End::Succeeds(_)));
         prop_assert_eq!(run.status, i32::from(!succeeds), "{}", run.output());
-        self.check_minimal(&wanted_units, &run, &outputs, was_linked)?;
+        self.check_minimal(&wanted_units, &run, before, was_linked)?;
+        self.check_shared(&wanted_units, &run)?;
         self.check_nothing_lost(&run.output())?;
         self.settle(&wanted_units);
-        let outputs = self.check_outputs(&wanted_units, &run, succeeds && name.is_none())?;
-        for unit in wanted_units.iter().filter(|unit| matches!(unit.end, End::Succeeds(_))) {
-            match unit.stored || !self.world.ran.contains(&unit.label) {
-                _ if unit.sees_strays => self.results.insert(unit.key.clone(), Known::Maybe),
-                true if self.project.is_not_kept(unit.slot) => self.results.insert(unit.key.clone(), Known::WhileThere),
-                true => self.results.insert(unit.key.clone(), Known::Surely),
-                false => self.results.remove(&unit.key),
-            };
-        }
-        if name.is_none() {
+        let may_stay = if self.wanted { needed(&units, wanted) } else { BTreeSet::new() };
+        let outputs = self.check_outputs(&wanted_units, &may_stay, &run, succeeds && of_everything)?;
+        self.learn(&wanted_units, &may_stay);
+        if of_everything {
             self.killed = None;
         }
-        self.whole = succeeds && name.is_none();
-        self.settled = Some(outputs).filter(|_| self.whole && wanted_units.iter().all(|unit| unit.stored));
+        self.whole = succeeds && of_everything;
+        self.settled =
+            Some(outputs).filter(|_| self.whole && !self.wanted && wanted_units.iter().all(|unit| unit.stored));
         Ok(())
-    }
-
-    /// Every text of the user's is in the tree or displaced, but for those that a command has written over.
-    fn check_nothing_lost(&mut self, output: &str) -> TestCaseResult {
-        let (texts, project, world) = (self.texts_anywhere(), &self.project, &self.world);
-        let written_over = |path: &str| match world.owner(project, path) {
-            Owner::Matched(slot) => {
-                let writes = project.written(slot).contains_key(path) && !world.recorded.contains(path);
-                writes && world.ran.contains(&format!("t{slot}"))
-            }
-            _ => false,
-        };
-        self.owed.retain(|text, path| texts.contains(text.as_bytes()) || !written_over(path));
-        let lost = self.owed.iter().find(|(text, _)| !texts.contains(text.as_bytes()));
-        prop_assert!(lost.is_none(), "lost what the user wrote: {:?}\n{}", lost, output);
-        Ok(())
-    }
-
-    /// What of the user's is no longer where it was, and what percache has recorded, after a build of these.
-    fn settle(&mut self, units: &[&Unit]) {
-        let acted: BTreeSet<&str> =
-            units.iter().filter(|unit| unit.end != End::Skipped).map(|unit| unit.label.as_str()).collect();
-        let built: BTreeSet<u8> = units.iter().map(|unit| unit.slot).collect();
-        let (project, world) = (&self.project, &self.world);
-        let stays = |path: &String| match world.owner(project, path) {
-            Owner::Nobody => true,
-            Owner::Named(slot) => {
-                let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".txt")).unwrap_or_default();
-                !acted.contains(format!("t{slot}").as_str()) && !acted.contains(format!("t{slot}-{stem}").as_str())
-            }
-            Owner::Matched(slot) => {
-                let ran = world.ran.contains(&format!("t{slot}"));
-                // What was put back is what percache holds.
-                let stays = world.stays(project, path) && (ran || !project.written(slot).contains_key(path));
-                !built.contains(&slot) || stays
-            }
-        };
-        let theirs = world.theirs.iter().filter(|(path, node)| {
-            stays(path) && !(**node == Node::Directory && world.owner(project, path) == Owner::Nobody)
-        });
-        let theirs: Tree = theirs.map(|(path, node)| (path.clone(), node.clone())).collect();
-        let known =
-            |path: &&String| matches!(world.owner(project, path), Owner::Matched(slot) if !built.contains(&slot));
-        let mut recorded: BTreeSet<String> = world.recorded.iter().filter(known).cloned().collect();
-        let made = built.iter().flat_map(|slot| project.written(*slot).into_keys());
-        recorded.extend(made.filter(|path| !theirs.contains_key(path)));
-        (self.world.theirs, self.world.recorded) = (theirs, recorded);
-    }
-
-    /// A command ran if and only if its result was not known, or it fails.
-    fn check_minimal(&self, units: &[&Unit], run: &Run, before: &Tree, linked: bool) -> TestCaseResult {
-        let mut expected = BTreeSet::new();
-        let mut possible = BTreeSet::new();
-        for unit in units.iter().filter(|unit| unit.end != End::Skipped) {
-            match self.results.get(&unit.key) {
-                _ if unit.sees_strays => drop(possible.insert(unit.label.clone())),
-                Some(Known::Surely) => {}
-                Some(Known::Maybe) => drop(possible.insert(unit.label.clone())),
-                // Through a symlink, its outputs may or may not be those that it left.
-                Some(Known::WhileThere) if linked => drop(possible.insert(unit.label.clone())),
-                Some(Known::WhileThere) if files_are_there(unit, before) => {}
-                None | Some(Known::WhileThere) => drop(expected.insert(unit.label.clone())),
-            }
-        }
-        let ran: BTreeSet<String> = run.commands.iter().cloned().collect();
-        prop_assert_eq!(ran.len(), run.commands.len(), "a command ran twice: {:?}", run.commands);
-        let wrong: Vec<&String> =
-            ran.iter().filter(|label| !expected.contains(*label) && !possible.contains(*label)).collect();
-        prop_assert!(wrong.is_empty(), "ran without need: {:?}\n{}", wrong, run.output());
-        let missed: Vec<&String> = expected.difference(&ran).collect();
-        prop_assert!(missed.is_empty(), "did not run: {:?}\n{}", missed, run.output());
-        Ok(())
-    }
-
-    /// The outputs are those of a clean build, and what is the user's lies there untouched. Returns the outputs.
-    fn check_outputs(&self, units: &[&Unit], run: &Run, nothing_else: bool) -> Result<Tree, TestCaseError> {
-        let actual = self.ws.outputs();
-        for (path, node) in &self.world.theirs {
-            prop_assert_eq!(actual.get(path), Some(node), "the user's {} is not as it was\n{}", path, run.output());
-        }
-        let made =
-            units.iter().filter_map(|unit| if let End::Succeeds(made) = &unit.end { Some(made.clone()) } else { None });
-        let expected: Tree = made.flatten().collect();
-        let is_kept = |path: &String| self.world.theirs.contains_key(path) || self.kept.contains(path);
-        let counts = |path: &String| expected.contains_key(path) || nothing_else && !is_kept(path);
-        let actual: Tree = actual.into_iter().filter(|(path, _)| counts(path)).collect();
-        prop_assert_eq!(
-            &actual,
-            &expected,
-            "the outputs (left) are not those of a clean build (right)\n{}",
-            run.output()
-        );
-        Ok(expected)
     }
 }
 
-/// Whether all files of a unit lie among the outputs. Symlinks and directories are put back without a run.
-fn files_are_there(unit: &Unit, outputs: &Tree) -> bool {
-    let End::Succeeds(made) = &unit.end else { return false };
-    let mut files = made.iter().filter(|(_, node)| matches!(node, Node::File { .. }));
-    files.all(|(path, node)| outputs.get(path) == Some(node))
+/// What some of these units need: its outputs are not wanted for their own sake.
+fn needed(units: &[Unit], built: &BTreeSet<usize>) -> BTreeSet<String> {
+    let needs = built.iter().flat_map(|index| &units[*index].needs);
+    needs.map(|need| units[*need].label.clone()).collect()
 }
 
 /// A task's units and what they need.

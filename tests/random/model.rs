@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use super::remote::{Errand, Fault, Sharing, Way};
+
 /// All files that may exist as sources. Their stems differ.
 pub const SOURCES: [&str; 12] = [
     "src/a.txt",
@@ -41,7 +43,17 @@ pub struct Task {
     pub salt: u8,
     /// Part of the name and of the description only.
     pub alias: u8,
+    /// What its `remote` says.
+    pub shared: Shared,
     pub kind: Kind,
+}
+
+/// What a task says about the remote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shared {
+    Unsaid,
+    Cache,
+    No,
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +95,8 @@ pub enum Kind {
     External,
     /// Writes a variable that its template sets, or its own.
     Templated { own: bool },
+    /// Writes where the workspace is, behind the sources.
+    Tied { sources: Vec<u8> },
     /// Reads a file beside the directory behind a symlink, and says in a depfile that it went there by `..`.
     Up,
 }
@@ -145,6 +159,11 @@ pub enum Edit {
         slot: u8,
         alias: u8,
     },
+    /// A task says something else about the remote.
+    Share {
+        slot: u8,
+        shared: Shared,
+    },
     Reorder,
     DeleteOutput {
         output: u8,
@@ -200,6 +219,20 @@ pub enum Build {
 
 #[derive(Clone, Debug)]
 pub struct Round {
+    /// Which of the clones it happens in, and what that one does with the remote.
+    pub clone: u8,
+    pub way: Way,
+    /// Whether outputs that nothing needs may stay on the remote.
+    pub wanted: bool,
+    /// Whether the clone takes over the project that was built last, wherever that was, instead of being edited.
+    pub follows: bool,
+    /// What happens to objects of the remote before, and, if there is a number, while it is built.
+    pub faults: Vec<(u16, Fault)>,
+    pub meanwhile: Option<u16>,
+    /// Whether the next clone builds the same at the same time.
+    pub beside: bool,
+    /// What else is done with the clone before the build.
+    pub errand: Option<Errand>,
     /// Whether everything has become old enough before to be known by its stamp.
     pub pause: bool,
     pub edits: Vec<Edit>,
@@ -212,6 +245,8 @@ pub struct History {
     pub outside: bool,
     /// Whether the workspace is a git repository.
     pub git: bool,
+    /// Whether there is a remote, which clones share.
+    pub sharing: Option<Sharing>,
     pub sources: Vec<(u8, u8)>,
     pub tasks: Vec<(u8, Task)>,
     pub rounds: Vec<Round>,
@@ -292,6 +327,12 @@ impl Project {
         slot % 3 == 2 && can_be
     }
 
+    /// Whether results of a task are shared, as far as they are of use elsewhere.
+    pub fn is_shared(&self, slot: u8) -> bool {
+        let task = &self.tasks[&slot];
+        task.shared != Shared::No && !matches!(task.kind, Kind::Setup { .. })
+    }
+
     /// A task that exists, if there is any.
     pub fn some_slot(&self, number: u8) -> Option<u8> {
         self.tasks.keys().copied().nth(usize::from(number) % self.tasks.len().max(1))
@@ -333,6 +374,11 @@ impl Project {
             Edit::RenameTask { slot, alias } => {
                 if let Some(task) = self.some_slot(*slot).and_then(|slot| self.tasks.get_mut(&slot)) {
                     task.alias = *alias;
+                }
+            }
+            Edit::Share { slot, shared } => {
+                if let Some(task) = self.some_slot(*slot).and_then(|slot| self.tasks.get_mut(&slot)) {
+                    task.shared = *shared;
                 }
             }
             Edit::Params { first, second, style } => self.params = (*first, *second, *style),

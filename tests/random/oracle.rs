@@ -237,6 +237,9 @@ impl Project {
             let _ = write!(key, "{path}={text:?}");
         }
         key += &self.links_read(task);
+        if matches!(task.kind, Kind::Tied { .. }) {
+            key += &world.root;
+        }
         let mut stored = world.unknown(self, slot).is_empty();
         let mut sees_strays = false;
         let mut read = BTreeMap::new();
@@ -268,7 +271,10 @@ impl Project {
         if matches!(task.kind, Kind::All) {
             let _ = write!(key, "{:?}", world.sources(self));
         }
-        let texts: String = read.values().flat_map(Tree::values).map(|node| bytes_of(Some(node))).collect();
+        let mut texts: String = read.values().flat_map(Tree::values).map(|node| bytes_of(Some(node))).collect();
+        if matches!(task.kind, Kind::Tied { .. }) {
+            texts = format!("{}\n", world.root);
+        }
         let end = match needed.iter().all(|unit| matches!(unit.end, End::Succeeds(_))) {
             true => self.end(slot, task, &texts).map_or(End::Fails, End::Succeeds),
             false => End::Skipped,
@@ -284,6 +290,7 @@ impl Project {
             | Kind::Directory { sources }
             | Kind::Globbed { sources }
             | Kind::Check { sources }
+            | Kind::Tied { sources }
             | Kind::Setup { sources, .. } => self.existing(sources).contains(&path),
             Kind::Link { source } => self.existing(&[*source]).contains(&path),
             Kind::Glob { pattern } => {
@@ -343,7 +350,7 @@ impl Project {
         let text = |text: String| Some([file(&format!("out/t{slot}.txt"), &format!("{salt}\n{text}"))].into());
         match &task.kind {
             Kind::Join { .. } if (plain.clone() + upstream).contains("fail") => None,
-            Kind::Join { .. } | Kind::After { .. } => text(plain + upstream),
+            Kind::Join { .. } | Kind::After { .. } | Kind::Tied { .. } => text(plain + upstream),
             Kind::Glob { .. } => text(named),
             Kind::All => {
                 let listed = read.iter().filter(|(path, _)| path.starts_with("src/") || path.starts_with("inc/"));

@@ -3,21 +3,76 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::model::{Build, CONTENTS, Edit, History, Kind, Round, SLOTS, SOURCES, Tamper, Task};
+use super::model::{Build, CONTENTS, Edit, History, Kind, Round, SLOTS, SOURCES, Shared, Tamper, Task};
+use super::remote::{Errand, Fault, Sharing, Way};
 
-pub fn histories() -> impl Strategy<Value = History> {
+/// Makes histories, this share of them with a remote.
+pub fn histories(shared: f64) -> impl Strategy<Value = History> {
     let sources = vec((source(), content()), 1..=SOURCES.len());
-    let tasks = vec((slot(), task()), 1..=usize::from(SLOTS));
-    let all = (sources, tasks, vec(round(), 5..=25), prop::bool::weighted(0.3), prop::bool::weighted(0.4));
-    all.prop_map(|(sources, tasks, rounds, outside, git)| History { outside, git, sources, tasks, rounds })
+    // What is shared is worth more tasks.
+    let tasks = vec((slot(), task()), 1..=3 * usize::from(SLOTS));
+    let flags = (prop::bool::weighted(0.3), prop::bool::weighted(0.4), sharing(shared));
+    let all = (sources, tasks, vec(round(), 5..=25), flags);
+    all.prop_map(|(sources, mut tasks, rounds, (outside, git, sharing))| {
+        tasks.truncate(if sharing.is_some() { tasks.len() } else { tasks.len().div_ceil(3) });
+        History { outside, git, sharing, sources, tasks, rounds }
+    })
+}
+
+fn sharing(shared: f64) -> impl Strategy<Value = Option<Sharing>> {
+    let sharing = (2..=3u8, prop::bool::weighted(0.4)).prop_map(|(clones, faulty)| Sharing { clones, faulty });
+    prop::option::weighted(shared, sharing)
 }
 
 fn round() -> impl Strategy<Value = Round> {
-    (prop::bool::weighted(0.6), vec(edit(), 0..4), build()).prop_map(|(pause, edits, build)| Round {
+    let remote =
+        (0..3u8, way(), prop::bool::weighted(0.4), prop::bool::weighted(0.4), vec((any::<u16>(), fault()), 0..3));
+    let rare =
+        (prop::option::weighted(0.1, any::<u16>()), prop::option::weighted(0.4, errand()), prop::bool::weighted(0.15));
+    let all = (remote, rare, prop::bool::weighted(0.6), vec(edit(), 0..4), build());
+    all.prop_map(|((clone, way, wanted, follows, faults), (meanwhile, errand, beside), pause, edits, build)| Round {
+        clone,
+        way,
+        wanted,
+        follows,
+        faults,
+        meanwhile,
+        beside,
+        errand,
         pause,
         edits,
         build,
     })
+}
+
+fn way() -> impl Strategy<Value = Way> {
+    prop_oneof![6 => Just(Way::Writes), 5 => Just(Way::Reads), 1 => Just(Way::Apart)]
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        6 => Just(Fault::Lost),
+        2 => Just(Fault::CutShort),
+        2 => Just(Fault::Flipped),
+        2 => Just(Fault::Replaced),
+        1 => Just(Fault::Emptied),
+    ]
+}
+
+fn errand() -> impl Strategy<Value = Errand> {
+    prop_oneof![
+        1 => Just(Errand::Push),
+        1 => Just(Errand::Pull),
+        1 => Just(Errand::DryRun),
+        1 => Just(Errand::Export),
+        1 => any::<bool>().prop_map(|all| Errand::Collect { all }),
+        1 => Just(Errand::Verify),
+        6 => Just(Errand::Renew),
+    ]
+}
+
+fn shared() -> impl Strategy<Value = Shared> {
+    prop_oneof![6 => Just(Shared::Unsaid), 1 => Just(Shared::Cache), 1 => Just(Shared::No)]
 }
 
 fn build() -> impl Strategy<Value = Build> {
@@ -46,6 +101,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         1 => slot().prop_map(|slot| Edit::RemoveTask { slot }),
         2 => (slot(), 0..3u8).prop_map(|(slot, salt)| Edit::Salt { slot, salt }),
         1 => (slot(), 0..3u8).prop_map(|(slot, alias)| Edit::RenameTask { slot, alias }),
+        1 => (slot(), shared()).prop_map(|(slot, shared)| Edit::Share { slot, shared }),
         1 => Just(Edit::Reorder),
         2 => any::<u8>().prop_map(|output| Edit::DeleteOutput { output }),
         1 => Just(Edit::DeleteAllOutputs),
@@ -60,12 +116,12 @@ fn edit() -> impl Strategy<Value = Edit> {
 }
 
 fn task() -> impl Strategy<Value = Task> {
-    (0..3u8, kind()).prop_map(|(salt, kind)| Task { salt, alias: 0, kind })
+    (0..3u8, shared(), kind()).prop_map(|(salt, shared, kind)| Task { salt, alias: 0, shared, kind })
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
     prop_oneof![
-        4 => (vec(source(), 0..3), vec(slot(), 0..3)).prop_map(|(sources, upstream)| Kind::Join { sources, upstream }),
+        8 => (vec(source(), 0..3), vec(slot(), 0..4)).prop_map(|(sources, upstream)| Kind::Join { sources, upstream }),
         2 => (0..3u8).prop_map(|pattern| Kind::Glob { pattern }),
         1 => Just(Kind::All),
         2 => any::<bool>().prop_map(|deep| Kind::Each { deep }),
@@ -75,7 +131,7 @@ fn kind() -> impl Strategy<Value = Kind> {
         1 => source().prop_map(|source| Kind::Link { source }),
         2 => vec(source(), 1..3).prop_map(|sources| Kind::Check { sources }),
         2 => (vec(source(), 1..3), any::<bool>()).prop_map(|(sources, output)| Kind::Setup { sources, output }),
-        3 => vec(slot(), 1..3).prop_map(|deps| Kind::After { deps }),
+        5 => vec(slot(), 1..4).prop_map(|deps| Kind::After { deps }),
         2 => Just(Kind::Discover),
         2 => any::<bool>().prop_map(|literal| Kind::Behind { literal }),
         1 => Just(Kind::EachBehind),
@@ -83,6 +139,7 @@ fn kind() -> impl Strategy<Value = Kind> {
         2 => any::<bool>().prop_map(|second| Kind::Part { second }),
         1 => Just(Kind::External),
         2 => any::<bool>().prop_map(|own| Kind::Templated { own }),
+        1 => vec(source(), 0..2).prop_map(|sources| Kind::Tied { sources }),
         2 => Just(Kind::Up),
     ]
 }

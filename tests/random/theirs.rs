@@ -63,6 +63,7 @@ impl Player {
         }
         self.names += 1;
         how(&mut self.ws, &format!("ws{}", self.names));
+        self.note_root();
         // Contents that are not kept are known in one place, but a journal that moves along still names them.
         let mut not_kept = self.results.values_mut().filter(|known| **known == Known::WhileThere);
         not_kept.by_ref().for_each(|known| *known = Known::Maybe);

@@ -17,6 +17,8 @@ pub struct World {
     pub recorded: BTreeSet<String>,
     /// Paths that git tracks.
     pub tracked: BTreeSet<String>,
+    /// Where the workspace is.
+    pub root: String,
     /// The commands that ran in the build in question.
     pub ran: BTreeSet<String>,
 }

@@ -222,6 +222,9 @@ impl Fetching<'_> {
 
     /// Notes what came of a content.
     fn settle(&mut self, blob: &Blob, waiting: &[(usize, Content)], answer: &Result<Content, Fault>) {
+        if matches!(answer, Err(fault) if fault.kind == FaultKind::Damaged) {
+            self.remote.shared.damaged().insert(*blob);
+        }
         for (at, content) in waiting {
             let tally = &mut self.tallies[*at];
             let fault = match answer {

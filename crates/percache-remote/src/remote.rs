@@ -2,13 +2,15 @@
 //!
 //! No function here fails. What goes wrong is a miss, and a [`Notice`] when the user should know.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{StreamExt, stream};
 use percache::store::manifest::PathSet;
 
 use crate::connection::{Connection, Notice};
+use crate::digest::Blob;
 use crate::fault::Fault;
 use crate::keys::{ActionKey, FingerprintKey};
 use crate::record::{Notary, Refusal, RemoteResult};
@@ -43,6 +45,15 @@ pub(crate) struct Shared {
     pub connection: Connection,
     pub notary: Notary,
     pub counters: Counters,
+    /// Contents that were not what their names say. Nobody has any use for them, so they are written over.
+    damaged: Mutex<HashSet<Blob>>,
+}
+
+impl Shared {
+    /// Returns the contents that were not what their names say.
+    pub fn damaged(&self) -> MutexGuard<'_, HashSet<Blob>> {
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A remote. Connects when it is first asked for something.
@@ -58,7 +69,8 @@ impl Remote {
         let notary = Notary { namespace: settings.namespace.clone(), trust, key: settings.key.take() };
         let read = settings.read;
         let connection = Connection::new(settings);
-        Remote { shared: Arc::new(Shared { connection, notary, counters: Counters::default() }), read }
+        let shared = Shared { connection, notary, counters: Counters::default(), damaged: Mutex::default() };
+        Remote { shared: Arc::new(shared), read }
     }
 
     /// Returns where it is, without secrets.

@@ -7,8 +7,10 @@ mod handshake;
 mod misbehaving;
 mod odd;
 mod proxy;
+mod random;
 mod servers;
 mod told;
+mod worker;
 
 use std::ops::ControlFlow;
 use std::path::Path;

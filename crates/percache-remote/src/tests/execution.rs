@@ -21,10 +21,10 @@ use crate::settings::{ExecutionSettings, ExecutionTable};
 
 /// A build with one command.
 #[derive(Default)]
-struct Build {
-    files: HashMap<String, Vec<u8>>,
+pub(super) struct Build {
+    pub files: HashMap<String, Vec<u8>>,
     stages: Mutex<Vec<Stage>>,
-    log: Mutex<Vec<u8>>,
+    pub log: Mutex<Vec<u8>>,
     wrote: AtomicUsize,
     stopped: AtomicBool,
 }
@@ -57,15 +57,15 @@ impl Caller for Build {
     }
 }
 
-struct World {
-    build: Build,
-    store: Store,
+pub(super) struct World {
+    pub build: Build,
+    pub store: Store,
     execution: Execution,
-    command: Command,
+    pub command: Command,
 }
 
 impl World {
-    fn new(port: u16) -> World {
+    pub fn new(port: u16) -> World {
         let table = ExecutionTable { url: Some(format!("grpc://127.0.0.1:{port}")), ..ExecutionTable::default() };
         let settings = ExecutionSettings::resolve(&table, None, std::path::Path::new("/"), &|_| None).unwrap().unwrap();
         let files = HashMap::from([("src/a.txt".to_owned(), b"a\n".to_vec())]);
@@ -85,7 +85,7 @@ impl World {
         }
     }
 
-    fn execute(&self) -> Result<Executed, Fault> {
+    pub fn execute(&self) -> Result<Executed, Fault> {
         self.execution.execute(&self.command, &self.store, &self.build)
     }
 

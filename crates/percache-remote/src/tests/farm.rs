@@ -1,4 +1,5 @@
-//! A server of the Remote Execution API within a test: it has contents, and executes nothing, but answers as it is told.
+//! A server of the Remote Execution API within a test: it has contents, and answers as it is told, or has a worker execute
+//! what it is asked for.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,6 +11,7 @@ use http::{HeaderMap, Request, Response};
 use prost::Message;
 use tokio::net::TcpListener;
 
+use super::worker::{Mishap, work};
 use crate::digest::Blob;
 use crate::reapi::bytestream::{ReadRequest, ReadResponse};
 use crate::reapi::longrunning::{Operation, operation};
@@ -23,6 +25,8 @@ use crate::service::reapi::{blob, digest};
 pub(super) enum Answer {
     /// The result of an action.
     Result(v2::ActionResult),
+    /// The result that a worker comes to.
+    Works(Mishap),
     /// A result that the server had.
     Cached(v2::ActionResult),
     /// A result, of which this was streamed as its log before.
@@ -78,6 +82,11 @@ impl Farm {
             }
         });
         Farm { port, state, _runtime: runtime }
+    }
+
+    /// Replaces the answers that are to come.
+    pub fn answer(&self, answers: &[Answer]) {
+        *lock(&self.state.answers) = answers.to_vec();
     }
 
     /// Adds a content.
@@ -221,15 +230,15 @@ fn answer(state: &State, method: &str, message: &[u8]) -> Vec<Part> {
             let action = lock(&state.blobs).get(&blob(request.action_digest.as_ref().unwrap()).unwrap()).cloned();
             let action = v2::Action::decode(&action.unwrap_or_default()[..]).unwrap();
             lock(&state.actions).push((request, action));
-            executed(next(state))
+            executed(worked(state))
         }
-        "Read" => match &lock(&state.answers)[0] {
-            Answer::Streamed(log, _) => {
+        "Read" => match lock(&state.answers).first() {
+            Some(Answer::Streamed(log, _)) => {
                 one(ReadResponse { data: Bytes::from(log.clone().into_bytes()) }.encode_to_vec())
             }
             _ => content(state, &ReadRequest::decode(message).unwrap().resource_name),
         },
-        "WaitExecution" => executed(next(state)),
+        "WaitExecution" => executed(worked(state)),
         _ => one(Empty {}.encode_to_vec()),
     }
 }
@@ -247,6 +256,19 @@ fn content(state: &State, resource: &str) -> Vec<Part> {
 fn next(state: &State) -> Answer {
     let mut answers = lock(&state.answers);
     if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() }
+}
+
+/// Returns the next answer, after the worker has done its part in it.
+fn worked(state: &State) -> Answer {
+    let mishap = match next(state) {
+        Answer::Works(mishap) => mishap,
+        answer => return answer,
+    };
+    let action = lock(&state.actions).last().and_then(|(request, _)| blob(request.action_digest.as_ref()?)).unwrap();
+    match work(&mut lock(&state.blobs), &action, mishap) {
+        Ok(result) => Answer::Result(result),
+        Err(missing) => Answer::Fails(9, Some(lacks(&missing))),
+    }
 }
 
 fn executed(answer: Answer) -> Vec<Part> {
@@ -288,6 +310,7 @@ fn executed(answer: Answer) -> Vec<Part> {
             vec![begun(queued), done(v2::ExecuteResponse { result: Some(result), status, ..Default::default() })]
         }
         Answer::Fails(code, details) => vec![Part::End(code, details)],
+        Answer::Works(_) => unreachable!("the worker is done"),
         Answer::Lost => vec![begun(queued)],
         Answer::Silence => vec![begun(queued), Part::Wait],
     }

@@ -114,6 +114,8 @@ fn write_contents(
     for asked in blobs.chunks(ASKED) {
         missing.extend(shared.connection.call_upload(async |service| service.missing(asked).await)?);
     }
+    // The remote says that it has a damaged content. Its next reader would have to run the command again.
+    missing.extend(shared.damaged().iter().copied());
     let wanted = all.into_iter().filter(|(_, blob)| missing.contains(blob));
     let most = shared.connection.call_upload(async |service| service.small().await)?;
     let (small, large): (Vec<_>, Vec<_>) = wanted.partition(|(_, blob)| blob.length <= most);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use percache::base::clock::{Micros, Time};
 use percache::store::id::ActionKey;
 use percache::store::origin::Origin;
-use percache::store::record::{Entry, ResultKey};
+use percache::store::record::{Entry, Node, ResultKey};
 
 use crate::action::basis::Basis;
 use crate::action::check::Verdict;
@@ -138,7 +138,10 @@ pub fn visible(outputs: &[Entry], further: &[RelPath], action: ActionKey) -> Arc
 }
 
 /// Returns the paths among the outputs of a task that may be somebody's own: they were there before percache knew them.
+/// A directory that a failed or killed run left is no such path. It holds nothing that could be lost, and those that were
+/// there before such a run are not among what it left.
 pub fn uncertain(ctx: &Context<'_>, id: TaskId, outputs: &[Entry]) -> Vec<Vec<u8>> {
     let is_uncertain = |path: &[u8]| find_left(ctx.previous(id), path).is_some_and(|left| left.held.is_none());
-    outputs.iter().map(|entry| &entry.path).filter(|path| is_uncertain(path)).cloned().collect()
+    let files = outputs.iter().filter(|entry| entry.node != Node::Directory).map(|entry| &entry.path);
+    files.filter(|path| is_uncertain(path)).cloned().collect()
 }

@@ -76,6 +76,7 @@ mod random;
 mod recall;
 mod remote;
 mod remote_bars;
+mod remote_judged;
 mod remote_origin;
 mod remote_servers;
 mod remote_tls;

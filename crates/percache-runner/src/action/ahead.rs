@@ -12,6 +12,7 @@ use percache::store::writer::NewResult;
 
 use crate::action::context::Context;
 use crate::action::inputs::{Dependencies, Prepared, prepare};
+use crate::action::leave::needs_the_tree;
 use crate::action::lookup::{Hit, is_valid, lookup, observe_all};
 use crate::action::remote::{Fetched, Remote, RemoteKey};
 use crate::key::fingerprint::Discovered;
@@ -30,6 +31,8 @@ pub struct Ask {
     pub deps: Dependencies,
     /// Whether the outputs may stay there.
     pub leave: bool,
+    /// Whether the tree has everything that the task depends on.
+    pub complete: bool,
 }
 
 /// Looks for results of these tasks on the remote, unless the store has one, and adds them to the store. Those that may
@@ -87,12 +90,15 @@ impl<'a> Asking<'a> {
     }
 
     /// Returns the task if the remote is to be asked for it.
-    fn unknown(&self, Ask { id, deps, leave }: &Ask) -> Option<Unknown<'a>> {
+    fn unknown(&self, Ask { id, deps, leave, complete }: &Ask) -> Option<Unknown<'a>> {
         let (ctx, id) = (self.ctx, *id);
         let task = ctx.workspace.task(id);
         let command = task.command.as_ref().filter(|_| !ctx.stop.requested())?;
         let prepared = timed(ctx.listener, Phase::Inputs, Some(id), || prepare(ctx, task, command, deps));
         let prepared = prepared.ok().filter(|prepared| prepared.unknown_tools.is_empty())?;
+        if !complete && needs_the_tree(ctx, task, &prepared) {
+            return None;
+        }
         let found = timed(ctx.listener, Phase::Lookup, Some(id), || lookup(ctx, task, &prepared.fingerprint, *leave));
         if found.is_some() {
             return None;

@@ -39,6 +39,8 @@ pub struct Done {
     pub saved: Duration,
     /// Where its result came from if it was not made here, as far as that was looked up.
     pub origin: Option<Origin>,
+    /// Whether its outputs are left on the remote, now or since an earlier build.
+    pub left: bool,
     /// Why it ran.
     pub reason: Option<Why>,
     /// The parts of its fingerprint now: of a task that would run, if explanations were requested, and of a server that
@@ -77,6 +79,7 @@ impl Done {
             took: Duration::ZERO,
             saved: Duration::ZERO,
             origin: None,
+            left: false,
             reason: None,
             parts: None,
             visible: None,

@@ -22,6 +22,7 @@ use crate::model::event::Outcome;
 use crate::model::{Task, TaskId};
 use crate::syntax::shown::{first_few, shown_bytes};
 use crate::syntax::units::format_age;
+use crate::worktree::journal::TaskRecord;
 
 /// The reason why a task runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub enum Why {
     Tied(Tied),
     /// The last result was removed from the store, or could not be stored.
     ResultGone,
+    /// Something differs from the last result, whose outputs were left on the remote; nobody here knows what.
+    NotHere,
     /// Nothing differs, and the store has the result, but not all of its contents.
     ResultBroken,
     /// Nothing differs, but the contents of its outputs are not kept, and this one is not as it was left.
@@ -114,7 +117,13 @@ pub fn why(ctx: &Context<'_>, task: &Task, prepared: &Prepared, forced: bool) ->
         return if ctx.journal.tasks.contains_key(&task.name) { Why::NoResult } else { Why::FirstTime };
     };
     let Some(old) = parts(ctx, &last) else {
-        return if ctx.has_trouble() { Why::StoreUnreadable } else { Why::ResultGone };
+        let record = ctx.journal.tasks.get(&task.name);
+        let differs = |record: &TaskRecord| record.on_remote && record.fingerprint != prepared.fingerprint;
+        return match record.is_some_and(differs) {
+            true => Why::NotHere,
+            false if ctx.has_trouble() => Why::StoreUnreadable,
+            false => Why::ResultGone,
+        };
     };
     let mut changes = changes_since(ctx, &old, prepared);
     if changes.is_empty() {
@@ -222,6 +231,7 @@ impl std::fmt::Display for Why {
                 return write!(f, "the last answer of {} is not in the store any more", first_few(tools));
             }
             Why::ResultGone => "its result is not in the store",
+            Why::NotHere => "it differs from its last result, which was left on the remote",
             Why::NotKept { output, gone } => {
                 let what = if *gone { "is gone" } else { "has changed" };
                 return write!(f, "its output {} {what}, and the store does not keep it", shown_bytes(output));

@@ -10,13 +10,13 @@ use std::time::Instant;
 use crate::action::basis::Basis;
 use crate::action::check;
 use crate::action::claim;
-use crate::action::context::Context;
+use crate::action::context::{Context, Download};
 use crate::action::done::{Done, before_that, uncertain, visible};
 use crate::action::explain;
 use crate::action::inputs::{Dependencies, Prepared, prepare};
 use crate::action::leave::{Pending, leave, needs_the_tree};
 use crate::action::left_alone::strays;
-use crate::action::lookup::{Hit, lookup};
+use crate::action::lookup::{Hit, lookup, observe_all};
 use crate::action::put_back::put_back;
 use crate::action::recall::recall;
 use crate::action::record::record;
@@ -120,13 +120,13 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Halt> {
     }
     let prepared = timed(ctx.listener, Phase::Inputs, Some(job.id), || prepare(ctx, job.task, command, &job.deps));
     let prepared = match prepared {
-        Ok(prepared) if job.complete || !needs_the_tree(&prepared) => prepared,
+        Ok(prepared) if job.complete || !needs_the_tree(ctx, job.task, &prepared) => prepared,
         Err(trouble) if job.complete => return Err(trouble.into()),
-        Ok(_) | Err(_) => return Err(Halt::Pending(Pending::Judgement)),
+        Ok(_) | Err(_) => return Err(Halt::Pending(Pending::Dependencies)),
     };
     let may_hit = job.task.cache && !job.task.interactive && !job.force;
     if !job.complete && (job.check || job.foreground || (!may_hit && job.task.server.is_none())) {
-        return Err(Halt::Pending(Pending::Command));
+        return Err(Halt::Pending(Pending::Dependencies));
     }
     if job.task.server.is_some() {
         return Ok(serve(ctx, job, &prepared));
@@ -154,7 +154,7 @@ fn attempt(ctx: &Context<'_>, job: &Job<'_>) -> Result<Done, Halt> {
         return Ok(done);
     }
     if !job.complete {
-        return Err(Halt::Pending(Pending::Command));
+        return Err(Halt::Pending(Pending::Dependencies));
     }
     let mut claim = None;
     if may_hit && !ctx.options.dry_run {
@@ -212,7 +212,13 @@ fn find(ctx: &Context<'_>, job: &Job<'_>, prepared: &Prepared) -> Result<Option<
     let hit =
         timed(ctx.listener, Phase::Lookup, Some(job.id), || lookup(ctx, job.task, &prepared.fingerprint, job.leave));
     let promised = || ctx.promised.lock().unwrap_or_else(PoisonError::into_inner).remove(&job.id);
-    let Some(hit) = hit.or_else(|| promised().filter(|_| job.leave || ctx.options.dry_run)) else { return Ok(None) };
+    // It may have been promised before something changed.
+    let is_meant = |hit: &Hit| {
+        let now = observe_all(ctx, hit.discovered.paths());
+        now.is_some_and(|now| now.action(&prepared.fingerprint) == hit.key.action)
+    };
+    let promised = || promised().filter(|_| job.leave || ctx.options.dry_run).filter(is_meant);
+    let Some(hit) = hit.or_else(promised) else { return Ok(None) };
     match use_hit(ctx, job, prepared, hit)? {
         Ok(done) => Ok(Some(done)),
         // Nothing was touched, so the command can still run.
@@ -231,7 +237,8 @@ fn use_hit(
     prepared: &Prepared,
     hit: Hit,
 ) -> Result<Result<Done, RestoreError>, Halt> {
-    let outcome = if hit.on_remote && job.leave {
+    let left = hit.on_remote && job.leave;
+    let mut outcome = if left {
         leave(ctx, job, &hit.outputs)?.ok_or(Halt::Pending(Pending::Outputs))?
     } else {
         match put_back(ctx, job, &hit.outputs)? {
@@ -239,12 +246,18 @@ fn use_hit(
             Err(e) => return Ok(Err(e)),
         }
     };
+    let before = ctx.journal.tasks.get(&job.task.name);
+    let was_left = |before: &TaskRecord| before.on_remote && before.key == Some(hit.key);
+    if left && ctx.options.download == Download::Wanted && before.is_some_and(was_left) {
+        outcome = Outcome::UpToDate;
+    }
     let mut done = Done::hit(ctx, job.id, outcome, &hit.key, (hit.created, hit.took));
     let strays = strays(ctx, job.id, job.task, &hit.outputs);
     done.visible = Some(visible(&hit.outputs, &strays, hit.key.action));
     done.basis = Some(Basis::new(ctx, job.task, prepared, &hit.discovered, &hit.outputs, hit.created));
-    let previous = ctx.journal.tasks.get(&job.task.name).and_then(|before| before_that(before, &hit.key));
+    let previous = before.and_then(|before| before_that(before, &hit.key));
     let uncertain = uncertain(ctx, job.id, &hit.outputs);
+    done.left = left;
     done.record = Some(TaskRecord {
         key: Some(hit.key),
         fingerprint: prepared.fingerprint,

@@ -13,17 +13,17 @@ use crate::action::job::Job;
 use crate::action::put_back::{is_output, places, state_of};
 use crate::action::restore::{self, Plan};
 use crate::fs::stat_cache::FileState;
+use crate::model::Task;
 use crate::model::event::Outcome;
+use crate::model::path::RelPath;
 use crate::model::problem::Trouble;
 use crate::worktree::journal::TaskRecord;
 
 /// Why a job has ended before its task is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pending {
-    /// It cannot be judged by digests alone: everything that it depends on has to come before.
-    Judgement,
-    /// Its command has to run: everything that it depends on has to come before.
-    Command,
+    /// It cannot be judged by digests alone, or its command has to run: everything that it depends on has to come before.
+    Dependencies,
     /// Its own outputs have to come.
     Outputs,
 }
@@ -37,9 +37,6 @@ pub fn leave(ctx: &Context<'_>, job: &Job<'_>, outputs: &Manifest) -> Result<Opt
     let places = places(ctx, job, outputs);
     // What cannot be looked at is told when the outputs come.
     let Ok(plan) = restore::plan(&ctx.observer, &places, outputs, ctx.previous(job.id)) else { return Ok(None) };
-    if outputs.is_empty() && plan.is_empty() {
-        return Ok(Some(Outcome::UpToDate));
-    }
     if !may_stay(ctx, &plan) {
         return Ok(None);
     }
@@ -68,7 +65,12 @@ pub fn leave_again(ctx: &Context<'_>, record: &TaskRecord) {
 
 /// Returns whether the task can only be judged with everything in the tree that it depends on. That is so where a
 /// symlink may lead to an output, or where something is missing that may be one.
-pub fn needs_the_tree(prepared: &Prepared) -> bool {
+pub fn needs_the_tree(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> bool {
+    // One that leads to nothing has no files below it that would show it.
+    let begins_at_a_link = |path: &RelPath| ctx.observer.way(path.as_bytes()).is_some();
+    if task.inputs.patterns.roots().iter().any(begins_at_a_link) {
+        return true;
+    }
     let is_link = |state: &FileState| matches!(state, FileState::Symlink { .. });
     let inputs = prepared.inputs.iter().map(|(_, state)| state);
     inputs.chain(prepared.further.iter().map(|(_, state)| state)).any(is_link)

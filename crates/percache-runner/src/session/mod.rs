@@ -342,18 +342,22 @@ impl Build<'_> {
         Demands { forced, checked, wanted: self.wanted(selected, tasks) }
     }
 
-    /// Returns the tasks whose outputs are wanted here: those that the caller names; else those of the default ones on
-    /// which no other task of the build depends.
+    /// Returns the tasks whose outputs are wanted here: those that the caller names; else those on which no other task of
+    /// the build depends, groups apart.
     fn wanted(&self, selected: &[TaskId], tasks: &[TaskId]) -> HashSet<TaskId> {
         if self.options.download != Download::Wanted {
             return HashSet::new();
         }
-        let is_last = |id: &&TaskId| {
-            let dependents = &self.graph.needed_by[id.index()];
-            dependents.iter().all(|dependent| tasks.binary_search(dependent).is_err())
-        };
-        let wanted = selected.iter().filter(|id| self.names_tasks || is_last(id));
-        wanted.flat_map(|id| check::meant_by(self.workspace, *id)).collect()
+        if self.names_tasks {
+            return selected.iter().flat_map(|id| check::meant_by(self.workspace, *id)).collect();
+        }
+        let counts = |id: &TaskId| self.workspace.task(*id).command.is_some() && tasks.binary_search(id).is_ok();
+        let mut inner: HashSet<TaskId> = HashSet::new();
+        for id in tasks.iter().filter(|id| counts(id)) {
+            let needs = &self.graph.needs[id.index()];
+            inner.extend(needs.iter().flat_map(|need| check::meant_by(self.workspace, *need)));
+        }
+        tasks.iter().copied().filter(|id| counts(id) && !inner.contains(id)).collect()
     }
 
     /// Returns the tasks to check.

@@ -46,7 +46,10 @@ impl<'a> Build<'a, '_> {
             // Hashing the inputs of many tasks is worth several threads, even if the network is not.
             let count = self.asked.len().div_ceil(GROUPS - self.asking).min(MOST);
             let ids: Vec<_> = self.asked.drain(..count).collect();
-            let ask = |id| Ask { id, deps: self.dependencies(id), leave: self.may_leave(id) };
+            let ask = |id| {
+                let (leave, complete) = (self.may_leave(id), self.is_asked(id));
+                Ask { id, deps: self.dependencies(id), leave, complete }
+            };
             let group: Vec<_> = ids.into_iter().map(ask).collect();
             let (ctx, sender) = (self.ctx, sender.clone());
             self.asking += 1;

@@ -41,7 +41,7 @@ impl Build<'_, '_> {
             }
         }
         self.keep(&mut done);
-        if done.outcome == Outcome::Left {
+        if done.left {
             self.keep_left(done);
         } else {
             self.count_and_tell(done);

@@ -5,12 +5,13 @@
 //! lost meanwhile is made again, for which the same holds.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::action::context::Download;
 use crate::action::done::Done;
+use crate::action::inputs::Visible;
 use crate::action::leave::{self, Pending};
 use crate::model::TaskId;
-use crate::model::event::Outcome;
 use crate::schedule::state::TaskState;
 
 use super::Build;
@@ -26,6 +27,9 @@ pub(super) struct Left {
     needed: HashSet<TaskId>,
     /// The tasks that have waited for everything that they depend on.
     complete: HashSet<TaskId>,
+    /// The tasks for which the remote was asked while something was left that they depend on: perhaps under a key that is
+    /// not theirs.
+    asked_early: HashSet<TaskId>,
 }
 
 impl Left {
@@ -39,14 +43,10 @@ impl Left {
 struct Coming {
     /// Their paths.
     outputs: Vec<Vec<u8>>,
-    waiters: Vec<Waiter>,
-}
-
-/// A task that waits until everything that it depends on is in the tree.
-#[derive(Clone, Copy)]
-struct Waiter {
-    id: TaskId,
-    why: Pending,
+    /// What dependents see of the task meanwhile.
+    visible: Option<Arc<Visible>>,
+    /// The tasks that wait until everything that they depend on is in the tree.
+    waiters: Vec<TaskId>,
 }
 
 impl Build<'_, '_> {
@@ -60,11 +60,33 @@ impl Build<'_, '_> {
                 record.is_some_and(|record| record.on_remote)
             }
         };
-        may && !self.left.needed.contains(&id)
+        // One without outputs has nothing to leave.
+        may && !self.left.needed.contains(&id) && !self.ctx.workspace.task(id).outputs.is_empty()
     }
 
-    /// Returns whether the tree has everything that a ready task depends on, or is not going to have it.
-    pub(super) fn is_complete(&self, id: TaskId) -> bool {
+    /// Returns what dependents see of a task whose outputs come.
+    pub(super) fn visible_meanwhile(&self, id: TaskId) -> Option<Arc<Visible>> {
+        self.left.coming.get(&id)?.visible.clone()
+    }
+
+    /// Notes that the remote is asked for a task. Returns whether the tree has everything that the task depends on.
+    pub(super) fn is_asked(&mut self, id: TaskId) -> bool {
+        let complete = self.is_complete(id);
+        if complete {
+            self.left.asked_early.remove(&id);
+        } else {
+            self.left.asked_early.insert(id);
+        }
+        complete
+    }
+
+    /// Returns whether the tree has everything that a ready task depends on and had it when the remote was asked, or is
+    /// not going to have it.
+    pub(super) fn was_complete(&self, id: TaskId) -> bool {
+        self.is_complete(id) && !self.left.asked_early.contains(&id)
+    }
+
+    fn is_complete(&self, id: TaskId) -> bool {
         let only_looks = self.ctx.options.download == Download::AsItIs;
         let nothing_is_left = self.left.done.is_empty() && self.left.coming.is_empty();
         only_looks || nothing_is_left || self.left.complete.contains(&id)
@@ -73,7 +95,7 @@ impl Build<'_, '_> {
     /// Notes what inputs are that the tree does not have, because this untouched task has left its outputs.
     pub(super) fn leave_again(&self, done: &Done) {
         let name = &self.ctx.workspace.task(done.task).name;
-        if let Some(record) = self.ctx.journal.tasks.get(name).filter(|_| done.outcome == Outcome::Left) {
+        if let Some(record) = self.ctx.journal.tasks.get(name).filter(|_| done.left) {
             leave::leave_again(self.ctx, record);
         }
     }
@@ -92,7 +114,7 @@ impl Build<'_, '_> {
         if why == Pending::Outputs {
             self.left.needed.insert(id);
             self.states.set(id, TaskState::Ready);
-            return self.again(Waiter { id, why });
+            return self.ready(id);
         }
         self.left.complete.insert(id);
         let below = self.ctx.graph.closure(&self.ctx.graph.needs[id.index()]);
@@ -103,12 +125,12 @@ impl Build<'_, '_> {
         let open: Vec<_> = left.into_iter().chain(others).filter(is_open).collect();
         if open.is_empty() {
             self.states.set(id, TaskState::Ready);
-            return self.again(Waiter { id, why });
+            return self.ready(id);
         }
         self.states.set(id, TaskState::Waiting { needs: open.len() });
         for need in open {
             if let Some(coming) = self.left.coming.get_mut(&need) {
-                coming.waiters.push(Waiter { id, why });
+                coming.waiters.push(id);
             }
         }
     }
@@ -120,30 +142,22 @@ impl Build<'_, '_> {
         let outputs = record.iter().flat_map(|record| &record.outputs).map(|entry| entry.path.clone()).collect();
         self.left.done.remove(&id);
         self.left.needed.insert(id);
-        self.left.coming.insert(id, Coming { outputs, waiters: Vec::new() });
+        let visible = self.visible(id);
+        self.left.coming.insert(id, Coming { outputs, visible, waiters: Vec::new() });
         self.came.remove(&id);
         self.states.set(id, TaskState::Ready);
         self.ready(id);
     }
 
-    /// Has a job try again for a task that is ready.
-    fn again(&mut self, Waiter { id, why }: Waiter) {
-        match why {
-            // The remote was asked for it, and does not have it.
-            Pending::Command => self.queue.push(id),
-            Pending::Judgement | Pending::Outputs => self.ready(id),
-        }
-    }
-
     /// Takes in that a task has succeeded. Returns whether that was known before, when its outputs were left.
     pub(super) fn has_come(&mut self, id: TaskId) -> bool {
-        let Some(Coming { outputs, waiters }) = self.left.coming.remove(&id) else { return false };
+        let Some(Coming { outputs, waiters, .. }) = self.left.coming.remove(&id) else { return false };
         outputs.iter().for_each(|path| self.ctx.observer.arrived(path));
         // Some of them may be programs, or what these read.
         self.ctx.tools.forget();
         for waiter in waiters {
-            if self.states.need_done(waiter.id) {
-                self.again(waiter);
+            if self.states.need_done(waiter) {
+                self.ready(waiter);
             }
         }
         true

@@ -43,7 +43,7 @@ impl<'a> Build<'a, '_> {
             return self.finish(done);
         }
         let as_before = !force && !check && !ctx.options.dry_run && self.is_as_before(id);
-        let (leave, complete) = (self.may_leave(id), self.is_complete(id));
+        let (leave, complete) = (self.may_leave(id), self.was_complete(id));
         let (deps, servers, sender) = (self.dependencies(id), self.servers_of(id), sender.clone());
         let wants_starts = self.reporter.wants_starts();
         scope.spawn(move |_| {
@@ -101,8 +101,8 @@ impl<'a> Build<'a, '_> {
         if record.on_remote && !self.may_leave(id) {
             return None;
         }
-        let is_left = record.on_remote && !record.outputs.is_empty();
-        let mut done = Done::new(id, if is_left { Outcome::Left } else { Outcome::UpToDate });
+        let mut done = Done::new(id, Outcome::UpToDate);
+        done.left = record.on_remote;
         done.saved = record.took.into();
         Some(done)
     }
@@ -124,9 +124,9 @@ impl<'a> Build<'a, '_> {
         dependencies
     }
 
-    /// Returns what a finished task shows to its dependents.
-    fn visible(&mut self, id: TaskId) -> Option<Arc<Visible>> {
-        let TaskState::Done { ran, standing, visible } = self.states.get(id) else { return None };
+    /// Returns what a task shows to its dependents that is finished, or was and now has its outputs brought.
+    pub(super) fn visible(&mut self, id: TaskId) -> Option<Arc<Visible>> {
+        let TaskState::Done { ran, standing, visible } = self.states.get(id) else { return self.visible_meanwhile(id) };
         let (ran, standing) = (*ran, *standing);
         if visible.is_some() {
             return visible.clone();

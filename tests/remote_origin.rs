@@ -118,7 +118,7 @@ fn why_a_result_was_refused_is_told_for_each_task() {
 fn a_content_that_is_gone_is_told() {
     let ws = clones();
     // Too large to be in the record.
-    ["here/in", "there/in"].iter().for_each(|path| ws.write(path, &"in\n".repeat(7_000)));
+    ["here/in", "there/in"].iter().for_each(|path| ws.write(path, "in\n".repeat(7_000)));
     fill(&ws);
     ws.shell("rm -r ../bucket/percache/v1/default/sha256/blobs");
     let run = percache(&ws, "there", &["build", "--explain"]).ran(["one", "two"]);

@@ -1,7 +1,7 @@
 //! What a server is told with every call: which tool, which build, which task.
 
 use super::farm::{Answer, Farm};
-use super::{Machine, table};
+use super::{Machine, noise, table};
 use crate::reapi::v2::RequestMetadata;
 
 /// Returns what was told with the calls of a method.
@@ -17,7 +17,8 @@ fn every_call_says_which_build_it_belongs_to_and_which_task_if_it_is_one() {
     assert!(machine.pulls("app").is_none());
     let looked_up = of(&farm, "GetActionResult").remove(0);
     assert_eq!((looked_up.action_id.len(), &*looked_up.target_id), (64, ""));
-    machine.uploads.offer(machine.made("objects[src/a.c]", &[("a.o", b"1")]));
+    // Too large to lie in the record itself.
+    machine.uploads.offer(machine.made("objects[src/a.c]", &[("a.o", &noise(100 << 10, 3))]));
     assert_eq!(machine.finish().done, 1);
 
     let told = farm.told();

@@ -18,6 +18,8 @@ pub struct Sharing {
     pub clones: u8,
     /// Whether things happen to what is on it.
     pub faulty: bool,
+    /// Whether there are tasks of which one depends on the other.
+    pub chained: bool,
 }
 
 /// What a build does with the remote.

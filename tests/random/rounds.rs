@@ -71,7 +71,9 @@ impl Player {
         other: Option<&mut Player>,
     ) -> TestCaseResult {
         (self.way, self.wanted) = (round.way, round.wanted && self.remote.is_some());
-        match earlier.last().filter(|_| round.follows && self.remote.is_some()) {
+        // A new clone is one of what was built last, of which the remote should have the most.
+        let follows = round.follows || matches!(round.errand, Some(Errand::Renew));
+        match earlier.last().filter(|_| follows && self.remote.is_some()) {
             _ if matches!(round.build, Build::Tampered { .. }) => {}
             Some(last) => {
                 self.become_project(last.clone());

@@ -15,13 +15,24 @@ pub fn histories(shared: f64) -> impl Strategy<Value = History> {
     let all = (sources, tasks, vec(round(), 5..=25), flags);
     all.prop_map(|(sources, mut tasks, rounds, (outside, git, sharing))| {
         tasks.truncate(if sharing.is_some() { tasks.len() } else { tasks.len().div_ceil(3) });
+        if sharing.is_some_and(|sharing| sharing.chained) {
+            tasks.extend(chain());
+        }
         History { outside, git, sharing, sources, tasks, rounds }
     })
 }
 
 fn sharing(shared: f64) -> impl Strategy<Value = Option<Sharing>> {
-    let sharing = (2..=3u8, prop::bool::weighted(0.4)).prop_map(|(clones, faulty)| Sharing { clones, faulty });
+    let sharing = (2..=3u8, prop::bool::weighted(0.4), any::<bool>());
+    let sharing = sharing.prop_map(|(clones, faulty, chained)| Sharing { clones, faulty, chained });
     prop::option::weighted(shared, sharing)
+}
+
+/// Tasks that depend on each other, and all of whose results are shared.
+fn chain() -> impl Iterator<Item = (u8, Task)> {
+    let join = |sources: &[u8], upstream: &[u8]| Kind::Join { sources: sources.into(), upstream: upstream.into() };
+    let kinds = [(0, join(&[0], &[])), (1, join(&[1], &[0])), (3, join(&[2], &[0, 1])), (4, join(&[3], &[1, 3]))];
+    kinds.into_iter().map(|(slot, kind)| (slot, Task { salt: 0, alias: 0, shared: Shared::Unsaid, kind }))
 }
 
 fn round() -> impl Strategy<Value = Round> {

@@ -199,6 +199,8 @@ fn list_and_why_say_where_the_outputs_are() {
     assert_eq!(list.stdout.matches("on remote").count(), 2, "{}", list.output());
     let why = ws.run(ws.command("two").args(["why", "gen"])).succeeds();
     assert!(why.stdout.contains("which were left on the remote"), "{}", why.output());
+    let log = ws.run(ws.command("two").args(["log", "gen"]));
+    assert!(log.status == 1 && log.stderr.contains("was left on the remote"), "{}", log.output());
     let why = ws.run(ws.command("two").args(["why", "gen", "--json"])).succeeds();
     assert!(why.stdout.contains("\"on_remote\""), "{}", why.output());
     let why = ws.run(ws.command("two").args(["why", "app"])).succeeds();

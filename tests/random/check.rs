@@ -65,8 +65,6 @@ impl Player {
         for unit in units.iter().filter(|unit| unit.end != End::Skipped) {
             match self.known(unit) {
                 _ if unit.sees_strays => drop(possible.insert(unit.label.clone())),
-                // Below a command that runs, one whose result was left on the remote runs as well, although it could come.
-                Some(Known::Surely) if self.wanted && !self.has(unit) => drop(possible.insert(unit.label.clone())),
                 Some(Known::Surely) => {}
                 Some(Known::Maybe) => drop(possible.insert(unit.label.clone())),
                 // Through a symlink, its outputs may or may not be those that it left.

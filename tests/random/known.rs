@@ -31,11 +31,6 @@ impl Player {
         remote.borrow().has(&unit.key)
     }
 
-    /// Whether the store has the result of a unit, with all contents.
-    pub fn has(&self, unit: &Unit) -> bool {
-        self.results.get(&unit.key) == Some(&Known::Surely)
-    }
-
     /// Whether the next build finds the result of a unit, in the store or on the remote.
     pub fn known(&self, unit: &Unit) -> Option<Known> {
         match (self.results.get(&unit.key).copied(), self.on_remote(unit)) {

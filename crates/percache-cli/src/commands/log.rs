@@ -41,6 +41,10 @@ pub fn run(cli: &Cli, args: &Log) -> Result<u8, CliError> {
     let store = open_store(&project.store_dir, Paint::stderr(cli.color));
     let result = store.result(&key).map_err(|e| CliError::store(&e, &project.store_dir))?;
     let result = result.ok_or_else(|| {
+        if LastRuns::of(&project).state(task) == LastState::OnRemote {
+            let hint = format!("`percache build {here}` brings it");
+            return CliError::failure(format!("the result of `{name}` was left on the remote")).hint(Some(hint));
+        }
         let hint = format!("`percache build {here}` makes it again");
         CliError::failure(format!("the last result of `{name}` is not in the store any more")).hint(Some(hint))
     })?;

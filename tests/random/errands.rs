@@ -103,7 +103,11 @@ impl Player {
         let units = self.project.units(&self.world);
         let known: Vec<_> = units.iter().map(|unit| self.known(unit).filter(|_| !unit.sees_strays)).collect();
         let is_unknown = |(unit, known): &(&Unit, &Option<Known>)| known.is_none() && !unit.sees_strays;
-        let is_seen = |(unit, _): &(&Unit, _)| unit.needs.iter().all(|need| known[*need] == Some(Known::Surely));
+        // What comes after something unknown is unknown, whether its own result would be there or not.
+        fn is_certain(units: &[Unit], known: &[Option<Known>], at: usize) -> bool {
+            known[at] == Some(Known::Surely) && units[at].needs.iter().all(|need| is_certain(units, known, *need))
+        }
+        let is_seen = |(unit, _): &(&Unit, _)| unit.needs.iter().all(|need| is_certain(&units, &known, *need));
         let least = units.iter().zip(&known).filter(is_unknown).filter(is_seen).count();
         let most = known.iter().filter(|known| **known != Some(Known::Surely)).count();
         let said = if units.is_empty() { 0 } else { run.count("would run") };

@@ -180,6 +180,19 @@ fn without_the_remote_the_rest_is_made_here_when_it_is_needed() {
     equals_clean(&ws);
 }
 
+/// One that fails in the middle of a build, too.
+#[test]
+fn a_remote_that_is_down_by_then_costs_the_runs_and_no_more() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for scheme in ["redis", "grpc"] {
+        let ws = shared(CONFIG);
+        build(&ws).ran([]).restored(2);
+        ws.write("two/src/b", "new\n");
+        ws.run(command(&ws, "two").env("CACHE", format!("{scheme}://{closed}"))).ran(["app", "gen", "mid"]);
+        equals_clean(&ws);
+    }
+}
+
 #[test]
 fn a_file_in_the_place_of_an_output_gives_way() {
     let ws = shared(CONFIG);

@@ -117,6 +117,8 @@ impl Build<'_, '_> {
             return self.ready(id);
         }
         self.left.complete.insert(id);
+        // From now on it is judged anew, whether the remote can still be asked or not.
+        self.left.asked_early.remove(&id);
         let below = self.ctx.graph.closure(&self.ctx.graph.needs[id.index()]);
         let (left, others): (Vec<_>, Vec<_>) = below.into_iter().partition(|need| self.left.done.contains_key(need));
         left.iter().for_each(|need| self.bring(*need));

@@ -84,13 +84,17 @@ pub fn share(url: &str, variables: &[(&str, &str)]) {
     percache("two", "false", &["build", "--no-remote"]).ran([]).restored(3);
 }
 
-/// Sends a request without a body, and returns the first line of the answer.
+/// Sends a request without a body, and returns the first line of the answer, or why there is none: a server that starts
+/// may hang up.
 fn request(port: u16, head: &str) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    write!(stream, "{head}\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer.lines().next().unwrap_or_default().to_owned()
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        write!(stream, "{head}\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer.lines().next().unwrap_or_default().to_owned())
+    };
+    ask().unwrap_or_else(|e| e.to_string())
 }
 
 /// Starts SeaweedFS with an S3 bucket `cache`, and returns its port.
@@ -104,9 +108,14 @@ pub fn seaweedfs(dir: &Path) -> Option<(Server, u16)> {
     let port = ports[6];
     let server = server("PERCACHE_TEST_WEED", "weed", &arguments, port)?;
     let began = Instant::now();
-    // It listens before it can do anything.
-    while !request(port, "PUT /cache HTTP/1.1").contains(" 200") {
-        assert!(began.elapsed() < Duration::from_secs(40), "{}", request(port, "PUT /cache HTTP/1.1"));
+    // It listens before it can do anything, and may have done it without an answer: 409 says that the bucket is there.
+    let is_there = |answer: &str| answer.contains(" 200") || answer.contains(" 409");
+    loop {
+        let answer = request(port, "PUT /cache HTTP/1.1");
+        if is_there(&answer) {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(40), "{answer}");
         std::thread::sleep(Duration::from_millis(200));
     }
     Some((server, port))

@@ -101,6 +101,8 @@ fn request(port: u16, head: &str) -> String {
 pub fn seaweedfs(dir: &Path) -> Option<(Server, u16)> {
     let ports: Vec<u16> = (0..8).map(|_| free_port()).collect();
     let mut arguments = vec!["server".to_owned(), format!("-dir={}", dir.display()), "-ip=127.0.0.1".to_owned()];
+    // Without the two services that want one port for all servers of the machine.
+    arguments.extend(["-s3.port.iceberg=0", "-s3.port.lance=0"].map(str::to_owned));
     arguments.extend(["-filer", "-s3", "-master.telemetry=false", "-master.volumeSizeLimitMB=64"].map(str::to_owned));
     let names = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc"];
     let names = names.into_iter().chain(["s3.port", "s3.port.grpc"]);

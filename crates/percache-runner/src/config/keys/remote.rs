@@ -73,6 +73,22 @@ keys! {
         "The file with the key of that certificate.";
 }
 
+/// Reads a value that `accept` makes a text of; `wanted` is what such a value is.
+fn text(
+    fields: &mut Fields<'_, '_>,
+    key: &'static str,
+    wanted: &str,
+    accept: &dyn Fn(&DeValue<'_>) -> Option<String>,
+) -> Option<At<String>> {
+    let value = fields.take(key)?;
+    let at = fields.place(&value.span());
+    let text = accept(value.get_ref());
+    if text.is_none() {
+        fields.wrong_type(key, value.span(), wanted, value.get_ref());
+    }
+    text.map(|value| At { value, at })
+}
+
 /// A truth value, or a text with a variable that has one.
 pub(in crate::config) struct Switch;
 
@@ -80,17 +96,11 @@ impl Type for Switch {
     type Value = At<String>;
 
     fn read(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<At<String>> {
-        let value = fields.take(key)?;
-        let span = value.span();
-        let at = fields.place(&span);
-        match value.get_ref() {
-            DeValue::Boolean(value) => Some(At { value: value.to_string(), at }),
-            DeValue::String(text) if text.contains('$') => Some(At { value: text.to_string(), at }),
-            other => {
-                fields.wrong_type(key, span, "`true`, `false` or a variable (`\"$NAME\"`)", other);
-                None
-            }
-        }
+        text(fields, key, "`true`, `false` or a variable (`\"$NAME\"`)", &|value| match value {
+            DeValue::Boolean(value) => Some(value.to_string()),
+            DeValue::String(text) => text.contains('$').then(|| text.to_string()),
+            _ => None,
+        })
     }
 
     fn schema() -> Value {
@@ -105,16 +115,10 @@ impl Type for Download {
     type Value = At<String>;
 
     fn read(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<At<String>> {
-        let value = fields.take(key)?;
-        let span = value.span();
-        let at = fields.place(&span);
-        match value.get_ref() {
-            DeValue::String(text) if matches!(&**text, "all" | "wanted") => Some(At { value: text.to_string(), at }),
-            other => {
-                fields.wrong_type(key, span, "`\"all\"` or `\"wanted\"`", other);
-                None
-            }
-        }
+        text(fields, key, "`\"all\"` or `\"wanted\"`", &|value| match value {
+            DeValue::String(text) => matches!(&**text, "all" | "wanted").then(|| text.to_string()),
+            _ => None,
+        })
     }
 
     fn schema() -> Value {

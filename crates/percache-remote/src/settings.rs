@@ -130,7 +130,8 @@ impl Settings {
         match value.as_deref().map(str::trim) {
             None | Some("all") => Ok(false),
             Some("wanted") => Ok(true),
-            Some(other) => Err(SettingsError::new("download", format!("`{other}` is neither `all` nor `wanted`"))),
+            Some(other) => Err(SettingsError::new("download", format!("`{other}` is neither `all` nor `wanted`"))
+                .hint("it comes from the variable PERCACHE_REMOTE_DOWNLOAD")),
         }
     }
 

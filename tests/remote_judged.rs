@@ -25,7 +25,8 @@ fn build(ws: &Sandbox) -> Run {
 
 /// Two clones with these tasks and `src/a` and `src/b`, of which the first has built and shared everything.
 fn shared(tasks: &str) -> Sandbox {
-    let ws = sharing::clones(&["one", "two"], &config(tasks), &["src/a", "src/b"]);
+    let ws = sharing::clones(&["one", "two"], &config(tasks), &["src/a", "src/b", "src/c"]);
+    ws.write("nonce", "");
     share(&ws);
     ws
 }
@@ -114,7 +115,6 @@ fn what_the_remote_had_for_an_input_that_has_changed_meanwhile_is_not_used() {
     ws.wait_until("the slow task runs", || !ws.newly_tallied().is_empty());
     ws.write("two/src/a", "new\n");
     slow.finish(Duration::from_secs(60));
-    build(&ws);
     assert_eq!(ws.read("two/app"), "new\n");
 }
 
@@ -201,4 +201,80 @@ fn an_output_that_comes_out_differently_is_noticed_by_the_next_build() {
     build(&ws).ran(["first"]);
     assert_eq!(ws.read("two/first"), "a\n2\n");
     build(&ws).ran([]);
+}
+
+/// Whoever was judged in the same build by what an output was is judged again, too.
+#[test]
+fn who_was_judged_before_an_output_came_out_differently_is_judged_again() {
+    let ws = shared(
+        "[task.gen]\ncommand = '@ran(gen); yes $(cat src/a ../nonce) | head -c 200000 > gen; sleep 0.5'\n\
+         inputs = ['src/a']\noutputs = ['gen']\n\
+         [task.first]\ncommand = '@ran(first); head -c 3 gen > first'\ninputs = ['gen', 'src/c']\noutputs = ['first']\n\
+         [task.second]\ncommand = '@ran(second); head -c 3 gen | cat - src/b > second'\ninputs = ['gen', 'src/b']\n\
+         outputs = ['second']\n",
+    );
+    build(&ws).ran([]).restored(2);
+    ["one/src/c", "two/src/c"].iter().for_each(|path| ws.write(path, "other\n"));
+    share(&ws).ran(["first"]);
+    ws.shell("rm -r ../bucket/percache/v1/default/sha256/blobs");
+    ws.write("nonce", "2\n");
+    ws.write("two/src/b", "new\n");
+    build(&ws).ran(["gen", "second"]).up_to_date(1);
+    assert_eq!((ws.read("two/first"), ws.read("two/second")), ("a\na".to_owned(), "a 2new\n".to_owned()));
+    build(&ws).ran(["first"]);
+    assert_eq!(ws.read("two/first"), "a 2");
+    build(&ws).ran([]);
+}
+
+/// A tool may be an output, or read one. What it says without them is not what it says.
+#[test]
+fn tools_are_asked_again_when_outputs_have_come() {
+    let ws = shared(
+        "[task.gen]\ncommand = '@ran(gen); cat src/a > version'\ninputs = ['src/a']\noutputs = ['version']\n\
+         [task.app]\ncommand = '@ran(app); cat src/b > app'\ninputs = ['src/b']\noutputs = ['app']\n\
+         tools = ['cat version 2>/dev/null || echo none']\ndeps = ['gen']\n",
+    );
+    build(&ws).ran([]).restored(2);
+    build(&ws).ran([]);
+}
+
+/// There, they have a second path.
+#[test]
+fn where_the_user_keeps_outputs_elsewhere_they_come() {
+    let ws = shared(
+        "[task.gen]\ncommand = '@ran(gen); mkdir -p gen; cat src/a > gen/x'\ninputs = ['src/a']\noutputs = ['gen/']\n\
+         [task.app]\ncommand = '@ran(app); ls else > app 2>/dev/null || echo none > app'\ninputs = ['else/*']\n\
+         outputs = ['app']\ndeps = ['gen']\n",
+    );
+    assert_eq!(ws.read("one/app"), "none\n");
+    ws.shell("cd two && mkdir else && ln -s else gen");
+    build(&ws).ran(["app"]).restored(1);
+    assert_eq!(ws.read("two/app"), "x\n");
+}
+
+#[test]
+fn outputs_with_symlinks_among_them_come() {
+    let ws = shared(
+        "[task.gen]\ncommand = '@ran(gen); mkdir -p gen; cat src/a > gen/x; ln -sf x gen/link'\ninputs = ['src/a']\n\
+         outputs = ['gen/']\n\
+         [task.app]\ncommand = '@ran(app); cat gen/x > app'\ninputs = ['gen/x']\noutputs = ['app']\n",
+    );
+    build(&ws).ran([]).restored(2);
+    assert_eq!(ws.read("two/gen/link"), "a\n");
+}
+
+/// An external file is named by another path than the output that it is.
+#[test]
+fn an_external_file_that_is_an_output_comes_before_it_is_judged() {
+    let tasks = "[task.gen]\ncommand = '@ran(gen); mkdir -p gen; cat src/a > gen/x'\ninputs = ['src/a']\noutputs = ['gen/']\n\
+        [task.app]\ncommand = '@ran(app); cat ../alias/x > app 2>/dev/null || echo none > app'\ninputs = []\n\
+        external = ['../alias/x']\ndeps = ['gen']\noutputs = ['app']\n";
+    let ws = sharing::clones(&["one", "two"], &config(tasks), &["src/a"]);
+    share(&ws).ran(["app", "gen"]);
+    ws.symlink("one/gen", "alias");
+    share(&ws).ran(["app"]);
+    ws.remove("alias");
+    ws.symlink("two/gen", "alias");
+    build(&ws).ran([]);
+    assert_eq!(ws.read("two/app"), "a\n");
 }

@@ -334,6 +334,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_stored_is_distrusted_unless_it_was_left_on_the_remote() {
+        for on_remote in [false, true] {
+            let mut journal = example();
+            journal.tasks.values_mut().for_each(|record| record.on_remote = on_remote);
+            journal.distrust_all_but(&[]);
+            assert_eq!(journal.keys().count(), usize::from(on_remote));
+            assert_eq!(journal.tasks["app"].left().count(), usize::from(!on_remote), "what is left is in the tree");
+        }
+    }
+
+    #[test]
     fn what_was_seen_is_replaced_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");

@@ -130,7 +130,7 @@ pub fn summary(summary: &Summary) -> String {
         "unstable": summary.unstable,
         "up_to_date": summary.up_to_date,
         "restored": summary.restored,
-        "on_remote": summary.left,
+        "on_remote": summary.on_remote,
         "failed": summary.failed,
         "stopped": summary.stopped,
         "skipped": summary.skipped,

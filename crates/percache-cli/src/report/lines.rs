@@ -180,7 +180,7 @@ impl<'a> Lines<'a> {
         }
         let shows_log = !log.bytes.is_empty() && self.wants_log(outcome);
         // Hundreds of lines of tasks that are up to date would hide the others; the summary counts them.
-        let is_quiet = matches!(outcome, Outcome::UpToDate | Outcome::Left);
+        let is_quiet = matches!(outcome, Outcome::UpToDate | Outcome::OnRemote);
         if is_quiet && !self.manner.verbose && !shows_log {
             return;
         }

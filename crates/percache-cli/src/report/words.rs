@@ -23,7 +23,7 @@ pub fn outcome(outcome: &Outcome) -> (&'static str, Style) {
         Outcome::Unstable(_) => ("unstable", Style::Bad),
         Outcome::UpToDate => ("up to date", Style::Faint),
         Outcome::Restored => ("restored", Style::Good),
-        Outcome::Left => ("on remote", Style::Faint),
+        Outcome::OnRemote => ("on remote", Style::Faint),
         Outcome::Group => ("group", Style::Faint),
         Outcome::Failed(Failure::Interrupted) => ("stopped", Style::Warning),
         Outcome::Failed(_) => ("failed", Style::Bad),
@@ -214,7 +214,7 @@ pub fn summary(summary: &Summary) -> String {
         (summary.would_run, "would run"),
         (summary.may_run, "may run"),
         (summary.would_restore, "would be restored"),
-        (summary.left, "left on the remote"),
+        (summary.on_remote, "left on the remote"),
         (summary.would_start, "would start"),
         (summary.skipped, "skipped"),
     ];

@@ -40,7 +40,7 @@ pub struct Done {
     /// Where its result came from if it was not made here, as far as that was looked up.
     pub origin: Option<Origin>,
     /// Whether its outputs are left on the remote, now or since an earlier build.
-    pub left: bool,
+    pub on_remote: bool,
     /// Why it ran.
     pub reason: Option<Why>,
     /// The parts of its fingerprint now: of a task that would run, if explanations were requested, and of a server that
@@ -79,7 +79,7 @@ impl Done {
             took: Duration::ZERO,
             saved: Duration::ZERO,
             origin: None,
-            left: false,
+            on_remote: false,
             reason: None,
             parts: None,
             visible: None,
@@ -141,8 +141,8 @@ pub fn visible(outputs: &[Entry], further: &[RelPath], action: ActionKey) -> Arc
 }
 
 /// Returns the paths among the outputs of a task that may be somebody's own: they were there before percache knew them.
-/// A directory that a failed or killed run left is no such path. It holds nothing that could be lost, and those that were
-/// there before such a run are not among what it left.
+/// A directory that a failed or killed run left is no such path. It holds nothing that could be lost, and those that
+/// were there before such a run are not among what it left.
 pub fn uncertain(ctx: &Context<'_>, id: TaskId, outputs: &[Entry]) -> Vec<Vec<u8>> {
     let is_uncertain = |path: &[u8]| find_left(ctx.previous(id), path).is_some_and(|left| left.held.is_none());
     let files = outputs.iter().filter(|entry| entry.node != Node::Directory).map(|entry| &entry.path);

@@ -237,8 +237,8 @@ fn use_hit(
     prepared: &Prepared,
     hit: Hit,
 ) -> Result<Result<Done, RestoreError>, Halt> {
-    let left = hit.on_remote && job.leave;
-    let mut outcome = if left {
+    let stays = hit.on_remote && job.leave;
+    let mut outcome = if stays {
         leave(ctx, job, &hit.outputs)?.ok_or(Halt::Pending(Pending::Outputs))?
     } else {
         match put_back(ctx, job, &hit.outputs)? {
@@ -248,7 +248,7 @@ fn use_hit(
     };
     let before = ctx.journal.tasks.get(&job.task.name);
     let was_left = |before: &TaskRecord| before.on_remote && before.key == Some(hit.key);
-    if left && ctx.options.download == Download::Wanted && before.is_some_and(was_left) {
+    if stays && ctx.options.download == Download::Wanted && before.is_some_and(was_left) {
         outcome = Outcome::UpToDate;
     }
     let mut done = Done::hit(ctx, job.id, outcome, &hit.key, (hit.created, hit.took));
@@ -257,7 +257,7 @@ fn use_hit(
     done.basis = Some(Basis::new(ctx, job.task, prepared, &hit.discovered, &hit.outputs, hit.created));
     let previous = before.and_then(|before| before_that(before, &hit.key));
     let uncertain = uncertain(ctx, job.id, &hit.outputs);
-    done.left = left;
+    done.on_remote = stays;
     done.record = Some(TaskRecord {
         key: Some(hit.key),
         fingerprint: prepared.fingerprint,

@@ -22,14 +22,15 @@ use crate::worktree::journal::TaskRecord;
 /// Why a job has ended before its task is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pending {
-    /// It cannot be judged by digests alone, or its command has to run: everything that it depends on has to come before.
+    /// It cannot be judged by digests alone, or its command has to run: everything that it depends on has to come
+    /// before.
     Dependencies,
     /// Its own outputs have to come.
     Outputs,
 }
 
-/// Takes a result of the remote without its outputs. Returns `None` if these have to come: the tree has some of them, or
-/// something is in their place, or they are more than files and directories.
+/// Takes a result of the remote without its outputs. Returns `None` if these have to come: the tree has some of them,
+/// or something is in their place, or they are more than files and directories.
 pub fn leave(ctx: &Context<'_>, job: &Job<'_>, outputs: &Manifest) -> Result<Option<Outcome>, Trouble> {
     if outputs.iter().any(|entry| !is_output(job.task, &entry.path)) {
         return Ok(None);
@@ -43,7 +44,7 @@ pub fn leave(ctx: &Context<'_>, job: &Job<'_>, outputs: &Manifest) -> Result<Opt
     for wrong in &plan.wrong {
         ctx.observer.expect(&wrong.entry.path, state_of(wrong.entry));
     }
-    Ok(Some(Outcome::Left))
+    Ok(Some(Outcome::OnRemote))
 }
 
 /// Returns whether the tree has nothing of these outputs, and whether their digests say all of what they are.
@@ -64,7 +65,7 @@ pub fn leave_again(ctx: &Context<'_>, record: &TaskRecord) {
 }
 
 /// Returns whether the task can only be judged with everything in the tree that it depends on. That is so where a
-/// symlink may lead to an output, or where something is missing that may be one.
+/// symlink may lead to an output, or where an external file or a part of a file is missing that may be one.
 pub fn needs_the_tree(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> bool {
     // One that leads to nothing has no files below it that would show it.
     let begins_at_a_link = |path: &RelPath| ctx.observer.way(path.as_bytes()).is_some();
@@ -73,7 +74,5 @@ pub fn needs_the_tree(ctx: &Context<'_>, task: &Task, prepared: &Prepared) -> bo
     }
     let is_link = |state: &FileState| matches!(state, FileState::Symlink { .. });
     let inputs = prepared.inputs.iter().map(|(_, state)| state);
-    inputs.chain(prepared.further.iter().map(|(_, state)| state)).any(is_link)
-        || !prepared.warnings.is_empty()
-        || !prepared.missing.is_empty()
+    inputs.chain(prepared.further.iter().map(|(_, state)| state)).any(is_link) || !prepared.warnings.is_empty()
 }

@@ -107,7 +107,7 @@ fn check_dependencies(asked: &Question, id: TaskId, wanted: &HashSet<TaskId>, se
     let (workspace, graph) = (&asked.project.workspace, &asked.project.graph);
     let closure = graph.closure(&[id]);
     let is_stale = |need: &TaskId| {
-        let fine = matches!(seen.of(*need), Some(Outcome::UpToDate | Outcome::Left | Outcome::Group));
+        let fine = matches!(seen.of(*need), Some(Outcome::UpToDate | Outcome::OnRemote | Outcome::Group));
         workspace.task(*need).command.is_some() && !wanted.contains(need) && !fine
     };
     let stale: Vec<TaskId> = closure.into_iter().filter(is_stale).collect();

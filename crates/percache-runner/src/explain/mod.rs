@@ -260,7 +260,7 @@ fn state(asked: &Question, id: TaskId, seen: &Seen) -> State {
     match seen.of(id) {
         Some(Outcome::NotStarted | Outcome::WouldStart) => State::Server,
         Some(Outcome::UpToDate) => State::UpToDate,
-        Some(Outcome::Left) => State::OnRemote,
+        Some(Outcome::OnRemote) => State::OnRemote,
         Some(Outcome::WouldRestore) => State::WouldRestore,
         Some(Outcome::WouldRun) => State::WouldRun,
         Some(Outcome::MayRun) => State::MayRun,

@@ -37,7 +37,7 @@ pub enum Outcome {
     /// A stored result is valid and its outputs were restored.
     Restored,
     /// The remote has a valid result, and its outputs were left there: nothing here needs them.
-    Left,
+    OnRemote,
     /// A group, which has nothing to run.
     Group,
     /// It failed.

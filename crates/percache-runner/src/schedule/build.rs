@@ -3,8 +3,8 @@
 
 mod ahead;
 mod finish;
-mod left;
 mod messages;
+mod on_remote;
 mod servers;
 mod start;
 
@@ -28,8 +28,8 @@ use crate::schedule::time_left::{Estimate, Progress};
 use percache::base::clock::Micros;
 
 pub use ahead::GROUPS;
-use left::Left;
 use messages::{Message, receive};
+use on_remote::OnRemote;
 
 /// What is demanded of tasks besides that they are up to date.
 pub struct Demands {
@@ -75,7 +75,7 @@ pub fn build(
         asked: VecDeque::new(),
         came: HashMap::new(),
         unwritten: 0,
-        left: Left::default(),
+        on_remote: OnRemote::default(),
         away: HashMap::new(),
         estimate: Estimate::default(),
         refreshed: start,
@@ -146,7 +146,7 @@ struct Build<'a, 'b> {
     /// How many results have come that may not be written yet.
     unwritten: usize,
     /// What is left on the remote.
-    left: Left,
+    on_remote: OnRemote,
     /// Running tasks whose commands are executed elsewhere, and whether they have come back from there. They hold no
     /// slot here.
     away: HashMap<TaskId, bool>,
@@ -263,7 +263,7 @@ impl<'a> Build<'a, '_> {
                 jobs: self.most(),
                 hits: self.outcomes.summary.up_to_date + self.outcomes.summary.restored,
             });
-            self.reporter.refresh(left, self.left.count());
+            self.reporter.refresh(left, self.on_remote.count());
             self.refreshed = Instant::now();
         }
         message

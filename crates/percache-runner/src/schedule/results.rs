@@ -31,7 +31,7 @@ pub struct Summary {
     /// Tasks that were restored.
     pub restored: usize,
     /// Tasks whose outputs were left on the remote.
-    pub left: usize,
+    pub on_remote: usize,
     /// What the remote had of them; these tasks are counted by their outcome as well.
     pub shared: FromRemote,
     /// Tasks whose commands ran on workers elsewhere; they are counted by their outcome as well.
@@ -121,7 +121,7 @@ impl Summary {
             Outcome::Unstable(_) => self.unstable.push(name.to_owned()),
             Outcome::UpToDate => self.up_to_date += 1,
             Outcome::Restored => self.restored += 1,
-            Outcome::Left => self.left += 1,
+            Outcome::OnRemote => self.on_remote += 1,
             Outcome::Failed(Failure::Interrupted) => self.stopped += 1,
             Outcome::Failed(_) => self.failed.push(name.to_owned()),
             Outcome::WouldRun => self.would_run += 1,
@@ -133,7 +133,7 @@ impl Summary {
 
     /// Returns how many tasks were counted.
     pub fn counted(&self) -> usize {
-        let really = self.ran + self.checked + self.unstable.len() + self.up_to_date + self.restored + self.left;
+        let really = self.ran + self.checked + self.unstable.len() + self.up_to_date + self.restored + self.on_remote;
         let pretended = self.would_run + self.would_restore + self.may_run;
         really + self.failed.len() + self.stopped + pretended
     }

@@ -5,8 +5,8 @@
 //!                              └─► Failed
 //! ```
 //!
-//! Where outputs are left on a remote, there are ways back: a task whose command has to run waits for what it depends on
-//! to come, and a task that was done with its outputs left is ready again when they have to.
+//! Where outputs are left on a remote, there are ways back: a task whose command has to run waits for what it depends
+//! on to come, and a task that was done with its outputs left is ready again when they have to.
 //!
 //! A task that is never started, because the build ends before, stays waiting or ready. Owned by the coordinating thread
 //! alone. Knows nothing about jobs, about the order of ready tasks, or about the journal.

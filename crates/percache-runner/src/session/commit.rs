@@ -304,7 +304,7 @@ impl Build<'_> {
         }
         journal.epoch = epoch;
         let summary = &outcomes.summary;
-        journal.hits += (summary.up_to_date + summary.restored + summary.left) as u64;
+        journal.hits += (summary.up_to_date + summary.restored + summary.on_remote) as u64;
         journal.misses += (outcomes.summary.ran + outcomes.summary.failed.len()) as u64;
         // The outputs of deleted tasks have been removed, or belong to other tasks now; until those are built, only
         // this record knows about them.

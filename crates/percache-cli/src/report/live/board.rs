@@ -132,7 +132,7 @@ impl Board {
             Outcome::UpToDate => counts.up_to_date += 1,
             Outcome::Restored => counts.restored += 1,
             // They are known by their number.
-            Outcome::Left => {}
+            Outcome::OnRemote => {}
             Outcome::Group | Outcome::NotStarted | Outcome::WouldStart | Outcome::Skipped => {}
             _ => counts.other += 1,
         }

@@ -41,7 +41,7 @@ impl Build<'_, '_> {
             }
         }
         self.keep(&mut done);
-        if done.left {
+        if done.on_remote {
             self.keep_left(done);
         } else {
             self.count_and_tell(done);
@@ -73,7 +73,7 @@ impl Build<'_, '_> {
             Outcome::WouldRun | Outcome::MayRun => return Standing::Unknown,
             Outcome::Group if self.is_uncertain(done.task) => return Standing::Unknown,
             Outcome::Group => self.needs_same(done.task),
-            Outcome::UpToDate | Outcome::Checked | Outcome::Left => match &done.record {
+            Outcome::UpToDate | Outcome::Checked | Outcome::OnRemote => match &done.record {
                 None => true,
                 Some(record) => {
                     let before = self.ctx.journal.tasks.get(&self.ctx.workspace.task(done.task).name);

@@ -102,7 +102,7 @@ impl<'a> Build<'a, '_> {
             return None;
         }
         let mut done = Done::new(id, Outcome::UpToDate);
-        done.left = record.on_remote;
+        done.on_remote = record.on_remote;
         done.saved = record.took.into();
         Some(done)
     }

@@ -1,8 +1,8 @@
 //! Outputs that are left on the remote until something needs them, and tasks that wait for such outputs.
 //!
-//! A task whose outputs are left is done, and its dependents are judged by digests. A job that finds out that digests are
-//! not enough ends, and its task waits here until everything that it depends on has come. A result that the remote has
-//! lost meanwhile is made again, for which the same holds.
+//! A task whose outputs are left is done, and its dependents are judged by digests. A job that finds out that digests
+//! are not enough ends, and its task waits here until everything that it depends on has come. A result that the remote
+//! has lost meanwhile is made again, for which the same holds.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::Build;
 
 /// What is left on the remote, and who waits for it.
 #[derive(Default)]
-pub(super) struct Left {
+pub(super) struct OnRemote {
     /// The tasks that are done with their outputs left, and their reports: these are counted and told at the end.
     done: HashMap<TaskId, Done>,
     /// The tasks that were done in this way, and whose outputs come now.
@@ -27,12 +27,12 @@ pub(super) struct Left {
     needed: HashSet<TaskId>,
     /// The tasks that have waited for everything that they depend on.
     complete: HashSet<TaskId>,
-    /// The tasks for which the remote was asked while something was left that they depend on: perhaps under a key that is
-    /// not theirs.
+    /// The tasks for which the remote was asked while something was left that they depend on: perhaps under a key that
+    /// is not theirs.
     asked_early: HashSet<TaskId>,
 }
 
-impl Left {
+impl OnRemote {
     /// Returns how many tasks have their outputs left, as it is now.
     pub(super) fn count(&self) -> usize {
         self.done.len()
@@ -60,22 +60,22 @@ impl Build<'_, '_> {
                 record.is_some_and(|record| record.on_remote)
             }
         };
-        // One without outputs has nothing to leave.
-        may && !self.left.needed.contains(&id) && !self.ctx.workspace.task(id).outputs.is_empty()
+        // One without outputs has nothing to leave, and would be asked for twice.
+        may && !self.on_remote.needed.contains(&id) && !self.ctx.workspace.task(id).outputs.is_empty()
     }
 
     /// Returns what dependents see of a task whose outputs come.
     pub(super) fn visible_meanwhile(&self, id: TaskId) -> Option<Arc<Visible>> {
-        self.left.coming.get(&id)?.visible.clone()
+        self.on_remote.coming.get(&id)?.visible.clone()
     }
 
     /// Notes that the remote is asked for a task. Returns whether the tree has everything that the task depends on.
     pub(super) fn is_asked(&mut self, id: TaskId) -> bool {
         let complete = self.is_complete(id);
         if complete {
-            self.left.asked_early.remove(&id);
+            self.on_remote.asked_early.remove(&id);
         } else {
-            self.left.asked_early.insert(id);
+            self.on_remote.asked_early.insert(id);
         }
         complete
     }
@@ -83,26 +83,26 @@ impl Build<'_, '_> {
     /// Returns whether the tree has everything that a ready task depends on and had it when the remote was asked, or is
     /// not going to have it.
     pub(super) fn was_complete(&self, id: TaskId) -> bool {
-        self.is_complete(id) && !self.left.asked_early.contains(&id)
+        self.is_complete(id) && !self.on_remote.asked_early.contains(&id)
     }
 
     fn is_complete(&self, id: TaskId) -> bool {
         let only_looks = self.ctx.options.download == Download::AsItIs;
-        let nothing_is_left = self.left.done.is_empty() && self.left.coming.is_empty();
-        only_looks || nothing_is_left || self.left.complete.contains(&id)
+        let nothing_is_left = self.on_remote.done.is_empty() && self.on_remote.coming.is_empty();
+        only_looks || nothing_is_left || self.on_remote.complete.contains(&id)
     }
 
     /// Notes what inputs are that the tree does not have, because this untouched task has left its outputs.
     pub(super) fn leave_again(&self, done: &Done) {
         let name = &self.ctx.workspace.task(done.task).name;
-        if let Some(record) = self.ctx.journal.tasks.get(name).filter(|_| done.left) {
+        if let Some(record) = self.ctx.journal.tasks.get(name).filter(|_| done.on_remote) {
             leave::leave_again(self.ctx, record);
         }
     }
 
     /// Keeps the report of a task whose outputs are left: they may yet be needed.
     pub(super) fn keep_left(&mut self, done: Done) {
-        self.left.done.insert(done.task, done);
+        self.on_remote.done.insert(done.task, done);
     }
 
     /// Takes in that a job has ended because more has to be in the tree.
@@ -112,15 +112,16 @@ impl Build<'_, '_> {
             self.reporter.yield_terminal(false);
         }
         if why == Pending::Outputs {
-            self.left.needed.insert(id);
+            self.on_remote.needed.insert(id);
             self.states.set(id, TaskState::Ready);
             return self.ready(id);
         }
-        self.left.complete.insert(id);
+        self.on_remote.complete.insert(id);
         // From now on it is judged anew, whether the remote can still be asked or not.
-        self.left.asked_early.remove(&id);
+        self.on_remote.asked_early.remove(&id);
         let below = self.ctx.graph.closure(&self.ctx.graph.needs[id.index()]);
-        let (left, others): (Vec<_>, Vec<_>) = below.into_iter().partition(|need| self.left.done.contains_key(need));
+        let (left, others): (Vec<_>, Vec<_>) =
+            below.into_iter().partition(|need| self.on_remote.done.contains_key(need));
         left.iter().for_each(|need| self.bring(*need));
         // Some come already. For one that has failed since, the task waits in vain.
         let is_open = |need: &TaskId| !matches!(self.states.get(*need), TaskState::Done { .. });
@@ -131,7 +132,7 @@ impl Build<'_, '_> {
         }
         self.states.set(id, TaskState::Waiting { needs: open.len() });
         for need in open {
-            if let Some(coming) = self.left.coming.get_mut(&need) {
+            if let Some(coming) = self.on_remote.coming.get_mut(&need) {
                 coming.waiters.push(id);
             }
         }
@@ -142,10 +143,10 @@ impl Build<'_, '_> {
         let name = &self.ctx.workspace.task(id).name;
         let record = self.outcomes.records.get(name).or_else(|| self.ctx.journal.tasks.get(name));
         let outputs = record.iter().flat_map(|record| &record.outputs).map(|entry| entry.path.clone()).collect();
-        self.left.done.remove(&id);
-        self.left.needed.insert(id);
+        self.on_remote.done.remove(&id);
+        self.on_remote.needed.insert(id);
         let visible = self.visible(id);
-        self.left.coming.insert(id, Coming { outputs, visible, waiters: Vec::new() });
+        self.on_remote.coming.insert(id, Coming { outputs, visible, waiters: Vec::new() });
         self.came.remove(&id);
         self.states.set(id, TaskState::Ready);
         self.ready(id);
@@ -153,7 +154,7 @@ impl Build<'_, '_> {
 
     /// Takes in that a task has succeeded. Returns whether that was known before, when its outputs were left.
     pub(super) fn has_come(&mut self, id: TaskId) -> bool {
-        let Some(Coming { outputs, waiters, .. }) = self.left.coming.remove(&id) else { return false };
+        let Some(Coming { outputs, waiters, .. }) = self.on_remote.coming.remove(&id) else { return false };
         outputs.iter().for_each(|path| self.ctx.observer.arrived(path));
         // Some of them may be programs, or what these read.
         self.ctx.tools.forget();
@@ -167,7 +168,7 @@ impl Build<'_, '_> {
 
     /// Counts and tells of the tasks whose outputs were left to the end.
     pub(super) fn tell_of_left(&mut self) {
-        let mut left: Vec<_> = std::mem::take(&mut self.left.done).into_values().collect();
+        let mut left: Vec<_> = std::mem::take(&mut self.on_remote.done).into_values().collect();
         left.sort_by_key(|done| done.task);
         left.into_iter().for_each(|done| self.count_and_tell(done));
     }

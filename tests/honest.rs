@@ -161,8 +161,8 @@ fn an_output_that_changes_behind_percache_is_seen_by_its_dependents() {
     assert_eq!(ws.read("out/two"), "1\n");
 }
 
-/// What a failed run left goes before the next one, the file before the symlink to it: that the symlink leads to nothing
-/// for a moment is percache's own doing.
+/// What a failed run left goes before the next one, the file before the symlink to it: that the symlink leads to
+/// nothing for a moment is percache's own doing.
 #[test]
 fn what_reads_a_symlink_that_was_made_again_is_stored() {
     let ws = Sandbox::new(

@@ -290,8 +290,8 @@ fn a_value_that_is_none_is_an_error() {
     assert!(run.stderr.contains("`some` is neither `all` nor `wanted`"), "{}", run.output());
 }
 
-/// Edits in a clone that takes only what it wants, of a project that another clone shares, while the remote loses things:
-/// what is wanted is right after every build, and in the end everything is.
+/// Edits in a clone that takes only what it wants, of a project that another clone shares, while the remote loses
+/// things: what is wanted is right after every build, and in the end everything is.
 #[test]
 fn whatever_happens_what_is_wanted_is_right() {
     let mut chance = Chance::from_env("PERCACHE_REMOTE_SEED");

@@ -1,5 +1,5 @@
-//! Random packages of four ecosystems, and random edits of their manifests. After every build the outputs are those of a
-//! clean build, and exactly those commands ran whose inputs were never there before.
+//! Random packages of four ecosystems, and random edits of their manifests. After every build the outputs are those of
+//! a clean build, and exactly those commands ran whose inputs were never there before.
 //!
 //! `PERCACHE_PACKAGES_BUILDS` is the number of builds, `PERCACHE_PACKAGES_SEED` repeats one history.
 

@@ -1,4 +1,5 @@
-//! What has to hold after a build: nothing is lost, nothing ran without need, and the outputs are those of a clean build.
+//! What has to hold after a build: nothing is lost, nothing ran without need, and the outputs are those of a clean
+//! build.
 
 use std::collections::BTreeSet;
 

@@ -27,7 +27,8 @@ impl Project {
         text
     }
 
-    /// A task's table without its name, its description and what it says about the remote; so two tasks whose definitions are equal do the same.
+    /// A task's table without its name, its description and what it says about the remote; so two tasks whose
+    /// definitions are equal do the same.
     pub(super) fn definition(&self, slot: u8) -> String {
         let Task { salt, kind, .. } = &self.tasks[&slot];
         let quote = |names: Vec<&str>| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");

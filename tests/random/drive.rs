@@ -175,7 +175,8 @@ impl Player {
         self.write_config();
     }
 
-    /// What a killed build left at a glob of a task that is gone could as well be the user's: it stays until they remove it.
+    /// What a killed build left at a glob of a task that is gone could as well be the user's: it stays until they
+    /// remove it.
     fn forget_globs_of_a_kill(&mut self, project: &Project) {
         let is_globbed = |project: &Project, slot: u8| {
             project.tasks.get(&slot).is_some_and(|task| matches!(task.kind, Kind::Globbed { .. }))

@@ -1,4 +1,5 @@
-//! What is done with a clone besides building it: its results go to the remote and come from there, are moved in files, and go.
+//! What is done with a clone besides building it: its results go to the remote and come from there, are moved in files,
+//! and go.
 
 use std::process::Command;
 

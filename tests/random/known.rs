@@ -19,7 +19,8 @@ impl Player {
         self.project.is_shared(unit.slot) && !self.lacks_contents(unit) && !made.values().any(is_tied)
     }
 
-    /// Whether the store does not have what the outputs of a unit consist of. Symlinks and directories need no contents.
+    /// Whether the store does not have what the outputs of a unit consist of. Symlinks and directories need no
+    /// contents.
     pub fn lacks_contents(&self, unit: &Unit) -> bool {
         let End::Succeeds(made) = &unit.end else { return false };
         self.project.is_not_kept(unit.slot) && made.values().any(|node| matches!(node, Node::File { .. }))

@@ -68,8 +68,8 @@ pub enum Kind {
     Each { deep: bool },
     /// `foreach` over the outputs of another `foreach`.
     EachOf { upstream: u8 },
-    /// A directory with files, symlinks, an executable and an empty directory, one of each for every word of the sources; fails,
-    /// when they are written, if one of the words is `fail`.
+    /// A directory with files, symlinks, an executable and an empty directory, one of each for every word of the
+    /// sources; fails, when they are written, if one of the words is `fail`.
     Directory { sources: Vec<u8> },
     /// Files that a glob matches, one for every word of the sources; fails, when they are written, if one of the words is `fail`.
     Globbed { sources: Vec<u8> },

@@ -1,8 +1,8 @@
-//! Fetching the contents of results: the smallest come with the record, others for many results in the same calls, small
-//! ones in batches, large ones as streams.
+//! Fetching the contents of results: the smallest come with the record, others for many results in the same calls,
+//! small ones in batches, large ones as streams.
 //!
-//! A content is verified before it is added: by its SHA-256, which the record claims, and by the local digest, which the
-//! record claims as well. What is wrong with one result is no reason to do without the others.
+//! A content is verified before it is added: by its SHA-256, which the record claims, and by the local digest, which
+//! the record claims as well. What is wrong with one result is no reason to do without the others.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -129,8 +129,8 @@ impl Fetching<'_> {
         wanted
     }
 
-    /// Adds what came with the records, as far as it is wanted. It is verified like what comes by itself; what is damaged
-    /// is no reason for other results to do without that content.
+    /// Adds what came with the records, as far as it is wanted. It is verified like what comes by itself; what is
+    /// damaged is no reason for other results to do without that content.
     fn take_inlined(&mut self, wanted: &mut BTreeMap<Blob, Waiting>, local: &dyn Contents) {
         let (remote, mut unpacker) = (self.remote, Unpacker::default());
         for (at, result) in self.results.iter().enumerate().filter(|(_, result)| !result.inlined.is_empty()) {

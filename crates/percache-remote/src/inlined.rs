@@ -1,13 +1,13 @@
 //! The small contents of a result, packed together into its record.
 //!
-//! What a small content costs is the call, the lookup and the file at the remote, not its bytes. A result whose contents
-//! are small is therefore there with one call, and a bucket has one object for it. What is inlined lies nowhere else on
-//! the remote: results that share it do not share its bytes, which is why there is a limit.
+//! What a small content costs is the call, the lookup and the file at the remote, not its bytes. A result whose
+//! contents are small is therefore there with one call, and a bucket has one object for it. What is inlined lies
+//! nowhere else on the remote: results that share it do not share its bytes, which is why there is a limit.
 //!
 //! # Encoding
 //!
-//! [`percache::base::codec`]: a list of positions in the contents of the record (`u32`, ascending), and one zstd frame as
-//! bytes, which has these contents one after the other. Nothing in here is signed, because nothing is believed: each
+//! [`percache::base::codec`]: a list of positions in the contents of the record (`u32`, ascending), and one zstd frame
+//! as bytes, which has these contents one after the other. Nothing in here is signed, because nothing is believed: each
 //! content is checked against both of its names, which the record has.
 
 use percache::base::codec::{DecodeError, Decoder, Encode};

@@ -9,7 +9,8 @@ use crate::service::Packing;
 use crate::service::stream::{PipeReader, pipe};
 
 /// Has a content read by `take`, which must read to the end. `counted` is told how many bytes came, piece by piece.
-/// Whether the content was what its name says is known only afterwards: what `take` returned counts if there is no fault.
+/// Whether the content was what its name says is known only afterwards: what `take` returned counts if there is no
+/// fault.
 pub(crate) fn read<T>(
     connection: &Connection,
     blob: &Blob,

@@ -1,5 +1,5 @@
-//! A server of the Remote Execution API within a test: it has contents, and answers as it is told, or has a worker execute
-//! what it is asked for.
+//! A server of the Remote Execution API within a test: it has contents, and answers as it is told, or has a worker
+//! execute what it is asked for.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -1,5 +1,5 @@
-//! Random commands on a worker to which random things happen. What a command comes to there is what it comes to here, or it
-//! is as good as not run.
+//! Random commands on a worker to which random things happen. What a command comes to there is what it comes to here,
+//! or it is as good as not run.
 //!
 //! `PERCACHE_EXECUTION_ROUNDS` is the number of histories.
 

@@ -36,8 +36,8 @@ pub struct Ask {
 }
 
 /// Looks for results of these tasks on the remote, unless the store has one, and adds them to the store. Those that may
-/// stay there are only noted, as are all in a dry run. Tells of each task once, as soon as it can. What goes wrong goes wrong again when the task's turn comes,
-/// and is told then.
+/// stay there are only noted, as are all in a dry run. Tells of each task once, as soon as it can. What goes wrong goes
+/// wrong again when the task's turn comes, and is told then.
 pub fn fetch_ahead(ctx: &Context<'_>, tasks: &[Ask], tell: Tell<'_>) {
     let Some(asking) = Asking::new(ctx) else {
         return tasks.iter().for_each(|ask| tell(ask.id, Provenance::default()));

@@ -22,8 +22,9 @@ use crate::process::nesting;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Claims the fingerprint, waiting for the process that holds it. `waiting` is called once with the holder's name,
-/// unless this process itself holds it for another task with the same action, and the listener receives the holder's output. Returns `None` if there is no store, if a claim cannot be made, or if the
-/// build is stopped: the command then runs unclaimed, as it would without a store, or not at all.
+/// unless this process itself holds it for another task with the same action, and the listener receives the holder's
+/// output. Returns `None` if there is no store, if a claim cannot be made, or if the build is stopped: the command then
+/// runs unclaimed, as it would without a store, or not at all.
 pub fn acquire(ctx: &Context<'_>, task: TaskId, fingerprint: &Fingerprint, waiting: &dyn Fn(&str)) -> Option<Claim> {
     let claimant = ctx.claimant.as_ref()?;
     let name = fingerprint.to_string();

@@ -88,7 +88,8 @@ pub enum Accept {
 pub enum Download {
     /// All that the build finds there.
     All,
-    /// Those that are wanted here: of tasks that the caller asks for, and of everything that a command needs which runs.
+    /// Those that are wanted here: of tasks that the caller asks for, and of everything that a command needs which
+    /// runs.
     Wanted,
     /// None: whoever only looks takes what was left on the remote as it is.
     AsItIs,

@@ -1,9 +1,9 @@
 //! The seam to a remote: a second place for results, behind the store, that others share.
 //!
 //! A remote is asked before a task's turn comes, for many tasks at a time, so that the way there and back is not paid
-//! for each ([`fetch_ahead`](super::ahead::fetch_ahead)). What it has is added to the store, and is a result like any other from then on. A result
-//! that was made here is offered to it ([`offer`]). Nothing here fails: what a remote cannot do costs time, and what is
-//! wrong with it is told by whoever owns it.
+//! for each ([`fetch_ahead`](super::ahead::fetch_ahead)). What it has is added to the store, and is a result like any
+//! other from then on. A result that was made here is offered to it ([`offer`]). Nothing here fails: what a remote
+//! cannot do costs time, and what is wrong with it is told by whoever owns it.
 //!
 //! What is tied to this directory stays here, because it is of no use elsewhere.
 

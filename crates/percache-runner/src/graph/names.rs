@@ -99,8 +99,8 @@ impl<'w> Names<'w> {
         Names::new(tasks, &workspace.empty).with_packages(&workspace.packages)
     }
 
-    /// Returns the tasks that `local` names in each of the directories, in one pass however many these are; `None` if it
-    /// names none in any of them.
+    /// Returns the tasks that `local` names in each of the directories, in one pass however many these are; `None` if
+    /// it names none in any of them.
     pub fn in_dirs(&self, dirs: &BTreeSet<&str>, local: &str) -> Option<Vec<TaskId>> {
         let named = dirs.iter().filter_map(|dir| self.named(&full_name(dir, local)));
         let fits = |name: &str| {

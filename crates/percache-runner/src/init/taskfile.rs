@@ -27,8 +27,8 @@ fn is_called(name: &str, task: &Data) -> bool {
     !name.contains('*') && !is_internal && task.get("requires").is_none() && !task_name(name).is_empty()
 }
 
-/// Returns the files that say what the tasks are: the Taskfile, what it includes, and what variables it reads. Fails with
-/// what is not known.
+/// Returns the files that say what the tasks are: the Taskfile, what it includes, and what variables it reads. Fails
+/// with what is not known.
 fn files(dir: &Path, file: &str, data: &Data) -> Result<Vec<String>, String> {
     let mut files = vec![file.to_owned()];
     for (name, include) in data.get("includes").into_iter().flat_map(Data::entries) {

@@ -342,8 +342,8 @@ impl Build<'_> {
         Demands { forced, checked, wanted: self.wanted(selected, tasks) }
     }
 
-    /// Returns the tasks whose outputs are wanted here: those that the caller names; else those on which no other task of
-    /// the build depends, groups apart.
+    /// Returns the tasks whose outputs are wanted here: those that the caller names; else those on which no other task
+    /// of the build depends, groups apart.
     fn wanted(&self, selected: &[TaskId], tasks: &[TaskId]) -> HashSet<TaskId> {
         if self.options.download != Download::Wanted {
             return HashSet::new();

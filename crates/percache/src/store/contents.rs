@@ -112,8 +112,8 @@ impl Store {
         Ok(content)
     }
 
-    /// Adds a content that will soon be read, once: what was hashed a moment ago, by this process and in its own memory, need be
-    /// neither unpacked nor hashed again then.
+    /// Adds a content that will soon be read, once: what was hashed a moment ago, by this process and in its own
+    /// memory, need be neither unpacked nor hashed again then.
     pub fn add_to_read(&self, bytes: &[u8]) -> io::Result<Content> {
         let content = self.add(&mut &bytes[..], &mut |_| ())?;
         self.fresh.put(content, bytes);

@@ -1,5 +1,5 @@
-//! What goes along with every call, and what comes back that is no answer: proxies and load balancers in front of a server
-//! speak HTTP, and not gRPC, when they refuse something.
+//! What goes along with every call, and what comes back that is no answer: proxies and load balancers in front of a
+//! server speak HTTP, and not gRPC, when they refuse something.
 
 use std::future::Future;
 use std::pin::Pin;

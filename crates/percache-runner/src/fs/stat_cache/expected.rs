@@ -30,8 +30,8 @@ impl Observer<'_> {
         }
     }
 
-    /// Takes the path for what it is again, because its output has come. If that is not what was expected, whatever rests
-    /// on the path has to be judged again by the next build.
+    /// Takes the path for what it is again, because its output has come. If that is not what was expected, whatever
+    /// rests on the path has to be judged again by the next build.
     pub fn arrived(&self, path: &[u8]) {
         let Some(state) = self.expected.get().and_then(|expected| expected.get(path).cloned()) else { return };
         if !self.observe(path).is_ok_and(|now| now == state) {

@@ -49,8 +49,8 @@ impl Observer<'_> {
         self.replace(path, seen);
     }
 
-    /// Takes over that percache has just removed a file or symlink, or moved it away. Whoever finds nothing there has not
-    /// seen somebody else's change.
+    /// Takes over that percache has just removed a file or symlink, or moved it away. Whoever finds nothing there has
+    /// not seen somebody else's change.
     pub fn take_away(&self, path: &[u8], was: &FileState) {
         self.plain.forget(path);
         if matches!(was, FileState::Symlink { .. }) {

@@ -153,8 +153,8 @@ impl Nx {
         defaults.get(executor).or_else(|| defaults.get(script)).or_else(by_glob)
     }
 
-    /// Returns the outputs. Nx leaves out one that names an option which the target does not have; here something has to
-    /// remain.
+    /// Returns the outputs. Nx leaves out one that names an option which the target does not have; here something has
+    /// to remain.
     fn outputs(&self, member: &Member, stated: &[Data], options: Option<&Data>, rule: &mut Rule) -> Vec<String> {
         let dir = self.dir.join(&member.dir);
         let (mut outputs, mut missing) = (Vec::new(), Vec::new());
